@@ -1,0 +1,36 @@
+"""
+What can go wrong, by cause.
+
+    CacheLayerError
+    ├── CacheUnavailable    Redis refused, did not answer in time, or would not do its work
+    ├── WriteRefused        the strict write policy: readers could not be stopped from serving the old value
+    └── InvalidOptions      a setting that cannot be used
+"""
+
+from django.core.exceptions import ImproperlyConfigured
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+
+class CacheLayerError(Exception):
+    """Root of every error of this package."""
+
+
+class CacheUnavailable(CacheLayerError, RedisConnectionError):
+    """
+    Redis could not be used; what is asked for must come from the database.
+
+    `refused` tells a server that is gone (its connections are refused: whatever it held will be purged when it comes
+    back) from one that is silent (others may still be reading from it).
+    """
+
+    def __init__(self, message: str, *, refused: bool) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class WriteRefused(CacheLayerError):
+    """The write policy is `strict` and Redis is silent: nothing was written. Try again later."""
+
+
+class InvalidOptions(CacheLayerError, ImproperlyConfigured):
+    """A `CACHE_LAYER` setting is unknown or out of its range."""

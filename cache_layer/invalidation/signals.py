@@ -1,0 +1,49 @@
+"""Saves and deletes of single rows: hold before, release after the commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.signals import request_finished
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
+
+from cache_layer.lookup import lookups_of
+from cache_layer.writes import Entry, hold_entries, release_abandoned, release_autocommitted
+
+
+def connect_signals(model: type[Model]) -> None:
+    """Keep the entries made of `model` coherent with `save()` and `delete()`, whoever calls them."""
+    for before in (pre_save, pre_delete):
+        before.connect(_before_change, sender=model, dispatch_uid="cache_layer")
+    for after in (post_save, post_delete):
+        after.connect(_after_change, sender=model, dispatch_uid="cache_layer")
+    request_finished.connect(_after_request, dispatch_uid="cache_layer")
+
+
+def entries_of(instance: Model, *, using: str) -> list[Entry]:
+    """Every entry that a change of this row changes, under its old and its new identifier."""
+    entries: list[Entry] = []
+    for lookup in lookups_of(type(instance)):
+        field = lookup.identifier_field
+        if field is None:
+            entries.append((lookup, ""))
+            continue
+        identifiers = {str(getattr(instance, field))}
+        if not instance._state.adding and not instance._meta.get_field(field).primary_key:
+            stored = type(instance)._base_manager.using(using).filter(pk=instance.pk).values_list(field, flat=True)
+            identifiers.update(str(value) for value in stored)
+        entries += [(lookup, identifier) for identifier in sorted(identifiers)]
+    return entries
+
+
+def _before_change(instance: Model, using: str, **_: Any) -> None:
+    hold_entries(entries_of(instance, using=using), using=using)
+
+
+def _after_change(using: str, **_: Any) -> None:
+    release_autocommitted(using=using)
+
+
+def _after_request(**_: Any) -> None:
+    release_abandoned()

@@ -1,0 +1,24 @@
+"""
+Every key this package uses in Redis.
+
+A value lives under its plain key. Its companions share its slot in a cluster through the hash tag, and begin with `{`,
+so that a scan for `entity:metadata:*` lists values only.
+"""
+
+RUN_ID = "cache_layer:run_id"
+"""The run id of the server whose values are trusted."""
+
+
+def lease_key(key: str) -> str:
+    """The token of the reader that may fill `key`."""
+    return f"{{{key}}}:lease"
+
+
+def holds_key(key: str) -> str:
+    """The writers that are changing the row behind `key`: a sorted set, scored by expiry in server milliseconds."""
+    return f"{{{key}}}:holds"
+
+
+def last_holder_key(key: str) -> str:
+    """The writer that took the newest hold on `key`."""
+    return f"{{{key}}}:last"

@@ -1,0 +1,142 @@
+"""
+What is cached. A model is made coherent by declaring and registering a lookup:
+
+    ENTITY = Lookup(
+        name="entity",
+        model=Entity,
+        identifier_field="code",
+        key_pattern="entity:metadata:{}",
+        rows=lambda code: Entity.objects.filter(code=code, active_flag=True),
+        build=lambda rows: document_of(rows[0]) if rows else None,
+        encode=encode,
+        decode=decode,
+    )
+    register(ENTITY)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.conf import settings
+from django.db import router
+from django.db.models import Model, QuerySet
+
+from cache_layer.connection import purge_after_restart
+from cache_layer.options import get_options
+
+Document = TypeVar("Document")
+
+MAY_BE_CACHED = (
+    "pg_current_xact_id_if_assigned() IS NULL"
+    " AND current_setting('transaction_isolation') = 'read committed'"
+    " AND NOT pg_is_in_recovery()"
+)
+"""SQL: what this query sees is committed, and nothing newer was committed before it began."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup(Generic[Document]):
+    """
+    One kind of entry.
+
+    Attributes:
+        name: how commands and log lines call it.
+        model: whose rows it is made of.
+        identifier_field: the model field that tells entries apart; None for a single entry made of all rows.
+        key_pattern: the Redis key, with `{}` for the identifier (without, for a single entry).
+        rows: the query for one identifier, all columns of the model.
+        build: the document made of those rows; None if there is nothing to cache.
+        encode: the document's bytes in Redis.
+        decode: the document of an identifier's bytes; raises ValueError unless they are what `encode` gives today.
+        write_through: whether a writer leaves the new value in the cache (else the next reader fills it).
+    """
+
+    name: str
+    model: type[Model]
+    identifier_field: str | None
+    key_pattern: str
+    rows: Callable[[str], QuerySet[Any]]
+    build: Callable[[Sequence[Any]], Document | None]
+    encode: Callable[[Document], bytes]
+    decode: Callable[[str, bytes], Document]
+    write_through: bool = True
+
+    def key(self, identifier: str) -> str:
+        """The key in Redis: exactly the pattern, no prefix and no version."""
+        return self.key_pattern.format(identifier)
+
+    def key_glob(self) -> str:
+        """The pattern that `SCAN` finds this lookup's values with."""
+        return self.key_pattern.format("*")
+
+    def identifier(self, key: str) -> str:
+        """The identifier in a key of this lookup."""
+        return key.removeprefix(self.key_pattern.partition("{}")[0]) if self.identifier_field else ""
+
+    @property
+    def ttl_seconds(self) -> int:
+        """The TTL of the cache alias, in one place: `settings.CACHES`."""
+        return int(settings.CACHES[get_options().cache_alias]["TIMEOUT"])
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[Document]):
+    """A document as the database has it, and whether others may be given it too."""
+
+    document: Document | None
+    may_be_cached: bool
+
+
+def load(lookup: Lookup[Document], identifier: str) -> Loaded[Document]:
+    """
+    Read one entry from the primary database, in one query that also says whether its result may be cached.
+
+    An open transaction that has written, a snapshot (repeatable read) and a replica all may see what is not, or no
+    longer, the newest committed state.
+    """
+    alias = router.db_for_write(lookup.model)
+    inner, parameters = lookup.rows(identifier).using(alias).query.get_compiler(alias).as_sql()
+    found = list(
+        lookup.model._default_manager.using(alias).raw(
+            f"SELECT guard.may_be_cached, entry.* FROM (SELECT {MAY_BE_CACHED} AS may_be_cached) AS guard"  # noqa: S608 - a constant, and SQL that Django compiled
+            f" LEFT JOIN LATERAL ({inner}) AS entry ON TRUE",
+            parameters,
+        )
+    )
+    rows = [row for row in found if row.pk is not None]
+    return Loaded(lookup.build(rows), found[0].may_be_cached)
+
+
+_registry: dict[str, Lookup[Any]] = {}
+
+
+def register(lookup: Lookup[Any]) -> None:
+    """Make a lookup known, from its app's `lookups` module, which is imported at start-up."""
+    _registry[lookup.name] = lookup
+    purge_after_restart(lookup.key_glob())
+
+
+def get_lookup(name: str) -> Lookup[Any]:
+    """
+    The lookup called `name`.
+
+    Raises:
+        LookupError: there is none; the message names those that are.
+    """
+    try:
+        return _registry[name]
+    except KeyError:
+        raise LookupError(f"no lookup {name!r}; registered: {', '.join(_registry) or 'none'}") from None
+
+
+def registered_lookups() -> list[Lookup[Any]]:
+    """Every lookup, in the order of registration."""
+    return list(_registry.values())
+
+
+def lookups_of(model: type[Model]) -> Iterable[Lookup[Any]]:
+    """The lookups made of `model`'s rows."""
+    return [lookup for lookup in _registry.values() if issubclass(model, lookup.model)]

@@ -1,0 +1,78 @@
+"""Every setting of the cache layer, parsed once from `settings.CACHE_LAYER`."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from django.conf import settings
+
+from cache_layer.errors import InvalidOptions
+
+WritePolicy = Literal["available", "strict"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    The defaults are the design's.
+
+    Attributes:
+        cache_alias: the alias in `CACHES` whose connection pool is used.
+        local_lease_ms: `L`, how long a copy in this process's memory may be used; 0 keeps none.
+        local_entries: how many copies this process keeps at most.
+        hold_ms: `H`, how long a writer's hold outlives a writer that died.
+        fill_lease_ms: how long a reader may take to load a value before another may try.
+        fill_wait_ms: how long a reader waits for another's fill before it reads the database itself.
+        socket_timeout_ms: how long one command, or one connect, may take.
+        max_connections: connections to Redis per process.
+        write_budget_ms: how long a writer goes on trying to take its holds while Redis is silent.
+        write_policy: what a writer does then: `available` commits and invalidates as soon as Redis answers, `strict`
+            refuses the write.
+    """
+
+    cache_alias: str = "entity_metadata"
+    local_lease_ms: int = 50
+    local_entries: int = 10_000
+    hold_ms: int = 5_000
+    fill_lease_ms: int = 2_000
+    fill_wait_ms: int = 200
+    socket_timeout_ms: int = 250
+    max_connections: int = 64
+    write_budget_ms: int = 2_000
+    write_policy: WritePolicy = "available"
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Options:
+        """
+        Options with `values` in place of the defaults.
+
+        Raises:
+            InvalidOptions: a name is unknown or a value out of its range; the message says what would do.
+        """
+        known = {field.name: field for field in fields(cls)}
+        for name, value in values.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
+                raise InvalidOptions(f"CACHE_LAYER has no setting {name!r}: {hint}")
+            if name == "write_policy":
+                if value not in ("available", "strict"):
+                    raise InvalidOptions(f"CACHE_LAYER['write_policy'] is {value!r}: use 'available' or 'strict'.")
+            elif name != "cache_alias":
+                least = 0 if name == "local_lease_ms" else 1
+                if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                    raise InvalidOptions(f"CACHE_LAYER[{name!r}] is {value!r}: use a whole number, {least} or more.")
+        options = cls(**values)
+        if options.hold_ms <= 2 * options.local_lease_ms:
+            raise InvalidOptions("CACHE_LAYER: hold_ms must be more than twice local_lease_ms, or holds end mid-write.")
+        return options
+
+
+@functools.cache
+def get_options() -> Options:
+    """The options in force. Tests that override settings call `get_options.cache_clear()`."""
+    return Options.of(getattr(settings, "CACHE_LAYER", {}))

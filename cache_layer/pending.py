@@ -1,0 +1,87 @@
+"""
+The writes this thread has begun and not yet released, one for each open transaction (or autocommitted statement).
+
+A thread that holds a key reads it from the database: it sees its own uncommitted row, and nobody else does.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from time import monotonic_ns
+from typing import Any
+from uuid import uuid4
+
+from django.db import connections
+
+from cache_layer.lookup import Lookup
+from cache_layer.options import get_options
+
+
+@dataclass(eq=False)
+class HeldEntry:
+    """One key this write keeps others from caching; `placed` is False where Redis could not be told."""
+
+    lookup: Lookup[Any]
+    identifier: str
+    alone: bool
+    placed: bool
+
+
+@dataclass(eq=False)
+class Write:
+    """The entries held for one transaction of one database alias."""
+
+    alias: str
+    in_transaction: bool
+    writer: str = field(default_factory=lambda: uuid4().hex)
+    begun_ns: int = field(default_factory=monotonic_ns)
+    entries: dict[str, HeldEntry] = field(default_factory=dict)
+
+    def is_open(self) -> bool:
+        """Whether the transaction can still commit. Django drops the callbacks of what was rolled back."""
+        if not self.in_transaction:
+            return monotonic_ns() - self.begun_ns < get_options().hold_ms * 1_000_000
+        return any(getattr(callback, "write", None) is self for _, callback, _ in connections[self.alias].run_on_commit)
+
+
+class _Writes(threading.local):
+    def __init__(self) -> None:
+        self.by_alias: dict[str, Write] = {}
+
+
+_writes = _Writes()
+
+
+def is_ours(key: str) -> bool:
+    """Whether this thread is in the middle of changing what `key` caches."""
+    return bool(_writes.by_alias) and any(key in write.entries for write in _writes.by_alias.values())
+
+
+def in_transaction(alias: str) -> bool:
+    """Whether a change made now waits for a commit; `on_commit` refuses transactions that Django does not manage."""
+    connection = connections[alias]
+    return connection.in_atomic_block or not connection.get_autocommit()
+
+
+def find_write(alias: str) -> Write | None:
+    """This thread's unreleased write on `alias`."""
+    return _writes.by_alias.get(alias)
+
+
+def begin_write(alias: str) -> Write:
+    """A new write on `alias`, remembered until `end_write`."""
+    write = Write(alias, in_transaction=in_transaction(alias))
+    _writes.by_alias[alias] = write
+    return write
+
+
+def end_write(write: Write) -> None:
+    """Forget a write that has been released."""
+    if _writes.by_alias.get(write.alias) is write:
+        del _writes.by_alias[write.alias]
+
+
+def abandoned_writes() -> list[Write]:
+    """This thread's writes whose transaction was rolled back."""
+    return [write for write in _writes.by_alias.values() if not write.is_open()]

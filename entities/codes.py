@@ -1,0 +1,13 @@
+"""Which codes an entity type may have."""
+
+import re
+
+CODE_PATTERN = r"^[a-z][a-z0-9_]{0,49}$"
+
+RESERVED_CODES = ("cache", "children", "entity", "type", "types")
+"""Words of the API's own paths under `entity/`."""
+
+
+def is_code(text: str) -> bool:
+    """Whether `text` can be a code at all; what can't is unknown without asking anyone."""
+    return re.fullmatch(CODE_PATTERN.removesuffix("$"), text) is not None

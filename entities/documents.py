@@ -1,0 +1,74 @@
+"""The document of one entity type: the fields, their order and their bytes in Redis and in API answers."""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+if TYPE_CHECKING:
+    from entities.models import Entity
+
+
+class EntityDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entity type as programs see it; timestamps are UTC to the second."""
+
+    code: str
+    entity_type: str
+    label: str
+    label_plural: str
+    icon: str
+    child_entity_codes: tuple[str, ...]
+    active_flag: bool
+    created_ts: Annotated[datetime, msgspec.Meta(tz=True)]
+    modified_ts: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+def document_of(entity: Entity) -> EntityDocument:
+    """The document of a row."""
+    return EntityDocument(
+        code=entity.code,
+        entity_type=entity.entity_type,
+        label=entity.label,
+        label_plural=entity.label_plural,
+        icon=entity.icon,
+        child_entity_codes=tuple(entity.child_entity_codes),
+        active_flag=entity.active_flag,
+        created_ts=_to_the_second(entity.created_ts),
+        modified_ts=_to_the_second(entity.modified_ts),
+    )
+
+
+def _to_the_second(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+_encoder = msgspec.json.Encoder()
+encode_entity = _encoder.encode
+encode_entities = _encoder.encode
+
+
+@functools.cache
+def _decoder(kind: type) -> msgspec.json.Decoder:
+    return msgspec.json.Decoder(kind, strict=True)
+
+
+def decode_entity(code: str, payload: bytes) -> EntityDocument:
+    """
+    The document of bytes found in Redis.
+
+    Raises:
+        ValueError: they are not exactly one active document of today's shape, of this code.
+    """
+    document: EntityDocument = _decoder(EntityDocument).decode(payload)
+    if document.code != code or not document.active_flag:
+        raise ValueError(f"a document of {document.code!r}, active: {document.active_flag}")
+    return document
+
+
+def decode_entities(_: str, payload: bytes) -> tuple[EntityDocument, ...]:
+    """The same, for the list of active entity types."""
+    documents: tuple[EntityDocument, ...] = _decoder(tuple[EntityDocument, ...]).decode(payload)
+    return documents

@@ -1,0 +1,49 @@
+"""What of the entity types is cached, and under which keys."""
+
+from collections.abc import Sequence
+
+from cache_layer.lookup import Lookup, register
+from entities.documents import (
+    EntityDocument,
+    decode_entities,
+    decode_entity,
+    document_of,
+    encode_entities,
+    encode_entity,
+)
+from entities.models import Entity
+
+
+def _build_entity(rows: Sequence[Entity]) -> EntityDocument | None:
+    return document_of(rows[0]) if rows else None
+
+
+def _build_entities(rows: Sequence[Entity]) -> tuple[EntityDocument, ...]:
+    return tuple(document_of(row) for row in sorted(rows, key=lambda row: (row.display_order, row.code)))
+
+
+ENTITY: Lookup[EntityDocument] = Lookup(
+    name="entity",
+    model=Entity,
+    identifier_field="code",
+    key_pattern="entity:metadata:{}",
+    rows=lambda code: Entity.objects.filter(code=code, active_flag=True),
+    build=_build_entity,
+    encode=encode_entity,
+    decode=decode_entity,
+)
+
+ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
+    name="entity_types",
+    model=Entity,
+    identifier_field=None,
+    key_pattern="entity:types",
+    rows=lambda _: Entity.objects.filter(active_flag=True),
+    build=_build_entities,
+    encode=encode_entities,
+    decode=decode_entities,
+    write_through=False,
+)
+
+register(ENTITY)
+register(ENTITY_TYPES)

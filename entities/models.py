@@ -1,0 +1,132 @@
+"""The `Entity` model on table `app.entity`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.indexes import GinIndex
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import CheckConstraint, Q
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
+
+from cache_layer.invalidation.queryset import CoherentManager
+from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
+from entities.icons import icon_names
+from entities.triggers import TRIGGERS
+
+CONTROL_CHARACTERS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+
+validate_printable = RegexValidator(
+    CONTROL_CHARACTERS, "Control characters are not allowed.", code="control_characters", inverse_match=True
+)
+
+
+def validate_icon(name: str) -> None:
+    """Refuse a name that Lucide does not have."""
+    if name not in icon_names():
+        raise ValidationError("%(name)s is not a Lucide icon.", code="unknown_icon", params={"name": name})
+
+
+def validate_not_reserved(code: str) -> None:
+    """Refuse a word of the API's own paths."""
+    if code in RESERVED_CODES:
+        raise ValidationError("%(code)s is reserved.", code="reserved", params={"code": code})
+
+
+def validate_children_shape(codes: Any) -> None:
+    """Refuse what is not a list of strings, each once."""
+    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+        raise ValidationError("Give a list of entity codes.", code="not_a_list_of_strings")
+    repeated = sorted({code for code in codes if codes.count(code) > 1})
+    if repeated:
+        raise ValidationError(
+            "Listed more than once: %(codes)s.", code="repeated_children", params={"codes": ", ".join(repeated)}
+        )
+
+
+class Entity(models.Model):
+    """One entity type. `code` never changes; the database keeps every rule for writers that bypass Django too."""
+
+    code = models.CharField(
+        max_length=50,
+        primary_key=True,
+        validators=[
+            RegexValidator(
+                CODE_PATTERN.replace("$", r"\Z"),  # in Python `$` also matches before a last line break
+                "Use a lower-case letter, then lower-case letters, digits or _, 50 at most.",
+                code="code",
+            ),
+            validate_not_reserved,
+        ],
+        help_text="Lower-case letters, digits and _. It is the key in Redis and in URLs, and never changes.",
+    )
+    entity_type = models.CharField(
+        max_length=50, blank=True, validators=[validate_printable], help_text="The code, unless given."
+    )
+    label = models.CharField(max_length=100, validators=[validate_printable])
+    label_plural = models.CharField(max_length=100, validators=[validate_printable])
+    icon = models.CharField(
+        max_length=50, validators=[validate_icon], help_text="A Lucide icon, for example FolderKanban."
+    )
+    child_entity_codes = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=models.Value([], models.JSONField()),
+        validators=[validate_children_shape],
+        help_text="The entity types shown inside this one, in display order.",
+    )
+    display_order = models.IntegerField(default=0, db_default=0)
+    active_flag = models.BooleanField("active", default=True, db_default=True)
+    created_ts = models.DateTimeField("created", auto_now_add=True, db_default=Now())
+    modified_ts = models.DateTimeField("modified", auto_now=True, db_default=Now())
+
+    objects = CoherentManager()
+
+    class Meta:
+        db_table = '"app"."entity"'
+        verbose_name = "entity type"
+        ordering = ("display_order", "code")
+        indexes = (
+            models.Index(fields=["display_order", "code"], condition=Q(active_flag=True), name="entity_active_order"),
+            GinIndex(fields=["child_entity_codes"], name="entity_children", opclasses=["jsonb_path_ops"]),
+        )
+        constraints = (
+            CheckConstraint(name="entity_code_pattern", condition=Q(code__regex=CODE_PATTERN)),
+            CheckConstraint(name="entity_code_not_reserved", condition=~Q(code__in=RESERVED_CODES)),
+            CheckConstraint(
+                name="entity_children_strings",
+                condition=RawSQL(  # noqa: S611 - a constant
+                    "jsonb_typeof(child_entity_codes) = 'array'"
+                    " AND NOT jsonb_path_exists(child_entity_codes, '$[*] ? (@.type() != \"string\")')",
+                    (),
+                    output_field=models.BooleanField(),
+                ),
+            ),
+        )
+        triggers = TRIGGERS
+
+    def __str__(self) -> str:
+        return self.label
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.entity_type = self.entity_type or self.code
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """Refuse children that are no entity types, by name."""
+        unknown = unknown_codes(self.child_entity_codes, besides=self.code)
+        if unknown:
+            raise ValidationError(
+                {"child_entity_codes": ValidationError("Unknown entity types: %(codes)s.", code="unknown_children",
+                                                       params={"codes": ", ".join(unknown)})}
+            )
+
+
+def unknown_codes(codes: list[str], *, besides: str = "") -> list[str]:
+    """Those of `codes` that are no entity types, in order; `besides` counts as one."""
+    possible = [code for code in codes if is_code(code)]
+    known = {besides, *Entity.objects.filter(code__in=possible).values_list("code", flat=True)}
+    return [code for code in codes if code not in known]

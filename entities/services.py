@@ -1,0 +1,75 @@
+"""The entity infrastructure service: how the rest of a platform reads entity types and drops them from the cache."""
+
+from __future__ import annotations
+
+import functools
+
+from cache_layer.reads import Read, Source, read_entry
+from cache_layer.writes import clear_entries, invalidate_entries
+from entities.codes import is_code
+from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+
+
+class EntityInfrastructure:
+    """
+    Entity types, from the cache where that is allowed.
+
+    No read is older than the last write that returned before it began, on any server; without Redis it comes from the
+    database.
+    """
+
+    def get_entity(self, code: str, include_inactive: bool = False) -> EntityDocument | None:
+        """One entity type; None if there is none, or it is inactive and `include_inactive` is not set."""
+        return self.read_entity(code, include_inactive).document
+
+    def get_all_entity(self, include_inactive: bool = False) -> tuple[EntityDocument, ...]:
+        """All entity types in display order."""
+        return self.read_all_entity(include_inactive).document or ()
+
+    def get_parent_entity_types(self, code: str) -> list[str]:
+        """The codes of the active entity types that list `code` as a child, in display order."""
+        return [entity.code for entity in self.get_all_entity() if code in entity.child_entity_codes]
+
+    def invalidate_entity_cache(self, code: str) -> None:
+        """
+        Drop one entity type, and the list of all, from the cache.
+
+        Raises:
+            CacheUnavailable: Redis did not answer: nothing is certain, try again.
+        """
+        invalidate_entries([(ENTITY, code), (ENTITY_TYPES, "")])
+
+    def clear_all_entity_cache(self) -> int:
+        """
+        Drop every entity type from the cache; returns how many there were.
+
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        invalidate_entries([(ENTITY_TYPES, "")])
+        return clear_entries(ENTITY)
+
+    def read_entity(self, code: str, include_inactive: bool = False) -> Read[EntityDocument]:
+        """As `get_entity`, with the document's bytes and where they came from."""
+        if not is_code(code):
+            return Read(None, b"", Source.DATABASE)
+        if not include_inactive:
+            return read_entry(ENTITY, code)
+        row = Entity.objects.filter(code=code).first()
+        document = document_of(row) if row else None
+        return Read(document, encode_entity(document) if document else b"", Source.BYPASS)
+
+    def read_all_entity(self, include_inactive: bool = False) -> Read[tuple[EntityDocument, ...]]:
+        """As `get_all_entity`, with the bytes of the JSON array and where they came from."""
+        if not include_inactive:
+            return read_entry(ENTITY_TYPES, "")
+        documents = tuple(document_of(row) for row in Entity.objects.all())
+        return Read(documents, encode_entities(documents), Source.BYPASS)
+
+
+@functools.cache
+def get_entity_infrastructure() -> EntityInfrastructure:
+    """This process's service."""
+    return EntityInfrastructure()

@@ -1,0 +1,47 @@
+"""Rules that PostgreSQL keeps for every writer, Django or not; the SQL is in `sql/`."""
+
+from pathlib import Path
+
+import pgtrigger
+
+
+def _sql(name: str) -> str:
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text()
+
+
+TRIGGERS = [
+    pgtrigger.Trigger(
+        name="default_entity_type",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert,
+        func=_sql("default_entity_type"),
+    ),
+    pgtrigger.Trigger(
+        name="stamp_modification",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.AnyChange(),
+        func=_sql("stamp_modification"),
+    ),
+    pgtrigger.Trigger(
+        name="keep_code",
+        when=pgtrigger.Before,
+        operation=pgtrigger.UpdateOf("code"),
+        condition=pgtrigger.Q(old__code__df=pgtrigger.F("new__code")),
+        func=_sql("keep_code"),
+    ),
+    pgtrigger.Trigger(
+        name="check_children",
+        when=pgtrigger.After,
+        operation=pgtrigger.Insert | pgtrigger.UpdateOf("child_entity_codes"),
+        declare=[("unknown", "text"), ("repeated", "text")],
+        func=_sql("check_children"),
+    ),
+    pgtrigger.Trigger(
+        name="keep_listed",
+        when=pgtrigger.After,
+        operation=pgtrigger.Delete,
+        declare=[("parents", "text")],
+        func=_sql("keep_listed"),
+    ),
+]

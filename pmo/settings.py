@@ -1,0 +1,254 @@
+"""
+Settings of the platform. Only this module reads the environment.
+
+Every variable is listed, with its default, in the README's configuration table.
+"""
+
+from __future__ import annotations
+
+import logging.config
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from cache_layer.connection import connection_pool_options
+from cache_layer.options import Options
+from pmo import embedded
+from pmo.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+
+ENVIRONMENT = env.str("ENVIRONMENT", default="development")
+if ENVIRONMENT not in ("development", "production"):
+    raise ImproperlyConfigured(f"ENVIRONMENT is {ENVIRONMENT!r}: it must be 'development' or 'production'.")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.bool("DEBUG", default=False)
+DATA_DIR = env.path("DATA_DIR", default=str(BASE_DIR / ".data"))()
+
+# --- Secrets and hosts ------------------------------------------------------------------------------------------------
+
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    if PRODUCTION:
+        raise ImproperlyConfigured("Set SECRET_KEY: production has no default.")
+    SECRET_KEY = embedded.read_or_create_secret(Path(DATA_DIR) / "secret_key")
+
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+if PRODUCTION:
+    if DEBUG:
+        raise ImproperlyConfigured("Production refuses to start with DEBUG on.")
+    if not ALLOWED_HOSTS:
+        raise ImproperlyConfigured("Set ALLOWED_HOSTS: the names this server answers to, comma-separated.")
+    if env.bool("BEHIND_TLS_PROXY", default=True):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+        SECURE_SSL_REDIRECT = True
+        SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$"]
+        SECURE_HSTS_SECONDS = 31_536_000
+        SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+        SECURE_HSTS_PRELOAD = True
+        SESSION_COOKIE_SECURE = True
+        CSRF_COOKIE_SECURE = True
+
+# --- Engines ----------------------------------------------------------------------------------------------------------
+
+EMBEDDED = embedded.Endpoints.of(Path(DATA_DIR))
+
+if PRODUCTION and not env.str("DATABASE_URL", default=""):
+    raise ImproperlyConfigured("Set DATABASE_URL: production never uses the embedded PostgreSQL.")
+DATABASES = {"default": env.db_url("DATABASE_URL", default=EMBEDDED.database_url)}
+DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = env.int(
+    "DATABASE_CONNECT_TIMEOUT_SECONDS", default=2
+)
+if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=8):
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": DATABASE_POOL_SIZE,
+        "timeout": env.float("DATABASE_POOL_TIMEOUT_SECONDS", default=2.0),
+    }
+DATABASES["default"]["TEST"] = {"NAME": f"test_{DATABASES['default']['NAME']}"}
+
+REDIS_HOST = env.str("REDIS_HOST", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
+if PRODUCTION and not (REDIS_HOST or REDIS_URL):
+    raise ImproperlyConfigured("Set REDIS_HOST or REDIS_URL: production never uses the embedded Valkey.")
+if not REDIS_URL:
+    endpoint = EMBEDDED.valkey
+    REDIS_URL = "redis://{host}:{port}/{db}".format(
+        host=REDIS_HOST or endpoint.host,
+        port=env.int("REDIS_PORT", default=6379 if REDIS_HOST else endpoint.port),
+        db=env.int("REDIS_DB", default=0),
+    )
+REDIS_PASSWORD = env.str("REDIS_PASSWORD", default="") or None
+
+CACHE_LAYER: dict[str, Any] = {
+    "local_lease_ms": env.int("CACHE_LOCAL_LEASE_MS", default=Options.local_lease_ms),
+    "hold_ms": env.int("CACHE_HOLD_MS", default=Options.hold_ms),
+    "socket_timeout_ms": env.int("CACHE_SOCKET_TIMEOUT_MS", default=Options.socket_timeout_ms),
+    "write_policy": env.str("CACHE_WRITE_POLICY", default=Options.write_policy),
+}
+
+# One pool for the three aliases: django-redis keeps pools by URL.
+_redis = {
+    "BACKEND": "django_redis.cache.RedisCache",
+    "LOCATION": REDIS_URL,
+    "OPTIONS": {
+        "PASSWORD": REDIS_PASSWORD,
+        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+        # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
+        "IGNORE_EXCEPTIONS": True,
+        **connection_pool_options(Options.of(CACHE_LAYER)),
+    },
+}
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {**_redis, "TIMEOUT": 60, "KEY_PREFIX": "default"},
+    "sessions": {**_redis, "TIMEOUT": 3600, "KEY_PREFIX": "sessions"},
+    "entity_metadata": {**_redis, "BACKEND": "cache_layer.backend.CoherentCache", "TIMEOUT": 300},
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_CACHE_ALIAS = "sessions"
+SESSION_COOKIE_AGE = 12 * 3600
+
+# --- Application ------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "lucide",
+    "pgtrigger",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "cache_layer",
+    "entities",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pmo.middleware.ServiceUnavailableMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "pmo.urls"
+WSGI_APPLICATION = "pmo.wsgi.application"
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+            "builtins": ["lucide.templatetags.lucide"],
+        },
+    }
+]
+
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = not PRODUCTION
+if PRODUCTION:
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+# --- Authentication ---------------------------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "pmo.authentication.UsernameOrEmailBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=10)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=5))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", default=60)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("REFRESH_TOKEN_DAYS", default=7)),
+    "CHECK_REVOKE_TOKEN": True,
+    "UPDATE_LAST_LOGIN": False,
+}
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["pmo.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["entities.api.permissions.ReadOrModelPermissions"],
+    "DEFAULT_RENDERER_CLASSES": ["entities.api.renderers.DocumentRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "entities.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "PMO entity types",
+    "DESCRIPTION": "Entity types of a PMO platform, served from Redis and never stale.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+UNFOLD = {
+    "SITE_TITLE": "PMO entity types",
+    "SITE_HEADER": "PMO entity types",
+    "SITE_SYMBOL": "category",
+    "SHOW_VIEW_ON_SITE": False,
+}
+
+# --- Logs -------------------------------------------------------------------------------------------------------------
+
+LOGGING_CONFIG = None
+LOGGING = logging_config(
+    level=env.str("LOG_LEVEL", default="INFO").upper(),
+    file=env.str("LOG_FILE", default=""),
+)
+logging.config.dictConfig(LOGGING)

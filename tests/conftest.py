@@ -1,0 +1,50 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from model_bakery import baker
+
+from cache_layer.connection import breaker, get_writer_client
+from cache_layer.local_store import drop_all_copies
+from entities.models import Entity
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> Iterator[None]:
+    """Every test begins with an empty Redis database, an empty L1 and a closed breaker."""
+    breaker.succeeded()
+    get_writer_client().flushdb()
+    drop_all_copies()
+    yield
+    breaker.succeeded()
+
+
+@pytest.fixture
+def committed_db(transactional_db: None) -> Iterator[None]:
+    """A database whose commits are real; Django's own clean-up does not see the schema `app`."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE app.entity")
+
+
+@pytest.fixture
+def redis_client() -> object:
+    """A client for looking at what is really in Redis."""
+    return get_writer_client()
+
+
+def make_entity(code: str, **fields: object) -> Entity:
+    """A saved entity type with fitting defaults."""
+    defaults = {
+        "code": code,
+        "label": code.capitalize(),
+        "label_plural": f"{code.capitalize()}s",
+        "icon": "FolderKanban",
+        "child_entity_codes": [],
+        "active_flag": True,
+    }
+    return baker.make(Entity, **(defaults | fields))

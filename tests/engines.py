@@ -1,0 +1,37 @@
+"""
+A pytest plugin: one real PostgreSQL and one real Valkey for the whole run, started before Django reads its settings.
+
+Each xdist worker has a database of its own in both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from pmo.embedded import running_engines
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        os.environ["REDIS_DB"] = str(1 + int(worker.removeprefix("gw")))
+        return
+    stack = contextlib.ExitStack()
+    early_config.add_cleanup(stack.close)
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-tests-")))
+    endpoints = stack.enter_context(running_engines(directory, snapshots=""))
+    os.environ |= {
+        "ENVIRONMENT": "development",
+        "DATA_DIR": str(directory),
+        "DATABASE_URL": endpoints.database_url,
+        "DATABASE_POOL_SIZE": "0",
+        "REDIS_HOST": endpoints.valkey.host,
+        "REDIS_PORT": str(endpoints.valkey.port),
+        "REDIS_DB": "0",
+    }

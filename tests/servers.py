@@ -1,0 +1,70 @@
+"""Web servers of the project in processes of their own, for tests across processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def web_server(**environment: str) -> Iterator[str]:
+    """
+    Serve this test's own database and Redis database under Granian while the block runs.
+
+    Args:
+        environment: variables besides those of this process, for example REDIS_PORT.
+    Yields:
+        the base URL, once /healthz answers.
+    """
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--no-log", "pmo.wsgi:application"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": test_database_url(), "LOG_LEVEL": "WARNING"} | environment,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_answering(f"{url}/healthz", process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def test_database_url() -> str:
+    """The URL of the database that pytest-django made for this worker."""
+    settings = connection.settings_dict
+    return f"postgresql://{settings['USER']}@/{settings['NAME']}?host={settings['OPTIONS']['host']}"
+
+
+test_database_url.__test__ = False  # type: ignore[attr-defined] # not a test
+
+
+def wait_until_answering(url: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode}")
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        time.sleep(0.05)
+    raise TimeoutError(url)
