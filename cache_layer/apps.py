@@ -9,6 +9,7 @@ class CacheLayerConfig(AppConfig):
     verbose_name = "Cache layer"
 
     def ready(self) -> None:
+        from cache_layer import checks  # noqa: F401 - registers them
         from cache_layer.invalidation.signals import connect_signals
         from cache_layer.lookup import registered_lookups
 

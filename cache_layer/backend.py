@@ -8,9 +8,10 @@ from typing import Any
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django_redis.client import DefaultClient
 
+from cache_layer.clearing import clear_entries
 from cache_layer.lookup import Lookup, get_lookup
 from cache_layer.reads import read_cached, store_entry
-from cache_layer.writes import clear_entries, invalidate_entries
+from cache_layer.writes import invalidate_entries
 
 
 class CoherentCache(BaseCache):
@@ -30,14 +31,14 @@ class CoherentCache(BaseCache):
     def lookup(self) -> Lookup[Any]:
         return get_lookup(self._lookup_name)
 
-    def make_key(self, key: str, version: int | None = None) -> str:  # noqa: ARG002 - Django's signature
+    def make_key(self, key: str, version: int | None = None) -> str:
         """The key in Redis, for an identifier."""
         return self.lookup.key(key)
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         return self.get_many([key]).get(key, default)
 
-    def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
         return read_cached(self.lookup, list(keys))
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
@@ -50,10 +51,10 @@ class CoherentCache(BaseCache):
         raise NotImplementedError("An entry's life is its lookup's TTL; it is not prolonged.")
 
     def delete(self, key: str, version: int | None = None) -> bool:
-        return self.delete_many([key]) > 0
+        return self._invalidate([key]) > 0
 
-    def delete_many(self, keys: Iterable[str], version: int | None = None) -> int:  # noqa: ARG002
-        return invalidate_entries([(self.lookup, key) for key in keys])
+    def delete_many(self, keys: Iterable[str], version: int | None = None) -> None:
+        self._invalidate(keys)
 
     def clear(self) -> None:
         """Remove this lookup's keys, by SCAN and UNLINK in batches; nothing else in the database is touched."""
@@ -61,6 +62,9 @@ class CoherentCache(BaseCache):
 
     def close(self, **_: Any) -> None:
         self.client.close()
+
+    def _invalidate(self, keys: Iterable[str]) -> int:
+        return invalidate_entries([(self.lookup, key) for key in keys])
 
     def _store(self, key: str, value: Any, timeout: Any) -> bool:
         if timeout is not DEFAULT_TIMEOUT and timeout != self.default_timeout:

@@ -18,7 +18,6 @@ from django.core.cache import caches
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
-from redis.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -31,7 +30,8 @@ from cache_layer.options import Options, get_options
 logger = logging.getLogger("cache_layer")
 Result = TypeVar("Result")
 
-RETRIES = 1  # of a command, and of its connect: a command is sent, or a connect tried, at most four times in all
+READ_RETRIES = 1
+"""Of a reader's command on a connection that turned out broken. A writer's attempts have ids of their own."""
 RECONNECT_DELAY_STEP_SECONDS = 0.05
 RECONNECT_DELAY_LIMIT_SECONDS = 2.0
 
@@ -89,16 +89,21 @@ def _guarded(command: Callable[[], Result], *, essential: bool) -> Result:
     """
     if not essential and not breaker.allows():
         raise CacheUnavailable("Redis failed a moment ago and is not asked yet.", refused=False)
-    try:
-        result = command()
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        breaker.failed()
-        if breaker.failures == 1:
-            logger.warning("Redis error", extra={"error": str(error)})
-        refused = isinstance(error.__context__, ConnectionRefusedError)
-        raise CacheUnavailable(f"Redis cannot be used: {error}", refused=refused) from error
-    breaker.succeeded()
-    return result
+    retries = 0 if essential else READ_RETRIES
+    while True:
+        try:
+            result = command()
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            refused = isinstance(error.__context__, ConnectionRefusedError)
+            if retries and not refused and not isinstance(error, RedisTimeoutError):
+                retries -= 1
+                continue
+            breaker.failed()
+            if breaker.failures == 1:
+                logger.warning("Redis error", extra={"error": str(error)})
+            raise CacheUnavailable(f"Redis cannot be used: {error}", refused=refused) from error
+        breaker.succeeded()
+        return result
 
 
 class GuardedPipeline(Pipeline):
@@ -117,7 +122,8 @@ class GuardedRedis(Redis):
     essential = False
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        return _guarded(lambda: super(GuardedRedis, self).execute_command(*args, **options), essential=self.essential)
+        run = functools.partial(super().execute_command, *args, **options)
+        return _guarded(run, essential=self.essential)
 
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> GuardedPipeline:
         pipeline = GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
@@ -138,7 +144,7 @@ def connection_pool_options(options: Options) -> dict[str, Any]:
             "socket_connect_timeout": timeout,
             "socket_keepalive": True,
             "protocol": 2,
-            "retry": Retry(NoBackoff(), RETRIES, supported_errors=(RedisConnectionError,)),
+            "retry": Retry(NoBackoff(), 0),
             "redis_connect_func": on_connect,
         },
     }
@@ -159,7 +165,7 @@ def lua_source(name: str) -> str:
     return (Path(__file__).parent / "lua" / f"{name}.lua").read_text()
 
 
-def on_connect(connection: AbstractConnection) -> None:
+def on_connect(connection: Any) -> None:
     """Trust nothing that another run of the server left; called by redis-py for each new connection."""
     connection.on_connect()
     patterns = sorted(_trusted_patterns)
@@ -183,7 +189,8 @@ def get_writer_client() -> GuardedRedis:
 
 @functools.cache
 def _client(*, essential: bool) -> GuardedRedis:
-    shared: GuardedRedis = caches[get_options().cache_alias].client.get_client(write=True)
+    backend: Any = caches[get_options().cache_alias]
+    shared: GuardedRedis = backend.client.get_client(write=True)
     if not essential:
         return shared
     client = GuardedRedis(connection_pool=shared.connection_pool)

@@ -22,3 +22,15 @@ def holds_key(key: str) -> str:
 def last_holder_key(key: str) -> str:
     """The writer that took the newest hold on `key`."""
     return f"{{{key}}}:last"
+
+
+CHANGES_CHANNEL = "cache_layer_changes"
+"""The NOTIFY channel on which PostgreSQL wakes the relay."""
+
+RELAY_LOCK = "cache_layer_relay"
+"""The name of the advisory lock that lets one relay work."""
+
+
+def absent_key(key: str) -> str:
+    """A marker: the database has no row for `key`."""
+    return f"{{{key}}}:absent"

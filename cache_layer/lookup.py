@@ -99,7 +99,7 @@ def load(lookup: Lookup[Document], identifier: str) -> Loaded[Document]:
     """
     alias = router.db_for_write(lookup.model)
     inner, parameters = lookup.rows(identifier).using(alias).query.get_compiler(alias).as_sql()
-    found = list(
+    found: list[Any] = list(
         lookup.model._default_manager.using(alias).raw(
             f"SELECT guard.may_be_cached, entry.* FROM (SELECT {MAY_BE_CACHED} AS may_be_cached) AS guard"  # noqa: S608 - a constant, and SQL that Django compiled
             f" LEFT JOIN LATERAL ({inner}) AS entry ON TRUE",

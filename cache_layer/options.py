@@ -27,8 +27,11 @@ class Options:
         hold_ms: `H`, how long a writer's hold outlives a writer that died.
         fill_lease_ms: how long a reader may take to load a value before another may try.
         fill_wait_ms: how long a reader waits for another's fill before it reads the database itself.
+        absent_ttl_seconds: how long an identifier that has no row is remembered; 0 remembers none.
+        absent_entries: how many such identifiers this process marks in that time.
         socket_timeout_ms: how long one command, or one connect, may take.
         max_connections: connections to Redis per process.
+        audit_seconds: how often the relay compares the whole cache with the database; 0 for never.
         write_budget_ms: how long a writer goes on trying to take its holds while Redis is silent.
         write_policy: what a writer does then: `available` commits and invalidates as soon as Redis answers, `strict`
             refuses the write.
@@ -40,8 +43,11 @@ class Options:
     hold_ms: int = 5_000
     fill_lease_ms: int = 2_000
     fill_wait_ms: int = 200
+    absent_ttl_seconds: int = 60
+    absent_entries: int = 1_000
     socket_timeout_ms: int = 250
     max_connections: int = 64
+    audit_seconds: int = 300
     write_budget_ms: int = 2_000
     write_policy: WritePolicy = "available"
 
@@ -63,7 +69,7 @@ class Options:
                 if value not in ("available", "strict"):
                     raise InvalidOptions(f"CACHE_LAYER['write_policy'] is {value!r}: use 'available' or 'strict'.")
             elif name != "cache_alias":
-                least = 0 if name == "local_lease_ms" else 1
+                least = 0 if name in ("local_lease_ms", "absent_ttl_seconds", "audit_seconds") else 1
                 if not isinstance(value, int) or isinstance(value, bool) or value < least:
                     raise InvalidOptions(f"CACHE_LAYER[{name!r}] is {value!r}: use a whole number, {least} or more.")
         options = cls(**values)

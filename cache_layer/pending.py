@@ -10,7 +10,6 @@ import threading
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Any
-from uuid import uuid4
 
 from django.db import connections
 
@@ -20,12 +19,12 @@ from cache_layer.options import get_options
 
 @dataclass(eq=False)
 class HeldEntry:
-    """One key this write keeps others from caching; `placed` is False where Redis could not be told."""
+    """One key this write keeps others from caching; without a `holder` where Redis could not be told."""
 
     lookup: Lookup[Any]
     identifier: str
+    holder: str | None
     alone: bool
-    placed: bool
 
 
 @dataclass(eq=False)
@@ -34,15 +33,20 @@ class Write:
 
     alias: str
     in_transaction: bool
-    writer: str = field(default_factory=lambda: uuid4().hex)
+    session: Any
     begun_ns: int = field(default_factory=monotonic_ns)
     entries: dict[str, HeldEntry] = field(default_factory=dict)
+
+    def is_in_doubt(self) -> bool:
+        """Whether its database session is gone, so that a commit may have happened, or happen yet, unseen."""
+        session = connections[self.alias].connection
+        return self.session is None or session is not self.session or bool(session.closed)
 
     def is_open(self) -> bool:
         """Whether the transaction can still commit. Django drops the callbacks of what was rolled back."""
         if not self.in_transaction:
             return monotonic_ns() - self.begun_ns < get_options().hold_ms * 1_000_000
-        return any(getattr(callback, "write", None) is self for _, callback, _ in connections[self.alias].run_on_commit)
+        return any(getattr(hook[1], "write", None) is self for hook in connections[self.alias].run_on_commit)
 
 
 class _Writes(threading.local):
@@ -71,7 +75,8 @@ def find_write(alias: str) -> Write | None:
 
 def begin_write(alias: str) -> Write:
     """A new write on `alias`, remembered until `end_write`."""
-    write = Write(alias, in_transaction=in_transaction(alias))
+    in_tx = in_transaction(alias)  # opens the connection
+    write = Write(alias, in_tx, connections[alias].connection)
     _writes.by_alias[alias] = write
     return write
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import time
@@ -12,12 +13,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from redis.exceptions import RedisError, ResponseError
 
-from cache_layer import pending
+from cache_layer import absent, pending
 from cache_layer.connection import get_redis_client
 from cache_layer.local_store import find_copy, keep_copy
-from cache_layer.lookup import Lookup, load
+from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.options import get_options
-from cache_layer.scripts import Claim, claim_fill, fill_entry
+from cache_layer.scripts import Claim, claim_fill, fill_absent, fill_entry, give_back_lease
 
 logger = logging.getLogger("cache_layer")
 Document = TypeVar("Document")
@@ -78,7 +79,7 @@ def read_cached(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[st
     """
     if not identifiers:
         return {}
-    payloads = get_redis_client().mget([lookup.key(identifier) for identifier in identifiers])
+    payloads: Any = get_redis_client().mget([lookup.key(identifier) for identifier in identifiers])
     documents = {
         identifier: _decode(lookup, identifier, payload)
         for identifier, payload in zip(identifiers, payloads, strict=True)
@@ -109,6 +110,9 @@ def _read_redis(lookup: Lookup[Document], identifier: str, key: str) -> Read[Doc
         claim, appeared = claim_fill(key, token, replace=payload is not None)
         if claim is Claim.LEASE:
             return _fill(lookup, identifier, key, token)
+        if claim is Claim.ABSENT:
+            keep_copy(key, None, b"", asked_ns=asked_ns)
+            return Read(None, b"", Source.REDIS)
         if claim is Claim.FILLING:
             asked_ns, appeared = _wait_for_fill(key)
         payload, document = appeared, _decode(lookup, identifier, appeared)
@@ -121,23 +125,40 @@ def _read_redis(lookup: Lookup[Document], identifier: str, key: str) -> Read[Doc
 
 
 def _fill(lookup: Lookup[Document], identifier: str, key: str, token: str) -> Read[Document]:
+    """Load an entry under our lease, and store it (or its absence) where that is allowed."""
     logger.info("Cache miss", extra={"key": key})
-    payload, stored = b"", False
     try:
         loaded = load(lookup, identifier)
-        if loaded.document is not None:
-            payload = lookup.encode(loaded.document)
-    finally:
-        asked_ns = monotonic_ns()
-        cached = payload if payload and loaded.may_be_cached else b""
-        try:
-            stored = fill_entry(key, token, cached, lookup.ttl_seconds)
-        except RedisError as error:
-            logger.warning("Cache fill failed", extra={"key": key, "error": str(error)})
+    except BaseException:
+        with contextlib.suppress(RedisError):
+            give_back_lease(key, token)
+        raise
+    payload = lookup.encode(loaded.document) if loaded.document is not None else b""
+    asked_ns = monotonic_ns()
+    try:
+        stored = _store(lookup, key, token, loaded, payload)
+    except RedisError as error:
+        logger.warning("Cache fill failed", extra={"key": key, "error": str(error)})
+        stored = False
     if stored:
         keep_copy(key, loaded.document, payload, asked_ns=asked_ns)
-        logger.info("Cache populated", extra={"key": key, "ttl_seconds": lookup.ttl_seconds, "bytes": len(payload)})
-    return Read(loaded.document, payload, Source.DATABASE if stored or not payload else Source.BYPASS)
+    return Read(loaded.document, payload, Source.DATABASE if stored else Source.BYPASS)
+
+
+def _store(lookup: Lookup[Document], key: str, token: str, loaded: Loaded[Document], payload: bytes) -> bool:
+    options = get_options()
+    if not loaded.may_be_cached:
+        give_back_lease(key, token)
+        return False
+    if payload:
+        stored = fill_entry(key, token, payload, lookup.ttl_seconds)
+        if stored:
+            logger.info("Cache populated", extra={"key": key, "ttl_seconds": lookup.ttl_seconds, "bytes": len(payload)})
+        return stored
+    if options.absent_ttl_seconds and absent.budget.allows():
+        return fill_absent(key, token, options.absent_ttl_seconds)
+    give_back_lease(key, token)
+    return False
 
 
 def _wait_for_fill(key: str) -> tuple[int, bytes | None]:
@@ -155,12 +176,12 @@ def _wait_for_fill(key: str) -> tuple[int, bytes | None]:
 def _get(key: str) -> bytes | None:
     """The bytes under `key`; a key of another type counts as one that can't be decoded."""
     try:
-        payload: bytes | None = get_redis_client().get(key)
+        payload: Any = get_redis_client().get(key)
     except ResponseError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise
         return b""
-    return payload
+    return payload  # type: ignore[no-any-return] # redis-py types GET for both of its decoding modes
 
 
 def _decode(lookup: Lookup[Document], identifier: str, payload: bytes | None) -> Document | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.contrib.postgres.indexes import GinIndex
@@ -13,6 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from cache_layer.invalidation.queryset import CoherentManager
+from cache_layer.invalidation.triggers import coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
 from entities.icons import icon_names
 from entities.triggers import TRIGGERS
@@ -40,7 +42,7 @@ def validate_children_shape(codes: Any) -> None:
     """Refuse what is not a list of strings, each once."""
     if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
         raise ValidationError("Give a list of entity codes.", code="not_a_list_of_strings")
-    repeated = sorted({code for code in codes if codes.count(code) > 1})
+    repeated = sorted(code for code, times in Counter(codes).items() if times > 1)
     if repeated:
         raise ValidationError(
             "Listed more than once: %(codes)s.", code="repeated_children", params={"codes": ", ".join(repeated)}
@@ -98,7 +100,7 @@ class Entity(models.Model):
             CheckConstraint(name="entity_code_not_reserved", condition=~Q(code__in=RESERVED_CODES)),
             CheckConstraint(
                 name="entity_children_strings",
-                condition=RawSQL(  # noqa: S611 - a constant
+                condition=RawSQL(
                     "jsonb_typeof(child_entity_codes) = 'array'"
                     " AND NOT jsonb_path_exists(child_entity_codes, '$[*] ? (@.type() != \"string\")')",
                     (),
@@ -106,7 +108,7 @@ class Entity(models.Model):
                 ),
             ),
         )
-        triggers = TRIGGERS
+        triggers = (*TRIGGERS, *coherence_triggers(db_table, field="code", column="code"))
 
     def __str__(self) -> str:
         return self.label
@@ -120,8 +122,13 @@ class Entity(models.Model):
         unknown = unknown_codes(self.child_entity_codes, besides=self.code)
         if unknown:
             raise ValidationError(
-                {"child_entity_codes": ValidationError("Unknown entity types: %(codes)s.", code="unknown_children",
-                                                       params={"codes": ", ".join(unknown)})}
+                {
+                    "child_entity_codes": ValidationError(
+                        "Unknown entity types: %(codes)s.",
+                        code="unknown_children",
+                        params={"codes": ", ".join(unknown)},
+                    )
+                }
             )
 
 

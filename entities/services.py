@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 
+from cache_layer.clearing import clear_entries
 from cache_layer.reads import Read, Source, read_entry
-from cache_layer.writes import clear_entries, invalidate_entries
+from cache_layer.writes import invalidate_entries
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
@@ -32,14 +33,14 @@ class EntityInfrastructure:
         """The codes of the active entity types that list `code` as a child, in display order."""
         return [entity.code for entity in self.get_all_entity() if code in entity.child_entity_codes]
 
-    def invalidate_entity_cache(self, code: str) -> None:
+    def invalidate_entity_cache(self, code: str) -> int:
         """
-        Drop one entity type, and the list of all, from the cache.
+        Drop one entity type, and the list of all, from the cache; returns how many of the two were there.
 
         Raises:
             CacheUnavailable: Redis did not answer: nothing is certain, try again.
         """
-        invalidate_entries([(ENTITY, code), (ENTITY_TYPES, "")])
+        return invalidate_entries([(ENTITY, code), (ENTITY_TYPES, "")])
 
     def clear_all_entity_cache(self) -> int:
         """

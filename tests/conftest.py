@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 from model_bakery import baker
 
 from cache_layer.connection import breaker, get_writer_client
 from cache_layer.local_store import drop_all_copies
+from cache_layer.options import get_options
 from entities.models import Entity
 
 
@@ -26,9 +30,26 @@ def _fresh_cache() -> Iterator[None]:
 @pytest.fixture
 def committed_db(transactional_db: None) -> Iterator[None]:
     """A database whose commits are real; Django's own clean-up does not see the schema `app`."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE app.entity")
+        cursor.execute("TRUNCATE cache_layer_outbox")  # last: truncating a coherent table is a change
     yield
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE app.entity")
+
+
+@pytest.fixture
+def set_options() -> Iterator[Callable[..., None]]:
+    """Change settings of the cache layer for one test: `set_options(local_lease_ms=0)`."""
+
+    with contextlib.ExitStack() as overridden:
+
+        def change(**values: object) -> None:
+            overridden.enter_context(override_settings(CACHE_LAYER=settings.CACHE_LAYER | values))
+            get_options.cache_clear()
+
+        yield change
+    get_options.cache_clear()
 
 
 @pytest.fixture

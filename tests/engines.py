@@ -11,6 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import django.db.models  # noqa: F401 - whole, before pytest-randomly imports it in part (through model-bakery)
 import pytest
 
 from pmo.embedded import running_engines

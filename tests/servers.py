@@ -36,7 +36,17 @@ def web_server(**environment: str) -> Iterator[str]:
     """
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--no-log", "pmo.wsgi:application"],
+        [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--port",
+            str(port),
+            "--no-log",
+            "pmo.wsgi:application",
+        ],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": test_database_url(), "LOG_LEVEL": "WARNING"} | environment,
     )

@@ -7,7 +7,7 @@ Changes of many rows at once, which send no signals: one hold and one drain for 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -49,14 +49,18 @@ class CoherentQuerySet(QuerySet[Row, Row]):
     def bulk_create(self, objs: Iterable[Row], *args: Any, **kwargs: Any) -> list[Row]:
         """As Django's."""
         rows = list(objs)
-        with writing(self._entries([_identity(row, self._identifier_fields()) for row in rows]), using=self._write_alias):
+        with writing(
+            self._entries([_identity(row, self._identifier_fields()) for row in rows]), using=self._write_alias
+        ):
             return super().bulk_create(rows, *args, **kwargs)
 
-    def bulk_update(self, objs: Iterable[Row], fields: Collection[str], batch_size: int | None = None) -> int:
+    def bulk_update(self, objs: Iterable[Row], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's."""
         rows = list(objs)
-        with writing(self._entries([_identity(row, self._identifier_fields()) for row in rows]), using=self._write_alias):
-            return super().bulk_update(rows, fields, batch_size)
+        with writing(
+            self._entries([_identity(row, self._identifier_fields()) for row in rows]), using=self._write_alias
+        ):
+            return super().bulk_update(rows, list(fields), batch_size)
 
     bulk_update.alters_data = True  # type: ignore[attr-defined] # as above
 

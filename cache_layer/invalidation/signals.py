@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
@@ -18,7 +19,10 @@ def connect_signals(model: type[Model]) -> None:
         before.connect(_before_change, sender=model, dispatch_uid="cache_layer")
     for after in (post_save, post_delete):
         after.connect(_after_change, sender=model, dispatch_uid="cache_layer")
+    # Before Django closes the request's connections: a session that is gone by then was lost.
+    request_finished.disconnect(close_old_connections)
     request_finished.connect(_after_request, dispatch_uid="cache_layer")
+    request_finished.connect(close_old_connections)
 
 
 def entries_of(instance: Model, *, using: str) -> list[Entry]:
@@ -30,7 +34,7 @@ def entries_of(instance: Model, *, using: str) -> list[Entry]:
             entries.append((lookup, ""))
             continue
         identifiers = {str(getattr(instance, field))}
-        if not instance._state.adding and not instance._meta.get_field(field).primary_key:
+        if not instance._state.adding and field != instance._meta.pk.name:
             stored = type(instance)._base_manager.using(using).filter(pk=instance.pk).values_list(field, flat=True)
             identifiers.update(str(value) for value in stored)
         entries += [(lookup, identifier) for identifier in sorted(identifiers)]

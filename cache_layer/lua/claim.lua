@@ -1,7 +1,7 @@
 -- A reader found no usable value: use what appeared meanwhile, or take the right to fill.
--- KEYS  1 value  2 lease  3 holds
+-- KEYS  1 value  2 lease  3 holds  4 absent
 -- ARGV  1 token  2 lease in ms  3 "1": the reader has seen a value it can't decode; look past it
--- Gives {"value", bytes} | {"held"} | {"filling"} | {"lease"}
+-- Gives {"value", bytes} | {"held"} | {"absent"} | {"filling"} | {"lease"}
 if ARGV[3] ~= "1" then
   local value = redis.pcall("GET", KEYS[1]) -- a key of another type gives an error table: look past it too
   if type(value) == "string" then
@@ -12,6 +12,9 @@ local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call("ZCOUNT", KEYS[3], "(" .. now, "+inf") > 0 then
   return { "held" }
+end
+if redis.call("EXISTS", KEYS[4]) == 1 then
+  return { "absent" }
 end
 if redis.call("SET", KEYS[2], ARGV[1], "NX", "PX", ARGV[2]) then
   return { "lease" }

@@ -11,54 +11,216 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.RunSQL("CREATE SCHEMA IF NOT EXISTS app", migrations.RunSQL.noop),
         migrations.CreateModel(
-            name='Entity',
+            name="Entity",
             fields=[
-                ('code', models.CharField(help_text='Lower-case letters, digits and _. It is the key in Redis and in URLs, and never changes.', max_length=50, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,49}\\Z', 'Use a lower-case letter, then lower-case letters, digits or _, 50 at most.', code='code'), entities.models.validate_not_reserved])),
-                ('entity_type', models.CharField(blank=True, help_text='The code, unless given.', max_length=50, validators=[django.core.validators.RegexValidator('[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]', 'Control characters are not allowed.', code='control_characters', inverse_match=True)])),
-                ('label', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]', 'Control characters are not allowed.', code='control_characters', inverse_match=True)])),
-                ('label_plural', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]', 'Control characters are not allowed.', code='control_characters', inverse_match=True)])),
-                ('icon', models.CharField(help_text='A Lucide icon, for example FolderKanban.', max_length=50, validators=[entities.models.validate_icon])),
-                ('child_entity_codes', models.JSONField(blank=True, db_default=models.Value([], models.JSONField()), default=list, help_text='The entity types shown inside this one, in display order.', validators=[entities.models.validate_children_shape])),
-                ('display_order', models.IntegerField(db_default=0, default=0)),
-                ('active_flag', models.BooleanField(db_default=True, default=True, verbose_name='active')),
-                ('created_ts', models.DateTimeField(auto_now_add=True, db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('modified_ts', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now(), verbose_name='modified')),
+                (
+                    "code",
+                    models.CharField(
+                        help_text="Lower-case letters, digits and _. It is the key in Redis and in URLs, and never changes.",
+                        max_length=50,
+                        primary_key=True,
+                        serialize=False,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z][a-z0-9_]{0,49}\\Z",
+                                "Use a lower-case letter, then lower-case letters, digits or _, 50 at most.",
+                                code="code",
+                            ),
+                            entities.models.validate_not_reserved,
+                        ],
+                    ),
+                ),
+                (
+                    "entity_type",
+                    models.CharField(
+                        blank=True,
+                        help_text="The code, unless given.",
+                        max_length=50,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]",
+                                "Control characters are not allowed.",
+                                code="control_characters",
+                                inverse_match=True,
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "label",
+                    models.CharField(
+                        max_length=100,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]",
+                                "Control characters are not allowed.",
+                                code="control_characters",
+                                inverse_match=True,
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "label_plural",
+                    models.CharField(
+                        max_length=100,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]",
+                                "Control characters are not allowed.",
+                                code="control_characters",
+                                inverse_match=True,
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "icon",
+                    models.CharField(
+                        help_text="A Lucide icon, for example FolderKanban.",
+                        max_length=50,
+                        validators=[entities.models.validate_icon],
+                    ),
+                ),
+                (
+                    "child_entity_codes",
+                    models.JSONField(
+                        blank=True,
+                        db_default=models.Value([], models.JSONField()),
+                        default=list,
+                        help_text="The entity types shown inside this one, in display order.",
+                        validators=[entities.models.validate_children_shape],
+                    ),
+                ),
+                ("display_order", models.IntegerField(db_default=0, default=0)),
+                ("active_flag", models.BooleanField(db_default=True, default=True, verbose_name="active")),
+                (
+                    "created_ts",
+                    models.DateTimeField(
+                        auto_now_add=True, db_default=django.db.models.functions.datetime.Now(), verbose_name="created"
+                    ),
+                ),
+                (
+                    "modified_ts",
+                    models.DateTimeField(
+                        auto_now=True, db_default=django.db.models.functions.datetime.Now(), verbose_name="modified"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'entity type',
-                'db_table': '"app"."entity"',
-                'ordering': ('display_order', 'code'),
-                'indexes': [models.Index(condition=models.Q(('active_flag', True)), fields=['display_order', 'code'], name='entity_active_order'), django.contrib.postgres.indexes.GinIndex(fields=['child_entity_codes'], name='entity_children', opclasses=['jsonb_path_ops'])],
-                'constraints': [models.CheckConstraint(condition=models.Q(('code__regex', '^[a-z][a-z0-9_]{0,49}$')), name='entity_code_pattern'), models.CheckConstraint(condition=models.Q(('code__in', ('cache', 'children', 'entity', 'type', 'types')), _negated=True), name='entity_code_not_reserved'), models.CheckConstraint(condition=django.db.models.expressions.RawSQL('jsonb_typeof(child_entity_codes) = \'array\' AND NOT jsonb_path_exists(child_entity_codes, \'$[*] ? (@.type() != "string")\')', (), output_field=models.BooleanField()), name='entity_children_strings')],
+                "verbose_name": "entity type",
+                "db_table": '"app"."entity"',
+                "ordering": ("display_order", "code"),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("active_flag", True)),
+                        fields=["display_order", "code"],
+                        name="entity_active_order",
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        fields=["child_entity_codes"], name="entity_children", opclasses=["jsonb_path_ops"]
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("code__regex", "^[a-z][a-z0-9_]{0,49}$")), name="entity_code_pattern"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("code__in", ("cache", "children", "entity", "type", "types")), _negated=True
+                        ),
+                        name="entity_code_not_reserved",
+                    ),
+                    models.CheckConstraint(
+                        condition=django.db.models.expressions.RawSQL(
+                            "jsonb_typeof(child_entity_codes) = 'array' AND NOT jsonb_path_exists(child_entity_codes, '$[*] ? (@.type() != \"string\")')",
+                            (),
+                            output_field=models.BooleanField(),
+                        ),
+                        name="entity_children_strings",
+                    ),
+                ],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='entity',
-            trigger=pgtrigger.compiler.Trigger(name='default_entity_type', sql=pgtrigger.compiler.UpsertTriggerSql(func="-- The entity type is the code, unless given.\nNEW.entity_type := coalesce(nullif(NEW.entity_type, ''), NEW.code);\nRETURN NEW;\n", hash='e7e4ef238db60fe53cc0e10e98f029deba82c36c', operation='INSERT', pgid='pgtrigger_default_entity_type_3a5d3', table='"app"."entity"', when='BEFORE')),
+            model_name="entity",
+            trigger=pgtrigger.compiler.Trigger(
+                name="default_entity_type",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="-- The entity type is the code, unless given.\nNEW.entity_type := coalesce(nullif(NEW.entity_type, ''), NEW.code);\nRETURN NEW;\n",
+                    hash="e7e4ef238db60fe53cc0e10e98f029deba82c36c",
+                    operation="INSERT",
+                    pgid="pgtrigger_default_entity_type_3a5d3",
+                    table='"app"."entity"',
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='entity',
-            trigger=pgtrigger.compiler.Trigger(name='stamp_modification', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='-- A change that does not set modified_ts itself gets the time of the change.\nIF NEW.modified_ts IS NOT DISTINCT FROM OLD.modified_ts THEN\n  NEW.modified_ts := clock_timestamp();\nEND IF;\nRETURN NEW;\n', hash='b15acf5be68d152d800167cab3bea2074c684cf2', operation='UPDATE', pgid='pgtrigger_stamp_modification_affa5', table='"app"."entity"', when='BEFORE')),
+            model_name="entity",
+            trigger=pgtrigger.compiler.Trigger(
+                name="stamp_modification",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                    func="-- A change that does not set modified_ts itself gets the time of the change.\nIF NEW.modified_ts IS NOT DISTINCT FROM OLD.modified_ts THEN\n  NEW.modified_ts := clock_timestamp();\nEND IF;\nRETURN NEW;\n",
+                    hash="b15acf5be68d152d800167cab3bea2074c684cf2",
+                    operation="UPDATE",
+                    pgid="pgtrigger_stamp_modification_affa5",
+                    table='"app"."entity"',
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='entity',
-            trigger=pgtrigger.compiler.Trigger(name='keep_code', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."code" IS DISTINCT FROM (NEW."code"))', func='-- Codes are keys in caches, URLs and other types\' children: they never change.\nRAISE EXCEPTION \'the code of entity type "%" cannot be changed\', OLD.code\n  USING ERRCODE = \'check_violation\', CONSTRAINT = \'entity_code_immutable\';\n', hash='3d6a5086be93218195429accc980123a7f71b0e5', operation='UPDATE OF "code"', pgid='pgtrigger_keep_code_97340', table='"app"."entity"', when='BEFORE')),
+            model_name="entity",
+            trigger=pgtrigger.compiler.Trigger(
+                name="keep_code",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."code" IS DISTINCT FROM (NEW."code"))',
+                    func="-- Codes are keys in caches, URLs and other types' children: they never change.\nRAISE EXCEPTION 'the code of entity type \"%\" cannot be changed', OLD.code\n  USING ERRCODE = 'check_violation', CONSTRAINT = 'entity_code_immutable';\n",
+                    hash="3d6a5086be93218195429accc980123a7f71b0e5",
+                    operation='UPDATE OF "code"',
+                    pgid="pgtrigger_keep_code_97340",
+                    table='"app"."entity"',
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='entity',
-            trigger=pgtrigger.compiler.Trigger(name='check_children', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE unknown text; repeated text;', func='-- Children are existing codes, each once. The rows are locked, so none of them vanishes before this commits.\nPERFORM 1 FROM app.entity\n  WHERE code IN (SELECT jsonb_array_elements_text(NEW.child_entity_codes)) FOR KEY SHARE;\nSELECT string_agg(DISTINCT child, \', \' ORDER BY child) INTO unknown\n  FROM jsonb_array_elements_text(NEW.child_entity_codes) AS listed (child)\n  WHERE NOT EXISTS (SELECT FROM app.entity WHERE code = child);\nIF unknown IS NOT NULL THEN\n  RAISE EXCEPTION \'unknown child entity types of "%": %\', NEW.code, unknown\n    USING ERRCODE = \'foreign_key_violation\', CONSTRAINT = \'entity_children_known\';\nEND IF;\nSELECT string_agg(child, \', \' ORDER BY child) INTO repeated FROM (\n  SELECT child FROM jsonb_array_elements_text(NEW.child_entity_codes) AS listed (child)\n  GROUP BY child HAVING count(*) > 1\n) AS counted;\nIF repeated IS NOT NULL THEN\n  RAISE EXCEPTION \'child entity types of "%" listed more than once: %\', NEW.code, repeated\n    USING ERRCODE = \'check_violation\', CONSTRAINT = \'entity_children_distinct\';\nEND IF;\nRETURN NULL;\n', hash='1b608211ec492749c04652a9d076051f54670fab', operation='INSERT OR UPDATE OF "child_entity_codes"', pgid='pgtrigger_check_children_a85ee', table='"app"."entity"', when='AFTER')),
+            model_name="entity",
+            trigger=pgtrigger.compiler.Trigger(
+                name="check_children",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    declare="DECLARE unknown text; repeated text;",
+                    func="-- Children are existing codes, each once. The rows are locked, so none of them vanishes before this commits.\nPERFORM 1 FROM app.entity\n  WHERE code IN (SELECT jsonb_array_elements_text(NEW.child_entity_codes)) FOR KEY SHARE;\nSELECT string_agg(DISTINCT child, ', ' ORDER BY child) INTO unknown\n  FROM jsonb_array_elements_text(NEW.child_entity_codes) AS listed (child)\n  WHERE NOT EXISTS (SELECT FROM app.entity WHERE code = child);\nIF unknown IS NOT NULL THEN\n  RAISE EXCEPTION 'unknown child entity types of \"%\": %', NEW.code, unknown\n    USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'entity_children_known';\nEND IF;\nSELECT string_agg(child, ', ' ORDER BY child) INTO repeated FROM (\n  SELECT child FROM jsonb_array_elements_text(NEW.child_entity_codes) AS listed (child)\n  GROUP BY child HAVING count(*) > 1\n) AS counted;\nIF repeated IS NOT NULL THEN\n  RAISE EXCEPTION 'child entity types of \"%\" listed more than once: %', NEW.code, repeated\n    USING ERRCODE = 'check_violation', CONSTRAINT = 'entity_children_distinct';\nEND IF;\nRETURN NULL;\n",
+                    hash="1b608211ec492749c04652a9d076051f54670fab",
+                    operation='INSERT OR UPDATE OF "child_entity_codes"',
+                    pgid="pgtrigger_check_children_a85ee",
+                    table='"app"."entity"',
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='entity',
-            trigger=pgtrigger.compiler.Trigger(name='keep_listed', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE parents text;', func='-- A type that others still list as a child is not removed.\nSELECT string_agg(code, \', \' ORDER BY code) INTO parents\n  FROM app.entity WHERE child_entity_codes @> to_jsonb(OLD.code);\nIF parents IS NOT NULL THEN\n  RAISE EXCEPTION \'entity type "%" is still listed as a child of: %\', OLD.code, parents\n    USING ERRCODE = \'foreign_key_violation\', CONSTRAINT = \'entity_children_known\';\nEND IF;\nRETURN NULL;\n', hash='f8e8de56e60ebfe0ea79174bbc3cc712ca99744c', operation='DELETE', pgid='pgtrigger_keep_listed_ad89e', table='"app"."entity"', when='AFTER')),
+            model_name="entity",
+            trigger=pgtrigger.compiler.Trigger(
+                name="keep_listed",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    declare="DECLARE parents text;",
+                    func="-- A type that others still list as a child is not removed.\nSELECT string_agg(code, ', ' ORDER BY code) INTO parents\n  FROM app.entity WHERE child_entity_codes @> to_jsonb(OLD.code);\nIF parents IS NOT NULL THEN\n  RAISE EXCEPTION 'entity type \"%\" is still listed as a child of: %', OLD.code, parents\n    USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'entity_children_known';\nEND IF;\nRETURN NULL;\n",
+                    hash="f8e8de56e60ebfe0ea79174bbc3cc712ca99744c",
+                    operation="DELETE",
+                    pgid="pgtrigger_keep_listed_ad89e",
+                    table='"app"."entity"',
+                    when="AFTER",
+                ),
+            ),
         ),
     ]

@@ -1,0 +1,32 @@
+"""How many unknown identifiers may be remembered as absent: random ones must not fill Redis."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from time import monotonic
+
+from cache_layer.options import get_options
+
+
+class AbsentBudget:
+    """Allows `absent_entries` markers in any `absent_ttl_seconds`, the time after which one vanishes by itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._marked: deque[float] = deque()
+
+    def allows(self) -> bool:
+        """Whether one more may be made; True counts it."""
+        options = get_options()
+        now = monotonic()
+        with self._lock:
+            while self._marked and self._marked[0] <= now - options.absent_ttl_seconds:
+                self._marked.popleft()
+            if len(self._marked) >= options.absent_entries:
+                return False
+            self._marked.append(now)
+            return True
+
+
+budget = AbsentBudget()

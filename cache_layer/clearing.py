@@ -1,0 +1,53 @@
+"""Every entry of a lookup at once: found by SCAN, dropped in batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from cache_layer.connection import get_redis_client
+from cache_layer.local_store import drop_copy
+from cache_layer.lookup import Lookup
+from cache_layer.scripts import BATCH_KEYS, Invalidated, invalidate_keys
+from cache_layer.writes import drain
+
+logger = logging.getLogger("cache_layer")
+
+
+def clear_entries(lookup: Lookup[Any]) -> int:
+    """
+    Drop every entry of a lookup; holds stay in force, and no other key is touched.
+
+    Returns:
+        How many values were dropped.
+    Raises:
+        CacheUnavailable: Redis did not answer: nothing is certain, try again.
+    """
+    dropped = 0
+    for batch in scan_keys(lookup, companions=True):
+        outcomes = invalidate_keys(batch)
+        dropped += sum(outcome is Invalidated.DROPPED for outcome in outcomes.values())
+        for key in batch:
+            drop_copy(key)
+    drain()
+    logger.info("Cache cleared", extra={"lookup": lookup.name, "count": dropped})
+    return dropped
+
+
+def scan_keys(lookup: Lookup[Any], *, companions: bool = False) -> Iterator[list[str]]:
+    """
+    The keys of a lookup's values, in batches.
+
+    Args:
+        companions: also keys that have no value but a lease (someone is filling them) or a marker (no such row).
+    """
+    glob = f"*{lookup.key_glob()}*" if companions else lookup.key_glob()
+    batch: set[str] = set()
+    for raw in get_redis_client().scan_iter(match=glob, count=1000):
+        batch.add(raw.decode(errors="surrogateescape").split("}:")[0].removeprefix("{"))
+        if len(batch) >= BATCH_KEYS:
+            yield list(batch)
+            batch = set()
+    if batch:
+        yield list(batch)

@@ -1,0 +1,146 @@
+"""
+The relay: tells the cache of changes made behind Django's back.
+
+Triggers write every change of a coherent table to the outbox and NOTIFY. The relay drops the keys from the cache, then
+the rows from the outbox: nothing is lost when it, Redis or PostgreSQL is away for a while. Several may run; the one
+that has the advisory lock works. A key that a Django writer holds is left until its release, which mostly takes the
+change off the outbox itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from time import monotonic
+from typing import Any
+
+from django.db import DatabaseError, connections
+from django.db.models.functions import Now
+from redis.exceptions import RedisError
+
+from cache_layer.audit import audit_cache
+from cache_layer.clearing import clear_entries
+from cache_layer.keys import CHANGES_CHANNEL, RELAY_LOCK
+from cache_layer.lookup import Lookup, registered_lookups
+from cache_layer.models import Change
+from cache_layer.options import get_options
+from cache_layer.outbox import forget_changes
+from cache_layer.scripts import Invalidated, invalidate_keys
+
+logger = logging.getLogger("cache_layer")
+
+BATCH_CHANGES = 1_000
+POLL_SECONDS = 1.0
+"""How often the outbox is looked at without a NOTIFY, and how often a second relay asks for the lock."""
+HELD_SECONDS = 0.02
+"""How soon a change behind a held key is looked at again."""
+RECONNECT_LIMIT_SECONDS = 2.0
+
+
+def run_relay(stop: Event, *, using: str = "default") -> None:
+    """Relay until `stop` is set; reconnects to PostgreSQL and Redis for as long as it takes."""
+    failures, audited = 0, monotonic()
+    while not stop.is_set():
+        try:
+            with _listening(using), _only_relay(stop, using) as ours:
+                if ours:
+                    logger.info("Relay working")
+                while ours and not stop.is_set():
+                    left = relay_changes(using=using)
+                    failures = 0
+                    audited = _audit_when_due(audited)
+                    _wait_for_changes(using, HELD_SECONDS if left else POLL_SECONDS)
+        except (DatabaseError, RedisError) as error:
+            failures += 1
+            logger.warning("Relay interrupted", extra={"error": str(error)})
+            connections[using].close()
+            stop.wait(min(failures * 0.05, RECONNECT_LIMIT_SECONDS))
+
+
+def relay_changes(*, using: str = "default") -> int:
+    """
+    Invalidate what the outbox names, and take it off.
+
+    Returns:
+        How many changes had to be left, because a writer holds their keys or there are more than one batch.
+    Raises:
+        CacheUnavailable: Redis did not answer; nothing was taken off.
+    """
+    changes: list[Any] = list(Change.objects.using(using).annotate(now=Now()).order_by("id")[:BATCH_CHANGES])
+    if not changes:
+        return 0
+    keys: dict[str, Any] = {}
+    for change in changes:
+        if change.field:
+            keys.update(dict.fromkeys(_keys_of(change), change))
+        else:
+            for lookup in _lookups_of_table(change.table_name):
+                clear_entries(lookup)
+    outcomes = invalidate_keys(keys, unless_held=True)
+    held = {(change.field, change.identifier) for key, change in keys.items() if outcomes[key] is Invalidated.HELD}
+    told = [change for change in changes if (change.field, change.identifier) not in held]
+    forget_changes([change.id for change in told], using=using)
+    if told:
+        lag = max((change.now - change.changed_ts).total_seconds() for change in told)
+        logger.info("Changes relayed", extra={"count": len(told), "lag_ms": round(lag * 1000)})
+        for key, outcome in outcomes.items():
+            if outcome is Invalidated.DROPPED:
+                logger.info("Cache invalidated", extra={"key": key, "cause": "relay"})
+    return len(changes) - len(told) if len(changes) < BATCH_CHANGES else len(changes)
+
+
+def _lookups_of_table(table: str) -> Iterable[Lookup[Any]]:
+    return [lookup for lookup in registered_lookups() if lookup.model._meta.db_table == table]
+
+
+def _keys_of(change: Change) -> Iterator[str]:
+    for lookup in _lookups_of_table(change.table_name):
+        if lookup.identifier_field in (None, change.field):
+            yield lookup.key(change.identifier)
+
+
+@contextmanager
+def _listening(using: str) -> Iterator[None]:
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANGES_CHANNEL}")
+    yield
+
+
+@contextmanager
+def _only_relay(stop: Event, using: str) -> Iterator[bool]:
+    """Wait until no other relay works; gives False if told to stop before."""
+    lock = "hashtextextended(%s, 0)"
+    ours = False
+    while not ours and not stop.is_set():
+        with connections[using].cursor() as cursor:
+            cursor.execute(f"SELECT pg_try_advisory_lock({lock})", [RELAY_LOCK])
+            ours = cursor.fetchone()[0]
+        if not ours:
+            stop.wait(POLL_SECONDS)
+    try:
+        yield ours
+    finally:
+        if ours and connections[using].is_usable():
+            with connections[using].cursor() as cursor:
+                cursor.execute(f"SELECT pg_advisory_unlock({lock})", [RELAY_LOCK])
+
+
+def _wait_for_changes(using: str, seconds: float) -> None:
+    """Sleep until PostgreSQL says that something changed, or `seconds` have passed."""
+    connection: Any = connections[using]
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
+            pass
+
+
+def _audit_when_due(audited: float) -> float:
+    """Compare the whole cache with the database now and then; gives the time of the last comparison."""
+    period = get_options().audit_seconds
+    if not period or monotonic() - audited < period:
+        return audited
+    audit = audit_cache()
+    logger.info("Cache audited", extra={"compared": audit.compared, "mismatches": len(audit.mismatches)})
+    return monotonic()

@@ -1,0 +1,30 @@
+"""Compare what is cached with what is committed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from cache_layer.audit import audit_cache
+from cache_layer.errors import CacheUnavailable
+
+
+class Command(BaseCommand):
+    help = "Compares every cached value with its committed row, and invalidates those that differ."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--no-repair", action="store_true", help="only report")
+
+    def handle(self, *, no_repair: bool, **_: Any) -> None:
+        try:
+            audit = audit_cache(repair=not no_repair)
+        except CacheUnavailable as error:
+            raise CommandError(f"{error}. Nothing was compared.") from error
+        for mismatch in sorted(audit.mismatches, key=lambda mismatch: -mismatch.age_seconds):
+            self.stdout.write(f"{mismatch.key}: {mismatch.age_seconds:.0f} s old")
+            self.stdout.write(f"  cached     {mismatch.cached[:200]!r}")
+            self.stdout.write(f"  committed  {mismatch.committed[:200]!r}")
+        self.stdout.write(f"{audit.compared} values compared, {len(audit.mismatches)} differ.")
+        if audit.mismatches:
+            raise CommandError("They were left as they are." if no_repair else "They were invalidated.", returncode=1)

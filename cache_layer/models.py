@@ -1,0 +1,25 @@
+"""The outbox: changes of coherent tables that no cache has been told about yet."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Change(models.Model):
+    """
+    One changed row of a coherent table, written by a trigger in the transaction that changed it.
+
+    It is removed when the cache has been told: by the Django writer that made the change, or by the relay.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    table_name = models.TextField()
+    field = models.TextField(help_text="The identifier field; empty if every row may have changed.")
+    identifier = models.TextField(help_text="Its value, before or after the change.")
+    changed_ts = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "cache_layer_outbox"
+        indexes = (models.Index(fields=["table_name", "field", "identifier"], name="cache_layer_outbox_row"),)
+
+    def __str__(self) -> str:
+        return f"{self.table_name} {self.field}={self.identifier}"

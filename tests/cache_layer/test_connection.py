@@ -1,0 +1,81 @@
+"""The breaker and the client."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from django.core.cache import caches
+from django_redis import get_redis_connection
+
+from cache_layer.connection import Breaker, close_redis_client, get_redis_client, is_redis_healthy
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.mark.parametrize(("failures", "delay"), [(1, 0.05), (2, 0.1), (10, 0.5), (40, 2.0), (1000, 2.0)])
+def test_after_the_nth_failure_nobody_tries_for_n_times_50_ms_and_2_s_at_most(
+    clock: Clock, failures: int, delay: float
+) -> None:
+    breaker = Breaker(clock)
+    for _ in range(failures):
+        breaker.failed()
+    clock.now += delay - 0.001
+    assert not breaker.allows()
+    clock.now += 0.002
+    assert breaker.allows()
+
+
+def test_when_the_delay_is_over_one_caller_tries_and_the_others_go_on(clock: Clock) -> None:
+    breaker = Breaker(clock)
+    breaker.failed()
+    clock.now += 1
+    assert [breaker.allows() for _ in range(3)] == [True, False, False]
+
+
+def test_an_answer_closes_the_breaker(clock: Clock) -> None:
+    breaker = Breaker(clock)
+    breaker.failed()
+    breaker.succeeded()
+    assert [breaker.allows() for _ in range(3)] == [True] * 3
+
+
+def test_the_client_is_the_one_of_django_redis() -> None:
+    assert get_redis_client().connection_pool is get_redis_connection("entity_metadata").connection_pool
+
+
+def test_a_closed_client_is_opened_again_by_its_next_use() -> None:
+    close_redis_client()
+    assert is_redis_healthy()
+
+
+def test_all_three_aliases_carry_their_ttl() -> None:
+    assert {alias: caches[alias].default_timeout for alias in ("default", "sessions", "entity_metadata")} == {
+        "default": 60,
+        "sessions": 3600,
+        "entity_metadata": 300,
+    }
+
+
+def test_time_outs_and_retries_are_set_explicitly() -> None:
+    options = get_redis_client().connection_pool.connection_kwargs
+    assert options["socket_timeout"] == options["socket_connect_timeout"] == 0.25
+    assert options["retry"].get_retries() == 0
+
+
+def test_a_forked_child_can_use_the_client() -> None:
+    assert is_redis_healthy()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if is_redis_healthy() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -1,0 +1,225 @@
+"""Reading one entry: from this process's memory, from Redis, from the database."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from redis import Redis
+
+from cache_layer import absent, reads
+from cache_layer.absent import AbsentBudget
+from cache_layer.keys import absent_key, holds_key, lease_key
+from cache_layer.local_store import drop_all_copies
+from cache_layer.options import Options
+from cache_layer.reads import Source, read_entry
+from cache_layer.scripts import claim_fill, fill_entry, hold_keys
+from entities.documents import EntityDocument
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+from tests.conftest import make_entity
+
+KEY = "entity:metadata:project"
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+@pytest.fixture
+def project(committed_db: None, redis_client: Redis) -> Entity:
+    make_entity("task")
+    row = make_entity("project", child_entity_codes=["task"])
+    redis_client.flushdb()
+    drop_all_copies()
+    return row
+
+
+def test_a_miss_is_read_from_the_database_and_cached(project: Entity, redis_client: Redis) -> None:
+    assert read_entry(ENTITY, "project").source is Source.DATABASE
+    drop_all_copies()
+    assert read_entry(ENTITY, "project").source is Source.REDIS
+    assert read_entry(ENTITY, "project").source is Source.LOCAL
+
+
+def test_redis_holds_exactly_the_document_under_exactly_the_key(project: Entity, redis_client: Redis) -> None:
+    read_entry(ENTITY, "project")
+    created, modified = (moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (project.created_ts, project.modified_ts))
+    assert redis_client.get(KEY) == (
+        b'{"code":"project","entity_type":"project","label":"Project","label_plural":"Projects",'
+        b'"icon":"FolderKanban","child_entity_codes":["task"],"active_flag":true,'
+        b'"created_ts":"%s","modified_ts":"%s"}' % (created.encode(), modified.encode())
+    )
+    assert redis_client.keys("entity:metadata:*") == [KEY.encode()]
+
+
+def test_an_entry_lives_300_seconds(project: Entity, redis_client: Redis) -> None:
+    read_entry(ENTITY, "project")
+    assert redis_client.ttl(KEY) == 300
+
+
+def test_the_list_has_an_entry_of_its_own(project: Entity, redis_client: Redis) -> None:
+    read_entry(ENTITY_TYPES, "")
+    listed = json.loads(redis_client.get("entity:types"))
+    assert [document["code"] for document in listed] == ["project", "task"]
+
+
+@pytest.mark.parametrize("warm", ["L1", "L2"])
+def test_a_hit_asks_no_database(project: Entity, warm: str, django_assert_num_queries: Callable[[int], Any]) -> None:
+    read_entry(ENTITY, "project")
+    if warm == "L2":
+        drop_all_copies()
+    with django_assert_num_queries(0):
+        assert read_entry(ENTITY, "project").source == warm
+
+
+def test_a_miss_asks_the_database_once(project: Entity, django_assert_num_queries: Callable[[int], Any]) -> None:
+    with django_assert_num_queries(1):
+        read_entry(ENTITY, "project")
+
+
+def test_an_unknown_identifier_is_remembered_for_60_seconds(
+    project: Entity, redis_client: Redis, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    assert read_entry(ENTITY, "nothing") == (None, b"", Source.DATABASE)
+    drop_all_copies()
+    with django_assert_num_queries(0):
+        assert read_entry(ENTITY, "nothing") == (None, b"", Source.REDIS)
+        assert read_entry(ENTITY, "nothing") == (None, b"", Source.LOCAL)
+    assert redis_client.ttl(absent_key("entity:metadata:nothing")) == 60
+    assert redis_client.keys("entity:metadata:*") == []
+
+
+def test_an_unknown_identifier_is_known_as_soon_as_it_is_created(project: Entity) -> None:
+    assert read_entry(ENTITY, "wiki").document is None
+    make_entity("wiki")
+    assert read_entry(ENTITY, "wiki").document is not None
+
+
+def test_random_identifiers_do_not_fill_redis(
+    project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(absent, "budget", AbsentBudget())
+    monkeypatch.setattr("cache_layer.absent.get_options", lambda: Options(absent_entries=3))
+    for number in range(10):
+        assert read_entry(ENTITY, f"random_{number}").document is None
+    assert len(redis_client.keys("*random*")) == 3
+
+
+def test_no_bytes_under_a_key_make_its_row_vanish(project: Entity, redis_client: Redis) -> None:
+    for payload in (b"", b"null", b"absent"):
+        redis_client.set(KEY, payload)
+        assert read_entry(ENTITY, "project").document is not None
+        drop_all_copies()
+
+
+def test_an_inactive_row_is_not_cached(redis_client: Redis) -> None:
+    make_entity("project", active_flag=False)
+    assert read_entry(ENTITY, "project").document is None
+    assert redis_client.exists(KEY) == 0
+
+
+HOSTILE = {
+    "not JSON": b"\x80\x04\x95garbage",
+    "empty": b"",
+    "truncated": b'{"code":"project","entity_type":"pro',
+    "another code": b'{"code":"task","entity_type":"task","label":"L","label_plural":"L","icon":"Flag",'
+    b'"child_entity_codes":[],"active_flag":true,"created_ts":"2025-01-15T10:30:00Z",'
+    b'"modified_ts":"2025-01-15T10:30:00Z"}',
+    "a field more": b'{"code":"project","entity_type":"project","label":"L","label_plural":"L","icon":"Flag",'
+    b'"child_entity_codes":[],"active_flag":true,"created_ts":"2025-01-15T10:30:00Z",'
+    b'"modified_ts":"2025-01-15T10:30:00Z","is_admin":true}',
+    "inactive": b'{"code":"project","entity_type":"project","label":"L","label_plural":"L","icon":"Flag",'
+    b'"child_entity_codes":[],"active_flag":false,"created_ts":"2025-01-15T10:30:00Z",'
+    b'"modified_ts":"2025-01-15T10:30:00Z"}',
+    "wrong type": b'{"code":"project","entity_type":"project","label":7,"label_plural":"L","icon":"Flag",'
+    b'"child_entity_codes":[],"active_flag":true,"created_ts":"2025-01-15T10:30:00Z",'
+    b'"modified_ts":"2025-01-15T10:30:00Z"}',
+}
+
+
+@pytest.mark.parametrize("payload", HOSTILE.values(), ids=HOSTILE.keys())
+def test_foreign_bytes_are_a_miss_and_are_replaced(project: Entity, redis_client: Redis, payload: bytes) -> None:
+    redis_client.set(KEY, payload)
+    read = read_entry(ENTITY, "project")
+    assert (read.source, read.document and read.document.label) == (Source.DATABASE, "Project")
+    assert json.loads(redis_client.get(KEY))["label"] == "Project"
+
+
+def test_a_key_of_another_type_is_a_miss_and_is_replaced(project: Entity, redis_client: Redis) -> None:
+    redis_client.hset(KEY, "a", "b")
+    assert read_entry(ENTITY, "project").source is Source.DATABASE
+    assert redis_client.type(KEY) == b"string"
+
+
+def test_while_a_writer_holds_the_key_reads_bypass_the_cache(project: Entity, redis_client: Redis) -> None:
+    hold_keys([KEY], "another writer")
+    assert read_entry(ENTITY, "project").source is Source.BYPASS
+    assert redis_client.exists(KEY) == 0
+
+
+def test_a_fill_after_a_hold_is_refused(project: Entity, redis_client: Redis) -> None:
+    claim_fill(KEY, "token", replace=False)
+    hold_keys([KEY], "a writer")
+    assert fill_entry(KEY, "token", b"old", 300) is False
+    assert redis_client.exists(KEY) == 0
+
+
+def test_a_reader_waits_for_another_readers_fill(project: Entity, redis_client: Redis) -> None:
+    claim_fill(KEY, "token", replace=False)
+    payload = ENTITY.encode(ENTITY.build([project]))
+    filling = threading.Timer(0.05, fill_entry, (KEY, "token", payload, 300))
+    filling.start()
+    assert read_entry(ENTITY, "project").source is Source.REDIS
+    filling.join()
+
+
+def test_a_reader_does_not_wait_for_ever_for_a_fill(project: Entity, redis_client: Redis) -> None:
+    redis_client.set(lease_key(KEY), "a reader that died", px=60_000)
+    assert read_entry(ENTITY, "project").source is Source.BYPASS
+
+
+def test_a_loader_that_fails_gives_its_lease_back(
+    project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the database is gone")
+
+    monkeypatch.setattr(reads, "load", fail)
+    with pytest.raises(RuntimeError):
+        read_entry(ENTITY, "project")
+    assert redis_client.exists(lease_key(KEY), KEY) == 0
+
+
+def test_what_an_open_transaction_wrote_is_not_cached(project: Entity, redis_client: Redis) -> None:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE app.entity SET label = 'Uncommitted' WHERE code = 'project'")
+        read = read_entry(ENTITY, "project")
+        assert (read.source, read.document and read.document.label) == (Source.BYPASS, "Uncommitted")
+        assert redis_client.exists(KEY) == 0
+        transaction.set_rollback(True)
+
+
+def test_what_a_snapshot_sees_is_not_cached(project: Entity, redis_client: Redis) -> None:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert read_entry(ENTITY, "project").source is Source.BYPASS
+    assert redis_client.exists(KEY) == 0
+
+
+def test_a_lapsed_hold_does_not_keep_readers_away(project: Entity, redis_client: Redis) -> None:
+    redis_client.zadd(holds_key(KEY), {"a writer that died": 1})
+    assert read_entry(ENTITY, "project").source is Source.DATABASE
+    assert redis_client.exists(KEY) == 1
+
+
+def test_a_document_cannot_be_changed_by_a_caller(project: Entity) -> None:
+    document = read_entry(ENTITY, "project").document
+    assert isinstance(document, EntityDocument)
+    with pytest.raises(AttributeError):
+        document.label = "mine"  # type: ignore[misc]
+    assert isinstance(document.child_entity_codes, tuple)

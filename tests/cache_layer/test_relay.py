@@ -1,0 +1,234 @@
+"""Changes made behind Django's back reach the cache through the outbox and the relay."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from django.db import connection, connections, transaction
+from redis import Redis
+
+from cache_layer.errors import CacheUnavailable
+from cache_layer.invalidation import relay
+from cache_layer.invalidation.relay import relay_changes, run_relay
+from cache_layer.local_store import drop_all_copies
+from cache_layer.models import Change
+from cache_layer.outbox import measure_backlog
+from cache_layer.reads import Source, read_entry
+from cache_layer.scripts import hold_keys
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+from tests.conftest import make_entity
+from tests.servers import ROOT, test_database_url
+
+KEY = "entity:metadata:project"
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+@pytest.fixture
+def project(committed_db: None) -> Entity:
+    row = make_entity("project", label="Old")
+    assert label() == "Old"
+    return row
+
+
+def label() -> str | None:
+    document = read_entry(ENTITY, "project").document
+    return document and document.label
+
+
+def psql(statement: str) -> None:
+    """As another service does it: a session of its own, without Django."""
+    with psycopg.connect(test_database_url(), autocommit=True) as session:
+        session.execute(statement)
+
+
+@contextmanager
+def running_relay() -> Iterator[threading.Event]:
+    stop = threading.Event()
+
+    def work() -> None:
+        run_relay(stop)
+        connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+BEHIND_DJANGO = {
+    "UPDATE": ("UPDATE app.entity SET label = 'New' WHERE code = 'project'", "New"),
+    "DELETE": ("DELETE FROM app.entity", None),
+    "TRUNCATE": ("TRUNCATE app.entity", None),
+    "deactivation": ("UPDATE app.entity SET active_flag = false", None),
+}
+
+
+@pytest.mark.parametrize(("statement", "expected"), BEHIND_DJANGO.values(), ids=BEHIND_DJANGO.keys())
+def test_a_change_behind_django_is_seen_everywhere_by_itself(
+    project: Entity, statement: str, expected: str | None
+) -> None:
+    with running_relay():
+        psql(statement)
+        wait_for(lambda: label() == expected)
+        wait_for(lambda: Change.objects.count() == 0)
+
+
+def test_copy_is_seen(redis_client: Redis) -> None:
+    assert label() is None
+    with running_relay():
+        with psycopg.connect(test_database_url()) as session, session.cursor() as cursor:
+            columns = "code, label, label_plural, icon"
+            with cursor.copy(f"COPY app.entity ({columns}) FROM STDIN") as rows:
+                rows.write_row(("project", "Copied", "Copied", "Flag"))
+        wait_for(lambda: label() == "Copied")
+
+
+def test_the_list_is_told_too(project: Entity) -> None:
+    read_entry(ENTITY_TYPES, "")
+    psql("UPDATE app.entity SET label = 'New'")
+    relay_changes()
+    drop_all_copies()
+    listed = read_entry(ENTITY_TYPES, "").document
+    assert listed
+    assert listed[0].label == "New"
+
+
+def test_a_rolled_back_change_leaves_nothing_in_the_outbox(project: Entity) -> None:
+    with psycopg.connect(test_database_url()) as session:
+        session.execute("UPDATE app.entity SET label = 'Never'")
+        session.rollback()
+    assert Change.objects.count() == 0
+
+
+def test_a_django_write_takes_its_own_change_off_the_outbox(project: Entity) -> None:
+    project.label = "New"
+    project.save()
+    Entity.objects.update(label="Newer")
+    project.delete()
+    assert Change.objects.count() == 0
+
+
+def test_a_django_write_that_died_after_its_commit_stays_in_the_outbox(project: Entity, redis_client: Redis) -> None:
+    """What its process would have done is left to the relay, once its hold has lapsed."""
+    with transaction.atomic():
+        project.label = "New"
+        project.save()
+        connection.run_on_commit.clear()
+    assert Change.objects.count() == 1
+    assert relay_changes() == 1, "its hold is still in force, so nobody is served from the cache"
+    redis_client.delete("{entity:metadata:project}:holds", "{entity:types}:holds")
+    assert relay_changes() == 0
+    assert Change.objects.count() == 0
+
+
+def test_a_change_behind_a_held_key_is_relayed_after_the_release(project: Entity, redis_client: Redis) -> None:
+    hold_keys([KEY], "a writer")
+    psql("UPDATE app.entity SET label = 'New'")
+    assert relay_changes() == 1
+    redis_client.delete("{entity:metadata:project}:holds")
+    assert relay_changes() == 0
+
+
+def test_nothing_is_taken_off_while_redis_is_away(project: Entity, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise CacheUnavailable("refused", refused=True)
+
+    psql("UPDATE app.entity SET label = 'New'")
+    monkeypatch.setattr(relay, "invalidate_keys", refuse)
+    with pytest.raises(CacheUnavailable):
+        relay_changes()
+    assert Change.objects.count() == 1
+
+
+def test_what_happened_while_no_relay_ran_is_caught_up(project: Entity) -> None:
+    psql("UPDATE app.entity SET label = 'New'")
+    assert measure_backlog(using="default").changes == 1
+    with running_relay():
+        wait_for(lambda: label() == "New")
+    assert measure_backlog(using="default") == (0, 0.0)
+
+
+def test_a_relay_whose_session_is_killed_goes_on(project: Entity) -> None:
+    with running_relay():
+        psql("UPDATE app.entity SET label = 'First'")
+        wait_for(lambda: label() == "First")
+        psql(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        psql("UPDATE app.entity SET label = 'Second'")
+        wait_for(lambda: label() == "Second")
+
+
+def test_of_two_relays_one_works_and_the_other_takes_over(project: Entity) -> None:
+    def holders() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            return int(cursor.fetchone()[0])
+
+    with running_relay() as first, running_relay():
+        wait_for(lambda: holders() == 1)
+        first.set()
+        psql("UPDATE app.entity SET label = 'New'")
+        wait_for(lambda: label() == "New")
+
+
+def test_the_command_relays_and_stops_when_told(project: Entity) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "relay_invalidations"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": test_database_url()},
+    )
+    try:
+        psql("UPDATE app.entity SET label = 'New'")
+        wait_for(lambda: label() == "New", seconds=20)
+    finally:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+
+
+def test_a_thousand_changes_are_relayed_in_one_batch(project: Entity, redis_client: Redis) -> None:
+    psql(
+        "INSERT INTO app.entity (code, label, label_plural, icon)"
+        " SELECT 'type_' || n, 'T', 'Ts', 'Flag' FROM generate_series(1, 2500) AS n"
+    )
+    rounds = 1
+    while relay_changes():
+        rounds += 1
+    assert rounds == 3
+    assert Change.objects.count() == 0
+    assert read_entry(ENTITY, "type_7").source is Source.DATABASE
+
+
+def test_the_relay_audits_the_cache_now_and_then(
+    project: Entity, redis_client: Redis, set_options: Callable[..., None]
+) -> None:
+    set_options(audit_seconds=1)
+    redis_client.set("entity:metadata:ghost", b"{}", ex=300)
+    with running_relay():
+        wait_for(lambda: redis_client.exists("entity:metadata:ghost") == 0)

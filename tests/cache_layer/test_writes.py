@@ -1,0 +1,306 @@
+"""Writes through Django: hold before the change, release after the commit."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from django.core.signals import request_finished
+from django.db import IntegrityError, connection, connections, transaction
+from redis import Redis
+
+from cache_layer import pending
+from cache_layer.clearing import clear_entries
+from cache_layer.keys import holds_key
+from cache_layer.local_store import drop_all_copies
+from cache_layer.options import get_options
+from cache_layer.reads import Source, read_entry
+from cache_layer.scripts import hold_keys, invalidate_keys
+from cache_layer.writes import hold_entries, invalidate_entries, writing
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+from tests.conftest import make_entity
+
+KEY = "entity:metadata:project"
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+@pytest.fixture
+def project(committed_db: None) -> Entity:
+    return make_entity("project", label="Old")
+
+
+def label() -> str | None:
+    document = read_entry(ENTITY, "project").document
+    return document and document.label
+
+
+def cached_label(redis_client: Redis) -> str | None:
+    payload = redis_client.get(KEY)
+    return payload and json.loads(payload)["label"]
+
+
+def change(row: Entity, label: str) -> None:
+    row.label = label
+    row.save()
+
+
+def test_a_read_after_a_save_has_returned_gives_the_new_value(project: Entity) -> None:
+    assert label() == "Old"
+    change(project, "New")
+    assert label() == "New"
+
+
+def test_a_save_leaves_the_new_value_in_redis(project: Entity, redis_client: Redis) -> None:
+    change(project, "New")
+    assert cached_label(redis_client) == "New"
+
+
+def test_a_save_drops_the_list(project: Entity, redis_client: Redis) -> None:
+    read_entry(ENTITY_TYPES, "")
+    change(project, "New")
+    assert redis_client.exists("entity:types") == 0
+
+
+def test_a_created_type_is_read_at_once_although_it_was_unknown(redis_client: Redis) -> None:
+    assert label() is None
+    make_entity("project", label="New")
+    assert label() == "New"
+
+
+def test_a_deleted_type_is_gone_at_once(project: Entity, redis_client: Redis) -> None:
+    assert label() == "Old"
+    project.delete()
+    assert label() is None
+    assert redis_client.exists(KEY) == 0
+
+
+def test_a_deactivated_type_is_gone_at_once(project: Entity, redis_client: Redis) -> None:
+    assert label() == "Old"
+    project.active_flag = False
+    project.save()
+    assert label() is None
+    assert redis_client.exists(KEY) == 0
+
+
+def test_nobody_caches_the_key_between_the_change_and_the_commit(project: Entity, redis_client: Redis) -> None:
+    seen = []
+
+    def read_elsewhere() -> None:
+        read = read_entry(ENTITY, "project")
+        assert read.document is not None
+        seen.append((read.document.label, read.source))
+        connections.close_all()
+
+    with transaction.atomic():
+        change(project, "New")
+        other = threading.Thread(target=read_elsewhere)
+        other.start()
+        other.join()
+        assert redis_client.exists(KEY) == 0
+    assert seen == [("Old", Source.BYPASS)]
+    assert label() == "New"
+
+
+def test_inside_its_transaction_a_writer_reads_its_own_row(project: Entity) -> None:
+    with transaction.atomic():
+        change(project, "New")
+        assert label() == "New"
+
+
+def test_a_rolled_back_change_is_never_seen(project: Entity, redis_client: Redis) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        change(project, "Never")
+        raise RuntimeError
+    assert label() == "Old"
+    request_finished.send(None)
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert label() == "Old"
+    assert cached_label(redis_client) == "Old"
+
+
+def test_a_rolled_back_savepoint_is_never_seen(project: Entity, redis_client: Redis) -> None:
+    with transaction.atomic():
+        with pytest.raises(RuntimeError), transaction.atomic():
+            change(project, "Never")
+            raise RuntimeError
+        make_entity("task")
+    assert label() == "Old"
+    assert redis_client.exists(holds_key(KEY)) == 0
+
+
+def test_a_key_saved_again_after_its_savepoint_was_rolled_back_is_released(
+    project: Entity, redis_client: Redis
+) -> None:
+    with transaction.atomic():
+        with pytest.raises(RuntimeError), transaction.atomic():
+            change(project, "Never")
+            raise RuntimeError
+        change(project, "New")
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert cached_label(redis_client) == "New"
+
+
+def test_a_failed_save_leaves_the_old_value_readable(project: Entity, redis_client: Redis) -> None:
+    project.child_entity_codes = ["nothing"]
+    with pytest.raises(IntegrityError, match="unknown child entity types"):
+        project.save()
+    assert label() == "Old"
+    request_finished.send(None)
+    time.sleep(0)
+    make_entity("task")
+    assert label() == "Old"
+
+
+def test_a_save_outside_a_transaction_is_released_at_once(project: Entity, redis_client: Redis) -> None:
+    assert not connection.in_atomic_block
+    change(project, "New")
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert not pending.is_ours(KEY)
+
+
+def test_a_user_callback_on_commit_reads_the_new_value(project: Entity) -> None:
+    seen: list[str | None] = []
+    with transaction.atomic():
+        transaction.on_commit(lambda: seen.append(label()))
+        change(project, "New")
+        transaction.on_commit(lambda: seen.append(label()))
+    assert seen == ["New", "New"]
+
+
+def test_a_raising_callback_does_not_keep_the_hold(project: Entity, redis_client: Redis) -> None:
+    with transaction.atomic():
+        transaction.on_commit(lambda: 1 / 0, robust=True)
+        change(project, "New")
+    assert redis_client.exists(holds_key(KEY)) == 0
+
+
+def test_a_second_writer_that_commits_first_leaves_no_value_to_the_slower_one(
+    project: Entity, redis_client: Redis
+) -> None:
+    """Neither was alone since its hold, so neither may write through."""
+    with transaction.atomic():
+        hold_entries([(ENTITY, "project")], using="default")
+        hold_keys([KEY], "another writer")
+        Entity.objects.filter(code="project").update(label="New")
+    assert redis_client.exists(KEY) == 0
+    assert label() == "New"
+
+
+def test_a_lost_hold_is_noticed_and_stores_nothing(
+    project: Entity, redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    with transaction.atomic():
+        change(project, "New")
+        redis_client.delete(holds_key(KEY))
+    assert "Hold lost" in caplog.text
+    assert redis_client.exists(KEY) == 0
+    assert label() == "New"
+
+
+def test_a_lost_hold_ends_the_aloneness_of_others(project: Entity, redis_client: Redis) -> None:
+    with transaction.atomic():
+        change(project, "New")
+        redis_client.delete(holds_key(KEY))
+        hold_keys([KEY], "a later writer")
+    assert redis_client.exists("{entity:metadata:project}:last") == 0
+
+
+def test_every_bulk_operation_is_seen_at_once(redis_client: Redis) -> None:
+    make_entity("task")
+    make_entity("project", label="Old")
+    assert label() == "Old"
+    Entity.objects.filter(code="project").update(label="Updated")
+    assert label() == "Updated"
+    row = Entity.objects.get(code="project")
+    row.label = "Bulk updated"
+    Entity.objects.bulk_update([row], ["label"])
+    assert label() == "Bulk updated"
+    Entity.objects.filter(code="project").delete()
+    assert label() is None
+    Entity.objects.bulk_create([Entity(code="project", label="Created", label_plural="C", icon="Flag")])
+    assert label() == "Created"
+    Entity.objects.update_or_create(code="project", defaults={"label": "Found"})
+    assert label() == "Found"
+
+
+def test_many_rows_cost_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        make_entity(f"type_{number}")
+    waits: list[float] = []
+    monkeypatch.setattr("cache_layer.writes.time.sleep", waits.append)
+    assert Entity.objects.update(label="New") == 20
+    assert Entity.objects.filter(code__startswith="type_1").delete()[0] == 11
+    assert waits == [get_options().local_lease_ms / 1000] * 2
+
+
+def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: Entity) -> None:
+    """What is changed is exactly what was held."""
+    with transaction.atomic():
+        assert Entity.objects.filter(label="Old").update(label="New") == 1
+
+
+def test_one_transaction_waits_once_for_a_key(project: Entity, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("cache_layer.writes.time.sleep", waits.append)
+    with writing([(ENTITY, "project"), (ENTITY_TYPES, "")], using="default"):
+        for number in range(5):
+            change(project, f"New {number}")
+    assert len(waits) == 1
+
+
+def test_an_update_of_nothing_waits_for_nothing_but_the_list(redis_client: Redis) -> None:
+    assert Entity.objects.filter(code="nothing").update(label="New") == 0
+
+
+def test_invalidation_by_hand_drops_the_value(project: Entity, redis_client: Redis) -> None:
+    label()
+    assert invalidate_entries([(ENTITY, "project")]) == 1
+    assert redis_client.exists(KEY) == 0
+    assert read_entry(ENTITY, "project").source is Source.DATABASE
+
+
+def test_an_invalidation_refuses_fills_under_way(project: Entity, redis_client: Redis) -> None:
+    from cache_layer.scripts import claim_fill, fill_entry
+
+    claim_fill(KEY, "token", replace=True)
+    invalidate_keys([KEY])
+    assert fill_entry(KEY, "token", b"old", 300) is False
+
+
+def test_clear_removes_our_keys_and_nothing_else(project: Entity, redis_client: Redis) -> None:
+    label()
+    redis_client.set("somebody else's", "value")
+    redis_client.set("entity:other", "value")
+    assert clear_entries(ENTITY) == 1
+    assert sorted(redis_client.keys("*")) == [b"entity:other", b"somebody else's"] + (
+        [b"entity:types"] if redis_client.exists("entity:types") else []
+    )
+
+
+def test_clear_of_many_entries_needs_few_round_trips(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2_000):
+        redis_client.set(f"entity:metadata:type_{number}", b"{}")
+    assert clear_entries(ENTITY) == 2_000
+    assert redis_client.keys("entity:metadata:*") == []
+
+
+def test_a_copy_in_memory_does_not_outlive_a_write_elsewhere(project: Entity) -> None:
+    """The drain: what another process (here: the rows changed behind this one) kept is gone when the hold returns."""
+    label()
+    with transaction.atomic():
+        hold_entries([(ENTITY, "project")], using="default")
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE app.entity SET label = 'New' WHERE code = 'project'")
+    assert label() == "New"
+
+
+def test_with_no_local_lease_nothing_is_kept_in_memory(project: Entity, set_options: Callable[..., None]) -> None:
+    set_options(local_lease_ms=0)
+    drop_all_copies()
+    label()
+    assert [read_entry(ENTITY, "project").source for _ in range(2)] == [Source.REDIS, Source.REDIS]

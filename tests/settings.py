@@ -1,0 +1,6 @@
+"""The project's settings, with one more app whose model is made coherent by declaring one lookup."""
+
+from pmo.settings import *  # noqa: F403
+from pmo.settings import INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.otherapp"]
