@@ -23,8 +23,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from cache_layer import keys
 from cache_layer.errors import CacheUnavailable
+from cache_layer.keys import run_id_key
 from cache_layer.options import Options, get_options
 
 logger = logging.getLogger("cache_layer")
@@ -169,7 +169,7 @@ def on_connect(connection: Any) -> None:
     """Trust nothing that another run of the server left; called by redis-py for each new connection."""
     connection.on_connect()
     patterns = sorted(_trusted_patterns)
-    connection.send_command("EVAL", lua_source("guard"), 1, keys.RUN_ID, *patterns, check_health=False)
+    connection.send_command("EVAL", lua_source("guard"), 1, run_id_key(patterns), *patterns, check_health=False)
     purged = connection.read_response()
     if purged >= 0:
         logger.warning("Redis connected", extra={"new_server_run": True, "purged_keys": purged})

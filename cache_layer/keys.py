@@ -5,8 +5,17 @@ A value lives under its plain key. Its companions share its slot in a cluster th
 so that a scan for `entity:metadata:*` lists values only.
 """
 
-RUN_ID = "cache_layer:run_id"
-"""The run id of the server whose values are trusted."""
+import hashlib
+from collections.abc import Iterable
+
+
+def run_id_key(patterns: Iterable[str]) -> str:
+    """
+    The run id of the server that was purged of `patterns`.
+
+    One for each set of patterns: a process that knows fewer must not make a server trusted for one that knows more.
+    """
+    return f"cache_layer:run_id:{hashlib.blake2b(repr(sorted(patterns)).encode(), digest_size=8).hexdigest()}"
 
 
 def lease_key(key: str) -> str:

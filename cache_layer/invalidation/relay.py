@@ -10,6 +10,7 @@ change off the outbox itself.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -64,31 +65,43 @@ def relay_changes(*, using: str = "default") -> int:
     Invalidate what the outbox names, and take it off.
 
     Returns:
-        How many changes had to be left, because a writer holds their keys or there are more than one batch.
+        How many changes had to be left, because a writer holds their keys.
     Raises:
-        CacheUnavailable: Redis did not answer; nothing was taken off.
+        CacheUnavailable: Redis did not answer; what was not told is still in the outbox.
     """
-    changes: list[Any] = list(Change.objects.using(using).annotate(now=Now()).order_by("id")[:BATCH_CHANGES])
-    if not changes:
-        return 0
-    keys: dict[str, Any] = {}
+    left, last = 0, 0
+    while True:
+        changes: list[Any] = list(
+            Change.objects.using(using).filter(id__gt=last).annotate(now=Now()).order_by("id")[:BATCH_CHANGES]
+        )
+        if not changes:
+            return left
+        last = changes[-1].id
+        told = _tell_cache(changes)
+        forget_changes([change.id for change in told], using=using)
+        left += len(changes) - len(told)
+
+
+def _tell_cache(changes: list[Any]) -> list[Any]:
+    """Invalidate what `changes` name; gives those that need not be told again."""
+    keys: dict[str, set[int]] = defaultdict(set)
     for change in changes:
         if change.field:
-            keys.update(dict.fromkeys(_keys_of(change), change))
+            for key in _keys_of(change):
+                keys[key].add(change.id)
         else:
             for lookup in _lookups_of_table(change.table_name):
                 clear_entries(lookup)
     outcomes = invalidate_keys(keys, unless_held=True)
-    held = {(change.field, change.identifier) for key, change in keys.items() if outcomes[key] is Invalidated.HELD}
-    told = [change for change in changes if (change.field, change.identifier) not in held]
-    forget_changes([change.id for change in told], using=using)
+    held = {change for key, outcome in outcomes.items() if outcome is Invalidated.HELD for change in keys[key]}
+    told = [change for change in changes if change.id not in held]
     if told:
         lag = max((change.now - change.changed_ts).total_seconds() for change in told)
         logger.info("Changes relayed", extra={"count": len(told), "lag_ms": round(lag * 1000)})
-        for key, outcome in outcomes.items():
-            if outcome is Invalidated.DROPPED:
-                logger.info("Cache invalidated", extra={"key": key, "cause": "relay"})
-    return len(changes) - len(told) if len(changes) < BATCH_CHANGES else len(changes)
+    for key, outcome in outcomes.items():
+        if outcome is Invalidated.DROPPED:
+            logger.info("Cache invalidated", extra={"key": key, "cause": "relay"})
+    return told
 
 
 def _lookups_of_table(table: str) -> Iterable[Lookup[Any]]:

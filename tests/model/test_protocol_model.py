@@ -1,0 +1,83 @@
+"""
+The coherence protocol keeps its promises in every history, and no piece of it can be left out.
+
+`pytest -rP` shows the history by which each piece is missed.
+"""
+
+import sys
+
+import pytest
+
+from tests.model.protocol_model import DETAILS, TABLE, Piece, Scope, search
+
+DJANGO_ONLY = Scope(behind_django=False)
+HOLDS_KEPT = Scope(linearizable=True, holds_get_lost=False, behind_django=False)
+HOLDS_KEPT_ONE_PROCESS = Scope(linearizable=True, processes=(0, 0), holds_get_lost=False, behind_django=False)
+RESTART = Scope(processes=(0, 0), restarts=1, snapshots=False, holds_get_lost=False)
+RESTART_FROM_SNAPSHOT = Scope(processes=(0,), restarts=1, holds_get_lost=False, behind_django=False)
+RESTART_AND_FLUSH = Scope(processes=(0,), restarts=1, behind_django=False)
+
+# Where a stale read is looked for, and a step of its history that shows it is the expected one. Without the hold no
+# read is older than an acknowledged write, but a new version is followed by an old one.
+REMOVALS = {
+    Piece.FILL_LEASE: (DJANGO_ONLY, "reader A: fills v0 -> stored"),
+    Piece.HOLD: (HOLDS_KEPT, "reader B: bypasses the cache, reads v1 from the database"),
+    Piece.DRAIN: (DJANGO_ONLY, "reader A: reads v0 from its L1"),
+    Piece.LATE_DRAIN: (DJANGO_ONLY, "writer 1: releases -> lost"),
+    Piece.ALONE: (DJANGO_ONLY, "writer 1: releases -> ok, stores v1"),
+    Piece.LOST_HOLD_ENDS_ALONENESS: (DJANGO_ONLY, "writer 1: releases -> lost"),
+    Piece.RUN_ID_GUARD: (RESTART_FROM_SNAPSHOT, "Redis: restarts from its snapshot"),
+    Piece.ALONE_EARLIER: (DJANGO_ONLY, "writer 2: holds -> not alone"),
+    Piece.ALONE_LATER: (DJANGO_ONLY, "writer 1: releases -> ok, stores v1"),
+    Piece.LEASE_FROM_BEFORE_FETCH: (DJANGO_ONLY, "reader A: keeps v0 in its L1"),
+    Piece.FRESH_HOLD_ID: (DJANGO_ONLY, "writer 1: its hold command runs a second time"),
+    Piece.INVALIDATE_ENDS_ALONENESS: (Scope(), "relay: invalidates for v2 of writer 2"),
+    Piece.REFUSED_RELEASE_DRAINS: (RESTART_AND_FLUSH, "writer 1: releases -> connection refused"),
+    Piece.REFUSED_MEANS_GONE: (RESTART, "Redis: is back as it was"),
+    Piece.COMMIT_IN_DOUBT_KEEPS_HOLD: (HOLDS_KEPT, "writer 1: loses the connection during COMMIT, releases"),
+}
+
+
+@pytest.mark.parametrize(
+    ("scope", "least_states"),
+    [
+        pytest.param(Scope(), 100_000, id="anything expires"),
+        pytest.param(RESTART, 50_000, id="restart"),
+        pytest.param(RESTART_FROM_SNAPSHOT, 50_000, id="restart from a snapshot"),
+    ],
+)
+def test_the_protocol_has_no_stale_read(scope: Scope, least_states: int) -> None:
+    found = search(scope)
+    assert found.history == (), f"a stale read:\n{found}"
+    assert found.states > least_states
+
+
+@pytest.mark.parametrize("scope", [HOLDS_KEPT, HOLDS_KEPT_ONE_PROCESS], ids=["two processes", "one process"])
+def test_with_holds_kept_reads_are_linearizable(scope: Scope) -> None:
+    found = search(scope)
+    assert found.history == (), f"new, then old:\n{found}"
+    assert found.states > 9_000
+
+
+@pytest.mark.parametrize("piece", [*TABLE, *DETAILS], ids=lambda piece: piece.name.lower())
+def test_without_any_one_piece_a_stale_read_is_found(piece: Piece) -> None:
+    scope, telltale = REMOVALS[piece]
+    found = search(scope, missing=piece)
+    sys.stdout.write(f"without {piece}:\n{found}\n")
+    assert telltale in found.history
+    assert "reads v" in found.history[-1]
+
+
+@pytest.mark.parametrize(
+    ("scope", "telltale"),
+    [
+        pytest.param(
+            Scope(linearizable=True, behind_django=False), "Redis: the hold of writer 1 lapses", id="a hold was lost"
+        ),
+        pytest.param(
+            Scope(linearizable=True, holds_get_lost=False), "writer 1: commits v1 in raw SQL", id="raw SQL was used"
+        ),
+    ],
+)
+def test_reads_are_not_linearizable_when(scope: Scope, telltale: str) -> None:
+    assert telltale in search(scope).history
