@@ -1,0 +1,134 @@
+"""Who is asking: users by name or e-mail address, and programs by token."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.tokens import Token
+
+ATTEMPT_NAME_LENGTH = 255
+"""The width of django-axes' column."""
+
+
+def find_user(name: str) -> User | None:
+    """The user of this user name, or else of this e-mail address; nobody if several share the address."""
+    if "\0" in name:
+        return None
+    by_name = User.objects.filter(username=User.normalize_username(name)).first()
+    if by_name is not None or "@" not in name:
+        return by_name
+    by_email = list(User.objects.filter(email__iexact=name)[:2])
+    return by_email[0] if len(by_email) == 1 else None
+
+
+def name_attempted(_request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """Under which name django-axes counts a login: one per user, however the name was typed."""
+    typed = str((credentials or {}).get("username") or "")
+    user = find_user(typed)
+    return user.username if user is not None else typed.replace("\0", "").lower()[:ATTEMPT_NAME_LENGTH]
+
+
+class UsernameOrEmailBackend(ModelBackend):
+    """Django's own, which also takes an e-mail address that only one user has."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        if username is None or "\0" in username:
+            return None
+        user = find_user(username)
+        # For unknown names too: it then takes the time of checking a password, so that nobody can find out names.
+        return super().authenticate(request, username=user.username if user else username, password=password)
+
+
+class Verdict(NamedTuple):
+    """A token that was found valid."""
+
+    until: float
+    user: Any
+    token: Token
+
+
+class Verdicts:
+    """
+    The tokens this process found valid within the last second.
+
+    A user who is deactivated, has a new password or other permissions is treated so everywhere a second later at most:
+    the user object lives, with the permissions Django keeps on it, no longer than its verdict. Invalid tokens are never
+    kept.
+    """
+
+    LIFE_SECONDS = 1.0
+    LIMIT = 1024
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Start empty, also in a forked child whose parent may have been holding the lock."""
+        self._lock = threading.Lock()
+        self._by_digest: dict[bytes, Verdict] = {}
+
+    def find(self, header: bytes) -> Verdict | None:
+        """The verdict on this `Authorization` header, if it is young enough."""
+        verdict = self._by_digest.get(_digest(header))
+        return verdict if verdict is not None and self.clock() < verdict.until else None
+
+    def keep(self, header: bytes, user: Any, token: Token, *, asked: float) -> None:
+        """
+        Remember a valid token, in place of the one that is next to expire if there are too many.
+
+        Args:
+            asked: the clock from before the database was asked about the user.
+        """
+        life = min(self.LIFE_SECONDS, token["exp"] - time.time())
+        digest = _digest(header)
+        with self._lock:
+            self._by_digest.pop(digest, None)
+            while len(self._by_digest) >= self.LIMIT:
+                del self._by_digest[next(iter(self._by_digest))]
+            self._by_digest[digest] = Verdict(asked + life, user, token)
+
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
+
+verdicts = Verdicts()
+os.register_at_fork(after_in_child=verdicts.forget)
+
+
+class TokenAuthentication(JWTAuthentication):
+    """
+    A JWT in `Authorization: Bearer`, whose user exists, is active and has the password of when it was issued.
+
+    Reads take a verdict that is up to a second old; writes ask the database.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Token] | None:
+        header = self.get_header(request)
+        if header is None:
+            return None
+        if request.method in ("GET", "HEAD"):
+            verdict = verdicts.find(header)
+            if verdict is not None:
+                return verdict.user, verdict.token
+        asked = verdicts.clock()
+        found: tuple[Any, Token] | None = super().authenticate(request)
+        if found is not None:
+            verdicts.keep(header, *found, asked=asked)
+        return found
+
+
+def _digest(header: bytes) -> bytes:
+    return hashlib.blake2b(header, digest_size=16).digest()

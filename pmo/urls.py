@@ -1,1 +1,36 @@
-urlpatterns = []
+"""Every path the platform answers."""
+
+from django.contrib import admin
+from django.http import HttpRequest, JsonResponse
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.negotiation import DefaultContentNegotiation
+
+from pmo.auth_views import LoginView, RefreshView
+from pmo.health import health, liveness
+
+
+def not_found(_request: HttpRequest) -> JsonResponse:
+    """Under `/api/` even an unknown path is answered in JSON."""
+    return JsonResponse({"detail": "There is nothing at this path.", "code": "not_found"}, status=404)
+
+
+api: list[URLPattern | URLResolver] = [
+    path("auth/login", LoginView.as_view(), name="login"),
+    path("auth/refresh", RefreshView.as_view(), name="refresh"),
+    path("", include("entities.api.urls")),
+]
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("api/v1/", include((api, "api"))),
+    path(
+        "api/schema", SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation), name="api-schema"
+    ),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    re_path(r"^api/", not_found),
+    path("admin/", admin.site.urls),
+    path("health", health, name="health"),
+    path("healthz", liveness, name="liveness"),
+]

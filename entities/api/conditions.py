@@ -1,0 +1,70 @@
+"""Answers that carry a document, with an entity tag (ETag), and requests conditional on it (RFC 9110, section 13)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.utils.http import parse_etags
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+
+from cache_layer.reads import Read
+from entities.documents import document_of, encode_entity
+from entities.models import Entity
+
+AnyRequest = HttpRequest | Request
+
+
+class PreconditionFailed(APIException):
+    """The client's copy is not the current one."""
+
+    status_code = 412
+    default_detail = "It changed since the version that If-Match names. Read it again."
+    default_code = "precondition_failed"
+
+
+def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
+    """The payload of a read, byte for byte; 304 without it if `If-None-Match` names it."""
+    tag = _tag_of(read.payload)
+    headers = {
+        "Cache-Control": "private, no-cache",
+        "ETag": tag,
+        "Vary": "Authorization",
+        "X-Cache": read.source,
+    }
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    if known == ["*"] or tag in (each.removeprefix("W/") for each in known):
+        return HttpResponseNotModified(headers=headers)
+    return HttpResponse(read.payload, content_type="application/json", headers=headers)
+
+
+def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    """The document of a row that was just written."""
+    payload = encode_entity(document_of(entity))
+    return HttpResponse(
+        payload,
+        status=status,
+        content_type="application/json",
+        headers={"ETag": _tag_of(payload)} | (headers or {}),
+    )
+
+
+def require_match(request: AnyRequest, entity: Entity) -> None:
+    """
+    Compare a row with `If-Match`, if the request has one.
+
+    Raises:
+        PreconditionFailed: the row's document is none of those named; also if what is sent is no entity tag at all.
+    """
+    sent = request.headers.get("If-Match")
+    if sent is None:
+        return
+    expected = parse_etags(sent)
+    if expected != ["*"] and _tag_of(encode_entity(document_of(entity))) not in expected:
+        raise PreconditionFailed
+
+
+def _tag_of(payload: bytes) -> str:
+    return f'"{hashlib.blake2b(payload, digest_size=16).hexdigest()}"'

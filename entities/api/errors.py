@@ -1,0 +1,107 @@
+"""
+Every error as JSON that a program can act on.
+
+Wrong fields are `{"field": ["what is wrong"]}`; everything else is `{"detail": "for people", "code": "for_programs"}`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import InterfaceError, OperationalError
+from django.http import UnreadablePostError
+from redis.exceptions import RedisError
+from rest_framework import views
+from rest_framework.exceptions import APIException, NotFound, ParseError, ValidationError
+from rest_framework.response import Response
+
+from cache_layer.errors import WriteRefused
+from entities.api.serializers import as_fields
+from entities.changes import ListedByParents
+from entities.models import Entity
+
+logger = logging.getLogger("entities")
+
+
+class Unavailable(APIException):
+    """An engine that is needed does not answer."""
+
+    status_code = 503
+    wait = 2
+    """Seconds until the next try: `Retry-After`."""
+
+
+class BodyTooBig(APIException):
+    status_code = 413
+    default_detail = "The request body is too big."
+    default_code = "body_too_big"
+
+
+class Listed(APIException):
+    """Others still list it as a child."""
+
+    status_code = 409
+    default_code = "listed_by_parents"
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's handler, for more kinds of errors and with a body of one shape."""
+    known = as_unavailable(error) or as_api_error(error)
+    response = views.exception_handler(known, context)
+    if response is not None and isinstance(known, APIException):
+        response.data = _body(known)
+        if isinstance(error, ListedByParents):
+            response.data["parents"] = error.parents
+    return response
+
+
+def as_api_error(error: Exception) -> Exception:
+    """The `APIException` that tells a client about `error`; the error itself if it is a bug of ours."""
+    match error:
+        case ModelValidationError():
+            return ValidationError(as_fields(error))
+        case Entity.DoesNotExist():
+            return NotFound("There is no such entity type.")
+        case ListedByParents():
+            return Listed(str(error))
+        case RequestDataTooBig():
+            return BodyTooBig()
+        case UnreadablePostError():
+            return ParseError("The request body could not be read.")
+        case _:
+            return error
+
+
+def as_unavailable(error: Exception) -> Unavailable | None:
+    """Which engine is missing, if that is what `error` says."""
+    match error:
+        case OperationalError() | InterfaceError():
+            logger.error("Database error", extra={"error": str(error)})
+            return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
+        case WriteRefused():
+            return Unavailable(str(error), "write_refused")
+        case RedisError():
+            return Unavailable("Redis does not answer. Try again in a moment.", "cache_unavailable")
+        case _:
+            return None
+
+
+def _body(error: APIException) -> dict[str, Any]:
+    if isinstance(error, ValidationError):
+        return {_printable(field): _printable(messages) for field, messages in as_fields(error).items()}
+    detail: Any = error.detail
+    if isinstance(detail, dict):  # as simplejwt raises it
+        return {"detail": str(detail["detail"]), "code": str(detail["code"])}
+    return {"detail": str(detail), "code": detail.code}
+
+
+def _printable(value: Any) -> Any:
+    """The same texts without halves of surrogate pairs, which input may have and UTF-8 has not."""
+    if isinstance(value, dict):
+        return {_printable(name): _printable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    return str(value).encode(errors="replace").decode()

@@ -1,0 +1,143 @@
+"""
+What requests may say and answers look like. Field rules come from the model's own validators.
+
+Requests are read strictly: no field that is not known, no number for a string, no string for a number or a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import models
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from entities.documents import EntityDocument
+from entities.models import Entity, validate_children_shape
+
+
+class TextField(serializers.CharField):
+    """A JSON string."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class IntegerField(serializers.IntegerField):
+    """A JSON number without fraction."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class BooleanField(serializers.BooleanField):
+    """`true` or `false`."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class ChildrenField(serializers.JSONField):
+    """A list of entity codes; the model's validators say so."""
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields it does not have, by name, together with whatever else is wrong."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
+        errors: dict[str, Any] = {name: ["This field is unknown or cannot be set."] for name in sorted(unknown)}
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            raise ValidationError({**errors, **as_fields(error)}) from error
+        if errors:
+            raise ValidationError(errors)
+        return values
+
+
+def as_fields(error: ValidationError | ModelValidationError) -> dict[str, Any]:
+    """What is wrong, by field."""
+    return serializers.as_serializer_error(error)
+
+
+class EntitySerializer(serializers.ModelSerializer[Entity]):
+    """One entity type: the document that is in Redis."""
+
+    child_entity_codes = ChildrenField(read_only=True, help_text=Entity._meta.get_field("child_entity_codes").help_text)
+
+    class Meta:
+        model = Entity
+        fields = EntityDocument.__struct_fields__
+        read_only_fields = fields
+
+
+class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entity]):
+    """What may be set of an entity type."""
+
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.CharField: TextField,
+        models.IntegerField: IntegerField,
+        models.BooleanField: BooleanField,
+        models.JSONField: ChildrenField,
+    }
+
+    class Meta:
+        model = Entity
+        fields = (
+            "code",
+            "entity_type",
+            "label",
+            "label_plural",
+            "icon",
+            "child_entity_codes",
+            "display_order",
+            "active_flag",
+        )
+        extra_kwargs = {  # noqa: RUF012 - as DRF declares it
+            "code": {"trim_whitespace": False},
+            "display_order": {"help_text": "Smaller comes first in lists; 0 unless given. Not part of the document."},
+            "active_flag": {"help_text": "Inactive entity types are hidden from readers; true unless given."},
+        }
+
+    def validate_code(self, code: str) -> str:
+        if self.instance is not None and code != self.instance.code:
+            raise ValidationError("The code never changes.")
+        return code
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "child_entity_codes" in attrs:
+            code = self.instance.code if self.instance is not None else attrs["code"]
+            Entity(code=code, child_entity_codes=attrs["child_entity_codes"]).clean()
+        return attrs
+
+
+class ChildrenSerializer(StrictSerializer):
+    """A change of an entity type's children."""
+
+    child_entity_codes = ChildrenField(help_text="Existing entity codes, in display order.")
+    mode = serializers.ChoiceField(
+        choices=[
+            ("append", "behind the children that are there; what is listed already stays where it is"),
+            ("replace", "instead of the children that are there"),
+        ],
+        default="append",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        codes = attrs["child_entity_codes"]
+        try:
+            validate_children_shape(codes)
+        except ModelValidationError as error:
+            if error.code != "repeated_children" or attrs["mode"] != "append":
+                raise ModelValidationError({"child_entity_codes": error}) from error
+        Entity(code=self.context["code"], child_entity_codes=list(dict.fromkeys(codes))).clean()
+        return attrs

@@ -1,0 +1,108 @@
+"""The endpoints under `entity`; what they promise their callers is written in `schema`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.http import HttpResponse
+from django.urls import reverse
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from entities import changes
+from entities.api import schema
+from entities.api.conditions import answer_entity, answer_read, require_match
+from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
+from entities.codes import is_code
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+
+
+class EntityViewSet(ViewSet):
+    """Reading needs a valid token, writing the Django permission to add, change or delete entity types."""
+
+    queryset = Entity.objects.all()
+
+    @schema.read_types
+    def read_types(self, request: Request) -> HttpResponse:
+        read = get_entity_infrastructure().read_all_entity(*_flags(request, "include_inactive"))
+        return answer_read(request, read)
+
+    @schema.read_type
+    def read_type(self, request: Request, code: str) -> HttpResponse:
+        read = get_entity_infrastructure().read_entity(code, *_flags(request, "include_inactive"))
+        if read.document is None:
+            raise NotFound("There is no such entity type, or it is inactive.")
+        return answer_read(request, read)
+
+    @schema.create
+    def create(self, request: Request) -> HttpResponse:
+        fields = EntityFieldsSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        entity = changes.create_entity(fields.validated_data)
+        location = reverse("api:entity-type", args=[entity.code])
+        return answer_entity(entity, status=201, headers={"Location": location})
+
+    @schema.change
+    def change(self, request: Request, code: str) -> HttpResponse:
+        fields = EntityFieldsSerializer(_find(request, code), data=request.data, partial=True)
+        fields.is_valid(raise_exception=True)
+        return answer_entity(changes.change_entity(code, fields.validated_data, partial(require_match, request)))
+
+    @schema.remove
+    def remove(self, request: Request, code: str) -> HttpResponse:
+        purge, detach = _flags(request, "purge", "detach")
+        _find(request, code)
+        check = partial(require_match, request)
+        if purge:
+            changes.purge_entity(code, detach=detach, check=check)
+            return Response(status=204)
+        return answer_entity(changes.deactivate_entity(code, detach=detach, check=check))
+
+    @schema.change_children
+    def change_children(self, request: Request, code: str) -> HttpResponse:
+        _find(request, code)
+        fields = ChildrenSerializer(data=request.data, context={"code": code})
+        fields.is_valid(raise_exception=True)
+        children, check = fields.validated_data["child_entity_codes"], partial(require_match, request)
+        if fields.validated_data["mode"] == "append":
+            return answer_entity(changes.append_children(code, children, check))
+        return answer_entity(changes.change_entity(code, {"child_entity_codes": children}, check))
+
+
+class EntityCacheViewSet(ViewSet):
+    """For staff alone."""
+
+    permission_classes = (IsAdminUser,)
+
+    @schema.clear_cache
+    def clear(self, request: Request) -> Response:
+        return Response({"invalidated": get_entity_infrastructure().clear_all_entity_cache()})
+
+    @schema.invalidate
+    def invalidate(self, request: Request, code: str) -> Response:
+        if not is_code(code):
+            raise NotFound("No entity type can have this code.")
+        return Response({"invalidated": get_entity_infrastructure().invalidate_entity_cache(code)})
+
+
+def _find(request: Request, code: str) -> Entity:
+    """The row, active or not, before it is locked: what can be refused now holds up neither writers nor readers."""
+    if not is_code(code):
+        raise Entity.DoesNotExist
+    entity: Entity = Entity.objects.get(code=code)
+    require_match(request, entity)
+    return entity
+
+
+def _flags(request: Request, *names: str) -> list[bool]:
+    """Query parameters that are `true` or `false`, which they are if not given. A misspelt one is refused."""
+    given = request.query_params
+    wrong = {name: ["This parameter is unknown."] for name in given if name not in names}
+    wrong |= {name: ["Use true or false."] for name in names if given.get(name, "false") not in ("true", "false")}
+    if wrong:
+        raise ValidationError(wrong)
+    return [given.get(name) == "true" for name in names]

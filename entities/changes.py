@@ -1,0 +1,183 @@
+"""
+Changes of entity types, each in one transaction: what the API and the admin call.
+
+The cache is held before the row is locked, so that writers who queue for one row drain together and not in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, router
+from django.db.models import F, JSONField, QuerySet, TextField, Value
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Cast
+
+from cache_layer.writes import Entry, writing
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+
+Check = Callable[[Entity], None]
+"""Called with the locked row before anything is changed; what it raises undoes the change."""
+
+
+class ListedByParents(Exception):
+    """Other entity types still list this one as a child; `parents` are their codes, in display order."""
+
+    def __init__(self, code: str, parents: list[str]) -> None:
+        super().__init__(f"{code} is still listed as a child of: {', '.join(parents)}.")
+        self.parents = parents
+
+
+def create_entity(values: Mapping[str, Any]) -> Entity:
+    """
+    Add an entity type.
+
+    Raises:
+        ValidationError: another request took the code, or removed a child, just before.
+    """
+    entity = Entity(**values)
+    with _refusals_by_field(), _writing(entity.code):
+        entity.save(force_insert=True)
+    return entity
+
+
+def change_entity(code: str, values: Mapping[str, Any], check: Check | None = None) -> Entity:
+    """
+    Set some fields, of an inactive entity type as well; what is equal already costs no write.
+
+    Raises:
+        Entity.DoesNotExist: there is none.
+        ValidationError: another request removed a child just before.
+    """
+    with _refusals_by_field(), _writing(code):
+        entity = _lock_row(code, check)
+        _save_changes(entity, values)
+    return entity
+
+
+def append_children(code: str, children: Iterable[str], check: Check | None = None) -> Entity:
+    """
+    Put children behind those that are there, in order, each once. Concurrent appends lose none.
+
+    Raises:
+        Entity.DoesNotExist: there is none.
+        ValidationError: another request removed a child just before.
+    """
+    with _refusals_by_field(), _writing(code):
+        entity = _lock_row(code, check)
+        _save_changes(entity, {"child_entity_codes": list(dict.fromkeys([*entity.child_entity_codes, *children]))})
+    return entity
+
+
+def deactivate_entity(code: str, *, detach: bool = False, check: Check | None = None) -> Entity:
+    """
+    Hide an entity type from readers; `change_entity` brings it back.
+
+    Args:
+        detach: also take it out of the types that list it.
+    Raises:
+        Entity.DoesNotExist: there is none.
+    """
+    with _writing(code, *(parents_of(code) if detach else ())):
+        if detach:
+            _detach_from_parents(code)
+        entity = _lock_row(code, check)
+        _save_changes(entity, {"active_flag": False})
+    return entity
+
+
+def purge_entity(code: str, *, detach: bool = False, check: Check | None = None) -> None:
+    """
+    Remove an entity type for good.
+
+    Args:
+        detach: first take it out of the types that list it.
+    Raises:
+        Entity.DoesNotExist: there is none.
+        ListedByParents: others list it: some with `detach` unset, or one that began to just now.
+    """
+    parents = parents_of(code)
+    if parents and not detach:
+        raise ListedByParents(code, parents)
+    try:
+        with _writing(code, *parents):
+            if detach:
+                _detach_from_parents(code)
+            _lock_row(code, check, no_key=False).delete()
+    except IntegrityError as error:
+        raise ListedByParents(code, parents_of(code)) from error
+
+
+def parents_of(code: str) -> list[str]:
+    """The codes of the other entity types, active or not, that list this one, in display order."""
+    return list(_parents(code).values_list("code", flat=True))
+
+
+def _parents(code: str) -> QuerySet[Entity]:
+    found: QuerySet[Entity] = Entity.objects.filter(child_entity_codes__contains=[code]).exclude(code=code)
+    return found
+
+
+@contextmanager
+def _writing(*codes: str) -> Iterator[None]:
+    entries: list[Entry] = [*((ENTITY, code) for code in codes), (ENTITY_TYPES, "")]
+    with writing(entries, using=router.db_for_write(Entity)):
+        yield
+
+
+def _lock_row(code: str, check: Check | None, *, no_key: bool = True) -> Entity:
+    """
+    The row, nobody else's to write until this transaction ends.
+
+    Args:
+        no_key: leave others free to list the row as a child meanwhile.
+    """
+    entity: Entity = Entity.objects.select_for_update(no_key=no_key).get(code=code)
+    if check is not None:
+        check(entity)
+    return entity
+
+
+def _save_changes(entity: Entity, values: Mapping[str, Any]) -> None:
+    changes = {name: value for name, value in values.items() if getattr(entity, name) != value}
+    if changes:
+        for name, value in changes.items():
+            setattr(entity, name, value)
+        entity.save()
+
+
+def _detach_from_parents(code: str) -> None:
+    """Called before the row itself is locked: a parent that is being saved locks itself first, then its children."""
+    without = CombinedExpression(F("child_entity_codes"), "-", Cast(Value(code), TextField()), output_field=JSONField())
+    _parents(code).update(child_entity_codes=without)
+
+
+_FIELDS = {
+    "entity_pkey": "code",
+    "entity_code_pattern": "code",
+    "entity_code_not_reserved": "code",
+    "entity_code_immutable": "code",
+    "entity_children_strings": "child_entity_codes",
+    "entity_children_distinct": "child_entity_codes",
+    "entity_children_known": "child_entity_codes",
+}
+"""Which field a constraint of the table is about."""
+
+
+@contextmanager
+def _refusals_by_field() -> Iterator[None]:
+    """Tell by field what only the database noticed, because another transaction was quicker."""
+    try:
+        yield
+    except IntegrityError as error:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        constraint = getattr(diagnosis, "constraint_name", None) or ""
+        if constraint not in _FIELDS:
+            raise
+        taken = "An entity type with this code exists already."
+        message = taken if constraint == "entity_pkey" else str(getattr(diagnosis, "message_primary", ""))
+        raise ValidationError({_FIELDS[constraint]: ValidationError(message, code=constraint)}) from error

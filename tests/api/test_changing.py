@@ -1,0 +1,227 @@
+"""Changing fields and children of an entity type, also conditionally."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from cache_layer.connection import GuardedRedis
+from entities.models import Entity
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("quick_writes")
+
+PROJECT = "/api/v1/entity/project"
+CHILDREN = "/api/v1/entity/project/children"
+READ = "/api/v1/entity/type/project"
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_a_change_is_answered_with_what_readers_get_from_then_on(editor: APIClient) -> None:
+    make_entity("project", label="Old")
+    editor.get(READ)
+    changed = editor.patch(PROJECT, {"label": "New", "icon": "Rocket"})
+    assert (changed.status_code, changed.json()["label"], changed.json()["icon"]) == (200, "New", "Rocket")
+    read = editor.get(READ)
+    assert (read.content, read["ETag"]) == (changed.content, changed["ETag"])
+    assert editor.get("/api/v1/entity/types").json() == [changed.json()]
+
+
+def test_fields_that_are_not_given_stay_as_they_are(editor: APIClient) -> None:
+    make_entity("task")
+    before = make_entity("project", child_entity_codes=["task"], display_order=3, entity_type="kind")
+    editor.patch(PROJECT, {"label": "New"})
+    after = Entity.objects.get(code="project")
+    assert after.label == "New"
+    for field in ("entity_type", "label_plural", "icon", "child_entity_codes", "display_order", "active_flag"):
+        assert getattr(after, field) == getattr(before, field)
+    assert after.created_ts == before.created_ts
+
+
+def test_a_change_moves_the_modification_time(editor: APIClient) -> None:
+    make_entity("project")
+    past = timezone.now() - timedelta(days=1)
+    Entity.objects.update(modified_ts=past)
+    answer = editor.patch(PROJECT, {"display_order": 9})
+    assert Entity.objects.get(code="project").modified_ts > past
+    assert answer.json()["modified_ts"] > past.isoformat()
+
+
+@pytest.mark.parametrize("change", [{}, {"label": "Project"}, {"code": "project"}])
+def test_a_change_of_nothing_writes_nothing(editor: APIClient, change: dict[str, str]) -> None:
+    before = make_entity("project")
+    answer = editor.patch(PROJECT, change)
+    assert answer.status_code == 200
+    assert Entity.objects.get(code="project").modified_ts == before.modified_ts
+
+
+def test_an_inactive_entity_type_is_brought_back(editor: APIClient) -> None:
+    make_entity("project", active_flag=False)
+    assert editor.patch(PROJECT, {"active_flag": True}).status_code == 200
+    assert editor.get(READ).status_code == 200
+
+
+def test_the_code_never_changes(editor: APIClient) -> None:
+    make_entity("project")
+    answer = editor.patch(PROJECT, {"code": "programme"})
+    assert (answer.status_code, answer.json()) == (400, {"code": ["The code never changes."]})
+
+
+def test_the_code_of_another_is_refused_too(editor: APIClient) -> None:
+    make_entity("project")
+    make_entity("task")
+    assert list(editor.patch(PROJECT, {"code": "task"}).json()) == ["code"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("label", None),
+        ("label", ""),
+        ("label", 5),
+        ("label", "x" * 101),
+        ("icon", "Nope"),
+        ("child_entity_codes", None),
+        ("child_entity_codes", ["nowhere"]),
+        ("child_entity_codes", "task"),
+        ("display_order", 2**31),
+        ("active_flag", "yes"),
+        ("modified_ts", "2025-01-15T10:30:00Z"),
+        ("colour", "red"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, field: str, value: Any) -> None:
+    before = make_entity("project")
+    answer = editor.patch(PROJECT, {field: value, "label_plural": "Changed"})
+    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert Entity.objects.get(code="project").label_plural == before.label_plural
+
+
+@pytest.mark.parametrize("code", ["nowhere", "No-Code", "%00", "x" * 3000])
+@pytest.mark.parametrize("method", ["patch", "put", "delete"])
+def test_an_unknown_code_is_not_found(editor: APIClient, method: str, code: str) -> None:
+    path = f"/api/v1/entity/{code}" + ("/children" if method == "put" else "")
+    answer = getattr(editor, method)(path, {"child_entity_codes": []})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put"])
+def test_methods_that_are_not_there_are_named_so(editor: APIClient, method: str) -> None:
+    make_entity("project")
+    answer = getattr(editor, method)(PROJECT)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer["Allow"] == "PATCH, DELETE, OPTIONS"
+
+
+def test_a_change_of_the_version_that_was_read_succeeds_and_the_next_needs_a_new_one(editor: APIClient) -> None:
+    make_entity("project")
+    tag = editor.get(READ)["ETag"]
+    first = editor.patch(PROJECT, {"label": "First"}, headers={"If-Match": tag})
+    assert first.status_code == 200
+    second = editor.patch(PROJECT, {"label": "Second"}, headers={"If-Match": tag})
+    assert (second.status_code, second.json()["code"]) == (412, "precondition_failed")
+    assert Entity.objects.get(code="project").label == "First"
+    third = editor.patch(PROJECT, {"label": "Third"}, headers={"If-Match": first["ETag"]})
+    assert (third.status_code, third.json()["label"]) == (200, "Third")
+
+
+@pytest.mark.parametrize("method", ["patch", "put", "delete"])
+@pytest.mark.parametrize("sent", ['"other"', "garbage", "", "W/{}"])
+def test_another_version_is_not_changed(editor: APIClient, method: str, sent: str) -> None:
+    make_entity("task")
+    make_entity("project")
+    tag = editor.get(READ)["ETag"]
+    path = CHILDREN if method == "put" else PROJECT
+    body = {"child_entity_codes": ["task"]} if method == "put" else {"label": "New"}
+    answer = getattr(editor, method)(path, body, headers={"If-Match": sent.format(tag)})
+    assert answer.status_code == 412
+    assert editor.get(READ)["ETag"] == tag
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_a_refused_change_costs_readers_nothing(editor: APIClient, redis_client: GuardedRedis) -> None:
+    make_entity("project")
+    editor.get(READ)
+    editor.patch(PROJECT, {"label": "New"}, headers={"If-Match": '"other"'})
+    assert redis_client.exists("entity:metadata:project")
+
+
+@pytest.mark.parametrize("template", ["*", "{}", '"other", {}'])
+def test_if_match_takes_any_version_or_one_of_several(editor: APIClient, template: str) -> None:
+    make_entity("project", active_flag=False)
+    tag = editor.get(READ, {"include_inactive": "true"})["ETag"]
+    answer = editor.patch(PROJECT, {"label": "New"}, headers={"If-Match": template.format(tag)})
+    assert answer.status_code == 200
+
+
+def test_if_match_of_any_version_needs_an_entity_type(editor: APIClient) -> None:
+    assert editor.patch(PROJECT, {"label": "New"}, headers={"If-Match": "*"}).status_code == 404
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_children_are_appended_in_order_and_once(editor: APIClient) -> None:
+    for code in ("task", "wiki", "form", "risk"):
+        make_entity(code)
+    make_entity("project", child_entity_codes=["wiki", "task"])
+    editor.get(READ)
+    answer = editor.put(CHILDREN, {"child_entity_codes": ["form", "task", "form", "risk"]})
+    assert answer.status_code == 200
+    assert answer.json()["child_entity_codes"] == ["wiki", "task", "form", "risk"]
+    assert editor.get(READ).content == answer.content
+
+
+def test_children_are_replaced(editor: APIClient) -> None:
+    for code in ("task", "wiki"):
+        make_entity(code)
+    make_entity("project", child_entity_codes=["wiki", "task"])
+    for children in (["task"], ["task", "wiki"], []):
+        answer = editor.put(CHILDREN, {"child_entity_codes": children, "mode": "replace"})
+        assert answer.json()["child_entity_codes"] == children
+
+
+def test_children_of_an_inactive_entity_type_are_changed_too(editor: APIClient) -> None:
+    make_entity("task")
+    make_entity("project", active_flag=False)
+    assert editor.put(CHILDREN, {"child_entity_codes": ["task"]}).json()["child_entity_codes"] == ["task"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"child_entity_codes": ["task", "task"], "mode": "replace"}, "Listed more than once: task."),
+        ({"child_entity_codes": ["task", "nowhere", "nowhere"]}, "Unknown entity types: nowhere."),
+    ],
+)
+def test_wrong_children_are_named(editor: APIClient, body: Any, message: str) -> None:
+    make_entity("task")
+    make_entity("project")
+    assert editor.put(CHILDREN, body).json() == {"child_entity_codes": [message]}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "child_entity_codes"),
+        ({"child_entity_codes": None}, "child_entity_codes"),
+        ({"child_entity_codes": "task"}, "child_entity_codes"),
+        ({"child_entity_codes": [1]}, "child_entity_codes"),
+        ({"child_entity_codes": [[]]}, "child_entity_codes"),
+        ({"child_entity_codes": ["nowhere"]}, "child_entity_codes"),
+        ({"child_entity_codes": ["task", "task"], "mode": "replace"}, "child_entity_codes"),
+        ({"child_entity_codes": ["task"], "mode": "prepend"}, "mode"),
+        ({"child_entity_codes": ["task"], "mode": None}, "mode"),
+        ({"child_entity_codes": ["task"], "mode": ["append"]}, "mode"),
+        ({"child_entity_codes": ["task"], "position": 1}, "position"),
+        ([], "non_field_errors"),
+    ],
+)
+def test_wrong_children_are_refused_by_the_name_of_the_field(editor: APIClient, body: Any, field: str) -> None:
+    make_entity("task")
+    make_entity("project")
+    answer = editor.put(CHILDREN, body)
+    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert Entity.objects.get(code="project").child_entity_codes == []

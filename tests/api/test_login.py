@@ -1,0 +1,243 @@
+"""Login and refresh: who gets a token, who is locked out, and what ends a token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.models import User
+from django.test import Client, override_settings
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+
+from pmo.authentication import find_user, verdicts
+from tests.api.conftest import client_of, make_user
+
+pytestmark = pytest.mark.django_db
+
+LOGIN = "/api/v1/auth/login"
+REFRESH = "/api/v1/auth/refresh"
+TYPES = "/api/v1/entity/types"
+PASSWORD = "correct horse battery staple"
+WRONG = {"detail": "The user name or the password is wrong.", "code": "authentication_failed"}
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def ada() -> User:
+    return make_user("ada", email="Ada@Example.com", password=PASSWORD)
+
+
+def log_in(name: str, password: str = PASSWORD) -> Any:
+    return APIClient().post(LOGIN, {"username": name, "password": password})
+
+
+@pytest.mark.usefixtures("ada")
+@pytest.mark.parametrize("name", ["ada", "Ada@Example.com", "ada@example.COM"])
+def test_user_name_and_address_both_log_in(name: str) -> None:
+    answer = log_in(name)
+    assert answer.status_code == 200
+    assert sorted(answer.json()) == ["expires_in", "refresh", "token"]
+    assert answer["Cache-Control"] == "no-store"
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['token']}")
+    assert client.get(TYPES).status_code == 200
+
+
+def test_expires_in_is_the_life_of_the_token(ada: User) -> None:
+    answer = log_in("ada").json()
+    token = AccessToken(answer["token"])
+    assert token["exp"] - token["iat"] == answer["expires_in"]
+
+
+def test_every_wrong_combination_gets_the_same_answer(ada: User) -> None:
+    make_user("gone", password=PASSWORD, is_active=False)
+    make_user("none")
+    for name, password in [("ada", "x"), ("nobody", "x"), ("gone", PASSWORD), ("none", "x"), ("ADA", PASSWORD)]:
+        answer = log_in(name, password)
+        assert (answer.status_code, answer.json()) == (401, WRONG)
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_an_address_that_several_share_logs_in_nobody(ada: User) -> None:
+    make_user("twin", email="ada@example.com", password=PASSWORD)
+    assert log_in("ada@example.com").status_code == 401
+    assert log_in("twin").status_code == 200
+
+
+def test_a_user_name_that_looks_like_an_address_goes_before_the_address(ada: User) -> None:
+    make_user("ada@example.com", email="other@example.com", password="another one")
+    assert log_in("ada@example.com").status_code == 401
+    assert log_in("ada@example.com", "another one").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "@", "%@%", "x" * 300])
+def test_nobody_has_such_a_name(ada: User, name: str) -> None:
+    assert find_user(name) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["password", "username"]),
+        ({"username": "ada"}, ["password"]),
+        ({"username": 1, "password": True}, ["password", "username"]),
+        ({"username": None, "password": []}, ["password", "username"]),
+        ({"username": "a\0", "password": "x"}, ["username"]),
+        ({"username": "a", "password": "\0"}, ["password"]),
+        ({"username": "x" * 255, "password": "x"}, ["username"]),
+        ({"username": "ada", "password": "x", "remember": True}, ["remember"]),
+        ([], ["non_field_errors"]),
+    ],
+)
+def test_what_is_no_login_is_refused_by_field(body: Any, fields: list[str]) -> None:
+    answer = APIClient().post(LOGIN, body)
+    assert (answer.status_code, sorted(answer.json())) == (400, fields)
+
+
+def test_half_a_surrogate_pair_is_no_name() -> None:
+    answer = APIClient().generic("POST", LOGIN, rb'{"username": "\ud800", "password": "x"}', "application/json")
+    assert list(answer.json()) == ["username"]
+
+
+@override_settings(AXES_FAILURE_LIMIT=3)
+def test_too_many_failures_lock_out_even_the_right_password(ada: User) -> None:
+    answers = [log_in(name, "x") for name in ("ada", "ADA@example.com", "Ada@Example.com", "ada")]
+    assert [answer.status_code for answer in answers] == [401, 401, 429, 429]
+    locked = log_in("ada")
+    assert (locked.status_code, locked.json()["code"]) == (429, "locked_out")
+    assert locked.json()["detail"] == (
+        "Too many failed logins for this user from this address. Try again in 300 seconds."
+    )
+    assert locked["Retry-After"] == "300"
+
+
+@override_settings(AXES_FAILURE_LIMIT=3)
+def test_a_lock_out_is_for_one_user_from_one_address(ada: User) -> None:
+    make_user("bob", password=PASSWORD)
+    for _ in range(3):
+        log_in("ada", "x")
+    assert log_in("bob").status_code == 200
+    elsewhere = APIClient(REMOTE_ADDR="198.51.100.7").post(LOGIN, {"username": "ada", "password": PASSWORD})
+    assert elsewhere.status_code == 200
+
+
+@override_settings(AXES_FAILURE_LIMIT=3)
+def test_unknown_names_are_locked_out_like_known_ones() -> None:
+    assert [log_in("nobody", "x").status_code for _ in range(3)] == [401, 401, 429]
+
+
+@override_settings(AXES_FAILURE_LIMIT=3)
+def test_a_success_forgets_the_failures_before_it(ada: User) -> None:
+    for _ in range(3):
+        log_in("ada@example.com", "x")
+        log_in("ada@example.com", "x")
+        assert log_in("ada@example.com").status_code == 200
+    assert not AccessAttempt.objects.exists()
+
+
+@override_settings(AXES_FAILURE_LIMIT=3)
+def test_failures_in_the_admin_and_in_the_api_count_together(ada: User) -> None:
+    for _ in range(2):
+        Client().post("/admin/login/", {"username": "ada@example.com", "password": "x"})
+    assert log_in("ada", "x").status_code == 429
+
+
+def test_the_admin_takes_an_address_too(ada: User) -> None:
+    User.objects.update(is_staff=True)
+    answer = Client().post("/admin/login/?next=/admin/", {"username": "ada@example.com", "password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + "@example.com", "a\0b"])
+def test_a_name_the_admin_cannot_keep_is_just_wrong(name: str) -> None:
+    assert Client().post("/admin/login/", {"username": name, "password": "x"}).status_code == 200
+
+
+def test_a_refresh_token_gives_new_tokens(ada: User) -> None:
+    refresh = log_in("ada").json()["refresh"]
+    answer = APIClient().post(REFRESH, {"refresh": refresh})
+    assert answer.status_code == 200
+    assert sorted(answer.json()) == ["expires_in", "token"]
+    assert answer["Cache-Control"] == "no-store"
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['token']}")
+    assert client.get(TYPES).status_code == 200
+
+
+@pytest.mark.parametrize("end", ["is_active", "password", "delete"])
+def test_a_refresh_token_ends_with_its_user(ada: User, end: str) -> None:
+    refresh = log_in("ada").json()["refresh"]
+    match end:
+        case "is_active":
+            User.objects.update(is_active=False)
+        case "password":
+            ada.set_password("new")
+            ada.save()
+        case _:
+            ada.delete()
+    answer = APIClient().post(REFRESH, {"refresh": refresh})
+    assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail"])
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "ä.ö.ü", ".", "W10.W10.W10"])
+def test_what_is_no_refresh_token_is_refused(token: str) -> None:
+    answer = APIClient().post(REFRESH, {"refresh": token})
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
+
+
+def test_an_access_token_is_no_refresh_token_and_the_other_way_round(ada: User) -> None:
+    assert APIClient().post(REFRESH, {"refresh": str(AccessToken.for_user(ada))}).status_code == 401
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {RefreshToken.for_user(ada)}")
+    assert client.get(TYPES).status_code == 401
+
+
+@pytest.mark.parametrize("body", [{}, {"refresh": None}, {"refresh": 5}, {"refresh": ""}, {"refresh": "x" * 5000}])
+def test_a_refresh_needs_a_token(body: dict[str, Any]) -> None:
+    answer = APIClient().post(REFRESH, body)
+    assert (answer.status_code, list(answer.json())) == (400, ["refresh"])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer a b",
+        "Bearer x",
+        "Bearer a.b.c",
+        "Bearer " + "W1tb" * 2000 + ".e30.AAAA",
+        "Bearer \xff\xfe",
+        "Basic YWRhOng=",
+        "Token x",
+    ],
+)
+def test_what_is_no_token_is_refused(header: str) -> None:
+    answer = APIClient().get(TYPES, headers={"Authorization": header})
+    assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail"])
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+def test_an_expired_token_is_refused(ada: User) -> None:
+    token = AccessToken.for_user(ada)
+    token.set_exp(lifetime=-AccessToken.lifetime)
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    assert client.get(TYPES).status_code == 401
+
+
+def test_a_new_password_ends_a_token_for_writers_at_once(ada: User) -> None:
+    User.objects.update(is_superuser=True)
+    client = client_of(ada)
+    assert client.get(TYPES).status_code == 200
+    ada.set_password("new")
+    ada.save()
+    assert client.post("/api/v1/entity", {}).status_code == 401
+    verdicts.forget()
+    assert client.get(TYPES).status_code == 401

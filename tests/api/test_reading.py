@@ -1,0 +1,188 @@
+"""Reading entity types: from the cache, byte for byte, conditionally."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from cache_layer.connection import GuardedRedis
+from entities.models import Entity
+from tests.conftest import make_entity
+
+TYPE = "/api/v1/entity/type/project"
+TYPES = "/api/v1/entity/types"
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands sent to Redis."""
+    sent: list[str] = []
+    execute = GuardedRedis.execute_command
+
+    def note(self: GuardedRedis, *args: Any, **options: Any) -> Any:
+        sent.append(args[0])
+        return execute(self, *args, **options)
+
+    monkeypatch.setattr(GuardedRedis, "execute_command", note)
+    return sent
+
+
+def test_the_document_has_the_fields_and_the_order_of_the_contract(reader: APIClient) -> None:
+    make_entity("task")
+    make_entity("project", child_entity_codes=["task"])
+    answer = reader.get(TYPE)
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/json"
+    document = json.loads(answer.content)
+    assert list(document) == [
+        "code",
+        "entity_type",
+        "label",
+        "label_plural",
+        "icon",
+        "child_entity_codes",
+        "active_flag",
+        "created_ts",
+        "modified_ts",
+    ]
+    assert document["child_entity_codes"] == ["task"]
+    assert document["created_ts"].endswith("Z")
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_the_body_is_what_redis_has_byte_for_byte(reader: APIClient, redis_client: GuardedRedis) -> None:
+    make_entity("project", label="Prüfung 📁")
+    for _ in range(2):
+        assert reader.get(TYPE).content == redis_client.get("entity:metadata:project")
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_the_list_is_what_redis_has_byte_for_byte(reader: APIClient, redis_client: GuardedRedis) -> None:
+    make_entity("project")
+    assert reader.get(TYPES).content == redis_client.get("entity:types")
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.parametrize("path", [TYPE, TYPES])
+def test_a_second_read_costs_no_query_and_at_most_one_redis_command(
+    reader: APIClient, commands: list[str], django_assert_num_queries: DjangoAssertNumQueries, path: str
+) -> None:
+    make_entity("project")
+    reader.get(path)
+    commands.clear()
+    with django_assert_num_queries(0):
+        assert reader.get(path).status_code == 200
+    assert commands in ([], ["GET"])
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_x_cache_says_where_an_answer_came_from(reader: APIClient) -> None:
+    Entity.objects.bulk_create([Entity(code="project", label="P", label_plural="Ps", icon="Folder")])
+    assert reader.get(TYPES)["X-Cache"] == "DB"
+    assert reader.get(TYPES)["X-Cache"] in ("L1", "L2")
+    assert reader.get(TYPES, {"include_inactive": "true"})["X-Cache"] == "BYPASS"
+
+
+def test_the_list_is_in_display_order(reader: APIClient) -> None:
+    for order, code in enumerate(["wiki", "task", "project"]):
+        make_entity(code, display_order=order)
+    assert [each["code"] for each in reader.get(TYPES).json()] == ["wiki", "task", "project"]
+
+
+def test_an_empty_list_is_an_empty_array(reader: APIClient) -> None:
+    assert reader.get(TYPES).content == b"[]"
+
+
+def test_an_inactive_entity_type_is_found_only_where_it_is_asked_for(reader: APIClient) -> None:
+    make_entity("project", active_flag=False)
+    assert reader.get(TYPE).status_code == 404
+    assert reader.get(TYPE, {"include_inactive": "false"}).status_code == 404
+    found = reader.get(TYPE, {"include_inactive": "true"})
+    assert (found.status_code, found.json()["active_flag"], found["X-Cache"]) == (200, False, "BYPASS")
+    assert reader.get(TYPES).json() == []
+    assert [each["code"] for each in reader.get(TYPES, {"include_inactive": "true"}).json()] == ["project"]
+
+
+@pytest.mark.parametrize("path", [TYPE, TYPES])
+@pytest.mark.parametrize("value", ["", "1", "True", "yes", "\x00", "ß"])
+def test_include_inactive_is_true_or_false(reader: APIClient, path: str, value: str) -> None:
+    answer = reader.get(path, {"include_inactive": value})
+    assert (answer.status_code, list(answer.json())) == (400, ["include_inactive"])
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["nowhere", "Project", "x" * 5000, "%00", "%0a", "pro%0Aject", "project%0A", "٣", "%ff%fe", "..", "a%2Fb", "-"],
+)
+def test_an_unknown_or_impossible_code_is_not_found(reader: APIClient, code: str) -> None:
+    make_entity("project")
+    answer = reader.get(f"/api/v1/entity/type/{code}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", [TYPE, TYPES])
+def test_a_misspelt_parameter_is_refused(reader: APIClient, path: str) -> None:
+    answer = reader.get(path, {"inactive": "true"})
+    assert (answer.status_code, answer.json()) == (400, {"inactive": ["This parameter is unknown."]})
+
+
+@pytest.mark.parametrize("path", [TYPE, TYPES])
+def test_answers_are_private_and_always_revalidated(reader: APIClient, path: str) -> None:
+    make_entity("project")
+    answer = reader.get(path)
+    assert answer["Cache-Control"] == "private, no-cache"
+    assert answer["Vary"] == "Authorization"
+
+
+@pytest.mark.parametrize("path", [TYPE, TYPES])
+@pytest.mark.parametrize("template", ["{}", "W/{}", '"other", {}', "*"])
+def test_a_known_version_is_not_sent_again(reader: APIClient, path: str, template: str) -> None:
+    make_entity("project")
+    first = reader.get(path)
+    assert first["ETag"].startswith('"')
+    again = reader.get(path, headers={"If-None-Match": template.format(first["ETag"])})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert again["Cache-Control"] == first["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", [TYPE, TYPES])
+@pytest.mark.parametrize("sent", ['"other"', "garbage", ""])
+def test_another_version_is_sent_whole(reader: APIClient, path: str, sent: str) -> None:
+    make_entity("project")
+    answer = reader.get(path, headers={"If-None-Match": sent})
+    assert (answer.status_code, answer.content[:1]) == (200, b"[" if path == TYPES else b"{")
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_a_change_gives_a_new_etag(reader: APIClient) -> None:
+    row = make_entity("project")
+    before = {path: reader.get(path)["ETag"] for path in (TYPE, TYPES)}
+    row.label = "Renamed"
+    row.save()
+    for path, tag in before.items():
+        assert reader.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("path", [TYPE, TYPES])
+def test_head_gives_the_headers_alone(reader: APIClient, path: str) -> None:
+    make_entity("project")
+    whole, head = reader.get(path), reader.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head["ETag"] == whole["ETag"]
+    assert head["Content-Length"] == str(len(whole.content))
+
+
+def test_accept_is_no_reason_to_answer_otherwise(reader: APIClient) -> None:
+    make_entity("project")
+    plain = reader.get(TYPE)
+    for accept in ("text/html", "application/json; indent=4", "nonsense", "*/*;q=0"):
+        assert reader.get(TYPE, headers={"Accept": accept}).content == plain.content
+
+
+def test_an_unknown_path_is_told_in_json(reader: APIClient) -> None:
+    answer = reader.get("/api/v1/nothing")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

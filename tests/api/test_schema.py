@@ -1,0 +1,138 @@
+"""The OpenAPI document: valid, complete, and true of every answer to whatever schemathesis thinks of."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from io import StringIO
+from typing import Any
+
+import pytest
+import schemathesis
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase, settings
+from rest_framework_simplejwt.tokens import AccessToken
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from entities.codes import RESERVED_CODES
+from entities.models import Entity
+from tests.api.conftest import make_user
+from tests.conftest import make_entity
+
+described = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))
+described.app = get_wsgi_application()
+
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.missing_required_header,
+    checks.unsupported_method,
+    checks.allow_header_conformance,
+    checks.ignored_auth,
+]
+
+
+@pytest.fixture
+def root(committed_db: None, quick_writes: None) -> User:
+    """Someone who may do everything, to entity types that exist."""
+    make_entity("task")
+    make_entity("project", child_entity_codes=["task"])
+    make_entity("office", child_entity_codes=["project"])
+    return make_user("root", is_staff=True, is_superuser=True)
+
+
+tried = settings(
+    max_examples=30,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def ask(case: Any, user: User, checks: list[Any]) -> None:
+    case.call_and_validate(headers={"Authorization": f"Bearer {AccessToken.for_user(user)}"}, checks=checks)
+
+
+@described.parametrize()
+@tried
+def test_every_answer_is_as_described(case: Any, root: User) -> None:
+    if case.path_parameters.get("code") not in RESERVED_CODES:  # else another operation's path, which goes before
+        ask(case, root, CHECKS)
+
+
+@described.include(path_regex="{code}").parametrize()
+@tried
+def test_every_answer_about_what_exists_is_as_described(case: Any, root: User) -> None:
+    case.path_parameters["code"] = "project"
+    ask(case, root, [check for check in CHECKS if check is not checks.negative_data_rejection])
+    if not Entity.objects.filter(code="project").exists():  # purged
+        make_entity("project")
+        Entity.objects.filter(code="office").update(child_entity_codes=["project"])
+
+
+def test_the_description_is_valid_and_without_gaps() -> None:
+    out = StringIO()
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=out)
+    assert "/api/v1/entity/type/{code}" in out.getvalue()
+
+
+@pytest.mark.django_db
+def test_the_served_description_is_the_generated_one() -> None:
+    served = Client().get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
+    assert served.json() == SchemaGenerator().get_schema(public=True)
+
+
+def test_every_endpoint_is_described() -> None:
+    calls = {
+        f"{method.upper()} {path}" for path, methods in described.raw_schema["paths"].items() for method in methods
+    }
+    assert calls == {
+        "POST /api/v1/auth/login",
+        "POST /api/v1/auth/refresh",
+        "GET /api/v1/entity/type/{code}",
+        "GET /api/v1/entity/types",
+        "POST /api/v1/entity",
+        "PATCH /api/v1/entity/{code}",
+        "DELETE /api/v1/entity/{code}",
+        "PUT /api/v1/entity/{code}/children",
+        "DELETE /api/v1/entity/cache",
+        "DELETE /api/v1/entity/cache/{code}",
+        "GET /health",
+        "GET /healthz",
+    }
+
+
+def test_requests_are_described_as_refusing_unknown_fields() -> None:
+    schemas = described.raw_schema["components"]["schemas"]
+    requests = {name: schema for name, schema in schemas.items() if name.endswith("Request")}
+    assert len(requests) == 5
+    assert all(schema["additionalProperties"] is False for schema in requests.values())
+
+
+@pytest.mark.django_db
+def test_the_documentation_needs_nothing_from_elsewhere() -> None:
+    page = Client().get("/api/docs").content.decode()
+    linked = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert linked
+    for address in linked:
+        assert address.startswith("/static/")
+        with closing(Client().get(address)) as answer:
+            assert answer.status_code == 200
+    assert "https://" not in page
+    assert '"validatorUrl": null' in page
+
+
+@pytest.mark.django_db
+def test_the_front_door_leads_to_the_admin() -> None:
+    assert Client().get("/")["Location"] == "/admin/"
