@@ -1,0 +1,66 @@
+"""Dropping and filling the cached entity types, many at once: what the admin's actions and the commands do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from cache_layer.clearing import clear_entries
+from cache_layer.reads import Source, read_entry
+from cache_layer.writes import invalidate_entries
+from entities.lookups import ENTITY, ENTITY_TYPES
+
+
+class Warmed(StrEnum):
+    """What warming one entry came to."""
+
+    FILLED = "filled"
+    ALREADY_CACHED = "already cached"
+    NOT_CACHEABLE = "not cacheable"
+
+
+def drop_entries(codes: Iterable[str]) -> int:
+    """
+    Drop entity types, and the list of all, from the cache; when this returns no server serves what it replaced.
+
+    Returns:
+        How many values there were in Redis.
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    return invalidate_entries([*((ENTITY, code) for code in codes), (ENTITY_TYPES, "")])
+
+
+def drop_all_entries() -> int:
+    """The same, for everything cached of entity types, whether or not the database knows it."""
+    return invalidate_entries([(ENTITY_TYPES, "")]) + clear_entries(ENTITY)
+
+
+def warm_entry(code: str) -> Warmed:
+    """Have one entity type cached; inactive and unknown ones, and those being changed right now, can't be."""
+    read = read_entry(ENTITY, code)
+    return _warmed(read.source, found=read.document is not None)
+
+
+def warm_list() -> Warmed:
+    """Have the list of entity types cached."""
+    return _warmed(read_entry(ENTITY_TYPES, "").source, found=True)
+
+
+def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
+    """Warm one entity type after the other, then the list of all (as `the list`); yields what each came to."""
+    for code in codes:
+        yield code, warm_entry(code)
+    yield "the list", warm_list()
+
+
+def describe_warmed(counts: Counter[Warmed]) -> str:
+    """`3 filled, 1 already cached, 0 not cacheable`."""
+    return ", ".join(f"{counts[warmed]} {warmed}" for warmed in Warmed)
+
+
+def _warmed(source: Source, *, found: bool) -> Warmed:
+    if not found or source is Source.BYPASS:
+        return Warmed.NOT_CACHEABLE
+    return Warmed.FILLED if source is Source.DATABASE else Warmed.ALREADY_CACHED

@@ -1,0 +1,126 @@
+"""The catalogue of entity types that a PMO begins with: `data/catalogue.json`, and how it comes into the database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, router, transaction
+
+from cache_layer.writes import hold_entries
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity, unknown_codes
+
+CATALOGUE_FILE = Path(__file__).parent / "data" / "catalogue.json"
+DISPLAY_ORDER_STEP = 10
+
+
+class InvalidCatalogue(Exception):
+    """The catalogue can't be loaded; the message names the entry and says why. Nothing was written."""
+
+
+class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entity type of a catalogue; its place in the file gives its display order."""
+
+    code: str
+    label: str
+    label_plural: str
+    icon: str
+    child_entity_codes: list[str] = []
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """How many entity types of the catalogue were added, left as they were, and set back to the catalogue."""
+
+    created: int
+    unchanged: int
+    overwritten: int
+
+
+def read_catalogue(file: Path) -> list[Entity]:
+    """
+    The unsaved entity types of a catalogue file, each valid in itself.
+
+    Raises:
+        InvalidCatalogue: the file is no catalogue.
+    """
+    try:
+        raw_entries = msgspec.json.decode(file.read_bytes(), type=list[msgspec.Raw])
+    except OSError as error:
+        raise InvalidCatalogue(f"{file}: {error.strerror}.") from error
+    except ValueError as error:
+        raise InvalidCatalogue(f"{file} is not a JSON array: {error}.") from error
+    entities = [_read_entry(raw, number) for number, raw in enumerate(raw_entries, start=1)]
+    repeated = [code for code, count in Counter(entity.code for entity in entities).items() if count > 1]
+    if repeated:
+        raise InvalidCatalogue(f"In the catalogue more than once: {', '.join(repeated)}.")
+    return entities
+
+
+def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False) -> Seeded:
+    """
+    Add the entity types that are missing; those that exist are staff's, unless told otherwise.
+
+    Args:
+        overwrite: set existing ones back to the catalogue, except whether they are active.
+    Raises:
+        InvalidCatalogue: a child is neither in the catalogue nor in the database, or somebody else added the same
+            entity type just now.
+    """
+    _refuse_unknown_children(catalogue)
+    alias = router.db_for_write(Entity)
+    existing = Entity.objects.using(alias).in_bulk([entity.code for entity in catalogue])
+    missing = [entity for entity in catalogue if entity.code not in existing]
+    different = [entity for entity in catalogue if overwrite and _differs(entity, existing.get(entity.code))]
+    if missing or different:
+        try:
+            with transaction.atomic(using=alias):
+                held = [(ENTITY, entity.code) for entity in (*missing, *different)]
+                hold_entries([*held, (ENTITY_TYPES, "")], using=alias)
+                Entity.objects.using(alias).bulk_create(missing)
+                Entity.objects.using(alias).bulk_update(different, _COMPARED)
+        except IntegrityError as error:
+            raise InvalidCatalogue("Entity types were changed at the same time: run it again.") from error
+    return Seeded(len(missing), len(catalogue) - len(missing) - len(different), len(different))
+
+
+_COMPARED = ("label", "label_plural", "icon", "child_entity_codes", "display_order")
+
+
+def _differs(entity: Entity, row: Entity | None) -> bool:
+    return row is not None and any(getattr(entity, field) != getattr(row, field) for field in _COMPARED)
+
+
+def _read_entry(raw: msgspec.Raw, number: int) -> Entity:
+    name = f"Entry {number}"
+    try:
+        code = msgspec.json.decode(raw).get("code")
+        name = f'Entry {number} ("{code}")' if code else name
+        entry = msgspec.json.decode(raw, type=CatalogueEntry)
+        entity = Entity(
+            **msgspec.structs.asdict(entry), entity_type=entry.code, display_order=number * DISPLAY_ORDER_STEP
+        )
+        entity.clean_fields()
+    except AttributeError as error:
+        raise InvalidCatalogue(f"{name} is not a JSON object.") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
+        raise InvalidCatalogue(f"{name}: {problems}") from error
+    except ValueError as error:
+        raise InvalidCatalogue(f"{name}: {error}.") from error
+    return entity
+
+
+def _refuse_unknown_children(catalogue: Sequence[Entity]) -> None:
+    own = {entity.code for entity in catalogue}
+    listed = {code: entity.code for entity in catalogue for code in entity.child_entity_codes if code not in own}
+    unknown = unknown_codes(list(listed))
+    if unknown:
+        raise InvalidCatalogue(
+            "Unknown children: " + ", ".join(f'"{code}" (of "{listed[code]}")' for code in unknown) + "."
+        )

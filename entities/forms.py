@@ -1,0 +1,88 @@
+"""The admin's form for one entity type."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from entities.icons import component_name, icon_names
+from entities.models import Entity
+from entities.plurals import suggest_plural
+from entities.widgets import ChildrenWidget, IconWidget, PluralWidget
+
+if TYPE_CHECKING:
+    EntityModelForm = forms.ModelForm[Entity]
+else:
+    EntityModelForm = forms.ModelForm
+
+
+class ChildrenField(forms.Field):
+    """Codes in display order, written with commas or spaces between them; whether they exist the model knows."""
+
+    widget = ChildrenWidget
+
+    def to_python(self, value: Any) -> list[str]:
+        return value if isinstance(value, list) else [code for code in re.split(r"[\s,]+", value or "") if code]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+class EntityForm(EntityModelForm):
+    """One entity type, with what people need to get icon, plural and children right."""
+
+    child_entity_codes = ChildrenField(
+        label="Children", required=False, help_text="The entity types shown inside this one, in display order."
+    )
+
+    class Meta:
+        model = Entity
+        fields = (
+            "label",
+            "label_plural",
+            "code",
+            "icon",
+            "child_entity_codes",
+            "active_flag",
+            "display_order",
+            "entity_type",
+        )
+        widgets = {"icon": IconWidget(), "label_plural": PluralWidget()}  # noqa: RUF012 - Django's own way
+        help_texts = {  # noqa: RUF012 - Django's own way
+            "label_plural": "Left empty, it is the regular plural of the label.",
+            "icon": "The name of an icon of lucide.dev, as FolderKanban or folder-kanban.",
+            "display_order": "Lists show small numbers first.",
+            "active_flag": "Inactive entity types are hidden from programs, and can be activated again.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "label_plural" in self.fields:  # else the user may only look
+            self.fields["label_plural"].required = False
+        if "child_entity_codes" in self.fields:
+            self.fields["child_entity_codes"].widget.types = types_to_choose_from
+
+    def clean_label_plural(self) -> str:
+        return self.cleaned_data["label_plural"] or suggest_plural(self.cleaned_data.get("label", ""))
+
+    def clean_icon(self) -> str:
+        """The component name; lucide.dev's own spelling, `folder-kanban`, is understood as well."""
+        name: str = self.cleaned_data["icon"]
+        for spelling in (name, component_name(name.lower())):
+            if spelling in icon_names():
+                return spelling
+        close = difflib.get_close_matches(component_name(name), icon_names(), n=3)
+        hint = f"Did you mean {' or '.join(close)}?" if close else "Its icons are shown on lucide.dev."
+        raise ValidationError(
+            'Lucide has no icon called "%(name)s". %(hint)s', code="unknown_icon", params={"name": name, "hint": hint}
+        )
+
+
+def types_to_choose_from() -> list[tuple[str, str]]:
+    """Code and label of every entity type, by label; inactive ones say so."""
+    rows = Entity.objects.order_by("label", "code").values_list("code", "label", "active_flag")
+    return [(code, label if active else f"{label} (inactive)") for code, label, active in rows]

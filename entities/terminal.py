@@ -1,0 +1,53 @@
+"""What commands print on: rich's console over a command's own output, and progress on it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from django.core.management.base import OutputWrapper
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+Item = TypeVar("Item")
+
+PLAIN_LINE_EVERY = 1000
+
+
+def console_of(stdout: OutputWrapper) -> Console:
+    """A console that writes to a command's standard output: in colour on a terminal, plain and unwrapped elsewhere."""
+    stdout.ending = ""  # rich ends its own lines
+    return Console(file=cast(Any, stdout), highlight=False, soft_wrap=not stdout.isatty())
+
+
+def track(console: Console, items: Iterable[Item], *, total: int, what: str) -> Iterator[Item]:
+    """The items one by one, with a progress bar; a plain line now and then where the console is no terminal."""
+    if not console.is_terminal:
+        for number, item in enumerate(items, start=1):
+            yield item
+            if number % PLAIN_LINE_EVERY == 0:
+                console.print(f"{what}: {number} of {total}")
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with _quiet_logs(), Progress(*columns, console=console) as progress:
+        yield from progress.track(items, total=total, description=what)
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Keep log lines below a warning off the terminal, where they would tear the bar; files still get them."""
+    on_terminal = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream.isatty()
+    ]
+    levels = [handler.level for handler in on_terminal]
+    for handler in on_terminal:
+        handler.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for handler, level in zip(on_terminal, levels, strict=True):
+            handler.setLevel(level)

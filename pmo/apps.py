@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class PmoConfig(AppConfig):
+    name = "pmo"
+    verbose_name = "Platform"

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rest_framework_simplejwt.tokens import AccessToken
+
+from entities.terminal import console_of
+from pmo.listener import Listener
+from pmo.verification.claims import verify_claims
+from pmo.verification.instances import Instance, InstanceFailed
+
+
+class Command(BaseCommand):
+    help = (
+        "Takes the eight steps of the cache's integration test against the running system, over HTTP, and prints what"
+        " was observed. It works on temporary entity types of its own, and starts short-lived API servers beside yours."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--url", default=Listener().url(), help="where the API answers (default: %(default)s)")
+        parser.add_argument("--token", help="an API token of a superuser; without it, one is made")
+
+    def handle(self, *, url: str, token: str | None, **_: Any) -> None:
+        console = console_of(self.stdout)
+        if not re.match(r"https?://[^/]", url):
+            raise CommandError(f"{url} is no URL: give one like {Listener().url()}.")
+        server = Instance("The API", url, token or self._make_token())
+        try:
+            claims = verify_claims(server, lambda line: console.print(line, markup=False))
+        except InstanceFailed as error:
+            raise CommandError(str(error)) from error
+        console.print()
+        for claim in claims:
+            line = f"❌ {claim.text}: {claim.problem}" if claim.problem else f"✅ {claim.text}"
+            console.print(line, markup=False)
+        if any(claim.problem for claim in claims):
+            raise CommandError("Not everything was observed.")
+
+    def _make_token(self) -> str:
+        superuser = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+        if superuser is None:
+            raise CommandError("There is no superuser to make a token for: create one, or give --token.")
+        return str(AccessToken.for_user(superuser))

@@ -1,0 +1,240 @@
+"""
+The eight steps of the integration test, and the four claims they are evidence for.
+
+Only entity types of the verification's own are changed; they are removed when it ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.utils.timezone import now
+from redis.exceptions import RedisError
+
+from cache_layer.connection import get_writer_client
+from cache_layer.options import get_options
+from cache_layer.reads import Source
+from entities.changes import purge_entity
+from entities.lookups import ENTITY
+from entities.models import Entity
+from pmo.verification.instances import Answer, Instance, InstanceFailed, own_instance
+
+Say = Callable[[str], None]
+
+CODE_PREFIX = "verify_cache_"
+LEFTOVER_AGE = timedelta(hours=1)
+LEASE_LIMIT_SECONDS = 5.0
+HITS = (Source.LOCAL, Source.REDIS)
+
+
+class NotObserved(Exception):
+    """The system did something else than claimed; the message says what was seen."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A result line; `problem` is empty where all of it was observed."""
+
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The entity type that is read and changed, and one to be its child."""
+
+    code: str
+    child: str
+
+
+class Stored(NamedTuple):
+    """What is in Redis under an entity type's key."""
+
+    payload: bytes
+    ttl_ms: int
+
+
+def verify_claims(server: Instance, say: Say) -> list[Claim]:
+    """
+    Take the eight steps with `server`, and look at it with servers of our own beside it.
+
+    Args:
+        say: is told what each step came to.
+    Raises:
+        InstanceFailed: nothing can be verified, since `server` can't be used or has another database.
+    """
+    with sample_types(server) as sample:
+        say(f"1. Reset: two temporary entity types, {sample.code} and one to be its child; your data stays as it is")
+        persists = _problem(lambda: check_persistence(server, sample, say))
+        with ExitStack() as running:
+            beside, trouble = _start_beside(running, server.token, say)
+            invalidates = _problem(lambda: check_invalidation([server, *beside], sample, say))
+            shared = trouble or _problem(lambda: check_sharing([server, *beside], sample, say))
+            before = _look(sample)
+        restarts = trouble or _problem(lambda: check_restart(before, server.token, sample, say))
+    return [
+        Claim("Cache persists in Redis (not in-memory)", persists),
+        Claim("Cache survives API restarts", restarts),
+        Claim("Cache invalidation works", invalidates),
+        Claim("Shared across multiple API instances", shared),
+    ]
+
+
+@contextmanager
+def sample_types(server: Instance) -> Iterator[Sample]:
+    """Entity types made through `server`, removed from the database afterwards, with what killed runs left."""
+    sample = Sample(f"{CODE_PREFIX}{secrets.token_hex(4)}", f"{CODE_PREFIX}{secrets.token_hex(4)}")
+    try:
+        for code in (sample.code, sample.child):
+            server.create(code=code, label="Verification", label_plural="Verifications", icon="FlaskConical")
+            if not Entity.objects.filter(code=code).exists():
+                raise InstanceFailed(f"{server.name} at {server.url} has another database than this command.")
+        yield sample
+    finally:
+        leftovers = Entity.objects.filter(code__startswith=CODE_PREFIX, created_ts__lt=now() - LEFTOVER_AGE)
+        for code in (sample.code, sample.child, *leftovers.values_list("code", flat=True)):
+            with suppress(Entity.DoesNotExist):
+                purge_entity(code, detach=True)
+
+
+def check_persistence(server: Instance, sample: Sample, say: Say) -> None:
+    """Steps 2 to 4: what a miss leaves in Redis is what the next reader gets, from Redis."""
+    server.invalidate(sample.code)
+    expect(find_stored(sample.code) is None, "after clearing, Redis still has a value")
+    say("2. Cleared it from the cache: nothing in Redis")
+    filled = server.read(sample.code)
+    expect(filled.source == Source.DATABASE, f"the first GET came from {filled.source or 'nowhere known'}, not the DB")
+    stored = require_stored(sample.code, filled)
+    size, seconds = len(stored.payload), round(stored.ttl_ms / 1000)
+    say(f"3. GET: X-Cache {filled.source}; now {size} bytes in Redis, for {seconds} s")
+    hit = read_past_local_copy(server, sample.code)
+    expect(hit.source == Source.REDIS, f"the second GET came from {hit.source or 'nowhere known'}, not from Redis")
+    expect(hit.body == stored.payload, "the second GET is not what Redis has")
+    say(f"4. GET: X-Cache {hit.source}, the same bytes as in Redis")
+
+
+def check_invalidation(instances: Sequence[Instance], sample: Sample, say: Say) -> None:
+    """Steps 5 to 8: after a change, and after clearing by hand, nobody gives what was before."""
+    server = instances[0]
+    old = {instance.read(sample.code).body for instance in instances}  # each has a copy in its memory now
+    server.replace_children(sample.code, [sample.child])
+    answers = [instance.read(sample.code) for instance in instances]
+    stored = find_stored(sample.code)
+    say("5. PUT children: changed")
+    for instance, answer in zip(instances, answers, strict=True):
+        expect(children(answer.body) == [sample.child], f"{instance.name} still gives the old children")
+    expect(stored is None or stored.payload not in old, "Redis still has the old value")
+    server.invalidate(sample.code)
+    expect(find_stored(sample.code) is None, "after DELETE entity/cache, Redis still has a value")
+    asked = f"{len(instances)} instance{'s' if len(instances) > 1 else ''}"
+    say(f"6. The old value was gone at once from Redis and from {asked}; invalidated by hand: nothing in Redis")
+    fresh = server.read(sample.code)
+    expect(fresh.source == Source.DATABASE, f"the next GET came from {fresh.source or 'nowhere known'}, not the DB")
+    expect(children(fresh.body) == [sample.child], "the next GET gives the old children")
+    require_stored(sample.code, fresh)
+    say(f"7. GET: X-Cache {fresh.source}, with the new children, and stored again")
+    hit = server.read(sample.code)
+    expect(hit.source in HITS and hit.body == fresh.body, f"the GET after it came from {hit.source}, not the cache")
+    say(f"8. GET: X-Cache {hit.source}, the same bytes")
+
+
+def check_sharing(instances: Sequence[Instance], sample: Sample, say: Say) -> None:
+    """What one instance stored, the others get from Redis without asking the database."""
+    server, first, *others = instances
+    for instance in instances:
+        instance.invalidate(sample.code)  # each in its own Redis, if they have several
+    filled = first.read(sample.code)
+    expect(filled.source == Source.DATABASE, f"{first.name}'s GET came from {filled.source}, not from the database")
+    stored = require_stored(sample.code, filled)
+    for instance in (*others, server):
+        answer = instance.read(sample.code)
+        expect(answer.source == Source.REDIS, f"{instance.name}'s GET came from {answer.source}, not from Redis")
+        expect(answer.body == stored.payload, f"{instance.name} gives something else than Redis has")
+    say("   One instance filled the cache; each other's next GET: X-Cache L2, the same bytes")
+
+
+def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -> None:
+    """A value outlives the processes that stored and read it, and serves the next one's first read."""
+    expect(before is not None, "there was nothing in Redis that could survive")
+    assert before is not None  # noqa: S101 # said in the line above; for the type checker
+    with own_instance("Instance C", token) as restarted:
+        kept = find_stored(sample.code)
+        expect(kept is not None and kept.payload == before.payload, "the value was not in Redis any more")
+        expect(kept is not None and kept.ttl_ms <= before.ttl_ms, "the value was stored anew, it did not survive")
+        answer = restarted.read(sample.code)
+    expect(answer.source == Source.REDIS, f"the first GET after a restart came from {answer.source}, not from Redis")
+    expect(answer.body == before.payload, "the first GET after a restart is not what was stored before it")
+    say("   Stopped A and B, started C: the value was still in Redis, and C's first GET: X-Cache L2, the same bytes")
+
+
+def find_stored(code: str) -> Stored | None:
+    """What Redis has, asked directly."""
+    pipeline = get_writer_client().pipeline(transaction=True)
+    key = ENTITY.key(code)
+    pipeline.get(key)
+    pipeline.pttl(key)
+    payload, ttl_ms = pipeline.execute()
+    return None if payload is None else Stored(payload, ttl_ms)
+
+
+def require_stored(code: str, answer: Answer) -> Stored:
+    """What Redis has, which must be what was just answered, and live no longer than it may."""
+    stored = find_stored(code)
+    if stored is None:
+        raise NotObserved("after a GET there is nothing in this command's Redis")
+    expect(stored.payload == answer.body, "Redis has something else than was answered")
+    expect(0 < stored.ttl_ms <= ENTITY.ttl_seconds * 1000, f"it lives for {stored.ttl_ms} ms in Redis")
+    return stored
+
+
+def read_past_local_copy(instance: Instance, code: str) -> Answer:
+    """Read until the copy in the instance's own memory has expired: then it must ask Redis."""
+    deadline = time.monotonic() + LEASE_LIMIT_SECONDS
+    while (answer := instance.read(code)).source == Source.LOCAL and time.monotonic() < deadline:
+        time.sleep(get_options().local_lease_ms / 1000)
+    return answer
+
+
+def children(body: bytes) -> list[str]:
+    listed: list[str] = json.loads(body)["child_entity_codes"]
+    return listed
+
+
+def expect(seen: bool, otherwise: str) -> None:
+    if not seen:
+        raise NotObserved(otherwise)
+
+
+def _start_beside(running: ExitStack, token: str, say: Say) -> tuple[list[Instance], str]:
+    """Two more instances; none, and why, if they can't be started."""
+    try:
+        beside = [running.enter_context(own_instance(f"Instance {name}", token)) for name in ("A", "B")]
+    except InstanceFailed as error:
+        return [], str(error)
+    say(f"   Started two more instances of the API: A on {beside[0].url}, B on {beside[1].url}")
+    return beside, ""
+
+
+def _look(sample: Sample) -> Stored | None:
+    try:
+        return find_stored(sample.code)
+    except RedisError:
+        return None
+
+
+def _problem(check: Callable[[], None]) -> str:
+    """What a check did not observe; empty if it observed everything."""
+    try:
+        check()
+    except (NotObserved, InstanceFailed) as error:
+        return str(error)
+    except RedisError as error:
+        return f"Redis does not answer: {error}"
+    return ""

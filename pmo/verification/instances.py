@@ -1,0 +1,141 @@
+"""API servers, called over HTTP: the one that is verified, and short-lived ones of our own beside it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from pmo.listener import Listener
+from pmo.processes import start_process, stop_process
+from pmo.serve import server_command
+
+ANSWER_LIMIT_SECONDS = 15
+START_LIMIT_SECONDS = 60
+CHECK_SECONDS = 0.1
+
+
+class InstanceFailed(Exception):
+    """A server could not be reached, or answered something else than it should; the message says which and what."""
+
+
+class Answer(NamedTuple):
+    """
+    Attributes:
+        source: the `X-Cache` header; empty where there is none.
+    """
+
+    status: int
+    source: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One server; `name` is how people are told of it."""
+
+    name: str
+    url: str
+    token: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, code: str) -> Answer:
+        """One entity type, as clients get it."""
+        return self._call("GET", f"/api/v1/entity/type/{code}", expect=200)
+
+    def create(self, **fields: Any) -> None:
+        self._call("POST", "/api/v1/entity", fields, expect=201)
+
+    def replace_children(self, code: str, children: list[str]) -> None:
+        body = {"child_entity_codes": children, "mode": "replace"}
+        self._call("PUT", f"/api/v1/entity/{code}/children", body, expect=200)
+
+    def invalidate(self, code: str) -> None:
+        self._call("DELETE", f"/api/v1/entity/cache/{code}", expect=200)
+
+    def is_alive(self) -> bool:
+        try:
+            return self._exchange("GET", "/healthz", b"").status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, *, expect: int) -> Answer:
+        try:
+            answer = self._exchange(method, path, b"" if body is None else json.dumps(body).encode())
+        except (OSError, http.client.HTTPException) as error:
+            raise InstanceFailed(f"{self.name} at {self.url} does not answer {method} {path}: {error}") from error
+        if answer.status != expect:
+            said = answer.body[:300].decode(errors="replace")
+            raise InstanceFailed(f"{self.name} answers {method} {path} with status {answer.status}: {said}")
+        return answer
+
+    def _exchange(self, method: str, path: str, body: bytes) -> Answer:
+        parts = urlsplit(self.url)
+        secure = parts.scheme == "https"
+        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = connect(parts.hostname or "", parts.port, timeout=ANSWER_LIMIT_SECONDS)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **self.headers}
+        try:
+            connection.request(method, parts.path.rstrip("/") + path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers.get("X-Cache", ""), response.read())
+        finally:
+            connection.close()
+
+
+@contextmanager
+def own_instance(name: str, token: str) -> Iterator[Instance]:
+    """
+    Serve the same database and Redis from another process, on a free port, while the block runs.
+
+    Raises:
+        InstanceFailed: it did not start.
+    """
+    port = _free_port()
+    command = server_command(Listener(host="127.0.0.1", port=port, workers=1))
+    with tempfile.TemporaryFile() as output:
+        process = start_process(
+            command, farewell=signal.SIGTERM, cwd=settings.BASE_DIR, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            instance = Instance(name, f"http://127.0.0.1:{port}", token, _headers_past_proxy())
+            _wait_until_alive(instance, process, output)
+            yield instance
+        finally:
+            stop_process(process, signal.SIGTERM)
+
+
+def _wait_until_alive(instance: Instance, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+    deadline = time.monotonic() + START_LIMIT_SECONDS
+    while not instance.is_alive():
+        if process.poll() is not None or time.monotonic() > deadline:
+            output.seek(0)
+            said = output.read().decode(errors="replace").strip()[-500:]
+            raise InstanceFailed(f"{instance.name} did not start: {said or 'it said nothing'}")
+        time.sleep(CHECK_SECONDS)
+
+
+def _headers_past_proxy() -> dict[str, str]:
+    """What the proxy in front of a production server would send: a host that is allowed, and that TLS was used."""
+    names = [name.removeprefix(".") for name in settings.ALLOWED_HOSTS]
+    headers = {} if not names or {"*", "127.0.0.1"} & set(names) else {"Host": names[0]}
+    if getattr(settings, "SECURE_SSL_REDIRECT", False):
+        headers["X-Forwarded-Proto"] = "https"
+    return headers
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

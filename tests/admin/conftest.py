@@ -1,0 +1,117 @@
+"""Staff, and the pages they use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
+from django.db import connections
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from entities.models import Entity
+from tests.api.conftest import make_user
+from tests.commands.conftest import redis_down  # noqa: F401 - a fixture
+
+LIST = reverse("admin:entities_entity_changelist")
+ADD = reverse("admin:entities_entity_add")
+
+
+def change_url(code: str) -> str:
+    return reverse("admin:entities_entity_change", args=[quote(code)])
+
+
+def delete_url(code: str) -> str:
+    return reverse("admin:entities_entity_delete", args=[quote(code)])
+
+
+def staff_client(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture(autouse=True)
+def _quick_writes(set_options: Callable[..., None]) -> None:
+    set_options(local_lease_ms=1)
+
+
+@pytest.fixture
+def superuser(db: None) -> User:
+    return make_user("root", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def admin_client(superuser: User) -> Client:
+    return staff_client(superuser)
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    """Staff who may look and no more."""
+    return staff_client(make_user("viewer", "view", is_staff=True))
+
+
+def fields(entity: Entity | None = None, **changes: Any) -> dict[str, Any]:
+    """What the form sends: as a browser fills it in for `entity`, or for a new one, with `changes`."""
+    given = entity or Entity(code="task", label="Task", label_plural="Tasks", icon="Flag")
+    sent = {
+        "label": given.label,
+        "label_plural": given.label_plural,
+        "icon": given.icon,
+        "child_entity_codes": ", ".join(given.child_entity_codes),
+        "display_order": given.display_order,
+        "entity_type": given.entity_type,
+        "active_flag": "on" if given.active_flag else "",
+    }
+    if entity is None:
+        sent["code"] = given.code
+    return {name: value for name, value in (sent | changes).items() if value != "" or name != "active_flag"}
+
+
+def errors_of(response: HttpResponse) -> dict[str, list[str]]:
+    """The form's complaints, by field."""
+    assert response.status_code == 200, "it was accepted"
+    form = response.context["adminform"].form  # type: ignore[attr-defined] # Django's test client adds it
+    return {name: list(texts) for name, texts in form.errors.items()}
+
+
+def message_of(response: HttpResponse) -> tuple[str, str]:
+    """The message a person is shown next, with its level."""
+    *_, newest = get_messages(response.wsgi_request)  # type: ignore[attr-defined] # as above
+    return newest.level_tag, newest.message
+
+
+def act(client: Client, action: str, *codes: str, **more: str) -> HttpResponse:
+    """Run an action of the list on these entity types."""
+    return client.post(LIST, {"action": action, "_selected_action": codes, **(more or {"index": "0"})})
+
+
+def before_the_next(
+    monkeypatch: pytest.MonkeyPatch, method: str, change: Callable[[], object], *, owner: type = Entity
+) -> None:
+    """Have somebody else commit `change` just before the next call of, for example, `save`."""
+    original = getattr(owner, method)
+    pending = [change]
+
+    def somebody_else() -> None:
+        try:
+            pending.pop()()
+        finally:
+            connections.close_all()
+
+    def late(self: object, *args: Any, **options: Any) -> Any:
+        if pending:
+            other = Thread(target=somebody_else)
+            other.start()
+            other.join(timeout=20)
+            assert not other.is_alive()
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(owner, method, late)

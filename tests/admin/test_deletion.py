@@ -1,0 +1,130 @@
+"""Deleting entity types: what others list as a child stays, and people are told why."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import DELETION, LogEntry
+from django.http import HttpResponse
+from django.test import Client
+
+from cache_layer.reads import Source
+from entities.admin import EntityAdmin
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+from tests.admin.conftest import act, before_the_next, change_url, delete_url, message_of
+from tests.conftest import make_entity
+
+
+@pytest.fixture
+def listed(db: None) -> None:
+    """A task that project and office list, in that order."""
+    make_entity("task")
+    make_entity("project", child_entity_codes=["task"], display_order=1)
+    make_entity("office", child_entity_codes=["task"], display_order=2)
+
+
+def assert_names_the_parents(response: HttpResponse) -> None:
+    page = " ".join(response.content.decode().split())
+    assert response.status_code == 200
+    assert "can't be deleted while other entity types list" in page
+    assert "Task is a child of:" in page
+    links = [page.index(f'href="{change_url(code)}">{code.capitalize()}</a>') for code in ("project", "office")]
+    assert links == sorted(links)
+    assert Entity.objects.filter(code="task").exists()
+    assert not LogEntry.objects.filter(action_flag=DELETION).exists()
+
+
+def codes() -> list[str]:
+    return list(Entity.objects.order_by("code").values_list("code", flat=True))
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_listed_type_is_kept_and_its_parents_named(listed: None, admin_client: Client, confirmed: bool) -> None:
+    if confirmed:
+        assert_names_the_parents(admin_client.post(delete_url("task"), {"post": "yes"}))
+    else:
+        assert_names_the_parents(admin_client.get(delete_url("task")))
+
+
+@pytest.mark.parametrize("confirmation", [{}, {"post": "yes"}])
+def test_selected_types_are_all_kept_if_one_is_listed(
+    listed: None, admin_client: Client, confirmation: dict[str, str]
+) -> None:
+    make_entity("wiki")
+    assert_names_the_parents(act(admin_client, "delete_selected", "wiki", "task", **confirmation))
+    assert "wiki" in codes()
+
+
+def test_a_type_that_nobody_lists_is_deleted(listed: None, admin_client: Client) -> None:
+    assert "Are you sure" in admin_client.get(delete_url("project")).content.decode()
+    assert admin_client.post(delete_url("project"), {"post": "yes"}).status_code == 302
+    assert codes() == ["office", "task"]
+
+
+def test_a_type_that_lists_itself_alone_is_deleted(admin_client: Client) -> None:
+    make_entity("folder", child_entity_codes=["folder"])
+    admin_client.post(delete_url("folder"), {"post": "yes"})
+    assert codes() == []
+
+
+def test_types_that_list_each_other_are_deleted_together(listed: None, admin_client: Client) -> None:
+    Entity.objects.filter(code="task").update(child_entity_codes=["office"])
+    response = act(admin_client, "delete_selected", "task", "project", "office", post="yes")
+    assert message_of(response) == ("success", "Successfully deleted 3 entity types.")
+    assert codes() == []
+
+
+def test_hundreds_are_deleted_though_first_and_last_list_each_other(admin_client: Client) -> None:
+    Entity.objects.bulk_create(
+        Entity(code=f"type_{number:03}", label="Type", label_plural="Types", icon="Flag") for number in range(250)
+    )
+    Entity.objects.filter(code="type_249").update(child_entity_codes=["type_000"])
+    Entity.objects.filter(code="type_000").update(child_entity_codes=["type_249"])
+    act(admin_client, "delete_selected", *codes(), post="yes")
+    assert codes() == []
+
+
+def list_wiki() -> None:
+    Entity.objects.filter(code="project").update(child_entity_codes=["wiki"])
+
+
+def test_one_that_became_a_child_at_the_last_moment_is_kept(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entity("project")
+    make_entity("wiki")
+    before_the_next(monkeypatch, "delete", list_wiki)
+    response = admin_client.post(delete_url("wiki"), {"post": "yes"})
+    assert response.status_code == 200
+    assert "Wiki is a child of:" in response.content.decode()
+    assert not LogEntry.objects.filter(action_flag=DELETION).exists()
+    assert codes() == ["project", "wiki"]
+
+
+def test_selected_ones_of_which_one_became_a_child_at_the_last_moment_are_kept(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for code in ("project", "wiki", "form"):
+        make_entity(code)
+    before_the_next(monkeypatch, "delete_queryset", list_wiki, owner=EntityAdmin)
+    response = act(admin_client, "delete_selected", "form", "wiki", post="yes")
+    assert response.status_code == 200
+    assert "Wiki is a child of:" in response.content.decode()
+    assert not LogEntry.objects.filter(action_flag=DELETION).exists()
+    assert codes() == ["form", "project", "wiki"]
+
+
+def test_what_was_deleted_is_not_read_any_more(committed_db: None, admin_client: Client) -> None:
+    make_entity("project")
+    service = get_entity_infrastructure()
+    assert service.read_entity("project").source is Source.REDIS
+    act(admin_client, "delete_selected", "project", post="yes")
+    assert service.get_entity("project") is None
+    assert service.get_all_entity() == ()
+
+
+def test_those_who_may_only_look_cannot_delete(viewer: Client) -> None:
+    make_entity("project")
+    assert viewer.post(delete_url("project"), {"post": "yes"}).status_code == 403
+    act(viewer, "delete_selected", "project", post="yes")
+    assert codes() == ["project"]

@@ -1,0 +1,200 @@
+"""The form for one entity type: what it accepts, and what it says when it does not."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from django.test import Client
+
+from entities.models import Entity
+from entities.plurals import suggest_plural
+from entities.services import get_entity_infrastructure
+from entities.widgets import draw_icon
+from tests.admin.conftest import ADD, before_the_next, change_url, errors_of, fields
+from tests.conftest import make_entity
+
+
+def test_an_entity_type_is_added(admin_client: Client) -> None:
+    make_entity("wiki")
+    make_entity("form")
+    response = admin_client.post(ADD, fields(child_entity_codes="wiki, form", display_order=5))
+    assert response.status_code == 302
+    task = Entity.objects.get(code="task")
+    assert (task.label, task.label_plural, task.icon, task.entity_type) == ("Task", "Tasks", "Flag", "task")
+    assert (task.child_entity_codes, task.display_order, task.active_flag) == (["wiki", "form"], 5, True)
+
+
+def test_a_change_is_what_the_next_reader_gets(committed_db: None, admin_client: Client) -> None:
+    project = make_entity("project")
+    service = get_entity_infrastructure()
+    assert service.get_entity("project") is not None
+    assert admin_client.post(change_url("project"), fields(project, label="Venture")).status_code == 302
+    document = service.get_entity("project")
+    assert document is not None
+    assert document.label == "Venture"
+
+
+def test_the_code_cannot_be_changed_afterwards(admin_client: Client) -> None:
+    project = make_entity("project")
+    page = admin_client.get(change_url("project")).content.decode()
+    assert 'name="code"' not in page
+    admin_client.post(change_url("project"), fields(project, code="venture", label="Venture"))
+    assert list(Entity.objects.values_list("code", "label")) == [("project", "Venture")]
+
+
+def test_unchanged_fields_keep_what_others_changed_meanwhile(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entity("wiki")
+    project = make_entity("project")
+    save = Entity.save
+
+    def append_first(self: Entity, **options: object) -> None:
+        Entity.objects.filter(code="project").update(child_entity_codes=["wiki"])
+        save(self, **options)
+
+    monkeypatch.setattr(Entity, "save", append_first)
+    admin_client.post(change_url("project"), fields(project, label="Venture"))
+    project.refresh_from_db()
+    assert (project.label, project.child_entity_codes) == ("Venture", ["wiki"])
+
+
+def test_saving_without_a_change_writes_nothing(admin_client: Client) -> None:
+    project = make_entity("project", child_entity_codes=[])
+    assert admin_client.post(change_url("project"), fields(project)).status_code == 302
+    assert Entity.objects.get().modified_ts == project.modified_ts
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("code", "Task", "Use a lower-case letter, then lower-case letters, digits or _, 50 at most."),
+        ("code", "types", "types is reserved."),
+        ("code", "wiki", "Entity type with this Code already exists."),
+        ("label", "", "This field is required."),
+        ("label", "a\x07b", "Control characters are not allowed."),
+        ("label", "x" * 101, "Ensure this value has at most 100 characters (it has 101)."),
+        ("icon", "", "This field is required."),
+        ("icon", "FolderKanbam", 'Lucide has no icon called "FolderKanbam". Did you mean FolderKanban'),
+        ("icon", "%%%", 'Lucide has no icon called "%%%". Its icons are shown on lucide.dev.'),
+        ("child_entity_codes", "wiki, nope, <b>", "Unknown entity types: nope, <b>."),
+        ("child_entity_codes", "wiki, wiki", "Listed more than once: wiki."),
+        ("child_entity_codes", "wi\x00ki", "Unknown entity types: wi\x00ki."),
+        ("display_order", "soon", "Enter a whole number."),
+        ("display_order", "99999999999", "Ensure this value is less than or equal to 2147483647."),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(admin_client: Client, field: str, value: str, message: str) -> None:
+    make_entity("wiki")
+    errors = errors_of(admin_client.post(ADD, fields(**{field: value})))
+    assert list(errors) == [field]
+    assert errors[field][0].startswith(message)
+    assert Entity.objects.count() == 1
+
+
+def test_after_a_mistake_the_form_keeps_what_was_typed(admin_client: Client) -> None:
+    make_entity("wiki")
+    page = admin_client.post(ADD, fields(child_entity_codes="wiki, nope")).content.decode()
+    typed = re.search(r'<input[^>]*name="child_entity_codes"[^>]*>', page)
+    assert typed is not None
+    assert 'value="wiki, nope"' in typed.group()
+
+
+@pytest.mark.parametrize("text", ["wiki, form", "wiki form", " wiki,,form ,", "wiki\nform"])
+def test_children_are_split_by_commas_or_spaces(admin_client: Client, text: str) -> None:
+    make_entity("wiki")
+    make_entity("form")
+    admin_client.post(ADD, fields(child_entity_codes=text))
+    assert Entity.objects.get(code="task").child_entity_codes == ["wiki", "form"]
+
+
+def test_children_can_be_reordered_and_emptied(admin_client: Client) -> None:
+    make_entity("wiki")
+    make_entity("form")
+    project = make_entity("project", child_entity_codes=["wiki", "form"])
+    for text, stored in (("form, wiki", ["form", "wiki"]), ("", [])):
+        admin_client.post(change_url("project"), fields(project, child_entity_codes=text))
+        assert Entity.objects.get(code="project").child_entity_codes == stored
+
+
+def test_every_type_can_be_chosen_as_a_child_and_inactive_ones_say_so(admin_client: Client) -> None:
+    make_entity("wiki", label="</script>Wiki", active_flag=False)
+    make_entity("form")
+    page = admin_client.get(ADD).content.decode()
+    data = re.search(r'<script id="id_child_entity_codes_types"[^>]*>(.*?)</script>', page)
+    assert data is not None
+    assert json.loads(data.group(1)) == [
+        {"code": "wiki", "label": "</script>Wiki (inactive)"},
+        {"code": "form", "label": "Form"},
+    ]
+
+
+def test_lucides_own_spelling_of_an_icon_is_understood(admin_client: Client) -> None:
+    admin_client.post(ADD, fields(icon="folder-kanban"))
+    assert Entity.objects.get().icon == "FolderKanban"
+
+
+def test_the_icon_that_is_set_is_drawn_beside_its_field(admin_client: Client) -> None:
+    make_entity("project", icon="FolderKanban")
+    page = admin_client.get(change_url("project")).content.decode()
+    assert f'class="icon-field-drawing">{draw_icon("FolderKanban", size=22)}' in page
+
+
+@pytest.mark.parametrize(
+    ("label", "plural"),
+    [
+        ("Project", "Projects"),
+        ("Company", "Companies"),
+        ("Survey", "Surveys"),
+        ("Business", "Businesses"),
+        ("Branch", "Branches"),
+        ("Tax", "Taxes"),
+        ("Change Request", "Change Requests"),
+        ("", ""),
+    ],
+)
+def test_the_regular_plural(label: str, plural: str) -> None:
+    assert suggest_plural(label) == plural
+
+
+def test_a_plural_left_empty_is_the_regular_one(admin_client: Client) -> None:
+    admin_client.post(ADD, fields(label="Company", label_plural=""))
+    assert Entity.objects.get().label_plural == "Companies"
+
+
+def test_the_page_shows_in_which_types_it_is_listed(admin_client: Client) -> None:
+    make_entity("task")
+    make_entity("project", child_entity_codes=["task"])
+    assert f'href="{change_url("project")}">project<' in admin_client.get(change_url("task")).content.decode()
+
+
+def test_a_child_removed_since_the_form_was_checked_is_named(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entity("wiki")
+    before_the_next(monkeypatch, "save", lambda: Entity.objects.filter(code="wiki").delete())
+    errors = errors_of(admin_client.post(ADD, fields(child_entity_codes="wiki")))
+    assert errors == {"child_entity_codes": ["Unknown entity types: wiki."]}
+    assert not Entity.objects.filter(code="task").exists()
+
+
+def test_a_code_taken_since_the_form_was_checked_is_said_to_be_taken(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_next(monkeypatch, "save", lambda: make_entity("task", label="Theirs"))
+    errors = errors_of(admin_client.post(ADD, fields()))
+    assert errors == {"code": ["Entity type with this Code already exists."]}
+    assert Entity.objects.get().label == "Theirs"
+
+
+def test_those_who_may_only_look_see_the_form_and_cannot_save(viewer: Client) -> None:
+    make_entity("wiki")
+    project = make_entity("project", child_entity_codes=["wiki"])
+    response = viewer.get(change_url("project"))
+    assert response.status_code == 200
+    assert "wiki" in response.content.decode()
+    assert viewer.post(change_url("project"), fields(project, label="Venture")).status_code == 403
+    assert viewer.post(ADD, fields()).status_code == 403
+    assert list(Entity.objects.order_by("code").values_list("label", flat=True)) == ["Project", "Wiki"]

@@ -1,0 +1,33 @@
+"""Running commands, also without Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+
+from pmo import settings as project_settings
+from tests.cache_layer.conftest import own_valkey, reconnect  # noqa: F401 - a fixture
+from tests.servers import free_port
+
+
+def run(command: str, *arguments: str, **options: Any) -> str:
+    """What a command prints."""
+    output = StringIO()
+    call_command(command, *arguments, stdout=output, **options)
+    return output.getvalue()
+
+
+@pytest.fixture
+def redis_down() -> Iterator[None]:
+    """Nobody listens where the caches point."""
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    caches = {alias: cache | {"LOCATION": nowhere} for alias, cache in project_settings.CACHES.items()}
+    with override_settings(CACHES=caches):
+        reconnect()
+        yield
+    reconnect()

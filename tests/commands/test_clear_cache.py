@@ -1,0 +1,71 @@
+"""`clear_cache` drops what it is told to, and says what it did."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError
+from redis import Redis
+
+from cache_layer.reads import Source
+from entities.services import get_entity_infrastructure
+from tests.commands.conftest import run
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+VALUES = "entity:*"
+
+
+@pytest.fixture
+def cached(redis_client: Redis) -> Redis:
+    """Three entity types and the list of all, in Redis."""
+    service = get_entity_infrastructure()
+    for code in ("project", "task", "wiki"):
+        make_entity(code)
+        service.get_entity(code)
+    service.get_all_entity()
+    assert len(redis_client.keys(VALUES)) == 4
+    return redis_client
+
+
+def test_all_drops_every_entity_type_and_the_list_and_no_other_key(cached: Redis) -> None:
+    cached.set("somebody:else", "x")
+    assert run("clear_cache", "--all") == "4 cached values dropped\n"
+    assert cached.keys(VALUES) == []
+    assert cached.get("somebody:else") == b"x"
+
+
+def test_codes_drop_those_and_the_list(cached: Redis) -> None:
+    assert run("clear_cache", "project", "task") == "3 cached values dropped\n"
+    assert cached.keys(VALUES) == [b"entity:metadata:wiki"]
+
+
+def test_what_was_not_cached_is_not_counted(cached: Redis) -> None:
+    run("clear_cache", "project")
+    assert run("clear_cache", "project", "wiki") == "1 cached value dropped\n"
+
+
+def test_the_next_read_asks_the_database(cached: Redis) -> None:
+    run("clear_cache", "project")
+    assert get_entity_infrastructure().read_entity("project").source is Source.DATABASE
+
+
+def test_unknown_codes_are_named_and_nothing_is_dropped(cached: Redis) -> None:
+    with pytest.raises(CommandError, match=r"Unknown entity types, nothing was done: nope, Task\."):
+        run("clear_cache", "project", "nope", "Task")
+    assert len(cached.keys(VALUES)) == 4
+
+
+@pytest.mark.parametrize("command", ["clear_cache", "warm_cache"])
+@pytest.mark.parametrize("arguments", [(), ("project", "--all")])
+def test_neither_or_both_of_codes_and_all_is_refused(cached: Redis, command: str, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match="Give the codes of entity types, or --all"):
+        run(command, *arguments)
+    assert len(cached.keys(VALUES)) == 4
+
+
+@pytest.mark.parametrize("argument", ["project", "--all"])
+def test_without_redis_it_fails_and_says_so(redis_down: None, argument: str) -> None:
+    make_entity("project")
+    with pytest.raises(CommandError, match="Redis does not answer, so it is not certain that anything was dropped"):
+        run("clear_cache", argument)

@@ -1,0 +1,146 @@
+"""`seed_entities` adds what is missing, and respects what staff did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from cache_layer import writes
+from cache_layer.reads import Source
+from entities.catalogue import CATALOGUE_FILE
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+from tests.commands.conftest import run
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+CATALOGUE: list[dict[str, Any]] = json.loads(CATALOGUE_FILE.read_text())
+PROJECT = {"code": "project", "label": "Project", "label_plural": "Projects", "icon": "FolderKanban"}
+
+
+@pytest.fixture
+def seed(tmp_path: Path) -> Callable[..., str]:
+    def seed(*entries: Any, **options: Any) -> str:
+        file = tmp_path / "catalogue.json"
+        file.write_text(json.dumps(entries))
+        return run("seed_entities", "--file", str(file), **options)
+
+    return seed
+
+
+def test_the_catalogue_is_loaded_whole_and_in_its_order() -> None:
+    assert run("seed_entities") == f"{len(CATALOGUE)} created, 0 unchanged (kept as edited), 0 overwritten\n"
+    rows = {entity.code: entity for entity in Entity.objects.all()}
+    assert list(rows) == [entry["code"] for entry in CATALOGUE]
+    for number, entry in enumerate(CATALOGUE, start=1):
+        row = rows[entry["code"]]
+        assert {name: getattr(row, name) for name in entry} == entry
+        assert (row.entity_type, row.active_flag, row.display_order) == (row.code, True, number * 10)
+
+
+def test_the_catalogue_has_at_least_25_entity_types_with_the_documents_own() -> None:
+    assert len(CATALOGUE) >= 25
+    named = "project task office business customer employee role wiki artifact form expense revenue"
+    assert {entry["code"] for entry in CATALOGUE}.issuperset(named.split())
+
+
+def test_a_second_run_writes_nothing() -> None:
+    run("seed_entities")
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert run("seed_entities") == f"0 created, {len(CATALOGUE)} unchanged (kept as edited), 0 overwritten\n"
+    assert [query["sql"] for query in queries if not query["sql"].startswith("SELECT")] == []
+
+
+def test_what_staff_edited_is_kept_and_what_is_missing_added(seed: Callable[..., str]) -> None:
+    make_entity("project", label="Venture", display_order=7, active_flag=False)
+    task = {"code": "task", "label": "Task", "label_plural": "Tasks", "icon": "Flag", "child_entity_codes": ["project"]}
+    assert seed(PROJECT, task) == "1 created, 1 unchanged (kept as edited), 0 overwritten\n"
+    kept = Entity.objects.get(code="project")
+    assert (kept.label, kept.display_order, kept.active_flag) == ("Venture", 7, False)
+
+
+def test_overwrite_sets_back_what_was_edited_but_not_whether_it_is_active(seed: Callable[..., str]) -> None:
+    seed(PROJECT, PROJECT | {"code": "task"})
+    before = {entity.code: entity.modified_ts for entity in Entity.objects.all()}
+    Entity.objects.filter(code="project").update(label="Venture", child_entity_codes=["task"], active_flag=False)
+    printed = seed(PROJECT, PROJECT | {"code": "task"}, overwrite=True)
+    assert printed == "0 created, 1 unchanged (kept as edited), 1 overwritten\n"
+    row = Entity.objects.get(code="project")
+    assert (row.label, row.child_entity_codes, row.active_flag) == ("Project", [], False)
+    assert row.modified_ts > before["project"]
+    assert Entity.objects.get(code="task").modified_ts == before["task"]
+
+
+def test_cached_values_follow_an_overwrite(seed: Callable[..., str]) -> None:
+    service = get_entity_infrastructure()
+    make_entity("project", label="Venture")
+    assert [service.read_entity("project").source, len(service.get_all_entity())] == [Source.REDIS, 1]
+    seed(PROJECT, PROJECT | {"code": "task"}, overwrite=True)
+    document = service.get_entity("project")
+    assert document is not None
+    assert (document.label, len(service.get_all_entity())) == ("Project", 2)
+
+
+def test_however_many_change_there_is_one_wait(seed: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    make_entity("project", label="Venture")
+    waits: list[None] = []
+    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+    seed(PROJECT, *(PROJECT | {"code": f"type_{number}"} for number in range(50)), overwrite=True)
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([PROJECT, PROJECT | {"code": "Task"}], r'Entry 2 \("Task"\): code: Use a lower-case letter'),
+        ([PROJECT | {"code": "types"}], r'Entry 1 \("types"\): code: types is reserved'),
+        ([PROJECT | {"icon": "Nope"}], r'Entry 1 \("project"\): icon: Nope is not a Lucide icon'),
+        ([PROJECT | {"colour": "red"}], r'Entry 1 \("project"\): .*unknown field `colour`'),
+        ([PROJECT | {"label": 5}], r'Entry 1 \("project"\): Expected `str`, got `int` - at `\$\.label`'),
+        ([{"code": "task"}], r'Entry 1 \("task"\): Object missing required field `label`'),
+        ([{"label": "Task"}], r"Entry 1: Object missing required field `code`"),
+        ([PROJECT, "task"], r"Entry 2 is not a JSON object"),
+        ([PROJECT, PROJECT], r"more than once: project\."),
+        ([PROJECT | {"child_entity_codes": ["a", "a"]}], r"Listed more than once: a\."),
+        ([PROJECT | {"child_entity_codes": ["project", "nope", "task"]}], r'"nope" \(of "project"\), "task" \(of'),
+    ],
+)
+def test_a_bad_entry_is_named_and_nothing_written(
+    seed: Callable[..., str], entries: list[object], message: str
+) -> None:
+    with pytest.raises(CommandError, match=message):
+        seed(*entries)
+    assert not Entity.objects.exists()
+
+
+def test_children_may_be_in_the_database_alone(seed: Callable[..., str]) -> None:
+    make_entity("task")
+    seed(PROJECT | {"child_entity_codes": ["task"]})
+    assert Entity.objects.get(code="project").child_entity_codes == ["task"]
+
+
+@pytest.mark.parametrize(("text", "message"), [("{}", "no|not a JSON array"), ("[", "is not a JSON array")])
+def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "catalogue.json"
+    file.write_text(text)
+    with pytest.raises(CommandError, match=message):
+        run("seed_entities", "--file", str(file))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"none\.json: No such file"):
+        run("seed_entities", "--file", str(tmp_path / "none.json"))
+
+
+def test_the_catalogue_is_loaded_without_redis(redis_down: None, seed: Callable[..., str]) -> None:
+    assert seed(PROJECT).startswith("1 created")
