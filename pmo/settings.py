@@ -63,6 +63,8 @@ EMBEDDED = embedded.Endpoints.of(Path(DATA_DIR))
 if PRODUCTION and not env.str("DATABASE_URL", default=""):
     raise ImproperlyConfigured("Set DATABASE_URL: production never uses the embedded PostgreSQL.")
 DATABASES = {"default": env.db_url("DATABASE_URL", default=EMBEDDED.database_url)}
+if not DATABASES["default"].get("ENGINE"):
+    raise ImproperlyConfigured("DATABASE_URL is not understood: use postgresql://user:password@host:port/database.")
 DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = env.int(
     "DATABASE_CONNECT_TIMEOUT_SECONDS", default=2
 )
@@ -92,6 +94,9 @@ CACHE_LAYER: dict[str, Any] = {
     "hold_ms": env.int("CACHE_HOLD_MS", default=Options.hold_ms),
     "socket_timeout_ms": env.int("CACHE_SOCKET_TIMEOUT_MS", default=Options.socket_timeout_ms),
     "write_policy": env.str("CACHE_WRITE_POLICY", default=Options.write_policy),
+    "write_budget_ms": env.int("CACHE_WRITE_BUDGET_MS", default=Options.write_budget_ms),
+    "absent_ttl_seconds": env.int("CACHE_ABSENT_TTL_SECONDS", default=Options.absent_ttl_seconds),
+    "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),
 }
 
 # One pool for the three aliases: django-redis keeps pools by URL.
@@ -134,6 +139,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "cache_layer",
     "entities",
+    "pmo",
 ]
 
 MIDDLEWARE = [
@@ -175,7 +181,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None  # in development they are served from the packages
 WHITENOISE_USE_FINDERS = not PRODUCTION
 if PRODUCTION:
     STORAGES = {
@@ -206,6 +212,7 @@ AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=10)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=5))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "pmo.authentication.name_attempted"
 AXES_VERBOSE = False
 
 SIMPLE_JWT = {
@@ -217,9 +224,10 @@ SIMPLE_JWT = {
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["pmo.authentication.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["entities.api.permissions.ReadOrModelPermissions"],
-    "DEFAULT_RENDERER_CLASSES": ["entities.api.renderers.DocumentRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "entities.api.media.AlwaysJSON",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["entities.api.media.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "entities.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -230,11 +238,20 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "PMO entity types",
     "DESCRIPTION": "Entity types of a PMO platform, served from Redis and never stale.",
     "VERSION": "1",
+    "TAGS": [
+        {"name": "auth", "description": "A token, for everything below."},
+        {"name": "reading", "description": "For everyone with a token."},
+        {"name": "writing", "description": "For users with the permission to add, change or delete entity types."},
+        {"name": "cache", "description": "For staff."},
+        {"name": "health", "description": "For load balancers and monitoring; no token."},
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [],  # choices stay where they are used
 }
 
 UNFOLD = {

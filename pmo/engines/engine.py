@@ -1,0 +1,69 @@
+"""What is common to the engines: a process with a log, that must get ready and must not end by itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+START_LIMIT_SECONDS = 120  # a database that crashed may have a log to replay
+PATIENCE_SECONDS = 5
+
+
+class EngineFailed(Exception):  # the name is the cause
+    """An engine did not start, or ended by itself. The message says where to look."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    address: str
+
+    def check(self) -> None:
+        """
+        Raises:
+            EngineFailed: the engine has ended; the message quotes the end of its log.
+        """
+        if (status := self.process.poll()) is not None:
+            end = "\n".join(f"    {line}" for line in self.log.read_text(errors="replace").splitlines()[-5:])
+            raise EngineFailed(f"{self.name} ended with status {status}. The end of {self.log}:\n{end}")
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """
+        Raises:
+            EngineFailed: the engine has ended, or is not ready after `START_LIMIT_SECONDS`.
+        """
+        begun = time.monotonic()
+        told = False
+        while not ready():
+            self.check()
+            waited = time.monotonic() - begun
+            if waited > START_LIMIT_SECONDS:
+                raise EngineFailed(f"{self.name} is not ready after {START_LIMIT_SECONDS} s: see {self.log}")
+            if waited > PATIENCE_SECONDS and not told:
+                sys.stderr.write(f"{self.name} is still reading its data, as it does after a crash ...\n")
+                told = True
+            time.sleep(0.02)
+
+
+def package_folder(package: str, instead: str) -> Path:
+    """
+    Where a wheel's files are. It is not imported: that is slow, and one of them warns about folders that are not ours.
+
+    Args:
+        instead: the variable that makes the engine unnecessary, for the message.
+    Raises:
+        EngineFailed: the wheel is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise EngineFailed(f"The package {package} is not installed: install requirements.txt, or set {instead}.")
+    return Path(spec.submodule_search_locations[0])

@@ -1,0 +1,97 @@
+"""Where the web server listens: HOST, PORT and WORKERS."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 # compared with, not listened on
+
+
+class InvalidListener(Exception):  # the name is the cause
+    """A variable is wrong, or the port is taken; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Where to listen, and with how many processes."""
+
+    host: str = "127.0.0.1"
+    port: int = 4000
+    workers: int = 2
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Listener:
+        """
+        Raises:
+            InvalidListener: PORT or WORKERS is not a fitting number.
+        """
+        return cls(
+            host=environment.get("HOST") or cls.host,
+            port=whole_number(environment, "PORT", default=cls.port, limit=65535),
+            workers=whole_number(environment, "WORKERS", default=cls.workers, limit=1024),
+        )
+
+    def find_address(self) -> str:
+        """
+        The numeric address to listen on; nobody else does.
+
+        Raises:
+            InvalidListener: HOST is no address of this machine, or the port cannot be had.
+        """
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+        except socket.gaierror:
+            raise InvalidListener(f"HOST is {self.host!r}: there is no such address.") from None
+        family, address = found[0], str(found[4][0])
+        try:
+            _try_listening(family, address, self.port)
+        except OSError as error:
+            raise InvalidListener(self._advice(family, address, error)) from None
+        return address
+
+    def url(self, host: str | None = None) -> str:
+        """The URL that reaches it from this machine, without a slash at its end."""
+        host = host or self.host
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        return f"http://{in_url(local)}:{self.port}"
+
+    def _advice(self, family: int, address: str, error: OSError) -> str:
+        if error.errno == errno.EADDRINUSE:
+            other = _next_free_port(family, address, self.port)
+            return f"Port {self.port} is taken. Stop what listens there, or choose another: PORT={other} make run"
+        if error.errno == errno.EACCES:
+            return f"Port {self.port} is for root only. Choose one above 1023: PORT=4000 make run"
+        return f"Nothing can listen on {self.host}, port {self.port} (HOST, PORT): {error.strerror}."
+
+
+def whole_number(environment: Mapping[str, str], name: str, *, default: int, limit: int) -> int:
+    """
+    Raises:
+        InvalidListener: the variable is not a whole number from 1 to `limit`.
+    """
+    text = environment.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= limit):
+        raise InvalidListener(f"{name} is {text!r}: it must be a whole number from 1 to {limit}.")
+    return int(text)
+
+
+def in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _try_listening(family: int, address: str, port: int) -> None:
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))
+
+
+def _next_free_port(family: int, address: str, taken: int) -> int:
+    for port in range(taken + 1, 65536):
+        with contextlib.suppress(OSError):
+            _try_listening(family, address, port)
+            return port
+    return Listener.port

@@ -1,0 +1,89 @@
+"""What stands between reachable engines and a platform that can be served; every step may be repeated."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from pmo.embedded import exclusive_lock, read_or_create_secret
+
+ADMIN = "admin"
+PASSWORD_BYTES = 18
+
+
+class PreparationFailed(Exception):  # the name is the cause
+    """The platform cannot be served; the message says what to do."""
+
+
+def prepare_platform(directory: Path, console: Console) -> None:
+    """
+    Migrate, load the catalogue, create a superuser if there is none, warm the cache.
+
+    Without Redis all but the last is done: the platform serves from the database.
+
+    Raises:
+        PreparationFailed: a setting is wrong, or the database cannot be used.
+    """
+    _load_django()
+    from django.core.management import CommandError, call_command
+    from django.db import DatabaseError, connections
+
+    from cache_layer.connection import close_redis_client
+    from cache_layer.errors import CacheUnavailable
+
+    try:
+        connections["default"].ensure_connection()
+    except DatabaseError as error:
+        raise PreparationFailed(f"The database cannot be reached (DATABASE_URL): {str(error).strip()}") from None
+    try:
+        with exclusive_lock(directory / "prepare.lock", wait=True):
+            call_command("migrate", interactive=False, verbosity=0)
+            console.print("Entity types: ", end="")
+            call_command("seed_entities")
+            _ensure_superuser(directory, console)
+    except (DatabaseError, CommandError) as error:
+        raise PreparationFailed(f"The database could not be set up: {str(error).strip()}") from None
+    try:
+        call_command("warm_cache", "--all")
+    except (CacheUnavailable, CommandError) as error:
+        console.print(f"The cache is not warmed; pages come from the database meanwhile. {error}", markup=False)
+    connections.close_all()
+    close_redis_client()
+
+
+def _load_django() -> None:
+    # This process connects for a moment only, and a direct connection says why it fails. The terminal belongs to the
+    # progress bar.
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "pmo.settings", "DATABASE_POOL_SIZE": "0", "LOG_LEVEL": "ERROR"}
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        django.setup()
+    except ImproperlyConfigured as error:
+        raise PreparationFailed(str(error)) from None
+    except ValueError as error:  # a variable that should be a number
+        raise PreparationFailed(f"A variable of the environment is not understood: {error}") from None
+
+
+def _ensure_superuser(directory: Path, console: Console) -> None:
+    from django.contrib.auth import get_user_model
+
+    users = get_user_model().objects
+    if users.filter(is_superuser=True).exists():
+        return
+    if users.filter(username=ADMIN).exists():
+        console.print(
+            f"There is no superuser, and {ADMIN!r} is somebody else: make one with manage.py createsuperuser."
+        )
+        return
+    password = read_or_create_secret(password_file(directory), PASSWORD_BYTES)
+    users.create_superuser(ADMIN, password=password)
+    console.print(f"Superuser {ADMIN} created, password {password}", markup=False)
+
+
+def password_file(directory: Path) -> Path:
+    """Where the first superuser's generated password is kept."""
+    return directory / "admin_password"

@@ -1,0 +1,108 @@
+"""Child processes that never outlive the process that started them, and that the terminal's Ctrl-C does not reach."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+REPEAT_SECONDS = 1
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
+
+
+def start_process(
+    command: Sequence[str | Path], *, farewell: signal.Signals, **options: Any
+) -> subprocess.Popen[bytes]:
+    """
+    Start `command` in a session of its own.
+
+    Args:
+        farewell: the signal the process is sent by the kernel when this one dies, however it dies (on Linux).
+        options: as for `subprocess.Popen`.
+    """
+    return subprocess.Popen(  # noqa: S603 # the callers' commands are fixed
+        command,
+        start_new_session=True,
+        preexec_fn=_ending_with_parent(farewell),  # noqa: PLW1509 # one system call, its address found before the fork
+        **options,
+    )
+
+
+def stop_process(process: subprocess.Popen[bytes], farewell: signal.Signals, limit_seconds: float = 10) -> None:
+    """
+    Send `farewell` and wait; what is left of the process and its group after `limit_seconds` is killed.
+
+    A program can miss a signal while it starts: so the whole group is sent it again after a second.
+    """
+    if process.poll() is None:
+        process.send_signal(farewell)
+        for patience in (REPEAT_SECONDS, limit_seconds - REPEAT_SECONDS):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+                break
+            _signal_group(process, farewell)
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # none left; macOS says the latter of a zombie
+        os.killpg(process.pid, number)
+
+
+def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals, limit_seconds: float = 10) -> bool:
+    """
+    End the process that a killed run left in `directory`.
+
+    Args:
+        pid_file: its first line is the process's id.
+        directory: what the process works in: this tells it from another that has its id since.
+    Returns:
+        Whether nobody works in `directory` now; False where that cannot be told (outside Linux).
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        pid = int(pid_file.read_text().split()[0])
+        handle = os.pidfd_open(pid)
+    except (OSError, ValueError, IndexError):  # no such file, no such process
+        return True
+    try:
+        if _works_in(pid, directory):
+            signal.pidfd_send_signal(handle, farewell)
+            if not select.select([handle], [], [], limit_seconds)[0]:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                select.select([handle], [], [], limit_seconds)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(handle)
+    return True
+
+
+def _works_in(pid: int, directory: Path) -> bool:
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", directory)
+    except OSError:
+        return False
+
+
+def _ending_with_parent(farewell: signal.Signals) -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    set_option = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        set_option(_SET_PARENT_DEATH_SIGNAL, int(farewell))
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return ask_kernel
