@@ -85,13 +85,13 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     command = server_command(replace(listener, host=address))
     web = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=environment)
     stack.callback(stop_process, web, signal.SIGTERM)
+    _wait_until_answering(listener, address, web)
     relay_command = [sys.executable, "manage.py", "relay_invalidations"]
     relay = start_process(relay_command, farewell=signal.SIGTERM, cwd=ROOT, env=environment)
     stack.callback(stop_process, relay, signal.SIGTERM)
     parts = {"The web server": web, "The relay": relay}
     if keeper and keeper.process:
         parts["The embedded engines"] = keeper.process
-    _wait_until_answering(listener, address, web)
     _print_links(listener, directory)
     while True:
         _check_running(parts)

@@ -48,15 +48,16 @@ class EntityViewSet(ViewSet):
 
     @schema.change
     def change(self, request: Request, code: str) -> HttpResponse:
-        fields = EntityFieldsSerializer(_find(request, code), data=request.data, partial=True)
+        entity = _find(code)
+        fields = EntityFieldsSerializer(entity, data=request.data, partial=True)
         fields.is_valid(raise_exception=True)
-        return answer_entity(changes.change_entity(code, fields.validated_data, partial(require_match, request)))
+        check = _check(request, entity)
+        return answer_entity(changes.change_entity(code, fields.validated_data, check))
 
     @schema.remove
     def remove(self, request: Request, code: str) -> HttpResponse:
         purge, detach = _flags(request, "purge", "detach")
-        _find(request, code)
-        check = partial(require_match, request)
+        check = _check(request, _find(code))
         if purge:
             changes.purge_entity(code, detach=detach, check=check)
             return Response(status=204)
@@ -64,10 +65,10 @@ class EntityViewSet(ViewSet):
 
     @schema.change_children
     def change_children(self, request: Request, code: str) -> HttpResponse:
-        _find(request, code)
+        entity = _find(code)
         fields = ChildrenSerializer(data=request.data, context={"code": code})
         fields.is_valid(raise_exception=True)
-        children, check = fields.validated_data["child_entity_codes"], partial(require_match, request)
+        children, check = fields.validated_data["child_entity_codes"], _check(request, entity)
         if fields.validated_data["mode"] == "append":
             return answer_entity(changes.append_children(code, children, check))
         return answer_entity(changes.change_entity(code, {"child_entity_codes": children}, check))
@@ -89,13 +90,18 @@ class EntityCacheViewSet(ViewSet):
         return Response({"invalidated": get_entity_infrastructure().invalidate_entity_cache(code)})
 
 
-def _find(request: Request, code: str) -> Entity:
+def _find(code: str) -> Entity:
     """The row, active or not, before it is locked: what can be refused now holds up neither writers nor readers."""
     if not is_code(code):
         raise Entity.DoesNotExist
     entity: Entity = Entity.objects.get(code=code)
-    require_match(request, entity)
     return entity
+
+
+def _check(request: Request, entity: Entity) -> changes.Check:
+    """The comparison with `If-Match`, made now and to be made again under the row's lock."""
+    require_match(request, entity)
+    return partial(require_match, request)
 
 
 def _flags(request: Request, *names: str) -> list[bool]:

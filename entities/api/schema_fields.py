@@ -1,0 +1,42 @@
+"""How the OpenAPI document describes our serializers and fields, where drf-spectacular would not guess it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+
+from entities.codes import CODE_PATTERN
+
+
+class StrictSerializerSchema(OpenApiSerializerExtension):
+    """Says that unknown fields are refused."""
+
+    target_class = "entities.api.serializers.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return schema | {"additionalProperties": False}
+
+
+class TextFieldSchema(OpenApiSerializerFieldExtension):
+    """Says "printable" for the model's validator, whose pattern is of the characters it refuses."""
+
+    target_class = "entities.api.serializers.TextField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        if any(getattr(validator, "inverse_match", False) for validator in self.target.validators):
+            schema["pattern"] = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+        return schema
+
+
+class ChildrenFieldSchema(OpenApiSerializerFieldExtension):
+    """Says what the model's validators ask for."""
+
+    target_class = "entities.api.serializers.ChildrenField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}}
