@@ -74,6 +74,7 @@ if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=8):
         "max_size": DATABASE_POOL_SIZE,
         "timeout": env.float("DATABASE_POOL_TIMEOUT_SECONDS", default=2.0),
     }
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted PostgreSQL costs no request
 DATABASES["default"]["TEST"] = {"NAME": f"test_{DATABASES['default']['NAME']}"}
 
 REDIS_HOST = env.str("REDIS_HOST", default="")
