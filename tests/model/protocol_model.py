@@ -421,8 +421,12 @@ class Protocol:
             yield "Redis: restarts from its snapshot", s._replace(redis=redis, snapshot=snapshot)
 
     def purge(self, s: State) -> Iterator[Step]:
-        """All connections are new after a restart, and each does this before anything else."""
-        yield "Redis: a new connection finds another run id and purges", s._replace(redis=Redis())
+        """
+        All connections are new after a restart, and each does this before anything else.
+
+        Holds stay: they only keep readers away, and after a flush they are those of living writers.
+        """
+        yield "Redis: a new connection finds another run id and purges", s._replace(redis=Redis(holds=s.redis.holds))
 
 
 def row_is_free(s: State) -> bool:
