@@ -60,7 +60,7 @@ class Endpoints:
     def parse(cls, announced: bytes) -> Endpoints:
         """Endpoints from their `json()`."""
         found: dict[str, Any] = json.loads(announced)
-        return cls(found["database_url"], ValkeyEndpoint(**found["valkey"]), tuple(found.get("running", ENGINES)))
+        return cls(found["database_url"], ValkeyEndpoint(**found["valkey"]), tuple(found["running"]))
 
     def json(self) -> str:
         return json.dumps(asdict(self))

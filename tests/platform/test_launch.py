@@ -1,0 +1,139 @@
+"""`make run`, started as a person starts it, on a directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pmo.embedded import ENGINES, Endpoints, ValkeyEndpoint
+from tests.platform.running import (
+    Launched,
+    bare_environment,
+    launched,
+    permissions_of,
+    processes_of,
+    wait_until_nothing_runs_on,
+)
+from tests.servers import ROOT, free_port
+
+
+def fetch(url: str, *, token: str = "", method: str | None = None, **body: str) -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+def login(launch: Launched) -> str:
+    """A token for the first superuser."""
+    password = (launch.directory / "admin_password").read_text()
+    return str(fetch(f"{launch.url}/api/v1/auth/login", username="admin", password=password)["token"])
+
+
+def children_cpu_seconds() -> float:
+    """What ended children, and theirs, have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def refused(**variables: str) -> str:
+    """What a launch says that cannot start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pmo.launch"],
+        cwd=ROOT,
+        env=bare_environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_a_first_run_serves_alone_and_with_a_second_server_until_ctrl_c(tmp_path: Path) -> None:
+    with launched(tmp_path) as first:
+        assert fetch(f"{first.url}/health")["status"] == "ok"
+        assert f"password {(tmp_path / 'admin_password').read_text()}\n" in first.output
+        assert permissions_of(tmp_path / "admin_password") == "-rw-------"
+        token = login(first)
+        with launched(tmp_path) as second:
+            assert "of another `make run`" in second.output
+            fetch(f"{first.url}/api/v1/entity/task", token=token, method="PATCH", label="Chore")
+            assert fetch(f"{second.url}/api/v1/entity/type/task", token=token)["label"] == "Chore"
+        assert fetch(f"{first.url}/health")["status"] == "ok"  # the second has left the engines running
+        first.send(signal.SIGINT)
+        begun = time.monotonic()
+        assert first.end() == 0
+        assert time.monotonic() - begun < 10
+    assert processes_of(tmp_path) == []
+    assert first.output.endswith("Stopped.\n")
+    assert "Traceback" not in first.output
+
+
+def test_a_killed_launcher_leaves_nothing_and_a_second_run_has_its_data_until_an_engine_dies(tmp_path: Path) -> None:
+    with launched(tmp_path) as killed:
+        killed.send(signal.SIGKILL)
+        assert killed.end() == -signal.SIGKILL
+        wait_until_nothing_runs_on(tmp_path)
+    Endpoints("postgresql://gone@127.0.0.1:1/gone", ValkeyEndpoint(port=1), ENGINES).announce(tmp_path)
+
+    before = children_cpu_seconds()
+    with launched(tmp_path) as second:
+        assert fetch(f"{second.url}/health")["status"] == "ok"
+        assert " 0 created" in second.output
+        assert (tmp_path / "admin_password").read_text() not in second.output
+        os.kill(int((tmp_path / "valkey" / "valkey.pid").read_text()), signal.SIGKILL)
+        assert second.end() == 1
+        assert "Valkey ended with status -9" in second.output
+    assert processes_of(tmp_path) == []
+    assert children_cpu_seconds() - before < 10  # of the whole run, on whatever machine; an idle one serves after 2 s
+
+
+def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused(PORT=str(port), DATA_DIR=str(tmp_path))
+    assert re.fullmatch(rf"Port {port} is taken\. .* PORT=\d+ make run\n", said)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("PORT", "http"), ("PORT", "70000"), ("WORKERS", "0"), ("HOST", "no.such.host.invalid")]
+)
+def test_a_wrong_variable_is_named(tmp_path: Path, variable: str, value: str) -> None:
+    said = refused(**{"DATA_DIR": str(tmp_path), variable: value})
+    assert re.fullmatch(rf"{variable} is '{re.escape(value)}': .*\n", said)
+
+
+def test_a_database_that_does_not_answer_is_said_without_its_password(tmp_path: Path) -> None:
+    said = refused(
+        DATA_DIR=str(tmp_path),
+        PORT=str(free_port()),
+        DATABASE_URL="postgresql://pmo:hush@127.0.0.1:1/pmo",
+        REDIS_HOST="127.0.0.1",
+    )
+    assert said.startswith("The database cannot be reached (DATABASE_URL):")
+    assert "hush" not in said
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_without_redis_it_serves_from_the_database(tmp_path: Path) -> None:
+    with launched(tmp_path, REDIS_HOST="127.0.0.1", REDIS_PORT=str(free_port())) as launch:
+        assert "The cache is not warmed" in launch.output
+        assert fetch(f"{launch.url}/health")["status"] == "degraded"
+    assert not (tmp_path / "valkey").exists()

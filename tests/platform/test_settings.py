@@ -1,0 +1,86 @@
+"""What the settings refuse, loaded from real environments in another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.platform.running import bare_environment, permissions_of
+from tests.servers import ROOT
+
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "a key that is long enough, and has many different characters: 0123456789",
+    "ALLOWED_HOSTS": "pmo.example.org",
+    "DATABASE_URL": "postgresql://pmo:hush@db/pmo",
+    "REDIS_HOST": os.environ["REDIS_HOST"],
+    "REDIS_PORT": os.environ["REDIS_PORT"],
+}
+LOAD_EACH = """
+import json, os, runpy, sys
+bare = dict(os.environ)
+for environment in json.load(sys.stdin):
+    os.environ.clear()
+    os.environ.update(bare | environment)
+    try:
+        print("SECRET_KEY is", runpy.run_path("pmo/settings.py")["SECRET_KEY"])
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+
+
+def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=bare_environment(**variables),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def load_settings(*environments: dict[str, str]) -> list[str]:
+    """What comes of the settings in each environment: one line."""
+    loaded = run("-W", "ignore", "-c", LOAD_EACH, stdin=json.dumps(environments))
+    assert loaded.returncode == 0, loaded.stderr
+    return loaded.stdout.splitlines()
+
+
+def test_production_settings_pass_djangos_deployment_checks_without_a_warning(tmp_path: Path) -> None:
+    checked = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, DATA_DIR=str(tmp_path))
+    assert checked.returncode == 0, checked.stderr
+    assert list(tmp_path.iterdir()) == []  # production keeps nothing beside its engines
+
+
+def test_production_refuses_to_start_and_names_the_variable() -> None:
+    wrong = {
+        "DEBUG": "true",
+        "SECRET_KEY": "",
+        "ALLOWED_HOSTS": "",
+        "DATABASE_URL": "",
+        "REDIS_HOST": "",
+        "ENVIRONMENT": "staging",
+    }
+    right, *refusals = load_settings(PRODUCTION, *(PRODUCTION | {name: value} for name, value in wrong.items()))
+    assert right == f"SECRET_KEY is {PRODUCTION['SECRET_KEY']}"
+    for name, refusal in zip(wrong, refusals, strict=True):
+        assert refusal.startswith("ImproperlyConfigured")
+        assert name in refusal
+
+
+def test_a_database_url_of_no_known_kind_is_refused(tmp_path: Path) -> None:
+    [refusal] = load_settings({"DATABASE_URL": "pmo@db", "DATA_DIR": str(tmp_path)})
+    assert refusal.startswith("ImproperlyConfigured DATABASE_URL is not understood")
+
+
+def test_development_makes_one_secret_key_that_only_its_owner_reads(tmp_path: Path) -> None:
+    first, second = load_settings(*[{"DATA_DIR": str(tmp_path)}] * 2)
+    assert len(first) >= len("SECRET_KEY is ") + 50
+    assert first == second
+    assert permissions_of(tmp_path / "secret_key") == "-rw-------"

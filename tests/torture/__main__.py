@@ -1,0 +1,131 @@
+"""The command line; see `--help`. The exit status is 1 if a promise was broken, 2 if the run itself failed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from tests.torture.plan import FAULTS, Plan, UnknownFault, name_faults, parse_faults
+from tests.torture.plot import draw_lags
+from tests.torture.report import faults_help, print_failures, print_outcomes, print_per_fault, summarize
+from tests.torture.run import Outcome, run_torture
+from tests.torture.stage import StageFailed
+
+MOST_SECONDS = 7_200
+PRINTED_WIDTH = 150
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+    outcomes: list[Outcome] = []
+    try:
+        for plan in _plans(arguments):
+            console.print(f"{plan.algorithm}, {name_faults(plan.faults)}, {plan.seconds:g} s ...", style="dim")
+            keep = arguments.keep and arguments.keep / f"{len(outcomes)}-{plan.algorithm}"
+            outcomes.append(run_torture(plan, keep=keep))
+    except StageFailed as failure:
+        console.print(f"The run failed: {failure}", style="bold red", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("Interrupted; everything was stopped.")
+        sys.exit(130)
+    if arguments.faults == "each":
+        print_per_fault(console, outcomes)
+    else:
+        print_outcomes(console, outcomes)
+    print_failures(console, outcomes)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([summarize(outcome) for outcome in outcomes], indent=1) + "\n")
+    _draw(arguments.plot, outcomes)
+    sys.exit(any(outcome.broken_promises() for outcome in outcomes))
+
+
+def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
+    if arguments.faults == "each":
+        chosen: Sequence[frozenset[str]] = [frozenset(), *(frozenset({name}) for name in FAULTS)]
+    else:
+        chosen = [parse_faults(arguments.faults)]
+    plan = Plan(
+        seconds=arguments.seconds,
+        servers=arguments.servers,
+        writers=arguments.writers,
+        readers=arguments.readers,
+        keys=arguments.keys,
+        seed=arguments.seed,
+        write_policy=arguments.write_policy,
+        quiet_writes=arguments.quiet_writes,
+    )
+    for faults in chosen:
+        for algorithm in ("ours", "classic") if arguments.algorithm == "both" else (arguments.algorithm,):
+            yield replace(plan, faults=faults, algorithm=algorithm)
+
+
+def _draw(file: Path | None, outcomes: Sequence[Outcome]) -> None:
+    lags = [lag for outcome in outcomes if outcome.plan.algorithm == "ours" for lag in outcome.verdict.calm_raw_lags]
+    if file is not None and lags:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(draw_lags(lags))
+
+
+def _end(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _faults(text: str) -> str:
+    try:
+        parse_faults(text if text != "each" else "all")
+    except UnknownFault as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _number(least: int, most: int) -> type[int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"from {least} to {most}")
+        return number
+
+    return parse  # type: ignore[return-value] # argparse wants a function of a string
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.torture",
+        description="Several servers under load and faults on engines of their own; every read is judged afterwards.",
+        epilog=f"faults:\n{faults_help()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=_number(1, MOST_SECONDS), default=60, help="of load, for each run")
+    parser.add_argument(
+        "--faults", type=_faults, default="all", help="a comma-separated list, all, none, or each: one after the other"
+    )
+    parser.add_argument("--algorithm", choices=("ours", "classic", "both"), default="ours")
+    parser.add_argument("--servers", type=_number(1, 16), default=Plan.servers)
+    parser.add_argument("--writers", type=_number(1, 40), default=Plan.writers)
+    parser.add_argument("--readers", type=_number(1, 200), default=Plan.readers, help="connections")
+    parser.add_argument("--keys", type=_number(1, 10), default=Plan.keys)
+    parser.add_argument("--seed", type=int, default=Plan.seed)
+    parser.add_argument(
+        "--quiet-writes", type=_number(0, 1_000), default=Plan.quiet_writes, help="timed before the load"
+    )
+    parser.add_argument("--write-policy", choices=("available", "strict"), default=Plan.write_policy)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how late raw SQL was seen, as SVG")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and data there")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""
+What is done to the running system.
+
+Each fault is a generator that yields how many seconds to wait. `Injector` runs several lanes of them side by side in
+one thread, one lane for each kind of process, and notes when each fault began and was over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Generator, Iterator
+from time import monotonic_ns
+
+from redis.exceptions import RedisError
+
+from tests.torture.records import Window, find_unfinished
+from tests.torture.stage import Stage
+
+Steps = Generator[float, None, tuple[int, str]]
+"""Seconds to wait; in the end the server that was hit (-1 for none) and a note."""
+
+AIM_SECONDS = 1.0
+AIM_STEP_SECONDS = 0.003
+READY_STEP_SECONDS = 0.05
+
+
+def kill_server(stage: Stage, rng: random.Random) -> Steps:
+    """While one of our writers waits for it, if that happens within a second."""
+    number = rng.randrange(len(stage.servers))
+    aimed = yield from _aim(stage, lambda asked: asked == number)
+    yield rng.uniform(0, 0.08)
+    stage.kill_server(number)
+    yield rng.uniform(0, 0.3)
+    stage.start_server(number)
+    while not stage.is_answering(number):
+        yield READY_STEP_SECONDS
+    return number, "mid-write" if aimed is not None else ""
+
+
+def kill_writer(stage: Stage, rng: random.Random) -> Steps:
+    slot = yield from _aim(stage, lambda _: rng.random() < 0.5)
+    yield rng.uniform(0, 0.08)
+    processes = stage.writer_processes()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(processes[slot if slot is not None else rng.choice(list(processes))], signal.SIGKILL)
+    return -1, "mid-write" if slot is not None else ""
+
+
+def kill_redis(stage: Stage, rng: random.Random) -> Steps:
+    """Its snapshot is some tenths of a second old by then."""
+    with contextlib.suppress(RedisError):  # one is being written already
+        stage.redis.bgsave()
+    yield rng.uniform(0.1, 1.0)
+    stage.kill_valkey()
+    yield rng.choice([0, rng.uniform(0, 1)])
+    stage.start_valkey()
+    while not stage.is_redis_answering():
+        yield READY_STEP_SECONDS
+    return -1, f"{stage.redis.info('persistence').get('rdb_last_load_keys_loaded')} keys restored"
+
+
+def stop_redis(stage: Stage, rng: random.Random) -> Steps:
+    stage.valkey.process.send_signal(signal.SIGSTOP)
+    yield rng.uniform(0.1, 3)
+    stage.valkey.process.send_signal(signal.SIGCONT)
+    return -1, ""
+
+
+def flush_database(stage: Stage, _: random.Random) -> Steps:
+    stage.redis.flushdb()
+    yield 0
+    return -1, ""
+
+
+def flush_everything(stage: Stage, _: random.Random) -> Steps:
+    stage.redis.flushall()
+    yield 0
+    stage.redis.script_flush()
+    return -1, ""
+
+
+def kill_relay(stage: Stage, rng: random.Random) -> Steps:
+    stage.kill_relay()
+    yield rng.uniform(0, 0.5)
+    stage.start_relay()
+    while not stage.is_relaying():
+        yield READY_STEP_SECONDS
+    return -1, ""
+
+
+def drop_redis_connections(stage: Stage, _: random.Random) -> Steps:
+    dropped = stage.redis.client_kill_filter(_type="normal", skipme=True)
+    yield 0
+    return -1, f"{dropped} connections"
+
+
+def drop_database_sessions(stage: Stage, rng: random.Random) -> Steps:
+    """A third of them."""
+    dropped = stage.database.execute(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND hashint4(pid # %s) %% 3 = 0",
+        [rng.getrandbits(30)],
+    ).fetchone()
+    yield 0.05
+    while not stage.is_relaying():
+        yield READY_STEP_SECONDS
+    return -1, f"{dropped and dropped[0]} sessions"
+
+
+LANES: tuple[dict[str, Callable[[Stage, random.Random], Steps]], ...] = (
+    {
+        "kill-redis": kill_redis,
+        "stop-redis": stop_redis,
+        "flushdb": flush_database,
+        "flushall": flush_everything,
+        "drop-redis": drop_redis_connections,
+    },
+    {"kill-servers": kill_server, "kill-writers": kill_writer, "kill-relay": kill_relay},
+    {"drop-postgres": drop_database_sessions},
+)
+PAUSES = ((0.3, 1.5), (1.0, 5.0), (1.0, 3.0))
+"""Seconds between two faults of a lane."""
+
+
+class Injector:
+    """Runs the plan's faults and remembers them."""
+
+    def __init__(self, stage: Stage, faults: frozenset[str], seed: int) -> None:
+        self.stage = stage
+        self.windows: list[Window] = []
+        self._random = random.Random(seed)
+        self._faults = faults
+
+    def run(self, until_ns: int) -> None:
+        """Begin faults until then, and see the last ones through; returns at `until_ns` at the earliest."""
+        waiting: list[tuple[float, int, Iterator[float]]] = []
+        for number, lane in enumerate(LANES):
+            chosen = [name for name in lane if name in self._faults]
+            if chosen:
+                waiting.append((time.monotonic(), number, self._run_lane(number, chosen, until_ns)))
+        while waiting:
+            due, number, steps = heapq.heappop(waiting)
+            time.sleep(max(0, due - time.monotonic()))
+            with contextlib.suppress(StopIteration):
+                heapq.heappush(waiting, (time.monotonic() + next(steps), number, steps))
+        time.sleep(max(0, (until_ns - monotonic_ns()) / 1e9))
+
+    def _run_lane(self, number: int, names: list[str], until_ns: int) -> Iterator[float]:
+        while True:
+            pause = self._random.uniform(*PAUSES[number])
+            if monotonic_ns() + pause * 1e9 > until_ns:
+                return
+            yield pause
+            name = self._random.choice(names)
+            begun = monotonic_ns()
+            target, note = yield from LANES[number][name](self.stage, self._random)
+            self.windows.append(Window(name, begun, monotonic_ns(), target, note))
+
+
+def _aim(stage: Stage, wanted: Callable[[int], bool]) -> Generator[float, None, int | None]:
+    """Wait until a writer is in the middle of a write that is `wanted`, by the server it asks; gives its slot."""
+    for _ in range(int(AIM_SECONDS / AIM_STEP_SECONDS)):
+        for slot in range(len(stage.orders.kinds)):
+            asked = find_unfinished(stage.orders.log_of(slot))
+            if asked is not None and wanted(asked):
+                return slot
+        yield AIM_STEP_SECONDS
+    return None

@@ -1,0 +1,258 @@
+"""
+The judge: reads and writes of a finished run, compared exactly with the order of commits. It runs nothing itself.
+
+    stale       the read began after a newer version's write had been acknowledged
+    inversion   the read began after another read, which saw a newer version, had finished
+    phantom     the version read was never committed (for that key)
+    lost        the write was acknowledged and never committed
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.torture.plan import REDIS_LOST, WRITE_BUDGET_MS
+from tests.torture.records import SOURCES, ReadLog, Window, Write
+
+MS = 1_000_000
+EXAMPLES = 20
+COMMIT_LIMIT_MS = 100
+"""How long after its row changed a short write is surely committed, where nobody lived to say so."""
+
+
+class Commit(NamedTuple):
+    """One committed version; `noted` is when its row changed, in the transaction."""
+
+    version: int
+    noted: int
+
+
+@dataclass(frozen=True)
+class History:
+    """
+    All that is known of a run.
+
+    Attributes:
+        commits: for each key, its versions in commit order, the first one being there when the run began.
+        windows: what was done to the processes, and when.
+        hold_ms: how long a hold lasts.
+    """
+
+    reads: ReadLog
+    writes: Sequence[Write]
+    commits: Mapping[int, Sequence[Commit]]
+    windows: Sequence[Window] = ()
+    hold_ms: int = 5_000
+
+
+@dataclass
+class Verdict:
+    """
+    What the judge found.
+
+    Attributes:
+        stale: reads older than an acknowledged Django write.
+        announced: the same, where the write was made while Redis was silent for the whole write budget: the one
+            exception that the policy `available` announces.
+        inversions: against a Django write whose hold was in force until its release.
+        excused: inversions against Django writes whose hold was lost: Redis was killed or flushed, or it lapsed.
+        raw_inversions: against changes behind Django's back alone.
+        raw_stale: reads older than an acknowledged change behind Django's back.
+        raw_lags: for each such change, how long after its commit had returned a read still began that gave an older
+            version, in ms; 0 if none did.
+        calm_raw_lags: of those, where neither the relay nor Redis nor a database session was being hit.
+        examples: some violations, for people.
+    """
+
+    reads: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
+    stale: int = 0
+    stale_ms: list[float] = field(default_factory=list)
+    announced: int = 0
+    inversions: int = 0
+    inversion_ms: list[float] = field(default_factory=list)
+    excused: int = 0
+    raw_inversions: int = 0
+    raw_stale: int = 0
+    raw_lags: list[float] = field(default_factory=list)
+    calm_raw_lags: list[float] = field(default_factory=list)
+    phantoms: int = 0
+    lost: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    def show(self, text: str) -> None:
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(text)
+
+
+class Stairs:
+    """The newest version known by any time: it only ever climbs."""
+
+    def __init__(self, steps: Iterable[tuple[int, int]]) -> None:
+        self._times: list[int] = []
+        self._places: list[int] = []
+        for time, place in sorted(steps):
+            if not self._places or place > self._places[-1]:
+                self._times.append(time)
+                self._places.append(place)
+
+    def before(self, time: int) -> int:
+        """The newest place known before `time`; -1 if none was."""
+        step = bisect_left(self._times, time)
+        return self._places[step - 1] if step else -1
+
+    def since(self, place: int) -> int:
+        """From when on something newer than `place` was known."""
+        return self._times[bisect_right(self._places, place)]
+
+
+def judge(history: History) -> Verdict:
+    """Compare every read with what was acknowledged, and seen, before it began."""
+    verdict = Verdict(reads=len(history.reads))
+    verdict.sources.update(SOURCES[source] for source in history.reads.source)
+    outcomes = {write.version: write for write in history.writes}.values()  # one for all keys of a write
+    verdict.outcomes.update(write.outcome for write in outcomes)
+    verdict.kinds.update(write.kind for write in outcomes)
+    writes: defaultdict[int, list[Write]] = defaultdict(list)
+    for write in history.writes:
+        writes[write.key].append(write)
+    reads: defaultdict[int, list[int]] = defaultdict(list)
+    for index, key in enumerate(history.reads.key):
+        reads[key].append(index)
+    for key, commits in history.commits.items():
+        _KeyJudge(history, key, commits, writes[key], verdict).judge_reads(reads[key])
+    return verdict
+
+
+class _KeyJudge:
+    def __init__(
+        self, history: History, key: int, commits: Sequence[Commit], writes: Sequence[Write], verdict: Verdict
+    ) -> None:
+        self.history, self.key, self.verdict = history, key, verdict
+        self.places = {commit.version: place for place, commit in enumerate(commits)}
+        self.writes: dict[int, Write] = {}
+        for write in writes:
+            place = self.places.get(write.version)
+            if place is not None:
+                self.writes[place] = write
+            elif write.acknowledged:
+                verdict.lost += 1
+                verdict.show(f"lost: key {key}, {write}")
+        acknowledged = {place: write for place, write in self.writes.items() if write.acknowledged}
+        django = {place: write for place, write in acknowledged.items() if not write.behind_django}
+        self.raw = {place: write for place, write in acknowledged.items() if write.behind_django}
+        self.all_acknowledged = Stairs((write.ended or 0, place) for place, write in django.items())
+        self.acknowledged = Stairs(
+            (write.ended or 0, place) for place, write in django.items() if not self._was_silent(write)
+        )
+        self.raw_acknowledged = Stairs((write.ended or 0, place) for place, write in self.raw.items())
+        # How many of the first n versions were made through Django, and under a hold that lasted.
+        self.django_until, self.firm_until = [0], [0]
+        for place, commit in enumerate(commits):
+            by_django = place in self.writes and not self.writes[place].behind_django
+            firm = by_django and self._held_throughout(self.writes[place], commit)
+            self.django_until.append(self.django_until[-1] + by_django)
+            self.firm_until.append(self.firm_until[-1] + firm)
+
+    def judge_reads(self, indexes: Sequence[int]) -> None:
+        reads = self.history.reads
+        seen = Stairs(
+            (reads.ended[index], self.places[reads.version[index]])
+            for index in indexes
+            if reads.version[index] in self.places
+        )
+        last_old_read: dict[int, int] = {}
+        for index in indexes:
+            place = self.places.get(reads.version[index])
+            if place is None:
+                self.verdict.phantoms += 1
+                self._show("phantom", index)
+                continue
+            started = reads.started[index]
+            self._judge_freshness(index, place, started)
+            self._judge_order(index, place, started, seen)
+            for newer in range(place + 1, self.raw_acknowledged.before(started) + 1):
+                if newer in self.raw and (self.raw[newer].ended or 0) < started:
+                    last_old_read[newer] = max(last_old_read.get(newer, 0), started)
+        self._measure_raw_lags(last_old_read)
+
+    def _judge_freshness(self, index: int, place: int, started: int) -> None:
+        if place < self.raw_acknowledged.before(started):
+            self.verdict.raw_stale += 1
+        if place < self.acknowledged.before(started):
+            late_ms = (started - self.acknowledged.since(place)) / MS
+            self.verdict.stale += 1
+            self.verdict.stale_ms.append(late_ms)
+            self._show(f"stale by {late_ms:.1f} ms", index)
+        elif place < self.all_acknowledged.before(started):
+            self.verdict.announced += 1
+
+    def _judge_order(self, index: int, place: int, started: int, seen: Stairs) -> None:
+        newest = seen.before(started)
+        if place >= newest:
+            return
+        if self.firm_until[newest + 1] > self.firm_until[place + 1]:
+            late_ms = (started - seen.since(place)) / MS
+            self.verdict.inversions += 1
+            self.verdict.inversion_ms.append(late_ms)
+            self._show(f"inversion by {late_ms:.1f} ms after place {newest}", index)
+        elif self.django_until[newest + 1] > self.django_until[place + 1]:
+            self.verdict.excused += 1
+        else:
+            self.verdict.raw_inversions += 1
+
+    def _measure_raw_lags(self, last_old_read: Mapping[int, int]) -> None:
+        for place, write in self.raw.items():
+            ended = write.ended or 0
+            until = last_old_read.get(place, ended)
+            lag_ms = (until - ended) / MS
+            self.verdict.raw_lags.append(lag_ms)
+            if not any(
+                window.touches(write.started, until)
+                for window in self.history.windows
+                if window.fault in ("kill-relay", "kill-redis", "stop-redis", "drop-redis", "drop-postgres")
+            ):
+                self.verdict.calm_raw_lags.append(lag_ms)
+
+    def _held_throughout(self, write: Write, commit: Commit) -> bool:
+        """Whether the hold was in force from before the change until no reader could find an older copy."""
+        hold_ns = self.history.hold_ms * MS
+        if write.ended is not None:
+            end = write.ended
+        elif write.kind == "long":
+            return False
+        else:
+            end = commit.noted + COMMIT_LIMIT_MS * MS
+        if end - write.started >= hold_ns or self._was_silent(write):
+            return False
+        lost = [window for window in self.history.windows if window.fault in REDIS_LOST]
+        return not any(window.touches(write.started, end) for window in lost)
+
+    def _was_silent(self, write: Write) -> bool:
+        """Whether Redis may have been silent for as long as the writer tries to take its hold, or to release it."""
+        ended = write.ended or write.started
+        if ended - write.started < WRITE_BUDGET_MS * MS:
+            return False
+        return any(
+            window.fault == "stop-redis" and window.touches(write.started, ended) for window in self.history.windows
+        )
+
+    def _show(self, what: str, index: int) -> None:
+        reads = self.history.reads
+        place = self.places.get(reads.version[index])
+        newer = (
+            [(later, self.writes.get(later)) for later in range(place + 1, min(place + 4, len(self.places)))]
+            if place is not None
+            else []
+        )
+        self.verdict.show(
+            f"{what}: key {self.key}, server {reads.server[index]}, {SOURCES[reads.source[index]]}, version "
+            f"{reads.version[index]} (place {place}), read from {reads.started[index]} to {reads.ended[index]}; "
+            f"its write {self.writes.get(place) if place is not None else None}; newer {newer}"
+        )

@@ -1,0 +1,264 @@
+"""The kinds of writes. Each notes a version before it begins and what became of it afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+
+from tests.torture.records import ACKNOWLEDGED, WriteLog, label_of
+from tests.torture.writer_orders import Orders
+
+ANSWER_LIMIT_SECONDS = 15
+
+
+class RolledBack(Exception):
+    """Raised to undo a transaction on purpose."""
+
+
+class Writer:
+    """What is common: versions, keys, and the notes."""
+
+    def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
+        self.orders, self.log = orders, log
+        self.random = random.Random(seed)
+        self.version = version
+
+    def write(self) -> None:
+        """Write once. Whatever goes wrong is noted, not raised."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leave nothing open."""
+
+    def choose(self, count: int = 1) -> list[int]:
+        """Different keys in ascending order, so that writers of several don't lock each other out."""
+        return sorted(self.random.sample(range(len(self.orders.codes)), min(count, len(self.orders.codes))))
+
+    @contextlib.contextmanager
+    def noted(self, keys: list[int], kind: str, server: int = -1) -> Iterator[str]:
+        """One version's life; yields its label."""
+        self.version += 1
+        version = self.version
+        self.log.begin(keys, version, kind, server)
+        try:
+            yield label_of(version)
+        except RolledBack:
+            self.log.end(version, "rolled-back")
+        except Exception as error:
+            self.log.end(version, f"failed:{error if isinstance(error, HttpRefused) else type(error).__name__}")
+            self.recover()
+        else:
+            self.log.end(version, ACKNOWLEDGED)
+
+    def recover(self) -> None:
+        """After a failure: whatever was connected may not be."""
+
+
+class HttpRefused(Exception):
+    """The server answered, but did not say that it wrote."""
+
+
+class HttpWriter(Writer):
+    """PATCH to any server, over connections that are kept open."""
+
+    def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
+        super().__init__(orders, log, seed, version)
+        self._connections: dict[int, http.client.HTTPConnection] = {}
+        self._asked = 0
+
+    def write(self) -> None:
+        self._asked = self.random.randrange(len(self.orders.ports))
+        keys = self.choose()
+        with self.noted(keys, "patch", self._asked) as label:
+            status, answer = self._patch(self.orders.codes[keys[0]], label)
+            if status != 200:
+                raise HttpRefused(f"{status}:{answer.get('code', '')}")
+
+    def recover(self) -> None:
+        connection = self._connections.pop(self._asked, None)
+        if connection is not None:
+            connection.close()
+        time.sleep(0.05)
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def _patch(self, code: str, label: str) -> tuple[int, dict[str, str]]:
+        port = self.orders.ports[self._asked]
+        connection = self._connections.setdefault(
+            self._asked, http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS)
+        )
+        return patch_label(connection, self.orders.token, code, label)
+
+
+def patch_label(
+    connection: http.client.HTTPConnection, token: str, code: str, label: str
+) -> tuple[int, dict[str, str]]:
+    """The status and the JSON of the answer."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection.request("PATCH", f"/api/v1/entity/{code}", json.dumps({"label": label}), headers)
+    response = connection.getresponse()
+    body = response.read()
+    return response.status, json.loads(body) if body.startswith(b"{") else {}
+
+
+class OrmWriter(Writer):
+    """Django's own ways to change rows, in a process without web server."""
+
+    def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
+        super().__init__(orders, log, seed, version)
+        self._operations = [self._save, self._save_in_transaction]
+        if "bulk" in orders.faults:
+            self._operations += [self._update, self._bulk_update]
+        if "rollback" in orders.faults:
+            self._operations += [self._roll_back, self._roll_back_savepoint]
+        if "long" in orders.faults:
+            self._operations += [self._outlive_the_hold]
+
+    def write(self) -> None:
+        self.random.choice(self._operations)()
+
+    def recover(self) -> None:
+        from django.db import connection
+
+        with contextlib.suppress(Exception):
+            connection.close()
+
+    def close(self) -> None:
+        self.recover()
+
+    def _save(self) -> None:
+        keys = self.choose()
+        with self.noted(keys, "save") as label:
+            self._change(keys[0], label)
+
+    def _save_in_transaction(self) -> None:
+        from django.db import transaction
+
+        keys = self.choose(2)
+        with self.noted(keys, "atomic") as label, transaction.atomic():
+            for key in keys:
+                self._change(key, label)
+
+    def _update(self) -> None:
+        from entities.models import Entity
+
+        keys = self.choose(3)
+        with self.noted(keys, "update") as label:
+            Entity.objects.filter(code__in=[self.orders.codes[key] for key in keys]).update(label=label)
+
+    def _bulk_update(self) -> None:
+        from entities.models import Entity
+
+        keys = self.choose(3)
+        with self.noted(keys, "bulk_update") as label:
+            rows = list(Entity.objects.filter(code__in=[self.orders.codes[key] for key in keys]).order_by("code"))
+            for row in rows:
+                row.label = label
+            Entity.objects.bulk_update(rows, ["label"])
+
+    def _roll_back(self) -> None:
+        from django.db import transaction
+
+        keys = self.choose(2)
+        with self.noted(keys, "rollback") as label, transaction.atomic():
+            for key in keys:
+                self._change(key, label)
+            raise RolledBack
+
+    def _roll_back_savepoint(self) -> None:
+        """The outer change of a row is committed, the inner one of the same row is not."""
+        from django.db import transaction
+
+        keys = self.choose()
+        with self.noted(keys, "savepoint") as label, transaction.atomic():
+            self._change(keys[0], label)
+            with self.noted(keys, "rollback") as inner, transaction.atomic():
+                self._change(keys[0], inner)
+                raise RolledBack
+
+    def _outlive_the_hold(self) -> None:
+        from django.db import transaction
+
+        keys = self.choose()
+        with self.noted(keys, "long") as label, transaction.atomic():
+            self._change(keys[0], label)
+            time.sleep(self.orders.hold_ms / 1000 * self.random.uniform(1.05, 1.5))
+
+    def _change(self, key: int, label: str) -> None:
+        from entities.models import Entity
+
+        row = Entity.objects.get(code=self.orders.codes[key])
+        row.label = label
+        row.save()
+
+
+class RawWriter(Writer):
+    """SQL that Django never hears of: by psql, by a driver, of one row or several, committed or rolled back."""
+
+    def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
+        super().__init__(orders, log, seed, version)
+        self._connection: object = None
+        self._psql: subprocess.Popen[str] | None = None
+
+    def write(self) -> None:
+        self.random.choice([self._by_psql, self._by_driver, self._by_driver_rolled_back])()
+
+    def recover(self) -> None:
+        self.close()
+        time.sleep(0.05)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()  # type: ignore[attr-defined] # psycopg's, imported where it is used
+            self._connection = None
+        if self._psql is not None:
+            self._psql.kill()
+            self._psql.communicate()
+            self._psql = None
+
+    def _by_psql(self) -> None:
+        if self._psql is None:
+            command = [self.orders.psql, "-XAtq", "-v", "ON_ERROR_STOP=1", self.orders.database_url]
+            self._psql = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
+            )
+        assert self._psql.stdin is not None
+        assert self._psql.stdout is not None
+        keys = self.choose()
+        with self.noted(keys, "raw-psql") as label:
+            self._psql.stdin.write(f"{self._statement(keys, label)};\n\\echo done\n")
+            self._psql.stdin.flush()
+            if self._psql.stdout.readline() != "done\n":
+                raise ConnectionError("psql ended")
+
+    def _by_driver(self) -> None:
+        keys = self.choose(self.random.choice([1, 1, 3]))
+        with self.noted(keys, "raw-driver") as label:
+            self._execute(self._statement(keys, label))
+
+    def _by_driver_rolled_back(self) -> None:
+        keys = self.choose()
+        with self.noted(keys, "raw-rollback") as label:
+            self._execute(f"BEGIN; {self._statement(keys, label)}; ROLLBACK")
+            raise RolledBack
+
+    def _execute(self, sql: str) -> None:
+        import psycopg
+
+        if self._connection is None:
+            self._connection = psycopg.connect(self.orders.database_url, autocommit=True)
+        self._connection.execute(sql)  # type: ignore[attr-defined] # as above
+
+    def _statement(self, keys: list[int], label: str) -> str:
+        codes = ", ".join(f"'{self.orders.codes[key]}'" for key in keys)
+        return (
+            f"WITH locked AS (SELECT code FROM app.entity WHERE code IN ({codes}) ORDER BY code FOR UPDATE)"
+            f" UPDATE app.entity SET label = '{label}' FROM locked WHERE entity.code = locked.code"
+        )

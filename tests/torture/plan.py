@@ -1,0 +1,93 @@
+"""What one run does: how long, with how many of everything, and which faults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+Algorithm = Literal["ours", "classic"]
+
+FAULTS = {
+    "kill-servers": "SIGKILL of a web server in the middle of a write, then a new one",
+    "kill-writers": "SIGKILL of a writer in the middle of a write, then a new one",
+    "kill-redis": "SIGKILL of Redis, restarted from its snapshot",
+    "stop-redis": "SIGSTOP of Redis for 0.1 to 3 s",
+    "flushdb": "FLUSHDB",
+    "flushall": "FLUSHALL and SCRIPT FLUSH",
+    "kill-relay": "SIGKILL of the relay, then a new one",
+    "drop-redis": "CLIENT KILL TYPE normal",
+    "drop-postgres": "pg_terminate_backend",
+    "rollback": "transactions and savepoints that are rolled back",
+    "bulk": "update() and bulk_update() of several rows",
+    "raw": "SQL behind Django's back, by psql and by a driver",
+    "long": "transactions that outlive the hold",
+}
+"""Every fault by name. The last four are kinds of writes; the others are done to running processes."""
+
+REDIS_LOST = frozenset({"kill-redis", "flushdb", "flushall"})
+"""Faults that take holds away."""
+
+DEFAULT_HOLD_MS = 5_000
+SHORT_HOLD_MS = 1_000
+WRITE_BUDGET_MS = 2_000
+
+
+class UnknownFault(ValueError):
+    """`--faults` names something that is no fault."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    One run.
+
+    Attributes:
+        readers: keep-alive connections, each with one request under way at any time.
+        pause_ms: how long a writer rests between two writes at most; the mean is half of it.
+        quiet_writes: how many writes are timed, one after the other, before the load begins.
+    """
+
+    seconds: float = 60
+    faults: frozenset[str] = frozenset()
+    algorithm: Algorithm = "ours"
+    servers: int = 3
+    writers: int = 6
+    readers: int = 9
+    keys: int = 6
+    seed: int = 1
+    pause_ms: int = 250
+    write_policy: str = "available"
+    quiet_writes: int = 40
+
+    @property
+    def hold_ms(self) -> int:
+        """Short where transactions are to outlive it."""
+        return SHORT_HOLD_MS if "long" in self.faults else DEFAULT_HOLD_MS
+
+    @property
+    def codes(self) -> list[str]:
+        """The hot keys."""
+        return [f"hot_{number}" for number in range(self.keys)]
+
+
+def parse_faults(text: str) -> frozenset[str]:
+    """
+    The faults in a comma-separated list, `all` or `none`.
+
+    Raises:
+        UnknownFault: with the names there are.
+    """
+    if text in ("all", "none"):
+        return frozenset(FAULTS if text == "all" else ())
+    chosen = frozenset(text.split(","))
+    if unknown := sorted(chosen - FAULTS.keys()):
+        raise UnknownFault(f"no fault {', '.join(unknown)}; there are: {', '.join(FAULTS)}, all, none")
+    return chosen
+
+
+def name_faults(faults: Collection[str]) -> str:
+    """The list that `parse_faults` takes."""
+    if set(faults) == FAULTS.keys():
+        return "all"
+    return ",".join(name for name in FAULTS if name in faults) or "none"

@@ -1,0 +1,34 @@
+"""`python -m tests.torture.prepare CODE...`: tables, entity types, and a token for clients, printed as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import django
+
+
+def prepare_database(codes: list[str]) -> str:
+    """Set up an empty database; returns a token that may change entity types."""
+    from django.contrib.auth.models import Permission, User
+    from django.core.management import call_command
+    from django.db import connection
+    from rest_framework_simplejwt.tokens import AccessToken
+
+    from entities.models import Entity
+    from tests.torture.records import label_of
+
+    call_command("migrate", interactive=False, verbosity=0)
+    for code in codes:
+        Entity.objects.create(code=code, label=label_of(0), label_plural=code, icon="FolderKanban")
+    with connection.cursor() as cursor:
+        cursor.execute((Path(__file__).parent / "history.sql").read_text())
+    user = User.objects.create_user("torture")
+    user.user_permissions.set(Permission.objects.filter(codename="change_entity"))
+    return str(AccessToken.for_user(user))
+
+
+if __name__ == "__main__":
+    django.setup()
+    json.dump({"token": prepare_database(sys.argv[1:])}, sys.stdout)

@@ -1,0 +1,203 @@
+"""One run, from empty directories to the verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import math
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic_ns, time_ns
+
+from redis.exceptions import RedisError
+
+from tests.torture.faults import Injector
+from tests.torture.judge import Commit, History, Verdict, judge
+from tests.torture.operations import patch_label
+from tests.torture.plan import Plan
+from tests.torture.records import ReadLog, Window, Write, label_of, read_writes
+from tests.torture.stage import QUIET_CODE, Stage, prepared_stage
+
+CONVERGENCE_SECONDS = 2.0
+"""After the end of the load and of all faults, everything must show the committed rows."""
+OUTAGE_MARGIN_NS = 500_000_000
+WARM_UP_WRITES = 5
+RAW_LIMIT_MS = 100
+ENOUGH_RAW_CHANGES = 100
+
+
+@dataclass
+class Outcome:
+    """
+    What a run came to.
+
+    Attributes:
+        not_converged: keys whose committed row something else was shown for: "where: key".
+        audited: what `audit_cache` said.
+        failures: reads without an answer or with another than 200, by reason; those from a server that was being killed
+            or restarted just then have "(server down)" after it.
+        quiet_write_ms: how long a PATCH took with nothing else going on.
+    """
+
+    plan: Plan
+    verdict: Verdict
+    seconds: float
+    windows: list[Window]
+    not_converged: list[str]
+    audited: str
+    audit_mismatches: int
+    failures: Counter[str]
+    quiet_write_ms: list[float] = field(default_factory=list)
+    loaded_write_ms: list[float] = field(default_factory=list)
+
+    def broken_promises(self) -> list[str]:
+        """What was promised and not kept; for the classic algorithm, nothing is."""
+        if self.plan.algorithm != "ours":
+            return []
+        found = self.verdict
+        broken = self.broken_coherence()
+        p99 = quantile(found.calm_raw_lags, 0.99)
+        if len(found.calm_raw_lags) >= ENOUGH_RAW_CHANGES and p99 >= RAW_LIMIT_MS:
+            broken.append(f"raw SQL was seen late: p99 {p99:.0f} ms, promised are {RAW_LIMIT_MS} ms")
+        return broken
+
+    def broken_coherence(self) -> list[str]:
+        """The same without what a slow machine alone may break."""
+        found = self.verdict
+        counts = {
+            "stale reads against Django writes": found.stale,
+            "inversions under a hold": found.inversions,
+            "reads of versions that were never committed": found.phantoms,
+            "acknowledged writes that were lost": found.lost,
+            f"keys not converged after {CONVERGENCE_SECONDS:.0f} s": len(self.not_converged),
+            "mismatches found by the audit": self.audit_mismatches,
+        }
+        return [f"{count} {name}" for name, count in counts.items() if count]
+
+
+def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
+    """
+    Run `plan` on engines of its own, and judge.
+
+    Args:
+        keep: where logs and data are left; nowhere if not given.
+    """
+    with _directory(keep) as directory, prepared_stage(plan, directory) as stage:
+        quiet_write_ms = _time_quiet_writes(stage, plan.quiet_writes)
+        begun = monotonic_ns()
+        until_ns = begun + int(plan.seconds * 1e9)
+        stage.start_load(until_ns)
+        injector = Injector(stage, plan.faults, plan.seed)
+        injector.run(until_ns)
+        stage.wait_for_load()
+        ended = monotonic_ns()
+        time.sleep(CONVERGENCE_SECONDS)
+        not_converged = list(_find_unconverged(stage))
+        audited = (
+            stage.manage(sys.executable, "manage.py", "audit_cache", "--no-repair", check=False).strip().splitlines()
+        )
+        reads = ReadLog.load(directory / "reads")
+        writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
+        history = History(reads, writes, _read_commits(stage), injector.windows, plan.hold_ms)
+        return Outcome(
+            plan=plan,
+            verdict=judge(history),
+            seconds=round((ended - begun) / 1e9, 1),
+            windows=injector.windows,
+            not_converged=not_converged,
+            audited=audited[-1] if audited else "the audit could not run",
+            audit_mismatches=sum(": " in line and "s old" in line for line in audited) if audited else 1,
+            failures=_explain_failures(reads, injector.windows),
+            quiet_write_ms=quiet_write_ms,
+            loaded_write_ms=_patch_times(writes),
+        )
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """The smallest value that `part` of all are not above; nan of nothing."""
+    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)] if values else math.nan
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values) if values else math.nan
+
+
+@contextlib.contextmanager
+def _directory(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory(prefix="pmo-torture-") as directory:
+            yield Path(directory)
+
+
+def _time_quiet_writes(stage: Stage, count: int) -> list[float]:
+    """How long PATCH takes, in ms, one after the other, of an entity type nobody else uses, through one connection."""
+    times: list[float] = []
+    connection = http.client.HTTPConnection("127.0.0.1", stage.ports[0], timeout=10)
+    with contextlib.closing(connection):
+        for number in range(count + WARM_UP_WRITES if count else 0):
+            begun = monotonic_ns()
+            status, _ = patch_label(connection, stage.token, QUIET_CODE, label_of(number + 1))
+            times.append((monotonic_ns() - begun) / 1e6)
+            assert status == 200
+    return times[WARM_UP_WRITES:]
+
+
+def _patch_times(writes: Sequence[Write]) -> list[float]:
+    return [
+        (write.ended - write.started) / 1e6
+        for write in writes
+        if write.kind == "patch" and write.acknowledged and write.ended is not None
+    ]
+
+
+def _read_commits(stage: Stage) -> Mapping[int, Sequence[Commit]]:
+    """The committed versions of each key in order, with the times of this machine's monotonic clock."""
+    monotonic_of_epoch = monotonic_ns() - time_ns()
+    numbers = {code: key for key, code in enumerate(stage.plan.codes)}
+    commits: dict[int, list[Commit]] = {key: [Commit(0, 0)] for key in numbers.values()}
+    rows = stage.database.execute(
+        "SELECT code, label, (extract(epoch FROM noted_ts) * 1000000)::bigint FROM torture_history ORDER BY place"
+    )
+    for code, label, noted_us in rows:
+        if code in numbers:
+            commits[numbers[code]].append(Commit(int(label[1:]), noted_us * 1000 + monotonic_of_epoch))
+    return commits
+
+
+def _find_unconverged(stage: Stage) -> Iterator[str]:
+    rows: dict[str, str] = dict(stage.database.execute("SELECT code, label FROM app.entity").fetchall())
+    for code in stage.plan.codes:
+        committed = f'"label":"{rows[code]}"'.encode()
+        for number in range(stage.plan.servers):
+            status, body = stage.ask(number, "GET", f"/api/v1/entity/type/{code}")
+            if status != 200 or committed not in body:
+                yield f"server {number}: {code}"
+        try:
+            cached = stage.redis.get(f"entity:metadata:{code}")
+        except RedisError as error:
+            yield f"Redis: {error}"
+            continue
+        if isinstance(cached, bytes) and committed not in cached:
+            yield f"Redis: {code}"
+
+
+def _explain_failures(reads: ReadLog, windows: Sequence[Window]) -> Counter[str]:
+    outages = [window for window in windows if window.fault == "kill-servers"]
+    explained: Counter[str] = Counter()
+    for at, server, reason in reads.failures:
+        down = any(
+            window.target == server and window.begun <= at <= window.ended + OUTAGE_MARGIN_NS for window in outages
+        )
+        explained[f"{reason} (server down)" if down and not reason[:1].isdigit() else reason] += 1
+    if forgotten := reads.reasons.total() - len(reads.failures):
+        explained["not kept"] = forgotten
+    return explained

@@ -1,0 +1,297 @@
+"""
+The processes of one run: PostgreSQL, Valkey, web servers, relay, writers, readers. All of them end with this one.
+
+They are started from one thread alone, since the kernel ends them with the thread that started them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from redis import Redis
+from redis.exceptions import RedisError
+
+from pmo.embedded import running_engines
+from pmo.engines.engine import Engine
+from pmo.engines.postgres import program_folder
+from pmo.engines.valkey import running_valkey
+from pmo.listener import Listener
+from pmo.processes import start_process, stop_process
+from pmo.serve import server_command
+from tests.torture import readers, writer_orders
+from tests.torture.plan import Plan
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_LIMIT_SECONDS = 60
+STOP_LIMIT_SECONDS = 45
+CHECK_SECONDS = 0.02
+PORTS = (20_000, 30_000)
+"""Below those the kernel gives to clients: none of theirs may take the port of a server that is down."""
+READ_ON_NS = 500_000_000
+"""How long reads go on when no more writes begin."""
+QUIET_CODE = "quiet"
+"""An entity type that only the timed writes change."""
+OURS = (
+    "DATABASE_",
+    "REDIS_",
+    "CACHE_",
+    "DJANGO_SETTINGS_MODULE",
+    "SECRET_KEY",
+    "ENVIRONMENT",
+    "DATA_DIR",
+    "LOG_",
+    "DEBUG",
+)
+
+
+class StageFailed(Exception):
+    """A process did not start, or ended by itself; the message says which."""
+
+
+class Stage:
+    """A running system; made by `prepared_stage`."""
+
+    def __init__(self, plan: Plan, directory: Path, stack: contextlib.ExitStack) -> None:
+        self.plan, self.directory, self._stack = plan, directory, stack
+        self.redis_port = find_port()
+        self.ports = [find_port() for _ in range(plan.servers)]
+        endpoints = stack.enter_context(running_engines(directory / "postgres", engines=["postgres"], durable=False))
+        self.database_url = endpoints.database_url
+        self._valkey = stack.enter_context(contextlib.ExitStack())
+        self.valkey = self._start_valkey()
+        self.settings = "pmo.settings" if plan.algorithm == "ours" else "tests.torture.classic_settings"
+        self.environment = self._environment()
+        prepared = self.manage(sys.executable, "-m", "tests.torture.prepare", *plan.codes, QUIET_CODE)
+        self.token: str = json.loads(prepared)["token"]
+        self.redis = Redis(port=self.redis_port, socket_timeout=10, decode_responses=False)
+        self._stack.callback(self.redis.close)
+        self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
+        self.servers = [self._start_server(number) for number in range(plan.servers)]
+        self.relay = self._start_relay()
+        self.writer_host = self._start_host("tests.torture.writers", DATABASE_POOL_SIZE="0")
+        self.reader_host = self._start_host("tests.torture.readers")
+        self.wait_until(lambda: all(map(self.is_answering, range(plan.servers))) and self.is_relaying())
+        self.wait_until(lambda: (directory / "tests.torture.writers.out").read_text() == "ready\n")
+
+    # --- What the run does to it ---
+
+    def start_load(self, until_ns: int) -> None:
+        """Start readers and writers; the writers begin their last writes before `until_ns`, the readers end later."""
+        plan = self.plan
+        written = writer_orders.Orders(
+            ports=self.ports,
+            codes=plan.codes,
+            token=self.token,
+            database_url=self.database_url,
+            psql=str(program_folder() / "psql"),
+            kinds=writer_orders.kinds_of_writers(plan.writers, plan.faults),
+            faults=sorted(plan.faults),
+            hold_ms=plan.hold_ms,
+            pause_ms=plan.pause_ms,
+            until_ns=until_ns,
+            seed=plan.seed,
+            logs=str(self.directory),
+        )
+        self.orders = written
+        read = readers.Orders(
+            ports=self.ports,
+            codes=plan.codes,
+            token=self.token,
+            clients=plan.readers,
+            until_ns=until_ns + READ_ON_NS,
+            seed=plan.seed,
+            log=str(self.directory / "reads"),
+        )
+        give_orders(self.writer_host, written.json())
+        give_orders(self.reader_host, read.json())
+
+    def wait_for_load(self) -> None:
+        """Until the last write and the last read have ended."""
+        for host in (self.writer_host, self.reader_host):
+            try:
+                status = host.wait(STOP_LIMIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise StageFailed(f"{host.args!r} does not end") from None
+            if status:
+                raise StageFailed(f"{host.args!r} ended with status {status}: see {self.directory}")
+
+    def kill_server(self, number: int) -> None:
+        kill_group(self.servers[number])
+
+    def start_server(self, number: int) -> None:
+        self.servers[number] = self._start_server(number)
+
+    def kill_relay(self) -> None:
+        kill_group(self.relay)
+
+    def start_relay(self) -> None:
+        self.relay = self._start_relay()
+
+    def kill_valkey(self) -> None:
+        self.valkey.process.kill()
+        self._valkey.close()
+
+    def start_valkey(self) -> None:
+        self.valkey = self._start_valkey()
+
+    def writer_processes(self) -> dict[int, int]:
+        """The process of each writer's slot, as last announced."""
+        announced = (self.directory / "tests.torture.writers.out").read_text().splitlines()[1:]
+        return {int(slot): int(process) for slot, process in map(str.split, announced)}
+
+    # --- What can be seen of it ---
+
+    def is_answering(self, number: int) -> bool:
+        """Whether a server can be used."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.ask(number, "GET", "/healthz")[0] == 200
+        return False
+
+    def is_relaying(self) -> bool:
+        """Whether a relay works; the classic algorithm has none."""
+        if self.plan.algorithm != "ours":
+            return True
+        held = self.database.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted").fetchone()
+        return bool(held and held[0])
+
+    def is_redis_answering(self) -> bool:
+        with contextlib.suppress(RedisError):
+            return bool(self.redis.ping())
+        return False
+
+    def ask(self, number: int, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """One request to one server on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[number], timeout=10)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        with contextlib.closing(connection):
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+
+    def wait_until(self, ready: Any, seconds: float = START_LIMIT_SECONDS) -> None:
+        """Raises StageFailed if that takes longer, or a process has ended."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            for process in (*self.servers, self.relay):
+                if process is not None and process.poll() is not None:
+                    raise StageFailed(f"{process.args!r} ended with status {process.returncode}: see {self.directory}")
+            if time.monotonic() > deadline:
+                raise StageFailed(f"not ready after {seconds} s: see {self.directory}")
+            time.sleep(CHECK_SECONDS)
+
+    def manage(self, *command: str, check: bool = True) -> str:
+        """The output of a command in the environment of the servers."""
+        with (self.directory / "commands.err").open("ab") as errors:
+            ended = subprocess.run(
+                command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=errors, check=check, timeout=120
+            )
+        return ended.stdout.decode()
+
+    # --- Starting ---
+
+    def _start_valkey(self) -> Engine:
+        engine = self._valkey.enter_context(running_valkey(self.directory, port=self.redis_port, snapshots="3600 1"))
+        if int(engine.address) != self.redis_port:
+            raise StageFailed(f"port {self.redis_port} was taken while Redis was down")
+        return engine
+
+    def _start_server(self, number: int) -> subprocess.Popen[bytes]:
+        command = server_command(Listener(port=self.ports[number], workers=1))
+        return self._start(command, f"server-{number}")
+
+    def _start_relay(self) -> subprocess.Popen[bytes] | None:
+        if self.plan.algorithm != "ours":
+            return None
+        return self._start([sys.executable, "manage.py", "relay_invalidations"], "relay", DATABASE_POOL_SIZE="0")
+
+    def _start_host(self, module: str, **environment: str) -> subprocess.Popen[bytes]:
+        """A process that gets ready and waits for its orders."""
+        return self._start([sys.executable, "-m", module], module, subprocess.PIPE, **environment)
+
+    def _start(
+        self, command: list[str], name: str, stdin: int = subprocess.DEVNULL, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        with (self.directory / f"{name}.out").open("ab") as out, (self.directory / f"{name}.err").open("ab") as err:
+            process = start_process(
+                command,
+                farewell=signal.SIGTERM,
+                cwd=ROOT,
+                env=self.environment | environment,
+                stdin=stdin,
+                stdout=out,
+                stderr=err,
+            )
+        self._stack.callback(_end, process)
+        return process
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        return inherited | {
+            "DJANGO_SETTINGS_MODULE": self.settings,
+            "DATA_DIR": str(self.directory),
+            "SECRET_KEY": "only for this run, and for nobody outside of this machine",
+            "DATABASE_URL": self.database_url,
+            "REDIS_HOST": "127.0.0.1",
+            "REDIS_PORT": str(self.redis_port),
+            "CACHE_HOLD_MS": str(self.plan.hold_ms),
+            "CACHE_WRITE_POLICY": self.plan.write_policy,
+            "CACHE_AUDIT_SECONDS": "0",  # nothing may be repaired before it is judged
+            "ACCESS_TOKEN_MINUTES": "1440",
+            "LOG_LEVEL": "WARNING",
+        }
+
+
+@contextlib.contextmanager
+def prepared_stage(plan: Plan, directory: Path) -> Iterator[Stage]:
+    """Start everything but the load; whatever happens, nothing is left running."""
+    with contextlib.ExitStack() as stack:
+        stage = Stage(plan, directory, stack)
+        stack.callback(_wake, stage)
+        yield stage
+
+
+def give_orders(host: subprocess.Popen[bytes], orders: str) -> None:
+    assert host.stdin is not None
+    with host.stdin:
+        host.stdin.write(orders.encode())
+
+
+def kill_group(process: subprocess.Popen[bytes] | None) -> None:
+    """SIGKILL to a process and its children, at once."""
+    if process is not None and process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def find_port() -> int:
+    """A free port that the kernel gives to nobody by itself."""
+    while True:
+        port = random.SystemRandom().randrange(*PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    stop_process(process, signal.SIGTERM)
+
+
+def _wake(stage: Stage) -> None:
+    """A stopped process can't be asked to end."""
+    if stage.valkey.process.poll() is None:
+        stage.valkey.process.send_signal(signal.SIGCONT)

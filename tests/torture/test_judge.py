@@ -1,0 +1,167 @@
+"""The judge sees what it is to see, and nothing else, in histories written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.torture.judge import Commit, History, Stairs, Verdict, judge
+from tests.torture.records import ACKNOWLEDGED, KILLED, SOURCES, ReadLog, Window, Write
+
+MS = 1_000_000
+Moment = tuple[int, int, int]
+
+
+def reads_of(*reads: Moment, key: int = 0) -> ReadLog:
+    """A log of reads given as (start in ms, end in ms, version)."""
+    log = ReadLog()
+    for start, end, version in reads:
+        log.add(key, start * MS, end * MS, version=version, source=SOURCES.index("L2"), server=0)
+    return log
+
+
+def write(
+    version: int, start: int, end: int | None, outcome: str = ACKNOWLEDGED, *, kind: str = "patch", key: int = 0
+) -> Write:
+    return Write(key, version, kind, 0, start * MS, None if end is None else end * MS, outcome)
+
+
+def verdict_on(
+    reads: ReadLog,
+    *writes: Write,
+    order: Sequence[int],
+    windows: Sequence[Window] = (),
+    hold_ms: int = 5_000,
+    noted: int = 0,
+) -> Verdict:
+    commits = {0: [Commit(version, noted * MS) for version in order]}
+    return judge(History(reads, writes, commits, windows, hold_ms))
+
+
+def test_a_read_that_began_before_the_acknowledgement_may_give_the_older_version() -> None:
+    verdict = verdict_on(reads_of((109, 300, 0)), write(1, 10, 110), order=[0, 1])
+    assert (verdict.reads, verdict.stale, verdict.inversions) == (1, 0, 0)
+
+
+def test_a_read_that_began_after_the_acknowledgement_and_gives_the_older_version_is_stale() -> None:
+    verdict = verdict_on(reads_of((111, 112, 0)), write(1, 10, 110), order=[0, 1])
+    assert (verdict.stale, verdict.stale_ms) == (1, [1.0])
+
+
+def test_staleness_counts_from_the_first_acknowledgement_that_made_the_version_old() -> None:
+    verdict = verdict_on(reads_of((150, 151, 0)), write(1, 10, 110), write(2, 20, 140), order=[0, 1, 2])
+    assert verdict.stale_ms == [40.0]
+
+
+def test_commit_order_counts_not_the_order_of_acknowledgements() -> None:
+    first_acknowledged_last = [write(2, 10, 100), write(1, 20, 130)]
+    assert verdict_on(reads_of((140, 141, 2)), *first_acknowledged_last, order=[0, 1, 2]).stale == 0
+    assert verdict_on(reads_of((140, 141, 1)), *first_acknowledged_last, order=[0, 1, 2]).stale == 1
+
+
+def test_a_write_whose_writer_never_learned_of_it_makes_nothing_stale_but_may_be_seen() -> None:
+    for outcome, end in (("unknown:reset", 110), (KILLED, None)):
+        reads = reads_of((120, 121, 0), (130, 131, 1))
+        verdict = verdict_on(reads, write(1, 10, end, outcome), order=[0, 1])
+        assert (verdict.stale, verdict.phantoms, verdict.inversions) == (0, 0, 0)
+
+
+def test_older_after_newer_is_an_inversion_even_if_nothing_was_acknowledged() -> None:
+    reads = reads_of((20, 21, 1), (22, 23, 0))
+    verdict = verdict_on(reads, write(1, 10, None, KILLED), order=[0, 1])
+    assert (verdict.inversions, verdict.inversion_ms, verdict.stale) == (1, [1.0], 0)
+
+
+def test_reads_that_overlap_have_no_order() -> None:
+    reads = reads_of((20, 25, 1), (25, 30, 0), (24, 40, 0))
+    assert verdict_on(reads, write(1, 10, 110), order=[0, 1]).inversions == 0
+
+
+def test_an_inversion_is_excused_only_while_the_hold_was_lost() -> None:
+    reads = reads_of((90, 91, 1), (92, 93, 0))
+    written = write(1, 10, 110)
+    flushed, later = Window("flushdb", 50 * MS, 51 * MS), Window("flushdb", 200 * MS, 201 * MS)
+    stopped = Window("stop-redis", 50 * MS, 51 * MS)
+    assert verdict_on(reads, written, order=[0, 1], windows=[flushed]).excused == 1
+    assert verdict_on(reads, written, order=[0, 1], windows=[later]).inversions == 1
+    assert verdict_on(reads, written, order=[0, 1], windows=[stopped]).inversions == 1
+    assert verdict_on(reads, written, order=[0, 1], hold_ms=100).excused == 1
+    assert verdict_on(reads, written, order=[0, 1], hold_ms=101).inversions == 1
+
+
+def test_an_excused_write_does_not_excuse_an_inversion_against_another() -> None:
+    reads = reads_of((220, 221, 2), (222, 223, 0))
+    flushed = Window("flushdb", 50 * MS, 51 * MS)
+    verdict = verdict_on(reads, write(1, 10, 110), write(2, 120, 230), order=[0, 1, 2], windows=[flushed])
+    assert (verdict.inversions, verdict.excused) == (1, 0)
+
+
+def test_a_lost_hold_excuses_no_stale_read() -> None:
+    flushed = Window("flushdb", 50 * MS, 51 * MS)
+    assert verdict_on(reads_of((111, 112, 0)), write(1, 10, 110), order=[0, 1], windows=[flushed]).stale == 1
+
+
+def test_only_silence_for_the_whole_write_budget_is_the_announced_exception() -> None:
+    silence = Window("stop-redis", 20 * MS, 2_900 * MS)
+    tried_throughout = write(1, 10, 2_100)
+    verdict = verdict_on(reads_of((2_950, 2_951, 0)), tried_throughout, order=[0, 1], windows=[silence])
+    assert (verdict.stale, verdict.announced) == (0, 1)
+    assert verdict_on(reads_of((2_950, 2_951, 0)), tried_throughout, order=[0, 1]).stale == 1
+    quick = write(1, 10, 1_900)
+    assert verdict_on(reads_of((2_950, 2_951, 0)), quick, order=[0, 1], windows=[silence]).stale == 1
+
+
+def test_a_version_that_was_rolled_back_is_a_phantom_to_its_readers() -> None:
+    verdict = verdict_on(reads_of((120, 121, 7)), write(7, 10, 110, "rolled-back"), order=[0])
+    assert (verdict.phantoms, verdict.stale, verdict.lost) == (1, 0, 0)
+
+
+def test_a_version_of_another_key_is_a_phantom() -> None:
+    commits = {0: [Commit(0, 0)], 1: [Commit(0, 0), Commit(5, 0)]}
+    assert judge(History(reads_of((120, 121, 5)), [write(5, 10, 110, key=1)], commits)).phantoms == 1
+
+
+def test_an_acknowledged_write_that_was_never_committed_is_lost() -> None:
+    assert verdict_on(reads_of(), write(1, 10, 110), order=[0]).lost == 1
+
+
+def test_changes_behind_django_are_measured_apart() -> None:
+    reads = reads_of((105, 106, 0), (130, 131, 0), (160, 161, 1))
+    verdict = verdict_on(reads, write(1, 10, 100, kind="raw"), order=[0, 1])
+    assert (verdict.stale, verdict.raw_stale, verdict.raw_lags) == (0, 2, [30.0])
+
+
+def test_a_change_behind_django_that_nobody_missed_has_no_lag() -> None:
+    verdict = verdict_on(reads_of((120, 121, 1)), write(1, 10, 100, kind="raw"), order=[0, 1])
+    assert (verdict.raw_stale, verdict.raw_lags, verdict.calm_raw_lags) == (0, [0.0], [0.0])
+
+
+def test_the_lag_is_calm_only_if_nothing_was_done_to_the_relay_meanwhile() -> None:
+    relay = Window("kill-relay", 110 * MS, 115 * MS)
+    verdict = verdict_on(reads_of((130, 131, 0)), write(1, 10, 100, kind="raw"), order=[0, 1], windows=[relay])
+    assert (verdict.raw_lags, verdict.calm_raw_lags) == ([30.0], [])
+
+
+def test_an_inversion_against_a_change_behind_django_is_counted_apart() -> None:
+    reads = reads_of((110, 111, 1), (112, 113, 0))
+    verdict = verdict_on(reads, write(1, 10, 100, kind="raw"), order=[0, 1])
+    assert (verdict.inversions, verdict.raw_inversions) == (0, 1)
+
+
+def test_a_django_write_after_a_change_behind_its_back_covers_it() -> None:
+    written = [write(1, 10, 100, kind="raw"), write(2, 110, 200)]
+    assert verdict_on(reads_of((210, 211, 1)), *written, order=[0, 1, 2]).stale == 1
+    assert verdict_on(reads_of((210, 211, 0)), *written, order=[0, 1, 2]).stale == 1
+
+
+def test_each_key_is_judged_by_its_own_history() -> None:
+    reads = reads_of((120, 121, 0), key=1)
+    reads.add(0, 120 * MS, 121 * MS, version=1, source=SOURCES.index("L1"), server=2)
+    commits = {0: [Commit(0, 0), Commit(1, 0)], 1: [Commit(0, 0)]}
+    verdict = judge(History(reads, [write(1, 10, 110)], commits))
+    assert (verdict.stale, verdict.sources) == (0, {"L1": 1, "L2": 1})
+
+
+def test_stairs_only_climb() -> None:
+    stairs = Stairs([(30, 2), (10, 3), (20, 1), (40, 5)])
+    assert [stairs.before(time) for time in (10, 11, 35, 41)] == [-1, 3, 3, 5]
+    assert [stairs.since(place) for place in (0, 2, 3, 4)] == [10, 10, 40, 40]

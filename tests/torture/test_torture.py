@@ -1,0 +1,75 @@
+"""The short version of `make torture`: it finds nothing wrong with ours, and can find what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.torture.plan import FAULTS, Plan
+from tests.torture.run import run_torture
+from tests.torture.stage import ROOT
+
+START_LIMIT_SECONDS = 90
+STOP_LIMIT_SECONDS = 30
+
+
+def test_no_read_is_stale_while_everything_fails() -> None:
+    outcome = run_torture(Plan(seconds=20, faults=frozenset(FAULTS), quiet_writes=0))
+    assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples)
+    assert len({window.fault for window in outcome.windows}) > 5
+    assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
+    assert {"L1", "L2", "DB", "BYPASS"} <= outcome.verdict.sources.keys()
+    assert outcome.verdict.outcomes["acknowledged"] > 50
+    assert outcome.verdict.reads > 1_000
+
+
+def test_the_classic_algorithm_is_found_to_be_stale() -> None:
+    outcome = run_torture(
+        Plan(seconds=6, faults=frozenset({"kill-redis"}), algorithm="classic", servers=2, quiet_writes=0)
+    )
+    assert outcome.verdict.stale > 0
+    assert outcome.verdict.sources.keys() == {"L2", "DB"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_running(blow: signal.Signals, tmp_path: Path) -> None:
+    directory = tmp_path / "kept"
+    options = ["--servers=1", "--faults=raw", "--quiet-writes=0", f"--keep={directory}"]
+    command = [sys.executable, "-m", "tests.torture", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as harness:
+        try:
+            _wait_until(lambda: any(directory.glob("*/writer-*.log")), START_LIMIT_SECONDS)
+            assert len(_processes_of(directory)) > 10
+        finally:
+            harness.send_signal(blow)
+        assert harness.wait(STOP_LIMIT_SECONDS) in (130, -signal.SIGKILL)
+    _wait_until(lambda: not _processes_of(directory), STOP_LIMIT_SECONDS)
+
+
+def _processes_of(directory: Path) -> list[str]:
+    """The processes that have to do with a directory, by their command lines, variables or working directories."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            said += os.readlink(process / "cwd").encode()
+        except OSError:
+            continue
+        if str(directory).encode() in said:
+            found.append(process.name)
+    return found
+
+
+def _wait_until(ready: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,42 @@
+"""What writer processes are told, and which kind each one is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Orders:
+    """For all writers of a run."""
+
+    ports: list[int]
+    codes: list[str]
+    token: str
+    database_url: str
+    psql: str
+    kinds: list[str]
+    faults: list[str]
+    hold_ms: int
+    pause_ms: int
+    until_ns: int
+    seed: int
+    logs: str
+    settings: str = field(default="pmo.settings")
+
+    def json(self) -> str:
+        return json.dumps(asdict(self))
+
+    def log_of(self, slot: int) -> Path:
+        """Where the writer in `slot` notes its writes, in all its lives."""
+        return Path(self.logs) / f"writer-{slot}.log"
+
+
+def kinds_of_writers(writers: int, faults: Sequence[str] | frozenset[str]) -> list[str]:
+    """HTTP and ORM writers by turns; the sixth writes behind Django's back, if that is asked for."""
+    kinds = ["http" if slot % 2 == 0 else "orm" for slot in range(writers)]
+    if "raw" in faults:
+        kinds[-1] = "raw"
+    return kinds
