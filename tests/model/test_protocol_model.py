@@ -33,6 +33,7 @@ REMOVALS = {
     Piece.FRESH_HOLD_ID: (DJANGO_ONLY, "writer 1: its hold command runs a second time"),
     Piece.INVALIDATE_ENDS_ALONENESS: (Scope(), "relay: invalidates for v2 of writer 2"),
     Piece.REFUSED_RELEASE_DRAINS: (RESTART_AND_FLUSH, "writer 1: releases -> connection refused"),
+    Piece.REFUSED_HOLD_IS_TOLD: (RESTART, "writer 1: finds Redis silent and gives up, since it has no hold there"),
     Piece.REFUSED_MEANS_GONE: (RESTART, "Redis: is back as it was"),
     Piece.COMMIT_IN_DOUBT_KEEPS_HOLD: (HOLDS_KEPT, "writer 1: loses the connection during COMMIT, releases"),
 }

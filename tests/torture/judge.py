@@ -20,6 +20,8 @@ from tests.torture.records import SOURCES, ReadLog, Window, Write
 
 MS = 1_000_000
 EXAMPLES = 20
+BEGUN_BEFORE_MS = 100
+"""How long before the silence the writer's first attempt may have begun."""
 COMMIT_LIMIT_MS = 100
 """How long after its row changed a short write is surely committed, where nobody lived to say so."""
 
@@ -192,6 +194,7 @@ class _KeyJudge:
             self._show(f"stale by {late_ms:.1f} ms", index)
         elif place < self.all_acknowledged.before(started):
             self.verdict.announced += 1
+            self._show("stale as announced", index)
 
     def _judge_order(self, index: int, place: int, started: int, seen: Stairs) -> None:
         newest = seen.before(started)
@@ -235,13 +238,14 @@ class _KeyJudge:
         return not any(window.touches(write.started, end) for window in lost)
 
     def _was_silent(self, write: Write) -> bool:
-        """Whether Redis may have been silent for as long as the writer tries to take its hold, or to release it."""
+        """Whether Redis was silent for as long as the writer tries to take its hold, or to release it."""
         ended = write.ended or write.started
-        if ended - write.started < WRITE_BUDGET_MS * MS:
-            return False
-        return any(
-            window.fault == "stop-redis" and window.touches(write.started, ended) for window in self.history.windows
-        )
+        silences = [
+            min(ended, window.ended) - max(write.started, window.begun)
+            for window in self.history.windows
+            if window.fault == "stop-redis"
+        ]
+        return max(silences, default=0) >= (WRITE_BUDGET_MS - BEGUN_BEFORE_MS) * MS
 
     def _show(self, what: str, index: int) -> None:
         reads = self.history.reads

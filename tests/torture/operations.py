@@ -40,8 +40,13 @@ class Writer:
         return sorted(self.random.sample(range(len(self.orders.codes)), min(count, len(self.orders.codes))))
 
     @contextlib.contextmanager
-    def noted(self, keys: list[int], kind: str, server: int = -1) -> Iterator[str]:
-        """One version's life; yields its label."""
+    def noted(self, keys: list[int], kind: str, server: int = -1, *, within: bool = False) -> Iterator[str]:
+        """
+        One version's life; yields its label.
+
+        Args:
+            within: another version's transaction, which fails as well if this one does.
+        """
         self.version += 1
         version = self.version
         self.log.begin(keys, version, kind, server)
@@ -51,6 +56,8 @@ class Writer:
             self.log.end(version, "rolled-back")
         except Exception as error:
             self.log.end(version, f"failed:{error if isinstance(error, HttpRefused) else type(error).__name__}")
+            if within:
+                raise
             self.recover()
         else:
             self.log.end(version, ACKNOWLEDGED)
@@ -179,7 +186,7 @@ class OrmWriter(Writer):
         keys = self.choose()
         with self.noted(keys, "savepoint") as label, transaction.atomic():
             self._change(keys[0], label)
-            with self.noted(keys, "rollback") as inner, transaction.atomic():
+            with self.noted(keys, "rollback", within=True) as inner, transaction.atomic():
                 self._change(keys[0], inner)
                 raise RolledBack
 

@@ -124,6 +124,9 @@ def test_only_silence_for_the_whole_write_budget_is_the_announced_exception() ->
     assert verdict_on(reads_of((2_950, 2_951, 0)), tried_throughout, order=[0, 1]).stale == 1
     quick = write(1, 10, 1_900)
     assert verdict_on(reads_of((2_950, 2_951, 0)), quick, order=[0, 1], windows=[silence]).stale == 1
+    short_silence = Window("stop-redis", 300 * MS, 2_000 * MS)
+    verdict = verdict_on(reads_of((2_950, 2_951, 0)), tried_throughout, order=[0, 1], windows=[short_silence])
+    assert (verdict.stale, verdict.announced) == (1, 0)
 
 
 def test_a_version_that_was_rolled_back_is_a_phantom_to_its_readers() -> None:

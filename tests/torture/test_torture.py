@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture.plan import Plan
+from tests.torture.plan import FAULTS, Plan
 from tests.torture.run import run_torture
 from tests.torture.stage import ROOT
 
@@ -20,14 +20,10 @@ START_LIMIT_SECONDS = 90
 STOP_LIMIT_SECONDS = 30
 
 
-FAULTS_IN_SHORT = frozenset({"kill-writers", "rollback", "bulk", "raw", "kill-relay"})
-"""All faults at once run by `make torture`: one such run in five has shown stale reads that are not explained yet."""
-
-
-def test_no_read_is_stale_while_writers_die_and_change_much() -> None:
-    outcome = run_torture(Plan(seconds=20, faults=FAULTS_IN_SHORT, quiet_writes=0))
+def test_no_read_is_stale_whatever_happens() -> None:
+    outcome = run_torture(Plan(seconds=20, faults=frozenset(FAULTS), quiet_writes=0))
     assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples)
-    assert {window.fault for window in outcome.windows} & FAULTS_IN_SHORT
+    assert len({window.fault for window in outcome.windows}) > 2
     assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
     assert {"L1", "L2", "DB", "BYPASS"} <= outcome.verdict.sources.keys()
     assert outcome.verdict.outcomes["acknowledged"] > 50
