@@ -2,6 +2,8 @@
 System checks: what would break the promise, said before it does.
 
     cache_layer.E001  a lookup's model has no triggers: changes behind Django's back would go unnoticed
+    cache_layer.E002  a setting of CACHE_LAYER is unknown or cannot be used
+    cache_layer.E003  the cache alias is not in CACHES, or its entries have no end
     cache_layer.W001  the server may evict holds
     cache_layer.W002  the server keeps snapshots or a log of what is purged at its restart anyway
     cache_layer.W003  the server could not be asked
@@ -11,11 +13,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from redis.exceptions import RedisError
 
 from cache_layer.connection import get_writer_client
+from cache_layer.errors import InvalidOptions
 from cache_layer.lookup import registered_lookups
+from cache_layer.options import Options
 
 
 @register(Tags.models)
@@ -31,6 +36,28 @@ def check_triggers(**_: Any) -> list[CheckMessage]:
         for lookup in registered_lookups()
         if "record_row" not in {trigger.name for trigger in getattr(lookup.model._meta, "triggers", ())}
     ]
+
+
+@register(Tags.caches)
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """The settings can be used; else the first read or write would fail."""
+    try:
+        alias = Options.of(getattr(settings, "CACHE_LAYER", {})).cache_alias
+    except InvalidOptions as error:
+        hint = "Correct it in the settings, or in the environment variable it is read from."
+        return [Error(str(error), hint=hint, id="cache_layer.E002")]
+    if alias not in settings.CACHES:
+        hint = "Add it to CACHES, with BACKEND 'cache_layer.backend.CoherentCache'."
+        return [
+            Error(
+                f"CACHE_LAYER['cache_alias'] is {alias!r}: CACHES has no such alias.", hint=hint, id="cache_layer.E003"
+            )
+        ]
+    ttl = settings.CACHES[alias].get("TIMEOUT")
+    if not isinstance(ttl, int) or ttl < 1:
+        hint = "Set it to whole seconds, 1 or more: the TTL bounds what nobody invalidates."
+        return [Error(f"CACHES[{alias!r}]['TIMEOUT'] is {ttl!r}.", hint=hint, id="cache_layer.E003")]
+    return []
 
 
 @register(Tags.caches, deploy=True)

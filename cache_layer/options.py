@@ -13,6 +13,7 @@ from django.conf import settings
 from cache_layer.errors import InvalidOptions
 
 WritePolicy = Literal["available", "strict"]
+MAY_BE_ZERO = ("local_lease_ms", "express_lane", "absent_ttl_seconds", "audit_seconds")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Options:
         cache_alias: the alias in `CACHES` whose connection pool is used.
         local_lease_ms: `L`, how long a copy in this process's memory may be used; 0 keeps none.
         local_entries: how many copies this process keeps at most.
+        express_lane: how many responses the express lane keeps at most; 0 switches it off.
         hold_ms: `H`, how long a writer's hold outlives a writer that died.
         fill_lease_ms: how long a reader may take to load a value before another may try.
         fill_wait_ms: how long a reader waits for another's fill before it reads the database itself.
@@ -40,6 +42,7 @@ class Options:
     cache_alias: str = "entity_metadata"
     local_lease_ms: int = 50
     local_entries: int = 10_000
+    express_lane: int = 1_000
     hold_ms: int = 5_000
     fill_lease_ms: int = 2_000
     fill_wait_ms: int = 200
@@ -69,7 +72,7 @@ class Options:
                 if value not in ("available", "strict"):
                     raise InvalidOptions(f"CACHE_LAYER['write_policy'] is {value!r}: use 'available' or 'strict'.")
             elif name != "cache_alias":
-                least = 0 if name in ("local_lease_ms", "absent_ttl_seconds", "audit_seconds") else 1
+                least = 0 if name in MAY_BE_ZERO else 1
                 if not isinstance(value, int) or isinstance(value, bool) or value < least:
                     raise InvalidOptions(f"CACHE_LAYER[{name!r}] is {value!r}: use a whole number, {least} or more.")
         options = cls(**values)

@@ -92,11 +92,17 @@ REDIS_PASSWORD = env.str("REDIS_PASSWORD", default="") or None
 
 CACHE_LAYER: dict[str, Any] = {
     "local_lease_ms": env.int("CACHE_LOCAL_LEASE_MS", default=Options.local_lease_ms),
+    "local_entries": env.int("CACHE_LOCAL_ENTRIES", default=Options.local_entries),
+    "express_lane": env.int("CACHE_EXPRESS_LANE", default=Options.express_lane),
     "hold_ms": env.int("CACHE_HOLD_MS", default=Options.hold_ms),
+    "fill_lease_ms": env.int("CACHE_FILL_LEASE_MS", default=Options.fill_lease_ms),
+    "fill_wait_ms": env.int("CACHE_FILL_WAIT_MS", default=Options.fill_wait_ms),
     "socket_timeout_ms": env.int("CACHE_SOCKET_TIMEOUT_MS", default=Options.socket_timeout_ms),
+    "max_connections": env.int("CACHE_MAX_CONNECTIONS", default=Options.max_connections),
     "write_policy": env.str("CACHE_WRITE_POLICY", default=Options.write_policy),
     "write_budget_ms": env.int("CACHE_WRITE_BUDGET_MS", default=Options.write_budget_ms),
     "absent_ttl_seconds": env.int("CACHE_ABSENT_TTL_SECONDS", default=Options.absent_ttl_seconds),
+    "absent_entries": env.int("CACHE_ABSENT_ENTRIES", default=Options.absent_entries),
     "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),
 }
 
@@ -115,7 +121,11 @@ _redis = {
 CACHES: dict[str, dict[str, Any]] = {
     "default": {**_redis, "TIMEOUT": 60, "KEY_PREFIX": "default"},
     "sessions": {**_redis, "TIMEOUT": 3600, "KEY_PREFIX": "sessions"},
-    "entity_metadata": {**_redis, "BACKEND": "cache_layer.backend.CoherentCache", "TIMEOUT": 300},
+    "entity_metadata": {
+        **_redis,
+        "BACKEND": "cache_layer.backend.CoherentCache",
+        "TIMEOUT": env.int("CACHE_TTL_SECONDS", default=300),
+    },
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_CACHE_ALIAS = "sessions"
@@ -146,6 +156,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pmo.compression.CompressionMiddleware",
     "pmo.middleware.ServiceUnavailableMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -50,4 +50,4 @@ def _after_change(using: str, **_: Any) -> None:
 
 
 def _after_request(**_: Any) -> None:
-    release_abandoned()
+    release_abandoned(idle=True)

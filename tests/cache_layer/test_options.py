@@ -1,9 +1,17 @@
 """Settings of the cache layer."""
 
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from cache_layer.errors import InvalidOptions
 from cache_layer.options import Options
+from tests.platform.running import bare_environment
+from tests.servers import ROOT
 
 
 @pytest.mark.parametrize(
@@ -26,3 +34,29 @@ def test_a_mistake_is_named_with_what_would_do(values: dict[str, object], messag
 def test_nothing_set_gives_the_designs_values() -> None:
     options = Options.of({})
     assert (options.local_lease_ms, options.hold_ms) == (50, 5_000)
+
+
+SHOW = """
+import json
+from pmo import settings
+print(json.dumps([settings.CACHE_LAYER, settings.CACHES["entity_metadata"]["TIMEOUT"]]))
+"""
+
+
+def test_every_setting_but_the_alias_has_an_environment_variable_that_the_readme_names(tmp_path: Path) -> None:
+    numbers = {field.name: field.default + 1 for field in fields(Options) if isinstance(field.default, int)}
+    wanted = numbers | {"write_policy": "strict"}
+    assert {field.name for field in fields(Options)} == {"cache_alias", *wanted}
+    variables = {f"CACHE_{name.upper()}": str(value) for name, value in wanted.items()} | {"CACHE_TTL_SECONDS": "301"}
+    loaded = subprocess.run(
+        [sys.executable, "-c", SHOW],
+        cwd=ROOT,
+        env=bare_environment(**variables, DATA_DIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(loaded.stdout) == [wanted, 301]
+    readme = (ROOT / "README.md").read_text()
+    assert [variable for variable in variables if f"`{variable}`" not in readme] == []

@@ -1,0 +1,133 @@
+"""Asynchronous views: what they write through `sync_to_async` is held and released in the thread that does it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.core.handlers.asgi import ASGIHandler
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
+from redis import Redis
+
+from cache_layer import pending
+from cache_layer.keys import holds_key
+from cache_layer.reads import Source, read_entry
+from entities.lookups import ENTITY
+from entities.models import Entity
+from tests.conftest import make_entity
+from tests.threads import in_another_thread
+
+KEY = "entity:metadata:project"
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+@pytest.fixture(autouse=True)
+def _project(committed_db: None) -> None:
+    make_entity("project", label="Old")
+
+
+def rename(label: str = "New") -> None:
+    row = Entity.objects.get(code="project")
+    row.label = label
+    row.save()
+
+
+def read() -> tuple[str, Source]:
+    found = read_entry(ENTITY, "project")
+    assert found.document is not None
+    return found.document.label, found.source
+
+
+def run_async(*views: Callable[..., Any]) -> list[int]:
+    """Answer one request of each view at once, in one event loop and as an ASGI server would; gives the statuses."""
+    patterns = tuple(path(str(number), view) for number, view in enumerate(views))
+
+    async def answer(number: int) -> int:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": f"/{number}",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+        server: Any = ApplicationCommunicator(ASGIHandler(), scope)  # type: ignore[no-untyped-call] # asgiref has no types
+        await server.send_input({"type": "http.request"})
+        status = (await server.receive_output(timeout=10))["status"]
+        await server.receive_output(timeout=10)
+        await server.wait(timeout=10)
+        return int(status)
+
+    async def answer_all() -> list[int]:
+        return await asyncio.gather(*(answer(number) for number in range(len(views))))
+
+    with override_settings(ROOT_URLCONF=patterns):
+        return asyncio.run(answer_all())
+
+
+def test_an_async_view_that_saves_reads_its_write_and_leaves_no_hold(redis_client: Redis) -> None:
+    async def view(request: HttpRequest) -> HttpResponse:
+        row = await Entity.objects.aget(code="project")
+        row.label = "New"
+        await row.asave()
+        assert (await sync_to_async(read)())[0] == "New"
+        await sync_to_async(rename)("Newer")
+        assert (await sync_to_async(read)())[0] == "Newer"
+        return HttpResponse()
+
+    assert run_async(view) == [200]
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert in_another_thread(read)[0] == "Newer"
+
+
+def test_an_async_view_that_was_rolled_back_leaves_no_hold(redis_client: Redis) -> None:
+    def fail() -> None:
+        with transaction.atomic():
+            rename("Never")
+            raise RuntimeError
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        with pytest.raises(RuntimeError):
+            await sync_to_async(fail)()
+        assert redis_client.exists(holds_key(KEY)) == 1
+        return HttpResponse()
+
+    assert run_async(view) == [200]
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert read()[0] == "Old"
+
+
+def test_async_views_in_one_event_loop_do_not_see_each_others_uncommitted_rows(redis_client: Redis) -> None:
+    saved, seen = threading.Event(), threading.Event()
+
+    def save_slowly() -> None:
+        with transaction.atomic():
+            rename()
+            saved.set()
+            assert seen.wait(10)
+            assert read()[0] == "New"
+
+    async def writing(request: HttpRequest) -> HttpResponse:
+        await sync_to_async(save_slowly)()
+        return HttpResponse()
+
+    def read_meanwhile() -> tuple[str, Source, bool]:
+        assert saved.wait(10)
+        return *read(), pending.is_ours(KEY)
+
+    async def reading(request: HttpRequest) -> HttpResponse:
+        assert await sync_to_async(read_meanwhile)() == ("Old", Source.BYPASS, False)
+        seen.set()
+        return HttpResponse()
+
+    assert run_async(writing, reading) == [200, 200]
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert read() == ("New", Source.REDIS)

@@ -1,0 +1,169 @@
+"""Django's transactions, and tests in one that never ends: a hold ends with its own transaction."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+from django.core.signals import request_finished
+from django.db import transaction
+from django.db.models.signals import pre_save
+from django.test import TestCase
+from redis import Redis
+
+from cache_layer import pending
+from cache_layer.connection import get_redis_client
+from cache_layer.keys import holds_key
+from cache_layer.local_store import find_copy
+from cache_layer.reads import Source, read_entry
+from entities.lookups import ENTITY
+from entities.models import Entity
+from tests.conftest import make_entity
+from tests.threads import in_another_thread
+
+KEY, TASK_KEY = "entity:metadata:project", "entity:metadata:task"
+
+
+@pytest.fixture
+def project(committed_db: None) -> Entity:
+    return make_entity("project", label="Old")
+
+
+def change(row: Entity, label: str) -> None:
+    row.label = label
+    row.save()
+
+
+def label(code: str = "project") -> str | None:
+    document = read_entry(ENTITY, code).document
+    return document.label if document else None
+
+
+def source() -> Source:
+    return read_entry(ENTITY, "project").source
+
+
+def roll_back(code: str) -> None:
+    with transaction.atomic():
+        change(Entity(code=code, label_plural="", icon="Flag"), "Never")
+        transaction.set_rollback(True)
+
+
+# --- on_commit, savepoints, nested atomic -----------------------------------------------------------------------------
+
+
+def test_others_read_the_new_value_in_callbacks_before_and_after_the_release(project: Entity) -> None:
+    seen: list[str | None] = []
+    assert label() == "Old"
+    with transaction.atomic():
+        transaction.on_commit(lambda: seen.append(in_another_thread(label)))
+        change(project, "New")
+        transaction.on_commit(lambda: seen.append(in_another_thread(label)))
+    assert seen == ["New", "New"]
+
+
+def test_a_callback_that_writes_before_the_release_leaves_its_own_value(project: Entity, redis_client: Redis) -> None:
+    with transaction.atomic():
+        transaction.on_commit(lambda: change(project, "Newest"))
+        change(project, "New")
+    assert label() == in_another_thread(label) == "Newest"
+    assert redis_client.exists(holds_key(KEY)) == 0
+
+
+def test_a_callback_that_fails_and_ends_those_after_it_leaves_nothing_old(project: Entity, redis_client: Redis) -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        transaction.on_commit(lambda: 1 / 0)
+        change(project, "New")
+    assert (label(), in_another_thread(label)) == ("New", "New")
+    request_finished.send(None)
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert label() == "New"
+
+
+def test_the_end_of_an_inner_atomic_block_releases_nothing(project: Entity) -> None:
+    with transaction.atomic():
+        with transaction.atomic():
+            change(project, "New")
+        make_entity("task")
+        assert (in_another_thread(label), in_another_thread(source)) == ("Old", Source.BYPASS)
+    assert (label(), source()) == ("New", Source.LOCAL)
+
+
+def test_an_inner_block_that_ended_well_is_undone_with_the_outer_one(project: Entity, redis_client: Redis) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        with transaction.atomic():
+            change(project, "Never")
+        raise RuntimeError
+    request_finished.send(None)
+    assert redis_client.exists(KEY, holds_key(KEY)) == 0
+    assert label() == "Old"
+
+
+def test_a_savepoint_rolled_back_leaves_the_keys_of_the_outer_block_held(project: Entity, redis_client: Redis) -> None:
+    with transaction.atomic():
+        change(project, "New")
+        roll_back("task")
+        make_entity("wiki")
+        assert redis_client.exists(holds_key(KEY)) == 1
+        assert (label(), in_another_thread(label)) == ("New", "Old")
+    assert (label(), label("task")) == ("New", None)
+
+
+@pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "atomic"])
+def test_a_save_inside_another_saves_signal_leaves_the_outer_one_its_hold(
+    project: Entity, redis_client: Redis, atomic: bool
+) -> None:
+    """Else a reader would cache the old row, or keep it in its memory, before the outer save changes it."""
+    seen: list[str | None] = []
+
+    def save_another(instance: Entity, **_: object) -> None:
+        if instance.code == "project":
+            with transaction.atomic() if atomic else nullcontext():
+                make_entity("task")
+            seen.append(in_another_thread(label))
+
+    pre_save.connect(save_another, sender=Entity)
+    try:
+        change(project, "New")
+    finally:
+        pre_save.disconnect(save_another, sender=Entity)
+    assert seen == ["Old"]
+    assert (label(), label("task")) == ("New", "Task")
+    assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
+
+
+# --- TestCase ---------------------------------------------------------------------------------------------------------
+
+
+class WritesInATestCase(TestCase):
+    """Here a transaction that is never committed is around every test."""
+
+    def setUp(self) -> None:
+        self.row = make_entity("project", label="Old")
+
+    def in_redis(self) -> int:
+        return int(get_redis_client().exists(KEY))
+
+    def held(self) -> int:
+        return int(get_redis_client().exists(holds_key(KEY)))
+
+    def test_without_callbacks_the_test_reads_what_it_wrote(self) -> None:
+        for new in ("New", "Newer"):
+            change(self.row, new)
+            assert (label(), source()) == (new, Source.BYPASS)
+        assert (self.held(), self.in_redis()) == (1, 0)
+
+    def test_captured_callbacks_release_and_the_test_still_reads_what_it_wrote(self) -> None:
+        with self.captureOnCommitCallbacks(execute=True):
+            change(self.row, "New")
+            assert label() == "New"
+        assert not pending.is_ours(KEY)
+        assert (self.held(), self.in_redis()) == (0, 0)
+        assert (label(), source()) == ("New", Source.BYPASS)
+
+    def test_nothing_uncommitted_is_cached_for_others(self) -> None:
+        with self.captureOnCommitCallbacks(execute=True):
+            change(self.row, "New")
+        assert label() == "New"
+        assert (self.in_redis(), find_copy(KEY)) == (0, None)
+        assert in_another_thread(label) is None

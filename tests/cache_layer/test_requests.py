@@ -1,0 +1,169 @@
+"""Writes inside requests: ATOMIC_REQUESTS, and what rolls a request back."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
+from pytest_django.live_server_helper import LiveServer
+from redis import Redis
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework_simplejwt.tokens import AccessToken
+
+from cache_layer.keys import holds_key
+from cache_layer.reads import Source, read_entry
+from entities.lookups import ENTITY
+from entities.models import Entity
+from tests.api.conftest import make_user
+from tests.conftest import make_entity
+from tests.servers import test_database_url, web_server
+from tests.threads import beside, wait_for
+
+KEY = "entity:metadata:project"
+Ask = Callable[[Callable[..., Any]], int]
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+@pytest.fixture(autouse=True)
+def _project(committed_db: None) -> None:
+    make_entity("project", label="Old")
+
+
+@pytest.fixture
+def atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+
+
+@pytest.fixture
+def ask(committed_db: None, live_server: LiveServer) -> Ask:
+    """Have a view answer one request to Django's own server, in a thread of its own; gives the status."""
+
+    def answer(view: Callable[..., Any]) -> int:
+        with override_settings(ROOT_URLCONF=(path("", view),)):
+            try:
+                with urllib.request.urlopen(live_server.url, timeout=10) as response:
+                    return int(response.status)
+            except HTTPError as error:
+                with error:
+                    return error.code
+
+    return answer
+
+
+def rename(label: str = "New") -> None:
+    row = Entity.objects.get(code="project")
+    row.label = label
+    row.save()
+
+
+def read() -> tuple[str, Source]:
+    found = read_entry(ENTITY, "project")
+    assert found.document is not None
+    return found.document.label, found.source
+
+
+def test_with_atomic_requests_a_write_is_held_until_the_request_has_committed(
+    atomic_requests: None, ask: Ask, redis_client: Redis
+) -> None:
+    saved, look = threading.Event(), threading.Event()
+
+    def view(request: HttpRequest) -> HttpResponse:
+        rename()
+        saved.set()
+        assert look.wait(10)
+        return HttpResponse()
+
+    assert read() == ("Old", Source.REDIS)
+    with beside(lambda: ask(view)) as status:
+        assert saved.wait(10)
+        assert read() == ("Old", Source.BYPASS)
+        assert redis_client.exists(KEY) == 0
+        look.set()
+        assert status.result() == 200
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert read() == ("New", Source.REDIS)
+
+
+def test_with_atomic_requests_an_answered_patch_is_seen_by_another_process() -> None:
+    read()
+    token = AccessToken.for_user(make_user("editor", "change"))
+    server = {"DATABASE_URL": f"{test_database_url()}&ATOMIC_REQUESTS=True", "DATABASE_POOL_SIZE": "4"}
+    with web_server(**server) as url:
+        for label in ("New", "Newer", "Newest"):
+            request = urllib.request.Request(
+                f"{url}/api/v1/entity/project", method="PATCH", data=json.dumps({"label": label}).encode()
+            )
+            request.add_header("Authorization", f"Bearer {token}")
+            request.add_header("Content-Type", "application/json")
+            urllib.request.urlopen(request, timeout=10).close()
+            assert read() == (label, Source.REDIS)
+
+
+def test_with_atomic_requests_a_view_that_fails_leaves_the_old_value_and_no_hold(
+    atomic_requests: None, ask: Ask, redis_client: Redis
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        rename("Never")
+        raise RuntimeError("after the save")
+
+    assert ask(view) == 500
+    wait_for(lambda: not redis_client.exists(holds_key(KEY)))
+    assert [read()[0], read()] == ["Old", ("Old", Source.LOCAL)]
+
+
+def test_with_atomic_requests_a_refused_api_call_is_rolled_back_and_leaves_no_hold(
+    atomic_requests: None, ask: Ask, redis_client: Redis
+) -> None:
+    """DRF answers 400 itself, so Django sees no exception: our exception handler must have it rolled back."""
+
+    @api_view(["GET"])
+    @authentication_classes([])
+    @permission_classes([AllowAny])
+    def view(request: Request) -> Response:
+        rename("Never")
+        raise ValidationError("after the save")
+
+    assert ask(view) == 400
+    wait_for(lambda: not redis_client.exists(holds_key(KEY)))
+    assert read()[0] == "Old"
+
+
+def test_with_atomic_requests_a_read_still_fills_the_cache(
+    atomic_requests: None, ask: Ask, redis_client: Redis
+) -> None:
+    """Its transaction has written nothing, and each of its queries sees what is committed by then."""
+    redis_client.flushdb()
+
+    def view(request: HttpRequest) -> HttpResponse:
+        assert transaction.get_connection().in_atomic_block
+        assert read() == ("Old", Source.DATABASE)
+        return HttpResponse()
+
+    assert ask(view) == 200
+    assert redis_client.exists(KEY) == 1
+
+
+def test_a_request_that_was_rolled_back_by_hand_leaves_no_hold(ask: Ask, redis_client: Redis) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        with transaction.atomic():
+            rename("Never")
+            transaction.set_rollback(True)
+        return HttpResponse()
+
+    assert ask(view) == 200
+    wait_for(lambda: not redis_client.exists(holds_key(KEY)))
+    assert read()[0] == "Old"

@@ -1,0 +1,154 @@
+"""Threads, row locks and forks: each thread holds for itself, and nobody reads backwards."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.core.signals import request_finished
+from django.db import connections, transaction
+from redis import Redis
+
+from cache_layer import pending
+from cache_layer.keys import holds_key
+from cache_layer.local_store import find_copy
+from cache_layer.reads import Source, read_entry
+from cache_layer.writes import hold_entries
+from entities.lookups import ENTITY
+from entities.models import Entity
+from tests.conftest import make_entity
+from tests.threads import beside, in_another_thread, wait_for
+
+KEY, TASK_KEY = "entity:metadata:project", "entity:metadata:task"
+
+
+@pytest.fixture
+def project(committed_db: None) -> Entity:
+    return make_entity("project", label="Old")
+
+
+def change(row: Entity, label: str) -> None:
+    row.label = label
+    row.save()
+
+
+def label(code: str = "project") -> str | None:
+    document = read_entry(ENTITY, code).document
+    return document.label if document else None
+
+
+def source() -> Source:
+    return read_entry(ENTITY, "project").source
+
+
+def roll_back(code: str) -> None:
+    with transaction.atomic():
+        change(Entity(code=code, label_plural="", icon="Flag"), "Never")
+        transaction.set_rollback(True)
+
+
+def test_counting_under_a_row_lock_is_never_read_backwards(project: Entity, set_options: Callable[..., None]) -> None:
+    """Two threads count; what a third reads only grows, and each reads its own number once it has returned."""
+    set_options(local_lease_ms=4)
+    change(project, "0")
+    finished = threading.Event()
+
+    def count() -> None:
+        for _ in range(15):
+            with transaction.atomic():
+                row = Entity.objects.select_for_update().get(code="project")
+                number = int(row.label)
+                assert int(label() or "") == number
+                change(row, str(number + 1))
+                assert int(label() or "") == number + 1
+            assert int(label() or "") >= number + 1
+
+    def watch() -> list[int]:
+        seen = []
+        while not finished.is_set():
+            seen.append(int(label() or ""))
+        return seen
+
+    with beside(watch) as watched:
+        try:
+            with beside(count), beside(count):
+                pass
+        finally:
+            finished.set()
+        seen = watched.result()
+    assert len(set(seen)) > 1
+    assert seen == sorted(seen)
+    assert label() == "30"
+
+
+def test_a_transaction_that_locked_a_row_caches_nothing_of_it(project: Entity, redis_client: Redis) -> None:
+    redis_client.flushdb()
+    with transaction.atomic():
+        Entity.objects.select_for_update().get(code="project")
+        assert source() is Source.BYPASS
+        assert redis_client.exists(KEY) == 0
+
+
+def test_a_hold_ends_only_with_its_own_threads_transaction(project: Entity, redis_client: Redis) -> None:
+    """Whatever another thread commits, rolls back or finishes meanwhile, of other keys or of the same."""
+
+    def write_elsewhere() -> None:
+        assert not pending.is_ours(KEY)
+        make_entity("task", label="New")
+        roll_back("wiki")
+        with transaction.atomic():
+            hold_entries([(ENTITY, "project")], using="default")
+            transaction.set_rollback(True)
+        request_finished.send(None)
+        assert label("task") == "New"
+
+    with transaction.atomic():
+        change(project, "New")
+        in_another_thread(write_elsewhere)
+        assert pending.is_ours(KEY)
+        assert redis_client.zcard(holds_key(KEY)) == 1
+        assert in_another_thread(source) is Source.BYPASS
+    assert (label(), in_another_thread(label)) == ("New", "New")
+    assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
+
+
+def test_of_two_threads_that_save_one_row_the_last_to_commit_is_read(project: Entity, redis_client: Redis) -> None:
+    saved = threading.Event()
+
+    def save_second() -> None:
+        row = Entity.objects.get(code="project")
+        assert saved.wait(10)
+        change(row, "Second")
+        assert label() == "Second"
+
+    with beside(save_second), transaction.atomic():
+        change(project, "First")
+        saved.set()
+        wait_for(lambda: redis_client.zcard(holds_key(KEY)) == 2)
+        assert label() == "First"
+    assert label() == "Second"
+    assert redis_client.exists(holds_key(KEY)) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of processes with threads, from Python 3.12 on
+def test_a_forked_child_starts_without_copies_and_its_writes_are_seen_by_its_parent(
+    project: Entity, set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=400)
+    label()
+    connections.close_all()
+    assert find_copy(KEY) is not None
+    child = os.fork()
+    if child == 0:
+        right = False
+        try:
+            right = find_copy(KEY) is None and label() == "Old"
+            change(project, "New")
+            right &= label() == "New"
+        finally:
+            connections.close_all()
+            os._exit(0 if right else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert label() == "New"

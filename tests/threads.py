@@ -1,0 +1,43 @@
+"""What another thread, with database connections of its own, sees and does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.db import connections
+
+Result = TypeVar("Result")
+
+
+def in_another_thread(call: Callable[[], Result]) -> Result:
+    """What `call` gives, or raises, in a thread that ends with it."""
+    with beside(call) as future:
+        return future.result(timeout=20)
+
+
+@contextmanager
+def beside(call: Callable[[], Result]) -> Iterator[Future[Result]]:
+    """Run `call` in another thread while the block runs; the block ends after it, and raises what it raised."""
+
+    def run() -> Result:
+        try:
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(run)
+        yield future
+        future.result(timeout=20)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 3) -> None:
+    """Wait until `condition` holds; it fails after less than the time in which a hold lapses by itself."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
