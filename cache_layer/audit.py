@@ -75,11 +75,12 @@ def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
             pipeline.get(key)
             pipeline.pttl(key)
         answers = pipeline.execute(raise_on_error=False)
+    committed_documents = load(lookup, [lookup.identifier(key) for key in keys])
     for key, cached, ttl_ms in zip(keys, answers[::2], answers[1::2], strict=True):
         if cached is None:
             continue
         payload = cached if isinstance(cached, bytes) else str(cached).encode()  # the error: a key of another type
-        document = load(lookup, lookup.identifier(key)).document
+        document = committed_documents[lookup.identifier(key)].document
         committed = lookup.encode(document) if document is not None else b""
         if payload != committed:
             age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)

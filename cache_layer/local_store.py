@@ -31,23 +31,26 @@ def find_copy(key: str) -> Copy | None:
     return None
 
 
-def keep_copy(key: str, document: Any, payload: bytes, *, asked_ns: int) -> None:
+def keep_copy(key: str, document: Any, payload: bytes, *, asked_ns: int) -> int:
     """
     Keep a value for the rest of its local lease.
 
     Args:
         asked_ns: `monotonic_ns()` from before the Redis command that fetched (or stored) it was sent.
+    Returns:
+        `monotonic_ns()` at which the lease ends; 0 if nothing is kept.
     """
     options = get_options()
     if not options.local_lease_ms:
-        return
+        return 0
     while len(_copies) >= options.local_entries:
         try:
             del _copies[next(iter(_copies))]
         except (KeyError, StopIteration, RuntimeError):  # another thread made room
             break
     _copies.pop(key, None)
-    _copies[key] = Copy(asked_ns + options.local_lease_ms * 1_000_000, document, payload)
+    copy = _copies[key] = Copy(asked_ns + options.local_lease_ms * 1_000_000, document, payload)
+    return copy.until_ns
 
 
 def drop_copy(key: str) -> None:

@@ -6,7 +6,7 @@ What is cached. A model is made coherent by declaring and registering a lookup:
         model=Entity,
         identifier_field="code",
         key_pattern="entity:metadata:{}",
-        rows=lambda code: Entity.objects.filter(code=code, active_flag=True),
+        rows=lambda codes: Entity.objects.filter(code__in=codes, active_flag=True),
         build=lambda rows: document_of(rows[0]) if rows else None,
         encode=encode,
         decode=decode,
@@ -17,12 +17,13 @@ What is cached. A model is made coherent by declaring and registering a lookup:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
-from django.db import router
-from django.db.models import Model, QuerySet
+from django.db import connections, router
+from django.db.models import BooleanField, Model, QuerySet
+from django.db.models.expressions import RawSQL
 
 from cache_layer.connection import purge_after_restart
 from cache_layer.options import get_options
@@ -47,10 +48,11 @@ class Lookup(Generic[Document]):
         model: whose rows it is made of.
         identifier_field: the model field that tells entries apart; None for a single entry made of all rows.
         key_pattern: the Redis key, with `{}` for the identifier (without, for a single entry).
-        rows: the query for one identifier, all columns of the model.
-        build: the document made of those rows; None if there is nothing to cache.
+        rows: the query for some identifiers (`[""]` for a single entry), all of its columns.
+        build: the document made of one identifier's rows; None if there is nothing to cache.
         encode: the document's bytes in Redis.
         decode: the document of an identifier's bytes; raises ValueError unless they are what `encode` gives today.
+        columns: makes the rows named tuples of these fields instead of model instances, which take longer to make.
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).
     """
 
@@ -58,23 +60,31 @@ class Lookup(Generic[Document]):
     model: type[Model]
     identifier_field: str | None
     key_pattern: str
-    rows: Callable[[str], QuerySet[Any]]
+    rows: Callable[[Sequence[str]], QuerySet[Any]]
     build: Callable[[Sequence[Any]], Document | None]
     encode: Callable[[Document], bytes]
     decode: Callable[[str, bytes], Document]
+    columns: tuple[str, ...] = ()
     write_through: bool = True
+    _before: str = field(init=False)
+    _after: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        before, _, after = self.key_pattern.partition("{}")
+        object.__setattr__(self, "_before", before)
+        object.__setattr__(self, "_after", after)
 
     def key(self, identifier: str) -> str:
-        """The key in Redis: exactly the pattern, no prefix and no version."""
-        return self.key_pattern.format(identifier)
+        """The key in Redis: exactly the pattern, no prefix and no version; the same for all of a single entry."""
+        return self._before + identifier + self._after if self.identifier_field else self._before
 
     def key_glob(self) -> str:
         """The pattern that `SCAN` finds this lookup's values with."""
-        return self.key_pattern.format("*")
+        return self.key("*")
 
     def identifier(self, key: str) -> str:
         """The identifier in a key of this lookup."""
-        return key.removeprefix(self.key_pattern.partition("{}")[0]) if self.identifier_field else ""
+        return key.removeprefix(self._before).removesuffix(self._after) if self.identifier_field else ""
 
     @property
     def ttl_seconds(self) -> int:
@@ -90,24 +100,32 @@ class Loaded(Generic[Document]):
     may_be_cached: bool
 
 
-def load(lookup: Lookup[Document], identifier: str) -> Loaded[Document]:
+def load(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[str, Loaded[Document]]:
     """
-    Read one entry from the primary database, in one query that also says whether its result may be cached.
+    Read entries from the primary database, in one query that also says whether its result may be cached.
+
+    Only if no row is found that takes a second query: it asks about the session, which has not changed since.
 
     An open transaction that has written, a snapshot (repeatable read) and a replica all may see what is not, or no
     longer, the newest committed state.
     """
     alias = router.db_for_write(lookup.model)
-    inner, parameters = lookup.rows(identifier).using(alias).query.get_compiler(alias).as_sql()
+    guard = RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
+    query = lookup.rows(identifiers).using(alias).annotate(may_be_cached=guard)
     found: list[Any] = list(
-        lookup.model._default_manager.using(alias).raw(
-            f"SELECT guard.may_be_cached, entry.* FROM (SELECT {MAY_BE_CACHED} AS may_be_cached) AS guard"  # noqa: S608 - a constant, and SQL that Django compiled
-            f" LEFT JOIN LATERAL ({inner}) AS entry ON TRUE",
-            parameters,
-        )
+        query.values_list(*lookup.columns, "may_be_cached", named=True) if lookup.columns else query
     )
-    rows = [row for row in found if row.pk is not None]
-    return Loaded(lookup.build(rows), found[0].may_be_cached)
+    may_be_cached = found[0].may_be_cached if found else _may_be_cached(alias)
+    rows: dict[str, list[Any]] = {identifier: [] for identifier in identifiers}
+    for row in found:
+        rows[str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""].append(row)
+    return {identifier: Loaded(lookup.build(of_it), may_be_cached) for identifier, of_it in rows.items()}
+
+
+def _may_be_cached(alias: str) -> bool:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"SELECT {MAY_BE_CACHED}")
+        return bool(cursor.fetchone()[0])
 
 
 _registry: dict[str, Lookup[Any]] = {}

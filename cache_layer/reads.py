@@ -2,52 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import secrets
-import time
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from time import monotonic_ns
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
-from cache_layer import absent, pending
-from cache_layer.connection import get_redis_client
-from cache_layer.local_store import find_copy, keep_copy
-from cache_layer.lookup import Loaded, Lookup, load
-from cache_layer.options import get_options
-from cache_layer.scripts import Claim, claim_fill, fill_absent, fill_entry, give_back_lease
+from cache_layer import pending
+from cache_layer.fills import (
+    Read,
+    Reads,
+    Source,
+    decode,
+    get_payloads,
+    read_database,
+    read_missing,
+    read_payloads,
+    refresh_entry,
+)
+from cache_layer.local_store import Copy, find_copy
+from cache_layer.lookup import Lookup
+from cache_layer.refresh import is_refresh_due
+from cache_layer.scripts import BATCH_KEYS, Claim, claim_fill, fill_entry
+
+__all__ = ["Read", "Source", "peek_copy", "read_cached", "read_entries", "read_entry", "store_entry"]
 
 logger = logging.getLogger("cache_layer")
 Document = TypeVar("Document")
 
-FILL_POLL_SECONDS = 0.005
 
-
-class Source(StrEnum):
-    """Where an answer came from; the values of the `X-Cache` header."""
-
-    LOCAL = "L1"
-    REDIS = "L2"
-    DATABASE = "DB"
-    BYPASS = "BYPASS"
-
-
-class Read(NamedTuple, Generic[Document]):
-    """
-    One answered read.
-
-    Attributes:
-        document: None if there is no such entry.
-        payload: the document's bytes, as they are in Redis; empty if there is no document.
-        source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached.
-    """
-
-    document: Document | None
-    payload: bytes
-    source: Source
+def peek_copy(lookup: Lookup[Any], identifier: str) -> Copy | None:
+    """This process's copy of an entry, if this thread may use it now; asks nobody."""
+    key = lookup.key(identifier)
+    copy = find_copy(key)
+    return None if copy is None or pending.is_ours(key) else copy
 
 
 def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
@@ -56,18 +46,31 @@ def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
 
     Without Redis it is read from the database, after at most one command's time-out.
     """
-    key = lookup.key(identifier)
-    if pending.is_ours(key):
-        return _read_database(lookup, identifier)
-    copy = find_copy(key)
+    copy = peek_copy(lookup, identifier)
     if copy is not None:
-        logger.debug("Cache hit", extra={"key": key, "source": Source.LOCAL})
-        return Read(copy.document, copy.payload, Source.LOCAL)
-    try:
-        return _read_redis(lookup, identifier, key)
-    except RedisError as error:
-        logger.info("Cache bypassed", extra={"key": key, "reason": str(error)})
-        return _read_database(lookup, identifier)
+        _log_hits([lookup.key(identifier)], Source.LOCAL)
+        return Read(copy.document, copy.payload, Source.LOCAL, copy.until_ns)
+    return _read_further(lookup, [identifier])[identifier]
+
+
+def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[Document]:
+    """
+    Read entries, each as `read_entry` does: one `MGET`, and one script, one query and one script for all it lacks.
+
+    Returns:
+        The reads by identifier, in the order asked for, each identifier once.
+    """
+    wanted = list(dict.fromkeys(identifiers))
+    reads: Reads[Document] = {}
+    for identifier in wanted:
+        copy = peek_copy(lookup, identifier)
+        if copy is not None:
+            reads[identifier] = Read(copy.document, copy.payload, Source.LOCAL, copy.until_ns)
+    _log_hits([lookup.key(identifier) for identifier in reads], Source.LOCAL)
+    rest = [identifier for identifier in wanted if identifier not in reads]
+    for start in range(0, len(rest), BATCH_KEYS):
+        reads |= _read_further(lookup, rest[start : start + BATCH_KEYS])
+    return {identifier: reads[identifier] for identifier in wanted}
 
 
 def read_cached(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[str, Document]:
@@ -77,14 +80,12 @@ def read_cached(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[st
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    if not identifiers:
-        return {}
-    payloads: Any = get_redis_client().mget([lookup.key(identifier) for identifier in identifiers])
-    documents = {
-        identifier: _decode(lookup, identifier, payload)
-        for identifier, payload in zip(identifiers, payloads, strict=True)
-    }
-    return {identifier: document for identifier, document in documents.items() if document is not None}
+    found: dict[str, Document] = {}
+    for identifier, payload in zip(identifiers, get_payloads(lookup, identifiers), strict=True):
+        document = decode(lookup, identifier, payload) if payload is not None else None
+        if document is not None:
+            found[identifier] = document
+    return found
 
 
 def store_entry(lookup: Lookup[Document], identifier: str, document: Document) -> bool:
@@ -94,107 +95,40 @@ def store_entry(lookup: Lookup[Document], identifier: str, document: Document) -
     return claim is Claim.LEASE and fill_entry(key, token, lookup.encode(document), lookup.ttl_seconds)
 
 
-def warm_entries(lookup: Lookup[Any], identifiers: Iterable[str]) -> Iterable[tuple[str, Source]]:
-    """Fill what is not cached yet, one entry after the other; yields each identifier and where it was found."""
-    for identifier in identifiers:
-        yield identifier, read_entry(lookup, identifier).source
-
-
-def _read_redis(lookup: Lookup[Document], identifier: str, key: str) -> Read[Document]:
-    asked_ns = monotonic_ns()
-    payload = _get(key)
-    document = _decode(lookup, identifier, payload)
-    if document is None:
-        token = secrets.token_hex(8)
-        asked_ns = monotonic_ns()
-        claim, appeared = claim_fill(key, token, replace=payload is not None)
-        if claim is Claim.LEASE:
-            return _fill(lookup, identifier, key, token)
-        if claim is Claim.ABSENT:
-            keep_copy(key, None, b"", asked_ns=asked_ns)
-            return Read(None, b"", Source.REDIS)
-        if claim is Claim.FILLING:
-            asked_ns, appeared = _wait_for_fill(key)
-        payload, document = appeared, _decode(lookup, identifier, appeared)
-        if document is None:
-            return _read_database(lookup, identifier)
-    assert payload is not None  # noqa: S101 - a document was decoded from it
-    keep_copy(key, document, payload, asked_ns=asked_ns)
-    logger.debug("Cache hit", extra={"key": key, "source": Source.REDIS})
-    return Read(document, payload, Source.REDIS)
-
-
-def _fill(lookup: Lookup[Document], identifier: str, key: str, token: str) -> Read[Document]:
-    """Load an entry under our lease, and store it (or its absence) where that is allowed."""
-    logger.info("Cache miss", extra={"key": key})
+def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+    """Read what is not in this process's memory. A thread that holds a key reads its own row, uncommitted."""
+    ours = [identifier for identifier in identifiers if pending.is_ours(lookup.key(identifier))]
+    others = [identifier for identifier in identifiers if identifier not in ours] if ours else identifiers
+    reads: Reads[Document] = {}
     try:
-        loaded = load(lookup, identifier)
-    except BaseException:
-        with contextlib.suppress(RedisError):
-            give_back_lease(key, token)
-        raise
-    payload = lookup.encode(loaded.document) if loaded.document is not None else b""
-    asked_ns = monotonic_ns()
-    try:
-        stored = _store(lookup, key, token, loaded, payload)
+        reads |= _read_redis(lookup, others)
     except RedisError as error:
-        logger.warning("Cache fill failed", extra={"key": key, "error": str(error)})
-        stored = False
-    if stored:
-        keep_copy(key, loaded.document, payload, asked_ns=asked_ns)
-    return Read(loaded.document, payload, Source.DATABASE if stored else Source.BYPASS)
+        keys = [lookup.key(identifier) for identifier in others]
+        logger.info("Cache bypassed", extra={"keys": keys[:10], "count": len(keys), "reason": str(error)})
+        ours = identifiers
+    return reads | read_database(lookup, ours)
 
 
-def _store(lookup: Lookup[Document], key: str, token: str, loaded: Loaded[Document], payload: bytes) -> bool:
-    options = get_options()
-    if not loaded.may_be_cached:
-        give_back_lease(key, token)
-        return False
-    if payload:
-        stored = fill_entry(key, token, payload, lookup.ttl_seconds)
-        if stored:
-            logger.info("Cache populated", extra={"key": key, "ttl_seconds": lookup.ttl_seconds, "bytes": len(payload)})
-        return stored
-    if options.absent_ttl_seconds and absent.budget.allows():
-        return fill_absent(key, token, options.absent_ttl_seconds)
-    give_back_lease(key, token)
-    return False
+def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+    asked_ns = monotonic_ns()
+    payloads = get_payloads(lookup, identifiers)
+    reads = read_payloads(lookup, identifiers, payloads, asked_ns)
+    _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)
+    for identifier in [each for each in reads if is_refresh_due(lookup.key(each), lookup.ttl_seconds)]:
+        reads[identifier] = refresh_entry(lookup, identifier) or reads[identifier]
+    missing: list[str] = []
+    unreadable: list[str] = []
+    for identifier, payload in zip(identifiers, payloads, strict=True):
+        if identifier not in reads:
+            (missing if payload is None else unreadable).append(identifier)
+    if missing:
+        reads |= read_missing(lookup, missing)
+    if unreadable:
+        reads |= read_missing(lookup, unreadable, replace=True)
+    return reads
 
 
-def _wait_for_fill(key: str) -> tuple[int, bytes | None]:
-    """Wait for the value another reader is loading; None if it takes longer than `fill_wait_ms`."""
-    deadline_ns = monotonic_ns() + get_options().fill_wait_ms * 1_000_000
-    while (asked_ns := monotonic_ns()) < deadline_ns:
-        time.sleep(FILL_POLL_SECONDS)
-        asked_ns = monotonic_ns()
-        payload = _get(key)
-        if payload is not None:
-            return asked_ns, payload
-    return asked_ns, None
-
-
-def _get(key: str) -> bytes | None:
-    """The bytes under `key`; a key of another type counts as one that can't be decoded."""
-    try:
-        payload: Any = get_redis_client().get(key)
-    except ResponseError as error:
-        if not str(error).startswith("WRONGTYPE"):
-            raise
-        return b""
-    return payload  # type: ignore[no-any-return] # redis-py types GET for both of its decoding modes
-
-
-def _decode(lookup: Lookup[Document], identifier: str, payload: bytes | None) -> Document | None:
-    if payload is None:
-        return None
-    try:
-        return lookup.decode(identifier, payload)
-    except ValueError as error:
-        logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": str(error)})
-        return None
-
-
-def _read_database(lookup: Lookup[Document], identifier: str) -> Read[Document]:
-    document = load(lookup, identifier).document
-    payload = lookup.encode(document) if document is not None else b""
-    return Read(document, payload, Source.BYPASS)
+def _log_hits(keys: list[str], source: Source) -> None:
+    if logger.isEnabledFor(logging.DEBUG):
+        for key in keys:
+            logger.debug("Cache hit", extra={"key": key, "source": source})

@@ -8,6 +8,9 @@ RESERVED_CODES = ("cache", "children", "entity", "type", "types")
 """Words of the API's own paths under `entity/`."""
 
 
+_CODE = re.compile(CODE_PATTERN.removesuffix("$"))
+
+
 def is_code(text: str) -> bool:
     """Whether `text` can be a code at all; what can't is unknown without asking anyone."""
-    return re.fullmatch(CODE_PATTERN.removesuffix("$"), text) is not None
+    return _CODE.fullmatch(text) is not None

@@ -13,6 +13,8 @@ from entities.documents import (
 )
 from entities.models import Entity
 
+COLUMNS = (*EntityDocument.__struct_fields__, "display_order")
+
 
 def _build_entity(rows: Sequence[Entity]) -> EntityDocument | None:
     return document_of(rows[0]) if rows else None
@@ -27,10 +29,11 @@ ENTITY: Lookup[EntityDocument] = Lookup(
     model=Entity,
     identifier_field="code",
     key_pattern="entity:metadata:{}",
-    rows=lambda code: Entity.objects.filter(code=code, active_flag=True),
+    rows=lambda codes: Entity.objects.filter(code__in=codes, active_flag=True),
     build=_build_entity,
     encode=encode_entity,
     decode=decode_entity,
+    columns=COLUMNS,
 )
 
 ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
@@ -42,6 +45,7 @@ ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
     build=_build_entities,
     encode=encode_entities,
     decode=decode_entities,
+    columns=COLUMNS,
     write_through=False,
 )
 

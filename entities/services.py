@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
+
+from django.db import router
 
 from cache_layer.clearing import clear_entries
-from cache_layer.reads import Read, Source, read_entry
+from cache_layer.reads import Read, Source, peek_copy, read_entries, read_entry
 from cache_layer.writes import invalidate_entries
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
@@ -23,7 +26,12 @@ class EntityInfrastructure:
 
     def get_entity(self, code: str, include_inactive: bool = False) -> EntityDocument | None:
         """One entity type; None if there is none, or it is inactive and `include_inactive` is not set."""
-        return self.read_entity(code, include_inactive).document
+        copy = None if include_inactive else peek_copy(ENTITY, code)
+        return copy.document if copy is not None else self.read_entity(code, include_inactive).document
+
+    def get_entities(self, codes: Iterable[str]) -> dict[str, EntityDocument]:
+        """Those of these entity types that are active, by code and in this order; asked for together, once."""
+        return {document.code: document for document in self.read_entities(codes).document or ()}
 
     def get_all_entity(self, include_inactive: bool = False) -> tuple[EntityDocument, ...]:
         """All entity types in display order."""
@@ -58,15 +66,38 @@ class EntityInfrastructure:
             return Read(None, b"", Source.DATABASE)
         if not include_inactive:
             return read_entry(ENTITY, code)
-        row = Entity.objects.filter(code=code).first()
+        row = Entity.objects.using(router.db_for_write(Entity)).filter(code=code).first()
         document = document_of(row) if row else None
         return Read(document, encode_entity(document) if document else b"", Source.BYPASS)
+
+    def read_entities(self, codes: Iterable[str]) -> Read[tuple[EntityDocument, ...]]:
+        """As `get_entities`, with the bytes of the JSON array and the furthest place any of it came from."""
+        found = [read for read in read_entries(ENTITY, filter(is_code, codes)).values() if read.document is not None]
+        return Read(
+            tuple(read.document for read in found if read.document is not None),
+            b"[" + b",".join(read.payload for read in found) + b"]",
+            max((read.source for read in found), key=list(Source).index, default=Source.LOCAL),
+            min((read.until_ns for read in found), default=0),
+        )
+
+    def read_entity_with_children(self, code: str) -> Read[EntityDocument]:
+        """One active entity type, with the documents of its active children as one more field, `children`."""
+        entity = self.read_entity(code)
+        if entity.document is None:
+            return entity
+        children = self.read_entities(entity.document.child_entity_codes)
+        return Read(
+            entity.document,
+            entity.payload.removesuffix(b"}") + b',"children":' + children.payload + b"}",
+            max(entity.source, children.source, key=list(Source).index),
+            min(entity.until_ns, children.until_ns) if children.document else entity.until_ns,
+        )
 
     def read_all_entity(self, include_inactive: bool = False) -> Read[tuple[EntityDocument, ...]]:
         """As `get_all_entity`, with the bytes of the JSON array and where they came from."""
         if not include_inactive:
             return read_entry(ENTITY_TYPES, "")
-        documents = tuple(document_of(row) for row in Entity.objects.all())
+        documents = tuple(document_of(row) for row in Entity.objects.using(router.db_for_write(Entity)))
         return Read(documents, encode_entities(documents), Source.BYPASS)
 
 

@@ -85,7 +85,7 @@ class Verdicts:
         verdict = self._by_digest.get(_digest(header))
         return verdict if verdict is not None and self.clock() < verdict.until else None
 
-    def keep(self, header: bytes, user: Any, token: Token, *, asked: float) -> None:
+    def keep(self, header: bytes, user: Any, token: Token, *, asked: float) -> Verdict:
         """
         Remember a valid token, in place of the one that is next to expire if there are too many.
 
@@ -98,7 +98,8 @@ class Verdicts:
             self._by_digest.pop(digest, None)
             while len(self._by_digest) >= self.LIMIT:
                 del self._by_digest[next(iter(self._by_digest))]
-            self._by_digest[digest] = Verdict(asked + life, user, token)
+            verdict = self._by_digest[digest] = Verdict(asked + life, user, token)
+        return verdict
 
     def __len__(self) -> int:
         return len(self._by_digest)
@@ -122,12 +123,16 @@ class TokenAuthentication(JWTAuthentication):
         if request.method in ("GET", "HEAD"):
             verdict = verdicts.find(header)
             if verdict is not None:
-                return verdict.user, verdict.token
+                return _trust(request, verdict)
         asked = verdicts.clock()
         found: tuple[Any, Token] | None = super().authenticate(request)
-        if found is not None:
-            verdicts.keep(header, *found, asked=asked)
-        return found
+        return found and _trust(request, verdicts.keep(header, *found, asked=asked))
+
+
+def _trust(request: Request, verdict: Verdict) -> tuple[Any, Token]:
+    """Tell the views how long this answer to "who is asking" holds, in ns of the monotonic clock."""
+    request._request.trusted_until_ns = int(verdict.until * 1e9)  # type: ignore[attr-defined] # read by the API
+    return verdict.user, verdict.token
 
 
 def _digest(header: bytes) -> bytes:

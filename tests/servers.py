@@ -48,7 +48,7 @@ def web_server(**environment: str) -> Iterator[str]:
             "pmo.wsgi:application",
         ],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": test_database_url(), "LOG_LEVEL": "WARNING"} | environment,
+        env=worker_environment() | environment,
     )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -57,6 +57,12 @@ def web_server(**environment: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def worker_environment() -> dict[str, str]:
+    """The variables that point another process at this test's own databases."""
+    settings = {"DJANGO_SETTINGS_MODULE": "pmo.settings", "LOG_LEVEL": "WARNING"}
+    return os.environ | settings | {"DATABASE_URL": test_database_url()}
 
 
 def test_database_url() -> str:

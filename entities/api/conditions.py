@@ -10,11 +10,13 @@ from django.utils.http import parse_etags
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from cache_layer.reads import Read
+from cache_layer.express import allow_replay
+from cache_layer.reads import Read, Source
 from entities.documents import document_of, encode_entity
 from entities.models import Entity
 
 AnyRequest = HttpRequest | Request
+QUOTE, CODED = ('"', "-")
 
 
 class PreconditionFailed(APIException):
@@ -35,9 +37,15 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
         "X-Cache": read.source,
     }
     known = parse_etags(request.headers.get("If-None-Match", ""))
-    if known == ["*"] or tag in (each.removeprefix("W/") for each in known):
-        return HttpResponseNotModified(headers=headers)
-    return HttpResponse(read.payload, content_type="application/json", headers=headers)
+    same = [each for each in known if each == "*" or _uncoded(each.removeprefix("W/")) == tag]
+    if same:
+        headers["ETag"] = same[0].removeprefix("W/") if same != ["*"] else tag
+        response: HttpResponse = HttpResponseNotModified(headers=headers)
+    else:
+        response = HttpResponse(read.payload, content_type="application/json", headers=headers)
+    until_ns = min(read.until_ns, getattr(request, "trusted_until_ns", 0))
+    allow_replay(response, until_ns, x_cache=Source.LOCAL)
+    return response
 
 
 def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
@@ -62,8 +70,17 @@ def require_match(request: AnyRequest, entity: Entity) -> None:
     if sent is None:
         return
     expected = parse_etags(sent)
-    if expected != ["*"] and _tag_of(encode_entity(document_of(entity))) not in expected:
+    if expected != ["*"] and _tag_of(encode_entity(document_of(entity))) not in map(_uncoded, expected):
         raise PreconditionFailed
+
+
+def tag_coded(tag: str, coding: str) -> str:
+    """The tag of the same document in a content coding: other bytes, so another tag."""
+    return f'{tag.removesuffix(QUOTE)}{CODED}{coding}"'
+
+
+def _uncoded(tag: str) -> str:
+    return tag.partition(CODED)[0] + QUOTE if CODED in tag else tag
 
 
 def _tag_of(payload: bytes) -> str:

@@ -92,7 +92,21 @@ CODE = OpenApiParameter(
     pattern=CODE_PATTERN,
     description=f"For example `project`. Words of the API's own paths are no codes: {', '.join(RESERVED_CODES)}.",
 )
+CODES = OpenApiParameter(
+    "codes",
+    {"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}, "maxItems": 200},
+    OpenApiParameter.QUERY,
+    style="form",
+    explode=False,
+    description="Only these, for example `project,task`; not together with `include_inactive`.",
+)
+CHILDREN = _flag("children", "One more field, `children`: the documents of the active children, in order.")
 INCLUDE_INACTIVE = _flag("include_inactive", "Inactive ones too, read from the database.")
+
+ENTITY_SCHEMA = {"$ref": "#/components/schemas/Entity"}
+WITH_CHILDREN = {
+    "allOf": [ENTITY_SCHEMA, {"type": "object", "properties": {"children": {"type": "array", "items": ENTITY_SCHEMA}}}]
+}
 
 PROJECT = {
     "code": "project",
@@ -111,8 +125,9 @@ read_types = extend_schema(
     operation_id="read_entity_types",
     tags=["reading"],
     summary="All entity types",
-    description="All active entity types in display order, from the cache.",
-    parameters=[INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, RETRY_AFTER],
+    description="All active entity types in display order, from the cache; or those with these `codes`, in that order,"
+    " without the ones that are unknown or inactive.",
+    parameters=[CODES, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, RETRY_AFTER],
     responses={
         200: EntitySerializer(many=True),
         304: OpenApiResponse(description="Not changed."),
@@ -126,9 +141,9 @@ read_type = extend_schema(
     tags=["reading"],
     summary="One entity type",
     description="One active entity type, from the cache: byte for byte what Redis has under `entity:metadata:{code}`.",
-    parameters=[CODE, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, RETRY_AFTER],
+    parameters=[CODE, CHILDREN, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, RETRY_AFTER],
     responses={
-        200: EntitySerializer,
+        200: WITH_CHILDREN,
         304: OpenApiResponse(description="Not changed."),
         **errors(400, 401, 404, 503),
     },

@@ -20,6 +20,8 @@ from entities.codes import is_code
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 
+MOST_CODES = 200
+
 
 class EntityViewSet(ViewSet):
     """Reading needs a valid token, writing the Django permission to add, change or delete entity types."""
@@ -28,12 +30,21 @@ class EntityViewSet(ViewSet):
 
     @schema.read_types
     def read_types(self, request: Request) -> HttpResponse:
-        read = get_entity_infrastructure().read_all_entity(*_flags(request, "include_inactive"))
-        return answer_read(request, read)
+        (include_inactive,) = _flags(request, "include_inactive", besides=("codes",))
+        if "codes" not in request.query_params:
+            return answer_read(request, get_entity_infrastructure().read_all_entity(include_inactive))
+        _refuse_both(include_inactive, "codes")
+        return answer_read(request, get_entity_infrastructure().read_entities(_codes(request)))
 
     @schema.read_type
     def read_type(self, request: Request, code: str) -> HttpResponse:
-        read = get_entity_infrastructure().read_entity(code, *_flags(request, "include_inactive"))
+        include_inactive, children = _flags(request, "include_inactive", "children")
+        service = get_entity_infrastructure()
+        if children:
+            _refuse_both(include_inactive, "children")
+            read = service.read_entity_with_children(code)
+        else:
+            read = service.read_entity(code, include_inactive)
         if read.document is None:
             raise NotFound("There is no such entity type, or it is inactive.")
         return answer_read(request, read)
@@ -104,11 +115,27 @@ def _check(request: Request, entity: Entity) -> changes.Check:
     return partial(require_match, request)
 
 
-def _flags(request: Request, *names: str) -> list[bool]:
+def _flags(request: Request, *names: str, besides: tuple[str, ...] = ()) -> list[bool]:
     """Query parameters that are `true` or `false`, which they are if not given. A misspelt one is refused."""
     given = request.query_params
-    wrong = {name: ["This parameter is unknown."] for name in given if name not in names}
+    wrong = {name: ["This parameter is unknown."] for name in given if name not in (*names, *besides)}
     wrong |= {name: ["Use true or false."] for name in names if given.get(name, "false") not in ("true", "false")}
     if wrong:
         raise ValidationError(wrong)
     return [given.get(name) == "true" for name in names]
+
+
+def _codes(request: Request) -> list[str]:
+    """The query parameter `codes`: some codes, with commas between them."""
+    codes = request.query_params["codes"].split(",")
+    wrong = [f"{code} is no code." for code in codes if not is_code(code)]
+    if len(codes) > MOST_CODES:
+        wrong = [f"Ask for at most {MOST_CODES} at a time."]
+    if wrong:
+        raise ValidationError({"codes": wrong})
+    return codes
+
+
+def _refuse_both(include_inactive: bool, name: str) -> None:
+    if include_inactive:
+        raise ValidationError({name: ["Not together with include_inactive: only active ones are found so."]})

@@ -14,6 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from pmo.authentication import Verdicts, verdicts
 from tests.api.conftest import client_of, make_user
+from tests.conftest import make_entity
 
 TYPES = "/api/v1/entity/types"
 CACHE = "/api/v1/entity/cache/project"
@@ -47,6 +48,7 @@ def test_a_read_within_a_second_asks_nothing_about_the_user(
     user: User, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client = client_of(user)
+    make_entity("project")
     client.get(TYPES)
     clock.now += 0.999
     with django_assert_num_queries(1):  # the list itself: what this test's open transaction sees is not cached

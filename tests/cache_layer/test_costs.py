@@ -63,12 +63,12 @@ def test_a_miss_is_a_get_and_two_scripts(counting: Callable[..., object]) -> Non
     assert counted["evalsha"] == 2
 
 
-def test_a_write_is_two_scripts_a_key(counting: Callable[..., object]) -> None:
-    """The type and the list of all, each held and released, in two round trips."""
+def test_a_write_is_two_scripts(counting: Callable[..., object]) -> None:
+    """The type and the list of all, held together and released together."""
     row = make_entity("project")
     with counting() as counted:
         row.save()
-    assert counted["evalsha"] == 4
+    assert counted["evalsha"] == 2
 
 
 def test_clear_uses_neither_keys_nor_flush(counting: Callable[..., object]) -> None:

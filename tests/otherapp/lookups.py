@@ -21,7 +21,7 @@ RATE: Lookup[int] = Lookup(
     model=Rate,
     identifier_field="name",
     key_pattern="rate:{}",
-    rows=lambda name: Rate.objects.filter(name=name),
+    rows=lambda names: Rate.objects.filter(name__in=names),
     build=_build,
     encode=lambda cents: json.dumps(cents).encode(),
     decode=_decode,

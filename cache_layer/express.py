@@ -1,0 +1,147 @@
+"""
+The express lane: replays a response that Django produced, while everything it rests on is known to hold.
+
+    application = with_express_lane(get_wsgi_application())
+
+It decides nothing itself. A view marks its response with `allow_replay`: until when this process may use its copy of
+the document, and may trust whoever asked. Until then a request that is the same in all that the answer can depend on
+gets the same status, headers and body, without Django.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from time import monotonic_ns
+from typing import Any, NamedTuple
+
+from django.http import HttpResponse
+
+from cache_layer.options import get_options
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+KEY_HEADERS = (
+    "Authorization",
+    "Host",
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Cookie",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Unmodified-Since",
+    "Origin",
+    "Range",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+)
+"""The request headers an answer may depend on; one whose `Vary` names another is not replayed."""
+
+KEY_VARIABLES = (
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "CONTENT_LENGTH",
+    "wsgi.url_scheme",
+    *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
+)
+
+BODY_BYTES = 256 * 1024
+"""A longer body is not kept."""
+
+
+class Terms(NamedTuple):
+    """
+    On which terms a response may be replayed.
+
+    Attributes:
+        until_ns: on the monotonic clock.
+        headers: those that a replay has other values of.
+    """
+
+    until_ns: int
+    headers: dict[str, str]
+
+
+class Replay(NamedTuple):
+    until_ns: int
+    status: str
+    headers: Headers
+    body: bytes
+
+
+def allow_replay(response: HttpResponse, until_ns: int, **headers: str) -> None:
+    """
+    Let the express lane give this response again until then.
+
+    Args:
+        until_ns: `monotonic_ns()` up to which its document, and the right to read it, are certain.
+        headers: what Django would say otherwise in a second answer; underscores stand for hyphens.
+    """
+    terms = Terms(until_ns, {name.replace("_", "-").lower(): value for name, value in headers.items()})
+    response.replay_terms = terms  # type: ignore[attr-defined] # read by ExpressLane
+
+
+class ExpressLane:
+    """A WSGI application in front of Django's, with at most `entries` responses in memory, the oldest going first."""
+
+    def __init__(self, application: Application, entries: int) -> None:
+        self.application = application
+        self.entries = entries
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Start empty, also in a forked child whose parent may have been holding the lock."""
+        self._lock = threading.Lock()
+        self._replays: dict[tuple[Any, ...], Replay] = {}
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        key = tuple(map(environ.get, KEY_VARIABLES))
+        replay = self._replays.get(key)
+        if replay is not None and monotonic_ns() < replay.until_ns:
+            start_response(replay.status, replay.headers.copy())
+            return [replay.body]
+        started: list[Any] = []
+
+        def start(status: str, headers: Headers, *exc_info: Any) -> Any:
+            started[:] = [status, headers]
+            return start_response(status, headers, *exc_info)
+
+        response = self.application(environ, start)
+        terms: Terms | None = getattr(response, "replay_terms", None)
+        if terms is not None and isinstance(response, HttpResponse):
+            self._keep(key, response, terms, *started)
+        return response
+
+    def _keep(self, key: tuple[Any, ...], response: HttpResponse, terms: Terms, status: str, headers: Headers) -> None:
+        if monotonic_ns() >= terms.until_ns or len(response.content) > BODY_BYTES:
+            return
+        if response.cookies or not _varies_by_key_alone(response):
+            return
+        headers = [(name, terms.headers.get(name.lower(), value)) for name, value in headers]
+        with self._lock:
+            self._replays.pop(key, None)
+            while len(self._replays) >= self.entries:
+                del self._replays[next(iter(self._replays))]
+            self._replays[key] = Replay(terms.until_ns, status, headers, response.content)
+
+    def __len__(self) -> int:
+        return len(self._replays)
+
+
+def with_express_lane(application: Application) -> Application:
+    """The application behind the express lane, if `express_lane` leaves it any."""
+    entries = get_options().express_lane
+    return ExpressLane(application, entries) if entries else application
+
+
+def _varies_by_key_alone(response: HttpResponse) -> bool:
+    known = {name.lower() for name in KEY_HEADERS}
+    return all(name.strip() in known for name in response.get("Vary", "").lower().split(",") if name)

@@ -1,0 +1,243 @@
+"""The miss path: entries that Redis has no usable value for, from the database, under fill leases."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from time import monotonic_ns
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from django.db import DatabaseError
+from redis.exceptions import RedisError, ResponseError
+
+from cache_layer import absent
+from cache_layer.connection import get_redis_client
+from cache_layer.local_store import keep_copy
+from cache_layer.lookup import Loaded, Lookup, load
+from cache_layer.options import get_options
+from cache_layer.scripts import Claim, Fill, claim_fills, fill_entries, give_back_leases
+
+logger = logging.getLogger("cache_layer")
+Document = TypeVar("Document")
+
+FILL_POLL_SECONDS = 0.005
+
+
+class Source(StrEnum):
+    """Where an answer came from; the values of the `X-Cache` header."""
+
+    LOCAL = "L1"
+    REDIS = "L2"
+    DATABASE = "DB"
+    BYPASS = "BYPASS"
+
+
+class Read(NamedTuple, Generic[Document]):
+    """
+    One answered read.
+
+    Attributes:
+        document: None if there is no such entry.
+        payload: the document's bytes, as they are in Redis; empty if there is no document.
+        source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached.
+        until_ns: `monotonic_ns()` up to which this process may give the same answer again; 0 if it must not.
+    """
+
+    document: Document | None
+    payload: bytes
+    source: Source
+    until_ns: int = 0
+
+
+Reads = dict[str, Read[Document]]
+
+
+def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replace: bool = False) -> Reads[Document]:
+    """
+    Read entries that Redis had no usable value for, and leave them there where that is allowed.
+
+    Costs one script, one query and one script, however many they are. Those that a writer holds, or that another
+    reader takes long to fill, are read from the database and not cached.
+
+    Args:
+        replace: there are values, but they can't be decoded, or are to be renewed.
+    Raises:
+        CacheUnavailable: Redis did not answer; nothing was read.
+    """
+    token = secrets.token_hex(8)
+    asked_ns = monotonic_ns()
+    claims = claim_fills([lookup.key(identifier) for identifier in identifiers], token, replace=replace)
+    reads: Reads[Document] = {}
+    leased: list[str] = []
+    being_filled: list[str] = []
+    for identifier, (claim, payload) in zip(identifiers, claims.values(), strict=True):
+        if claim is Claim.LEASE:
+            leased.append(identifier)
+        elif claim is Claim.FILLING:
+            being_filled.append(identifier)
+        elif claim is Claim.ABSENT:
+            reads[identifier] = _keep(lookup, identifier, None, b"", source=Source.REDIS, asked_ns=asked_ns)
+        elif claim is Claim.VALUE:
+            reads |= read_payloads(lookup, [identifier], [payload], asked_ns)
+    if leased:
+        reads |= _fill(lookup, leased, token)
+    if being_filled:
+        reads |= _wait_for_fills(lookup, being_filled)
+    rest = [identifier for identifier in identifiers if identifier not in reads]
+    return reads | read_database(lookup, rest)
+
+
+def refresh_entry(lookup: Lookup[Document], identifier: str) -> Read[Document] | None:
+    """Load an entry anew, over its value; None where another does, or an engine fails: the value still lives."""
+    key, token = lookup.key(identifier), secrets.token_hex(8)
+    try:
+        claim, _ = claim_fills([key], token, replace=True)[key]
+        return _fill(lookup, [identifier], token)[identifier] if claim is Claim.LEASE else None
+    except (RedisError, DatabaseError) as error:
+        logger.warning("Refresh put off", extra={"key": key, "error": str(error)})
+        return None
+
+
+def read_payloads(
+    lookup: Lookup[Document], identifiers: Iterable[str], payloads: Iterable[bytes | None], asked_ns: int
+) -> Reads[Document]:
+    """What Redis answered, where it can be decoded."""
+    reads: Reads[Document] = {}
+    for identifier, payload in zip(identifiers, payloads, strict=True):
+        if payload is None:
+            continue
+        document = decode(lookup, identifier, payload)
+        if document is not None:
+            reads[identifier] = _keep(lookup, identifier, document, payload, source=Source.REDIS, asked_ns=asked_ns)
+    return reads
+
+
+def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Document]:
+    """The entries as the database has them; nothing is cached."""
+    if not identifiers:
+        return {}
+    return {
+        identifier: Read(loaded.document, _encode(lookup, loaded), Source.BYPASS)
+        for identifier, loaded in load(lookup, identifiers).items()
+    }
+
+
+def decode(lookup: Lookup[Document], identifier: str, payload: bytes) -> Document | None:
+    """The document of these bytes; None, and a line in the log, if they are none."""
+    try:
+        return lookup.decode(identifier, payload)
+    except ValueError as error:
+        logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": str(error)})
+        return None
+
+
+def _fill(lookup: Lookup[Document], identifiers: list[str], token: str) -> Reads[Document]:
+    """Load entries under our leases, and store them (or that there is none) where that is allowed."""
+    keys = [lookup.key(identifier) for identifier in identifiers]
+    for key in keys:
+        logger.info("Cache miss", extra={"key": key})
+    try:
+        loaded = load(lookup, identifiers)
+    except BaseException:
+        _give_back(keys, token)
+        raise
+    payloads = {identifier: _encode(lookup, entry) for identifier, entry in loaded.items()}
+    asked_ns = monotonic_ns()
+    stored = _store(lookup, loaded, payloads, token)
+    return {
+        identifier: _keep(
+            lookup, identifier, entry.document, payloads[identifier], source=Source.DATABASE, asked_ns=asked_ns
+        )
+        if identifier in stored
+        else Read(entry.document, payloads[identifier], Source.BYPASS)
+        for identifier, entry in loaded.items()
+    }
+
+
+def _store(
+    lookup: Lookup[Document], loaded: dict[str, Loaded[Document]], payloads: dict[str, bytes], token: str
+) -> set[str]:
+    """Fill what may be cached; gives the identifiers that are."""
+    fills: dict[str, Fill] = {}
+    for identifier, entry in loaded.items():
+        ttl_seconds = lookup.ttl_seconds if payloads[identifier] else _absent_ttl_seconds()
+        if entry.may_be_cached and ttl_seconds:
+            fills[identifier] = Fill(lookup.key(identifier), payloads[identifier], ttl_seconds)
+    _give_back([lookup.key(identifier) for identifier in loaded if identifier not in fills], token)
+    try:
+        stored = fill_entries(list(fills.values()), token)
+    except RedisError as error:
+        logger.warning("Cache fill failed", extra={"keys": list(loaded)[:10], "error": str(error)})
+        return set()
+    for fill in fills.values():
+        if stored[fill.key] and fill.payload:
+            size = len(fill.payload)
+            logger.info("Cache populated", extra={"key": fill.key, "ttl_seconds": fill.ttl_seconds, "bytes": size})
+    return {identifier for identifier, fill in fills.items() if stored[fill.key]}
+
+
+def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+    """Wait for values that others are loading, for at most `fill_wait_ms`; gives those that came."""
+    deadline_ns = monotonic_ns() + get_options().fill_wait_ms * 1_000_000
+    reads: Reads[Document] = {}
+    waiting = list(identifiers)
+    while waiting and monotonic_ns() < deadline_ns:
+        time.sleep(FILL_POLL_SECONDS)
+        asked_ns = monotonic_ns()
+        try:
+            reads |= read_payloads(lookup, waiting, get_payloads(lookup, waiting), asked_ns)
+        except RedisError:
+            break
+        waiting = [identifier for identifier in waiting if identifier not in reads]
+    return reads
+
+
+def get_payloads(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes | None]:
+    """
+    The bytes Redis has, in one round trip; a key of another type counts as one that can't be decoded.
+
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    client: Any = get_redis_client()
+    if len(identifiers) > 1:
+        return list(client.mget([lookup.key(identifier) for identifier in identifiers]))
+    try:
+        return [client.get(lookup.key(identifier)) for identifier in identifiers]
+    except ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return [b""]
+
+
+def _keep(
+    lookup: Lookup[Document],
+    identifier: str,
+    document: Document | None,
+    payload: bytes,
+    *,
+    source: Source,
+    asked_ns: int,
+) -> Read[Document]:
+    until_ns = keep_copy(lookup.key(identifier), document, payload, asked_ns=asked_ns)
+    return Read(document, payload, source, until_ns)
+
+
+def _encode(lookup: Lookup[Document], loaded: Loaded[Document]) -> bytes:
+    return lookup.encode(loaded.document) if loaded.document is not None else b""
+
+
+def _absent_ttl_seconds() -> int:
+    """How long it may be remembered that there is no such row; 0 if too many are already."""
+    ttl_seconds = get_options().absent_ttl_seconds
+    return ttl_seconds if ttl_seconds and absent.budget.allows() else 0
+
+
+def _give_back(keys: list[str], token: str) -> None:
+    try:
+        give_back_leases(keys, token)
+    except RedisError as error:
+        logger.warning("Leases left to lapse", extra={"keys": keys[:10], "error": str(error)})

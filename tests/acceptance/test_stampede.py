@@ -1,0 +1,73 @@
+"""Many readers of one cold key, in several processes at once, cost the database one query."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from cache_layer.connection import get_writer_client
+from tests.conftest import make_entity
+from tests.servers import ROOT, worker_environment
+
+PROCESSES, THREADS = 3, 67
+
+READER = f"""
+import sys, threading
+import django
+
+django.setup()
+
+from django.db import connections
+from cache_layer import fills
+from cache_layer.connection import get_redis_client
+from cache_layer.reads import read_entry
+from entities.lookups import ENTITY
+
+loads, load = [], fills.load
+fills.load = lambda *args: loads.append(args) or load(*args)
+get_redis_client().ping()
+ready, go = threading.Barrier({THREADS} + 1), threading.Event()
+labels = []
+
+def read():
+    ready.wait()
+    go.wait()
+    labels.append(read_entry(ENTITY, "project").document.label)
+    connections.close_all()
+
+threads = [threading.Thread(target=read) for _ in range({THREADS})]
+for thread in threads:
+    thread.start()
+ready.wait()
+print("ready", flush=True)
+sys.stdin.readline()
+go.set()
+for thread in threads:
+    thread.join()
+print(len(loads), len(labels), *set(labels))
+"""
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_200_readers_in_three_processes_cost_one_query() -> None:
+    make_entity("project")
+    command = [sys.executable, "-c", READER]
+    readers = [
+        subprocess.Popen(
+            command, cwd=ROOT, env=worker_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(PROCESSES)
+    ]
+    for reader in readers:
+        assert reader.stdout
+        assert reader.stdout.readline() == "ready\n"
+    get_writer_client().delete("entity:metadata:project")
+    for reader in readers:
+        assert reader.stdin
+        reader.stdin.write("go\n")
+        reader.stdin.flush()
+    said = [reader.communicate(timeout=60)[0].split() for reader in readers]
+    assert [words[1:] for words in said] == [[str(THREADS), "Project"]] * PROCESSES
+    assert sum(int(words[0]) for words in said) == 1

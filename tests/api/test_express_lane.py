@@ -1,0 +1,313 @@
+"""The express lane: what Django would say, without Django, and never for longer or to others than Django would."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from time import monotonic_ns
+from typing import Any, NamedTuple
+
+import pytest
+import requests
+from django.contrib.auth.models import User
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
+from rest_framework_simplejwt.tokens import AccessToken
+
+from cache_layer import express, local_store, reads
+from cache_layer.express import BODY_BYTES, Application, Environ, ExpressLane, allow_replay, with_express_lane
+from pmo.authentication import verdicts
+from tests.api.conftest import make_user
+from tests.conftest import make_entity
+from tests.servers import web_server
+
+TYPE, TYPES = "/api/v1/entity/type/project", "/api/v1/entity/types"
+MS = 1_000_000
+
+
+class Answer(NamedTuple):
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Counted:
+    """An application that counts how often it is asked."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.asked = 0
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self.asked += 1
+        return self.application(environ, start_response)
+
+
+class Server:
+    """A server's inside: Django, counted, with the express lane in front of it or without."""
+
+    def __init__(self, application: Application | None = None, entries: int = 100) -> None:
+        self.django = Counted(application or get_wsgi_application())
+        self.lane = ExpressLane(self.django, entries)
+
+    def ask(self, path: str = TYPE, *, directly: bool = False, **variables: str) -> Answer:
+        path, _, query = path.partition("?")
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "4000",
+            "HTTP_HOST": "localhost:4000",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(variables.pop("body", "").encode()),
+        }
+        said: list[Any] = []
+        application = self.django if directly else self.lane
+        parts = application(environ | variables, lambda status, headers: said.extend((status, headers)))
+        answer = Answer(*said, b"".join(parts))
+        if isinstance(parts, HttpResponse):
+            parts.close()
+        return answer
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The time in ns, as the lane, this process's memory and the verdicts on tokens see it."""
+    now = [monotonic_ns()]
+    for module in (express, local_store, reads):
+        monkeypatch.setattr(module, "monotonic_ns", lambda: now[0])
+    monkeypatch.setattr(verdicts, "clock", lambda: now[0] / 1e9)
+    return now
+
+
+@pytest.fixture
+def user(committed_db: None) -> User:
+    return make_user("reader", "change")
+
+
+@pytest.fixture
+def token(user: User) -> str:
+    return f"Bearer {AccessToken.for_user(user)}"
+
+
+@pytest.fixture
+def server(clock: list[int], token: str, set_options: Callable[..., None]) -> Server:
+    """One whose copies live for two seconds, longer than a token's verdict."""
+    set_options(local_lease_ms=1)
+    make_entity("task")
+    make_entity("project", child_entity_codes=["task"])
+    for number in range(8):
+        make_entity(f"type_{number}", active_flag=number > 0)
+    set_options(local_lease_ms=2_000)
+    return Server()
+
+
+SAME_AS_DJANGO: list[tuple[str, dict[str, str]]] = [
+    (TYPE, {}),
+    (TYPES, {}),
+    (TYPE, {"REQUEST_METHOD": "HEAD"}),
+    (TYPE, {"HTTP_IF_NONE_MATCH": "*"}),
+    (TYPES, {"HTTP_ACCEPT_ENCODING": "gzip"}),
+    (TYPES, {"HTTP_ACCEPT_ENCODING": "zstd, gzip"}),
+    (f"{TYPES}?include_inactive=false", {}),
+]
+
+
+@pytest.mark.parametrize(("path", "variables"), SAME_AS_DJANGO)
+def test_a_replay_is_what_django_would_say(server: Server, token: str, path: str, variables: dict[str, str]) -> None:
+    variables = {"HTTP_AUTHORIZATION": token} | variables
+    server.ask(path, **variables)
+    by_django = server.ask(path, directly=True, **variables)
+    asked = server.django.asked
+    assert server.ask(path, **variables) == by_django
+    assert server.django.asked == asked
+    assert ("X-Cache", "L1") in by_django.headers
+
+
+def test_a_known_version_is_not_replayed_whole(server: Server, token: str) -> None:
+    tag = dict(server.ask(HTTP_AUTHORIZATION=token).headers)["ETag"]
+    for _ in range(2):
+        answer = server.ask(HTTP_AUTHORIZATION=token, HTTP_IF_NONE_MATCH=tag)
+        assert (answer.status, answer.body) == ("304 Not Modified", b"")
+    assert server.django.asked == 2
+    assert server.ask(HTTP_AUTHORIZATION=token, HTTP_IF_NONE_MATCH='"other"').status == "200 OK"
+
+
+@pytest.mark.parametrize(
+    ("path", "variables"),
+    [
+        (TYPE, {"HTTP_AUTHORIZATION": ""}),
+        (TYPE, {"HTTP_AUTHORIZATION": "Bearer nonsense"}),
+        ("/api/v1/entity/type/unknown", {}),
+        (f"{TYPE}?include_inactive=true", {}),
+        (f"{TYPE}?misspelt=true", {}),
+        (TYPE, {"REQUEST_METHOD": "DELETE"}),
+        ("/healthz", {}),
+    ],
+)
+def test_everything_else_is_django_s(server: Server, token: str, path: str, variables: dict[str, str]) -> None:
+    for _ in range(2):
+        server.ask(path, **{"HTTP_AUTHORIZATION": token} | variables)
+    assert server.django.asked == 2
+    assert len(server.lane) == 0
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"PATH_INFO": "/api/v1/entity/type/task"},
+        {"QUERY_STRING": "include_inactive=true"},
+        {"REQUEST_METHOD": "HEAD"},
+        {"SCRIPT_NAME": "/pmo"},
+        {"CONTENT_LENGTH": "2", "body": "{}"},
+        {"wsgi.url_scheme": "https"},
+        {"HTTP_AUTHORIZATION": "Bearer another"},
+        {"HTTP_HOST": "elsewhere.example"},
+        {"HTTP_ACCEPT_ENCODING": "gzip"},
+        {"HTTP_COOKIE": "sessionid=x"},
+        {"HTTP_IF_NONE_MATCH": '"x"'},
+        {"HTTP_ORIGIN": "https://elsewhere.example"},
+        {"HTTP_X_FORWARDED_PROTO": "https"},
+    ],
+)
+def test_a_request_that_differs_is_another_one(server: Server, token: str, variable: dict[str, str]) -> None:
+    server.ask(HTTP_AUTHORIZATION=token)
+    server.ask(**{"HTTP_AUTHORIZATION": token} | variable)
+    assert server.django.asked == 2
+
+
+def test_a_replay_ends_with_the_lease_of_the_document(
+    server: Server, token: str, clock: list[int], set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=50)
+    server.ask(HTTP_AUTHORIZATION=token)
+    clock[0] += 30 * MS
+    server.ask(HTTP_AUTHORIZATION=token, HTTP_ACCEPT="*/*")  # answered from memory: the lease does not begin anew
+    clock[0] += 19 * MS
+    for accept in ({}, {"HTTP_ACCEPT": "*/*"}):
+        server.ask(HTTP_AUTHORIZATION=token, **accept)
+    assert server.django.asked == 2
+    clock[0] += 1 * MS
+    for accept in ({}, {"HTTP_ACCEPT": "*/*"}):
+        server.ask(HTTP_AUTHORIZATION=token, **accept)
+    assert server.django.asked == 4
+
+
+def test_a_replay_ends_with_the_verdict_on_the_token(server: Server, token: str, clock: list[int], user: User) -> None:
+    server.ask(HTTP_AUTHORIZATION=token)
+    User.objects.update(is_active=False)
+    clock[0] += 999 * MS
+    assert server.ask(HTTP_AUTHORIZATION=token).status == "200 OK"
+    assert server.django.asked == 1
+    clock[0] += 1 * MS
+    assert server.ask(HTTP_AUTHORIZATION=token).status == "401 Unauthorized"
+
+
+def test_a_replay_ends_with_the_token(server: Server, user: User) -> None:
+    expired = AccessToken.for_user(user)
+    expired.set_exp(lifetime=timedelta(seconds=-1))
+    for _ in range(2):
+        assert server.ask(HTTP_AUTHORIZATION=f"Bearer {expired}").status == "401 Unauthorized"
+
+
+def test_a_change_is_seen_by_the_next_request(token: str) -> None:
+    make_entity("project")
+    server = Server()
+    server.ask(HTTP_AUTHORIZATION=token)
+    body = '{"label": "New"}'
+    changed = server.ask(
+        "/api/v1/entity/project",
+        REQUEST_METHOD="PATCH",
+        HTTP_AUTHORIZATION=token,
+        CONTENT_TYPE="application/json",
+        CONTENT_LENGTH=str(len(body)),
+        body=body,
+    )
+    assert changed.status == "200 OK"
+    assert b'"label":"New"' in server.ask(HTTP_AUTHORIZATION=token).body
+
+
+def answering(response: Callable[[], HttpResponse]) -> Server:
+    """A server whose application gives this response, and lets it be replayed for a second."""
+
+    def application(_: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        answer = response()
+        allow_replay(answer, monotonic_ns() + 1_000 * MS)
+        start_response("200 OK", list(answer.items()))
+        return answer
+
+    return Server(application, entries=3)
+
+
+def with_cookie() -> HttpResponse:
+    response = HttpResponse(b"x")
+    response.set_cookie("seen", "yes")
+    return response
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        with_cookie,
+        lambda: HttpResponse(b"x", headers={"Vary": "Authorization, X-Tenant"}),
+        lambda: HttpResponse(b"x", headers={"Vary": "*"}),
+        lambda: HttpResponse(b"x" * (BODY_BYTES + 1)),
+    ],
+)
+def test_what_is_meant_for_one_request_is_not_kept(response: Callable[[], HttpResponse]) -> None:
+    server = answering(response)
+    server.ask()
+    assert len(server.lane) == 0
+
+
+def test_the_oldest_makes_room() -> None:
+    server = answering(lambda: HttpResponse(b"x", headers={"Vary": "Authorization"}))
+    for number in range(1_000):
+        server.ask(f"/{number}", HTTP_AUTHORIZATION=f"Bearer {number}")
+    assert len(server.lane) == 3
+    server.ask("/999", HTTP_AUTHORIZATION="Bearer 999")
+    assert server.django.asked == 1_000
+
+
+def test_a_server_may_change_the_headers_it_was_given() -> None:
+    server = answering(lambda: HttpResponse(b"x"))
+    server.ask()
+    server.ask().headers.clear()
+    assert server.ask().headers
+
+
+def test_a_forked_child_starts_empty_and_can_lock() -> None:
+    server = answering(lambda: HttpResponse(b"x"))
+    server.ask()
+    with server.lane._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(len(server.lane) + server.lane._lock.locked())
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_one_setting_switches_it_off(set_options: Callable[..., None]) -> None:
+    set_options(express_lane=0)
+    application = get_wsgi_application()
+    assert with_express_lane(application) is application
+    set_options(express_lane=7)
+    assert isinstance(with_express_lane(application), ExpressLane)
+
+
+def test_servers_with_and_without_it_answer_alike(token: str) -> None:
+    make_entity("project")
+    with web_server() as with_lane, web_server(CACHE_EXPRESS_LANE="0") as without:
+        for path in (TYPE, TYPES, "/api/v1/entity/type/unknown"):
+            for method in ("GET", "HEAD"):
+                answers = []
+                for url in (with_lane, without):
+                    for _ in range(20):  # within 50 ms some are replayed
+                        response = requests.request(method, url + path, headers={"Authorization": token}, timeout=10)
+                        response.headers.pop("date")
+                        if response.headers.get("X-Cache") == "L1":
+                            break
+                    answers.append((response.status_code, dict(response.headers), response.content))
+                assert answers[0] == answers[1]

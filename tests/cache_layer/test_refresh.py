@@ -1,0 +1,134 @@
+"""Hot values are loaded anew before they expire, by one reader, and nobody else notices."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connections
+from redis import Redis
+
+from cache_layer import fills, refresh
+from cache_layer.connection import get_redis_client
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reads import Source, read_entry
+from cache_layer.scripts import claim_fill, hold_keys
+from entities.lookups import ENTITY
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("committed_db", "project")
+
+KEY = "entity:metadata:project"
+SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def project() -> None:
+    get_redis_client().connection_pool.disconnect()  # the first connection after a FLUSHDB purges what it finds
+    make_entity("project")
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """Lets seconds pass for this process's knowledge of TTLs."""
+    now = [refresh.monotonic_ns()]
+    monkeypatch.setattr(refresh, "monotonic_ns", lambda: now[0])
+
+    def pass_seconds(seconds: float) -> None:
+        now[0] += int(seconds * SECOND)
+
+    return pass_seconds
+
+
+def read_from_redis() -> Source:
+    drop_all_copies()
+    return read_entry(ENTITY, "project").source
+
+
+def test_a_value_near_its_end_is_loaded_anew(redis_client: Redis, later: Callable[[float], None]) -> None:
+    assert read_from_redis() is Source.REDIS
+    redis_client.expire(KEY, 29)
+    later(15)
+    assert read_from_redis() is Source.DATABASE
+    assert redis_client.ttl(KEY) == 300
+    assert read_from_redis() is Source.REDIS
+
+
+def test_a_value_with_time_left_is_not(redis_client: Redis, later: Callable[[float], None]) -> None:
+    read_from_redis()
+    redis_client.expire(KEY, 31)
+    later(15)
+    assert read_from_redis() is Source.REDIS
+    redis_client.expire(KEY, 15)
+    assert read_from_redis() is Source.REDIS  # known to live until then, and not asked about again
+    later(15)
+    assert read_from_redis() is Source.DATABASE
+
+
+def test_one_of_many_readers_loads_it(
+    redis_client: Redis, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_from_redis()
+    redis_client.expire(KEY, 29)
+    later(15)
+    monkeypatch.setattr(refresh, "_ask_at", lambda *_: None)  # every thread stands for a process that has just asked
+    together = threading.Barrier(8)
+    loaded: list[object] = []
+    load = fills.load
+
+    def count(*args: Any) -> Any:
+        loaded.append(args)
+        together.wait(10)
+        return load(*args)
+
+    monkeypatch.setattr(fills, "load", count)
+
+    def read(number: int) -> Source:
+        try:
+            drop_all_copies()
+            source = read_entry(ENTITY, "project").source
+            if source is Source.REDIS:
+                together.wait(10)
+            return source
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        sources = list(pool.map(read, range(8)))
+    assert sorted(sources) == [Source.DATABASE, *[Source.REDIS] * 7]
+    assert len(loaded) == 1
+
+
+def test_a_key_that_a_writer_holds_is_not_refreshed(redis_client: Redis, later: Callable[[float], None]) -> None:
+    read_from_redis()
+    value = redis_client.get(KEY)
+    hold_keys([KEY], "a writer")
+    redis_client.set(KEY, value, ex=20)  # as if the reader's GET had been quicker than the hold
+    later(15)
+    assert read_from_redis() is Source.REDIS
+    assert redis_client.ttl(KEY) == 20
+
+
+def test_a_value_survives_a_database_that_fails(
+    redis_client: Redis, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_from_redis()
+    redis_client.expire(KEY, 29)
+    later(15)
+
+    def fail(*_: object) -> None:
+        raise DatabaseError("away")
+
+    monkeypatch.setattr(fills, "load", fail)
+    assert read_from_redis() is Source.REDIS
+    assert claim_fill(KEY, "another's", replace=True)[0].name == "LEASE"  # ours was given back
+
+
+def test_what_is_remembered_is_bounded(set_options: Callable[..., None]) -> None:
+    set_options(local_entries=5)
+    for number in range(50):
+        assert not refresh.is_refresh_due(f"entity:metadata:type_{number}", 300)
+    assert len(refresh._ask_at_ns) == 5
