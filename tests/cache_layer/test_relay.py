@@ -21,7 +21,7 @@ from cache_layer.invalidation import relay
 from cache_layer.invalidation.relay import relay_changes, run_relay
 from cache_layer.local_store import drop_all_copies
 from cache_layer.models import Change
-from cache_layer.outbox import measure_backlog
+from cache_layer.outbox import forget_changes, measure_backlog
 from cache_layer.reads import Source, read_entry
 from cache_layer.scripts import hold_keys
 from entities.lookups import ENTITY, ENTITY_TYPES
@@ -238,3 +238,12 @@ def test_a_change_is_told_again_until_none_of_its_keys_is_held(project: Entity, 
     assert relay_changes() == 2
     redis_client.delete("{entity:types}:holds")
     assert relay_changes() == 0
+
+
+def test_forgetting_a_change_leaves_other_commits_as_durable_as_they_were(project: Entity) -> None:
+    psql("UPDATE app.entity SET label = 'New'")
+    forget_changes([change.id for change in Change.objects.all()], using="default")
+    assert not Change.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)
