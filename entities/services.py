@@ -72,12 +72,13 @@ class EntityInfrastructure:
 
     def read_entities(self, codes: Iterable[str]) -> Read[tuple[EntityDocument, ...]]:
         """As `get_entities`, with the bytes of the JSON array and the furthest place any of it came from."""
-        found = [read for read in read_entries(ENTITY, filter(is_code, codes)).values() if read.document is not None]
+        reads = read_entries(ENTITY, filter(is_code, codes)).values()
+        found = [read for read in reads if read.document is not None]
         return Read(
             tuple(read.document for read in found if read.document is not None),
             b"[" + b",".join(read.payload for read in found) + b"]",
             max((read.source for read in found), key=list(Source).index, default=Source.LOCAL),
-            min((read.until_ns for read in found), default=0),
+            min((read.until_ns for read in reads), default=0),
         )
 
     def read_entity_with_children(self, code: str) -> Read[EntityDocument]:
@@ -90,7 +91,7 @@ class EntityInfrastructure:
             entity.document,
             entity.payload.removesuffix(b"}") + b',"children":' + children.payload + b"}",
             max(entity.source, children.source, key=list(Source).index),
-            min(entity.until_ns, children.until_ns) if children.document else entity.until_ns,
+            min(entity.until_ns, children.until_ns) if entity.document.child_entity_codes else entity.until_ns,
         )
 
     def read_all_entity(self, include_inactive: bool = False) -> Read[tuple[EntityDocument, ...]]:

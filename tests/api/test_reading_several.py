@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from cache_layer.connection import GuardedRedis
-from cache_layer.local_store import drop_all_copies
+from cache_layer.local_store import drop_all_copies, drop_copy
+from cache_layer.scripts import hold_keys
 from entities.changes import change_entity
 from entities.services import get_entity_infrastructure
 from tests.api.conftest import client_of, make_user
@@ -144,3 +145,21 @@ def test_without_redis_all_come_from_the_database_with_one_query(
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"{TYPES}?codes=task,wiki")
     assert (answer["X-Cache"], codes_in(answer), len(queries)) == ("BYPASS", ["task", "wiki"], 1)
+
+
+def test_what_is_put_together_lasts_as_long_as_the_first_of_its_parts(
+    client: APIClient, set_options: Callable[..., None]
+) -> None:
+    service = get_entity_infrastructure()
+    drop_all_copies()
+    set_options(local_lease_ms=1_000)
+    first = service.read_entity("wiki").until_ns
+    set_options(local_lease_ms=2_000)
+    second = service.read_entity("project").until_ns
+    assert 0 < first < second
+    assert service.read_entities(["project", "wiki"]).until_ns == first
+    assert service.read_entity_with_children("project").until_ns == first
+    hold_keys(["entity:metadata:form", "entity:metadata:later"], "a writer")
+    drop_copy("entity:metadata:form")
+    assert service.read_entities(["project", "form"]).until_ns == 0
+    assert service.read_entities(["project", "later"]).until_ns == 0  # it may be there in a moment

@@ -15,13 +15,14 @@ from redis import Redis
 from cache_layer import pending
 from cache_layer.clearing import clear_entries
 from cache_layer.keys import holds_key
-from cache_layer.local_store import drop_all_copies
+from cache_layer.local_store import drop_all_copies, keep_copy
 from cache_layer.options import get_options
 from cache_layer.reads import Source, read_entry
 from cache_layer.scripts import hold_keys, invalidate_keys
 from cache_layer.writes import hold_entries, invalidate_entries, writing
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
+from entities.services import get_entity_infrastructure
 from tests.conftest import make_entity
 
 KEY = "entity:metadata:project"
@@ -110,6 +111,19 @@ def test_inside_its_transaction_a_writer_reads_its_own_row(project: Entity) -> N
     with transaction.atomic():
         change(project, "New")
         assert label() == "New"
+
+
+def test_inside_its_transaction_a_writer_does_not_read_a_copy_that_another_thread_has_made(project: Entity) -> None:
+    """One is possible where the hold was lost: another thread may then have filled the old row."""
+    old = read_entry(ENTITY, "project")
+    with transaction.atomic():
+        change(project, "New")
+        keep_copy(KEY, old.document, old.payload, asked_ns=time.monotonic_ns())
+        assert label() == "New"
+        found = get_entity_infrastructure().get_entity("project")
+        assert found is not None
+        assert found.label == "New"
+    drop_all_copies()
 
 
 def test_a_rolled_back_change_is_never_seen(project: Entity, redis_client: Redis) -> None:
