@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from cache_layer.connection import get_redis_client
+from cache_layer.connection import get_writer_client
 from cache_layer.local_store import drop_copy
 from cache_layer.lookup import Lookup
 from cache_layer.scripts import BATCH_KEYS, Invalidated, invalidate_keys
@@ -44,7 +44,7 @@ def scan_keys(lookup: Lookup[Any], *, companions: bool = False) -> Iterator[list
     """
     glob = f"*{lookup.key_glob()}*" if companions else lookup.key_glob()
     batch: set[str] = set()
-    for raw in get_redis_client().scan_iter(match=glob, count=1000):
+    for raw in get_writer_client().scan_iter(match=glob, count=1000):
         batch.add(raw.decode(errors="surrogateescape").split("}:")[0].removeprefix("{"))
         if len(batch) >= BATCH_KEYS:
             yield list(batch)

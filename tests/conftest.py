@@ -24,7 +24,10 @@ def _fresh_cache() -> Iterator[None]:
     """Every test begins with an empty Redis database, an empty L1 and a closed breaker."""
     breaker.succeeded()
     _writes.by_alias.clear()  # a test may have ended in the middle of a write
-    get_writer_client().flushdb()
+    client = get_writer_client()
+    client.flushdb()
+    client.connection_pool.disconnect()
+    client.ping()  # the first connection after a FLUSHDB purges what it finds: not in the middle of a test
     drop_all_copies()
     forget_times()
     yield

@@ -12,7 +12,6 @@ from django.db import DatabaseError, connections
 from redis import Redis
 
 from cache_layer import fills, refresh
-from cache_layer.connection import get_redis_client
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entry
 from cache_layer.scripts import claim_fill, hold_keys
@@ -27,7 +26,6 @@ SECOND = 1_000_000_000
 
 @pytest.fixture
 def project() -> None:
-    get_redis_client().connection_pool.disconnect()  # the first connection after a FLUSHDB purges what it finds
     make_entity("project")
 
 

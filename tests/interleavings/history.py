@@ -1,0 +1,224 @@
+"""One history: steps taken one after the other, each judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError
+from redis.exceptions import RedisError
+
+from cache_layer.connection import RECONNECT_DELAY_LIMIT_SECONDS
+from tests.interleavings.actions import ENTRIES, Action, read, relay
+from tests.interleavings.doing import NEED_THE_ROW, Order
+from tests.interleavings.oracle import BrokenPromise, Expected, name
+from tests.interleavings.processes import Killed, Process
+from tests.interleavings.steps import GOES_ON, STEPS, Step
+from tests.interleavings.world import OPERATOR, READERS, RELAY, World
+
+QUIET_STEPS = 300
+TO_THE_END = ", to the end"
+UNTIL_IT = ", until it "
+
+
+class History:
+    """
+    What has happened so far, and what it meant.
+
+    Attributes:
+        story: the steps in words, with what they came to.
+        last: who has done something last.
+    """
+
+    def __init__(self, world: World, *, row_exists: bool = True, one_process: bool = False) -> None:
+        self.world = world
+        self.story: list[str] = []
+        self.last = READERS[0]
+        self._expected: dict[str, Expected] = {}
+        self._newest_at_start: dict[str, int] = {}
+        world.begin(row_exists=row_exists, one_process=one_process)
+
+    def take(self, step: Step) -> None:
+        """
+        Let a step happen, and look at everything that a read could find afterwards.
+
+        Raises:
+            BrokenPromise: with the whole story.
+        """
+        self.story.append(self.words_of(step))
+        with self._telling():
+            step.take(self)
+            if self.world.oracle.waits_for_relay:
+                self.world.oracle.outbox_seen(self.world.outbox(), self.world.now_ms)
+            for where, expected, content in self.world.readable():
+                with self._adding(f"a read would find {name(content)} in {where}"):
+                    self.world.oracle.read_ends(expected, content)
+
+    def play(self, script: str) -> None:
+        """
+        Take the steps of a script, one a line, as stories tell them: who, a colon, and what.
+
+        A line may end with `, until it commits` (or whatever it does), which is not done yet, or with `, to the end`.
+
+        Raises:
+            BrokenPromise: with the whole story.
+            ValueError: a line cannot happen.
+        """
+        for line in script.strip().splitlines():
+            who, _, what = line.strip().partition(": ")
+            what, is_long, until = what.removesuffix(TO_THE_END).partition(UNTIL_IT)
+            self.take(self._find_step(who, what))
+            while (is_long or line.endswith(TO_THE_END)) and self.process(who).about_to not in (None, until):
+                self.take(self._find_step(who, GOES_ON))
+            if is_long and self.process(who).about_to != until:
+                raise ValueError(f"{line.strip()!r}: it never does\n{self.tell()}")
+
+    def tell(self) -> str:
+        """The story so far."""
+        return "\n".join(f"{number:2}. {line}" for number, line in enumerate(self.story, 1))
+
+    def words_of(self, step: Step) -> str:
+        who = step.who or self.last
+        return f"{who}: {self.process(who).about_to if step.what == GOES_ON else step.what}"
+
+    def _find_step(self, who: str, what: str) -> Step:
+        for step in STEPS:
+            if step.who == who and step.possible(self) and what in (step.what, self.words_of(step).split(": ")[1]):
+                return step
+        raise ValueError(f"{who!r} cannot do {what!r} now\n{self.tell()}")
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPromise as broken:
+            raise BrokenPromise(f"{broken}\n{self.tell()}") from None
+
+    @contextmanager
+    def _adding(self, line: str) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPromise:
+            self.story.append(line)
+            raise
+
+    # What steps are made of
+
+    def process(self, seat: str) -> Process:
+        return self.world.processes[seat]
+
+    def can_go_on(self, seat: str) -> bool:
+        """A process that needs the row waits for its owner, in PostgreSQL."""
+        process = self.process(seat)
+        return process.about_to is not None and (
+            process.about_to not in NEED_THE_ROW or process.has_row or self.world.row_is_free()
+        )
+
+    def begin(self, seat: str, action: Action) -> None:
+        self.last = seat
+        self._expected[seat] = self.world.oracle.read_begins()
+        self._newest_at_start[seat] = self.world.oracle.newest
+        self.process(seat).begin(action)
+        self._settle(self.process(seat))
+
+    def go_on(self, seat: str, order: Order = Order.GO) -> None:
+        self.last = seat
+        self.process(seat).go_on(order)
+        self._settle(self.process(seat))
+
+    def _settle(self, process: Process) -> None:
+        """See what a step has come to."""
+        if process.answer:
+            self.story[-1] += f" -> {process.answer}"
+        if process.about_to is not None:
+            return
+        if process.name in READERS:
+            self._settle_read(process)
+        elif process.name in (RELAY, OPERATOR):
+            self._settle_invalidation(process)
+        else:
+            self._settle_write(process)
+
+    def _settle_read(self, process: Process) -> None:
+        if process.error is not None:
+            raise process.error
+        if process.result is not None:
+            content, source = process.result
+            self.story[-1] += f"; read {name(content)} ({source})"
+            self.world.oracle.read_ends(self._expected[process.name], content)
+
+    def _settle_write(self, process: Process) -> None:
+        error, place = process.error, process.version
+        if not (error is None or isinstance(error, (DatabaseError, Killed))):
+            raise error
+        oracle = self.world.oracle
+        committed = "" if place is None else f"; {name(oracle.versions[place])} is committed"
+        self.story[-1] += f"{committed}{', acknowledged' if error is None else f'; {type(error).__name__}'}"
+        has_held = process.name in self.world.holders.values()
+        if error is None and place is not None and has_held:
+            oracle.acknowledge(place)
+        if not process.leaves_holds:
+            oracle.calmed(process.name, place if error else None)
+            self.world.forget_holders(process.name)
+
+    def _settle_invalidation(self, process: Process) -> None:
+        if not (process.error is None or isinstance(process.error, (RedisError, Killed))):
+            raise process.error
+        if process.error is None and process.name == OPERATOR:
+            self.world.oracle.acknowledge(self._newest_at_start[process.name])
+
+    # The end
+
+    def become_quiet(self, *, holds_may_be_left: bool) -> None:
+        """
+        Let everyone finish, and what lapses lapse.
+
+        Raises:
+            BrokenPromise: cache and database do not agree then.
+        """
+        self.story.append("everyone finishes")
+        world, server = self.world, self.world.server
+        with self._telling():
+            if server.is_down:
+                server.restart(from_snapshot=False)
+            while world.late_commits:
+                world.run_late_commit()
+            self._finish()
+            while server.late_commands:
+                server.run_late_command()
+            if not holds_may_be_left and world.left_behind():
+                raise BrokenPromise(f"holds are left: {world.left_behind()}")
+            server.lapse(server.holds())
+            for _ in range(2):
+                world.wait(RECONNECT_DELAY_LIMIT_SECONDS)
+                self.begin(RELAY, relay)
+                self._finish()
+            self._compare()
+
+    def _finish(self) -> None:
+        """Everyone goes on until all are idle, the owner of the row first."""
+        for _ in range(QUIET_STEPS):
+            seats = [seat for seat in self.world.processes if self.can_go_on(seat)]
+            if not seats:
+                break
+            self.go_on(seats[0])
+        if any(process.about_to is not None for process in self.world.processes.values()):
+            raise BrokenPromise("someone is stuck")
+
+    def _compare(self) -> None:
+        """What is cached, and what is read everywhere, is what is committed."""
+        row = self.world.row()
+        found = dict(self.world.server.cached())
+        self.world.wait(self.world.lease_ms / 1000)
+        for seat in READERS:
+            for lookup, identifier in ENTRIES:
+                self.process(seat).begin(read(lookup, identifier))
+                while self.process(seat).about_to is not None:
+                    self.process(seat).go_on()
+                found[f"{lookup.name}, by {seat}"], _ = self.process(seat).result
+        if wrong := {where: content for where, content in found.items() if content != row}:
+            raise BrokenPromise(f"for good the row says {name(row)}, but there is {wrong}")
+        if changes := self.world.outbox():
+            raise BrokenPromise(f"the relay leaves changes in the outbox: {changes}")
+        if endless := self.world.server.endless_keys():
+            raise BrokenPromise(f"these never expire: {endless}")

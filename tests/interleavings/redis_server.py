@@ -1,0 +1,133 @@
+"""The Redis server as a test sees it: what it keeps, and what befalls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+from redis import Redis
+
+from cache_layer import connection, scripts
+from cache_layer.keys import absent_key, holds_key, last_holder_key, lease_key, run_id_key
+from tests.interleavings.actions import CODE, ENTRIES, content_of
+from tests.interleavings.doing import BY_SCRIPT
+from tests.interleavings.oracle import Content
+
+KEYS = {"the type": ENTRIES[0][0].key(CODE), "the list": ENTRIES[1][0].key("")}
+COMPANIONS: dict[str, Callable[[str], str]] = {
+    "value": str,
+    "lease": lease_key,
+    "last holder": last_holder_key,
+    "absence": absent_key,
+}
+LAPSED = 1
+"""An expiry long past, in server milliseconds."""
+
+
+class RedisServer:
+    """
+    The server of this test run, over a connection of the test's own; processes use the project's client.
+
+    Attributes:
+        is_down: it refuses connections.
+        reconnects: the next command of a process opens a new connection, where the run-id guard runs.
+        late_commands: sent by processes that have given up waiting; they have not run yet.
+    """
+
+    def __init__(self, loses_holds: Callable[[], None]) -> None:
+        self._pool: Any = connection.get_redis_client().connection_pool
+        options: dict[str, Any] = {
+            key: self._pool.connection_kwargs.get(key) for key in ("host", "port", "db", "password")
+        }
+        self.client: Any = Redis(**options, protocol=2)
+        for script, each in product(BY_SCRIPT, (False, True)):
+            self.client.script_load(scripts.script_source(script, each=each))
+        self._run_id = self.client.info("server")["run_id"]
+        self._run_id_key = run_id_key(connection._trusted_patterns)
+        self._loses_holds = loses_holds
+        self.begin()
+
+    def begin(self) -> None:
+        """Be empty, known to the processes, and connected."""
+        self.late_commands: list[Callable[[], object]] = []
+        self.is_down = self.reconnects = False
+        self._snapshot: dict[bytes, tuple[int, bytes]] | None = None
+        self.client.flushdb()
+        self.client.set(self._run_id_key, self._run_id)
+        self._pool.disconnect()
+        connection.get_writer_client().ping()
+
+    def close(self) -> None:
+        self.client.close()
+
+    # What it keeps
+
+    def cached(self) -> Iterator[tuple[str, Content]]:
+        """Its values and absences, by key."""
+        keys = list(KEYS.values())
+        found = self.client.mget(*keys, *map(absent_key, keys))
+        for (lookup, identifier), key, payload, absent in zip(ENTRIES, keys, found[:2], found[2:], strict=True):
+            if payload is not None:
+                yield key, content_of(lookup, lookup.decode(identifier, payload))
+            elif absent is not None:
+                yield absent_key(key), None
+
+    def holds(self) -> set[str]:
+        """The holders whose holds are in force."""
+        found: set[str] = set()
+        for key in KEYS.values():
+            found |= {str(holder, "ascii") for holder in self.client.zrangebyscore(holds_key(key), LAPSED + 1, "+inf")}
+        return found
+
+    def lapse(self, holders: set[str]) -> None:
+        """Let holds end, as their time does."""
+        for key in KEYS.values() if holders else ():
+            self.client.zadd(holds_key(key), dict.fromkeys(holders, LAPSED), xx=True)
+
+    def has(self, companion: str, of: str) -> bool:
+        return bool(self.client.exists(COMPANIONS[companion](KEYS[of])))
+
+    def expire(self, companion: str, of: str) -> None:
+        self.client.delete(COMPANIONS[companion](KEYS[of]))
+
+    def endless_keys(self) -> set[bytes]:
+        """Keys without a TTL that should have one."""
+        keys = set(self.client.keys("*")) - {self._run_id_key.encode()}
+        return {key for key in keys if self.client.pttl(key) <= 0}
+
+    # What befalls it
+
+    def run_late_command(self) -> None:
+        self.late_commands.pop(0)()
+
+    def has_snapshot(self) -> bool:
+        return self._snapshot is not None
+
+    def save_snapshot(self) -> None:
+        self._snapshot = {key: (max(0, self.client.pttl(key)), self.client.dump(key)) for key in self.client.keys("*")}
+
+    def flush(self) -> None:
+        self.client.flushdb()
+        self._loses_holds()
+
+    def go_down(self) -> None:
+        self.is_down = True
+        self.late_commands.clear()
+        self._loses_holds()
+
+    def restart(self, *, from_snapshot: bool) -> None:
+        """Come back as another run: the id recorded in what it has loaded, if any, is not its own."""
+        self.go_down()
+        self.is_down = False
+        self.client.flushdb()
+        for key, (ttl_ms, dumped) in (self._snapshot or {}).items() if from_snapshot else ():
+            self.client.restore(key, ttl_ms, dumped)
+        if self.client.exists(self._run_id_key):
+            self.client.set(self._run_id_key, "an earlier run")
+        self.drop_connections()
+
+    def drop_connections(self) -> None:
+        """Have the next command connect anew; the guard runs, and after a FLUSHDB or a restart purges what is there."""
+        self._pool.disconnect()
+        self.reconnects = True

@@ -1,0 +1,129 @@
+"""Pieces of the protocol, taken away one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from cache_layer import connection, local_store, lookup, pending, scripts, writes
+from cache_layer.invalidation import relay
+from cache_layer.outbox import find_changes
+from cache_layer.pending import Write
+from cache_layer.scripts import Invalidated, Released, invalidate_keys
+from tests.interleavings.actions import ENTRIES
+from tests.interleavings.stage import replace
+
+Removal = Callable[[pytest.MonkeyPatch], None]
+
+
+def lua(script: str, there: str, instead: str) -> Removal:
+    """Other text in one place of a Lua script."""
+
+    def remove(monkeypatch: pytest.MonkeyPatch) -> None:
+        source = connection.lua_source
+        whole = source(script)
+        assert whole.count(there) == 1, f"{there!r} is in {script}.lua {whole.count(there)} times"
+        without = whole.replace(there, instead)
+        replace(monkeypatch, source, lambda name: without if name == script else source(name))
+        monkeypatch.setattr(scripts, "script_source", scripts.script_source.__wrapped__)
+
+    return remove
+
+
+def code(module: Any, name: str, instead: Any) -> Removal:
+    """Another function (or value) in place of a module's."""
+
+    def remove(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, name, instead)
+
+    return remove
+
+
+def trust_companions(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {pattern for pattern in connection._trusted_patterns if not pattern.startswith("{")}
+    monkeypatch.setattr(connection, "_trusted_patterns", values)
+
+
+def keep_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    place_holds, ids = writes._place_holds, threading.local()
+
+    def place_under_one_id(write: Write, keys: list[str]) -> tuple[str | None, dict[str, bool]]:
+        ids.one = uuid4()
+        return place_holds(write, keys)
+
+    def same_id() -> UUID:
+        return ids.one  # type: ignore[no-any-return] # a thread's attributes have no types
+
+    monkeypatch.setattr(writes, "uuid4", same_id)
+    monkeypatch.setattr(writes, "_place_holds", place_under_one_id)
+
+
+def count_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = local_store.keep_copy
+
+    def keep_from_now(*args: Any, **kwargs: Any) -> Any:
+        return keep(*args, **kwargs | {"asked_ns": vars(local_store)["monotonic_ns"]()})
+
+    replace(monkeypatch, keep, keep_from_now)
+
+
+def forget_all_changes(_: object, using: str) -> None:
+    _forget_changes(find_changes(ENTRIES, using=using), using)
+
+
+def call_held_told(*args: Any, **kwargs: Any) -> dict[str, Invalidated]:
+    outcomes = invalidate_keys(*args, **kwargs)
+    return {key: Invalidated(max(outcome.value, Invalidated.NOTHING.value)) for key, outcome in outcomes.items()}
+
+
+def give_up_unheld(held: writes.Held, payloads: dict[str, bytes], budget_ms: int) -> dict[str, Released]:
+    has_held = any(entry.holder for entry in held.values())
+    return _tell_redis(held, payloads, budget_ms if has_held else 0)
+
+
+def drain_if_answered() -> None:
+    if not connection.breaker.failures:
+        _drain()
+
+
+_forget_changes = writes._forget_changes
+_tell_redis = writes._tell_redis
+_drain = writes.drain
+
+TAKEN_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5])'
+COMPANIONS = 'redis.call("UNLINK", KEYS[2], KEYS[3], KEYS[4])'
+
+REMOVALS: dict[str, Removal] = {
+    "fill ignores its lease": lua("fill", 'redis.call("GET", KEYS[2]) ~= ARGV[1]', "false"),
+    "hold leaves the lease": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
+    "hold leaves the value": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
+    "hold leaves the absence": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[2])'),
+    "claim ignores holds": lua("claim", '> 0 then\n  return { "held" }', '> 9 then\n  return { "held" }'),
+    "a writer does not drain": code(writes, "drain", lambda: None),
+    "release leaves the value": lua("release", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
+    "release leaves the lease": lua("release", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
+    "a lost hold is not noticed": lua("release", "if not expiry or tonumber(expiry) <= now then", "if false then"),
+    "a lost hold leaves others alone": lua("release", 'redis.call("DEL", KEYS[4]) -- a lost hold', "-- a lost hold"),
+    "a hold taken before does not count": lua("hold", "return alone and 1 or 0", "return 1"),
+    "a hold taken since does not count": lua(
+        "release", 'if redis.call("GET", KEYS[4]) ~= ARGV[1] then', "if false then"
+    ),
+    "a hold is tried again under the same id": keep_one_id,
+    "a refused hold is given up at once": code(writes, "_tell_redis", give_up_unheld),
+    "a refused release does not drain": code(writes, "drain", drain_if_answered),
+    "a commit in doubt gives up its hold": code(pending.Write, "is_in_doubt", lambda _: False),
+    "no guard": lua("guard", "== run_id then", "~= 0 then"),
+    "the guard leaves companions": trust_companions,
+    "the guard purges holds": lua("guard", 'if not key:find("}:holds$") then', "if true then"),
+    "what is not committed may be cached": code(lookup, "MAY_BE_CACHED", "true"),
+    "an old snapshot may be cached": code(lookup, "MAY_BE_CACHED", "pg_current_xact_id_if_assigned() IS NULL"),
+    "a copy's lease counts from when it is kept": count_from_now,
+    "invalidate leaves the last holder": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[2], KEYS[4])'),
+    "invalidate leaves the lease": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[3], KEYS[4])'),
+    "the relay forgets what it left": code(relay, "invalidate_keys", call_held_told),
+    "a writer forgets changes it has not read back": code(writes, "_forget_changes", forget_all_changes),
+}

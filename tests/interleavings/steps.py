@@ -1,0 +1,230 @@
+"""Everything that can happen next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.interleavings.actions import (
+    BY_HAND,
+    CHANGES_BY_CURSOR,
+    READS,
+    READS_IN_SNAPSHOT,
+    WRITES,
+    Action,
+    relay,
+    request,
+)
+from tests.interleavings.doing import IN_REDIS, Doing, Order
+from tests.interleavings.redis_server import COMPANIONS, KEYS
+from tests.interleavings.world import OPERATOR, READERS, RELAY, SEATS, WRITERS
+
+if TYPE_CHECKING:
+    from tests.interleavings.history import History
+
+
+class Fault(StrEnum):
+    """What may happen besides reads and Django writes; each random history has some of it."""
+
+    CURSOR = "changes by cursor"
+    SNAPSHOT = "reads in a snapshot"
+    BEHIND_DJANGO = "changes behind Django"
+    BY_HAND = "invalidation by hand"
+    KILL = "processes are killed"
+    REFUSED_COMMIT = "commits are refused"
+    DOUBT = "commits run late"
+    EXPIRY = "keys expire"
+    LOST_HOLD = "holds get lost"
+    FLUSH = "FLUSHDB"
+    RESTART = "Redis restarts"
+    DOWN = "Redis is down for a while"
+    TIME_OUT = "commands time out"
+    DROP = "connections drop"
+
+
+LEAVE_HOLDS = {Fault.KILL, Fault.DOUBT, Fault.RESTART, Fault.DOWN, Fault.TIME_OUT, Fault.DROP}
+"""After these a hold may be in force that nobody will release."""
+
+GOES_ON = "goes on"
+ON_THE_WIRE = {Order.ANSWER_IS_LATE, Order.COMMAND_IS_LATE, Order.CONNECTION_DROPS}
+BEHIND_DJANGO = {
+    "updates the row": "UPDATE app.entity SET label = 'v?'",
+    "deletes the row": "DELETE FROM app.entity",
+    "truncates the table": "TRUNCATE app.entity",
+    "inserts the row": "INSERT",
+}
+
+
+class Step(NamedTuple):
+    """
+    One thing that can happen.
+
+    Attributes:
+        who: empty for whoever has just done something.
+        fault: it happens only in random histories that have this fault.
+        weight: how likely it is among what is possible.
+    """
+
+    who: str
+    what: str
+    possible: Callable[[History], bool]
+    take: Callable[[History], None]
+    fault: Fault | None = None
+    weight: int = 1
+
+    def __repr__(self) -> str:
+        return f"{self.who or 'the same'}: {self.what}"
+
+
+def all_steps() -> Iterator[Step]:
+    """The simplest first: mostly whoever has just done something goes on."""
+    yield Step("", GOES_ON, lambda h: h.can_go_on(h.last), lambda h: h.go_on(h.last), weight=10)
+    for seat in SEATS:
+        yield goes_on(seat)
+    for seat in READERS:
+        yield from (begins(seat, words, action) for words, action in READS.items())
+        yield from (begins(seat, words, action, Fault.SNAPSHOT) for words, action in READS_IN_SNAPSHOT.items())
+    for seat in WRITERS:
+        yield from (begins(seat, words, request(action), weight=2) for words, action in WRITES.items())
+        yield from (begins(seat, words, action, Fault.CURSOR) for words, action in CHANGES_BY_CURSOR.items())
+        yield fails(seat, "is refused to commit", Order.COMMIT_IS_REFUSED, Fault.REFUSED_COMMIT, {Doing.COMMIT})
+        yield fails(seat, "loses its session, COMMIT runs later", Order.COMMIT_IS_LATE, Fault.DOUBT, {Doing.COMMIT})
+    yield begins(RELAY, "looks into the outbox", relay)
+    yield from (begins(OPERATOR, words, action, Fault.BY_HAND, weight=2) for words, action in BY_HAND.items())
+    for seat in (*WRITERS, RELAY):
+        yield fails(seat, "is killed", Order.DIE, Fault.KILL, set(Doing))
+    for seat in SEATS[:-1]:
+        yield fails(seat, "times out, its command has run", Order.ANSWER_IS_LATE, Fault.TIME_OUT, IN_REDIS)
+        yield fails(seat, "times out, its command runs later", Order.COMMAND_IS_LATE, Fault.TIME_OUT, IN_REDIS)
+        yield fails(seat, "loses its connection, its command has run", Order.CONNECTION_DROPS, Fault.DROP, IN_REDIS)
+    for milliseconds in (50, 10):
+        yield Step("time", f"{milliseconds} ms pass", lambda h: h.world.time_matters(), partial(wait, milliseconds))
+    yield from postgres()
+    yield from expiries()
+    yield from redis()
+
+
+def goes_on(seat: str) -> Step:
+    return Step(seat, GOES_ON, lambda h: h.can_go_on(seat), lambda h: h.go_on(seat), weight=3)
+
+
+def begins(seat: str, words: str, action: Action, fault: Fault | None = None, weight: int = 1) -> Step:
+    def possible(h: History) -> bool:
+        return h.process(seat).about_to is None and (action is not relay or h.world.oracle.waits_for_relay)
+
+    return Step(seat, words, possible, lambda h: h.begin(seat, action), fault, weight)
+
+
+def fails(seat: str, words: str, order: Order, fault: Fault, when: Collection[Doing]) -> Step:
+    def possible(h: History) -> bool:
+        return h.process(seat).about_to in when and not (order in ON_THE_WIRE and h.world.server.is_down)
+
+    return Step(seat, words, possible, lambda h: h.go_on(seat, order), fault)
+
+
+def wait(milliseconds: int, h: History) -> None:
+    h.world.wait(milliseconds / 1000)
+
+
+def postgres() -> Iterator[Step]:
+    """What sessions other than Django's do, and the server by itself."""
+
+    def change(statement: str, h: History) -> None:
+        h.world.change_behind_django(statement)
+
+    for words, statement in BEHIND_DJANGO.items():
+        possible = table_is_free if statement.startswith("TRUNCATE") else row_is_free
+        yield Step("psql", words, possible, partial(change, statement), Fault.BEHIND_DJANGO, 2)
+    yield Step("PostgreSQL", "runs a late COMMIT", has_late_commit, lambda h: h.world.run_late_commit(), Fault.DOUBT, 2)
+
+
+def expiries() -> Iterator[Step]:
+    """What ends by itself."""
+
+    def exists(companion: str, of: str, h: History) -> bool:
+        return h.world.server.has(companion, of)
+
+    def expire(companion: str, of: str, h: History) -> None:
+        h.world.server.expire(companion, of)
+
+    def has_holds(seat: str, h: History) -> bool:
+        return h.world.has_holds(seat)
+
+    def lose_holds(seat: str, h: History) -> None:
+        h.world.lose_holds(seat)
+
+    for of in KEYS:
+        for companion in COMPANIONS:
+            fault = None if companion == "value" else Fault.EXPIRY
+            what = f"the {companion} of {of} expires"
+            yield Step("Redis", what, partial(exists, companion, of), partial(expire, companion, of), fault, 2)
+    for seat in WRITERS:
+        what = f"the hold of {seat} lapses"
+        yield Step("Redis", what, partial(has_holds, seat), partial(lose_holds, seat), Fault.LOST_HOLD, 2)
+    yield Step("Redis", "what was left in force lapses", leaves_holds, lapse_what_is_left, None, 2)
+
+
+def redis() -> Iterator[Step]:
+    """What befalls the server."""
+    yield Step("Redis", "FLUSHDB", is_up, lambda h: h.world.server.flush(), Fault.FLUSH, 2)
+    yield Step("Redis", "saves a snapshot", has_no_snapshot, lambda h: h.world.server.save_snapshot(), Fault.RESTART, 2)
+    yield Step("Redis", "restarts from its snapshot", has_snapshot, restart_from_snapshot, Fault.RESTART, 2)
+    yield Step("Redis", "restarts, empty", is_up, restart_empty, Fault.RESTART, 2)
+    yield Step("Redis", "refuses connections", is_up, lambda h: h.world.server.go_down(), Fault.DOWN, 2)
+    yield Step("Redis", "is back, empty", is_down, restart_empty, Fault.DOWN, 2)
+    yield Step(
+        "Redis", "runs a late command", has_late_command, lambda h: h.world.server.run_late_command(), Fault.TIME_OUT, 2
+    )
+
+
+def has_late_commit(h: History) -> bool:
+    return bool(h.world.late_commits)
+
+
+def has_late_command(h: History) -> bool:
+    return is_up(h) and bool(h.world.server.late_commands)
+
+
+def has_snapshot(h: History) -> bool:
+    return h.world.server.has_snapshot()
+
+
+def has_no_snapshot(h: History) -> bool:
+    return is_up(h) and not has_snapshot(h)
+
+
+def restart_from_snapshot(h: History) -> None:
+    h.world.server.restart(from_snapshot=True)
+
+
+def restart_empty(h: History) -> None:
+    h.world.server.restart(from_snapshot=False)
+
+
+def is_up(h: History) -> bool:
+    return not h.world.server.is_down
+
+
+def is_down(h: History) -> bool:
+    return h.world.server.is_down
+
+
+def row_is_free(h: History) -> bool:
+    return h.world.row_is_free()
+
+
+def table_is_free(h: History) -> bool:
+    return h.world.table_is_free()
+
+
+def leaves_holds(h: History) -> bool:
+    return not h.world.late_commits and bool(h.world.left_behind())
+
+
+def lapse_what_is_left(h: History) -> None:
+    h.world.server.lapse(h.world.left_behind())
+
+
+STEPS = tuple(all_steps())

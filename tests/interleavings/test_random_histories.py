@@ -1,0 +1,138 @@
+"""
+No history of the real code, cut into single steps and put together at random, breaks a promise.
+
+The search is the same each time; `INTERLEAVINGS_EXAMPLES` asks for another one, of so many histories.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from tests.interleavings.actions import WRITES
+from tests.interleavings.history import History
+from tests.interleavings.oracle import BrokenPromise
+from tests.interleavings.removals import REMOVALS
+from tests.interleavings.stage import living_world
+from tests.interleavings.steps import LEAVE_HOLDS, STEPS, Fault, Step
+from tests.interleavings.world import READERS, WRITERS, World
+
+pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
+
+EXAMPLES = 250
+STEPS_EACH = 50
+FEW_STEPS = 15
+FEW = 3
+"""So many kinds of writes and faults at most has one history: what it has few of, it tries thoroughly."""
+
+FOUND_SOON = (
+    "a writer does not drain",
+    "hold leaves the value",
+    "fill ignores its lease",
+    "claim ignores holds",
+)
+"""Pieces whose absence the search finds in a few dozen histories; `test_missing_pieces.py` has a history for each."""
+
+
+class Interleavings(RuleBasedStateMachine):
+    """
+    One random history.
+
+    There is one rule: its argument is drawn from everything that is possible next, so that all of it has its chance.
+    """
+
+    world: ClassVar[World]
+    history: History
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_whole = False
+
+    @initialize(
+        seats=st.lists(st.sampled_from([*READERS, *WRITERS]), unique=True, min_size=1),
+        writes=st.lists(st.sampled_from([*WRITES]), unique=True, min_size=1, max_size=FEW),
+        faults=st.lists(st.sampled_from(Fault), unique=True, max_size=FEW),
+        row_exists=st.sampled_from([True, True, False]),
+        one_process=st.sampled_from([False, False, True]),
+    )
+    def begins(
+        self, seats: list[str], writes: list[str], faults: list[Fault], row_exists: bool, one_process: bool
+    ) -> None:
+        self.holds_may_be_left = bool(LEAVE_HOLDS.intersection(faults))
+        left_out = {*READERS, *WRITERS} - {*seats}
+        steps = [
+            step
+            for step in STEPS
+            if step.who not in left_out
+            and (step.fault is None or step.fault in faults)
+            and (step.what not in WRITES or step.what in writes)
+            for _ in range(step.weight)
+        ]
+        self.history = History(self.world, row_exists=row_exists, one_process=one_process)
+        self.next_step = st.sampled_from(steps).filter(lambda step: step.possible(self.history))
+        self.is_whole = True
+
+    @rule(step=st.runner().flatmap(lambda machine: machine.next_step))
+    def then(self, step: Step) -> None:
+        self.is_whole = False
+        self.history.take(step)
+        self.is_whole = True
+
+    def teardown(self) -> None:
+        try:
+            if self.is_whole:
+                self.history.become_quiet(holds_may_be_left=self.holds_may_be_left)
+        finally:
+            self.world.end()
+
+
+def search(examples: int, phases: Sequence[Phase], *, derandomize: bool = True) -> None:
+    """
+    Play random histories.
+
+    Raises:
+        BrokenPromise: one is wrong.
+    """
+    with living_world() as Interleavings.world:
+        run_state_machine_as_test(
+            Interleavings,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=STEPS_EACH,
+                derandomize=derandomize,
+                report_multiple_bugs=False,
+                phases=phases,
+                database=None,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
+def test_no_random_history_breaks_a_promise() -> None:
+    wanted = os.environ.get("INTERLEAVINGS_EXAMPLES")
+    search(int(wanted or EXAMPLES), [Phase.generate, Phase.shrink], derandomize=wanted is None)
+
+
+def test_a_history_that_breaks_a_promise_is_told_in_a_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    REMOVALS["hold leaves the value"](monkeypatch)
+    with pytest.raises(BrokenPromise) as broken:
+        search(EXAMPLES, [Phase.generate, Phase.shrink])
+    complaint, *story = str(broken.value).splitlines()
+    assert complaint.startswith("INVERSION: ")
+    assert len(story) <= FEW_STEPS
+    assert story[0].startswith(" 1. ")
+    assert "a read would find v" in story[-1]
+
+
+@pytest.mark.parametrize("piece", FOUND_SOON)
+def test_the_same_search_finds_that_a_piece_is_missing(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    REMOVALS[piece](monkeypatch)
+    with pytest.raises(BrokenPromise, match=r"^(STALE|INVERSION|UNCOMMITTED): "):
+        search(EXAMPLES, [Phase.generate])
