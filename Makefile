@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test torture lint types browser lock clean
+.PHONY: help run test torture bench lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -49,6 +49,15 @@ browser: ## Chromium for the browser tests: installed if it is missing, by root 
 
 torture: $(VENV)/.tests ## servers under load and faults, every read judged (ARGS="--seconds 60 --faults all --algorithm both")
 	$(BIN)/python -m tests.torture $(ARGS)
+
+wrk:
+	@if command -v wrk >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi; \
+	echo "Installing wrk, which makes the load ..."; \
+	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends wrk; } >/dev/null \
+	|| echo "wrk could not be installed: a client of our own makes the load"
+
+bench: $(VENV)/.tests wrk ## ours beside what others use, in one run; writes docs/benchmarks.md (ARGS="--only throughput")
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 lock: $(VENV)/.tests ## compile pyproject.toml into the three pinned requirement files (UPGRADE=--upgrade for newer versions)

@@ -3,9 +3,9 @@ The express lane: replays a response that Django produced, while everything it r
 
     application = with_express_lane(get_wsgi_application())
 
-It decides nothing itself. A view marks its response with `allow_replay`: until when this process may use its copy of
-the document, and may trust whoever asked. Until then a request that is the same in all that the answer can depend on
-gets the same status, headers and body, without Django.
+It decides nothing itself. A view marks its response with `allow_replay`: which copies in this process's memory it was
+made of, and until when whoever asked may be trusted. While those leases last, a request that is the same in all that
+the answer can depend on gets the same status, headers and body, without Django.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 from django.http import HttpResponse
 
+from cache_layer.local_store import Copy
 from cache_layer.options import get_options
+from cache_layer.renewal import Renewer
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -29,7 +31,6 @@ KEY_HEADERS = (
     "Host",
     "Accept",
     "Accept-Encoding",
-    "Accept-Language",
     "Cookie",
     "If-Match",
     "If-Modified-Since",
@@ -37,7 +38,6 @@ KEY_HEADERS = (
     "If-Unmodified-Since",
     "Origin",
     "Range",
-    "X-Forwarded-Host",
     "X-Forwarded-Proto",
 )
 """The request headers an answer may depend on; one whose `Vary` names another is not replayed."""
@@ -61,31 +61,44 @@ class Terms(NamedTuple):
     On which terms a response may be replayed.
 
     Attributes:
-        until_ns: on the monotonic clock.
+        copies: the entries in this process's memory that it was made of.
+        trusted_until_ns: on the monotonic clock.
         headers: those that a replay has other values of.
     """
 
-    until_ns: int
+    copies: tuple[Copy, ...]
+    trusted_until_ns: int
     headers: dict[str, str]
+
+    def hold(self, now_ns: int) -> bool:
+        """Whether they all do."""
+        if now_ns >= self.trusted_until_ns:
+            return False
+        for copy in self.copies:  # noqa: SIM110 - `all` takes three times as long
+            if now_ns >= copy.until_ns:
+                return False
+        return True
 
 
 class Replay(NamedTuple):
-    until_ns: int
+    terms: Terms
     status: str
     headers: Headers
     body: bytes
 
 
-def allow_replay(response: HttpResponse, until_ns: int, **headers: str) -> None:
+def allow_replay(response: HttpResponse, copies: tuple[Copy, ...], trusted_until_ns: int, **headers: str) -> None:
     """
-    Let the express lane give this response again until then.
+    Let the express lane give this response again, while the leases of `copies` last.
 
     Args:
-        until_ns: `monotonic_ns()` up to which its document, and the right to read it, are certain.
+        copies: everything the response was made of; a response made of none is never replayed.
+        trusted_until_ns: `monotonic_ns()` up to which whoever asked may have this answer.
         headers: what Django would say otherwise in a second answer; underscores stand for hyphens.
     """
-    terms = Terms(until_ns, {name.replace("_", "-").lower(): value for name, value in headers.items()})
-    response.replay_terms = terms  # type: ignore[attr-defined] # read by ExpressLane
+    if copies:
+        others = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+        response.replay_terms = Terms(copies, trusted_until_ns, others)  # type: ignore[attr-defined] # for ExpressLane
 
 
 class ExpressLane:
@@ -94,6 +107,7 @@ class ExpressLane:
     def __init__(self, application: Application, entries: int) -> None:
         self.application = application
         self.entries = entries
+        self._renewer = Renewer()
         self.forget()
         os.register_at_fork(after_in_child=self.forget)
 
@@ -105,9 +119,12 @@ class ExpressLane:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         key = tuple(map(environ.get, KEY_VARIABLES))
         replay = self._replays.get(key)
-        if replay is not None and monotonic_ns() < replay.until_ns:
-            start_response(replay.status, replay.headers.copy())
-            return [replay.body]
+        if replay is not None:
+            now_ns = monotonic_ns()
+            if replay.terms.hold(now_ns):
+                self._renewer.note_use(replay.terms.copies, now_ns)
+                start_response(replay.status, replay.headers.copy())
+                return [replay.body]
         started: list[Any] = []
 
         def start(status: str, headers: Headers, *exc_info: Any) -> Any:
@@ -121,7 +138,7 @@ class ExpressLane:
         return response
 
     def _keep(self, key: tuple[Any, ...], response: HttpResponse, terms: Terms, status: str, headers: Headers) -> None:
-        if monotonic_ns() >= terms.until_ns or len(response.content) > BODY_BYTES:
+        if not terms.hold(monotonic_ns()) or len(response.content) > BODY_BYTES:
             return
         if response.cookies or not _varies_by_key_alone(response):
             return
@@ -130,7 +147,7 @@ class ExpressLane:
             self._replays.pop(key, None)
             while len(self._replays) >= self.entries:
                 del self._replays[next(iter(self._replays))]
-            self._replays[key] = Replay(terms.until_ns, status, headers, response.content)
+            self._replays[key] = Replay(terms, status, headers, response.content)
 
     def __len__(self) -> int:
         return len(self._replays)

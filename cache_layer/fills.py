@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from cache_layer import absent
 from cache_layer.connection import get_redis_client
-from cache_layer.local_store import keep_copy
+from cache_layer.local_store import Copy, keep_copy
 from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.options import get_options
 from cache_layer.scripts import Claim, Fill, claim_fills, fill_entries, give_back_leases
@@ -43,13 +43,14 @@ class Read(NamedTuple, Generic[Document]):
         document: None if there is no such entry.
         payload: the document's bytes, as they are in Redis; empty if there is no document.
         source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached.
-        until_ns: `monotonic_ns()` up to which this process may give the same answer again; 0 if it must not.
+        copies: what of this process's memory it is made of; while their leases last the same answer may be given
+            again. Empty if it must not be.
     """
 
     document: Document | None
     payload: bytes
     source: Source
-    until_ns: int = 0
+    copies: tuple[Copy, ...] = ()
 
 
 Reads = dict[str, Read[Document]]
@@ -137,8 +138,7 @@ def decode(lookup: Lookup[Document], identifier: str, payload: bytes) -> Documen
 def _fill(lookup: Lookup[Document], identifiers: list[str], token: str) -> Reads[Document]:
     """Load entries under our leases, and store them (or that there is none) where that is allowed."""
     keys = [lookup.key(identifier) for identifier in identifiers]
-    for key in keys:
-        logger.info("Cache miss", extra={"key": key})
+    logger.info("Cache miss", extra=_describe(keys))
     try:
         loaded = load(lookup, identifiers)
     except BaseException:
@@ -172,10 +172,11 @@ def _store(
     except RedisError as error:
         logger.warning("Cache fill failed", extra={"keys": list(loaded)[:10], "error": str(error)})
         return set()
-    for fill in fills.values():
-        if stored[fill.key] and fill.payload:
-            size = len(fill.payload)
-            logger.info("Cache populated", extra={"key": fill.key, "ttl_seconds": fill.ttl_seconds, "bytes": size})
+    values = [fill for fill in fills.values() if fill.payload and stored[fill.key]]
+    if values:
+        size = sum(len(fill.payload) for fill in values)
+        extra = _describe([fill.key for fill in values]) | {"ttl_seconds": values[0].ttl_seconds, "bytes": size}
+        logger.info("Cache populated", extra=extra)
     return {identifier for identifier, fill in fills.items() if stored[fill.key]}
 
 
@@ -222,12 +223,17 @@ def _keep(
     source: Source,
     asked_ns: int,
 ) -> Read[Document]:
-    until_ns = keep_copy(lookup.key(identifier), document, payload, asked_ns=asked_ns)
-    return Read(document, payload, source, until_ns)
+    copy = keep_copy(lookup.key(identifier), document, payload, asked_ns=asked_ns)
+    return Read(document, payload, source, (copy,) if copy else ())
 
 
 def _encode(lookup: Lookup[Document], loaded: Loaded[Document]) -> bytes:
     return lookup.encode(loaded.document) if loaded.document is not None else b""
+
+
+def _describe(keys: list[str]) -> dict[str, Any]:
+    """Which keys a line in the log is about."""
+    return {"key": keys[0]} if len(keys) == 1 else {"keys": keys[:10], "count": len(keys)}
 
 
 def _absent_ttl_seconds() -> int:

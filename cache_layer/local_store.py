@@ -9,18 +9,38 @@ from __future__ import annotations
 
 import os
 from time import monotonic_ns
-from typing import Any, NamedTuple
+from typing import Any
 
 from cache_layer.options import get_options
 
 
-class Copy(NamedTuple):
-    until_ns: int
-    document: Any
-    payload: bytes
+class Copy:
+    """
+    A value in this process's memory.
+
+    Attributes:
+        until_ns: `monotonic_ns()` at which its lease ends; it moves on while Redis keeps giving the same bytes.
+    """
+
+    __slots__ = ("document", "key", "payload", "until_ns")
+
+    def __init__(self, key: str, document: Any, payload: bytes, until_ns: int) -> None:
+        self.key = key
+        self.document = document
+        self.payload = payload
+        self.until_ns = until_ns
+
+    def prolong(self, asked_ns: int) -> None:
+        """Begin its lease anew: Redis was asked then, and had the same bytes."""
+        self.until_ns = max(self.until_ns, lease_end_ns(asked_ns))
 
 
 _copies: dict[str, Copy] = {}
+
+
+def lease_end_ns(asked_ns: int) -> int:
+    """When the lease ends of what a Redis command fetched (or stored) that was sent at `asked_ns`, or after it."""
+    return asked_ns + get_options().local_lease_ms * 1_000_000
 
 
 def find_copy(key: str) -> Copy | None:
@@ -31,26 +51,30 @@ def find_copy(key: str) -> Copy | None:
     return None
 
 
-def keep_copy(key: str, document: Any, payload: bytes, *, asked_ns: int) -> int:
+def keep_copy(key: str, document: Any, payload: bytes, *, asked_ns: int) -> Copy | None:
     """
     Keep a value for the rest of its local lease.
 
     Args:
         asked_ns: `monotonic_ns()` from before the Redis command that fetched (or stored) it was sent.
     Returns:
-        `monotonic_ns()` at which the lease ends; 0 if nothing is kept.
+        The copy, the same as before if the bytes are; None if none are kept.
     """
     options = get_options()
     if not options.local_lease_ms:
-        return 0
+        return None
     while len(_copies) >= options.local_entries:
         try:
             del _copies[next(iter(_copies))]
         except (KeyError, StopIteration, RuntimeError):  # another thread made room
             break
-    _copies.pop(key, None)
-    copy = _copies[key] = Copy(asked_ns + options.local_lease_ms * 1_000_000, document, payload)
-    return copy.until_ns
+    copy = _copies.pop(key, None)
+    if copy is not None and copy.payload == payload:
+        copy.prolong(asked_ns)
+    else:
+        copy = Copy(key, document, payload, lease_end_ns(asked_ns))
+    _copies[key] = copy
+    return copy
 
 
 def drop_copy(key: str) -> None:

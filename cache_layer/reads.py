@@ -49,7 +49,7 @@ def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
     copy = peek_copy(lookup, identifier)
     if copy is not None:
         _log_hits([lookup.key(identifier)], Source.LOCAL)
-        return Read(copy.document, copy.payload, Source.LOCAL, copy.until_ns)
+        return Read(copy.document, copy.payload, Source.LOCAL, (copy,))
     return _read_further(lookup, [identifier])[identifier]
 
 
@@ -65,7 +65,7 @@ def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[
     for identifier in wanted:
         copy = peek_copy(lookup, identifier)
         if copy is not None:
-            reads[identifier] = Read(copy.document, copy.payload, Source.LOCAL, copy.until_ns)
+            reads[identifier] = Read(copy.document, copy.payload, Source.LOCAL, (copy,))
     _log_hits([lookup.key(identifier) for identifier in reads], Source.LOCAL)
     rest = [identifier for identifier in wanted if identifier not in reads]
     for start in range(0, len(rest), BATCH_KEYS):

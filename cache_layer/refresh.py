@@ -33,6 +33,11 @@ def is_refresh_due(key: str, ttl_seconds: int) -> bool:
     return 0 < left_ms <= last_part_ms
 
 
+def is_time_to_ask(key: str) -> bool:
+    """Whether `is_refresh_due` would ask Redis, or has never been called for this key."""
+    return monotonic_ns() >= _ask_at_ns.get(key, 0)
+
+
 def forget_times() -> None:
     """Know nothing of when values expire; a forked child begins so."""
     _ask_at_ns.clear()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from itertools import chain
+from typing import Any
 
 from django.db import router
 
 from cache_layer.clearing import clear_entries
+from cache_layer.local_store import Copy
 from cache_layer.reads import Read, Source, peek_copy, read_entries, read_entry
 from cache_layer.writes import invalidate_entries
 from entities.codes import is_code
@@ -78,7 +81,7 @@ class EntityInfrastructure:
             tuple(read.document for read in found if read.document is not None),
             b"[" + b",".join(read.payload for read in found) + b"]",
             max((read.source for read in found), key=list(Source).index, default=Source.LOCAL),
-            min((read.until_ns for read in reads), default=0),
+            _copies_of(*reads),
         )
 
     def read_entity_with_children(self, code: str) -> Read[EntityDocument]:
@@ -91,7 +94,7 @@ class EntityInfrastructure:
             entity.document,
             entity.payload.removesuffix(b"}") + b',"children":' + children.payload + b"}",
             max(entity.source, children.source, key=list(Source).index),
-            min(entity.until_ns, children.until_ns) if entity.document.child_entity_codes else entity.until_ns,
+            _copies_of(entity, children) if entity.document.child_entity_codes else entity.copies,
         )
 
     def read_all_entity(self, include_inactive: bool = False) -> Read[tuple[EntityDocument, ...]]:
@@ -100,6 +103,11 @@ class EntityInfrastructure:
             return read_entry(ENTITY_TYPES, "")
         documents = tuple(document_of(row) for row in Entity.objects.using(router.db_for_write(Entity)))
         return Read(documents, encode_entities(documents), Source.BYPASS)
+
+
+def _copies_of(*reads: Read[Any]) -> tuple[Copy, ...]:
+    """What all of these are made of; nothing if one of them must not be given again."""
+    return tuple(chain.from_iterable(read.copies for read in reads)) if all(read.copies for read in reads) else ()
 
 
 @functools.cache

@@ -43,8 +43,7 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
         response: HttpResponse = HttpResponseNotModified(headers=headers)
     else:
         response = HttpResponse(read.payload, content_type="application/json", headers=headers)
-    until_ns = min(read.until_ns, getattr(request, "trusted_until_ns", 0))
-    allow_replay(response, until_ns, x_cache=Source.LOCAL)
+    allow_replay(response, read.copies, getattr(request, "trusted_until_ns", 0), x_cache=Source.LOCAL)
     return response
 
 

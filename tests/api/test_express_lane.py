@@ -16,8 +16,10 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer import express, local_store, reads
+from cache_layer import express, fills, local_store, reads, refresh, renewal
 from cache_layer.express import BODY_BYTES, Application, Environ, ExpressLane, allow_replay, with_express_lane
+from cache_layer.local_store import Copy
+from cache_layer.scripts import hold_keys
 from pmo.authentication import verdicts
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
@@ -77,7 +79,7 @@ class Server:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The time in ns, as the lane, this process's memory and the verdicts on tokens see it."""
     now = [monotonic_ns()]
-    for module in (express, local_store, reads):
+    for module in (express, fills, local_store, reads, refresh, renewal):
         monkeypatch.setattr(module, "monotonic_ns", lambda: now[0])
     monkeypatch.setattr(verdicts, "clock", lambda: now[0] / 1e9)
     return now
@@ -184,6 +186,7 @@ def test_a_replay_ends_with_the_lease_of_the_document(
 ) -> None:
     set_options(local_lease_ms=50)
     server.ask(HTTP_AUTHORIZATION=token)
+    hold_keys(["entity:metadata:project"], "a writer")  # so that it is not renewed
     clock[0] += 30 * MS
     server.ask(HTTP_AUTHORIZATION=token, HTTP_ACCEPT="*/*")  # answered from memory: the lease does not begin anew
     clock[0] += 19 * MS
@@ -194,6 +197,17 @@ def test_a_replay_ends_with_the_lease_of_the_document(
     for accept in ({}, {"HTTP_ACCEPT": "*/*"}):
         server.ask(HTTP_AUTHORIZATION=token, **accept)
     assert server.django.asked == 4
+
+
+def test_replays_go_on_while_the_document_is_what_redis_has(
+    server: Server, token: str, clock: list[int], set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=50)
+    refresh.is_refresh_due("entity:metadata:project", 300)
+    for _ in range(30):
+        server.ask(HTTP_AUTHORIZATION=token)
+        clock[0] += 30 * MS
+    assert server.django.asked == 1
 
 
 def test_a_replay_ends_with_the_verdict_on_the_token(server: Server, token: str, clock: list[int], user: User) -> None:
@@ -235,7 +249,8 @@ def answering(response: Callable[[], HttpResponse]) -> Server:
 
     def application(_: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         answer = response()
-        allow_replay(answer, monotonic_ns() + 1_000 * MS)
+        until_ns = monotonic_ns() + 1_000 * MS
+        allow_replay(answer, (Copy("a key", None, b"", until_ns),), until_ns)
         start_response("200 OK", list(answer.items()))
         return answer
 

@@ -189,6 +189,8 @@ class OrmWriter(Writer):
             with self.noted(keys, "rollback", within=True) as inner, transaction.atomic():
                 self._change(keys[0], inner)
                 raise RolledBack
+            if transaction.get_rollback():  # its session is gone: Django says nothing, and commits nothing
+                raise ConnectionError("the savepoint could not be rolled back")
 
     def _outlive_the_hold(self) -> None:
         from django.db import transaction

@@ -1,0 +1,93 @@
+"""The command line; see `--help`. The exit status is 1 if a required ratio was missed, 2 if the run itself failed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.document import write_documents
+from tests.benchmarks.plan import MEASURES, Plan, UnknownName, parse_names
+from tests.benchmarks.ratios import requirements
+from tests.benchmarks.run import run_benchmark
+from tests.benchmarks.tables import Tabled, all_tables
+from tests.torture.stage import ROOT, StageFailed
+
+PRINTED_WIDTH = 150
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+    try:
+        plan = Plan(
+            rounds=arguments.rounds,
+            seconds=arguments.seconds,
+            many=arguments.many,
+            seed=arguments.seed,
+            bundled=arguments.bundled,
+            measures=parse_names(arguments.only, MEASURES) if arguments.only else tuple(MEASURES),
+            contenders=parse_names(arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS),
+        )
+        results = run_benchmark(plan, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
+    except (StageFailed, UnknownName) as failure:
+        console.print(f"The run failed: {failure}", style="bold red", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("Interrupted; everything was stopped.")
+        sys.exit(130)
+    for tabled in all_tables(results).values():
+        console.print(_as_rich(tabled))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    if plan.is_whole and not arguments.no_docs:
+        for written in write_documents(results, ROOT / "docs"):
+            console.print(f"written: {written.relative_to(ROOT)}", style="dim")
+    sys.exit(not all(row.is_met for row in requirements(results)))
+
+
+def _as_rich(tabled: Tabled) -> Table:
+    table = Table(title=tabled.title, title_justify="left")
+    for number, column in enumerate(tabled.columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in tabled.rows:
+        table.add_row(*row, style="bold red" if row[-1] == "NO" else None)
+    return table
+
+
+def _end(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    names = "\n".join(f"  {name:<11} {text}" for name, text in MEASURES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Ours and what Django's users would take instead, side by side, on engines and servers of its own.",
+        epilog=f"measures:\n{names}\n\nA whole run writes docs/benchmarks.md and its chart; a part of one never does.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", metavar="NAME,...", help="only these measures")
+    parser.add_argument("--contenders", metavar="NAME,...", help=f"of {', '.join(CONTENDERS)}")
+    parser.add_argument("--rounds", type=int, default=Plan.rounds, help="turns of each contender")
+    parser.add_argument("--seconds", type=float, default=Plan.seconds, help="of each turn")
+    parser.add_argument("--many", type=int, default=Plan.many, help="how many entity types many are")
+    parser.add_argument("--seed", type=int, default=Plan.seed)
+    parser.add_argument("--bundled", action="store_true", help="the bundled load generator even if wrk is there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--no-docs", action="store_true", help="leave docs/ as it is")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and data there")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

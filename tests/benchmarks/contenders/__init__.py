@@ -1,0 +1,72 @@
+"""
+Who takes part, in the order of the report.
+
+Each answers `GET /api/v1/entity/type/{code}` for a bearer token from the same rows; those before ours are written as
+the documentation of what they use proposes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LOADER = "tests.benchmarks.contenders.serving:load_application"
+OURS_LOADER = "pmo.serve:load_application"
+CONSTANT = "constant"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """
+    One server.
+
+    Attributes:
+        name: in options, figures and code of rows.
+        title: in tables.
+        settings: the module of its Django settings; empty if it has none.
+        redis_db: the Redis database it has for itself (ours share one, as they would).
+        application: what Granian loads.
+        requires: the package it is about.
+        environment: variables besides everyone's.
+    """
+
+    name: str
+    title: str
+    settings: str
+    redis_db: int
+    application: str = LOADER
+    requires: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def why_missing(self) -> str:
+        """Why it cannot take part; empty if it can."""
+        if self.requires and importlib.util.find_spec(self.requires) is None:
+            return f"the package {self.requires} is not installed"
+        return ""
+
+
+def _written(name: str, title: str, redis_db: int, requires: str = "") -> Contender:
+    return Contender(name, title, f"tests.benchmarks.contenders.settings_{name}", redis_db, requires=requires)
+
+
+def _ours(name: str, title: str, **environment: str) -> Contender:
+    return Contender(name, title, "pmo.settings", 0, OURS_LOADER, environment=environment)
+
+
+CONTENDERS = {
+    contender.name: contender
+    for contender in (
+        _written("database", "database only: DRF, ORM", 1),
+        _written("classic", "classic cache-aside: DRF, django-redis", 2),
+        _written("classic_tokens", "the same, with our token authentication", 3),
+        _written("get_or_set", "Django's RedisCache, get_or_set", 4),
+        _written("cacheops", "django-cacheops", 5, "cacheops"),
+        _written("cachalot", "django-cachalot", 6, "cachalot"),
+        _ours("django", "ours through Django", CACHE_EXPRESS_LANE="0"),
+        _ours("lane", "ours through the express lane"),
+        Contender(
+            CONSTANT, "the limit: a constant answer", "", 0, "tests.benchmarks.contenders.constant:load_application"
+        ),
+    )
+}

@@ -1,0 +1,123 @@
+"""
+`python -m tests.benchmarks.in_process`: what `get_entity` costs in process; prints JSON.
+
+Every loop has the same shape, `for code in codes: read(code)`, so that its own cost cancels out in ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from time import monotonic_ns
+from typing import Any
+
+import django
+
+from tests.benchmarks.rows import code_of, hot_codes
+
+LOCAL_PASSES = 400
+REDIS_PASSES = 40
+
+
+def measure_hits(rounds: int) -> dict[str, list[float]]:
+    """
+    Nanoseconds of one read, for each round: from a dict with a clock check, from our memory (L1), by a bare `GET` of
+    redis-py, from Redis (L2).
+    """
+    from redis import Redis
+
+    from cache_layer.connection import get_redis_client
+    from cache_layer.local_store import drop_all_copies
+    from entities.services import get_entity_infrastructure
+
+    codes = hot_codes()
+    get_entity = get_entity_infrastructure().get_entity
+    # The connections' address and protocol are ours, their class is the same, and nothing else is.
+    ours = get_redis_client().connection_pool.connection_kwargs
+    bare = Redis(**{name: ours[name] for name in ("host", "port", "db", "protocol", "socket_timeout")})
+    keys = [f"entity:metadata:{code}" for code in codes]
+    documents = {code: (monotonic_ns() + 10**15, get_entity(code)) for code in codes}
+
+    def read_dict(code: str) -> Any:
+        entry = documents.get(code)
+        return entry[1] if entry is not None and monotonic_ns() < entry[0] else None
+
+    def read_redis(code: str) -> Any:
+        drop_all_copies()
+        return get_entity(code)
+
+    for code in codes:
+        assert get_entity(code) == documents[code][1] is not None
+    taken: dict[str, list[float]] = {"dict": [], "l1": [], "get": [], "l2": []}
+    for _ in range(rounds):
+        drop_all_copies()
+        for code in codes:
+            get_entity(code)  # a fresh lease
+        counted = _count_gets(bare)
+        taken["dict"].append(_time(read_dict, codes, LOCAL_PASSES))
+        taken["l1"].append(_time(get_entity, codes, LOCAL_PASSES))
+        assert _count_gets(bare) == counted, "a read was no hit in memory"
+        taken["get"].append(_time(bare.get, keys, REDIS_PASSES))
+        taken["l2"].append(_time(read_redis, codes, REDIS_PASSES))
+        assert _count_gets(bare) == counted + 2 * REDIS_PASSES * len(codes), "a read was no hit in Redis"
+    return taken
+
+
+def measure_memory(copies: int) -> float:
+    """Bytes of memory for one more entity type in L1, over that many."""
+    from cache_layer.local_store import drop_all_copies
+    from entities.services import get_entity_infrastructure
+
+    get_entity = get_entity_infrastructure().get_entity
+    codes = [code_of(number) for number in range(1, copies + 1)]
+    for code in codes[:100]:
+        get_entity(code)
+    drop_all_copies()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for code in codes:
+            get_entity(code)
+        gc.collect()
+        return (tracemalloc.get_traced_memory()[0] - before) / copies
+    finally:
+        tracemalloc.stop()
+
+
+def _time(read: Callable[[str], Any], names: Sequence[str], passes: int) -> float:
+    gc.collect()
+    gc.disable()
+    begun = time.perf_counter_ns()
+    for _ in range(passes):
+        for name in names:
+            read(name)
+    taken = time.perf_counter_ns() - begun
+    gc.enable()
+    return taken / (passes * len(names))
+
+
+def _count_gets(client: Any) -> int:
+    return int(client.info("commandstats").get("cmdstat_get", {"calls": 0})["calls"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--memory", type=int, default=0, metavar="COPIES")
+    arguments = parser.parse_args()
+    django.setup()
+    found: dict[str, Any] = measure_hits(arguments.rounds)
+    if arguments.memory:
+        found["bytes_per_copy"] = measure_memory(arguments.memory)
+    json.dump(found | {"lease_ms": os.environ.get("CACHE_LOCAL_LEASE_MS")}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
