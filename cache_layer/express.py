@@ -52,8 +52,8 @@ KEY_VARIABLES = (
     *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
 )
 
-BODY_BYTES = 256 * 1024
-"""A longer body is not kept."""
+BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
+"""A response with a longer body, to a longer request, or made of more entries is not kept."""
 
 
 class Terms(NamedTuple):
@@ -102,7 +102,7 @@ def allow_replay(response: HttpResponse, copies: tuple[Copy, ...], trusted_until
 
 
 class ExpressLane:
-    """A WSGI application in front of Django's, with at most `entries` responses in memory, the oldest going first."""
+    """A WSGI application in front of Django's, with at most `entries` responses in memory; dead ones go first."""
 
     def __init__(self, application: Application, entries: int) -> None:
         self.application = application
@@ -140,13 +140,19 @@ class ExpressLane:
     def _keep(self, key: tuple[Any, ...], response: HttpResponse, terms: Terms, status: str, headers: Headers) -> None:
         if not terms.hold(monotonic_ns()) or len(response.content) > BODY_BYTES:
             return
+        if sum(map(len, filter(None, key))) > KEY_CHARACTERS or len(terms.copies) > COPIES:
+            return
         if response.cookies or not _varies_by_key_alone(response):
             return
         headers = [(name, terms.headers.get(name.lower(), value)) for name, value in headers]
+        now_ns = monotonic_ns()
         with self._lock:
             self._replays.pop(key, None)
-            while len(self._replays) >= self.entries:
-                del self._replays[next(iter(self._replays))]
+            while self._replays:
+                oldest = next(iter(self._replays))
+                if len(self._replays) < self.entries and now_ns < self._replays[oldest].terms.trusted_until_ns:
+                    break
+                del self._replays[oldest]
             self._replays[key] = Replay(terms, status, headers, response.content)
 
     def __len__(self) -> int:

@@ -91,15 +91,16 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
     return reads | read_database(lookup, rest)
 
 
-def refresh_entry(lookup: Lookup[Document], identifier: str) -> Read[Document] | None:
-    """Load an entry anew, over its value; None where another does, or an engine fails: the value still lives."""
-    key, token = lookup.key(identifier), secrets.token_hex(8)
+def refresh_entries(lookup: Lookup[Document], keys: Sequence[str]) -> Reads[Document]:
+    """Load entries anew, over their values; not those that another does, nor if an engine fails: the values live on."""
+    token = secrets.token_hex(8)
     try:
-        claim, _ = claim_fills([key], token, replace=True)[key]
-        return _fill(lookup, [identifier], token)[identifier] if claim is Claim.LEASE else None
+        claims = claim_fills(keys, token, replace=True)
+        leased = [lookup.identifier(key) for key, (claim, _) in claims.items() if claim is Claim.LEASE]
+        return _fill(lookup, leased, token) if leased else {}
     except (RedisError, DatabaseError) as error:
-        logger.warning("Refresh put off", extra={"key": key, "error": str(error)})
-        return None
+        logger.warning("Refresh put off", extra=_describe(list(keys)) | {"error": str(error)})
+        return {}
 
 
 def read_payloads(

@@ -63,12 +63,12 @@ def keep_copy(key: str, document: Any, payload: bytes, *, asked_ns: int) -> Copy
     options = get_options()
     if not options.local_lease_ms:
         return None
+    copy = _copies.pop(key, None)
     while len(_copies) >= options.local_entries:
         try:
             del _copies[next(iter(_copies))]
         except (KeyError, StopIteration, RuntimeError):  # another thread made room
             break
-    copy = _copies.pop(key, None)
     if copy is not None and copy.payload == payload:
         copy.prolong(asked_ns)
     else:

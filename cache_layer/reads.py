@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from time import monotonic_ns
 from typing import Any, TypeVar
 
+from django.db import connections, router
 from redis.exceptions import RedisError
 
 from cache_layer import pending
@@ -20,11 +21,11 @@ from cache_layer.fills import (
     read_database,
     read_missing,
     read_payloads,
-    refresh_entry,
+    refresh_entries,
 )
 from cache_layer.local_store import Copy, find_copy
 from cache_layer.lookup import Lookup
-from cache_layer.refresh import is_refresh_due
+from cache_layer.refresh import find_due
 from cache_layer.scripts import BATCH_KEYS, Claim, claim_fill, fill_entry
 
 __all__ = ["Read", "Source", "peek_copy", "read_cached", "read_entries", "read_entry", "store_entry"]
@@ -114,8 +115,9 @@ def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Docum
     payloads = get_payloads(lookup, identifiers)
     reads = read_payloads(lookup, identifiers, payloads, asked_ns)
     _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)
-    for identifier in [each for each in reads if is_refresh_due(lookup.key(each), lookup.ttl_seconds)]:
-        reads[identifier] = refresh_entry(lookup, identifier) or reads[identifier]
+    if not connections[router.db_for_write(lookup.model)].in_atomic_block:  # it could break, or hold up, the caller's
+        due = find_due([lookup.key(identifier) for identifier in reads], lookup.ttl_seconds)
+        reads |= refresh_entries(lookup, due) if due else {}
     missing: list[str] = []
     unreadable: list[str] = []
     for identifier, payload in zip(identifiers, payloads, strict=True):

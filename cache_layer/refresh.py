@@ -1,14 +1,15 @@
 """
-Eager refresh: of the readers of a hot value one loads it anew shortly before it expires, and nobody finds it missing.
+Eager refresh: of the readers of a hot value one loads it anew shortly before it expires, so that none finds it missing.
 
-A process learns when a value will expire by asking now and then, not with every `GET`.
+A process learns when a value will expire by asking now and then, not with every `GET`; of a value that it first reads
+at its very end it learns too late.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from time import monotonic_ns
-from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -21,20 +22,20 @@ LAST_PART = 10
 _ask_at_ns: dict[str, int] = {}
 
 
-def is_refresh_due(key: str, ttl_seconds: int) -> bool:
-    """Whether the value this process has just read from Redis is known to be near its end."""
+def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
+    """Those of the values this process has just read from Redis that are known to be near their end."""
     now_ns = monotonic_ns()
-    ask_at_ns = _ask_at_ns.get(key)
-    if ask_at_ns is not None and now_ns < ask_at_ns:
-        return False
     last_part_ms = ttl_seconds * 1_000 // LAST_PART
-    left_ms = 0 if ask_at_ns is None else _ask_time_left_ms(key)
-    _ask_at(key, now_ns + max(left_ms - last_part_ms, last_part_ms // 2) * 1_000_000)
-    return 0 < left_ms <= last_part_ms
+    to_ask = [key for key in keys if now_ns >= _ask_at_ns.get(key, 0)]
+    known = [key for key in to_ask if key in _ask_at_ns]
+    left_ms = dict.fromkeys(to_ask, 0) | dict(zip(known, _ask_time_left_ms(known), strict=True))
+    for key, left in left_ms.items():
+        _ask_at(key, now_ns + max(left - last_part_ms, last_part_ms // 2) * 1_000_000)
+    return [key for key, left in left_ms.items() if 0 < left <= last_part_ms]
 
 
 def is_time_to_ask(key: str) -> bool:
-    """Whether `is_refresh_due` would ask Redis, or has never been called for this key."""
+    """Whether `find_due` would ask Redis, or has never been called for this key."""
     return monotonic_ns() >= _ask_at_ns.get(key, 0)
 
 
@@ -43,13 +44,17 @@ def forget_times() -> None:
     _ask_at_ns.clear()
 
 
-def _ask_time_left_ms(key: str) -> int:
-    """How long the value will live; below 0 if there is none, or Redis does not answer."""
-    client: Any = get_redis_client()
+def _ask_time_left_ms(keys: Sequence[str]) -> list[int]:
+    """How long these values will live, in one round trip; below 0 if one is gone, or Redis does not answer."""
+    if not keys:
+        return []
+    pipeline = get_redis_client().pipeline()
+    for key in keys:
+        pipeline.pttl(key)
     try:
-        return int(client.pttl(key))
+        return [int(left) for left in pipeline.execute()]
     except RedisError:
-        return -1
+        return [-1] * len(keys)
 
 
 def _ask_at(key: str, moment_ns: int) -> None:

@@ -18,6 +18,7 @@ from cache_layer.local_store import Copy
 from cache_layer.options import get_options
 from cache_layer.refresh import is_time_to_ask
 
+BATCH_COPIES = 1_000
 LEASE_PARTS = 2
 """How often copies in use are renewed while one lease lasts."""
 
@@ -48,14 +49,14 @@ class Renewer:
     def _renew(self) -> None:
         used, self._used = self._used, set()
         copies = [copy for copy in used if not is_time_to_ask(copy.key)]  # a read does that
-        if not copies:
-            return
         client: Any = get_redis_client()
-        asked_ns = monotonic_ns()
-        try:
-            payloads = client.mget([copy.key for copy in copies])
-        except RedisError:
-            return  # the leases end
-        for copy, payload in zip(copies, payloads, strict=True):
-            if payload == copy.payload:
-                copy.prolong(asked_ns)
+        for start in range(0, len(copies), BATCH_COPIES):
+            batch = copies[start : start + BATCH_COPIES]
+            asked_ns = monotonic_ns()
+            try:
+                payloads = client.mget([copy.key for copy in batch])
+            except RedisError:
+                return  # the leases end
+            for copy, payload in zip(batch, payloads, strict=True):
+                if payload == copy.payload:
+                    copy.prolong(asked_ns)

@@ -1,4 +1,4 @@
-"""One typed function per Lua script. Every script works on one key and its companions, so it fits any cluster."""
+"""One typed function per Lua script. Each works on one key and its companions; `each.lua` runs it for several."""
 
 from __future__ import annotations
 

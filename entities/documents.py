@@ -63,6 +63,7 @@ def decode_entity(code: str, payload: bytes) -> EntityDocument:
         ValueError: they are not exactly one active document of today's shape, of this code.
     """
     document: EntityDocument = _decoder(EntityDocument).decode(payload)
+    _require_own_bytes(document, payload)
     if document.code != code or not document.active_flag:
         raise ValueError(f"a document of {document.code!r}, active: {document.active_flag}")
     return document
@@ -71,4 +72,10 @@ def decode_entity(code: str, payload: bytes) -> EntityDocument:
 def decode_entities(_: str, payload: bytes) -> tuple[EntityDocument, ...]:
     """The same, for the list of active entity types."""
     documents: tuple[EntityDocument, ...] = _decoder(tuple[EntityDocument, ...]).decode(payload)
+    _require_own_bytes(documents, payload)
     return documents
+
+
+def _require_own_bytes(document: Any, payload: bytes) -> None:
+    if _encoder.encode(document) != payload:
+        raise ValueError("not the bytes that this document is written as")

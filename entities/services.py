@@ -80,7 +80,7 @@ class EntityInfrastructure:
         return Read(
             tuple(read.document for read in found if read.document is not None),
             b"[" + b",".join(read.payload for read in found) + b"]",
-            max((read.source for read in found), key=list(Source).index, default=Source.LOCAL),
+            max((read.source for read in reads), key=list(Source).index, default=Source.LOCAL),
             _copies_of(*reads),
         )
 

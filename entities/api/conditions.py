@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
@@ -16,7 +17,9 @@ from entities.documents import document_of, encode_entity
 from entities.models import Entity
 
 AnyRequest = HttpRequest | Request
-QUOTE, CODED = ('"', "-")
+CODED = re.compile(r'-(?:br|gzip|zstd)"$')
+LONGEST_CONDITION = 8_192
+"""Characters of an `If-None-Match`; a longer one is not looked at."""
 
 
 class PreconditionFailed(APIException):
@@ -36,7 +39,8 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
         "Vary": "Authorization",
         "X-Cache": read.source,
     }
-    known = parse_etags(request.headers.get("If-None-Match", ""))
+    sent = request.headers.get("If-None-Match", "")
+    known = parse_etags(sent) if len(sent) <= LONGEST_CONDITION else []
     same = [each for each in known if each == "*" or _uncoded(each.removeprefix("W/")) == tag]
     if same:
         headers["ETag"] = same[0].removeprefix("W/") if same != ["*"] else tag
@@ -75,11 +79,11 @@ def require_match(request: AnyRequest, entity: Entity) -> None:
 
 def tag_coded(tag: str, coding: str) -> str:
     """The tag of the same document in a content coding: other bytes, so another tag."""
-    return f'{tag.removesuffix(QUOTE)}{CODED}{coding}"'
+    return f'{tag[:-1]}-{coding}"'
 
 
 def _uncoded(tag: str) -> str:
-    return tag.partition(CODED)[0] + QUOTE if CODED in tag else tag
+    return CODED.sub('"', tag)
 
 
 def _tag_of(payload: bytes) -> str:

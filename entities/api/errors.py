@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import UnreadablePostError
@@ -69,8 +69,9 @@ def as_api_error(error: Exception) -> Exception:
             return Listed(str(error))
         case RequestDataTooBig():
             return BodyTooBig()
-        case UnreadablePostError():
-            return ParseError("The request body could not be read.")
+        case UnreadablePostError() | TooManyFieldsSent():
+            too_many = isinstance(error, TooManyFieldsSent)
+            return ParseError("There are too many parameters." if too_many else "The request body could not be read.")
         case _:
             return error
 

@@ -54,9 +54,15 @@ print(len(loads), len(labels), *set(labels))
 def test_200_readers_in_three_processes_cost_one_query() -> None:
     make_entity("project")
     command = [sys.executable, "-c", READER]
+    patient = {"CACHE_FILL_WAIT_MS": "30000", "CACHE_FILL_LEASE_MS": "30000", "CACHE_SOCKET_TIMEOUT_MS": "10000"}
     readers = [
         subprocess.Popen(
-            command, cwd=ROOT, env=worker_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=worker_environment() | patient,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(PROCESSES)
     ]

@@ -16,7 +16,16 @@ from django.http import HttpResponse
 from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer import express, fills, local_store, reads, refresh, renewal
-from cache_layer.express import BODY_BYTES, Application, Environ, ExpressLane, allow_replay, with_express_lane
+from cache_layer.express import (
+    BODY_BYTES,
+    COPIES,
+    KEY_CHARACTERS,
+    Application,
+    Environ,
+    ExpressLane,
+    allow_replay,
+    with_express_lane,
+)
 from cache_layer.local_store import Copy
 from cache_layer.scripts import hold_keys
 from pmo.authentication import verdicts
@@ -201,7 +210,7 @@ def test_replays_go_on_while_the_document_is_what_redis_has(
     server: Server, token: str, clock: list[int], set_options: Callable[..., None]
 ) -> None:
     set_options(local_lease_ms=50)
-    refresh.is_refresh_due("entity:metadata:project", 300)
+    refresh.find_due(["entity:metadata:project"], 300)
     for _ in range(30):
         server.ask(HTTP_AUTHORIZATION=token)
         clock[0] += 30 * MS
@@ -242,13 +251,13 @@ def test_a_change_is_seen_by_the_next_request(token: str) -> None:
     assert b'"label":"New"' in server.ask(HTTP_AUTHORIZATION=token).body
 
 
-def answering(response: Callable[[], HttpResponse]) -> Server:
+def answering(response: Callable[[], HttpResponse], copies: int = 1) -> Server:
     """A server whose application gives this response, and lets it be replayed for a second."""
 
     def application(_: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         answer = response()
         until_ns = monotonic_ns() + 1_000 * MS
-        allow_replay(answer, (Copy("a key", None, b"", until_ns),), until_ns)
+        allow_replay(answer, (Copy("a key", None, b"", until_ns),) * copies, until_ns)
         start_response("200 OK", list(answer.items()))
         return answer
 
@@ -270,10 +279,31 @@ def with_cookie() -> HttpResponse:
         lambda: HttpResponse(b"x" * (BODY_BYTES + 1)),
     ],
 )
-def test_what_is_meant_for_one_request_is_not_kept(response: Callable[[], HttpResponse]) -> None:
+def test_what_is_meant_for_one_request_or_too_long_is_not_kept(response: Callable[[], HttpResponse]) -> None:
     server = answering(response)
     server.ask()
     assert len(server.lane) == 0
+
+
+def test_the_answer_to_a_long_request_is_not_kept() -> None:
+    server = answering(lambda: HttpResponse(b"x"))
+    server.ask(HTTP_COOKIE="x" * KEY_CHARACTERS)
+    assert len(server.lane) == 0
+
+
+def test_the_answer_made_of_many_entries_is_not_kept() -> None:
+    server = answering(lambda: HttpResponse(b"x"), copies=COPIES + 1)
+    server.ask()
+    assert len(server.lane) == 0
+
+
+def test_what_can_never_be_replayed_again_makes_room_for_the_next(server: Server, token: str, clock: list[int]) -> None:
+    for accept in ("a", "b", "c"):
+        server.ask(HTTP_AUTHORIZATION=token, HTTP_ACCEPT=accept)
+    assert len(server.lane) == 3
+    clock[0] += 1_000 * MS
+    server.ask(HTTP_AUTHORIZATION=token)
+    assert len(server.lane) == 1
 
 
 def test_the_oldest_makes_room() -> None:

@@ -186,3 +186,16 @@ def test_accept_is_no_reason_to_answer_otherwise(reader: APIClient) -> None:
 def test_an_unknown_path_is_told_in_json(reader: APIClient) -> None:
     answer = reader.get("/api/v1/nothing")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_too_many_parameters_are_told_in_json(reader: APIClient) -> None:
+    answer = reader.get(f"{TYPES}?{'&'.join(f'p{number}=' for number in range(1_001))}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+
+
+@pytest.mark.parametrize("coding", ["zzz", "zstd-zstd", ""])
+def test_a_tag_that_was_never_given_is_none_we_know(reader: APIClient, coding: str) -> None:
+    make_entity("project")
+    tag = reader.get(TYPE)["ETag"]
+    assert reader.get(TYPE, headers={"If-None-Match": f'{tag[:-1]}-{coding}"'}).status_code == 200
+    assert reader.get(TYPE, headers={"If-None-Match": f"{tag}, {'x' * 8_192}"}).status_code == 200

@@ -56,7 +56,8 @@ def codes_in(answer: Any) -> list[str]:
 def test_only_the_active_ones_asked_for_come_in_this_order_and_once(client: APIClient) -> None:
     answer = client.get(f"{TYPES}?codes=task,old,project,nobody,task")
     assert codes_in(answer) == ["task", "project"]
-    assert client.get(f"{TYPES}?codes=nobody").content == b"[]"
+    answer = client.get(f"{TYPES}?codes=nowhere")
+    assert (answer.content, answer["X-Cache"]) == (b"[]", "DB")
 
 
 def test_several_cost_one_command_or_one_query_and_two_scripts(

@@ -167,7 +167,10 @@ def test_a_fill_after_a_hold_is_refused(project: Entity, redis_client: Redis) ->
     assert redis_client.exists(KEY) == 0
 
 
-def test_a_reader_waits_for_another_readers_fill(project: Entity, redis_client: Redis) -> None:
+def test_a_reader_waits_for_another_readers_fill(
+    project: Entity, redis_client: Redis, set_options: Callable[..., None]
+) -> None:
+    set_options(fill_wait_ms=10_000, fill_lease_ms=20_000)
     claim_fill(KEY, "token", replace=False)
     payload = ENTITY.encode(ENTITY.build([project]))
     filling = threading.Timer(0.05, fill_entry, (KEY, "token", payload, 300))
@@ -223,3 +226,14 @@ def test_a_document_cannot_be_changed_by_a_caller(project: Entity) -> None:
     with pytest.raises(AttributeError):
         document.label = "mine"  # type: ignore[misc]
     assert isinstance(document.child_entity_codes, tuple)
+
+
+@pytest.mark.parametrize("change", [lambda payload: payload + b"\n", lambda payload: payload.replace(b":", b": ")])
+def test_a_value_in_other_bytes_than_ours_is_replaced(
+    project: Entity, redis_client: Redis, change: Callable[[bytes], bytes]
+) -> None:
+    ours = read_entry(ENTITY, "project").payload
+    redis_client.set(KEY, change(ours))
+    drop_all_copies()
+    assert read_entry(ENTITY, "project")[1:3] == (ours, Source.DATABASE)
+    assert redis_client.get(KEY) == ours

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, transaction
 from redis import Redis
 
 from cache_layer import fills, refresh
+from cache_layer.connection import GuardedRedis
 from cache_layer.local_store import drop_all_copies
-from cache_layer.reads import Source, read_entry
+from cache_layer.reads import Source, read_entries, read_entry
 from cache_layer.scripts import claim_fill, hold_keys
 from entities.lookups import ENTITY
 from tests.conftest import make_entity
@@ -128,5 +129,45 @@ def test_a_value_survives_a_database_that_fails(
 def test_what_is_remembered_is_bounded(set_options: Callable[..., None]) -> None:
     set_options(local_entries=5)
     for number in range(50):
-        assert not refresh.is_refresh_due(f"entity:metadata:type_{number}", 300)
+        assert not refresh.find_due([f"entity:metadata:type_{number}"], 300)
     assert len(refresh._ask_at_ns) == 5
+
+
+def test_several_are_refreshed_together(
+    redis_client: Redis, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = ["project", *(f"type_{number}" for number in range(5))]
+    for code in codes[1:]:
+        make_entity(code)
+    commands: list[object] = []
+    execute = GuardedRedis.execute_command
+
+    def note(self: GuardedRedis, *args: object, **options: object) -> object:
+        commands.append(args[0])
+        return execute(self, *args, **options)
+
+    for _ in range(2):  # the first time loads the scripts
+        drop_all_copies()
+        read_entries(ENTITY, codes)
+        for code in codes:
+            redis_client.expire(ENTITY.key(code), 29)
+        later(300)
+        drop_all_copies()
+        with monkeypatch.context() as patched:
+            patched.setattr(GuardedRedis, "execute_command", note)
+            commands.clear()
+            assert {read.source for read in read_entries(ENTITY, codes).values()} == {Source.DATABASE}
+    assert commands == ["MGET", "EVALSHA", "EVALSHA"]
+    assert all(redis_client.ttl(ENTITY.key(code)) == 300 for code in codes)
+
+
+def test_nothing_is_refreshed_inside_the_callers_transaction(
+    redis_client: Redis, later: Callable[[float], None]
+) -> None:
+    """It could wait for a lock, fail, and take the transaction with it; or see an older snapshot."""
+    read_from_redis()
+    redis_client.expire(KEY, 29)
+    later(15)
+    with transaction.atomic():
+        assert read_from_redis() is Source.REDIS
+    assert read_from_redis() is Source.DATABASE

@@ -12,7 +12,7 @@ from cache_layer import local_store, refresh, renewal
 from cache_layer.connection import GuardedRedis, breaker
 from cache_layer.local_store import Copy
 from cache_layer.reads import read_entry
-from cache_layer.refresh import is_refresh_due
+from cache_layer.refresh import find_due
 from cache_layer.renewal import Renewer
 from cache_layer.scripts import hold_keys
 from entities.lookups import ENTITY
@@ -40,7 +40,7 @@ def copy(clock: list[int]) -> Copy:
 
 def made_copy(code: str, clock: list[int]) -> Copy:
     make_entity(code)
-    is_refresh_due(ENTITY.key(code), 300)
+    find_due([ENTITY.key(code)], 300)
     read = read_entry(ENTITY, code)
     (copy,) = read.copies
     copy.until_ns = clock[0] + 20 * MS
