@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db import connection
 from django.test import override_settings
 from model_bakery import baker
 
-from cache_layer.connection import breaker, get_writer_client
+from cache_layer.connection import GuardedRedis, breaker, get_writer_client
 from cache_layer.local_store import drop_all_copies
 from cache_layer.options import get_options
 from cache_layer.pending import _writes
@@ -63,6 +64,20 @@ def set_options() -> Iterator[Callable[..., None]]:
 def redis_client() -> object:
     """A client for looking at what is really in Redis."""
     return get_writer_client()
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands sent to Redis."""
+    sent: list[str] = []
+    execute = GuardedRedis.execute_command
+
+    def note(self: GuardedRedis, *args: Any, **options: Any) -> Any:
+        sent.append(args[0])
+        return execute(self, *args, **options)
+
+    monkeypatch.setattr(GuardedRedis, "execute_command", note)
+    return sent
 
 
 def make_entity(code: str, **fields: object) -> Entity:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -15,20 +14,6 @@ from tests.conftest import make_entity
 
 TYPE = "/api/v1/entity/type/project"
 TYPES = "/api/v1/entity/types"
-
-
-@pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The commands sent to Redis."""
-    sent: list[str] = []
-    execute = GuardedRedis.execute_command
-
-    def note(self: GuardedRedis, *args: Any, **options: Any) -> Any:
-        sent.append(args[0])
-        return execute(self, *args, **options)
-
-    monkeypatch.setattr(GuardedRedis, "execute_command", note)
-    return sent
 
 
 def test_the_document_has_the_fields_and_the_order_of_the_contract(reader: APIClient) -> None:

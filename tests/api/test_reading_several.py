@@ -35,20 +35,6 @@ def client(committed_db: None) -> APIClient:
     return client
 
 
-@pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The commands sent to Redis."""
-    sent: list[str] = []
-    execute = GuardedRedis.execute_command
-
-    def note(self: GuardedRedis, *args: Any, **options: Any) -> Any:
-        sent.append(args[0])
-        return execute(self, *args, **options)
-
-    monkeypatch.setattr(GuardedRedis, "execute_command", note)
-    return sent
-
-
 def codes_in(answer: Any) -> list[str]:
     return [document["code"] for document in answer.json()]
 
