@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cache_layer.activity import note_invalidated
 from cache_layer.clearing import scan_keys
 from cache_layer.connection import get_redis_client
 from cache_layer.lookup import Lookup, load, registered_lookups
+from cache_layer.metrics import AUDITED_AT, AUDITED_VALUES, MISMATCHES
 from cache_layer.scripts import invalidate_keys
 
 logger = logging.getLogger("cache_layer")
@@ -64,7 +66,12 @@ def audit_cache(*, repair: bool = True) -> Audit:
     for mismatch in mismatches:
         logger.error("Cache mismatch", extra={"key": mismatch.key, "age_seconds": mismatch.age_seconds})
     if repair and mismatches:
-        invalidate_keys([mismatch.key for mismatch in mismatches])
+        wrong = [mismatch.key for mismatch in mismatches]
+        invalidate_keys(wrong)
+        note_invalidated(wrong, "audit")
+    AUDITED_VALUES.inc(compared)
+    MISMATCHES.inc(len(mismatches))
+    AUDITED_AT.set_to_current_time()
     return Audit(compared, tuple(mismatches))
 
 

@@ -6,19 +6,21 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from cache_layer.activity import note_invalidated
 from cache_layer.connection import get_writer_client
-from cache_layer.local_store import drop_copy
+from cache_layer.local_store import drain, drop_copy
 from cache_layer.lookup import Lookup
 from cache_layer.scripts import BATCH_KEYS, Invalidated, invalidate_keys
-from cache_layer.writes import drain
 
 logger = logging.getLogger("cache_layer")
 
 
-def clear_entries(lookup: Lookup[Any]) -> int:
+def clear_entries(lookup: Lookup[Any], *, cause: str = "clear") -> int:
     """
     Drop every entry of a lookup; holds stay in force, and no other key is touched.
 
+    Args:
+        cause: what the counters call it.
     Returns:
         How many values were dropped.
     Raises:
@@ -27,7 +29,9 @@ def clear_entries(lookup: Lookup[Any]) -> int:
     dropped = 0
     for batch in scan_keys(lookup, companions=True):
         outcomes = invalidate_keys(batch)
-        dropped += sum(outcome is Invalidated.DROPPED for outcome in outcomes.values())
+        with_value = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
+        note_invalidated(with_value, cause)
+        dropped += len(with_value)
         for key in batch:
             drop_copy(key)
     drain()

@@ -23,8 +23,10 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from cache_layer.activity import count_exchange
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import run_id_key
+from cache_layer.metrics import BREAKER_OPEN, INVALIDATIONS, RECONNECTS, REDIS_FAILURES
 from cache_layer.options import Options, get_options
 
 logger = logging.getLogger("cache_layer")
@@ -65,11 +67,13 @@ class Breaker:
         if self.failures:
             with self._lock:
                 self.failures = 0
+            BREAKER_OPEN.set(0)
 
     def failed(self) -> None:
         with self._lock:
             self.failures += 1
             self._open_until = self._clock() + self._delay()
+        BREAKER_OPEN.set(1)
 
     def _delay(self) -> float:
         return min(self.failures * RECONNECT_DELAY_STEP_SECONDS, RECONNECT_DELAY_LIMIT_SECONDS)
@@ -91,6 +95,7 @@ def _guarded(command: Callable[[], Result], *, essential: bool) -> Result:
         raise CacheUnavailable("Redis failed a moment ago and is not asked yet.", refused=False)
     retries = 0 if essential else READ_RETRIES
     while True:
+        begun = time.perf_counter()
         try:
             result = command()
         except (RedisConnectionError, RedisTimeoutError) as error:
@@ -99,10 +104,12 @@ def _guarded(command: Callable[[], Result], *, essential: bool) -> Result:
                 retries -= 1
                 continue
             breaker.failed()
+            REDIS_FAILURES.labels("refused" if refused else "silent").inc()
             if breaker.failures == 1:
                 logger.warning("Redis error", extra={"error": str(error)})
             raise CacheUnavailable(f"Redis cannot be used: {error}", refused=refused) from error
         breaker.succeeded()
+        count_exchange("writer" if essential else "reader", time.perf_counter() - begun)
         return result
 
 
@@ -172,6 +179,8 @@ def on_connect(connection: Any) -> None:
     connection.send_command("EVAL", lua_source("guard"), 1, run_id_key(patterns), *patterns, check_health=False)
     purged = connection.read_response()
     if purged >= 0:
+        RECONNECTS.inc()
+        INVALIDATIONS.labels("restart").inc(purged)
         logger.warning("Redis connected", extra={"new_server_run": True, "purged_keys": purged})
     else:
         logger.info("Redis connected", extra={"new_server_run": False})

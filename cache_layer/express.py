@@ -17,8 +17,11 @@ from time import monotonic_ns
 from typing import Any, NamedTuple
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
+from cache_layer.activity import count_replay
 from cache_layer.local_store import Copy
+from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS
 from cache_layer.options import get_options
 from cache_layer.renewal import Renewer
 
@@ -51,6 +54,8 @@ KEY_VARIABLES = (
     "wsgi.url_scheme",
     *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
 )
+
+_SOURCES = ("L1", "L2", "DB", "BYPASS")
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
 """A response with a longer body, to a longer request, or made of more entries is not kept."""
@@ -122,9 +127,11 @@ class ExpressLane:
         if replay is not None:
             now_ns = monotonic_ns()
             if replay.terms.hold(now_ns):
+                count_replay(replay.terms.copies)
                 self._renewer.note_use(replay.terms.copies, now_ns)
                 start_response(replay.status, replay.headers.copy())
                 return [replay.body]
+        begun_ns = monotonic_ns()
         started: list[Any] = []
 
         def start(status: str, headers: Headers, *exc_info: Any) -> Any:
@@ -132,13 +139,14 @@ class ExpressLane:
             return start_response(status, headers, *exc_info)
 
         response = self.application(environ, start)
+        _count_answer(response, monotonic_ns() - begun_ns)
         terms: Terms | None = getattr(response, "replay_terms", None)
         if terms is not None and isinstance(response, HttpResponse):
             self._keep(key, response, terms, *started)
         return response
 
     def _keep(self, key: tuple[Any, ...], response: HttpResponse, terms: Terms, status: str, headers: Headers) -> None:
-        if not terms.hold(monotonic_ns()) or len(response.content) > BODY_BYTES:
+        if not self.entries or not terms.hold(monotonic_ns()) or len(response.content) > BODY_BYTES:
             return
         if sum(map(len, filter(None, key))) > KEY_CHARACTERS or len(terms.copies) > COPIES:
             return
@@ -160,9 +168,17 @@ class ExpressLane:
 
 
 def with_express_lane(application: Application) -> Application:
-    """The application behind the express lane, if `express_lane` leaves it any."""
-    entries = get_options().express_lane
-    return ExpressLane(application, entries) if entries else application
+    """The application behind the express lane, which counts its answers even if it keeps none."""
+    return ExpressLane(application, get_options().express_lane)
+
+
+def _count_answer(response: Any, took_ns: int) -> None:
+    """Note how long Django took, by where the answer says that it comes from."""
+    if isinstance(response, HttpResponseBase):
+        source = response.get("X-Cache", "none")
+        ANSWER_SECONDS.labels(source if source in _SOURCES else "none").observe(took_ns / 1e9)
+        if response.status_code >= 500:
+            ANSWER_ERRORS.inc()
 
 
 def _varies_by_key_alone(response: HttpResponse) -> bool:

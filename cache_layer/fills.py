@@ -14,9 +14,11 @@ from django.db import DatabaseError
 from redis.exceptions import RedisError, ResponseError
 
 from cache_layer import absent
+from cache_layer.activity import note_stored
 from cache_layer.connection import get_redis_client
 from cache_layer.local_store import Copy, keep_copy
 from cache_layer.lookup import Loaded, Lookup, load
+from cache_layer.metrics import BYPASSES, FILLS, REFRESHES, REFUSED_VALUES
 from cache_layer.options import get_options
 from cache_layer.scripts import Claim, Fill, claim_fills, fill_entries, give_back_leases
 
@@ -74,6 +76,7 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
     reads: Reads[Document] = {}
     leased: list[str] = []
     being_filled: list[str] = []
+    held = 0
     for identifier, (claim, payload) in zip(identifiers, claims.values(), strict=True):
         if claim is Claim.LEASE:
             leased.append(identifier)
@@ -83,11 +86,15 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
             reads[identifier] = _keep(lookup, identifier, None, b"", source=Source.REDIS, asked_ns=asked_ns)
         elif claim is Claim.VALUE:
             reads |= read_payloads(lookup, [identifier], [payload], asked_ns)
+        else:
+            held += 1
     if leased:
         reads |= _fill(lookup, leased, token)
     if being_filled:
         reads |= _wait_for_fills(lookup, being_filled)
     rest = [identifier for identifier in identifiers if identifier not in reads]
+    BYPASSES.labels("held").inc(held)
+    BYPASSES.labels("filling").inc(len(rest) - held)
     return reads | read_database(lookup, rest)
 
 
@@ -97,6 +104,7 @@ def refresh_entries(lookup: Lookup[Document], keys: Sequence[str]) -> Reads[Docu
     try:
         claims = claim_fills(keys, token, replace=True)
         leased = [lookup.identifier(key) for key, (claim, _) in claims.items() if claim is Claim.LEASE]
+        REFRESHES.inc(len(leased))
         return _fill(lookup, leased, token) if leased else {}
     except (RedisError, DatabaseError) as error:
         logger.warning("Refresh put off", extra=_describe(list(keys)) | {"error": str(error)})
@@ -132,6 +140,7 @@ def decode(lookup: Lookup[Document], identifier: str, payload: bytes) -> Documen
     try:
         return lookup.decode(identifier, payload)
     except ValueError as error:
+        REFUSED_VALUES.inc()
         logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": str(error)})
         return None
 
@@ -172,8 +181,12 @@ def _store(
         stored = fill_entries(list(fills.values()), token)
     except RedisError as error:
         logger.warning("Cache fill failed", extra={"keys": list(loaded)[:10], "error": str(error)})
+        _count_fills(len(loaded) - len(fills), failed=len(fills))
         return set()
     values = [fill for fill in fills.values() if fill.payload and stored[fill.key]]
+    note_stored(fill.key for fill in values)
+    kept = sum(stored.values())
+    _count_fills(len(loaded) - len(fills), stored=len(values), absent=kept - len(values), refused=len(fills) - kept)
     if values:
         size = sum(len(fill.payload) for fill in values)
         extra = _describe([fill.key for fill in values]) | {"ttl_seconds": values[0].ttl_seconds, "bytes": size}
@@ -241,6 +254,15 @@ def _absent_ttl_seconds() -> int:
     """How long it may be remembered that there is no such row; 0 if too many are already."""
     ttl_seconds = get_options().absent_ttl_seconds
     return ttl_seconds if ttl_seconds and absent.budget.allows() else 0
+
+
+def _count_fills(not_cacheable: int, **outcomes: int) -> None:
+    """Count what loading entries under leases came to; what was not stored was read past the cache."""
+    for outcome, number in (outcomes | {"not_cacheable": not_cacheable}).items():
+        FILLS.labels(outcome).inc(number)
+    BYPASSES.labels("not_cacheable").inc(not_cacheable)
+    BYPASSES.labels("refused").inc(outcomes.get("refused", 0))
+    BYPASSES.labels("redis").inc(outcomes.get("failed", 0))
 
 
 def _give_back(keys: list[str], token: str) -> None:

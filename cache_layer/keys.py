@@ -43,3 +43,21 @@ RELAY_LOCK = "cache_layer_relay"
 def absent_key(key: str) -> str:
     """A marker: the database has no row for `key`."""
     return f"{{{key}}}:absent"
+
+
+def analytics_key(name: str) -> str:
+    """What is counted; all of it in one slot."""
+    return f"{{cache_layer:analytics}}:{name}"
+
+
+DAY_SECONDS = 86_400
+
+
+def totals_key(step_seconds: int, moment_s: float) -> str:
+    """The totals of the minute, or hour, of a moment in seconds since the epoch."""
+    return analytics_key(f"{step_seconds}:{int(moment_s) // step_seconds * step_seconds}")
+
+
+def hits_key(moment_s: float) -> str:
+    """Each entry's hits on the day, UTC, of a moment in seconds since the epoch."""
+    return analytics_key(f"day:{int(moment_s) // DAY_SECONDS}")

@@ -8,9 +8,11 @@ sent. A writer waits that long after its hold, so no copy outlives the value it 
 from __future__ import annotations
 
 import os
+import time
 from time import monotonic_ns
 from typing import Any
 
+from cache_layer.metrics import DRAINS
 from cache_layer.options import get_options
 
 
@@ -75,6 +77,12 @@ def keep_copy(key: str, document: Any, payload: bytes, *, asked_ns: int) -> Copy
         copy = Copy(key, document, payload, lease_end_ns(asked_ns))
     _copies[key] = copy
     return copy
+
+
+def drain() -> None:
+    """Wait until every copy made before now has reached the end of its lease, in every process."""
+    DRAINS.inc()
+    time.sleep(get_options().local_lease_ms / 1000)
 
 
 def drop_copy(key: str) -> None:

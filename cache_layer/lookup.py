@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from django.conf import settings
 from django.db import connections, router
 from django.db.models import BooleanField, Model, QuerySet
 from django.db.models.expressions import RawSQL
 
 from cache_layer.connection import purge_after_restart
-from cache_layer.options import get_options
+from cache_layer.metrics import LOAD_SECONDS
+from cache_layer.options import entry_ttl_seconds
 
 Document = TypeVar("Document")
 
@@ -88,8 +88,8 @@ class Lookup(Generic[Document]):
 
     @property
     def ttl_seconds(self) -> int:
-        """The TTL of the cache alias, in one place: `settings.CACHES`."""
-        return int(settings.CACHES[get_options().cache_alias]["TIMEOUT"])
+        """The TTL of the cache alias."""
+        return entry_ttl_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,11 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[str, Load
     alias = router.db_for_write(lookup.model)
     guard = RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
     query = lookup.rows(identifiers).using(alias).annotate(may_be_cached=guard)
-    found: list[Any] = list(
-        query.values_list(*lookup.columns, "may_be_cached", named=True) if lookup.columns else query
-    )
-    may_be_cached = found[0].may_be_cached if found else _may_be_cached(alias)
+    with LOAD_SECONDS.time():
+        found: list[Any] = list(
+            query.values_list(*lookup.columns, "may_be_cached", named=True) if lookup.columns else query
+        )
+        may_be_cached = found[0].may_be_cached if found else _may_be_cached(alias)
     rows: dict[str, list[Any]] = {identifier: [] for identifier in identifiers}
     for row in found:
         rows[str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""].append(row)

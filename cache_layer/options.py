@@ -13,7 +13,7 @@ from django.conf import settings
 from cache_layer.errors import InvalidOptions
 
 WritePolicy = Literal["available", "strict"]
-MAY_BE_ZERO = ("local_lease_ms", "express_lane", "absent_ttl_seconds", "audit_seconds")
+MAY_BE_ZERO = ("local_lease_ms", "express_lane", "absent_ttl_seconds", "audit_seconds", "analytics_seconds")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Options:
         socket_timeout_ms: how long one command, or one connect, may take.
         max_connections: connections to Redis per process.
         audit_seconds: how often the relay compares the whole cache with the database; 0 for never.
+        analytics_seconds: how often a process reports what it counted; 0 for never.
         write_budget_ms: how long a writer goes on trying to take its holds while Redis is silent.
         write_policy: what a writer does then: `available` commits and invalidates as soon as Redis answers, `strict`
             refuses the write.
@@ -51,6 +52,7 @@ class Options:
     socket_timeout_ms: int = 250
     max_connections: int = 64
     audit_seconds: int = 300
+    analytics_seconds: int = 60
     write_budget_ms: int = 2_000
     write_policy: WritePolicy = "available"
 
@@ -79,6 +81,11 @@ class Options:
         if options.hold_ms <= 2 * options.local_lease_ms:
             raise InvalidOptions("CACHE_LAYER: hold_ms must be more than twice local_lease_ms, or holds end mid-write.")
         return options
+
+
+def entry_ttl_seconds() -> int:
+    """How long every entry lives: the TTL of the cache alias, in one place."""
+    return int(settings.CACHES[get_options().cache_alias]["TIMEOUT"])
 
 
 @functools.cache

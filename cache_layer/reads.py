@@ -12,6 +12,7 @@ from django.db import connections, router
 from redis.exceptions import RedisError
 
 from cache_layer import pending
+from cache_layer.activity import count_local_hit, count_read
 from cache_layer.fills import (
     Read,
     Reads,
@@ -25,6 +26,7 @@ from cache_layer.fills import (
 )
 from cache_layer.local_store import Copy, find_copy
 from cache_layer.lookup import Lookup
+from cache_layer.metrics import BYPASSES
 from cache_layer.refresh import find_due
 from cache_layer.scripts import BATCH_KEYS, Claim, claim_fill, fill_entry
 
@@ -38,7 +40,10 @@ def peek_copy(lookup: Lookup[Any], identifier: str) -> Copy | None:
     """This process's copy of an entry, if this thread may use it now; asks nobody."""
     key = lookup.key(identifier)
     copy = find_copy(key)
-    return None if copy is None or pending.is_ours(key) else copy
+    if copy is None or pending.is_ours(key):
+        return None
+    count_local_hit(key if copy.document is not None else "")
+    return copy
 
 
 def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
@@ -106,8 +111,15 @@ def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Doc
     except RedisError as error:
         keys = [lookup.key(identifier) for identifier in others]
         logger.info("Cache bypassed", extra={"keys": keys[:10], "count": len(keys), "reason": str(error)})
+        BYPASSES.labels("redis").inc(len(others))
         ours = identifiers
-    return reads | read_database(lookup, ours)
+    else:
+        if ours:
+            BYPASSES.labels("own_write").inc(len(ours))
+    reads |= read_database(lookup, ours)
+    for identifier, read in reads.items():
+        count_read(read.source, lookup.key(identifier) if read.document is not None else "")
+    return reads
 
 
 def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:

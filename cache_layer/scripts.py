@@ -169,6 +169,11 @@ def invalidate_keys(keys: Iterable[str], *, unless_held: bool = False) -> dict[s
     return {key: Invalidated(answer) for key, answer in zip(keys, answers, strict=True)}
 
 
+def report_counts(keys: Sequence[str], arguments: Sequence[Any]) -> bool:
+    """Add what one process counted to the analytics; False if Redis was told this before."""
+    return bool(_evaluate(get_writer_client(), script_source("analytics"), keys, arguments))
+
+
 def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str, bool]:
     calls = [
         _Call((key, lease_key(key), absent_key(key)), (token, what, payload, ttl_seconds))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic_ns
@@ -21,20 +20,21 @@ from uuid import uuid4
 from django.db import DatabaseError, connections, transaction
 from redis.exceptions import RedisError
 
-from cache_layer import pending
+from cache_layer import metrics, pending
+from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.errors import CacheUnavailable, WriteRefused
-from cache_layer.local_store import drop_copy
-from cache_layer.lookup import Lookup, load
+from cache_layer.local_store import drain, drop_copy
+from cache_layer.lookup import Lookup
 from cache_layer.options import get_options
+from cache_layer.origin import current_origin
 from cache_layer.outbox import find_changes, forget_changes
 from cache_layer.pending import HeldEntry, Write
 from cache_layer.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.write_through import read_back
 
 logger = logging.getLogger("cache_layer")
 
 RETRY_SECONDS = 0.05
-WRITE_THROUGH_KEYS = 16
-"""Above this many keys a writer leaves the values to the next readers."""
 
 Entry = tuple[Lookup[Any], str]
 Held = dict[str, HeldEntry]
@@ -119,21 +119,19 @@ def release_write(write: Write, *, committed: bool) -> None:
         return
     commit_seen = committed and not connections[write.alias].in_atomic_block  # in a TestCase nothing is committed
     changes = _find_changes(held, write.alias) if commit_seen else []
-    payloads = _reread(held) if commit_seen else {}
+    payloads = read_back(held) if commit_seen else {}
     pending.end_write(write)
     try:
         told = _tell_redis(held, payloads, 0 if write.budget_spent else get_options().write_budget_ms)
     except RedisError as error:
+        metrics.UNTOLD_RELEASES.inc(len(held))
         logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
         drain()
         return
     if commit_seen:
         _forget_changes(changes, write.alias)
     if committed:
-        for key, outcome in told.items():
-            logger.info("Cache invalidated", extra={"key": key, "cause": "write"})
-            if outcome is Released.STORED:
-                logger.info("Cache populated", extra={"key": key, "cause": "write"})
+        _tell_people(told)
 
 
 def invalidate_entries(entries: Iterable[Entry]) -> int:
@@ -147,16 +145,12 @@ def invalidate_entries(entries: Iterable[Entry]) -> int:
     """
     keys = [lookup.key(identifier) for lookup, identifier in entries]
     outcomes = invalidate_keys(keys)
+    note_invalidated(keys, "clear")
     for key in keys:
         drop_copy(key)
-        logger.info("Cache invalidated", extra={"key": key, "cause": "manual"})
+        logger.info("Cache invalidated", extra={"key": key, "cause": "clear"})
     drain()
     return sum(outcome is Invalidated.DROPPED for outcome in outcomes.values())
-
-
-def drain() -> None:
-    """Wait until every copy made before now has reached the end of its local lease, in every process."""
-    time.sleep(get_options().local_lease_ms / 1000)
 
 
 def _current_write(using: str) -> Write:
@@ -174,15 +168,20 @@ def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, b
     while True:
         holder = uuid4().hex
         try:
-            return holder, hold_keys(keys, holder)
+            alone = hold_keys(keys, holder)
+            metrics.HOLDS.inc(len(keys))
+            return holder, alone
         except RedisError as error:
             if isinstance(error, CacheUnavailable) and error.refused:
                 # The server is gone: when it comes back the run-id guard purges what it held.
+                metrics.UNHELD_WRITES.labels("refused").inc()
                 return None, {}
             if monotonic_ns() >= deadline_ns:
                 logger.error("Redis error", extra={"during": "hold", "keys": keys[:10], "error": str(error)})
                 if options.write_policy == "strict":
+                    metrics.REFUSED_WRITES.inc()
                     raise WriteRefused("Redis does not answer, so nothing was written. Try again later.") from error
+                metrics.UNHELD_WRITES.labels("silent").inc()
                 write.budget_spent = True
                 return None, {}
         time.sleep(RETRY_SECONDS)
@@ -211,6 +210,8 @@ def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[
             if error.refused or monotonic_ns() >= deadline_ns:
                 raise
             time.sleep(RETRY_SECONDS)
+    for outcome in outcomes.values():
+        metrics.HOLDS_ENDED.labels(outcome.name.lower()).inc()
     lost = [key for key, outcome in outcomes.items() if outcome is Released.LOST]
     if lost:
         logger.warning("Hold lost", extra={"keys": lost[:10], "count": len(lost)})
@@ -219,25 +220,16 @@ def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[
     return outcomes | dict.fromkeys(unheld, Released.LOST)
 
 
-def _reread(held: Held) -> dict[str, bytes]:
-    """The committed values of the keys this write may leave in the cache."""
-    if len(held) > WRITE_THROUGH_KEYS:
-        return {}
-    identifiers: dict[Lookup[Any], list[str]] = defaultdict(list)
-    for entry in held.values():
-        if entry.alone and entry.lookup.write_through:
-            identifiers[entry.lookup].append(entry.identifier)
-    payloads: dict[str, bytes] = {}
-    for lookup, of_it in identifiers.items():
-        try:
-            loaded = load(lookup, of_it)
-        except DatabaseError as error:
-            logger.warning("Write-through skipped", extra={"keys": list(held), "error": str(error)})
-            continue
-        for identifier, committed in loaded.items():
-            if committed.document is not None and committed.may_be_cached:
-                payloads[lookup.key(identifier)] = lookup.encode(committed.document)
-    return payloads
+def _tell_people(told: dict[str, Released]) -> None:
+    """Count and log what a committed write did to the cache."""
+    cause = current_origin()
+    stored = [key for key, outcome in told.items() if outcome is Released.STORED]
+    note_invalidated(list(told), cause)
+    note_stored(stored)
+    for key in told:
+        logger.info("Cache invalidated", extra={"key": key, "cause": cause})
+    for key in stored:
+        logger.info("Cache populated", extra={"key": key, "cause": cause})
 
 
 def _find_changes(held: Held, using: str) -> list[int]:

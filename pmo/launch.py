@@ -27,7 +27,7 @@ from pmo.keeper import EnginesUnavailable, Keeper, kept_engines
 from pmo.listener import ANY_ADDRESS, InvalidListener, Listener, in_url, whole_number
 from pmo.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
 from pmo.processes import start_process, stop_process
-from pmo.serve import server_command
+from pmo.serve import COUNTS_VARIABLE, make_counts_directory, server_command
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_SECONDS = 60
@@ -82,6 +82,7 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
         os.environ.setdefault("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{in_url(listener.host)}")
     environment = dict(os.environ)
     prepare_platform(directory, console)
+    environment[COUNTS_VARIABLE] = str(make_counts_directory(directory, listener.port))
     command = server_command(replace(listener, host=address))
     web = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=environment)
     stack.callback(stop_process, web, signal.SIGTERM)

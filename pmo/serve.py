@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pmo.listener import InvalidListener, Listener
@@ -33,6 +36,10 @@ OPTIONS = {
 }
 
 
+COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Where the processes of one machine share what they count; prometheus-client reads it when it is first imported."""
+
+
 def server_command(listener: Listener) -> list[str]:
     """The command line that serves there; the host must be a numeric address."""
     command = [sys.executable, "-m", "granian", "pmo.serve:load_application"]
@@ -52,11 +59,24 @@ def load_application() -> Callable[..., Any]:
     return application
 
 
+def make_counts_directory(data: Path, port: int) -> Path:
+    """An empty directory in which the processes of one server leave their counts: below `data` if that is writable."""
+    directory = data / f"metrics-{port}"
+    try:
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="pmo-metrics-"))
+    return directory
+
+
 def main() -> None:
     try:
         listener = Listener.of(os.environ)
     except InvalidListener as error:
         sys.exit(str(error))
+    data = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / ".data")
+    os.environ.setdefault(COUNTS_VARIABLE, str(make_counts_directory(data, listener.port)))
     os.execv(sys.executable, server_command(listener))  # noqa: S606
 
 

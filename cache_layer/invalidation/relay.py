@@ -21,10 +21,12 @@ from django.db import DatabaseError, connections
 from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
+from cache_layer.activity import note_invalidated
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
 from cache_layer.keys import CHANGES_CHANNEL, RELAY_LOCK
 from cache_layer.lookup import Lookup, registered_lookups
+from cache_layer.metrics import RELAY_LAG_SECONDS, RELAY_WORKING, RELAYED_CHANGES
 from cache_layer.models import Change
 from cache_layer.options import get_options
 from cache_layer.outbox import forget_changes
@@ -46,6 +48,7 @@ def run_relay(stop: Event, *, using: str = "default") -> None:
     while not stop.is_set():
         try:
             with _listening(using), _only_relay(stop, using) as ours:
+                RELAY_WORKING.set(ours)
                 if ours:
                     logger.info("Relay working")
                 while ours and not stop.is_set():
@@ -55,6 +58,7 @@ def run_relay(stop: Event, *, using: str = "default") -> None:
                     _wait_for_changes(using, HELD_SECONDS if left else POLL_SECONDS)
         except (DatabaseError, RedisError) as error:
             failures += 1
+            RELAY_WORKING.set(0)
             logger.warning("Relay interrupted", extra={"error": str(error)})
             connections[using].close()
             stop.wait(min(failures * 0.05, RECONNECT_LIMIT_SECONDS))
@@ -91,16 +95,20 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
                 keys[key].add(change.id)
         else:
             for lookup in _lookups_of_table(change.table_name):
-                clear_entries(lookup)
+                clear_entries(lookup, cause="sql")
     outcomes = invalidate_keys(keys, unless_held=True)
     held = {change for key, outcome in outcomes.items() if outcome is Invalidated.HELD for change in keys[key]}
     told = [change for change in changes if change.id not in held]
     if told:
-        lag = max((change.now - change.changed_ts).total_seconds() for change in told)
-        logger.info("Changes relayed", extra={"count": len(told), "lag_ms": round(lag * 1000)})
-    for key, outcome in outcomes.items():
-        if outcome is Invalidated.DROPPED:
-            logger.info("Cache invalidated", extra={"key": key, "cause": "relay"})
+        lags = [(change.now - change.changed_ts).total_seconds() for change in told]
+        for lag in lags:
+            RELAY_LAG_SECONDS.observe(lag)
+        RELAYED_CHANGES.inc(len(told))
+        logger.info("Changes relayed", extra={"count": len(told), "lag_ms": round(max(lags) * 1000)})
+    dropped = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
+    note_invalidated(dropped, "sql")
+    for key in dropped:
+        logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
     return told
 
 

@@ -334,7 +334,10 @@ def test_a_forked_child_starts_empty_and_can_lock() -> None:
 
 def test_one_setting_switches_it_off(set_options: Callable[..., None]) -> None:
     set_options(express_lane=0)
-    application = get_wsgi_application()
-    assert with_express_lane(application) is application
+    lane = with_express_lane(get_wsgi_application())
+    assert isinstance(lane, ExpressLane)
+    assert lane.entries == 0
     set_options(express_lane=7)
-    assert isinstance(with_express_lane(application), ExpressLane)
+    lane = with_express_lane(get_wsgi_application())
+    assert isinstance(lane, ExpressLane)
+    assert lane.entries == 7

@@ -80,7 +80,7 @@ def living_world() -> Iterator[World]:
         world = World()
         monkeypatch.setattr(connection.breaker, "_clock", lambda: world.now_ns / 1e9)
         monkeypatch.setattr(writes, "RETRY_SECONDS", 0.005)
-        replace(monkeypatch, time, SimpleNamespace(sleep=sleep))
+        replace(monkeypatch, time, SimpleNamespace(**vars(time) | {"sleep": sleep}))
         replace(monkeypatch, time.monotonic_ns, lambda: world.now_ns)
         replace(monkeypatch, connection._guarded, guarded)
         replace(monkeypatch, scripts._run, run_script)

@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from threading import Event
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from cache_layer.invalidation.relay import run_relay
+from cache_layer.reporting import start_reporting
+
+LOCAL = "127.0.0.1"
+COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Command(BaseCommand):
     help = "Relays changes made by psql, COPY, TRUNCATE and other services to the cache. Several may run; one works."
 
-    def handle(self, **_: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--metrics-port", type=int, help="serve Prometheus metrics there, without any access check")
+        parser.add_argument("--metrics-host", default=LOCAL, help=f"the address to serve them at (default: {LOCAL})")
+
+    def handle(self, *, metrics_port: int | None, metrics_host: str, **_: Any) -> None:
         stop = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
+        if metrics_port is not None:
+            _serve_metrics(metrics_host, metrics_port)
+        start_reporting()
         run_relay(stop)
+
+
+def _serve_metrics(host: str, port: int) -> None:
+    """
+    Raises:
+        CommandError: nobody can listen there.
+    """
+    try:
+        start_http_server(port, host, _registry())
+    except (OSError, OverflowError) as error:
+        raise CommandError(f"Metrics cannot be served at {host}, port {port}: {error}") from error
+
+
+def _registry() -> CollectorRegistry:
+    """This process's counts; where it shares a directory of them with others, those of all."""
+    if not os.environ.get(COUNTS_VARIABLE):
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the package has no types there
+    return registry

@@ -1,0 +1,156 @@
+"""
+What happened to each entry in this process since it was last collected: reads from the cache, stores, invalidations.
+
+A hot read costs an append here, and nothing else: appending to a `deque` and popping from it need no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAYS
+
+FOLD_AT = 10_000
+"""Reads counted one by one until they are added up."""
+MOST_ENTRIES = 10_000
+"""Entries that are told apart between two collections; the reads of others are only in the totals."""
+
+
+class HasKey(Protocol):
+    """A copy in memory, as far as it matters here."""
+
+    key: str
+
+
+@dataclass
+class EntryCounts:
+    """
+    One entry's.
+
+    Attributes:
+        hits: reads from memory or Redis.
+        stored_s, invalidated_s: seconds since the epoch of the last time; 0 if it was not.
+        cause: of the last invalidation.
+    """
+
+    hits: int = 0
+    stored_s: int = 0
+    invalidated_s: int = 0
+    cause: str = ""
+
+
+@dataclass
+class Activity:
+    entries: dict[str, EntryCounts] = field(default_factory=dict)
+
+    def of(self, key: str) -> EntryCounts:
+        """The counts of an entry; of nobody's if there are too many."""
+        if key not in self.entries and len(self.entries) >= MOST_ENTRIES:
+            return EntryCounts()
+        return self.entries.setdefault(key, EntryCounts())
+
+
+_local_hits: deque[str] = deque()
+_other_reads: deque[tuple[str, str]] = deque()
+_replayed: deque[tuple[HasKey, ...]] = deque()
+_exchanges: deque[tuple[str, float]] = deque()
+_folding = threading.Lock()
+_activity = Activity()
+
+
+count_local_hit = _local_hits.append
+"""
+A read was answered from this process's memory: its key, or an empty one for "there is no such entry".
+
+They are added up by those of the reads that go further away, as one must whenever a local lease ends.
+"""
+
+
+def count_read(source: str, key: str) -> None:
+    """A read was answered from further away."""
+    _other_reads.append((source, key))
+    if len(_other_reads) + len(_local_hits) >= FOLD_AT:
+        fold_reads()
+
+
+def count_exchange(client: str, seconds: float) -> None:
+    """Redis answered a reader, or a writer."""
+    _exchanges.append((client, seconds))
+    if len(_exchanges) >= FOLD_AT:
+        fold_reads()
+
+
+def count_replay(copies: tuple[HasKey, ...]) -> None:
+    """An answer made of these copies was given again."""
+    _replayed.append(copies)
+    if len(_replayed) + len(_local_hits) >= FOLD_AT:
+        fold_reads()
+
+
+def note_stored(keys: Iterable[str]) -> None:
+    """These entries have a new value in Redis."""
+    now_s = int(time.time())
+    with _folding:
+        for key in keys:
+            _activity.of(key).stored_s = now_s
+
+
+def note_invalidated(keys: Collection[str], cause: str) -> None:
+    """These entries were invalidated."""
+    INVALIDATIONS.labels(cause).inc(len(keys))
+    now_s = int(time.time())
+    with _folding:
+        for key in keys:
+            counts = _activity.of(key)
+            counts.invalidated_s, counts.cause = now_s, cause
+
+
+def fold_reads() -> None:
+    """Add up what was counted one by one."""
+    with _folding:
+        local: Counter[str] = Counter(_drain(_local_hits))
+        replays = list(_drain(_replayed))
+        local.update(copy.key for copies in replays for copy in copies)
+        REPLAYS.inc(len(replays))
+        READS.labels("L1").inc(local.total())
+        further: dict[str, Counter[str]] = {}
+        for source, key in _drain(_other_reads):
+            further.setdefault(source, Counter())[key] += 1
+        for source, keys in further.items():
+            READS.labels(source).inc(keys.total())
+        for client, seconds in _drain(_exchanges):
+            REDIS_SECONDS.labels(client).observe(seconds)
+        for key, hits in (local + further.get("L2", Counter())).items():
+            if key:
+                _activity.of(key).hits += hits
+
+
+def collect_activity() -> dict[str, EntryCounts]:
+    """What happened to each entry since the last call."""
+    global _activity
+    fold_reads()
+    with _folding:
+        collected, _activity = _activity, Activity()
+    return collected.entries
+
+
+def _forget() -> None:
+    """Start empty in a forked child, whose parent tells its own and may have been folding."""
+    global _folding, _activity
+    _folding, _activity = threading.Lock(), Activity()
+    for counted in (_local_hits, _other_reads, _replayed, _exchanges):
+        counted.clear()
+
+
+def _drain(counted: deque) -> Iterable:  # type: ignore[type-arg] # of whatever
+    for _ in range(len(counted)):
+        yield counted.popleft()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,137 @@
+"""
+Analytics: what all processes counted, as `reporting` left it in Redis: minutes for two hours, hours for seven days.
+
+It is gone with Redis' memory, and up to a minute late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from cache_layer.connection import get_redis_client
+from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
+from cache_layer.options import entry_ttl_seconds
+
+MINUTE_SECONDS, HOUR_SECONDS = 60, 3_600
+
+
+class Span(Enum):
+    """How far to look back, with the length of one step, both in seconds."""
+
+    HOUR = (HOUR_SECONDS, MINUTE_SECONDS)
+    DAY = (DAY_SECONDS, HOUR_SECONDS)
+    WEEK = (7 * DAY_SECONDS, HOUR_SECONDS)
+
+
+class EntryActivity(NamedTuple):
+    """
+    What all processes reported of one entry.
+
+    Attributes:
+        hits_today: reads from memory or Redis since midnight, UTC.
+        hits_since_stored: None if its value is not known to be stored.
+        stored_s, invalidated_s: seconds since the epoch; None if not within seven days.
+        cause: of the last invalidation.
+    """
+
+    hits_today: int
+    hits_since_stored: int | None
+    stored_s: int | None
+    invalidated_s: int | None
+    cause: str | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """
+    Totals by time step.
+
+    Attributes:
+        starts_s: when each step began, seconds since the epoch.
+        counts: of each step, by name: that of the counter, and its labels' values behind colons, as `reads:L1`;
+            histograms are cumulative, as `answer_seconds:L2:0.005`.
+    """
+
+    step_seconds: int
+    starts_s: tuple[int, ...]
+    counts: tuple[dict[str, int], ...]
+
+    def total(self, name: str) -> int:
+        return sum(counts.get(name, 0) for counts in self.counts)
+
+    def totals(self, metric: str) -> dict[str, int]:
+        """The totals of one metric by its labels."""
+        found: dict[str, int] = defaultdict(int)
+        for counts in self.counts:
+            for name, number in counts.items():
+                if name.startswith(f"{metric}:"):
+                    found[name.removeprefix(f"{metric}:")] += number
+        return dict(found)
+
+    def hit_ratio(self) -> float | None:
+        """Reads answered from memory or Redis among all; None if there were none."""
+        reads = self.totals("reads")
+        total = sum(reads.values())
+        return (reads.get("L1", 0) + reads.get("L2", 0)) / total if total else None
+
+    def percentile_seconds(self, metric: str, part: float) -> float | None:
+        """
+        An upper bound of this part of a histogram's observations, over all its labels; None if there are none.
+
+        It is the bound of the bucket in which they end: `inf` if that is the last.
+        """
+        buckets: dict[float, int] = defaultdict(int)
+        for labels, number in self.totals(metric).items():
+            buckets[float(labels.rpartition(":")[2])] += number
+        total = buckets.get(float("inf"), 0)
+        reached = (bound for bound in sorted(buckets) if buckets[bound] >= part * total)
+        return next(reached, None) if total else None
+
+
+def read_series(span: Span) -> Series:
+    """
+    What was counted, oldest step first, the present one last.
+
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    length, step = span.value
+    last = int(time.time()) // step * step
+    starts = tuple(range(last - length + step, last + step, step))
+    pipeline = get_redis_client().pipeline()
+    for start in starts:
+        pipeline.hgetall(totals_key(step, start))
+    counts = ({name.decode(): int(number) for name, number in found.items()} for found in pipeline.execute())
+    return Series(step, starts, tuple(counts))
+
+
+def read_activity(keys: Sequence[str]) -> dict[str, EntryActivity]:
+    """
+    What was reported of these entries (a minute late, at most).
+
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    if not keys:
+        return {}
+    pipeline = get_redis_client().pipeline()
+    pipeline.hmget(hits_key(time.time()), list(keys))
+    pipeline.zmscore(analytics_key("stored"), list(keys))
+    pipeline.hmget(analytics_key("hits"), list(keys))
+    pipeline.hmget(analytics_key("invalidated"), list(keys))
+    found: dict[str, EntryActivity] = {}
+    for key, today, expiry, hits, invalidated in zip(keys, *pipeline.execute(), strict=True):
+        when, _, cause = (invalidated or b"").decode().partition(" ")
+        found[key] = EntryActivity(
+            hits_today=int(today or 0),
+            hits_since_stored=int(hits or 0) if expiry else None,
+            stored_s=int(expiry) - entry_ttl_seconds() if expiry else None,
+            invalidated_s=int(when) if when else None,
+            cause=cause or None,
+        )
+    return found

@@ -1,0 +1,68 @@
+"""
+Every counter and histogram of the cache layer, with its unit. prometheus-client keeps them, for all processes of a
+machine where PROMETHEUS_MULTIPROC_DIR says so.
+
+Label values are few and known: never a key, a code or a token. What is counted by entry is in `activity`.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+READS = Counter("cache_reads", "Entries read, by where they came from: L1, L2, DB, BYPASS.", ["source"])
+REPLAYS = Counter("cache_replays", "Answers that the express lane gave again, without Django.")
+ANSWER_SECONDS = Histogram(
+    "cache_answer_seconds",
+    "HTTP answers made by Django, by the furthest place an entry in them came from; `none` has no entry in it.",
+    ["source"],
+    buckets=SECONDS,
+)
+ANSWER_ERRORS = Counter("cache_answer_errors", "HTTP answers with a status of 500 or more.")
+FILLS = Counter(
+    "cache_fills", "Entries loaded under a lease: stored, absent, refused, not_cacheable, failed.", ["outcome"]
+)
+REFRESHES = Counter("cache_refreshes", "Values loaded anew shortly before they would have expired.")
+BYPASSES = Counter(
+    "cache_bypasses",
+    "Entries read from the database and not cached: held, filling, own_write, not_cacheable, refused, redis.",
+    ["reason"],
+)
+REFUSED_VALUES = Counter("cache_refused_values", "Bytes under our keys that are no document: counted as misses.")
+LOAD_SECONDS = Histogram("cache_load_seconds", "Queries that load entries from the database.", buckets=SECONDS)
+
+# --- Changing ---------------------------------------------------------------------------------------------------------
+
+INVALIDATIONS = Counter(
+    "cache_invalidations",
+    "Entries invalidated: by a write of the admin, api or command; by sql (the relay), clear, audit or restart.",
+    ["cause"],
+)
+HOLDS = Counter("cache_holds", "Holds that writers placed.")
+HOLDS_ENDED = Counter("cache_holds_ended", "Holds that writers ended: stored, released, lost.", ["outcome"])
+UNHELD_WRITES = Counter(
+    "cache_unheld_writes",
+    "Writes that went on without a hold: Redis refused, or stayed silent (then readers may see the old value late).",
+    ["reason"],
+)
+REFUSED_WRITES = Counter("cache_refused_writes", "Writes refused by the policy `strict`.")
+UNTOLD_RELEASES = Counter("cache_untold_releases", "Releases that Redis could not be told; the relay tells it later.")
+DRAINS = Counter("cache_drains", "Waits of writers for the end of every local lease.")
+
+# --- Engines, relay and audit -----------------------------------------------------------------------------------------
+
+REDIS_SECONDS = Histogram("cache_redis_seconds", "Exchanges with Redis that succeeded.", ["client"], buckets=SECONDS)
+REDIS_FAILURES = Counter("cache_redis_failures", "Exchanges with Redis that failed: refused, silent.", ["kind"])
+RECONNECTS = Counter("cache_redis_restarts", "Connections that found another run of the server, and purged it.")
+BREAKER_OPEN = Gauge("cache_breaker_open", "1 while readers do not ask Redis.", multiprocess_mode="livemax")
+RELAYED_CHANGES = Counter(
+    "cache_relayed_changes", "Changes made behind Django's back that the relay told the cache of."
+)
+RELAY_LAG_SECONDS = Histogram(
+    "cache_relay_lag_seconds", "From a change to its invalidation by the relay.", buckets=SECONDS
+)
+RELAY_WORKING = Gauge("cache_relay_working", "1 in the relay that has the lock.", multiprocess_mode="livemax")
+AUDITED_VALUES = Counter("cache_audited_values", "Values compared with the database.")
+MISMATCHES = Counter("cache_audit_mismatches", "Values that were not what is committed, and were dropped.")
+AUDITED_AT = Gauge("cache_audited_timestamp_seconds", "When the last comparison ended.", multiprocess_mode="max")

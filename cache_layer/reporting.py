@@ -1,0 +1,165 @@
+"""
+Reporting: each process tells Redis what it counted, once every `analytics_seconds` and when it ends.
+
+Told are totals (the counters of `metrics`) and entries, 10,000 of them at most: a few megabytes for all of it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from itertools import chain
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from prometheus_client import Counter, Histogram
+from redis.exceptions import RedisError
+
+from cache_layer import metrics
+from cache_layer.activity import MOST_ENTRIES, EntryCounts, collect_activity, fold_reads
+from cache_layer.analytics import HOUR_SECONDS, MINUTE_SECONDS
+from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
+from cache_layer.options import entry_ttl_seconds, get_options
+from cache_layer.scripts import BATCH_KEYS, report_counts
+
+logger = logging.getLogger("cache_layer")
+
+FOLD_SECONDS = 5
+"""How often reads are added up, so that whoever asks any process for the totals finds them."""
+MINUTES_KEPT_SECONDS = 2 * HOUR_SECONDS
+KEPT_SECONDS = 7 * DAY_SECONDS + HOUR_SECONDS
+
+
+class _Report(NamedTuple):
+    """One message to Redis; its mark makes telling it twice harmless."""
+
+    keys: list[str]
+    arguments: list[Any]
+
+
+class Reporter:
+    """Tells Redis what this process counted; what can't be told is counted on."""
+
+    def __init__(self) -> None:
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Begin to count from now; a forked child leaves its parent's counts to the parent."""
+        self._reporting = threading.Lock()
+        self._unsent: list[_Report] = []
+        collect_activity()
+        self._told = read_totals()
+
+    def report(self) -> None:
+        """
+        Tell everything counted since the last time.
+
+        Raises:
+            CacheUnavailable: Redis did not answer: it will be told the next time.
+        """
+        with self._reporting:
+            if not self._unsent:
+                self._unsent = self._collect()
+            while self._unsent:
+                report_counts(*self._unsent[0])
+                del self._unsent[0]
+
+    def _collect(self) -> list[_Report]:
+        entries = list(collect_activity().items())
+        totals = read_totals()
+        new = {name: number - self._told.get(name, 0) for name, number in totals.items()}
+        new = {name: number for name, number in new.items() if number}
+        self._told = totals
+        if not entries and not new:
+            return []
+        batches = [entries[start : start + BATCH_KEYS] for start in range(0, len(entries), BATCH_KEYS)] or [[]]
+        return [_make_report(new if number == 0 else {}, batch) for number, batch in enumerate(batches)]
+
+
+def read_totals() -> dict[str, int]:
+    """This process's counters and histograms by name, as `Series.counts` has them."""
+    fold_reads()
+    totals: dict[str, int] = {}
+    for metric in vars(metrics).values():
+        if isinstance(metric, Counter | Histogram):
+            for sample in chain.from_iterable(family.samples for family in metric.collect()):
+                name, _, kind = sample.name.removeprefix("cache_").rpartition("_")
+                if kind in ("total", "bucket"):
+                    totals[":".join([name, *sample.labels.values()])] = int(sample.value)
+    return totals
+
+
+_reporter = Reporter()
+
+
+def report_activity() -> None:
+    """
+    Tell Redis now what this process counted.
+
+    Raises:
+        CacheUnavailable: Redis did not answer: it will be told the next time.
+    """
+    _reporter.report()
+
+
+_started = threading.Event()
+
+
+def start_reporting() -> None:
+    """Report from a thread of this process, and of those forked from it, from now on."""
+    if get_options().analytics_seconds:
+        _started.set()
+        threading.Thread(target=_report_forever, name="cache-analytics", daemon=True).start()
+
+
+def report_at_exit() -> None:
+    """Report what this process counted when it ends."""
+    if get_options().analytics_seconds:
+        atexit.register(_report_quietly)
+
+
+def _report_forever() -> None:
+    due = time.monotonic() + get_options().analytics_seconds
+    while True:
+        time.sleep(min(FOLD_SECONDS, max(0.0, due - time.monotonic())))
+        fold_reads()
+        if time.monotonic() >= due:
+            due = time.monotonic() + get_options().analytics_seconds
+            _report_quietly()
+
+
+def _start_in_child() -> None:
+    if _started.is_set():
+        start_reporting()
+
+
+os.register_at_fork(after_in_child=_start_in_child)
+
+
+def _report_quietly() -> None:
+    try:
+        report_activity()
+    except RedisError as error:
+        logger.info("Analytics put off", extra={"error": str(error)})
+
+
+def _make_report(totals: dict[str, int], entries: list[tuple[str, EntryCounts]]) -> _Report:
+    now = time.time()
+    names = ("stored", "hits", "invalidated")
+    keys = [
+        analytics_key(f"report:{uuid4().hex}"),
+        totals_key(MINUTE_SECONDS, now),
+        totals_key(HOUR_SECONDS, now),
+        hits_key(now),
+        *map(analytics_key, names),
+    ]
+    arguments: list[Any] = [int(now), MINUTES_KEPT_SECONDS, KEPT_SECONDS, MOST_ENTRIES, len(totals)]
+    for name, number in totals.items():
+        arguments += [name, number]
+    for key, counts in entries:
+        arguments += [key, counts.hits, counts.stored_s, entry_ttl_seconds(), counts.invalidated_s, counts.cause]
+    return _Report(keys, arguments)

