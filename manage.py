@@ -6,6 +6,11 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pmo.settings")
+    import django
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    django.setup()
+    from pmo.provenance import running_command
+
+    with running_command(" ".join(sys.argv[1:2])):
+        execute_from_command_line(sys.argv)

@@ -58,6 +58,11 @@ def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
     yield "the list", warm_list()
 
 
+def describe_dropped(number: int) -> str:
+    """`1 cached value dropped`, `2 cached values dropped`."""
+    return f"{number} cached value{'' if number == 1 else 's'} dropped"
+
+
 def describe_warmed(counts: Counter[Warmed]) -> str:
     """`3 filled, 1 already cached, 0 not cacheable`."""
     return ", ".join(f"{counts[warmed]} {warmed}" for warmed in Warmed)

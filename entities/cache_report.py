@@ -41,6 +41,7 @@ class ServerStatus:
     keyspace_misses: int
     evicted_keys: int
     expired_keys: int
+    connected_clients: int
 
     @property
     def hit_ratio(self) -> float | None:
@@ -78,7 +79,7 @@ def report_cache(limit: int | None) -> CacheReport:
         CacheUnavailable: Redis did not answer.
     """
     client = get_writer_client()
-    server = _server_status(client)
+    server = read_server_status()
     codes = list(Entity.objects.values_list("code", flat=True)[:limit])
     list_entry, *entries = _entry_statuses(
         client, [ENTITY_TYPES.key(""), *map(ENTITY.key, codes)], ["the list", *codes]
@@ -107,12 +108,17 @@ def _entry_status(name: str, ttl: Any, length: Any) -> EntryStatus:
     return EntryStatus(name, cached=True, ttl_seconds=ttl, payload_bytes=length)
 
 
-def _server_status(client: GuardedRedis) -> ServerStatus:
-    pipeline = client.pipeline()
-    for section in ("server", "memory", "stats"):
+def read_server_status() -> ServerStatus:
+    """
+    Ask the server how it is.
+
+    Raises:
+        CacheUnavailable: it did not answer.
+    """
+    pipeline = get_writer_client().pipeline()
+    for section in ("server", "clients", "memory", "stats"):
         pipeline.info(section)
-    server, memory, stats = pipeline.execute()
-    figures = server | memory | stats
+    figures = dict(chain.from_iterable(answer.items() for answer in pipeline.execute()))
     return ServerStatus(
         name=str(figures.get("server_name", "redis")),
         version=str(figures.get("valkey_version", figures["redis_version"])),
@@ -123,4 +129,5 @@ def _server_status(client: GuardedRedis) -> ServerStatus:
         keyspace_misses=figures["keyspace_misses"],
         evicted_keys=figures["evicted_keys"],
         expired_keys=figures["expired_keys"],
+        connected_clients=figures["connected_clients"],
     )

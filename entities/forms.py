@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
+from entities.codes import is_code
+from entities.conflicts import STARTED_FROM, Conflict, FormValues, Verdict, find_conflict, merge
 from entities.icons import component_name, icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
@@ -61,10 +64,37 @@ class EntityForm(EntityModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        added = self.instance._state.adding
+        self.current = None if added else FormValues.of(self.instance)
+        self.conflict: Conflict | None = None
         if "label_plural" in self.fields:  # else the user may only look
             self.fields["label_plural"].required = False
         if "child_entity_codes" in self.fields:
-            self.fields["child_entity_codes"].widget.types = types_to_choose_from
+            widget = self.fields["child_entity_codes"].widget
+            widget.split, widget.labels = self.fields["child_entity_codes"].to_python, label_types
+
+    @property
+    def started_from(self) -> str:
+        """The version this form was made from: as it was sent, or the row as it is now if that is offered."""
+        sent: str = "" if self.conflict else self.data.get(STARTED_FROM, "")
+        return sent or (self.current.dump() if self.current else "")
+
+    def clean(self) -> dict[str, Any] | None:
+        """Offer both people's changes, where somebody else changed the row since this form was made."""
+        cleaned = super().clean()
+        if self.current is None or not self.data.get(STARTED_FROM):
+            return cleaned
+        self.conflict = find_conflict(self, FormValues.parse(self.data[STARTED_FROM]), self.current)
+        if self.conflict:
+            self.data = merge(self.data, self.conflict, self.current)
+            theirs = self.conflict.names(Verdict.THEIRS)
+            self.cleaned_data |= {name: value for name, value in self.current.values().items() if name in theirs}
+            for name in self.conflict.names(Verdict.BOTH):
+                self.add_error(name, ValidationError("Somebody else changed this too.", code="conflict"))
+            raise ValidationError(
+                "Not saved yet: somebody else changed this entity type while you edited it.", code="conflict"
+            )
+        return cleaned
 
     def clean_label_plural(self) -> str:
         return self.cleaned_data["label_plural"] or suggest_plural(self.cleaned_data.get("label", ""))
@@ -82,7 +112,8 @@ class EntityForm(EntityModelForm):
         )
 
 
-def types_to_choose_from() -> list[tuple[str, str]]:
-    """Code and label of every entity type, by label; inactive ones say so."""
-    rows = Entity.objects.order_by("label", "code").values_list("code", "label", "active_flag")
+def label_types(codes: Sequence[str]) -> list[tuple[str, str]]:
+    """Code and label of those that are entity types; inactive ones say so."""
+    possible = [code for code in codes if is_code(code)]
+    rows = Entity.objects.filter(code__in=possible).values_list("code", "label", "active_flag")
     return [(code, label if active else f"{label} (inactive)") for code, label, active in rows]

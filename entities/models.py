@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
+import pghistory
+import pgtrigger
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -50,6 +52,16 @@ def validate_children_shape(codes: Any) -> None:
         )
 
 
+@pghistory.track(
+    pghistory.InsertEvent(),
+    pghistory.UpdateEvent(condition=pghistory.AnyChange(exclude=["modified_ts"])),
+    pghistory.DeleteEvent(),
+    model_name="EntityEvent",
+    context_field=pghistory.ContextJSONField(),
+    append_only=True,
+    # pghistory's SQL puts this between quotes as it is; what it names must not depend on a writer's search_path.
+    meta={"db_table": 'app"."entity_event', "verbose_name": "version of an entity type"},
+)
 class Entity(models.Model):
     """One entity type. `code` never changes; the database keeps every rule for writers that bypass Django too."""
 
@@ -134,6 +146,38 @@ class Entity(models.Model):
                     )
                 }
             )
+
+
+class CacheOperation(models.Model):
+    """One operation of a person on the cache: the audit log. Rows are added, never changed."""
+
+    class Operation(models.TextChoices):
+        INVALIDATE = "invalidate"
+        WARM = "warm"
+        CLEAR = "clear", "Clear all"
+        AUDIT = "audit", "Compare with the database"
+
+    done_ts = models.DateTimeField("when", db_default=Now())
+    username = models.CharField(max_length=150, help_text="Who, as they were called then.")
+    origin = models.CharField(max_length=20, help_text="From where: admin, api or command.")
+    operation = models.CharField(max_length=20, choices=Operation)
+    subject = models.TextField(help_text="On what: codes, with commas between them, or `all`.")
+    reason = models.CharField(max_length=200, blank=True, validators=[validate_printable])
+    result = models.TextField(help_text="What it came to.")
+
+    class Meta:
+        db_table = '"app"."cache_operation"'
+        ordering = ("-done_ts", "-id")
+        default_permissions = ()
+        permissions = (
+            ("view_cache", "Can see the cache dashboard"),
+            ("operate_cache", "Can invalidate, warm and clear the cache"),
+        )
+        indexes = (models.Index(fields=["-done_ts", "-id"], name="cache_operation_newest"),)
+        triggers = (pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),)
+
+    def __str__(self) -> str:
+        return f"{self.username}: {self.operation} {self.subject}"
 
 
 def unknown_codes(codes: list[str], *, besides: str = "") -> list[str]:

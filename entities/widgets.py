@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.forms import Script
 from django.template.loader import render_to_string
-from django.utils.html import format_html_join
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from entities.icons import icon_names
+from entities.icons import icon_names, icon_set
 from entities.plurals import PLURAL_RULES
 
 TEMPLATES = "admin/entities/entity"
@@ -26,24 +25,20 @@ def draw_icon(name: str, *, size: int = 20) -> SafeString:
     return mark_safe(lucide(drawing, size=size, aria_hidden="true")) if drawing else SafeString()  # noqa: S308 - the package's own drawing
 
 
-@functools.cache
-def _icon_options() -> SafeString:
-    return format_html_join("", '<option value="{}">', ((name,) for name in icon_names()))
-
-
 class IconWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has no types
-    """A text field that knows every icon's name, beside the drawing of the one that is set."""
+    """A text field beside the drawing of the icon that is set, with a dialog to search all of them."""
+
+    class Media:
+        js = (Script("entities/icons.js", defer=True),)
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
-        list_id = f"{(attrs or {}).get('id', name)}_names"
-        text_field = super().render(name, value, {**(attrs or {}), "list": list_id, "autocomplete": "off"}, renderer)
+        as_typed = {"autocomplete": "off", "spellcheck": "false"}
         return render_to_string(
             f"{TEMPLATES}/icon_widget.html",
             {
-                "text_field": text_field,
+                "text_field": super().render(name, value, {**(attrs or {}), **as_typed}, renderer),
                 "drawing": draw_icon(value or "", size=22),
-                "list_id": list_id,
-                "options": _icon_options(),
+                "icons_url": f"{reverse('admin:entities_entity_icons')}?v={icon_set().version}",
             },
         )
 
@@ -60,15 +55,15 @@ class PluralWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold h
 
 class ChildrenWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has no types
     """
-    Codes in display order, as a list with buttons to add, remove and move; without scripts, text split by commas.
+    Codes in display order, as a list to search, add, remove and move; without scripts, text split by commas.
 
-    `types` gives code and label of every type that can be chosen; it is asked when the widget is drawn.
+    `split` makes codes of the text, and `labels` gives code and label of those that exist: set by the form.
     """
 
-    types: Callable[[], Iterable[tuple[str, str]]] = staticmethod(lambda: ())
+    split: Callable[[Any], list[str]] = staticmethod(lambda _: [])
+    labels: Callable[[Sequence[str]], Iterable[tuple[str, str]]] = staticmethod(lambda _: ())
 
     class Media:
-        css = {"all": ("entities/admin.css",)}  # noqa: RUF012 - Django's own way
         js = (Script("entities/children.js", defer=True),)
 
     def format_value(self, value: Any) -> str:
@@ -79,7 +74,8 @@ class ChildrenWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold
             f"{TEMPLATES}/children_widget.html",
             {
                 "text_field": super().render(name, value, {**(attrs or {}), "spellcheck": "false"}, renderer),
-                "types": [{"code": code, "label": label} for code, label in self.types()],
+                "types": [{"code": code, "label": label} for code, label in self.labels(self.split(value))],
                 "types_id": f"{(attrs or {}).get('id', name)}_types",
+                "search_url": reverse("admin:entities_entity_children"),
             },
         )

@@ -16,6 +16,8 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import Token
 
+from pmo.provenance import note_user
+
 ATTEMPT_NAME_LENGTH = 255
 """The width of django-axes' column."""
 
@@ -131,6 +133,7 @@ class TokenAuthentication(JWTAuthentication):
 
 def _trust(request: Request, verdict: Verdict) -> tuple[Any, Token]:
     """Tell the views how long this answer to "who is asking" holds, in ns of the monotonic clock."""
+    note_user(verdict.user)
     request._request.trusted_until_ns = int(verdict.until * 1e9)  # type: ignore[attr-defined] # read by the API
     return verdict.user, verdict.token
 

@@ -32,6 +32,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
 
     from cache_layer.connection import close_redis_client
     from cache_layer.errors import CacheUnavailable
+    from pmo.provenance import running_command
 
     try:
         connections["default"].ensure_connection()
@@ -41,7 +42,8 @@ def prepare_platform(directory: Path, console: Console) -> None:
         with exclusive_lock(directory / "prepare.lock", wait=True):
             call_command("migrate", interactive=False, verbosity=0)
             console.print("Entity types: ", end="")
-            call_command("seed_entities")
+            with running_command("seed_entities"):
+                call_command("seed_entities")
             _ensure_superuser(directory, console)
     except (DatabaseError, CommandError) as error:
         raise PreparationFailed(f"The database could not be set up: {str(error).strip()}") from None

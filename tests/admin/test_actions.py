@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Permission
+from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
 from cache_layer import writes
 from cache_layer.reads import Source
-from entities.models import Entity
+from entities.admin.confirmation import Question
+from entities.cache_entries import drop_entries
+from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import LIST, act, change_url, fields, message_of, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 
-ACTIONS = ["activate", "deactivate", "warm_cache", "invalidate_cache"]
+CACHE_ACTIONS = ["warm_cache", "invalidate_cache"]
+ACTIONS = ["activate", "deactivate", *CACHE_ACTIONS]
+
+
+def do(client: Client, action: str, *codes: str, **more: str) -> HttpResponse:
+    """Run an action of the list and confirm it."""
+    return act(client, action, *codes, confirmed="yes", **more)
+
+
+def asked(client: Client, action: str, *codes: str, query: str = "", **more: str) -> Question:
+    """What the page asks before the action."""
+    sent = {"action": action, "_selected_action": codes, "index": "0", **more}
+    response = client.post(f"{LIST}{query}", sent)
+    assert response.status_code == 200
+    question: Question = response.context["question"]
+    return question
+
+
+def said(question: Question) -> list[tuple[str, list[str]]]:
+    """Its sentences, with the codes below each."""
+    return [(part.says, sorted(entity.code for entity in part.entities)) for part in question.parts]
 
 
 @pytest.fixture
@@ -26,6 +50,13 @@ def types(committed_db: None) -> None:
     make_entity("old", active_flag=False)
 
 
+@pytest.fixture
+def task_cached(types: None) -> None:
+    """Of the types only `task` is cached."""
+    drop_entries(["project", "task", "old"])
+    get_entity_infrastructure().get_entity("task")
+
+
 def active() -> list[str]:
     return list(Entity.objects.filter(active_flag=True).order_by("code").values_list("code", flat=True))
 
@@ -33,7 +64,7 @@ def active() -> list[str]:
 def test_deactivating_hides_types_from_readers_at_once(types: None, admin_client: Client) -> None:
     service = get_entity_infrastructure()
     assert len(service.get_all_entity()) == 2
-    response = act(admin_client, "deactivate", "project", "task", "old")
+    response = do(admin_client, "deactivate", "project", "task", "old")
     assert message_of(response) == ("success", "Deactivated 2 entity types.")
     assert (service.get_entity("project"), service.get_all_entity()) == (None, ())
 
@@ -41,19 +72,19 @@ def test_deactivating_hides_types_from_readers_at_once(types: None, admin_client
 def test_activating_shows_them_again(types: None, admin_client: Client) -> None:
     service = get_entity_infrastructure()
     assert service.get_entity("old") is None
-    assert message_of(act(admin_client, "activate", "old")) == ("success", "Activated 1 entity type.")
+    assert message_of(do(admin_client, "activate", "old")) == ("success", "Activated 1 entity type.")
     assert service.get_entity("old") is not None
 
 
 def test_nothing_to_switch_is_said_and_nothing_written(types: None, admin_client: Client) -> None:
     before = Entity.objects.get(code="project").modified_ts
-    assert message_of(act(admin_client, "activate", "project")) == ("info", "Activated 0 entity types.")
+    assert message_of(do(admin_client, "activate", "project")) == ("info", "Activated 0 entity types.")
     assert Entity.objects.get(code="project").modified_ts == before
 
 
 def test_switching_stamps_the_change_and_notes_who_made_it(types: None, admin_client: Client) -> None:
     before = Entity.objects.get(code="project").modified_ts
-    act(admin_client, "deactivate", "project", "old")
+    do(admin_client, "deactivate", "project", "old")
     assert Entity.objects.get(code="project").modified_ts > before
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.action_flag, entry.user.username) == ("project", CHANGE, "root")
@@ -67,7 +98,7 @@ def test_however_many_are_switched_there_is_one_wait(
     )
     waits: list[None] = []
     monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
-    act(admin_client, "deactivate", *(f"type_{number}" for number in range(30)))
+    do(admin_client, "deactivate", *(f"type_{number}" for number in range(30)))
     assert active() == []
     assert len(waits) == 1
 
@@ -77,16 +108,16 @@ def test_invalidating_drops_those_and_the_list_from_redis(
 ) -> None:
     service = get_entity_infrastructure()
     service.get_all_entity()
-    response = act(admin_client, "invalidate_cache", "project")
+    response = do(admin_client, "invalidate_cache", "project")
     assert message_of(response) == ("success", "Invalidated 1 entity type; the next reader of each asks the database.")
     assert redis_client.keys("entity:*") == [b"entity:metadata:task"]
     assert service.read_entity("project").source is Source.DATABASE
 
 
 def test_warming_caches_those_that_can_be(types: None, admin_client: Client, redis_client: Redis) -> None:
-    act(admin_client, "invalidate_cache", "project", "task")
+    do(admin_client, "invalidate_cache", "project", "task")
     get_entity_infrastructure().get_entity("task")
-    response = act(admin_client, "warm_cache", "project", "task", "old")
+    response = do(admin_client, "warm_cache", "project", "task", "old")
     assert message_of(response) == ("success", "Warmed 3 entity types: 1 filled, 1 already cached, 1 not cacheable.")
     assert redis_client.exists("entity:metadata:project", "entity:metadata:task", "entity:types") == 3
 
@@ -98,7 +129,7 @@ def test_without_redis_the_cache_actions_say_so(
     redis_down: None, committed_db: None, admin_client: Client, action: str, what: str
 ) -> None:
     make_entity("project")
-    level, text = message_of(act(admin_client, action, "project"))
+    level, text = message_of(do(admin_client, action, "project"))
     assert level == "error"
     assert text.startswith(f"Redis does not answer, so {what}.")
 
@@ -108,7 +139,7 @@ def test_without_redis_pages_and_saves_work(redis_down: None, committed_db: None
     assert admin_client.get(LIST).status_code == 200
     assert admin_client.get(change_url("project")).status_code == 200
     assert admin_client.post(change_url("project"), fields(project, label="Venture")).status_code == 302
-    assert message_of(act(admin_client, "deactivate", "project")) == ("success", "Deactivated 1 entity type.")
+    assert message_of(do(admin_client, "deactivate", "project")) == ("success", "Deactivated 1 entity type.")
     project.refresh_from_db()
     assert (project.label, project.active_flag) == ("Venture", False)
 
@@ -117,19 +148,101 @@ def test_without_redis_pages_and_saves_work(redis_down: None, committed_db: None
 def test_those_who_may_only_look_have_no_actions(types: None, viewer: Client, redis_client: Redis, action: str) -> None:
     before = redis_client.keys("entity:*")
     assert f'value="{action}"' not in viewer.get(LIST).content.decode()
-    act(viewer, action, "project", "old")
+    do(viewer, action, "project", "old")
     assert active() == ["project", "task"]
     assert redis_client.keys("entity:*") == before
 
 
-def test_those_who_may_change_have_the_actions_but_not_deletion(types: None) -> None:
+def actions_shown_to(client: Client) -> list[str]:
+    page = client.get(LIST).content.decode()
+    return [action for action in [*ACTIONS, "export_selected", "delete_selected"] if f'value="{action}"' in page]
+
+
+def test_those_who_may_change_may_switch_but_neither_delete_nor_operate_the_cache(types: None) -> None:
     editor = staff_client(make_user("editor", "view", "change", is_staff=True))
-    page = editor.get(LIST).content.decode()
-    assert [action for action in [*ACTIONS, "delete_selected"] if f'value="{action}"' in page] == ACTIONS
-    assert message_of(act(editor, "deactivate", "task")) == ("success", "Deactivated 1 entity type.")
+    assert actions_shown_to(editor) == ["activate", "deactivate", "export_selected"]
+    assert message_of(do(editor, "deactivate", "task")) == ("success", "Deactivated 1 entity type.")
+
+
+@pytest.mark.parametrize("action", CACHE_ACTIONS)
+def test_operating_the_cache_takes_a_permission_of_its_own(task_cached: None, redis_client: Redis, action: str) -> None:
+    user = make_user("operator", "view", is_staff=True)
+    operator = staff_client(user)
+    do(operator, action, "project", "task")
+    assert redis_client.keys("entity:*") == [b"entity:metadata:task"]
+    user.user_permissions.add(Permission.objects.get(codename="operate_cache"))
+    assert actions_shown_to(operator) == [*CACHE_ACTIONS, "export_selected"]
+    assert message_of(do(operator, action, "project", "task"))[0] == "success"
 
 
 def test_nothing_selected_is_said(types: None, admin_client: Client) -> None:
     level, text = message_of(act(admin_client, "deactivate"))
     assert level == "warning"
     assert "Items must be selected" in text
+
+
+def test_before_deactivating_it_is_said_what_changes_what_is_so_and_who_lists_them(
+    types: None, admin_client: Client
+) -> None:
+    make_entity("office", label="Head office", child_entity_codes=["task"])
+    question = asked(admin_client, "deactivate", "task", "old")
+    assert said(question) == [
+        ("1 entity type will become inactive: programs no longer see them.", ["task"]),
+        ("1 entity type already inactive: nothing happens to them.", ["old"]),
+        ("1 entity type still list some of them as children, and will go on listing them.", ["office"]),
+    ]
+    assert question.button == "Deactivate 1 entity type"
+    assert active() == ["office", "project", "task"]
+
+
+def test_with_nothing_to_switch_there_is_no_button_to_go_on(types: None, admin_client: Client) -> None:
+    question = asked(admin_client, "activate", "task")
+    assert said(question) == [("1 entity type already active: nothing happens to them.", ["task"])]
+    assert question.button == ""
+
+
+def test_before_invalidating_it_is_said_how_many_are_cached_now(task_cached: None, admin_client: Client) -> None:
+    sentences = said(asked(admin_client, "invalidate_cache", "project", "task"))
+    assert [codes for _, codes in sentences] == [["task"], ["project"], []]
+    assert sentences[0][0].startswith("1 entity type cached now will be dropped")
+
+
+def test_before_warming_it_is_said_which_are_cached_or_never_are(task_cached: None, admin_client: Client) -> None:
+    sentences = said(asked(admin_client, "warm_cache", "project", "task", "old"))
+    assert [codes for _, codes in sentences] == [["project"], ["task"], ["old"], []]
+
+
+@pytest.mark.parametrize("action", CACHE_ACTIONS)
+def test_the_reason_goes_to_the_audit_log(types: None, admin_client: Client, action: str) -> None:
+    do(admin_client, action, "project", "task", reason="They looked old")
+    operation = CacheOperation.objects.latest("id")
+    assert (operation.username, operation.reason, operation.subject) == ("root", "They looked old", "project, task")
+    assert (operation.origin, operation.operation) == ("admin", action.removesuffix("_cache"))
+
+
+def test_a_reason_that_is_too_long_is_asked_for_again(types: None, admin_client: Client) -> None:
+    before = CacheOperation.objects.count()
+    response = do(admin_client, "invalidate_cache", "project", reason="x" * 201)
+    assert response.status_code == 200
+    assert "at most 200 characters" in response.content.decode()
+    assert CacheOperation.objects.count() == before
+
+
+def test_selecting_all_acts_on_every_page_of_what_the_filter_shows(committed_db: None, admin_client: Client) -> None:
+    Entity.objects.bulk_create(
+        Entity(code=f"type_{number}", label="Type", label_plural="Types", icon="Flag") for number in range(130)
+    )
+    make_entity("other")
+    query = "?q=type_"
+    question = asked(admin_client, "deactivate", "type_1", query=query, select_across="1")
+    assert question.button == "Deactivate 130 entity types"
+    sent = {"action": "deactivate", "_selected_action": "type_1", "select_across": "1", "confirmed": "yes"}
+    assert message_of(admin_client.post(f"{LIST}{query}", sent)) == ("success", "Deactivated 130 entity types.")
+    assert active() == ["other"]
+
+
+def test_the_page_that_asks_sends_the_same_selection_again(types: None, admin_client: Client) -> None:
+    page = act(admin_client, "deactivate", "project", "task").content.decode()
+    for name, value in (("action", "deactivate"), ("_selected_action", "project"), ("_selected_action", "task")):
+        assert f'<input type="hidden" name="{name}" value="{value}">' in page
+    assert 'name="select_across"' not in page

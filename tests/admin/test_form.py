@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
+from entities.admin.form_views import MOST_SUGGESTIONS
+from entities.admin.previews import Preview
+from entities.documents import document_of, encode_entity
+from entities.icons import icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
 from entities.services import get_entity_infrastructure
 from entities.widgets import draw_icon
-from tests.admin.conftest import ADD, before_the_next, change_url, errors_of, fields
+from tests.admin.conftest import ADD, before_the_next, change_url, errors_of, fields, staff_client
+from tests.api.conftest import make_user
 from tests.conftest import make_entity
+
+ICONS = reverse("admin:entities_entity_icons")
+CHILDREN = reverse("admin:entities_entity_children")
+NEW_PREVIEW = reverse("admin:entities_entity_preview_new")
+
+
+def preview_url(code: str) -> str:
+    return reverse("admin:entities_entity_preview", args=[code])
 
 
 def test_an_entity_type_is_added(admin_client: Client) -> None:
@@ -119,16 +136,136 @@ def test_children_can_be_reordered_and_emptied(admin_client: Client) -> None:
         assert Entity.objects.get(code="project").child_entity_codes == stored
 
 
-def test_every_type_can_be_chosen_as_a_child_and_inactive_ones_say_so(admin_client: Client) -> None:
+def suggestions(client: Client, text: str, **more: str) -> list[str]:
+    """The codes that are offered as children."""
+    return [each["code"] for each in client.get(CHILDREN, {"q": text, **more}).json()["types"]]
+
+
+def test_children_are_searched_by_label_and_code_best_first(admin_client: Client) -> None:
+    make_entity("subtask", label="Small task")
+    make_entity("task")
+    make_entity("wiki", label="Task notes", active_flag=False)
+    make_entity("form")
+    assert suggestions(admin_client, " TASK ") == ["task", "wiki", "subtask"]
+    assert suggestions(admin_client, "task", without="task,nonsense!") == ["wiki", "subtask"]
+    assert suggestions(admin_client, "%") == []
+    assert suggestions(admin_client, "ta\x00sk") == ["task", "wiki", "subtask"]
+    inactive = admin_client.get(CHILDREN, {"q": "notes"}).json()
+    assert inactive == {"types": [{"code": "wiki", "label": "Task notes", "active": False}], "more": False}
+
+
+def test_of_many_matches_only_the_first_are_sent(admin_client: Client) -> None:
+    for number in range(MOST_SUGGESTIONS + 1):
+        make_entity(f"type_{number:02}")
+    answer = admin_client.get(CHILDREN, {"q": "type"}).json()
+    assert ([each["code"] for each in answer["types"]][-1], answer["more"]) == (f"type_{MOST_SUGGESTIONS - 1:02}", True)
+
+
+def test_the_page_has_only_the_labels_of_its_own_children(admin_client: Client) -> None:
     make_entity("wiki", label="</script>Wiki", active_flag=False)
     make_entity("form")
-    page = admin_client.get(ADD).content.decode()
+    make_entity("project", child_entity_codes=["wiki"])
+    page = admin_client.get(change_url("project")).content.decode()
     data = re.search(r'<script id="id_child_entity_codes_types"[^>]*>(.*?)</script>', page)
     assert data is not None
-    assert json.loads(data.group(1)) == [
-        {"code": "wiki", "label": "</script>Wiki (inactive)"},
-        {"code": "form", "label": "Form"},
-    ]
+    assert json.loads(data.group(1)) == [{"code": "wiki", "label": "</script>Wiki (inactive)"}]
+
+
+def test_the_form_takes_as_many_queries_with_many_types_as_with_few(
+    admin_client: Client, django_assert_num_queries: Any
+) -> None:
+    make_entity("wiki")
+    make_entity("project", child_entity_codes=["wiki"])
+    with CaptureQueriesContext(connection) as few:
+        admin_client.get(change_url("project"))
+    many = [make_entity(f"type_{number}", child_entity_codes=["project"]).code for number in range(40)]
+    Entity.objects.filter(code="project").update(child_entity_codes=many)
+    with django_assert_num_queries(len(few)):
+        admin_client.get(change_url("project"))
+
+
+def test_every_icon_is_sent_once_and_kept(admin_client: Client) -> None:
+    response = admin_client.get(ICONS)
+    icons = response.json()
+    assert set(icons) == set(icon_names())
+    assert icons["Flag"].startswith("<path ")
+    assert not any("<svg" in drawing or "<script" in drawing for drawing in icons.values())
+    assert "immutable" in response["Cache-Control"]
+    assert admin_client.get(ICONS, headers={"If-None-Match": response["ETag"]}).status_code == 304
+    assert admin_client.get(ICONS, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert response["ETag"].strip('"') in admin_client.get(ADD).content.decode(), "the page asks for this version"
+
+
+def test_the_icons_travel_compressed(admin_client: Client) -> None:
+    response = admin_client.get(ICONS, headers={"Accept-Encoding": "gzip"})
+    assert len(response.content) < 100_000
+    assert admin_client.get(ICONS, headers={"If-None-Match": response["ETag"]}).status_code == 304
+
+
+def preview(client: Client, url: str, sent: dict[str, Any]) -> tuple[dict[str, Any], Preview]:
+    """The document, put together from what is shown of it, and everything else."""
+    response = client.post(url, sent)
+    assert response.status_code == 200
+    shown: Preview = response.context["preview"]
+    text = ",".join(f'"{member.name}":{member.text}' for member in shown.members)
+    return json.loads(f"{{{text}}}"), shown
+
+
+def test_the_preview_is_the_document_that_saving_makes(admin_client: Client) -> None:
+    make_entity("wiki", label_plural="Wiki pages")
+    project = make_entity("project")
+    sent = fields(project, label='V"<b>', label_plural="", icon="flag", child_entity_codes="wiki", active_flag="")
+    foreseen, shown = preview(admin_client, preview_url("project"), sent)
+    assert Entity.objects.get(code="project").label == "Project", "nothing is saved"
+    admin_client.post(change_url("project"), sent)
+    saved = json.loads(encode_entity(document_of(Entity.objects.get(code="project"))))
+    assert list(foreseen) == list(saved)
+    assert foreseen | {"modified_ts": ""} == saved | {"modified_ts": ""}
+    changed = [member.name for member in shown.members if member.differs]
+    assert set(changed) - {"modified_ts"} == {"label", "label_plural", "icon", "child_entity_codes", "active_flag"}
+    assert [(tab.label, tab.hidden) for tab in shown.tabs] == [("Wiki pages", "")]
+    assert "V\\&quot;&lt;b&gt;" in admin_client.post(preview_url("project"), sent).content.decode()
+
+
+def test_the_preview_of_an_unchanged_form_is_what_is_stored(admin_client: Client) -> None:
+    project = make_entity("project")
+    document, shown = preview(admin_client, preview_url("project"), fields(project))
+    assert (document, shown.differs) == (json.loads(encode_entity(document_of(project))), False)
+
+
+def test_the_preview_tells_which_tabs_a_screen_would_not_show(admin_client: Client) -> None:
+    make_entity("wiki", active_flag=False)
+    make_entity("form")
+    sent = fields(child_entity_codes="form, wiki, task, nope")
+    _, shown = preview(admin_client, NEW_PREVIEW, sent)
+    expected = [("form", ""), ("wiki", "inactive"), ("task", ""), ("nope", "there is no such type")]
+    assert [(tab.code, tab.hidden) for tab in shown.tabs] == expected
+    assert ("Children", "Unknown entity types: nope.") in shown.errors
+
+
+def test_the_preview_says_what_is_wrong_and_shows_the_rest(admin_client: Client) -> None:
+    project = make_entity("project", icon="Flag")
+    document, shown = preview(admin_client, preview_url("project"), fields(project, label="Venture", icon="Nope!"))
+    assert (document["label"], document["icon"]) == ("Venture", "Flag")
+    assert [label for label, _ in shown.errors] == ["Icon"]
+    document, _ = preview(admin_client, NEW_PREVIEW, {})
+    assert document["label"] == ""
+
+
+def test_the_preview_of_a_type_that_was_deleted_says_so(admin_client: Client) -> None:
+    response = admin_client.post(preview_url("project"), fields())
+    assert (response.status_code, response.content) == (404, b"It was deleted meanwhile.")
+
+
+def test_only_those_who_may_edit_are_given_what_editing_needs(viewer: Client) -> None:
+    project = make_entity("project")
+    assert viewer.get(CHILDREN).status_code == 200
+    assert viewer.post(preview_url("project"), fields(project)).status_code == 403
+    assert viewer.post(NEW_PREVIEW, fields()).status_code == 403
+    assert "data-preview-url" not in viewer.get(change_url("project")).content.decode()
+    nobody = staff_client(make_user("nobody", is_staff=True))
+    assert nobody.get(CHILDREN).status_code == 403
+    assert Client().get(ICONS).status_code == 302
 
 
 def test_lucides_own_spelling_of_an_icon_is_understood(admin_client: Client) -> None:

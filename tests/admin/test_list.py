@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import html
+import random
 import re
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from redis import Redis
 
 from cache_layer import writes
+from cache_layer.connection import GuardedPipeline
+from cache_layer.keys import holds_key, lease_key
+from cache_layer.scripts import Claim, claim_fill
+from cache_layer.writes import hold_entries
+from entities.admin.ordering import reorder_entities
+from entities.cache_entries import drop_entries
+from entities.cache_states import CacheState, Kind, read_cache_states
+from entities.lookups import ENTITY
 from entities.models import Entity
+from entities.services import get_entity_infrastructure
 from entities.widgets import draw_icon
-from tests.admin.conftest import LIST, change_url
+from tests.admin.conftest import LIST, change_url, message_of, staff_client
+from tests.api.conftest import make_user
 from tests.conftest import make_entity
 
 
@@ -172,3 +187,259 @@ def test_those_who_may_only_look_cannot_reorder(viewer: Client) -> None:
     make_entity("project", display_order=1)
     assert reorder(viewer, project=5).status_code == 403
     assert Entity.objects.get().display_order == 1
+
+
+def places(*wanted: str) -> list[str]:
+    """The codes of all entity types, or of these, in display order."""
+    return [code for code in Entity.objects.values_list("code", flat=True) if not wanted or code in wanted]
+
+
+def drag(client: Client, *codes: str, query: str = "") -> HttpResponse:
+    """Save the list with its rows dragged into this order."""
+    return client.post(f"{LIST}{query}", {"_order": ",".join(codes), "_save": "Save"})
+
+
+def test_dragged_rows_take_each_others_places(admin_client: Client) -> None:
+    for number, code in enumerate("abcd", start=1):
+        make_entity(code, display_order=number * 10)
+    assert drag(admin_client, "a", "d", "b", "c").status_code == 302
+    assert list(Entity.objects.values_list("code", "display_order")) == [("a", 10), ("d", 20), ("b", 30), ("c", 40)]
+    assert sorted(LogEntry.objects.values_list("object_id", flat=True)) == ["b", "c", "d"]
+
+
+def test_rows_that_are_not_shown_keep_their_places(admin_client: Client) -> None:
+    for number, code in enumerate("abcdef", start=1):
+        make_entity(code, display_order=number * 10)
+    drag(admin_client, "e", "c", "a", query="?q=x")
+    assert places() == ["e", "b", "c", "d", "a", "f"]
+
+
+def test_rows_of_equal_number_are_told_apart_without_passing_others(admin_client: Client) -> None:
+    for code, number in (("a", 0), ("b", 0), ("c", 0), ("d", 1), ("e", 50)):
+        make_entity(code, display_order=number)
+    drag(admin_client, "c", "a", "b")
+    assert places() == ["c", "a", "b", "d", "e"]
+    assert Entity.objects.get(code="e").display_order == 50
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_order_of_any_rows_comes_out_as_dragged(db: None, seed: int) -> None:
+    chance = random.Random(seed)
+    Entity.objects.bulk_create(
+        Entity(code=code, label="x", label_plural="x", icon="Flag", display_order=chance.randrange(-2, 4))
+        for code in "abcdefgh"
+    )
+    before = places()
+    shown = chance.sample(before, 5)
+    places_of_shown = [number for number, code in enumerate(before) if code in shown]
+    reorder_entities(shown)
+    after = places()
+    assert [after[number] for number in places_of_shown] == shown
+    assert [code for code in after if code not in shown] == [code for code in before if code not in shown]
+
+
+def test_dragging_with_rows_that_were_deleted_meanwhile_orders_the_others(admin_client: Client) -> None:
+    for number, code in enumerate("abc", start=1):
+        make_entity(code, display_order=number)
+    drag(admin_client, "c", "gone", "b", "a", "")
+    assert places() == ["c", "b", "a"]
+
+
+def test_an_order_that_is_as_it_was_writes_nothing(admin_client: Client) -> None:
+    before = make_entity("a", display_order=1).modified_ts
+    assert message_of(drag(admin_client, "a")) == ("info", "The order is as it was.")
+    assert Entity.objects.get().modified_ts == before
+
+
+def test_however_many_rows_are_dragged_there_is_one_wait(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entities(20)
+    waits: list[None] = []
+    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+    drag(admin_client, *(f"type_{number}" for number in reversed(range(20))))
+    assert places()[0] == "type_19"
+    assert len(waits) == 1
+
+
+def test_those_who_may_only_look_cannot_drag(viewer: Client) -> None:
+    make_entity("a", display_order=1)
+    make_entity("b", display_order=2)
+    assert drag(viewer, "b", "a").status_code == 403
+    assert places() == ["a", "b"]
+    assert "data-may-reorder" not in viewer.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize(("query", "may"), [("", True), ("?q=a", True), ("?p=2", True), ("?o=1", False)])
+def test_rows_can_be_dragged_where_the_list_is_in_display_order(admin_client: Client, query: str, may: bool) -> None:
+    make_entities(120)
+    page = admin_client.get(f"{LIST}{query}").content.decode()
+    assert ("data-may-reorder" in page) is may
+    assert ("Rows can be moved in display order only" in page) is not may
+
+
+def test_redis_is_asked_once_whatever_the_number_of_rows(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, commands: list[str]
+) -> None:
+    asked: list[None] = []
+    execute = GuardedPipeline.execute
+
+    def note(self: GuardedPipeline, *args: Any, **options: Any) -> list[Any]:
+        asked.append(None)
+        return execute(self, *args, **options)
+
+    monkeypatch.setattr(GuardedPipeline, "execute", note)
+
+    def round_trips(number: int) -> tuple[int, int]:
+        Entity.objects.all().delete()
+        make_entities(number)
+        asked.clear()
+        commands.clear()
+        assert admin_client.get(f"{LIST}?all=").status_code == 200
+        return len(asked), len(commands)
+
+    admin_client.get(LIST)
+    few = round_trips(5)
+    assert few[0] == 1
+    assert round_trips(200) == few
+
+
+def state(code: str) -> CacheState:
+    return read_cache_states([code])[code]
+
+
+def test_the_cache_state_is_what_a_reader_would_find(committed_db: None, redis_client: Redis) -> None:
+    make_entity("project")
+    drop_entries(["project"])
+    key = ENTITY.key("project")
+    assert state("project") == CacheState(Kind.NOT_CACHED)
+    with transaction.atomic():
+        hold_entries([(ENTITY, "project")], using="default")
+        assert state("project") == CacheState(Kind.BEING_WRITTEN)
+    drop_entries(["project"])
+    assert claim_fill(key, "token", replace=False)[0] is Claim.LEASE
+    assert state("project") == CacheState(Kind.BEING_FILLED)
+    redis_client.delete(lease_key(key))
+    get_entity_infrastructure().get_entity("project")
+    cached = state("project")
+    assert (cached.kind, cached.payload_bytes) == (Kind.CACHED, redis_client.strlen(key))
+    assert cached.ttl_seconds is not None
+    assert 290 < cached.ttl_seconds <= 300
+    get_entity_infrastructure().get_entity("nobody")
+    assert state("nobody") == CacheState(Kind.KNOWN_ABSENT)
+
+
+def test_a_hold_that_has_lapsed_is_none(redis_client: Redis) -> None:
+    redis_client.zadd(holds_key(ENTITY.key("project")), {"a writer that died": 1})
+    assert state("project") == CacheState(Kind.NOT_CACHED)
+
+
+def test_keys_of_other_types_are_not_cached(redis_client: Redis) -> None:
+    redis_client.rpush(ENTITY.key("project"), "x")
+    redis_client.set(holds_key(ENTITY.key("project")), "x")
+    assert state("project") == CacheState(Kind.NOT_CACHED)
+
+
+def test_the_row_shows_the_cache_state_with_the_seconds_left(committed_db: None, admin_client: Client) -> None:
+    make_entity("project")
+    get_entity_infrastructure().get_entity("project")
+    assert re.search(
+        r'data-kind="cached".*<span>cached</span> <b>(300|29.) s</b>', row(admin_client.get(LIST), "cache")
+    )
+    drop_entries(["project"])
+    assert "<span>not cached</span> <b></b>" in row(admin_client.get(LIST), "cache")
+
+
+def test_without_redis_the_list_says_so_once(redis_down: None, admin_client: Client) -> None:
+    make_entities(3)
+    page = admin_client.get(LIST).content.decode()
+    assert page.count("<span>unknown</span>") == 3
+    assert re.search(r'id="entity-cache-note" role="status"\s*>', page)
+
+
+def cache_states(client: Client, codes: str) -> HttpResponse:
+    return client.get(f"{LIST}cache-states/", {"codes": codes})
+
+
+def test_the_states_are_given_as_json_and_never_kept(committed_db: None, admin_client: Client) -> None:
+    make_entity("project")
+    drop_entries(["project"])
+    response = cache_states(admin_client, "project,nobody,No code")
+    nothing = {"kind": "not cached", "ttl_seconds": None, "payload_bytes": None}
+    assert response.json() == {"states": {"project": nothing, "nobody": nothing}}
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_no_more_than_200_states_are_given_at_once(admin_client: Client) -> None:
+    assert cache_states(admin_client, ",".join(f"type_{number}" for number in range(200))).status_code == 200
+    assert cache_states(admin_client, ",".join(f"type_{number}" for number in range(201))).status_code == 400
+
+
+def test_the_states_are_for_those_who_may_see_entity_types(viewer: Client) -> None:
+    assert cache_states(viewer, "project").status_code == 200
+    assert cache_states(staff_client(make_user("some", is_staff=True)), "project").status_code == 403
+    assert cache_states(Client(), "project").status_code == 302
+
+
+def switch(client: Client, code: str, active: str) -> HttpResponse:
+    return client.post(f"{LIST}switch/", {"code": code, "active": active})
+
+
+def test_the_switch_saves_at_once_and_notes_who_flipped_it(committed_db: None, admin_client: Client) -> None:
+    make_entity("project")
+    assert switch(admin_client, "project", "false").json() == {"code": "project", "active": False}
+    assert get_entity_infrastructure().get_entity("project") is None
+    assert 'aria-checked="false"' in row(admin_client.get(LIST), "active")
+    assert switch(admin_client, "project", "true").json() == {"code": "project", "active": True}
+    switch(admin_client, "project", "true")
+    assert LogEntry.objects.filter(object_id="project").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "active", "status"), [("nobody", "true", 404), ("project", "", 400), ("project", "on", 400)]
+)
+def test_a_switch_that_cannot_be_flipped_says_why(admin_client: Client, code: str, active: str, status: int) -> None:
+    make_entity("project")
+    response = switch(admin_client, code, active)
+    assert response.status_code == status
+    assert response.json()["detail"]
+
+
+def test_those_who_may_only_look_see_the_switch_and_cannot_flip_it(viewer: Client) -> None:
+    make_entity("project")
+    assert " disabled>" in row(viewer.get(LIST), "active")
+    assert switch(viewer, "project", "false").status_code == 403
+    assert Entity.objects.get().active_flag
+
+
+def test_the_switch_takes_a_csrf_token(superuser: User) -> None:
+    make_entity("project")
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(superuser)
+    assert switch(client, "project", "false").status_code == 403
+    assert Entity.objects.get().active_flag
+
+
+def test_the_last_change_says_when_by_whom_and_from_where(committed_db: None, admin_client: Client) -> None:
+    make_entity("project")
+    assert "by SQL" in row(admin_client.get(LIST), "changed")
+    switch(admin_client, "project", "false")
+    cell = row(admin_client.get(LIST), "changed")
+    assert "by root, admin" in cell
+    assert ">now<" in cell or "second" in cell
+    assert re.search(r'title="\d\d \w+ \d{4}, \d\d:\d\d:\d\d UTC"', cell)
+
+
+@pytest.mark.parametrize(("number", "shown", "more"), [(6, 6, None), (7, 5, "+2"), (40, 5, "+35")])
+def test_of_many_children_the_first_are_shown_and_the_others_open(
+    admin_client: Client, number: int, shown: int, more: str | None
+) -> None:
+    codes = [f"child_{each:02}" for each in range(number)]
+    for code in codes:
+        make_entity(code)
+    make_entity("project", child_entity_codes=codes)
+    cell = row(admin_client.get(f"{LIST}?q=project"), "children")
+    assert re.findall(r">(child_\d\d)<", cell) == codes
+    at_once, _, behind = cell.partition("<details>")
+    assert at_once.count("child_") == 2 * shown
+    assert (f">{more}<" in behind) if more else not behind

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -14,15 +12,8 @@ from django.contrib.sessions.backends.cached_db import SessionStore
 from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.chromium import launch_chromium
 from tests.servers import web_server
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-]
 
 
 @pytest.fixture
@@ -31,9 +22,8 @@ def browser(committed_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bro
     # Playwright runs an event loop in this thread. Django would refuse to use the database beside it, and keeps other
     # connections there than without, which are closed before the loop ends.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *as_root])
+        browser = launch_chromium(playwright)
         yield browser
         browser.close()
         connections.close_all()

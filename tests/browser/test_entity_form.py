@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import Page, expect
+import json
+import urllib.request
 
-from entities.models import Entity
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import BrowserContext, Page, expect
+from rest_framework_simplejwt.tokens import AccessToken
+
+from entities.cache_entries import drop_entries
+from entities.icons import icon_names
+from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.conftest import make_entity
 
@@ -34,17 +41,36 @@ def save(page: Page) -> list[str]:
     return list(Entity.objects.get(code="project").child_entity_codes)
 
 
-def test_children_are_chosen_by_mouse_and_the_plural_follows_the_label(page: Page) -> None:
+def drag(page: Page, code: str, onto: str) -> None:
+    """Take a child by its handle and let it go where another one is."""
+    start, end = (
+        page.locator(f'.children-item[data-code="{each}"] [data-drag]').bounding_box() for each in (code, onto)
+    )
+    assert start is not None
+    assert end is not None
+    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    beyond = end["height"] / 4 * (1 if end["y"] > start["y"] else -1)
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2 + beyond, steps=6)
+
+
+def test_children_are_chosen_and_dragged_by_mouse_and_the_plural_follows_the_label(page: Page) -> None:
     page.goto(CHANGE)
     expect_children(page, "Wiki", "Form")
-    offered = page.get_by_label("Entity type to add as a child")
-    expect(offered.locator("option")).to_have_text(["Choose an entity type", "Project · project", "Task · task"])
-    offered.select_option("task")
-    page.get_by_role("button", name="Add", exact=True).click()
-    page.get_by_role("button", name="Move Task up").click()
+    page.get_by_label("Entity type to add as a child").click()
+    expect(page.get_by_role("option")).to_have_text(["Project project", "Task task"])
+    page.get_by_role("option", name="Task").click()
+    expect_children(page, "Wiki", "Form", "Task")
+    drag(page, "task", onto="wiki")
+    page.keyboard.press("Escape")
+    expect_children(page, "Wiki", "Form", "Task")
+    page.mouse.up()
+    drag(page, "task", onto="wiki")
+    page.mouse.up()
+    expect_children(page, "Task", "Wiki", "Form")
+    expect(page.locator(".children-status")).to_have_text("Task is now at position 1 of 3.")
     page.get_by_role("button", name="Remove Wiki").click()
     expect_children(page, "Task", "Form")
-    expect(offered.locator("option")).to_have_text(["Choose an entity type", "Project · project", "Wiki · wiki"])
     page.locator("#id_label").fill("Company")
     expect(page.locator("#id_label_plural")).to_have_value("Companies")
     assert save(page) == ["task", "form"]
@@ -61,8 +87,19 @@ def test_children_are_chosen_by_mouse_and_the_plural_follows_the_label(page: Pag
 def test_children_are_chosen_by_keyboard_alone(page: Page) -> None:
     page.goto(CHANGE)
     status = page.locator(".children-status")
-    page.get_by_label("Entity type to add as a child").focus()
-    page.keyboard.type("Ta")
+    search = page.get_by_label("Entity type to add as a child")
+    search.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option", name="Project")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option", name="Task")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(search).to_have_attribute("aria-expanded", "false")
+    page.keyboard.type("nothing")
+    expect(page.get_by_text("No other entity type has this in its label or code.")).to_be_visible()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Tas")
+    expect(page.get_by_role("option")).to_have_text(["Task task"])
     page.keyboard.press("Enter")
     expect(status).to_have_text("Task added, position 3 of 3.")
     assert page.url.endswith(CHANGE), "Enter must add, not save"
@@ -87,21 +124,140 @@ def test_children_are_chosen_by_keyboard_alone(page: Page) -> None:
 
 def test_a_child_that_was_deleted_meanwhile_is_named_and_can_be_removed(page: Page) -> None:
     page.goto(CHANGE)
-    Entity.objects.filter(code="project").update(child_entity_codes=["form"])
-    Entity.objects.filter(code="wiki").delete()
-    page.get_by_role("button", name="Move Wiki down").click()
-    assert save(page) == ["form"]
-    expect(page.get_by_text("Unknown entity types: wiki.")).to_be_visible()
-    expect(page.locator(".children-unknown .children-name")).to_have_text("Unknown wiki")
-    page.get_by_role("button", name="Remove wiki").click()
-    assert save(page) == ["form"]
+    page.get_by_role("button", name="Remove Form").click()
+    page.get_by_label("Entity type to add as a child").fill("task")
+    page.get_by_role("option", name="Task").click()
+    Entity.objects.filter(code="task").delete()
+    assert save(page) == ["wiki", "form"]
+    expect(page.locator("#entity_form").get_by_text("Unknown entity types: task.")).to_be_visible()
+    expect(page.locator(".children-unknown .children-name")).to_have_text("Unknown task")
+    page.get_by_role("button", name="Remove task").click()
+    assert save(page) == ["wiki"]
     expect(page.get_by_text("was changed successfully")).to_be_visible()
 
 
-def test_without_its_script_the_field_takes_codes_as_text(page: Page) -> None:
-    page.route("**/children.js", lambda route: route.abort())
+def test_without_its_scripts_the_form_takes_codes_and_names_as_text(page: Page) -> None:
+    for script in ("children", "icons", "preview", "card"):
+        page.route(f"**/{script}.js", lambda route: route.abort())
     page.goto(CHANGE)
     expect(page.get_by_text("Codes in display order, with commas between them.")).to_be_visible()
+    expect(page.get_by_role("button", name="Choose an icon")).to_be_hidden()
     expect(page.locator("input[name=child_entity_codes]")).to_have_value("wiki, form")
     page.locator("input[name=child_entity_codes]").fill("form, task, wiki")
+    page.locator("#id_icon").fill("flag")
     assert save(page) == ["form", "task", "wiki"]
+    assert Entity.objects.get(code="project").icon == "Flag"
+
+
+def test_an_icon_is_found_among_all_of_them_by_keyboard(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(CHANGE)
+    assert not [url for url in asked if "/icons/" in url], "the icons are not fetched before somebody wants one"
+    page.get_by_role("button", name="Choose an icon").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Choose an icon")
+    expect(dialog.get_by_role("status")).to_have_text(f"{len(icon_names())} icons")
+    page.keyboard.type("kanban square dash")
+    expect(dialog.get_by_role("option")).to_have_count(1)
+    expect(dialog.get_by_role("status")).to_have_text("1 icon")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#id_icon")).to_have_value("FolderKanban")
+    expect(page.get_by_role("button", name="Choose an icon")).to_be_focused()
+
+    page.keyboard.press("Enter")
+    page.keyboard.type("down arrow")
+    first, second = (dialog.get_by_role("option").nth(index).get_attribute("title") for index in (0, 1))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("#id_icon")).to_have_value(second or "")
+    assert first != second
+    expect(page.locator(".icon-field-drawing svg")).to_be_visible()
+    expect(page.locator("[data-preview]")).to_contain_text(f'"icon": "{second}"')
+    assert len([url for url in asked if "/icons/" in url]) == 1
+
+    page.locator("#id_icon").fill("zzz")
+    expect(page.locator(".icon-field-drawing svg")).to_have_count(0)
+    page.locator("#id_icon").fill("flag")
+    expect(page.locator(".icon-field-drawing svg")).to_be_visible()
+
+
+def test_the_preview_follows_what_is_typed(page: Page) -> None:
+    page.goto(CHANGE)
+    shown = page.locator("[data-preview]")
+    expect(shown.locator(".preview-tab")).to_have_text(["Overview", "Wikis", "Forms"])
+    expect(shown.locator("ins")).to_have_count(0)
+    page.locator("#id_label").fill('Ven"ture <b>')
+    expect(shown.locator("ins", has_text='"label"')).to_contain_text('"label": "Ven\\"ture <b>"')
+    expect(shown.locator("del", has_text='"label"')).to_contain_text('"label": "Project"')
+    page.get_by_role("button", name="Move Wiki down").click()
+    expect(shown.locator(".preview-tab")).to_have_text(["Overview", "Forms", "Wikis"])
+    page.locator("#id_icon").fill("nope")
+    expect(shown.locator(".preview-errors")).to_contain_text("Lucide has no icon called")
+    Entity.objects.filter(code="project").delete()
+    page.locator("#id_label").fill("Gone")
+    expect(page.get_by_text("This entity type was deleted meanwhile.")).to_be_visible()
+
+
+def test_the_second_to_save_is_shown_the_difference_and_decides(site: str, staff_context: BrowserContext) -> None:
+    first, second = staff_context.new_page(), staff_context.new_page()
+    for page in (first, second):
+        page.goto(CHANGE)
+    first.locator("#id_label").fill("Venture")
+    first.locator("#id_display_order").fill("77")
+    save(first)
+
+    second.locator("#id_label").fill("Enterprise")
+    second.get_by_role("button", name="Remove Wiki").click()
+    assert save(second) == ["wiki", "form"]
+    expect(second.get_by_role("heading", name="Somebody else changed this while you edited it")).to_be_visible()
+    row = second.get_by_role("row", name="Label Project Venture Enterprise")
+    expect(row).to_contain_text("Both changed it: yours")
+    expect(second.locator("#id_display_order")).to_have_value("77")
+    expect(second.locator("#id_label")).to_have_value("Enterprise")
+    expect_children(second, "Form")
+    row.get_by_role("button", name="Take theirs").click()
+    expect(second.locator("#id_label")).to_have_value("Venture")
+    expect(row).to_contain_text("Both changed it: theirs")
+    assert save(second) == ["form"]
+    project = Entity.objects.get(code="project")
+    assert (project.label, project.display_order) == ("Venture", 77)
+
+
+def test_the_cache_card_warms_and_invalidates_without_leaving_the_page(page: Page) -> None:
+    drop_entries(["project"])
+    page.goto(CHANGE)
+    card = page.get_by_role("region", name="Cache")
+    expect(card).to_contain_text("Not cached")
+    page.locator("#id_label").fill("Half typed")
+    card.get_by_label("Reason, for the audit log").fill("Trying it")
+    card.get_by_role("button", name="Warm").click()
+    expect(card.get_by_role("status")).to_have_text("Warmed: it is cached now.")
+    expect(card.get_by_role("progressbar")).to_be_visible()
+    card.get_by_role("button", name="Invalidate").focus()
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("status")).to_have_text("Invalidated: the next reader asks the database.")
+    expect(card).to_contain_text("Not cached")
+    expect(page.locator("#id_label")).to_have_value("Half typed")
+    noted = CacheOperation.objects.filter(username="root").order_by("-id").values_list("operation", "reason")[:2]
+    assert list(noted) == [("invalidate", ""), ("warm", "Trying it")]
+    get_entity_infrastructure().get_entity("project")
+    expect(card.get_by_role("progressbar")).to_be_visible()  # it asks again by itself
+
+
+def test_the_api_answers_with_the_new_value_as_soon_as_the_browser_has_saved(page: Page, site: str) -> None:
+    token = AccessToken.for_user(User.objects.get(username="root"))
+
+    def label() -> str:
+        request = urllib.request.Request(
+            f"{site}/api/v1/entity/type/project", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return str(json.load(answer)["label"])
+
+    page.goto(CHANGE)
+    assert label() == "Project"
+    page.locator("#id_label").fill("Venture")
+    save(page)
+    assert label() == "Venture"

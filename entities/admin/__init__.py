@@ -1,0 +1,6 @@
+"""The admin's pages of this app; importing them registers them."""
+
+from entities.admin.entity import EntityAdmin
+from entities.admin.operations_log import CacheOperationAdmin
+
+__all__ = ["CacheOperationAdmin", "EntityAdmin"]

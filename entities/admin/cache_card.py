@@ -1,0 +1,169 @@
+"""What is cached of one entity type, beside its form, for everyone; and what operators may do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_GET, require_POST
+from redis.exceptions import RedisError
+
+from cache_layer.analytics import EntryActivity, read_activity
+from cache_layer.connection import is_redis_healthy
+from entities.admin.links import change_url
+from entities.cache_entries import Warmed, drop_entries, warm_entry
+from entities.cache_states import CacheState, Kind, read_cache_states
+from entities.lookups import ENTITY
+from entities.models import CacheOperation, Entity
+from entities.operations import recorded
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Entity]
+else:
+    from unfold.admin import ModelAdmin
+
+Operation = CacheOperation.Operation
+
+CAUSES = {
+    "admin": "a change or an act in the admin",
+    "api": "a call of the API",
+    "command": "a command",
+    "sql": "a change directly in the database",
+    "clear": "a clearing of the whole cache",
+    "audit": "the audit, which found it different from the database",
+    "restart": "a restart of Redis",
+}
+LEVELS = {"success": messages.SUCCESS, "warning": messages.WARNING, "error": messages.ERROR}
+REDIS_DOWN = "Redis does not answer: nothing was done. Try again."
+
+
+@dataclass(frozen=True)
+class CacheCard:
+    """One entry; `activity` is None if Redis does not say."""
+
+    state: CacheState
+    lifetime_seconds: int
+    activity: EntryActivity | None
+
+    @property
+    def answers(self) -> bool:
+        return self.state.kind is not Kind.UNKNOWN
+
+    @property
+    def cached(self) -> bool:
+        return self.state.kind is Kind.CACHED
+
+    @property
+    def invalidated_ts(self) -> datetime | None:
+        seconds = self.activity and self.activity.invalidated_s
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+    @property
+    def cause(self) -> str:
+        cause = (self.activity and self.activity.cause) or ""
+        return CAUSES.get(cause, cause)
+
+
+def read_card(code: str) -> CacheCard:
+    """How the entry of an entity type is now, and what was counted of it."""
+    state = read_cache_states([code])[code]
+    key = ENTITY.key(code)
+    activity = None
+    if state.kind is not Kind.UNKNOWN:
+        try:
+            activity = read_activity([key])[key]
+        except RedisError:
+            state = CacheState(Kind.UNKNOWN)
+    return CacheCard(state, ENTITY.ttl_seconds, activity)
+
+
+class CacheCardViews(ModelAdmin):
+    """The card, and its buttons."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<path:object_id>/cache/", view(self.cache_card_view), name="entities_entity_cache"),
+            path(
+                "<path:object_id>/cache/<str:operation>/",
+                view(self.operate_cache_view),
+                name="entities_entity_operate_cache",
+            ),
+            *super().get_urls(),
+        ]
+
+    def cache_card_context(self, request: HttpRequest, code: str) -> dict[str, Any]:
+        return {
+            "cache_card": read_card(code),
+            "may_operate_cache": request.user.has_perm("entities.operate_cache"),
+        }
+
+    @method_decorator(require_GET)
+    def cache_card_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The card's changing part, as HTML."""
+        return _render_card(request, self._get_seen(request, object_id))
+
+    @method_decorator(require_POST)
+    def operate_cache_view(self, request: HttpRequest, object_id: str, operation: str) -> HttpResponse:
+        """Invalidate or warm one entity type; answers a script with the card, and a person with the form's page."""
+        if not request.user.has_perm("entities.operate_cache"):
+            raise PermissionDenied
+        if operation not in (Operation.INVALIDATE, Operation.WARM):
+            raise Http404
+        entity = self._get_seen(request, object_id)
+        level, result = _operate(Operation(operation), entity, request)
+        if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+            return _render_card(request, entity, {"level": level, "result": result})
+        self.message_user(request, result, LEVELS[level])
+        return HttpResponseRedirect(change_url(entity.code))
+
+    def _get_seen(self, request: HttpRequest, object_id: str) -> Entity:
+        entity: Entity | None = self.get_object(request, unquote(object_id))
+        if not self.has_view_or_change_permission(request, entity):
+            raise PermissionDenied
+        if entity is None:
+            raise Http404
+        return entity
+
+
+def _render_card(request: HttpRequest, entity: Entity, done: dict[str, Any] | None = None) -> HttpResponse:
+    context = {"cache_card": read_card(entity.code), "original": entity, **(done or {})}
+    return render(request, "admin/entities/entity/cache_card_state.html", context)
+
+
+def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpRequest) -> tuple[str, str]:
+    """Do it, with a note in the audit log; the level and the text of what came of it."""
+    try:
+        reason = CacheOperation._meta.get_field("reason").clean(request.POST.get("reason", "").strip(), None)
+    except ValidationError as error:
+        return "error", f"Reason: {' '.join(error.messages)}"
+    if operation is Operation.WARM and not is_redis_healthy():
+        return "error", REDIS_DOWN
+    try:
+        with recorded(operation, [entity.code], username=request.user.get_username(), reason=reason) as record:
+            if operation is Operation.WARM:
+                warmed = warm_entry(entity.code)
+                record.result = str(warmed)
+                return _tell_warmed(warmed, entity)
+            record.result = f"{drop_entries([entity.code])} values dropped"
+            return "success", "Invalidated: the next reader asks the database."
+    except RedisError:
+        return "error", REDIS_DOWN
+
+
+def _tell_warmed(warmed: Warmed, entity: Entity) -> tuple[str, str]:
+    if warmed is Warmed.FILLED:
+        return "success", "Warmed: it is cached now."
+    if warmed is Warmed.ALREADY_CACHED:
+        return "success", "It was cached already."
+    if not entity.active_flag:
+        return "warning", "Inactive entity types are not cached."
+    return "warning", "It is being changed right now, so it was not cached. Try again."

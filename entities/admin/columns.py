@@ -1,0 +1,110 @@
+"""The cells of the list of entity types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from django.apps import apps
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db.models import Model, QuerySet
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from entities.admin.links import draw_chips
+from entities.cache_states import CacheState, read_cache_states
+from entities.models import Entity
+
+SHOWN_CHILDREN = 5
+BY_HAND = "SQL"
+"""Who changes a row without saying who they are."""
+FIRST_VERSION = "first"
+"""The label of versions that are older than the history."""
+
+
+def add_what_else_is_known(rows: Iterable[Entity]) -> list[Any]:
+    """Give all rows their `cache_state` and `newest_version`: one pipeline and one query."""
+    listed: list[Any] = list(rows)
+    codes = [entity.code for entity in listed]
+    states = read_cache_states(codes)
+    versions = newest_versions(codes)
+    for entity in listed:
+        entity.cache_state = states[entity.code]
+        entity.newest_version = versions.get(entity.code)
+    return listed
+
+
+def newest_versions(codes: Sequence[str]) -> dict[str, Any]:
+    """The newest version of each of these entity types that has one."""
+    versions: QuerySet[Any] = cast(type[Model], apps.get_model("entities", "EntityEvent"))._default_manager.filter(
+        pgh_obj_id__in=codes
+    )
+    newest = versions.order_by("pgh_obj_id", "-pgh_id").distinct("pgh_obj_id")
+    return {version.pgh_obj_id: version for version in newest}
+
+
+def draw_children(codes: Sequence[str]) -> SafeString:
+    """The first of them as links, in order; the others behind a `+3` that opens."""
+    if len(codes) <= SHOWN_CHILDREN + 1:
+        return draw_chips(codes)
+    shown, more = codes[:SHOWN_CHILDREN], codes[SHOWN_CHILDREN:]
+    return format_html(
+        '<div class="entity-children">{}<details><summary class="entity-chip" title="Show all {}">+{}</summary>{}'
+        "</details></div>",
+        draw_chips(shown),
+        len(codes),
+        len(more),
+        draw_chips(more),
+    )
+
+
+def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:
+    """Whether it is active, as a switch that works for those who may change it."""
+    return format_html(
+        '<button type="button" role="switch" class="entity-switch" aria-checked="{}" aria-label="{} is active" '
+        'data-switch="{}"{}><span></span></button>',
+        "true" if entity.active_flag else "false",
+        entity.label,
+        entity.code,
+        "" if may_change else SafeString(" disabled"),
+    )
+
+
+def draw_cache_state(code: str, state: CacheState) -> SafeString:
+    """What Redis has of it now; the list's script keeps it so."""
+    left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
+    size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
+    return format_html(
+        '<span class="cache-state" data-cache-code="{}" data-kind="{}" title="{}"><span>{}</span> <b>{}</b></span>',
+        code,
+        state.kind,
+        size,
+        state.kind,
+        left,
+    )
+
+
+def draw_last_change(entity: Entity, version: Any) -> SafeString:
+    """When it was last changed, by whom and from where."""
+    moment = entity.modified_ts if version is None else version.pgh_created_at
+    exact = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time><span class="entity-changed-by">{}</span>',
+        exact.isoformat(timespec="seconds"),
+        exact.strftime("%d %B %Y, %H:%M:%S %Z"),
+        naturaltime(moment),
+        name_changer(version),
+    )
+
+
+def name_changer(version: Any) -> str:
+    """`by root, api`; `by SQL` for whoever wrote past the application; empty where it is not known."""
+    if version is None or version.pgh_label == FIRST_VERSION:
+        return ""
+    context = version.pgh_context or {}
+    if not context:
+        return f"by {BY_HAND}"
+    names = (context.get("username"), context.get("source"))
+    return "by " + ", ".join(str(name) for name in names if name)

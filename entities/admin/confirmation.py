@@ -1,0 +1,113 @@
+"""The page that says what a bulk action will do before it does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
+from django.template.response import TemplateResponse
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from entities.models import CacheOperation, Entity, validate_printable
+
+SHOWN_TYPES = 50
+CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    Some of the selected entity types, and what becomes of them.
+
+    Attributes:
+        says: the sentence above them.
+        entities: which; links to the first of them are shown.
+        warns: whether it may surprise.
+    """
+
+    says: str
+    entities: Sequence[Entity] = ()
+    warns: bool = False
+
+    @property
+    def shown(self) -> Sequence[Entity]:
+        return self.entities[:SHOWN_TYPES]
+
+    @property
+    def hidden(self) -> int:
+        return max(0, len(self.entities) - SHOWN_TYPES)
+
+
+@dataclass(frozen=True)
+class Question:
+    """
+    What is asked before an action.
+
+    Attributes:
+        action: its name among the admin's actions.
+        button: what the button to go on says; none if there is nothing to do.
+    """
+
+    action: str
+    title: str
+    parts: Sequence[Part]
+    button: str = ""
+    form: forms.Form | None = None
+
+
+class ReasonForm(forms.Form):
+    """Why somebody operates the cache: it goes to the audit log."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=CacheOperation._meta.get_field("reason").max_length,
+        validators=[validate_printable],
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+        help_text="Optional; it is kept in the audit log.",
+    )
+
+
+class FormatForm(forms.Form):
+    """In which format to export."""
+
+    format = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, formats: Sequence[Any], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choice: Any = self.fields["format"]
+        choice.choices = [(str(number), each().get_title().upper()) for number, each in enumerate(formats)]
+
+
+def is_confirmed(request: HttpRequest) -> bool:
+    """Whether this request comes from the page that says what will happen."""
+    return CONFIRMED in request.POST
+
+
+def ask(model_admin: Any, request: HttpRequest, question: Question) -> TemplateResponse:
+    """The page; going on from it runs the same action on the same selection, with the same filters."""
+    across = request.POST.get("select_across") == "1"
+    selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": question.title,
+        "question": question,
+        "confirmed_name": CONFIRMED,
+        "selected_name": ACTION_CHECKBOX_NAME,
+        "selected": selected[:1] if across else selected,
+        "across": across,
+        "back_url": request.get_full_path(),
+        "opts": model_admin.opts,
+        "media": model_admin.media + (question.form.media if question.form else forms.Media()),
+    }
+    request.current_app = model_admin.admin_site.name
+    return TemplateResponse(request, "admin/entities/entity/action_confirmation.html", context)
+
+
+def count_types(number: int) -> str:
+    """`1 entity type`, `2 entity types`."""
+    return f"{number} entity type{pluralize(number)}"

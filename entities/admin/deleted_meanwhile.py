@@ -1,0 +1,35 @@
+"""The page for somebody who saves an entity type that somebody else has deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from entities.conflicts import as_text, describe_author, describe_value
+from entities.forms import EntityForm
+from entities.models import Entity
+
+
+def show_deleted(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """What was typed, by whom the type was deleted, and a way to add it again with this."""
+    code = unquote(object_id)
+    form = EntityForm(request.POST)
+    typed = {name: form[name].data for name in form.fields if name != "code"}
+    again = urlencode({"code": code} | {name: as_text(value) for name, value in typed.items()})
+    site: admin.AdminSite = model_admin.admin_site
+    context = {
+        **site.each_context(request),
+        "title": "Deleted meanwhile",
+        "opts": Entity._meta,
+        "code": code,
+        "author": describe_author(code),
+        "typed": [(form[name].label, describe_value(value)) for name, value in typed.items()],
+        "add_url": f"{reverse('admin:entities_entity_add')}?{again}" if model_admin.has_add_permission(request) else "",
+    }
+    return TemplateResponse(request, "admin/entities/entity/conflict_deleted.html", context, status=409)

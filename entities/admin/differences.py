@@ -1,0 +1,158 @@
+"""How two states of an entity type differ: field by field as pages show it, and line by line as documents."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from django.contrib.admin.utils import label_for_field, quote
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+
+from entities.documents import document_of
+from entities.models import Entity
+from entities.widgets import draw_icon
+
+RESTORABLE = ("label", "label_plural", "icon", "child_entity_codes", "active_flag", "display_order", "entity_type")
+RECORDED = (*RESTORABLE, "created_ts")
+"""A change of one of these makes a version."""
+ALL_FIELDS = (*RECORDED, "modified_ts")
+MOMENT = "j M Y, H:i:s"
+NAMES = {"child_entity_codes": "Children"}
+NOTHING = SafeString("—")
+
+Mark = Literal["added", "removed", "moved", ""]
+SIGNS: dict[Mark, str] = {"added": "+", "removed": "−", "moved": "↕"}  # noqa: RUF001 - a minus as wide as the plus
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field in two states, drawn; `summary` says in one piece what is new, where that is shorter than both."""
+
+    name: str
+    differs: bool
+    old: SafeString
+    new: SafeString
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of two documents: in both of them, or `added` or `removed`."""
+
+    mark: Mark
+    sign: str
+    text: str
+
+
+def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference]:
+    """
+    Each of these fields in both states, whether it differs or not.
+
+    Args:
+        old, new: an entity type, a row of its history, or None where there is none.
+    """
+    return [_compare_field(field, old, new) for field in fields]
+
+
+def compare_documents(old: Any, new: Any) -> list[Line]:
+    """Every line of both JSON documents."""
+    before, after = _lines_of(old), _lines_of(new)
+    lines = []
+    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after).get_opcodes():
+        if tag == "equal":
+            lines += [Line("", " ", text) for text in before[i1:i2]]
+        else:
+            lines += [Line("removed", SIGNS["removed"], text) for text in before[i1:i2]]
+            lines += [Line("added", SIGNS["added"], text) for text in after[j1:j2]]
+    return lines
+
+
+def field_name(field: str) -> str:
+    """What pages call a field."""
+    return NAMES.get(field) or capfirst(str(label_for_field(field, Entity)))
+
+
+def moved_codes(old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """
+    The codes whose place among those in both lists is another one: as few as explain the new order.
+
+    Source: all but a longest increasing subsequence, found as in patience sorting; Fredman, "On computing the length of
+    longest increasing subsequences", 1975.
+    """
+    places = {code: place for place, code in enumerate(old)}
+    common = [code for code in new if code in places]
+    tops: list[int] = []
+    runs: list[list[str]] = []  # runs[n] is the best increasing run of n + 1 codes so far
+    for code in common:
+        length = bisect_left(tops, places[code])
+        run = [*(runs[length - 1] if length else []), code]
+        tops[length : length + 1], runs[length : length + 1] = [places[code]], [run]
+    kept = set(runs[-1]) if runs else set()
+    return [code for code in common if code not in kept]
+
+
+def _compare_field(field: str, old: Any, new: Any) -> Difference:
+    before = getattr(old, field) if old is not None else None
+    after = getattr(new, field) if new is not None else None
+    if field == "child_entity_codes":
+        return _compare_children(before, after)
+    drawn = [NOTHING if value is None else _draw(field, value) for value in (before, after)]
+    return Difference(field_name(field), before != after, *drawn)
+
+
+def _compare_children(before: list[str] | None, after: list[str] | None) -> Difference:
+    old, new = before or [], after or []
+    marks: dict[str, Mark] = dict.fromkeys(moved_codes(old, new), "moved")
+    marks |= dict.fromkeys((code for code in new if code not in old), "added")
+    marks |= dict.fromkeys((code for code in old if code not in new), "removed")
+    places = {code: f"from place {old.index(code) + 1} to {new.index(code) + 1}" for code in new if code in old}
+    return Difference(
+        field_name("child_entity_codes"),
+        before != after,
+        _draw_chips(old, marks, places) if before is not None else NOTHING,
+        _draw_chips(new, marks, places) if after is not None else NOTHING,
+        _draw_chips(sorted(marks, key=lambda code: list(SIGNS).index(marks[code])), marks, places),
+    )
+
+
+def _draw_chips(codes: Iterable[str], marks: dict[str, Mark], places: dict[str, str]) -> SafeString:
+    """A link to each child's own history, which also deleted ones have."""
+    chips = format_html_join("", "{}", ((_draw_chip(code, marks.get(code, ""), places),) for code in codes))
+    return format_html('<span class="history-chips">{}</span>', chips) if chips else SafeString("none")
+
+
+def _draw_chip(code: str, mark: Mark, places: dict[str, str]) -> SafeString:
+    url = reverse("admin:entities_entity_history", args=[quote(code)])
+    if not mark:
+        return format_html('<a class="history-chip" href="{}">{}</a>', url, code)
+    said = format_html(
+        '<span aria-hidden="true">{}</span><span class="history-said">{} </span>{}', SIGNS[mark], mark, code
+    )
+    if mark == "moved":
+        said = format_html('{}<span class="history-said"> {}</span>', said, places[code])
+    title = f"{mark} {places[code]}" if mark == "moved" else mark
+    return format_html('<a class="history-chip history-{}" href="{}" title="{}">{}</a>', mark, url, title, said)
+
+
+def _draw(field: str, value: Any) -> SafeString:
+    if field == "icon":
+        return format_html('<span class="history-icon">{}{}</span>', draw_icon(value, size=18), value)
+    if isinstance(value, bool):
+        return SafeString("yes" if value else "no")
+    if isinstance(value, datetime):
+        return SafeString(date_format(value, MOMENT))
+    return format_html("{}", value if value != "" else "empty")
+
+
+def _lines_of(state: Any) -> list[str]:
+    return json.dumps(msgspec.to_builtins(document_of(state)), indent=2, ensure_ascii=False).splitlines()

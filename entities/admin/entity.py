@@ -1,0 +1,30 @@
+"""The admin of entity types, put together from its pages."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from entities.admin.cache_actions import CacheActions
+from entities.admin.deletion import Deletion
+from entities.admin.form_page import FormPage
+from entities.admin.history_page import HistoryPage
+from entities.admin.list_page import ListPage
+from entities.admin.map_page import MapPage
+from entities.admin.switching import Switching
+from entities.admin.transfer import Transfer
+from entities.models import Entity
+
+
+@admin.register(Entity)
+class EntityAdmin(ListPage, FormPage, HistoryPage, Switching, CacheActions, Transfer, Deletion, MapPage):
+    """
+    Entity types: list, form and actions.
+
+    The cache is kept right by the model's own signals and QuerySet; nothing here has to think of it.
+    """
+
+    actions_list = ("map",)
+    actions = ("activate", "deactivate", "warm_cache", "invalidate_cache", "export_selected", "delete_selected")
+
+    class Media:
+        css = {"all": ("entities/admin.css",)}  # noqa: RUF012 - Django's own way

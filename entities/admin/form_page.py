@@ -1,0 +1,121 @@
+"""The form of one entity type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db import IntegrityError, router
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+
+from cache_layer.writes import hold_entries
+from entities.admin.cache_card import CacheCardViews
+from entities.admin.deleted_meanwhile import show_deleted
+from entities.admin.form_views import FormViews
+from entities.admin.links import draw_chips
+from entities.admin.previews import preview_form
+from entities.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
+from entities.forms import EntityForm
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Entity]
+else:
+    from unfold.admin import ModelAdmin
+
+ATTEMPTS = 3
+
+
+class FormPage(FormViews, CacheCardViews, ModelAdmin):
+    """Adding and changing one entity type."""
+
+    form = EntityForm
+    change_form_template = "admin/entities/entity/change_form.html"
+    compressed_fields = False
+    fieldsets = (
+        (None, {"fields": ("label", "label_plural", "code", "icon", "child_entity_codes")}),
+        ("Where it is shown", {"fields": ("active_flag", "display_order", "parents")}),
+        ("More", {"fields": ("entity_type", "created_ts", "modified_ts"), "classes": ("collapse",)}),
+    )
+    warn_unsaved_form = True
+
+    @admin.display(description="Shown inside")
+    def parents(self, entity: Entity) -> SafeString:
+        if not entity.pk:
+            return SafeString("-")
+        parents = Entity.objects.filter(child_entity_codes__contains=[entity.code])
+        return draw_chips(parents.values_list("code", flat=True))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Entity | None = None) -> tuple[str, ...]:
+        return ("parents", "created_ts", "modified_ts", *(("code",) if obj else ()))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Entity | None = None) -> Any:
+        """The form to add one leaves out what only an existing one has."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj:
+            return fieldsets
+        absent = ("parents", "created_ts", "modified_ts")
+        return [
+            (title, {**options, "fields": tuple(field for field in options["fields"] if field not in absent)})
+            for title, options in fieldsets
+        ]
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return super().changeform_view(request, *args, **kwargs)
+            except IntegrityError:
+                # Somebody removed a child, or took the code, since the form was checked: checked again, it says so.
+                continue
+            except ChangedMeanwhile as error:
+                sent: Any = request.POST.copy()
+                sent[STARTED_FROM] = error.started_from
+                request.POST = sent  # what the form was made from, though it was not sent
+        return super().changeform_view(request, *args, **kwargs)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        form, entity = context["adminform"].form, context.get("original")
+        context["preview"] = preview_form(form)
+        context["conflict"] = getattr(form, "conflict", None)
+        context["errors"] = None if context["conflict"] else context.get("errors")  # it says better what to do
+        context |= self.cache_card_context(request, entity.pk) if entity else {}
+        response = super().render_change_form(request, context, *args, **kwargs)
+        if context["conflict"]:
+            response.status_code = 409
+        return response
+
+    def save_model(self, request: HttpRequest, obj: Entity, form: Any, change: bool) -> None:
+        """Save the fields that were edited, if the row is still the one that the form was checked with."""
+        if not change:
+            obj.save(force_insert=True)  # else Django would overwrite a row that somebody else has just added
+        elif form.changed_data:
+            if formset := getattr(form, "formset", None):
+                formset.hold_changed_rows()
+            else:
+                _lock_unchanged(obj.pk, form)
+            obj.save(update_fields=[*form.changed_data, "modified_ts"])
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """Django's message; for what was sent from the form of a type that was deleted meanwhile, a page with it."""
+        if request.method == "POST" and STARTED_FROM in request.POST:
+            return show_deleted(self, request, object_id)
+        response: HttpResponse = super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
+        return response
+
+
+def _lock_unchanged(code: str, form: EntityForm) -> None:
+    """
+    Hold the cache and lock the row.
+
+    Raises:
+        ChangedMeanwhile: it is not what the form was checked with, or gone.
+    """
+    using = router.db_for_write(Entity)
+    hold_entries([(ENTITY, code), (ENTITY_TYPES, "")], using=using)
+    row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
+    if row is None or form.current is None or FormValues.of(row).values() != form.current.values():
+        raise ChangedMeanwhile(form.started_from)

@@ -1,0 +1,84 @@
+"""What the form's scripts ask for while somebody types: icons, entity types to choose from, and the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, Q, QuerySet, When
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_GET, require_POST
+
+from entities.admin.previews import preview_form
+from entities.codes import is_code
+from entities.icons import icon_set
+from entities.models import Entity
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Entity]
+else:
+    from unfold.admin import ModelAdmin
+
+MOST_SUGGESTIONS = 20
+ICONS_SECONDS = 365 * 24 * 3600
+"""The address of the icons has their version in it, so browsers may keep them."""
+
+
+class FormViews(ModelAdmin):
+    """Small answers for the form's scripts."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("icons/", view(self.icons_view, cacheable=True), name="entities_entity_icons"),
+            path("children/", view(self.children_view), name="entities_entity_children"),
+            path("preview/", view(self.preview_view), name="entities_entity_preview_new"),
+            path("<path:object_id>/preview/", view(self.preview_view), name="entities_entity_preview"),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_GET)
+    def icons_view(self, request: HttpRequest) -> HttpResponse:
+        """Every icon, as `icon_set` has them."""
+        icons = icon_set()
+        headers = {"Cache-Control": f"private, max-age={ICONS_SECONDS}, immutable", "ETag": f'"{icons.version}"'}
+        if icons.version in request.headers.get("If-None-Match", ""):  # in whatever coding it was sent
+            return HttpResponse(status=304, headers=headers)
+        return HttpResponse(icons.payload, content_type="application/json", headers=headers)
+
+    @method_decorator(require_GET)
+    def children_view(self, request: HttpRequest) -> HttpResponse:
+        """The first entity types with `q` in their label or code, except those in `without`."""
+        if not (self.has_view_or_change_permission(request) or self.has_add_permission(request)):
+            raise PermissionDenied
+        without = [code for code in request.GET.get("without", "").split(",") if is_code(code)]
+        found = search_types(request.GET.get("q", ""), without)[: MOST_SUGGESTIONS + 1]
+        types = [{"code": code, "label": label, "active": active} for code, label, active in found]
+        return JsonResponse({"types": types[:MOST_SUGGESTIONS], "more": len(types) > MOST_SUGGESTIONS})
+
+    @method_decorator(require_POST)
+    def preview_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        """The preview of what is sent, as HTML; nothing is saved."""
+        entity = self.get_object(request, unquote(object_id)) if object_id else None
+        allowed = self.has_change_permission(request, entity) if object_id else self.has_add_permission(request)
+        if not allowed:
+            raise PermissionDenied
+        if object_id and entity is None:
+            return HttpResponse("It was deleted meanwhile.", status=404, content_type="text/plain")
+        form = self.get_form(request, entity, change=entity is not None)(request.POST, instance=entity)
+        return render(request, "admin/entities/entity/preview.html", {"preview": preview_form(form)})
+
+
+def search_types(text: str, without: Sequence[str]) -> QuerySet[Entity, tuple[str, str, bool]]:
+    """Code, label and active flag of the entity types with `text` in label or code; those that begin with it first."""
+    text = text.replace("\x00", "").strip()
+    begins = Q(label__istartswith=text) | Q(code__startswith=text)
+    types: QuerySet[Entity] = Entity.objects.filter(Q(label__icontains=text) | Q(code__icontains=text))
+    ordered = types.exclude(code__in=without).order_by(Case(When(begins, then=0), default=1), "label", "code")
+    return ordered.values_list("code", "label", "active_flag")

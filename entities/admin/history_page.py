@@ -1,0 +1,193 @@
+"""The history of one entity type: its versions, the difference between any two, and the way back to one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
+
+from entities.admin.differences import ALL_FIELDS, MOMENT, RECORDED, RESTORABLE, compare_documents, compare_fields
+from entities.admin.restoring import ChangedMeanwhile, describe_problems, mark_of, problems_of, restore_version
+from entities.admin.versions import History, Version, find_entity
+from entities.models import Entity
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Entity]
+else:
+    from unfold.admin import ModelAdmin
+
+TEMPLATES = "admin/entities/entity"
+VERSIONS_PER_PAGE = 25
+
+
+class HistoryPage(ModelAdmin):
+    """Three pages, each of which also a deleted entity type has."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<path:object_id>/history/compare/", view(self.compare_view), name="entities_entity_compare"),
+            path(
+                "<path:object_id>/history/<int:version_id>/restore/",
+                view(self.restore_view),
+                name="entities_entity_restore",
+            ),
+            *super().get_urls(),
+        ]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Every version with what it changed, newest first."""
+        entity = self._viewed(request, object_id)
+        history = History(unquote(object_id))
+        if entity is None and not history.ids:
+            raise Http404("There is no such entity type, and there never was.")
+        page = Paginator(history.ids, VERSIONS_PER_PAGE).get_page(request.GET.get("p"))
+        shown = list(page.object_list)
+        new, old = _chosen(request, history)
+        before = [history.before(shown[-1])] if shown else []
+        versions = history.load({*shown, new, old, *before})
+        context = {
+            "title": f"History of {history.code}",
+            "rows": [_row(versions, id_, history.before(id_)) for id_ in shown],
+            "page": page,
+            "page_numbers": list(page.paginator.get_elided_page_range(page.number)),
+            "new": new,
+            "old": old,
+            "elsewhere": [version for id_, version in versions.items() if id_ in (new, old) and id_ not in shown],
+            "restorable": _restorable(history, entity) if self._may_restore(request, entity) else (),
+        }
+        return self._answer(request, "object_history", history, entity, context | (extra_context or {}))
+
+    def compare_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The older and the newer of any two versions, beside each other."""
+        entity = self._viewed(request, object_id)
+        history = History(unquote(object_id))
+        ids = sorted(_id_of(request.GET.get(name)) for name in ("old", "new"))
+        versions = history.load(ids)
+        if any(id_ not in versions for id_ in ids):
+            raise Http404("This entity type has no such version.")
+        old, new = (versions[id_] for id_ in ids)
+        earlier, later = history.before(old.id), history.after(new.id)
+        context = {
+            "title": f"Versions {old.number} and {new.number} of {history.code}",
+            "sides": [old, new],
+            "differences": compare_fields(old.row, new.row, ALL_FIELDS),
+            "lines": compare_documents(old.row, new.row),
+            "earlier": f"?old={earlier}&new={old.id}" if earlier else "",
+            "later": f"?old={new.id}&new={later}" if later else "",
+            "restorable": _restorable(history, entity) if self._may_restore(request, entity) else (),
+        }
+        return self._answer(request, "compare_versions", history, entity, context)
+
+    def restore_view(self, request: HttpRequest, object_id: str, version_id: int) -> HttpResponse:
+        """What restoring would change; sent back, it is done, unless somebody else was quicker."""
+        if not self._may_restore(request, self._viewed(request, object_id)):
+            raise PermissionDenied
+        history = History(unquote(object_id))
+        version = history.load([version_id]).get(version_id)
+        if version is None:
+            raise Http404("This entity type has no such version.")
+        problems: list[str] = []
+        changed_meanwhile = False
+        if request.method == "POST":
+            try:
+                return self._restore(request, version, seen=request.POST.get("seen", ""))
+            except ChangedMeanwhile:
+                changed_meanwhile = True
+            except ValidationError as error:
+                problems = describe_problems(error)
+        entity = find_entity(history.code)
+        differences = compare_fields(entity, version.row, RESTORABLE)
+        context = {
+            "title": f"Restore version {version.number} of {history.code}",
+            "version": version,
+            "differences": differences,
+            "count": sum(difference.differs for difference in differences),
+            "problems": problems or problems_of(version),
+            "changed_meanwhile": changed_meanwhile,
+            "seen": mark_of(entity),
+        }
+        return self._answer(request, "restore_version", history, entity, context)
+
+    def _restore(self, request: HttpRequest, version: Version, *, seen: str) -> HttpResponse:
+        with transaction.atomic():
+            entity = find_entity(version.code)
+            changed = [each.name for each in compare_fields(entity, version.row, RESTORABLE) if each.differs]
+            if changed:
+                restored = restore_version(version, seen=seen)
+                done = f"Restored version {version.number}: {', '.join(changed)}."
+                (self.log_change if entity else self.log_addition)(request, restored, done)
+        made = date_format(version.made_ts, MOMENT)
+        if changed:
+            what = ", ".join(changed) if entity else "it is there again, with everything it had"
+            text = f"{version.row.label} was restored to version {version.number} of {made}: {what}."
+            self.message_user(request, text, messages.SUCCESS)
+        else:
+            text = f"{version.row.label} is already as in version {version.number} of {made}: nothing was changed."
+            self.message_user(request, text, messages.INFO)
+        return HttpResponseRedirect(reverse("admin:entities_entity_history", args=[quote(version.code)]))
+
+    def _viewed(self, request: HttpRequest, object_id: str) -> Entity | None:
+        entity = find_entity(unquote(object_id))
+        if not self.has_view_or_change_permission(request, entity):
+            raise PermissionDenied
+        return entity
+
+    def _may_restore(self, request: HttpRequest, entity: Entity | None) -> bool:
+        return self.has_change_permission(request, entity) if entity else self.has_add_permission(request)
+
+    def _answer(
+        self, request: HttpRequest, template: str, history: History, entity: Entity | None, context: dict[str, Any]
+    ) -> HttpResponse:
+        request.current_app = self.admin_site.name
+        common = {
+            **self.admin_site.each_context(request),
+            "subtitle": None,
+            "object": entity,
+            "opts": self.opts,
+            "code": history.code,
+            "is_deleted": entity is None,
+            "newest": history.ids[0] if history.ids else None,
+            "history_url": reverse("admin:entities_entity_history", args=[quote(history.code)]),
+            "compare_url": reverse("admin:entities_entity_compare", args=[quote(history.code)]),
+            "moment": MOMENT,
+        }
+        return TemplateResponse(request, f"{TEMPLATES}/{template}.html", common | context)
+
+
+def _row(versions: dict[int, Version], id_: int, before: int | None) -> dict[str, Any]:
+    """A version, with the fields it changed."""
+    version = versions[id_]
+    old = versions[before].row if before and not version.is_start else None
+    if version.is_deletion:
+        return {"version": version, "changes": []}
+    changes = compare_fields(old, version.row, RECORDED if old else RESTORABLE)
+    return {"version": version, "changes": [change for change in changes if change.differs]}
+
+
+def _chosen(request: HttpRequest, history: History) -> tuple[int | None, int | None]:
+    """The two versions to compare, newer and older: the newest two, unless the person chose others."""
+    default = dict(zip(("new", "old"), history.ids, strict=False))
+    asked = {name: _id_of(request.GET.get(name)) for name in ("new", "old")}
+    new, old = (asked[name] if asked[name] in history else default.get(name) for name in ("new", "old"))
+    return new, old
+
+
+def _restorable(history: History, entity: Entity | None) -> list[int]:
+    """Every version but the one that is there now."""
+    return history.ids[1:] if entity else history.ids
+
+
+def _id_of(text: str | None) -> int:
+    """The number in a query parameter; 0, which no version has, for anything else."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0

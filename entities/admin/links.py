@@ -1,0 +1,23 @@
+"""Links to entity types, as the admin's pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib.admin.utils import quote
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+
+def change_url(code: str) -> str:
+    """The form of an entity type."""
+    return reverse("admin:entities_entity_change", args=[quote(code)])
+
+
+def draw_chips(codes: Iterable[str]) -> SafeString:
+    """A small link for each code, in order."""
+    chips = format_html_join(
+        "", '<a class="entity-chip" href="{}">{}</a>', ((change_url(code), code) for code in codes)
+    )
+    return format_html('<span class="entity-chips">{}</span>', chips) if chips else SafeString("-")

@@ -1,0 +1,133 @@
+"""The list of entity types: its columns, filters and order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.views.main import ORDER_VAR
+from django.core.exceptions import PermissionDenied
+from django.forms import BaseModelFormSet, ModelForm, Script, modelformset_factory
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from cache_layer.writes import hold_entries
+from entities.admin.columns import (
+    add_what_else_is_known,
+    draw_cache_state,
+    draw_children,
+    draw_last_change,
+    draw_switch,
+)
+from entities.admin.list_requests import ListRequests
+from entities.admin.ordering import reorder_entities
+from entities.cache_states import CacheState, Kind
+from entities.filters import HasChildrenFilter, HasParentsFilter
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+from entities.widgets import draw_icon
+
+if TYPE_CHECKING:
+    EntityModelForm = ModelForm[Entity]
+    EntityFormSet = BaseModelFormSet[Entity, EntityModelForm]
+else:
+    EntityModelForm, EntityFormSet = ModelForm, BaseModelFormSet
+
+NEW_ORDER = "_order"
+"""The field in which the list's script sends the codes shown, in their new order."""
+
+
+class ReorderFormSet(EntityFormSet):
+    """The list's editable column. Every changed row is held at once, so saving many of them waits only once."""
+
+    def hold_changed_rows(self) -> None:
+        changed = [(ENTITY, form.instance.pk) for form in self.forms if form.has_changed()]
+        hold_entries([*changed, (ENTITY_TYPES, "")], using=self.get_queryset().db)
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        form.formset = self
+
+
+class ListPage(ListRequests):
+    """The list, which keeps itself up to date and can be put in another order."""
+
+    list_display = ("name", "code", "children", "active", "cache", "changed")
+    list_display_links = ("name",)
+    list_filter = ("active_flag", HasChildrenFilter, HasParentsFilter)
+    list_fullwidth = True
+    list_before_template = "admin/entities/entity/list_state.html"
+    ordering_field = "display_order"
+    hide_ordering_field = True
+    search_fields = ("code", "label", "label_plural")
+    search_help_text = "Search in labels, plurals and codes"
+
+    class Media:
+        css = {"all": ("entities/list.css",)}  # noqa: RUF012 - Django's own way
+        js = (Script("entities/list.js", defer=True),)
+
+    @admin.display(description="Label", ordering="label")
+    def name(self, entity: Entity) -> SafeString:
+        return format_html('<span class="entity-name">{}{}</span>', draw_icon(entity.icon), entity.label)
+
+    @admin.display(description="Children")
+    def children(self, entity: Entity) -> SafeString:
+        return draw_children(entity.child_entity_codes)
+
+    @admin.display(description="Active", ordering="active_flag")
+    def active(self, entity: Any) -> SafeString:
+        return draw_switch(entity, may_change=getattr(entity, "may_change", False))
+
+    @admin.display(description="Cache")
+    def cache(self, entity: Any) -> SafeString:
+        return draw_cache_state(entity.code, getattr(entity, "cache_state", CacheState(Kind.UNKNOWN)))
+
+    @admin.display(description="Last change", ordering="modified_ts")
+    def changed(self, entity: Any) -> SafeString:
+        return draw_last_change(entity, getattr(entity, "newest_version", None))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """As Django's; its rows know their cache state and newest version, whatever their number."""
+        changelist: Any = super().get_changelist_instance(request)
+        if "action" in request.POST or NEW_ORDER in request.POST:
+            return changelist  # no row is shown
+        may_change = self.has_change_permission(request)
+        rows = add_what_else_is_known(changelist.result_list)
+        for entity in rows:
+            entity.may_change = may_change
+        changelist.sorted_otherwise = ORDER_VAR in changelist.params
+        changelist.may_reorder = may_change and not changelist.sorted_otherwise
+        changelist.may_not_reorder_so = may_change and changelist.sorted_otherwise
+        changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
+        changelist.cache_unknown = any(entity.cache_state.kind is Kind.UNKNOWN for entity in rows)
+        return changelist
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST" and NEW_ORDER in request.POST and "_save" in request.POST:
+            return self._save_order(request)
+        return super().changelist_view(request, extra_context)
+
+    def _save_order(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        changed = reorder_entities(request.POST[NEW_ORDER].split(","))
+        if changed and request.user.pk:
+            LogEntry.objects.log_actions(
+                request.user.pk, changed, CHANGE, change_message=[{"changed": {"fields": ["Display order"]}}]
+            )
+        done = "The new order is saved." if changed else "The order is as it was."
+        self.message_user(request, done, messages.SUCCESS if changed else messages.INFO)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> type[EntityFormSet]:
+        return modelformset_factory(
+            self.model,
+            self.get_changelist_form(request, form=ModelForm),
+            formset=ReorderFormSet,
+            extra=0,
+            fields=[self.ordering_field],
+            formfield_callback=lambda field, **options: self.formfield_for_dbfield(field, request=request, **options),
+            **kwargs,
+        )

@@ -1,0 +1,80 @@
+"""What the list's script asks of the server: cache states, and flipping the active switch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from entities.cache_states import read_cache_states
+from entities.changes import change_entity
+from entities.codes import is_code
+from entities.models import Entity
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Entity]
+else:
+    from unfold.admin import ModelAdmin
+
+MOST_STATES = 200
+
+
+class ListRequests(ModelAdmin):
+    """JSON views beside the list."""
+
+    def get_urls(self) -> list[Any]:
+        views = (
+            ("cache-states/", self.cache_states_view, "entities_entity_cache_states"),
+            ("switch/", self.switch_view, "entities_entity_switch"),
+        )
+        own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in views]
+        return [*own, *super().get_urls()]
+
+    @method_decorator([require_GET, never_cache])
+    def cache_states_view(self, request: HttpRequest) -> JsonResponse:
+        """What Redis has of `codes` (with commas between them) now."""
+        if not self.has_view_permission(request):
+            return _refuse("You may not see entity types.", 403)
+        codes = [code for code in request.GET.get("codes", "").split(",") if is_code(code)]
+        if len(codes) > MOST_STATES:
+            return _refuse(f"At most {MOST_STATES} codes at once.", 400)
+        states = read_cache_states(codes)
+        return JsonResponse({"states": {code: asdict(state) for code, state in states.items()}})
+
+    @method_decorator(require_POST)
+    def switch_view(self, request: HttpRequest) -> JsonResponse:
+        """Activate (`active` is `true`) or deactivate (`false`) the entity type `code`."""
+        if not self.has_change_permission(request):
+            return _refuse("You may not change entity types.", 403)
+        active = {"true": True, "false": False}.get(request.POST.get("active", ""))
+        if active is None:
+            return _refuse("Say whether it is to be active: true or false.", 400)
+        switched: list[Entity] = []
+
+        def note_change(row: Entity) -> None:
+            if row.active_flag != active:
+                switched.append(row)
+
+        try:
+            entity = change_entity(request.POST.get("code", ""), {"active_flag": active}, note_change)
+        except Entity.DoesNotExist:
+            return _refuse("This entity type was deleted meanwhile.", 404)
+        except ValidationError as error:
+            return _refuse(" ".join(error.messages), 409)
+        if switched and request.user.pk:
+            LogEntry.objects.log_actions(
+                request.user.pk, switched, CHANGE, change_message=[{"changed": {"fields": ["Active"]}}]
+            )
+        return JsonResponse({"code": entity.code, "active": entity.active_flag})
+
+
+def _refuse(reason: str, status: int) -> JsonResponse:
+    return JsonResponse({"detail": reason}, status=status)

@@ -1,0 +1,169 @@
+"""The map of entity types: a picture of their links, and lists of what stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+
+from entities.admin.links import change_url, draw_chips
+from entities.models import Entity
+from entities.type_map import MapType, Picture, Show, TypeMap, read_type_map
+from entities.widgets import draw_icon
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Entity]
+else:
+    from unfold.admin import ModelAdmin
+
+LISTED = 50
+"""How many types one list beside the picture names."""
+
+
+class MapForm(forms.Form):
+    """What to draw: `?show=active`, `?around=project&levels=2`."""
+
+    around = forms.CharField(max_length=100, required=False)
+    levels = forms.IntegerField(min_value=1, max_value=4, required=False)
+    show = forms.ChoiceField(choices=Show.choices, required=False)
+
+    def __init__(self, type_map: TypeMap, data: Any) -> None:
+        super().__init__(data)
+        self.type_map = type_map
+
+    def clean_around(self) -> str:
+        text = self.cleaned_data["around"]
+        code = self.type_map.find(text) if text else ""
+        if code is None:
+            raise forms.ValidationError("No entity type is called “%(text)s”.", params={"text": text})
+        return code
+
+    def clean_levels(self) -> int:
+        return self.cleaned_data["levels"] or 2
+
+    def clean_show(self) -> Show:
+        return Show(self.cleaned_data["show"] or Show.ALL)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One type in the picture, and its row in the table."""
+
+    type: MapType
+    url: str
+    icon: SafeString
+    drawn_children: str
+    parents: SafeString
+    children: SafeString
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A list beside the picture: its title, what it means, and the types with those that list them, if that matters."""
+
+    title: str
+    meaning: str
+    types: list[tuple[str, str, SafeString]]
+    count: int
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.types)
+
+
+class MapPage(ModelAdmin):
+    """The page at `map/`; `actions_list` puts its button on the list."""
+
+    @action(description="Map", url_path="map", icon="account_tree", permissions=["view"])  # type: ignore[untyped-decorator] # unfold has no types
+    def map(self, request: HttpRequest) -> TemplateResponse:
+        type_map = read_type_map()
+        form = MapForm(type_map, request.GET)
+        valid = form.is_valid()
+        asked: dict[str, Any] = form.cleaned_data if valid else {"show": Show.ALL, "levels": 2, "around": ""}
+        picture = type_map.draw(**asked)
+        context = {
+            **self.admin_site.each_context(request),
+            "model_admin": self,
+            "title": "Map",
+            "form": form,
+            "type_map": type_map,
+            "picture": picture,
+            "middle": type_map.types.get(picture.around),
+            "levels": asked["levels"],
+            "whole": len(picture.codes) == len(type_map.types),
+            "nodes": _nodes(type_map, picture),
+            "findings": _findings(type_map),
+            "choices": _choices(type_map, asked["show"]),
+            "nearer": _address(around=picture.around, levels=asked["levels"] - 1, show=asked["show"]),
+            "further": _address(around=picture.around, levels=asked["levels"] + 1, show=asked["show"]),
+        }
+        status = HTTPStatus.OK if valid else HTTPStatus.BAD_REQUEST
+        return TemplateResponse(request, "admin/entities/entity/map.html", context, status=status)
+
+
+def _nodes(type_map: TypeMap, picture: Picture) -> list[Node]:
+    drawn = set(picture.codes)
+    return [
+        Node(
+            each,
+            change_url(each.code),
+            draw_icon(each.icon),
+            " ".join(code for code in each.children if code in drawn),
+            draw_chips(each.parents),
+            draw_chips(each.children),
+        )
+        for each in map(type_map.types.__getitem__, picture.codes)
+    ]
+
+
+def _findings(type_map: TypeMap) -> list[Finding]:
+    return [
+        _finding("Roots", "Children of no other type", type_map.roots),
+        _finding("Leaves", "Without children", type_map.leaves),
+        _finding("Orphans", "Neither parent nor child", type_map.orphans),
+        _finding("Inactive children", "Inactive, and still listed by others", type_map.inactive_children, parents=True),
+        Finding(
+            "Missing codes",
+            "Listed as children, but no entity types",
+            [(code, "", draw_chips(parents)) for code, parents in list(type_map.missing.items())[:LISTED]],
+            len(type_map.missing),
+        ),
+    ]
+
+
+def _finding(title: str, meaning: str, types: list[MapType], *, parents: bool = False) -> Finding:
+    shown: Iterable[MapType] = types[:LISTED]
+    return Finding(
+        title,
+        meaning,
+        [(each.code, each.label, draw_chips(each.other_parents) if parents else SafeString()) for each in shown],
+        len(types),
+    )
+
+
+def _choices(type_map: TypeMap, chosen: Show) -> list[dict[str, Any]]:
+    """The links above the picture, each with how many types it is about."""
+    inactive = len(type_map.inactive)
+    counts = {
+        Show.ALL: len(type_map.types),
+        Show.ACTIVE: len(type_map.types) - inactive,
+        Show.INACTIVE: inactive,
+        Show.ORPHANS: len(type_map.orphans),
+    }
+    return [
+        {"label": show.label, "count": count, "address": _address(show=show), "chosen": show == chosen}
+        for show, count in counts.items()
+    ]
+
+
+def _address(**query: Any) -> str:
+    return f"?{urlencode(query)}"

@@ -1,0 +1,47 @@
+"""The audit log of the cache, to be read: rows are added by what people do, and by nobody's hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from entities.models import CacheOperation
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[CacheOperation]
+else:
+    from unfold.admin import ModelAdmin
+
+
+@admin.register(CacheOperation)
+class CacheOperationAdmin(ModelAdmin):
+    """Who did what with the cache, when, from where and why."""
+
+    list_display = ("done_ts", "username", "origin", "operation", "shown_subject", "reason", "result")
+    list_filter = ("operation", "origin", "done_ts", "username")
+    list_fullwidth = True
+    search_fields = ("username", "subject", "reason", "result")
+    search_help_text = "Search in users, codes, reasons and results"
+    date_hierarchy = "done_ts"
+    actions = None
+
+    @admin.display(description="Subject", ordering="subject")
+    def shown_subject(self, operation: CacheOperation) -> str:
+        return operation.subject if len(operation.subject) <= 60 else f"{operation.subject[:57]}..."
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("entities.view_cache")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

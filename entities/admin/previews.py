@@ -1,0 +1,124 @@
+"""What an entity type would be if its form were saved as it is: the document, and the tabs of a screen."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from entities.codes import is_code
+from entities.documents import EntityDocument, document_of, encode_entity
+from entities.models import Entity
+from entities.widgets import draw_icon
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member of the document as JSON; `before` is what is stored, if that is something else."""
+
+    name: str
+    text: str
+    before: str | None
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One child; `hidden` says why a screen would not show it."""
+
+    code: str
+    label: str
+    drawing: SafeString
+    hidden: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """
+    All of it.
+
+    Attributes:
+        errors: field labels with what is wrong; those fields are shown as they are stored.
+        stored: whether there is such an entity type already.
+    """
+
+    label: str
+    drawing: SafeString
+    active: bool
+    members: Sequence[Member]
+    tabs: Sequence[Tab]
+    errors: Sequence[tuple[str, str]]
+    stored: bool
+
+    @property
+    def differs(self) -> bool:
+        return any(member.differs for member in self.members)
+
+
+def preview_form(form: Any) -> Preview:
+    """What saving this form would make; for a form without data, what is stored."""
+    form.is_valid()
+    entity: Entity = form.instance
+    stored = None if entity._state.adding else Entity.objects.filter(pk=entity.pk).first()
+    document = _document_to_be(entity, changed=form.is_bound and form.has_changed())
+    return Preview(
+        entity.label,
+        draw_icon(entity.icon),
+        entity.active_flag,
+        list(_members(document, document_of(stored) if stored else None)),
+        _tabs(entity),
+        [(_label(form, name), text) for name, texts in form.errors.items() for text in texts],
+        stored is not None,
+    )
+
+
+def _document_to_be(entity: Entity, *, changed: bool) -> EntityDocument:
+    """The document that programs would get; its times are those of saving it now."""
+    now = timezone.now()
+    saved = copy.copy(entity)
+    saved.entity_type = entity.entity_type or entity.code
+    if entity._state.adding:
+        saved.created_ts = now
+    if changed or entity._state.adding:
+        saved.modified_ts = now
+    return document_of(saved)
+
+
+def _members(document: EntityDocument, stored: EntityDocument | None) -> list[Member]:
+    before = _as_json(stored) if stored else {}
+    return [
+        Member(
+            name, text, before.get(name) if text != before.get(name) else None, bool(before) and text != before[name]
+        )
+        for name, text in _as_json(document).items()
+    ]
+
+
+def _as_json(document: EntityDocument) -> dict[str, str]:
+    """Each member's own bytes, in order, with spaces after commas."""
+    members = msgspec.json.decode(encode_entity(document), type=dict[str, msgspec.Raw])
+    return {name: msgspec.json.format(bytes(value), indent=0).decode() for name, value in members.items()}
+
+
+def _tabs(entity: Entity) -> list[Tab]:
+    codes = entity.child_entity_codes
+    found = Entity.objects.in_bulk([code for code in codes if is_code(code)])
+    if entity.code:
+        found[entity.code] = entity
+    return [_tab(code, found.get(code)) for code in codes]
+
+
+def _tab(code: str, child: Entity | None) -> Tab:
+    if child is None:
+        return Tab(code, code, SafeString(), "there is no such type")
+    hidden = "" if child.active_flag else "inactive"
+    return Tab(code, child.label_plural or child.label, draw_icon(child.icon, size=16), hidden)
+
+
+def _label(form: Any, name: str) -> str:
+    return str(form[name].label) if name in form.fields else ""

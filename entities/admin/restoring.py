@@ -1,0 +1,87 @@
+"""Making an entity type again what it was in an earlier version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, router
+from django.utils import timezone
+
+from cache_layer.writes import writing
+from entities.admin.differences import RESTORABLE, field_name
+from entities.admin.versions import Version
+from entities.changes import change_entity
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+
+
+class ChangedMeanwhile(Exception):
+    """The entity type is not what the person was shown any more."""
+
+
+def mark_of(entity: Entity | None) -> str:
+    """Tells one state of an entity type from another; empty for a deleted one."""
+    return entity.modified_ts.isoformat() if entity else ""
+
+
+def problems_of(version: Version) -> list[str]:
+    """Why this version would be refused today, in words for people."""
+    try:
+        _validate(version)
+    except ValidationError as error:
+        return describe_problems(error)
+    return []
+
+
+def describe_problems(error: ValidationError) -> list[str]:
+    """A sentence or two for each field."""
+    return [f"{field_name(field)}: {' '.join(texts)}" for field, texts in error.message_dict.items()]
+
+
+def restore_version(version: Version, *, seen: str) -> Entity:
+    """
+    Set every field to this version's, except the code and when it was created; add the type again if it was deleted.
+
+    Args:
+        seen: what `mark_of` gave for the state that the person was shown.
+    Raises:
+        ChangedMeanwhile: it has another state now.
+        ValidationError: the version is not valid today, for example because a child was deleted.
+    """
+    _validate(version)
+
+    def require_seen(entity: Entity) -> None:
+        if mark_of(entity) != seen:
+            raise ChangedMeanwhile
+
+    if not seen:
+        return _add_again(version)
+    try:
+        return change_entity(version.code, _values_of(version), require_seen)
+    except Entity.DoesNotExist as error:
+        raise ChangedMeanwhile from error
+
+
+def _add_again(version: Version) -> Entity:
+    entity = Entity(
+        code=version.code,
+        created_ts=version.row.created_ts,
+        modified_ts=timezone.now(),
+        **_values_of(version),
+    )
+    try:
+        with writing([(ENTITY, entity.code), (ENTITY_TYPES, "")], using=router.db_for_write(Entity)):
+            entity.save_base(raw=True, force_insert=True)  # `save` would set created_ts to now
+    except IntegrityError as error:  # somebody else added it, or deleted one of its children
+        raise ChangedMeanwhile from error
+    return entity
+
+
+def _values_of(version: Version) -> dict[str, Any]:
+    return {field: getattr(version.row, field) for field in RESTORABLE}
+
+
+def _validate(version: Version) -> None:
+    """As the form does; that the code is free or taken is known when it is written."""
+    Entity(code=version.code, **_values_of(version)).full_clean(validate_unique=False)

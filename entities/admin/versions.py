@@ -1,0 +1,116 @@
+"""The versions of an entity type, also of a deleted one: what it was, who made it so and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.contrib.admin.utils import quote
+from django.urls import reverse
+
+from entities.codes import is_code
+from entities.models import Entity
+
+WHAT_HAPPENED = {"insert": "Added", "update": "Changed", "delete": "Deleted", "first": "First known"}
+ORIGINS = {"admin": "Admin", "api": "API", "command": "Command"}
+IN_SQL = "SQL"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version. `row` has the fields of `Entity`, as they were; those of a deletion are the last ones."""
+
+    number: int
+    row: Any
+
+    def __str__(self) -> str:
+        return f"Version {self.number}"
+
+    @property
+    def id(self) -> int:
+        return int(self.row.pgh_id)
+
+    @property
+    def code(self) -> str:
+        return str(self.row.code)
+
+    @property
+    def made_ts(self) -> datetime:
+        made: datetime = self.row.pgh_created_at
+        return made
+
+    @property
+    def what(self) -> str:
+        return WHAT_HAPPENED.get(self.row.pgh_label, str(self.row.pgh_label))
+
+    @property
+    def is_deletion(self) -> bool:
+        return bool(self.row.pgh_label == "delete")
+
+    @property
+    def is_start(self) -> bool:
+        """Whether there was nothing before it, or nothing is known of it."""
+        return self.row.pgh_label in ("insert", "first")
+
+    @property
+    def origin(self) -> str:
+        """Where it was changed: `Admin`, `API`, `Command`, or `SQL` past all of them; nothing if nobody knows."""
+        if self.row.pgh_label == "first":
+            return ""
+        if self.row.pgh_context is None:
+            return IN_SQL
+        return ORIGINS.get(self._noted("source"), "Other")
+
+    @property
+    def who(self) -> str:
+        return self._noted("username")
+
+    @property
+    def command(self) -> str:
+        return self._noted("command")
+
+    @property
+    def restore_url(self) -> str:
+        return reverse("admin:entities_entity_restore", args=[quote(self.code), self.id])
+
+    def _noted(self, name: str) -> str:
+        noted = self.row.pgh_context
+        return str(noted.get(name) or "") if isinstance(noted, dict) else ""
+
+
+class History:
+    """Every version of one entity type, newest first; two queries, however many there are."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self._events = apps.get_model("entities", "EntityEvent")._default_manager.filter(pgh_obj_id=code)
+        newest_first = self._events.order_by("-pgh_id").values_list("pgh_id", flat=True)
+        self.ids: list[int] = list(newest_first) if is_code(code) else []
+        self._places = {id_: place for place, id_ in enumerate(self.ids)}
+
+    def __contains__(self, id_: int | None) -> bool:
+        return id_ in self._places
+
+    def load(self, ids: Iterable[int | None]) -> dict[int, Version]:
+        """These versions by id, newest first; those of other entity types are left out."""
+        known = [id_ for id_ in ids if id_ in self]
+        rows = self._events.filter(pgh_id__in=known).order_by("-pgh_id")
+        return {row.pgh_id: Version(len(self.ids) - self._places[row.pgh_id], row) for row in rows}
+
+    def before(self, id_: int) -> int | None:
+        """The version before this one."""
+        place = self._places[id_] + 1
+        return self.ids[place] if place < len(self.ids) else None
+
+    def after(self, id_: int) -> int | None:
+        """The version after this one."""
+        place = self._places[id_]
+        return self.ids[place - 1] if place else None
+
+
+def find_entity(code: str) -> Entity | None:
+    """The entity type as it is now; None if there is none, or never can be."""
+    return Entity.objects.filter(code=code).first() if is_code(code) else None

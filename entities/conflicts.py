@@ -1,0 +1,170 @@
+"""Two people edit the same entity type: what the second started from, and what each of them changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from django.apps import apps
+from django.core.exceptions import ValidationError
+
+from entities.models import Entity
+
+STARTED_FROM = "started_from"
+"""The hidden field with the version that a form was made from."""
+
+
+class FormValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a form shows of an entity type, and of which moment."""
+
+    modified_ts: str
+    label: str
+    label_plural: str
+    icon: str
+    child_entity_codes: list[str]
+    active_flag: bool
+    display_order: int
+    entity_type: str
+
+    @classmethod
+    def of(cls, entity: Entity) -> FormValues:
+        values = {name: getattr(entity, name) for name in cls.__struct_fields__ if name != "modified_ts"}
+        return cls(modified_ts=entity.modified_ts.isoformat(), **values)
+
+    @classmethod
+    def parse(cls, text: str) -> FormValues:
+        """
+        What `dump` wrote.
+
+        Raises:
+            ValidationError: it is something else.
+        """
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+            raise ValidationError("This page is not complete. Open it again.", code="started_from") from error
+
+    def dump(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    def values(self) -> dict[str, Any]:
+        """Its fields without the time; what is the same in them is the same to a form."""
+        values = msgspec.structs.asdict(self)
+        del values["modified_ts"]
+        return values
+
+
+class ChangedMeanwhile(Exception):
+    """The row is not the one that the form was checked with; `started_from` is the version the form was made from."""
+
+    def __init__(self, started_from: str) -> None:
+        super().__init__("Somebody else changed or deleted it since the form was checked.")
+        self.started_from = started_from
+
+
+class Verdict(StrEnum):
+    """Who changed a field."""
+
+    THEIRS = "theirs"
+    YOURS = "yours"
+    SAME = "same"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field that somebody changed, as people read it; `..._sent` are as its input would have them."""
+
+    name: str
+    label: str
+    verdict: Verdict
+    before: str
+    now: str
+    wanted: str
+    now_sent: str
+    wanted_sent: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What changed since a form was made. `author` is who changed it last."""
+
+    author: str
+    differences: tuple[Difference, ...]
+
+    def names(self, verdict: Verdict) -> list[str]:
+        return [each.name for each in self.differences if each.verdict is verdict]
+
+
+def find_conflict(form: Any, before: FormValues, now: FormValues) -> Conflict | None:
+    """How a bound form differs from the version it was made from and from the row; None if the row is that version."""
+    old, new = before.values(), now.values()
+    if old == new:
+        return None
+    differences = []
+    for name in form.fields:
+        if name not in old:
+            continue
+        field, sent = form.fields[name], form[name].data
+        theirs, yours = old[name] != new[name], field.has_changed(old[name], sent)
+        if theirs or yours:
+            same = theirs and yours and not field.has_changed(new[name], sent)
+            verdict = Verdict.SAME if same else _verdict(theirs=theirs, yours=yours)
+            differences.append(
+                Difference(
+                    name,
+                    label=form[name].label,
+                    verdict=verdict,
+                    before=describe_value(old[name]),
+                    now=describe_value(new[name]),
+                    wanted=describe_value(sent),
+                    now_sent=as_text(new[name]),
+                    wanted_sent=as_text(sent),
+                )
+            )
+    return Conflict(describe_author(form.instance.pk), tuple(differences))
+
+
+def merge(data: Any, conflict: Conflict, now: FormValues) -> Any:
+    """What was sent, with what only others changed taken over."""
+    merged, values = data.copy(), now.values()
+    for name in conflict.names(Verdict.THEIRS):
+        value = values[name]
+        if value is False:
+            merged.pop(name, None)  # a box that is not ticked is not sent
+        else:
+            merged[name] = as_text(value)
+    return merged
+
+
+def describe_value(value: Any) -> str:
+    """A field's value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return as_text(value) or "(empty)"
+
+
+def describe_author(code: str) -> str:
+    """`ann, in the admin`, of whoever changed an entity type last."""
+    events = apps.get_model("entities", "EntityEvent")._default_manager
+    event: Any = events.filter(pgh_obj_id=code).order_by("-pgh_id").first()
+    context: Mapping[str, Any] = (event.pgh_context if event else None) or {}
+    places = {"admin": "in the admin", "api": "through the API", "command": "by a command"}
+    place = places.get(context.get("source", ""), "directly in the database")
+    return f"{context.get('username') or 'Somebody'}, {place}"
+
+
+def _verdict(*, theirs: bool, yours: bool) -> Verdict:
+    if theirs and yours:
+        return Verdict.BOTH
+    return Verdict.THEIRS if theirs else Verdict.YOURS
+
+
+def as_text(value: Any) -> str:
+    """A field's value as its input would have it; of a tick box `on` or nothing."""
+    if isinstance(value, bool):
+        return "on" if value else ""
+    return ", ".join(value) if isinstance(value, list) else str("" if value is None else value)

@@ -1,0 +1,72 @@
+"use strict";
+
+/**
+ * Ask an address every few seconds, less often while it fails and not at all while nobody looks.
+ *
+ * `cachePolling.start(ask, everyMs)`: `ask` fetches and shows, and throws if it can't.
+ */
+const cachePolling = (() => {
+    const EVERY_MS = 5000;
+    const LONGEST_MS = 60000;
+
+    function sayLost(error, waitMs) {
+        const lost = document.querySelector("[data-lost]");
+        if (!lost) {
+            return;
+        }
+        lost.hidden = !error;
+        lost.textContent = error
+            ? `Lost contact with the server (${error.message}): what is shown may be old. Trying again in ${Math.round(waitMs / 1000)} s.`
+            : "";
+    }
+
+    function start(ask, everyMs = EVERY_MS) {
+        let failures = 0;
+        let timer = 0;
+        let asking = null;
+
+        async function askNow() {
+            clearTimeout(timer);
+            asking ??= (async () => {
+                try {
+                    await ask();
+                    failures = 0;
+                    sayLost(null);
+                } catch (error) {
+                    failures += 1;
+                    sayLost(error, wait());
+                }
+            })();
+            await asking;
+            asking = null;
+            plan();
+        }
+
+        const wait = () => Math.min(everyMs * 2 ** failures, LONGEST_MS);
+
+        function plan() {
+            clearTimeout(timer);
+            if (!document.hidden) {
+                timer = setTimeout(askNow, wait());
+            }
+        }
+
+        document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : askNow()));
+        document.addEventListener("cache:acted", askNow);
+        plan();
+    }
+
+    /** The answer of an address; an error if it is none, or the login page. */
+    async function get(url, headers = {}) {
+        const response = await fetch(url, {headers, signal: AbortSignal.timeout(15000)});
+        if (response.redirected) {
+            throw new Error("you are logged out");
+        }
+        if (!response.ok) {
+            throw new Error(`it answered ${response.status}`);
+        }
+        return response;
+    }
+
+    return {start, get};
+})();

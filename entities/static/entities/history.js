@@ -1,0 +1,24 @@
+/* Of the versions to compare, only an older one can be chosen as the older: the others' buttons are disabled. */
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+    const form = document.querySelector("[data-history]");
+    if (!form) return;
+    const olds = [...form.querySelectorAll("input[name=old]")];
+    const news = [...form.querySelectorAll("input[name=new]")];
+
+    const offerOnlyOlder = () => {
+        const chosen = (radios) => Number(radios.find((radio) => radio.checked)?.value);
+        const [old, new_] = [chosen(olds), chosen(news)];
+        for (const radio of olds) radio.disabled = Number(radio.value) >= new_;
+        for (const radio of news) radio.disabled = Number(radio.value) <= old;
+        for (const radio of [...olds, ...news]) {
+            const row = radio.closest("tr");
+            row.classList.toggle("history-chosen", row.querySelector("input:checked") !== null);
+        }
+    };
+
+    form.addEventListener("change", offerOnlyOlder);
+    window.addEventListener("pageshow", offerOnlyOlder); // a browser going back keeps what was chosen
+    offerOnlyOlder();
+});

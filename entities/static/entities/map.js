@@ -1,0 +1,230 @@
+"use strict";
+
+// The map of entity types: dagre gives each a place, Panzoom moves the whole, and this draws the links between them.
+(() => {
+    const WIDTH = 174;
+    const HEIGHT = 46;
+    const GAP = 14;
+    const READABLE = 0.75;
+    const STEP = 80;
+
+    const view = document.querySelector(".map-view");
+    const canvas = view.querySelector(".map-canvas");
+    const drawing = view.querySelector(".map-links");
+    const status = document.querySelector(".map-status");
+    const search = document.getElementById("map-around");
+    const nodes = new Map([...view.querySelectorAll(".map-node")].map((node) => [node.dataset.code, node]));
+    const links = [...nodes].flatMap(([code, node]) =>
+        node.dataset.children.split(" ").filter(Boolean).map((child) => ({ parent: code, child, path: null })));
+    const places = new Map(); // the middle of each node
+    const columns = new Set(); // and where those that are linked have it across
+    if (!nodes.size) return;
+
+    /** Give every node a place, parents left of their children and orphans below; how far it reaches. */
+    function layOut() {
+        const graph = new dagre.graphlib.Graph();
+        graph.setGraph({ rankdir: "LR", ranker: "tight-tree", acyclicer: "greedy", nodesep: 8, ranksep: 26, edgesep: 4,
+            marginx: 20, marginy: 24 });
+        const linked = new Set(links.filter(({ parent, child }) => parent !== child)
+            .flatMap(({ parent, child }) => [parent, child]));
+        for (const code of linked) graph.setNode(code, { width: WIDTH, height: HEIGHT });
+        for (const { parent, child } of links) if (parent !== child) graph.setEdge(parent, child, {});
+        let { top, width, height } = { top: 0, width: 0, height: 20 };
+        if (linked.size) {
+            dagre.layout(graph);
+            ({ width, height } = graph.graph());
+            const bends = graph.edges().flatMap((edge) => graph.edge(edge).points.map(({ y }) => y));
+            top = Math.min(top, ...bends.map((y) => y - 20)); // dagre's size has the nodes, not the links around them
+            height = Math.max(height, ...bends.map((y) => y + 20));
+        }
+        for (const code of linked) {
+            places.set(code, graph.node(code));
+            columns.add(Math.round(graph.node(code).x));
+        }
+
+        const orphans = [...nodes.keys()].filter((code) => !linked.has(code));
+        const across = Math.max(Math.floor((width - 40) / (WIDTH + GAP)), Math.ceil(Math.sqrt(orphans.length)), 1);
+        orphans.forEach((code, index) => places.set(code, {
+            x: 20 + WIDTH / 2 + (index % across) * (WIDTH + GAP),
+            y: height + HEIGHT / 2 + Math.floor(index / across) * (HEIGHT + 2 * GAP),
+        }));
+        if (orphans.length) {
+            width = Math.max(width, 40 + Math.min(orphans.length, across) * (WIDTH + GAP) - GAP);
+            height += Math.ceil(orphans.length / across) * (HEIGHT + 2 * GAP);
+        }
+        for (const link of links) drawLink(link, link.parent === link.child ? [] : graph.edge(link.parent, link.child).points);
+        for (const [code, { x, y }] of places) {
+            nodes.get(code).parentElement.style.transform = `translate(${x - WIDTH / 2}px, ${y - HEIGHT / 2}px)`;
+        }
+        return { top, width, height };
+    }
+
+    /** From side to side by dagre's points: straight past other nodes, curved between them; dashed if it runs back. */
+    function drawLink(link, points) {
+        const from = places.get(link.parent);
+        const to = places.get(link.child);
+        const back = to.x <= from.x;
+        const side = back ? -WIDTH / 2 : WIDTH / 2;
+        let course;
+        if (link.parent === link.child) {
+            course = `M${from.x + WIDTH / 2 - 34} ${from.y - HEIGHT / 2}c0 -18 26 -18 26 0`;
+        } else {
+            const passed = points.slice(1, -1).filter(({ x }) => columns.has(Math.round(x)));
+            const stops = [{ x: from.x + side, y: from.y },
+                ...passed.flatMap(({ x, y }) => [{ x: x - side, y }, { x: x + side, y }]), { x: to.x - side, y: to.y }];
+            course = stops.map(({ x, y }, index) => {
+                if (!index) return `M${x} ${y}`;
+                const middle = (stops[index - 1].x + x) / 2;
+                return `C${middle} ${stops[index - 1].y} ${middle} ${y} ${x} ${y}`;
+            }).join("");
+        }
+        link.path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+        link.path.setAttribute("d", course);
+        link.path.setAttribute("marker-end", "url(#map-arrow)");
+        link.path.classList.toggle("is-back", back);
+        drawing.append(link.path);
+    }
+
+    view.classList.add("is-drawn");
+    const size = layOut();
+    for (const element of [canvas, drawing]) {
+        element.style.width = `${size.width}px`;
+        element.style.height = `${size.height}px`;
+    }
+
+    // --- Moving: Panzoom's pan is in the canvas's own units, from its middle ---
+
+    const panzoom = Panzoom(canvas, { canvas: true, cursor: "grab", overflow: "clip", minScale: 0.05, maxScale: 2.5 });
+    const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+    function centre({ x, y }, scale, animate = smooth) {
+        panzoom.zoom(scale, { animate });
+        panzoom.pan((view.clientWidth - size.width) / 2 / scale + size.width / 2 - x,
+            (view.clientHeight - size.height) / 2 / scale + size.height / 2 - y, { animate });
+    }
+
+    function showAll(animate = smooth) {
+        centre({ x: size.width / 2, y: (size.top + size.height) / 2 }, wholeScale(), animate);
+    }
+
+    function wholeScale() {
+        return Math.min(view.clientWidth / size.width, view.clientHeight / (size.height - size.top), 1);
+    }
+
+    function showNode(code) {
+        centre(places.get(code), Math.max(panzoom.getScale(), READABLE));
+    }
+
+    function zoom(factor) {
+        const { left, top } = view.getBoundingClientRect();
+        panzoom.zoomToPoint(panzoom.getScale() * factor,
+            { clientX: left + view.clientWidth / 2, clientY: top + view.clientHeight / 2 });
+    }
+
+    function move(x, y) {
+        panzoom.pan(x / panzoom.getScale(), y / panzoom.getScale(), { relative: true, animate: smooth });
+    }
+
+    const keys = {
+        "+": () => zoom(1.3), "=": () => zoom(1.3), "-": () => zoom(1 / 1.3), 0: () => showAll(),
+        ArrowLeft: () => move(STEP, 0), ArrowRight: () => move(-STEP, 0),
+        ArrowUp: () => move(0, STEP), ArrowDown: () => move(0, -STEP),
+    };
+    view.addEventListener("keydown", (event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
+        event.preventDefault();
+        keys[event.key]();
+    });
+    view.addEventListener("wheel", panzoom.zoomWithWheel, { passive: false });
+    const buttons = { in: keys["+"], out: keys["-"], all: keys[0] };
+    for (const button of document.querySelectorAll("[data-map]")) {
+        button.addEventListener("click", buttons[button.dataset.map]);
+    }
+    document.querySelector(".map-zoom").hidden = false;
+
+    let pressed = null; // where the pointer went down: a click after a drag opens nothing
+    view.addEventListener("pointerdown", (event) => { pressed = [event.clientX, event.clientY]; }, true);
+    view.addEventListener("click", (event) => {
+        if (event.detail && pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 5) {
+            event.preventDefault();
+        }
+    }, true);
+
+    // --- Looking at one: its parents and children stand out ---
+
+    function lookAt(code) {
+        view.classList.toggle("has-focus", code !== undefined);
+        for (const element of [...nodes.values(), ...links.map(({ path }) => path)]) {
+            element.classList.remove("is-here", "is-parent", "is-child");
+        }
+        if (code === undefined) return;
+        for (const { parent, child, path } of links) {
+            if (parent === code) for (const each of [nodes.get(child), path]) each.classList.add("is-child");
+            if (child === code) for (const each of [nodes.get(parent), path]) each.classList.add("is-parent");
+        }
+        nodes.get(code).classList.add("is-here");
+    }
+
+    function codeOf(target) {
+        const code = target.closest?.(".map-node")?.dataset.code ?? target.closest?.("[data-shows]")?.dataset.shows;
+        return nodes.has(code) ? code : undefined;
+    }
+
+    const focused = () => codeOf(document.activeElement);
+    for (const place of [view, document.getElementById("map-findings")]) {
+        place.addEventListener("pointerover", (event) => lookAt(codeOf(event.target) ?? focused()));
+        place.addEventListener("pointerleave", () => lookAt(focused()));
+        place.addEventListener("focusin", () => lookAt(focused()));
+        place.addEventListener("focusout", (event) => { if (!event.relatedTarget) lookAt(); });
+    }
+    view.addEventListener("focusin", (event) => {
+        const code = codeOf(event.target);
+        if (!code) return;
+        const outer = view.getBoundingClientRect();
+        const inner = event.target.getBoundingClientRect();
+        if (inner.left < outer.left || inner.right > outer.right || inner.top < outer.top || inner.bottom > outer.bottom) {
+            showNode(code);
+        }
+    });
+
+    // --- Finding one ---
+
+    function matches() {
+        const wanted = search.value.trim().toLowerCase();
+        if (!wanted) return [];
+        const rank = ({ code, label }) => [code, label.toLowerCase()].includes(wanted) ? 0
+            : code.startsWith(wanted) || label.toLowerCase().startsWith(wanted) ? 1 : 2;
+        return [...nodes.values()].map((node) => node.dataset)
+            .filter(({ code, label }) => code.includes(wanted) || label.toLowerCase().includes(wanted))
+            .sort((one, other) => rank(one) - rank(other)).map(({ code }) => code);
+    }
+
+    search.addEventListener("input", () => {
+        const found = matches();
+        for (const [code, node] of nodes) node.classList.toggle("is-match", found.includes(code));
+        status.textContent = search.value.trim() ? `${found.length} found. Enter goes to the first.` : "";
+    });
+    search.form.addEventListener("submit", (event) => {
+        const [code] = matches();
+        if (!code) return; // the server looks among those that are not drawn, or says that there is none
+        event.preventDefault();
+        for (const node of nodes.values()) node.classList.remove("is-match");
+        nodes.get(code).focus({ preventScroll: true });
+        showNode(code);
+    });
+
+    // --- The first view: all of it, or, where that would be too small to read, its beginning ---
+
+    function begin() {
+        const first = view.dataset.middle ?? view.querySelector(".map-node.is-root")?.dataset.code ?? nodes.keys().next().value;
+        if (wholeScale() >= 0.35) showAll(false);
+        else if (view.dataset.middle) centre(places.get(first), READABLE, false);
+        else centre({ x: places.get(first).x - WIDTH + view.clientWidth / 2 / READABLE, y: places.get(first).y }, READABLE, false);
+    }
+    setTimeout(begin); // after Panzoom's own first step, which is delayed too
+    let width = view.clientWidth;
+    new ResizeObserver(() => {
+        if (view.clientWidth !== width) begin();
+        width = view.clientWidth;
+    }).observe(view);
+})();

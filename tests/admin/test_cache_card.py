@@ -1,0 +1,194 @@
+"""The cache card beside an entity type's form: what it shows, what its buttons do, and to whom they are open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from redis import Redis
+
+from cache_layer.reads import Source
+from cache_layer.reporting import report_activity
+from cache_layer.scripts import hold_keys
+from entities.admin.cache_card import CacheCard
+from entities.cache_entries import drop_entries
+from entities.cache_states import Kind
+from entities.lookups import ENTITY
+from entities.models import CacheOperation
+from entities.services import get_entity_infrastructure
+from tests.admin.conftest import change_url, fields, message_of, staff_client
+from tests.api.conftest import make_user
+from tests.conftest import make_entity
+
+CARD = reverse("admin:entities_entity_cache", args=["project"])
+WARM, INVALIDATE = (
+    reverse("admin:entities_entity_operate_cache", args=["project", act]) for act in ("warm", "invalidate")
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_recorded(committed_db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE app.cache_operation")
+
+
+def make_uncached(**fields: object) -> None:
+    """The entity type `project`, which nobody has read."""
+    make_entity("project", **fields)
+    drop_entries(["project"])
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    user = make_user("olga", "view", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="operate_cache"))
+    return staff_client(user)
+
+
+def card(client: Client) -> tuple[CacheCard, str]:
+    """What it shows, and its HTML."""
+    response = client.get(CARD)
+    assert response.status_code == 200
+    shown: CacheCard = response.context["cache_card"]
+    return shown, response.content.decode()
+
+
+def act(client: Client, url: str, **sent: str) -> HttpResponse:
+    """Press a button where scripts run."""
+    return client.post(url, sent, headers={"X-Requested-With": "XMLHttpRequest"})
+
+
+def said(response: HttpResponse) -> tuple[str, str]:
+    assert response.status_code == 200
+    return response.context["level"], response.context["result"]  # type: ignore[attr-defined] # Django's test client adds it
+
+
+def test_it_shows_what_is_cached_and_for_how_long(viewer: Client, redis_client: Redis) -> None:
+    make_uncached()
+    assert card(viewer)[0].state.kind is Kind.NOT_CACHED
+    get_entity_infrastructure().get_entity("project")
+    shown, page = card(viewer)
+    assert shown.state.kind is Kind.CACHED
+    assert "Cached" in page
+    assert shown.state.payload_bytes == redis_client.strlen(ENTITY.key("project"))
+    assert f"{shown.state.payload_bytes} bytes" in page
+    assert f'max="{ENTITY.ttl_seconds}" value="{shown.state.ttl_seconds}"' in page
+    assert f"{shown.state.payload_bytes} bytes" in viewer.get(change_url("project")).content.decode()
+
+
+def test_it_says_that_the_entry_is_being_written(viewer: Client) -> None:
+    make_uncached()
+    hold_keys([ENTITY.key("project")], "a writer")
+    assert "Being written" in card(viewer)[1]
+
+
+def test_it_counts_hits_and_names_the_cause_of_the_last_invalidation(admin_client: Client) -> None:
+    project = make_entity("project")
+    service = get_entity_infrastructure()
+    admin_client.post(change_url("project"), fields(project, label="Venture"))
+    report_activity()
+    before = card(admin_client)[0].activity
+    for _ in range(3):
+        assert service.read_entity("project").source in (Source.LOCAL, Source.REDIS)
+    report_activity()
+    shown, page = card(admin_client)
+    assert shown.activity is not None
+    assert before is not None
+    assert shown.activity.hits_today == before.hits_today + 3
+    assert f"<dd>{shown.activity.hits_today}</dd>" in page
+    assert ", by a change or an act in the admin" in page
+
+
+def test_invalidate_drops_the_entry_and_notes_who_and_why(operator: Client, redis_client: Redis) -> None:
+    make_uncached()
+    get_entity_infrastructure().get_entity("project")
+    response = act(operator, INVALIDATE, reason=" It looked odd ")
+    assert said(response) == ("success", "Invalidated: the next reader asks the database.")
+    assert response.context["cache_card"].state.kind is Kind.NOT_CACHED  # type: ignore[attr-defined] # as above
+    assert not redis_client.exists(ENTITY.key("project"))
+    noted = CacheOperation.objects.get()
+    assert (noted.username, noted.origin, noted.operation) == ("olga", "admin", "invalidate")
+    assert (noted.subject, noted.reason, noted.result) == ("project", "It looked odd", "1 values dropped")
+
+
+def test_warm_fills_the_entry_and_is_noted(operator: Client, redis_client: Redis) -> None:
+    make_uncached()
+    assert said(act(operator, WARM)) == ("success", "Warmed: it is cached now.")
+    assert redis_client.exists(ENTITY.key("project"))
+    assert said(act(operator, WARM)) == ("success", "It was cached already.")
+    results = CacheOperation.objects.order_by("id").values_list("operation", "result")
+    assert list(results) == [("warm", "filled"), ("warm", "already cached")]
+
+
+def test_without_scripts_the_page_comes_back_and_says_what_was_done(operator: Client) -> None:
+    make_uncached()
+    response = operator.post(WARM)
+    assert (response.status_code, response["Location"]) == (302, change_url("project"))
+    assert message_of(response) == ("success", "Warmed: it is cached now.")
+
+
+def test_an_inactive_type_is_said_not_to_be_cached(operator: Client) -> None:
+    make_uncached(active_flag=False)
+    assert said(act(operator, WARM)) == ("warning", "Inactive entity types are not cached.")
+
+
+def test_what_is_being_written_is_not_warmed(operator: Client) -> None:
+    make_uncached()
+    hold_keys([ENTITY.key("project")], "a writer")
+    assert said(act(operator, WARM))[0] == "warning"
+
+
+@pytest.mark.parametrize("reason", ["x" * 201, "a\x07b", "a\x00b"])
+def test_a_reason_that_the_log_cannot_hold_is_refused(operator: Client, reason: str) -> None:
+    make_uncached()
+    get_entity_infrastructure().get_entity("project")
+    level, text = said(act(operator, INVALIDATE, reason=reason))
+    assert (level, text.split()[0]) == ("error", "Reason:")
+    assert card(operator)[0].state.kind is Kind.CACHED
+    assert not CacheOperation.objects.exists()
+
+
+def test_without_redis_the_card_says_so_and_nothing_is_done(
+    operator: Client, redis_down: None, set_options: Callable[..., None]
+) -> None:
+    make_entity("project")
+    assert "Redis does not answer" in card(operator)[1]
+    assert operator.get(change_url("project")).status_code == 200
+    for url in (WARM, INVALIDATE):
+        assert said(act(operator, url)) == ("error", "Redis does not answer: nothing was done. Try again.")
+
+
+def test_without_the_permission_there_are_no_buttons_and_their_urls_refuse(
+    viewer: Client, operator: Client, redis_client: Redis
+) -> None:
+    make_uncached()
+    get_entity_infrastructure().get_entity("project")
+    assert INVALIDATE in operator.get(change_url("project")).content.decode()
+    page = viewer.get(change_url("project")).content.decode()
+    assert "Size" in page
+    assert INVALIDATE not in page
+    assert WARM not in page
+    for url in (WARM, INVALIDATE):
+        assert viewer.post(url).status_code == 403
+        assert act(viewer, url).status_code == 403
+        assert Client(enforce_csrf_checks=True).post(url).status_code == 403
+    assert redis_client.exists(ENTITY.key("project"))
+    assert not CacheOperation.objects.exists()
+
+
+def test_the_urls_refuse_what_they_are_not_for(operator: Client) -> None:
+    assert operator.get(CARD).status_code == 404
+    assert operator.post(WARM).status_code == 404
+    make_uncached()
+    assert operator.get(WARM).status_code == 405
+    assert operator.post(f"{CARD}clear/").status_code == 404
+    user = make_user("mute", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="operate_cache"))
+    blind = staff_client(user)
+    assert blind.get(CARD).status_code == 403
+    assert blind.post(INVALIDATE).status_code == 403

@@ -1,0 +1,569 @@
+"""The history of an entity type: who changed what from where, any two versions beside each other, and the way back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from cache_layer.reads import Source
+from entities.admin import EntityAdmin
+from entities.admin.differences import moved_codes
+from entities.admin.history_page import VERSIONS_PER_PAGE
+from entities.admin.versions import History
+from entities.changes import change_entity
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+from pmo.provenance import running_command
+from tests.admin.conftest import before_the_next, change_url, delete_url, fields, message_of, staff_client
+from tests.api.conftest import client_of, make_user
+from tests.commands.conftest import run
+from tests.conftest import make_entity
+
+
+def history_url(code: str) -> str:
+    return reverse("admin:entities_entity_history", args=[quote(code)])
+
+
+def compare_url(code: str, old: object, new: object) -> str:
+    return f"{reverse('admin:entities_entity_compare', args=[quote(code)])}?old={old}&new={new}"
+
+
+def restore_url(code: str, version_id: int) -> str:
+    return reverse("admin:entities_entity_restore", args=[quote(code), version_id])
+
+
+def ids_of(code: str) -> list[int]:
+    """The versions, oldest first."""
+    return History(code).ids[::-1]
+
+
+def version_of(code: str, number: int) -> int:
+    return ids_of(code)[number - 1]
+
+
+def text_of(html: object) -> str:
+    """What a person reads or hears of some markup, in one line."""
+    return " ".join(re.sub(r"<[^>]+>", " ", str(html)).split())
+
+
+def page_of(response: HttpResponse) -> str:
+    assert response.status_code == 200
+    return text_of(response.content.decode())
+
+
+def rows_of(client: Client, code: str, **query: Any) -> list[dict[str, Any]]:
+    """What the history shows of each version, newest first."""
+    response = client.get(history_url(code), query)
+    assert response.status_code == 200
+    return list(response.context["rows"])
+
+
+def changes_of(row: dict[str, Any]) -> dict[str, str]:
+    """The fields that a version changed: `old → new`, or what happened to the children."""
+    return {
+        change.name: text_of(change.summary) if change.summary else f"{text_of(change.old)} → {text_of(change.new)}"
+        for change in row["changes"]
+    }
+
+
+def restore(client: Client, code: str, number: int, **sent: str) -> HttpResponse:
+    """Open the confirmation and send it, as a browser does."""
+    url = restore_url(code, version_of(code, number))
+    confirmation = client.get(url)
+    assert confirmation.status_code == 200
+    return client.post(url, {"seen": confirmation.context["seen"]} | sent)
+
+
+@pytest.fixture
+def project(db: None) -> Entity:
+    """A project with two versions: `Project`, then `Client project`, which also got another icon and a task."""
+    make_entity("task")
+    project = make_entity("project")
+    change_entity("project", {"label": "Client project", "icon": "Rocket", "child_entity_codes": ["task"]})
+    return project
+
+
+# --- Who, and from where
+
+
+def test_every_version_says_who_made_it_and_from_where(committed_db: None, admin_client: Client) -> None:
+    make_entity("wiki")
+    project = make_entity("project")
+    admin_client.post(change_url("project"), fields(project, label="By admin"))
+    editor = client_of(make_user("editor", "change"))
+    assert editor.put("/api/v1/entity/project/children", {"child_entity_codes": ["wiki"]}).status_code == 200
+    with running_command("seed_entities"):
+        run("seed_entities", "--overwrite")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE app.entity SET display_order = 999 WHERE code = 'project'")
+
+    versions = [row["version"] for row in rows_of(admin_client, "project")[:5]]
+    assert [version.origin for version in versions] == ["SQL", "Command", "API", "Admin", "SQL"]
+    assert [version.command for version in versions] == ["", "seed_entities", "", "", ""]
+    assert [version.who for version in versions][0::2] == ["", "editor", ""]
+    assert versions[3].who == "root"
+    page = page_of(admin_client.get(history_url("project")))
+    assert "SQL past the application" in page
+    assert "API editor" in page
+    assert "Command seed_entities" in page
+
+
+def test_provenance_that_others_made_up_breaks_nothing(admin_client: Client) -> None:
+    make_entity("project")
+    for context in ("[1]", '{"source": ["admin"]}', '{"username": null}', "7"):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('pghistory.context_metadata', %s, true)", [context])
+            cursor.execute("UPDATE app.entity SET display_order = display_order + 1 WHERE code = 'project'")
+            cursor.execute("SELECT set_config('pghistory.context_metadata', '', true)")
+    rows = rows_of(admin_client, "project")
+    assert [row["version"].origin for row in rows] == ["Other", "Other", "Other", "Other", "SQL"]
+
+
+# --- What changed
+
+
+def test_each_version_shows_only_what_it_changed(project: Entity, admin_client: Client) -> None:
+    change_entity("project", {"active_flag": False, "display_order": 7})
+    newest, changed, added = rows_of(admin_client, "project")
+    assert changes_of(newest) == {"Active": "yes → no", "Display order": "0 → 7"}
+    assert changes_of(changed) == {
+        "Label": "Project → Client project",
+        "Icon": "FolderKanban → Rocket",
+        "Children": "+ added task",
+    }
+    assert added["version"].what == "Added"
+    assert list(changes_of(added)) == [
+        "Label", "Label plural", "Icon", "Children", "Active", "Display order", "Entity type",
+    ]  # fmt: skip
+
+
+def test_children_are_shown_as_added_removed_and_moved(admin_client: Client) -> None:
+    for code in ("a", "b", "c", "d"):
+        make_entity(code)
+    make_entity("project", child_entity_codes=["a", "b", "c"])
+    change_entity("project", {"child_entity_codes": ["c", "a", "d"]})
+    assert changes_of(rows_of(admin_client, "project")[0]) == {
+        "Children": "+ added d − removed b ↕ moved c from place 3 to 1"  # noqa: RUF001
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "moved"),
+    [
+        ("abcd", "abcd", ""),
+        ("abcd", "bcda", "a"),
+        ("abcd", "dabc", "d"),
+        ("abc", "xaybz", ""),
+        ("abcdef", "bcafde", "af"),
+        ("abcd", "bd", ""),
+    ],
+)
+def test_as_few_children_as_possible_count_as_moved(old: str, new: str, moved: str) -> None:
+    assert sorted(moved_codes(list(old), list(new))) == sorted(moved)
+
+
+def test_of_a_reversed_list_all_but_one_moved() -> None:
+    assert len(moved_codes("abcdef", "fedcba")) == 5
+
+
+def test_a_change_of_the_creation_time_in_sql_is_shown(admin_client: Client) -> None:
+    make_entity("project")
+    Entity.objects.filter(code="project").update(created_ts=timezone.now().replace(year=2001))
+    assert list(changes_of(rows_of(admin_client, "project")[0])) == ["Created"]
+
+
+def test_markup_in_what_people_typed_is_shown_as_text(admin_client: Client) -> None:
+    evil = "<script>alert(1)</script>"
+    make_entity("project", label="plain")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('pghistory.context_metadata', %s, true)", [
+            '{"source": "command", "command": "<script>alert(1)</script>", "username": "<script>alert(1)</script>"}'
+        ])  # fmt: skip
+        cursor.execute("UPDATE app.entity SET label = %s, icon = '<script>' WHERE code = 'project'", [evil])
+        cursor.execute("SELECT set_config('pghistory.context_metadata', '', true)")
+    old, new = ids_of("project")
+    change_entity("project", {"label": "plain", "icon": "Flag"})
+    for url in (history_url("project"), compare_url("project", old, new), restore_url("project", new)):
+        html = admin_client.get(url).content.decode()
+        assert "&lt;script&gt;alert(1)" in html
+        assert "<script>alert" not in html
+    response = admin_client.post(restore_url("project", old), {"seen": ""}, follow=True)
+    assert "<script>alert" not in response.content.decode()
+
+
+def test_the_form_links_to_the_history(project: Entity, admin_client: Client) -> None:
+    assert f'href="{history_url("project")}"' in admin_client.get(change_url("project")).content.decode()
+
+
+# --- Many versions
+
+
+def test_hundreds_of_versions_come_in_pages_and_cost_as_many_queries_as_two(admin_client: Client) -> None:
+    def queries(code: str, **query: Any) -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            rows_of(admin_client, code, **query)
+        return len(captured)
+
+    make_entity("few")
+    change_entity("few", {"display_order": 1})
+    make_entity("many")
+    with connection.cursor() as cursor:
+        for order in range(1, 210):
+            cursor.execute("UPDATE app.entity SET display_order = %s WHERE code = 'many'", [order])
+    queries("few")
+    assert queries("many") == queries("few")
+    assert queries("many", p=3) == queries("few")
+    rows = rows_of(admin_client, "many", p=2)
+    assert [row["version"].number for row in rows] == list(
+        range(210 - VERSIONS_PER_PAGE, 210 - 2 * VERSIONS_PER_PAGE, -1)
+    )
+    assert changes_of(rows[-1]) == {
+        "Display order": f"{210 - 2 * VERSIONS_PER_PAGE - 1} → {210 - 2 * VERSIONS_PER_PAGE}"
+    }
+    assert rows_of(admin_client, "many", p="999")[-1]["version"].number == 1
+    assert rows_of(admin_client, "many", p="no page")[0]["version"].number == 210
+
+
+def test_a_version_chosen_on_one_page_stays_chosen_on_the_next(admin_client: Client) -> None:
+    make_entity("many")
+    for order in range(1, 80):
+        change_entity("many", {"display_order": order})
+    chosen = {"old": version_of("many", 1), "new": version_of("many", 80)}
+    html = admin_client.get(history_url("many"), chosen | {"p": "2"}).content.decode()
+    for name, id_ in chosen.items():
+        assert re.search(rf'<input type="radio" name="{name}" value="{id_}"[^>]* checked>', html)
+    assert html.count("Chosen on another page") == 2
+    assert len(re.findall(r" checked>", html)) == 2
+
+
+# --- Any two
+
+
+def test_any_two_versions_are_compared_field_by_field_and_as_documents(project: Entity, admin_client: Client) -> None:
+    change_entity("project", {"label": "Project", "display_order": 3})
+    first, second, third = ids_of("project")
+    response = admin_client.get(compare_url("project", first, third))
+    page = page_of(response)
+    differing = [each.name for each in response.context["differences"] if each.differs]
+    assert differing == ["Icon", "Children", "Display order", "Modified"]
+    assert page.count("≠ differs") == 4
+    assert "Versions 1 and 3 of project" in page
+    lines = [f"{line.sign} {line.text.strip()}" for line in response.context["lines"] if line.mark]
+    assert '− "icon": "FolderKanban",' in lines  # noqa: RUF001
+    assert '+ "icon": "Rocket",' in lines
+    assert '+ "task"' in lines
+    assert not any('"label":' in line for line in lines)
+    differing = [each.name for each in admin_client.get(compare_url("project", second, third)).context["differences"]
+                 if each.differs]  # fmt: skip
+    assert differing == ["Label", "Display order", "Modified"]
+
+
+def test_the_older_version_is_on_the_left_whichever_is_named_first(project: Entity, admin_client: Client) -> None:
+    old, new = ids_of("project")
+    response = admin_client.get(compare_url("project", new, old))
+    assert [side.number for side in response.context["sides"]] == [1, 2]
+
+
+def test_a_version_beside_itself_does_not_differ(project: Entity, admin_client: Client) -> None:
+    (old, _) = ids_of("project")
+    response = admin_client.get(compare_url("project", old, old))
+    assert "differs" not in page_of(response)
+    assert not any(line.mark for line in response.context["lines"])
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "-1", "abc", "99999999", "9" * 18, "9" * 5000, "1e3", "²", "%00"])
+def test_versions_that_do_not_exist_are_not_found(project: Entity, admin_client: Client, wrong: str) -> None:
+    known = version_of("project", 1)
+    assert admin_client.get(compare_url("project", known, wrong)).status_code == 404
+    assert admin_client.get(compare_url("project", wrong, known)).status_code == 404
+
+
+def test_versions_of_another_type_are_not_found(project: Entity, admin_client: Client) -> None:
+    own, other = version_of("project", 1), version_of("task", 1)
+    assert admin_client.get(compare_url("project", own, other)).status_code == 404
+    assert admin_client.get(restore_url("project", other)).status_code == 404
+    assert admin_client.post(restore_url("project", other), {"seen": ""}).status_code == 404
+    assert admin_client.get(restore_url("project", 2**40)).status_code == 404
+
+
+@pytest.mark.parametrize("code", ["nothing", "No code", "a\0b"])
+def test_a_code_that_never_was_has_no_history(admin_client: Client, code: str) -> None:
+    assert admin_client.get(history_url(code)).status_code == 404
+    assert admin_client.get(compare_url(code, 1, 2)).status_code == 404
+
+
+# --- Restore
+
+
+def test_restoring_asks_first_and_then_sets_back_every_field(
+    project: Entity, superuser: User, admin_client: Client
+) -> None:
+    confirmation = admin_client.get(restore_url("project", version_of("project", 1)))
+    assert [each.name for each in confirmation.context["differences"] if each.differs] == ["Label", "Icon", "Children"]
+    assert "3 fields will change" in page_of(confirmation)
+    assert len(ids_of("project")) == 2, "asking must change nothing"
+
+    response = restore(admin_client, "project", 1)
+    assert response.status_code == 302
+    assert response.url == history_url("project")  # type: ignore[attr-defined] # a redirect
+    level, text = message_of(response)
+    assert level == "success"
+    assert re.fullmatch(r"Project was restored to version 1 of .+: Label, Icon, Children\.", text)
+
+    restored = Entity.objects.get(code="project")
+    assert (restored.label, restored.icon, restored.child_entity_codes) == ("Project", "FolderKanban", [])
+    assert restored.created_ts == project.created_ts
+    newest = rows_of(admin_client, "project")[0]
+    assert (newest["version"].number, newest["version"].who, newest["version"].origin) == (3, "root", "Admin")
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.object_id, entry.action_flag) == (superuser, "project", CHANGE)
+    assert entry.get_change_message() == "Restored version 1: Label, Icon, Children."
+
+
+def test_the_creation_time_stays_though_the_version_had_another(project: Entity, admin_client: Client) -> None:
+    Entity.objects.filter(code="project").update(created_ts=timezone.now().replace(year=2001))
+    restore(admin_client, "project", 1)
+    restored = Entity.objects.get(code="project")
+    assert (restored.label, restored.created_ts.year) == ("Project", 2001)
+
+
+def test_what_is_as_in_the_version_already_is_left_alone(project: Entity, admin_client: Client) -> None:
+    assert "there is nothing to restore" in page_of(admin_client.get(restore_url("project", version_of("project", 2))))
+    level, text = message_of(restore(admin_client, "project", 2))
+    assert (level, text.endswith("nothing was changed.")) == ("info", True)
+    assert len(ids_of("project")) == 2
+    assert not LogEntry.objects.exists()
+
+
+def test_a_deleted_type_keeps_its_history_and_comes_back_from_it(
+    project: Entity, superuser: User, admin_client: Client
+) -> None:
+    admin_client.post(delete_url("project"), {"post": "yes"})
+    LogEntry.objects.all().delete()
+    deleted_ts = timezone.now()
+    assert "This entity type was deleted." in page_of(admin_client.get(history_url("project")))
+    deleted, *_ = rows_of(admin_client, "project")
+    assert (deleted["version"].what, deleted["version"].who, deleted["changes"]) == ("Deleted", "root", [])
+    assert (
+        admin_client.get(compare_url("project", version_of("project", 1), version_of("project", 3))).status_code == 200
+    )
+
+    assert "It will be added again" in page_of(admin_client.get(restore_url("project", version_of("project", 2))))
+    level, text = message_of(restore(admin_client, "project", 2))
+    assert level == "success"
+    assert text.startswith("Client project was restored to version 2 of ")
+    restored = Entity.objects.get(code="project")
+    assert (restored.label, restored.child_entity_codes) == ("Client project", ["task"])
+    assert restored.created_ts == project.created_ts
+    assert restored.modified_ts > deleted_ts
+    row = rows_of(admin_client, "project")[0]
+    newest = row["version"]
+    assert (newest.number, newest.what, newest.who) == (4, "Added", "root")
+    assert len(changes_of(row)) == 7, "all of it is new"
+    assert LogEntry.objects.get().action_flag == ADDITION
+
+
+def test_the_deletion_itself_can_be_restored_as_the_state_before_it(project: Entity, admin_client: Client) -> None:
+    Entity.objects.filter(code="project").delete()
+    restore(admin_client, "project", 3)
+    assert Entity.objects.get(code="project").label == "Client project"
+
+
+def test_a_restore_that_cannot_be_logged_is_undone(
+    project: Entity, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(EntityAdmin, "log_change", fail)
+    with pytest.raises(OSError):  # noqa: PT011 - ours
+        restore(admin_client, "project", 1)
+    assert Entity.objects.get(code="project").label == "Client project"
+
+
+def test_a_child_that_is_gone_is_named_and_nothing_changes(project: Entity, admin_client: Client) -> None:
+    change_entity("project", {"child_entity_codes": [], "label": "Alone"})
+    Entity.objects.filter(code="task").delete()
+    for ask in (admin_client.get, admin_client.post):
+        url = restore_url("project", version_of("project", 2))
+        seen = admin_client.get(url).context["seen"]
+        response = ask(url, {"seen": seen})
+        assert "Children: Unknown entity types: task." in page_of(response)
+        form = response.content.decode().split('<form method="post" class="history-bar">')[1].split("</form>")[0]
+        assert "submit" not in form
+    assert Entity.objects.get(code="project").label == "Alone"
+    assert len(ids_of("project")) == 3
+    assert not LogEntry.objects.exists()
+
+
+def test_a_child_that_is_gone_keeps_a_deleted_type_from_coming_back(project: Entity, admin_client: Client) -> None:
+    for code in ("project", "task"):
+        Entity.objects.filter(code=code).delete()
+    assert "Children: Unknown entity types: task." in page_of(restore(admin_client, "project", 2))
+    assert not Entity.objects.filter(code="project").exists()
+
+
+def test_an_icon_that_lucide_does_not_have_is_refused(project: Entity, admin_client: Client) -> None:
+    Entity.objects.filter(code="project").update(icon="NoSuchIcon")
+    change_entity("project", {"icon": "Flag"})
+    assert "Icon: NoSuchIcon is not a Lucide icon." in page_of(restore(admin_client, "project", 3))
+    assert Entity.objects.get(code="project").icon == "Flag"
+
+
+# --- Somebody else was quicker
+
+
+def test_a_change_since_the_confirmation_shows_it_again_with_the_new_difference(
+    project: Entity, admin_client: Client
+) -> None:
+    url = restore_url("project", version_of("project", 1))
+    seen = admin_client.get(url).context["seen"]
+    change_entity("project", {"label_plural": "Other"})
+    response = admin_client.post(url, {"seen": seen})
+    assert "Nothing was restored: somebody changed this entity type" in page_of(response)
+    assert "Label plural" in [each.name for each in response.context["differences"] if each.differs]
+    assert Entity.objects.get(code="project").label_plural == "Other"
+    assert not LogEntry.objects.exists()
+    admin_client.post(url, {"seen": response.context["seen"]})
+    assert Entity.objects.get(code="project").label_plural == "Projects"
+
+
+@pytest.mark.parametrize("seen", ["", "nonsense"])
+def test_without_having_seen_the_present_state_nothing_is_restored(
+    project: Entity, admin_client: Client, seen: str
+) -> None:
+    response = admin_client.post(restore_url("project", version_of("project", 1)), {"seen": seen})
+    assert "Nothing was restored" in page_of(response)
+    assert Entity.objects.get(code="project").label == "Client project"
+
+
+def test_a_type_deleted_since_the_confirmation_is_not_added_unasked(project: Entity, admin_client: Client) -> None:
+    url = restore_url("project", version_of("project", 1))
+    seen = admin_client.get(url).context["seen"]
+    Entity.objects.filter(code="project").delete()
+    response = admin_client.post(url, {"seen": seen})
+    assert "It will be added again" in page_of(response)
+    assert not Entity.objects.filter(code="project").exists()
+
+
+LAST_MOMENT: list[tuple[str, Callable[[], object]]] = [
+    ("changed", lambda: change_entity("project", {"label_plural": "Other"})),
+    ("deleted", lambda: Entity.objects.filter(code="project").delete()),
+]
+
+
+@pytest.mark.parametrize("change", [change for _, change in LAST_MOMENT], ids=[name for name, _ in LAST_MOMENT])
+def test_one_changed_between_the_check_and_the_lock_is_not_overwritten(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]
+) -> None:
+    make_entity("project", label="First")
+    change_entity("project", {"label": "Second"})
+    newest = ids_of("project")
+    url = restore_url("project", newest[-2])
+    seen = admin_client.get(url).context["seen"]
+    before_the_next(monkeypatch, "full_clean", change)
+    response = admin_client.post(url, {"seen": seen})
+    assert "Nothing was restored" in page_of(response)
+    assert not Entity.objects.filter(code="project", label="First").exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_one_added_again_by_somebody_else_at_the_last_moment_is_not_overwritten(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entity("project", label="First")
+    Entity.objects.filter(code="project").delete()
+    before_the_next(monkeypatch, "save_base", lambda: make_entity("project", label="Theirs"))
+    url = restore_url("project", ids_of("project")[-2])
+    response = admin_client.post(url, {"seen": ""})
+    assert "Nothing was restored" in page_of(response)
+    assert Entity.objects.get(code="project").label == "Theirs"
+
+
+# --- Coherence
+
+
+def test_what_was_restored_is_read_at_once(committed_db: None, admin_client: Client) -> None:
+    make_entity("project", label="First")
+    change_entity("project", {"label": "Second"})
+    service, reader = get_entity_infrastructure(), client_of(make_user())
+
+    def answered() -> str | None:
+        document = service.get_entity("project")
+        response = reader.get("/api/v1/entity/type/project")
+        assert response.status_code == (200 if document else 404)
+        assert document is None or response.json()["label"] == document.label
+        assert [each.label for each in service.get_all_entity()] == ([document.label] if document else [])
+        return document.label if document else None
+
+    assert answered() == "Second"
+    first = ids_of("project")[-2]
+    url = restore_url("project", first)
+    admin_client.post(url, {"seen": admin_client.get(url).context["seen"]})
+    assert answered() == "First"
+    assert service.read_entity("project").source is not Source.BYPASS, "the hold must have ended"
+    Entity.objects.filter(code="project").delete()
+    assert answered() is None
+    admin_client.post(url, {"seen": ""})
+    assert answered() == "First"
+
+
+# --- Permissions
+
+
+def test_those_who_may_only_look_see_everything_and_restore_nothing(project: Entity, viewer: Client) -> None:
+    old, new = ids_of("project")
+    for url in (history_url("project"), compare_url("project", old, new)):
+        response = viewer.get(url)
+        assert response.status_code == 200
+        assert "restore" not in response.content.decode().split('id="content"')[1].lower()
+    assert viewer.get(restore_url("project", old)).status_code == 403
+    assert viewer.post(restore_url("project", old), {"seen": ""}).status_code == 403
+    assert Entity.objects.get(code="project").label == "Client project"
+
+
+def test_without_permission_to_look_there_is_no_history(project: Entity) -> None:
+    old, new = ids_of("project")
+    client = staff_client(make_user("nobody", "add", is_staff=True))
+    urls = (history_url("project"), compare_url("project", old, new), restore_url("project", old))
+    for url in (*urls, history_url("nothing"), compare_url("nothing", 1, 2)):
+        assert client.get(url).status_code == 403
+    Entity.objects.filter(code="project").delete()
+    assert client.get(history_url("project")).status_code == 403
+
+
+@pytest.mark.parametrize(("permission", "existing", "deleted"), [("change", 302, 403), ("add", 403, 302)])
+def test_bringing_back_a_deleted_type_takes_the_permission_to_add(
+    project: Entity, permission: str, existing: int, deleted: int
+) -> None:
+    client = staff_client(make_user("someone", "view", permission, is_staff=True))
+    url = restore_url("project", version_of("project", 1))
+    now = Entity.objects.get(code="project").modified_ts.isoformat()
+    assert client.post(url, {"seen": now}).status_code == existing
+    Entity.objects.filter(code="project").delete()
+    html = client.get(history_url("project")).content.decode()
+    assert (url in html) == (deleted == 302)
+    assert client.post(url, {"seen": ""}).status_code == deleted
+    assert Entity.objects.filter(code="project").exists() == (deleted == 302)
+
+
+def test_those_who_are_not_logged_in_are_asked_to(project: Entity) -> None:
+    old, new = ids_of("project")
+    for url in (history_url("project"), compare_url("project", old, new), restore_url("project", old)):
+        response = Client().get(url)
+        assert response.status_code == 302
+        assert "/login/" in response.url  # type: ignore[attr-defined] # a redirect

@@ -1,0 +1,265 @@
+"""The map of entity types."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from entities.type_map import MAX_LINKS, MAX_TYPES, MapType, Show, TypeMap
+from entities.widgets import draw_icon
+from tests.admin.conftest import LIST, change_url, staff_client
+from tests.api.conftest import make_user
+from tests.conftest import make_entity
+
+MAP = reverse("admin:entities_entity_map")
+
+
+def map_of(*, inactive: str = "", **children: str) -> TypeMap:
+    """`map_of(project="task wiki", task="", wiki="")`."""
+    return TypeMap(
+        (code, code.capitalize(), "Flag", code not in inactive.split(), listed.split())
+        for code, listed in children.items()
+    )
+
+
+def codes(types: list[MapType]) -> list[str]:
+    return [each.code for each in types]
+
+
+def drawn(response: HttpResponse) -> list[str]:
+    return re.findall(r'data-code="([^"]*)"', response.content.decode())
+
+
+def text_of(response: HttpResponse) -> str:
+    """The page's words, without tags."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
+
+
+def test_roots_leaves_and_orphans_are_told_apart() -> None:
+    types = map_of(office="project", project="task", task="", note="")
+    assert codes(types.roots) == ["office"]
+    assert codes(types.leaves) == ["task"]
+    assert codes(types.orphans) == ["note"]
+    assert types.links == 2
+
+
+def test_a_type_that_lists_only_itself_is_an_orphan_with_a_link() -> None:
+    types = map_of(task="task")
+    assert codes(types.orphans) == ["task"]
+    assert codes(types.roots) == codes(types.leaves) == []
+    assert types.links == 1
+
+
+def test_types_in_a_cycle_are_neither_roots_nor_leaves_and_the_neighbourhood_of_one_ends() -> None:
+    types = map_of(project="task", task="issue", issue="project")
+    assert codes(types.roots) == codes(types.leaves) == codes(types.orphans) == []
+    assert types.draw(around="task", levels=4).codes == ["project", "task", "issue"]
+
+
+def test_inactive_types_that_others_list_are_found() -> None:
+    types = map_of(project="task wiki", task="task", wiki="", note="note", inactive="project wiki note")
+    assert codes(types.inactive_children) == ["wiki"]
+
+
+def test_missing_codes_are_found_with_those_that_list_them() -> None:
+    types = map_of(project="task ghost", task="ghost")
+    assert types.missing == {"ghost": ["project", "task"]}
+    assert codes(types.leaves) == ["task"], "what does not exist is no child"
+
+
+@pytest.mark.parametrize(
+    ("show", "expected"),
+    [
+        (Show.ALL, ["project", "task", "wiki", "note"]),
+        (Show.ACTIVE, ["project", "task", "note"]),
+        (Show.INACTIVE, ["project", "wiki"]),
+        (Show.ORPHANS, ["note"]),
+    ],
+)
+def test_a_choice_draws_what_it_names(show: Show, expected: list[str]) -> None:
+    types = map_of(project="task wiki", task="", wiki="", note="", inactive="wiki")
+    assert types.draw(show).codes == expected
+
+
+def test_a_neighbourhood_reaches_as_many_levels_as_asked_up_and_down() -> None:
+    chain = map_of(a="b", b="c", c="d", d="e", e="f", f="")
+    assert chain.draw(around="c", levels=1).codes == ["b", "c", "d"]
+    assert chain.draw(around="c", levels=2).codes == ["a", "b", "c", "d", "e"]
+
+
+def test_more_linked_types_than_can_be_drawn_begin_with_the_one_that_has_most_links() -> None:
+    chain = {f"t{each}": f"t{each + 1}" for each in range(MAX_TYPES + 1)}
+    types = map_of(**(chain | {f"t{MAX_TYPES + 1}": "", "t7": "t8 t9 t10"}))
+    picture = types.draw()
+    assert picture.around == "t7"
+    assert picture.codes == [f"t{each}" for each in range(5, 12)]
+    assert picture.left_out == 0
+
+
+def test_a_dense_neighbourhood_is_cut_where_its_links_are_too_many_and_says_so() -> None:
+    everyone = " ".join(f"t{each}" for each in range(40))
+    types = map_of(**{f"t{each}": everyone for each in range(40)})
+    picture = types.draw()
+    shown = set(picture.codes)
+    links = sum(child in shown for code in shown for child in types.types[code].children)
+    assert 0 < links <= MAX_LINKS
+    assert picture.around in shown
+    assert picture.left_out == 40 - len(shown) > 0
+
+
+def test_linked_types_are_drawn_before_orphans() -> None:
+    types = map_of(**{f"orphan{each}": "" for each in range(MAX_TYPES)}, project="task", task="")
+    picture = types.draw()
+    assert len(picture.codes) == MAX_TYPES
+    assert {"project", "task"} <= set(picture.codes)
+    assert (picture.around, picture.left_out) == ("", 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [(" Project ", "project"), ("TASK", "task"), ("road", "plan"), ("jec", "project"), ("nothing", None)],
+)
+def test_a_type_is_found_by_code_label_or_a_part_of_them(text: str, code: str | None) -> None:
+    rows = [("task_list", "Lists", "Flag", True, []), ("project", "Project", "Flag", True, [])]
+    assert (
+        TypeMap([*rows, ("task", "Task", "Flag", True, []), ("plan", "Road map", "Flag", True, [])]).find(text) == code
+    )
+
+
+def test_the_page_shows_every_type_with_its_links_icon_and_state(viewer: Client) -> None:
+    make_entity("task", display_order=1, active_flag=False)
+    make_entity("project", child_entity_codes=["task"])
+    response = viewer.get(MAP)
+    assert response.status_code == 200
+    page = response.content.decode()
+    assert drawn(response) == ["project", "task"]
+    assert 'data-children="task"' in page
+    assert page.count(draw_icon("FolderKanban")) == 2
+    assert f'href="{change_url("task")}"' in page
+    assert "inactive · task , 1 parent, 0 children" in text_of(response)
+
+
+def test_findings_name_a_missing_code_and_an_inactive_child(admin_client: Client) -> None:
+    make_entity("task", active_flag=False)
+    make_entity("project", child_entity_codes=["task"])
+    with connection.cursor() as cursor:  # the database refuses it, unless its triggers are off
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("""UPDATE app.entity SET child_entity_codes = '["task", "ghost"]' WHERE code = 'project'""")
+    response = admin_client.get(MAP)
+    words = text_of(response)
+    assert "Missing codes 1 Listed as children, but no entity types ghost in project" in words
+    assert "Inactive children 1 Inactive, and still listed by others Task in project" in words
+    assert drawn(response) == ["project", "task"]
+
+
+def test_labels_cannot_smuggle_in_markup(admin_client: Client) -> None:
+    label = '"><script>alert(1)</script>'
+    make_entity("project", label=label)
+    page = admin_client.get(MAP).content.decode()
+    assert "<script>alert(1)" not in page
+    assert page.count(html.escape(label)) >= 4
+
+
+def test_text_in_the_address_cannot_smuggle_in_markup(admin_client: Client) -> None:
+    page = admin_client.get(MAP, {"around": '"><script>alert(1)</script>'}).content.decode()
+    assert "<script>alert(1)" not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ({"around": "nowhere"}, "No entity type is called “nowhere”."),
+        ({"around": "a\x00b"}, "Null characters are not allowed."),
+        ({"around": "x" * 101}, "at most 100 characters"),
+        ({"levels": "9"}, "Levels: Ensure this value is less than or equal to 4."),
+        ({"levels": "many"}, "Levels: Enter a whole number."),
+        ({"show": "none"}, "Show: Select a valid choice."),
+    ],
+)
+def test_a_wrong_address_is_refused_with_the_reason(
+    admin_client: Client, query: dict[str, str], complaint: str
+) -> None:
+    make_entity("project")
+    response = admin_client.get(MAP, query)
+    assert response.status_code == 400
+    assert complaint in text_of(response)
+    assert drawn(response) == ["project"], "the map is there all the same"
+
+
+def test_who_may_not_view_entity_types_sees_neither_map_nor_button(db: None) -> None:
+    nobody = staff_client(make_user("nobody", is_staff=True))
+    assert nobody.get(MAP).status_code == 403
+    anonymous = Client().get(MAP)
+    assert anonymous.status_code == 302
+    assert reverse("admin:login") in anonymous["Location"]
+
+
+def test_list_and_map_lead_to_each_other(viewer: Client) -> None:
+    assert f'href="{MAP}"' in viewer.get(LIST).content.decode()
+    assert f'href="{LIST}"' in viewer.get(MAP).content.decode()
+
+
+@pytest.fixture
+def _thousand_linked_types(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "INSERT INTO app.entity (code, entity_type, label, label_plural, icon, display_order, child_entity_codes)"
+            " SELECT 'type_' || n, 'type_' || n, 'Type ' || n, 'Types', 'Flag', n,"
+            " jsonb_build_array('type_' || (n + 1))"
+            " FROM generate_series(0, 999) AS n"
+        )
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+@pytest.mark.usefixtures("_thousand_linked_types")
+def test_of_a_thousand_linked_types_the_page_draws_a_neighbourhood(admin_client: Client) -> None:
+    response = admin_client.get(MAP)
+    assert len(drawn(response)) <= 5
+    assert "data-whole" not in response.content.decode()
+    assert len(response.content) < 200_000
+    around = admin_client.get(MAP, {"around": "type_500", "levels": "3"})
+    assert drawn(around) == [f"type_{each}" for each in range(497, 504)]
+    assert "Around Type 500 , 3 levels: 7 of 1000 entity types." in text_of(around)
+
+
+@pytest.mark.usefixtures("_thousand_linked_types")
+def test_the_number_of_queries_does_not_grow_with_the_types(admin_client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert admin_client.get(MAP).status_code == 200
+        return len(captured)
+
+    admin_client.get(MAP)  # the first request of a process may ask for more
+    many = queries()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("DELETE FROM app.entity WHERE display_order > 2")
+    assert queries() == many
+
+
+def vendored() -> Iterator[tuple[str, str]]:
+    """Files and their sums, as the table beside them says."""
+    readme = finders.find("vendor/README.md")
+    assert readme
+    yield from re.findall(r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", Path(readme).read_text(), re.MULTILINE)
+
+
+def test_libraries_of_others_are_what_their_table_says() -> None:
+    table = dict(vendored())
+    folder = Path(finders.find("vendor/README.md") or "").parent
+    assert {path.name for path in folder.glob("*.js")} == set(table)
+    for name, digest in table.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+        assert "Permission is hereby granted" in (folder / f"{name.split('.')[0]}.LICENSE.txt").read_text()

@@ -1,0 +1,450 @@
+"""Importing and exporting entity types."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import openpyxl
+import pytest
+from django.apps import apps
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cache_layer import writes
+from entities.admin.transfer import READERS
+from entities.admin.transfer_files import MOST_ROWS
+from entities.admin.transfer_rows import COLUMNS, EntityResource
+from entities.codes import RESERVED_CODES
+from entities.icons import icon_names
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+from tests.admin.conftest import LIST, act, before_the_next, message_of, staff_client
+from tests.api.conftest import make_user
+from tests.conftest import make_entity
+
+IMPORT = f"{LIST}import/"
+PROCESS = f"{LIST}process_import/"
+EXPORT = f"{LIST}export/"
+FORMATS = list(READERS)
+
+
+@pytest.fixture
+def types(committed_db: None) -> None:
+    make_entity("task", display_order=20)
+    make_entity("project", display_order=10, child_entity_codes=["task"])
+
+
+def upload(client: Client, content: str | bytes, name: str = "types.csv") -> HttpResponse:
+    """Choose a file on the import page."""
+    data = content.encode() if isinstance(content, str) else content
+    return client.post(IMPORT, {"file": SimpleUploadedFile(name, data)})
+
+
+def confirm(client: Client, preview: HttpResponse) -> HttpResponse:
+    return client.post(PROCESS, {"upload": preview.context["upload"]})  # type: ignore[attr-defined] # of the test client
+
+
+def counts(preview: HttpResponse) -> tuple[int, ...]:
+    """How many rows are new, changed, unchanged and wrong."""
+    return tuple(preview.context["counts"].values())  # type: ignore[attr-defined] # as above
+
+
+def errors(preview: HttpResponse) -> list[tuple[int, str]]:
+    """Row and column of what is wrong."""
+    return [(row, name) for row, name, _ in preview.context["errors"]]  # type: ignore[attr-defined] # as above
+
+
+def refusal(response: HttpResponse) -> str:
+    """What the page says about a file that is no table of entity types."""
+    assert response.status_code == 200
+    assert "result" not in response.context  # type: ignore[attr-defined] # as above
+    (text,) = response.context["form"].errors["file"]  # type: ignore[attr-defined] # as above
+    return str(text)
+
+
+def export(kind: str) -> bytes:
+    data = READERS[kind]().export_data(EntityResource().export(Entity.objects.all()))
+    return data if isinstance(data, bytes) else data.encode()
+
+
+def workbook(*rows: list[Any]) -> bytes:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.worksheets[0].append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def rows() -> dict[str, tuple[Any, ...]]:
+    return {row[0]: row for row in Entity.objects.values_list(*COLUMNS)}
+
+
+def test_the_preview_shows_each_difference_and_writes_nothing(types: None, admin_client: Client) -> None:
+    before = rows()
+    content = (
+        "code,label,icon,child_entity_codes\ntask,Task,FolderKanban,\n"
+        'project,Venture,FolderKanban,"risk,task"\nrisk,Risk,Flag,project\n'
+    )
+    preview = upload(admin_client, content)
+    assert counts(preview) == (1, 1, 1, 0)
+    (changed,) = preview.context["changed"]  # type: ignore[attr-defined] # as above
+    assert (changed.number, changed.instance.code) == (3, "project")
+    assert [(change.name, change.old, change.new) for change in changed.changes] == [
+        ("label", "Project", "Venture"),
+        ("child_entity_codes", "task", "risk, task"),
+    ]
+    page = preview.content.decode()
+    assert "<del>Project</del>" in page
+    assert "<ins>Venture</ins>" in page
+    assert rows() == before
+
+
+def test_confirming_imports_what_was_shown_and_readers_see_it_at_once(types: None, admin_client: Client) -> None:
+    service = get_entity_infrastructure()
+    assert service.get_entity("project") is not None
+    preview = upload(admin_client, "code,label,icon\nproject,Venture,FolderKanban\nrisk,Risk,Flag\n")
+    assert message_of(confirm(admin_client, preview)) == (
+        "success",
+        "Imported types.csv: 1 new, 1 changed, 0 unchanged.",
+    )
+    project, risk = service.get_entity("project"), service.get_entity("risk")
+    assert project is not None
+    assert risk is not None
+    assert (project.label, project.child_entity_codes, risk.label_plural) == ("Venture", ("task",), "Risks")
+
+
+def test_types_of_one_file_may_list_each_other_in_any_order(types: None, admin_client: Client) -> None:
+    content = [
+        {"code": code, "label": code, "icon": "Flag", "child_entity_codes": [other]}
+        for code, other in (("hen", "egg"), ("egg", "hen"))
+    ]
+    confirm(admin_client, upload(admin_client, json.dumps(content), "types.json"))
+    assert Entity.objects.get(code="hen").child_entity_codes == ["egg"]
+    assert Entity.objects.get(code="egg").child_entity_codes == ["hen"]
+
+
+def test_every_wrong_row_is_named_with_its_column_and_nothing_is_written(types: None, admin_client: Client) -> None:
+    before = rows()
+    content = (
+        "code,label,icon,child_entity_codes,display_order,active_flag\n"
+        "good,Good,Flag,,1,true\n"
+        ",Nobody,Flag,,1,true\n"
+        "project,,Nope,,x,perhaps\n"
+        "\n"
+        'task,Task,Flag,"moon,task,task",99999999999,true\n'
+        "Bad Code,Bad,Flag,,1,true\n"
+        "cache,Reserved,Flag,,1,true\n"
+        "good,Again,Flag,,1,true\n"
+    )
+    preview = upload(admin_client, content)
+    assert sorted(errors(preview)) == [
+        (3, "code"),
+        (4, "active_flag"),
+        (4, "display_order"),
+        (4, "icon"),
+        (4, "label"),
+        (6, "child_entity_codes"),
+        (6, "display_order"),
+        (7, "code"),
+        (8, "code"),
+        (9, "code"),
+    ]
+    assert "moon" not in rows()
+    assert rows() == before
+    assert "Nothing can be imported before" in preview.content.decode()
+    confirm(admin_client, preview)  # by hand: the page has no button
+    assert rows() == before
+
+
+def test_unknown_children_are_named(types: None, admin_client: Client) -> None:
+    preview = upload(admin_client, 'code,child_entity_codes\nproject,"task,moon,mars"\n')
+    assert preview.context["errors"] == [(2, "child_entity_codes", "Unknown entity types: moon, mars.")]  # type: ignore[attr-defined] # as above
+
+
+def test_unchanged_rows_get_no_new_version(types: None, admin_client: Client) -> None:
+    events = apps.get_model("entities", "EntityEvent").objects
+    before, stamps = events.count(), dict(Entity.objects.values_list("code", "modified_ts"))
+    confirm(admin_client, upload(admin_client, "code,label\nproject,Venture\ntask,Task\n"))
+    assert events.count() == before + 1
+    assert Entity.objects.get(code="task").modified_ts == stamps["task"]
+    assert Entity.objects.get(code="project").modified_ts > stamps["project"]
+
+
+def test_a_file_without_differences_offers_nothing_to_import(types: None, admin_client: Client) -> None:
+    preview = upload(admin_client, "code,label\nproject,Project\n")
+    assert counts(preview) == (0, 0, 1, 0)
+    assert "there is nothing to import" in preview.content.decode()
+    assert 'name="upload"' not in preview.content.decode()
+
+
+def test_however_many_rows_are_imported_there_is_one_wait(
+    types: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = "code,label,icon\n" + "".join(f"type_{number},Type,Flag\n" for number in range(40)) + "project,V,Flag\n"
+    preview = upload(admin_client, content)
+    waits: list[None] = []
+    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+    confirm(admin_client, preview)
+    assert Entity.objects.count() == 42
+    assert len(waits) == 1
+
+
+def test_a_preview_waits_for_nobody_and_holds_nothing(
+    types: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[None] = []
+    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+    upload(admin_client, "code,label,icon\nproject,Venture,Flag\nrisk,Risk,Flag\n")
+    assert waits == []
+
+
+def test_each_imported_row_is_in_the_log_and_its_version_says_by_whom(types: None, admin_client: Client) -> None:
+    confirm(admin_client, upload(admin_client, "code,label,icon\nproject,Venture,Flag\nrisk,Risk,Flag\n"))
+    logged = LogEntry.objects.values_list("object_id", "action_flag", "user__username")
+    assert sorted(logged) == [("project", CHANGE, "root"), ("risk", ADDITION, "root")]
+    version = apps.get_model("entities", "EntityEvent").objects.filter(pgh_obj_id="risk").latest("pgh_id")
+    assert (version.pgh_context["source"], version.pgh_context["username"]) == ("admin", "root")
+
+
+def test_what_changed_since_the_preview_is_shown_before_it_is_overwritten(types: None, admin_client: Client) -> None:
+    preview = upload(admin_client, "code,label\nproject,Venture\n")
+    Entity.objects.filter(code="project").update(label="Undertaking")
+    response = confirm(admin_client, preview)
+    assert "were changed since the preview" in response.content.decode()
+    assert "<del>Undertaking</del>" in response.content.decode()
+    assert Entity.objects.get(code="project").label == "Undertaking"
+    confirm(admin_client, response)
+    assert Entity.objects.get(code="project").label == "Venture"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: Entity.objects.filter(code="project").update(label="Undertaking"),
+        lambda: make_entity("risk", label="Somebody's"),
+        lambda: Entity.objects.filter(code="task").delete(),
+    ],
+    ids=["changed", "added", "child removed"],
+)
+def test_what_changes_while_it_is_imported_undoes_the_import(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]
+) -> None:
+    make_entity("task")
+    make_entity("project")
+    preview = upload(admin_client, "code,label,icon,child_entity_codes\nproject,Venture,Flag,task\nrisk,Risk,Flag,\n")
+    before_the_next(monkeypatch, "_write", change, owner=EntityResource)
+    response = confirm(admin_client, preview)
+    assert "were changed since the preview" in response.content.decode()
+    assert Entity.objects.get(code="project").label != "Venture"
+
+
+@pytest.mark.parametrize("sent", ["", "nonsense", "eyJhIjoxfQ:1:x"])
+def test_a_preview_that_this_site_did_not_make_is_refused(types: None, admin_client: Client, sent: str) -> None:
+    response = admin_client.post(PROCESS, {"upload": sent})
+    assert message_of(response) == ("error", "This preview is too old: choose the file again.")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "says"),
+    [
+        ("", "a.csv", "The submitted file is empty."),
+        ("\n\n", "a.csv", "The file is empty."),
+        ("code,label\n", "a.csv", "no rows below"),
+        ("label,icon\nx,y\n", "a.csv", "no column “code”"),
+        ("code,colour\nx,y\n", "a.csv", "Unknown columns: “colour”"),
+        ("code,label,label\nx,y,z\n", "a.csv", "more than once: “label”"),
+        ("code,label\nx,y,z\n", "a.csv", "Row 2 has more cells"),
+        ('code,label\nx,"y\n', "a.csv", "is no CSV"),
+        ("code,label\nx,\x00\n", "a.csv", "NUL"),
+        ("code,label\nbüro,Büro\n".encode("latin-1"), "a.csv", "not UTF-8"),
+        ("code,label\n" + "a,b\n" * (MOST_ROWS + 1), "a.csv", "more than 20000 rows"),
+        ("code,label\n" + "a,b\n" * 1_300_000, "a.csv", "larger than"),
+        ("code", "a.txt", "ends in .csv, .json or .xlsx"),
+        ("{}", "a.json", "not a JSON array of objects"),
+        ("[1]", "a.json", "not a JSON array of objects"),
+        ("[{", "a.json", "not a JSON array of objects"),
+        ("[" * 100_000, "a.json", "not a JSON array of objects"),
+        ("[]", "a.json", "no column “code”"),
+        ('[{"label": "x"}]', "a.json", "no column “code”"),
+        (b"\xff\xfe", "a.json", "not a JSON array of objects"),
+        ("no workbook", "a.xlsx", "no Excel workbook"),
+        (b"PK\x05\x06" + bytes(18), "a.xlsx", "no Excel workbook"),
+        (workbook(), "a.xlsx", "The file is empty."),
+        (workbook(["code", None, "label"], ["x", 1, "y"]), "a.xlsx", "Unknown columns"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_gets_a_clear_message(admin_client: Client, content: str | bytes, name: str, says: str) -> None:
+    assert says in refusal(upload(admin_client, content, name))
+
+
+def test_a_zip_bomb_is_not_unpacked(admin_client: Client) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(200_000_000))
+    assert "too large when it is unpacked" in refusal(upload(admin_client, stream.getvalue(), "bomb.xlsx"))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"code": ["list"]}, {"code": None}, {"code": 5}, {"code": "x", "label": {"a": 1}},
+        {"code": "x", "label": None, "icon": 7}, {"code": "x", "child_entity_codes": [1]},
+        {"code": "x", "child_entity_codes": {"a": 1}}, {"code": "x", "active_flag": []},
+        {"code": "x", "display_order": 1.5}, {"code": "x", "label": "\u0007", "icon": "Flag"},
+    ],
+)  # fmt: skip
+def test_json_of_other_types_is_an_error_of_that_row(admin_client: Client, row: dict[str, Any]) -> None:
+    preview = upload(admin_client, json.dumps([row]), "types.json")
+    assert preview.status_code == 200
+    assert {number for number, _ in errors(preview)} == {1}
+
+
+def test_objects_that_lack_a_member_leave_what_there_is(types: None, admin_client: Client) -> None:
+    content = [{"code": "project", "label": "Venture"}, {"code": "task", "display_order": 7}]
+    confirm(admin_client, upload(admin_client, json.dumps(content), "types.json"))
+    assert (rows()["project"][1], rows()["project"][5]) == ("Venture", 10)
+    assert (rows()["task"][1], rows()["task"][5]) == ("Task", 7)
+
+
+def test_csv_as_excel_writes_it_is_understood(types: None, admin_client: Client) -> None:
+    content = '\ufeffcode;label;child_entity_codes\r\nproject;"Büro; groß";task,project\r\n'
+    confirm(admin_client, upload(admin_client, content))
+    assert rows()["project"][1] == "Büro; groß"
+    assert rows()["project"][4] == ["task", "project"]
+
+
+def test_cells_of_a_spreadsheet_may_be_numbers_and_flags(types: None, admin_client: Client) -> None:
+    content = workbook(
+        ["code", "label", "display_order", "active_flag"], ["project", 2026, 5.0, False], [], ["task", "T", "7", "yes"]
+    )
+    confirm(admin_client, upload(admin_client, content, "types.xlsx"))
+    assert (rows()["project"][1], rows()["project"][5], rows()["project"][6]) == ("2026", 5, False)
+    assert rows()["task"][5] == 7
+    preview = upload(admin_client, workbook(["code", "label"], ["project", datetime(2026, 1, 1)]), "types.xlsx")
+    assert errors(preview) == [(2, "label")]
+
+
+PRINTABLE = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\u2028\u2029\ufffe\uffff")
+TRAPS = ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "''=x", "'", "a,b", 'a"b', "a;b", " a ", "_x0041_", "_x005F_x0041_"]
+TEXTS = st.text(PRINTABLE, min_size=1, max_size=100) | st.sampled_from(TRAPS)
+CODES = st.from_regex(r"[a-z][a-z0-9_]{3,12}", fullmatch=True).filter(lambda code: code not in RESERVED_CODES)
+
+
+@st.composite
+def entity_types(draw: st.DrawFn) -> list[Entity]:
+    codes = draw(st.lists(CODES, min_size=1, max_size=8, unique=True))
+    return [
+        Entity(
+            code=code,
+            label=draw(TEXTS),
+            label_plural=draw(TEXTS),
+            icon=draw(st.sampled_from(sorted(icon_names())[:20])),
+            child_entity_codes=draw(st.lists(st.sampled_from(codes), unique=True)),
+            display_order=draw(st.integers(-(2**31) + 1, 2**31 - 1)),
+            active_flag=draw(st.booleans()),
+            entity_type=draw(st.text("abc=", min_size=1, max_size=50)),
+        )
+        for code in codes
+    ]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(entities=entity_types())
+def test_what_is_exported_comes_back_unchanged(db: None, kind: str, entities: list[Entity]) -> None:
+    Entity.objects.all().delete()
+    Entity.objects.bulk_create(entities)
+    before = rows()
+    content = export(kind)
+    result = EntityResource().import_data(READERS[kind]().create_dataset(content), dry_run=True)
+    assert result.totals["skip"] == len(entities), [row.changes or row.validation_error for row in result.rows]
+    Entity.objects.filter(code=entities[0].code).update(child_entity_codes=[])
+    Entity.objects.update(label="x", label_plural="y", child_entity_codes=[], display_order=0)
+    result = EntityResource().import_data(READERS[kind]().create_dataset(content), dry_run=False)
+    assert not result.has_errors()
+    assert rows() == before
+
+
+def test_no_cell_of_an_export_is_a_formula(committed_db: None) -> None:
+    for number, label in enumerate(("=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1")):
+        make_entity(f"type_{number}", label=label, label_plural=label)
+    cells = [line.split(",")[1] for line in export("csv").decode().splitlines()[1:]]
+    assert all(cell.startswith("'") for cell in cells)
+    sheet = openpyxl.load_workbook(io.BytesIO(export("xlsx"))).worksheets[0]
+    assert {cell.data_type for row in sheet.iter_rows(min_row=2, max_col=3) for cell in row} == {"s"}
+
+
+def test_what_xlsx_cannot_hold_is_said(committed_db: None, admin_client: Client) -> None:
+    make_entity("project", label="x\uffff")
+    response = admin_client.post(EXPORT, {"format": str(FORMATS.index("xlsx")), "resource": "0"})
+    assert response.status_code == 200
+    assert "XLSX can&#x27;t hold the character U+FFFF" in response.content.decode()
+    response = act(admin_client, "export_selected", "project", confirmed="yes", format=str(FORMATS.index("xlsx")))
+    assert message_of(response)[0] == "error"
+
+
+def exported_codes(response: HttpResponse) -> list[str]:
+    assert response["Content-Type"] == "application/json"
+    assert response["Content-Disposition"].endswith('.json"')
+    return [each["code"] for each in json.loads(response.content)]
+
+
+def test_all_what_the_filter_shows_and_the_selection_are_exported(types: None, admin_client: Client) -> None:
+    form = {"format": str(FORMATS.index("json")), "resource": "0"}
+    assert "2 entity types will be written" in admin_client.get(EXPORT).content.decode()
+    assert exported_codes(admin_client.post(EXPORT, form)) == ["project", "task"]
+    assert exported_codes(admin_client.post(f"{EXPORT}?has_children=no", form)) == ["task"]
+    assert exported_codes(act(admin_client, "export_selected", "project", confirmed="yes", **form)) == ["project"]
+    everything = act(admin_client, "export_selected", "project", confirmed="yes", select_across="1", **form)
+    assert exported_codes(everything) == ["project", "task"]
+
+
+def test_an_export_of_a_filter_that_is_none_leads_to_the_list(types: None, admin_client: Client) -> None:
+    response = admin_client.get(f"{EXPORT}?nonsense__x=1")
+    assert (response.status_code, response["Location"]) == (302, LIST)
+
+
+def test_json_has_values_of_their_own_types(types: None) -> None:
+    project = json.loads(export("json"))[0]
+    assert (project["child_entity_codes"], project["display_order"], project["active_flag"]) == (["task"], 10, True)
+
+
+@pytest.mark.parametrize("permissions", [("view",), ("view", "add"), ("view", "change")])
+def test_to_import_one_must_be_allowed_to_add_and_to_change(types: None, permissions: tuple[str, ...]) -> None:
+    client = staff_client(make_user("some", *permissions, is_staff=True))
+    page = client.get(LIST).content.decode()
+    assert IMPORT not in page
+    assert EXPORT in page
+    assert client.get(IMPORT).status_code == 403
+    assert upload(client, "code\nx\n").status_code == 403
+    assert client.post(PROCESS).status_code == 403
+
+
+def test_to_export_one_must_be_allowed_to_see(types: None) -> None:
+    client = staff_client(make_user("some", is_staff=True))
+    assert client.get(EXPORT).status_code == 403
+    assert client.post(EXPORT, {"format": "0"}).status_code == 403
+
+
+def test_those_who_may_add_and_change_import(types: None) -> None:
+    client = staff_client(make_user("some", "view", "add", "change", is_staff=True))
+    assert IMPORT in client.get(LIST).content.decode()
+    preview = upload(client, export("xlsx"), "types.xlsx")
+    assert counts(preview) == (0, 0, 2, 0)
+
+
+def test_labels_cannot_smuggle_markup_into_the_preview(types: None, admin_client: Client) -> None:
+    preview = upload(admin_client, "code,label\nproject,<script>alert(1)</script>\n<b>,x\n")
+    assert "<script>alert(1)" not in preview.content.decode()

@@ -1,0 +1,181 @@
+"""The cache dashboard as operators use it: figures that move by themselves, and acts that say what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.cached_db import SessionStore
+from django.db import connection
+from playwright.sync_api import Browser, Page, Request, expect
+from redis import Redis
+
+from entities.models import CacheOperation, Entity
+from entities.services import get_entity_infrastructure
+from tests.dashboard.conftest import staff_with
+from tests.servers import web_server
+
+DASHBOARD, ENTRIES = "/admin/cache/", "/admin/cache/entries/"
+SEE_STEPS = """
+    window.steps = [];
+    const bar = document.querySelector("progress");
+    new MutationObserver(() => window.steps.push(bar.value)).observe(bar, {attributes: true});
+"""
+"""Every value that the progress bar had, in a page's `steps`."""
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture
+def site(committed_db: None) -> Iterator[str]:
+    """A server whose counts are reported every second."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE app.cache_operation")
+    with web_server(CACHE_ANALYTICS_SECONDS="1") as url:
+        yield url
+
+
+def log_in(browser: Browser, site: str, user: User) -> Page:
+    """A page of this user's browser."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    context = browser.new_context(base_url=site)
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": str(session.session_key), "url": site}])
+    return context.new_page()
+
+
+@pytest.fixture
+def operator(browser: Browser, site: str) -> Iterator[Page]:
+    """An operator's page; a script error fails the test."""
+    page = log_in(browser, site, staff_with("olga", "view_cache", "operate_cache"))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    assert errors == []
+
+
+def make_types(number: int) -> None:
+    Entity.objects.bulk_create(
+        Entity(code=f"type_{each}", label=f"Type {each}", label_plural="x", icon="Flag", display_order=each)
+        for each in range(number)
+    )
+
+
+def cache_types(number: int) -> None:
+    """Cached ones; the server must have connected before, since its first connection purges what it finds."""
+    make_types(number)
+    for each in range(number):
+        get_entity_infrastructure().get_entity(f"type_{each}")
+
+
+def test_clearing_all_asks_first_and_says_what_was_dropped(operator: Page, redis_client: Redis) -> None:
+    operator.goto(DASHBOARD)
+    cache_types(3)
+    operator.get_by_label("Reason").fill("a rehearsal")
+    operator.get_by_role("button", name="Clear all").click()
+    dialog = operator.get_by_role("dialog")
+    expect(dialog).to_contain_text("3 cached values will be dropped.")
+    operator.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert len(list(redis_client.scan_iter("entity:metadata:*"))) == 3
+
+    operator.get_by_role("button", name="Clear all").click()
+    dialog.get_by_role("button", name="Clear all").click()
+    expect(operator.get_by_role("status")).to_have_text("Done: 3 cached values dropped.")
+    assert list(redis_client.scan_iter("entity:metadata:*")) == []
+    row = CacheOperation.objects.get()
+    assert (row.username, row.operation, row.reason, row.result) == (
+        "olga",
+        "clear",
+        "a rehearsal",
+        "3 cached values dropped",
+    )
+    expect(operator.locator("[data-operations] tr").first).to_contain_text("a rehearsal")
+
+
+def test_warming_all_shows_progress_that_moves(operator: Page) -> None:
+    make_types(1000)
+    operator.goto(ENTRIES)
+    operator.evaluate(SEE_STEPS)
+    operator.get_by_role("button", name="Warm all").click()
+    expect(operator.get_by_role("status")).to_have_text("Done: 1000 filled, 0 already cached, 0 not cacheable.")
+    steps = operator.evaluate("window.steps")
+    assert steps == sorted(steps)
+    assert {200, 400, 600, 800} <= set(steps)
+    expect(operator.locator("tbody .cache-kind").first).to_have_text("cached")
+
+
+def test_cancelling_breaks_off_and_is_logged(operator: Page) -> None:
+    make_types(3000)
+    operator.goto(ENTRIES)
+    operator.evaluate(
+        "new MutationObserver(() => document.querySelector('progress').value >= 200"
+        " && document.querySelector('[data-cancel]').click())"
+        ".observe(document.querySelector('progress'), {attributes: true})"
+    )
+    operator.get_by_role("button", name="Warm all").click()
+    expect(operator.get_by_role("status")).to_contain_text("Cancelled.")
+    operator.goto("/admin/entities/cacheoperation/")
+    expect(operator.get_by_text("broken off after")).to_be_visible()
+
+
+def test_selected_entries_are_invalidated_by_keyboard(operator: Page, redis_client: Redis) -> None:
+    operator.goto(ENTRIES)
+    cache_types(3)
+    operator.reload()
+    button = operator.get_by_role("button", name="Invalidate selected")
+    expect(button).to_be_disabled()
+    operator.get_by_label("Select type_1", exact=True).focus()
+    operator.keyboard.press("Space")
+    button.focus()
+    operator.keyboard.press("Enter")
+    expect(operator.get_by_role("status")).to_have_text("Done: 1 cached value dropped.")
+    assert redis_client.get("entity:metadata:type_1") is None
+    assert redis_client.get("entity:metadata:type_0") is not None
+    expect(operator.get_by_label("Select type_1", exact=True)).to_be_checked()
+
+
+def test_one_entry_is_warmed_and_its_page_shows_it(operator: Page) -> None:
+    make_types(1)
+    operator.goto("/admin/cache/entries/type_0/")
+    expect(operator.get_by_text("Nothing is cached")).to_be_visible()
+    operator.get_by_role("button", name="Warm").click()
+    expect(operator.get_by_role("status")).to_have_text("Done: 1 filled, 0 already cached, 0 not cacheable.")
+    expect(operator.get_by_text("The bytes in Redis are the same")).to_be_visible()
+
+
+def test_figures_change_by_themselves_after_reads(operator: Page, site: str) -> None:
+    operator.goto(DASHBOARD)
+    loads: list[Request] = []
+    operator.on("request", lambda request: loads.append(request) if request.is_navigation_request() else None)
+    expect(operator.get_by_text("No reads counted yet")).to_be_visible()
+    make_types(1)
+    operator.get_by_role("button", name="Warm all").click()
+    expect(operator.get_by_text("No reads counted yet")).to_have_count(0)
+    expect(operator.locator("[data-text=hit_hour]")).not_to_have_text("-")
+    assert loads == []
+
+
+def test_who_may_only_look_sees_no_buttons(browser: Browser, site: str) -> None:
+    page = log_in(browser, site, staff_with("vera", "view_cache"))
+    make_types(1)
+    for address in (DASHBOARD, ENTRIES, "/admin/cache/entries/type_0/"):
+        page.goto(address)
+        expect(page.get_by_role("navigation", name="More about the cache")).to_be_visible()
+        assert page.get_by_role("button", name="Clear all").count() == 0
+        assert page.get_by_role("button", name="Invalidate").count() == 0
+        assert page.get_by_role("checkbox").count() == 0
+
+
+def test_a_server_that_is_gone_is_told(operator: Page) -> None:
+    operator.goto(DASHBOARD)
+    operator.route("**/figures/**", lambda route: route.abort())
+    expect(operator.locator("[data-lost]")).to_contain_text("Lost contact with the server")
+    operator.unroute("**/figures/**")
+    expect(operator.locator("[data-lost]")).to_be_hidden()

@@ -1,0 +1,153 @@
+"""The list of entity types as people use it: dragging, keyboard, switch, cache states, import."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from entities.cache_entries import drop_entries, warm_entries
+from entities.models import Entity
+from tests.conftest import make_entity
+
+LIST = "/admin/entities/entity/"
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(autouse=True)
+def _types(committed_db: None) -> None:
+    for number, code in enumerate(("wiki", "form", "task"), start=1):
+        make_entity(code, display_order=number * 10)
+
+
+def expect_rows(page: Page, *labels: str) -> None:
+    """What the list shows, from top to bottom."""
+    expect(page.locator("#result_list .entity-name")).to_have_text(list(labels))
+
+
+def codes() -> list[str]:
+    return list(Entity.objects.values_list("code", flat=True))
+
+
+def save(page: Page) -> None:
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("The new order is saved.")).to_be_visible()
+
+
+def test_rows_are_dragged_and_the_new_order_waits_for_save(page: Page) -> None:
+    page.goto(LIST)
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_hidden()
+    handles = page.get_by_role("button", name="Move ")
+    target = handles.nth(0).bounding_box()
+    assert target is not None
+    handles.nth(2).hover()
+    page.mouse.down()
+    page.mouse.move(target["x"] + 10, target["y"] + 20, steps=10)
+    page.mouse.move(target["x"] + 10, target["y"] + 2, steps=10)
+    page.mouse.up()
+    expect_rows(page, "Task", "Wiki", "Form")
+    expect(page.get_by_text("The new order waits to be saved.")).to_be_visible()
+    assert codes() == ["wiki", "form", "task"]
+    save(page)
+    expect_rows(page, "Task", "Wiki", "Form")
+    assert codes() == ["task", "wiki", "form"]
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_hidden()
+
+
+def test_rows_are_moved_by_keyboard_alone(page: Page) -> None:
+    page.goto(LIST)
+    handle = page.get_by_role("button", name="Move Wiki")
+    handle.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".entity-order-note")).to_contain_text("Wiki is now at place 2 of 3.")
+    expect(handle).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")  # it is the last already
+    expect_rows(page, "Form", "Task", "Wiki")
+    page.keyboard.press("ArrowUp")
+    expect_rows(page, "Form", "Wiki", "Task")
+    save(page)
+    assert codes() == ["form", "wiki", "task"]
+
+
+def test_leaving_with_an_unsaved_order_is_warned_of(page: Page) -> None:
+    page.goto(LIST)
+    page.get_by_role("button", name="Move Wiki").focus()
+    page.keyboard.press("ArrowDown")
+    asked: list[str] = []
+
+    def stay(dialog: object) -> None:
+        asked.append(dialog.type)  # type: ignore[attr-defined] # Playwright's dialog
+        dialog.dismiss()  # type: ignore[attr-defined] # as above
+
+    page.on("dialog", stay)
+    page.evaluate("setTimeout(() => location.reload())")
+    page.wait_for_event("dialog")
+    assert asked == ["beforeunload"]
+    expect_rows(page, "Form", "Wiki", "Task")
+    page.remove_listener("dialog", stay)
+    page.on("dialog", lambda dialog: dialog.accept())
+
+
+def test_the_switch_saves_at_once_and_turns_back_where_it_cannot(page: Page) -> None:
+    page.goto(LIST)
+    wiki = page.get_by_role("switch", name="Wiki is active")
+    expect(wiki).to_be_checked()
+    with page.expect_response("**/switch/"):
+        wiki.focus()
+        page.keyboard.press("Space")
+    expect(wiki).not_to_be_checked()
+    expect(wiki).not_to_have_attribute("aria-busy", "true")
+    assert not Entity.objects.get(code="wiki").active_flag
+    Entity.objects.filter(code="form").delete()
+    form = page.get_by_role("switch", name="Form is active")
+    form.click()
+    expect(page.get_by_role("alert")).to_have_text("form was not changed: This entity type was deleted meanwhile.")
+    expect(form).to_be_checked()
+
+
+def test_cache_states_follow_what_happens_without_a_reload(page: Page) -> None:
+    page.goto(LIST)
+    cell = page.locator("[data-cache-code=wiki]")
+    drop_entries(["wiki", "form", "task"])
+    expect(cell).to_have_text("not cached")
+    list(warm_entries(["wiki", "form", "task"]))
+    expect(cell).to_have_text(re.compile(r"^cached \d+ s$"))
+    expect(cell).not_to_have_text(cell.inner_text())  # the seconds count down
+    drop_entries(["wiki"])
+    expect(cell).to_have_text("not cached")
+    expect(page.locator("[data-cache-code=form]")).to_have_text(re.compile(r"^cached \d+ s$"))
+
+
+def test_a_bulk_action_says_what_it_will_do_first(page: Page) -> None:
+    make_entity("project", child_entity_codes=["task"])
+    page.goto(LIST)
+    page.locator("tr", has=page.locator("[data-switch=task]")).get_by_role("checkbox").check()
+    page.locator("select[name=action]").select_option("deactivate")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("1 entity type will become inactive")).to_be_visible()
+    expect(page.get_by_role("link", name="Project")).to_be_visible()
+    page.get_by_role("button", name="Deactivate 1 entity type").click()
+    expect(page.get_by_text("Deactivated 1 entity type.")).to_be_visible()
+    assert not Entity.objects.get(code="task").active_flag
+
+
+def test_an_import_shows_the_differences_first(page: Page) -> None:
+    page.goto(LIST)
+    page.get_by_role("link", name="Import").click()
+    content = [{"code": "task", "label": "Job"}, {"code": "risk", "label": "Risk", "icon": "Flag"}, {"code": "wiki"}]
+    page.locator("input[type=file]").set_input_files(
+        {"name": "types.json", "mimeType": "application/json", "buffer": json.dumps(content).encode()}
+    )
+    page.get_by_role("button", name="Show the differences").click()
+    expect(page.locator(".import-counts li")).to_have_text(["1 new", "1 changed", "1 unchanged", "0 errors"])
+    expect(page.locator("del")).to_have_text(["Task"])
+    expect(page.locator("ins")).to_have_text(["Job"])
+    assert codes() == ["wiki", "form", "task"]
+    page.get_by_role("button", name="Import 2 rows").click()
+    expect(page.get_by_text("Imported types.json: 1 new, 1 changed, 1 unchanged.")).to_be_visible()
+    assert Entity.objects.get(code="task").label == "Job"

@@ -1,0 +1,152 @@
+"""The map of entity types as people use it: by keyboard and by mouse."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import make_entity
+
+MAP = "/admin/entities/entity/map/"
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(autouse=True)
+def _types(committed_db: None) -> None:
+    """A chain of four, a cycle back to its beginning, a type inside itself, one inactive and two orphans."""
+    for code in ("office", "project", "task", "note", "log"):
+        make_entity(code)
+    make_entity("issue", active_flag=False, child_entity_codes=["issue"])
+    for parent, children in (("office", ["project"]), ("project", ["task"]), ("task", ["issue", "project"])):
+        make_entity(parent, child_entity_codes=children)
+
+
+def open_map(page: Page) -> Locator:
+    """The canvas, once it has its place."""
+    page.goto(MAP)
+    canvas = page.locator(".is-drawn .map-canvas")
+    expect(canvas).to_have_attribute("style", re.compile(r"translate\(-?[\d.]*[1-9]"))
+    return canvas
+
+
+def place_of(locator: Locator) -> tuple[float, float]:
+    """The middle of an element on the screen."""
+    box = locator.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_every_type_and_link_is_drawn_once_and_no_node_covers_another(page: Page) -> None:
+    foreign: list[str] = []
+    page.on(
+        "request", lambda request: None if request.url.startswith("http://127.0.0.1") else foreign.append(request.url)
+    )
+    open_map(page)
+    nodes = page.locator(".map-node")
+    expect(nodes).to_have_count(6)
+    expect(page.locator(".map-links > path")).to_have_count(5)
+    expect(page.locator(".map-links > .is-back")).to_have_count(2)  # the cycle's, and the one to itself
+    boxes = [box for each in nodes.all() if (box := each.bounding_box())]
+    for index, one in enumerate(boxes):
+        for other in boxes[index + 1 :]:
+            apart = abs(one["x"] - other["x"]) >= one["width"] or abs(one["y"] - other["y"]) >= one["height"]
+            assert apart, (one, other)
+    assert foreign == []
+
+
+def test_the_map_is_searched_read_and_opened_by_keyboard_alone(page: Page) -> None:
+    open_map(page)
+    page.get_by_role("searchbox", name="Find an entity type").focus()
+    page.keyboard.type("proj")
+    expect(page.locator(".map-status")).to_have_text("1 found. Enter goes to the first.")
+    page.keyboard.press("Enter")
+    project = page.locator('.map-node[data-code="project"]')
+    expect(project).to_be_focused()
+    expect(page.locator(".map-node.is-parent")).to_have_text([re.compile("Office"), re.compile("Task")])
+    expect(page.locator(".map-node.is-child")).to_have_text(re.compile("Task"))
+    middle = place_of(page.locator(".map-view"))
+    page.wait_for_function(
+        """([x, y]) => {
+            const box = document.activeElement.getBoundingClientRect();
+            return Math.hypot(box.x + box.width / 2 - x, box.y + box.height / 2 - y) < 3;
+        }""",
+        arg=middle,
+    )
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.url.endswith("/project/change/")
+
+
+def test_keys_zoom_and_move_the_map_and_0_shows_all_of_it_again(page: Page) -> None:
+    canvas = open_map(page)
+    whole = canvas.get_attribute("style") or ""
+    page.locator(".map-view").focus()
+    for key in ("+", "-", "ArrowLeft", "ArrowDown"):
+        before = canvas.get_attribute("style") or ""
+        page.keyboard.press(key)
+        expect(canvas).not_to_have_attribute("style", before)
+    page.keyboard.press("0")
+    transform = re.compile(r"transform: ([^;]*)")
+    start = transform.search(whole)
+    assert start
+    page.wait_for_function("start => document.querySelector('.map-canvas').style.transform === start", arg=start[1])
+
+
+def test_a_drag_moves_the_map_and_opens_nothing_and_a_click_opens(page: Page) -> None:
+    canvas = open_map(page)
+    before = canvas.get_attribute("style") or ""
+    task = page.locator('.map-node[data-code="task"]')
+    x, y = place_of(task)
+    page.mouse.move(x, y)
+    expect(page.locator(".map-node.is-here")).to_have_text(re.compile("Task"))
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 30, steps=4)
+    page.mouse.up()
+    expect(canvas).not_to_have_attribute("style", before)
+    assert page.url.endswith(MAP)
+    with page.expect_navigation():
+        task.click()
+    assert page.url.endswith("/task/change/")
+
+
+def test_what_is_not_drawn_is_asked_of_the_server(page: Page) -> None:
+    page.goto(f"{MAP}?show=orphans")
+    expect(page.locator(".map-node")).to_have_count(2)
+    search = page.get_by_role("searchbox", name="Find an entity type")
+    search.fill("office")
+    with page.expect_navigation():
+        search.press("Enter")
+    expect(page.locator(".map-note")).to_contain_text("Around Office, 2 levels: 3 of 6 entity types.")
+    search = page.get_by_role("searchbox", name="Find an entity type")
+    search.fill("nowhere")
+    with page.expect_navigation():
+        search.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("No entity type is called “nowhere”.")
+
+
+def test_without_scripts_the_types_are_links_in_a_list_and_a_table(page: Page, site: str) -> None:
+    browser = page.context.browser
+    assert browser
+    context = browser.new_context(base_url=site, java_script_enabled=False, storage_state=page.context.storage_state())
+    plain = context.new_page()
+    plain.goto(MAP)
+    plain.get_by_text("The same as a table").click()
+    row = plain.get_by_role("row", name="Project project")
+    expect(row.get_by_role("link")).to_have_text(["Project", "office", "task", "task"])
+    plain.locator('.map-node[data-code="issue"]').click()
+    assert plain.url.endswith("/issue/change/")
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_map_has_no_accessibility_fault(page: Page, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    open_map(page)
+    page.get_by_text("The same as a table").click()
+    found = Axe().run(page, context=".map-page")
+    assert found.violations_count == 0, found.generate_report()
