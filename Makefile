@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test torture bench lint types browser wrk lock clean
+.PHONY: help run test torture bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -58,6 +58,9 @@ wrk:
 
 bench: $(VENV)/.tests wrk ## ours beside what others use, in one run; writes docs/benchmarks.md (ARGS="--only throughput")
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+pictures: $(VENV)/.tests browser ## take the pictures of docs/images of a platform in use (ARGS="--seconds 180")
+	$(BIN)/python -m tests.pictures $(ARGS)
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 lock: $(VENV)/.tests ## compile pyproject.toml into the three pinned requirement files (UPGRADE=--upgrade for newer versions)

@@ -66,3 +66,18 @@ RELAY_WORKING = Gauge("cache_relay_working", "1 in the relay that has the lock."
 AUDITED_VALUES = Counter("cache_audited_values", "Values compared with the database.")
 MISMATCHES = Counter("cache_audit_mismatches", "Values that were not what is committed, and were dropped.")
 AUDITED_AT = Gauge("cache_audited_timestamp_seconds", "When the last comparison ended.", multiprocess_mode="max")
+
+KNOWN_LABELS = {
+    READS: ("L1", "L2", "DB", "BYPASS"),
+    ANSWER_SECONDS: ("L1", "L2", "DB", "BYPASS", "none"),
+    FILLS: ("stored", "absent", "refused", "not_cacheable", "failed"),
+    BYPASSES: ("held", "filling", "own_write", "not_cacheable", "refused", "redis"),
+    INVALIDATIONS: ("admin", "api", "command", "sql", "clear", "audit", "restart"),
+    HOLDS_ENDED: ("stored", "released", "lost"),
+    UNHELD_WRITES: ("refused", "silent"),
+    REDIS_SECONDS: ("reader", "writer"),
+    REDIS_FAILURES: ("refused", "silent"),
+}
+for metric, values in KNOWN_LABELS.items():
+    for value in values:
+        metric.labels(value)  # it begins at 0, so that the first event of its kind is an increase

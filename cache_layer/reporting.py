@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from itertools import chain
+from multiprocessing.util import Finalize
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -120,6 +121,7 @@ def report_at_exit() -> None:
     """Report what this process counted when it ends."""
     if get_options().analytics_seconds:
         atexit.register(_report_quietly)
+        Finalize(None, _report_quietly, exitpriority=0)  # processes that multiprocessing began skip `atexit`
 
 
 def _report_forever() -> None:

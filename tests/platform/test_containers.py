@@ -24,7 +24,8 @@ class WithoutDuplicates(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-SERVICES: dict[str, Any] = yaml.load((ROOT / "docker-compose.yml").read_text(), WithoutDuplicates)["services"]
+PROJECT: dict[str, Any] = yaml.load((ROOT / "docker-compose.yml").read_text(), WithoutDuplicates)
+SERVICES: dict[str, Any] = PROJECT["services"]
 DOCUMENTED_REDIS = """
 image: redis:7.2-alpine
 container_name: pmo_redis
@@ -62,6 +63,44 @@ def test_secrets_come_from_the_environment_and_have_no_default() -> None:
         for name, value in service.get("environment", {}).items():
             if re.search("SECRET|PASSWORD|DATABASE_URL", name):
                 assert re.search(r"\$\{\w+:\?[^}]+\}", value), name
+
+
+def test_monitoring_is_optional_pinned_and_seen_from_this_machine_alone() -> None:
+    for name in ("prometheus", "grafana"):
+        assert SERVICES[name]["profiles"] == ["monitoring"]
+        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", SERVICES[name]["image"])
+        assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+        sources = [mount.split(":")[0] for mount in SERVICES[name]["volumes"] if mount.startswith("./")]
+        assert sources
+        assert all((ROOT / source).exists() for source in sources)
+        assert all(mount.endswith(":ro") for mount in SERVICES[name]["volumes"] if mount.startswith("./"))
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"prometheus", "grafana"}
+
+
+def test_nobody_can_log_in_to_grafana_by_its_well_known_password() -> None:
+    environment = SERVICES["grafana"]["environment"]
+    assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == environment["GF_AUTH_ANONYMOUS_ENABLED"] == "true"
+    assert environment["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+
+
+def test_prometheus_may_ask_web_by_its_name_and_token() -> None:
+    assert SERVICES["web"]["environment"]["ALLOWED_HOSTS"].endswith(",web")
+    assert SERVICES["web"]["environment"]["METRICS_TOKEN"] == "${METRICS_TOKEN:-}"
+    assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
+    assert PROJECT["secrets"] == {"metrics_token": {"environment": "METRICS_TOKEN"}}
+    assert SERVICES["web"]["environment"].keys() >= SERVICES["relay"]["environment"].keys()
+
+
+def test_the_relays_figures_are_served_inside_the_network_alone() -> None:
+    command = SERVICES["relay"]["command"]
+    assert command[command.index("--metrics-port") + 1] in SERVICES["relay"]["expose"]
+    assert "ports" not in SERVICES["relay"]
+
+
+def test_every_variable_of_the_compose_file_that_one_must_know_is_in_the_example() -> None:
+    documented = set(re.findall(r"^(\w+)=", (ROOT / "deploy" / ".env.example").read_text(), re.MULTILINE))
+    assert {"SECRET_KEY", "POSTGRES_PASSWORD", "METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT"} <= documented
 
 
 def test_platform_containers_are_unprivileged() -> None:

@@ -1,19 +1,31 @@
 from __future__ import annotations
 
+import argparse
 import json
+import math
+import time
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.template.defaultfilters import filesizeformat
 from redis.exceptions import RedisError
 from rich.table import Table
 
-from entities.cache_report import CacheReport, EntryStatus, ServerStatus, report_cache
+from cache_layer.analytics import Series, Span, read_series
+from entities.cache_report import CacheReport, EntryStatus, report_cache
+from entities.management.cache_watch import SOURCES, watch_cache
+from entities.management.figures import describe_duration, describe_memory, last_minute_rates
 from entities.management.selection import REDIS_DOWN
 from entities.terminal import console_of
 
 SHOWN_ENTRIES = 100
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not (math.isfinite(seconds) and 0.1 <= seconds <= 3600):
+        raise argparse.ArgumentTypeError("a number of seconds from 0.1 to 3600")
+    return seconds
 
 
 class Command(BaseCommand):
@@ -24,13 +36,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all", action="store_true", dest="everything", help=f"every entity type, not the first {SHOWN_ENTRIES}"
         )
+        parser.add_argument("--watch", action="store_true", help="a live table on the terminal, until Ctrl-C")
+        parser.add_argument(
+            "--interval", type=_seconds, default=2.0, help="seconds between two looks of --watch (default: 2)"
+        )
 
-    def handle(self, *, as_json: bool, everything: bool, **_: Any) -> None:
+    def handle(self, *, as_json: bool, everything: bool, watch: bool, interval: float, **_: Any) -> None:
+        if watch:
+            self._watch(interval, alone=not (as_json or everything))
+            return
         try:
             report = report_cache(limit=None if everything else SHOWN_ENTRIES)
+            minute = None if as_json else read_series(Span.HOUR)
         except RedisError as error:
             raise CommandError(REDIS_DOWN.format("readers get entity types from the database", error)) from error
-        if as_json:
+        if minute is None:
             server = asdict(report.server) | {"hit_ratio": report.server.hit_ratio}
             backlog = report.backlog._asdict()
             self.stdout.write(json.dumps(asdict(report) | {"backlog": backlog, "server": server}, indent=2))
@@ -39,7 +59,15 @@ class Command(BaseCommand):
         console.print(_entries_table(report))
         if hidden := report.entity_types - len(report.entries):
             console.print(f"... and {hidden} more entity types: --all shows them")
-        console.print(_server_table(report))
+        console.print(_server_table(report, minute))
+
+    def _watch(self, interval_seconds: float, *, alone: bool) -> None:
+        if not alone:
+            raise CommandError("--watch shows what fits the terminal: leave --json and --all away.")
+        console = console_of(self.stdout)
+        if not console.is_terminal:
+            raise CommandError("--watch needs a terminal: without one, leave it away or use --json.")
+        watch_cache(console, interval_seconds, time.sleep)
 
 
 def _entries_table(report: CacheReport) -> Table:
@@ -57,29 +85,18 @@ def _cells(entry: EntryStatus) -> tuple[str, str, str, str]:
     return entry.code, "[green]yes[/green]", str(entry.ttl_seconds), str(entry.payload_bytes)
 
 
-def _server_table(report: CacheReport) -> Table:
+def _server_table(report: CacheReport, minute: Series) -> Table:
     server = report.server
     table = Table("The server, since it started", "", title="Redis answers")
-    table.add_row("Version", f"{server.name} {server.version}, up {_duration(server.uptime_seconds)}")
+    table.add_row("Version", f"{server.name} {server.version}, up {describe_duration(server.uptime_seconds)}")
     table.add_row("Keyspace hits", str(server.keyspace_hits))
     table.add_row("Keyspace misses", str(server.keyspace_misses))
     table.add_row("Hit ratio", "no lookups yet" if server.hit_ratio is None else f"{server.hit_ratio:.1%}")
-    table.add_row("Memory", _memory(server))
+    table.add_row("Memory", describe_memory(server))
     table.add_row("Evicted keys", str(server.evicted_keys))
     table.add_row("Expired keys", str(server.expired_keys))
     table.add_row("Changes to be told to it", f"{report.backlog.changes}")
+    rates, ratio = last_minute_rates(minute)
+    table.add_row("Reads, last minute", "  ".join(f"{source} {rates.get(source, 0):,.1f}/s" for source in SOURCES))
+    table.add_row("Hit ratio, last minute", "no reads" if ratio is None else f"{ratio:.1%}")
     return table
-
-
-def _memory(server: ServerStatus) -> str:
-    used = filesizeformat(server.used_memory_bytes)
-    limit = f"of {filesizeformat(server.max_memory_bytes)}" if server.max_memory_bytes else "without a limit"
-    return f"{used}, {limit}".replace("\xa0", " ")
-
-
-def _duration(seconds: int) -> str:
-    days, rest = divmod(seconds, 86_400)
-    hours, rest = divmod(rest, 3600)
-    return (
-        f"{days} d {hours} h" if days else f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
-    )

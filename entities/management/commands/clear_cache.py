@@ -5,8 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
-from entities.cache_entries import drop_all_entries, drop_entries
+from entities.cache_entries import describe_dropped, drop_all_entries, drop_entries
+from entities.management.recording import add_reason, recorded_command
 from entities.management.selection import REDIS_DOWN, add_selection, selected_codes
+from entities.models import CacheOperation
 
 
 class Command(BaseCommand):
@@ -14,11 +16,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_selection(parser)
+        add_reason(parser)
 
-    def handle(self, *, codes: list[str], everything: bool, **_: Any) -> None:
+    def handle(self, *, codes: list[str], everything: bool, reason: str, **_: Any) -> None:
         selected = selected_codes(codes, everything=everything)
+        operation = CacheOperation.Operation.CLEAR if everything else CacheOperation.Operation.INVALIDATE
         try:
-            dropped = drop_all_entries() if everything else drop_entries(selected)
+            with recorded_command(operation, None if everything else selected, reason=reason) as record:
+                dropped = drop_all_entries() if everything else drop_entries(selected)
+                record.result = describe_dropped(dropped)
         except RedisError as error:
             raise CommandError(REDIS_DOWN.format("it is not certain that anything was dropped", error)) from error
-        self.stdout.write(f"{dropped} cached value{'' if dropped == 1 else 's'} dropped")
+        self.stdout.write(record.result)

@@ -8,7 +8,9 @@ from redis.exceptions import RedisError
 
 from cache_layer.connection import get_writer_client
 from entities.cache_entries import describe_warmed, warm_entries
+from entities.management.recording import add_reason, recorded_command
 from entities.management.selection import REDIS_DOWN, add_selection, selected_codes
+from entities.models import CacheOperation
 from entities.terminal import console_of, track
 
 
@@ -17,15 +19,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_selection(parser)
+        add_reason(parser)
 
-    def handle(self, *, codes: list[str], everything: bool, **_: Any) -> None:
+    def handle(self, *, codes: list[str], everything: bool, reason: str, **_: Any) -> None:
         selected = selected_codes(codes, everything=everything)
-        self._require_redis()
         console = console_of(self.stdout)
-        entries = track(console, warm_entries(selected), total=len(selected) + 1, what="Warming the cache")
-        counts = Counter(warmed for _, warmed in entries)
-        self._require_redis()
-        console.print(describe_warmed(counts))
+        subject = None if everything else selected
+        with recorded_command(CacheOperation.Operation.WARM, subject, reason=reason) as record:
+            self._require_redis()
+            entries = track(console, warm_entries(selected), total=len(selected) + 1, what="Warming the cache")
+            counts = Counter(warmed for _, warmed in entries)
+            self._require_redis()
+            record.result = describe_warmed(counts)
+        console.print(record.result)
 
     def _require_redis(self) -> None:
         """Reads go on without Redis and say nothing, so ask it."""

@@ -1,0 +1,33 @@
+"""The audit log of commands: who ran them, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+
+from entities.models import CacheOperation
+from entities.operations import recorded, shell_user
+
+
+def add_reason(parser: CommandParser) -> None:
+    """Argument `--reason`."""
+    parser.add_argument("--reason", default="", help="why, for the audit log")
+
+
+def recorded_command(
+    operation: CacheOperation.Operation, codes: Sequence[str] | None, *, reason: str
+) -> AbstractContextManager[CacheOperation]:
+    """
+    As `recorded`, by whoever runs the command.
+
+    Raises:
+        CommandError: the audit log can't take this reason; nothing was done.
+    """
+    try:
+        CacheOperation._meta.get_field("reason").clean(reason, None)
+    except ValidationError as error:
+        raise CommandError(f"--reason, nothing was done: {' '.join(error.messages)}") from error
+    return recorded(operation, codes, username=shell_user(), reason=reason)

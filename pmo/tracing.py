@@ -1,0 +1,52 @@
+"""OpenTelemetry traces: on where its standard variables name a collector, not even imported elsewhere."""
+
+from __future__ import annotations
+
+import os
+from multiprocessing.util import Finalize
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+    from opentelemetry.trace import Span
+
+SERVICE = "pmo-entity-cache"
+"""The name in traces, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES has another."""
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+NOT_TRACED = r"^https?://[^/]+/(healthz|metrics)$"
+
+
+def start_tracing() -> None:
+    """
+    Trace what Django, psycopg and redis-py do in this process, if a collector is named.
+
+    Call it in the process that serves, before the application is made: the exporter has a thread of its own. Values of
+    SQL parameters and of Redis' arguments are not in the traces, nor are headers.
+    """
+    if not any(os.environ.get(name) for name in ENDPOINTS):
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation.django import DjangoInstrumentor
+    from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+    from opentelemetry.instrumentation.redis import RedisInstrumentor
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    resource = Resource.create({"service.name": SERVICE}).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    # A worker that Granian forked ends without `atexit`, but not without this.
+    Finalize(None, provider.force_flush, exitpriority=0)
+    DjangoInstrumentor().instrument(
+        tracer_provider=provider, response_hook=_name_source, excluded_urls=NOT_TRACED, skip_dep_check=True
+    )
+    for instrumentor in (PsycopgInstrumentor(), RedisInstrumentor()):
+        instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
+
+
+def _name_source(span: Span, _request: HttpRequest, response: HttpResponseBase) -> None:
+    """Have the span say where an answer's entries came from."""
+    if "X-Cache" in response:
+        span.set_attribute("cache.source", response["X-Cache"])

@@ -1,0 +1,240 @@
+"""/metrics: who may read it, that it counts right over processes, and that its labels stay few."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client, override_settings
+from prometheus_client.parser import text_string_to_metric_families
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from cache_layer.local_store import drop_all_copies
+from tests.api.conftest import client_of, make_user
+from tests.conftest import make_entity
+from tests.servers import ROOT, free_port, wait_until_answering, web_server, worker_environment
+
+TOKEN = "a secret of this test"
+
+
+@pytest.fixture
+def token_set() -> Iterator[None]:
+    with override_settings(METRICS_TOKEN=TOKEN):
+        yield
+
+
+def ask(authorization: str | None = None) -> Any:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return APIClient().get("/metrics", headers=headers)
+
+
+Samples = dict[tuple[str, tuple[str, ...]], float]
+
+
+def parse(text: str) -> Samples:
+    """Each sample by its name and its labels' values."""
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.startswith("cache_") and not sample.name.endswith("_created")
+    }
+
+
+def now() -> Samples:
+    return parse(ask(f"Bearer {TOKEN}").content.decode())
+
+
+def more(before: Samples, after: Samples, name: str, *labels: str) -> float:
+    return after.get((name, labels), 0) - before.get((name, labels), 0)
+
+
+WRONG = ["Bearer wrong", "Bearer ", "Bearer", "", f"Basic {TOKEN}", f"Bearer {TOKEN} ", "Bearer gehéim", TOKEN]
+
+
+@pytest.mark.usefixtures("db", "token_set")
+class TestAccess:
+    @pytest.mark.parametrize("authorization", [None, *WRONG])
+    def test_without_the_token_it_asks_for_it(self, authorization: str | None) -> None:
+        answer = ask(authorization)
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+        assert b"cache_reads" not in answer.content
+
+    def test_the_token_opens_it(self) -> None:
+        answer = ask(f"Bearer {TOKEN}")
+        assert answer.status_code == 200
+        assert answer["Cache-Control"] == "no-store"
+        assert b"cache_reads_total" in answer.content
+        assert ask(f"bearer {TOKEN}").status_code == 200, "the scheme's case does not matter"
+
+    @pytest.mark.parametrize("authorization", [None, "Bearer ", "Bearer", f"Bearer {TOKEN}"])
+    def test_where_no_token_is_set_none_is_accepted(self, authorization: str | None) -> None:
+        with override_settings(METRICS_TOKEN=""):
+            assert ask(authorization).status_code == 401
+
+    def test_a_token_beyond_ascii_works(self) -> None:
+        with override_settings(METRICS_TOKEN="gehéim"):
+            assert ask("Bearer gehéim").status_code in (200, 401)
+            assert ask("Bearer wrong").status_code == 401
+
+    def test_whoever_may_see_the_cache_dashboard_may_read_it(self) -> None:
+        user = make_user("operator", is_staff=True)
+        client = Client()
+        client.force_login(user)
+        refused = client.get("/metrics")
+        assert refused.status_code == 403
+        assert b"cache_reads" not in refused.content
+        user.user_permissions.add(Permission.objects.get(codename="view_cache"))
+        assert client.get("/metrics").status_code == 200
+
+    def test_it_can_only_be_read(self) -> None:
+        assert APIClient().post("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 405
+
+
+@pytest.mark.usefixtures("committed_db", "token_set")
+class TestCounts:
+    def test_each_read_is_counted_once_by_its_source(self) -> None:
+        make_entity("project")
+        client = client_of(make_user())
+        drop_all_copies()
+        before = now()
+        sources = [client.get("/api/v1/entity/type/project")["X-Cache"] for _ in range(7)]
+        after = now()
+        for source in ("L1", "L2", "DB"):
+            assert more(before, after, "cache_reads_total", source) == sources.count(source)
+
+    def test_a_patch_is_one_invalidation_of_the_entry_and_one_of_the_list(self) -> None:
+        make_entity("project")
+        client = client_of(make_user("editor", "change"))
+        before = now()
+        answer = client.patch("/api/v1/entity/project", {"label": "New"}, format="json")
+        assert answer.status_code == 200
+        after = now()
+        assert more(before, after, "cache_invalidations_total", "api") == 2
+        assert more(before, after, "cache_invalidations_total", "command") == 0
+        assert more(before, after, "cache_holds_total") == 2
+        assert (
+            more(before, after, "cache_holds_ended_total", "stored")
+            + more(before, after, "cache_holds_ended_total", "released")
+            == 2
+        )
+        assert more(before, after, "cache_drains_total") == 1
+
+    def test_unknown_codes_and_paths_make_no_new_series(self) -> None:
+        client = client_of(make_user())
+        for code in ("nothing", "x" * 63):
+            client.get(f"/api/v1/entity/type/{code}")
+        client.get("/api/v1/none")
+        before = now()
+        for number in range(50):
+            client.get(f"/api/v1/entity/type/unknown_{number}")
+            client.get(f"/api/v1/none/{number}", headers={"X-Cache": f"made-up-{number}"})
+        assert now().keys() == before.keys()
+
+
+@pytest.fixture
+def counts(tmp_path: Path) -> Path:
+    directory = tmp_path / "counts"
+    directory.mkdir()
+    return directory
+
+
+def fetch(url: str, **headers: str) -> tuple[str, Any]:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        return answer.read().decode(), answer.headers
+
+
+def scrape(url: str) -> Samples:
+    return parse(fetch(f"{url}/metrics", Authorization=f"Bearer {TOKEN}")[0])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for it; a connection that a killed worker had accepted is tried again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionError, urllib.error.URLError):
+            if condition():
+                return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def workers(directory: Path) -> set[int]:
+    """The processes that have counted something there, and are alive."""
+    pids = {int(file.stem.rpartition("_")[2]) for file in directory.glob("counter_*.db")}
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
+
+
+def test_the_counts_of_two_workers_add_up_and_outlive_them(committed_db: None, counts: Path) -> None:
+    make_entity("project")
+    reading = {"Authorization": f"Bearer {AccessToken.for_user(make_user())}", "Connection": "close"}
+    options = {"GRANIAN_WORKERS": "2", "GRANIAN_RESPAWN_FAILED_WORKERS": "true"}
+    options |= {"GRANIAN_WORKERS_KILL_TIMEOUT": "5", "CACHE_EXPRESS_LANE": "0"}
+    with web_server(PROMETHEUS_MULTIPROC_DIR=str(counts), METRICS_TOKEN=TOKEN, **options) as url:
+        wait_for(lambda: len(workers(counts)) >= 2)
+        first = workers(counts)
+
+        def reads(samples: Samples) -> float:
+            return sum(value for (name, _), value in samples.items() if name == "cache_reads_total")
+
+        def answers() -> float:
+            return sum(value for (name, _), value in scrape(url).items() if name == "cache_answer_seconds_count")
+
+        before = scrape(url)
+        for _ in range(40):
+            fetch(f"{url}/api/v1/entity/type/project", **reading)
+        # A worker adds up its reads every few seconds, or when it is asked itself.
+        wait_for(lambda: reads(scrape(url)) - reads(before) == 40)
+        served = answers()
+        victim = min(first)
+        assert (counts / f"gauge_livemax_{victim}.db").exists()
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: bool(scrape(url)) and not (counts / f"gauge_livemax_{victim}.db").exists())
+        assert (counts / f"counter_{victim}.db").exists()
+        assert reads(scrape(url)) - reads(before) == 40, "what it counted stays"
+        assert answers() >= served
+
+
+def relay_command(*arguments: str, **environment: str) -> Popen[bytes]:
+    return Popen(
+        [sys.executable, "manage.py", "relay_invalidations", *arguments],
+        cwd=ROOT,
+        env=worker_environment() | environment,
+        stderr=-1,
+    )
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["alone", "with a directory of counts"])
+def test_a_relay_of_its_own_serves_its_figures(committed_db: None, counts: Path, shared: bool) -> None:
+    port = free_port()
+    with relay_command(
+        "--metrics-port", str(port), **({"PROMETHEUS_MULTIPROC_DIR": str(counts)} if shared else {})
+    ) as relay:
+        try:
+            url = f"http://127.0.0.1:{port}/metrics"
+            wait_until_answering(url, relay)
+            wait_for(lambda: parse(fetch(url)[0])["cache_relay_working", ()] == 1)
+        finally:
+            relay.terminate()
+            relay.communicate(timeout=20)
+        assert relay.returncode == 0
+
+
+def test_a_relay_that_cannot_serve_them_says_so(committed_db: None) -> None:
+    with relay_command("--metrics-port", "70000") as relay:
+        _, said = relay.communicate(timeout=30)
+        assert relay.returncode == 1
+        assert b"CommandError: Metrics cannot be served at 127.0.0.1, port 70000" in said

@@ -1,0 +1,239 @@
+"""Alerts, dashboard and scrape configuration name what /metrics exposes, and what the runbook explains."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from django.test import override_settings
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.parser import text_string_to_metric_families
+from rest_framework.test import APIClient
+
+from cache_layer import metrics
+from pmo.metrics import Engines
+from tests.servers import ROOT
+
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+GRAFANA = ROOT / "deploy" / "grafana"
+RULES: list[dict[str, Any]] = [
+    rule for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"] for rule in group["rules"]
+]
+BOARD: dict[str, Any] = json.loads((GRAFANA / "pmo-entity-cache.json").read_text())
+PANELS: list[dict[str, Any]] = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
+ANNOTATIONS = [each["expr"] for each in BOARD["annotations"]["list"] if "expr" in each]
+EXPRESSIONS = [rule["expr"] for rule in RULES] + QUERIES + ANNOTATIONS
+OF_PROMETHEUS = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate", "severity"}}
+OF_TARGETS = {"job", "instance"}
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
+DURATION = re.compile(r"\d+[smhd]")
+
+
+def parse(expression: str) -> promql_parser.Expr:
+    for variable, value in {"$__rate_interval": "1m", "$__range": "1h"}.items():
+        expression = expression.replace(variable, value)
+    return promql_parser.parse(expression)
+
+
+def nodes(expression: str) -> list[Any]:
+    found: list[Any] = []
+    promql_parser.walk(parse(expression), found.append)
+    return found
+
+
+def selectors(expression: str) -> Iterator[promql_parser.VectorSelector]:
+    for node in nodes(expression):
+        if isinstance(node, promql_parser.MatrixSelector):
+            yield node.vector_selector
+        elif isinstance(node, promql_parser.VectorSelector):
+            yield node
+
+
+def declared() -> dict[str, tuple[set[str], str]]:
+    """The label names and help text of every sample that can be exposed, by the sample's name."""
+    found: dict[str, tuple[set[str], str]] = {}
+    counted = [each for each in vars(metrics).values() if isinstance(each, Counter | Gauge | Histogram)]
+    families = [(family, set(each._labelnames)) for each in counted for family in each.describe()]
+    for family, labels in [*families, *((family, set[str]()) for family in Engines().collect())]:
+        for suffix in SUFFIXES[family.type]:
+            bound = {"le"} if suffix == "_bucket" else set[str]()
+            found[family.name + suffix] = (labels | bound, family.documentation)
+    return found
+
+
+@pytest.fixture
+def exposed(db: None) -> dict[str, tuple[set[str], str]]:
+    """What /metrics really has, with the labels declared for it; a labelled counter has no sample before it counts."""
+    with override_settings(METRICS_TOKEN="a secret"):
+        answer = APIClient().get("/metrics", headers={"Authorization": "Bearer a secret"})
+    known = declared()
+    found: dict[str, tuple[set[str], str]] = {}
+    for family in text_string_to_metric_families(answer.content.decode()):
+        for suffix in SUFFIXES.get(family.type, ()):
+            if family.name.startswith("cache_") and not family.name.endswith("_created"):
+                found[family.name + suffix] = known[family.name + suffix]
+        for sample in family.samples:
+            if sample.name in found:
+                assert set(sample.labels) == found[sample.name][0], sample
+    return found
+
+
+def test_every_expression_parses_and_names_only_what_is_exposed(exposed: dict[str, tuple[set[str], str]]) -> None:
+    for expression in EXPRESSIONS:
+        check_names(expression, exposed)
+
+
+def check_names(expression: str, exposed: dict[str, tuple[set[str], str]]) -> None:
+    names = exposed | {name: (labels, "") for name, labels in OF_PROMETHEUS.items()}
+    available = set(OF_TARGETS)
+    found = list(selectors(expression))
+    assert found, f"{expression} selects nothing"
+    for selector in found:
+        assert selector.name in names, f"{selector.name} is not in /metrics"
+        labels, help_text = names[selector.name]
+        available |= labels
+        for matcher in selector.matchers.matchers:
+            assert matcher.name in labels | OF_TARGETS, f"{selector.name} has no label {matcher.name}"
+            if selector.name in exposed and matcher.name not in OF_TARGETS:
+                for value in matcher.value.split("|"):
+                    assert re.search(rf"\b{value}\b", help_text), f"{selector.name} never has {matcher.name}={value}"
+    for node in nodes(expression):
+        if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
+            assert set(node.modifier.labels) <= available, expression
+
+
+def test_every_figure_is_on_the_dashboard(exposed: dict[str, tuple[set[str], str]]) -> None:
+    shown = {family(selector.name or "") for query in QUERIES for selector in selectors(query)}
+    assert {family(name) for name in exposed} - shown == set()
+
+
+def family(sample: str) -> str:
+    return re.sub(r"_(total|bucket|count|sum)$", "", sample)
+
+
+def test_a_histograms_quantile_keeps_its_buckets() -> None:
+    for expression in EXPRESSIONS:
+        for node in nodes(expression):
+            if isinstance(node, promql_parser.Call) and node.func.name == "histogram_quantile":
+                aggregate = node.args[1]
+                assert isinstance(aggregate, promql_parser.AggregateExpr), expression
+                assert aggregate.modifier, expression
+                assert "le" in aggregate.modifier.labels, expression
+
+
+def test_alerts_cover_what_can_go_wrong() -> None:
+    assert {rule["alert"] for rule in RULES} >= {
+        *("CacheMismatch", "OutboxStuck", "RelayNotWorking", "RelayLagHigh", "HoldsLost", "UnheldWritesSilent"),
+        *("WritesRefused", "RedisDown", "BreakerOpen", "DatabaseDown", "HitRatioLow", "AnswersFailing"),
+        *("RedisEvicting", "RedisMemoryHigh", "AuditOverdue", "ValuesRefused", "MetricsMissing"),
+    }
+    assert len({rule["alert"] for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule.keys() == {"alert", "expr", "for", "labels", "annotations"}
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert DURATION.fullmatch(rule["for"])
+    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+    assert all(rule["annotations"].values())
+
+
+def headings() -> dict[str, str]:
+    """The text under each heading of the third level in the runbook, by its anchor."""
+    _, _, section = (ROOT / "docs" / "operations.md").read_text().partition("\n## Alerts\n")
+    parts = re.split(r"^### (.+)$", section.split("\n## ")[0], flags=re.MULTILINE)[1:]
+    return {title.lower().replace(" ", "-"): text for title, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_is_in_the_runbook_with_something_to_type(rule: dict[str, Any]) -> None:
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert page == "docs/operations.md"
+    assert anchor == rule["alert"].lower()
+    assert "`" in headings()[anchor]
+
+
+def test_the_runbook_has_no_alert_that_is_gone() -> None:
+    assert set(headings()) == {rule["alert"].lower() for rule in RULES}
+
+
+def test_the_scrape_configuration_fits_the_containers_and_the_alerts() -> None:
+    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    assert all((PROMETHEUS / file).is_file() for file in configuration["rule_files"])
+    jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
+    assert jobs.keys() == {"pmo-web", "pmo-relay"}
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for job in jobs.values():
+        for target in job["static_configs"][0]["targets"]:
+            name, _, port = target.partition(":")
+            published = [str(each).split(":")[-1] for each in services[name].get("ports", [])]
+            assert port in published + [str(each) for each in services[name].get("expose", [])]
+    token = jobs["pmo-web"]["authorization"]["credentials_file"]
+    assert token == f"/run/secrets/{services['prometheus']['secrets'][0]}"
+
+
+def test_the_dashboard_belongs_to_no_installation() -> None:
+    assert BOARD["id"] is None
+    assert BOARD["schemaVersion"] >= 39
+    assert [(each["name"], each["type"], each["query"]) for each in BOARD["templating"]["list"]] == [
+        ("datasource", "datasource", "prometheus")
+    ]
+    named = set(re.findall(r'"uid": "([^"]+)"', json.dumps(BOARD)))
+    assert named == {"${datasource}", "-- Grafana --", BOARD["uid"]}
+    used = [panel["datasource"] for panel in PANELS]
+    used += [target["datasource"] for panel in PANELS for target in panel["targets"]]
+    assert all(each == {"type": "prometheus", "uid": "${datasource}"} for each in used)
+    rows = [panel["title"] for panel in BOARD["panels"] if panel["type"] == "row"]
+    assert rows == ["Reading", "Changing", "Engines", "Relay & audit"]
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_panel_is_described_in_a_sentence_and_has_a_unit(panel: dict[str, Any]) -> None:
+    assert len(panel["description"]) > 30
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["type"] in ("timeseries", "stat")
+    assert all(target["refId"] and target["legendFormat"] for target in panel["targets"])
+
+
+def test_panels_fit_the_grid_and_do_not_overlap() -> None:
+    panels = BOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        {(x, y) for x in range(g["x"], g["x"] + g["w"]) for y in range(g["y"], g["y"] + g["h"])}
+        for g in (panel["gridPos"] for panel in panels)
+    ]
+    assert all(x < 24 for cell in cells for x, _ in cell)
+    assert all(not one & other for one, other in combinations(cells, 2))
+
+
+def test_provisioning_points_at_the_mounted_dashboard() -> None:
+    path = yaml.safe_load((GRAFANA / "provider.yml").read_text())["providers"][0]["options"]["path"]
+    source = yaml.safe_load((GRAFANA / "datasource.yml").read_text())["datasources"][0]
+    mounts = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]["volumes"]
+    assert any(mount.split(":")[1] == f"{path}/pmo-entity-cache.json" for mount in mounts)
+    assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
+
+
+PROMTOOL = [
+    ("check", "rules", "alerts.yml"),
+    ("check", "config", "--syntax-only", "prometheus.yml"),
+    ("test", "rules", "alerts_test.yml"),
+]
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+@pytest.mark.parametrize("arguments", PROMTOOL, ids=" ".join)
+def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(["promtool", *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,145 @@
+"""Traces go to the collector that the standard variables name; without one nothing that traces is even imported."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import queue
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from redis import Redis
+from rest_framework_simplejwt.tokens import AccessToken
+
+from tests.api.conftest import make_user
+from tests.conftest import make_entity
+from tests.servers import ROOT, web_server, worker_environment
+
+
+class Collector:
+    """A real OTLP collector over HTTP, as small as it gets."""
+
+    def __init__(self) -> None:
+        self.received: queue.SimpleQueue[ExportTraceServiceRequest] = queue.SimpleQueue()
+        received = self.received
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                received.put(ExportTraceServiceRequest.FromString(body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def all(self) -> list[ExportTraceServiceRequest]:
+        """What was received until now."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self.received.get_nowait())
+        return found
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    collector = Collector()
+    thread = threading.Thread(target=collector.server.serve_forever)
+    thread.start()
+    yield collector
+    collector.server.shutdown()
+    thread.join()
+    collector.server.server_close()
+
+
+def values(attributes: Any) -> dict[str, str]:
+    pairs: list[KeyValue] = list(attributes)
+    return {pair.key: pair.value.string_value for pair in pairs}
+
+
+def spans_of(requests: list[ExportTraceServiceRequest]) -> list[tuple[str, Span]]:
+    """Each span, with the library that made it."""
+    return [
+        (scope.scope.name.rpartition(".")[2], span)
+        for request in requests
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+@pytest.fixture
+def token(committed_db: None) -> str:
+    make_entity("project")
+    return str(AccessToken.for_user(make_user()))
+
+
+def get(url: str, token: str = "") -> str | None:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        answer.read()
+        return str(answer.headers["X-Cache"])
+
+
+def test_a_read_is_traced_down_to_the_engines(
+    collector: Collector, token: str, redis_client: Redis, set_options: Callable[..., None]
+) -> None:
+    quiet = {"OTEL_BSP_SCHEDULE_DELAY": "600000", "DATABASE_POOL_SIZE": "2"}
+    with web_server(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **quiet) as url:
+        redis_client.delete("entity:metadata:project")
+        assert get(f"{url}/api/v1/entity/type/project", token) == "DB"
+        assert collector.received.empty(), "nothing is sent before its time"
+    requests = collector.all()
+    assert requests, "what a worker has not sent yet is sent when it ends"
+    assert {values(each.resource.attributes)["service.name"] for one in requests for each in one.resource_spans} == {
+        "pmo-entity-cache"
+    }
+    spans = spans_of(requests)
+    roots = [span for library, span in spans if library == "django"]
+    assert [values(root.attributes)["cache.source"] for root in roots] == ["DB"], "and /healthz is not traced"
+    below = {library for library, span in spans if span.parent_span_id == roots[0].span_id}
+    assert below == {"psycopg", "redis"}
+    statements = [values(span.attributes).get("db.statement", "") for _, span in spans]
+    assert any("app" in statement and "entity" in statement for statement in statements)
+    told = "".join(map(str, requests))
+    assert token not in told
+    assert "entity:metadata:project" not in told
+    assert "'project'" not in told
+
+
+def test_the_service_may_have_another_name(collector: Collector, token: str) -> None:
+    with web_server(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces", OTEL_SERVICE_NAME="desk") as url:
+        get(f"{url}/api/v1/entity/type/project", token)
+    names = [values(each.resource.attributes)["service.name"] for one in collector.all() for each in one.resource_spans]
+    assert names
+    assert set(names) == {"desk"}
+
+
+@pytest.mark.parametrize("endpoint", [None, ""])
+def test_without_a_collector_nothing_that_traces_is_imported(db: None, endpoint: str | None) -> None:
+    environment = {name: value for name, value in worker_environment().items() if not name.startswith("OTEL_")}
+    if endpoint is not None:
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+    # redis-py imports the API, and what measures, by itself.
+    program = "import sys, pmo.wsgi; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, capture_output=True)
+    imported = done.stdout.decode().split()
+    assert "pmo.wsgi" in imported
+    tracing = ("opentelemetry.instrumentation", "opentelemetry.exporter", "opentelemetry.sdk.trace")
+    assert not [name for name in imported if name.startswith(tracing)]
