@@ -13,11 +13,13 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from cache_layer.connection import connection_pool_options
 from cache_layer.options import Options
 from pmo import embedded
 from pmo.logs import logging_config
+from pmo.navigation import NAVIGATION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -49,7 +51,7 @@ if PRODUCTION:
     if env.bool("BEHIND_TLS_PROXY", default=True):
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
         SECURE_SSL_REDIRECT = True
-        SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$"]
+        SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$", r"^metrics$"]
         SECURE_HSTS_SECONDS = 31_536_000
         SECURE_HSTS_INCLUDE_SUBDOMAINS = True
         SECURE_HSTS_PRELOAD = True
@@ -104,6 +106,7 @@ CACHE_LAYER: dict[str, Any] = {
     "absent_ttl_seconds": env.int("CACHE_ABSENT_TTL_SECONDS", default=Options.absent_ttl_seconds),
     "absent_entries": env.int("CACHE_ABSENT_ENTRIES", default=Options.absent_entries),
     "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),
+    "analytics_seconds": env.int("CACHE_ANALYTICS_SECONDS", default=Options.analytics_seconds),
 }
 
 # One pool for the three aliases: django-redis keeps pools by URL.
@@ -135,6 +138,7 @@ SESSION_COOKIE_AGE = 12 * 3600
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -143,7 +147,9 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "axes",
+    "import_export",
     "lucide",
+    "pghistory",
     "pgtrigger",
     "rest_framework",
     "drf_spectacular",
@@ -162,6 +168,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "pmo.provenance.ProvenanceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -204,6 +211,7 @@ if PRODUCTION:
     }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a confirmation page sends every selected code
 
 # --- Authentication ---------------------------------------------------------------------------------------------------
 
@@ -272,8 +280,14 @@ UNFOLD = {
     "SITE_TITLE": "PMO entity types",
     "SITE_HEADER": "PMO entity types",
     "SITE_SYMBOL": "category",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"navigation": NAVIGATION},
 }
+
+# --- Monitoring -------------------------------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 

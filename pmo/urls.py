@@ -9,6 +9,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 
 from pmo.auth_views import LoginView, RefreshView
 from pmo.health import health, liveness
+from pmo.metrics import metrics
 
 
 def not_found(_request: HttpRequest) -> JsonResponse:
@@ -30,7 +31,9 @@ urlpatterns = [
     ),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     re_path(r"^api/", not_found),
+    path("admin/cache/", include("entities.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
     path("healthz", liveness, name="liveness"),
+    path("metrics", metrics, name="metrics"),
 ]

@@ -39,11 +39,11 @@ def _fresh_cache() -> Iterator[None]:
 def committed_db(transactional_db: None) -> Iterator[None]:
     """A database whose commits are real; Django's own clean-up does not see the schema `app`."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE app.entity, app.entity_event")
+        cursor.execute("TRUNCATE app.entity, app.entity_event, app.cache_operation")
         cursor.execute("TRUNCATE cache_layer_outbox")  # last: truncating a coherent table is a change
     yield
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE app.entity")
+        cursor.execute("TRUNCATE app.entity, app.cache_operation")
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ for i = entries, #ARGV, 6 do
   if hits > 0 and expiry > 0 then
     redis.call("HINCRBY", KEYS[6], key, hits)
   end
-  if invalidated > stored and expiry > 0 then
+  if expiry > 0 and invalidated > expiry - ARGV[i + 3] then
     finish(key, "invalidated", hits)
   end
   if invalidated > 0 and has_room(KEYS[7], key) then

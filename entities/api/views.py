@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import partial
 
 from django.http import HttpResponse
@@ -16,11 +17,15 @@ from entities import changes
 from entities.api import schema
 from entities.api.conditions import answer_entity, answer_read, require_match
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
+from entities.cache_entries import describe_dropped
 from entities.codes import is_code
-from entities.models import Entity
+from entities.models import CacheOperation, Entity
+from entities.operations import recorded
 from entities.services import get_entity_infrastructure
 
 MOST_CODES = 200
+
+Operation = CacheOperation.Operation
 
 
 class EntityViewSet(ViewSet):
@@ -92,13 +97,26 @@ class EntityCacheViewSet(ViewSet):
 
     @schema.clear_cache
     def clear(self, request: Request) -> Response:
-        return Response({"invalidated": get_entity_infrastructure().clear_all_entity_cache()})
+        with _recorded(request, Operation.CLEAR, None) as record:
+            invalidated = get_entity_infrastructure().clear_all_entity_cache()
+            record.result = describe_dropped(invalidated)
+        return Response({"invalidated": invalidated})
 
     @schema.invalidate
     def invalidate(self, request: Request, code: str) -> Response:
         if not is_code(code):
             raise NotFound("No entity type can have this code.")
-        return Response({"invalidated": get_entity_infrastructure().invalidate_entity_cache(code)})
+        with _recorded(request, Operation.INVALIDATE, [code]) as record:
+            invalidated = get_entity_infrastructure().invalidate_entity_cache(code)
+            record.result = describe_dropped(invalidated)
+        return Response({"invalidated": invalidated})
+
+
+def _recorded(
+    request: Request, operation: Operation, codes: list[str] | None
+) -> AbstractContextManager[CacheOperation]:
+    """Note in the audit log what is done here, by the token's user."""
+    return recorded(operation, codes, username=request.user.get_username())
 
 
 def _find(code: str) -> Entity:

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.cached_db import SessionStore
-from django.db import connection
 from playwright.sync_api import Browser, Page, Request, expect
 from redis import Redis
 
@@ -32,8 +31,6 @@ expect.set_options(timeout=20_000)
 @pytest.fixture
 def site(committed_db: None) -> Iterator[str]:
     """A server whose counts are reported every second."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE app.cache_operation")
     with web_server(CACHE_ANALYTICS_SECONDS="1") as url:
         yield url
 

@@ -164,6 +164,18 @@ def test_a_value_renewed_before_it_expires_begins_a_new_life(reporter: Reporter,
     assert (found.hits_since_stored, found.stored_s) == (0, NOW + entry_ttl_seconds() - 10)
 
 
+def test_a_late_report_of_an_older_invalidation_ends_nothing(reporter: Reporter, clock: Clock) -> None:
+    clock.now_s += 10
+    note_stored([KEY])
+    reporter.report()
+    clock.now_s -= 5
+    note_invalidated([KEY], "sql")  # by another process, say, that reports later
+    clock.now_s += 60
+    reporter.report()
+    assert read_activity([KEY])[KEY] == (0, 0, NOW + 10, NOW + 5, "sql")
+    assert read_series(Span.HOUR).totals("ended") == {}
+
+
 @pytest.mark.parametrize("hits", [0, 2])
 def test_a_write_through_ends_one_life_and_begins_another(reporter: Reporter, clock: Clock, hits: int) -> None:
     note_stored([KEY])

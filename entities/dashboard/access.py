@@ -1,0 +1,41 @@
+"""Who may see the cache, and who may operate it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_POST, require_safe
+
+VIEW, OPERATE = "entities.view_cache", "entities.operate_cache"
+
+View = Callable[..., HttpResponseBase]
+
+
+def for_viewers(view: View) -> View:
+    """Shown to staff with the permission; others get 403, strangers the login page. Changes nothing."""
+    return _staff_with(VIEW, require_safe(view))
+
+
+def for_operators(view: View) -> View:
+    """Done for staff with the permission to operate the cache; only by POST, with a CSRF token."""
+    return _staff_with(OPERATE, require_POST(view))
+
+
+def may_operate(request: HttpRequest) -> bool:
+    return request.user.has_perm(OPERATE)
+
+
+def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
+    """What every page of the admin is given, and whether this user may operate the cache."""
+    request.current_app = admin.site.name
+    return {**admin.site.each_context(request), "title": title, "may_operate": may_operate(request)}
+
+
+def _staff_with(permission: str, view: View) -> View:
+    guarded: View = permission_required(permission, raise_exception=True)(view)
+    return admin.site.admin_view(guarded)

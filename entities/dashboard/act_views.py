@@ -1,0 +1,104 @@
+"""
+The one address that does something: an act's progress comes as lines of JSON in one streamed answer.
+
+One request does all of an act, so it is recorded once, and is broken off when the browser goes away or cancels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextvars import copy_context
+from typing import Any
+
+from django import forms
+from django.db import DatabaseError
+from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from entities.codes import is_code
+from entities.dashboard.access import for_operators, for_viewers
+from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
+from entities.dashboard.figures import forget_figures
+from entities.dashboard.server import count_values
+from entities.models import CacheOperation, validate_printable
+
+OF_EVERYTHING = (Operation.CLEAR, Operation.AUDIT)
+
+
+class ActForm(forms.Form):
+    """What to do, on what, and why."""
+
+    operation = forms.ChoiceField(choices=Operation)
+    codes = forms.CharField(required=False, strip=True)
+    everything = forms.BooleanField(required=False)
+    reason = forms.CharField(
+        required=False,
+        max_length=CacheOperation._meta.get_field("reason").max_length,
+        validators=[validate_printable],
+    )
+
+    def clean_codes(self) -> tuple[str, ...]:
+        codes = tuple(dict.fromkeys(filter(None, self.cleaned_data["codes"].split(","))))
+        wrong = [code for code in codes if not is_code(code)]
+        if wrong:
+            raise forms.ValidationError("No entity type can have this code: %(code)s.", params={"code": wrong[0][:60]})
+        return codes
+
+    def clean(self) -> None:
+        codes, everything = self.cleaned_data.get("codes"), self.cleaned_data.get("everything")
+        if self.cleaned_data.get("operation") in OF_EVERYTHING:
+            if codes or not everything:
+                raise forms.ValidationError("This is done with everything, or not at all.")
+        elif codes is not None and bool(codes) is bool(everything):
+            raise forms.ValidationError("Choose entity types, or everything.")
+
+
+@for_viewers
+def count_cached(_request: HttpRequest) -> HttpResponseBase:
+    """How many values clearing everything would drop now."""
+    return JsonResponse({"values": count_values()})
+
+
+@for_operators
+def act(request: HttpRequest) -> HttpResponseBase:
+    """Do it; every line says how far it is, the last one what it came to."""
+    form = ActForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse(
+            {"error": " ".join(str(text) for texts in form.errors.values() for text in texts)}, status=400
+        )
+    wanted = Act(
+        Operation(form.cleaned_data["operation"]),
+        None if form.cleaned_data["everything"] else form.cleaned_data["codes"],
+        request.user.get_username(),
+        form.cleaned_data["reason"],
+    )
+    return StreamingHttpResponse(
+        _lines(perform(wanted)),
+        content_type="application/x-ndjson",
+        headers={"X-Accel-Buffering": "no"},  # nginx passes each line on
+    )
+
+
+def _lines(steps: Iterator[Step]) -> Iterator[bytes]:
+    """The steps as JSON, in the context of the request: it is over for the middleware that named its origin."""
+    context = copy_context()
+
+    def lines() -> Iterator[bytes]:
+        try:
+            while (step := context.run(next, steps, None)) is not None:
+                yield _line(done=step.done, total=step.total, result=step.result, finished=step.finished)
+        except ActFailed as failure:
+            yield _line(error=f"Failed {failure}.")
+        except DatabaseError:
+            yield _line(error="The database does not answer: the act was not finished.")
+        finally:
+            context.run(steps.close)  # type: ignore[attr-defined] # a generator
+            forget_figures()
+
+    return lines()
+
+
+def _line(**fields: Any) -> bytes:
+    return json.dumps(fields).encode() + b"\n"

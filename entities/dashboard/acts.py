@@ -1,0 +1,126 @@
+"""What operators do with the cache, in steps; each act is one row of the audit log, however it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from cache_layer.audit import audit_cache
+from cache_layer.connection import get_writer_client
+from cache_layer.scripts import BATCH_KEYS
+from entities.cache_entries import (
+    Warmed,
+    describe_dropped,
+    describe_warmed,
+    drop_all_entries,
+    drop_entries,
+    warm_entries,
+)
+from entities.models import CacheOperation, Entity
+from entities.operations import recorded
+
+Operation = CacheOperation.Operation
+
+
+class ActFailed(Exception):
+    """Redis did not answer; the message says how far the act had come."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """One act of a person; `codes` is None for everything."""
+
+    operation: Operation
+    codes: tuple[str, ...] | None
+    username: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far an act is, and what it came to so far."""
+
+    done: int
+    total: int
+    result: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.done == self.total
+
+
+def perform(act: Act) -> Iterator[Step]:
+    """
+    Do it, step by step. Whoever stops asking for steps has broken it off: the audit log says how far it was.
+
+    Raises:
+        ActFailed: Redis did not answer.
+    """
+    step = Step(0, 1)
+    with recorded(act.operation, act.codes, username=act.username, reason=act.reason) as record:
+        try:
+            for step in _STEPS[act.operation](act.codes):
+                record.result = step.result if step.finished else f"broken off {_how_far(step)}"
+                yield step
+        except RedisError as error:
+            raise ActFailed(f"{_how_far(step)}: Redis does not answer ({error})") from error
+
+
+def _how_far(step: Step) -> str:
+    result = f" ({step.result})" if step.result else ""
+    return f"after {step.done} of {step.total}{result}" if step.done else "before anything was done"
+
+
+def _invalidate(codes: Sequence[str] | None) -> Iterator[Step]:
+    chosen = _all_codes() if codes is None else codes
+    yield Step(0, len(chosen) or 1)
+    dropped = 0
+    for start in range(0, len(chosen), BATCH_KEYS):
+        batch = chosen[start : start + BATCH_KEYS]
+        dropped += drop_entries(batch)
+        yield Step(start + len(batch), len(chosen), describe_dropped(dropped))
+
+
+def _warm(codes: Sequence[str] | None) -> Iterator[Step]:
+    """Reads go on without Redis and say nothing, so it is asked before and after."""
+    chosen = _all_codes() if codes is None else codes
+    total = len(chosen) + 1  # the list of all comes last
+    get_writer_client().ping()
+    yield Step(0, total)
+    counts: Counter[Warmed] = Counter()
+    for done, (_, warmed) in enumerate(warm_entries(chosen), start=1):
+        if done == total:
+            get_writer_client().ping()
+            yield Step(total, total, describe_warmed(counts))
+            return
+        counts[warmed] += 1
+        if done % BATCH_KEYS == 0:
+            yield Step(done, total, describe_warmed(counts))
+
+
+def _clear(_: Sequence[str] | None) -> Iterator[Step]:
+    yield Step(0, 1)
+    yield Step(1, 1, describe_dropped(drop_all_entries()))
+
+
+def _audit(_: Sequence[str] | None) -> Iterator[Step]:
+    yield Step(0, 1)
+    audit = audit_cache()
+    wrong = len(audit.mismatches)
+    found = f"{wrong} differed and were dropped" if wrong else "all as in the database"
+    yield Step(1, 1, f"{audit.compared} cached values compared: {found}")
+
+
+def _all_codes() -> list[str]:
+    return list(Entity.objects.values_list("code", flat=True))
+
+
+_STEPS: dict[Operation, Callable[[Sequence[str] | None], Iterator[Step]]] = {
+    Operation.INVALIDATE: _invalidate,
+    Operation.WARM: _warm,
+    Operation.CLEAR: _clear,
+    Operation.AUDIT: _audit,
+}

@@ -1,0 +1,231 @@
+"""
+The dashboard's figures, as JSON: one answer keeps every open dashboard of a process up to date for two seconds.
+
+Making it takes one exchange with Redis for the counters, one for its nodes, a few for what is stored, and three
+queries. Without Redis it takes one time-out, and the database's figures are there.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import router
+from redis.exceptions import RedisError
+
+from cache_layer.analytics import Series, Span
+from cache_layer.options import get_options
+from cache_layer.outbox import Backlog, measure_backlog
+from entities.dashboard import wording
+from entities.dashboard.charts import chart_invalidations, chart_reads
+from entities.dashboard.counted import NAMES, Counted, forget_counted, last_minute, read_counted
+from entities.dashboard.kept import Kept
+from entities.dashboard.lives import Lives, advise
+from entities.dashboard.server import Node, Stored, look_at_stored, read_nodes
+from entities.lookups import ENTITY
+from entities.models import CacheOperation, Entity
+
+KEPT_SECONDS = 2
+SHOWN_OPERATIONS = 5
+LATE_SECONDS = 10
+"""A change that waits longer than this for the relay is worth a notice."""
+
+REDIS_DOWN = (
+    "Redis does not answer: readers get entity types from the database, and nothing can be invalidated or warmed"
+    " until it is back. What is shown here of the database is as it is now."
+)
+NOT_COUNTED = "No reads counted yet: figures come once a minute."
+SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures of reads."
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What Redis says."""
+
+    counted: Counted
+    nodes: list[Node]
+    stored: Stored
+
+
+@dataclass(frozen=True)
+class Database:
+    """What PostgreSQL says."""
+
+    active_types: int
+    backlog: Backlog
+    operations: list[CacheOperation]
+
+
+def make_figures(span: Span) -> dict[str, Any]:
+    """Everything the dashboard shows at a glance, worded."""
+    try:
+        cache = Cache(read_counted(), read_nodes(), look_at_stored())
+    except RedisError:
+        cache = None
+    database = Database(
+        Entity.objects.filter(active_flag=True).count(),
+        measure_backlog(using=router.db_for_write(Entity)),
+        list(CacheOperation.objects.all()[:SHOWN_OPERATIONS]),
+    )
+    texts = _word_database(database)
+    answer: dict[str, Any] = {
+        "answers": cache is not None,
+        "taken": wording.clock(time.time()),
+        "span": NAMES[span],
+        "notices": _notices(cache, database),
+        "operations": [_word_operation(operation) for operation in database.operations],
+        "charts": {},
+        "nodes": [],
+        "ended": [],
+    }
+    if cache is not None:
+        series = cache.counted.over(span)
+        every = get_options().analytics_seconds
+        lives = Lives.of(series)
+        texts |= _word_reads(cache.counted) | _word_span(series, lives) | _word_stored(cache.stored, database)
+        answer["charts"] = {"reads": chart_reads(series, reported_every=every), "causes": chart_invalidations(series)}
+        answer["nodes"] = [_word_node(node) for node in cache.nodes]
+        answer["ended"] = [
+            {"name": name, "count": wording.count(number), "percent": round(100 * lives.share(number), 1)}
+            for name, number in (
+                ("Invalidated", lives.invalidated),
+                ("Expired", lives.expired),
+                ("Renewed", lives.renewed),
+            )
+        ]
+    return answer | {"texts": texts}
+
+
+_kept = {span: Kept(partial(make_figures, span), seconds=KEPT_SECONDS) for span in Span}
+
+
+def read_figures(span: Span) -> dict[str, Any]:
+    """The same, two seconds old at most."""
+    return _kept[span].get()
+
+
+def forget_figures() -> None:
+    """Have everything read anew by the next call."""
+    forget_counted()
+    for kept in _kept.values():
+        kept.forget()
+
+
+def _notices(cache: Cache | None, database: Database) -> list[dict[str, str]]:
+    notices = []
+    if cache is None:
+        notices.append({"level": "error", "text": REDIS_DOWN})
+    elif not get_options().analytics_seconds:
+        notices.append({"level": "info", "text": SWITCHED_OFF})
+    elif not cache.counted.week.totals("reads") and not cache.counted.hour.totals("reads"):
+        notices.append({"level": "info", "text": NOT_COUNTED})
+    if database.backlog.oldest_seconds > LATE_SECONDS:
+        waits = wording.duration(database.backlog.oldest_seconds)
+        text = f"The oldest change in the outbox has waited {waits}: is the relay (relay_invalidations) running?"
+        notices.append({"level": "warning", "text": text})
+    return notices
+
+
+def _word_reads(counted: Counted) -> dict[str, str]:
+    recent, seconds = last_minute(counted.hour)
+    reads = recent.totals("reads")
+    total = sum(reads.values())
+    split = ", ".join(
+        f"{wording.rate(reads.get(source, 0) / seconds)} {name}"
+        for source, name in (("L1", "L1"), ("L2", "L2"), ("DB", "database"), ("BYPASS", "bypass"))
+    )
+    return {
+        "hit_now": wording.percent(recent.hit_ratio()),
+        "hit_hour": wording.percent(counted.hour.hit_ratio()),
+        "hit_day": wording.percent(counted.day.hit_ratio()),
+        "hit_week": wording.percent(counted.week.hit_ratio()),
+        "reads_rate": wording.rate(total / seconds),
+        "reads_split": split,
+        "audit": wording.count(counted.week.total("audit_mismatches")),
+        "audit_note": _word_audit(counted),
+    }
+
+
+def _word_audit(counted: Counted) -> str:
+    compared = counted.week.total("audited_values")
+    for series in (counted.hour, counted.week):
+        times = [
+            start for start, counts in zip(series.starts_s, series.counts, strict=True) if counts.get("audited_values")
+        ]
+        if times:
+            words = f"{wording.count(max(compared, series.total('audited_values')))} values compared in 7 days"
+            return f"{words}, last {wording.moment(times[-1])}"
+    return "no comparison reported in 7 days"
+
+
+def _word_span(series: Series, lives: Lives) -> dict[str, str]:
+    answers = sum(number for labels, number in series.totals("answer_seconds").items() if labels.endswith(":+Inf"))
+    relayed = series.total("relayed_changes")
+    dropped = sum(series.totals("invalidations").values())
+    return {
+        "p50": wording.bound(series.percentile_seconds("answer_seconds", 0.5)),
+        "p95": wording.bound(series.percentile_seconds("answer_seconds", 0.95)),
+        "p99": wording.bound(series.percentile_seconds("answer_seconds", 0.99)),
+        "answers_note": f"{wording.count(answers)} answers were made by Django."
+        f" {wording.count(series.total('replays'))} more were repeated by the express lane, which times none.",
+        "relay_lag": wording.bound(series.percentile_seconds("relay_lag_seconds", 0.95)),
+        "relay_note": f"p95, of {wording.count(relayed)} changes made past Django",
+        "dropped": f"{wording.count(dropped)} invalidated, {wording.count(lives.expired)} expired",
+        "lost_holds": wording.count(series.total("holds_ended:lost")),
+        "hint": advise(lives, ENTITY.ttl_seconds),
+        "reads_each": wording.UNKNOWN if lives.reads_each is None else wording.about(lives.reads_each),
+        "stored": wording.count(lives.stored),
+        "lives": wording.count(lives.ended),
+        "unread": wording.UNKNOWN if not lives.ended else wording.whole_percent(lives.share(lives.unread)),
+    }
+
+
+def _word_stored(stored: Stored, database: Database) -> dict[str, str]:
+    return {
+        "cached": wording.at_least(stored.values, complete=stored.complete),
+        "cached_note": f"of {wording.count(database.active_types)} active entity types",
+        "holds": wording.at_least(stored.holds, complete=stored.complete),
+    }
+
+
+def _word_database(database: Database) -> dict[str, str]:
+    backlog = database.backlog
+    return {
+        "answers_note": "",
+        "hint": "The counters are in Redis: this is said again when it answers.",
+        "cached_note": f"{wording.count(database.active_types)} active entity types",
+        "backlog": wording.count(backlog.changes),
+        "backlog_note": f"the oldest for {backlog.oldest_seconds:.1f} s" if backlog.changes else "nothing waits",
+    }
+
+
+def _word_node(node: Node) -> dict[str, Any]:
+    status = node.status
+    limit = f"of {wording.size(status.max_memory_bytes)}" if status.max_memory_bytes else "no limit set"
+    facts: tuple[tuple[str, str], ...] = (
+        ("Up", wording.duration(status.uptime_seconds)),
+        ("Memory", f"{wording.size(status.used_memory_bytes)}, {limit}"),
+        ("Clients", wording.count(status.connected_clients)),
+        ("Evicted keys", wording.count(status.evicted_keys)),
+        ("Expired keys", wording.count(status.expired_keys)),
+        ("Lookups found", wording.percent(status.hit_ratio)),
+    )
+    return {"name": f"{status.name.capitalize()} {status.version}", "address": node.address, "facts": facts}
+
+
+def _word_operation(operation: CacheOperation) -> list[str]:
+    return [
+        wording.moment(operation.done_ts.timestamp()),
+        operation.username,
+        operation.origin,
+        operation.get_operation_display(),
+        _shortened(operation.subject),
+        operation.reason,
+        operation.result,
+    ]
+
+
+def _shortened(subject: str) -> str:
+    return subject if len(subject) <= 60 else f"{subject[:57]}..."

@@ -1,0 +1,33 @@
+"""A value that is costly to make and may be a moment old."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Kept(Generic[Value]):
+    """The last value, given again for so many seconds; however many ask at once, one of them makes the next."""
+
+    def __init__(self, make: Callable[[], Value], *, seconds: float) -> None:
+        self._make = make
+        self._seconds = seconds
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Start empty, also in a forked child whose parent may have been making one."""
+        self._lock = threading.Lock()
+        self._kept: tuple[float, Value] | None = None
+
+    def get(self) -> Value:
+        with self._lock:
+            if self._kept is None or time.monotonic() >= self._kept[0]:
+                value = self._make()
+                self._kept = (time.monotonic() + self._seconds, value)
+            return self._kept[1]

@@ -1,0 +1,99 @@
+"""How well the TTL fits: how entries' lives end, and how many reads each served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cache_layer.analytics import Series
+from entities.dashboard.counted import counted_hours
+from entities.dashboard.wording import UNKNOWN, about, count, whole_percent
+
+LEAST_LIVES = 20
+"""Fewer say nothing about the TTL."""
+MOSTLY = 0.5
+"""From this share on a hint speaks of most entries."""
+WORTH_READS = 2.0
+"""With fewer reads a life the cache saves little."""
+
+
+@dataclass(frozen=True)
+class Lives:
+    """
+    Lives of cached values within a span.
+
+    Attributes:
+        reads: from memory or Redis.
+        stored: values stored by readers and writers.
+        invalidated, expired, renewed: lives that ended so.
+        unread, unread_expired: those that nobody read, and that expired so.
+        hours: over how many hours they were counted.
+    """
+
+    reads: int
+    stored: int
+    invalidated: int
+    expired: int
+    renewed: int
+    unread: int
+    unread_expired: int
+    hours: float
+
+    @classmethod
+    def of(cls, series: Series) -> Lives:
+        reads, ended, unread = series.totals("reads"), series.totals("ended"), series.totals("unread")
+        return cls(
+            reads=reads.get("L1", 0) + reads.get("L2", 0),
+            stored=series.total("fills:stored") + series.total("holds_ended:stored"),
+            invalidated=ended.get("invalidated", 0),
+            expired=ended.get("expired", 0),
+            renewed=ended.get("renewed", 0),
+            unread=sum(unread.values()),
+            unread_expired=unread.get("expired", 0),
+            hours=counted_hours(series),
+        )
+
+    @property
+    def ended(self) -> int:
+        return self.invalidated + self.expired + self.renewed
+
+    @property
+    def reads_each(self) -> float | None:
+        """Reads that each stored value served, on average."""
+        return self.reads / self.stored if self.stored else None
+
+    def share(self, number: int) -> float:
+        return number / self.ended if self.ended else 0.0
+
+
+def advise(lives: Lives, ttl_seconds: int) -> str:
+    """What the lives say about the TTL, in plain words."""
+    if lives.ended < LEAST_LIVES:
+        return (
+            f"Too little was counted yet to judge the TTL of {ttl_seconds} s:"
+            f" {count(lives.ended)} of at least {LEAST_LIVES} lives have ended."
+        )
+    unread = lives.share(lives.unread_expired)
+    if unread >= MOSTLY:
+        return (
+            f"{whole_percent(unread)} expire unread: a shorter TTL than {ttl_seconds} s would free memory, a longer"
+            " one would not help."
+        )
+    if lives.share(lives.invalidated) >= MOSTLY:
+        return (
+            f"{whole_percent(lives.share(lives.invalidated))} of lives end by a change, not by time: the TTL of"
+            f" {ttl_seconds} s matters little."
+        )
+    if lives.share(lives.renewed) >= MOSTLY:
+        saved = lives.renewed / lives.hours / 2
+        return (
+            f"Entries are in use when their time runs out, and are renewed: a TTL twice as long as {ttl_seconds} s"
+            f" would save about {about(saved)} queries an hour."
+        )
+    if lives.reads_each is None or lives.reads_each < WORTH_READS:
+        return (
+            f"A stored value serves {UNKNOWN if lives.reads_each is None else about(lives.reads_each)} reads on average"
+            f": at a TTL of {ttl_seconds} s the cache saves little. A longer one helps if the same entries are read on."
+        )
+    return (
+        f"A stored value is read about {about(lives.reads_each)} times on average before it ends: {ttl_seconds} s fits."
+    )

@@ -1,0 +1,120 @@
+"""One entry's bytes in Redis beside the document that the database has, with the differences."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+from redis.exceptions import RedisError, ResponseError
+
+from cache_layer.audit import GRACE_SECONDS
+from cache_layer.connection import get_redis_client
+from cache_layer.lookup import load
+from entities.documents import EntityDocument
+from entities.lookups import ENTITY
+
+SHOWN_BYTES = 4_000
+
+
+class Verdict(StrEnum):
+    """How the two compare."""
+
+    SAME = "the same"
+    DIFFERS = "differs"
+    NOT_CACHED = "not cached"
+    NOT_READABLE = "not readable"
+    UNKNOWN = "unknown"
+    """Redis does not say."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One field on both sides, as JSON; empty where a side lacks it."""
+
+    name: str
+    cached: str
+    committed: str
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.cached) and self.cached != self.committed
+
+
+@dataclass(frozen=True)
+class Peek:
+    """
+    Attributes:
+        why: what is wrong with bytes that are not readable.
+        raw: the bytes as text, if they are not what the database's document is written as; the first of very many.
+        in_database: whether the database has an active row, which alone is ever cached.
+    """
+
+    verdict: Verdict
+    why: str
+    lines: list[Line]
+    raw: str
+    in_database: bool
+
+
+class NotReadable(ValueError):
+    """The bytes are no entry of ours; the message says why."""
+
+
+def peek(code: str) -> Peek:
+    """Both sides now. A difference is looked at twice: a change under way is none."""
+    first = _look(code)
+    if first.verdict not in (Verdict.DIFFERS, Verdict.NOT_READABLE):
+        return first
+    time.sleep(GRACE_SECONDS)
+    return _look(code)
+
+
+def _look(code: str) -> Peek:
+    cached, why, verdict = b"", "", Verdict.UNKNOWN
+    try:
+        cached = cast(bytes, get_redis_client().get(ENTITY.key(code)) or b"")
+        verdict = Verdict.DIFFERS if cached else Verdict.NOT_CACHED
+    except ResponseError as error:
+        verdict, why = Verdict.NOT_READABLE, str(error)
+    except RedisError:
+        pass
+    document = load(ENTITY, [code])[code].document
+    committed = ENTITY.encode(document) if document is not None else b""
+    if cached:
+        try:
+            verdict = _compare(code, cached, committed)
+        except NotReadable as error:
+            verdict, why = Verdict.NOT_READABLE, str(error)
+    raw = "" if verdict is Verdict.SAME else cached[:SHOWN_BYTES].decode(errors="backslashreplace")
+    return Peek(verdict, why, _lines(_fields(cached), _fields(committed)), raw, document is not None)
+
+
+def _compare(code: str, cached: bytes, committed: bytes) -> Verdict:
+    if cached == committed:
+        return Verdict.SAME
+    try:
+        ENTITY.decode(code, cached)
+    except ValueError as error:
+        raise NotReadable(str(error)) from error
+    return Verdict.DIFFERS
+
+
+def _fields(payload: bytes) -> dict[str, Any]:
+    """The fields of a JSON object; none if it is something else."""
+    try:
+        fields = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _lines(cached: dict[str, Any], committed: dict[str, Any]) -> list[Line]:
+    names = dict.fromkeys([*EntityDocument.__struct_fields__, *cached]) if cached or committed else {}
+    return [Line(name, _shown(cached, name), _shown(committed, name)) for name in names]
+
+
+def _shown(fields: dict[str, Any], name: str) -> str:
+    return json.dumps(fields[name], ensure_ascii=False)[:SHOWN_BYTES] if name in fields else ""

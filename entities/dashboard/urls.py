@@ -1,0 +1,15 @@
+"""Paths under `/admin/cache/`."""
+
+from django.urls import path
+
+from entities.dashboard import act_views, views
+
+app_name = "cache"
+urlpatterns = [
+    path("", views.dashboard, name="dashboard"),
+    path("figures/", views.figures, name="figures"),
+    path("entries/", views.entries, name="entries"),
+    path("entries/<str:code>/", views.entry, name="entry"),
+    path("values/", act_views.count_cached, name="values"),
+    path("act/", act_views.act, name="act"),
+]

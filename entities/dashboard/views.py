@@ -1,0 +1,87 @@
+"""The dashboard's pages, and the JSON that keeps them up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponseBadRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+
+from cache_layer.analytics import Span
+from entities.codes import is_code
+from entities.dashboard.access import for_viewers, page_context
+from entities.dashboard.entries import Filter, list_entries, read_one
+from entities.dashboard.figures import REDIS_DOWN, read_figures
+from entities.dashboard.peek import Verdict, peek
+from entities.lookups import ENTITY
+
+SPANS = {"hour": Span.HOUR, "day": Span.DAY, "week": Span.WEEK}
+SPAN_LABELS = (("hour", "1 h"), ("day", "24 h"), ("week", "7 d"))
+ROWS_ALONE = "X-Rows-Alone"
+"""The header of the script that refreshes the list of entries."""
+
+
+class ListForm(forms.Form):
+    """`?q=pro&state=cached&page=2`."""
+
+    q = forms.CharField(max_length=100, required=False)
+    state = forms.ChoiceField(choices=Filter, required=False)
+    page = forms.IntegerField(min_value=1, max_value=1_000_000, required=False)
+
+
+@for_viewers
+def dashboard(request: HttpRequest) -> HttpResponseBase:
+    """Everything at a glance."""
+    span = request.GET.get("span", "hour")
+    if span not in SPANS:
+        raise Http404
+    context = {"figures": read_figures(SPANS[span]), "span": span, "spans": SPAN_LABELS}
+    return TemplateResponse(request, "admin/cache/dashboard.html", page_context(request, "Cache") | context)
+
+
+@for_viewers
+def figures(request: HttpRequest) -> HttpResponseBase:
+    """What the dashboard shows, as JSON."""
+    span = request.GET.get("span", "hour")
+    if span not in SPANS:
+        return HttpResponseBadRequest(f"Use a span of {', '.join(SPANS)}.")
+    return JsonResponse(read_figures(SPANS[span]))
+
+
+@for_viewers
+def entries(request: HttpRequest) -> HttpResponseBase:
+    """Every entry, a page at a time; to the list's own script the rows alone."""
+    form = ListForm(request.GET)
+    asked: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
+    chosen = Filter(asked.get("state") or Filter.ALL)
+    listing = list_entries(asked.get("q") or "", chosen, asked.get("page") or 1)
+    context = page_context(request, "Cache entries") | {
+        "listing": listing,
+        "search": asked.get("q") or "",
+        "chosen": chosen,
+        "filters": Filter.choices,
+        "ttl_seconds": ENTITY.ttl_seconds,
+        "redis_down": REDIS_DOWN,
+        "problem": "" if form.is_valid() else "That is no page of this list: it begins anew here.",
+    }
+    template = "rows" if request.headers.get(ROWS_ALONE) else "entries"
+    return TemplateResponse(request, f"admin/cache/{template}.html", context)
+
+
+@for_viewers
+def entry(request: HttpRequest, code: str) -> HttpResponseBase:
+    """One entry, and what is cached of it beside the database."""
+    if not is_code(code):
+        raise Http404
+    looked = peek(code)
+    context = page_context(request, f"Cache entry {code}") | {
+        "entry": read_one(code),
+        "peek": looked,
+        "answers": looked.verdict is not Verdict.UNKNOWN,
+        "redis_down": REDIS_DOWN,
+        "key": ENTITY.key(code),
+        "ttl_seconds": ENTITY.ttl_seconds,
+    }
+    return TemplateResponse(request, "admin/cache/entry.html", context)

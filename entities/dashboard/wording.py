@@ -1,0 +1,70 @@
+"""Figures in words: no more digits than are known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import floor, inf, log10
+
+from django.template.defaultfilters import filesizeformat
+
+UNKNOWN = "-"
+
+
+def percent(ratio: float | None) -> str:
+    """`99.9 %`: never rounded up, so that `100.0 %` means all."""
+    return UNKNOWN if ratio is None else f"{floor(ratio * 1000 + 1e-9) / 10:.1f} %"
+
+
+def whole_percent(ratio: float) -> str:
+    return f"{round(100 * ratio)} %"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def at_least(number: int, *, complete: bool) -> str:
+    return count(number) if complete else f"at least {count(number)}"
+
+
+def about(number: float) -> str:
+    """With two digits that mean something: `1,200`, `0.35`."""
+    if number <= 0:
+        return "0"
+    digits = 1 - floor(log10(number))
+    return f"{round(number, digits):,.{max(0, digits)}f}" if digits > 0 else f"{round(number, digits):,.0f}"
+
+
+def rate(per_second: float) -> str:
+    return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
+
+
+def bound(seconds: float | None) -> str:
+    """An upper bound: `≤ 2.5 ms`; where not even the last bucket holds it, `> 5 s`."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds == inf:
+        return "> 5 s"
+    return f"≤ {seconds * 1000:g} ms" if seconds < 1 else f"≤ {seconds:g} s"
+
+
+def duration(seconds: float) -> str:
+    """`12 s`, `3 min`, `2 h 5 min`, `4 d 3 h`."""
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{int(seconds)} s"
+
+
+def size(number: int) -> str:
+    return filesizeformat(number).replace("\xa0", " ")
+
+
+def moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %H:%M")
+
+
+def clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")

@@ -1,0 +1,68 @@
+"""The admin's menu: everyone sees what they may open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse, reverse_lazy
+
+
+def _item(title: str, icon: str, url_name: str, permission: str, *, alone: bool = False) -> dict[str, Any]:
+    """
+    A link.
+
+    Args:
+        alone: marked on this very page only: others that have links of their own are below it.
+    """
+
+    def may_open(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    item: dict[str, Any] = {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(url_name),
+        "permission": may_open,
+    }
+    return item | ({"active": _is_page(url_name)} if alone else {})
+
+
+def _is_page(url_name: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.path == reverse(url_name)
+
+
+def _is_entity_types(request: HttpRequest) -> bool:
+    """The list and everything below it but the map."""
+    below = request.path.startswith(reverse("admin:entities_entity_changelist"))
+    return below and request.path != reverse("admin:entities_entity_map")
+
+
+VIEW_TYPES, VIEW_CACHE = "entities.view_entity", "entities.view_cache"
+
+NAVIGATION: list[dict[str, Any]] = [
+    {
+        "title": "Entity types",
+        "items": [
+            _item("List", "category", "admin:entities_entity_changelist", VIEW_TYPES) | {"active": _is_entity_types},
+            _item("Map", "account_tree", "admin:entities_entity_map", VIEW_TYPES),
+        ],
+    },
+    {
+        "title": "Cache",
+        "items": [
+            _item("Dashboard", "monitoring", "cache:dashboard", VIEW_CACHE, alone=True),
+            _item("Entries", "database", "cache:entries", VIEW_CACHE),
+            _item("Audit log", "history", "admin:entities_cacheoperation_changelist", VIEW_CACHE),
+        ],
+    },
+    {
+        "title": "People",
+        "items": [
+            _item("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
+            _item("Groups", "group", "admin:auth_group_changelist", "auth.view_group"),
+            _item("Failed logins", "lock", "admin:axes_accessattempt_changelist", "axes.view_accessattempt"),
+        ],
+    },
+]

@@ -1,0 +1,91 @@
+"""Who looks at the dashboard, and what was counted before they do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from cache_layer import reporting
+from cache_layer.activity import count_local_hit, count_read, count_replay
+from entities.dashboard.figures import forget_figures
+from tests.admin.conftest import staff_client
+from tests.api.conftest import make_user
+from tests.commands.conftest import redis_down  # noqa: F401 - a fixture
+
+DASHBOARD, FIGURES, ENTRIES, VALUES, ACT = (
+    reverse(f"cache:{name}") for name in ("dashboard", "figures", "entries", "values", "act")
+)
+KEY = "entity:metadata:project"
+
+
+def entry_url(code: str) -> str:
+    return reverse("cache:entry", args=[code])
+
+
+@pytest.fixture(autouse=True)
+def _fresh_figures(set_options: Callable[..., None]) -> Iterator[None]:
+    """Nothing is remembered, nothing waits to be reported, and writers wait 1 ms."""
+    set_options(local_lease_ms=1, analytics_seconds=60)
+    forget_figures()
+    reporting._reporter.forget()
+    yield
+    forget_figures()
+
+
+def staff_with(name: str, *permissions: str) -> User:
+    user = make_user(name, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+@pytest.fixture
+def operator(committed_db: None) -> Client:
+    return staff_client(staff_with("olga", "view_cache", "operate_cache"))
+
+
+@pytest.fixture
+def viewer(committed_db: None) -> Client:
+    return staff_client(staff_with("vera", "view_cache"))
+
+
+def figures(client: Client, span: str = "hour") -> dict[str, Any]:
+    """The dashboard's figures, read anew."""
+    forget_figures()
+    answer: dict[str, Any] = client.get(FIGURES, {"span": span}).json()
+    return answer
+
+
+def act(client: Client, operation: str, *codes: str, reason: str = "") -> list[dict[str, Any]]:
+    """What an act answers, line by line; without codes it is done with everything."""
+    answer = send(client, operation, *codes, reason=reason)
+    assert answer.status_code == 200, answer.content
+    return [json.loads(line) for line in b"".join(answer).splitlines()]  # type: ignore[arg-type] # it is streamed
+
+
+def send(client: Client, operation: str, *codes: str, reason: str = "") -> HttpResponse:
+    on = {"codes": ",".join(codes)} if codes else {"everything": "on"}
+    return client.post(ACT, {"operation": operation, "reason": reason, **on})
+
+
+def count_reads(*, local: int = 0, redis: int = 0, database: int = 0, replays: int = 0) -> None:
+    """Have this process count these reads of one entry."""
+    for _ in range(local):
+        count_local_hit(KEY)
+    for _ in range(redis):
+        count_read("L2", KEY)
+    for _ in range(database):
+        count_read("DB", KEY)
+    for _ in range(replays):
+        count_replay(())
+
+
+def series(chart: dict[str, Any], name: str) -> list[float | None]:
+    (values,) = (dataset["values"] for dataset in chart["datasets"] if dataset["name"] == name)
+    return list(values)

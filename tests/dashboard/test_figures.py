@@ -1,0 +1,226 @@
+"""The figures are what was counted, by every server, and say so when nothing was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from redis import Redis
+
+from cache_layer.analytics import Series
+from cache_layer.connection import GuardedPipeline, GuardedRedis
+from cache_layer.metrics import ANSWER_SECONDS, AUDITED_VALUES, INVALIDATIONS, MISMATCHES, RELAY_LAG_SECONDS
+from cache_layer.models import Change
+from cache_layer.reporting import report_activity
+from cache_layer.scripts import hold_keys
+from entities.dashboard import server
+from entities.dashboard.charts import chart_reads
+from entities.dashboard.figures import forget_figures, read_figures
+from entities.dashboard.kept import Kept
+from entities.dashboard.views import SPANS
+from tests.conftest import make_entity
+from tests.dashboard.conftest import DASHBOARD, FIGURES, count_reads, figures, series
+
+
+def test_hit_ratio_is_that_of_the_reads_over_each_span(viewer: Client) -> None:
+    count_reads(local=6, redis=2, database=2)
+    report_activity()
+    texts = figures(viewer)["texts"]
+    assert [texts[name] for name in ("hit_now", "hit_hour", "hit_day", "hit_week")] == ["80.0 %"] * 4
+
+
+def test_only_all_hits_are_called_a_hundred_percent(viewer: Client) -> None:
+    count_reads(local=4999, database=1)
+    report_activity()
+    assert figures(viewer)["texts"]["hit_now"] == "99.9 %"
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_the_chart_has_every_step_of_its_span(viewer: Client, span: str) -> None:
+    chart = figures(viewer, span)["charts"]["reads"]
+    assert len(chart["labels"]) == {"hour": 60, "day": 24, "week": 168}[span]
+    assert [dataset["name"] for dataset in chart["datasets"]] == ["L1, memory", "L2, Redis", "Database", "Bypass"]
+
+
+def reads(step_seconds: int, begun_seconds_ago: int) -> list[float | None]:
+    """Reads a second from memory in a whole step of 600 reads, and in the present one of 300."""
+    present = int(time.time()) - begun_seconds_ago
+    counts = ({"reads:L1": 600, "reads:DB": 7}, {"reads:L1": 300})
+    chart = chart_reads(Series(step_seconds, (present - step_seconds, present), counts), reported_every=60)
+    return series(chart, "L1, memory")
+
+
+def test_reads_are_divided_by_the_time_they_took() -> None:
+    whole, present = reads(3600, 1000)
+    assert whole == 0.167
+    assert present == pytest.approx(0.3, abs=0.002)
+
+
+def test_the_present_step_is_not_drawn_before_every_server_has_reported() -> None:
+    assert reads(60, 30) == [10.0, None]
+    assert reads(3600, 50) == [0.167, None]
+
+
+def test_percentiles_are_upper_bounds_and_replays_are_told_apart(viewer: Client) -> None:
+    for seconds in [0.0009] * 90 + [0.02] * 9 + [0.3]:
+        ANSWER_SECONDS.labels("L2").observe(seconds)
+    count_reads(replays=7)
+    report_activity()
+    texts = figures(viewer)["texts"]
+    assert (texts["p50"], texts["p95"], texts["p99"]) == ("≤ 1 ms", "≤ 25 ms", "≤ 25 ms")
+    assert texts["answers_note"].startswith("100 answers were made by Django. 7 more were repeated")
+
+
+def test_invalidations_are_charted_by_cause(viewer: Client) -> None:
+    for number, cause in enumerate(("admin", "api", "command", "sql", "clear", "audit", "restart"), start=1):
+        INVALIDATIONS.labels(cause).inc(number)
+    report_activity()
+    chart = figures(viewer)["charts"]["causes"]
+    names = ("Admin", "API", "Command", "SQL", "By hand", "Audit", "Restart", "Expiry")
+    assert [series(chart, name)[-1] for name in names] == [1, 2, 3, 4, 5, 6, 7, 0]
+
+
+def test_relay_and_audit_are_told(viewer: Client) -> None:
+    RELAY_LAG_SECONDS.observe(0.004)
+    AUDITED_VALUES.inc(12)
+    MISMATCHES.inc(2)
+    report_activity()
+    texts = figures(viewer)["texts"]
+    assert texts["relay_lag"] == "≤ 5 ms"
+    assert texts["audit"] == "2"
+    assert texts["audit_note"].startswith("12 values compared in 7 days, last ")
+
+
+def test_holds_in_force_and_cached_values_are_counted(viewer: Client, redis_client: Redis) -> None:
+    make_entity("idle")
+    redis_client.set("entity:metadata:idle", "x")
+    hold_keys(["entity:metadata:project", "entity:metadata:task", "entity:types"], "somebody")
+    redis_client.zadd("{entity:metadata:gone}:holds", {"late": time.time() * 1000 - 1})
+    texts = figures(viewer)["texts"]
+    assert (texts["holds"], texts["cached"], texts["cached_note"]) == ("3", "1", "of 1 active entity types")
+
+
+def test_of_very_many_keys_it_says_at_least(
+    viewer: Client, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "SCAN_STEPS", 1)
+    monkeypatch.setattr(server, "SCAN_KEYS", 10)
+    redis_client.mset({f"entity:metadata:t{number}": "x" for number in range(200)})
+    assert figures(viewer)["texts"]["cached"].startswith("at least ")
+
+
+def test_the_outbox_is_told_and_a_late_change_is_a_notice(viewer: Client) -> None:
+    assert figures(viewer)["texts"]["backlog"] == "0"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {Change._meta.db_table} (table_name, field, identifier, changed_ts)"
+            " VALUES ('app.entity', 'code', 'x', now() - interval '90 seconds')"
+        )
+    found = figures(viewer)
+    assert found["texts"]["backlog"] == "1"
+    assert [notice["text"][:60] for notice in found["notices"] if notice["level"] == "warning"] == [
+        "The oldest change in the outbox has waited 1 min: is the rel"
+    ]
+
+
+def test_each_node_shows_version_memory_clients_and_evictions(viewer: Client, redis_client: Redis) -> None:
+    (node,) = figures(viewer)["nodes"]
+    assert node["name"] == f"Valkey {redis_client.info('server')['valkey_version']}"
+    assert [name for name, _ in node["facts"]][:4] == ["Up", "Memory", "Clients", "Evicted keys"]
+
+
+def test_before_anything_is_counted_it_says_so(viewer: Client) -> None:
+    found = figures(viewer)
+    assert [notice["text"] for notice in found["notices"]] == ["No reads counted yet: figures come once a minute."]
+    assert found["texts"]["hit_now"] == "-"
+    count_reads(local=1)
+    report_activity()
+    assert figures(viewer)["notices"] == []
+
+
+def test_switched_off_it_says_so(viewer: Client, set_options: Callable[..., None]) -> None:
+    set_options(analytics_seconds=0)
+    assert [notice["text"] for notice in figures(viewer)["notices"]] == [
+        "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures of reads."
+    ]
+
+
+def test_without_redis_the_databases_figures_are_there_within_one_time_out(
+    viewer: Client, redis_down: None, set_options: Callable[..., None]
+) -> None:
+    begun = time.monotonic()
+    page = viewer.get(DASHBOARD)
+    assert time.monotonic() - begun < 1.0
+    assert page.status_code == 200
+    assert "Redis does not answer: readers get entity types from the database" in page.content.decode()
+    found = figures(viewer)
+    assert (found["answers"], found["texts"]["backlog"], found["charts"]) == (False, "0", {})
+
+
+@pytest.fixture
+def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The exchanges with Redis since the test emptied the list."""
+    trips: list[str] = []
+
+    def note(owner: type, method: str) -> None:
+        original = getattr(owner, method)
+
+        def noting(self: object, *args: object, **options: object) -> object:
+            trips.append(method)
+            return original(self, *args, **options)
+
+        monkeypatch.setattr(owner, method, noting)
+
+    note(GuardedRedis, "execute_command")
+    note(GuardedPipeline, "execute")
+    return trips
+
+
+def test_making_the_figures_takes_few_exchanges_and_three_queries(
+    committed_db: None, redis_client: Redis, round_trips: list[str]
+) -> None:
+    redis_client.mset({f"entity:metadata:t{number}": "x" for number in range(3000)})
+    forget_figures()
+    round_trips.clear()
+    with CaptureQueriesContext(connection) as queries:
+        read_figures(SPANS["week"])
+    assert len(queries) == 3
+    assert len(round_trips) <= 6
+
+
+def test_ten_dashboards_cost_as_one(viewer: Client, round_trips: list[str]) -> None:
+    viewer.get(FIGURES)  # sessions and the first figures
+    round_trips.clear()
+    for _ in range(10):
+        viewer.get(FIGURES)
+    assert round_trips.count("execute") == 0
+
+
+def test_what_is_kept_is_made_again_when_its_time_is_over() -> None:
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(len(made))
+        return len(made)
+
+    kept = Kept(make, seconds=60)
+    assert (kept.get(), kept.get()) == (1, 1)
+    kept.forget()
+    assert kept.get() == 2
+    assert (Kept(make, seconds=0).get(), len(made)) == (3, 3)
+
+
+def test_an_unknown_span_is_refused(viewer: Client) -> None:
+    assert viewer.get(FIGURES, {"span": "year"}).status_code == 400
+    assert viewer.get(DASHBOARD, {"span": "year"}).status_code == 404
+
+
+def test_the_page_has_the_figures_without_its_script(viewer: Client) -> None:
+    count_reads(local=3, database=1)
+    report_activity()
+    page = viewer.get(DASHBOARD).content.decode()
+    assert '<p class="cache-big" data-text="hit_now">75.0 %</p>' in page
