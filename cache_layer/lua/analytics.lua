@@ -42,7 +42,8 @@ for i = entries, #ARGV, 6 do
   if hits > 0 and expiry > 0 then
     redis.call("HINCRBY", KEYS[6], key, hits)
   end
-  if expiry > 0 and invalidated > expiry - ARGV[i + 3] then
+  local since = expiry - ARGV[i + 3]
+  if expiry > 0 and (invalidated > since or invalidated == since and stored == 0) then
     finish(key, "invalidated", hits)
   end
   if invalidated > 0 and has_room(KEYS[7], key) then
