@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,11 +53,3 @@ def describe_subject(codes: Sequence[str] | None) -> str:
         return EVERYTHING
     more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
     return ", ".join(codes[:MOST_CODES]) + more
-
-
-def shell_user() -> str:
-    """Whoever runs a command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -51,3 +52,11 @@ def _quiet_logs() -> Iterator[None]:
     finally:
         for handler, level in zip(on_terminal, levels, strict=True):
             handler.setLevel(level)
+
+
+def shell_user() -> str:
+    """Whoever runs a command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

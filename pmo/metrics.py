@@ -33,7 +33,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
         status = 403 if request.user.is_authenticated else 401
         return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", status, headers=CHALLENGE)
     fold_reads()
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    try:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    except TypeError:  # a version that is no number
+        encode, content_type = choose_encoder("")
     return HttpResponse(encode(_registry()), content_type, headers={"Cache-Control": "no-store"})
 
 

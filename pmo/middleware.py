@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 
 from entities.api.errors import as_unavailable
+
+logger = logging.getLogger("pmo")
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -22,7 +26,7 @@ PAGE = """<!doctype html>
 
 
 class ServiceUnavailableMiddleware:
-    """Answers 503 with a short page when a view fails because an engine is away."""
+    """Answers 503 with a short page when an engine is away, and 400 when the database can't take what was sent."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -32,6 +36,9 @@ class ServiceUnavailableMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         unavailable = as_unavailable(exception)
+        if isinstance(exception, DataError):  # a NUL character, a number beyond all limits
+            logger.warning("Refused by the database", extra={"path": request.path, "error": str(exception)})
+            return HttpResponse("The database can't take what was sent.", "text/plain", 400)
         if unavailable is None:
             return None
         return HttpResponse(

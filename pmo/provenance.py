@@ -10,7 +10,7 @@ import pghistory
 from django.http import HttpRequest, HttpResponse
 
 from cache_layer.origin import COMMAND, working_for
-from entities.operations import shell_user
+from entities.terminal import shell_user
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 

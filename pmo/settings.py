@@ -229,6 +229,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=10)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=5))
@@ -282,6 +283,8 @@ UNFOLD = {
     "SITE_SYMBOL": "category",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _: static("entities/contrast.css")],
+    "SCRIPTS": [lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
 }
 

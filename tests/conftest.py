@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
-from django.test import override_settings
+from django.db import connections
+from django.test import TransactionTestCase, override_settings
 from model_bakery import baker
 
 from cache_layer.connection import GuardedRedis, breaker, get_writer_client
@@ -36,14 +36,36 @@ def _fresh_cache() -> Iterator[None]:
 
 
 @pytest.fixture
-def committed_db(transactional_db: None) -> Iterator[None]:
-    """A database whose commits are real; Django's own clean-up does not see the schema `app`."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE app.entity, app.entity_event, app.cache_operation")
-        cursor.execute("TRUNCATE cache_layer_outbox")  # last: truncating a coherent table is a change
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE app.entity, app.cache_operation")
+def committed_db(transactional_db: None) -> None:
+    """A database whose commits are real."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_clean_up() -> Iterator[None]:
+    """
+    After a test whose commits were real delete rows: many times as quick as Django's TRUNCATE of every table.
+
+    Content types and permissions stay, with their numbers: a server that outlives a test keeps them in memory.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _delete_rows)
+        yield
+
+
+KEPT = ("django_content_type", "auth_permission", "django_migrations")
+
+
+def _delete_rows(case: TransactionTestCase) -> None:
+    for alias in case._databases_names(include_mirrors=False):
+        with connections[alias].cursor() as cursor:
+            cursor.execute(
+                "SELECT format('DELETE FROM %%I.%%I;', schemaname, tablename) FROM pg_tables"
+                " WHERE schemaname IN ('public', 'app') AND tablename <> ALL (%s)",
+                [list(KEPT)],
+            )
+            deletions = "".join(deletion for (deletion,) in cursor.fetchall())
+            # Triggers, those that refuse deletion among them, do not fire for a replica.
+            cursor.execute(f"SET session_replication_role = replica; {deletions} RESET session_replication_role")
 
 
 @pytest.fixture

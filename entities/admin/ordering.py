@@ -10,6 +10,9 @@ from cache_layer.writes import writing
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 
+LARGEST_NUMBER = 2**31 - 1
+"""PostgreSQL's largest integer; where numbers would grow beyond it, all are counted anew."""
+
 
 def reorder_entities(codes: Sequence[str]) -> list[Entity]:
     """
@@ -27,6 +30,8 @@ def reorder_entities(codes: Sequence[str]) -> list[Entity]:
     in_new_order = iter([by_code[code] for code in dict.fromkeys(codes) if code in by_code])
     placed = [next(in_new_order) if row.code in wanted else row for row in rows]
     changed = _number(placed, [row.display_order for row in rows])
+    if placed and placed[-1].display_order > LARGEST_NUMBER:
+        changed = list(dict.fromkeys([*changed, *_number(placed, range(len(placed)))]))
     if changed:
         with writing([*((ENTITY, row.code) for row in changed), (ENTITY_TYPES, "")], using=alias):
             Entity.objects.using(alias).bulk_update(changed, ["display_order"])

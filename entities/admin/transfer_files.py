@@ -11,6 +11,7 @@ import io
 import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -87,6 +88,7 @@ class JsonFile(JSON):  # type: ignore[misc] # as above
         except (ValueError, RecursionError) as error:
             raise UnreadableFile(f"The file is not a JSON array of objects: {error}.") from error
         headers = list(dict.fromkeys(name for each in objects for name in each))
+        _refuse_columns(headers)  # before there is a cell for each of them in every row
         rows = [(number, [each.get(name, MISSING) for name in headers]) for number, each in enumerate(objects, start=1)]
         return _dataset([(0, headers), *rows])
 
@@ -164,7 +166,7 @@ def _refuse_columns(headers: Sequence[str]) -> None:
         raise UnreadableFile(f"The file has no column “code”. Columns are: {known}.")
     if unknown := [name for name in headers if name not in COLUMNS]:
         raise UnreadableFile(f"Unknown columns: {_quoted(unknown)}. Columns are: {known}.")
-    if repeated := sorted({name for name in headers if headers.count(name) > 1}):
+    if repeated := sorted(name for name, times in Counter(headers).items() if times > 1):
         raise UnreadableFile(f"Columns given more than once: {_quoted(repeated)}.")
 
 

@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
 from entities.models import CacheOperation
-from entities.operations import recorded, shell_user
+from entities.operations import recorded
+from entities.terminal import shell_user
 
 
 def add_reason(parser: CommandParser) -> None:

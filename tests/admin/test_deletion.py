@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.apps import apps
 from django.contrib.admin.models import DELETION, LogEntry
 from django.http import HttpResponse
 from django.test import Client
@@ -128,3 +131,19 @@ def test_those_who_may_only_look_cannot_delete(viewer: Client) -> None:
     assert viewer.post(delete_url("project"), {"post": "yes"}).status_code == 403
     act(viewer, "delete_selected", "project", post="yes")
     assert codes() == ["project"]
+
+
+def test_selected_types_that_come_back_have_the_children_they_had(listed: None, admin_client: Client) -> None:
+    act(admin_client, "delete_selected", "project", "office", post="yes")
+    versions: Any = apps.get_model("entities", "EntityEvent")._default_manager.filter(pgh_obj_id="project")
+    newest = versions.order_by("-pgh_id").first()
+    assert (newest.pgh_label, newest.child_entity_codes) == ("delete", ["task"])
+
+
+def test_more_types_than_django_deletes_at_once_may_list_each_other(db: None, admin_client: Client) -> None:
+    numbered = [f"type_{number:03}" for number in range(110)]
+    Entity.objects.bulk_create(Entity(code=code, label=code, label_plural=code, icon="Folder") for code in numbered)
+    Entity.objects.filter(code=numbered[-1]).update(child_entity_codes=numbered[:1])
+    Entity.objects.filter(code=numbered[0]).update(child_entity_codes=numbered[-1:])
+    act(admin_client, "delete_selected", *numbered, post="yes")
+    assert codes() == []

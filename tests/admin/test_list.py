@@ -443,3 +443,18 @@ def test_of_many_children_the_first_are_shown_and_the_others_open(
     at_once, _, behind = cell.partition("<details>")
     assert at_once.count("child_") == 2 * shown
     assert (f">{more}<" in behind) if more else not behind
+
+
+def test_dragging_the_largest_numbers_counts_all_anew(admin_client: Client) -> None:
+    for code in ("task", "wiki"):
+        make_entity(code, display_order=2**31 - 1)
+    make_entity("project", display_order=5)
+    reorder_entities(["wiki", "task"])
+    assert list(Entity.objects.values_list("code", flat=True)) == ["project", "wiki", "task"]
+
+
+@pytest.mark.parametrize("address", [f"{LIST}?code__in=%00", f"{LIST}%00/change/", f"{LIST}?label__regex=["])
+def test_what_the_database_cannot_take_is_a_bad_request(admin_client: Client, address: str) -> None:
+    answer = admin_client.get(address)
+    assert answer.status_code == 400
+    assert "can't take what was sent" in answer.content.decode()

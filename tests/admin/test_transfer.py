@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from cache_layer import writes
 from entities.admin.transfer import READERS
-from entities.admin.transfer_files import MOST_ROWS
+from entities.admin.transfer_files import MOST_ROWS, UnreadableFile
 from entities.admin.transfer_rows import COLUMNS, EntityResource
 from entities.codes import RESERVED_CODES
 from entities.icons import icon_names
@@ -448,3 +449,17 @@ def test_those_who_may_add_and_change_import(types: None) -> None:
 def test_labels_cannot_smuggle_markup_into_the_preview(types: None, admin_client: Client) -> None:
     preview = upload(admin_client, "code,label\nproject,<script>alert(1)</script>\n<b>,x\n")
     assert "<script>alert(1)" not in preview.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (json.dumps([{"code": "task", f"column{number}": 1} for number in range(5_000)]).encode(), "json"),
+        (b"code," * 100_000 + b"\ntask", "csv"),
+    ],
+)
+def test_very_many_columns_are_refused_at_once(content: bytes, kind: str) -> None:
+    began = time.process_time()
+    with pytest.raises(UnreadableFile):
+        READERS[kind]().create_dataset(content)
+    assert time.process_time() - began < 1

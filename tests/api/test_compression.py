@@ -10,6 +10,7 @@ from backports import zstd
 from django.test import Client
 from rest_framework.test import APIClient
 
+from entities.models import Entity
 from pmo.compression import LEAST_BYTES
 from tests.conftest import make_entity
 
@@ -20,8 +21,9 @@ DECOMPRESS: dict[str, Any] = {"gzip": gzip.decompress, "zstd": zstd.decompress}
 @pytest.fixture
 def long_type(db: None) -> None:
     codes = [f"type_number_{number}" for number in range(100)]
-    for code in codes:
-        make_entity(code)
+    Entity.objects.bulk_create(
+        Entity(code=code, entity_type=code, label=code, label_plural=code, icon="Flag") for code in codes
+    )
     make_entity("project", child_entity_codes=codes)
 
 

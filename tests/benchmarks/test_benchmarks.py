@@ -39,8 +39,8 @@ THEIRS = [name for name, contender in CONTENDERS.items() if contender.applicatio
 @pytest.fixture
 def token() -> str:
     """Of a user who may change entity types, here and in the contenders' app."""
-    theirs = ContentType.objects.create(app_label="contenders", model="entitytype")
-    Permission.objects.create(content_type=theirs, codename="change_entitytype", name="Can change entity type")
+    theirs, _ = ContentType.objects.get_or_create(app_label="contenders", model="entitytype")
+    Permission.objects.get_or_create(content_type=theirs, codename="change_entitytype", name="Can change entity type")
     user = User.objects.create_user("benchmark")
     user.user_permissions.set(Permission.objects.filter(codename__in=["change_entity", "change_entitytype"]))
     return str(AccessToken.for_user(user))

@@ -29,10 +29,10 @@ def browser(committed_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bro
         connections.close_all()
 
 
-@pytest.fixture
-def site(committed_db: None) -> Iterator[str]:
-    """The server's URL."""
-    with web_server() as url:
+@pytest.fixture(scope="session")
+def site(django_db_setup: None) -> Iterator[str]:
+    """The URL of a server for all tests of this process; its counts are reported every second."""
+    with web_server(CACHE_ANALYTICS_SECONDS="1") as url:
         yield url
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import make_entity
@@ -141,12 +139,3 @@ def test_without_scripts_the_types_are_links_in_a_list_and_a_table(page: Page, s
     plain.locator('.map-node[data-code="issue"]').click()
     assert plain.url.endswith("/issue/change/")
     context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_map_has_no_accessibility_fault(page: Page, scheme: Literal["light", "dark"]) -> None:
-    page.emulate_media(color_scheme=scheme)
-    open_map(page)
-    page.get_by_text("The same as a table").click()
-    found = Axe().run(page, context=".map-page")
-    assert found.violations_count == 0, found.generate_report()

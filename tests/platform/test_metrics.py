@@ -73,6 +73,11 @@ class TestAccess:
         assert answer["WWW-Authenticate"].startswith("Bearer")
         assert b"cache_reads" not in answer.content
 
+    def test_an_accept_header_with_a_version_that_is_none_is_answered(self) -> None:
+        accept = "application/openmetrics-text; version=x"
+        answer = Client(headers={"Accept": accept, "Authorization": f"Bearer {TOKEN}"}).get("/metrics")
+        assert answer.status_code == 200
+
     def test_the_token_opens_it(self) -> None:
         answer = ask(f"Bearer {TOKEN}")
         assert answer.status_code == 200

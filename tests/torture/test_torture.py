@@ -51,7 +51,10 @@ def test_nothing_is_left_running(blow: signal.Signals, tmp_path: Path) -> None:
         finally:
             harness.send_signal(blow)
         assert harness.wait(STOP_LIMIT_SECONDS) in (130, -signal.SIGKILL)
-    _wait_until(lambda: not _processes_of(directory), STOP_LIMIT_SECONDS)
+    deadline = time.monotonic() + STOP_LIMIT_SECONDS
+    while left := _processes_of(directory):
+        assert time.monotonic() < deadline, [Path(f"/proc/{each}/cmdline").read_bytes() for each in left]
+        time.sleep(0.05)
 
 
 def _processes_of(directory: Path) -> list[str]:

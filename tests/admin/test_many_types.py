@@ -1,0 +1,94 @@
+"""What a page asks of the engines does not depend on how many entity types there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from redis.connection import AbstractConnection
+
+from entities.cache_entries import warm_entries
+from entities.dashboard.figures import forget_figures
+from entities.models import Entity
+from tests.admin.conftest import LIST, change_url, staff_client
+
+FEW, MANY = 50, 5000
+PAGES = {
+    "list": LIST,
+    "list by label": f"{LIST}?q=type_1",
+    "form": change_url("type_1"),
+    "form to add one": reverse("admin:entities_entity_add"),
+    "suggested children": f"{reverse('admin:entities_entity_children')}?q=type",
+    "history": reverse("admin:entities_entity_history", args=["type_5F1"]),
+    "map": reverse("admin:entities_entity_map"),
+    "dashboard": reverse("cache:dashboard"),
+    "entries": reverse("cache:entries"),
+    "entry": reverse("cache:entry", args=["type_1"]),
+    "import": reverse("admin:entities_entity_import"),
+    "export": reverse("admin:entities_entity_export"),
+    "deletion": reverse("admin:entities_entity_delete", args=["type_5F1"]),
+}
+
+
+@pytest.fixture
+def round_trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """One item for each time something is sent to Redis, however many commands it is."""
+    sent: list[int] = []
+    send = AbstractConnection.send_packed_command
+
+    def note(self: AbstractConnection, command: object, check_health: bool = True) -> None:
+        sent.append(1)
+        send(self, command, check_health)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", note)
+    return sent
+
+
+def make_types(first: int, last: int) -> None:
+    Entity.objects.bulk_create(
+        Entity(
+            code=f"type_{each}",
+            label=f"Type {each}",
+            label_plural="Types",
+            icon="Flag",
+            display_order=each,
+            child_entity_codes=[f"type_{each - 1}"] if each else [],
+        )
+        for each in range(first, last)
+    )
+
+
+def count(client: Client, round_trips: list[int]) -> dict[str, tuple[int, int]]:
+    """Queries and exchanges with Redis of each page."""
+    counted = {}
+    for name, url in PAGES.items():
+        forget_figures()
+        round_trips.clear()
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(url).status_code == 200, url
+        counted[name] = (len(queries), len(round_trips))
+    return counted
+
+
+def test_pages_ask_as_much_of_the_engines_with_5000_types_as_with_50(superuser: User, round_trips: list[int]) -> None:
+    client = staff_client(superuser)
+    make_types(0, FEW)
+    list(warm_entries(f"type_{each}" for each in range(FEW)))
+    count(client, round_trips)  # the first requests of a process ask for more, for example content types
+    few = count(client, round_trips)
+    make_types(FEW, MANY)
+    list(warm_entries(f"type_{each}" for each in range(FEW)))
+    many = count(client, round_trips)
+    grown = {
+        name: (few[name], many[name])
+        for name in PAGES
+        if any(m > f for m, f in zip(many[name], few[name], strict=True))
+    }
+    assert grown == {}  # less may be asked: holds that were looked at have run out
+    assert min(queries for queries, _ in few.values()) > 0
+    assert few["list"][1] > 0

@@ -1,0 +1,163 @@
+"""Every page of the admin, in both themes, on a desk and on a phone: accessible, self-contained and free of faults."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, ViewportSize, expect
+
+from entities.changes import change_entity
+from entities.models import CacheOperation
+from entities.operations import recorded
+from tests.browser.pages import CHANGE, DASHBOARD, LIST, VISITS, Visit
+from tests.conftest import make_entity
+
+expect.set_options(timeout=20_000)
+
+DESK, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
+SET_THEME = """theme => {
+    Alpine.$data(document.documentElement).adminTheme = theme;
+    return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
+        const fading = document.getAnimations().filter(each => each.effect.getComputedTiming().endTime !== Infinity);
+        for (const each of fading) each.finish();
+        done();
+    })));
+}"""
+"""What the menu's switch does; colours that fade are there at once."""
+OF_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+GRAVE = ("serious", "critical")
+BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+BY_MOUSE_ONLY = """() => [...document.querySelectorAll("*")]
+    .filter(each => !each.matches("a[href], button, input, select, textarea, summary, [tabindex='0']"))
+    .filter(each => [...each.attributes].some(({name}) => /^(x-on:|@)click(\\.(prevent|stop))*$/.test(name)))
+    .filter(each => each.checkVisibility() && each.textContent.trim())
+    .map(each => each.outerHTML.slice(0, 200))"""
+"""What can be clicked and is not reached by keyboard, of what Alpine listens to."""
+FOCUSED = """() => {
+    const element = document.activeElement;
+    if (element === document.body) return null;
+    const look = () => [element, element.parentElement, ...(element.labels ?? [])].map(each => {
+        const style = getComputedStyle(each);
+        return ["outline", "boxShadow", "borderColor", "backgroundColor", "color", "opacity"].map(name => style[name]);
+    }).join();
+    const label = element.labels?.[0]?.textContent;
+    const name = element.ariaLabel || label || element.textContent || element.placeholder || element.name || "";
+    const focused = look();
+    element.blur();
+    const otherwise = look();
+    element.focus({focusVisible: true, preventScroll: true});
+    const visible = focused !== otherwise;
+    return {name: name.trim().replace(/\\s+/g, " "), visible, html: element.outerHTML.slice(0, 200)};
+}"""
+"""The focused element's name, and whether it looks otherwise without focus."""
+
+
+@pytest.fixture(autouse=True)
+def _types(committed_db: None) -> None:
+    for code in ("wiki", "form", "task", "note"):
+        make_entity(code)
+    make_entity("log", active_flag=False)
+    make_entity("project", child_entity_codes=["wiki", "form"])
+    change_entity("project", {"label": "Venture", "child_entity_codes": ["form", "wiki", "task"]})
+    with recorded(CacheOperation.Operation.WARM, ["project"], username="root", reason="a test"):
+        pass
+
+
+class Faults(list[str]):
+    """What went wrong on a page: requests elsewhere, answers of 400 and more, complaints of scripts."""
+
+    def __init__(self, page: Page, site: str, *, expected: int) -> None:
+        super().__init__()
+        self.site = site
+        self.expected = expected
+        page.on("request", self.note_request)
+        page.on("requestfailed", lambda request: self.append(f"{request.failure}: {request.url}"))
+        page.on("response", self.note_response)
+        page.on("pageerror", lambda error: self.append(f"script error: {error}"))
+        page.on("console", self.note_message)
+
+    def note_request(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.site}/", "data:", "blob:")):
+            self.append(f"asks elsewhere: {request.url}")
+
+    def note_response(self, response: Response) -> None:
+        if response.status >= 400 and response.status != self.expected:
+            self.append(f"{response.status}: {response.url}")
+
+    def note_message(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and f"status of {self.expected}" not in message.text:
+            self.append(f"console: {message.text} ({message.location['url']})")
+
+
+@pytest.mark.parametrize("area", VISITS)
+def test_every_page_is_accessible_and_needs_nothing_from_elsewhere(
+    staff_context: BrowserContext, site: str, area: str
+) -> None:
+    found = {visit.name: faults for visit in VISITS[area] if (faults := look_at(staff_context, site, visit))}
+    assert not found, json.dumps(found, indent=1)
+
+
+def look_at(context: BrowserContext, site: str, visit: Visit) -> list[str]:
+    """
+    What is wrong with a page on a desk in light, and on a phone in dark.
+
+    It is loaded once: themes and widths are set as a user would. In dark, on a phone, only the rules about colours are
+    asked: the elements are the same.
+    """
+    if visit.stranger:
+        context.clear_cookies()
+    page = context.new_page()
+    page.set_viewport_size(DESK)
+    faults = Faults(page, site, expected=visit.status)
+    page.goto(visit.address)
+    visit.then(page)
+    page.evaluate(AXE_SCRIPT)
+    for size, theme, options in ((DESK, "light", {}), (PHONE, "dark", OF_COLOURS)):
+        page.set_viewport_size(size)
+        page.evaluate(SET_THEME, theme)
+        faults += [f"{theme}, {size['width']} wide: {fault}" for fault in grave_faults(page, options)]
+        if (beyond := page.evaluate(BEYOND)) > 0:
+            faults.append(f"{beyond} pixels wider than {size['width']}")
+        faults += [f"by mouse only, {size['width']} wide: {html}" for html in page.evaluate(BY_MOUSE_ONLY)]
+    page.close()
+    return list(faults)
+
+
+def grave_faults(page: Page, options: dict[str, Any]) -> list[str]:
+    """What axe-core finds serious or critical."""
+    results: dict[str, Any] = page.evaluate("options => axe.run(options)", {"resultTypes": ["violations"], **options})
+    return [
+        f"{fault['impact']} {fault['id']}: {node['target']}: {node['html'][:200]}: {node['failureSummary']}"
+        for fault in results["violations"]
+        if fault["impact"] in GRAVE
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "controls"),
+    [
+        (
+            LIST,
+            ["Search in labels", "Filters", "Import", "Export", "Map", "add", "Move Wiki", "Wiki is active", "Menu"],
+        ),
+        (CHANGE, ["Label", "Choose an icon", "Entity type to add as a child", "Move Form down", "Save", "Invalidate"]),
+        (DASHBOARD, ["7 d", "Reason", "Warm all", "Clear all", "Audit log"]),
+    ],
+)
+def test_tab_leads_to_the_controls_and_shows_where_it_is(page: Page, address: str, controls: list[str]) -> None:
+    page.goto(address)
+    page.add_style_tag(content="* { transition: none !important; }")
+    reached = []
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused is None:  # back in the browser's own bar
+            break
+        reached.append(focused)
+    assert [each["html"] for each in reached if not each["visible"]] == []
+    names = {each["name"] for each in reached}
+    assert [name for name in controls if not any(name in each for each in names)] == [], json.dumps(sorted(names))
