@@ -26,7 +26,10 @@ def _fresh_cache() -> Iterator[None]:
     breaker.succeeded()
     _writes.by_alias.clear()  # a test may have ended in the middle of a write
     client = get_writer_client()
+    runs = {key: client.get(key) for key in client.keys("cache_layer:run_id:*")}
     client.flushdb()
+    if runs:
+        client.mset(runs)  # else a server that outlives the test would purge what the next one stores
     client.connection_pool.disconnect()
     client.ping()  # the first connection after a FLUSHDB purges what it finds: not in the middle of a test
     drop_all_copies()

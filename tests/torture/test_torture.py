@@ -21,7 +21,7 @@ STOP_LIMIT_SECONDS = 30
 
 
 def test_no_read_is_stale_whatever_happens() -> None:
-    outcome = run_torture(Plan(seconds=20, faults=frozenset(FAULTS), quiet_writes=0))
+    outcome = run_torture(Plan(seconds=15, faults=frozenset(FAULTS), quiet_writes=0))
     assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples)
     assert len({window.fault for window in outcome.windows}) > 2
     assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
