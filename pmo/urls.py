@@ -1,7 +1,7 @@
 """Every path the platform answers."""
 
 from django.contrib import admin
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -16,6 +16,13 @@ def not_found(_request: HttpRequest) -> JsonResponse:
     """Under `/api/` even an unknown path is answered in JSON."""
     return JsonResponse({"detail": "There is nothing at this path.", "code": "not_found"}, status=404)
 
+
+def bad_request(_request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
+    """Django's own answer reads the form once more, to no avail, if it is the form that could not be read."""
+    return HttpResponse("The request could not be read.\n", "text/plain", 400)
+
+
+handler400 = bad_request
 
 api: list[URLPattern | URLResolver] = [
     path("auth/login", LoginView.as_view(), name="login"),

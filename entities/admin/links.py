@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -13,6 +16,16 @@ from django.utils.safestring import SafeString
 def change_url(code: str) -> str:
     """The form of an entity type."""
     return reverse("admin:entities_entity_change", args=[quote(code)])
+
+
+class LookupsThatCannotBe:
+    """A list that treats years beyond the calendar, and the like, as it treats other filters that are none."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        try:
+            return super().get_changelist_instance(request)  # type: ignore[misc] # of the ModelAdmin it is mixed into
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters from error
 
 
 def draw_chips(codes: Iterable[str]) -> SafeString:

@@ -21,6 +21,7 @@ from entities.admin.columns import (
     draw_last_change,
     draw_switch,
 )
+from entities.admin.links import LookupsThatCannotBe
 from entities.admin.list_requests import ListRequests
 from entities.admin.ordering import reorder_entities
 from entities.cache_states import CacheState, Kind
@@ -51,7 +52,7 @@ class ReorderFormSet(EntityFormSet):
         form.formset = self
 
 
-class ListPage(ListRequests):
+class ListPage(LookupsThatCannotBe, ListRequests):
     """The list, which keeps itself up to date and can be put in another order."""
 
     list_display = ("name", "code", "children", "active", "cache", "changed")

@@ -103,7 +103,7 @@ def test_warming_all_shows_progress_that_moves(operator: Page) -> None:
 
 
 def test_cancelling_breaks_off_and_is_logged(operator: Page) -> None:
-    make_types(3000)
+    make_types(8000)
     operator.goto(ENTRIES)
     operator.evaluate(
         "new MutationObserver(() => document.querySelector('progress').value >= 200"
