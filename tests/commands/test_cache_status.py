@@ -240,7 +240,7 @@ def test_watch_shows_the_cache_as_it_is_until_interrupted(
     get_entity_infrastructure().get_entity("project")
     redis_client.delete("entity:metadata:task", "entity:metadata:risk")
     redis_client.expire("entity:metadata:project", 200)
-    picture = watch.wait_for("cached        │ ━")
+    picture = watch.wait_for("cached        │ ━", " 199 │")
     project = next(line for line in picture.splitlines() if line.startswith("│ project "))
     assert re.search(r"│ cached +│ [━╺╸]+ *│ +(199|200|19\d) │ +\d+ │ +\d+ │", project), project
     assert "Changes to be told to it: 0" in picture
