@@ -30,7 +30,7 @@ def start_process(
     return subprocess.Popen(  # noqa: S603 # the callers' commands are fixed
         command,
         start_new_session=True,
-        preexec_fn=_ending_with_parent(farewell),  # noqa: PLW1509 # one system call, its address found before the fork
+        preexec_fn=ending_with_parent(farewell),  # noqa: PLW1509 # one system call, its address found before the fork
         **options,
     )
 
@@ -94,7 +94,12 @@ def _works_in(pid: int, directory: Path) -> bool:
         return False
 
 
-def _ending_with_parent(farewell: signal.Signals) -> Callable[[], None] | None:
+def ending_with_parent(farewell: signal.Signals) -> Callable[[], None] | None:
+    """
+    What a child of this process calls first, for the kernel to send it `farewell` when this process dies (on Linux).
+
+    A child that is forked while its parent dies ends at once: the kernel tells of no death before it was asked.
+    """
     if sys.platform != "linux":
         return None
     set_option = ctypes.CDLL(None).prctl
@@ -102,7 +107,7 @@ def _ending_with_parent(farewell: signal.Signals) -> Callable[[], None] | None:
 
     def ask_kernel() -> None:
         set_option(_SET_PARENT_DEATH_SIGNAL, int(farewell))
-        if os.getppid() != parent:  # it died before we asked
+        if os.getppid() != parent:
             os._exit(1)
 
     return ask_kernel

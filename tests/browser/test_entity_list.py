@@ -13,6 +13,7 @@ from entities.models import Entity
 from tests.conftest import make_entity
 
 LIST = "/admin/entities/entity/"
+DRAG_NUDGES = 200
 
 expect.set_options(timeout=20_000)
 
@@ -46,8 +47,10 @@ def test_rows_are_dragged_and_the_new_order_waits_for_save(page: Page) -> None:
     assert target is not None
     handles.nth(2).hover()
     page.mouse.down()
-    page.mouse.move(target["x"] + 10, target["y"] + 20, steps=10)
-    page.mouse.move(target["x"] + 10, target["y"] + 2, steps=10)
+    for nudge in range(DRAG_NUDGES):  # as a hand does: a row that is still gliding away takes no notice of the mouse
+        page.mouse.move(target["x"] + 10, target["y"] + 2 + nudge % 2 * 4, steps=5)
+        if page.locator("#result_list .entity-name").first.inner_text().strip() == "Task":
+            break
     page.mouse.up()
     expect_rows(page, "Task", "Wiki", "Form")
     expect(page.get_by_text("The new order waits to be saved.")).to_be_visible()

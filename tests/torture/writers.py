@@ -7,7 +7,6 @@ writer it starts.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -18,13 +17,13 @@ from time import monotonic_ns
 
 import django
 
+from pmo.processes import ending_with_parent
 from tests.torture.operations import HttpWriter, OrmWriter, RawWriter, Writer
 from tests.torture.records import WriteLog, first_version
 from tests.torture.writer_orders import Orders
 
 KINDS: dict[str, type[Writer]] = {"http": HttpWriter, "orm": OrmWriter, "raw": RawWriter}
 RESTART_SECONDS = 0.1
-PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2); a fork does not inherit it
 
 
 def run_writers(orders: Orders) -> None:
@@ -41,10 +40,12 @@ def run_writers(orders: Orders) -> None:
 
 def _start_writer(orders: Orders, slot: int, lives: Counter[int]) -> int:
     lives[slot] += 1
+    end_with_this_process = ending_with_parent(signal.SIGKILL)  # a fork does not inherit it
     process = os.fork()
     if process == 0:
         try:
-            ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, int(signal.SIGKILL))
+            if end_with_this_process:
+                end_with_this_process()
             _write_until_over(orders, slot, lives[slot])
         finally:
             os._exit(0)
