@@ -15,7 +15,7 @@ from redis import Redis
 from cache_layer.reads import Source
 from cache_layer.reporting import report_activity
 from cache_layer.scripts import hold_keys
-from entities.admin.cache_card import CacheCard
+from entities.admin.form.cache_card import CacheCard
 from entities.cache_entries import drop_entries
 from entities.cache_states import Kind
 from entities.lookups import ENTITY

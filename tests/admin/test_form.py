@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from entities.admin.form_views import MOST_SUGGESTIONS
-from entities.admin.previews import Preview
+from entities.admin.form.previews import Preview
+from entities.admin.form.views import MOST_SUGGESTIONS
 from entities.documents import document_of, encode_entity
 from entities.icons import icon_names
 from entities.models import Entity

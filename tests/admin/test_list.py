@@ -21,7 +21,7 @@ from cache_layer.connection import GuardedPipeline
 from cache_layer.keys import holds_key, lease_key
 from cache_layer.scripts import Claim, claim_fill
 from cache_layer.writes import hold_entries
-from entities.admin.ordering import reorder_entities
+from entities.admin.list.ordering import reorder_entities
 from entities.cache_entries import drop_entries
 from entities.cache_states import CacheState, Kind, read_cache_states
 from entities.lookups import ENTITY

@@ -23,8 +23,8 @@ from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from entities.admin.confirmation import FormatForm, Part, Question, ask, count_types, is_confirmed
-from entities.admin.transfer_files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
-from entities.admin.transfer_rows import COLUMNS, EntityResource
+from entities.admin.transfer.files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
+from entities.admin.transfer.rows import COLUMNS, EntityResource
 from entities.models import Entity
 
 if TYPE_CHECKING:

@@ -14,16 +14,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from cache_layer.writes import hold_entries
-from entities.admin.columns import (
+from entities.admin.links import LookupsThatCannotBe
+from entities.admin.list.columns import (
     add_what_else_is_known,
     draw_cache_state,
     draw_children,
     draw_last_change,
     draw_switch,
 )
-from entities.admin.links import LookupsThatCannotBe
-from entities.admin.list_requests import ListRequests
-from entities.admin.ordering import reorder_entities
+from entities.admin.list.ordering import reorder_entities
+from entities.admin.list.requests import ListRequests
 from entities.cache_states import CacheState, Kind
 from entities.filters import HasChildrenFilter, HasParentsFilter
 from entities.lookups import ENTITY, ENTITY_TYPES
