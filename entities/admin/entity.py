@@ -10,7 +10,7 @@ from entities.admin.history.page import HistoryPage
 from entities.admin.list.cache_actions import CacheActions
 from entities.admin.list.page import ListPage
 from entities.admin.list.switching import Switching
-from entities.admin.map_page import MapPage
+from entities.admin.map.page import MapPage
 from entities.admin.transfer.page import Transfer
 from entities.models import Entity
 

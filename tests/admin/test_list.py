@@ -22,12 +22,12 @@ from cache_layer.keys import holds_key, lease_key
 from cache_layer.scripts import Claim, claim_fill
 from cache_layer.writes import hold_entries
 from entities.admin.list.ordering import reorder_entities
+from entities.admin.widgets import draw_icon
 from entities.cache_entries import drop_entries
 from entities.cache_states import CacheState, Kind, read_cache_states
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from entities.widgets import draw_icon
 from tests.admin.conftest import LIST, change_url, message_of, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity

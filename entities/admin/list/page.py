@@ -22,13 +22,13 @@ from entities.admin.list.columns import (
     draw_last_change,
     draw_switch,
 )
+from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
 from entities.admin.list.ordering import reorder_entities
 from entities.admin.list.requests import ListRequests
+from entities.admin.widgets import draw_icon
 from entities.cache_states import CacheState, Kind
-from entities.filters import HasChildrenFilter, HasParentsFilter
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
-from entities.widgets import draw_icon
 
 if TYPE_CHECKING:
     EntityModelForm = ModelForm[Entity]
