@@ -38,10 +38,10 @@ lint: $(VENV)/.tests ## ruff and the import rules
 types: $(VENV)/.tests ## mypy, strict for cache_layer
 	$(BIN)/mypy
 
-CHROMIUM := chromium fonts-dejavu-core
-NO_CHROMIUM := The browser tests need Chromium. Install it (apt install chromium), or leave them out: PMO_NO_BROWSER=1 make test
+CHROMIUM := chromium-headless-shell fonts-dejavu-core
+NO_CHROMIUM := The browser tests need Chromium. Install it (apt install chromium-headless-shell), or leave them out: PMO_NO_BROWSER=1 make test
 browser: ## Chromium for the browser tests: installed if it is missing, by root on Debian
-	@if [ -n "$(PMO_NO_BROWSER)" ] || command -v chromium >/dev/null; then exit 0; fi; \
+	@if [ -n "$(PMO_NO_BROWSER)" ] || command -v chromium-headless-shell || command -v chromium; then exit 0; fi >/dev/null; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "$(NO_CHROMIUM)"; exit 1; fi; \
 	echo "Installing Chromium for the browser tests ..."; \
 	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(CHROMIUM); } >/dev/null \

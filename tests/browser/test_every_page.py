@@ -74,7 +74,7 @@ class Faults(list[str]):
         self.site = site
         self.expected = expected
         page.on("request", self.note_request)
-        page.on("requestfailed", lambda request: self.append(f"{request.failure}: {request.url}"))
+        page.on("requestfailed", self.note_failure)
         page.on("response", self.note_response)
         page.on("pageerror", lambda error: self.append(f"script error: {error}"))
         page.on("console", self.note_message)
@@ -82,6 +82,10 @@ class Faults(list[str]):
     def note_request(self, request: Request) -> None:
         if not request.url.startswith((f"{self.site}/", "data:", "blob:")):
             self.append(f"asks elsewhere: {request.url}")
+
+    def note_failure(self, request: Request) -> None:
+        if (request.resource_type, request.failure) != ("fetch", "net::ERR_ABORTED"):  # a page was left before an answer
+            self.append(f"{request.failure}: {request.url}")
 
     def note_response(self, response: Response) -> None:
         if response.status >= 400 and response.status != self.expected:
