@@ -84,7 +84,7 @@ class Faults(list[str]):
             self.append(f"asks elsewhere: {request.url}")
 
     def note_failure(self, request: Request) -> None:
-        if (request.resource_type, request.failure) != ("fetch", "net::ERR_ABORTED"):  # a page was left before an answer
+        if (request.resource_type, request.failure) != ("fetch", "net::ERR_ABORTED"):  # else a page was left
             self.append(f"{request.failure}: {request.url}")
 
     def note_response(self, response: Response) -> None:
