@@ -162,6 +162,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pmo.security.SecurityHeadersMiddleware",
     "pmo.compression.CompressionMiddleware",
     "pmo.middleware.ServiceUnavailableMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -283,8 +284,9 @@ UNFOLD = {
     "SITE_SYMBOL": "category",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda _: static("entities/contrast.css")],
-    "SCRIPTS": [lambda _: static("entities/keyboard.js")],
+    "COLORS": lambda _: {},  # in a stylesheet instead of in every page
+    "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/contrast.css")],
+    "SCRIPTS": [lambda _: static("entities/htmx.js"), lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
 }
 
