@@ -102,6 +102,7 @@ def test_every_endpoint_is_described() -> None:
     assert calls == {
         "POST /api/v1/auth/login",
         "POST /api/v1/auth/refresh",
+        "POST /api/v1/auth/logout",
         "GET /api/v1/entity/type/{code}",
         "GET /api/v1/entity/types",
         "POST /api/v1/entity",
@@ -118,7 +119,7 @@ def test_every_endpoint_is_described() -> None:
 def test_requests_are_described_as_refusing_unknown_fields() -> None:
     schemas = described.raw_schema["components"]["schemas"]
     requests = {name: schema for name, schema in schemas.items() if name.endswith("Request")}
-    assert len(requests) == 5
+    assert len(requests) == 6
     assert all(schema["additionalProperties"] is False for schema in requests.values())
 
 

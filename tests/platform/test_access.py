@@ -36,6 +36,7 @@ NOBODY: set[str] = set()
 BY_TOKEN = {
     ("POST", "/api/v1/auth/login"): EVERYONE,
     ("POST", "/api/v1/auth/refresh"): EVERYONE,
+    ("POST", "/api/v1/auth/logout"): EVERYONE,
     ("POST", "/api/v1/entity"): EDITORS,
     ("GET", "/api/v1/entity/types"): KNOWN,
     ("GET", "/api/v1/entity/type/<str:code>"): KNOWN,
