@@ -66,7 +66,7 @@ audit: $(VENV)/.tests ## known vulnerabilities of what is installed; fails too w
 	|| { echo "$$file: vulnerable, or not audited, as said above"; exit 1; }; done
 
 fuzz: $(VENV)/.tests ## inputs thought up by schemathesis and hypothesis, many more than in the tests (FUZZ_INPUTS=1000)
-	FUZZ_INPUTS=$(or $(FUZZ_INPUTS),1000) $(BIN)/python -m pytest -n 2 -q -s tests/api/test_schema.py tests/cache_layer/test_hostile_bytes.py $(ARGS)
+	FUZZ_INPUTS=$(or $(FUZZ_INPUTS),1000) $(BIN)/python -m pytest --hypothesis-show-statistics tests/api/test_schema.py tests/cache_layer/test_hostile_bytes.py $(ARGS)
 
 bench: $(VENV)/.tests wrk ## ours beside what others use, in one run; writes docs/benchmarks.md (ARGS="--only throughput")
 	$(BIN)/python -m tests.benchmarks $(ARGS)

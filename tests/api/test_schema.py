@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import closing
 from io import StringIO
@@ -52,11 +53,14 @@ def root(committed_db: None, quick_writes: None, settings: Any) -> User:
     return make_user("root", is_staff=True, is_superuser=True)
 
 
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "25"))
+"""Of each operation; `make fuzz` tries more, and others each time."""
+
 tried = hypothesis.settings(
-    max_examples=25,
+    max_examples=INPUTS,
     deadline=None,
     database=None,
-    derandomize=True,
+    derandomize="FUZZ_INPUTS" not in os.environ,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

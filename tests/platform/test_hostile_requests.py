@@ -86,11 +86,12 @@ def test_json_nested_without_end_is_refused(db: None, path: str, body: bytes) ->
     assert answer["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("path", [LOGIN, "/admin/login/"])
-def test_a_body_of_more_than_a_megabyte_is_refused(db: None, path: str) -> None:
+def test_a_body_of_more_than_a_megabyte_is_refused(db: None) -> None:
     form = {"username": "x" * 1_100_000, "password": "x"}
-    answer = (APIClient() if path == LOGIN else Client()).post(path, form)
-    assert answer.status_code in (400, 413)
+    assert APIClient().post(LOGIN, form).status_code == 413
+    urlencoded = "username=" + "x" * 1_100_000
+    answer = Client().post("/admin/login/", urlencoded, "application/x-www-form-urlencoded")
+    assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("lookup", ["label__regex=(a*)*$", "label__iregex=(", "code__regex=(x%2Bx%2B)%2By"])
