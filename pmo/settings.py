@@ -133,6 +133,7 @@ CACHES: dict[str, dict[str, Any]] = {
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_HTTPONLY = True  # our scripts take the token from the page
 
 # --- Application ------------------------------------------------------------------------------------------------------
 
@@ -162,6 +163,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pmo.security.SecurityHeadersMiddleware",
     "pmo.compression.CompressionMiddleware",
     "pmo.middleware.ServiceUnavailableMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -283,8 +285,9 @@ UNFOLD = {
     "SITE_SYMBOL": "category",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda _: static("entities/contrast.css")],
-    "SCRIPTS": [lambda _: static("entities/keyboard.js")],
+    "COLORS": lambda _: {},  # in a stylesheet instead of in every page
+    "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/contrast.css")],
+    "SCRIPTS": [lambda _: static("entities/htmx.js"), lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
 }
 
