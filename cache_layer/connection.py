@@ -177,36 +177,25 @@ def lua_source(name: str) -> str:
 def on_connect(connection: Any) -> None:
     """Trust nothing that another run of the server left; called by redis-py for each new connection."""
     connection.on_connect()
-    if purge_unknown_run(connection) < 0:
+    patterns = trusted_patterns()
+    connection.send_command("EVAL", lua_source("guard"), 1, run_id_key(patterns), *patterns, check_health=False)
+    purged = connection.read_response()
+    if purged >= 0:
+        note_new_run(purged)
+    else:
         logger.info("Redis connected", extra={"new_server_run": False})
 
 
-TOOK_OVER = -2
+def trusted_patterns() -> list[str]:
+    """Of all keys whose values are used without asking where they come from."""
+    return sorted(_trusted_patterns)
 
 
-def purge_unknown_run(connection: Any, *, in_cluster: bool = False, trusted_ms: int = 0) -> int:
-    """
-    Compare the server's run with the recorded one; if it is another, purge our keys and record it.
-
-    Args:
-        trusted_ms: for how long a connection may go on trusting a server that this one has replaced.
-    Returns:
-        The number of keys purged; -1 if the run is the recorded one, `TOOK_OVER` if that was less than
-        `trusted_ms` ago.
-    Raises:
-        ReadOnlyError: the server is a replica.
-    """
-    patterns = sorted(_trusted_patterns)
-    commands: list[tuple[Any, ...]] = [("EVAL", lua_source("guard"), 0, run_id_key(patterns), trusted_ms, *patterns)]
-    if in_cluster:
-        commands.insert(0, ("ASKING",))  # also what is just being moved to this node
-    connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-    purged: int = [connection.read_response() for _ in commands][-1]
-    if purged >= 0:
-        RECONNECTS.inc()
-        INVALIDATIONS.labels("restart").inc(purged)
-        logger.warning("Redis connected", extra={"new_server_run": True, "purged_keys": purged})
-    return purged
+def note_new_run(purged: int) -> None:
+    """Count and log that another run of a server was found, and so many keys of ours removed."""
+    RECONNECTS.inc()
+    INVALIDATIONS.labels("restart").inc(purged)
+    logger.warning("Redis connected", extra={"new_server_run": True, "purged_keys": purged})
 
 
 def get_redis_client() -> GuardedRedis:

@@ -160,14 +160,15 @@ def invalidate_keys(keys: Iterable[str], *, unless_held: bool = False) -> dict[s
     Drop the values of `keys` and refuse every fill and write-through under way.
 
     Args:
-        unless_held: leave keys alone that a writer holds.
+        unless_held: leave keys alone that a writer holds (or that are on a node of a cluster that fails).
     """
     keys = list(keys)
     calls = [
         _Call((key, lease_key(key), last_holder_key(key), absent_key(key), holds_key(key)), (int(unless_held),))
         for key in keys
     ]
-    answers = _run(get_writer_client(), "invalidate", calls)
+    unanswered = Invalidated.HELD.value if unless_held else None
+    answers = _run(get_writer_client(), "invalidate", calls, unanswered=unanswered)
     return {key: Invalidated(answer) for key, answer in zip(keys, answers, strict=True)}
 
 

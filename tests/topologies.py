@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.cluster import RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError
+from redis.sentinel import Sentinel
 
 from pmo.engines.valkey import HOST, server_program
 from pmo.processes import start_process, stop_process
@@ -160,6 +162,29 @@ class Cluster:
                             return found
         raise LookupError(key)
 
+    def primaries(self) -> list[Server]:
+        return [server for server in self.servers if server.is_primary()]
+
+    def is_taken_for_primary(self, gone: Server) -> bool:
+        """Whether some node thinks that a server that is gone still has its slots."""
+        return any(
+            primary[1] == gone.port
+            for server in self.servers
+            if server is not gone and server.answers()
+            for _, _, primary, *_ in _raw_slots(server)
+        )
+
+    def fail_over(self) -> None:
+        """Have a primary and its replica change places, in agreement."""
+        primary = random.choice(self.primaries()[:SHARDS])
+        with contextlib.suppress(StopIteration):  # the spare node has none
+            replica = self.replica_of(primary)
+            replica.ask("CLUSTER", "FAILOVER")
+            wait_until(replica.is_primary)
+
+    def client(self) -> RedisCluster:
+        return RedisCluster(HOST, self.servers[0].port, socket_timeout=10)
+
     def replica_of(self, primary: Server) -> Server:
         """A replica that follows `primary`."""
         return next(
@@ -182,9 +207,8 @@ class Cluster:
         def end() -> None:
             while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 1):
                 source.ask("MIGRATE", HOST, target.port, "", 0, 5_000, "KEYS", *keys)
-            for server in (target, source, *self.servers):
-                if server.is_primary():
-                    server.ask("CLUSTER", "SETSLOT", slot, "NODE", _id(target))
+            for server in (target, source, *self.primaries()):
+                server.ask("CLUSTER", "SETSLOT", slot, "NODE", _id(target))
 
         return end
 
@@ -256,6 +280,18 @@ class Sentinels:
             and sum(server.follows() for server in self.servers) == 2
         )
 
+    def primary_of(self, _key: str) -> Server:
+        return self.primary()
+
+    def is_taken_for_primary(self, gone: Server) -> bool:
+        """Whether the sentinels have named no other since."""
+        return self.primary() is gone
+
+    def client(self) -> Redis:
+        addresses = [(HOST, sentinel.port) for sentinel in self.sentinels]
+        client: Redis = Sentinel(addresses, socket_timeout=10).master_for(SERVICE)
+        return client
+
     def primary(self) -> Server:
         port = int(self.sentinels[0].ask("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
         return next(server for server in self.servers if server.port == port)
@@ -268,7 +304,7 @@ class Sentinels:
 
 
 @contextlib.contextmanager
-def running_cluster(directory: Path, *, timeout_ms: int = 2_000) -> Iterator[Cluster]:
+def running_cluster(directory: Path, timeout_ms: int = 2_000) -> Iterator[Cluster]:
     """A cluster while the block runs."""
     cluster = Cluster(directory, timeout_ms)
     try:
@@ -280,7 +316,7 @@ def running_cluster(directory: Path, *, timeout_ms: int = 2_000) -> Iterator[Clu
 
 
 @contextlib.contextmanager
-def running_sentinels(directory: Path, *, down_after_ms: int = 1_500) -> Iterator[Sentinels]:
+def running_sentinels(directory: Path, down_after_ms: int = 1_500) -> Iterator[Sentinels]:
     """A primary, its replicas and sentinels while the block runs."""
     sentinels = Sentinels(directory, down_after_ms)
     try:

@@ -116,7 +116,7 @@ REMOVALS: dict[str, Removal] = {
     "a refused hold is given up at once": code(writes, "_tell_redis", give_up_unheld),
     "a refused release does not drain": code(writes, "drain", drain_if_answered),
     "a commit in doubt gives up its hold": code(pending.Write, "is_in_doubt", lambda _: False),
-    "no guard": lua("guard", "known == run_id then", "known ~= 0 then"),
+    "no guard": lua("guard", "== run_id then", "~= 0 then"),
     "the guard leaves companions": trust_companions,
     "the guard purges holds": lua("guard", 'if not key:find("}:holds$") then', "if true then"),
     "what is not committed may be cached": code(lookup, "MAY_BE_CACHED", "true"),
