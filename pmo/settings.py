@@ -15,7 +15,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from cache_layer.connection import connection_pool_options
+from cache_layer.location import cache_location
 from cache_layer.options import Options
 from pmo import embedded
 from pmo.logs import logging_config
@@ -110,16 +110,13 @@ CACHE_LAYER: dict[str, Any] = {
 }
 
 # One pool for the three aliases: django-redis keeps pools by URL.
-_redis = {
+_redis = cache_location(REDIS_URL, REDIS_PASSWORD, Options.of(CACHE_LAYER)) | {
     "BACKEND": "django_redis.cache.RedisCache",
-    "LOCATION": REDIS_URL,
-    "OPTIONS": {
-        "PASSWORD": REDIS_PASSWORD,
-        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-        # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
-        "IGNORE_EXCEPTIONS": True,
-        **connection_pool_options(Options.of(CACHE_LAYER)),
-    },
+}
+_redis["OPTIONS"] |= {
+    "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+    # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
+    "IGNORE_EXCEPTIONS": True,
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": {**_redis, "TIMEOUT": 60, "KEY_PREFIX": "default"},
