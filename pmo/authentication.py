@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import threading
 import time
@@ -39,6 +40,19 @@ def name_attempted(_request: HttpRequest, credentials: Mapping[str, Any] | None 
     typed = str((credentials or {}).get("username") or "")
     user = find_user(typed)
     return user.username if user is not None else typed.replace("\0", "").lower()[:ATTEMPT_NAME_LENGTH]
+
+
+def address_behind_proxy(request: HttpRequest) -> str:
+    """
+    From where a login comes, as the one proxy before us saw it: the last address of `X-Forwarded-For`.
+
+    What is before it the client may have made up. Without an address there it is the proxy's own.
+    """
+    last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(last))
+    except ValueError:
+        return str(request.META["REMOTE_ADDR"])
 
 
 class UsernameOrEmailBackend(ModelBackend):

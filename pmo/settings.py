@@ -55,6 +55,7 @@ if PRODUCTION:
         SECURE_HSTS_SECONDS = 31_536_000
         SECURE_HSTS_INCLUDE_SUBDOMAINS = True
         SECURE_HSTS_PRELOAD = True
+        AXES_CLIENT_IP_CALLABLE = "pmo.authentication.address_behind_proxy"
         SESSION_COOKIE_SECURE = True
         CSRF_COOKIE_SECURE = True
 
