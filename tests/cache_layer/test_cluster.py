@@ -12,6 +12,7 @@ from django.core.cache import caches
 from django.db import connections
 from redis.crc import key_slot
 
+from cache_layer import failover
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
 from cache_layer.connection import get_redis_client, get_writer_client, is_redis_healthy
@@ -87,21 +88,32 @@ def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_s
 
 def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(project: Entity, cluster: Cluster) -> None:
     begin = cluster.primary_of(KEY)
-    end = cluster.begin_move(KEY, cluster.servers[-1])
+    move = cluster.begin_move(KEY, cluster.servers[-1])
     with ThreadPoolExecutor(1) as other:
         saving = other.submit(_save, project, "new")
         for _ in range(5):
             assert read().document is not None
         assert not saving.done()
-        end()
+        move.end()
         saving.result()
     assert label() == "new"
     assert read().source is Source.REDIS
     back = cluster.begin_move(KEY, begin)
     get_redis_client().delete(KEY)
     assert (read().source, label()) == (Source.BYPASS, "new")
-    back()
+    back.end()
     assert [read().source for _ in range(2)] == [Source.DATABASE, Source.REDIS]
+
+
+def test_what_a_slot_brings_to_a_node_that_is_new_is_not_trusted(project: Entity, cluster: Cluster) -> None:
+    begin, new = cluster.primary_of(KEY), cluster.servers[-1]
+    new.ask("SCRIPT", "FLUSH")
+    failover._purged_at.clear()
+    move = cluster.begin_move(KEY, new)
+    move.move_keys()
+    assert get_redis_client().get(KEY) is None
+    move.end()
+    cluster.begin_move(KEY, begin).end()
 
 
 def test_what_a_promoted_replica_has_is_not_trusted(project: Entity, cluster: Cluster) -> None:
