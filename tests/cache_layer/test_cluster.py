@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -16,6 +16,7 @@ from cache_layer import failover
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
 from cache_layer.connection import get_redis_client, get_writer_client, is_redis_healthy
+from cache_layer.errors import WriteRefused
 from cache_layer.keys import holds_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries
@@ -167,6 +168,20 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(cluster: Cluste
         assert not is_redis_healthy()
     finally:
         silent.signal(signal.SIGCONT)
+    wait_until(is_redis_healthy)
+
+
+def test_a_node_that_refuses_connections_does_not_let_a_writer_go_on_at_once(
+    project: Entity, cluster: Cluster, set_options: Callable[..., None]
+) -> None:
+    set_options(write_policy="strict", write_budget_ms=200)
+    dead = cluster.primary_of(KEY)
+    dead.kill()
+    try:
+        with pytest.raises(WriteRefused):  # its replica may be serving already
+            project.save()
+    finally:
+        dead.start()
     wait_until(is_redis_healthy)
 
 
