@@ -16,7 +16,7 @@ from cache_layer import failover
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
 from cache_layer.connection import get_redis_client, get_writer_client, is_redis_healthy
-from cache_layer.errors import WriteRefused
+from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.keys import holds_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries
@@ -119,8 +119,12 @@ def test_what_a_slot_brings_to_a_node_that_is_new_is_not_trusted(project: Entity
 
 def test_what_a_promoted_replica_has_is_not_trusted(project: Entity, cluster: Cluster) -> None:
     change_unseen("new")
-    cluster.take_over(cluster.replica_of(cluster.primary_of(KEY)))
-    assert (read().source, label()) == (Source.BYPASS, "new")  # others may trust its predecessor for a second
+    before = cluster.primary_of(KEY)
+    cluster.take_over(cluster.replica_of(before))
+    wait_until(before.follows)
+    with pytest.raises(CacheUnavailable, match="took over a moment ago"):  # others may trust its predecessor
+        get_redis_client().pipeline().get(KEY).execute()
+    assert (read().source, label()) == (Source.BYPASS, "new")
     wait_until(lambda: read().source is Source.REDIS)
     assert label() == "new"
 
