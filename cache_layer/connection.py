@@ -101,7 +101,13 @@ class GuardedPipeline(Pipeline):
         self._asks = asks
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
-        return _guarded(functools.partial(super().execute, raise_on_error), **self._asks)
+        commands, execute = self.command_stack, super().execute
+
+        def run() -> list[Any]:
+            self.command_stack = list(commands)  # a failure has emptied it
+            return execute(raise_on_error)
+
+        return _guarded(run, **self._asks)
 
 
 class GuardedRedis(Redis):
