@@ -67,14 +67,24 @@ if PRODUCTION and not env.str("DATABASE_URL", default=""):
 DATABASES = {"default": env.db_url("DATABASE_URL", default=EMBEDDED.database_url)}
 if not DATABASES["default"].get("ENGINE"):
     raise ImproperlyConfigured("DATABASE_URL is not understood: use postgresql://user:password@host:port/database.")
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "pmo.database"  # the same, whose waits end with the request's time
 DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = env.int(
     "DATABASE_CONNECT_TIMEOUT_SECONDS", default=2
 )
+# Where the network swallows everything, what waits without end (the relay, a command) notices within half a minute.
+DATABASES["default"]["OPTIONS"] |= {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=8):
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": DATABASE_POOL_SIZE,
         "timeout": env.float("DATABASE_POOL_TIMEOUT_SECONDS", default=2.0),
+        "reconnect_timeout": 1.0,  # then the next request tries: a pause that grows for minutes helps nobody
     }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted PostgreSQL costs no request
 DATABASES["default"]["TEST"] = {"NAME": f"test_{DATABASES['default']['NAME']}"}
@@ -108,6 +118,14 @@ CACHE_LAYER: dict[str, Any] = {
     "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),
     "analytics_seconds": env.int("CACHE_ANALYTICS_SECONDS", default=Options.analytics_seconds),
 }
+
+REQUEST_BUDGET_MS = env.int("REQUEST_BUDGET_MS", default=2_000)
+_least = 4 * (CACHE_LAYER["socket_timeout_ms"] + CACHE_LAYER["local_lease_ms"])
+if 0 < REQUEST_BUDGET_MS < _least:
+    raise ImproperlyConfigured(
+        f"REQUEST_BUDGET_MS is {REQUEST_BUDGET_MS}: a quarter of it is for telling Redis of a write, so it must be at"
+        f" least four times CACHE_SOCKET_TIMEOUT_MS and CACHE_LOCAL_LEASE_MS together, {_least}; or 0 for no limit."
+    )
 
 # One pool for the three aliases: django-redis keeps pools by URL.
 _redis = {
@@ -160,6 +178,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "pmo.middleware.RequestBudgetMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "pmo.compression.CompressionMiddleware",

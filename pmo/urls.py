@@ -10,6 +10,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from pmo.auth_views import LoginView, RefreshView
 from pmo.health import health, liveness
 from pmo.metrics import metrics
+from pmo.middleware import server_error
 
 
 def not_found(_request: HttpRequest) -> JsonResponse:
@@ -23,6 +24,7 @@ def bad_request(_request: HttpRequest, exception: Exception) -> HttpResponse:  #
 
 
 handler400 = bad_request
+handler500 = server_error
 
 api: list[URLPattern | URLResolver] = [
     path("auth/login", LoginView.as_view(), name="login"),

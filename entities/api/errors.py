@@ -11,19 +11,24 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import UnreadablePostError
 from redis.exceptions import RedisError
 from rest_framework import views
 from rest_framework.exceptions import APIException, NotFound, ParseError, ValidationError
 from rest_framework.response import Response
 
-from cache_layer.errors import WriteRefused
+from cache_layer.errors import OutcomeUnknown, WriteRefused
 from entities.api.serializers import as_fields
 from entities.changes import ListedByParents
 from entities.models import Entity
 
 logger = logging.getLogger("entities")
+
+
+READ_ONLY = "25006"
+"""PostgreSQL's code for a change on a replica, or where changes are switched off."""
+OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Look before you try again."
 
 
 class Unavailable(APIException):
@@ -79,6 +84,12 @@ def as_api_error(error: Exception) -> Exception:
 def as_unavailable(error: Exception) -> Unavailable | None:
     """Which engine is missing, if that is what `error` says."""
     match error:
+        case OutcomeUnknown():
+            logger.error("Database error", extra={"during": "commit", "error": str(error)})
+            return Unavailable(OUTCOME_UNKNOWN, "outcome_unknown")
+        case InternalError() if getattr(error.__cause__, "sqlstate", "") == READ_ONLY:
+            logger.error("Database error", extra={"error": str(error)})
+            return Unavailable("The database takes no changes now. Try again in a moment.", "database_read_only")
         case OperationalError() | InterfaceError():
             logger.error("Database error", extra={"error": str(error)})
             return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
