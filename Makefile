@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test torture bench pictures lint types browser wrk lock clean
+.PHONY: help run test torture outages bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -49,6 +49,9 @@ browser: ## Chromium for the browser tests: installed if it is missing, by root 
 
 torture: $(VENV)/.tests ## servers under load and faults, every read judged (ARGS="--seconds 60 --faults all --algorithm both")
 	$(BIN)/python -m tests.torture $(ARGS)
+
+outages: $(VENV)/.tests ## Redis and PostgreSQL failing in every combination; writes docs/outages.md (ARGS="--redis hanging")
+	$(BIN)/python -m tests.outages $(ARGS)
 
 wrk:
 	@if command -v wrk >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi; \

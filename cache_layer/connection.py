@@ -19,7 +19,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -103,9 +103,11 @@ def _guarded(command: Callable[[], Result], *, essential: bool) -> Result:
         begun = time.perf_counter()
         try:
             result = command()
-        except (RedisConnectionError, RedisTimeoutError) as error:
+        except (RedisConnectionError, RedisTimeoutError, ReadOnlyError) as error:
             refused = isinstance(error.__context__, ConnectionRefusedError)
-            if retries and not refused and not isinstance(error, RedisTimeoutError):
+            if isinstance(error, ReadOnlyError):  # it was made a replica: new connections are not let in by the guard
+                get_redis_client().connection_pool.disconnect()
+            elif retries and not refused and not isinstance(error, RedisTimeoutError):
                 retries -= 1
                 continue
             breaker.failed()

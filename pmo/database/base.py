@@ -30,11 +30,9 @@ class DatabaseWrapper(Wrapper):  # type: ignore[misc] # as above
             return None
         if self.alias not in self._connection_pools:
             pool = BoundedPool(
-                connection_class=BoundedConnection,
                 kwargs=self.get_connection_params() | {"autocommit": True},
                 open=False,
                 configure=self._configure_connection,
-                check=BoundedPool.check_connection if self.settings_dict["CONN_HEALTH_CHECKS"] else None,
                 **options,
             )
             self._connection_pools.setdefault(self.alias, pool)

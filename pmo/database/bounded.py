@@ -23,6 +23,8 @@ ENDLESS = 1e9
 class TimeOver(OperationalError):
     """No time was left to ask: nothing was sent."""
 
+    sqlstate = "57014"  # query_canceled, as PostgreSQL itself says at its own time limits
+
 
 class BoundedConnection(Connection[Any]):
     """A connection that is closed if an answer does not come in time, since it may still come."""
@@ -44,6 +46,19 @@ class BoundedConnection(Connection[Any]):
 
 class BoundedPool(ConnectionPool[BoundedConnection]):
     """A pool whose connections are waited for no longer than the work has time."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(connection_class=BoundedConnection, check=self._check_all, **options)
+
+    def _check_all(self, connection: BoundedConnection) -> None:
+        """Check a connection before it is given out; where one is dead, all are replaced, not one after the other."""
+        try:
+            self.check_connection(connection)
+        except TimeOver:
+            raise
+        except OperationalError:
+            self.drain()
+            raise
 
     def getconn(self, timeout: float | None = None) -> BoundedConnection:
         """As psycopg's; a connection that is found dead may take all the time there is."""
