@@ -68,6 +68,16 @@ def computing() -> Iterator[None]:
             budget.ends_ns += took_ns
 
 
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """What this block does must not fail for want of time."""
+    token = _budget.set(None)
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
 def forget_deadline() -> None:
     """What this context goes on to do is not part of the work that began it."""
     _budget.set(None)

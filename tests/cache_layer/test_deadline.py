@@ -16,11 +16,13 @@ from cache_layer import deadline
 from cache_layer.connection import breaker, get_redis_client, get_writer_client
 from cache_layer.deadline import computing, left_for_holds_seconds, left_seconds, take_longer, working_within
 from cache_layer.errors import CacheUnavailable, OutcomeUnknown
+from cache_layer.keys import holds_key
+from cache_layer.outbox import measure_backlog
 from cache_layer.reads import Source, read_entry
 from cache_layer.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
-from pmo.database.bounded import BoundedPool
+from pmo.database.bounded import BoundedConnection, BoundedPool
 from tests.cache_layer.test_redis_down import silent
 from tests.conftest import make_entity
 from tests.servers import test_database_url
@@ -154,6 +156,25 @@ def test_a_write_that_holds_too_late_commits_nothing(committed_db: None, clock: 
         row.save()
     connection.close()
     assert Entity.objects.get().label == "Old"
+
+
+def test_a_commit_that_took_all_the_time_is_still_released_and_not_called_failed(
+    committed_db: None, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = make_entity("project", label="Old")
+    row.label = "New"
+    commit = BoundedConnection.commit
+
+    def commit_slowly(session: BoundedConnection) -> None:
+        commit(session)
+        clock.wait(1.6)
+
+    monkeypatch.setattr(BoundedConnection, "commit", commit_slowly)
+    with working_within(2_000), transaction.atomic():
+        row.save()
+    assert get_writer_client().zcard(holds_key("entity:metadata:project")) == 0
+    assert measure_backlog(using="default").changes == 0
+    assert Entity.objects.get().label == "New"
 
 
 def test_a_commit_without_an_answer_is_called_unknown(committed_db: None) -> None:
