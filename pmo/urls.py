@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 
 from pmo.auth_views import LoginView, RefreshView
-from pmo.health import health, liveness
+from pmo.health import health, liveness, readiness
 from pmo.metrics import metrics
 from pmo.middleware import server_error
 
@@ -44,5 +44,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
     path("healthz", liveness, name="liveness"),
+    path("readyz", readiness, name="readiness"),
     path("metrics", metrics, name="metrics"),
 ]

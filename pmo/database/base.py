@@ -44,7 +44,7 @@ class DatabaseWrapper(Wrapper):  # type: ignore[misc] # as above
         except OperationalError as error:
             if isinstance(error.__cause__, TimeOver) or not self._is_lost():
                 raise
-            raise
+            raise OutcomeUnknown(str(error)) from error
 
     def _is_lost(self) -> bool:
         return self.connection is None or bool(self.connection.closed)

@@ -14,7 +14,7 @@ from psycopg import Connection, OperationalError
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
-from cache_layer.deadline import left_seconds
+from cache_layer.deadline import left_seconds, unlimited
 
 ENDLESS = 1e9
 """Seconds: more than anything takes."""
@@ -42,6 +42,11 @@ class BoundedConnection(Connection[Any]):
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.close()
             raise
+
+    def set_autocommit(self, value: bool) -> None:
+        """Asks nobody, so it needs no time: Django does it between a commit and what is to be done after it."""
+        with unlimited():
+            super().set_autocommit(value)
 
 
 class BoundedPool(ConnectionPool[BoundedConnection]):

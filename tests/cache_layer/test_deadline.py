@@ -112,7 +112,8 @@ def test_a_redis_that_hangs_is_waited_for_no_longer_than_there_is_time(
 ) -> None:
     client = get_writer_client()
     client.ping()
-    client.connection_pool.connection_kwargs["socket_timeout"] = 60
+    for each in client.connection_pool._connections:
+        each.socket_timeout = 60
     client.connection_pool.disconnect()
     client.ping()  # on a connection that would wait for a minute
     with silent(own_valkey):
