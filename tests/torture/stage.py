@@ -42,6 +42,8 @@ PORTS = (20_000, 30_000)
 """Below those the kernel gives to clients: none of theirs may take the port of a server that is down."""
 READ_ON_NS = 500_000_000
 """How long reads go on when no more writes begin."""
+SKEW_SECONDS = 4_321
+"""Between the wall clocks of two servers: more than an hour, and no whole number of anything."""
 QUIET_CODE = "quiet"
 """An entity type that only the timed writes change."""
 OURS = (
@@ -210,12 +212,27 @@ class Stage:
 
     def _start_server(self, number: int) -> subprocess.Popen[bytes]:
         command = server_command(Listener(port=self.ports[number], workers=1))
-        return self._start(command, f"server-{number}")
+        return self._start(command, f"server-{number}", **self._skewed(number))
 
     def _start_relay(self) -> subprocess.Popen[bytes] | None:
         if self.plan.algorithm != "ours":
             return None
-        return self._start([sys.executable, "manage.py", "relay_invalidations"], "relay", DATABASE_POOL_SIZE="0")
+        return self._start(
+            [sys.executable, "manage.py", "relay_invalidations"],
+            "relay",
+            DATABASE_POOL_SIZE="0",
+            **self._skewed(self.plan.servers),
+        )
+
+    def _skewed(self, number: int) -> dict[str, str]:
+        """The variables that set a process's wall clock hours ahead, for each another time; not its monotonic clock."""
+        if not self.plan.skew:
+            return {}
+        found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+        if not found:
+            raise StageFailed("--skew needs libfaketime: apt install libfaketime")
+        offset = f"+{number * SKEW_SECONDS}s"
+        return {"LD_PRELOAD": str(found[0]), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
     def _start_host(self, module: str, **environment: str) -> subprocess.Popen[bytes]:
         """A process that gets ready and waits for its orders."""
