@@ -33,7 +33,7 @@ def main() -> None:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-outages-")))
         engines = running_engines(directory / "postgres", engines=["postgres"], durable=False)
         database_url = stack.enter_context(engines).database_url
-        prepared = _prepare(directory, database_url)
+        _, prepared = prepare_database(directory, database_url)
         stage = stack.enter_context(prepared_stage(directory, database_url, prepared, arguments.budget_ms))
         for row in Matrix(stage).run(pairs):
             rows.append(row)
@@ -46,19 +46,20 @@ def main() -> None:
     sys.exit(any(row.broken for row in rows))
 
 
-def _prepare(directory: Path, database_url: str) -> Prepared:
+def prepare_database(directory: Path, database_url: str, redis_port: int = 1) -> tuple[dict[str, str], Prepared]:
+    """Migrate and fill an empty database; gives the environment of servers, and what clients must know."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | {
         "DJANGO_SETTINGS_MODULE": "pmo.settings",
         "DATA_DIR": str(directory),
         "SECRET_KEY": secrets.token_urlsafe(50),
         "DATABASE_URL": database_url,
         "REDIS_HOST": "127.0.0.1",
-        "REDIS_PORT": "1",  # there is none yet
+        "REDIS_PORT": str(redis_port),
         "LOG_LEVEL": "CRITICAL",
     }
     command = [sys.executable, "-m", "tests.outages.prepare"]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
-    return Prepared(**json.loads(done.stdout))
+    return environment, Prepared(**json.loads(done.stdout))
 
 
 def _is_chosen(pair: tuple[str, str], arguments: argparse.Namespace) -> bool:

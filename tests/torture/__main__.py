@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--writers", type=_number(1, 40), default=Plan.writers)
     parser.add_argument("--readers", type=_number(1, 200), default=Plan.readers, help="connections")
     parser.add_argument("--keys", type=_number(1, 10), default=Plan.keys)
-    parser.add_argument("--skew", action="store_true", help="wall clocks hours apart (needs libfaketime)")
+    parser.add_argument("--skew", action="store_true", help="wall clocks hours apart")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument(
         "--quiet-writes", type=_number(0, 1_000), default=Plan.quiet_writes, help="timed before the load"
