@@ -46,6 +46,7 @@ class ReleaseOnCommit:
 
     def __init__(self, write: Write) -> None:
         self.write = write
+        self.__qualname__ = type(self).__qualname__  # Django names it in the log if it fails
 
     def __call__(self) -> None:
         release_write(self.write, committed=True)

@@ -1,8 +1,8 @@
 """
-Sets the wall clock of the Python process that finds this on its path `PMO_SKEW_SECONDS` ahead.
+Sets the wall clock of a server that finds this on its path `PMO_SKEW_SECONDS` ahead.
 
-`datetime` and `time.time` are all that asks for it. (libfaketime breaks Python's `time.sleep`, which waits for a point
-of the monotonic clock.)
+`time.time`, and `datetime.now` where Django and PyJWT ask it, are all by which a server asks for it. (libfaketime is no
+help: it breaks Python's `time.sleep`, which waits for a point of the monotonic clock.)
 """
 
 import datetime
@@ -10,28 +10,24 @@ import os
 import time
 from typing import Any
 
+import django.utils.timezone
+import jwt.api_jwt
+
 AHEAD_SECONDS = float(os.environ["PMO_SKEW_SECONDS"])
-real_time, RealDateTime = time.time, datetime.datetime
+real_time = time.time
 
 
 class _IsAnyDateTime(type):
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, RealDateTime)
-
-    def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, RealDateTime)
+        return isinstance(instance, datetime.datetime)
 
 
-class SkewedDateTime(RealDateTime, metaclass=_IsAnyDateTime):
-    """The same, only ahead."""
+class SkewedDateTime(datetime.datetime, metaclass=_IsAnyDateTime):
+    """What it gives is of the ordinary class."""
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-        return RealDateTime.now(tz) + datetime.timedelta(seconds=AHEAD_SECONDS)
-
-    @classmethod
-    def utcnow(cls) -> Any:
-        return cls.now(datetime.UTC).replace(tzinfo=None)
+        return datetime.datetime.now(tz) + datetime.timedelta(seconds=AHEAD_SECONDS)
 
 
 def skewed_time() -> float:
@@ -40,4 +36,5 @@ def skewed_time() -> float:
 
 time.time = skewed_time
 time.time_ns = lambda: int(skewed_time() * 1e9)
-datetime.datetime = SkewedDateTime  # type: ignore[misc]
+for module in (django.utils.timezone, jwt.api_jwt):
+    module.datetime = SkewedDateTime  # type: ignore[attr-defined, misc]
