@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from cache_layer.activity import note_invalidated
@@ -48,7 +49,8 @@ def scan_keys(lookup: Lookup[Any], *, companions: bool = False) -> Iterator[list
     """
     glob = f"*{lookup.key_glob()}*" if companions else lookup.key_glob()
     batch: set[str] = set()
-    for raw in get_writer_client().scan_iter(match=glob, count=1000):
+    scans = (node.scan_iter(match=glob, count=1000) for _, node in get_writer_client().nodes())
+    for raw in chain.from_iterable(scans):
         batch.add(raw.decode(errors="surrogateescape").split("}:")[0].removeprefix("{"))
         if len(batch) >= BATCH_KEYS:
             yield list(batch)

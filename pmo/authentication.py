@@ -17,6 +17,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import Token
 
 from pmo.provenance import note_user
+from pmo.tokens import require_sign_in
 
 ATTEMPT_NAME_LENGTH = 255
 """The width of django-axes' column."""
@@ -65,9 +66,9 @@ class Verdicts:
     """
     The tokens this process found valid within the last second.
 
-    A user who is deactivated, has a new password or other permissions is treated so everywhere a second later at most:
-    the user object lives, with the permissions Django keeps on it, no longer than its verdict. Invalid tokens are never
-    kept.
+    A user who is deactivated, logs out, has a new password or other permissions is treated so everywhere a second later
+    at most: the user object lives, with the permissions Django keeps on it, no longer than its verdict. Invalid tokens
+    are never kept.
     """
 
     LIFE_SECONDS = 1.0
@@ -113,7 +114,8 @@ os.register_at_fork(after_in_child=verdicts.forget)
 
 class TokenAuthentication(JWTAuthentication):
     """
-    A JWT in `Authorization: Bearer`, whose user exists, is active and has the password of when it was issued.
+    A JWT in `Authorization: Bearer`, whose user exists, is active and has the password of when it was issued, and whose
+    login has not ended.
 
     Reads take a verdict that is up to a second old; writes ask the database.
     """
@@ -129,6 +131,11 @@ class TokenAuthentication(JWTAuthentication):
         asked = verdicts.clock()
         found: tuple[Any, Token] | None = super().authenticate(request)
         return found and _trust(request, verdicts.keep(header, *found, asked=asked))
+
+    def get_user(self, validated_token: Token) -> Any:
+        user = super().get_user(validated_token)
+        require_sign_in(validated_token)
+        return user
 
 
 def _trust(request: Request, verdict: Verdict) -> tuple[Any, Token]:

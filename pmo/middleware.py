@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
 from django.db import DataError
@@ -22,7 +22,9 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
-<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto; padding: 0 1rem }}</style>
+<style nonce="{nonce}">
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto; padding: 0 1rem }}
+</style>
 <h1>{title}</h1>
 <p>{reason}</p>
 <p><a href="">Try again</a></p>
@@ -72,7 +74,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return _answer(request, unavailable)
     if request.path.startswith("/api/"):
         return JsonResponse({"detail": BUG, "code": "internal_error"}, status=500)
-    return HttpResponse(PAGE.format(title="Something went wrong", reason=BUG), status=500)
+    return _page(request, 500, "Something went wrong", BUG)
 
 
 def _answer(request: HttpRequest, unavailable: Unavailable) -> HttpResponse:
@@ -83,4 +85,11 @@ def _answer(request: HttpRequest, unavailable: Unavailable) -> HttpResponse:
     reason = str(unavailable.detail)
     if unavailable.get_codes() != "outcome_unknown":
         reason += " Nothing you sent was saved."
-    return HttpResponse(PAGE.format(title="Not available right now", reason=reason), status=503, headers=headers)
+    return _page(request, 503, "Not available right now", reason, headers)
+
+
+def _page(
+    request: HttpRequest, status: int, title: str, reason: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    nonce = getattr(request, "csp_nonce", "")
+    return HttpResponse(PAGE.format(title=title, reason=reason, nonce=nonce), status=status, headers=headers)

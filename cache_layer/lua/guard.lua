@@ -1,10 +1,14 @@
--- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left.
+-- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left, or
+-- what this one got as a replica: the replication id is another one since it became the primary.
 -- Holds stay: they only keep readers away, and after a FLUSHDB, which takes the recorded run id too, they are alive.
 -- KEYS  1 the run id whose values are trusted
 -- ARGV  patterns of the keys to purge
 -- Gives the number of keys purged; -1 if the run id is the known one
-redis.call("PERSIST", KEYS[1]) -- a replica refuses to write, so nobody reads from one
-local run_id = redis.call("INFO", "server"):match("run_id:(%w+)")
+local info = redis.call("INFO", "server") .. redis.call("INFO", "replication")
+if not info:find("role:master") then
+  return redis.error_reply("READONLY this is a replica: it may lack the last holds and invalidations")
+end
+local run_id = info:match("run_id:(%w+)") .. ":" .. info:match("master_replid:(%w+)")
 if redis.call("GET", KEYS[1]) == run_id then
   return -1
 end

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from entities.admin.cache_actions import CacheActions
 from entities.admin.deletion import Deletion
-from entities.admin.form_page import FormPage
-from entities.admin.history_page import HistoryPage
-from entities.admin.list_page import ListPage
-from entities.admin.map_page import MapPage
-from entities.admin.switching import Switching
-from entities.admin.transfer import Transfer
+from entities.admin.form.page import FormPage
+from entities.admin.history.page import HistoryPage
+from entities.admin.list.cache_actions import CacheActions
+from entities.admin.list.page import ListPage
+from entities.admin.list.switching import Switching
+from entities.admin.map.page import MapPage
+from entities.admin.transfer.page import Transfer
 from entities.models import Entity
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -15,7 +14,7 @@ from redis import Redis
 from cache_layer.reads import Source
 from cache_layer.reporting import report_activity
 from cache_layer.scripts import hold_keys
-from entities.admin.cache_card import CacheCard
+from entities.admin.form.cache_card import CacheCard
 from entities.cache_entries import drop_entries
 from entities.cache_states import Kind
 from entities.lookups import ENTITY
@@ -31,10 +30,7 @@ WARM, INVALIDATE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _nothing_recorded(committed_db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE app.cache_operation")
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 def make_uncached(**fields: object) -> None:

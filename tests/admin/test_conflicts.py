@@ -12,7 +12,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 
-from entities.conflicts import STARTED_FROM, Conflict
+from entities.admin.form.conflicts import STARTED_FROM, Conflict
 from entities.models import Entity
 from tests.admin.conftest import ADD, before_the_next, change_url, fields, staff_client
 from tests.api.conftest import make_user

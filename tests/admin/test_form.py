@@ -12,14 +12,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from entities.admin.form_views import MOST_SUGGESTIONS
-from entities.admin.previews import Preview
+from entities.admin.form.previews import Preview
+from entities.admin.form.views import MOST_SUGGESTIONS
+from entities.admin.widgets import draw_icon
 from entities.documents import document_of, encode_entity
 from entities.icons import icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
 from entities.services import get_entity_infrastructure
-from entities.widgets import draw_icon
 from tests.admin.conftest import ADD, before_the_next, change_url, errors_of, fields, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity

@@ -19,9 +19,9 @@ from django.utils import timezone
 
 from cache_layer.reads import Source
 from entities.admin import EntityAdmin
-from entities.admin.differences import moved_codes
-from entities.admin.history_page import VERSIONS_PER_PAGE
-from entities.admin.versions import History
+from entities.admin.history.differences import moved_codes
+from entities.admin.history.page import VERSIONS_PER_PAGE
+from entities.admin.history.versions import History
 from entities.changes import change_entity
 from entities.models import Entity
 from entities.services import get_entity_infrastructure

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import random
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -21,13 +23,13 @@ from cache_layer.connection import GuardedPipeline
 from cache_layer.keys import holds_key, lease_key
 from cache_layer.scripts import Claim, claim_fill
 from cache_layer.writes import hold_entries
-from entities.admin.ordering import reorder_entities
+from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
+from entities.admin.widgets import draw_icon
 from entities.cache_entries import drop_entries
 from entities.cache_states import CacheState, Kind, read_cache_states
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from entities.widgets import draw_icon
 from tests.admin.conftest import LIST, change_url, message_of, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
@@ -194,9 +196,10 @@ def places(*wanted: str) -> list[str]:
     return [code for code in Entity.objects.values_list("code", flat=True) if not wanted or code in wanted]
 
 
-def drag(client: Client, *codes: str, query: str = "") -> HttpResponse:
-    """Save the list with its rows dragged into this order."""
-    return client.post(f"{LIST}{query}", {"_order": ",".join(codes), "_save": "Save"})
+def drag(client: Client, *codes: str, query: str = "", seen: list[str] | None = None) -> HttpResponse:
+    """Save the list with its rows dragged into this order, from the one they have now or had when they were seen."""
+    before = ",".join(places(*codes) if seen is None else seen)
+    return client.post(f"{LIST}{query}", {"_order": ",".join(codes), "_order_seen": before, "_save": "Save"})
 
 
 def test_dragged_rows_take_each_others_places(admin_client: Client) -> None:
@@ -232,7 +235,7 @@ def test_any_order_of_any_rows_comes_out_as_dragged(db: None, seed: int) -> None
     before = places()
     shown = chance.sample(before, 5)
     places_of_shown = [number for number, code in enumerate(before) if code in shown]
-    reorder_entities(shown)
+    reorder_entities(shown, seen=places(*shown))
     after = places()
     assert [after[number] for number in places_of_shown] == shown
     assert [code for code in after if code not in shown] == [code for code in before if code not in shown]
@@ -243,6 +246,38 @@ def test_dragging_with_rows_that_were_deleted_meanwhile_orders_the_others(admin_
         make_entity(code, display_order=number)
     drag(admin_client, "c", "gone", "b", "a", "")
     assert places() == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("seen", [["a", "b", "c"], [""]], ids=["another order", "nothing"])
+def test_an_order_that_somebody_else_has_changed_meanwhile_is_not_overwritten(
+    admin_client: Client, seen: list[str]
+) -> None:
+    for number, code in enumerate("acb", start=1):
+        make_entity(code, display_order=number)
+    kind, text = message_of(drag(admin_client, "b", "a", "c", seen=seen))
+    assert (kind, "Yours was not saved." in text) == ("error", True)
+    assert places() == ["a", "c", "b"]
+
+
+def test_what_was_deleted_or_added_meanwhile_does_not_hinder_an_order(admin_client: Client) -> None:
+    for number, code in enumerate("axb", start=1):
+        make_entity(code, display_order=number)
+    assert message_of(drag(admin_client, "b", "gone", "a", seen=["a", "gone", "b"]))[0] == "success"
+    assert places() == ["b", "x", "a"]
+
+
+def test_of_two_who_reorder_at_once_one_is_told(committed_db: None) -> None:
+    make_entities(3)
+    shown = places()
+
+    def turn(_: int) -> bool:
+        with contextlib.closing(connection), contextlib.suppress(ReorderedMeanwhile):
+            reorder_entities(shown[::-1], seen=shown)
+            return True
+        return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(turn, range(4))) == [False, False, False, True]
 
 
 def test_an_order_that_is_as_it_was_writes_nothing(admin_client: Client) -> None:
@@ -449,7 +484,7 @@ def test_dragging_the_largest_numbers_counts_all_anew(admin_client: Client) -> N
     for code in ("task", "wiki"):
         make_entity(code, display_order=2**31 - 1)
     make_entity("project", display_order=5)
-    reorder_entities(["wiki", "task"])
+    reorder_entities(["wiki", "task"], seen=["task", "wiki"])
     assert list(Entity.objects.values_list("code", flat=True)) == ["project", "wiki", "task"]
 
 

@@ -16,8 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from entities.type_map import MAX_LINKS, MAX_TYPES, MapType, Show, TypeMap
-from entities.widgets import draw_icon
+from entities.admin.map.type_map import MAX_LINKS, MAX_TYPES, MapType, Show, TypeMap
+from entities.admin.widgets import draw_icon
 from tests.admin.conftest import LIST, change_url, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity

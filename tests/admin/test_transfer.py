@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cache_layer import writes
-from entities.admin.transfer import READERS
-from entities.admin.transfer_files import MOST_ROWS, UnreadableFile
-from entities.admin.transfer_rows import COLUMNS, EntityResource
+from entities.admin.transfer.files import MOST_ROWS, UnreadableFile
+from entities.admin.transfer.page import READERS
+from entities.admin.transfer.rows import COLUMNS, EntityResource
 from entities.codes import RESERVED_CODES
 from entities.icons import icon_names
 from entities.models import Entity

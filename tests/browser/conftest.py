@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -16,16 +18,43 @@ from tests.browser.chromium import launch_chromium
 from tests.servers import web_server
 
 
-@pytest.fixture
-def browser(committed_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
-    # Playwright runs an event loop in this thread. Django would refuse to use the database beside it, and keeps other
-    # connections there than without, which are closed before the loop ends.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """Debian's Chromium, headless, for all tests of this process; and Playwright's event loop in this thread."""
     with sync_playwright() as playwright:
-        browser = launch_chromium(playwright)
-        yield browser
+        browser, loop = launch_chromium(playwright), asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
         browser.close()
+
+
+@contextlib.contextmanager
+def running(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """
+    Let this thread's event loop be seen while the block runs.
+
+    Playwright marks it as running after each call, for as long as Chromium is there. Beside it Django would refuse to
+    use the database and keeps other connections than without, and other tests could start no loop.
+    """
+    asyncio._set_running_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None)
+
+
+@pytest.fixture
+def browser(
+    chromium: tuple[Browser, asyncio.AbstractEventLoop], committed_db: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Browser]:
+    """Chromium without anything that another test left in it."""
+    browser, loop = chromium
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    with running(loop):
+        yield browser
+        for context in browser.contexts:
+            context.close()
         connections.close_all()
 
 

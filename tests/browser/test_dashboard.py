@@ -17,6 +17,7 @@ from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.dashboard.conftest import staff_with
 from tests.servers import web_server
+from tests.threads import wait_for
 
 DASHBOARD, ENTRIES = "/admin/cache/", "/admin/cache/entries/"
 SEE_STEPS = """
@@ -112,6 +113,7 @@ def test_cancelling_breaks_off_and_is_logged(operator: Page) -> None:
     )
     operator.get_by_role("button", name="Warm all").click()
     expect(operator.get_by_role("status")).to_contain_text("Cancelled.")
+    wait_for(CacheOperation.objects.exists, seconds=20)  # the server notices at its next line
     operator.goto("/admin/entities/cacheoperation/")
     expect(operator.get_by_text("broken off after")).to_be_visible()
 

@@ -14,6 +14,8 @@ from tests.conftest import make_entity
 
 LIST = "/admin/entities/entity/"
 DRAG_NUDGES = 200
+STATES_MS = 3_100
+"""The page asks for the cache's states after this time, which the tests let pass at once."""
 
 expect.set_options(timeout=20_000)
 
@@ -114,14 +116,18 @@ def test_the_switch_saves_at_once_and_turns_back_where_it_cannot(page: Page) -> 
 
 
 def test_cache_states_follow_what_happens_without_a_reload(page: Page) -> None:
+    page.clock.install()
     page.goto(LIST)
     cell = page.locator("[data-cache-code=wiki]")
     drop_entries(["wiki", "form", "task"])
+    page.clock.run_for(STATES_MS)
     expect(cell).to_have_text("not cached")
     list(warm_entries(["wiki", "form", "task"]))
+    page.clock.run_for(STATES_MS)
     expect(cell).to_have_text(re.compile(r"^cached \d+ s$"))
     expect(cell).not_to_have_text(cell.inner_text())  # the seconds count down
     drop_entries(["wiki"])
+    page.clock.run_for(STATES_MS)
     expect(cell).to_have_text("not cached")
     expect(page.locator("[data-cache-code=form]")).to_have_text(re.compile(r"^cached \d+ s$"))
 

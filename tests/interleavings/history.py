@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
-from cache_layer.connection import RECONNECT_DELAY_LIMIT_SECONDS
+from cache_layer.breaker import RECONNECT_DELAY_LIMIT_SECONDS
 from tests.interleavings.actions import ENTRIES, Action, read, relay
 from tests.interleavings.doing import NEED_THE_ROW, Order
 from tests.interleavings.oracle import BrokenPromise, Expected, name
@@ -50,6 +50,7 @@ class History:
             step.take(self)
             if self.world.oracle.waits_for_relay:
                 self.world.oracle.outbox_seen(self.world.outbox(), self.world.now_ms)
+            self.world.server.look()
             for where, expected, content in self.world.readable():
                 with self._adding(f"a read would find {name(content)} in {where}"):
                     self.world.oracle.read_ends(expected, content)
@@ -186,9 +187,10 @@ class History:
             self._finish()
             while server.late_commands:
                 server.run_late_command()
+            server.look()
             if not holds_may_be_left and world.left_behind():
                 raise BrokenPromise(f"holds are left: {world.left_behind()}")
-            server.lapse(server.holds())
+            server.lapse(server.seen.holders)
             for _ in range(2):
                 world.wait(RECONNECT_DELAY_LIMIT_SECONDS)
                 self.begin(RELAY, relay)
@@ -208,6 +210,7 @@ class History:
     def _compare(self) -> None:
         """What is cached, and what is read everywhere, is what is committed."""
         row = self.world.row()
+        self.world.server.look()
         found = dict(self.world.server.cached())
         self.world.wait(self.world.lease_ms / 1000)
         for seat in READERS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis
 
@@ -25,11 +25,25 @@ LAPSED = 1
 """An expiry long past, in server milliseconds."""
 
 
+class Seen(NamedTuple):
+    """
+    What was in Redis at one moment.
+
+    Attributes:
+        companions: the bytes of each key that is there, by companion and by what it is of.
+        holders: those whose holds are in force.
+    """
+
+    companions: dict[tuple[str, str], bytes]
+    holders: set[str]
+
+
 class RedisServer:
     """
     The server of this test run, over a connection of the test's own; processes use the project's client.
 
     Attributes:
+        seen: what was there after the last step.
         is_down: it refuses connections.
         reconnects: the next command of a process opens a new connection, where the run-id guard runs.
         late_commands: sent by processes that have given up waiting; they have not run yet.
@@ -43,7 +57,7 @@ class RedisServer:
         self.client: Any = Redis(**options, protocol=2)
         for script, each in product(BY_SCRIPT, (False, True)):
             self.client.script_load(scripts.script_source(script, each=each))
-        self._run_id = self.client.info("server")["run_id"]
+        self._run_id = f"{self.client.info('server')['run_id']}:{self.client.info('replication')['master_replid']}"
         self._run_id_key = run_id_key(connection._trusted_patterns)
         self._loses_holds = loses_holds
         self.begin()
@@ -57,28 +71,32 @@ class RedisServer:
         self.client.set(self._run_id_key, self._run_id)
         self._pool.disconnect()
         connection.get_writer_client().ping()
+        self.look()
 
     def close(self) -> None:
         self.client.close()
 
     # What it keeps
 
+    def look(self) -> None:
+        """See what is there now: one round trip for all that steps and promises ask."""
+        names = list(product(COMPANIONS, KEYS))
+        looks = self.client.pipeline(transaction=False)
+        looks.mget([COMPANIONS[companion](KEYS[of]) for companion, of in names])
+        for key in KEYS.values():
+            looks.zrangebyscore(holds_key(key), LAPSED + 1, "+inf")
+        found, *holders = looks.execute()
+        companions = {name: payload for name, payload in zip(names, found, strict=True) if payload is not None}
+        self.seen = Seen(companions, {str(holder, "ascii") for of_key in holders for holder in of_key})
+
     def cached(self) -> Iterator[tuple[str, Content]]:
         """Its values and absences, by key."""
-        keys = list(KEYS.values())
-        found = self.client.mget(*keys, *map(absent_key, keys))
-        for (lookup, identifier), key, payload, absent in zip(ENTRIES, keys, found[:2], found[2:], strict=True):
+        for (lookup, identifier), (of, key) in zip(ENTRIES, KEYS.items(), strict=True):
+            payload = self.seen.companions.get(("value", of))
             if payload is not None:
                 yield key, content_of(lookup, lookup.decode(identifier, payload))
-            elif absent is not None:
+            elif ("absence", of) in self.seen.companions:
                 yield absent_key(key), None
-
-    def holds(self) -> set[str]:
-        """The holders whose holds are in force."""
-        found: set[str] = set()
-        for key in KEYS.values():
-            found |= {str(holder, "ascii") for holder in self.client.zrangebyscore(holds_key(key), LAPSED + 1, "+inf")}
-        return found
 
     def lapse(self, holders: set[str]) -> None:
         """Let holds end, as their time does."""
@@ -86,7 +104,7 @@ class RedisServer:
             self.client.zadd(holds_key(key), dict.fromkeys(holders, LAPSED), xx=True)
 
     def has(self, companion: str, of: str) -> bool:
-        return bool(self.client.exists(COMPANIONS[companion](KEYS[of])))
+        return (companion, of) in self.seen.companions
 
     def expire(self, companion: str, of: str) -> None:
         self.client.delete(COMPANIONS[companion](KEYS[of]))

@@ -149,10 +149,10 @@ class World:
 
     def left_behind(self) -> set[str]:
         """The holds in force of processes that have left them: they were killed, or their attempt timed out."""
-        return {holder for holder in self.server.holds() if holder not in self.holders}
+        return {holder for holder in self.server.seen.holders if holder not in self.holders}
 
     def has_holds(self, seat: str) -> bool:
-        return seat in self.holders.values() and any(self.holders.get(holder) == seat for holder in self.server.holds())
+        return any(self.holders.get(holder) == seat for holder in self.server.seen.holders)
 
     def lose_holds(self, seat: str) -> None:
         """End the holds of a process that counts on them."""

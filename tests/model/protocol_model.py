@@ -560,12 +560,16 @@ def no_garbage_collection() -> Iterator[None]:
 def search(scope: Scope, missing: Piece | None = None) -> Found:
     """Visit every state that `scope` permits, nearest first, until one is broken or none is left."""
     protocol = Protocol(scope, missing)
+    seen = {protocol.start}  # under any names: most steps lead to one of them, which costs less to know than its order
     visited = {canonical(protocol.start)}
     came_by: list[tuple[int, str]] = [(0, "")]
     queue = deque([(0, protocol.start)])
     while queue:
         number, state = queue.popleft()
         for text, after in protocol.steps(state):
+            if after in seen:
+                continue
+            seen.add(after)
             reached = canonical(after)
             if reached in visited:
                 continue

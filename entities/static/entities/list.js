@@ -112,11 +112,12 @@
         const form = document.getElementById("changelist-form");
         const save = document.querySelector('button[name="_save"][form="changelist-form"]');
         if (!table || !save) return;
-        const order = Object.assign(document.createElement("input"), { type: "hidden", name: "_order", disabled: true });
-        form.append(order);
+        const atFirst = codes().join();
+        const [order, seen] = ["_order", "_order_seen"].map((name) =>
+            Object.assign(document.createElement("input"), { type: "hidden", name, value: atFirst, disabled: true }));
+        form.append(order, seen);
         const note = Object.assign(document.createElement("span"), { className: "entity-order-note", role: "status" });
         save.before(note);
-        const atFirst = codes().join();
         let saving = false;
 
         globalThis.sortRecords = noteOrder; // Unfold would number the rows of this page from 0
@@ -142,7 +143,7 @@
         function noteOrder() {
             const now = codes().join();
             order.value = now;
-            order.disabled = now === atFirst;
+            order.disabled = seen.disabled = now === atFirst;
             document.body.classList.toggle("entity-order-changed", !order.disabled);
             note.textContent = order.disabled ? "" : "The new order waits to be saved.";
         }

@@ -24,8 +24,8 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, FormatForm, Part, Question, ask, count_types, is_confirmed
-from entities.admin.transfer_files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
-from entities.admin.transfer_rows import COLUMNS, EntityResource
+from entities.admin.transfer.files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
+from entities.admin.transfer.rows import COLUMNS, EntityResource
 from entities.models import Entity
 
 if TYPE_CHECKING:

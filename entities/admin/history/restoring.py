@@ -9,8 +9,8 @@ from django.db import IntegrityError, router
 from django.utils import timezone
 
 from cache_layer.writes import writing
-from entities.admin.differences import RESTORABLE, field_name
-from entities.admin.versions import Version
+from entities.admin.history.differences import RESTORABLE, field_name
+from entities.admin.history.versions import Version
 from entities.changes import change_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity

@@ -18,9 +18,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from entities.admin.widgets import draw_icon
 from entities.documents import document_of
 from entities.models import Entity
-from entities.widgets import draw_icon
 
 RESTORABLE = ("label", "label_plural", "icon", "child_entity_codes", "active_flag", "display_order", "entity_type")
 RECORDED = (*RESTORABLE, "created_ts")

@@ -11,10 +11,10 @@ import msgspec
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from entities.admin.widgets import draw_icon
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.models import Entity
-from entities.widgets import draw_icon
 
 
 @dataclass(frozen=True)

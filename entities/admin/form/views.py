@@ -15,7 +15,7 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_GET, require_POST
 
-from entities.admin.previews import preview_form
+from entities.admin.form.previews import preview_form
 from entities.codes import is_code
 from entities.icons import icon_set
 from entities.models import Entity

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from entities.admin.form.conflicts import STARTED_FROM, Conflict, FormValues, Verdict, find_conflict, merge
+from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
 from entities.codes import is_code
-from entities.conflicts import STARTED_FROM, Conflict, FormValues, Verdict, find_conflict, merge
 from entities.icons import component_name, icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
-from entities.widgets import ChildrenWidget, IconWidget, PluralWidget
 
 if TYPE_CHECKING:
     EntityModelForm = forms.ModelForm[Entity]

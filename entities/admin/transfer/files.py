@@ -159,7 +159,7 @@ def _dataset(rows: Sequence[tuple[int, Sequence[Any]]]) -> tablib.Dataset:
 
 
 def _refuse_columns(headers: Sequence[str]) -> None:
-    from entities.admin.transfer_rows import COLUMNS
+    from entities.admin.transfer.rows import COLUMNS
 
     known = ", ".join(COLUMNS)
     if "code" not in headers:

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from entities.conflicts import as_text, describe_author, describe_value
-from entities.forms import EntityForm
+from entities.admin.form.conflicts import as_text, describe_author, describe_value
+from entities.admin.form.form import EntityForm
 from entities.models import Entity
 
 

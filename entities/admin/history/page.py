@@ -14,9 +14,16 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 
-from entities.admin.differences import ALL_FIELDS, MOMENT, RECORDED, RESTORABLE, compare_documents, compare_fields
-from entities.admin.restoring import ChangedMeanwhile, describe_problems, mark_of, problems_of, restore_version
-from entities.admin.versions import History, Version, find_entity
+from entities.admin.history.differences import (
+    ALL_FIELDS,
+    MOMENT,
+    RECORDED,
+    RESTORABLE,
+    compare_documents,
+    compare_fields,
+)
+from entities.admin.history.restoring import ChangedMeanwhile, describe_problems, mark_of, problems_of, restore_version
+from entities.admin.history.versions import History, Version, find_entity
 from entities.models import Entity
 
 if TYPE_CHECKING:

@@ -15,22 +15,22 @@ from django.utils.safestring import SafeString
 
 from cache_layer.deadline import take_longer
 from cache_layer.writes import hold_entries
-from entities.admin.columns import (
+from entities.admin.confirmation import BULK_BUDGET_MS
+from entities.admin.links import LookupsThatCannotBe
+from entities.admin.list.columns import (
     add_what_else_is_known,
     draw_cache_state,
     draw_children,
     draw_last_change,
     draw_switch,
 )
-from entities.admin.confirmation import BULK_BUDGET_MS
-from entities.admin.links import LookupsThatCannotBe
-from entities.admin.list_requests import ListRequests
-from entities.admin.ordering import reorder_entities
+from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
+from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
+from entities.admin.list.requests import ListRequests
+from entities.admin.widgets import draw_icon
 from entities.cache_states import CacheState, Kind
-from entities.filters import HasChildrenFilter, HasParentsFilter
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
-from entities.widgets import draw_icon
 
 if TYPE_CHECKING:
     EntityModelForm = ModelForm[Entity]
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 else:
     EntityModelForm, EntityFormSet = ModelForm, BaseModelFormSet
 
-NEW_ORDER = "_order"
-"""The field in which the list's script sends the codes shown, in their new order."""
+NEW_ORDER, ORDER_SEEN = "_order", "_order_seen"
+"""The fields in which the list's script sends the codes shown, in their new order and in the one they were shown in."""
 
 
 class ReorderFormSet(EntityFormSet):
@@ -117,7 +117,13 @@ class ListPage(LookupsThatCannotBe, ListRequests):
     def _save_order(self, request: HttpRequest) -> HttpResponse:
         if not self.has_change_permission(request):
             raise PermissionDenied
-        changed = reorder_entities(request.POST[NEW_ORDER].split(","))
+        codes, seen = (request.POST.get(field, "").split(",") for field in (NEW_ORDER, ORDER_SEEN))
+        try:
+            changed = reorder_entities(codes, seen=seen)
+        except ReorderedMeanwhile:
+            said = "Somebody else has put these entity types in another order meanwhile: this one. Yours was not saved."
+            self.message_user(request, said, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
         if changed and request.user.pk:
             LogEntry.objects.log_actions(
                 request.user.pk, changed, CHANGE, change_message=[{"changed": {"fields": ["Display order"]}}]

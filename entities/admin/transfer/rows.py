@@ -14,7 +14,7 @@ from import_export import fields, resources, widgets
 from import_export.instance_loaders import BaseInstanceLoader
 
 from cache_layer.writes import writing
-from entities.admin.transfer_files import MISSING, ROW
+from entities.admin.transfer.files import MISSING, ROW
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.plurals import suggest_plural

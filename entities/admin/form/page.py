@@ -10,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from cache_layer.writes import hold_entries
-from entities.admin.cache_card import CacheCardViews
-from entities.admin.deleted_meanwhile import show_deleted
-from entities.admin.form_views import FormViews
+from entities.admin.form.cache_card import CacheCardViews
+from entities.admin.form.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
+from entities.admin.form.deleted_meanwhile import show_deleted
+from entities.admin.form.form import EntityForm
+from entities.admin.form.previews import preview_form
+from entities.admin.form.views import FormViews
 from entities.admin.links import draw_chips
-from entities.admin.previews import preview_form
-from entities.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
-from entities.forms import EntityForm
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 

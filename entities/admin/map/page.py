@@ -16,9 +16,9 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 
 from entities.admin.links import change_url, draw_chips
+from entities.admin.map.type_map import MapType, Picture, Show, TypeMap, read_type_map
+from entities.admin.widgets import draw_icon
 from entities.models import Entity
-from entities.type_map import MapType, Picture, Show, TypeMap, read_type_map
-from entities.widgets import draw_icon
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]

@@ -1,0 +1,1 @@
+"""The versions of an entity type: seen, compared and restored."""
