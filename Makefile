@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test torture model audit fuzz bench pictures lint types browser wrk lock clean
+.PHONY: help run test torture outages soak model audit fuzz bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -50,6 +50,12 @@ browser: ## Chromium for the browser tests: installed if it is missing, by root 
 
 torture: $(VENV)/.tests ## servers under load and faults, every read judged (ARGS="--seconds 60 --faults all --algorithm both")
 	$(BIN)/python -m tests.torture $(ARGS)
+
+outages: $(VENV)/.tests ## Redis and PostgreSQL failing in every combination; writes docs/outages.md (ARGS="--redis hanging")
+	$(BIN)/python -m tests.outages $(ARGS)
+
+soak: $(VENV)/.tests ## mixed traffic at saturation, and beside it clients that stall or come in thousands (ARGS="--seconds 600 --nginx")
+	$(BIN)/python -m tests.soak $(ARGS)
 
 model: $(VENV)/.tests ## every history of the coherence protocol in the widest scope, searched for a stale read
 	$(BIN)/python -m tests.model

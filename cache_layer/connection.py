@@ -31,6 +31,7 @@ from redis.retry import Retry
 
 from cache_layer.activity import count_exchange
 from cache_layer.breaker import Breaker, breaker
+from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import run_id_key
 from cache_layer.metrics import INVALIDATIONS, RECONNECTS, REDIS_FAILURES
@@ -41,6 +42,8 @@ Result = TypeVar("Result")
 
 READ_RETRIES = 1
 """Of a reader's command on a connection that turned out broken. A writer's attempts have ids of their own."""
+LEAST_READ_SECONDS = 0.01
+"""How long an answer is waited for even if the time is over: a writer's command is not given up unsent."""
 
 UNAVAILABLE = (
     RedisConnectionError,
@@ -68,8 +71,10 @@ def _guarded(
         essential: ask Redis even while the breaker is open: a writer must know.
         replicated: another server may have taken over: a refused connection does not tell that nobody serves.
     Raises:
-        CacheUnavailable: refused, too slow, or (behind the breaker) not tried.
+        CacheUnavailable: refused, too slow, or (behind the breaker, or with hardly any time left) not tried.
     """
+    if not essential and left_seconds(_patience_seconds()) < _patience_seconds():
+        raise CacheUnavailable("The rest of the time is the database's.", refused=False)
     if not essential and not breaker.allows():
         raise CacheUnavailable("Redis failed a moment ago and is not asked yet.", refused=False)
     retries = 0 if essential else READ_RETRIES
@@ -146,6 +151,11 @@ class GuardedRedis(Redis):
         self.connection_pool.disconnect()
 
 
+def _patience_seconds() -> float:
+    """As long as it may take to get a connection: to wait for a free one, and to connect."""
+    return 2 * get_options().socket_timeout_ms / 1000
+
+
 def connection_pool_options(options: Options) -> dict[str, Any]:
     """The part of `CACHES[...]["OPTIONS"]` that makes django-redis connect as this package needs it to."""
     timeout = options.socket_timeout_ms / 1000
@@ -182,6 +192,7 @@ def lua_source(name: str) -> str:
 
 def on_connect(connection: Any) -> None:
     """Trust nothing that another run of the server left; called by redis-py for each new connection."""
+    connection.read_response = functools.partial(_read_in_time, connection)
     connection.on_connect()
     patterns = trusted_patterns()
     connection.send_command("EVAL", lua_source("guard"), 1, run_id_key(patterns), *patterns, check_health=False)
@@ -190,6 +201,14 @@ def on_connect(connection: Any) -> None:
         note_new_run(purged)
     else:
         logger.info("Redis connected", extra={"new_server_run": False})
+
+
+def _read_in_time(connection: Any, *args: Any, **options: Any) -> Any:
+    """As the connection's own `read_response`, for no longer than the work has time."""
+    left = left_seconds(connection.socket_timeout)
+    if left < connection.socket_timeout:
+        options["timeout"] = max(left, LEAST_READ_SECONDS)
+    return type(connection).read_response(connection, *args, **options)
 
 
 def trusted_patterns() -> list[str]:

@@ -4,10 +4,12 @@ What can go wrong, by cause.
     CacheLayerError
     ├── CacheUnavailable    Redis refused, did not answer in time, or would not do its work
     ├── WriteRefused        the strict write policy: readers could not be stopped from serving the old value
+    ├── OutcomeUnknown      the database was lost in the middle of a commit
     └── InvalidOptions      a setting that cannot be used
 """
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 
@@ -30,6 +32,10 @@ class CacheUnavailable(CacheLayerError, RedisConnectionError):
 
 class WriteRefused(CacheLayerError):
     """The write policy is `strict` and Redis is silent: nothing was written. Try again later."""
+
+
+class OutcomeUnknown(CacheLayerError, OperationalError):
+    """The database did not answer a commit: the change was made, or will be, or not. Look before trying again."""
 
 
 class InvalidOptions(CacheLayerError, ImproperlyConfigured):

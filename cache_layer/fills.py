@@ -16,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from cache_layer import absent
 from cache_layer.activity import note_stored
 from cache_layer.connection import get_redis_client
+from cache_layer.deadline import left_seconds
 from cache_layer.local_store import Copy, keep_copy
 from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.metrics import BYPASSES, FILLS, REFRESHES, REFUSED_VALUES
@@ -196,7 +197,7 @@ def _store(
 
 def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
     """Wait for values that others are loading, for at most `fill_wait_ms`; gives those that came."""
-    deadline_ns = monotonic_ns() + get_options().fill_wait_ms * 1_000_000
+    deadline_ns = monotonic_ns() + int(left_seconds(get_options().fill_wait_ms / 1000) * 1e9)
     reads: Reads[Document] = {}
     waiting = list(identifiers)
     while waiting and monotonic_ns() < deadline_ns:

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from cache_layer import metrics, pending
 from cache_layer.activity import note_invalidated, note_stored
+from cache_layer.deadline import left_for_holds_seconds, left_seconds, must_commit, releasing
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.local_store import drain, drop_copy
 from cache_layer.lookup import Lookup
@@ -45,6 +46,7 @@ class ReleaseOnCommit:
 
     def __init__(self, write: Write) -> None:
         self.write = write
+        self.__qualname__ = type(self).__qualname__  # Django names it in the log if it fails
 
     def __call__(self) -> None:
         release_write(self.write, committed=True)
@@ -72,6 +74,7 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     holder, alone = _place_holds(write, list(fresh))
     for key, (lookup, identifier) in fresh.items():
         write.entries[key] = HeldEntry(lookup, identifier, holder, alone.get(key, False))
+    must_commit()
     drain()
 
 
@@ -117,6 +120,11 @@ def release_write(write: Write, *, committed: bool) -> None:
     if not held:
         pending.end_write(write)
         return
+    with releasing():
+        _release(write, held, committed=committed)
+
+
+def _release(write: Write, held: Held, *, committed: bool) -> None:
     commit_seen = committed and not connections[write.alias].in_atomic_block  # in a TestCase nothing is committed
     changes = _find_changes(held, write.alias) if commit_seen else []
     payloads = read_back(held) if commit_seen else {}
@@ -164,7 +172,7 @@ def _current_write(using: str) -> Write:
 def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, bool]]:
     """Take the holds; if Redis is gone or stays silent, go on without where the policy allows it."""
     options = get_options()
-    deadline_ns = monotonic_ns() + options.write_budget_ms * 1_000_000
+    deadline_ns = monotonic_ns() + int(left_for_holds_seconds(options.write_budget_ms / 1000) * 1e9)
     while True:
         holder = uuid4().hex
         try:
@@ -200,7 +208,7 @@ def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[
         if entry.holder is not None
     ]
     unheld = [key for key, entry in held.items() if entry.holder is None]
-    deadline_ns = monotonic_ns() + budget_ms * 1_000_000
+    deadline_ns = monotonic_ns() + int(left_seconds(budget_ms / 1000) * 1e9)
     while True:
         try:
             outcomes = release_keys(releases)

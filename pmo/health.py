@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import Error, router
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 from cache_layer.connection import is_redis_healthy
 from cache_layer.outbox import Backlog, measure_backlog
 from entities.models import Entity
+from pmo.drain import is_draining
 
 
 class HealthSerializer(serializers.Serializer[None]):
@@ -33,6 +35,12 @@ class LivenessSerializer(serializers.Serializer[None]):
     """Nothing but this."""
 
     status = serializers.ChoiceField(["ok"])
+
+
+class DrainingSerializer(serializers.Serializer[None]):
+    """It is about to end."""
+
+    status = serializers.ChoiceField(["draining"])
 
 
 @extend_schema(
@@ -75,6 +83,27 @@ def health(_request: Request) -> Response:
 @permission_classes([])
 def liveness(_request: Request) -> Response:
     return Response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+@extend_schema(
+    operation_id="readiness",
+    tags=["health"],
+    summary="Readiness",
+    description="Whether to send this process requests: not any more while it is being drained. It asks neither engine:"
+    " where one is away, every process is as good as another.",
+    auth=[],
+    responses={200: LivenessSerializer, 503: DrainingSerializer},
+)
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+def readiness(_request: Request) -> Response:
+    draining = is_draining(settings.PORT)
+    return Response(
+        {"status": "draining" if draining else "ok"},
+        status=503 if draining else 200,
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 def ask_database() -> Backlog | None:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from pmo.drain import draining_file
 from pmo.embedded import ValkeyEndpoint
 from pmo.keeper import EnginesUnavailable, Keeper, kept_engines
 from pmo.listener import ANY_ADDRESS, InvalidListener, Listener, in_url, whole_number
@@ -82,6 +83,7 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
         os.environ.setdefault("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{in_url(listener.host)}")
     environment = dict(os.environ)
     prepare_platform(directory, console)
+    draining_file(listener.port).unlink(missing_ok=True)
     environment[COUNTS_VARIABLE] = str(make_counts_directory(directory, listener.port))
     command = server_command(replace(listener, host=address))
     web = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=environment)

@@ -1,50 +1,95 @@
-"""What pages outside the API answer while an engine is away."""
+"""How long a request may take, and what is answered when an engine is away or something is wrong with us."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 
+from django.conf import settings
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from entities.api.errors import as_unavailable
+from cache_layer.deadline import working_within
+from entities.api.errors import Unavailable, as_unavailable
 
 logger = logging.getLogger("pmo")
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
 
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>Not available right now</title>
+<title>{title}</title>
 <style nonce="{nonce}">
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto; padding: 0 1rem }}
 </style>
-<h1>Not available right now</h1>
+<h1>{title}</h1>
 <p>{reason}</p>
-<p>Nothing you sent was saved. <a href="">Try again</a></p>
+<p><a href="">Try again</a></p>
 </html>
 """
+BUG = "Something went wrong here. It was noted; what you sent may not have been saved."
+WAITING_SHARE = 0.95
+"""Of a request's time: the rest is for writing the answer."""
+
+
+class RequestBudgetMiddleware:
+    """Has everything a request waits for end in time for an answer within `REQUEST_BUDGET_MS`; 0 is without end."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.waiting_ms = settings.REQUEST_BUDGET_MS * WAITING_SHARE
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not self.waiting_ms:
+            return self.get_response(request)
+        with working_within(self.waiting_ms):
+            return self.get_response(request)
 
 
 class ServiceUnavailableMiddleware:
-    """Answers 503 with a short page when an engine is away, and 400 when the database can't take what was sent."""
+    """Answers 503 with a reason when an engine is away, and 400 when the database can't take what was sent."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        unavailable = as_unavailable(exception)
         if isinstance(exception, DataError):  # a NUL character, a number beyond all limits
             logger.warning("Refused by the database", extra={"path": request.path, "error": str(exception)})
             return HttpResponse("The database can't take what was sent.", "text/plain", 400)
-        if unavailable is None:
-            return None
-        return HttpResponse(
-            PAGE.format(reason=unavailable.detail, nonce=getattr(request, "csp_nonce", "")),
-            status=503,
-            headers={"Retry-After": str(unavailable.wait)},
-        )
+        unavailable = as_unavailable(exception)
+        return _answer(request, unavailable) if unavailable is not None else None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`: for what views did not raise (middlewares ask the database too), and for bugs."""
+    error = sys.exc_info()[1]
+    unavailable = as_unavailable(error) if isinstance(error, Exception) else None
+    if unavailable is not None:
+        return _answer(request, unavailable)
+    if request.path.startswith("/api/"):
+        return JsonResponse({"detail": BUG, "code": "internal_error"}, status=500)
+    return _page(request, 500, "Something went wrong", BUG)
+
+
+def _answer(request: HttpRequest, unavailable: Unavailable) -> HttpResponse:
+    headers = {"Retry-After": str(unavailable.wait)}
+    if request.path.startswith("/api/"):
+        body = {"detail": str(unavailable.detail), "code": str(unavailable.get_codes())}
+        return JsonResponse(body, status=503, headers=headers)
+    reason = str(unavailable.detail)
+    if unavailable.get_codes() != "outcome_unknown":
+        reason += " Nothing you sent was saved."
+    return _page(request, 503, "Not available right now", reason, headers)
+
+
+def _page(
+    request: HttpRequest, status: int, title: str, reason: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    nonce = getattr(request, "csp_nonce", "")
+    return HttpResponse(PAGE.format(title=title, reason=reason, nonce=nonce), status=status, headers=headers)

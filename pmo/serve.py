@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pmo.drain import draining_file
 from pmo.listener import InvalidListener, Listener
 
 OPTIONS = {
@@ -77,6 +78,7 @@ def main() -> None:
         sys.exit(str(error))
     data = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / ".data")
     os.environ.setdefault(COUNTS_VARIABLE, str(make_counts_directory(data, listener.port)))
+    draining_file(listener.port).unlink(missing_ok=True)
     os.execv(sys.executable, server_command(listener))  # noqa: S606
 
 

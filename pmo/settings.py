@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
@@ -51,7 +52,7 @@ if PRODUCTION:
     if env.bool("BEHIND_TLS_PROXY", default=True):
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
         SECURE_SSL_REDIRECT = True
-        SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$", r"^metrics$"]
+        SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$", r"^readyz$", r"^metrics$"]
         SECURE_HSTS_SECONDS = 31_536_000
         SECURE_HSTS_INCLUDE_SUBDOMAINS = True
         SECURE_HSTS_PRELOAD = True
@@ -68,14 +69,24 @@ if PRODUCTION and not env.str("DATABASE_URL", default=""):
 DATABASES = {"default": env.db_url("DATABASE_URL", default=EMBEDDED.database_url)}
 if not DATABASES["default"].get("ENGINE"):
     raise ImproperlyConfigured("DATABASE_URL is not understood: use postgresql://user:password@host:port/database.")
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "pmo.database"  # the same, whose waits end with the request's time
 DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = env.int(
     "DATABASE_CONNECT_TIMEOUT_SECONDS", default=2
 )
+# Where the network swallows everything, what waits without end (the relay, a command) notices within half a minute.
+DATABASES["default"]["OPTIONS"] |= {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=8):
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": DATABASE_POOL_SIZE,
         "timeout": env.float("DATABASE_POOL_TIMEOUT_SECONDS", default=2.0),
+        "reconnect_timeout": 1.0,  # then the next request tries: a pause that grows for minutes helps nobody
     }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted PostgreSQL costs no request
 DATABASES["default"]["TEST"] = {"NAME": f"test_{DATABASES['default']['NAME']}"}
@@ -109,6 +120,14 @@ CACHE_LAYER: dict[str, Any] = {
     "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),
     "analytics_seconds": env.int("CACHE_ANALYTICS_SECONDS", default=Options.analytics_seconds),
 }
+
+REQUEST_BUDGET_MS = env.int("REQUEST_BUDGET_MS", default=2_000)
+_least = 4 * (CACHE_LAYER["socket_timeout_ms"] + CACHE_LAYER["local_lease_ms"])
+if 0 < REQUEST_BUDGET_MS < _least:
+    raise ImproperlyConfigured(
+        f"REQUEST_BUDGET_MS is {REQUEST_BUDGET_MS}: a quarter of it is for telling Redis of a write, so it must be at"
+        f" least four times CACHE_SOCKET_TIMEOUT_MS and CACHE_LOCAL_LEASE_MS together, {_least}; or 0 for no limit."
+    )
 
 # One pool for the three aliases: django-redis keeps pools by URL.
 _redis = cache_location(REDIS_URL, REDIS_PASSWORD, Options.of(CACHE_LAYER)) | {
@@ -159,6 +178,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "pmo.middleware.RequestBudgetMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "pmo.security.SecurityHeadersMiddleware",
@@ -219,6 +239,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "pmo.authentication.UsernameOrEmailBackend",
 ]
+PASSWORD_HASHERS = ["pmo.hashers.UnhurriedPBKDF2", *global_settings.PASSWORD_HASHERS[1:]]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -292,6 +313,8 @@ UNFOLD = {
 # --- Monitoring -------------------------------------------------------------------------------------------------------
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+PORT = env.int("PORT", default=4000)
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SERVICE = "pmo-entity-cache"
 """The name in traces, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES has another."""
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-NOT_TRACED = r"^https?://[^/]+/(healthz|metrics)$"
+NOT_TRACED = r"^https?://[^/]+/(healthz|readyz|metrics)$"
 
 
 def start_tracing() -> None:

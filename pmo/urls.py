@@ -8,8 +8,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 
 from pmo.auth_views import LoginView, LogoutView, RefreshView
-from pmo.health import health, liveness
+from pmo.health import health, liveness, readiness
 from pmo.metrics import metrics
+from pmo.middleware import server_error
 
 
 def not_found(_request: HttpRequest) -> JsonResponse:
@@ -23,6 +24,7 @@ def bad_request(_request: HttpRequest, exception: Exception) -> HttpResponse:  #
 
 
 handler400 = bad_request
+handler500 = server_error
 
 api: list[URLPattern | URLResolver] = [
     path("auth/login", LoginView.as_view(), name="login"),
@@ -43,5 +45,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
     path("healthz", liveness, name="liveness"),
+    path("readyz", readiness, name="readiness"),
     path("metrics", metrics, name="metrics"),
 ]

@@ -83,6 +83,10 @@ class FormatForm(forms.Form):
         choice.choices = [(str(number), each().get_title().upper()) for number, each in enumerate(formats)]
 
 
+BULK_BUDGET_MS = 60_000
+"""How long a request may take that reads or changes thousands of rows, instead of `REQUEST_BUDGET_MS`."""
+
+
 def is_confirmed(request: HttpRequest) -> bool:
     """Whether this request comes from the page that says what will happen."""
     return CONFIRMED in request.POST

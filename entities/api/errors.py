@@ -11,19 +11,26 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import UnreadablePostError
 from redis.exceptions import RedisError
 from rest_framework import views
 from rest_framework.exceptions import APIException, NotFound, ParseError, ValidationError
 from rest_framework.response import Response
 
-from cache_layer.errors import WriteRefused
+from cache_layer.errors import OutcomeUnknown, WriteRefused
 from entities.api.serializers import as_fields
 from entities.changes import ListedByParents
 from entities.models import Entity
 
 logger = logging.getLogger("entities")
+
+
+READ_ONLY = "25006"
+"""PostgreSQL's code for a change on a replica, or where changes are switched off."""
+QUERY_CANCELED = "57014"
+"""PostgreSQL's code, and ours, for a statement that there was no more time for."""
+OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Look before you try again."
 
 
 class Unavailable(APIException):
@@ -79,15 +86,29 @@ def as_api_error(error: Exception) -> Exception:
 def as_unavailable(error: Exception) -> Unavailable | None:
     """Which engine is missing, if that is what `error` says."""
     match error:
-        case OperationalError() | InterfaceError():
-            logger.error("Database error", extra={"error": str(error)})
-            return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
+        case OperationalError() | InterfaceError() | InternalError():
+            return _as_database_unavailable(error)
         case WriteRefused():
             return Unavailable(str(error), "write_refused")
         case RedisError():
             return Unavailable("Redis does not answer. Try again in a moment.", "cache_unavailable")
         case _:
             return None
+
+
+def _as_database_unavailable(error: OperationalError | InterfaceError | InternalError) -> Unavailable | None:
+    state = getattr(error.__cause__, "sqlstate", None)
+    if isinstance(error, InternalError) and state != READ_ONLY:
+        return None  # a bug, of ours or of PostgreSQL
+    during = {"during": "commit"} if isinstance(error, OutcomeUnknown) else {}
+    logger.error("Database error", extra={"error": str(error)} | during)
+    if isinstance(error, OutcomeUnknown):
+        return Unavailable(OUTCOME_UNKNOWN, "outcome_unknown")
+    if state == READ_ONLY:
+        return Unavailable("The database takes no changes now. Try again in a moment.", "database_read_only")
+    if state == QUERY_CANCELED:
+        return Unavailable("The request took too long, so it was given up. Try again in a moment.", "out_of_time")
+    return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
 
 
 def _body(error: APIException) -> dict[str, Any]:

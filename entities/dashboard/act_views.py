@@ -16,6 +16,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from cache_layer.deadline import forget_deadline
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
 from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
@@ -84,6 +85,7 @@ def act(request: HttpRequest) -> HttpResponseBase:
 def _lines(steps: Iterator[Step]) -> Iterator[bytes]:
     """The steps as JSON, in the context of the request: it is over for the middleware that named its origin."""
     context = copy_context()
+    context.run(forget_deadline)  # it goes on for as long as it moves
 
     def lines() -> Iterator[bytes]:
         try:

@@ -45,6 +45,7 @@ def running_postgres(directory: Path, *, durable: bool = True) -> Iterator[Engin
             "unix_socket_directories": f'"{sockets}"',
             "unix_socket_permissions": "0700",
             "max_connections": "200",
+            "client_connection_check_interval": "1s",
             "timezone": "UTC",
             "log_timezone": "UTC",
         }

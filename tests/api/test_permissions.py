@@ -66,7 +66,7 @@ def test_who_may_do_what(who: str, what: str) -> None:
         assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("path", ["/health", "/healthz", "/api/schema", "/api/docs"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz", "/api/schema", "/api/docs"])
 def test_health_and_documentation_need_no_token(path: str) -> None:
     assert client_of(None).get(path).status_code == 200
 

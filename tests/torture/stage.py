@@ -41,6 +41,9 @@ NOTICED_MS = 4_500
 """How long a primary is silent before its replica may take over: more than `min-replicas-max-lag` and a second."""
 READ_ON_NS = 500_000_000
 """How long reads go on when no more writes begin."""
+SKEWED = Path(__file__).resolve().parent / "skewed"
+SKEW_SECONDS = 4_321
+"""Between the wall clocks of two servers: more than an hour, and no whole number of anything."""
 QUIET_CODE = "quiet"
 """An entity type that only the timed writes change."""
 OURS = (
@@ -223,12 +226,23 @@ class Stage:
 
     def _start_server(self, number: int) -> subprocess.Popen[bytes]:
         command = server_command(Listener(port=self.ports[number], workers=1))
-        return self._start(command, f"server-{number}")
+        return self._start(command, f"server-{number}", **self._skewed(number))
 
     def _start_relay(self) -> subprocess.Popen[bytes] | None:
         if self.plan.algorithm != "ours":
             return None
-        return self._start([sys.executable, "manage.py", "relay_invalidations"], "relay", DATABASE_POOL_SIZE="0")
+        return self._start(
+            [sys.executable, "manage.py", "relay_invalidations"],
+            "relay",
+            DATABASE_POOL_SIZE="0",
+            **self._skewed(self.plan.servers),
+        )
+
+    def _skewed(self, number: int) -> dict[str, str]:
+        """The variables that set a process's wall clock hours ahead, for each another time; not its monotonic clock."""
+        if not self.plan.skew:
+            return {}
+        return {"PYTHONPATH": str(SKEWED), "PMO_SKEW_SECONDS": str(number * SKEW_SECONDS)}
 
     def _start_host(self, module: str, **environment: str) -> subprocess.Popen[bytes]:
         """A process that gets ready and waits for its orders."""

@@ -13,7 +13,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from cache_layer.deadline import take_longer
 from cache_layer.writes import hold_entries
+from entities.admin.confirmation import BULK_BUDGET_MS
 from entities.admin.links import LookupsThatCannotBe
 from entities.admin.list.columns import (
     add_what_else_is_known,
@@ -106,6 +108,8 @@ class ListPage(LookupsThatCannotBe, ListRequests):
         return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST":
+            take_longer(BULK_BUDGET_MS)
         if request.method == "POST" and NEW_ORDER in request.POST and "_save" in request.POST:
             return self._save_order(request)
         return super().changelist_view(request, extra_context)

@@ -22,7 +22,8 @@ from import_export.admin import ImportExportMixin
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from entities.admin.confirmation import FormatForm, Part, Question, ask, count_types, is_confirmed
+from cache_layer.deadline import take_longer
+from entities.admin.confirmation import BULK_BUDGET_MS, FormatForm, Part, Question, ask, count_types, is_confirmed
 from entities.admin.transfer.files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.admin.transfer.rows import COLUMNS, EntityResource
 from entities.models import Entity
@@ -97,6 +98,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         return answer
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
+        take_longer(BULK_BUDGET_MS)
         try:
             answer: HttpResponse = super().export_action(request)
         except IncorrectLookupParameters:  # as in the list, a filter that is none
@@ -112,6 +114,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """The form for a file, and what would be done with it."""
         if not self.has_import_permission(request):
             raise PermissionDenied
+        take_longer(BULK_BUDGET_MS)
         sent = request.method == "POST"
         form = ImportFileForm(request.POST if sent else None, request.FILES if sent else None)
         if not sent or not form.is_valid():
@@ -131,6 +134,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """Import what the preview showed, and nothing else."""
         if not self.has_import_permission(request):
             raise PermissionDenied
+        take_longer(BULK_BUDGET_MS)
         try:
             signed = signing.loads(request.POST.get("upload", ""), salt=SALT, max_age=PREVIEW_LASTS_SECONDS)
         except signing.BadSignature:

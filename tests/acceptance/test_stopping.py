@@ -1,0 +1,90 @@
+"""A server that is drained and stopped with requests under way: they are answered, and nothing is left over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cache_layer.analytics import Span, read_series
+from cache_layer.keys import holds_key
+from cache_layer.outbox import measure_backlog
+from entities.models import Entity
+from pmo.drain import draining_file
+from tests.acceptance.conftest import Program
+from tests.conftest import make_entity
+from tests.servers import ROOT, free_port, test_database_url, wait_until_answering, worker_environment
+
+
+@pytest.fixture
+def server(staff_user: object, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """What the container runs."""
+    port = free_port()
+    environment = worker_environment() | {"PORT": str(port), "WORKERS": "1", "DATA_DIR": str(tmp_path)}
+    environment |= {"CACHE_ANALYTICS_SECONDS": "3600", "DATABASE_POOL_SIZE": "4"}
+    draining_file(port).touch()  # as a server that was killed left it
+    process = subprocess.Popen([sys.executable, "-m", "pmo.serve"], cwd=ROOT, env=environment)
+    try:
+        wait_until_answering(f"http://127.0.0.1:{port}/healthz", process)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        draining_file(port).unlink(missing_ok=True)
+        process.kill()
+        process.wait()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/readyz", timeout=10).close()
+    except urllib.error.HTTPError as error:
+        return error.code != 503
+    return True
+
+
+def test_what_is_under_way_is_answered_and_nothing_is_left_over(
+    server: tuple[str, subprocess.Popen[bytes]], redis_client: object
+) -> None:
+    url, process = server
+    make_entity("project", label="Old")
+    program = Program(url)
+    assert is_ready(url)
+    drain = [sys.executable, "-m", "pmo.drain", "0"]
+    subprocess.run(drain, cwd=ROOT, env=os.environ | {"PORT": url.rpartition(":")[2]}, check=True)
+    assert not is_ready(url)
+    assert program.read(url, "project").status == 200, "load balancers notice only after a while"
+    with psycopg.connect(test_database_url()) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("SELECT FROM app.entity FOR UPDATE")
+        change = pool.submit(program.change, url, "project", label="New")
+        with psycopg.connect(test_database_url(), autocommit=True) as watch:
+            while not watch.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount:
+                assert not change.done()
+        process.send_signal(signal.SIGTERM)
+        while is_listening(url):
+            assert not change.done()
+        other.rollback()
+        assert change.result(timeout=10).status == 200
+    assert process.wait(timeout=10) == 0
+    assert Entity.objects.get().label == "New"
+    assert redis_client.zcard(holds_key("entity:metadata:project")) == 0  # type: ignore[attr-defined] # a client
+    assert measure_backlog(using="default").changes == 0
+    assert sum(read_series(Span.HOUR).totals("reads").values()) == 1, "what it counted last is told too"
+
+
+def is_listening(url: str) -> bool:
+    """Whether new connections are still taken."""
+    time.sleep(0.02)
+    try:
+        urllib.request.urlopen(f"{url}/healthz", timeout=0.2).close()
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+    return True

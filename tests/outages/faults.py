@@ -1,0 +1,142 @@
+"""What can be wrong with Redis and with PostgreSQL: how it is brought about, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.outages.prepare import ROLE
+from tests.outages.proxy import Mode
+from tests.outages.stage import Stage
+
+Step = Callable[[Stage], None]
+
+
+def nothing(_: Stage) -> None:
+    """Leave it as it is."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """
+    One way to fail.
+
+    Attributes:
+        says: what it is, for the documentation.
+        begin: before the requests are sent.
+        meanwhile: while they are under way, a quarter of the budget later.
+        end: has it work again; also if `begin` did not come to its end.
+        silent: whether a server cannot tell it from a Redis that others still reach.
+    """
+
+    says: str
+    begin: Step = nothing
+    meanwhile: Step = nothing
+    end: Step = nothing
+    silent: bool = False
+
+
+def _redis(mode: Mode, *servers: int) -> Step:
+    def change(stage: Stage) -> None:
+        for number in servers or range(len(stage.redis)):
+            stage.redis[number].set_mode(mode)
+
+    return change
+
+
+def _postgres(mode: Mode) -> Step:
+    return lambda stage: stage.postgres.set_mode(mode)
+
+
+def _drop_redis(stage: Stage) -> None:
+    for proxy in stage.redis:
+        proxy.drop_connections()
+
+
+def _fill_redis(stage: Stage) -> None:
+    stage.admin.config_set("maxmemory", "1")
+
+
+def _empty_redis(stage: Stage) -> None:
+    stage.admin.config_set("maxmemory", "0")
+
+
+def _demote_redis(stage: Stage) -> None:
+    """As Sentinel does, which also ends all connections."""
+    stage.admin.replicaof("127.0.0.1", "1")
+    _drop_redis(stage)
+
+
+def _promote_redis(stage: Stage) -> None:
+    stage.admin.replicaof("NO", "ONE")
+    _drop_redis(stage)
+
+
+def _lock_redis(stage: Stage) -> None:
+    stage.admin.config_set("requirepass", "another")
+    _drop_redis(stage)
+
+
+def _unlock_redis(stage: Stage) -> None:
+    stage.admin.config_set("requirepass", "")
+
+
+def _restart_redis(stage: Stage) -> None:
+    if stage.valkey.process.poll() is not None:
+        stage.start_valkey()
+
+
+def _role(change: str) -> Step:
+    def alter(stage: Stage) -> None:
+        stage.database.execute(f"ALTER ROLE {ROLE} {change}")
+        stage.postgres.drop_connections()
+
+    return alter
+
+
+REDIS = {
+    "healthy": Fault("it answers"),
+    "slow": Fault("each way takes a quarter of a command's time limit", _redis(Mode.SLOW), end=_redis(Mode.PASS)),
+    "refusing": Fault("nobody listens; connections are reset", _redis(Mode.REFUSE), end=_redis(Mode.PASS)),
+    "hanging": Fault("it accepts and does not answer", _redis(Mode.HANG), end=_redis(Mode.PASS), silent=True),
+    "full": Fault("`maxmemory` is reached, `noeviction`", _fill_redis, end=_empty_redis, silent=True),
+    "read-only replica": Fault(
+        "it was made a replica, its connections ended", _demote_redis, end=_promote_redis, silent=True
+    ),
+    "wrong password": Fault("it has another, connections ended", _lock_redis, end=_unlock_redis, silent=True),
+    "restarting": Fault(
+        "SIGKILL, and started again, empty, a quarter of the budget later",
+        Stage.kill_valkey,
+        _restart_redis,
+        _restart_redis,
+        silent=True,
+    ),
+    "partitioned": Fault(
+        "cut off from the server that is asked, not from another",
+        _redis(Mode.HANG, 0),
+        end=_redis(Mode.PASS),
+        silent=True,
+    ),
+}
+POSTGRES = {
+    "healthy": Fault("it answers"),
+    "down": Fault("nobody listens; sessions are reset", _postgres(Mode.REFUSE), end=_postgres(Mode.PASS)),
+    "slow": Fault("each round trip takes a quarter of the budget", _postgres(Mode.SLOW), end=_postgres(Mode.PASS)),
+    "hanging": Fault("it accepts and does not answer", _postgres(Mode.HANG), end=_postgres(Mode.PASS)),
+    "read-only": Fault(
+        "`default_transaction_read_only`, as on a standby, sessions ended",
+        _role("SET default_transaction_read_only = on"),
+        end=_role("RESET default_transaction_read_only"),
+    ),
+    "failing over": Fault(
+        "sessions end, and new ones at once, for a quarter of the budget",
+        _postgres(Mode.END),
+        _postgres(Mode.PASS),
+        _postgres(Mode.PASS),
+    ),
+    "out of connections": Fault(
+        "the role's `CONNECTION LIMIT` is 0, sessions ended",
+        _role("CONNECTION LIMIT 0"),
+        end=_role("CONNECTION LIMIT -1"),
+    ),
+}

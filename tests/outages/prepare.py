@@ -1,0 +1,69 @@
+"""What the matrix needs in the database: an ordinary role, entity types, a user with a token and a session."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from dataclasses import asdict, dataclass
+
+import django
+
+ROLE = "outages"
+READ, CHANGED = "steady", "changing"
+"""The entity types that are read, and changed."""
+USERNAME, PASSWORD = "outages", "a long pass phrase"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What servers and clients must know."""
+
+    secret_key: str
+    token: str
+    session: str
+    csrf: str
+
+
+def prepare(secret_key: str) -> Prepared:
+    """Fill a migrated database; Django's settings have the same secret key."""
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.auth.models import User
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.db import connection
+    from rest_framework_simplejwt.tokens import AccessToken
+
+    from entities.models import Entity
+
+    for code in (READ, CHANGED):
+        Entity.objects.create(code=code, label="Label 0", label_plural=code, icon="FolderKanban")
+    user = User.objects.create_superuser(USERNAME, password=PASSWORD)
+    session = SessionStore()
+    session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[-1]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}')"
+            f" THEN CREATE ROLE {ROLE} LOGIN; END IF; END $$;"
+            f"ALTER ROLE {ROLE} RESET ALL; ALTER ROLE {ROLE} CONNECTION LIMIT -1;"
+            f"GRANT USAGE ON SCHEMA app, public TO {ROLE};"
+            f"GRANT ALL ON ALL TABLES IN SCHEMA app, public TO {ROLE};"
+            f"GRANT ALL ON ALL SEQUENCES IN SCHEMA app, public TO {ROLE};"
+        )
+    assert session.session_key is not None
+    return Prepared(secret_key, str(AccessToken.for_user(user)), session.session_key, secrets.token_hex(16))
+
+
+def main() -> None:
+    from django.conf import settings
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=0)
+    json.dump(asdict(prepare(settings.SECRET_KEY)), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

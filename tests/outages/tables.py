@@ -1,0 +1,54 @@
+"""The tables of `docs/outages.md`, from what was seen."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.outages.asking import OPERATIONS
+from tests.outages.faults import POSTGRES, REDIS, Fault
+from tests.outages.matrix import Row
+
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "outages.md"
+BEGIN, END = "<!-- make outages: from here -->", "<!-- make outages: to here -->"
+
+
+def write_page(rows: Sequence[Row], budget_ms: int) -> None:
+    """Put the tables in place of the last ones."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{describe(rows, budget_ms)}\n\n{END}{after}")
+
+
+def describe(rows: Sequence[Row], budget_ms: int) -> str:
+    """Everything between the marks."""
+    slowest = {name: max(row.answers[name].seconds for row in rows) for name in OPERATIONS}
+    broken = sum(len(row.broken) for row in rows)
+    slowest_text = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in slowest.items())
+    recovery = max(row.recovery_seconds for row in rows)
+    summary = (
+        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, `REQUEST_BUDGET_MS={budget_ms}`: {len(rows)} combinations,"
+        f" {len(rows) * len(OPERATIONS)} requests, {broken} promises broken. The slowest answers: {slowest_text}"
+        " (a login's with its password's hash). The longest recovery, until all is answered from the cache again:"
+        f" {recovery:.1f} s."
+    )
+    return "\n".join([summary, "", *_faults("Redis", REDIS), "", *_faults("PostgreSQL", POSTGRES), "", *_matrix(rows)])
+
+
+def _faults(engine: str, faults: Mapping[str, Fault]) -> list[str]:
+    return [
+        f"| {engine} | what is done |",
+        "|---|---|",
+        *(f"| {name} | {fault.says} |" for name, fault in faults.items()),
+    ]
+
+
+def _matrix(rows: Sequence[Row]) -> list[str]:
+    head = ["Redis", "PostgreSQL", *OPERATIONS, "logged"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for row in rows:
+        cells = [f"{row.answers[name].text}, {row.answers[name].seconds:.2f} s" for name in OPERATIONS]
+        logged = ", ".join(f"{name} {count}" for name, count in row.logged.most_common()) or "-"
+        lines.append(f"| {row.redis} | {row.postgres} | {' | '.join(cells)} | {logged} |")
+    return lines

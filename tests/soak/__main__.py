@@ -1,0 +1,161 @@
+"""Mixed traffic at saturation, then beside each kind of bad client. Status 1: something was not borne."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from pmo.embedded import running_engines
+from pmo.listener import Listener
+from pmo.processes import start_process, stop_process
+from pmo.serve import server_command
+from tests.outages.__main__ import prepare_database
+from tests.outages.prepare import CHANGED, READ
+from tests.outages.stage import is_serving, wait_until
+from tests.soak.attackers import ATTACKS, Attack
+from tests.soak.traffic import Seen, Traffic
+from tests.soak.watch import Sample, Watch
+from tests.torture.stage import ROOT, find_port
+
+MOST_SECONDS = 7_200
+CALM_SHARE = 0.5
+"""Of the time, without bad clients; the rest is shared by the attacks."""
+FLAT_MB = 15
+"""How much memory may grow from the second quarter of the calm time to its last."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one part of the run came to."""
+
+    name: str
+    seconds: float
+    seen: Seen
+    samples: Sequence[Sample]
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    console = Console(soft_wrap=True, highlight=False)
+    phases: list[Phase] = []
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-soak-")))
+        for phase in _run(stack, directory, arguments):
+            phases.append(phase)
+            console.print(_row(phase), markup=False)
+    broken = list(_find_broken(phases))
+    for each in broken:
+        console.print(each, style="bold red", markup=False)
+    sys.exit(bool(broken))
+
+
+def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Namespace) -> Iterator[Phase]:
+    endpoints = stack.enter_context(running_engines(directory, durable=False, snapshots=""))
+    environment, prepared = prepare_database(directory, endpoints.database_url, endpoints.valkey.port)
+    port = find_port()
+    with (directory / "server.err").open("ab") as log:
+        web = _start(stack, server_command(Listener(port=port, workers=arguments.workers)), environment, log)
+        _start(stack, [sys.executable, "manage.py", "relay_invalidations"], environment, log)
+    wait_until(lambda: is_serving(f"http://127.0.0.1:{port}"), "the server starts")
+    front = _start_nginx(stack, directory, port) if arguments.nginx else port
+    watch = Watch(web.pid, endpoints.valkey.port, endpoints.database_url)
+    stack.callback(watch.stop)
+    traffic = Traffic(front, prepared, [READ, CHANGED], arguments.clients)
+    traffic.start()
+    stack.callback(traffic.stop)
+
+    def end_phase(name: str, seconds: float) -> Phase:
+        time.sleep(seconds)
+        return Phase(name, seconds, traffic.next_phase(), watch.next_phase())
+
+    yield end_phase("nobody else", arguments.seconds * CALM_SHARE)
+    for name, (first, connections, drips) in ATTACKS.items():
+        attack = Attack(front, first, connections, drips)
+        try:
+            yield end_phase(f"{connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
+        finally:
+            attack.stop()
+
+
+def _start(
+    stack: contextlib.ExitStack, command: Sequence[str], environment: dict[str, str], log: object
+) -> subprocess.Popen[bytes]:
+    process = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    stack.callback(stop_process, process, signal.SIGTERM)
+    return process
+
+
+def _start_nginx(stack: contextlib.ExitStack, directory: Path, port: int) -> int:
+    """nginx with `deploy/nginx/pmo.conf`, in front of the server; gives its port."""
+    front = find_port()
+    conf = (ROOT / "deploy" / "nginx" / "pmo.conf").read_text()
+    conf = conf.replace("server web:4000", f"server 127.0.0.1:{port}").replace(
+        "listen 4000", f"listen 127.0.0.1:{front}"
+    )
+    conf = re.sub(r"limit_conn pmo_clients \d+;", "", conf)  # here good and bad clients have one address
+    whole = directory / "nginx.conf"
+    whole.write_text(
+        f"pid {directory}/nginx.pid; error_log {directory}/nginx.log; worker_rlimit_nofile 20000;"
+        f" events {{ worker_connections 10000; }} http {{ access_log off; {conf} }}"
+    )
+    command = ["nginx", "-c", str(whole), "-g", "daemon off;"]
+    process = start_process(command, farewell=signal.SIGTERM, cwd=directory)
+    stack.callback(stop_process, process, signal.SIGTERM)
+    wait_until(lambda: is_serving(f"http://127.0.0.1:{front}"), "nginx starts")
+    return front
+
+
+def _row(phase: Phase) -> str:
+    """One line of a table in Markdown."""
+    answers, latencies = phase.seen.answers, sorted(phase.seen.latencies)
+    explained = sum(count for name, count in answers.items() if name.endswith(" 503"))
+    unexplained = ", ".join(f"{name} {count}" for name, count in phase.seen.unexplained.most_common()) or "0"
+    if latencies:
+        p50, p99 = latencies[len(latencies) // 2] * 1000, latencies[int(len(latencies) * 0.99)] * 1000
+        times = f"{p50:.1f} | {p99:.0f} | {latencies[-1] * 1000:.0f}"
+    else:
+        times = "- | - | -"
+    samples = phase.samples or [Sample(0, 0, 0, 0)]
+    memory = f"{min(each.rss_mb for each in samples):.0f} to {max(each.rss_mb for each in samples):.0f}"
+    most = [max(getattr(each, name) for each in samples) for name in ("sockets", "redis_clients", "database_sessions")]
+    return (
+        f"| {phase.name} | {phase.seconds:.0f} | {sum(answers.values()) / phase.seconds:,.0f} | {times} | {explained}"
+        f" | {unexplained} | {memory} | {' | '.join(f'{each:,}' for each in most)} |"
+    )
+
+
+def _find_broken(phases: Sequence[Phase]) -> Iterator[str]:
+    for phase in phases:
+        if phase.seen.unexplained:
+            yield f"{phase.name}: errors that nobody explains: {dict(phase.seen.unexplained)}"
+    calm = [sample.rss_mb for sample in phases[0].samples]
+    quarter = len(calm) // 4
+    if quarter:
+        grown = statistics.mean(calm[-quarter:]) - statistics.mean(calm[quarter : 2 * quarter])
+        if grown > FLAT_MB:
+            yield f"memory grew by {grown:.0f} MB in the second half of the calm time"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=600, choices=range(10, MOST_SECONDS + 1), metavar="N")
+    parser.add_argument("--clients", type=int, default=16, help="of the mixed traffic, one request under way each")
+    parser.add_argument("--workers", type=int, default=2, help="of the server")
+    parser.add_argument("--nginx", action="store_true", help="behind nginx with deploy/nginx/pmo.conf")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What the servers take: memory, sockets, and connections to the engines, looked at once a second."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from redis import Redis
+
+PERIOD_SECONDS = 1.0
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look."""
+
+    rss_mb: float
+    sockets: int
+    redis_clients: int
+    database_sessions: int
+
+
+class Watch:
+    """Looks at a process and its children until it is stopped."""
+
+    def __init__(self, process: int, redis_port: int, database_url: str) -> None:
+        self._process = process
+        self.samples: list[Sample] = []
+        self._redis = Redis(port=redis_port)
+        self._database = psycopg.connect(database_url, autocommit=True)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._redis.close()
+        self._database.close()
+
+    def next_phase(self) -> list[Sample]:
+        samples, self.samples = self.samples, []
+        return samples
+
+    def _run(self) -> None:
+        while not self._stop.wait(PERIOD_SECONDS):
+            family = [self._process, *children_of(self._process)]
+            sessions = self._database.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            ).fetchone()
+            info = self._redis.info("clients")
+            self.samples.append(
+                Sample(
+                    rss_mb=sum(map(_rss_mb, family)),
+                    sockets=sum(map(_sockets, family)),
+                    redis_clients=int(info["connected_clients"]) - 1,
+                    database_sessions=int(sessions[0]) if sessions else 0,
+                )
+            )
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that it has started."""
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _rss_mb(process: int) -> float:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
+    return 0
+
+
+def _sockets(process: int) -> int:
+    count = 0
+    with contextlib.suppress(OSError):
+        for each in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                count += os.readlink(each).startswith("socket:")
+    return count
