@@ -176,7 +176,8 @@ def on_connect(connection: Any) -> None:
     """Trust nothing that another run of the server left; called by redis-py for each new connection."""
     connection.on_connect()
     patterns = sorted(_trusted_patterns)
-    connection.send_command("EVAL", lua_source("guard"), 1, run_id_key(patterns), *patterns, check_health=False)
+    arguments = (1, run_id_key(patterns), get_options().schema_version, *patterns)
+    connection.send_command("EVAL", lua_source("guard"), *arguments, check_health=False)
     purged = connection.read_response()
     if purged >= 0:
         RECONNECTS.inc()

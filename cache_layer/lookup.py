@@ -75,7 +75,11 @@ class Lookup(Generic[Document]):
         object.__setattr__(self, "_after", after)
 
     def key(self, identifier: str) -> str:
-        """The key in Redis: exactly the pattern, no prefix and no version; the same for all of a single entry."""
+        """
+        The entry's key: exactly the pattern, no prefix; the same for all of a single entry.
+
+        In schema version 1 it is the value's key in Redis.
+        """
         return self._before + identifier + self._after if self.identifier_field else self._before
 
     def key_glob(self) -> str:

@@ -13,7 +13,14 @@ from django.conf import settings
 from cache_layer.errors import InvalidOptions
 
 WritePolicy = Literal["available", "strict"]
-MAY_BE_ZERO = ("local_lease_ms", "express_lane", "absent_ttl_seconds", "audit_seconds", "analytics_seconds")
+MAY_BE_ZERO = (
+    "compress_bytes",
+    "local_lease_ms",
+    "express_lane",
+    "absent_ttl_seconds",
+    "audit_seconds",
+    "analytics_seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,9 @@ class Options:
 
     Attributes:
         cache_alias: the alias in `CACHES` whose connection pool is used.
+        schema_version: of the documents. Raise it by one where what they mean changes and their shape does not say so;
+            those of two consecutive versions may be served side by side.
+        compress_bytes: longer values are compressed in Redis; 0 compresses none.
         local_lease_ms: `L`, how long a copy in this process's memory may be used; 0 keeps none.
         local_entries: how many copies this process keeps at most.
         express_lane: how many responses the express lane keeps at most; 0 switches it off.
@@ -41,6 +51,8 @@ class Options:
     """
 
     cache_alias: str = "entity_metadata"
+    schema_version: int = 1
+    compress_bytes: int = 8_192
     local_lease_ms: int = 50
     local_entries: int = 10_000
     express_lane: int = 1_000

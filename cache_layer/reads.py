@@ -87,10 +87,10 @@ def read_cached(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[st
         CacheUnavailable: Redis did not answer.
     """
     found: dict[str, Document] = {}
-    for identifier, payload in zip(identifiers, get_payloads(lookup, identifiers), strict=True):
-        document = decode(lookup, identifier, payload) if payload is not None else None
-        if document is not None:
-            found[identifier] = document
+    for identifier, stored in zip(identifiers, get_payloads(lookup, identifiers), strict=True):
+        decoded = decode(lookup, identifier, stored) if stored is not None else None
+        if decoded is not None:
+            found[identifier] = decoded[0]
     return found
 
 

@@ -93,6 +93,8 @@ if not REDIS_URL:
 REDIS_PASSWORD = env.str("REDIS_PASSWORD", default="") or None
 
 CACHE_LAYER: dict[str, Any] = {
+    "schema_version": env.int("CACHE_SCHEMA_VERSION", default=Options.schema_version),
+    "compress_bytes": env.int("CACHE_COMPRESS_BYTES", default=Options.compress_bytes),
     "local_lease_ms": env.int("CACHE_LOCAL_LEASE_MS", default=Options.local_lease_ms),
     "local_entries": env.int("CACHE_LOCAL_ENTRIES", default=Options.local_entries),
     "express_lane": env.int("CACHE_EXPRESS_LANE", default=Options.express_lane),

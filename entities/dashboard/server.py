@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cache_layer.clearing import scan_keys
 from cache_layer.connection import get_redis_client
+from cache_layer.keys import value_key
 from entities.cache_report import ServerStatus, read_server_status
 from entities.lookups import ENTITY, ENTITY_TYPES
 
@@ -70,7 +71,8 @@ def look_at_stored() -> Stored:
         if complete or time.monotonic() > deadline:
             break
     held = [key for key in found if key.startswith("{entity:") and key.endswith("}:holds")]
-    values = sum(key.startswith(ENTITY.key("")) for key in found)
+    before, after = value_key(ENTITY.key_glob()).split("*")
+    values = sum(key.startswith(before) and key.endswith(after) for key in found)
     return Stored(values, _count_holds(held[:MOST_HOLDS]), complete and len(held) <= MOST_HOLDS)
 
 
@@ -94,4 +96,4 @@ def count_values() -> int:
         CacheUnavailable: Redis did not answer.
     """
     entries = set(chain.from_iterable(scan_keys(ENTITY)))
-    return len(entries) + int(get_redis_client().exists(ENTITY_TYPES.key("")))
+    return len(entries) + int(get_redis_client().exists(value_key(ENTITY_TYPES.key(""))))

@@ -30,13 +30,15 @@ class History:
         last: who has done something last.
     """
 
-    def __init__(self, world: World, *, row_exists: bool = True, one_process: bool = False) -> None:
+    def __init__(
+        self, world: World, *, row_exists: bool = True, one_process: bool = False, two_versions: bool = False
+    ) -> None:
         self.world = world
         self.story: list[str] = []
         self.last = READERS[0]
         self._expected: dict[str, Expected] = {}
         self._newest_at_start: dict[str, int] = {}
-        world.begin(row_exists=row_exists, one_process=one_process)
+        world.begin(row_exists=row_exists, one_process=one_process, two_versions=two_versions)
 
     def take(self, step: Step) -> None:
         """

@@ -82,6 +82,7 @@ class Process:
         version: the place in commit order of what it committed in this action.
         is_dying: it was killed, and does nothing any more.
         leaves_holds: it ended an action with holds in place, to be released by its next.
+        schema_version: of the documents it serves.
     """
 
     def __init__(self, name: str, world: World) -> None:
@@ -96,6 +97,7 @@ class Process:
         self.result: Any = None
         self.error: BaseException | None = None
         self.leaves_holds = False
+        self.schema_version = 1
         self._world = world
         self.is_dying = False
         self._has_looked = False
