@@ -92,6 +92,12 @@ CODE = OpenApiParameter(
     pattern=CODE_PATTERN,
     description=f"For example `project`. Words of the API's own paths are no codes: {', '.join(RESERVED_CODES)}.",
 )
+TAG = OpenApiParameter(
+    "tag",
+    str,
+    description="Only those of a tag: `under:project` is project and everything inside it, `above:task` is task and"
+    " everything it is inside of, however deep.",
+)
 CODES = OpenApiParameter(
     "codes",
     {"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}, "maxItems": 200},
@@ -243,11 +249,11 @@ remove = extend_schema(
 clear_cache = extend_schema(
     operation_id="clear_cache",
     tags=["cache"],
-    summary="Drop every entity type from the cache",
+    summary="Drop every entity type, or those of a tag, from the cache",
     description="For staff. Readers fill the cache again from the database.",
-    parameters=[RETRY_AFTER],
+    parameters=[TAG, RETRY_AFTER],
     request=None,
-    responses={200: InvalidatedSerializer, **errors(401, 403, 503)},
+    responses={200: InvalidatedSerializer, **errors(400, 401, 403, 503)},
 )
 
 invalidate = extend_schema(
