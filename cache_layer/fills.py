@@ -37,6 +37,7 @@ class Source(StrEnum):
     REDIS = "L2"
     DATABASE = "DB"
     BYPASS = "BYPASS"
+    STALE = "STALE"
 
 
 class Read(NamedTuple, Generic[Document]):
@@ -47,7 +48,8 @@ class Read(NamedTuple, Generic[Document]):
         document: None if there is no such entry.
         payload: the document's bytes, as they are in Redis or were before they were compressed; empty if there is no
             document.
-        source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached.
+        source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached,
+            `STALE` if it is what was last known and the database is away.
         copies: what of this process's memory it is made of; while their leases last the same answer may be given
             again. Empty if it must not be.
     """

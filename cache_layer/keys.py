@@ -57,11 +57,21 @@ def absent_key(key: str, version: int | None = None) -> str:
     return _of_version(key, "absent", version)
 
 
-def neighbour_keys(key: str) -> tuple[str, ...]:
-    """What readers of the versions before and after ours may serve, or fill: a writer ends it with its own."""
+def known_key(key: str, version: int | None = None) -> str:
+    """The last value, for longer than the value itself: for when the database is away."""
+    return _of_version(key, "known", version)
+
+
+def further_keys(key: str) -> tuple[str, ...]:
+    """
+    What else readers may serve, or fill, and a writer ends: the last known value, then all of the versions beside ours.
+
+    The first is the last known value of our own version.
+    """
     own = get_options().schema_version
     versions = [version for version in (own - 1, own + 1) if version]
-    return tuple(name(key, version) for version in versions for name in (value_key, lease_key, absent_key))
+    names = (value_key, lease_key, absent_key, known_key)
+    return known_key(key), *(name(key, version) for version in versions for name in names)
 
 
 def entry_key(found: str) -> str:

@@ -20,6 +20,7 @@ MAY_BE_ZERO = (
     "absent_ttl_seconds",
     "audit_seconds",
     "analytics_seconds",
+    "stale_seconds",
 )
 
 
@@ -45,6 +46,8 @@ class Options:
         max_connections: connections to Redis per process.
         audit_seconds: how often the relay compares the whole cache with the database; 0 for never.
         analytics_seconds: how often a process reports what it counted; 0 for never.
+        stale_seconds: how long after its TTL the last known value of an entry, said to be stale, may be served while
+            the database is away; 0 serves none, and so does the write policy `strict`.
         write_budget_ms: how long a writer goes on trying to take its holds while Redis is silent.
         write_policy: what a writer does then: `available` commits and invalidates as soon as Redis answers, `strict`
             refuses the write.
@@ -65,8 +68,14 @@ class Options:
     max_connections: int = 64
     audit_seconds: int = 300
     analytics_seconds: int = 60
+    stale_seconds: int = 0
     write_budget_ms: int = 2_000
     write_policy: WritePolicy = "available"
+
+    @property
+    def fail_safe_seconds(self) -> int:
+        """`stale_seconds`, where the write policy allows anything stale."""
+        return self.stale_seconds if self.write_policy == "available" else 0
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
@@ -93,6 +102,12 @@ class Options:
         if options.hold_ms <= 2 * options.local_lease_ms:
             raise InvalidOptions("CACHE_LAYER: hold_ms must be more than twice local_lease_ms, or holds end mid-write.")
         return options
+
+
+def known_ttl_seconds(ttl_seconds: int) -> int:
+    """How long the last known value is kept of one that lives so long; 0 if none is."""
+    stale_seconds = get_options().fail_safe_seconds
+    return ttl_seconds + stale_seconds if stale_seconds else 0
 
 
 def entry_ttl_seconds() -> int:

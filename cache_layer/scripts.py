@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from redis.exceptions import NoScriptError
 
 from cache_layer.connection import GuardedRedis, get_redis_client, get_writer_client, lua_source
-from cache_layer.keys import absent_key, holds_key, last_holder_key, lease_key, neighbour_keys, value_key
-from cache_layer.options import get_options
+from cache_layer.keys import absent_key, further_keys, holds_key, known_key, last_holder_key, lease_key, value_key
+from cache_layer.options import get_options, known_ttl_seconds
 from cache_layer.packing import pack
 
 BATCH_KEYS = 200
@@ -147,7 +147,7 @@ def hold_keys(keys: Sequence[str], holder: str) -> dict[str, bool]:
 def release_keys(releases: Sequence[Release]) -> dict[str, Released]:
     """End holds, storing the values that may be left behind."""
     calls = [
-        _Call(_with_companions(key), (holder, int(alone), pack(payload), ttl_seconds))
+        _Call(_with_companions(key), (holder, int(alone), pack(payload), ttl_seconds, known_ttl_seconds(ttl_seconds)))
         for key, holder, alone, payload, ttl_seconds in releases
     ]
     answers = _run(get_writer_client(), "release", calls)
@@ -170,7 +170,7 @@ def invalidate_keys(keys: Iterable[str], *, unless_held: bool = False) -> dict[s
                 last_holder_key(key),
                 absent_key(key),
                 holds_key(key),
-                *neighbour_keys(key),
+                *further_keys(key),
             ),
             (int(unless_held),),
         )
@@ -187,7 +187,10 @@ def report_counts(keys: Sequence[str], arguments: Sequence[Any]) -> bool:
 
 def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str, bool]:
     calls = [
-        _Call((value_key(key), lease_key(key), absent_key(key)), (token, what, payload, ttl_seconds))
+        _Call(
+            (value_key(key), lease_key(key), absent_key(key), known_key(key)),
+            (token, what, payload, ttl_seconds, known_ttl_seconds(ttl_seconds) if what == "value" else 0),
+        )
         for key, what, payload, ttl_seconds in fills
     ]
     answers = _run(get_redis_client(), "fill", calls)
@@ -196,7 +199,7 @@ def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str,
 
 def _with_companions(key: str) -> tuple[str, ...]:
     companions = (lease_key(key), holds_key(key), last_holder_key(key), absent_key(key))
-    return value_key(key), *companions, *neighbour_keys(key)
+    return value_key(key), *companions, *further_keys(key)
 
 
 def _run(client: GuardedRedis, name: str, calls: Sequence[_Call]) -> list[Any]:

@@ -105,6 +105,7 @@ CACHE_LAYER: dict[str, Any] = {
     "max_connections": env.int("CACHE_MAX_CONNECTIONS", default=Options.max_connections),
     "write_policy": env.str("CACHE_WRITE_POLICY", default=Options.write_policy),
     "write_budget_ms": env.int("CACHE_WRITE_BUDGET_MS", default=Options.write_budget_ms),
+    "stale_seconds": env.int("CACHE_STALE_SECONDS", default=Options.stale_seconds),
     "absent_ttl_seconds": env.int("CACHE_ABSENT_TTL_SECONDS", default=Options.absent_ttl_seconds),
     "absent_entries": env.int("CACHE_ABSENT_ENTRIES", default=Options.absent_entries),
     "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),

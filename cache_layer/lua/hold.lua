@@ -1,5 +1,6 @@
 -- A writer is about to change the row: until its release nobody may serve the key from the cache or fill it.
--- KEYS  1 value  2 lease  3 holds  4 last holder  5 absent  6... of the versions beside: value, lease, absent
+-- KEYS  1 value  2 lease  3 holds  4 last holder  5 absent  6 last known value
+--       7... of the versions beside: value, lease, absent, last known value
 -- ARGV  1 holder: this attempt's own id  2 hold in ms
 -- Gives 1 if no other hold is in force, else 0
 local time = redis.call("TIME")

@@ -1,5 +1,6 @@
 -- The value may be old, whoever changed it: drop it, and refuse every fill and write-through under way.
--- KEYS  1 value  2 lease  3 last holder  4 absent  5 holds  6... of the versions beside: value, lease, absent
+-- KEYS  1 value  2 lease  3 last holder  4 absent  5 holds  6 last known value
+--       7... of the versions beside: value, lease, absent, last known value
 -- ARGV  1 "1": leave the key alone while a writer holds it, since nobody is served from it until its release
 -- Gives 1 if there was a value, 0 if not, -1 if left alone
 local time = redis.call("TIME")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from redis.exceptions import RedisError
 
 from cache_layer.connection import RECONNECT_DELAY_LIMIT_SECONDS
+from cache_layer.reads import Source
 from tests.interleavings.actions import ENTRIES, Action, read, relay
 from tests.interleavings.doing import NEED_THE_ROW, Order
 from tests.interleavings.oracle import BrokenPromise, Expected, name
@@ -144,9 +145,13 @@ class History:
 
     def _settle_read(self, process: Process) -> None:
         if process.error is not None:
-            raise process.error
+            if not (process.has_missed_the_database and isinstance(process.error, OperationalError)):
+                raise process.error
+            self.story[-1] += "; no answer"
         if process.result is not None:
             content, source = process.result
+            if source is Source.STALE and not process.has_missed_the_database:
+                raise BrokenPromise(f"{process.name} got what was last known although the database was there")
             self.story[-1] += f"; read {name(content)} ({source})"
             self.world.oracle.read_ends(self._expected[process.name], content)
 

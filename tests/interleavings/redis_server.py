@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from redis import Redis
 
 from cache_layer import connection, scripts
-from cache_layer.keys import absent_key, holds_key, last_holder_key, lease_key, run_id_key, value_key
+from cache_layer.keys import absent_key, holds_key, known_key, last_holder_key, lease_key, run_id_key, value_key
 from tests.interleavings.actions import CODE, ENTRIES, content_of
 from tests.interleavings.doing import BY_SCRIPT
 from tests.interleavings.oracle import Content
@@ -20,13 +20,14 @@ COMPANIONS: dict[str, Callable[[str], list[str]]] = {
     "value": lambda key: [value_key(key, version) for version in VERSIONS],
     "lease": lambda key: [lease_key(key, version) for version in VERSIONS],
     "last holder": lambda key: [last_holder_key(key)],
+    "last known value": lambda key: [known_key(key, version) for version in VERSIONS],
     "absence": lambda key: [absent_key(key, version) for version in VERSIONS],
 }
 """What may be there of an entry, of every schema version."""
 READABLE = [
-    (entry, where, companion == "value")
+    (entry, where, companion != "absence")
     for entry, key in zip(ENTRIES, KEYS.values(), strict=True)
-    for companion in ("value", "absence")
+    for companion in ("value", "last known value", "absence")
     for where in COMPANIONS[companion](key)
 ]
 LAPSED = 1

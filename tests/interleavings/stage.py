@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cache_layer import absent, connection, keys, local_store, scripts, writes
+from cache_layer import absent, connection, fail_safe, keys, local_store, reads, scripts, writes
 from cache_layer.options import Options, get_options
 from tests.interleavings.doing import Doing
 from tests.interleavings.processes import STUCK_SECONDS, current_process
@@ -87,6 +87,8 @@ def living_world() -> Iterator[World]:
         world = World()
         monkeypatch.setattr(connection.breaker, "_clock", lambda: world.now_ns / 1e9)
         monkeypatch.setattr(writes, "RETRY_SECONDS", 0.005)
+        monkeypatch.setattr(fail_safe, "note_away", lambda: None)  # each finds out for itself
+        monkeypatch.setattr(reads, "note_away", lambda: None)
         replace(monkeypatch, time, SimpleNamespace(**vars(time) | {"sleep": sleep}))
         replace(monkeypatch, time.monotonic_ns, lambda: world.now_ns)
         for module in (keys, connection):

@@ -74,6 +74,18 @@ HISTORIES = {
         reader B: fills
         => STALE: v1 is read although v2 is acknowledged
     """,
+    "a writer leaves the last known value": """
+        reader A: reads the type, to the end
+        writer 1: save(), until it changes the row
+        writer 1: changes the row
+        => INVERSION: v1 is read although v2 may have been
+    """,
+    "what is last known is served while the database is there": """
+        reader A: reads the type, to the end
+        Redis: the value of the type expires
+        reader B: reads the type, to the end
+        => reader B got what was last known although the database was there
+    """,
     "each version holds for itself": """
         writer 1: save(), until it changes the row
         reader B: reads the type, to the end
