@@ -49,6 +49,11 @@ def note_back() -> None:
     _ask_again_ns = 0
 
 
+def was_away() -> bool:
+    """Whether the database has not answered since it failed."""
+    return bool(_ask_again_ns)
+
+
 def is_away() -> bool:
     """Whether to take what is known, if anything is, without asking the database. False gives one caller the trial."""
     if not _ask_again_ns or not get_options().fail_safe_seconds:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from cache_layer import pending
 from cache_layer.activity import count_local_hit, count_read
-from cache_layer.fail_safe import DATABASE_AWAY, is_away, note_away, note_back, read_known
+from cache_layer.fail_safe import DATABASE_AWAY, is_away, note_away, note_back, read_known, was_away
 from cache_layer.fills import (
     Read,
     Reads,
@@ -111,7 +111,7 @@ def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Doc
     if reads is None:
         try:
             reads = _read_engines(lookup, identifiers)
-            if any(read.source in FROM_DATABASE for read in reads.values()):
+            if was_away() and any(read.source in FROM_DATABASE for read in reads.values()):
                 note_back()
         except DATABASE_AWAY:
             reads = read_known(lookup, identifiers) if _may_be_stale(lookup, identifiers) else None
