@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test torture model bench pictures lint types browser wrk lock clean
+.PHONY: help run test torture model audit fuzz bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -30,10 +30,11 @@ run: $(VENV)/.runtime ## set up everything and serve API, admin and docs on http
 test: lint types browser ## set up everything; lint, types, import rules and all tests on a real PostgreSQL and Valkey (ARGS)
 	$(BIN)/python -m pytest -n 2 $(if $(PMO_NO_BROWSER),--ignore=tests/browser) $(ARGS)
 
-lint: $(VENV)/.tests ## ruff and the import rules
+lint: $(VENV)/.tests ## ruff, the import rules, and no secret in a file or in the history
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/kingfisher scan . --no-validate --no-update-check --quiet
 
 types: $(VENV)/.tests ## mypy, strict for cache_layer
 	$(BIN)/mypy
@@ -58,6 +59,14 @@ wrk:
 	echo "Installing wrk, which makes the load ..."; \
 	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends wrk; } >/dev/null \
 	|| echo "wrk could not be installed: a client of our own makes the load"
+
+audit: $(VENV)/.tests ## known vulnerabilities of what is installed; fails too where the advisories can't be had
+	@for file in deploy/requirements.txt tests/requirements.txt; do \
+	$(BIN)/pip-audit --strict --disable-pip --requirement $$file \
+	|| { echo "$$file: vulnerable, or not audited, as said above"; exit 1; }; done
+
+fuzz: $(VENV)/.tests ## inputs thought up by schemathesis and hypothesis, many more than in the tests (FUZZ_INPUTS=1000)
+	FUZZ_INPUTS=$(or $(FUZZ_INPUTS),1000) $(BIN)/python -m pytest --hypothesis-show-statistics tests/api/test_schema.py tests/cache_layer/test_hostile_bytes.py $(ARGS)
 
 bench: $(VENV)/.tests wrk ## ours beside what others use, in one run; writes docs/benchmarks.md (ARGS="--only throughput")
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from cache_layer.activity import note_invalidated
@@ -50,7 +51,8 @@ def scan_keys(lookup: Lookup[Any], *, companions: bool = False) -> Iterator[list
     """
     glob = f"*{lookup.key_glob()}*" if companions else value_key(lookup.key_glob())
     batch: set[str] = set()
-    for raw in get_writer_client().scan_iter(match=glob, count=1000):
+    scans = (node.scan_iter(match=glob, count=1000) for _, node in get_writer_client().nodes())
+    for raw in chain.from_iterable(scans):
         batch.add(entry_key(raw.decode(errors="surrogateescape")))
         if len(batch) >= BATCH_KEYS:
             yield list(batch)

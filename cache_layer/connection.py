@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,15 +17,23 @@ from django.core.cache import caches
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
+from redis.exceptions import (
+    AskError,
+    ClusterError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from cache_layer.activity import count_exchange
+from cache_layer.breaker import Breaker, breaker
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import run_id_key
-from cache_layer.metrics import BREAKER_OPEN, INVALIDATIONS, RECONNECTS, REDIS_FAILURES
+from cache_layer.metrics import INVALIDATIONS, RECONNECTS, REDIS_FAILURES
 from cache_layer.options import Options, get_options
 
 logger = logging.getLogger("cache_layer")
@@ -34,60 +41,32 @@ Result = TypeVar("Result")
 
 READ_RETRIES = 1
 """Of a reader's command on a connection that turned out broken. A writer's attempts have ids of their own."""
-RECONNECT_DELAY_STEP_SECONDS = 0.05
-RECONNECT_DELAY_LIMIT_SECONDS = 2.0
+
+UNAVAILABLE = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,  # a replica answers: its primary is elsewhere
+    ClusterError,
+    RedisClusterException,
+    AskError,  # and its child MovedError: the slot is somewhere else again
+    TryAgainError,
+)
 
 
-class Breaker:
-    """
-    Keeps readers from waiting for a server that has just failed.
-
-    After the n-th failure in a row nobody tries for min(n * 50 ms, 2 s); then one caller does, and the others go on
-    without Redis until it has an answer.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self.failures = 0
-        self._open_until = 0.0
-
-    def allows(self) -> bool:
-        """Whether to try now. True gives one caller the trial when the delay is over."""
-        if not self.failures:
-            return True
-        with self._lock:
-            now = self._clock()
-            if now < self._open_until:
-                return False
-            self._open_until = now + self._delay()
-            return True
-
-    def succeeded(self) -> None:
-        if self.failures:
-            with self._lock:
-                self.failures = 0
-            BREAKER_OPEN.set(0)
-
-    def failed(self) -> None:
-        with self._lock:
-            self.failures += 1
-            self._open_until = self._clock() + self._delay()
-        BREAKER_OPEN.set(1)
-
-    def _delay(self) -> float:
-        return min(self.failures * RECONNECT_DELAY_STEP_SECONDS, RECONNECT_DELAY_LIMIT_SECONDS)
+def is_being_moved(error: BaseException | None) -> bool:
+    """Whether only the slot is at fault, whose keys are moved one by one and are not all in one place."""
+    return isinstance(error, TryAgainError | AskError) or type(error) is ClusterError  # redis-py: too many redirections
 
 
-breaker = Breaker()
-
-
-def _guarded(command: Callable[[], Result], *, essential: bool) -> Result:
+def _guarded(
+    command: Callable[[], Result], *, essential: bool, breaker: Breaker = breaker, replicated: bool = False
+) -> Result:
     """
     Run one exchange with Redis.
 
     Args:
         essential: ask Redis even while the breaker is open: a writer must know.
+        replicated: another server may have taken over: a refused connection does not tell that nobody serves.
     Raises:
         CacheUnavailable: refused, too slow, or (behind the breaker) not tried.
     """
@@ -98,16 +77,17 @@ def _guarded(command: Callable[[], Result], *, essential: bool) -> Result:
         begun = time.perf_counter()
         try:
             result = command()
-        except (RedisConnectionError, RedisTimeoutError) as error:
+        except UNAVAILABLE as error:
             refused = isinstance(error.__context__, ConnectionRefusedError)
-            if retries and not refused and not isinstance(error, RedisTimeoutError):
+            if retries and not refused and isinstance(error, RedisConnectionError):
                 retries -= 1
                 continue
-            breaker.failed()
+            if not is_being_moved(error):
+                breaker.failed()
             REDIS_FAILURES.labels("refused" if refused else "silent").inc()
             if breaker.failures == 1:
                 logger.warning("Redis error", extra={"error": str(error)})
-            raise CacheUnavailable(f"Redis cannot be used: {error}", refused=refused) from error
+            raise CacheUnavailable(f"Redis cannot be used: {error}", refused=refused and not replicated) from error
         breaker.succeeded()
         count_exchange("writer" if essential else "reader", time.perf_counter() - begun)
         return result
@@ -116,26 +96,48 @@ def _guarded(command: Callable[[], Result], *, essential: bool) -> Result:
 class GuardedPipeline(Pipeline):
     """A pipeline whose failures are `CacheUnavailable`, counted by the breaker."""
 
-    essential = False
+    def __init__(self, *args: Any, asks: Mapping[str, Any], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._asks = asks
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
-        run = functools.partial(super().execute, raise_on_error)
-        return _guarded(run, essential=self.essential)
+        return _guarded(functools.partial(super().execute, raise_on_error), **self._asks)
 
 
 class GuardedRedis(Redis):
-    """redis-py's client, whose failures are `CacheUnavailable`, counted by the breaker."""
+    """
+    redis-py's client, whose failures are `CacheUnavailable`, counted by the breaker.
 
-    essential = False
+    Attributes:
+        asks: how it asks, the arguments of `_guarded`.
+    """
+
+    asks: Mapping[str, Any] = {"essential": False}
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        run = functools.partial(super().execute_command, *args, **options)
-        return _guarded(run, essential=self.essential)
+        try:
+            return _guarded(functools.partial(super().execute_command, *args, **options), **self.asks)
+        except CacheUnavailable as error:
+            if isinstance(error.__cause__, ReadOnlyError):
+                self.connection_pool.disconnect()  # the next connection asks who is the primary
+            raise
 
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> GuardedPipeline:
-        pipeline = GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
-        pipeline.essential = self.essential
-        return pipeline
+        return GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, asks=self.asks)
+
+    def asking(self, **asks: Any) -> GuardedRedis:
+        """The same pool, asked in another way."""
+        client = type(self)(connection_pool=self.connection_pool)
+        client.asks = {**self.asks, **asks}
+        return client
+
+    def nodes(self) -> list[tuple[str, GuardedRedis]]:
+        """Every node that holds entries, by its address."""
+        where = self.connection_pool.connection_kwargs
+        return [(where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}", self)]
+
+    def drop_connections(self) -> None:
+        self.connection_pool.disconnect()
 
 
 def connection_pool_options(options: Options) -> dict[str, Any]:
@@ -175,16 +177,26 @@ def lua_source(name: str) -> str:
 def on_connect(connection: Any) -> None:
     """Trust nothing that another run of the server left; called by redis-py for each new connection."""
     connection.on_connect()
-    patterns = sorted(_trusted_patterns)
+    patterns = trusted_patterns()
     arguments = (1, run_id_key(patterns), get_options().schema_version, *patterns)
     connection.send_command("EVAL", lua_source("guard"), *arguments, check_health=False)
     purged = connection.read_response()
     if purged >= 0:
-        RECONNECTS.inc()
-        INVALIDATIONS.labels("restart").inc(purged)
-        logger.warning("Redis connected", extra={"new_server_run": True, "purged_keys": purged})
+        note_new_run(purged)
     else:
         logger.info("Redis connected", extra={"new_server_run": False})
+
+
+def trusted_patterns() -> list[str]:
+    """Of all keys whose values are used without asking where they come from."""
+    return sorted(_trusted_patterns)
+
+
+def note_new_run(purged: int) -> None:
+    """Count and log that another run of a server was found, and so many keys of ours removed."""
+    RECONNECTS.inc()
+    INVALIDATIONS.labels("restart").inc(purged)
+    logger.warning("Redis connected", extra={"new_server_run": True, "purged_keys": purged})
 
 
 def get_redis_client() -> GuardedRedis:
@@ -201,23 +213,19 @@ def get_writer_client() -> GuardedRedis:
 def _client(*, essential: bool) -> GuardedRedis:
     backend: Any = caches[get_options().cache_alias]
     shared: GuardedRedis = backend.client.get_client(write=True)
-    if not essential:
-        return shared
-    client = GuardedRedis(connection_pool=shared.connection_pool)
-    client.essential = True
-    return client
+    return shared.asking(essential=True) if essential else shared
 
 
 def close_redis_client() -> None:
     """Close this process's connections; the next use opens new ones."""
     if _client.cache_info().currsize:
-        get_redis_client().connection_pool.disconnect()
+        get_redis_client().drop_connections()
     _client.cache_clear()
 
 
 def is_redis_healthy() -> bool:
-    """Whether Redis answers `PING` in time."""
+    """Whether Redis answers `PING` in time: in a cluster, every node that holds entries."""
     try:
-        return bool(get_writer_client().ping())
+        return all(node.ping() for _, node in get_writer_client().nodes())
     except (RedisError, OSError):
         return False

@@ -9,9 +9,11 @@ from enum import Enum
 from itertools import chain
 from typing import Any, NamedTuple
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
+from cache_layer.cluster import ClusterRedis
 from cache_layer.connection import GuardedRedis, get_redis_client, get_writer_client, lua_source
+from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import absent_key, further_keys, holds_key, known_key, last_holder_key, lease_key, value_key
 from cache_layer.options import get_options, known_ttl_seconds
 from cache_layer.packing import pack
@@ -95,10 +97,10 @@ def claim_fill(key: str, token: str, *, replace: bool) -> tuple[Claim, bytes | N
 
 
 def claim_fills(keys: Sequence[str], token: str, *, replace: bool) -> dict[str, tuple[Claim, bytes | None]]:
-    """The same for several keys, all with one token."""
+    """The same for several keys, all with one token; in a cluster, what is on a node that fails counts as held."""
     arguments = (token, get_options().fill_lease_ms, int(replace))
     calls = [_Call((value_key(key), lease_key(key), holds_key(key), absent_key(key)), arguments) for key in keys]
-    answers = _run(get_redis_client(), "claim", calls)
+    answers = _run(get_redis_client(), "claim", calls, unanswered=[Claim.HELD.value])
     return {
         key: (Claim(answer[0]), answer[1] if len(answer) > 1 else None)
         for key, answer in zip(keys, answers, strict=True)
@@ -159,7 +161,7 @@ def invalidate_keys(keys: Iterable[str], *, unless_held: bool = False) -> dict[s
     Drop the values of `keys` and refuse every fill and write-through under way.
 
     Args:
-        unless_held: leave keys alone that a writer holds.
+        unless_held: leave keys alone that a writer holds (or that are on a node of a cluster that fails).
     """
     keys = list(keys)
     calls = [
@@ -176,7 +178,8 @@ def invalidate_keys(keys: Iterable[str], *, unless_held: bool = False) -> dict[s
         )
         for key in keys
     ]
-    answers = _run(get_writer_client(), "invalidate", calls)
+    unanswered = Invalidated.HELD.value if unless_held else None
+    answers = _run(get_writer_client(), "invalidate", calls, unanswered=unanswered)
     return {key: Invalidated(answer) for key, answer in zip(keys, answers, strict=True)}
 
 
@@ -202,13 +205,21 @@ def _with_companions(key: str) -> tuple[str, ...]:
     return value_key(key), *companions, *further_keys(key)
 
 
-def _run(client: GuardedRedis, name: str, calls: Sequence[_Call]) -> list[Any]:
-    """Run one script for every call, `BATCH_KEYS` calls a round trip."""
+def _run(client: GuardedRedis, name: str, calls: Sequence[_Call], *, unanswered: Any = None) -> list[Any]:
+    """
+    Run one script for every call, `BATCH_KEYS` calls a round trip (in a cluster, a round trip for each node).
+
+    Args:
+        unanswered: what is taken for the answers of a cluster's nodes that fail; None raises.
+    """
     answers: list[Any] = []
     for start in range(0, len(calls), BATCH_KEYS):
         batch = calls[start : start + BATCH_KEYS]
         if len(batch) == 1:
             answers.append(_evaluate(client, script_source(name), *batch[0]))
+            continue
+        if isinstance(client, ClusterRedis):
+            answers += _evaluate_each(client, script_source(name), batch, unanswered)
             continue
         keys = list(chain.from_iterable(call.keys for call in batch))
         arguments = list(chain.from_iterable(call.arguments for call in batch))
@@ -224,13 +235,26 @@ def script_source(name: str, *, each: bool = False) -> str:
     return lua_source("each").replace("\n%s\n", f"\n{one}\n") if each else one
 
 
-def _evaluate(client: GuardedRedis, source: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-    """Run a script by its digest; it is loaded where the server lacks it."""
+def _evaluate(client: Any, source: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    """Run a script by its digest; where the server lacks it, by its text, which the server keeps."""
     try:
         return client.evalsha(_digest(source), len(keys), *keys, *arguments)
     except NoScriptError:  # nothing has run: the server restarted, or its scripts were flushed
-        client.script_load(source)
-        return client.evalsha(_digest(source), len(keys), *keys, *arguments)
+        return client.eval(source, len(keys), *keys, *arguments)
+
+
+def _evaluate_each(client: ClusterRedis, source: str, calls: Sequence[_Call], unanswered: Any) -> list[Any]:
+    """The same for entries that live on several nodes, which no script can see at once."""
+    digest = _digest(source)
+    answers = client.run([(("EVALSHA", digest, len(keys), *keys, *arguments), {}) for keys, arguments in calls])
+    for place, (answer, call) in enumerate(zip(answers, calls, strict=True)):
+        if isinstance(answer, NoScriptError):
+            answers[place] = _evaluate(client, source, *call)
+        elif isinstance(answer, CacheUnavailable) and unanswered is not None:
+            answers[place] = unanswered
+        elif isinstance(answer, RedisError):
+            raise answer
+    return answers
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any
 
@@ -31,7 +31,7 @@ class EntryStatus:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """The server's own figures, over everything it holds and since it started."""
+    """A server's own figures, over everything it holds and since it started."""
 
     name: str
     version: str
@@ -111,12 +111,28 @@ def _entry_status(name: str, ttl: Any, length: Any) -> EntryStatus:
 
 def read_server_status() -> ServerStatus:
     """
-    Ask the server how it is.
+    Ask the server how it is; of a cluster all nodes, whose figures are added.
 
     Raises:
         CacheUnavailable: it did not answer.
     """
-    pipeline = get_writer_client().pipeline()
+    nodes = [read_node_status(node) for _, node in get_writer_client().nodes()]
+    added = [field.name for field in fields(ServerStatus) if field.type == "int" and field.name != "uptime_seconds"]
+    return replace(
+        nodes[0],
+        uptime_seconds=min(node.uptime_seconds for node in nodes),
+        **{name: sum(getattr(node, name) for node in nodes) for name in added},
+    )
+
+
+def read_node_status(node: GuardedRedis) -> ServerStatus:
+    """
+    Ask one node.
+
+    Raises:
+        CacheUnavailable: it did not answer.
+    """
+    pipeline = node.pipeline()
     for section in ("server", "clients", "memory", "stats"):
         pipeline.info(section)
     figures = dict(chain.from_iterable(answer.items() for answer in pipeline.execute()))

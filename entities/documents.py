@@ -12,15 +12,19 @@ if TYPE_CHECKING:
     from entities.models import Entity
 
 
-class EntityDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entity type as programs see it; timestamps are UTC to the second."""
+Name = Annotated[str, msgspec.Meta(max_length=50)]
+Label = Annotated[str, msgspec.Meta(max_length=100)]
 
-    code: str
-    entity_type: str
-    label: str
-    label_plural: str
-    icon: str
-    child_entity_codes: tuple[str, ...]
+
+class EntityDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entity type as programs see it; timestamps are UTC to the second. None is longer than the table allows."""
+
+    code: Name
+    entity_type: Name
+    label: Label
+    label_plural: Label
+    icon: Name
+    child_entity_codes: tuple[Name, ...]
     active_flag: bool
     created_ts: Annotated[datetime, msgspec.Meta(tz=True)]
     modified_ts: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -70,9 +74,13 @@ def decode_entity(code: str, payload: bytes) -> EntityDocument:
 
 
 def decode_entities(_: str, payload: bytes) -> tuple[EntityDocument, ...]:
-    """The same, for the list of active entity types."""
+    """The same, for the list of active entity types, each once."""
     documents: tuple[EntityDocument, ...] = _decoder(tuple[EntityDocument, ...]).decode(payload)
     _require_own_bytes(documents, payload)
+    if len({document.code for document in documents}) < len(documents):
+        raise ValueError("an entity type comes twice")
+    if not all(document.active_flag for document in documents):
+        raise ValueError("inactive entity types")
     return documents
 
 

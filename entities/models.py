@@ -20,7 +20,7 @@ from cache_layer.invalidation.queryset import CoherentManager
 from cache_layer.invalidation.triggers import coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
 from entities.icons import icon_names
-from entities.triggers import TRIGGERS
+from entities.triggers import NEVER_EMPTIED, TRIGGERS
 
 CONTROL_CHARACTERS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 
@@ -60,7 +60,11 @@ def validate_children_shape(codes: Any) -> None:
     context_field=pghistory.ContextJSONField(),
     append_only=True,
     # pghistory's SQL puts this between quotes as it is; what it names must not depend on a writer's search_path.
-    meta={"db_table": 'app"."entity_event', "verbose_name": "version of an entity type"},
+    meta={
+        "db_table": 'app"."entity_event',
+        "verbose_name": "version of an entity type",
+        "triggers": [NEVER_EMPTIED],
+    },
 )
 class Entity(models.Model):
     """One entity type. `code` never changes; the database keeps every rule for writers that bypass Django too."""
@@ -174,7 +178,10 @@ class CacheOperation(models.Model):
             ("operate_cache", "Can invalidate, warm and clear the cache"),
         )
         indexes = (models.Index(fields=["-done_ts", "-id"], name="cache_operation_newest"),)
-        triggers = (pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),)
+        triggers = (
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            NEVER_EMPTIED,
+        )
 
     def __str__(self) -> str:
         return f"{self.username}: {self.operation} {self.subject}"

@@ -9,6 +9,15 @@ def _sql(name: str) -> str:
     return (Path(__file__).parent / "sql" / f"{name}.sql").read_text()
 
 
+NEVER_EMPTIED = pgtrigger.Trigger(
+    name="never_emptied",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Truncate,
+    level=pgtrigger.Statement,
+    func="RAISE EXCEPTION 'Cannot truncate %: it is kept for ever', TG_TABLE_NAME;",
+)
+"""For what is written once: `TRUNCATE` fires no trigger of a row."""
+
 TRIGGERS = [
     pgtrigger.Trigger(
         name="default_entity_type",

@@ -1,4 +1,4 @@
-"""Tokens for programs: login and refresh."""
+"""Tokens for programs: login, refresh and logout."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.views import TokenViewBase
 
 from entities.api.schema import RETRY_AFTER, errors
 from entities.api.serializers import StrictSerializer, TextField
+from pmo.tokens import renew, sign_in, sign_out
 
 
 class LockedOut(Throttled):
@@ -47,8 +47,7 @@ class LoginSerializer(StrictSerializer):
                 raise LockedOut(wait=cool_off.total_seconds() if cool_off else None)
             raise AuthenticationFailed("The user name or the password is wrong.")
         AxesProxyHandler.reset_attempts(username=user.get_username(), ip_address=request.axes_ip_address)  # type: ignore[attr-defined] # set by axes
-        refresh = RefreshToken.for_user(user)
-        return _tokens(refresh) | {"refresh": str(refresh)}
+        return _tokens(sign_in(user))
 
 
 class RefreshSerializer(StrictSerializer):
@@ -57,23 +56,24 @@ class RefreshSerializer(StrictSerializer):
     refresh = TextField(max_length=4096)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        refresh = RefreshToken(attrs["refresh"])
-        JWTAuthentication().get_user(refresh)
-        return _tokens(refresh)
+        return _tokens(renew(attrs["refresh"]))
 
 
-class LoginAnswerSerializer(serializers.Serializer[User]):
+class LogoutSerializer(StrictSerializer):
+    """The newest refresh token, or one before it."""
+
+    refresh = TextField(max_length=4096)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        sign_out(attrs["refresh"])
+        return {}
+
+
+class TokensSerializer(serializers.Serializer[User]):
     """Send `token` as `Authorization: Bearer`."""
 
     token = serializers.CharField()
-    refresh = serializers.CharField(help_text="For `auth/refresh`, when the token has expired.")
-    expires_in = serializers.IntegerField(help_text="Seconds the token is valid.")
-
-
-class RefreshAnswerSerializer(serializers.Serializer[User]):
-    """Send `token` as `Authorization: Bearer`. The refresh token stays the same."""
-
-    token = serializers.CharField()
+    refresh = serializers.CharField(help_text="For `auth/refresh`, once, when the token has expired.")
     expires_in = serializers.IntegerField(help_text="Seconds the token is valid.")
 
 
@@ -89,7 +89,7 @@ class LoginView(TokenViewBase):
         parameters=[RETRY_AFTER],
         auth=[],
         responses={
-            200: LoginAnswerSerializer,
+            200: TokensSerializer,
             401: OpenApiResponse(errors(401)[401].response, "The user name or the password is wrong."),
             **errors(400, 413, 415, 429, 503),
         },
@@ -105,18 +105,42 @@ class RefreshView(TokenViewBase):
     @extend_schema(
         operation_id="refresh",
         tags=["auth"],
-        summary="Get a new token",
-        description="Refused once the user is deactivated or has a new password.",
+        summary="Get new tokens",
+        description="A refresh token is good for one use and gives the next. Used a second time it ends its login, "
+        "with all tokens of it: one of the two who have it stole it. Refused too once the user is deactivated or has "
+        "a new password, and when the days of the login are over.",
         parameters=[RETRY_AFTER],
         auth=[],
         responses={
-            200: RefreshAnswerSerializer,
+            200: TokensSerializer,
             401: OpenApiResponse(errors(401)[401].response, "The refresh token is not valid (any more)."),
             **errors(400, 413, 415, 503),
         },
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return _unstored(super().post(request, *args, **kwargs))
+
+
+class LogoutView(TokenViewBase):
+    serializer_class = LogoutSerializer
+
+    @extend_schema(
+        operation_id="logout",
+        tags=["auth"],
+        summary="End a login",
+        description="No token of this login is valid any more: for writes at once, for reads within a second. A login "
+        "that has ended already is one that has ended.",
+        parameters=[RETRY_AFTER],
+        auth=[],
+        responses={
+            204: None,
+            401: OpenApiResponse(errors(401)[401].response, "This is no refresh token, or it has expired."),
+            **errors(400, 413, 415, 503),
+        },
+    )
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        super().post(request, *args, **kwargs)
+        return _unstored(Response(status=204))
 
 
 class TokenScheme(SimpleJWTScheme):
@@ -128,7 +152,11 @@ class TokenScheme(SimpleJWTScheme):
 
 def _tokens(refresh: RefreshToken) -> dict[str, Any]:
     lifetime = api_settings.ACCESS_TOKEN_LIFETIME
-    return {"token": str(refresh.access_token), "expires_in": int(lifetime.total_seconds())}
+    return {
+        "token": str(refresh.access_token),
+        "refresh": str(refresh),
+        "expires_in": int(lifetime.total_seconds()),
+    }
 
 
 def _unstored(response: Response) -> Response:

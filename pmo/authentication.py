@@ -20,6 +20,7 @@ from rest_framework_simplejwt.tokens import Token
 from cache_layer.fail_safe import DATABASE_AWAY, is_away, note_away, note_back
 from cache_layer.options import get_options
 from pmo.provenance import note_user
+from pmo.tokens import require_sign_in
 
 ATTEMPT_NAME_LENGTH = 255
 """The width of django-axes' column."""
@@ -69,9 +70,9 @@ class Verdicts:
     """
     The tokens this process found valid within the last second.
 
-    A user who is deactivated, has a new password or other permissions is treated so everywhere a second later at most:
-    the user object lives, with the permissions Django keeps on it, no longer than its verdict. Invalid tokens are never
-    kept.
+    A user who is deactivated, logs out, has a new password or other permissions is treated so everywhere a second later
+    at most: the user object lives, with the permissions Django keeps on it, no longer than its verdict. Invalid tokens
+    are never kept.
 
     While the database is away and the cache may serve what it last knew (`CACHE_STALE_SECONDS`), verdicts last as long
     as that, for reads alone: nobody can be asked then. One that the database has contradicted since is forgotten.
@@ -131,7 +132,8 @@ os.register_at_fork(after_in_child=verdicts.forget)
 
 class TokenAuthentication(JWTAuthentication):
     """
-    A JWT in `Authorization: Bearer`, whose user exists, is active and has the password of when it was issued.
+    A JWT in `Authorization: Bearer`, whose user exists, is active and has the password of when it was issued, and whose
+    login has not ended.
 
     Reads take a verdict that is up to a second old; writes ask the database. While it is away, reads may take the last
     verdict of this process on a token whose signature and lifetime are right.
@@ -163,6 +165,11 @@ class TokenAuthentication(JWTAuthentication):
         if found is not None:
             note_back()
         return found and _trust(request, verdicts.keep(header, *found, asked=asked))
+
+    def get_user(self, validated_token: Token) -> Any:
+        user = super().get_user(validated_token)
+        require_sign_in(validated_token)
+        return user
 
     def _find_last(self, header: bytes) -> Verdict | None:
         """

@@ -17,7 +17,9 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Not available right now</title>
-<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto; padding: 0 1rem }}</style>
+<style nonce="{nonce}">
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto; padding: 0 1rem }}
+</style>
 <h1>Not available right now</h1>
 <p>{reason}</p>
 <p>Nothing you sent was saved. <a href="">Try again</a></p>
@@ -42,5 +44,7 @@ class ServiceUnavailableMiddleware:
         if unavailable is None:
             return None
         return HttpResponse(
-            PAGE.format(reason=unavailable.detail), status=503, headers={"Retry-After": str(unavailable.wait)}
+            PAGE.format(reason=unavailable.detail, nonce=getattr(request, "csp_nonce", "")),
+            status=503,
+            headers={"Retry-After": str(unavailable.wait)},
         )

@@ -15,7 +15,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from cache_layer.connection import connection_pool_options
+from cache_layer.location import cache_location
 from cache_layer.options import Options
 from pmo import embedded
 from pmo.logs import logging_config
@@ -113,16 +113,13 @@ CACHE_LAYER: dict[str, Any] = {
 }
 
 # One pool for the three aliases: django-redis keeps pools by URL.
-_redis = {
+_redis = cache_location(REDIS_URL, REDIS_PASSWORD, Options.of(CACHE_LAYER)) | {
     "BACKEND": "django_redis.cache.RedisCache",
-    "LOCATION": REDIS_URL,
-    "OPTIONS": {
-        "PASSWORD": REDIS_PASSWORD,
-        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-        # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
-        "IGNORE_EXCEPTIONS": True,
-        **connection_pool_options(Options.of(CACHE_LAYER)),
-    },
+}
+_redis["OPTIONS"] |= {
+    "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+    # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
+    "IGNORE_EXCEPTIONS": True,
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": {**_redis, "TIMEOUT": 60, "KEY_PREFIX": "default"},
@@ -136,6 +133,7 @@ CACHES: dict[str, dict[str, Any]] = {
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_HTTPONLY = True  # our scripts take the token from the page
 
 # --- Application ------------------------------------------------------------------------------------------------------
 
@@ -165,6 +163,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pmo.security.SecurityHeadersMiddleware",
     "pmo.compression.CompressionMiddleware",
     "pmo.middleware.ServiceUnavailableMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -286,8 +285,9 @@ UNFOLD = {
     "SITE_SYMBOL": "category",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda _: static("entities/contrast.css")],
-    "SCRIPTS": [lambda _: static("entities/keyboard.js")],
+    "COLORS": lambda _: {},  # in a stylesheet instead of in every page
+    "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/contrast.css")],
+    "SCRIPTS": [lambda _: static("entities/htmx.js"), lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
 }
 

@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 
-from pmo.auth_views import LoginView, RefreshView
+from pmo.auth_views import LoginView, LogoutView, RefreshView
 from pmo.health import health, liveness
 from pmo.metrics import metrics
 
@@ -27,6 +27,7 @@ handler400 = bad_request
 api: list[URLPattern | URLResolver] = [
     path("auth/login", LoginView.as_view(), name="login"),
     path("auth/refresh", RefreshView.as_view(), name="refresh"),
+    path("auth/logout", LogoutView.as_view(), name="logout"),
     path("", include("entities.api.urls")),
 ]
 

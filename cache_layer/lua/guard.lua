@@ -1,4 +1,5 @@
--- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left.
+-- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left, or
+-- what this one got as a replica: the replication id is another one since it became the primary.
 -- Holds stay: they only keep readers away, and after a FLUSHDB, which takes the recorded run id too, they are alive.
 -- A schema version is trusted only while every process that connected since was of it or of one beside it: those end
 -- its values when they write.
@@ -6,9 +7,12 @@
 -- ARGV  1 schema version of this process  2... patterns of the keys to purge
 -- Gives the number of keys purged; -1 if the run id is the known one
 local own = tonumber(ARGV[1])
-local run_id = redis.call("INFO", "server"):match("run_id:(%w+)")
-local recorded = redis.call("GET", KEYS[1]) or ""
-local known, versions = recorded:match("^(%w*)(.*)$")
+local info = redis.call("INFO", "server") .. redis.call("INFO", "replication")
+if not info:find("role:master") then
+  return redis.error_reply("READONLY this is a replica: it may lack the last holds and invalidations")
+end
+local run_id = info:match("run_id:(%w+)") .. ":" .. info:match("master_replid:(%w+)")
+local known, versions = (redis.call("GET", KEYS[1]) or ""):match("^(%S*)(.*)$")
 local left, is_known = "", false
 for version in (versions == "" and " 1" or versions):gmatch("%d+") do
   if math.abs(version - own) <= 1 then

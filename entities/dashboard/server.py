@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cache_layer.clearing import scan_keys
-from cache_layer.connection import get_redis_client
+from cache_layer.connection import get_redis_client, get_writer_client
 from cache_layer.keys import value_key
-from entities.cache_report import ServerStatus, read_server_status
+from entities.cache_report import ServerStatus, read_node_status
 from entities.lookups import ENTITY, ENTITY_TYPES
 
 SCAN_STEPS = 12
@@ -43,14 +43,12 @@ class Stored(NamedTuple):
 
 def read_nodes() -> list[Node]:
     """
-    Every node; today the cache lives on one.
+    Every node that holds entries: one, or a cluster's.
 
     Raises:
-        CacheUnavailable: it did not answer.
+        CacheUnavailable: one did not answer.
     """
-    where = get_redis_client().connection_pool.connection_kwargs
-    address = where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}"
-    return [Node(address, read_server_status())]
+    return [Node(address, read_node_status(node)) for address, node in get_writer_client().nodes()]
 
 
 def look_at_stored() -> Stored:
@@ -60,20 +58,21 @@ def look_at_stored() -> Stored:
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    client = get_redis_client()
     found: set[str] = set()
     deadline = time.monotonic() + SCAN_SECONDS
-    cursor, complete = 0, False
+    left = [(node, 0) for _, node in get_redis_client().nodes()]
     for _ in range(SCAN_STEPS):
-        cursor, keys = client.scan(cursor, match="*entity:*", count=SCAN_KEYS)
-        found.update(key.decode(errors="replace") if isinstance(key, bytes) else key for key in keys)
-        complete = cursor == 0
-        if complete or time.monotonic() > deadline:
+        node, cursor = left.pop()
+        answer: Any = node.scan(cursor, match="*entity:*", count=SCAN_KEYS)
+        found.update(key.decode(errors="replace") if isinstance(key, bytes) else key for key in answer[1])
+        if answer[0]:
+            left.append((node, answer[0]))
+        if not left or time.monotonic() > deadline:
             break
     held = [key for key in found if key.startswith("{entity:") and key.endswith("}:holds")]
     before, after = value_key(ENTITY.key_glob()).split("*")
     values = sum(key.startswith(before) and key.endswith(after) for key in found)
-    return Stored(values, _count_holds(held[:MOST_HOLDS]), complete and len(held) <= MOST_HOLDS)
+    return Stored(values, _count_holds(held[:MOST_HOLDS]), not left and len(held) <= MOST_HOLDS)
 
 
 def _count_holds(keys: list[str]) -> int:

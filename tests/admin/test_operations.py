@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 
 import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
+from django.test import RequestFactory
 
 from cache_layer.origin import working_for
-from entities.models import CacheOperation
+from entities.models import CacheOperation, EntityEvent
 from entities.operations import MOST_CODES, describe_subject, recorded
+from tests.conftest import make_entity
 
 INVALIDATE = CacheOperation.Operation.INVALIDATE
 
@@ -42,15 +47,30 @@ def test_without_the_database_the_operation_goes_on_and_the_log_has_it(
     assert [vars(entry)["username"] for entry in caplog.records] == ["ada", "ada"]
 
 
-@pytest.mark.parametrize(
-    "change", ["UPDATE app.cache_operation SET username = 'eve'", "DELETE FROM app.cache_operation"]
-)
-def test_the_log_cannot_be_changed_even_in_sql(db: None, change: str) -> None:
+@pytest.mark.parametrize("table", ["app.cache_operation", "app.entity_event"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET {} = 'eve'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_the_audit_trail_cannot_be_changed_even_in_sql(db: None, table: str, change: str) -> None:
     with recorded(INVALIDATE, ["a"], username="ada"):
-        pass
-    with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
-        connection.cursor().execute(change)
+        make_entity("project")
+    column = "username" if table == "app.cache_operation" else "label"
+    with pytest.raises(DatabaseError, match=r"Cannot (update or delete|truncate)"), transaction.atomic():
+        connection.cursor().execute(change.format(table, column))
     assert CacheOperation.objects.get().username == "ada"
+    assert EntityEvent.objects.get().label == "Project"
+
+
+def test_no_page_and_no_model_permission_changes_the_audit_trail(db: None, superuser: User) -> None:
+    """Not even a superuser's: what has no page of its own has none that shows it inside either."""
+    request = RequestFactory().get("/")
+    request.user = superuser
+    assert EntityEvent not in admin.site._registry
+    assert LogEntry not in admin.site._registry
+    log = admin.site._registry[CacheOperation]
+    assert not any((log.has_add_permission(request), log.has_change_permission(request)))
+    assert not log.has_delete_permission(request)
+    assert log.get_actions(request) == {}
+    inside = {inline.model for each in admin.site._registry.values() for inline in each.inlines}
+    assert not inside & {CacheOperation, EntityEvent}
 
 
 def test_of_many_codes_the_first_are_named() -> None:

@@ -1,4 +1,4 @@
-"""Who may open what in the admin: every address of ours, for every kind of user."""
+"""Which permission opens what in the admin: every address of ours (of all others: tests/platform/test_access.py)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from entities.models import Entity, EntityEvent
@@ -105,9 +104,3 @@ def test_addresses_are_refused_to_who_lacks_the_permission_and_open_to_who_has_i
             wrong.append((name, sorted(got)))
     assert wrong == []
     assert Entity.objects.filter(code="project").exists()
-
-
-@pytest.mark.parametrize("name", NEEDS)
-def test_strangers_are_asked_to_log_in(db: None, name: str) -> None:
-    for answer in (Client().get(address(name)), Client().post(address(name))):
-        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/admin/login/")

@@ -8,16 +8,19 @@ import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
+from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from pmo.authentication import find_user, verdicts
+from pmo.models import SignIn
 from tests.api.conftest import client_of, make_user
 
 pytestmark = pytest.mark.django_db
 
 LOGIN = "/api/v1/auth/login"
 REFRESH = "/api/v1/auth/refresh"
+LOGOUT = "/api/v1/auth/logout"
 TYPES = "/api/v1/entity/types"
 PASSWORD = "correct horse battery staple"
 WRONG = {"detail": "The user name or the password is wrong.", "code": "authentication_failed"}
@@ -159,15 +162,82 @@ def test_a_name_the_admin_cannot_keep_is_just_wrong(name: str) -> None:
     assert Client().post("/admin/login/", {"username": name, "password": "x"}).status_code == 200
 
 
-def test_a_refresh_token_gives_new_tokens(ada: User) -> None:
-    refresh = log_in("ada").json()["refresh"]
-    answer = APIClient().post(REFRESH, {"refresh": refresh})
-    assert answer.status_code == 200
-    assert sorted(answer.json()) == ["expires_in", "token"]
-    assert answer["Cache-Control"] == "no-store"
+def bearing(token: str) -> APIClient:
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['token']}")
-    assert client.get(TYPES).status_code == 200
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
+
+
+def renew(refresh: str) -> Any:
+    return APIClient().post(REFRESH, {"refresh": refresh})
+
+
+def test_a_refresh_token_gives_new_tokens(ada: User) -> None:
+    first = log_in("ada").json()
+    answer = renew(first["refresh"])
+    assert answer.status_code == 200
+    assert sorted(answer.json()) == ["expires_in", "refresh", "token"]
+    assert answer["Cache-Control"] == "no-store"
+    assert bearing(answer.json()["token"]).get(TYPES).status_code == 200
+    assert bearing(first["token"]).get(TYPES).status_code == 200, "a request that is under way"
+    assert renew(answer.json()["refresh"]).status_code == 200
+
+
+def test_a_refresh_token_that_comes_twice_ends_its_login(ada: User) -> None:
+    other, stolen = log_in("ada").json(), log_in("ada").json()
+    thief = renew(stolen["refresh"]).json()
+    again = renew(stolen["refresh"])
+    assert (again.status_code, again.json()["code"]) == (401, "token_not_valid")
+    verdicts.forget()
+    assert renew(thief["refresh"]).status_code == 401
+    assert bearing(thief["token"]).get(TYPES).status_code == 401
+    assert bearing(stolen["token"]).get(TYPES).status_code == 401
+    assert bearing(other["token"]).get(TYPES).status_code == 200
+    assert renew(other["refresh"]).status_code == 200
+
+
+def test_renewing_does_not_prolong_a_login(ada: User) -> None:
+    first = log_in("ada").json()["refresh"]
+    second = renew(first).json()["refresh"]
+    assert RefreshToken(second)["exp"] == RefreshToken(first)["exp"]  # type: ignore[arg-type] # a token's text
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_logout_ends_every_token_of_its_login_and_no_other(ada: User, renewed: bool) -> None:
+    other, tokens = log_in("ada").json(), log_in("ada").json()
+    newest = renew(tokens["refresh"]).json() if renewed else tokens
+    answer = APIClient().post(LOGOUT, {"refresh": tokens["refresh"]})
+    assert (answer.status_code, answer.content) == (204, b"")
+    verdicts.forget()
+    for token in (tokens["token"], newest["token"]):
+        refused = bearing(token).get(TYPES)
+        assert (refused.status_code, refused.json()["code"]) == (401, "signed_out")
+    assert renew(newest["refresh"]).status_code == 401
+    assert bearing(other["token"]).get(TYPES).status_code == 200
+    assert APIClient().post(LOGOUT, {"refresh": tokens["refresh"]}).status_code == 204
+
+
+def test_a_logout_ends_a_token_for_writers_at_once(ada: User) -> None:
+    User.objects.update(is_superuser=True)
+    tokens = log_in("ada").json()
+    client = bearing(tokens["token"])
+    assert client.post("/api/v1/entity", {}).status_code == 400
+    APIClient().post(LOGOUT, {"refresh": tokens["refresh"]})
+    assert client.post("/api/v1/entity", {}).status_code == 401
+
+
+def test_a_logout_needs_a_refresh_token(ada: User) -> None:
+    assert APIClient().post(LOGOUT, {"refresh": log_in("ada").json()["token"]}).status_code == 401
+    assert APIClient().post(LOGOUT, {"refresh": "a.b.c"}).status_code == 401
+    assert SignIn.objects.count() == 1
+
+
+def test_logins_that_are_over_are_forgotten_and_no_token_is_kept(ada: User) -> None:
+    old = log_in("ada").json()
+    SignIn.objects.update(expires_ts=timezone.now())
+    new = log_in("ada").json()
+    kept = str(SignIn.objects.values().get())
+    assert not [token for token in (*old.values(), *new.values()) if str(token) in kept]
 
 
 @pytest.mark.parametrize("end", ["is_active", "password", "delete"])

@@ -50,7 +50,10 @@ def counted(committed_db: None, redis_client: Redis) -> Iterator[Callable[[], di
     return difference
 
 
-def test_reads_are_counted_by_where_they_came_from(counted: Callable[[], dict[str, int]]) -> None:
+def test_reads_are_counted_by_where_they_came_from(
+    counted: Callable[[], dict[str, int]], set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=2_000)
     read_entry(ENTITY, "project")
     assert counted() == {"reads:DB": 1, "fills:stored": 1}
     drop_all_copies()

@@ -10,7 +10,8 @@ from django.core.cache import caches
 from django_redis import get_redis_connection
 
 from cache_layer import connection
-from cache_layer.connection import Breaker, close_redis_client, get_redis_client, is_redis_healthy
+from cache_layer.breaker import Breaker
+from cache_layer.connection import close_redis_client, get_redis_client, is_redis_healthy
 from cache_layer.keys import holds_key
 from cache_layer.scripts import hold_keys
 

@@ -22,12 +22,6 @@ def test_looking_needs_the_permission_to_view(viewer: Client, url: str) -> None:
     assert staff_client(staff_with("only", "operate_cache")).get(url).status_code == 403
 
 
-@pytest.mark.parametrize("url", [*LOOKING, ACT])
-def test_strangers_are_asked_to_log_in(committed_db: None, url: str) -> None:
-    answer = Client().get(url)
-    assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/admin/login/")
-
-
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_who_may_only_look_can_do_nothing(viewer: Client, redis_client: Redis, operation: str) -> None:
     redis_client.set(KEY, "x")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError, OperationalError
 from redis.exceptions import RedisError
 
-from cache_layer.connection import RECONNECT_DELAY_LIMIT_SECONDS
+from cache_layer.breaker import RECONNECT_DELAY_LIMIT_SECONDS
 from cache_layer.reads import Source
 from tests.interleavings.actions import ENTRIES, Action, read, relay
 from tests.interleavings.doing import NEED_THE_ROW, Order

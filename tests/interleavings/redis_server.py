@@ -66,7 +66,7 @@ class RedisServer:
         self.client: Any = Redis(**options, protocol=2)
         for script, each in product(BY_SCRIPT, (False, True)):
             self.client.script_load(scripts.script_source(script, each=each))
-        self._run_id = self.client.info("server")["run_id"]
+        self._run_id = f"{self.client.info('server')['run_id']}:{self.client.info('replication')['master_replid']}"
         self._run_id_key = run_id_key(connection._trusted_patterns)
         self._loses_holds = loses_holds
         self.begin()

@@ -57,7 +57,7 @@ def living_world() -> Iterator[World]:
         process = current_process()
         return exchange(partial(process.runs_redis, command) if process else command, essential=essential)
 
-    def run_script(client: Any, name: str, calls: Sequence[Any]) -> Any:
+    def run_script(client: Any, name: str, calls: Sequence[Any], **_: Any) -> Any:
         process = current_process()
         if process is None or not calls:
             return run(client, name, calls)

@@ -52,9 +52,37 @@ def load_settings(*environments: dict[str, str]) -> list[str]:
     return loaded.stdout.splitlines()
 
 
-def test_production_settings_pass_djangos_deployment_checks_without_a_warning(tmp_path: Path) -> None:
-    checked = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, DATA_DIR=str(tmp_path))
+CHECK_AND_ASK = """
+import json, os, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "pmo.settings"
+django.setup()
+from django.conf import settings
+from django.core.management import call_command
+from django.test import Client
+call_command("check", deploy=True, fail_level="WARNING")
+plain = Client(headers={"Host": "pmo.example.org"}).get("/admin/")
+answer = Client(headers={"Host": "pmo.example.org", "X-Forwarded-Proto": "https"}).get("/healthz")
+foreign = Client(headers={"Host": "localhost", "X-Forwarded-Proto": "https"}).get("/admin/")
+print(json.dumps({
+    "plain": [plain.status_code, plain["Location"]],
+    "hsts": answer["Strict-Transport-Security"],
+    "foreign host": foreign.status_code,
+    "cookies": [settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE],
+    "errors shown": settings.DEBUG or settings.DEBUG_PROPAGATE_EXCEPTIONS,
+}))
+"""
+
+
+def test_production_settings_pass_djangos_deployment_checks_and_insist_on_https(tmp_path: Path) -> None:
+    checked = run("-W", "ignore", "-c", CHECK_AND_ASK, **PRODUCTION, DATA_DIR=str(tmp_path))
     assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout.splitlines()[-1]) == {
+        "plain": [301, "https://pmo.example.org/admin/"],
+        "hsts": "max-age=31536000; includeSubDomains; preload",
+        "foreign host": 400,
+        "cookies": [True, True],
+        "errors shown": False,
+    }
     assert list(tmp_path.iterdir()) == []  # production keeps nothing beside its engines
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from tests.torture.plan import FAULTS, Plan, UnknownFault, name_faults, parse_faults
+from tests.torture.plan import Plan, UnknownFault, faults_of, name_faults, parse_faults
 from tests.torture.plot import draw_lags
 from tests.torture.report import faults_help, print_failures, print_outcomes, print_per_fault, summarize
 from tests.torture.run import Outcome, run_torture
@@ -24,7 +24,7 @@ PRINTED_WIDTH = 150
 
 
 def main() -> None:
-    arguments = _parser().parse_args()
+    arguments = _arguments()
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
@@ -53,9 +53,9 @@ def main() -> None:
 
 def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
     if arguments.faults == "each":
-        chosen: Sequence[frozenset[str]] = [frozenset(), *(frozenset({name}) for name in FAULTS)]
+        chosen: Sequence[frozenset[str]] = [frozenset(), *(frozenset({name}) for name in faults_of(arguments.topology))]
     else:
-        chosen = [parse_faults(arguments.faults)]
+        chosen = [parse_faults(arguments.faults, arguments.topology)]
     plan = Plan(
         seconds=arguments.seconds,
         servers=arguments.servers,
@@ -64,6 +64,7 @@ def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
         keys=arguments.keys,
         seed=arguments.seed,
         write_policy=arguments.write_policy,
+        topology=arguments.topology,
         quiet_writes=arguments.quiet_writes,
     )
     for faults in chosen:
@@ -82,12 +83,16 @@ def _end(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _faults(text: str) -> str:
+def _arguments() -> argparse.Namespace:
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.topology != "single" and arguments.algorithm != "ours":
+        parser.error("the classic algorithm is for a single server")
     try:
-        parse_faults(text if text != "each" else "all")
+        parse_faults(arguments.faults if arguments.faults != "each" else "all", arguments.topology)
     except UnknownFault as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+        parser.error(str(error))
+    return arguments
 
 
 def _number(least: int, most: int) -> type[int]:
@@ -109,8 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=_number(1, MOST_SECONDS), default=60, help="of load, for each run")
     parser.add_argument(
-        "--faults", type=_faults, default="all", help="a comma-separated list, all, none, or each: one after the other"
+        "--faults", default="all", help="a comma-separated list, all, none, or each: one after the other"
     )
+    parser.add_argument("--topology", choices=("single", "sentinel", "cluster"), default=Plan.topology)
     parser.add_argument("--algorithm", choices=("ours", "classic", "both"), default="ours")
     parser.add_argument("--servers", type=_number(1, 16), default=Plan.servers)
     parser.add_argument("--writers", type=_number(1, 40), default=Plan.writers)

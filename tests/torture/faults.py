@@ -112,6 +112,43 @@ def drop_database_sessions(stage: Stage, rng: random.Random) -> Steps:
     return -1, f"{dropped and dropped[0]} sessions"
 
 
+def kill_primary(stage: Stage, rng: random.Random) -> Steps:
+    victim = stage.topology.primary_of(f"entity:metadata:{rng.choice(stage.plan.codes)}")
+    begun = time.monotonic()
+    victim.kill()
+    while stage.topology.is_taken_for_primary(victim):
+        yield READY_STEP_SECONDS
+    yield rng.uniform(0, 0.5)
+    victim.start()
+    return (yield from _wait_until_usable(stage, begun))
+
+
+def fail_over(stage: Stage, rng: random.Random) -> Steps:
+    begun = time.monotonic()
+    stage.topology.fail_over()
+    return (yield from _wait_until_usable(stage, begun))
+
+
+def move_slots(stage: Stage, rng: random.Random) -> Steps:
+    key = f"entity:metadata:{rng.choice(stage.plan.codes)}"
+    source = stage.topology.primary_of(key)
+    target = rng.choice([server for server in stage.topology.primaries() if server is not source])
+    finish = stage.topology.begin_move(key, target)
+    yield rng.uniform(0, 1)
+    finish()
+    return -1, ""
+
+
+def _wait_until_usable(stage: Stage, begun: float) -> Steps:
+    """Until every server says that the cache is well (how long that took, in ms, is noted) and all replicas follow."""
+    while not all(stage.has_cache(number) for number in range(len(stage.servers))):
+        yield READY_STEP_SECONDS
+    usable = time.monotonic()
+    while not stage.topology.is_whole():
+        yield READY_STEP_SECONDS
+    return -1, f"{(usable - begun) * 1000:.0f}"
+
+
 LANES: tuple[dict[str, Callable[[Stage, random.Random], Steps]], ...] = (
     {
         "kill-redis": kill_redis,
@@ -119,6 +156,9 @@ LANES: tuple[dict[str, Callable[[Stage, random.Random], Steps]], ...] = (
         "flushdb": flush_database,
         "flushall": flush_everything,
         "drop-redis": drop_redis_connections,
+        "kill-primary": kill_primary,
+        "fail-over": fail_over,
+        "move-slots": move_slots,
     },
     {"kill-servers": kill_server, "kill-writers": kill_writer, "kill-relay": kill_relay},
     {"drop-postgres": drop_database_sessions},

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.torture.plan import REDIS_LOST, WRITE_BUDGET_MS
+from tests.torture.plan import REDIS_LOST, SILENCES, WRITE_BUDGET_MS
 from tests.torture.records import SOURCES, ReadLog, Window, Write
 
 MS = 1_000_000
+DISTURBING = SILENCES | {"kill-relay", "kill-redis", "drop-redis", "drop-postgres", "move-slots"}
+"""Faults that hold up the relay."""
 EXAMPLES = 20
 BEGUN_BEFORE_MS = 100
 """How long before the silence the writer's first attempt may have begun."""
@@ -217,9 +219,7 @@ class _KeyJudge:
             lag_ms = (until - ended) / MS
             self.verdict.raw_lags.append(lag_ms)
             if not any(
-                window.touches(write.started, until)
-                for window in self.history.windows
-                if window.fault in ("kill-relay", "kill-redis", "stop-redis", "drop-redis", "drop-postgres")
+                window.touches(write.started, until) for window in self.history.windows if window.fault in DISTURBING
             ):
                 self.verdict.calm_raw_lags.append(lag_ms)
 
@@ -243,7 +243,7 @@ class _KeyJudge:
         silences = [
             min(ended, window.ended) - max(write.started, window.begun)
             for window in self.history.windows
-            if window.fault == "stop-redis"
+            if window.fault in SILENCES
         ]
         return max(silences, default=0) >= (WRITE_BUDGET_MS - BEGUN_BEFORE_MS) * MS
 

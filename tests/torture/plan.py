@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Algorithm = Literal["ours", "classic"]
+Topology = Literal["single", "sentinel", "cluster"]
 
 FAULTS = {
     "kill-servers": "SIGKILL of a web server in the middle of a write, then a new one",
@@ -25,8 +26,18 @@ FAULTS = {
 }
 """Every fault by name. The last four are kinds of writes; the others are done to running processes."""
 
-REDIS_LOST = frozenset({"kill-redis", "flushdb", "flushall"})
+TAKEOVERS = {
+    "kill-primary": "SIGKILL of a primary, started again when its replica has taken over",
+    "fail-over": "SENTINEL FAILOVER, or CLUSTER FAILOVER",
+}
+MOVES = {"move-slots": "a hot key's slot moves to another node, key by key"}
+SERVER_FAULTS = frozenset({"kill-redis", "stop-redis", "flushdb", "flushall", "drop-redis"})
+"""What is done to Redis where it is one server."""
+
+REDIS_LOST = frozenset({"kill-redis", "flushdb", "flushall", *TAKEOVERS})
 """Faults that take holds away."""
+SILENCES = frozenset({"stop-redis", *TAKEOVERS})
+"""Faults during which Redis may not answer at all."""
 
 DEFAULT_HOLD_MS = 5_000
 SHORT_HOLD_MS = 1_000
@@ -58,6 +69,7 @@ class Plan:
     seed: int = 1
     pause_ms: int = 250
     write_policy: str = "available"
+    topology: Topology = "single"
     quiet_writes: int = 40
 
     @property
@@ -71,7 +83,15 @@ class Plan:
         return [f"hot_{number}" for number in range(self.keys)]
 
 
-def parse_faults(text: str) -> frozenset[str]:
+def faults_of(topology: Topology) -> dict[str, str]:
+    """What can happen there."""
+    if topology == "single":
+        return FAULTS
+    elsewhere = {name: text for name, text in FAULTS.items() if name not in SERVER_FAULTS}
+    return TAKEOVERS | (MOVES if topology == "cluster" else {}) | elsewhere
+
+
+def parse_faults(text: str, topology: Topology = "single") -> frozenset[str]:
     """
     The faults in a comma-separated list, `all` or `none`.
 
@@ -79,10 +99,10 @@ def parse_faults(text: str) -> frozenset[str]:
         UnknownFault: with the names there are.
     """
     if text in ("all", "none"):
-        return frozenset(FAULTS if text == "all" else ())
-    chosen = frozenset(text.split(","))
-    if unknown := sorted(chosen - FAULTS.keys()):
-        raise UnknownFault(f"no fault {', '.join(unknown)}; there are: {', '.join(FAULTS)}, all, none")
+        return frozenset(faults_of(topology) if text == "all" else ())
+    chosen, possible = frozenset(text.split(",")), faults_of(topology)
+    if unknown := sorted(chosen - possible.keys()):
+        raise UnknownFault(f"no fault {', '.join(unknown)}; there are: {', '.join(possible)}, all, none")
     return chosen
 
 
@@ -90,4 +110,4 @@ def name_faults(faults: Collection[str]) -> str:
     """The list that `parse_faults` takes."""
     if set(faults) == FAULTS.keys():
         return "all"
-    return ",".join(name for name in FAULTS if name in faults) or "none"
+    return ",".join(name for name in TAKEOVERS | MOVES | FAULTS if name in faults) or "none"

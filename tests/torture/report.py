@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cache_layer.options import Options
-from tests.torture.plan import FAULTS, Plan, name_faults
+from tests.torture.plan import FAULTS, MOVES, TAKEOVERS, Plan, name_faults
 from tests.torture.run import Outcome, median, quantile
 
 MILLION = 1_000_000
@@ -31,6 +31,7 @@ def summarize(outcome: Outcome) -> dict[str, Any]:
         "writes": dict(verdict.outcomes),
         "kinds_of_writes": dict(verdict.kinds),
         "faults": dict(Counter(window.fault for window in outcome.windows)),
+        "usable_again_ms": _shares([float(window.note) for window in outcome.windows if window.fault in TAKEOVERS]),
         "stale": verdict.stale,
         "stale_per_million": round(verdict.stale * MILLION / max(1, verdict.reads)),
         "stale_ms": _shares(verdict.stale_ms),
@@ -124,6 +125,7 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
         ("writes", [_counts(each["writes"]) for each in found]),
         ("  of kinds", [_counts(each["kinds_of_writes"]) for each in found]),
         ("faults", [_counts(each["faults"]) for each in found]),
+        ("  usable again after", [_distribution(each["usable_again_ms"]) for each in found]),
         ("stale reads", [f"{each['stale']:,} ({each['stale_per_million']:,} per million)" for each in found]),
         ("  by", [_distribution(each["stale_ms"]) for each in found]),
         ("  Redis silent for the write budget", [f"{each['announced']:,}" for each in found]),
@@ -180,4 +182,4 @@ def _number(value: float) -> float | None:
 
 def faults_help() -> str:
     """One line for each fault."""
-    return "\n".join(f"  {name:<14} {text}" for name, text in FAULTS.items())
+    return "\n".join(f"  {name:<14} {text}" for name, text in (FAULTS | TAKEOVERS | MOVES).items())

@@ -10,9 +10,7 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -31,6 +29,7 @@ from pmo.engines.valkey import running_valkey
 from pmo.listener import Listener
 from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
+from tests.topologies import find_port, running_cluster, running_sentinels
 from tests.torture import readers, writer_orders
 from tests.torture.plan import Plan
 
@@ -38,8 +37,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 45
 CHECK_SECONDS = 0.02
-PORTS = (20_000, 30_000)
-"""Below those the kernel gives to clients: none of theirs may take the port of a server that is down."""
+NOTICED_MS = 4_500
+"""How long a primary is silent before its replica may take over: more than `min-replicas-max-lag` and a second."""
 READ_ON_NS = 500_000_000
 """How long reads go on when no more writes begin."""
 QUIET_CODE = "quiet"
@@ -66,18 +65,26 @@ class Stage:
 
     def __init__(self, plan: Plan, directory: Path, stack: contextlib.ExitStack) -> None:
         self.plan, self.directory, self._stack = plan, directory, stack
-        self.redis_port = find_port()
         self.ports = [find_port() for _ in range(plan.servers)]
         endpoints = stack.enter_context(running_engines(directory / "postgres", engines=["postgres"], durable=False))
         self.database_url = endpoints.database_url
-        self._valkey = stack.enter_context(contextlib.ExitStack())
-        self.valkey = self._start_valkey()
+        self.redis: Any
+        if plan.topology == "single":
+            self.redis_port = find_port()
+            self._valkey = stack.enter_context(contextlib.ExitStack())
+            self.valkey = self._start_valkey()
+            stack.callback(_wake, self)
+            self.redis_url = f"redis://127.0.0.1:{self.redis_port}/0"
+            self.redis = Redis(port=self.redis_port, socket_timeout=10)
+        else:
+            running = {"sentinel": running_sentinels, "cluster": running_cluster}[plan.topology]
+            self.topology: Any = stack.enter_context(running(directory, NOTICED_MS))
+            self.redis_url, self.redis = self.topology.url, self.topology.client()
+        stack.callback(self.redis.close)
         self.settings = "pmo.settings" if plan.algorithm == "ours" else "tests.torture.classic_settings"
         self.environment = self._environment()
         prepared = self.manage(sys.executable, "-m", "tests.torture.prepare", *plan.codes, QUIET_CODE)
         self.token: str = json.loads(prepared)["token"]
-        self.redis = Redis(port=self.redis_port, socket_timeout=10, decode_responses=False)
-        self._stack.callback(self.redis.close)
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
         self.servers = [self._start_server(number) for number in range(plan.servers)]
         self.relay = self._start_relay()
@@ -158,6 +165,12 @@ class Stage:
         """Whether a server can be used."""
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.ask(number, "GET", "/healthz")[0] == 200
+        return False
+
+    def has_cache(self, number: int) -> bool:
+        """Whether a server says that it can use the cache, all of it."""
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            return bool(json.loads(self.ask(number, "GET", "/health")[1])["cache"] == "ok")
         return False
 
     def is_relaying(self) -> bool:
@@ -244,8 +257,7 @@ class Stage:
             "DATA_DIR": str(self.directory),
             "SECRET_KEY": "only for this run, and for nobody outside of this machine",
             "DATABASE_URL": self.database_url,
-            "REDIS_HOST": "127.0.0.1",
-            "REDIS_PORT": str(self.redis_port),
+            "REDIS_URL": self.redis_url,
             "CACHE_HOLD_MS": str(self.plan.hold_ms),
             "CACHE_WRITE_POLICY": self.plan.write_policy,
             "CACHE_AUDIT_SECONDS": "0",  # nothing may be repaired before it is judged
@@ -258,9 +270,7 @@ class Stage:
 def prepared_stage(plan: Plan, directory: Path) -> Iterator[Stage]:
     """Start everything but the load; whatever happens, nothing is left running."""
     with contextlib.ExitStack() as stack:
-        stage = Stage(plan, directory, stack)
-        stack.callback(_wake, stage)
-        yield stage
+        yield Stage(plan, directory, stack)
 
 
 def give_orders(host: subprocess.Popen[bytes], orders: str) -> None:
@@ -274,15 +284,6 @@ def kill_group(process: subprocess.Popen[bytes] | None) -> None:
     if process is not None and process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def find_port() -> int:
-    """A free port that the kernel gives to nobody by itself."""
-    while True:
-        port = random.SystemRandom().randrange(*PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

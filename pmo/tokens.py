@@ -1,0 +1,71 @@
+"""
+What begins, renews and ends a login by the API.
+
+A refresh token is used once and gives the next. One that comes a second time was stolen, before or after its use: then
+the whole login ends, for the thief as well (RFC 9700, section 4.14.2). A login ends when its first refresh token would
+have, however often it is renewed.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
+from rest_framework_simplejwt.tokens import RefreshToken, Token
+from rest_framework_simplejwt.utils import datetime_from_epoch
+
+from pmo.models import SignIn
+
+CLAIM = "sign_in"
+
+
+def sign_in(user: User) -> RefreshToken:
+    """The first refresh token of a new login; what has expired of this user's is forgotten."""
+    SignIn.objects.filter(user=user, expires_ts__lt=timezone.now()).delete()
+    token = RefreshToken.for_user(user)
+    row = SignIn.objects.create(user=user, newest=token["jti"], expires_ts=datetime_from_epoch(token["exp"]))
+    token[CLAIM] = str(row.id)
+    return token
+
+
+def renew(text: str) -> RefreshToken:
+    """
+    The next refresh token.
+
+    Raises:
+        TokenError: it is none.
+        AuthenticationFailed: its login has ended, or does so now because it was used before; or the user is gone,
+            inactive, or has a new password.
+    """
+    token = RefreshToken(text)  # type: ignore[arg-type] # it takes the text of a token too
+    JWTAuthentication().get_user(token)
+    used = token["jti"]
+    token.set_jti()
+    token.set_iat()
+    if not SignIn.objects.filter(id=token.get(CLAIM), newest=used).update(newest=token["jti"]):
+        SignIn.objects.filter(id=token.get(CLAIM)).delete()
+        raise InvalidToken("The refresh token was used before, or its login has ended: log in again.")
+    return token
+
+
+def sign_out(text: str) -> None:
+    """
+    End the login of a refresh token, and with it all its tokens.
+
+    Raises:
+        TokenError: it is none.
+    """
+    token = RefreshToken(text)  # type: ignore[arg-type] # as above
+    SignIn.objects.filter(id=token.get(CLAIM)).delete()
+
+
+def require_sign_in(token: Token) -> None:
+    """
+    Refuse a token whose login has ended; one that the API did not give belongs to none.
+
+    Raises:
+        AuthenticationFailed: it has.
+    """
+    if CLAIM in token and not SignIn.objects.filter(id=token[CLAIM]).exists():
+        raise AuthenticationFailed("The login of this token has ended: log in again.", "signed_out")

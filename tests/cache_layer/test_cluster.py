@@ -1,0 +1,188 @@
+"""A real cluster: every entry on its node, slots that move, nodes that die and come back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+from django.core.cache import caches
+from django.db import connections
+from redis.crc import key_slot
+
+from cache_layer.audit import audit_cache
+from cache_layer.clearing import clear_entries
+from cache_layer.connection import get_redis_client, get_writer_client, is_redis_healthy
+from cache_layer.keys import holds_key
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reads import Source, read_entries
+from cache_layer.scripts import hold_keys, invalidate_keys
+from entities.dashboard.server import look_at_stored, read_nodes
+from entities.lookups import ENTITY
+from entities.models import Entity
+from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, read
+from tests.conftest import make_entity
+from tests.topologies import SHARDS, SLOTS, Cluster, running_cluster, wait_until
+
+pytestmark = pytest.mark.usefixtures("committed_db", "in_cluster")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def in_cluster(cluster: Cluster) -> Iterator[None]:
+    wait_until(cluster.is_whole)
+    with caches_at(cluster.url):
+        wait_until(is_redis_healthy)
+        empty()
+        yield
+
+
+@pytest.fixture
+def project(in_cluster: None, committed_db: None) -> Entity:
+    row = make_entity("project", label="old")
+    empty()
+    assert read().source is Source.DATABASE
+    assert read().source is Source.REDIS
+    return row
+
+
+def codes_of_every_shard() -> list[str]:
+    """Two codes for each of the first primaries."""
+    names = (f"type{number}" for number in count())
+    found: dict[int, list[str]] = {shard: [] for shard in range(SHARDS)}
+    while any(len(codes) < 2 for codes in found.values()):
+        name = next(names)
+        codes = found[key_slot(ENTITY.key(name).encode()) * SHARDS // SLOTS]
+        codes += [name] if len(codes) < 2 else []
+    return [code for codes in found.values() for code in codes]
+
+
+def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_server() -> None:
+    codes = codes_of_every_shard()
+    for code in codes:
+        make_entity(code)
+    empty()
+    for source in (Source.DATABASE, Source.REDIS):
+        drop_all_copies()
+        assert {one.source for one in read_entries(ENTITY, codes).values()} == {source}
+    Entity.objects.filter(code__in=codes).update(label="new")
+    drop_all_copies()
+    found = read_entries(ENTITY, codes).values()
+    assert {(one.source, one.document and one.document.label) for one in found} == {(Source.REDIS, "new")}
+    hold_keys([ENTITY.key(codes[0])], "somebody")
+    assert len(read_nodes()) == SHARDS
+    assert (look_at_stored().values, look_at_stored().holds) == (len(codes) - 1, 1)
+    assert audit_cache().mismatches == ()
+    assert clear_entries(ENTITY) == len(codes) - 1
+    caches["default"].set_many({"a": 1, "b": [2], "c": None})
+    assert caches["default"].get_many(["a", "b", "d"]) == {"a": 1, "b": [2]}
+
+
+def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(project: Entity, cluster: Cluster) -> None:
+    begin = cluster.primary_of(KEY)
+    end = cluster.begin_move(KEY, cluster.servers[-1])
+    with ThreadPoolExecutor(1) as other:
+        saving = other.submit(_save, project, "new")
+        for _ in range(5):
+            assert read().document is not None
+        assert not saving.done()
+        end()
+        saving.result()
+    assert label() == "new"
+    assert read().source is Source.REDIS
+    back = cluster.begin_move(KEY, begin)
+    get_redis_client().delete(KEY)
+    assert (read().source, label()) == (Source.BYPASS, "new")
+    back()
+    assert [read().source for _ in range(2)] == [Source.DATABASE, Source.REDIS]
+
+
+def test_what_a_promoted_replica_has_is_not_trusted(project: Entity, cluster: Cluster) -> None:
+    change_unseen("new")
+    cluster.take_over(cluster.replica_of(cluster.primary_of(KEY)))
+    assert (read().source, label()) == (Source.BYPASS, "new")  # others may trust its predecessor for a second
+    wait_until(lambda: read().source is Source.REDIS)
+    assert label() == "new"
+
+
+def test_holds_outlive_the_purge_of_a_promoted_replica(project: Entity, cluster: Cluster) -> None:
+    hold_keys([KEY], "a living writer")
+    primary = cluster.primary_of(KEY)
+    primary.ask("WAIT", 1, 1_000)
+    cluster.take_over(cluster.replica_of(primary))
+    assert read().source is Source.BYPASS  # it is not to be used yet
+    wait_until(is_redis_healthy)
+    assert read().source is Source.BYPASS
+    assert get_writer_client().delete(holds_key(KEY)) == 1
+
+
+def test_a_primary_that_was_replaced_and_is_back_is_not_trusted_by_connections_it_has_had(
+    project: Entity, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cluster.primary_of(KEY)
+    second = cluster.replica_of(first)
+    old = get_redis_client().get(KEY)
+    cluster.take_over(second)
+    wait_until(first.follows)
+    change_unseen("new")
+    second.ask("SET", KEY, old)
+    second.ask("WAIT", 1, 1_000)
+    cluster.take_over(first)
+    compare_always(monkeypatch)
+    assert label() == "new"
+
+
+def test_a_node_that_does_not_answer_costs_its_own_entries_alone(cluster: Cluster) -> None:
+    codes = codes_of_every_shard()
+    for code in codes:
+        make_entity(code)
+    read_entries(ENTITY, codes)
+    drop_all_copies()
+    silent = cluster.primary_of(ENTITY.key(codes[0]))
+    silent.signal(signal.SIGSTOP)
+    try:
+        found = read_entries(ENTITY, codes)
+        lost = {code for code in codes if cluster_slot(code) == cluster_slot(codes[0])}
+        assert {code for code, one in found.items() if one.source is Source.BYPASS} == lost
+        assert {one.source for code, one in found.items() if code not in lost} == {Source.REDIS}
+        assert not is_redis_healthy()
+    finally:
+        silent.signal(signal.SIGCONT)
+    wait_until(is_redis_healthy)
+
+
+def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
+    project: Entity, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare_always(monkeypatch)
+    primary = cluster.primary_of(KEY)
+    primary.ask("CONFIG", "SET", "min-replicas-to-write", 2)
+    try:
+        assert read().source is Source.BYPASS
+    finally:
+        primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+    wait_until(lambda: read().source is Source.REDIS)
+
+
+def test_scripts_that_a_node_has_lost_are_sent_again(cluster: Cluster) -> None:
+    keys = [ENTITY.key(code) for code in codes_of_every_shard()]
+    for server in cluster.servers:
+        server.ask("SCRIPT", "FLUSH")
+    assert len(invalidate_keys(keys)) == len(keys)
+
+
+def cluster_slot(code: str) -> int:
+    return key_slot(ENTITY.key(code).encode()) * SHARDS // SLOTS
+
+
+def _save(row: Entity, new_label: str) -> None:
+    row.label = new_label
+    row.save()
+    connections.close_all()

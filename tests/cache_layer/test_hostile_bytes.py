@@ -1,0 +1,230 @@
+"""What somebody else put into Redis, or Redis makes up: none of it is served, and none of it is an error."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from redis import Redis
+
+from cache_layer.keys import absent_key
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reads import Source, read_entries, read_entry
+from entities.documents import EntityDocument, decode_entities, decode_entity, encode_entities, encode_entity
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.services import get_entity_infrastructure
+from tests.admin.conftest import staff_client
+from tests.api.conftest import client_of, make_user
+from tests.conftest import make_entity
+
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "50"))
+"""Of each fuzz test; `make fuzz` tries more."""
+tried = settings(
+    max_examples=INPUTS,
+    deadline=None,
+    database=None,
+    derandomize="FUZZ_INPUTS" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def document(**fields: Any) -> dict[str, Any]:
+    return {
+        "code": "project",
+        "entity_type": "project",
+        "label": "L",
+        "label_plural": "L",
+        "icon": "Flag",
+        "child_entity_codes": [],
+        "active_flag": True,
+        "created_ts": "2025-01-15T10:30:00Z",
+        "modified_ts": "2025-01-15T10:30:00Z",
+    } | fields
+
+
+def as_ours(value: Any) -> bytes:
+    """JSON as the encoder writes it: nothing but its content is wrong."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+GIANT = b"[" * 5_000_000
+LISTS = {
+    "no JSON": b"\x28\xb5\x2f\xfd\x04\x00garbage",
+    "a giant": GIANT,
+    "one document": as_ours(document()),
+    "another schema": as_ours([document(colour="red")]),
+    "an older schema": as_ours([{"code": "project", "name": "Project"}]),
+    "one that is inactive": as_ours([document(active_flag=False)]),
+    "one twice": as_ours([document(), document()]),
+    "a label longer than the table's": as_ours([document(label="x" * 101)]),
+    "other bytes for the same": as_ours([document()]) + b" ",
+}
+VALUES = {
+    "another key's value": as_ours(document(code="task")),
+    "the list": as_ours([document()]),
+    "a giant": GIANT,
+    "a label longer than the table's": as_ours(document(label="x" * 101)),
+    "a giant label": as_ours(document(label="x" * 5_000_000)),
+    "a child longer than the table's": as_ours(document(child_entity_codes=["x" * 51])),
+    "numbers for letters": as_ours(document(label=[1])),
+    "a number with an exponent for a flag": as_ours(document()).replace(b"true", b"1e0"),
+    "a field twice": as_ours(document()).replace(b'"label":"L"', b'"label":"L","label":"M"'),
+    "half a surrogate pair": as_ours(document()).replace(b'"label":"L"', rb'"label":"\ud800"'),
+    "a time in no zone": as_ours(document(created_ts="2025-01-15T10:30:00")),
+    "a pickle": b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94\x8c\x06system\x94\x93\x94.",
+}
+
+
+@pytest.fixture
+def project(committed_db: None) -> None:
+    make_entity("task")
+    make_entity("project", label="Project")
+
+
+@pytest.mark.parametrize("payload", VALUES.values(), ids=VALUES.keys())
+def test_hostile_values_are_not_served_alone_or_among_others(
+    project: None, redis_client: Redis, payload: bytes
+) -> None:
+    redis_client.set("entity:metadata:project", payload)
+    assert read_entries(ENTITY, ["task", "project"])["project"].document.label == "Project"  # type: ignore[union-attr]
+    drop_all_copies()
+    redis_client.set("entity:metadata:project", payload)
+    assert read_entry(ENTITY, "project").document.label == "Project"  # type: ignore[union-attr]
+    assert json.loads(redis_client.get("entity:metadata:project"))["label"] == "Project"
+
+
+@pytest.mark.parametrize("payload", LISTS.values(), ids=LISTS.keys())
+def test_hostile_lists_are_not_served(project: None, redis_client: Redis, payload: bytes) -> None:
+    redis_client.set("entity:types", payload)
+    read = read_entry(ENTITY_TYPES, "")
+    assert (read.source, [each.label for each in read.document or ()]) == (Source.DATABASE, ["Project", "Task"])
+    assert len(json.loads(redis_client.get("entity:types"))) == 2
+
+
+@pytest.mark.parametrize("kind", ["hash", "list", "set"])
+def test_a_list_of_another_type_is_replaced(project: None, redis_client: Redis, kind: str) -> None:
+    {
+        "hash": lambda: redis_client.hset("entity:types", "a", "b"),
+        "list": lambda: redis_client.rpush("entity:types", "a"),
+        "set": lambda: redis_client.sadd("entity:types", "a"),
+    }[kind]()
+    assert len(read_entry(ENTITY_TYPES, "").document or ()) == 2
+    assert redis_client.type("entity:types") == b"string"
+
+
+def test_an_answer_for_another_key_is_not_served(project: None, redis_client: Redis) -> None:
+    """A Redis, or something between, that mixes up two answers."""
+    for code in ("task", "project"):
+        read_entry(ENTITY, code)
+    task, project_ = redis_client.mget("entity:metadata:task", "entity:metadata:project")
+    redis_client.mset({"entity:metadata:task": project_, "entity:metadata:project": task})
+    drop_all_copies()
+    found = get_entity_infrastructure().get_entities(["task", "project"])
+    assert {code: each.label for code, each in found.items()} == {"task": "Task", "project": "Project"}
+
+
+HOSTILE_CODES = [
+    "*",
+    "project*",
+    "project\nDEL entity:types",
+    "project\r\n",
+    "{entity:metadata:project}:holds",
+    "../types",
+    "project:x",
+    "PROJECT",
+    "pr\u0000ject",
+    "\u0440roject",
+    "\uff50roject",
+    "project ",
+    "a" * 51,
+    "",
+]
+
+
+@pytest.mark.parametrize("code", HOSTILE_CODES)
+def test_a_hostile_code_reaches_no_engine(
+    code: str, commands: list[str], db: None, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    with django_assert_num_queries(0):
+        assert get_entity_infrastructure().get_entity(code) is None
+        assert get_entity_infrastructure().get_entity(code, include_inactive=True) is None
+        assert get_entity_infrastructure().get_entities([code]) == {}
+    assert commands == []
+
+
+def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_break_nothing(
+    committed_db: None, redis_client: Redis
+) -> None:
+    make_entity("project")
+    client = staff_client(make_user("root", is_staff=True, is_superuser=True))
+    assert client.get("/admin/cache/").status_code == 200
+    for key in redis_client.keys("*"):
+        if b"run_id" not in key:
+            redis_client.set(key, b"\x80\x04\x95 a pickle, for example")
+    redis_client.set(absent_key("entity:metadata:nothing"), GIANT)
+    assert client.get("/admin/cache/").status_code == 200, "the session is in the database too"
+    assert client_of(make_user()).get("/api/v1/entity/type/project").status_code == 200
+    assert client_of(make_user("other")).get("/api/v1/entity/type/nothing").status_code == 404
+    stranger = Client()
+    stranger.cookies["sessionid"] = "x" * 32
+    redis_client.set(":1:sessions:django.contrib.sessions.cached_db" + "x" * 32, b'{"_auth_user_id":"1"}')
+    redis_client.set("sessions:1:django.contrib.sessions.cached_db" + "x" * 32, b'{"_auth_user_id":"1"}')
+    assert stranger.get("/admin/").status_code == 302
+
+
+texts = st.text(max_size=120)
+documents = st.builds(
+    EntityDocument,
+    code=st.text(max_size=60),
+    entity_type=texts,
+    label=texts,
+    label_plural=texts,
+    icon=texts,
+    child_entity_codes=st.lists(texts, max_size=3).map(tuple),
+    active_flag=st.booleans(),
+    created_ts=st.datetimes(timezones=st.timezones()),
+    modified_ts=st.datetimes(timezones=st.timezones()),
+)
+
+
+def mutations(payload: bytes) -> st.SearchStrategy[bytes]:
+    """The same bytes, with a few of them others, fewer or more."""
+    places = st.integers(0, len(payload))
+    return st.tuples(places, places, st.binary(max_size=8)).map(
+        lambda cut: payload[: min(cut[:2])] + cut[2] + payload[max(cut[:2]) :]
+    )
+
+
+@given(payload=st.binary() | documents.map(encode_entity) | mutations(as_ours(document())))
+@example(payload=as_ours(document()))
+@tried
+def test_whatever_is_decoded_is_an_active_document_of_its_code_in_our_bytes(payload: bytes) -> None:
+    try:
+        decoded = decode_entity("project", payload)
+    except ValueError:
+        return
+    assert (decoded.code, decoded.active_flag, encode_entity(decoded)) == ("project", True, payload)
+    assert max(len(decoded.label), len(decoded.label_plural)) <= 100
+
+
+@given(
+    payload=st.binary()
+    | st.lists(documents, max_size=4).map(encode_entities)
+    | mutations(as_ours([document(), document(code="task")]))
+)
+@example(payload=as_ours([document(), document(code="task")]))
+@tried
+def test_whatever_list_is_decoded_is_of_active_documents_each_once_in_our_bytes(payload: bytes) -> None:
+    try:
+        decoded = decode_entities("", payload)
+    except ValueError:
+        return
+    assert all(each.active_flag for each in decoded)
+    assert len({each.code for each in decoded}) == len(decoded)
+    assert encode_entities(decoded) == payload

@@ -1,0 +1,71 @@
+"""A real primary with replicas and sentinels: failovers are followed, and nothing old comes back with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cache_layer.connection import get_redis_client, get_writer_client
+from cache_layer.errors import CacheUnavailable
+from cache_layer.reads import Source
+from entities.dashboard.server import read_nodes
+from entities.models import Entity
+from pmo.engines.valkey import HOST
+from tests.cache_layer.topology import caches_at, change_unseen, compare_always, empty, label, read
+from tests.conftest import make_entity
+from tests.topologies import Sentinels, running_sentinels, wait_until
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+@pytest.fixture(scope="module")
+def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
+    with running_sentinels(tmp_path_factory.mktemp("sentinels")) as sentinels:
+        yield sentinels
+
+
+@pytest.fixture
+def project(sentinels: Sentinels, committed_db: None) -> Iterator[Entity]:
+    with caches_at(sentinels.url):
+        row = make_entity("project", label="old")
+        empty()
+        assert read().source is Source.DATABASE
+        assert read().source is Source.REDIS
+        yield row
+
+
+def test_a_failover_is_followed_and_what_the_new_primary_has_is_not_trusted(
+    project: Entity, sentinels: Sentinels
+) -> None:
+    [(before, client)] = get_writer_client().nodes()
+    change_unseen("new")
+    sentinels.fail_over()
+    wait_until(lambda: read().source is Source.REDIS and client.nodes()[0][0] != before)
+    assert label() == "new"
+    assert read_nodes()[0].address == f"{HOST}:{sentinels.primary().port}"
+    project.label = "newer"
+    project.save()
+    assert (label(), read().source) == ("newer", Source.REDIS)
+
+
+def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
+    project: Entity, sentinels: Sentinels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare_always(monkeypatch)
+    primary = sentinels.primary()
+    primary.ask("CONFIG", "SET", "min-replicas-to-write", 3)
+    try:
+        assert read().source is Source.BYPASS
+    finally:
+        primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+    wait_until(lambda: read().source is Source.REDIS)
+
+
+def test_a_replica_is_not_asked_even_where_the_url_names_it(sentinels: Sentinels) -> None:
+    replica = next(server for server in sentinels.servers if not server.is_primary())
+    with caches_at(f"redis://{HOST}:{replica.port}/0"):
+        with pytest.raises(CacheUnavailable, match="replica"):
+            get_redis_client().get("entity:metadata:project")
+        make_entity("project", label="new")
+        assert (read().source, label()) == (Source.BYPASS, "new")

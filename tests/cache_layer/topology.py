@@ -1,0 +1,68 @@
+"""What tests of clusters and of Sentinel have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.test import override_settings
+
+from cache_layer import failover
+from cache_layer.connection import get_writer_client
+from cache_layer.local_store import drop_all_copies
+from cache_layer.location import cache_location
+from cache_layer.options import get_options
+from cache_layer.reads import Read, read_entry
+from entities.lookups import ENTITY
+from tests.cache_layer.conftest import reconnect
+
+KEY = ENTITY.key("project")
+
+
+@contextmanager
+def caches_at(url: str) -> Iterator[None]:
+    """Every cache of this process is where the URL says, while the block runs."""
+    location = cache_location(url, None, get_options())
+    own = ("SERIALIZER", "IGNORE_EXCEPTIONS")
+    caches = {
+        alias: cache | location | {"OPTIONS": location["OPTIONS"] | {name: cache["OPTIONS"][name] for name in own}}
+        for alias, cache in settings.CACHES.items()
+    }
+    with override_settings(CACHES=caches):
+        reconnect()
+        try:
+            yield
+        finally:
+            reconnect()
+
+
+def empty() -> None:
+    """Remove every key."""
+    for _, node in get_writer_client().nodes():
+        node.flushdb()
+
+
+def read(code: str = "project") -> Read[Any]:
+    """As a process does that has no copy in its memory."""
+    drop_all_copies()
+    return read_entry(ENTITY, code)
+
+
+def label(code: str = "project") -> str:
+    document = read(code).document
+    assert document is not None
+    return document.label
+
+
+def change_unseen(new_label: str) -> None:
+    """By SQL, with no relay to tell the cache: as if the invalidation had been lost on its way to the replica."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE app.entity SET label = %s WHERE code = 'project'", [new_label])
+
+
+def compare_always(monkeypatch: Any) -> None:
+    """Have each command compare the server first, as the first one of a second does."""
+    monkeypatch.setattr(failover, "TRUSTED_SECONDS", 0.0)

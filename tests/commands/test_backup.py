@@ -1,0 +1,167 @@
+"""`backup_entities` and `restore_entities`: what was is again, for readers too, or nothing has changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+from django.db import connection
+from redis import Redis
+
+from cache_layer import writes
+from entities.admin.transfer.rows import COLUMNS, EntityResource
+from entities.changes import change_entity, purge_entity
+from entities.models import Entity, EntityEvent
+from entities.services import get_entity_infrastructure
+from tests.commands.conftest import run
+from tests.conftest import make_entity
+from tests.platform.running import permissions_of
+
+service = get_entity_infrastructure()
+
+
+@pytest.fixture(autouse=True)
+def _types(committed_db: None, set_options: Any) -> None:
+    set_options(local_lease_ms=1)
+    make_entity("task", label="Tâsk “1”", display_order=-3)
+    make_entity("wiki", active_flag=False)
+    make_entity("project", child_entity_codes=["wiki", "task"], entity_type="work", icon="Flag")
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> str:
+    run("backup_entities", str(tmp_path / "types.json"))
+    return str(tmp_path / "types.json")
+
+
+def rows() -> list[tuple[Any, ...]]:
+    return list(Entity.objects.order_by("code").values_list(*COLUMNS))
+
+
+def change_everything() -> None:
+    change_entity("project", {"label": "Venture", "child_entity_codes": ["task"]})
+    make_entity("risk", child_entity_codes=["project"])
+    make_entity("issue", child_entity_codes=["risk"])
+    change_entity("task", {"active_flag": False, "display_order": 7})
+    purge_entity("wiki")
+    service.get_all_entity()
+    for code in ("project", "task", "wiki", "risk"):
+        service.get_entity(code)
+
+
+def test_a_round_trip_brings_everything_back_and_readers_see_it(backup: str, redis_client: Redis) -> None:
+    before = rows()
+    change_everything()
+    assert run("restore_entities", backup, "--remove-others") == "1 created, 2 changed, 0 unchanged, 2 removed\n"
+    assert rows() == before
+    assert [each.code for each in service.get_all_entity()] == ["task", "project"]
+    assert service.get_entity("project").label == "Project"  # type: ignore[union-attr]
+    assert service.get_entity("risk") is None
+    assert json.loads(redis_client.get("entity:metadata:project"))["child_entity_codes"] == ["wiki", "task"]
+    assert EntityEvent.objects.filter(code="project").count() == 3, "restoring is a change like any other"
+    assert run("restore_entities", backup, "--remove-others") == "0 created, 0 changed, 3 unchanged, 0 removed\n"
+
+
+def test_what_the_file_does_not_have_is_kept_unless_told_otherwise(backup: str) -> None:
+    make_entity("risk", child_entity_codes=["project"])
+    said = run("restore_entities", backup)
+    assert said == "0 created, 0 changed, 3 unchanged, 1 kept though not in the file\n"
+    assert Entity.objects.filter(code="risk").exists()
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(backup: str) -> None:
+    change_everything()
+    changed = rows()
+    assert run("restore_entities", backup, "--remove-others", "--dry-run").splitlines() == [
+        "+ wiki",
+        "~ project.label: Venture -> Project",
+        "~ project.child_entity_codes: task -> wiki, task",
+        "~ task.display_order: 7 -> -3",
+        "~ task.active_flag: no -> yes",
+        "- issue",
+        "- risk",
+        "1 created, 2 changed, 0 unchanged, 2 removed (a dry run: nothing was done)",
+    ]
+    assert rows() == changed
+
+
+BAD = {
+    "": "The file is not a JSON array of objects",
+    "[]": "no column “code”",
+    '{"code": "a"}': "The file is not a JSON array of objects",
+    '[{"code": "a", "label": "A", "icon": "Flag", "colour": "red"}]': "Unknown columns: “colour”",
+    '[{"code": "risk", "label": "R", "icon": "Flag"}, {"code": "A B", "label": "A", "icon": "Flag"}]': "Row 2, code",
+    '[{"code": "risk", "label": "R", "icon": "nope"}]': "Row 1, icon: nope is not a Lucide icon.",
+    '[{"code": "risk", "label": "R", "icon": "Flag", "child_entity_codes": ["x"]}]': "Unknown entity types: x.",
+    '[{"code": "project", "child_entity_codes": ["task"]}]': "task would be removed.",
+    '[{"code": "risk", "label": "R", "icon": "Flag"}, {"code": "risk"}]': "is in row 1 already",
+    "[" * 100_000: "The file is not a JSON array of objects",
+}
+
+
+@pytest.mark.parametrize(("content", "problem"), BAD.items(), ids=range(len(BAD)))
+def test_a_bad_file_is_refused_and_changes_nothing(tmp_path: Path, content: str, problem: str) -> None:
+    file, before = tmp_path / "bad.json", rows()
+    file.write_text(content)
+    for options in ((), ("--dry-run",)):
+        with pytest.raises(CommandError) as refused:
+            run("restore_entities", str(file), "--remove-others", *options)
+        assert problem in str(refused.value)
+    assert rows() == before
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="No such file"):
+        run("restore_entities", str(tmp_path / "none.json"))
+    with pytest.raises(CommandError, match="No such file"):
+        run("backup_entities", str(tmp_path / "none" / "types.json"))
+
+
+def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is removed is removed last; if that fails, nothing was restored."""
+    change_everything()
+    changed = rows()
+    with connection.cursor() as cursor:  # a rule of another service
+        cursor.execute(
+            "CREATE FUNCTION keep_risk() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE 'no' USING ERRCODE = 'foreign_key_violation'; END $$;"
+            "CREATE TRIGGER keep_risk BEFORE DELETE ON app.entity FOR EACH ROW EXECUTE FUNCTION keep_risk()"
+        )
+    try:
+        with pytest.raises(CommandError, match="nothing was restored: try again"):
+            run("restore_entities", backup, "--remove-others")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION keep_risk() CASCADE")
+    assert rows() == changed
+    assert service.get_entity("project").label == "Venture"  # type: ignore[union-attr]
+
+
+def test_one_hold_is_for_all_of_it(backup: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_everything()
+    drains: list[int] = []
+    monkeypatch.setattr(writes, "drain", lambda: drains.append(1))
+    run("restore_entities", backup, "--remove-others")
+    assert len(drains) == 1
+
+
+def test_the_file_is_what_the_admin_exports_and_its_owners_alone(backup: str) -> None:
+    content = json.loads(Path(backup).read_text())
+    assert content == json.loads(json.dumps(EntityResource().export(Entity.objects.order_by("code")).dict))
+    assert [each["code"] for each in content] == ["project", "task", "wiki"]
+    assert permissions_of(Path(backup)) == "-rw-------"
+
+
+def test_a_backup_that_fails_leaves_the_one_before_and_nothing_beside_it(
+    backup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Path(backup).read_text()
+    make_entity("risk")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(CommandError, match="No space left"):
+        run("backup_entities", backup)
+    assert Path(backup).read_text() == before
+    assert [each.name for each in Path(backup).parent.iterdir()] == ["types.json"]

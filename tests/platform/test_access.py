@@ -1,0 +1,222 @@
+"""Who may open what: every address of the platform, asked by every kind of user; one that has no line here fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from entities.models import CacheOperation, EntityEvent
+from tests.api.conftest import PROJECT, client_of, make_user
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.django_db
+
+USERS: dict[str, Callable[[], User | None]] = {
+    "anonymous": lambda: None,
+    "reader": lambda: make_user("reader"),
+    "editor": lambda: make_user("editor", "view", "add", "change", "delete", is_staff=True),
+    "staff": lambda: make_user("staff", is_staff=True),
+    "superuser": lambda: make_user("root", is_staff=True, is_superuser=True),
+}
+EVERYONE = set(USERS)
+KNOWN = EVERYONE - {"anonymous"}
+STAFF = {"editor", "staff", "superuser"}
+EDITORS = {"editor", "superuser"}
+SUPERUSER = {"superuser"}
+NOBODY: set[str] = set()
+
+BY_TOKEN = {
+    ("POST", "/api/v1/auth/login"): EVERYONE,
+    ("POST", "/api/v1/auth/refresh"): EVERYONE,
+    ("POST", "/api/v1/auth/logout"): EVERYONE,
+    ("POST", "/api/v1/entity"): EDITORS,
+    ("GET", "/api/v1/entity/types"): KNOWN,
+    ("GET", "/api/v1/entity/type/<str:code>"): KNOWN,
+    ("DELETE", "/api/v1/entity/cache"): STAFF,
+    ("DELETE", "/api/v1/entity/cache/<str:code>"): STAFF,
+    ("PATCH", "/api/v1/entity/<str:code>"): EDITORS,
+    ("DELETE", "/api/v1/entity/<str:code>"): EDITORS,
+    ("PUT", "/api/v1/entity/<str:code>/children"): EDITORS,
+    ("GET", "/api/schema"): EVERYONE,
+    ("GET", "/api/docs"): EVERYONE,
+    ("GET", "/api/anything/else"): EVERYONE,  # that there is nothing
+    ("GET", "/health"): EVERYONE,
+    ("GET", "/healthz"): EVERYONE,
+    ("GET", "/metrics"): NOBODY,  # a user's token is not METRICS_TOKEN: tests/platform/test_metrics.py
+    ("GET", "/"): EVERYONE,  # the way to the admin
+}
+"""Who gets something else than 401 or 403, with the token of an API user."""
+BODIES: dict[str, Any] = {"/api/v1/entity": PROJECT, "/api/v1/entity/<str:code>/children": {"child_entity_codes": []}}
+
+BY_SESSION = {
+    "admin:login": EVERYONE,
+    "admin:index": STAFF,
+    "admin:search": STAFF,
+    "admin:password_change": STAFF,
+    "admin:password_change_done": STAFF,
+    "admin:autocomplete": NOBODY,  # no field of the admin is completed by it
+    "admin:jsi18n": STAFF,
+    "admin:view_on_site": STAFF,
+    "admin:app_list": STAFF,
+    "admin:anything else": STAFF,
+    "cache:dashboard": SUPERUSER,
+    "cache:figures": SUPERUSER,
+    "cache:entries": SUPERUSER,
+    "cache:entry": SUPERUSER,
+    "cache:values": SUPERUSER,
+    "cache:act": SUPERUSER,
+    "admin:entities_entity_changelist": EDITORS,
+    "admin:entities_entity_add": EDITORS,
+    "admin:entities_entity_change": EDITORS,
+    "admin:entities_entity_delete": EDITORS,
+    "admin:entities_entity_history": EDITORS,
+    "admin:entities_entity_compare": EDITORS,
+    "admin:entities_entity_restore": EDITORS,
+    "admin:entities_entity_map": EDITORS,
+    "admin:entities_entity_import": EDITORS,
+    "admin:entities_entity_process_import": EDITORS,
+    "admin:entities_entity_export": EDITORS,
+    "admin:entities_entity_switch": EDITORS,
+    "admin:entities_entity_icons": STAFF,
+    "admin:entities_entity_children": EDITORS,
+    "admin:entities_entity_preview_new": EDITORS,
+    "admin:entities_entity_preview": EDITORS,
+    "admin:entities_entity_cache": EDITORS,
+    "admin:entities_entity_cache_states": EDITORS,
+    "admin:entities_entity_operate_cache": SUPERUSER,
+    "admin:entities_cacheoperation_changelist": SUPERUSER,
+    "admin:entities_cacheoperation_add": NOBODY,
+    "admin:entities_cacheoperation_change": SUPERUSER,  # to be read
+    "admin:entities_cacheoperation_delete": NOBODY,
+    "admin:entities_cacheoperation_history": SUPERUSER,
+    "admin:auth_user_password_change": SUPERUSER,
+    **{
+        f"admin:{model}_{page}": SUPERUSER
+        for model in ("auth_user", "auth_group", "axes_accessattempt", "axes_accessfailurelog", "axes_accesslog")
+        for page in ("changelist", "add", "change", "delete", "history")
+    },
+    **{f"admin:axes_{model}_add": NOBODY for model in ("accessattempt", "accessfailurelog", "accesslog")},
+    "admin:logout": EVERYONE,  # at the end: it logs out
+}
+"""Who gets something else than 403 or the way to the login page, logged in as in a browser."""
+
+
+def addresses() -> Iterator[tuple[str, str]]:
+    """The name and the pattern of every address there is."""
+
+    def walk(resolver: URLResolver, before: str, space: str) -> Iterator[tuple[str, str]]:
+        for each in resolver.url_patterns:
+            pattern = before + str(each.pattern)
+            if isinstance(each, URLResolver):
+                yield from walk(each, pattern, each.namespace or space)
+            elif isinstance(each, URLPattern):
+                yield f"{space}:{each.name}" if each.name else f"{space}:anything else", pattern
+
+    return walk(get_resolver(), "/", "")
+
+
+def test_every_address_has_a_line_here() -> None:
+    found = list(addresses())
+    by_session = {name for name, pattern in found if pattern.startswith("/admin/")}
+    assert by_session == set(BY_SESSION)
+    by_token = {pattern.replace("^api/", "api/anything/else") for _, pattern in found if "/admin/" not in pattern}
+    assert by_token == {pattern for _, pattern in BY_TOKEN}
+
+
+@pytest.mark.parametrize("kind", USERS)
+def test_who_may_do_what_with_a_token(kind: str, set_options: Callable[..., None]) -> None:
+    set_options(local_lease_ms=1)
+    make_entity("task")
+    client = client_of(USERS[kind]())
+    wrong = []
+    for (method, pattern), allowed in BY_TOKEN.items():
+        path = pattern.replace("<str:code>", "task")
+        answer = client.generic(method, path) if method == "GET" else _send(client, method, path, BODIES.get(pattern))
+        refused = answer.status_code == (401 if kind == "anonymous" or pattern == "/metrics" else 403)
+        if pattern.startswith("/api/v1/auth/"):
+            refused = answer.status_code != 400  # it asks for what is needed, of everyone alike
+        if refused is (kind in allowed):
+            wrong.append((method, pattern, answer.status_code))
+    assert wrong == []
+
+
+def _send(client: Any, method: str, path: str, body: Any) -> Any:
+    return getattr(client, method.lower())(path, body)
+
+
+@pytest.fixture
+def urls() -> dict[str, str]:
+    """Every address of the admin, about something that exists."""
+    user, group = User.objects.create_user("somebody"), Group.objects.create(name="Editors")
+    make_entity("project")
+    rows: dict[str, Any] = {
+        "entities_entity": "project",
+        "entities_cacheoperation": CacheOperation.objects.create(operation="warm", subject="all").pk,
+        "axes_accessattempt": AccessAttempt.objects.create(username="eve", failures_since_start=1).pk,
+        "axes_accessfailurelog": AccessFailureLog.objects.create(username="eve").pk,
+        "axes_accesslog": AccessLog.objects.create(username="ada").pk,
+        "auth_user": user.pk,
+        "auth_group": group.pk,
+    }
+    arguments: dict[str, list[Any]] = {
+        "cache:entry": ["project"],
+        "admin:entities_entity_restore": ["project", EntityEvent.objects.get().pk],
+        "admin:entities_entity_operate_cache": ["project", "warm"],
+        "admin:auth_user_password_change": [user.pk],
+        "admin:view_on_site": [ContentType.objects.get_for_model(User).pk, user.pk],
+        "admin:app_list": ["entities"],
+        **{f"admin:entities_entity_{page}": ["project"] for page in ("preview", "cache", "compare")},
+        **{f"admin:{model}_{page}": [key] for model, key in rows.items() for page in ("change", "delete", "history")},
+    }
+    named = {name: reverse(name, args=arguments.get(name, [])) for name in BY_SESSION if "else" not in name}
+    return named | {"admin:anything else": "/admin/nowhere"}
+
+
+@pytest.mark.parametrize("kind", USERS)
+def test_who_may_do_what_in_the_admin(kind: str, urls: dict[str, str], set_options: Callable[..., None]) -> None:
+    set_options(local_lease_ms=1)
+    user, client = USERS[kind](), Client()
+    if user is not None:
+        client.force_login(user)
+    wrong = []
+    for name, allowed in BY_SESSION.items():
+        answers = [client.get(urls[name])]
+        if kind not in allowed or answers[0].status_code == 405:
+            answers.append(client.post(urls[name]))
+        refusals = {_is_refusal(answer, kind) for answer in answers if answer.status_code != 405}
+        if refusals != {kind not in allowed}:
+            wrong.append((name, [answer.status_code for answer in answers]))
+    assert wrong == []
+    assert User.objects.filter(username="somebody").exists()
+    assert not LogEntry.objects.exists(), "something was done by asking for it"
+
+
+def _is_refusal(answer: Any, kind: str) -> bool:
+    if kind in STAFF:
+        return bool(answer.status_code == 403)
+    return bool(answer.status_code == 302 and answer["Location"].startswith("/admin/login/?"))
+
+
+def test_no_address_of_the_admin_takes_a_post_without_a_csrf_token(urls: dict[str, str]) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user("root", is_staff=True, is_superuser=True))
+    taken = [name for name in BY_SESSION if client.post(urls[name]).status_code != 403]
+    assert taken == []
+
+
+def test_who_may_see_the_metrics_logged_in() -> None:
+    for kind, make in USERS.items():
+        user = make()
+        client = Client()
+        if user is not None:
+            client.force_login(user)
+        expected = {"anonymous": 401, "superuser": 200}.get(kind, 403)
+        assert client.get("/metrics").status_code == expected

@@ -1,0 +1,161 @@
+"""What browsers are told: policies that let no foreign script run, and headers that keep answers where they belong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+from unfold.settings import CONFIG_DEFAULTS
+
+from entities.models import Entity
+from tests.admin.conftest import staff_client
+from tests.api.conftest import client_of, make_user, without_database  # noqa: F401 - a fixture
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.django_db
+
+PAGES = [
+    "/admin/",
+    "/admin/login/",
+    "/admin/entities/entity/",
+    "/admin/entities/entity/project/change/",
+    "/admin/entities/entity/project/history/",
+    "/admin/entities/entity/map/",
+    "/admin/entities/entity/import/",
+    "/admin/entities/cacheoperation/",
+    "/admin/cache/",
+    "/admin/auth/user/add/",
+    "/admin/nowhere",
+]
+OPEN_TAG = re.compile(r"<(script|style)\b([^>]*)>")
+HANDLER = re.compile(r"<[^>]*\son[a-z]+=", re.IGNORECASE)
+
+
+@pytest.fixture
+def staff() -> Client:
+    make_entity("project")
+    return staff_client(make_user("root", is_staff=True, is_superuser=True))
+
+
+def policy_of(answer: Any) -> dict[str, set[str]]:
+    directives = [directive.split() for directive in answer["Content-Security-Policy"].split(";")]
+    return {name: set(sources) for name, *sources in directives}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_of_the_admin_run_scripts_of_this_server_alone_and_none_inline(staff: Client, page: str) -> None:
+    answer = staff.get(page)
+    assert policy_of(answer) == {
+        "default-src": {"'none'"},
+        "base-uri": {"'none'"},
+        "frame-ancestors": {"'none'"},
+        "form-action": {"'self'"},
+        "script-src": {"'self'", "'unsafe-eval'"},
+        "style-src-elem": {"'self'"},
+        "style-src-attr": {"'unsafe-inline'"},
+        "font-src": {"'self'"},
+        "img-src": {"'self'", "data:"},
+        "connect-src": {"'self'"},
+    }
+    text = answer.content.decode()
+    inline = [attributes for _, attributes in OPEN_TAG.findall(text) if " src=" not in attributes]
+    assert [each for each in inline if "application/json" not in each] == []
+    assert HANDLER.search(text) is None
+
+
+def test_the_api_documentation_runs_what_has_the_answers_own_nonce() -> None:
+    answers = [Client().get("/api/docs") for _ in range(2)]
+    nonces = [re.findall(r'nonce="([^"]+)"', answer.content.decode()) for answer in answers]
+    assert len(set(nonces[0])) == len(set(nonces[1])) == 1
+    assert set(nonces[0]) != set(nonces[1])
+    policy = policy_of(answers[0])
+    assert policy["script-src"] == policy["style-src-elem"] == {f"'nonce-{nonces[0][0]}'"}
+    assert policy["default-src"] == {"'none'"}
+    tags = OPEN_TAG.findall(answers[0].content.decode())
+    assert len(tags) == 4
+    assert all("nonce=" in attributes for _, attributes in tags)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/entity/types", "/api/nowhere", "/api/schema", "/health", "/metrics", "/", "/x"]
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_everything_else_allows_nothing(path: str, known: bool) -> None:
+    answer = client_of(make_user() if known else None).get(path)
+    nothing = {"default-src", "base-uri", "form-action", "frame-ancestors"}
+    assert policy_of(answer) == {directive: {"'none'"} for directive in nothing}
+    assert_kept_apart(answer)
+
+
+def test_pages_are_kept_apart_from_other_sites(staff: Client) -> None:
+    answer = staff.get("/admin/")
+    assert_kept_apart(answer)
+    assert answer["Permissions-Policy"].startswith("camera=(), ")
+
+
+def assert_kept_apart(answer: Any) -> None:
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in answer
+
+
+def test_the_page_without_a_database_has_a_nonce(
+    staff: Client,
+    without_database: Any,  # noqa: F811 - the fixture
+) -> None:
+    without_database()
+    answer = staff.get("/admin/")
+    [(_, attributes)] = OPEN_TAG.findall(answer.content.decode())
+    nonce = attributes.removeprefix(' nonce="').removesuffix('"')
+    assert f"'nonce-{nonce}'" in policy_of(answer)["style-src-elem"]
+
+
+def test_unfolds_colours_are_those_it_would_write_into_pages() -> None:
+    sheet = Path("entities/static/entities/colors.css").read_text()
+    expected = {
+        f"--color-{name}-{weight}": colour
+        for name, weights in CONFIG_DEFAULTS["COLORS"].items()
+        for weight, colour in weights.items()
+    }
+    assert dict(re.findall(r"(--[a-z0-9-]+): ([^;]+);", sheet)) == expected
+
+
+def test_cookies_are_for_this_site_and_the_session_not_for_scripts() -> None:
+    make_user("ada", password="correct horse", is_staff=True)
+    client = Client()
+    client.get("/admin/login/")
+    client.post("/admin/login/?next=/admin/", {"username": "ada", "password": "correct horse"})
+    session, csrf = client.cookies["sessionid"], client.cookies["csrftoken"]
+    assert (session["httponly"], session["samesite"], session["path"], session["domain"]) == (True, "Lax", "/", "")
+    assert (csrf["httponly"], csrf["samesite"]) == (True, "Lax")
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_a_login_leads_to_this_site_alone(target: str) -> None:
+    make_user("ada", password="correct horse", is_staff=True)
+    answer = Client().post(f"/admin/login/?next={target}", {"username": "ada", "password": "correct horse"})
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost:80@evil.example", ""])
+def test_another_host_is_refused(host: str) -> None:
+    assert Client(headers={"Host": host}).get("/admin/login/").status_code == 400
+    assert APIClient(headers={"Host": host}).get("/api/v1/entity/types").status_code == 400
+
+
+def test_no_line_break_gets_into_a_header(staff: Client) -> None:
+    split = "x%0d%0aSet-Cookie:%20a=b"
+    for path in (f"/admin/{split}", f"/admin/login/?next=/{split}", f"/admin/entities/entity/{split}/change/"):
+        for answer in (Client().get(path), staff.get(path)):
+            assert not [value for value in answer.headers.values() if "\n" in value or "\r" in value]
+            assert "a" not in answer.cookies
+    assert not Entity.objects.filter(code__contains="\n").exists()

@@ -1,0 +1,213 @@
+"""What a stranger can send: nothing of it tells more, takes for ever, or forges a line of the log."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import re
+import re._parser as parser  # type: ignore[import-not-found] # of the standard library, without types
+from collections.abc import Callable, Iterator
+from logging.config import DictConfigurator  # type: ignore[attr-defined] # as above
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from entities.codes import CODE_PATTERN
+from entities.models import CONTROL_CHARACTERS
+from entities.services import EntityInfrastructure
+from pmo.logs import logging_config
+from tests.admin.conftest import staff_client
+from tests.api.conftest import client_of, make_user
+from tests.conftest import make_entity
+
+LOGIN, LOGOUT, REFRESH = (f"/api/v1/auth/{name}" for name in ("login", "logout", "refresh"))
+PASSWORD = "correct horse battery staple"
+
+
+class CountedHasher(MD5PasswordHasher):
+    """A quick one that says how often it was asked."""
+
+    asked = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        CountedHasher.asked += 1
+        return str(super().encode(password, salt))
+
+
+@pytest.fixture(autouse=True)
+def _counted_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountedHasher"]
+
+
+def cost_of(name: str, password: str) -> tuple[int, int, Any]:
+    """How often a login asks for a password's hash and the database, and what it answers."""
+    CountedHasher.asked = 0
+    with CaptureQueriesContext(connection) as queries:
+        answer = APIClient().post(LOGIN, {"username": name, "password": password})
+    return CountedHasher.asked, len(queries), (answer.status_code, answer.json(), sorted(answer.headers))
+
+
+def test_a_login_costs_and_answers_the_same_whether_there_is_such_a_user_or_not(db: None) -> None:
+    make_user("ada", password=PASSWORD)
+    make_user("bea", password=PASSWORD)
+    make_user("gone", password=PASSWORD, is_active=False)
+    make_user("passwordless")
+    known = cost_of("ada", "wrong")
+    assert known[0] == 1
+    assert cost_of("nobody", "wrong") == known
+    assert cost_of("gone", PASSWORD) == known
+    assert cost_of("passwordless", "wrong") == known
+    assert cost_of("bea@example.com", "wrong") == cost_of("nobody@example.com", "wrong")
+
+
+def test_an_inactive_entity_type_is_told_from_none_only_where_it_is_asked_for(db: None) -> None:
+    make_entity("hidden", active_flag=False)
+    make_entity("project", child_entity_codes=["hidden"])
+    reader = client_of(make_user())
+    one, none = (reader.get(f"/api/v1/entity/type/{code}") for code in ("hidden", "nothing"))
+    assert (one.status_code, one.content) == (none.status_code, none.content)
+    assert sorted(one.headers) == sorted(none.headers)
+    assert reader.get("/api/v1/entity/types?codes=hidden,nothing").json() == []
+    assert reader.get("/api/v1/entity/type/project?children=true").json()["children"] == []
+
+
+@pytest.mark.parametrize("body", [b"[" * 500_000, b'{"a":' * 150_000, b'{"username":' + b"[" * 900_000])
+@pytest.mark.parametrize("path", [LOGIN, "/api/v1/entity"])
+def test_json_nested_without_end_is_refused(db: None, path: str, body: bytes) -> None:
+    root = make_user("root", is_superuser=True)
+    answer = client_of(root).generic("POST", path, body, "application/json")
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_a_body_of_more_than_a_megabyte_is_refused(db: None) -> None:
+    form = {"username": "x" * 1_100_000, "password": "x"}
+    assert APIClient().post(LOGIN, form).status_code == 413
+    urlencoded = "username=" + "x" * 1_100_000
+    answer = Client().post("/admin/login/", urlencoded, "application/x-www-form-urlencoded")
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("lookup", ["label__regex=(a*)*$", "label__iregex=(", "code__regex=(x%2Bx%2B)%2By"])
+def test_nobody_searches_by_a_pattern_of_their_own(db: None, lookup: str) -> None:
+    make_entity("project")
+    root = staff_client(make_user("root", is_staff=True, is_superuser=True))
+    for address, field in {
+        "entities/entity": "",
+        "entities/cacheoperation": "username",
+        "auth/user": "username",
+    }.items():
+        with CaptureQueriesContext(connection) as queries:
+            answer = root.get(f"/admin/{address}/?{field + '__' + lookup.split('__')[1] if field else lookup}")
+        assert answer.status_code == 400
+        assert not [query for query in queries if "~" in query["sql"]]
+
+
+def repeats(tree: Any, inside: bool = False) -> Iterator[bool]:
+    """For every repetition without end in a parsed pattern: whether it is inside another one."""
+    for operation, argument in tree:
+        name = str(operation)
+        if name in ("MAX_REPEAT", "MIN_REPEAT"):
+            _, most, body = argument
+            endless = most is parser.MAXREPEAT
+            if endless:
+                yield inside
+            yield from repeats(body, inside or endless)
+        elif name == "SUBPATTERN":
+            yield from repeats(argument[-1], inside)
+        elif name == "BRANCH":
+            for branch in argument[1]:
+                yield from repeats(branch, inside)
+        elif name in ("ASSERT", "ASSERT_NOT"):
+            yield from repeats(argument[1], inside)
+
+
+def patterns_of_ours() -> Iterator[str]:
+    """Every pattern written into a call of `re` in the project's code."""
+    for file in (path for folder in ("pmo", "entities", "cache_layer") for path in Path(folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                owner, first = node.func.value, node.args[0]
+                if isinstance(owner, ast.Name) and owner.id == "re" and isinstance(first, ast.Constant):
+                    yield str(first.value)
+
+
+def test_no_pattern_can_take_exponential_time() -> None:
+    found = [CODE_PATTERN, CONTROL_CHARACTERS, *patterns_of_ours()]
+    assert len(found) > 8
+    assert [pattern for pattern in found if any(repeats(parser.parse(pattern)))] == []
+    assert any(repeats(parser.parse(r"(a+)+$"))), "it finds one"
+
+
+FORGED = '\n{"event": "Cache cleared", "level": "info"}\r\x1b]0;owned\x07\u2028x'
+
+
+@pytest.fixture
+def formatted(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[str]]:
+    """Everything logged, as a file has it (`json`) or a terminal (`console`)."""
+    formatters = logging_config(level="INFO", file="")["formatters"]
+    caplog.set_level(logging.INFO)
+
+    def formatted(name: str) -> list[str]:
+        formatter = DictConfigurator({"version": 1}).configure_formatter(formatters[name].copy())
+        return [formatter.format(record) for record in caplog.records]
+
+    return formatted
+
+
+def test_no_input_forges_a_line_of_the_log(db: None, formatted: Callable[[str], list[str]]) -> None:
+    staff = client_of(make_user("root", is_staff=True, is_superuser=True))
+    Client(enforce_csrf_checks=True).post(f"/admin/{FORGED}")
+    Client().post("/admin/login/", {"username": f"a{FORGED}", "password": "x"})
+    APIClient().post(LOGIN, {"username": f"a{FORGED}", "password": "x"})
+    Client(headers={"Host": "evil.example\n{}"}).get("/admin/login/")
+    staff.get(f"/api/v1/entity/type/{FORGED}")
+    staff.patch("/api/v1/entity/project", {FORGED: FORGED})
+    logging.getLogger("pmo").warning("Refused", extra={"path": FORGED})
+    lines = formatted("json")
+    assert len(lines) > 5
+    assert [line for line in lines if re.search(r"[\x00-\x1f\x7f-\x9f]", line)] == []
+    assert [text for text in formatted("console") if re.search("\n{|[\r\x07]|\x1b\\]", text)] == []
+
+
+def test_no_secret_is_logged_or_told(
+    db: None, formatted: Callable[[str], list[str]], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.METRICS_TOKEN = "the token of the metrics"
+    ada = make_user("ada", password=PASSWORD, is_staff=True)
+    tokens = APIClient().post(LOGIN, {"username": "ada", "password": PASSWORD}).json()
+    APIClient().post(LOGIN, {"username": "ada", "password": "a password that is wrong"})
+    APIClient().post(REFRESH, {"refresh": tokens["refresh"] + "x"})
+    APIClient().post(LOGOUT, {"refresh": tokens["refresh"]})
+    Client().get("/metrics", headers={"Authorization": "Bearer the token of the metrics"})
+    Client().post("/admin/login/?next=/admin/", {"username": "ada", "password": PASSWORD})
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("an error that says too much")
+
+    monkeypatch.setattr(EntityInfrastructure, "read_entity", fail)
+    client = client_of(ada)
+    client.raise_request_exception = False
+    answer = client.get("/api/v1/entity/type/project")
+    assert answer.status_code == 500
+    assert b"too much" not in answer.content
+    assert b"Traceback" not in answer.content
+    ada.refresh_from_db()
+    secrets = [
+        PASSWORD,
+        "a password that is wrong",
+        tokens["token"],
+        tokens["refresh"],
+        "the token of the metrics",
+        ada.password,
+        str(settings.SECRET_KEY),
+    ]
+    logged = "\n".join(formatted("json") + formatted("console"))
+    assert "too much" in logged, "the log has the error"
+    assert [secret for secret in secrets if secret in logged] == []
