@@ -8,6 +8,7 @@ System checks: what would break the promise, said before it does.
     cache_layer.W002  the server keeps snapshots or a log of what is purged at its restart anyway
     cache_layer.W003  the server could not be asked
     cache_layer.W004  a server that others may replace goes on serving when it is cut off from its replicas
+    cache_layer.W005  the fail-safe setting has no effect under the write policy `strict`
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ def check_triggers(**_: Any) -> list[CheckMessage]:
 def check_settings(**_: Any) -> list[CheckMessage]:
     """The settings can be used; else the first read or write would fail."""
     try:
-        alias = Options.of(getattr(settings, "CACHE_LAYER", {})).cache_alias
+        options = Options.of(getattr(settings, "CACHE_LAYER", {}))
     except InvalidOptions as error:
         hint = "Correct it in the settings, or in the environment variable it is read from."
         return [Error(str(error), hint=hint, id="cache_layer.E002")]
+    alias = options.cache_alias
     if alias not in settings.CACHES:
         hint = "Add it to CACHES, with BACKEND 'cache_layer.backend.CoherentCache'."
         return [
@@ -59,6 +61,15 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if not isinstance(ttl, int) or ttl < 1:
         hint = "Set it to whole seconds, 1 or more: the TTL bounds what nobody invalidates."
         return [Error(f"CACHES[{alias!r}]['TIMEOUT'] is {ttl!r}.", hint=hint, id="cache_layer.E003")]
+    if options.stale_seconds and not options.fail_safe_seconds:
+        hint = "Set it to 0, or the policy to `available`: strict refuses what could be old."
+        return [
+            Warning(
+                "CACHE_LAYER['stale_seconds'] has no effect under the write policy 'strict'.",
+                hint=hint,
+                id="cache_layer.W004",
+            )
+        ]
     return []
 
 
@@ -97,5 +108,5 @@ def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
         yield Warning(
             f"Redis ({address}) goes on serving when it is cut off from its replicas.",
             hint="Set `min-replicas-to-write 1` and `min-replicas-max-lag`: see docs/operations.md.",
-            id="cache_layer.W004",
+            id="cache_layer.W005",
         )

@@ -195,7 +195,8 @@ def on_connect(connection: Any) -> None:
     connection.read_response = functools.partial(_read_in_time, connection)
     connection.on_connect()
     patterns = trusted_patterns()
-    connection.send_command("EVAL", lua_source("guard"), 1, run_id_key(patterns), *patterns, check_health=False)
+    arguments = (1, run_id_key(patterns), get_options().schema_version, *patterns)
+    connection.send_command("EVAL", lua_source("guard"), *arguments, check_health=False)
     purged = connection.read_response()
     if purged >= 0:
         note_new_run(purged)
