@@ -67,7 +67,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
             Warning(
                 "CACHE_LAYER['stale_seconds'] has no effect under the write policy 'strict'.",
                 hint=hint,
-                id="cache_layer.W004",
+                id="cache_layer.W005",
             )
         ]
     return []
@@ -108,5 +108,5 @@ def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
         yield Warning(
             f"Redis ({address}) goes on serving when it is cut off from its replicas.",
             hint="Set `min-replicas-to-write 1` and `min-replicas-max-lag`: see docs/operations.md.",
-            id="cache_layer.W005",
+            id="cache_layer.W004",
         )
