@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import Any
 
 import pytest
 from django.core.cache import caches
@@ -95,6 +96,8 @@ def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(proj
         for _ in range(5):
             assert read().document is not None
         assert not saving.done()
+        client: Any = get_redis_client()
+        assert not any(breaker.failures for breaker in client.topology.breakers.values())  # the node is well
         move.end()
         saving.result()
     assert label() == "new"
