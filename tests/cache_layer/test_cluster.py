@@ -117,6 +117,7 @@ def test_what_a_slot_brings_to_a_node_that_is_new_is_not_trusted(project: Entity
     move.move_keys()
     assert get_redis_client().get(KEY) is None
     move.end()
+    assert get_redis_client().pipeline().exists(KEY).execute() == [0]  # the node that had it says where it is
     cluster.begin_move(KEY, begin).end()
 
 
