@@ -48,7 +48,7 @@ browser: ## Chromium for the browser tests: installed if it is missing, by root 
 	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(CHROMIUM); } >/dev/null \
 	|| { echo "$(NO_CHROMIUM)"; exit 1; }
 
-torture: $(VENV)/.tests ## servers under load and faults, every read judged (ARGS="--seconds 60 --faults all --algorithm both")
+torture: $(VENV)/.tests ## servers under load and faults, every read judged (ARGS="--seconds 60 --faults all --topology cluster")
 	$(BIN)/python -m tests.torture $(ARGS)
 
 outages: $(VENV)/.tests ## Redis and PostgreSQL failing in every combination; writes docs/outages.md (ARGS="--redis hanging")

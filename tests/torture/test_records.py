@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.torture.plan import FAULTS, UnknownFault, name_faults, parse_faults
+from tests.torture.plan import FAULTS, UnknownFault, faults_of, name_faults, parse_faults
 from tests.torture.plot import draw_lags
 from tests.torture.records import KILLED, ReadLog, WriteLog, find_unfinished, first_version, label_of, read_writes
 from tests.torture.run import quantile
@@ -59,3 +59,11 @@ def test_a_quantile_is_one_of_the_values() -> None:
 def test_the_drawing_says_its_figures_in_words_too() -> None:
     drawing = ElementTree.fromstring(draw_lags([0.0] * 50 + [12.5] * 48 + [80.0, 90.0]))
     assert drawing.findtext("{*}desc") == "100 changes: p50 0.0 ms, p90 12.5 ms, p99 80.0 ms, at most 90.0 ms."
+
+
+def test_what_can_happen_depends_on_how_redis_runs() -> None:
+    assert parse_faults("all", "cluster") == faults_of("cluster").keys()
+    assert parse_faults("kill-primary,raw", "sentinel") == {"kill-primary", "raw"}
+    for faults, topology in (("kill-redis", "cluster"), ("move-slots", "sentinel"), ("kill-primary", "single")):
+        with pytest.raises(UnknownFault, match=faults):
+            parse_faults(faults, topology)  # type: ignore[arg-type] # a tuple of texts
