@@ -11,8 +11,10 @@ from typing import Any
 from cache_layer.activity import note_invalidated
 from cache_layer.clearing import scan_keys
 from cache_layer.connection import get_redis_client
+from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load, registered_lookups
 from cache_layer.metrics import AUDITED_AT, AUDITED_VALUES, MISMATCHES
+from cache_layer.packing import unpack
 from cache_layer.scripts import invalidate_keys
 
 logger = logging.getLogger("cache_layer")
@@ -79,19 +81,27 @@ def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
     client = get_redis_client()
     with client.pipeline() as pipeline:
         for key in keys:
-            pipeline.get(key)
-            pipeline.pttl(key)
+            pipeline.get(value_key(key))
+            pipeline.pttl(value_key(key))
         answers = pipeline.execute(raise_on_error=False)
     committed_documents = load(lookup, [lookup.identifier(key) for key in keys])
     for key, cached, ttl_ms in zip(keys, answers[::2], answers[1::2], strict=True):
         if cached is None:
             continue
-        payload = cached if isinstance(cached, bytes) else str(cached).encode()  # the error: a key of another type
+        payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
         document = committed_documents[lookup.identifier(key)].document
         committed = lookup.encode(document) if document is not None else b""
         if payload != committed:
             age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)
             yield Mismatch(lookup.name, key, payload, committed, round(age_seconds, 3))
+
+
+def _unpacked(stored: bytes) -> bytes:
+    """The document's bytes; what can't be unpacked is none's."""
+    try:
+        return unpack(stored)
+    except ValueError:
+        return stored
 
 
 def _still_differing(lookup: Lookup[Any], suspects: list[Mismatch]) -> list[Mismatch]:

@@ -9,6 +9,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django_redis.client import DefaultClient
 
 from cache_layer.clearing import clear_entries
+from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, get_lookup
 from cache_layer.reads import read_cached, store_entry
 from cache_layer.writes import invalidate_entries
@@ -18,8 +19,9 @@ class CoherentCache(BaseCache):
     """
     A cache whose keys are identifiers and whose values are documents of `OPTIONS["LOOKUP"]`.
 
-    Values live under exactly the lookup's key, with its TTL: no prefix, no version. A `set` is refused while a writer
-    holds the key; its value is as fresh as the caller's, so programs read through `cache_layer.reads` instead.
+    Values live under exactly the lookup's key, with its TTL: no prefix and, in schema version 1, no version. A `set` is
+    refused while a writer holds the key; its value is as fresh as the caller's, so programs read through
+    `cache_layer.reads` instead.
     """
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
@@ -33,7 +35,7 @@ class CoherentCache(BaseCache):
 
     def make_key(self, key: str, version: int | None = None) -> str:
         """The key in Redis, for an identifier."""
-        return self.lookup.key(key)
+        return value_key(self.lookup.key(key))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         return self.get_many([key]).get(key, default)

@@ -7,17 +7,20 @@ System checks: what would break the promise, said before it does.
     cache_layer.W001  the server may evict holds
     cache_layer.W002  the server keeps snapshots or a log of what is purged at its restart anyway
     cache_layer.W003  the server could not be asked
+    cache_layer.W004  a server that others may replace goes on serving when it is cut off from its replicas
+    cache_layer.W005  the fail-safe setting has no effect under the write policy `strict`
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from redis.exceptions import RedisError
 
-from cache_layer.connection import get_writer_client
+from cache_layer.connection import GuardedRedis, get_writer_client
 from cache_layer.errors import InvalidOptions
 from cache_layer.lookup import registered_lookups
 from cache_layer.options import Options
@@ -42,10 +45,11 @@ def check_triggers(**_: Any) -> list[CheckMessage]:
 def check_settings(**_: Any) -> list[CheckMessage]:
     """The settings can be used; else the first read or write would fail."""
     try:
-        alias = Options.of(getattr(settings, "CACHE_LAYER", {})).cache_alias
+        options = Options.of(getattr(settings, "CACHE_LAYER", {}))
     except InvalidOptions as error:
         hint = "Correct it in the settings, or in the environment variable it is read from."
         return [Error(str(error), hint=hint, id="cache_layer.E002")]
+    alias = options.cache_alias
     if alias not in settings.CACHES:
         hint = "Add it to CACHES, with BACKEND 'cache_layer.backend.CoherentCache'."
         return [
@@ -57,40 +61,52 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if not isinstance(ttl, int) or ttl < 1:
         hint = "Set it to whole seconds, 1 or more: the TTL bounds what nobody invalidates."
         return [Error(f"CACHES[{alias!r}]['TIMEOUT'] is {ttl!r}.", hint=hint, id="cache_layer.E003")]
+    if options.stale_seconds and not options.fail_safe_seconds:
+        hint = "Set it to 0, or the policy to `available`: strict refuses what could be old."
+        return [
+            Warning(
+                "CACHE_LAYER['stale_seconds'] has no effect under the write policy 'strict'.",
+                hint=hint,
+                id="cache_layer.W005",
+            )
+        ]
     return []
 
 
 @register(Tags.caches, deploy=True)
 def check_server(**_: Any) -> list[CheckMessage]:
-    """The server keeps what it is given until it expires, and no longer than it runs."""
-    client = get_writer_client()
+    """Each server keeps what it is given until it expires, and no longer than it runs."""
     try:
-        memory: Any = client.info("memory")
-        persistence: Any = client.info("persistence")
-        snapshots: Any = client.config_get("save")
+        return [message for address, node in get_writer_client().nodes() for message in _check_node(address, node)]
     except RedisError as error:
         return [
             Warning(
                 f"Redis could not be asked how it keeps its keys: {error}",
-                hint="Check REDIS_HOST, REDIS_PORT and REDIS_PASSWORD, and that the server runs.",
+                hint="Check REDIS_HOST, REDIS_PORT, REDIS_URL and REDIS_PASSWORD, and that the server runs.",
                 id="cache_layer.W003",
             )
         ]
-    messages: list[CheckMessage] = []
+
+
+def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
+    memory: Any = node.info("memory")
+    persistence: Any = node.info("persistence")
+    configured: Any = node.config_get("save", "min-replicas-to-write")
     if memory["maxmemory_policy"] != "noeviction":
-        messages.append(
-            Warning(
-                f"Redis may evict writers' holds: its maxmemory-policy is {memory['maxmemory_policy']}.",
-                hint="Set `maxmemory-policy noeviction`, and enough memory; entries are small and expire.",
-                id="cache_layer.W001",
-            )
+        yield Warning(
+            f"Redis ({address}) may evict writers' holds: its maxmemory-policy is {memory['maxmemory_policy']}.",
+            hint="Set `maxmemory-policy noeviction`, and enough memory; entries are small and expire.",
+            id="cache_layer.W001",
         )
-    if persistence["aof_enabled"] or snapshots.get("save"):
-        messages.append(
-            Warning(
-                "Redis writes to disk what is purged when it restarts.",
-                hint='Set `save ""` and `appendonly no`: nothing that another run of the server left is trusted.',
-                id="cache_layer.W002",
-            )
+    if persistence["aof_enabled"] or configured.get("save"):
+        yield Warning(
+            f"Redis ({address}) writes to disk what is purged when it restarts.",
+            hint='Set `save ""` and `appendonly no`: nothing that another run of the server left is trusted.',
+            id="cache_layer.W002",
         )
-    return messages
+    if node.asks.get("replicated") and not int(configured.get("min-replicas-to-write") or 0):
+        yield Warning(
+            f"Redis ({address}) goes on serving when it is cut off from its replicas.",
+            hint="Set `min-replicas-to-write 1` and `min-replicas-max-lag`: see docs/operations.md.",
+            id="cache_layer.W004",
+        )

@@ -9,6 +9,7 @@ from typing import Any
 
 from cache_layer.activity import note_invalidated
 from cache_layer.connection import get_writer_client
+from cache_layer.keys import entry_key, value_key
 from cache_layer.local_store import drain, drop_copy
 from cache_layer.lookup import Lookup
 from cache_layer.scripts import BATCH_KEYS, Invalidated, invalidate_keys
@@ -42,16 +43,17 @@ def clear_entries(lookup: Lookup[Any], *, cause: str = "clear") -> int:
 
 def scan_keys(lookup: Lookup[Any], *, companions: bool = False) -> Iterator[list[str]]:
     """
-    The keys of a lookup's values, in batches.
+    The plain keys of what has a value in this schema version, in batches.
 
     Args:
-        companions: also keys that have no value but a lease (someone is filling them) or a marker (no such row).
+        companions: also keys that have no value but a lease (someone is filling them), a marker (no such row) or a
+            value of another version.
     """
-    glob = f"*{lookup.key_glob()}*" if companions else lookup.key_glob()
+    glob = f"*{lookup.key_glob()}*" if companions else value_key(lookup.key_glob())
     batch: set[str] = set()
     scans = (node.scan_iter(match=glob, count=1000) for _, node in get_writer_client().nodes())
     for raw in chain.from_iterable(scans):
-        batch.add(raw.decode(errors="surrogateescape").split("}:")[0].removeprefix("{"))
+        batch.add(entry_key(raw.decode(errors="surrogateescape")))
         if len(batch) >= BATCH_KEYS:
             yield list(batch)
             batch = set()

@@ -106,7 +106,13 @@ class GuardedPipeline(Pipeline):
         self._asks = asks
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
-        return _guarded(functools.partial(super().execute, raise_on_error), **self._asks)
+        commands, execute = self.command_stack, super().execute
+
+        def run() -> list[Any]:
+            self.command_stack = list(commands)  # a failure has emptied it
+            return execute(raise_on_error)
+
+        return _guarded(run, **self._asks)
 
 
 class GuardedRedis(Redis):
@@ -189,7 +195,8 @@ def on_connect(connection: Any) -> None:
     connection.read_response = functools.partial(_read_in_time, connection)
     connection.on_connect()
     patterns = trusted_patterns()
-    connection.send_command("EVAL", lua_source("guard"), 1, run_id_key(patterns), *patterns, check_health=False)
+    arguments = (1, run_id_key(patterns), get_options().schema_version, *patterns)
+    connection.send_command("EVAL", lua_source("guard"), *arguments, check_health=False)
     purged = connection.read_response()
     if purged >= 0:
         note_new_run(purged)

@@ -5,7 +5,8 @@ What can go wrong, by cause.
     ├── CacheUnavailable    Redis refused, did not answer in time, or would not do its work
     ├── WriteRefused        the strict write policy: readers could not be stopped from serving the old value
     ├── OutcomeUnknown      the database was lost in the middle of a commit
-    └── InvalidOptions      a setting that cannot be used
+    ├── InvalidOptions      a setting that cannot be used
+    └── UnknownTag          a tag that a lookup does not have
 """
 
 from django.core.exceptions import ImproperlyConfigured
@@ -40,3 +41,7 @@ class OutcomeUnknown(CacheLayerError, OperationalError):
 
 class InvalidOptions(CacheLayerError, ImproperlyConfigured):
     """A `CACHE_LAYER` setting is unknown or out of its range."""
+
+
+class UnknownTag(CacheLayerError, ValueError):
+    """There is no such tag; the message, for people, says which there are."""

@@ -55,7 +55,7 @@ KEY_VARIABLES = (
     *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
 )
 
-_SOURCES = ("L1", "L2", "DB", "BYPASS")
+_SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
 """A response with a longer body, to a longer request, or made of more entries is not kept."""

@@ -17,10 +17,12 @@ from cache_layer import absent
 from cache_layer.activity import note_stored
 from cache_layer.connection import get_redis_client
 from cache_layer.deadline import left_seconds
+from cache_layer.keys import value_key
 from cache_layer.local_store import Copy, keep_copy
 from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.metrics import BYPASSES, FILLS, REFRESHES, REFUSED_VALUES
 from cache_layer.options import get_options
+from cache_layer.packing import unpack
 from cache_layer.scripts import Claim, Fill, claim_fills, fill_entries, give_back_leases
 
 logger = logging.getLogger("cache_layer")
@@ -36,6 +38,7 @@ class Source(StrEnum):
     REDIS = "L2"
     DATABASE = "DB"
     BYPASS = "BYPASS"
+    STALE = "STALE"
 
 
 class Read(NamedTuple, Generic[Document]):
@@ -44,8 +47,10 @@ class Read(NamedTuple, Generic[Document]):
 
     Attributes:
         document: None if there is no such entry.
-        payload: the document's bytes, as they are in Redis; empty if there is no document.
-        source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached.
+        payload: the document's bytes, as they are in Redis or were before they were compressed; empty if there is no
+            document.
+        source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached,
+            `STALE` if it is what was last known and the database is away.
         copies: what of this process's memory it is made of; while their leases last the same answer may be given
             again. Empty if it must not be.
     """
@@ -113,15 +118,16 @@ def refresh_entries(lookup: Lookup[Document], keys: Sequence[str]) -> Reads[Docu
 
 
 def read_payloads(
-    lookup: Lookup[Document], identifiers: Iterable[str], payloads: Iterable[bytes | None], asked_ns: int
+    lookup: Lookup[Document], identifiers: Iterable[str], answers: Iterable[bytes | None], asked_ns: int
 ) -> Reads[Document]:
     """What Redis answered, where it can be decoded."""
     reads: Reads[Document] = {}
-    for identifier, payload in zip(identifiers, payloads, strict=True):
-        if payload is None:
+    for identifier, stored in zip(identifiers, answers, strict=True):
+        if stored is None:
             continue
-        document = decode(lookup, identifier, payload)
-        if document is not None:
+        found = decode(lookup, identifier, stored)
+        if found is not None:
+            document, payload = found
             reads[identifier] = _keep(lookup, identifier, document, payload, source=Source.REDIS, asked_ns=asked_ns)
     return reads
 
@@ -136,10 +142,11 @@ def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads
     }
 
 
-def decode(lookup: Lookup[Document], identifier: str, payload: bytes) -> Document | None:
-    """The document of these bytes; None, and a line in the log, if they are none."""
+def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Document, bytes] | None:
+    """The document of what is stored, and its bytes; None, and a line in the log, if there is none in it."""
     try:
-        return lookup.decode(identifier, payload)
+        payload = unpack(stored)
+        return lookup.decode(identifier, payload), payload
     except ValueError as error:
         REFUSED_VALUES.inc()
         logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": str(error)})
@@ -213,16 +220,16 @@ def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[D
 
 def get_payloads(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes | None]:
     """
-    The bytes Redis has, in one round trip; a key of another type counts as one that can't be decoded.
+    What is stored in Redis, in one round trip; a key of another type counts as one that can't be decoded.
 
     Raises:
         CacheUnavailable: Redis did not answer.
     """
     client: Any = get_redis_client()
     if len(identifiers) > 1:
-        return list(client.mget([lookup.key(identifier) for identifier in identifiers]))
+        return list(client.mget([value_key(lookup.key(identifier)) for identifier in identifiers]))
     try:
-        return [client.get(lookup.key(identifier)) for identifier in identifiers]
+        return [client.get(value_key(lookup.key(identifier))) for identifier in identifiers]
     except ResponseError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise

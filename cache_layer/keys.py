@@ -3,10 +3,16 @@ Every key this package uses in Redis.
 
 A value lives under its plain key. Its companions share its slot in a cluster through the hash tag, and begin with `{`,
 so that a scan for `entity:metadata:*` lists values only.
+
+Above version 1 of the schema a value is a companion of its plain key too, and each version has its own leases and
+absences. Holds belong to all versions. So writers of every version stop the readers of every other, and whatever finds
+the companions of version 1 finds all.
 """
 
 import hashlib
 from collections.abc import Iterable
+
+from cache_layer.options import get_options
 
 
 def run_id_key(patterns: Iterable[str]) -> str:
@@ -18,9 +24,15 @@ def run_id_key(patterns: Iterable[str]) -> str:
     return f"cache_layer:run_id:{hashlib.blake2b(repr(sorted(patterns)).encode(), digest_size=8).hexdigest()}"
 
 
-def lease_key(key: str) -> str:
+def value_key(key: str, version: int | None = None) -> str:
+    """Where the value of `key` is, in this process's version of the schema or another."""
+    version = version or get_options().schema_version
+    return key if version == 1 else f"{{{key}}}:v{version}"
+
+
+def lease_key(key: str, version: int | None = None) -> str:
     """The token of the reader that may fill `key`."""
-    return f"{{{key}}}:lease"
+    return _of_version(key, "lease", version)
 
 
 def holds_key(key: str) -> str:
@@ -40,9 +52,36 @@ RELAY_LOCK = "cache_layer_relay"
 """The name of the advisory lock that lets one relay work."""
 
 
-def absent_key(key: str) -> str:
+def absent_key(key: str, version: int | None = None) -> str:
     """A marker: the database has no row for `key`."""
-    return f"{{{key}}}:absent"
+    return _of_version(key, "absent", version)
+
+
+def known_key(key: str, version: int | None = None) -> str:
+    """The last value, for longer than the value itself: for when the database is away."""
+    return _of_version(key, "known", version)
+
+
+def further_keys(key: str) -> tuple[str, ...]:
+    """
+    What else readers may serve, or fill, and a writer ends: the last known value, then all of the versions beside ours.
+
+    The first is the last known value of our own version.
+    """
+    own = get_options().schema_version
+    versions = [version for version in (own - 1, own + 1) if version]
+    names = (value_key, lease_key, absent_key, known_key)
+    return known_key(key), *(name(key, version) for version in versions for name in names)
+
+
+def entry_key(found: str) -> str:
+    """The plain key of a key that was found in Redis: the same, or that of which it is a companion."""
+    return found.split("}:", maxsplit=1)[0].removeprefix("{")
+
+
+def _of_version(key: str, name: str, version: int | None) -> str:
+    version = version or get_options().schema_version
+    return f"{{{key}}}:{name}" if version == 1 else f"{{{key}}}:v{version}:{name}"
 
 
 def analytics_key(name: str) -> str:

@@ -53,6 +53,7 @@ class Lookup(Generic[Document]):
         encode: the document's bytes in Redis.
         decode: the document of an identifier's bytes; raises ValueError unless they are what `encode` gives today.
         columns: makes the rows named tuples of these fields instead of model instances, which take longer to make.
+        tagged: the identifiers that a tag names, asked of the primary database; raises UnknownTag.
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).
     """
 
@@ -65,6 +66,7 @@ class Lookup(Generic[Document]):
     encode: Callable[[Document], bytes]
     decode: Callable[[str, bytes], Document]
     columns: tuple[str, ...] = ()
+    tagged: Callable[[str], Iterable[str]] | None = None
     write_through: bool = True
     _before: str = field(init=False)
     _after: str = field(init=False)
@@ -75,7 +77,11 @@ class Lookup(Generic[Document]):
         object.__setattr__(self, "_after", after)
 
     def key(self, identifier: str) -> str:
-        """The key in Redis: exactly the pattern, no prefix and no version; the same for all of a single entry."""
+        """
+        The entry's key: exactly the pattern, no prefix; the same for all of a single entry.
+
+        In schema version 1 it is the value's key in Redis.
+        """
         return self._before + identifier + self._after if self.identifier_field else self._before
 
     def key_glob(self) -> str:

@@ -11,7 +11,7 @@ SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
-READS = Counter("cache_reads", "Entries read, by where they came from: L1, L2, DB, BYPASS.", ["source"])
+READS = Counter("cache_reads", "Entries read, by where they came from: L1, L2, DB, BYPASS, STALE.", ["source"])
 REPLAYS = Counter("cache_replays", "Answers that the express lane gave again, without Django.")
 ANSWER_SECONDS = Histogram(
     "cache_answer_seconds",
@@ -68,8 +68,8 @@ MISMATCHES = Counter("cache_audit_mismatches", "Values that were not what is com
 AUDITED_AT = Gauge("cache_audited_timestamp_seconds", "When the last comparison ended.", multiprocess_mode="max")
 
 KNOWN_LABELS = {
-    READS: ("L1", "L2", "DB", "BYPASS"),
-    ANSWER_SECONDS: ("L1", "L2", "DB", "BYPASS", "none"),
+    READS: ("L1", "L2", "DB", "BYPASS", "STALE"),
+    ANSWER_SECONDS: ("L1", "L2", "DB", "BYPASS", "STALE", "none"),
     FILLS: ("stored", "absent", "refused", "not_cacheable", "failed"),
     BYPASSES: ("held", "filling", "own_write", "not_cacheable", "refused", "redis"),
     INVALIDATIONS: ("admin", "api", "command", "sql", "clear", "audit", "restart"),

@@ -13,7 +13,15 @@ from django.conf import settings
 from cache_layer.errors import InvalidOptions
 
 WritePolicy = Literal["available", "strict"]
-MAY_BE_ZERO = ("local_lease_ms", "express_lane", "absent_ttl_seconds", "audit_seconds", "analytics_seconds")
+MAY_BE_ZERO = (
+    "compress_bytes",
+    "local_lease_ms",
+    "express_lane",
+    "absent_ttl_seconds",
+    "audit_seconds",
+    "analytics_seconds",
+    "stale_seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,9 @@ class Options:
 
     Attributes:
         cache_alias: the alias in `CACHES` whose connection pool is used.
+        schema_version: of the documents. Raise it by one where what they mean changes and their shape does not say so;
+            those of two consecutive versions may be served side by side.
+        compress_bytes: longer values are compressed in Redis; 0 compresses none.
         local_lease_ms: `L`, how long a copy in this process's memory may be used; 0 keeps none.
         local_entries: how many copies this process keeps at most.
         express_lane: how many responses the express lane keeps at most; 0 switches it off.
@@ -35,12 +46,16 @@ class Options:
         max_connections: connections to Redis per process.
         audit_seconds: how often the relay compares the whole cache with the database; 0 for never.
         analytics_seconds: how often a process reports what it counted; 0 for never.
+        stale_seconds: how long after its TTL the last known value of an entry, said to be stale, may be served while
+            the database is away; 0 serves none, and so does the write policy `strict`.
         write_budget_ms: how long a writer goes on trying to take its holds while Redis is silent.
         write_policy: what a writer does then: `available` commits and invalidates as soon as Redis answers, `strict`
             refuses the write.
     """
 
     cache_alias: str = "entity_metadata"
+    schema_version: int = 1
+    compress_bytes: int = 8_192
     local_lease_ms: int = 50
     local_entries: int = 10_000
     express_lane: int = 1_000
@@ -53,8 +68,14 @@ class Options:
     max_connections: int = 64
     audit_seconds: int = 300
     analytics_seconds: int = 60
+    stale_seconds: int = 0
     write_budget_ms: int = 2_000
     write_policy: WritePolicy = "available"
+
+    @property
+    def fail_safe_seconds(self) -> int:
+        """`stale_seconds`, where the write policy allows anything stale."""
+        return self.stale_seconds if self.write_policy == "available" else 0
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
@@ -81,6 +102,12 @@ class Options:
         if options.hold_ms <= 2 * options.local_lease_ms:
             raise InvalidOptions("CACHE_LAYER: hold_ms must be more than twice local_lease_ms, or holds end mid-write.")
         return options
+
+
+def known_ttl_seconds(ttl_seconds: int) -> int:
+    """How long the last known value is kept of one that lives so long; 0 if none is."""
+    stale_seconds = get_options().fail_safe_seconds
+    return ttl_seconds + stale_seconds if stale_seconds else 0
 
 
 def entry_ttl_seconds() -> int:

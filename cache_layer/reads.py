@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from cache_layer import pending
 from cache_layer.activity import count_local_hit, count_read
+from cache_layer.fail_safe import DATABASE_AWAY, is_away, note_away, note_back, read_known, was_away
 from cache_layer.fills import (
     Read,
     Reads,
@@ -35,6 +36,8 @@ __all__ = ["Read", "Source", "peek_copy", "read_cached", "read_entries", "read_e
 logger = logging.getLogger("cache_layer")
 Document = TypeVar("Document")
 
+FROM_DATABASE = (Source.DATABASE, Source.BYPASS)
+
 
 def peek_copy(lookup: Lookup[Any], identifier: str) -> Copy | None:
     """This process's copy of an entry, if this thread may use it now; asks nobody."""
@@ -50,7 +53,8 @@ def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
     """
     Read one entry: never older than the last write that returned before this call.
 
-    Without Redis it is read from the database, after at most one command's time-out.
+    Without Redis it is read from the database, after at most one command's time-out. Without the database, if
+    `stale_seconds` allows it, what comes may be what was last known; its source then is `STALE`.
     """
     copy = peek_copy(lookup, identifier)
     if copy is not None:
@@ -87,10 +91,10 @@ def read_cached(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[st
         CacheUnavailable: Redis did not answer.
     """
     found: dict[str, Document] = {}
-    for identifier, payload in zip(identifiers, get_payloads(lookup, identifiers), strict=True):
-        document = decode(lookup, identifier, payload) if payload is not None else None
-        if document is not None:
-            found[identifier] = document
+    for identifier, stored in zip(identifiers, get_payloads(lookup, identifiers), strict=True):
+        decoded = decode(lookup, identifier, stored) if stored is not None else None
+        if decoded is not None:
+            found[identifier] = decoded[0]
     return found
 
 
@@ -102,7 +106,25 @@ def store_entry(lookup: Lookup[Document], identifier: str, document: Document) -
 
 
 def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
-    """Read what is not in this process's memory. A thread that holds a key reads its own row, uncommitted."""
+    """Read what is not in this process's memory; while the database is away, what is last known, where that may be."""
+    reads = read_known(lookup, identifiers) if is_away() and _may_be_stale(lookup, identifiers) else None
+    if reads is None:
+        try:
+            reads = _read_engines(lookup, identifiers)
+            if was_away() and any(read.source in FROM_DATABASE for read in reads.values()):
+                note_back()
+        except DATABASE_AWAY:
+            reads = read_known(lookup, identifiers) if _may_be_stale(lookup, identifiers) else None
+            note_away()
+            if reads is None:
+                raise
+    for identifier, read in reads.items():
+        count_read(read.source, lookup.key(identifier) if read.document is not None else "")
+    return reads
+
+
+def _read_engines(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+    """Read from Redis, or the database. A thread that holds a key reads its own row, uncommitted."""
     ours = [identifier for identifier in identifiers if pending.is_ours(lookup.key(identifier))]
     others = [identifier for identifier in identifiers if identifier not in ours] if ours else identifiers
     reads: Reads[Document] = {}
@@ -116,10 +138,13 @@ def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Doc
     else:
         if ours:
             BYPASSES.labels("own_write").inc(len(ours))
-    reads |= read_database(lookup, ours)
-    for identifier, read in reads.items():
-        count_read(read.source, lookup.key(identifier) if read.document is not None else "")
-    return reads
+    return reads | read_database(lookup, ours)
+
+
+def _may_be_stale(lookup: Lookup[Any], identifiers: list[str]) -> bool:
+    """Not where somebody is about to write what depends on it: in a transaction, or holding one of the keys."""
+    is_open = connections[router.db_for_write(lookup.model)].in_atomic_block
+    return not is_open and not any(pending.is_ours(lookup.key(identifier)) for identifier in identifiers)
 
 
 def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:

@@ -14,6 +14,7 @@ from time import monotonic_ns
 from redis.exceptions import RedisError
 
 from cache_layer.connection import get_redis_client
+from cache_layer.keys import value_key
 from cache_layer.options import get_options
 
 LAST_PART = 10
@@ -50,7 +51,7 @@ def _ask_time_left_ms(keys: Sequence[str]) -> list[int]:
         return []
     pipeline = get_redis_client().pipeline()
     for key in keys:
-        pipeline.pttl(key)
+        pipeline.pttl(value_key(key))
     try:
         return [int(left) for left in pipeline.execute()]
     except RedisError:

@@ -14,8 +14,10 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from cache_layer.connection import get_redis_client
+from cache_layer.keys import value_key
 from cache_layer.local_store import Copy
 from cache_layer.options import get_options
+from cache_layer.packing import is_packed
 from cache_layer.refresh import is_time_to_ask
 
 BATCH_COPIES = 1_000
@@ -54,9 +56,9 @@ class Renewer:
             batch = copies[start : start + BATCH_COPIES]
             asked_ns = monotonic_ns()
             try:
-                payloads = client.mget([copy.key for copy in batch])
+                payloads = client.mget([value_key(copy.key) for copy in batch])
             except RedisError:
                 return  # the leases end
-            for copy, payload in zip(batch, payloads, strict=True):
-                if payload == copy.payload:
+            for copy, stored in zip(batch, payloads, strict=True):
+                if is_packed(stored, copy.payload):
                     copy.prolong(asked_ns)

@@ -14,8 +14,9 @@ from redis.exceptions import NoScriptError, RedisError
 from cache_layer.cluster import ClusterRedis
 from cache_layer.connection import GuardedRedis, get_redis_client, get_writer_client, lua_source
 from cache_layer.errors import CacheUnavailable
-from cache_layer.keys import absent_key, holds_key, last_holder_key, lease_key
-from cache_layer.options import get_options
+from cache_layer.keys import absent_key, further_keys, holds_key, known_key, last_holder_key, lease_key, value_key
+from cache_layer.options import get_options, known_ttl_seconds
+from cache_layer.packing import pack
 
 BATCH_KEYS = 200
 """Entries per round trip in batch operations; the server does nothing else for about a millisecond."""
@@ -90,7 +91,7 @@ def claim_fill(key: str, token: str, *, replace: bool) -> tuple[Claim, bytes | N
     Args:
         replace: look past the value: it can't be decoded, or is to be renewed.
     Returns:
-        What the reader may do, and the bytes if a value has appeared meanwhile.
+        What the reader may do, and the bytes, as they are stored, if a value has appeared meanwhile.
     """
     return claim_fills([key], token, replace=replace)[key]
 
@@ -98,7 +99,7 @@ def claim_fill(key: str, token: str, *, replace: bool) -> tuple[Claim, bytes | N
 def claim_fills(keys: Sequence[str], token: str, *, replace: bool) -> dict[str, tuple[Claim, bytes | None]]:
     """The same for several keys, all with one token; in a cluster, what is on a node that fails counts as held."""
     arguments = (token, get_options().fill_lease_ms, int(replace))
-    calls = [_Call((key, lease_key(key), holds_key(key), absent_key(key)), arguments) for key in keys]
+    calls = [_Call((value_key(key), lease_key(key), holds_key(key), absent_key(key)), arguments) for key in keys]
     answers = _run(get_redis_client(), "claim", calls, unanswered=[Claim.HELD.value])
     return {
         key: (Claim(answer[0]), answer[1] if len(answer) > 1 else None)
@@ -121,7 +122,7 @@ def fill_entry(key: str, token: str, payload: bytes, ttl_seconds: int) -> bool:
 
 def fill_entries(fills: Sequence[Fill], token: str) -> dict[str, bool]:
     """The same for several keys claimed with one token."""
-    return _fill([(key, "value" if payload else "absent", payload, ttl) for key, payload, ttl in fills], token)
+    return _fill([(key, "value" if payload else "absent", pack(payload), ttl) for key, payload, ttl in fills], token)
 
 
 def give_back_leases(keys: Sequence[str], token: str) -> None:
@@ -148,7 +149,7 @@ def hold_keys(keys: Sequence[str], holder: str) -> dict[str, bool]:
 def release_keys(releases: Sequence[Release]) -> dict[str, Released]:
     """End holds, storing the values that may be left behind."""
     calls = [
-        _Call(_with_companions(key), (holder, int(alone), payload, ttl_seconds))
+        _Call(_with_companions(key), (holder, int(alone), pack(payload), ttl_seconds, known_ttl_seconds(ttl_seconds)))
         for key, holder, alone, payload, ttl_seconds in releases
     ]
     answers = _run(get_writer_client(), "release", calls)
@@ -164,7 +165,17 @@ def invalidate_keys(keys: Iterable[str], *, unless_held: bool = False) -> dict[s
     """
     keys = list(keys)
     calls = [
-        _Call((key, lease_key(key), last_holder_key(key), absent_key(key), holds_key(key)), (int(unless_held),))
+        _Call(
+            (
+                value_key(key),
+                lease_key(key),
+                last_holder_key(key),
+                absent_key(key),
+                holds_key(key),
+                *further_keys(key),
+            ),
+            (int(unless_held),),
+        )
         for key in keys
     ]
     unanswered = Invalidated.HELD.value if unless_held else None
@@ -179,7 +190,10 @@ def report_counts(keys: Sequence[str], arguments: Sequence[Any]) -> bool:
 
 def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str, bool]:
     calls = [
-        _Call((key, lease_key(key), absent_key(key)), (token, what, payload, ttl_seconds))
+        _Call(
+            (value_key(key), lease_key(key), absent_key(key), known_key(key)),
+            (token, what, payload, ttl_seconds, known_ttl_seconds(ttl_seconds) if what == "value" else 0),
+        )
         for key, what, payload, ttl_seconds in fills
     ]
     answers = _run(get_redis_client(), "fill", calls)
@@ -187,7 +201,8 @@ def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str,
 
 
 def _with_companions(key: str) -> tuple[str, ...]:
-    return key, lease_key(key), holds_key(key), last_holder_key(key), absent_key(key)
+    companions = (lease_key(key), holds_key(key), last_holder_key(key), absent_key(key))
+    return value_key(key), *companions, *further_keys(key)
 
 
 def _run(client: GuardedRedis, name: str, calls: Sequence[_Call], *, unanswered: Any = None) -> list[Any]:

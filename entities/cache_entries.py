@@ -69,6 +69,6 @@ def describe_warmed(counts: Counter[Warmed]) -> str:
 
 
 def _warmed(source: Source, *, found: bool) -> Warmed:
-    if not found or source is Source.BYPASS:
+    if not found or source in (Source.BYPASS, Source.STALE):
         return Warmed.NOT_CACHEABLE
     return Warmed.FILLED if source is Source.DATABASE else Warmed.ALREADY_CACHED

@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 
 from cache_layer.clearing import scan_keys
 from cache_layer.connection import GuardedRedis, get_writer_client
+from cache_layer.keys import value_key
 from cache_layer.outbox import Backlog, measure_backlog
 from cache_layer.scripts import BATCH_KEYS
 from entities.lookups import ENTITY, ENTITY_TYPES
@@ -20,7 +21,7 @@ from entities.models import Entity
 
 @dataclass(frozen=True)
 class EntryStatus:
-    """One entity type's entry; `ttl_seconds` and `payload_bytes` are None where nothing is cached."""
+    """One entity type's entry; `ttl_seconds` and `payload_bytes`, as in Redis, are None where nothing is cached."""
 
     code: str
     cached: bool
@@ -94,8 +95,8 @@ def _entry_statuses(client: GuardedRedis, redis_keys: Sequence[str], names: Sequ
     for start in range(0, len(redis_keys), BATCH_KEYS):
         pipeline = client.pipeline()
         for key in redis_keys[start : start + BATCH_KEYS]:
-            pipeline.ttl(key)
-            pipeline.strlen(key)
+            pipeline.ttl(value_key(key))
+            pipeline.strlen(value_key(key))
         answers += pipeline.execute(raise_on_error=False)
     return [
         _entry_status(name, ttl, length) for name, ttl, length in zip(names, answers[::2], answers[1::2], strict=True)

@@ -11,7 +11,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from cache_layer.connection import get_redis_client
-from cache_layer.keys import absent_key, holds_key, lease_key
+from cache_layer.keys import absent_key, holds_key, lease_key, value_key
 from cache_layer.scripts import BATCH_KEYS
 from entities.lookups import ENTITY
 
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class CacheState:
-    """One entry; `ttl_seconds` and `payload_bytes` are None unless it is cached."""
+    """One entry; `ttl_seconds` and `payload_bytes`, as they are in Redis, are None unless it is cached."""
 
     kind: Kind
     ttl_seconds: int | None = None
@@ -57,8 +57,8 @@ def _read_batch(codes: list[str]) -> dict[str, CacheState]:
     pipeline = get_redis_client().pipeline()
     pipeline.time()
     for key in map(ENTITY.key, codes):
-        pipeline.pttl(key)
-        pipeline.strlen(key)
+        pipeline.pttl(value_key(key))
+        pipeline.strlen(value_key(key))
         pipeline.zrange(holds_key(key), -1, -1, withscores=True)  # the hold that lasts longest
         pipeline.exists(lease_key(key))
         pipeline.exists(absent_key(key))

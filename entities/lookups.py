@@ -12,6 +12,7 @@ from entities.documents import (
     encode_entity,
 )
 from entities.models import Entity
+from entities.tags import tagged_codes
 
 COLUMNS = (*EntityDocument.__struct_fields__, "display_order")
 
@@ -34,6 +35,7 @@ ENTITY: Lookup[EntityDocument] = Lookup(
     encode=encode_entity,
     decode=decode_entity,
     columns=COLUMNS,
+    tagged=tagged_codes,
 )
 
 ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(

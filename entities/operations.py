@@ -20,7 +20,12 @@ MOST_CODES = 100
 
 @contextmanager
 def recorded(
-    operation: CacheOperation.Operation, codes: Sequence[str] | None, *, username: str, reason: str = ""
+    operation: CacheOperation.Operation,
+    codes: Sequence[str] | None,
+    *,
+    username: str,
+    reason: str = "",
+    tag: str = "",
 ) -> Iterator[CacheOperation]:
     """
     Note in the audit log that somebody did this, also if it fails.
@@ -29,9 +34,14 @@ def recorded(
 
     Args:
         codes: on what; None for everything.
+        tag: by which they were chosen, if they were.
     """
     record = CacheOperation(
-        username=username, origin=current_origin(), operation=operation, subject=describe_subject(codes), reason=reason
+        username=username,
+        origin=current_origin(),
+        operation=operation,
+        subject=describe_subject(codes, tag),
+        reason=reason,
     )
     try:
         yield record
@@ -47,9 +57,10 @@ def recorded(
             logger.error("Audit log not written", extra=noted | {"error": str(error)})
 
 
-def describe_subject(codes: Sequence[str] | None) -> str:
-    """`project, task`; `all` for None."""
+def describe_subject(codes: Sequence[str] | None, tag: str = "") -> str:
+    """`project, task`; `all` for None; `under:project (project, task)` by tag."""
     if codes is None:
         return EVERYTHING
     more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
-    return ", ".join(codes[:MOST_CODES]) + more
+    listed = ", ".join(codes[:MOST_CODES]) + more
+    return f"{tag} ({listed})" if tag else listed

@@ -12,6 +12,7 @@ from django.db import router
 from cache_layer.clearing import clear_entries
 from cache_layer.local_store import Copy
 from cache_layer.reads import Read, Source, peek_copy, read_entries, read_entry
+from cache_layer.tags import invalidate_tag
 from cache_layer.writes import invalidate_entries
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
@@ -52,6 +53,17 @@ class EntityInfrastructure:
             CacheUnavailable: Redis did not answer: nothing is certain, try again.
         """
         return invalidate_entries([(ENTITY, code), (ENTITY_TYPES, "")])
+
+    def invalidate_tagged_entity_cache(self, tag: str) -> int:
+        """
+        Drop every entity type that a tag names (`under:project`: project and everything inside it), and the list of
+        all, from the cache; returns how many of them were there.
+
+        Raises:
+            UnknownTag: there is no such tag; nothing was dropped.
+            CacheUnavailable: Redis did not answer: nothing is certain, try again.
+        """
+        return invalidate_tag(ENTITY, tag, besides=[(ENTITY_TYPES, "")])
 
     def clear_all_entity_cache(self) -> int:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import threading
 import time
@@ -12,10 +13,13 @@ from typing import Any, NamedTuple
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import Token
 
+from cache_layer.fail_safe import DATABASE_AWAY, is_away, note_away, note_back
+from cache_layer.options import get_options
 from pmo.provenance import note_user
 from pmo.tokens import require_sign_in
 
@@ -41,6 +45,19 @@ def name_attempted(_request: HttpRequest, credentials: Mapping[str, Any] | None 
     return user.username if user is not None else typed.replace("\0", "").lower()[:ATTEMPT_NAME_LENGTH]
 
 
+def address_behind_proxy(request: HttpRequest) -> str:
+    """
+    From where a login comes, as the one proxy before us saw it: the last address of `X-Forwarded-For`.
+
+    What is before it the client may have made up. Without an address there it is the proxy's own.
+    """
+    last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(last))
+    except ValueError:
+        return str(request.META["REMOTE_ADDR"])
+
+
 class UsernameOrEmailBackend(ModelBackend):
     """Django's own, which also takes an e-mail address that only one user has."""
 
@@ -55,8 +72,9 @@ class UsernameOrEmailBackend(ModelBackend):
 
 
 class Verdict(NamedTuple):
-    """A token that was found valid."""
+    """A token that was found valid: when the database was asked, and until when it is taken for valid."""
 
+    asked: float
     until: float
     user: Any
     token: Token
@@ -69,6 +87,9 @@ class Verdicts:
     A user who is deactivated, logs out, has a new password or other permissions is treated so everywhere a second later
     at most: the user object lives, with the permissions Django keeps on it, no longer than its verdict. Invalid tokens
     are never kept.
+
+    While the database is away and the cache may serve what it last knew (`CACHE_STALE_SECONDS`), verdicts last as long
+    as that, for reads alone: nobody can be asked then. One that the database has contradicted since is forgotten.
     """
 
     LIFE_SECONDS = 1.0
@@ -88,6 +109,17 @@ class Verdicts:
         verdict = self._by_digest.get(_digest(header))
         return verdict if verdict is not None and self.clock() < verdict.until else None
 
+    def find_last(self, header: bytes) -> Verdict | None:
+        """The last verdict on this header, if it is young enough for what is known to be stale."""
+        verdict = self._by_digest.get(_digest(header))
+        seconds = get_options().fail_safe_seconds
+        return verdict if verdict is not None and self.clock() < verdict.asked + seconds else None
+
+    def drop(self, header: bytes) -> None:
+        """This token is not valid any more."""
+        with self._lock:
+            self._by_digest.pop(_digest(header), None)
+
     def keep(self, header: bytes, user: Any, token: Token, *, asked: float) -> Verdict:
         """
         Remember a valid token, in place of the one that is next to expire if there are too many.
@@ -101,7 +133,7 @@ class Verdicts:
             self._by_digest.pop(digest, None)
             while len(self._by_digest) >= self.LIMIT:
                 del self._by_digest[next(iter(self._by_digest))]
-            verdict = self._by_digest[digest] = Verdict(asked + life, user, token)
+            verdict = self._by_digest[digest] = Verdict(asked, asked + life, user, token)
         return verdict
 
     def __len__(self) -> int:
@@ -117,25 +149,54 @@ class TokenAuthentication(JWTAuthentication):
     A JWT in `Authorization: Bearer`, whose user exists, is active and has the password of when it was issued, and whose
     login has not ended.
 
-    Reads take a verdict that is up to a second old; writes ask the database.
+    Reads take a verdict that is up to a second old; writes ask the database. While it is away, reads may take the last
+    verdict of this process on a token whose signature and lifetime are right.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Token] | None:
         header = self.get_header(request)
         if header is None:
             return None
-        if request.method in ("GET", "HEAD"):
+        is_read = request.method in ("GET", "HEAD")
+        if is_read:
             verdict = verdicts.find(header)
             if verdict is not None:
                 return _trust(request, verdict)
+            if is_away() and (last := self._find_last(header)):
+                return _trust(request, last)
         asked = verdicts.clock()
-        found: tuple[Any, Token] | None = super().authenticate(request)
+        try:
+            found: tuple[Any, Token] | None = super().authenticate(request)
+        except DATABASE_AWAY:
+            last = self._find_last(header) if is_read else None
+            if last is None:
+                raise
+            note_away()
+            return _trust(request, last)
+        except AuthenticationFailed:
+            verdicts.drop(header)
+            raise
+        if found is not None:
+            note_back()
         return found and _trust(request, verdicts.keep(header, *found, asked=asked))
 
     def get_user(self, validated_token: Token) -> Any:
         user = super().get_user(validated_token)
         require_sign_in(validated_token)
         return user
+
+    def _find_last(self, header: bytes) -> Verdict | None:
+        """
+        The last verdict on a token that is still what it says.
+
+        Raises:
+            InvalidToken: it is not, or has expired.
+        """
+        raw = self.get_raw_token(header)
+        if raw is None:
+            return None
+        self.get_validated_token(raw)
+        return verdicts.find_last(header)
 
 
 def _trust(request: Request, verdict: Verdict) -> tuple[Any, Token]:

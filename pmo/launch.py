@@ -149,20 +149,31 @@ def _check_running(parts: dict[str, subprocess.Popen[bytes]]) -> None:
 def _print_links(listener: Listener, directory: Path) -> None:
     from django.conf import settings
 
-    redis, url, password = urlsplit(settings.REDIS_URL), listener.url(), password_file(directory)
+    url, password = listener.url(), password_file(directory)
     lines = {
         "API": f"{url}/api/v1/entity/types",
         "API docs": f"{url}/api/docs",
         "Admin": f"{url}/admin/",
         "Health": f"{url}/health",
         "Password": f"user {ADMIN}, first password in {password}" if password.exists() else "as you set it",
-        "Redis": f'redis-cli -h {redis.hostname} -p {redis.port} GET "entity:metadata:project"',
+        "Redis": _redis_command(settings.REDIS_URL),
         "Log": os.environ["LOG_FILE"] or "on this terminal",
     }
     console.print("\nServing. Ctrl-C stops everything.", style="bold")
     for label, value in lines.items():
         console.print(f"  {label:<9} {value}", markup=False)
     console.print()
+
+
+def _redis_command(url: str) -> str:
+    """What shows an entry to a person; behind Sentinel, who has it."""
+    from cache_layer.location import Location
+
+    location = Location.of(url)
+    host, port = location.addresses[0]
+    if location.kind == "sentinel":
+        return f"redis-cli -h {host} -p {port} SENTINEL GET-MASTER-ADDR-BY-NAME {location.path.partition('/')[0]}"
+    return f'redis-cli {"-c " if location.kind else ""}-h {host} -p {port} GET "entity:metadata:project"'
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ if PRODUCTION:
         SECURE_HSTS_SECONDS = 31_536_000
         SECURE_HSTS_INCLUDE_SUBDOMAINS = True
         SECURE_HSTS_PRELOAD = True
+        AXES_CLIENT_IP_CALLABLE = "pmo.authentication.address_behind_proxy"
         SESSION_COOKIE_SECURE = True
         CSRF_COOKIE_SECURE = True
 
@@ -104,6 +105,8 @@ if not REDIS_URL:
 REDIS_PASSWORD = env.str("REDIS_PASSWORD", default="") or None
 
 CACHE_LAYER: dict[str, Any] = {
+    "schema_version": env.int("CACHE_SCHEMA_VERSION", default=Options.schema_version),
+    "compress_bytes": env.int("CACHE_COMPRESS_BYTES", default=Options.compress_bytes),
     "local_lease_ms": env.int("CACHE_LOCAL_LEASE_MS", default=Options.local_lease_ms),
     "local_entries": env.int("CACHE_LOCAL_ENTRIES", default=Options.local_entries),
     "express_lane": env.int("CACHE_EXPRESS_LANE", default=Options.express_lane),
@@ -114,6 +117,7 @@ CACHE_LAYER: dict[str, Any] = {
     "max_connections": env.int("CACHE_MAX_CONNECTIONS", default=Options.max_connections),
     "write_policy": env.str("CACHE_WRITE_POLICY", default=Options.write_policy),
     "write_budget_ms": env.int("CACHE_WRITE_BUDGET_MS", default=Options.write_budget_ms),
+    "stale_seconds": env.int("CACHE_STALE_SECONDS", default=Options.stale_seconds),
     "absent_ttl_seconds": env.int("CACHE_ABSENT_TTL_SECONDS", default=Options.absent_ttl_seconds),
     "absent_entries": env.int("CACHE_ABSENT_ENTRIES", default=Options.absent_entries),
     "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),

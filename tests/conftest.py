@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from django.test import TransactionTestCase, override_settings
 from model_bakery import baker
 
 from cache_layer.connection import GuardedRedis, breaker, get_writer_client
+from cache_layer.fail_safe import note_back
 from cache_layer.local_store import drop_all_copies
 from cache_layer.options import get_options
 from cache_layer.pending import _writes
@@ -24,6 +26,7 @@ from entities.models import Entity
 def _fresh_cache() -> Iterator[None]:
     """Every test begins with an empty Redis database, an empty L1 and a closed breaker."""
     breaker.succeeded()
+    note_back()
     _writes.by_alias.clear()  # a test may have ended in the middle of a write
     client = get_writer_client()
     runs = {key: client.get(key) for key in client.keys("cache_layer:run_id:*")}
@@ -103,6 +106,21 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(GuardedRedis, "execute_command", note)
     return sent
+
+
+@pytest.fixture
+def without_database(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """A function that takes the database away: from then on this test's connections find no server."""
+    options = connection.settings_dict["OPTIONS"]
+    host = options["host"]
+
+    def take_away() -> None:
+        options["host"] = str(tmp_path)
+        connection.close()
+
+    yield take_away
+    options["host"] = host
+    connection.close()
 
 
 def make_entity(code: str, **fields: object) -> Entity:

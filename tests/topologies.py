@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.cluster import RedisCluster
@@ -198,19 +198,12 @@ class Cluster:
         replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
         wait_until(lambda: replica.is_primary() and self._others_know(replica))
 
-    def begin_move(self, key: str, target: Server) -> Callable[[], None]:
-        """Begin to move a key's slot, and none of its keys; what is given ends it."""
-        slot, source = key_slot(key.encode()), self.primary_of(key)
-        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", _id(source))
-        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", _id(target))
-
-        def end() -> None:
-            while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 1):
-                source.ask("MIGRATE", HOST, target.port, "", 0, 5_000, "KEYS", *keys)
-            for server in (target, source, *self.primaries()):
-                server.ask("CLUSTER", "SETSLOT", slot, "NODE", _id(target))
-
-        return end
+    def begin_move(self, key: str, target: Server) -> Move:
+        """Begin to move a key's slot, and none of its keys."""
+        move = Move(self, key_slot(key.encode()), self.primary_of(key), target)
+        target.ask("CLUSTER", "SETSLOT", move.slot, "IMPORTING", _id(move.source))
+        move.source.ask("CLUSTER", "SETSLOT", move.slot, "MIGRATING", _id(target))
+        return move
 
     def _by_port(self, port: int) -> Server:
         return next(server for server in self.servers if server.port == port)
@@ -230,6 +223,25 @@ class Cluster:
             and int(state["cluster_known_nodes"]) == len(self.servers)
             and (server.is_primary() or server.follows())
         )
+
+
+class Move(NamedTuple):
+    """A slot on its way."""
+
+    cluster: Cluster
+    slot: int
+    source: Server
+    target: Server
+
+    def move_keys(self) -> None:
+        while keys := self.source.ask("CLUSTER", "GETKEYSINSLOT", self.slot, 1):
+            self.source.ask("MIGRATE", HOST, self.target.port, "", 0, 5_000, "KEYS", *keys)
+
+    def end(self) -> None:
+        """Move what is left, and tell every primary."""
+        self.move_keys()
+        for server in (self.target, self.source, *self.cluster.primaries()):
+            server.ask("CLUSTER", "SETSLOT", self.slot, "NODE", _id(self.target))
 
 
 class Sentinels:

@@ -1,22 +1,36 @@
 -- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left, or
 -- what this one got as a replica: the replication id is another one since it became the primary.
 -- Holds stay: they only keep readers away, and after a FLUSHDB, which takes the recorded run id too, they are alive.
--- KEYS  1 the run id whose values are trusted
--- ARGV  patterns of the keys to purge
+-- A schema version is trusted only while every process that connected since was of it or of one beside it: those end
+-- its values when they write.
+-- KEYS  1 the run id whose values are trusted, and the schema versions (none said: 1)
+-- ARGV  1 schema version of this process  2... patterns of the keys to purge
 -- Gives the number of keys purged; -1 if the run id is the known one
+local own = tonumber(ARGV[1])
 local info = redis.call("INFO", "server") .. redis.call("INFO", "replication")
 if not info:find("role:master") then
   return redis.error_reply("READONLY this is a replica: it may lack the last holds and invalidations")
 end
 local run_id = info:match("run_id:(%w+)") .. ":" .. info:match("master_replid:(%w+)")
-if redis.call("GET", KEYS[1]) == run_id then
+local known, versions = (redis.call("GET", KEYS[1]) or ""):match("^(%S*)(.*)$")
+local left, is_known = "", false
+for version in (versions == "" and " 1" or versions):gmatch("%d+") do
+  if math.abs(version - own) <= 1 then
+    left = left .. " " .. version
+  end
+  is_known = is_known or tonumber(version) == own
+end
+if is_known and known == run_id then
+  if versions ~= "" and left ~= versions then
+    redis.call("SET", KEYS[1], run_id .. left)
+  end
   return -1
 end
 local purged = 0
-for _, pattern in ipairs(ARGV) do
+for i = 2, #ARGV do
   local cursor = "0"
   repeat
-    local page = redis.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+    local page = redis.call("SCAN", cursor, "MATCH", ARGV[i], "COUNT", 1000)
     cursor = page[1]
     for _, key in ipairs(page[2]) do
       if not key:find("}:holds$") then
@@ -25,5 +39,5 @@ for _, pattern in ipairs(ARGV) do
     end
   until cursor == "0"
 end
-redis.call("SET", KEYS[1], run_id)
+redis.call("SET", KEYS[1], ("%s %d %d %d"):format(run_id, own - 1, own, own + 1))
 return purged

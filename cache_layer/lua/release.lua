@@ -1,11 +1,13 @@
 -- A writer has committed (or rolled back): end its hold and, if it was alone since it took it, store the new value.
--- KEYS  1 value  2 lease  3 holds  4 last holder  5 absent
+-- KEYS  1 value  2 lease  3 holds  4 last holder  5 absent  6 last known value
+--       7... of the versions beside: value, lease, absent, last known value
 -- ARGV  1 holder  2 "1" if it was alone when it took the hold  3 bytes ("" stores nothing)  4 TTL in seconds
+--       5 TTL of the last known value; "0" keeps none
 -- Gives "stored" | "released" | "lost" (the hold was gone: the writer must wait out the local leases once more)
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local expiry = redis.call("ZSCORE", KEYS[3], ARGV[1])
-redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5])
+redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6))
 redis.call("ZREM", KEYS[3], ARGV[1])
 if not expiry or tonumber(expiry) <= now then
   redis.call("DEL", KEYS[4]) -- a lost hold ends everyone's aloneness
@@ -17,6 +19,9 @@ end
 redis.call("DEL", KEYS[4])
 if ARGV[2] == "1" and ARGV[3] ~= "" then
   redis.call("SET", KEYS[1], ARGV[3], "EX", ARGV[4])
+  if ARGV[5] ~= "0" then
+    redis.call("SET", KEYS[6], ARGV[3], "EX", ARGV[5])
+  end
   return "stored"
 end
 return "released"

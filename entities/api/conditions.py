@@ -18,6 +18,8 @@ from entities.models import Entity
 
 AnyRequest = HttpRequest | Request
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')
+STALE_WARNING = '110 - "Response is Stale"'
+"""RFC 7234, section 5.5.1: the database is away, and this is what was last known."""
 LONGEST_CONDITION = 8_192
 """Characters of an `If-None-Match`; a longer one is not looked at."""
 
@@ -39,6 +41,8 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
         "Vary": "Authorization",
         "X-Cache": read.source,
     }
+    if read.source is Source.STALE:
+        headers["Warning"] = STALE_WARNING
     sent = request.headers.get("If-None-Match", "")
     known = parse_etags(sent) if len(sent) <= LONGEST_CONDITION else []
     same = [each for each in known if each == "*" or _uncoded(each.removeprefix("W/")) == tag]

@@ -75,10 +75,12 @@ LOCATION = _header("Location", "Where to read it.", 201)
 X_CACHE = _header(
     "X-Cache",
     "Where it came from: `L1` this process's memory, `L2` Redis, `DB` the database (and it is cached now), `BYPASS` the"
-    " database (and it must not be cached now).",
+    " database (and it must not be cached now), `STALE` the last known, because the database is away (if this server is"
+    " set to serve it).",
     200,
     304,
 )
+WARNING = _header("Warning", '`110 - "Response is Stale"` with `X-Cache: STALE`.', 200, 304)
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="Change it only if this is still its `ETag`; `*` for any."
 )
@@ -91,6 +93,12 @@ CODE = OpenApiParameter(
     OpenApiParameter.PATH,
     pattern=CODE_PATTERN,
     description=f"For example `project`. Words of the API's own paths are no codes: {', '.join(RESERVED_CODES)}.",
+)
+TAG = OpenApiParameter(
+    "tag",
+    str,
+    description="Only those of a tag: `under:project` is project and everything inside it, `above:task` is task and"
+    " everything it is inside of, however deep.",
 )
 CODES = OpenApiParameter(
     "codes",
@@ -127,7 +135,7 @@ read_types = extend_schema(
     summary="All entity types",
     description="All active entity types in display order, from the cache; or those with these `codes`, in that order,"
     " without the ones that are unknown or inactive.",
-    parameters=[CODES, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, RETRY_AFTER],
+    parameters=[CODES, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, WARNING, RETRY_AFTER],
     responses={
         200: EntitySerializer(many=True),
         304: OpenApiResponse(description="Not changed."),
@@ -141,7 +149,7 @@ read_type = extend_schema(
     tags=["reading"],
     summary="One entity type",
     description="One active entity type, from the cache: byte for byte what Redis has under `entity:metadata:{code}`.",
-    parameters=[CODE, CHILDREN, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, RETRY_AFTER],
+    parameters=[CODE, CHILDREN, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, WARNING, RETRY_AFTER],
     responses={
         200: WITH_CHILDREN,
         304: OpenApiResponse(description="Not changed."),
@@ -243,11 +251,11 @@ remove = extend_schema(
 clear_cache = extend_schema(
     operation_id="clear_cache",
     tags=["cache"],
-    summary="Drop every entity type from the cache",
+    summary="Drop every entity type, or those of a tag, from the cache",
     description="For staff. Readers fill the cache again from the database.",
-    parameters=[RETRY_AFTER],
+    parameters=[TAG, RETRY_AFTER],
     request=None,
-    responses={200: InvalidatedSerializer, **errors(401, 403, 503)},
+    responses={200: InvalidatedSerializer, **errors(400, 401, 403, 503)},
 )
 
 invalidate = extend_schema(

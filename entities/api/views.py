@@ -13,12 +13,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from cache_layer.errors import UnknownTag
+from cache_layer.tags import find_tagged
 from entities import changes
 from entities.api import schema
 from entities.api.conditions import answer_entity, answer_read, require_match
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
-from entities.cache_entries import describe_dropped
+from entities.cache_entries import describe_dropped, drop_entries
 from entities.codes import is_code
+from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.operations import recorded
 from entities.services import get_entity_infrastructure
@@ -97,6 +100,9 @@ class EntityCacheViewSet(ViewSet):
 
     @schema.clear_cache
     def clear(self, request: Request) -> Response:
+        _flags(request, besides=("tag",))
+        if "tag" in request.query_params:
+            return self._invalidate_tag(request, request.query_params["tag"])
         with _recorded(request, Operation.CLEAR, None) as record:
             invalidated = get_entity_infrastructure().clear_all_entity_cache()
             record.result = describe_dropped(invalidated)
@@ -111,12 +117,22 @@ class EntityCacheViewSet(ViewSet):
             record.result = describe_dropped(invalidated)
         return Response({"invalidated": invalidated})
 
+    def _invalidate_tag(self, request: Request, tag: str) -> Response:
+        try:
+            codes = find_tagged(ENTITY, tag)
+        except UnknownTag as error:
+            raise ValidationError({"tag": [str(error)]}) from error
+        with _recorded(request, Operation.INVALIDATE, codes, tag) as record:
+            invalidated = drop_entries(codes)
+            record.result = describe_dropped(invalidated)
+        return Response({"invalidated": invalidated})
+
 
 def _recorded(
-    request: Request, operation: Operation, codes: list[str] | None
+    request: Request, operation: Operation, codes: list[str] | None, tag: str = ""
 ) -> AbstractContextManager[CacheOperation]:
     """Note in the audit log what is done here, by the token's user."""
-    return recorded(operation, codes, username=request.user.get_username())
+    return recorded(operation, codes, username=request.user.get_username(), tag=tag)
 
 
 def _find(code: str) -> Entity:

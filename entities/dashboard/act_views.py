@@ -17,11 +17,14 @@ from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from cache_layer.deadline import forget_deadline
+from cache_layer.errors import UnknownTag
+from cache_layer.tags import find_tagged
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
 from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
 from entities.dashboard.figures import forget_figures
 from entities.dashboard.server import count_values
+from entities.lookups import ENTITY
 from entities.models import CacheOperation, validate_printable
 
 OF_EVERYTHING = (Operation.CLEAR, Operation.AUDIT)
@@ -32,6 +35,7 @@ class ActForm(forms.Form):
 
     operation = forms.ChoiceField(choices=Operation)
     codes = forms.CharField(required=False, strip=True)
+    tag = forms.CharField(required=False, strip=True, max_length=100)
     everything = forms.BooleanField(required=False)
     reason = forms.CharField(
         required=False,
@@ -47,12 +51,19 @@ class ActForm(forms.Form):
         return codes
 
     def clean(self) -> None:
-        codes, everything = self.cleaned_data.get("codes"), self.cleaned_data.get("everything")
-        if self.cleaned_data.get("operation") in OF_EVERYTHING:
-            if codes or not everything:
+        if self.errors:
+            return
+        codes, tag, everything = (self.cleaned_data[name] for name in ("codes", "tag", "everything"))
+        if self.cleaned_data["operation"] in OF_EVERYTHING:
+            if codes or tag or not everything:
                 raise forms.ValidationError("This is done with everything, or not at all.")
-        elif codes is not None and bool(codes) is bool(everything):
-            raise forms.ValidationError("Choose entity types, or everything.")
+        elif [bool(codes), bool(tag), everything].count(True) != 1:
+            raise forms.ValidationError("Choose entity types, a tag, or everything.")
+        if tag:
+            try:
+                self.cleaned_data["codes"] = tuple(find_tagged(ENTITY, tag))
+            except UnknownTag as error:
+                raise forms.ValidationError(str(error)) from error
 
 
 @for_viewers
@@ -74,6 +85,7 @@ def act(request: HttpRequest) -> HttpResponseBase:
         None if form.cleaned_data["everything"] else form.cleaned_data["codes"],
         request.user.get_username(),
         form.cleaned_data["reason"],
+        form.cleaned_data["tag"],
     )
     return StreamingHttpResponse(
         _lines(perform(wanted)),

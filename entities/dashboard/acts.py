@@ -31,12 +31,13 @@ class ActFailed(Exception):
 
 @dataclass(frozen=True)
 class Act:
-    """One act of a person; `codes` is None for everything."""
+    """One act of a person; `codes` is None for everything, `tag` says by what they were chosen."""
 
     operation: Operation
     codes: tuple[str, ...] | None
     username: str
     reason: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def perform(act: Act) -> Iterator[Step]:
         ActFailed: Redis did not answer.
     """
     step = Step(0, 1)
-    with recorded(act.operation, act.codes, username=act.username, reason=act.reason) as record:
+    with recorded(act.operation, act.codes, username=act.username, reason=act.reason, tag=act.tag) as record:
         try:
             for step in _STEPS[act.operation](act.codes):
                 record.result = step.result if step.finished else f"broken off {_how_far(step)}"

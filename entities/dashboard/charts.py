@@ -9,7 +9,7 @@ from cache_layer.analytics import HOUR_SECONDS, Series
 from cache_layer.reporting import FOLD_SECONDS
 from entities.dashboard.counted import passed_seconds
 
-SOURCES = {"L1": "L1, memory", "L2": "L2, Redis", "DB": "Database", "BYPASS": "Bypass"}
+SOURCES = {"L1": "L1, memory", "L2": "L2, Redis", "DB": "Database", "BYPASS": "Bypass", "STALE": "Stale"}
 CAUSES = {
     "admin": "Admin",
     "api": "API",

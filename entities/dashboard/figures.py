@@ -134,7 +134,7 @@ def _word_reads(counted: Counted) -> dict[str, str]:
     total = sum(reads.values())
     split = ", ".join(
         f"{wording.rate(reads.get(source, 0) / seconds)} {name}"
-        for source, name in (("L1", "L1"), ("L2", "L2"), ("DB", "database"), ("BYPASS", "bypass"))
+        for source, name in (("L1", "L1"), ("L2", "L2"), ("DB", "database"), ("BYPASS", "bypass"), ("STALE", "stale"))
     )
     return {
         "hit_now": wording.percent(recent.hit_ratio()),

@@ -6,13 +6,16 @@ import json
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from redis.exceptions import RedisError, ResponseError
 
 from cache_layer.audit import GRACE_SECONDS
 from cache_layer.connection import get_redis_client
+from cache_layer.keys import value_key
 from cache_layer.lookup import load
+from cache_layer.packing import unpack
+from entities.dashboard import wording
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY
 
@@ -43,6 +46,17 @@ class Line:
         return bool(self.cached) and self.cached != self.committed
 
 
+class Compressed(NamedTuple):
+    """Lengths in bytes."""
+
+    stored_bytes: int
+    plain_bytes: int
+
+    @property
+    def sizes(self) -> str:
+        return f"{wording.size(self.stored_bytes)} in Redis, {wording.size(self.plain_bytes)} in full"
+
+
 @dataclass(frozen=True)
 class Peek:
     """
@@ -50,6 +64,7 @@ class Peek:
         why: what is wrong with bytes that are not readable.
         raw: the bytes as text, if they are not what the database's document is written as; the first of very many.
         in_database: whether the database has an active row, which alone is ever cached.
+        compressed: how long the value is in Redis and in full, if it is compressed there.
     """
 
     verdict: Verdict
@@ -57,10 +72,7 @@ class Peek:
     lines: list[Line]
     raw: str
     in_database: bool
-
-
-class NotReadable(ValueError):
-    """The bytes are no entry of ours; the message says why."""
+    compressed: Compressed | None
 
 
 def peek(code: str) -> Peek:
@@ -73,32 +85,31 @@ def peek(code: str) -> Peek:
 
 
 def _look(code: str) -> Peek:
-    cached, why, verdict = b"", "", Verdict.UNKNOWN
+    stored, cached, why, verdict = b"", b"", "", Verdict.UNKNOWN
     try:
-        cached = cast(bytes, get_redis_client().get(ENTITY.key(code)) or b"")
-        verdict = Verdict.DIFFERS if cached else Verdict.NOT_CACHED
+        stored = cast(bytes, get_redis_client().get(value_key(ENTITY.key(code))) or b"")
+        verdict = Verdict.DIFFERS if stored else Verdict.NOT_CACHED
     except ResponseError as error:
         verdict, why = Verdict.NOT_READABLE, str(error)
     except RedisError:
         pass
     document = load(ENTITY, [code])[code].document
     committed = ENTITY.encode(document) if document is not None else b""
-    if cached:
+    if stored:
         try:
+            cached = unpack(stored)
             verdict = _compare(code, cached, committed)
-        except NotReadable as error:
+        except ValueError as error:
             verdict, why = Verdict.NOT_READABLE, str(error)
-    raw = "" if verdict is Verdict.SAME else cached[:SHOWN_BYTES].decode(errors="backslashreplace")
-    return Peek(verdict, why, _lines(_fields(cached), _fields(committed)), raw, document is not None)
+    raw = "" if verdict is Verdict.SAME else (cached or stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
+    compressed = Compressed(len(stored), len(cached)) if cached != stored and cached else None
+    return Peek(verdict, why, _lines(_fields(cached), _fields(committed)), raw, document is not None, compressed)
 
 
 def _compare(code: str, cached: bytes, committed: bytes) -> Verdict:
     if cached == committed:
         return Verdict.SAME
-    try:
-        ENTITY.decode(code, cached)
-    except ValueError as error:
-        raise NotReadable(str(error)) from error
+    ENTITY.decode(code, cached)
     return Verdict.DIFFERS
 
 

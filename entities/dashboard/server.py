@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from cache_layer.clearing import scan_keys
 from cache_layer.connection import get_redis_client, get_writer_client
+from cache_layer.keys import value_key
 from entities.cache_report import ServerStatus, read_node_status
 from entities.lookups import ENTITY, ENTITY_TYPES
 
@@ -69,7 +70,8 @@ def look_at_stored() -> Stored:
         if not left or time.monotonic() > deadline:
             break
     held = [key for key in found if key.startswith("{entity:") and key.endswith("}:holds")]
-    values = sum(key.startswith(ENTITY.key("")) for key in found)
+    before, after = value_key(ENTITY.key_glob()).split("*")
+    values = sum(key.startswith(before) and key.endswith(after) for key in found)
     return Stored(values, _count_holds(held[:MOST_HOLDS]), not left and len(held) <= MOST_HOLDS)
 
 
@@ -93,4 +95,4 @@ def count_values() -> int:
         CacheUnavailable: Redis did not answer.
     """
     entries = set(chain.from_iterable(scan_keys(ENTITY)))
-    return len(entries) + int(get_redis_client().exists(ENTITY_TYPES.key("")))
+    return len(entries) + int(get_redis_client().exists(value_key(ENTITY_TYPES.key(""))))

@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
 from cache_layer.analytics import Span
+from cache_layer.keys import value_key
 from entities.codes import is_code
 from entities.dashboard.access import for_viewers, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
@@ -81,7 +82,7 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
         "redis_down": REDIS_DOWN,
-        "key": ENTITY.key(code),
+        "key": value_key(ENTITY.key(code)),
         "ttl_seconds": ENTITY.ttl_seconds,
     }
     return TemplateResponse(request, "admin/cache/entry.html", context)

@@ -24,7 +24,7 @@ from entities.lookups import ENTITY
 from entities.management.figures import describe_duration, describe_memory, last_minute_rates
 from entities.models import Entity
 
-SOURCES = {"L1": "green", "L2": "cyan", "DB": "yellow", "BYPASS": "red"}
+SOURCES = {"L1": "green", "L2": "cyan", "DB": "yellow", "BYPASS": "red", "STALE": "magenta"}
 STYLES = {Kind.CACHED: "green", Kind.BEING_WRITTEN: "magenta", Kind.BEING_FILLED: "cyan", Kind.UNKNOWN: "red"}
 AROUND_ENTRIES = 12
 """Lines that are not entries: the headline's and the server's panel, the table's frame, head and last line."""

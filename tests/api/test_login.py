@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -130,6 +131,21 @@ def test_a_lock_out_is_for_one_user_from_one_address(ada: User) -> None:
     assert elsewhere.status_code == 200
 
 
+@override_settings(AXES_FAILURE_LIMIT=3, AXES_CLIENT_IP_CALLABLE="pmo.authentication.address_behind_proxy")
+def test_behind_a_proxy_the_address_is_the_one_it_saw(ada: User) -> None:
+    def log_in_from(forwarded: str, password: str = "x") -> int:
+        client = APIClient(REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": forwarded})
+        return int(client.post(LOGIN, {"username": "ada", "password": password}).status_code)
+
+    made_up = [f"198.51.100.{number}, 203.0.113.5" for number in range(3)]
+    assert [log_in_from(forwarded) for forwarded in made_up] == [401, 401, 429]
+    assert log_in_from("203.0.113.5", PASSWORD) == 429
+    assert log_in_from("203.0.113.5, 2001:db8::1", PASSWORD) == 200
+    for nonsense in ("", "x", "203.0.113.5, ", "1.2.3.4; DROP TABLE"):
+        assert log_in_from(nonsense) in (401, 429)
+    assert AccessAttempt.objects.get(ip_address="10.0.0.1").failures_since_start == 4
+
+
 @override_settings(AXES_FAILURE_LIMIT=3)
 def test_unknown_names_are_locked_out_like_known_ones() -> None:
     assert [log_in("nobody", "x").status_code for _ in range(3)] == [401, 401, 429]
@@ -196,8 +212,10 @@ def test_a_refresh_token_that_comes_twice_ends_its_login(ada: User) -> None:
     assert renew(other["refresh"]).status_code == 200
 
 
-def test_renewing_does_not_prolong_a_login(ada: User) -> None:
-    first = log_in("ada").json()["refresh"]
+def test_renewing_does_not_prolong_a_login(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(RefreshToken, "lifetime", timedelta(hours=1))
+        first = log_in("ada").json()["refresh"]
     second = renew(first).json()["refresh"]
     assert RefreshToken(second)["exp"] == RefreshToken(first)["exp"]  # type: ignore[arg-type] # a token's text
 

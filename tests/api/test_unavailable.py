@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -13,9 +14,11 @@ from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer.deadline import left_seconds
 from cache_layer.errors import OutcomeUnknown
+from cache_layer.local_store import drop_all_copies
 from entities.api.errors import as_unavailable
 from entities.models import Entity
 from pmo.authentication import verdicts
@@ -182,3 +185,98 @@ def test_every_request_has_a_budget_unless_there_is_none(settings: Any) -> None:
     unlimited = RequestBudgetMiddleware(tell)(RequestFactory().get("/"))
     assert float(limited.content) <= 1.9
     assert float(unlimited.content) == 99
+
+
+@pytest.fixture
+def fail_safe(set_options: Callable[..., None], redis_client: Any) -> Iterator[None]:
+    """A server that may serve what it last knew for an hour; what it serves has just expired."""
+    set_options(stale_seconds=3_600, local_lease_ms=1)
+    yield
+    verdicts.forget()
+
+
+def expire(redis_client: Any) -> None:
+    redis_client.delete("entity:metadata:project", "entity:types")
+    drop_all_copies()
+
+
+STALE = {"X-Cache": "STALE", "Warning": '110 - "Response is Stale"'}
+
+
+@pytest.mark.parametrize(
+    "path", [READ, "/api/v1/entity/types", f"{READ}?children=true", "/api/v1/entity/types?codes=project"]
+)
+def test_fail_safe_serves_the_last_known_and_says_that_it_is_stale(
+    reader: APIClient, fail_safe: None, redis_client: Any, without_database: Callable[[], None], path: str
+) -> None:
+    make_entity("project")
+    before = reader.get(path)
+    reader.get(READ)
+    expire(redis_client)
+    without_database()
+    answer = reader.get(path)
+    assert (answer.status_code, answer.content, answer["ETag"]) == (200, before.content, before["ETag"])
+    assert STALE.items() <= answer.headers.items()
+    assert not hasattr(answer, "replay_terms"), "the express lane must not give it again"
+    unchanged = reader.get(path, headers={"If-None-Match": answer["ETag"]})
+    assert unchanged.status_code == 304
+    assert STALE.items() <= unchanged.headers.items()
+
+
+def test_fail_safe_takes_the_last_verdict_on_a_token_only_while_the_database_is_away(
+    reader: APIClient,
+    fail_safe: None,
+    redis_client: Any,
+    without_database: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_entity("project")
+    reader.get(READ)
+    now = verdicts.clock()
+    monkeypatch.setattr(verdicts, "clock", lambda: now + 3_000)
+    User.objects.update(is_active=False)
+    assert reader.get(READ).status_code == 401, "it is there, and says no"
+    without_database()
+    assert reader.get(READ).status_code == 503, "and what it has said is not forgotten"
+
+
+def test_the_last_verdict_lasts_as_long_as_what_is_stale(
+    reader: APIClient, fail_safe: None, without_database: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entity("project")
+    reader.get(READ)
+    now = verdicts.clock()
+    without_database()
+    for later, status in ((3_500, 200), (3_600, 503)):
+        monkeypatch.setattr(verdicts, "clock", lambda later=later: now + later)
+        assert reader.get(READ).status_code == status
+
+
+def test_an_expired_token_is_refused_also_while_the_database_is_away(
+    fail_safe: None, without_database: Callable[[], None]
+) -> None:
+    user = make_user("ada")
+    token = AccessToken.for_user(user)
+    token.set_exp(lifetime=timedelta(seconds=-1))
+    header = f"Bearer {token}"
+    verdicts.keep(header.encode(), user, token, asked=verdicts.clock())
+    without_database()
+    for _ in range(2):  # at first nobody knows that it is away
+        assert APIClient(headers={"Authorization": header}).get(READ).status_code == 401
+
+
+@pytest.mark.parametrize("what", [what for what in WITHOUT_DATABASE if not what.startswith("read")])
+def test_fail_safe_is_for_reads_alone(
+    editor: APIClient, fail_safe: None, without_database: Callable[[], None], what: str
+) -> None:
+    editor.get("/api/v1/entity/types")
+    without_database()
+    assert WITHOUT_DATABASE[what](editor).status_code == 503
+
+
+def test_a_token_that_was_not_seen_before_is_not_trusted(fail_safe: None, without_database: Callable[[], None]) -> None:
+    make_entity("project")
+    seen, unseen = client_of(make_user("ada")), client_of(make_user("bob"))
+    seen.get(READ)
+    without_database()
+    assert (seen.get(READ).status_code, unseen.get(READ).status_code) == (200, 503)

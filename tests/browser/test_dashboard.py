@@ -134,12 +134,28 @@ def test_selected_entries_are_invalidated_by_keyboard(operator: Page, redis_clie
     expect(operator.get_by_label("Select type_1", exact=True)).to_be_checked()
 
 
+def test_by_tag_everything_inside_is_invalidated(operator: Page, redis_client: Redis) -> None:
+    operator.goto(DASHBOARD)
+    cache_types(3)
+    Entity.objects.filter(code="type_0").update(child_entity_codes=["type_1"])
+    button = operator.get_by_role("button", name="Invalidate by tag")
+    expect(button).to_be_disabled()
+    operator.get_by_role("textbox", name="Tag").fill("under:type_9")
+    button.click()
+    expect(operator.get_by_role("status")).to_have_text("There is no entity type type_9.")
+    operator.get_by_role("textbox", name="Tag").fill("under:type_0")
+    button.click()
+    expect(operator.get_by_role("status")).to_have_text("Done: 2 cached values dropped.")
+    assert redis_client.keys("entity:metadata:*") == [b"entity:metadata:type_2"]
+    expect(operator.locator("[data-operations] tr").first).to_contain_text("under:type_0 (type_0, type_1)")
+
+
 def test_one_entry_is_warmed_and_its_page_shows_it(operator: Page) -> None:
     make_types(1)
     drop_all_entries()
     operator.goto("/admin/cache/entries/type_0/")
     expect(operator.get_by_text("Nothing is cached")).to_be_visible()
-    operator.get_by_role("button", name="Warm").click()
+    operator.get_by_role("button", name="Warm", exact=True).click()
     expect(operator.get_by_role("status")).to_have_text("Done: 1 filled, 0 already cached, 0 not cacheable.")
     expect(operator.get_by_text("The bytes in Redis are the same")).to_be_visible()
 

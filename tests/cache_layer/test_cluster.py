@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -12,9 +12,11 @@ from django.core.cache import caches
 from django.db import connections
 from redis.crc import key_slot
 
+from cache_layer import failover
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
 from cache_layer.connection import get_redis_client, get_writer_client, is_redis_healthy
+from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.keys import holds_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries
@@ -87,27 +89,42 @@ def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_s
 
 def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(project: Entity, cluster: Cluster) -> None:
     begin = cluster.primary_of(KEY)
-    end = cluster.begin_move(KEY, cluster.servers[-1])
+    move = cluster.begin_move(KEY, cluster.servers[-1])
     with ThreadPoolExecutor(1) as other:
         saving = other.submit(_save, project, "new")
         for _ in range(5):
             assert read().document is not None
         assert not saving.done()
-        end()
+        move.end()
         saving.result()
     assert label() == "new"
     assert read().source is Source.REDIS
     back = cluster.begin_move(KEY, begin)
     get_redis_client().delete(KEY)
     assert (read().source, label()) == (Source.BYPASS, "new")
-    back()
+    back.end()
     assert [read().source for _ in range(2)] == [Source.DATABASE, Source.REDIS]
+
+
+def test_what_a_slot_brings_to_a_node_that_is_new_is_not_trusted(project: Entity, cluster: Cluster) -> None:
+    begin, new = cluster.primary_of(KEY), cluster.servers[-1]
+    new.ask("SCRIPT", "FLUSH")
+    failover._purged_at.clear()
+    move = cluster.begin_move(KEY, new)
+    move.move_keys()
+    assert get_redis_client().get(KEY) is None
+    move.end()
+    cluster.begin_move(KEY, begin).end()
 
 
 def test_what_a_promoted_replica_has_is_not_trusted(project: Entity, cluster: Cluster) -> None:
     change_unseen("new")
-    cluster.take_over(cluster.replica_of(cluster.primary_of(KEY)))
-    assert (read().source, label()) == (Source.BYPASS, "new")  # others may trust its predecessor for a second
+    before = cluster.primary_of(KEY)
+    cluster.take_over(cluster.replica_of(before))
+    wait_until(before.follows)
+    with pytest.raises(CacheUnavailable, match="took over a moment ago"):  # others may trust its predecessor
+        get_redis_client().pipeline().get(KEY).execute()
+    assert (read().source, label()) == (Source.BYPASS, "new")
     wait_until(lambda: read().source is Source.REDIS)
     assert label() == "new"
 
@@ -155,6 +172,20 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(cluster: Cluste
         assert not is_redis_healthy()
     finally:
         silent.signal(signal.SIGCONT)
+    wait_until(is_redis_healthy)
+
+
+def test_a_node_that_refuses_connections_does_not_let_a_writer_go_on_at_once(
+    project: Entity, cluster: Cluster, set_options: Callable[..., None]
+) -> None:
+    set_options(write_policy="strict", write_budget_ms=200)
+    dead = cluster.primary_of(KEY)
+    dead.kill()
+    try:
+        with pytest.raises(WriteRefused):  # its replica may be serving already
+            project.save()
+    finally:
+        dead.start()
     wait_until(is_redis_healthy)
 
 

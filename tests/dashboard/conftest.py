@@ -69,8 +69,8 @@ def act(client: Client, operation: str, *codes: str, reason: str = "") -> list[d
     return [json.loads(line) for line in b"".join(answer).splitlines()]  # type: ignore[arg-type] # it is streamed
 
 
-def send(client: Client, operation: str, *codes: str, reason: str = "") -> HttpResponse:
-    on = {"codes": ",".join(codes)} if codes else {"everything": "on"}
+def send(client: Client, operation: str, *codes: str, tag: str = "", reason: str = "") -> HttpResponse:
+    on = {"codes": ",".join(codes)} if codes else {"tag": tag} if tag else {"everything": "on"}
     return client.post(ACT, {"operation": operation, "reason": reason, **on})
 
 

@@ -41,6 +41,24 @@ def test_invalidating_a_selection_drops_it_and_is_logged(operator: Client, redis
     assert logged() == [("olga", "admin", "invalidate", "project, task", "looks odd", "2 cached values dropped")]
 
 
+def test_by_tag_everything_inside_is_invalidated_or_warmed_and_the_log_says_by_what(
+    operator: Client, redis_client: Redis
+) -> None:
+    make_entity("step")
+    make_entity("task", child_entity_codes=["step"])
+    make_entity("project", child_entity_codes=["task"])
+    make_entity("wiki")
+    get_entity_infrastructure().get_entities(["project", "task", "step", "wiki"])
+    send(operator, "invalidate", tag="under:task", reason="moved").getvalue()
+    assert sorted(redis_client.keys("entity:metadata:*")) == [b"entity:metadata:project", b"entity:metadata:wiki"]
+    send(operator, "warm", tag="under:task").getvalue()
+    assert len(redis_client.keys("entity:metadata:*")) == 4
+    assert logged() == [
+        ("olga", "admin", "invalidate", "under:task (step, task)", "moved", "2 cached values dropped"),
+        ("olga", "admin", "warm", "under:task (step, task)", "", "2 filled, 0 already cached, 0 not cacheable"),
+    ]
+
+
 def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client: Redis) -> None:
     make_types(450)
     redis_client.flushdb()
@@ -137,8 +155,11 @@ def test_invalidations_by_an_operator_are_counted(operator: Client) -> None:
     ("sent", "error"),
     [
         ({"operation": "drop", "everything": "on"}, "Select a valid choice"),
-        ({"operation": "warm"}, "Choose entity types, or everything."),
-        ({"operation": "warm", "everything": "on", "codes": "a"}, "Choose entity types, or everything."),
+        ({"operation": "warm"}, "Choose entity types, a tag, or everything."),
+        ({"operation": "warm", "everything": "on", "codes": "a"}, "Choose entity types, a tag, or everything."),
+        ({"operation": "warm", "tag": "under:a", "codes": "a"}, "Choose entity types, a tag, or everything."),
+        ({"operation": "clear", "everything": "on", "tag": "under:a"}, "This is done with everything, or not at all."),
+        ({"operation": "warm", "tag": "under:nowhere"}, "There is no entity type nowhere."),
         ({"operation": "clear", "codes": "a"}, "This is done with everything, or not at all."),
         ({"operation": "invalidate", "codes": "a,No*"}, "No entity type can have this code: No*."),
         ({"operation": "clear", "everything": "on", "reason": "x" * 201}, "at most 200 characters"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -184,3 +186,22 @@ def test_a_change_under_way_is_no_difference(
 @pytest.mark.parametrize("code", ["No", "a-b", "x" * 51])
 def test_an_impossible_code_is_not_found(viewer: Client, code: str) -> None:
     assert viewer.get(entry_url(code)).status_code == 404
+
+
+def test_a_compressed_value_is_shown_in_full_with_both_sizes(
+    viewer: Client, redis_client: Redis, set_options: Callable[..., None]
+) -> None:
+    set_options(compress_bytes=100)
+    make_entity("project", label="long " * 20)
+    looked = peek("project")
+    assert looked.compressed is not None
+    assert looked.verdict is Verdict.SAME
+    assert looked.compressed.stored_bytes == redis_client.strlen(KEY) < looked.compressed.plain_bytes
+    assert "The value is compressed: " in viewer.get(entry_url("project")).content.decode()
+
+
+def test_what_only_begins_like_a_compressed_value_is_not_readable(viewer: Client, redis_client: Redis) -> None:
+    make_entity("project")
+    redis_client.set(KEY, b"\x28\xb5\x2f\xfd and so on")
+    assert peek("project").verdict is Verdict.NOT_READABLE
+    assert viewer.get(entry_url("project")).status_code == 200

@@ -43,7 +43,13 @@ def test_only_all_hits_are_called_a_hundred_percent(viewer: Client) -> None:
 def test_the_chart_has_every_step_of_its_span(viewer: Client, span: str) -> None:
     chart = figures(viewer, span)["charts"]["reads"]
     assert len(chart["labels"]) == {"hour": 60, "day": 24, "week": 168}[span]
-    assert [dataset["name"] for dataset in chart["datasets"]] == ["L1, memory", "L2, Redis", "Database", "Bypass"]
+    assert [dataset["name"] for dataset in chart["datasets"]] == [
+        "L1, memory",
+        "L2, Redis",
+        "Database",
+        "Bypass",
+        "Stale",
+    ]
 
 
 def reads(step_seconds: int, begun_seconds_ago: int) -> list[float | None]:

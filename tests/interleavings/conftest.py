@@ -10,4 +10,4 @@ import pytest
 @pytest.fixture
 def stepwise_options(set_options: Callable[..., None]) -> None:
     """Nothing ends by itself while a history is played: what lapses does so in a step of its own."""
-    set_options(hold_ms=3_600_000, fill_lease_ms=3_600_000, fill_wait_ms=10)
+    set_options(hold_ms=3_600_000, fill_lease_ms=3_600_000, fill_wait_ms=10, stale_seconds=3_600)

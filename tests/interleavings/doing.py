@@ -48,6 +48,7 @@ class Order(Enum):
     ANSWER_IS_LATE = auto()
     COMMAND_IS_LATE = auto()
     CONNECTION_DROPS = auto()
+    DATABASE_IS_AWAY = auto()
     COMMIT_IS_REFUSED = auto()
     COMMIT_IS_LATE = auto()
 

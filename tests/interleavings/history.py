@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from redis.exceptions import RedisError
 
 from cache_layer.breaker import RECONNECT_DELAY_LIMIT_SECONDS
+from cache_layer.reads import Source
 from tests.interleavings.actions import ENTRIES, Action, read, relay
 from tests.interleavings.doing import NEED_THE_ROW, Order
 from tests.interleavings.oracle import BrokenPromise, Expected, name
@@ -30,13 +31,15 @@ class History:
         last: who has done something last.
     """
 
-    def __init__(self, world: World, *, row_exists: bool = True, one_process: bool = False) -> None:
+    def __init__(
+        self, world: World, *, row_exists: bool = True, one_process: bool = False, two_versions: bool = False
+    ) -> None:
         self.world = world
         self.story: list[str] = []
         self.last = READERS[0]
         self._expected: dict[str, Expected] = {}
         self._newest_at_start: dict[str, int] = {}
-        world.begin(row_exists=row_exists, one_process=one_process)
+        world.begin(row_exists=row_exists, one_process=one_process, two_versions=two_versions)
 
     def take(self, step: Step) -> None:
         """
@@ -142,9 +145,13 @@ class History:
 
     def _settle_read(self, process: Process) -> None:
         if process.error is not None:
-            raise process.error
+            if not (process.has_missed_the_database and isinstance(process.error, OperationalError)):
+                raise process.error
+            self.story[-1] += "; no answer"
         if process.result is not None:
             content, source = process.result
+            if source is Source.STALE and not process.has_missed_the_database:
+                raise BrokenPromise(f"{process.name} got what was last known although the database was there")
             self.story[-1] += f"; read {name(content)} ({source})"
             self.world.oracle.read_ends(self._expected[process.name], content)
 

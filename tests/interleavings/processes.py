@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, OperationalError, connections
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -82,6 +82,8 @@ class Process:
         version: the place in commit order of what it committed in this action.
         is_dying: it was killed, and does nothing any more.
         leaves_holds: it ended an action with holds in place, to be released by its next.
+        schema_version: of the documents it serves.
+        has_missed_the_database: it could not be asked, in this action.
     """
 
     def __init__(self, name: str, world: World) -> None:
@@ -96,6 +98,8 @@ class Process:
         self.result: Any = None
         self.error: BaseException | None = None
         self.leaves_holds = False
+        self.schema_version = 1
+        self.has_missed_the_database = False
         self._world = world
         self.is_dying = False
         self._has_looked = False
@@ -110,6 +114,7 @@ class Process:
     def begin(self, action: Callable[[Process], Any]) -> None:
         """Start an action; it stops before its first noticeable step, if it has one."""
         self.result = self.error = self.version = None
+        self.has_missed_the_database = False
         self._has_looked = False
         self._resume(action)
 
@@ -175,7 +180,9 @@ class Process:
         doing = doing_in_sql(sql, by_relay=self.name == "the relay")
         if doing is None:
             return execute(sql, params, many, context)
-        self.stop(doing)
+        if self.stop(doing) is Order.DATABASE_IS_AWAY:
+            self.has_missed_the_database = True
+            raise OperationalError("the server does not answer")
         self._has_looked = True
         if doing is Doing.CHANGE_ROW and NEXT_LABEL in (params or ()):
             self.label = self._world.next_label()

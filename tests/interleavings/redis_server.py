@@ -9,18 +9,27 @@ from typing import Any, NamedTuple
 from redis import Redis
 
 from cache_layer import connection, scripts
-from cache_layer.keys import absent_key, holds_key, last_holder_key, lease_key, run_id_key
+from cache_layer.keys import absent_key, holds_key, known_key, last_holder_key, lease_key, run_id_key, value_key
 from tests.interleavings.actions import CODE, ENTRIES, content_of
 from tests.interleavings.doing import BY_SCRIPT
 from tests.interleavings.oracle import Content
 
 KEYS = {"the type": ENTRIES[0][0].key(CODE), "the list": ENTRIES[1][0].key("")}
-COMPANIONS: dict[str, Callable[[str], str]] = {
-    "value": str,
-    "lease": lease_key,
-    "last holder": last_holder_key,
-    "absence": absent_key,
+VERSIONS = (1, 2)
+COMPANIONS: dict[str, Callable[[str], list[str]]] = {
+    "value": lambda key: [value_key(key, version) for version in VERSIONS],
+    "lease": lambda key: [lease_key(key, version) for version in VERSIONS],
+    "last holder": lambda key: [last_holder_key(key)],
+    "last known value": lambda key: [known_key(key, version) for version in VERSIONS],
+    "absence": lambda key: [absent_key(key, version) for version in VERSIONS],
 }
+"""What may be there of an entry, of every schema version."""
+READABLE = [
+    (entry, where, companion != "absence")
+    for entry, key in zip(ENTRIES, KEYS.values(), strict=True)
+    for companion in ("value", "last known value", "absence")
+    for where in COMPANIONS[companion](key)
+]
 LAPSED = 1
 """An expiry long past, in server milliseconds."""
 
@@ -30,11 +39,11 @@ class Seen(NamedTuple):
     What was in Redis at one moment.
 
     Attributes:
-        companions: the bytes of each key that is there, by companion and by what it is of.
+        companions: the bytes of each key that is there.
         holders: those whose holds are in force.
     """
 
-    companions: dict[tuple[str, str], bytes]
+    companions: dict[str, bytes]
     holders: set[str]
 
 
@@ -68,7 +77,7 @@ class RedisServer:
         self.is_down = self.reconnects = False
         self._snapshot: dict[bytes, tuple[int, bytes]] | None = None
         self.client.flushdb()
-        self.client.set(self._run_id_key, self._run_id)
+        self.client.set(self._run_id_key, f"{self._run_id} 1 2")
         self._pool.disconnect()
         connection.get_writer_client().ping()
         self.look()
@@ -80,9 +89,9 @@ class RedisServer:
 
     def look(self) -> None:
         """See what is there now: one round trip for all that steps and promises ask."""
-        names = list(product(COMPANIONS, KEYS))
+        names = [where for keys_of in COMPANIONS.values() for key in KEYS.values() for where in keys_of(key)]
         looks = self.client.pipeline(transaction=False)
-        looks.mget([COMPANIONS[companion](KEYS[of]) for companion, of in names])
+        looks.mget(names)
         for key in KEYS.values():
             looks.zrangebyscore(holds_key(key), LAPSED + 1, "+inf")
         found, *holders = looks.execute()
@@ -91,12 +100,10 @@ class RedisServer:
 
     def cached(self) -> Iterator[tuple[str, Content]]:
         """Its values and absences, by key."""
-        for (lookup, identifier), (of, key) in zip(ENTRIES, KEYS.items(), strict=True):
-            payload = self.seen.companions.get(("value", of))
-            if payload is not None:
-                yield key, content_of(lookup, lookup.decode(identifier, payload))
-            elif ("absence", of) in self.seen.companions:
-                yield absent_key(key), None
+        for (lookup, identifier), where, is_value in READABLE:
+            stored = self.seen.companions.get(where)
+            if stored is not None:
+                yield where, content_of(lookup, lookup.decode(identifier, stored)) if is_value else None
 
     def lapse(self, holders: set[str]) -> None:
         """Let holds end, as their time does."""
@@ -104,10 +111,10 @@ class RedisServer:
             self.client.zadd(holds_key(key), dict.fromkeys(holders, LAPSED), xx=True)
 
     def has(self, companion: str, of: str) -> bool:
-        return (companion, of) in self.seen.companions
+        return any(where in self.seen.companions for where in COMPANIONS[companion](KEYS[of]))
 
     def expire(self, companion: str, of: str) -> None:
-        self.client.delete(COMPANIONS[companion](KEYS[of]))
+        self.client.delete(*COMPANIONS[companion](KEYS[of]))
 
     def endless_keys(self) -> set[bytes]:
         """Keys without a TTL that should have one."""
@@ -142,7 +149,7 @@ class RedisServer:
         for key, (ttl_ms, dumped) in (self._snapshot or {}).items() if from_snapshot else ():
             self.client.restore(key, ttl_ms, dumped)
         if self.client.exists(self._run_id_key):
-            self.client.set(self._run_id_key, "an earlier run")
+            self.client.set(self._run_id_key, "earlier")
         self.drop_connections()
 
     def drop_connections(self) -> None:

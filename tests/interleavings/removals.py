@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cache_layer import connection, local_store, lookup, pending, scripts, writes
+from cache_layer import connection, keys, local_store, lookup, pending, reads, scripts, writes
 from cache_layer.invalidation import relay
 from cache_layer.outbox import find_changes
 from cache_layer.pending import Write
@@ -90,12 +90,24 @@ def drain_if_answered() -> None:
         _drain()
 
 
+ALL_FURTHER = keys.further_keys
+
+
+def _further_keys_without_known(key: str) -> tuple[str, ...]:
+    known = {keys.known_key(key, version) for version in (1, 2)}
+    return tuple("{nobody}" if further in known else further for further in ALL_FURTHER(key))
+
+
+def _holds_key_of_version(key: str) -> str:
+    return keys._of_version(key, "holds", None)
+
+
 _forget_changes = writes._forget_changes
 _tell_redis = writes._tell_redis
 _drain = writes.drain
 
-TAKEN_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5])'
-COMPANIONS = 'redis.call("UNLINK", KEYS[2], KEYS[3], KEYS[4])'
+TAKEN_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6))'
+COMPANIONS = 'redis.call("UNLINK", KEYS[2], KEYS[3], KEYS[4], unpack(KEYS, 6))'
 
 REMOVALS: dict[str, Removal] = {
     "fill ignores its lease": lua("fill", 'redis.call("GET", KEYS[2]) ~= ARGV[1]', "false"),
@@ -104,6 +116,12 @@ REMOVALS: dict[str, Removal] = {
     "hold leaves the absence": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[2])'),
     "claim ignores holds": lua("claim", '> 0 then\n  return { "held" }', '> 9 then\n  return { "held" }'),
     "a writer does not drain": code(writes, "drain", lambda: None),
+    "hold leaves the other version": lua("hold", ", unpack(KEYS, 6)", ""),
+    "release leaves the other version": lua("release", ", unpack(KEYS, 6)", ""),
+    "invalidate leaves the other version": lua("invalidate", ", unpack(KEYS, 6)", ""),
+    "a writer leaves the last known value": code(scripts, "further_keys", _further_keys_without_known),
+    "what is last known is served while the database is there": code(reads, "is_away", lambda: True),
+    "each version holds for itself": code(scripts, "holds_key", _holds_key_of_version),
     "release leaves the value": lua("release", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
     "release leaves the lease": lua("release", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
     "a lost hold is not noticed": lua("release", "if not expiry or tonumber(expiry) <= now then", "if false then"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
 import time
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from cache_layer import absent, connection, local_store, scripts, writes
+from cache_layer import absent, connection, fail_safe, keys, local_store, reads, scripts, writes
+from cache_layer.options import Options, get_options
 from tests.interleavings.doing import Doing
 from tests.interleavings.processes import STUCK_SECONDS, current_process
 from tests.interleavings.world import World
@@ -48,6 +50,7 @@ def own_connections(pool: Any, **options: Any) -> Iterator[None]:
 def living_world() -> Iterator[World]:
     """A world whose processes run the project's code on its clock; afterwards everything is as it was."""
     pool: Any = connection.get_redis_client().connection_pool
+    options = {version: dataclasses.replace(get_options(), schema_version=version) for version in (1, 2)}
     exchange, run, keep = connection._guarded, scripts._run, local_store.keep_copy
 
     def guarded(command: Callable[[], Any], *, essential: bool) -> Any:
@@ -66,6 +69,10 @@ def living_world() -> Iterator[World]:
             process.stop(Doing.KEEP)
         return keep(*args, **kwargs)
 
+    def own_options() -> Options:
+        process = current_process()
+        return options[process.schema_version if process else 1]
+
     def sleep(seconds: float) -> None:
         process = current_process()
         assert process is not None
@@ -80,8 +87,12 @@ def living_world() -> Iterator[World]:
         world = World()
         monkeypatch.setattr(connection.breaker, "_clock", lambda: world.now_ns / 1e9)
         monkeypatch.setattr(writes, "RETRY_SECONDS", 0.005)
+        monkeypatch.setattr(fail_safe, "note_away", lambda: None)  # each finds out for itself
+        monkeypatch.setattr(reads, "note_away", lambda: None)
         replace(monkeypatch, time, SimpleNamespace(**vars(time) | {"sleep": sleep}))
         replace(monkeypatch, time.monotonic_ns, lambda: world.now_ns)
+        for module in (keys, connection):
+            monkeypatch.setattr(module, "get_options", own_options)
         replace(monkeypatch, connection._guarded, guarded)
         replace(monkeypatch, scripts._run, run_script)
         replace(monkeypatch, local_store.keep_copy, keep_copy)

@@ -42,6 +42,7 @@ class Fault(StrEnum):
     DOWN = "Redis is down for a while"
     TIME_OUT = "commands time out"
     DROP = "connections drop"
+    AWAY = "the database is away"
 
 
 LEAVE_HOLDS = {Fault.KILL, Fault.DOUBT, Fault.RESTART, Fault.DOWN, Fault.TIME_OUT, Fault.DROP}
@@ -86,6 +87,7 @@ def all_steps() -> Iterator[Step]:
     for seat in READERS:
         yield from (begins(seat, words, action) for words, action in READS.items())
         yield from (begins(seat, words, action, Fault.SNAPSHOT) for words, action in READS_IN_SNAPSHOT.items())
+        yield fails(seat, "finds the database away", Order.DATABASE_IS_AWAY, Fault.AWAY, {Doing.LOAD})
     for seat in WRITERS:
         yield from (begins(seat, words, request(action), weight=2) for words, action in WRITES.items())
         yield from (begins(seat, words, action, Fault.CURSOR) for words, action in CHANGES_BY_CURSOR.items())

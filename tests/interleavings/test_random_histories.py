@@ -59,10 +59,15 @@ class Interleavings(RuleBasedStateMachine):
         writes=st.lists(st.sampled_from([*WRITES]), unique=True, min_size=1, max_size=FEW),
         faults=st.lists(st.sampled_from(Fault), unique=True, max_size=FEW),
         row_exists=st.sampled_from([True, True, False]),
-        one_process=st.sampled_from([False, False, True]),
+        readers=st.sampled_from(["apart", "apart", "in one process", "of two versions"]),
     )
     def begins(
-        self, seats: list[str], writes: list[str], faults: list[Fault], row_exists: bool, one_process: bool
+        self,
+        seats: list[str],
+        writes: list[str],
+        faults: list[Fault],
+        row_exists: bool,
+        readers: str,
     ) -> None:
         self.holds_may_be_left = bool(LEAVE_HOLDS.intersection(faults))
         left_out = {*READERS, *WRITERS} - {*seats}
@@ -74,7 +79,12 @@ class Interleavings(RuleBasedStateMachine):
             and (step.what not in WRITES or step.what in writes)
             for _ in range(step.weight)
         ]
-        self.history = History(self.world, row_exists=row_exists, one_process=one_process)
+        self.history = History(
+            self.world,
+            row_exists=row_exists,
+            one_process=readers == "in one process",
+            two_versions=readers == "of two versions",
+        )
         self.next_step = st.sampled_from(steps).filter(lambda step: step.possible(self.history))
         self.is_whole = True
 

@@ -42,14 +42,17 @@ class World:
         self.now_ns = START_NS
         self.processes = {seat: Process(seat, self) for seat in SEATS}
 
-    def begin(self, *, row_exists: bool, one_process: bool) -> None:
+    def begin(self, *, row_exists: bool, one_process: bool, two_versions: bool = False) -> None:
         """
         Start a history: caches empty, and the first version committed.
 
         Args:
             one_process: the readers are threads of one process and share its L1.
+            two_versions: the second reader and the second writer are of the next schema version.
         """
-        self.one_process = one_process
+        self.one_process = one_process and not two_versions
+        for seat in (READERS[1], WRITERS[1]):
+            self.processes[seat].schema_version = 2 if two_versions else 1
         self.labels = 0
         self.now_ns = START_NS
         self.server.begin()

@@ -36,6 +36,10 @@ Abstracted, and why nothing is lost by it
       version. It is a step only where others must not return anything older afterwards.
     - Late commands. A late claim or fill is a slow reader; a late release or invalidation is an expiry; a late hold is
       a killed writer, because each attempt has its own id (`Piece.FRESH_HOLD_ID`).
+    - The last known value, served while the database is away, is stored and deleted with the value, by the same
+      scripts: a history in which it is read is one in which the value itself had not expired.
+    - Schema versions share holds and last holder, and every script that ends a value or lease ends those of versions
+      beside it: for a writer their readers are readers like others. `tests/interleavings` has both in full.
     - Readers are alike, and so are writers: of states that differ by their names only, one is visited.
 """
 

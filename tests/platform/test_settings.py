@@ -68,6 +68,7 @@ print(json.dumps({
     "hsts": answer["Strict-Transport-Security"],
     "foreign host": foreign.status_code,
     "cookies": [settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE],
+    "address": settings.AXES_CLIENT_IP_CALLABLE,
     "errors shown": settings.DEBUG or settings.DEBUG_PROPAGATE_EXCEPTIONS,
 }))
 """
@@ -81,6 +82,7 @@ def test_production_settings_pass_djangos_deployment_checks_and_insist_on_https(
         "hsts": "max-age=31536000; includeSubDomains; preload",
         "foreign host": 400,
         "cookies": [True, True],
+        "address": "pmo.authentication.address_behind_proxy",
         "errors shown": False,
     }
     assert list(tmp_path.iterdir()) == []  # production keeps nothing beside its engines

@@ -133,9 +133,11 @@ def move_slots(stage: Stage, rng: random.Random) -> Steps:
     key = f"entity:metadata:{rng.choice(stage.plan.codes)}"
     source = stage.topology.primary_of(key)
     target = rng.choice([server for server in stage.topology.primaries() if server is not source])
-    finish = stage.topology.begin_move(key, target)
-    yield rng.uniform(0, 1)
-    finish()
+    move = stage.topology.begin_move(key, target)
+    yield rng.uniform(0, 0.5)
+    move.move_keys()
+    yield rng.uniform(0, 0.5)
+    move.end()
     return -1, ""
 
 

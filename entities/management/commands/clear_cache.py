@@ -18,11 +18,11 @@ class Command(BaseCommand):
         add_selection(parser)
         add_reason(parser)
 
-    def handle(self, *, codes: list[str], everything: bool, reason: str, **_: Any) -> None:
-        selected = selected_codes(codes, everything=everything)
+    def handle(self, *, codes: list[str], tag: str, everything: bool, reason: str, **_: Any) -> None:
+        selected = selected_codes(codes, tag=tag, everything=everything)
         operation = CacheOperation.Operation.CLEAR if everything else CacheOperation.Operation.INVALIDATE
         try:
-            with recorded_command(operation, None if everything else selected, reason=reason) as record:
+            with recorded_command(operation, None if everything else selected, reason=reason, tag=tag) as record:
                 dropped = drop_all_entries() if everything else drop_entries(selected)
                 record.result = describe_dropped(dropped)
         except RedisError as error:

@@ -21,11 +21,11 @@ class Command(BaseCommand):
         add_selection(parser)
         add_reason(parser)
 
-    def handle(self, *, codes: list[str], everything: bool, reason: str, **_: Any) -> None:
-        selected = selected_codes(codes, everything=everything)
+    def handle(self, *, codes: list[str], tag: str, everything: bool, reason: str, **_: Any) -> None:
+        selected = selected_codes(codes, tag=tag, everything=everything)
         console = console_of(self.stdout)
         subject = None if everything else selected
-        with recorded_command(CacheOperation.Operation.WARM, subject, reason=reason) as record:
+        with recorded_command(CacheOperation.Operation.WARM, subject, reason=reason, tag=tag) as record:
             self._require_redis()
             entries = track(console, warm_entries(selected), total=len(selected) + 1, what="Warming the cache")
             counts = Counter(warmed for _, warmed in entries)

@@ -11,6 +11,7 @@
     const bar = progress.querySelector("progress");
     const howFar = progress.querySelector("[data-how-far]");
     const result = form.querySelector("[data-result]");
+    const tag = form.querySelector("[data-tag]");
     const dialog = form.querySelector("dialog");
     const LABELS = {invalidate: "Invalidating", warm: "Warming", clear: "Clearing", audit: "Comparing"};
     let running = null;
@@ -20,8 +21,10 @@
 
     function showState() {
         const none = selected().length === 0;
+        const untagged = tag.value.trim() === "";
         for (const button of buttons) {
-            button.disabled = down || running !== null || ("selected" in button.dataset && none);
+            button.disabled = down || running !== null
+                || ("selected" in button.dataset && none) || ("tagged" in button.dataset && untagged);
         }
         progress.hidden = running === null;
     }
@@ -72,14 +75,17 @@
         return last.result;
     }
 
-    async function run(operation, codes) {
+    /** `on` says on what: one of `codes`, `tag` and `everything`. */
+    async function run(operation, on) {
         running = new AbortController();
         say("", "");
         showStep(operation, {done: 0, total: 1});
         showState();
         const sent = new FormData(form);
-        sent.set("operation", operation);
-        sent.set(codes === null ? "everything" : "codes", codes === null ? "on" : codes.join(","));
+        sent.delete("tag"); // it may be filled in for another act
+        for (const [name, value] of Object.entries({operation, ...on})) {
+            sent.set(name, value);
+        }
         try {
             const response = await fetch(form.dataset.url, {method: "POST", body: sent, signal: running.signal});
             if (!response.ok || response.redirected) {
@@ -95,6 +101,16 @@
             showState();
             document.dispatchEvent(new CustomEvent("cache:acted"));
         }
+    }
+
+    function onWhat(button) {
+        if ("tagged" in button) {
+            return {tag: tag.value};
+        }
+        if ("selected" in button) {
+            return {codes: selected().join(",")};
+        }
+        return "given" in button ? {codes: form.dataset.codes} : {everything: "on"};
     }
 
     async function confirm() {
@@ -113,18 +129,18 @@
 
     for (const button of buttons) {
         button.addEventListener("click", () => {
-            const codes = "selected" in button.dataset ? selected() : "given" in button.dataset ? [form.dataset.codes] : null;
-            return "confirm" in button.dataset ? confirm() : run(button.dataset.operation, codes);
+            return "confirm" in button.dataset ? confirm() : run(button.dataset.operation, onWhat(button.dataset));
         });
     }
     form.querySelector("[data-cancel]").addEventListener("click", () => running?.abort());
     form.querySelector("[data-dismiss]").addEventListener("click", () => dialog.close());
     form.querySelector("[data-confirmed]").addEventListener("click", () => {
         dialog.close();
-        run("clear", null);
+        run("clear", {everything: "on"});
     });
     form.addEventListener("submit", (event) => event.preventDefault()); // Enter in the reason does nothing by itself
     document.addEventListener("change", showState);
+    tag.addEventListener("input", showState);
     document.addEventListener("cache:answers", (event) => {
         down = !event.detail;
         showState();

@@ -1,0 +1,63 @@
+"""
+Compression of long values in Redis: Zstandard (RFC 8878), told from plain ones by the number that a frame begins with.
+
+JSON never begins so. Memory, and whoever is answered, have the plain bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cache_layer.options import get_options
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC = b"\x28\xb5\x2f\xfd"
+MOST_BYTES = 16 * 1024 * 1024
+"""A longer value is stored as it is, and no frame is unpacked to more."""
+LARGEST_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 24}
+"""As large as the longest value: a frame that asks for more memory is not ours."""
+
+
+def pack(payload: bytes) -> bytes:
+    """The bytes to store: compressed if they are longer than `compress_bytes` and become shorter."""
+    threshold = get_options().compress_bytes
+    if not threshold or not threshold < len(payload) <= MOST_BYTES:
+        return payload
+    packed = zstd.compress(payload)
+    return packed if len(packed) < len(payload) else payload
+
+
+def unpack(stored: bytes) -> bytes:
+    """
+    The plain bytes of what is stored.
+
+    Raises:
+        ValueError: it begins like a frame and is not one, whole, of a value that is not too long.
+    """
+    if not stored.startswith(MAGIC):
+        return stored
+    try:
+        length = zstd.get_frame_info(stored).decompressed_size
+        if length is None or length > MOST_BYTES:
+            raise ValueError(f"a compressed value of {'unknown length' if length is None else f'{length} bytes'}")
+        decompressor = zstd.ZstdDecompressor(options=LARGEST_WINDOW)
+        payload = decompressor.decompress(stored, max_length=length + 1)
+    except zstd.ZstdError as error:
+        raise ValueError(f"not a compressed value: {error}") from error
+    if not decompressor.eof or decompressor.unused_data or len(payload) != length:
+        raise ValueError("not one whole compressed value")
+    return payload
+
+
+def is_packed(stored: bytes | None, payload: bytes) -> bool:
+    """Whether what is stored, if anything is, unpacks to these bytes."""
+    if stored is None or not stored.startswith(MAGIC):
+        return stored == payload
+    try:
+        return unpack(stored) == payload
+    except ValueError:
+        return False

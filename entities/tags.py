@@ -1,0 +1,52 @@
+"""
+The tags of entity types: `under:project` is project and everything inside it, `above:task` is task and everything it is
+inside of, however deep.
+"""
+
+from __future__ import annotations
+
+from django.db import connections, router
+
+from cache_layer.errors import UnknownTag
+from entities.codes import is_code
+from entities.models import Entity
+
+# UNION, not UNION ALL: an entity type that is reached a second time is not followed again, so circles end.
+UNDER = """
+    WITH RECURSIVE named (code) AS (
+        SELECT code::text FROM app.entity WHERE code = %s
+        UNION
+        SELECT child.code
+        FROM named JOIN app.entity AS parent USING (code),
+            jsonb_array_elements_text(parent.child_entity_codes) AS child (code)
+    )
+    SELECT code FROM named JOIN app.entity USING (code) ORDER BY display_order, code
+"""
+ABOVE = """
+    WITH RECURSIVE named (code) AS (
+        SELECT code::text FROM app.entity WHERE code = %s
+        UNION
+        SELECT parent.code::text
+        FROM named JOIN app.entity AS parent ON parent.child_entity_codes @> to_jsonb(named.code)
+    )
+    SELECT code FROM named JOIN app.entity USING (code) ORDER BY display_order, code
+"""
+KINDS = {"under": UNDER, "above": ABOVE}
+
+
+def tagged_codes(tag: str) -> list[str]:
+    """
+    The codes of the entity types, inactive ones too, that a tag names; one query on the primary.
+
+    Raises:
+        UnknownTag: it is no tag, or of an entity type that there is not.
+    """
+    kind, _, code = tag.partition(":")
+    if kind not in KINDS or not is_code(code):
+        raise UnknownTag("Use under: or above: and the code of an entity type, for example under:project.")
+    with connections[router.db_for_write(Entity)].cursor() as cursor:
+        cursor.execute(KINDS[kind], [code])
+        codes = [str(row[0]) for row in cursor.fetchall()]
+    if not codes:
+        raise UnknownTag(f"There is no entity type {code}.")
+    return codes

@@ -1,0 +1,106 @@
+"""Whoever changes few entity types leaves their new documents in the cache: the next read is no miss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from redis import Redis
+from rest_framework.test import APIClient
+
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reads import Source, read_entry
+from cache_layer.write_through import MOST_KEYS
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+from tests.admin.conftest import change_url, fields
+from tests.api.conftest import client_of
+from tests.conftest import make_entity
+
+PROJECT = "/api/v1/entity/project"
+
+
+def patch(api: APIClient, admin: Client) -> int:
+    return api.patch(PROJECT, {"label": "New"}).status_code
+
+
+def put_children(api: APIClient, admin: Client) -> int:
+    return api.put(f"{PROJECT}/children", {"child_entity_codes": ["task"], "mode": "replace"}).status_code
+
+
+def append_children(api: APIClient, admin: Client) -> int:
+    return api.put(f"{PROJECT}/children", {"child_entity_codes": ["task"], "mode": "append"}).status_code
+
+
+def save_form(api: APIClient, admin: Client) -> int:
+    return admin.post(change_url("project"), fields(Entity.objects.get(code="project"), label="New")).status_code
+
+
+def switch_on(api: APIClient, admin: Client) -> int:
+    return admin.post("/admin/entities/entity/switch/", {"code": "off", "active": "true"}).status_code
+
+
+def update(api: APIClient, admin: Client) -> int:
+    return Entity.objects.filter(code__in=["project", "task"]).update(label="New")
+
+
+def bulk_update(api: APIClient, admin: Client) -> int:
+    rows = [Entity(code=code, label="New") for code in ("project", "task")]
+    return Entity.objects.bulk_update(rows, ["label"])
+
+
+def create(api: APIClient, admin: Client) -> int:
+    return api.post(
+        "/api/v1/entity", {"code": "risk", "label": "New", "label_plural": "Risks", "icon": "Flag"}
+    ).status_code
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        (patch, ["project"]),
+        (put_children, ["project"]),
+        (append_children, ["project"]),
+        (save_form, ["project"]),
+        (switch_on, ["off"]),
+        (update, ["project", "task"]),
+        (bulk_update, ["project", "task"]),
+        (create, ["risk"]),
+    ],
+)
+def test_a_change_of_few_leaves_their_new_documents(
+    committed_db: None,
+    superuser: User,
+    admin_client: Client,
+    change: Callable[[APIClient, Client], int],
+    codes: list[str],
+) -> None:
+    for code in ("project", "task"):
+        make_entity(code)
+    make_entity("off", active_flag=False)
+    for code in codes:
+        read_entry(ENTITY, code)
+    assert change(client_of(superuser), admin_client) in (200, 201, 302, 2)
+    drop_all_copies()
+    for code in codes:
+        read = read_entry(ENTITY, code)
+        assert read.source is Source.REDIS
+        row = Entity.objects.get(code=code)
+        assert read.document is not None
+        assert (read.document.label, list(read.document.child_entity_codes)) == (row.label, row.child_entity_codes)
+    assert read_entry(ENTITY_TYPES, "").source is Source.DATABASE, "the list of all is left to its next reader"
+
+
+@pytest.mark.parametrize(("number", "source"), [(MOST_KEYS - 1, Source.REDIS), (MOST_KEYS, Source.DATABASE)])
+def test_a_change_of_more_leaves_them_to_the_next_readers(
+    committed_db: None, redis_client: Redis, number: int, source: Source
+) -> None:
+    """The list of all is one of the keys."""
+    rows = [Entity(code=f"t{each}", label="x", label_plural="x", icon="Flag") for each in range(number)]
+    Entity.objects.bulk_create(rows)
+    redis_client.flushdb()
+    Entity.objects.update(label="New")
+    drop_all_copies()
+    assert read_entry(ENTITY, "t0").source is source

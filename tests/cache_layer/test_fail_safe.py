@@ -1,0 +1,209 @@
+"""Fail-safe: while the database is away the last known is served, where that is allowed, and says that it is stale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.checks import run_checks
+from django.db import OperationalError, connection, transaction
+from redis import Redis
+
+from cache_layer import fail_safe
+from cache_layer.checks import check_settings
+from cache_layer.clearing import clear_entries
+from cache_layer.fail_safe import is_away
+from cache_layer.invalidation.relay import relay_changes
+from cache_layer.keys import known_key
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reads import Source, read_entries, read_entry
+from cache_layer.scripts import hold_keys
+from cache_layer.writes import invalidate_entries
+from entities.cache_entries import Warmed, warm_entry
+from entities.lookups import ENTITY
+from entities.models import Entity
+from tests.conftest import make_entity
+
+KEY = "entity:metadata:project"
+KNOWN = known_key(KEY, 1)
+
+TakeAway = Callable[[], None]
+
+
+@pytest.fixture
+def project(committed_db: None, redis_client: Redis, set_options: Callable[..., None]) -> Entity:
+    """An entity type that was read, in a cache that may serve it for an hour past its TTL."""
+    set_options(stale_seconds=3_600, local_lease_ms=1)
+    row = make_entity("project")
+    redis_client.flushdb()
+    drop_all_copies()
+    read_entry(ENTITY, "project")
+    drop_all_copies()
+    return row
+
+
+@pytest.fixture
+def expired(project: Entity, redis_client: Redis) -> Entity:
+    redis_client.delete(KEY)
+    return project
+
+
+def test_past_its_ttl_the_last_known_document_is_served_as_stale(
+    expired: Entity,
+    redis_client: Redis,
+    without_database: TakeAway,
+) -> None:
+    without_database()
+    read = read_entry(ENTITY, "project")
+    assert read.source is Source.STALE
+    assert read.document is not None
+    assert read.document.label == expired.label
+    assert read.copies == (), "it must not be given again without asking"
+    assert redis_client.exists(KEY) == 0
+    assert warm_entry("project") is Warmed.NOT_CACHEABLE
+
+
+def test_what_redis_has_is_not_stale(project: Entity, without_database: TakeAway) -> None:
+    without_database()
+    assert read_entry(ENTITY, "project").source is Source.REDIS
+
+
+def test_the_last_known_value_outlives_the_value_by_the_setting(project: Entity, redis_client: Redis) -> None:
+    assert redis_client.ttl(KNOWN) == 3_600 + redis_client.ttl(KEY)
+    assert redis_client.get(KNOWN) == redis_client.get(KEY)
+    project.save()
+    assert redis_client.ttl(KNOWN) == 3_600 + redis_client.ttl(KEY)
+    assert redis_client.get(KNOWN) == redis_client.get(KEY)
+
+
+@pytest.mark.parametrize("off", [{"stale_seconds": 0}, {"write_policy": "strict"}])
+def test_where_it_is_off_nothing_is_kept_and_nothing_stale_is_served(
+    expired: Entity,
+    redis_client: Redis,
+    set_options: Callable[..., None],
+    without_database: TakeAway,
+    off: dict[str, object],
+) -> None:
+    set_options(**off)
+    make_entity("task")
+    read_entry(ENTITY, "task")
+    assert redis_client.exists(known_key(ENTITY.key("task"))) == 0
+    without_database()
+    with pytest.raises(OperationalError):
+        read_entry(ENTITY, "project")
+
+
+def test_the_strict_policy_says_that_the_setting_has_no_effect(set_options: Callable[..., None]) -> None:
+    set_options(stale_seconds=60, write_policy="strict")
+    assert [message.id for message in check_settings()] == ["cache_layer.W005"]
+    assert run_checks(tags=["caches"]) == check_settings()
+
+
+@pytest.mark.parametrize("end", ["hold", "invalidate", "clear", "relay", "another row"])
+def test_what_ends_the_value_ends_what_is_last_known(expired: Entity, redis_client: Redis, end: str) -> None:
+    assert redis_client.exists(KNOWN) == 1
+    if end == "hold":
+        hold_keys([KEY], "a writer")
+    elif end == "invalidate":
+        invalidate_entries([(ENTITY, "project")])
+    elif end == "clear":
+        clear_entries(ENTITY)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE app.entity SET label = 'New'" if end == "relay" else "DELETE FROM app.entity")
+        if end == "relay":
+            relay_changes()
+        else:
+            read_entry(ENTITY, "project")  # it finds no row, and says so
+    assert redis_client.exists(KNOWN) == 0
+
+
+def test_a_write_that_the_database_failed_in_leaves_nothing_to_serve(
+    project: Entity,
+    without_database: TakeAway,
+) -> None:
+    """It may have been committed elsewhere: nobody knows."""
+    hold_keys([KEY], "a writer that lost its session")
+    without_database()
+    with pytest.raises(OperationalError):
+        read_entry(ENTITY, "project")
+
+
+def test_several_are_served_if_all_are_known(
+    expired: Entity,
+    redis_client: Redis,
+    without_database: TakeAway,
+) -> None:
+    make_entity("task")
+    assert read_entries(ENTITY, ["task", "nothing"])["nothing"].document is None
+    drop_all_copies()
+    redis_client.delete(KEY)
+    without_database()
+    reads = read_entries(ENTITY, ["project", "task", "nothing"])
+    assert {code: read.source for code, read in reads.items()} == {
+        "project": Source.STALE,
+        "task": Source.REDIS,
+        "nothing": Source.REDIS,
+    }
+    with pytest.raises(OperationalError):
+        read_entries(ENTITY, ["project", "wiki"])
+
+
+@pytest.mark.parametrize("payload", [b"{}", b"", b"\x28\xb5\x2f\xfd"])
+def test_what_does_not_decode_is_not_known(
+    expired: Entity,
+    redis_client: Redis,
+    without_database: TakeAway,
+    payload: bytes,
+) -> None:
+    redis_client.set(KNOWN, payload)
+    without_database()
+    with pytest.raises(OperationalError):
+        read_entry(ENTITY, "project")
+
+
+def test_in_a_transaction_nothing_is_stale(expired: Entity, without_database: TakeAway) -> None:
+    def lose_the_database(*_: object) -> None:
+        raise OperationalError("gone")
+
+    with pytest.raises(OperationalError), transaction.atomic(), connection.execute_wrapper(lose_the_database):
+        read_entry(ENTITY, "project")
+
+
+def test_after_a_failure_the_database_is_not_asked_for_a_second(
+    expired: Entity,
+    without_database: TakeAway,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_ns = 10**12
+    monkeypatch.setattr(fail_safe, "monotonic_ns", lambda: now_ns)
+    without_database()
+    tried: list[object] = []
+
+    def connect() -> None:
+        tried.append(1)
+        raise OperationalError
+
+    with monkeypatch.context() as away:
+        away.setattr(connection, "connect", connect)
+        for _ in range(3):
+            assert read_entry(ENTITY, "project").source is Source.STALE
+        assert len(tried) == 1
+        now_ns += 10**9
+        assert read_entry(ENTITY, "project").source is Source.STALE
+        assert len(tried) == 2
+
+
+def test_when_the_database_is_back_it_is_asked_again(
+    expired: Entity,
+    without_database: TakeAway,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = connection.settings_dict["OPTIONS"]["host"]
+    without_database()
+    assert read_entry(ENTITY, "project").source is Source.STALE
+    assert is_away()
+    connection.settings_dict["OPTIONS"]["host"] = host
+    monkeypatch.setattr(fail_safe, "_ask_again_ns", 1)
+    assert read_entry(ENTITY, "project").source is Source.DATABASE
+    assert not is_away()

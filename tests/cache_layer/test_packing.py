@@ -1,0 +1,145 @@
+"""Long values are compressed in Redis, and nothing that only looks like one is unpacked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from cache_layer.audit import audit_cache
+from cache_layer.local_store import drop_all_copies
+from cache_layer.packing import MAGIC, MOST_BYTES, is_packed, pack, unpack
+from cache_layer.reads import Source, read_entry
+from cache_layer.renewal import Renewer
+from entities.lookups import ENTITY
+from entities.models import Entity
+from tests.conftest import make_entity
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+KEY = "entity:metadata:project"
+LONG = bytes(100_000)
+JSON = b'{"code":"project","child_entity_codes":[' + b'"task",' * 2_000 + b'"wiki"]}'
+
+
+@pytest.fixture
+def long(committed_db: None, redis_client: Redis, set_options: Callable[..., None]) -> Entity:
+    """An entity type whose document is longer than the threshold."""
+    set_options(compress_bytes=100)
+    row = make_entity("project", label="long " * 20)
+    redis_client.flushdb()
+    drop_all_copies()
+    return row
+
+
+def streamed(payload: bytes) -> bytes:
+    """A frame that does not say how long its content is."""
+    compressor = zstd.ZstdCompressor()
+    return compressor.compress(payload) + compressor.flush()
+
+
+def with_window(log: int) -> bytes:
+    """A frame, with one block that is not compressed, that says it needs this much memory."""
+    header = bytes([0x80, (log - 10) << 3]) + len(LONG).to_bytes(4, "little")
+    return MAGIC + header + (1 | len(LONG) << 3).to_bytes(3, "little") + LONG
+
+
+HOSTILE = {
+    "a bomb": zstd.compress(bytes(MOST_BYTES + 1)),
+    "a bomb of unknown length": streamed(bytes(MOST_BYTES + 1)),
+    "a bomb that lies about its length": MAGIC + b"\x20\x08" + zstd.compress(bytes(10_000))[7:],
+    "cut short": zstd.compress(JSON)[:-1],
+    "only its beginning": MAGIC,
+    "two frames": zstd.compress(JSON) + zstd.compress(JSON),
+    "something behind it": zstd.compress(JSON) + b"x",
+    "noise": MAGIC + os.urandom(1_000),
+    "another content": zstd.compress(JSON + b" "),
+}
+
+
+@pytest.mark.parametrize("size", [0, 1, 8_192])
+def test_what_is_no_longer_than_the_threshold_is_stored_as_it_is(size: int) -> None:
+    assert pack(b"x" * size) == b"x" * size
+
+
+def test_a_longer_value_is_compressed_and_comes_back() -> None:
+    packed = pack(JSON)
+    assert packed.startswith(MAGIC)
+    assert len(packed) < len(JSON) / 10
+    assert unpack(packed) == JSON
+
+
+def test_what_does_not_become_shorter_is_stored_as_it_is() -> None:
+    noise = os.urandom(10_000)
+    assert pack(noise) == noise
+
+
+def test_what_is_too_long_to_be_unpacked_is_not_packed() -> None:
+    assert pack(bytes(MOST_BYTES + 1)) == bytes(MOST_BYTES + 1)
+    assert unpack(pack(bytes(MOST_BYTES))) == bytes(MOST_BYTES)
+
+
+def test_compression_can_be_switched_off(set_options: Callable[..., None]) -> None:
+    set_options(compress_bytes=0)
+    assert pack(JSON) == JSON
+
+
+@pytest.mark.parametrize("what", [what for what in HOSTILE if what != "another content"])
+def test_hostile_frames_are_refused(what: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the message is zstd's, or says what it is
+        unpack(HOSTILE[what])
+    assert not is_packed(HOSTILE[what], JSON)
+
+
+def test_a_frame_that_asks_for_much_memory_is_refused() -> None:
+    assert unpack(with_window(20)) == LONG
+    with pytest.raises(ValueError, match="memory"):
+        unpack(with_window(27))
+
+
+def test_readers_get_the_plain_bytes_from_everywhere(long: Entity, redis_client: Redis) -> None:
+    loaded = read_entry(ENTITY, "project")
+    assert redis_client.get(KEY).startswith(MAGIC)
+    drop_all_copies()
+    from_redis, from_memory = read_entry(ENTITY, "project"), read_entry(ENTITY, "project")
+    assert [read.source for read in (loaded, from_redis, from_memory)] == ["DB", "L2", "L1"]
+    assert loaded.payload == from_redis.payload == from_memory.payload
+    assert loaded.payload.startswith(b'{"code":"project"')
+
+
+def test_a_writer_leaves_a_long_value_compressed(long: Entity, redis_client: Redis) -> None:
+    long.save()
+    assert redis_client.get(KEY).startswith(MAGIC)
+    drop_all_copies()
+    assert read_entry(ENTITY, "project").source is Source.REDIS
+
+
+def test_the_audit_compares_what_is_in_a_compressed_value(long: Entity, redis_client: Redis) -> None:
+    read_entry(ENTITY, "project")
+    assert audit_cache().mismatches == ()
+    redis_client.set(KEY, zstd.compress(ENTITY.encode(read_entry(ENTITY, "project").document) + b" "), ex=300)
+    assert [mismatch.key for mismatch in audit_cache().mismatches] == [KEY]
+    assert redis_client.exists(KEY) == 0
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_value_is_a_miss_and_is_replaced(long: Entity, redis_client: Redis, what: str) -> None:
+    redis_client.set(KEY, HOSTILE[what], ex=300)
+    assert read_entry(ENTITY, "project").source is Source.DATABASE
+    drop_all_copies()
+    assert read_entry(ENTITY, "project").source is Source.REDIS
+
+
+def test_a_hot_copy_of_a_compressed_value_is_renewed(long: Entity, redis_client: Redis) -> None:
+    read_entry(ENTITY, "project")
+    drop_all_copies()
+    (copy,) = read_entry(ENTITY, "project").copies
+    until_ns = copy.until_ns
+    Renewer().note_use((copy,), until_ns)
+    assert copy.until_ns > until_ns

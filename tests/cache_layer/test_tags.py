@@ -1,0 +1,99 @@
+"""Groups of entries: whom a tag names, and that all of them are dropped as single keys are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from cache_layer.errors import UnknownTag
+from cache_layer.local_store import drop_all_copies, find_copy
+from cache_layer.reads import Source, read_entries, read_entry
+from cache_layer.tags import find_tagged, invalidate_tag
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+CODES = ["project", "phase", "task", "step", "wiki"]
+
+
+@pytest.fixture
+def types(committed_db: None) -> None:
+    """Project has phase and task, both have step; wiki is by itself."""
+    for code in CODES:
+        make_entity(code, display_order=CODES.index(code))
+    for code, children in {"project": ["phase", "task"], "phase": ["step"], "task": ["step"]}.items():
+        Entity.objects.filter(code=code).update(child_entity_codes=children)
+    read_entries(ENTITY, CODES)
+
+
+@pytest.mark.parametrize(
+    ("tag", "codes"),
+    [
+        ("under:project", ["project", "phase", "task", "step"]),
+        ("under:task", ["task", "step"]),
+        ("under:wiki", ["wiki"]),
+        ("above:step", ["project", "phase", "task", "step"]),
+        ("above:project", ["project"]),
+    ],
+)
+def test_a_tag_names_all_within_or_around_by_one_query(
+    types: None, tag: str, codes: list[str], django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    with django_assert_num_queries(1):
+        assert find_tagged(ENTITY, tag) == codes
+
+
+def test_circles_end(types: None) -> None:
+    Entity.objects.filter(code="step").update(child_entity_codes=["project", "step"])
+    assert find_tagged(ENTITY, "under:step") == ["project", "phase", "task", "step"]
+    assert find_tagged(ENTITY, "above:project") == ["project", "phase", "task", "step"]
+
+
+def test_inactive_types_are_named_too(types: None) -> None:
+    Entity.objects.filter(code="task").update(active_flag=False)
+    assert "task" in find_tagged(ENTITY, "under:project")
+
+
+def test_one_invalidation_drops_all_of_them_everywhere(types: None, redis_client: Redis, commands: list[str]) -> None:
+    drop_all_copies()
+    read_entries(ENTITY, CODES)
+    commands.clear()
+    assert invalidate_tag(ENTITY, "under:task") == 2
+    assert [command for command in commands if command.startswith("EVAL")] == ["EVALSHA"]
+    assert find_copy(ENTITY.key("step")) is None
+    drop_all_copies()
+    sources = {code: read_entry(ENTITY, code).source for code in CODES}
+    assert {code for code, source in sources.items() if source is Source.DATABASE} == {"task", "step"}
+
+
+def test_a_type_that_has_moved_away_is_left_alone_and_stays_coherent(types: None) -> None:
+    Entity.objects.filter(code__in=["phase", "task"]).update(child_entity_codes=[])
+    assert get_entity_infrastructure().get_entity("step") is not None
+    invalidate_tag(ENTITY, "under:project")
+    drop_all_copies()
+    assert read_entry(ENTITY, "step").source is Source.REDIS
+    Entity.objects.filter(code="step").update(label="New")
+    assert get_entity_infrastructure().get_entity("step").label == "New"
+
+
+def test_the_service_drops_the_list_with_them(types: None, redis_client: Redis) -> None:
+    read_entry(ENTITY_TYPES, "")
+    assert get_entity_infrastructure().invalidate_tagged_entity_cache("under:project") == 5
+    assert redis_client.keys("entity:*") == [b"entity:metadata:wiki"]
+
+
+@pytest.mark.parametrize("tag", ["", "under:", "under:nowhere", "under:x'; DROP", "beside:task", "task"])
+def test_what_is_no_tag_is_refused(types: None, tag: str) -> None:
+    with pytest.raises(UnknownTag):
+        invalidate_tag(ENTITY, tag)
+
+
+def test_a_lookup_without_tags_says_so() -> None:
+    with pytest.raises(UnknownTag, match="no tags"):
+        find_tagged(ENTITY_TYPES, "under:project")

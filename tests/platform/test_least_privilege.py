@@ -1,0 +1,145 @@
+"""The rights in deploy/ are enough for all the platform does, and allow nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from django.core.cache import caches
+from django.db import connection
+from redis.exceptions import ResponseError
+
+from cache_layer.analytics import Span, read_activity, read_series
+from cache_layer.audit import audit_cache
+from cache_layer.checks import check_server
+from cache_layer.clearing import clear_entries
+from cache_layer.connection import get_writer_client, is_redis_healthy
+from cache_layer.reads import Source, read_entries
+from cache_layer.refresh import find_due
+from cache_layer.reporting import report_activity
+from entities.cache_report import report_cache
+from entities.cache_states import Kind, read_cache_states
+from entities.dashboard.server import look_at_stored
+from entities.lookups import ENTITY
+from entities.models import Entity
+from pmo.engines.postgres import program_folder
+from tests.cache_layer.topology import caches_at, read
+from tests.conftest import make_entity
+from tests.servers import ROOT, test_database_url
+from tests.topologies import PLAIN, Server, wait_until
+
+PASSWORD = "only for this test"
+FORBIDDEN_IN_REDIS = [
+    ("GET", "another:program"),
+    ("SET", "another:program", "x"),
+    ("EVAL", "return redis.call('GET', 'another:program')", 0),
+    ("FLUSHALL",),
+    ("KEYS", "*"),
+    ("CONFIG", "SET", "save", ""),
+    ("ACL", "LIST"),
+    ("SHUTDOWN",),
+    ("REPLICAOF", "NO", "ONE"),
+    ("CLIENT", "KILL", "TYPE", "normal"),
+]
+FORBIDDEN_IN_SQL = [
+    "TRUNCATE app.entity",
+    "DROP TABLE app.entity",
+    "ALTER TABLE app.entity DISABLE TRIGGER ALL",
+    "SET session_replication_role = replica",
+    "CREATE TABLE public.mine (i int)",
+    "CREATE FUNCTION app.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "COPY app.entity TO PROGRAM 'cat'",
+    "CREATE ROLE mine",
+]
+
+
+@pytest.fixture
+def guarded_redis(tmp_path: Path) -> Iterator[None]:
+    """A Valkey with the rules of deploy/, which this process logs into."""
+    digest = hashlib.sha256(PASSWORD.encode()).hexdigest()
+    rules = (ROOT / "deploy/redis/users.acl").read_text()
+    for name in ("REDIS", "REPLICATION", "SENTINEL"):
+        rules = rules.replace(f"{name}_PASSWORD_SHA256", digest)
+    file = tmp_path / "users.acl"
+    file.write_text(rules)
+    server = Server(tmp_path / "server", (*PLAIN, "--aclfile", str(file)))
+    server.start()
+    try:
+        with caches_at(f"redis://pmo:{quote(PASSWORD)}@127.0.0.1:{server.port}/0"):
+            wait_until(is_redis_healthy)
+            yield
+    finally:
+        server.stop()
+
+
+@pytest.mark.usefixtures("committed_db", "guarded_redis")
+def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
+    rows = [make_entity(code) for code in ("project", "task", "risk")]
+    assert {one.source for one in read_entries(ENTITY, ["project", "task", "nothing"]).values()} <= set(Source)
+    assert read("risk").source is Source.REDIS
+    find_due([ENTITY.key("risk")], 300)
+    rows[0].save()
+    Entity.objects.filter(code__in=["task", "risk"]).update(label="new")
+    assert read_cache_states(["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
+    assert report_cache(None).server.version
+    assert look_at_stored().complete
+    assert audit_cache().mismatches == ()
+    report_activity()
+    assert read_series(Span.HOUR).counts
+    assert read_activity([ENTITY.key("task")])
+    assert clear_entries(ENTITY) == 3
+    for alias in ("default", "sessions"):
+        caches[alias].set_many({"a": 1, "b": 2})
+        assert caches[alias].get_many(["a", "b"]) == {"a": 1, "b": 2}
+        assert caches[alias].get_or_set("c", 3) == 3
+        caches[alias].delete_many(["a", "b", "c"])
+    assert check_server() == []
+    assert is_redis_healthy()
+    for command in FORBIDDEN_IN_REDIS:
+        with pytest.raises(ResponseError, match="permissions"):
+            get_writer_client().execute_command(*command)
+
+
+@pytest.fixture
+def web_url(committed_db: None) -> Iterator[str]:
+    """A database like this test's, whose tables the migrator has made; the URL is the web role's."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    database, migrator, web = (f"{name}_{worker}" for name in ("roles", "migrator", "web"))
+    here = test_database_url()
+    there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{database}?")
+    psql = [str(program_folder() / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
+    schema = subprocess.check_output([program_folder() / "pg_dump", "--schema-only", "--no-owner", "--no-acl", here])
+
+    def run(url: str, *arguments: str, stdin: bytes = b"") -> None:
+        subprocess.run([*psql, *arguments, url], input=stdin, check=True)
+
+    run(here, "-c", f"CREATE DATABASE {database}")
+    try:
+        run(there, "-v", f"migrator={migrator}", "-v", f"web={web}", "-f", str(ROOT / "deploy/postgres/roles.sql"))
+        run(there.replace("postgres@", f"{migrator}@"), stdin=schema.replace(b"CREATE SCHEMA app;", b""))
+        yield there.replace("postgres@", f"{web}@")
+    finally:
+        run(here, "-c", f"DROP DATABASE {database} (FORCE)", "-c", f"DROP ROLE {migrator}, {web}")
+
+
+def test_the_web_role_reads_and_writes_rows_and_no_more(web_url: str) -> None:
+    with psycopg.connect(web_url, autocommit=True) as database:
+        database.execute("LISTEN cache_layer_changes")
+        database.execute(
+            "INSERT INTO app.entity (code, label, label_plural, icon, child_entity_codes, active_flag, created_ts,"
+            " modified_ts, display_order) VALUES ('project', 'Project', 'Projects', 'Box', '[]', true, now(), now(), 1)"
+        )
+        database.execute("UPDATE app.entity SET label = 'new' WHERE code = 'project'")
+        assert database.execute("SELECT count(*) FROM app.entity_event").fetchone() == (2,)
+        assert database.execute("DELETE FROM cache_layer_outbox").rowcount == 2
+        assert database.execute("SELECT pg_try_advisory_lock(1)").fetchone() == (True,)
+        database.execute("DELETE FROM app.entity")
+        for statement in FORBIDDEN_IN_SQL:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                database.execute(statement)
