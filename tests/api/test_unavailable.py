@@ -179,6 +179,7 @@ def test_every_request_has_a_budget_unless_there_is_none(settings: Any) -> None:
     def tell(_: Any) -> HttpResponse:
         return HttpResponse(str(left_seconds(99)))
 
+    settings.REQUEST_BUDGET_MS = 2_000
     limited = RequestBudgetMiddleware(tell)(RequestFactory().get("/"))
     settings.REQUEST_BUDGET_MS = 0
     unlimited = RequestBudgetMiddleware(tell)(RequestFactory().get("/"))

@@ -50,6 +50,7 @@ BY_TOKEN = {
     ("GET", "/api/anything/else"): EVERYONE,  # that there is nothing
     ("GET", "/health"): EVERYONE,
     ("GET", "/healthz"): EVERYONE,
+    ("GET", "/readyz"): EVERYONE,
     ("GET", "/metrics"): NOBODY,  # a user's token is not METRICS_TOKEN: tests/platform/test_metrics.py
     ("GET", "/"): EVERYONE,  # the way to the admin
 }

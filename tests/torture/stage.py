@@ -31,7 +31,7 @@ from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
 from tests.topologies import find_port, running_cluster, running_sentinels
 from tests.torture import readers, writer_orders
-from tests.torture.plan import Plan
+from tests.torture.plan import WRITE_BUDGET_MS, Plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_LIMIT_SECONDS = 60
@@ -274,6 +274,7 @@ class Stage:
             "REDIS_URL": self.redis_url,
             "CACHE_HOLD_MS": str(self.plan.hold_ms),
             "CACHE_WRITE_POLICY": self.plan.write_policy,
+            "REQUEST_BUDGET_MS": str(3 * WRITE_BUDGET_MS),  # so that half of it is more than the write budget
             "CACHE_AUDIT_SECONDS": "0",  # nothing may be repaired before it is judged
             "ACCESS_TOKEN_MINUTES": "1440",
             "LOG_LEVEL": "WARNING",
