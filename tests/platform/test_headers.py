@@ -13,7 +13,7 @@ from unfold.settings import CONFIG_DEFAULTS
 
 from entities.models import Entity
 from tests.admin.conftest import staff_client
-from tests.api.conftest import client_of, make_user, without_database  # noqa: F401 - a fixture
+from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity
 
 pytestmark = pytest.mark.django_db
@@ -106,10 +106,7 @@ def assert_kept_apart(answer: Any) -> None:
     assert "Access-Control-Allow-Origin" not in answer
 
 
-def test_the_page_without_a_database_has_a_nonce(
-    staff: Client,
-    without_database: Any,  # noqa: F811 - the fixture
-) -> None:
+def test_the_page_without_a_database_has_a_nonce(staff: Client, without_database: Any) -> None:
     without_database()
     answer = staff.get("/admin/")
     [(_, attributes)] = OPEN_TAG.findall(answer.content.decode())
