@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django.db import connections
+from prometheus_client import REGISTRY
 from redis.crc import key_slot
 
 from cache_layer import failover
@@ -90,12 +91,13 @@ def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_s
 
 def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(project: Entity, cluster: Cluster) -> None:
     begin = cluster.primary_of(KEY)
-    move = cluster.begin_move(KEY, cluster.servers[-1])
+    move, failures = cluster.begin_move(KEY, cluster.servers[-1]), _failures()
     with ThreadPoolExecutor(1) as other:
         saving = other.submit(_save, project, "new")
         for _ in range(5):
             assert read().document is not None
         assert not saving.done()
+        wait_until(lambda: _failures() > failures)
         client: Any = get_redis_client()
         assert not any(breaker.failures for breaker in client.topology.breakers.values())  # the node is well
         move.end()
@@ -224,6 +226,10 @@ def test_scripts_that_a_node_has_lost_are_sent_again(cluster: Cluster) -> None:
 
 def cluster_slot(code: str) -> int:
     return key_slot(ENTITY.key(code).encode()) * SHARDS // SLOTS
+
+
+def _failures() -> float:
+    return REGISTRY.get_sample_value("cache_redis_failures_total", {"kind": "silent"}) or 0.0
 
 
 def _save(row: Entity, new_label: str) -> None:
