@@ -20,6 +20,7 @@ The folders of tests that ask the most of a version. Of the others, those that p
 torture) try the same scripts and statements in more orders, and those of `make run`, pages and figures start the
 embedded engines whatever is set.
 """
+ENGINES = "tests/matrix/test_engines.py"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def run_suite(combination: Combination, tests: Sequence[str], scratch: Path, *, 
         if python is None:
             return Result(combination, False, "its packages could not be installed", log)
         ended = subprocess.run(
-            [python, "-m", "pytest", "-q", "-n", str(jobs), "-p", "no:cacheprovider", *tests],
+            [python, "-m", "pytest", "-q", "-n", str(jobs), "-p", "no:cacheprovider", *tests, ENGINES],
             cwd=ROOT,
             env=os.environ | variables_of(combination),
             stdin=subprocess.DEVNULL,
@@ -70,7 +71,7 @@ def _environment(combination: Combination, scratch: Path, output: object) -> Pat
     overrides.write_text(f"{django.where}\n")
     uv = [sys.executable, "-m", "uv"]
     interpreter = folder / "bin" / "python"
-    install = [*uv, "pip", "install", "--quiet", "--python", interpreter, "--override", overrides]
+    install = [*uv, "pip", "install", "--quiet", "--no-config", "--python", interpreter, "--override", overrides]
     made = (
         subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=False).returncode == 0  # type: ignore[call-overload]
         for command in (
