@@ -21,7 +21,7 @@ def test_this_run_is_on_the_engines_asked_for(redis_client: Redis) -> None:
         assert f"(PostgreSQL) {cursor.fetchone()[0]}" in version_of(folder / "postgres")
     server = redis_client.info("server")
     name, version = server.get("server_name", "redis"), server.get("valkey_version", server["redis_version"])
-    said = version_of(Path(os.environ.get("PMO_TEST_VALKEY") or valkey._program()))
+    said = version_of(Path(os.environ.get("PMO_TEST_VALKEY") or valkey.server_program()))
     assert said.lower().startswith(f"{name} server v={version} ")
 
 
