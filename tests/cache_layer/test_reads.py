@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 def project(committed_db: None, redis_client: Redis) -> Entity:
     make_entity("task")
     row = make_entity("project", child_entity_codes=["task"])
-    redis_client.flushdb()
+    redis_client.delete("entity:metadata:project", "entity:metadata:task", "entity:types")  # not the run id
     drop_all_copies()
     return row
 
