@@ -176,7 +176,6 @@ def connection_pool_options(options: Options) -> dict[str, Any]:
 
 
 _trusted_patterns: set[str] = {"*django.contrib.sessions*"}
-_on_reconnect: list[Callable[[], None]] = []
 
 
 def purge_after_restart(pattern: str) -> None:
