@@ -488,7 +488,7 @@ def test_dragging_the_largest_numbers_counts_all_anew(admin_client: Client) -> N
     assert list(Entity.objects.values_list("code", flat=True)) == ["project", "wiki", "task"]
 
 
-@pytest.mark.parametrize("address", [f"{LIST}?code__in=%00", f"{LIST}%00/change/", f"{LIST}?label__regex=["])
+@pytest.mark.parametrize("address", [f"{LIST}?code__in=%00", f"{LIST}%00/change/"])
 def test_what_the_database_cannot_take_is_a_bad_request(admin_client: Client, address: str) -> None:
     answer = admin_client.get(address)
     assert answer.status_code == 400
