@@ -28,7 +28,7 @@ run: $(VENV)/.runtime ## set up everything and serve API, admin and docs on http
 	@exec $(BIN)/python -m pmo.launch
 
 test: lint types browser ## set up everything; lint, types, import rules and all tests on a real PostgreSQL and Valkey (ARGS)
-	$(BIN)/python -m pytest -n 2 $(if $(PMO_NO_BROWSER),--ignore=tests/browser) $(ARGS)
+	$(BIN)/python -m pytest -n 3 $(if $(PMO_NO_BROWSER),--ignore=tests/browser) $(ARGS)
 
 lint: $(VENV)/.tests ## ruff, the import rules, and no secret in a file or in the history
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ from tests.interleavings.world import READERS, WRITERS, World
 
 pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
 
-EXAMPLES = 250
+EXAMPLES = 150
 STEPS_EACH = 50
 FEW_STEPS = 15
 FEW = 3
