@@ -1,7 +1,8 @@
 """
 `python -m tests.benchmarks.answers CONTENDER TOKEN CODE`: what a contender answers, without a web server; prints JSON.
 
-The document of CODE twice, the status for a broken token, the status of a change, and the document after it.
+The document of CODE twice and the database queries of each, the status for a broken token, the status of a change, and
+the document after it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 from wsgiref.util import setup_testing_defaults
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.benchmarks.contenders import CONTENDERS
 
@@ -41,10 +45,17 @@ def show_answers(contender: str, token: str, code: str) -> dict[str, Any]:
     module, _, name = CONTENDERS[contender].application.partition(":")
     application = getattr(importlib.import_module(module), name)()
     path = f"/api/v1/entity/type/{code}"
-    first, again = (ask(application, "GET", path, token) for _ in range(2))
+    queries = []
+    read = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as counted:
+            read.append(ask(application, "GET", path, token))
+        queries.append(len(counted))
+    first, again = read
     changed = ask(application, "PATCH", f"/api/v1/entity/{code}", token, {"label": "Changed"})
     after = ask(application, "GET", path, token)
     return {
+        "queries": queries,
         "statuses": [first[0], again[0], changed[0], after[0]],
         "first": json.loads(first[1]),
         "again": json.loads(again[1]),

@@ -28,6 +28,8 @@ from tests.benchmarks.load import find_generator
 from tests.benchmarks.open_loop import run_open_loop
 from tests.benchmarks.plan import MEASURES, Plan, UnknownName, parse_names
 from tests.benchmarks.ratios import Requirement, medians, ratios, requirements
+from tests.benchmarks.rows import HOT, insert_rows
+from tests.benchmarks.run import LONG_LEASE
 from tests.conftest import make_entity
 from tests.servers import ROOT, test_database_url
 
@@ -48,7 +50,7 @@ def token() -> str:
 
 @pytest.mark.usefixtures("committed_db")
 @pytest.mark.parametrize("name", THEIRS)
-def test_every_contender_reads_changes_and_refuses_alike(name: str, token: str) -> None:
+def test_every_contender_reads_changes_and_refuses_alike_and_caches_if_it_is_said_to(name: str, token: str) -> None:
     contender = CONTENDERS[name]
     make_entity("project", label="Before")
     answered = subprocess.run(
@@ -66,6 +68,24 @@ def test_every_contender_reads_changes_and_refuses_alike(name: str, token: str) 
     assert list(shown["first"]) == list(EntityDocument.__struct_fields__)
     assert (shown["first"]["label"], shown["after"]["label"]) == ("Before", "Changed")
     assert shown["refused"] == 401
+    miss, hit = shown["queries"]
+    assert (hit == miss) if name == "database" else (hit < miss)
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_reads_in_process_are_hits_under_the_settings_of_a_run() -> None:
+    insert_rows(test_database_url(), HOT, [])
+    measured = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.in_process", "--rounds", "1", "--memory", "1"],
+        cwd=ROOT,
+        env=os.environ
+        | LONG_LEASE
+        | {"DATABASE_URL": test_database_url(), "DJANGO_SETTINGS_MODULE": "pmo.settings", "LOG_LEVEL": "WARNING"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found = json.loads(measured.stdout)
+    assert [len(found[name]) for name in ("dict", "l1", "get", "l2")] == [1, 1, 1, 1]
 
 
 def test_the_constant_gives_the_answer_in_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

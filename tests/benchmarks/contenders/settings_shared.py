@@ -12,6 +12,7 @@ DEBUG = False
 SECRET_KEY = ours.SECRET_KEY
 ALLOWED_HOSTS = ours.ALLOWED_HOSTS
 DATABASES = copy.deepcopy(ours.DATABASES)
+DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
 DATABASES["default"]["OPTIONS"]["options"] = "-c session_replication_role=replica"
 REDIS_URL = ours.REDIS_URL
 
