@@ -28,7 +28,7 @@ from cache_layer.fills import (
 from cache_layer.local_store import Copy, find_copy
 from cache_layer.lookup import Lookup
 from cache_layer.metrics import BYPASSES
-from cache_layer.refresh import find_due
+from cache_layer.refresh import find_due, is_time_to_ask
 from cache_layer.scripts import BATCH_KEYS, Claim, claim_fill, fill_entry
 
 __all__ = ["Read", "Source", "peek_copy", "read_cached", "read_entries", "read_entry", "store_entry"]
@@ -143,8 +143,12 @@ def _read_engines(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Doc
 
 def _may_be_stale(lookup: Lookup[Any], identifiers: list[str]) -> bool:
     """Not where somebody is about to write what depends on it: in a transaction, or holding one of the keys."""
-    is_open = connections[router.db_for_write(lookup.model)].in_atomic_block
-    return not is_open and not any(pending.is_ours(lookup.key(identifier)) for identifier in identifiers)
+    is_ours = any(pending.is_ours(lookup.key(identifier)) for identifier in identifiers)
+    return not is_ours and not _is_in_transaction(lookup)
+
+
+def _is_in_transaction(lookup: Lookup[Any]) -> bool:
+    return bool(connections[router.db_for_write(lookup.model)].in_atomic_block)
 
 
 def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
@@ -152,8 +156,9 @@ def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Docum
     payloads = get_payloads(lookup, identifiers)
     reads = read_payloads(lookup, identifiers, payloads, asked_ns)
     _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)
-    if not connections[router.db_for_write(lookup.model)].in_atomic_block:  # it could break, or hold up, the caller's
-        due = find_due([lookup.key(identifier) for identifier in reads], lookup.ttl_seconds)
+    to_ask = [key for key in map(lookup.key, reads) if is_time_to_ask(key)]
+    if to_ask and not _is_in_transaction(lookup):  # it could break, or hold up, the caller's
+        due = find_due(to_ask, lookup.ttl_seconds)
         reads |= refresh_entries(lookup, due) if due else {}
     missing: list[str] = []
     unreadable: list[str] = []
