@@ -51,10 +51,12 @@ def _quick_clean_up() -> Iterator[None]:
     """
     After a test whose commits were real delete rows: many times as quick as Django's TRUNCATE of every table.
 
-    Content types and permissions stay, with their numbers: a server that outlives a test keeps them in memory.
+    Content types and permissions stay, with their numbers: a server that outlives a test keeps them in memory. So does
+    the session: what takes time in a new one is that PostgreSQL knows no table yet.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", _delete_rows)
+        patch.setattr(TransactionTestCase, "_should_reload_connections", lambda _: False)
         yield
 
 
@@ -64,6 +66,7 @@ KEPT = ("django_content_type", "auth_permission", "django_migrations")
 def _delete_rows(case: TransactionTestCase) -> None:
     for alias in case._databases_names(include_mirrors=False):
         with connections[alias].cursor() as cursor:
+            cursor.execute("RESET ALL")  # what a test has set in this session
             cursor.execute(
                 "SELECT format('DELETE FROM %%I.%%I;', schemaname, tablename) FROM pg_tables"
                 " WHERE schemaname IN ('public', 'app') AND tablename <> ALL (%s)",

@@ -50,7 +50,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import le
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 T = TypeVar("T")
 
@@ -102,7 +105,11 @@ class Server(StrEnum):
     RESTARTED = "restarted"  # its run id is not the recorded one
 
 
-class Redis(NamedTuple):
+class Known(Struct, frozen=True, order=True, cache_hash=True):
+    """Part of a state, or one: compared, hashed once and copied with changes by msgspec, in C."""
+
+
+class Redis(Known):
     value: int = NOTHING
     lease: int = NOTHING  # the reader who has it
     holds: int = 0  # a bit for each writer
@@ -131,27 +138,27 @@ class Does(StrEnum):
 HAS_LEFT = (Does.DEAD, Does.IN_OUTBOX, Does.DRAINS_LATE, Does.DONE)  # with its hold in place: it was killed
 
 
-class Reader(NamedTuple):
+class Reader(Known):
     does: Does = Does.NOTHING
     version: int = NOTHING
     drained_by: int = 0  # as for `Copy`
 
 
-class Copy(NamedTuple):
+class Copy(Known):
     """An entry of an L1."""
 
     version: int = NOTHING
     drained_by: int = 0  # a bit for each writer whose drain, now under way, it will not outlive
 
 
-class Writer(NamedTuple):
+class Writer(Known):
     does: Does = Does.NOTHING
     alone: bool = False
     version: int = NOTHING
     read_back: int = NOTHING
 
 
-class State(NamedTuple):
+class State(Known):
     committed: int
     floor: int  # the oldest version that a read starting now may return
     redis: Redis
@@ -226,8 +233,8 @@ class Protocol:
 
     def returned(self, s: State, version: int) -> State:
         if version < s.floor:
-            return s._replace(broken=True)
-        return s._replace(floor=version) if self.scope.linearizable else s
+            return replace(s, broken=True)
+        return replace(s, floor=version) if self.scope.linearizable else s
 
     def read_l1(self, s: State, r: int) -> Iterator[Step]:
         version = s.copies[self.scope.processes[r]].version
@@ -245,7 +252,7 @@ class Protocol:
         if not redis.holds and redis.lease == NOTHING:
             after = with_reader(s, r, Reader(Does.HAS_LEASE))
             why = "claims" if redis.value == NOTHING else "claims, to renew the value"
-            yield f"{reader_name(r)}: {why} -> lease", after._replace(redis=redis._replace(lease=r))
+            yield f"{reader_name(r)}: {why} -> lease", replace(after, redis=replace(redis, lease=r))
 
     def read_database(self, s: State, r: int) -> Iterator[Step]:
         if self.scope.linearizable:
@@ -262,8 +269,8 @@ class Protocol:
             return
         if redis.lease == r or (not self.has(Piece.FILL_LEASE) and not redis.holds):
             after = with_reader(s, r, Reader(Does.HAS_REPLY, version))
-            redis = redis._replace(value=version, lease=NOTHING)
-            yield f"{reader_name(r)}: fills v{version} -> stored", after._replace(redis=redis)
+            redis = replace(redis, value=version, lease=NOTHING)
+            yield f"{reader_name(r)}: fills v{version} -> stored", replace(after, redis=redis)
         else:
             yield f"{reader_name(r)}: fills v{version} -> refused", with_reader(s, r, Reader())
 
@@ -271,7 +278,7 @@ class Protocol:
         reader = s.readers[r]
         drained_by = reader.drained_by if self.has(Piece.LEASE_FROM_BEFORE_FETCH) else 0
         copies = replaced(s.copies, self.scope.processes[r], Copy(reader.version, drained_by))
-        after = with_reader(s, r, Reader())._replace(copies=copies)
+        after = replace(with_reader(s, r, Reader()), copies=copies)
         yield f"{reader_name(r)}: keeps v{reader.version} in its L1", after
 
     # A writer
@@ -307,13 +314,13 @@ class Protocol:
     def commit(self, s: State, w: int) -> Iterator[Step]:
         version = s.committed + 1
         after = with_writer(s, w, Writer(Does.COMMITTED, s.writers[w].alone, version))
-        yield f"{writer_name(w)}: commits v{version}", after._replace(committed=version)
+        yield f"{writer_name(w)}: commits v{version}", replace(after, committed=version)
 
     def change_behind_django(self, s: State, w: int) -> Iterator[Step]:
         if self.scope.behind_django and row_is_free(s):
             version = s.committed + 1
             after = with_writer(s, w, Writer(Does.IN_OUTBOX, version=version))
-            yield f"{writer_name(w)}: commits v{version} in raw SQL", after._replace(committed=version)
+            yield f"{writer_name(w)}: commits v{version} in raw SQL", replace(after, committed=version)
 
     def roll_back(self, s: State, w: int) -> Iterator[Step]:
         """Where the release is refused, the hold lapses, if there is one: as if the writer was killed."""
@@ -326,7 +333,7 @@ class Protocol:
     def read_row_back(self, s: State, w: int) -> Iterator[Step]:
         writer = s.writers[w]
         if writer.alone:
-            after = with_writer(s, w, writer._replace(does=Does.READ_BACK, read_back=s.committed))
+            after = with_writer(s, w, replace(writer, does=Does.READ_BACK, read_back=s.committed))
             yield f"{writer_name(w)}: reads back v{s.committed}", after
 
     def release(self, s: State, w: int) -> Iterator[Step]:
@@ -349,13 +356,13 @@ class Protocol:
             yield f"{writer_name(w)}: releases -> {'lost' if lost else 'ok'}{stored}", after
 
     def released(self, s: State, w: int, offered: int) -> State:
-        redis = s.redis._replace(value=NOTHING, lease=NOTHING)
+        redis = replace(s.redis, value=NOTHING, lease=NOTHING)
         if redis.holds & 1 << w:
             alone_since = redis.last_holder == w or self.missing in (Piece.ALONE, Piece.ALONE_LATER)
-            redis = redis._replace(value=offered if alone_since else NOTHING, holds=redis.holds & ~(1 << w))
+            redis = replace(redis, value=offered if alone_since else NOTHING, holds=redis.holds & ~(1 << w))
         elif self.has(Piece.LOST_HOLD_ENDS_ALONENESS):
-            redis = redis._replace(last_holder=NOTHING)
-        return s._replace(redis=redis)
+            redis = replace(redis, last_holder=NOTHING)
+        return replace(s, redis=redis)
 
     def after_release(self, s: State, w: int, lost: bool, told: int) -> State:
         if lost:
@@ -377,10 +384,10 @@ class Protocol:
     def relay(self, s: State, w: int) -> Iterator[Step]:
         """Invalidates for a writer that left its outbox row; once `L` has passed, nobody may read anything older."""
         if s.redis.server is Server.UP:
-            redis = s.redis._replace(value=NOTHING, lease=NOTHING)
+            redis = replace(s.redis, value=NOTHING, lease=NOTHING)
             if self.has(Piece.INVALIDATE_ENDS_ALONENESS):
-                redis = redis._replace(last_holder=NOTHING)
-            after = self.after_release(s._replace(redis=redis), w, lost=True, told=s.committed)
+                redis = replace(redis, last_holder=NOTHING)
+            after = self.after_release(replace(s, redis=redis), w, lost=True, told=s.committed)
             yield f"relay: invalidates for v{s.writers[w].version} of {writer_name(w)}", after
 
     def drain_ended(self, s: State, w: int) -> State:
@@ -389,45 +396,45 @@ class Protocol:
         readers = s.readers
         if self.has(Piece.LEASE_FROM_BEFORE_FETCH):
             readers = tuple(Reader() if reader.drained_by & 1 << w else reader for reader in readers)
-        return s._replace(copies=copies, readers=readers)
+        return replace(s, copies=copies, readers=readers)
 
     # Redis
 
     def expire(self, s: State) -> Iterator[Step]:
         redis = s.redis
         if redis.value != NOTHING:
-            yield "Redis: the value expires", s._replace(redis=redis._replace(value=NOTHING))
+            yield "Redis: the value expires", replace(s, redis=replace(redis, value=NOTHING))
         if redis.lease != NOTHING:
-            yield "Redis: the lease expires", s._replace(redis=redis._replace(lease=NOTHING))
+            yield "Redis: the lease expires", replace(s, redis=replace(redis, lease=NOTHING))
         if redis.last_holder != NOTHING:
-            yield "Redis: the last holder expires", s._replace(redis=redis._replace(last_holder=NOTHING))
+            yield "Redis: the last holder expires", replace(s, redis=replace(redis, last_holder=NOTHING))
         for w, writer in enumerate(s.writers):
             if redis.holds & 1 << w and (self.scope.holds_get_lost or writer.does in HAS_LEFT):
-                after = s._replace(redis=redis._replace(holds=redis.holds & ~(1 << w)))
+                after = replace(s, redis=replace(redis, holds=redis.holds & ~(1 << w)))
                 yield f"Redis: the hold of {writer_name(w)} lapses", after
         if self.scope.holds_get_lost:
-            yield "Redis: FLUSHALL", s._replace(redis=Redis())
+            yield "Redis: FLUSHALL", replace(s, redis=Redis())
 
     def save_snapshot(self, s: State) -> Iterator[Step]:
         if s.restarts_left and self.scope.snapshots and s.snapshot is None and s.redis != Redis():
-            yield "Redis: saves a snapshot", s._replace(snapshot=s.redis)
+            yield "Redis: saves a snapshot", replace(s, snapshot=s.redis)
 
     def go_down(self, s: State) -> Iterator[Step]:
         if s.restarts_left:
             redis = Redis() if self.has(Piece.REFUSED_MEANS_GONE) else s.redis
-            after = s._replace(redis=redis._replace(server=Server.DOWN), restarts_left=s.restarts_left - 1)
+            after = replace(s, redis=replace(redis, server=Server.DOWN), restarts_left=s.restarts_left - 1)
             yield "Redis: refuses connections", after
 
     def restart(self, s: State) -> Iterator[Step]:
         if not self.has(Piece.REFUSED_MEANS_GONE):
-            yield "Redis: is back as it was", s._replace(redis=s.redis._replace(server=Server.UP))
+            yield "Redis: is back as it was", replace(s, redis=replace(s.redis, server=Server.UP))
             return
         server = Server.RESTARTED if self.has(Piece.RUN_ID_GUARD) else Server.UP
         snapshot = s.snapshot if s.restarts_left else None
-        yield "Redis: restarts, empty", s._replace(redis=Redis(server=server), snapshot=snapshot)
+        yield "Redis: restarts, empty", replace(s, redis=Redis(server=server), snapshot=snapshot)
         if s.snapshot is not None:
-            redis = s.snapshot._replace(server=server)
-            yield "Redis: restarts from its snapshot", s._replace(redis=redis, snapshot=snapshot)
+            redis = replace(s.snapshot, server=server)
+            yield "Redis: restarts from its snapshot", replace(s, redis=redis, snapshot=snapshot)
 
     def purge(self, s: State) -> Iterator[Step]:
         """
@@ -435,7 +442,7 @@ class Protocol:
 
         Holds stay: they only keep readers away, and after a flush they are those of living writers.
         """
-        yield "Redis: a new connection finds another run id and purges", s._replace(redis=Redis(holds=s.redis.holds))
+        yield "Redis: a new connection finds another run id and purges", replace(s, redis=Redis(holds=s.redis.holds))
 
 
 def row_is_free(s: State) -> bool:
@@ -451,29 +458,30 @@ def writer_name(w: int) -> str:
 
 
 def with_reader(s: State, r: int, reader: Reader) -> State:
-    return s._replace(readers=replaced(s.readers, r, reader))
+    return replace(s, readers=replaced(s.readers, r, reader))
 
 
 def with_writer(s: State, w: int, writer: Writer) -> State:
-    return s._replace(writers=replaced(s.writers, w, writer))
+    return replace(s, writers=replaced(s.writers, w, writer))
 
 
 def held(s: State, w: int) -> State:
-    return s._replace(redis=Redis(holds=s.redis.holds | 1 << w, last_holder=w))
+    return replace(s, redis=Redis(holds=s.redis.holds | 1 << w, last_holder=w))
 
 
 def acknowledged(s: State, w: int, told: int) -> State:
-    return with_writer(s, w, Writer(Does.DONE))._replace(floor=max(s.floor, told))
+    return replace(with_writer(s, w, Writer(Does.DONE)), floor=max(s.floor, told))
 
 
 def drain_begun(s: State, w: int) -> State:
     """Mark what L1s hold or are about to hold: it was fetched before now, so it will not outlive this drain."""
-    return s._replace(
+    return replace(
+        s,
         copies=tuple(
-            copy if copy.version == NOTHING else copy._replace(drained_by=copy.drained_by | 1 << w) for copy in s.copies
+            copy if copy.version == NOTHING else replace(copy, drained_by=copy.drained_by | 1 << w) for copy in s.copies
         ),
         readers=tuple(
-            reader._replace(drained_by=reader.drained_by | 1 << w) if reader.does is Does.HAS_REPLY else reader
+            replace(reader, drained_by=reader.drained_by | 1 << w) if reader.does is Does.HAS_REPLY else reader
             for reader in s.readers
         ),
     )
@@ -481,9 +489,10 @@ def drain_begun(s: State, w: int) -> State:
 
 def drain_forgotten(s: State, w: int) -> State:
     """Nobody waits for this drain any more."""
-    return s._replace(
-        copies=tuple(copy._replace(drained_by=copy.drained_by & ~(1 << w)) for copy in s.copies),
-        readers=tuple(reader._replace(drained_by=reader.drained_by & ~(1 << w)) for reader in s.readers),
+    return replace(
+        s,
+        copies=tuple(replace(copy, drained_by=copy.drained_by & ~(1 << w)) for copy in s.copies),
+        readers=tuple(replace(reader, drained_by=reader.drained_by & ~(1 << w)) for reader in s.readers),
     )
 
 
@@ -514,19 +523,21 @@ def has_l1_each(s: State) -> bool:
 def renamed(s: State, readers: Sequence[int], writers: Sequence[int]) -> State:
     """The same state with `readers[0]` as the first reader, and so on."""
     copies = [s.copies[r] for r in readers] if has_l1_each(s) else s.copies
-    return s._replace(
+    return replace(
+        s,
         redis=redis_renamed(s.redis, readers, writers),
         readers=tuple(
-            s.readers[r]._replace(drained_by=bits_renamed(s.readers[r].drained_by, writers)) for r in readers
+            replace(s.readers[r], drained_by=bits_renamed(s.readers[r].drained_by, writers)) for r in readers
         ),
-        copies=tuple(Copy(version, bits_renamed(drained_by, writers)) for version, drained_by in copies),
+        copies=tuple(replace(copy, drained_by=bits_renamed(copy.drained_by, writers)) for copy in copies),
         writers=tuple(s.writers[w] for w in writers),
         snapshot=s.snapshot and redis_renamed(s.snapshot, readers, writers),
     )
 
 
 def redis_renamed(redis: Redis, readers: Sequence[int], writers: Sequence[int]) -> Redis:
-    return redis._replace(
+    return replace(
+        redis,
         lease=redis.lease if redis.lease == NOTHING else readers.index(redis.lease),
         holds=bits_renamed(redis.holds, writers),
         last_holder=redis.last_holder if redis.last_holder == NOTHING else writers.index(redis.last_holder),

@@ -13,31 +13,37 @@ from tests.model.protocol_model import DETAILS, TABLE, Piece, Scope, search
 
 ONE_READER = Scope(processes=(0,))
 DJANGO_ONLY = Scope(behind_django=False)
+DJANGO_ONLY_ONE_READER = Scope(processes=(0,), behind_django=False)
+ONE_OF_EACH = Scope(writers=1, processes=(0,), behind_django=False)
 DJANGO_ONLY_ONE_PROCESS = Scope(processes=(0, 0), behind_django=False)
 HOLDS_KEPT = Scope(linearizable=True, holds_get_lost=False, behind_django=False)
 HOLDS_KEPT_ONE_PROCESS = Scope(linearizable=True, processes=(0, 0), holds_get_lost=False, behind_django=False)
 RESTART = Scope(processes=(0, 0), restarts=1, snapshots=False, holds_get_lost=False)
 RESTART_FROM_SNAPSHOT = Scope(processes=(0,), restarts=1, holds_get_lost=False, behind_django=False)
-RESTART_AND_FLUSH = Scope(processes=(0,), restarts=1, behind_django=False)
+ONE_OF_EACH_AND_A_RESTART = Scope(writers=1, processes=(0,), restarts=1, behind_django=False)
 
-# Where a stale read is looked for, and a step of its history that shows it is the expected one. Without the hold no
-# read is older than an acknowledged write, but a new version is followed by an old one.
+# Where a stale read is looked for, in the narrowest scope that has one (whatever happens there happens in every wider
+# one), and a step of its history that shows it is the expected one. Without the hold no read is older than an
+# acknowledged write, but a new version is followed by an old one.
 REMOVALS = {
     Piece.FILL_LEASE: (DJANGO_ONLY, "reader A: fills v0 -> stored"),
     Piece.HOLD: (HOLDS_KEPT, "reader B: bypasses the cache, reads v1 from the database"),
-    Piece.DRAIN: (DJANGO_ONLY, "reader A: reads v0 from its L1"),
-    Piece.LATE_DRAIN: (DJANGO_ONLY, "writer 1: releases -> lost"),
-    Piece.ALONE: (DJANGO_ONLY, "writer 1: releases -> ok, stores v1"),
-    Piece.LOST_HOLD_ENDS_ALONENESS: (DJANGO_ONLY, "writer 1: releases -> lost"),
-    Piece.RUN_ID_GUARD: (RESTART_FROM_SNAPSHOT, "Redis: restarts from its snapshot"),
-    Piece.ALONE_EARLIER: (DJANGO_ONLY, "writer 2: holds -> not alone"),
-    Piece.ALONE_LATER: (DJANGO_ONLY, "writer 1: releases -> ok, stores v1"),
-    Piece.LEASE_FROM_BEFORE_FETCH: (DJANGO_ONLY, "reader A: keeps v0 in its L1"),
-    Piece.FRESH_HOLD_ID: (DJANGO_ONLY, "writer 1: its hold command runs a second time"),
-    Piece.INVALIDATE_ENDS_ALONENESS: (Scope(), "relay: invalidates for v2 of writer 2"),
-    Piece.REFUSED_RELEASE_DRAINS: (RESTART_AND_FLUSH, "writer 1: releases -> connection refused"),
-    Piece.REFUSED_HOLD_IS_TOLD: (RESTART, "writer 1: finds Redis silent and gives up, since it has no hold there"),
-    Piece.REFUSED_MEANS_GONE: (RESTART, "Redis: is back as it was"),
+    Piece.DRAIN: (ONE_OF_EACH, "reader A: reads v0 from its L1"),
+    Piece.LATE_DRAIN: (ONE_OF_EACH, "writer 1: releases -> lost"),
+    Piece.ALONE: (DJANGO_ONLY_ONE_READER, "writer 1: releases -> ok, stores v1"),
+    Piece.LOST_HOLD_ENDS_ALONENESS: (DJANGO_ONLY_ONE_READER, "writer 1: releases -> lost"),
+    Piece.RUN_ID_GUARD: (ONE_OF_EACH_AND_A_RESTART, "Redis: restarts from its snapshot"),
+    Piece.ALONE_EARLIER: (DJANGO_ONLY_ONE_READER, "writer 2: holds -> not alone"),
+    Piece.ALONE_LATER: (DJANGO_ONLY_ONE_READER, "writer 1: releases -> ok, stores v1"),
+    Piece.LEASE_FROM_BEFORE_FETCH: (ONE_OF_EACH, "reader A: keeps v0 in its L1"),
+    Piece.FRESH_HOLD_ID: (DJANGO_ONLY_ONE_READER, "writer 1: its hold command runs a second time"),
+    Piece.INVALIDATE_ENDS_ALONENESS: (ONE_READER, "relay: invalidates for v2 of writer 2"),
+    Piece.REFUSED_RELEASE_DRAINS: (ONE_OF_EACH_AND_A_RESTART, "writer 1: releases -> connection refused"),
+    Piece.REFUSED_HOLD_IS_TOLD: (
+        ONE_OF_EACH_AND_A_RESTART,
+        "writer 1: finds Redis silent and gives up, since it has no hold there",
+    ),
+    Piece.REFUSED_MEANS_GONE: (ONE_OF_EACH_AND_A_RESTART, "Redis: is back as it was"),
     Piece.COMMIT_IN_DOUBT_KEEPS_HOLD: (HOLDS_KEPT, "writer 1: loses the connection during COMMIT, releases"),
 }
 
