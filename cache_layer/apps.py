@@ -9,12 +9,15 @@ class CacheLayerConfig(AppConfig):
     verbose_name = "Cache layer"
 
     def ready(self) -> None:
+        from django.apps import apps
+
         from cache_layer import checks  # noqa: F401 - registers them
         from cache_layer.invalidation.signals import connect_signals
-        from cache_layer.lookup import registered_lookups
+        from cache_layer.lookup import lookups_of
         from cache_layer.reporting import report_at_exit
 
         autodiscover_modules("lookups")
-        for lookup in registered_lookups():
-            connect_signals(lookup.model)
+        for model in apps.get_models():  # proxies and children too: their signals are their own
+            if lookups_of(model):
+                connect_signals(model)
         report_at_exit()

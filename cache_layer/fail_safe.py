@@ -93,7 +93,8 @@ def read_known(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Do
         else:
             return None
     stale = [lookup.key(identifier) for identifier, read in reads.items() if read.source is Source.STALE]
-    logger.info("Stale values served", extra={"keys": stale[:10], "count": len(stale)})
+    if stale:
+        logger.info("Stale values served", extra={"keys": stale[:10], "count": len(stale)})
     return reads
 
 

@@ -29,6 +29,7 @@ logger = logging.getLogger("cache_layer")
 Document = TypeVar("Document")
 
 FILL_POLL_SECONDS = 0.005
+LOGGED_CHARACTERS = 200
 
 
 class Source(StrEnum):
@@ -149,7 +150,8 @@ def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Do
         return lookup.decode(identifier, payload), payload
     except ValueError as error:
         REFUSED_VALUES.inc()
-        logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": str(error)})
+        why = str(error)[:LOGGED_CHARACTERS]  # it may name what it found
+        logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": why})
         return None
 
 

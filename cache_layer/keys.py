@@ -76,7 +76,7 @@ def further_keys(key: str) -> tuple[str, ...]:
 
 def entry_key(found: str) -> str:
     """The plain key of a key that was found in Redis: the same, or that of which it is a companion."""
-    return found.split("}:", maxsplit=1)[0].removeprefix("{")
+    return found[1:].partition("}:")[0] if found.startswith("{") else found
 
 
 def _of_version(key: str, name: str, version: int | None) -> str:

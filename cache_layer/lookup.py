@@ -80,9 +80,14 @@ class Lookup(Generic[Document]):
         """
         The entry's key: exactly the pattern, no prefix; the same for all of a single entry.
 
-        In schema version 1 it is the value's key in Redis.
+        In schema version 1 it is the value's key in Redis. Of an identifier braces, and `%`, are percent-encoded: a
+        key's companions have it between braces, and share its slot in a cluster by them.
         """
-        return self._before + identifier + self._after if self.identifier_field else self._before
+        if not self.identifier_field:
+            return self._before
+        if not identifier.isidentifier():  # most are: the quickest way to know that there is no brace
+            identifier = identifier.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+        return self._before + identifier + self._after
 
     def key_glob(self) -> str:
         """The pattern that `SCAN` finds this lookup's values with."""
@@ -90,7 +95,12 @@ class Lookup(Generic[Document]):
 
     def identifier(self, key: str) -> str:
         """The identifier in a key of this lookup."""
-        return key.removeprefix(self._before).removesuffix(self._after) if self.identifier_field else ""
+        encoded = key.removeprefix(self._before).removesuffix(self._after) if self.identifier_field else ""
+        return encoded.replace("%7D", "}").replace("%7B", "{").replace("%25", "%") if "%" in encoded else encoded
+
+    def is_key(self, key: str) -> bool:
+        """Whether this is the key of an entry, and not of something else that `SCAN` finds by the same pattern."""
+        return key == self.key(self.identifier(key)) and "\0" not in key  # which no text in PostgreSQL has
 
     @property
     def ttl_seconds(self) -> int:
@@ -125,7 +135,9 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[str, Load
         may_be_cached = found[0].may_be_cached if found else _may_be_cached(alias)
     rows: dict[str, list[Any]] = {identifier: [] for identifier in identifiers}
     for row in found:
-        rows[str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""].append(row)
+        identifier = str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""
+        if identifier in rows:  # the database may find a row by other spellings than its own
+            rows[identifier].append(row)
     return {identifier: Loaded(lookup.build(of_it), may_be_cached) for identifier, of_it in rows.items()}
 
 
@@ -160,6 +172,12 @@ def get_lookup(name: str) -> Lookup[Any]:
 def registered_lookups() -> list[Lookup[Any]]:
     """Every lookup, in the order of registration."""
     return list(_registry.values())
+
+
+def identifiers_of(values: Iterable[Any]) -> list[str]:
+    """A field's values as identifiers, each once, but for those that the database has yet to make."""
+    made = (value for value in values if not (value is None or hasattr(value, "resolve_expression")))
+    return list(dict.fromkeys(map(str, made)))
 
 
 def lookups_of(model: type[Model]) -> Iterable[Lookup[Any]]:

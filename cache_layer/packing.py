@@ -1,7 +1,8 @@
 """
 Compression of long values in Redis: Zstandard (RFC 8878), told from plain ones by the number that a frame begins with.
 
-JSON never begins so. Memory, and whoever is answered, have the plain bytes.
+JSON never begins so; a value that does is compressed whatever its length. Memory, and whoever is answered, have the
+plain bytes.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ LARGEST_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 24
 
 
 def pack(payload: bytes) -> bytes:
-    """The bytes to store: compressed if they are longer than `compress_bytes` and become shorter."""
-    threshold = get_options().compress_bytes
-    if not threshold or not threshold < len(payload) <= MOST_BYTES:
+    """The bytes to store: compressed if longer than `compress_bytes`, and shorter then; or if they look so already."""
+    looks_packed = payload.startswith(MAGIC)
+    if not (looks_packed or 0 < get_options().compress_bytes < len(payload) <= MOST_BYTES):
         return payload
     packed = zstd.compress(payload)
-    return packed if len(packed) < len(payload) else payload
+    return packed if looks_packed or len(packed) < len(payload) else payload
 
 
 def unpack(stored: bytes) -> bytes:

@@ -21,7 +21,7 @@ from cache_layer.options import get_options
 
 @dataclass(eq=False)
 class HeldEntry:
-    """One key this write keeps others from caching; without a `holder` where Redis could not be told."""
+    """One key this write keeps others from caching; without a `holder` where Redis could not be, or was not, told."""
 
     lookup: Lookup[Any]
     identifier: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
 import pghistory
@@ -21,6 +22,9 @@ from cache_layer.invalidation.triggers import coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
 from entities.icons import icon_names
 from entities.triggers import NEVER_EMPTIED, TRIGGERS
+
+TIMES = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
+"""PostgreSQL knows more, `infinity` among them; with one of those in a row no list of rows could be read."""
 
 CONTROL_CHARACTERS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 
@@ -124,6 +128,7 @@ class Entity(models.Model):
                     output_field=models.BooleanField(),
                 ),
             ),
+            CheckConstraint(name="entity_times", condition=Q(created_ts__range=TIMES, modified_ts__range=TIMES)),
         )
         triggers = (*TRIGGERS, *coherence_triggers(db_table, field="code", column="code"))
 

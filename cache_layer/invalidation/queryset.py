@@ -7,14 +7,14 @@ Changes of many rows at once, which send no signals: one hold and one drain for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from django.db import transaction
-from django.db.models import Manager, Model, QuerySet
+from django.db import NotSupportedError, transaction
+from django.db.models import Manager, Model, QuerySet, Value
 
-from cache_layer.lookup import lookups_of
-from cache_layer.writes import Entry, writing
+from cache_layer.lookup import identifiers_of, lookups_of
+from cache_layer.writes import Entry, hold_entries, writing
 
 Row = TypeVar("Row", bound=Model)
 
@@ -27,10 +27,9 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         if self.query.is_sliced:
             return super().update(**kwargs)  # raises Django's own error
         with transaction.atomic(using=self._write_alias):
-            keys = self._lock_rows()
-            new = [_only(row, kwargs) for row in keys]
-            with writing(self._entries([*keys, *new]), using=self._write_alias):
-                return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in keys])).update(**kwargs)
+            rows = self._lock_rows(kwargs)
+            with writing(self._entries(rows), using=self._write_alias):
+                return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in rows])).update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined] # as Django marks its own, against calls from templates
 
@@ -39,27 +38,42 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         if self.query.is_sliced or self.query.combinator:
             return super().delete()  # raises Django's own error
         with transaction.atomic(using=self._write_alias):
-            keys = self._lock_rows()
-            with writing(self._entries(keys), using=self._write_alias):
-                return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in keys])).delete()
+            rows = self._lock_rows({})
+            with writing(self._entries(rows), using=self._write_alias):
+                return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in rows])).delete()
 
     delete.alters_data = True  # type: ignore[attr-defined] # as above
     delete.queryset_only = True  # type: ignore[attr-defined] # as above
 
-    def bulk_create(self, objs: Iterable[Row], *args: Any, **kwargs: Any) -> list[Row]:
-        """As Django's."""
+    def bulk_create(  # noqa: PLR0917 - as many as Django's
+        self,
+        objs: Iterable[Row],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list[Row]:
+        """
+        As Django's.
+
+        Raises:
+            NotSupportedError: rows that are there already would get other identifiers; nobody knows their old ones.
+        """
+        if update_conflicts and set(self._identifier_fields()).intersection(update_fields or ()):
+            raise NotSupportedError("bulk_create can't change what entries are told apart by: use bulk_update.")
         rows = list(objs)
-        with writing(
-            self._entries([_identity(row, self._identifier_fields()) for row in rows]), using=self._write_alias
-        ):
-            return super().bulk_create(rows, *args, **kwargs)
+        with writing(self._entries_of(rows), using=self._write_alias):
+            created = super().bulk_create(
+                rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
+            )
+            hold_entries(self._entries_of(rows), using=self._write_alias)  # some have got theirs from the database
+            return created
 
     def bulk_update(self, objs: Iterable[Row], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's."""
         rows = list(objs)
-        with writing(
-            self._entries([_identity(row, self._identifier_fields()) for row in rows]), using=self._write_alias
-        ):
+        with writing(self._entries_of(rows), using=self._write_alias):
             return super().bulk_update(rows, list(fields), batch_size)
 
     bulk_update.alters_data = True  # type: ignore[attr-defined] # as above
@@ -72,10 +86,25 @@ class CoherentQuerySet(QuerySet[Row, Row]):
     def _identifier_fields(self) -> list[str]:
         return [lookup.identifier_field for lookup in lookups_of(self.model) if lookup.identifier_field]
 
-    def _lock_rows(self) -> list[dict[str, Any]]:
-        """The primary keys and identifiers of the rows to change, locked in one order against deadlocks."""
+    def _lock_rows(self, changes: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """
+        The primary keys and identifiers, old and (by the database) new, of the rows to change.
+
+        They are locked in one order against deadlocks.
+        """
+        fields = self._identifier_fields()
+        new = {_new(name): self._expression(name, changes[name]) for name in fields if name in changes}
         rows = self.model._base_manager.using(self._write_alias).filter(pk__in=self.order_by().values("pk"))
-        return list(rows.select_for_update().order_by("pk").values("pk", *self._identifier_fields()))
+        return list(rows.annotate(**new).select_for_update().order_by("pk").values("pk", *fields, *new))
+
+    def _expression(self, name: str, value: Any) -> Any:
+        """What an update sets a field to, for the database to say what that is for each row."""
+        field: Any = self.model._meta.get_field(name)
+        return value if hasattr(value, "resolve_expression") else Value(value, field)
+
+    def _entries_of(self, rows: Sequence[Row]) -> list[Entry]:
+        fields = self._identifier_fields()
+        return self._entries([{field: getattr(row, field) for field in fields} for row in rows])
 
     def _entries(self, rows: Sequence[dict[str, Any]]) -> list[Entry]:
         entries: list[Entry] = []
@@ -83,21 +112,21 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             if lookup.identifier_field is None:
                 entries.append((lookup, ""))
             else:
-                identifiers = dict.fromkeys(str(row[lookup.identifier_field]) for row in rows)
-                entries += [(lookup, identifier) for identifier in identifiers]
+                names = (lookup.identifier_field, _new(lookup.identifier_field))
+                values = (row[name] for row in rows for name in names if name in row)
+                entries += [(lookup, identifier) for identifier in identifiers_of(values)]
         return entries
 
 
-def _identity(row: Model, fields: Sequence[str]) -> dict[str, Any]:
-    return {field: getattr(row, field) for field in fields}
-
-
-def _only(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The row's identifiers after an update with `changes`."""
-    return {name: changes.get(name, value) for name, value in row.items()}
+def _new(field: str) -> str:
+    return f"new_{field}"
 
 
 class CoherentManager(Manager.from_queryset(CoherentQuerySet)):  # type: ignore[misc] # mypy: a class made at run time
-    """The manager a coherent model declares as `objects`."""
+    """The manager a coherent model declares as `objects`; also Django's own, for `SET_NULL` and related rows."""
 
     use_in_migrations = False
+
+    def contribute_to_class(self, cls: type[Model], name: str) -> None:
+        super().contribute_to_class(cls, name)
+        cls._meta.base_manager_name = cls._meta.base_manager_name or name

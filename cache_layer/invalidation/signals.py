@@ -9,7 +9,8 @@ from django.db import close_old_connections
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
-from cache_layer.lookup import lookups_of
+from cache_layer.lookup import identifiers_of, lookups_of
+from cache_layer.pending import HeldEntry, find_write, is_ours
 from cache_layer.writes import Entry, hold_entries, release_abandoned, release_autocommitted
 
 
@@ -17,8 +18,8 @@ def connect_signals(model: type[Model]) -> None:
     """Keep the entries made of `model` coherent with `save()` and `delete()`, whoever calls them."""
     for before in (pre_save, pre_delete):
         before.connect(_before_change, sender=model, dispatch_uid="cache_layer")
-    for after in (post_save, post_delete):
-        after.connect(_after_change, sender=model, dispatch_uid="cache_layer")
+    post_save.connect(_after_save, sender=model, dispatch_uid="cache_layer")
+    post_delete.connect(_after_delete, sender=model, dispatch_uid="cache_layer")
     # Before Django closes the request's connections: a session that is gone by then was lost.
     request_finished.disconnect(close_old_connections)
     request_finished.connect(_after_request, dispatch_uid="cache_layer")
@@ -33,11 +34,10 @@ def entries_of(instance: Model, *, using: str) -> list[Entry]:
         if field is None:
             entries.append((lookup, ""))
             continue
-        identifiers = {str(getattr(instance, field))}
-        if not instance._state.adding and field != instance._meta.pk.name:
-            stored = type(instance)._base_manager.using(using).filter(pk=instance.pk).values_list(field, flat=True)
-            identifiers.update(str(value) for value in stored)
-        entries += [(lookup, identifier) for identifier in sorted(identifiers)]
+        values = [getattr(instance, field)]
+        if instance.pk is not None and field != instance._meta.pk.name:
+            values += type(instance)._base_manager.using(using).filter(pk=instance.pk).values_list(field, flat=True)
+        entries += [(lookup, identifier) for identifier in identifiers_of(values)]
     return entries
 
 
@@ -45,7 +45,18 @@ def _before_change(instance: Model, using: str, **_: Any) -> None:
     hold_entries(entries_of(instance, using=using), using=using)
 
 
-def _after_change(using: str, **_: Any) -> None:
+def _after_save(instance: Model, using: str, **_: Any) -> None:
+    """The identifiers that the database has made are held now, or dropped with the release if that is due."""
+    late = [(lookup, made) for lookup, made in entries_of(instance, using=using) if not is_ours(lookup.key(made))]
+    write = find_write(using)
+    if write is not None and not write.in_transaction:
+        write.entries |= {lookup.key(made): HeldEntry(lookup, made, holder=None, alone=False) for lookup, made in late}
+        release_autocommitted(using=using)
+    elif late:
+        hold_entries(late, using=using)
+
+
+def _after_delete(using: str, **_: Any) -> None:
     release_autocommitted(using=using)
 
 

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any, NamedTuple, cast
 
 from redis.exceptions import RedisError, ResponseError
@@ -20,6 +21,7 @@ from entities.documents import EntityDocument
 from entities.lookups import ENTITY
 
 SHOWN_BYTES = 4_000
+SHOWN_FIELDS = 50
 
 
 class Verdict(StrEnum):
@@ -35,7 +37,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """One field on both sides, as JSON; empty where a side lacks it."""
+    """One field on both sides, as JSON; empty where a side lacks it. Of very many fields the first are shown."""
 
     name: str
     cached: str
@@ -100,7 +102,7 @@ def _look(code: str) -> Peek:
             cached = unpack(stored)
             verdict = _compare(code, cached, committed)
         except ValueError as error:
-            verdict, why = Verdict.NOT_READABLE, str(error)
+            verdict, why = Verdict.NOT_READABLE, _printable(str(error))  # it may name what it found
     raw = "" if verdict is Verdict.SAME else (cached or stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
     compressed = Compressed(len(stored), len(cached)) if cached != stored and cached else None
     return Peek(verdict, why, _lines(_fields(cached), _fields(committed)), raw, document is not None, compressed)
@@ -124,8 +126,15 @@ def _fields(payload: bytes) -> dict[str, Any]:
 
 def _lines(cached: dict[str, Any], committed: dict[str, Any]) -> list[Line]:
     names = dict.fromkeys([*EntityDocument.__struct_fields__, *cached]) if cached or committed else {}
-    return [Line(name, _shown(cached, name), _shown(committed, name)) for name in names]
+    return [
+        Line(_printable(name), _shown(cached, name), _shown(committed, name)) for name in islice(names, SHOWN_FIELDS)
+    ]
 
 
 def _shown(fields: dict[str, Any], name: str) -> str:
-    return json.dumps(fields[name], ensure_ascii=False)[:SHOWN_BYTES] if name in fields else ""
+    return _printable(json.dumps(fields[name], ensure_ascii=False)) if name in fields else ""
+
+
+def _printable(text: str) -> str:
+    """The first of it; half a surrogate pair, which JSON can say and UTF-8 can't, as JSON says it."""
+    return text[:SHOWN_BYTES].encode(errors="backslashreplace").decode()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from rest_framework.test import APIClient
 
 from entities import changes
@@ -176,6 +176,15 @@ def test_what_the_database_refuses_is_told_by_field(values: dict[str, Any], fiel
     with pytest.raises(ValidationError) as refused:
         changes.create_entity(PROJECT | values)
     assert list(refused.value.message_dict) == [field]
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "10000-01-01 UTC", "0001-01-01 00:00+14"])
+@pytest.mark.parametrize("column", ["created_ts", "modified_ts"])
+def test_a_time_that_no_document_can_have_is_refused_to_sql_too(moment: str, column: str) -> None:
+    """With one of those in a row no list of entity types could be read."""
+    make_entity("project")
+    with pytest.raises(IntegrityError, match="entity_times"), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE app.entity SET {column} = %s", [moment])
 
 
 def wait_for_a_blocked_session() -> None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
-from django.db import connection, transaction
-from redis import Redis
+import dataclasses
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import chain
 
+import pytest
+from django.db import NotSupportedError, connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Upper
+from redis import Redis
+from redis.crc import key_slot
+
+from cache_layer.clearing import clear_entries, scan_keys
 from cache_layer.invalidation.relay import relay_changes
+from cache_layer.keys import lease_key, value_key
 from cache_layer.local_store import drop_all_copies
+from cache_layer.lookup import _registry
 from cache_layer.reads import Source, read_entry
 from tests.otherapp.lookups import RATE
-from tests.otherapp.models import Rate
+from tests.otherapp.models import QuotedRate, Rate
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -46,6 +57,110 @@ def test_a_bulk_change_of_the_identifier_is_seen_under_both() -> None:
     assert cents("lead") is None
     Rate.objects.filter(name="senior").update(name="lead")
     assert (cents("senior"), cents("lead")) == (None, 9_000)
+
+
+def save_over(rate: Rate) -> None:
+    Rate(pk=rate.pk, name="LEAD", cents_per_hour=9_000).save()
+
+
+def save_computed(rate: Rate) -> None:
+    rate.name = Upper(Value("lead"))  # type: ignore[assignment] # as Django allows
+    rate.save()
+
+
+def save_computed_in_transaction(rate: Rate) -> None:
+    with transaction.atomic():
+        save_computed(rate)
+
+
+def update_computed(_: Rate) -> None:
+    Rate.objects.update(name=Upper(Value("lead")))
+
+
+def bulk_update(rate: Rate) -> None:
+    rate.name = "LEAD"
+    Rate.objects.bulk_update([rate], ["name"])
+
+
+CHANGES_OF_IDENTIFIER = [save_over, save_computed, save_computed_in_transaction, update_computed, bulk_update]
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_IDENTIFIER)
+def test_an_identifier_changed_in_any_way_is_seen_under_both(change: Callable[[Rate], None]) -> None:
+    rate = Rate.objects.create(name="senior", cents_per_hour=9_000)
+    assert (cents("senior"), cents("LEAD")) == (9_000, None)
+    change(rate)
+    assert (cents("senior"), cents("LEAD")) == (None, 9_000)
+
+
+def test_an_upsert_that_would_change_identifiers_is_refused() -> None:
+    rate = Rate.objects.create(name="senior", cents_per_hour=9_000)
+    rate.name = "lead"
+    with pytest.raises(NotSupportedError, match="bulk_update"):
+        Rate.objects.bulk_create([rate], update_conflicts=True, unique_fields=["id"], update_fields=["name"])
+
+
+@pytest.mark.parametrize("create", [Rate.save, lambda rate: Rate.objects.bulk_create([rate])], ids=["save", "bulk"])
+@pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "atomic"])
+def test_an_identifier_that_the_database_gives_is_not_remembered_as_absent(
+    create: Callable[[Rate], object], atomic: bool, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_number = dataclasses.replace(
+        RATE,
+        identifier_field="id",
+        key_pattern="rate-by-number:{}",
+        rows=lambda numbers: Rate.objects.filter(id__in=numbers),
+    )
+    monkeypatch.setitem(_registry, "rate by number", by_number)
+    first = Rate.objects.create(name="senior", cents_per_hour=9_000)
+    following = str(first.pk + 1)
+    assert read_entry(by_number, following).document is None
+    with transaction.atomic() if atomic else nullcontext():
+        create(Rate(name="lead", cents_per_hour=1))
+    assert read_entry(by_number, following).document == 1
+    assert redis_client.keys("*:holds") == []
+
+
+def test_a_proxy_is_the_same_row() -> None:
+    Rate.objects.create(name="senior", cents_per_hour=9_000)
+    quoted = QuotedRate.objects.get()
+    quoted.cents_per_hour = 1
+    quoted.save()
+    assert cents("senior") == 1
+    quoted.delete()
+    assert cents("senior") is None
+
+
+def test_what_django_changes_by_the_base_manager_is_seen_at_once() -> None:
+    """It does for `SET_NULL`, and to add related rows."""
+    Rate.objects.create(name="senior", cents_per_hour=9_000)
+    assert cents("senior") == 9_000
+    Rate._base_manager.update(cents_per_hour=1)
+    assert cents("senior") == 1
+
+
+HOSTILE_NAMES = ["a}:v2", "{b}:lease", "{}", "%7Bb", "é\n*[x]?", "ﬁ", "fi", "Fi", "x" * 30]
+
+
+def test_names_of_any_letters_have_keys_of_their_own_in_one_slot_and_are_cleared(redis_client: Redis) -> None:
+    Rate.objects.bulk_create([Rate(name=name, cents_per_hour=place) for place, name in enumerate(HOSTILE_NAMES)])
+    for _ in range(2):
+        drop_all_copies()
+        assert [cents(name) for name in HOSTILE_NAMES] == [*range(len(HOSTILE_NAMES))]
+    keys = list(chain.from_iterable(scan_keys(RATE)))
+    assert sorted(map(RATE.identifier, keys)) == sorted(HOSTILE_NAMES)
+    for key in keys:
+        assert {key_slot(name.encode()) for name in (key, value_key(key, 2), lease_key(key))} == {
+            key_slot(key.encode())
+        }
+    assert clear_entries(RATE) == len(HOSTILE_NAMES)
+
+
+def test_a_row_that_the_database_finds_by_another_spelling_is_not_there() -> None:
+    by_any_case = dataclasses.replace(RATE, rows=lambda names: Rate.objects.filter(name__iexact=names[0]))
+    Rate.objects.create(name="senior", cents_per_hour=9_000)
+    assert read_entry(by_any_case, "SENIOR").document is None
+    assert read_entry(by_any_case, "senior").document == 9_000
 
 
 def test_a_change_behind_django_is_seen_under_both_when_relayed() -> None:

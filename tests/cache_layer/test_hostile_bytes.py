@@ -129,6 +129,17 @@ def test_an_answer_for_another_key_is_not_served(project: None, redis_client: Re
     assert {code: each.label for code, each in found.items()} == {"task": "Task", "project": "Project"}
 
 
+def test_a_line_in_the_log_about_a_hostile_value_is_short(
+    project: None, redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis_client.set("entity:metadata:project", as_ours({"x" * 100_000: 1}))
+    with caplog.at_level("WARNING", "cache_layer"):
+        read_entry(ENTITY, "project")
+    (refused,) = [record for record in caplog.records if record.msg == "Cache value refused"]
+    assert "unknown field" in vars(refused)["error"]
+    assert len(vars(refused)["error"]) <= 200
+
+
 HOSTILE_CODES = [
     "*",
     "project*",

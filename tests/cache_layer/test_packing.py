@@ -85,6 +85,15 @@ def test_what_is_too_long_to_be_unpacked_is_not_packed() -> None:
     assert unpack(pack(bytes(MOST_BYTES))) == bytes(MOST_BYTES)
 
 
+def test_a_value_that_begins_like_a_compressed_one_comes_back_whatever_its_length(
+    set_options: Callable[..., None],
+) -> None:
+    set_options(compress_bytes=0)
+    for payload in (MAGIC, MAGIC + b"an image, for example", zstd.compress(JSON)):
+        assert unpack(pack(payload)) == payload
+        assert is_packed(pack(payload), payload)
+
+
 def test_compression_can_be_switched_off(set_options: Callable[..., None]) -> None:
     set_options(compress_bytes=0)
     assert pack(JSON) == JSON

@@ -10,20 +10,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection, connections, transaction
 from redis import Redis
 
+from cache_layer import clearing
+from cache_layer.audit import audit_cache
 from cache_layer.errors import CacheUnavailable
 from cache_layer.invalidation import relay
 from cache_layer.invalidation.relay import relay_changes, run_relay
+from cache_layer.keys import lease_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.outbox import forget_changes, measure_backlog
 from cache_layer.reads import Source, read_entry
-from cache_layer.scripts import hold_keys
+from cache_layer.scripts import claim_fill, fill_entry, hold_keys, invalidate_keys
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from tests.conftest import make_entity
@@ -220,6 +224,41 @@ def test_thousands_of_changes_are_relayed_in_batches(project: Entity, redis_clie
     assert relay_changes() == 0
     assert Change.objects.count() == 0
     assert read_entry(ENTITY, "type_7").source is Source.DATABASE
+
+
+def test_what_a_reader_fills_while_a_truncated_table_is_cleared_does_not_stay(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease is where SCAN has yet to come, its value where SCAN has been."""
+    keys = [f"entity:metadata:type_{number}" for number in range(3_000)]
+    redis_client.mset(dict.fromkeys(keys, b"{}") | {lease_key(key): b"" for key in keys[:200]})
+    found = {name.decode(): place for place, name in enumerate(redis_client.scan_iter("*metadata*", count=1_000))}
+    key = max(keys[:200], key=lambda key: found[lease_key(key)] - found[key])
+    redis_client.delete(key, lease_key(key))
+    claim_fill(key, "token", replace=False)
+    psql("TRUNCATE app.entity")
+    filled: list[bool] = []
+
+    def invalidate_after_fill(*args: Any, **kwargs: Any) -> Any:
+        filled.append(fill_entry(key, "token", b"old", 300))
+        return invalidate_keys(*args, **kwargs)
+
+    monkeypatch.setattr(clearing, "invalidate_keys", invalidate_after_fill)
+    relay_changes()
+    assert filled[0], "the reader came in time"
+    assert redis_client.exists(key) == 0
+
+
+@pytest.mark.parametrize("key", [b"entity:metadata:\xff", b"entity:metadata:a\0b"])
+def test_a_key_that_no_row_can_have_keeps_nothing_from_being_relayed_and_compared(
+    project: Entity, redis_client: Redis, key: bytes
+) -> None:
+    redis_client.set(key, b"somebody's")
+    assert audit_cache().mismatches == ()
+    psql("TRUNCATE app.entity")
+    assert relay_changes() == 0
+    drop_all_copies()
+    assert label() is None
 
 
 def test_the_relay_audits_the_cache_now_and_then(

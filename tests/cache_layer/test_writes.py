@@ -288,10 +288,20 @@ def test_an_invalidation_refuses_fills_under_way(project: Entity, redis_client: 
 
 def test_clear_removes_our_keys_and_nothing_else(project: Entity, redis_client: Redis) -> None:
     label()
-    others = {"somebody else's": "value", "entity:other": "value", "{cache_layer:analytics}:other": "value"}
+    names = (
+        "somebody else's",
+        "entity:other",
+        "{cache_layer:analytics}:other",
+        ":1:entity:metadata:project",
+        "staging:entity:metadata:project",
+        "{staging:entity:metadata:project}:v2",
+        "entity:types:other",
+    )
+    others = dict.fromkeys(names, "value")
     redis_client.mset(others)
     assert redis_client.exists(KEY)
     assert clear_entries(ENTITY) == 1
+    assert clear_entries(ENTITY_TYPES) == 0
     assert not redis_client.exists(KEY)
     assert redis_client.exists(*others) == len(others)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -145,6 +146,24 @@ def test_bytes_that_are_no_document_are_not_readable(viewer: Client, redis_clien
     assert looked.verdict is Verdict.NOT_READABLE
     assert looked.why
     assert viewer.get(entry_url("project")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        rb'{"label":"\ud800"}',
+        rb'{"\ud800":"label"}',
+        json.dumps(dict.fromkeys(map(str, range(100_000)), "x")).encode(),
+        json.dumps({"x" * 1_000_000: "x"}).encode(),
+    ],
+    ids=["half a letter", "in a name", "many fields", "a long name"],
+)
+def test_hostile_fields_make_a_page_of_the_usual_length(viewer: Client, redis_client: Redis, payload: bytes) -> None:
+    make_entity("project")
+    redis_client.set(KEY, payload)
+    page = viewer.get(entry_url("project"))
+    assert page.status_code == 200
+    assert len(page.content) < 100_000
 
 
 def test_a_key_of_another_type_is_not_readable(viewer: Client, redis_client: Redis) -> None:

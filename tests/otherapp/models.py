@@ -18,3 +18,10 @@ class Rate(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class QuotedRate(Rate):
+    """The same rows, as another class."""
+
+    class Meta:
+        proxy = True
