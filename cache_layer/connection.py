@@ -30,6 +30,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from cache_layer.activity import count_exchange
+from cache_layer.answers import BoundedParser
 from cache_layer.breaker import Breaker, breaker
 from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable
@@ -42,18 +43,19 @@ Result = TypeVar("Result")
 
 READ_RETRIES = 1
 """Of a reader's command on a connection that turned out broken. A writer's attempts have ids of their own."""
-LEAST_READ_SECONDS = 0.01
-"""How long an answer is waited for even if the time is over: a writer's command is not given up unsent."""
 
 UNAVAILABLE = (
     RedisConnectionError,
     RedisTimeoutError,
-    ReadOnlyError,  # a replica answers: its primary is elsewhere
     ClusterError,
     RedisClusterException,
     AskError,  # and its child MovedError: the slot is somewhere else again
     TryAgainError,
 )
+
+
+REFUSALS = ("MISCONF", "NOREPLICAS")
+"""How the errors begin of a server that takes no writes, for want of disk or of replicas, and goes on serving reads."""
 
 
 def is_being_moved(error: BaseException | None) -> bool:
@@ -84,7 +86,9 @@ def _guarded(
         begun = time.perf_counter()
         try:
             result = command()
-        except UNAVAILABLE as error:
+        except RedisError as error:
+            if not isinstance(error, UNAVAILABLE) and not refuses_writes(error):
+                raise
             refused = isinstance(error.__context__, ConnectionRefusedError)
             if retries and not refused and isinstance(error, RedisConnectionError):
                 retries -= 1
@@ -98,6 +102,11 @@ def _guarded(
         breaker.succeeded()
         count_exchange("writer" if essential else "reader", time.perf_counter() - begun)
         return result
+
+
+def refuses_writes(error: BaseException | None) -> bool:
+    """Whether a server says that it can be told of no change: then it must not be read. A replica is one such."""
+    return isinstance(error, ReadOnlyError) or str(error).startswith(REFUSALS)
 
 
 class GuardedPipeline(Pipeline):
@@ -131,8 +140,8 @@ class GuardedRedis(Redis):
         try:
             return _guarded(functools.partial(super().execute_command, *args, **options), **self.asks)
         except CacheUnavailable as error:
-            if isinstance(error.__cause__, ReadOnlyError):
-                self.connection_pool.disconnect()  # the next connection asks who is the primary
+            if refuses_writes(error.__cause__):
+                self.connection_pool.disconnect()  # the next connection asks whether it takes writes
             raise
 
     def _execute_command(self, *args: Any, **options: Any) -> Any:
@@ -182,6 +191,7 @@ def connection_pool_options(options: Options) -> dict[str, Any]:
             "socket_keepalive": True,
             "protocol": 2,
             "retry": Retry(NoBackoff(), 0),
+            "parser_class": BoundedParser,
             "redis_connect_func": on_connect,
         },
     }
@@ -203,7 +213,6 @@ def lua_source(name: str) -> str:
 
 def on_connect(connection: Any) -> None:
     """Trust nothing that another run of the server left; called by redis-py for each new connection."""
-    connection.read_response = functools.partial(_read_in_time, connection)
     connection.on_connect()
     patterns = trusted_patterns()
     arguments = (1, run_id_key(patterns), get_options().schema_version, *patterns)
@@ -213,14 +222,6 @@ def on_connect(connection: Any) -> None:
         note_new_run(purged)
     else:
         logger.info("Redis connected", extra={"new_server_run": False})
-
-
-def _read_in_time(connection: Any, *args: Any, **options: Any) -> Any:
-    """As the connection's own `read_response`, for no longer than the work has time."""
-    left = left_seconds(connection.socket_timeout)
-    if left < connection.socket_timeout:
-        options["timeout"] = max(left, LEAST_READ_SECONDS)
-    return type(connection).read_response(connection, *args, **options)
 
 
 def trusted_patterns() -> list[str]:

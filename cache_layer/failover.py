@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
+from cache_layer.answers import BoundedParser
 from cache_layer.connection import GuardedRedis, lua_source, note_new_run, trusted_patterns
 from cache_layer.keys import run_id_key
 
@@ -94,6 +95,9 @@ class ClusterConnection(Compared):
     """To a node of a cluster. Any node may tell where the slots are."""
 
     in_cluster = True
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options, parser_class=BoundedParser)  # redis-py's cluster client passes none on
 
     def send_command(self, *args: Any, **options: Any) -> None:
         super().send_command(*args, **(options | {"check_health": False} if args[0] == "CLUSTER SLOTS" else options))

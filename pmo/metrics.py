@@ -72,6 +72,7 @@ class Engines(Collector):
     """What the engines answer at this moment."""
 
     def collect(self) -> Iterator[Metric]:
+        yield from self._collect_redis()  # before a database that hangs takes all the time there is
         backlog = ask_database()
         yield GaugeMetricFamily("cache_database_up", "1 if PostgreSQL answers.", value=backlog is not None)
         if backlog is not None:
@@ -81,6 +82,8 @@ class Engines(Collector):
             yield GaugeMetricFamily(
                 "cache_outbox_oldest_seconds", "How long the oldest of them has waited.", value=backlog.oldest_seconds
             )
+
+    def _collect_redis(self) -> Iterator[Metric]:
         try:
             server = read_server_status()
         except RedisError:

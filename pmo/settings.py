@@ -150,7 +150,7 @@ CACHES: dict[str, dict[str, Any]] = {
         "TIMEOUT": env.int("CACHE_TTL_SECONDS", default=300),
     },
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_ENGINE = "pmo.sessions"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_HTTPONLY = True  # our scripts take the token from the page

@@ -1,5 +1,7 @@
+#!lua flags=allow-oom
 -- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left, or
 -- what this one got as a replica: the replication id is another one since it became the primary.
+-- A server that takes no writes (a replica; one that could not save its snapshot) could be told of none: it refuses this.
 -- Holds stay: they only keep readers away, and after a FLUSHDB, which takes the recorded run id too, they are alive.
 -- A schema version is trusted only while every process that connected since was of it or of one beside it: those end
 -- its values when they write.

@@ -28,8 +28,8 @@ logger = logging.getLogger("entities")
 
 READ_ONLY = "25006"
 """PostgreSQL's code for a change on a replica, or where changes are switched off."""
-QUERY_CANCELED = "57014"
-"""PostgreSQL's code, and ours, for a statement that there was no more time for."""
+TIME_LIMITS = ("57014", "25P03", "25P04")
+"""PostgreSQL's codes where one of its time limits has passed: of a statement (ours too), in and of a transaction."""
 OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Look before you try again."
 
 
@@ -98,7 +98,7 @@ def as_unavailable(error: Exception) -> Unavailable | None:
 
 def _as_database_unavailable(error: OperationalError | InterfaceError | InternalError) -> Unavailable | None:
     state = getattr(error.__cause__, "sqlstate", None)
-    if isinstance(error, InternalError) and state != READ_ONLY:
+    if isinstance(error, InternalError) and state not in (READ_ONLY, *TIME_LIMITS):
         return None  # a bug, of ours or of PostgreSQL
     during = {"during": "commit"} if isinstance(error, OutcomeUnknown) else {}
     logger.error("Database error", extra={"error": str(error)} | during)
@@ -106,7 +106,7 @@ def _as_database_unavailable(error: OperationalError | InterfaceError | Internal
         return Unavailable(OUTCOME_UNKNOWN, "outcome_unknown")
     if state == READ_ONLY:
         return Unavailable("The database takes no changes now. Try again in a moment.", "database_read_only")
-    if state == QUERY_CANCELED:
+    if state in TIME_LIMITS:
         return Unavailable("The request took too long, so it was given up. Try again in a moment.", "out_of_time")
     return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
 

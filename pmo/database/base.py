@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,16 @@ from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 
+from cache_layer.deadline import left_seconds, working_within
 from cache_layer.errors import OutcomeUnknown
 from pmo.database.bounded import BoundedConnection, BoundedPool, TimeOver
+
+CONNECTING_SECONDS = 2.0
+NOTICE_LOST_CLIENTS = """
+    SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
+           set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '25000', false)
+"""
+"""As the settings have it for our side; over a Unix socket it does nothing."""
 
 Wrapper: Any = base.DatabaseWrapper
 """Untyped: what is of interest here the stubs leave out."""
@@ -37,6 +46,27 @@ class DatabaseWrapper(Wrapper):  # type: ignore[misc] # as above
             )
             self._connection_pools.setdefault(self.alias, pool)
         return self._connection_pools[self.alias]
+
+    def _configure_connection(self, connection: Any) -> bool:
+        """
+        As Django's; and the server notices within half a minute when this side has vanished without a farewell.
+
+        Else a session that nobody has any more keeps its locks, the relay's among them, for two hours.
+        """
+        with self._within_connecting_time():
+            super()._configure_connection(connection)
+            connection.execute(NOTICE_LOST_CLIENTS)
+        return True
+
+    def is_usable(self) -> bool:
+        """As Django's, which asks after the end of a request too, when nothing else bounds it."""
+        with self._within_connecting_time():
+            return bool(super().is_usable())
+
+    def _within_connecting_time(self) -> AbstractContextManager[None]:
+        """What is asked beside the work may take as long as connecting, at most."""
+        seconds: float = self.settings_dict["OPTIONS"].get("connect_timeout", CONNECTING_SECONDS)
+        return working_within(left_seconds(seconds) * 1000)
 
     def _commit(self) -> Any:
         try:

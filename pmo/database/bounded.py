@@ -8,16 +8,20 @@ hangs, or is cut off. A statement that was sent goes on at the server until it n
 
 from __future__ import annotations
 
+import threading
+from time import monotonic
 from typing import Any
 
 from psycopg import Connection, OperationalError
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
-from cache_layer.deadline import left_seconds, unlimited
+from cache_layer.deadline import left_seconds, unlimited, working_within
 
 ENDLESS = 1e9
 """Seconds: more than anything takes."""
+PATIENCE_SECONDS, TRIAL_SECONDS = 0.1, 1.0
+"""How long a connection is waited for where nobody gets any, and how often one caller waits longer."""
 
 
 class TimeOver(OperationalError):
@@ -50,10 +54,19 @@ class BoundedConnection(Connection[Any]):
 
 
 class BoundedPool(ConnectionPool[BoundedConnection]):
-    """A pool whose connections are waited for no longer than the work has time."""
+    """
+    A pool whose connections are waited for no longer than the work has time, and hardly where nobody gets any.
+
+    While PostgreSQL hangs every thread would wait a whole budget, and what does not need it would wait for a thread. So
+    where nobody has got a connection for as long as one is waited for, one caller a second waits that long, and the
+    others for `PATIENCE_SECONDS`: enough for one that is there.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(connection_class=BoundedConnection, check=self._check_all, **options)
+        self._turn = threading.Lock()
+        self._asked_in_vain_since: float | None = None
+        self._next_trial = 0.0
 
     def _check_all(self, connection: BoundedConnection) -> None:
         """Check a connection before it is given out; where one is dead, all are replaced, not one after the other."""
@@ -66,5 +79,24 @@ class BoundedPool(ConnectionPool[BoundedConnection]):
             raise
 
     def getconn(self, timeout: float | None = None) -> BoundedConnection:
-        """As psycopg's; a connection that is found dead may take all the time there is."""
-        return super().getconn(max(0.0, left_seconds(self.timeout if timeout is None else timeout)))
+        """As psycopg's; to find a connection dead is part of the waiting."""
+        seconds = max(0.0, left_seconds(self.timeout if timeout is None else timeout))
+        if not self._is_worth_waiting():
+            seconds = min(seconds, PATIENCE_SECONDS)
+        with working_within(seconds * 1000):
+            connection = super().getconn(seconds)
+        self._asked_in_vain_since = None
+        return connection
+
+    def _is_worth_waiting(self) -> bool:
+        """Whether somebody got a connection lately, or it is this caller's turn to try."""
+        now = monotonic()
+        with self._turn:
+            if self._asked_in_vain_since is None:
+                self._asked_in_vain_since = now
+            if now - self._asked_in_vain_since < self.timeout:
+                return True
+            if now < self._next_trial:
+                return False
+            self._next_trial = now + TRIAL_SECONDS
+            return True

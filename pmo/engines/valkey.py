@@ -38,6 +38,7 @@ def running_valkey(
         "dir": [str(data)],
         "pidfile": [str(data / "valkey.pid")],
         "save": snapshots.split() or [""],
+        "stop-writes-on-bgsave-error": ["no"],  # a full disk costs the snapshot, not the cache
         "maxmemory-policy": ["noeviction"],
     }
     command: list[str | Path] = [program or server_program()]

@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from cache_layer.connection import GuardedRedis
+from pmo import health, metrics
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 
 
@@ -40,6 +41,19 @@ def test_without_the_database_it_is_down(without_database: Callable[[], None]) -
     answer = Client().get("/health")
     assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (503, "down", "down")
     assert answer.json()["cache"] == "ok"
+
+
+def test_a_database_that_takes_all_the_time_does_not_make_redis_look_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is asked while there is time."""
+    asked: list[str] = []
+    monkeypatch.setattr(health, "is_redis_healthy", lambda: asked.append("Redis") or True)
+    for module in (health, metrics):
+        monkeypatch.setattr(module, "ask_database", lambda: asked.append("PostgreSQL"))
+    assert Client().get("/health").json()["cache"] == "ok"
+    assert asked == ["Redis", "PostgreSQL"]
+    asked.clear()
+    assert next(metrics.Engines().collect()).name == "cache_redis_up"
+    assert asked == []
 
 
 @pytest.mark.django_db

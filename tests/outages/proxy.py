@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+PassOn = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
 
 
 class Mode(Enum):
@@ -17,6 +18,7 @@ class Mode(Enum):
 
     PASS = "passes everything on"
     SLOW = "passes everything on, late"
+    TRICKLE = "passes questions on, and answers byte by byte"
     HANG = "accepts everything and passes it on when it stops hanging, as a cut network does"
     REFUSE = "listens no more; connections are reset"
     END = "accepts connections and ends them at once"
@@ -28,7 +30,8 @@ class Proxy:
 
     Args:
         connect: opens a connection to the engine.
-        delay_seconds: how long what is passed on in either direction takes in the mode `SLOW`.
+        delay_seconds: how long a question and its answer take longer in the mode `SLOW`, and each byte of an answer in
+            the mode `TRICKLE`.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Streams]], delay_seconds: float) -> None:
@@ -104,23 +107,35 @@ class Proxy:
                 self._writers.add(upstream_writer)
                 try:
                     await asyncio.gather(
-                        self._pump(reader, upstream_writer), self._pump(upstream_reader, writer), return_exceptions=True
+                        self._pump(reader, upstream_writer, self._pass_question),
+                        self._pump(upstream_reader, writer, self._pass_answer),
+                        return_exceptions=True,
                     )
                 finally:
                     self._forget(upstream_writer)
         self._forget(writer)
         self._tasks.discard(task)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pass_on: PassOn) -> None:
         try:
             while data := await reader.read(65_536):
                 await self._flows.wait()
                 if self._mode is Mode.SLOW:
                     await asyncio.sleep(self._delay / 2)
-                writer.write(data)
-                await writer.drain()
+                await pass_on(writer, data)
         finally:
             writer.close()
+
+    async def _pass_question(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    async def _pass_answer(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        while self._mode is Mode.TRICKLE and data:
+            await self._pass_question(writer, data[:1])
+            data = data[1:]
+            await asyncio.sleep(self._delay)
+        await self._pass_question(writer, data)
 
     def _forget(self, writer: asyncio.StreamWriter) -> None:
         self._writers.discard(writer)

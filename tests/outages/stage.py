@@ -47,6 +47,7 @@ class Stage:
     ) -> None:
         self.directory, self.budget_ms, self.prepared = directory, budget_ms, prepared
         self._stack, self.redis_port = stack, find_port()
+        self.valkey_data = directory / "valkey"
         self.socket_timeout_ms = budget_ms // 8
         self._valkey = stack.enter_context(contextlib.ExitStack())
         self.database = stack.enter_context(psycopg.connect(database_url, autocommit=True))
