@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_cool_off
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
@@ -46,7 +45,6 @@ class LoginSerializer(StrictSerializer):
                 cool_off = get_cool_off(request)
                 raise LockedOut(wait=cool_off.total_seconds() if cool_off else None)
             raise AuthenticationFailed("The user name or the password is wrong.")
-        AxesProxyHandler.reset_attempts(username=user.get_username(), ip_address=request.axes_ip_address)  # type: ignore[attr-defined] # set by axes
         return _tokens(sign_in(user))
 
 

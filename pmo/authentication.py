@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -38,11 +39,21 @@ def find_user(name: str) -> User | None:
     return by_email[0] if len(by_email) == 1 else None
 
 
-def name_attempted(_request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
-    """Under which name django-axes counts a login: one per user, however the name was typed."""
-    typed = str((credentials or {}).get("username") or "")
-    user = find_user(typed)
-    return user.username if user is not None else typed.replace("\0", "").lower()[:ATTEMPT_NAME_LENGTH]
+def name_attempted(_request: HttpRequest | None, credentials: Mapping[str, Any] | None = None) -> str:
+    """
+    Under which name django-axes counts a login: what was typed, in one spelling.
+
+    Whose name it is it does not ask: two names that are counted together would tell that they are one user's.
+    """
+    typed = str((credentials or {}).get("username") or "").replace("\0", "")
+    # To upper case first, as the database compares addresses: it takes the dotless i for an i.
+    return User.normalize_username(typed).upper().lower()[:ATTEMPT_NAME_LENGTH]
+
+
+def forget_failures(request: HttpRequest | None, typed: str) -> None:
+    """After a login that succeeded: those that failed under the name that was typed, from the same address."""
+    address = getattr(request, "axes_ip_address", None)
+    AxesProxyHandler.reset_attempts(username=name_attempted(request, {"username": typed}), ip_address=address)
 
 
 def address_behind_proxy(request: HttpRequest) -> str:
@@ -68,7 +79,10 @@ class UsernameOrEmailBackend(ModelBackend):
             return None
         user = find_user(username)
         # For unknown names too: it then takes the time of checking a password, so that nobody can find out names.
-        return super().authenticate(request, username=user.username if user else username, password=password)
+        found = super().authenticate(request, username=user.username if user else username, password=password)
+        if found is not None:
+            forget_failures(request, username)
+        return found
 
 
 class Verdict(NamedTuple):

@@ -1,15 +1,51 @@
-"""How passwords are hashed: as Django does it, and without that counting as waiting."""
+"""How passwords are hashed: as Django does it, without that counting as waiting, and without keeping out readers."""
 
 from __future__ import annotations
+
+import os
+import threading
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from cache_layer.deadline import computing
+from entities.api.errors import Unavailable
+
+PLACES = 4
+"""How many threads of a process may be at it: half of those that answer requests. One hashes, the others wait."""
+
+
+class TooManyLogins(Unavailable):
+    """Anyone may send passwords, and each takes as long as thousands of reads."""
+
+    default_detail = "Too many passwords are being checked at this moment. Try again in a moment."
+    default_code = "too_many_logins"
+
+
+class Counter:
+    """Where the threads of a process queue up to hash."""
+
+    def __init__(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """With nobody at it, also in a forked child whose parent was hashing."""
+        self.places = threading.BoundedSemaphore(PLACES)
+        self.turn = threading.Lock()
+
+
+counter = Counter()
+os.register_at_fork(after_in_child=counter.open)
 
 
 class UnhurriedPBKDF2(PBKDF2PasswordHasher):
     """The same algorithm, under the same name: slow on purpose, so it is not what a request's time is for."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        with computing():
-            return super().encode(password, salt, iterations)
+        places, turn = counter.places, counter.turn
+        if not places.acquire(blocking=False):
+            raise TooManyLogins
+        try:
+            with computing(), turn:
+                return super().encode(password, salt, iterations)
+        finally:
+            places.release()

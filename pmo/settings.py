@@ -40,6 +40,8 @@ if not SECRET_KEY:
     if PRODUCTION:
         raise ImproperlyConfigured("Set SECRET_KEY: production has no default.")
     SECRET_KEY = embedded.read_or_create_secret(Path(DATA_DIR) / "secret_key")
+if PRODUCTION and (len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5):  # tokens are signed with it: RFC 7518, 3.2
+    raise ImproperlyConfigured("SECRET_KEY can be guessed: give it 32 characters or more, made at random.")
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -184,8 +186,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "pmo.middleware.RequestBudgetMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "pmo.security.SecurityHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "pmo.compression.CompressionMiddleware",
     "pmo.middleware.ServiceUnavailableMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -194,7 +197,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "pmo.provenance.ProvenanceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -228,6 +230,7 @@ TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None  # in development they are served from the packages
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 if PRODUCTION:
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -236,6 +239,7 @@ if PRODUCTION:
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a confirmation page sends every selected code
+FILE_UPLOAD_HANDLERS = ["pmo.uploads.BoundedUpload", *global_settings.FILE_UPLOAD_HANDLERS]
 
 # --- Authentication ---------------------------------------------------------------------------------------------------
 

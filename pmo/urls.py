@@ -4,10 +4,10 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
-from rest_framework.negotiation import DefaultContentNegotiation
+from drf_spectacular.views import SpectacularSwaggerView
 
 from pmo.auth_views import LoginView, LogoutView, RefreshView
+from pmo.description import DescriptionView
 from pmo.health import health, liveness, readiness
 from pmo.metrics import metrics
 from pmo.middleware import server_error
@@ -36,9 +36,7 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("api/v1/", include((api, "api"))),
-    path(
-        "api/schema", SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation), name="api-schema"
-    ),
+    path("api/schema", DescriptionView.as_view(), name="api-schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     re_path(r"^api/", not_found),
     path("admin/cache/", include("entities.dashboard.urls")),

@@ -86,6 +86,8 @@ def as_api_error(error: Exception) -> Exception:
 def as_unavailable(error: Exception) -> Unavailable | None:
     """Which engine is missing, if that is what `error` says."""
     match error:
+        case Unavailable():
+            return error
         case OperationalError() | InterfaceError() | InternalError():
             return _as_database_unavailable(error)
         case WriteRefused():

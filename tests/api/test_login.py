@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
 from typing import Any
 
+import jwt
 import pytest
 from axes.models import AccessAttempt
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
+from pmo import hashers
 from pmo.authentication import find_user, verdicts
 from pmo.models import SignIn
+from pmo.serve import OPTIONS
 from tests.api.conftest import client_of, make_user
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +116,7 @@ def test_half_a_surrogate_pair_is_no_name() -> None:
 
 @override_settings(AXES_FAILURE_LIMIT=3)
 def test_too_many_failures_lock_out_even_the_right_password(ada: User) -> None:
-    answers = [log_in(name, "x") for name in ("ada", "ADA@example.com", "Ada@Example.com", "ada")]
+    answers = [log_in(name, "x") for name in ("ada", "ADA", "\uff21da", "ada")]
     assert [answer.status_code for answer in answers] == [401, 401, 429, 429]
     locked = log_in("ada")
     assert (locked.status_code, locked.json()["code"]) == (429, "locked_out")
@@ -119,6 +124,28 @@ def test_too_many_failures_lock_out_even_the_right_password(ada: User) -> None:
         "Too many failed logins for this user from this address. Try again in 300 seconds."
     )
     assert locked["Retry-After"] == "300"
+
+
+@override_settings(AXES_FAILURE_LIMIT=3)
+@pytest.mark.parametrize("spelling", ["ADA@Example.com", "\uff21da@example.com", "add\u0131@x"])
+def test_no_spelling_of_an_address_gets_tries_of_its_own(spelling: str) -> None:
+    """PostgreSQL compares addresses in upper case, where a dotless i is an I."""
+    usual = unicodedata.normalize("NFKC", spelling).lower().replace("\u0131", "i")
+    assert [log_in(name, "x").status_code for name in (usual, usual.upper(), spelling)] == [401, 401, 429]
+
+
+@override_settings(AXES_FAILURE_LIMIT=3)
+@pytest.mark.parametrize(
+    ("name", "other"), [("ada", "ada@example.com"), ("ada", "\uff21da"), ("Ada", "ada"), ("ada@example.com", "ada")]
+)
+def test_what_is_locked_out_does_not_tell_whose_name_it_is(name: str, other: str) -> None:
+    def tried() -> list[int]:
+        return [log_in(each, "x").status_code for each in (name, name, other)]
+
+    unknown = tried()
+    AccessAttempt.objects.all().delete()
+    make_user(name.partition("@")[0], email="ada@example.com", password=PASSWORD)
+    assert tried() == unknown
 
 
 @override_settings(AXES_FAILURE_LIMIT=3)
@@ -156,7 +183,12 @@ def test_a_success_forgets_the_failures_before_it(ada: User) -> None:
     for _ in range(3):
         log_in("ada@example.com", "x")
         log_in("ada@example.com", "x")
-        assert log_in("ada@example.com").status_code == 200
+        assert log_in("Ada@example.com").status_code == 200
+    assert not AccessAttempt.objects.exists()
+    User.objects.update(is_staff=True)
+    login = {"username": "ada@example.com", "password": "x"}
+    Client().post("/admin/login/", login)
+    Client().post("/admin/login/", login | {"password": PASSWORD})
     assert not AccessAttempt.objects.exists()
 
 
@@ -164,7 +196,7 @@ def test_a_success_forgets_the_failures_before_it(ada: User) -> None:
 def test_failures_in_the_admin_and_in_the_api_count_together(ada: User) -> None:
     for _ in range(2):
         Client().post("/admin/login/", {"username": "ada@example.com", "password": "x"})
-    assert log_in("ada", "x").status_code == 429
+    assert log_in("Ada@Example.com", "x").status_code == 429
 
 
 def test_the_admin_takes_an_address_too(ada: User) -> None:
@@ -176,6 +208,23 @@ def test_the_admin_takes_an_address_too(ada: User) -> None:
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + "@example.com", "a\0b"])
 def test_a_name_the_admin_cannot_keep_is_just_wrong(name: str) -> None:
     assert Client().post("/admin/login/", {"username": name, "password": "x"}).status_code == 200
+
+
+def test_passwords_are_checked_by_half_of_the_threads_at_most(ada: User, settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["pmo.hashers.UnhurriedPBKDF2", "django.contrib.auth.hashers.MD5PasswordHasher"]
+    assert int(OPTIONS["blocking-threads"]) >= 2 * hashers.PLACES
+    for _ in range(hashers.PLACES):
+        hashers.counter.places.acquire()
+    try:
+        answer = log_in("nobody", "x")
+        assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "too_many_logins", "2")
+        page = Client().post("/admin/login/", {"username": "nobody", "password": "x"})
+        assert (page.status_code, page["Retry-After"]) == (503, "2")
+        assert client_of(ada).get(TYPES).status_code == 200
+    finally:
+        hashers.counter.open()
+    assert not AccessAttempt.objects.exists(), "nothing failed"
+    assert [log_in("nobody", "x").status_code for _ in range(hashers.PLACES + 1)] == [401] * (hashers.PLACES + 1)
 
 
 def bearing(token: str) -> APIClient:
@@ -310,6 +359,14 @@ def test_what_is_no_token_is_refused(header: str) -> None:
     answer = APIClient().get(TYPES, headers={"Authorization": header})
     assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail"])
     assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS512", "HS256"])
+def test_a_token_that_was_signed_by_others_or_otherwise_is_refused(ada: User, algorithm: str) -> None:
+    claims = AccessToken.for_user(ada).payload
+    key = {"none": None, "HS512": str(settings.SECRET_KEY), "HS256": "x" * 50}[algorithm]
+    assert bearing(jwt.encode(claims, key, algorithm)).get(TYPES).status_code == 401
+    assert bearing(jwt.encode(claims, str(settings.SECRET_KEY), "HS256")).get(TYPES).status_code == 200
 
 
 def test_an_expired_token_is_refused(ada: User) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from io import StringIO
 from typing import Any
@@ -16,6 +18,7 @@ from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
 from hypothesis import HealthCheck, Phase
 from rest_framework_simplejwt.tokens import AccessToken
 from schemathesis.checks import not_a_server_error
@@ -23,6 +26,7 @@ from schemathesis.specs.openapi import checks
 
 from entities.codes import RESERVED_CODES
 from entities.models import Entity
+from pmo import description
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 
@@ -97,6 +101,32 @@ def test_the_description_is_valid_and_without_gaps() -> None:
 def test_the_served_description_is_the_generated_one() -> None:
     served = Client().get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
     assert served.json() == SchemaGenerator().get_schema(public=True)
+
+
+@pytest.mark.django_db
+def test_the_description_is_made_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [{}, {"Accept": "application/vnd.oai.openapi+json"}]
+    first = [Client().get("/api/schema", headers=headers) for headers in asked]
+    monkeypatch.delattr(SchemaGenerator, "get_schema")
+    again = [Client().get("/api/schema?version=2&lang=de", headers=headers) for headers in asked]
+    assert [each.content for each in again] == [each.content for each in first]
+    kind = "application/vnd.oai.openapi"
+    assert [each["Content-Type"] for each in again] == [kind, f"{kind}+json"]
+
+
+def test_the_description_is_made_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(OpenApiJsonRenderer):
+        made = 0
+
+        def render(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+            Counted.made += 1
+            time.sleep(0.02)  # for the others to come
+            return super().render(data, *args, **kwargs)
+
+    monkeypatch.setattr(SchemaGenerator, "get_schema", lambda *_, **__: {})
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(description._describe, [Counted] * 4)) == {b"{}"}
+    assert Counted.made == 1
 
 
 def test_every_endpoint_is_described() -> None:

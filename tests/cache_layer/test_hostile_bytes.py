@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.cached_db import KEY_PREFIX
 from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from cache_layer.connection import trusted_patterns
 from cache_layer.keys import absent_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries, read_entry
@@ -182,10 +185,27 @@ def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_br
     assert client.get("/admin/cache/").status_code == 200, "the session is in the database too"
     assert client_of(make_user()).get("/api/v1/entity/type/project").status_code == 200
     assert client_of(make_user("other")).get("/api/v1/entity/type/nothing").status_code == 404
+
+
+def test_a_session_in_redis_is_among_what_a_restart_purges(committed_db: None, redis_client: Redis) -> None:
+    staff_client(make_user("root", is_staff=True))
+    [key] = redis_client.keys("*sessions*")
+    assert any(fnmatchcase(key.decode(), pattern) for pattern in trusted_patterns())
+
+
+def test_who_reads_and_writes_sessions_in_redis_is_nobody_by_that(committed_db: None, redis_client: Redis) -> None:
+    root = staff_client(make_user("root", is_staff=True, is_superuser=True))
+    [roots_key] = redis_client.keys("*sessions*")
+    ada = staff_client(make_user("ada", is_staff=True))
+    [adas_key] = set(redis_client.keys("*sessions*")) - {roots_key}
+    stored = b" ".join((roots_key, adas_key, *redis_client.mget(roots_key, adas_key)))
+    assert root.cookies["sessionid"].value.encode() not in stored
+    for hostile in (redis_client.get(roots_key), b'{"_auth_user_id":"1"}', b'"a:b:c"', b"1"):
+        redis_client.set(adas_key, hostile)
+        answer = ada.get("/admin/")
+        assert (answer.status_code, answer.wsgi_request.user.username) == (200, "ada")
     stranger = Client()
-    stranger.cookies["sessionid"] = "x" * 32
-    redis_client.set(":1:sessions:django.contrib.sessions.cached_db" + "x" * 32, b'{"_auth_user_id":"1"}')
-    redis_client.set("sessions:1:django.contrib.sessions.cached_db" + "x" * 32, b'{"_auth_user_id":"1"}')
+    stranger.cookies["sessionid"] = roots_key.rpartition(KEY_PREFIX.encode())[2].decode()
     assert stranger.get("/admin/").status_code == 302
 
 

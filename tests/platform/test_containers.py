@@ -58,6 +58,11 @@ def test_web_waits_for_healthy_engines_and_finished_migrations() -> None:
     }
 
 
+def test_nobody_reaches_the_server_but_by_the_proxy_whose_headers_it_believes() -> None:
+    assert SERVICES["web"]["environment"]["BEHIND_TLS_PROXY"] == "${BEHIND_TLS_PROXY:-true}"
+    assert SERVICES["web"]["ports"] == ["127.0.0.1:4000:4000"]
+
+
 def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():

@@ -80,8 +80,12 @@ def test_the_api_documentation_runs_what_has_the_answers_own_nonce() -> None:
     assert all("nonce=" in attributes for _, attributes in tags)
 
 
+OTHERS_PAGE = "/static/drf_spectacular_sidecar/swagger-ui-dist/oauth2-redirect.html"
+"""A page with a script in it, that a package brings among its static files."""
+
+
 @pytest.mark.parametrize(
-    "path", ["/api/v1/entity/types", "/api/nowhere", "/api/schema", "/health", "/metrics", "/", "/x"]
+    "path", ["/api/v1/entity/types", "/api/nowhere", "/api/schema", "/health", "/metrics", "/", "/x", OTHERS_PAGE]
 )
 @pytest.mark.parametrize("known", [True, False])
 def test_everything_else_allows_nothing(path: str, known: bool) -> None:
@@ -89,6 +93,7 @@ def test_everything_else_allows_nothing(path: str, known: bool) -> None:
     nothing = {"default-src", "base-uri", "form-action", "frame-ancestors"}
     assert policy_of(answer) == {directive: {"'none'"} for directive in nothing}
     assert_kept_apart(answer)
+    answer.close()
 
 
 def test_pages_are_kept_apart_from_other_sites(staff: Client) -> None:

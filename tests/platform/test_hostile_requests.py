@@ -94,6 +94,15 @@ def test_a_body_of_more_than_a_megabyte_is_refused(db: None) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/admin/login/", "/admin/entities/entity/import/", "/admin/nowhere"])
+def test_a_form_with_files_of_more_than_ten_megabytes_is_refused_unread(db: None, path: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "x" * 32
+    length = {"CONTENT_LENGTH": "10000001"}  # of which one byte comes
+    answer = client.generic("POST", path, b"x", "multipart/form-data; boundary=x", **length)  # type: ignore[arg-type] # a variable
+    assert answer.status_code == 400
+
+
 @pytest.mark.parametrize("lookup", ["label__regex=(a*)*$", "label__iregex=(", "code__regex=(x%2Bx%2B)%2By"])
 def test_nobody_searches_by_a_pattern_of_their_own(db: None, lookup: str) -> None:
     make_entity("project")

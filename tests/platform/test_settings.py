@@ -104,6 +104,12 @@ def test_production_refuses_to_start_and_names_the_variable() -> None:
         assert name in refusal
 
 
+def test_production_refuses_a_secret_key_that_can_be_guessed() -> None:
+    guessed = ("changeme", "x" * 31, "ab" * 40)
+    for refusal in load_settings(*(PRODUCTION | {"SECRET_KEY": key} for key in guessed)):
+        assert refusal.startswith("ImproperlyConfigured SECRET_KEY can be guessed")
+
+
 def test_a_database_url_of_no_known_kind_is_refused(tmp_path: Path) -> None:
     [refusal] = load_settings({"DATABASE_URL": "pmo@db", "DATA_DIR": str(tmp_path)})
     assert refusal.startswith("ImproperlyConfigured DATABASE_URL is not understood")

@@ -1,0 +1,42 @@
+"""The OpenAPI document as it is served."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class DescriptionView(SpectacularAPIView):
+    """Made once by each process, as YAML or JSON: it is for everyone, the same for all, and takes long to make."""
+
+    content_negotiation_class = DefaultContentNegotiation
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        renderer: Any = type(request.accepted_renderer)
+        headers = {"Content-Disposition": f'inline; filename="pmo.{renderer.format}"'}
+        return HttpResponse(_describe(renderer), renderer.media_type, headers=headers)
+
+
+def _describe(renderer: Callable[[], BaseRenderer]) -> str | bytes:
+    with _making:  # two threads that begin at once get in each other's way: spectacular loads its extensions then
+        return _made(renderer)
+
+
+_making = threading.Lock()
+
+
+@functools.cache
+def _made(renderer: Callable[[], BaseRenderer]) -> str | bytes:
+    described: Any = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call] # spectacular's own
+    return renderer().render(described, renderer_context={})
