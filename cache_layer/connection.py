@@ -191,7 +191,7 @@ def lua_source(name: str) -> str:
 
 def on_connect(connection: Any) -> None:
     """Trust nothing that another run of the server left; called by redis-py for each new connection."""
-    connection.read_response = functools.partial(_read_in_time, connection)
+    bound(connection)
     connection.on_connect()
     patterns = trusted_patterns()
     arguments = (1, run_id_key(patterns), get_options().schema_version, *patterns)
@@ -203,12 +203,22 @@ def on_connect(connection: Any) -> None:
         logger.info("Redis connected", extra={"new_server_run": False})
 
 
+def bound(connection: Any) -> None:
+    """Have a connection wait for no answer longer than the work has time."""
+    connection.read_response = functools.partial(_read_in_time, connection)
+
+
 def _read_in_time(connection: Any, *args: Any, **options: Any) -> Any:
     """As the connection's own `read_response`, for no longer than the work has time."""
-    left = left_seconds(connection.socket_timeout)
+    left = seconds_for(connection)
     if left < connection.socket_timeout:
-        options["timeout"] = max(left, LEAST_READ_SECONDS)
+        options["timeout"] = left
     return type(connection).read_response(connection, *args, **options)
+
+
+def seconds_for(connection: Any) -> float:
+    """How long to wait for one thing on a connection: as long as it may take and the work has time."""
+    return max(left_seconds(connection.socket_timeout), LEAST_READ_SECONDS)
 
 
 def trusted_patterns() -> list[str]:
