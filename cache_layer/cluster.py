@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -19,16 +19,26 @@ from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.commands import CoreCommands
 from redis.connection import BlockingConnectionPool
-from redis.exceptions import AskError, ClusterDownError, RedisClusterException, RedisError, ResponseError, TryAgainError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    SlotNotCoveredError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from cache_layer.breaker import Breaker
 from cache_layer.connection import GuardedRedis, _guarded, is_being_moved
 from cache_layer.errors import CacheUnavailable
+from cache_layer.metrics import REDIS_FAILURES
 
-ELSEWHERE = (AskError, TryAgainError, ClusterDownError)
+ELSEWHERE = (AskError, TryAgainError)
 """What a node answers that does not have the slot, or not all of it. `MovedError` is an `AskError`."""
+ASK_AGAIN = (*ELSEWHERE, ClusterDownError)
 LOOK_AGAIN_SECONDS = 0.1
 EVERYWHERE = ("FLUSHDB", "FLUSHALL")
 ONE_BY_ONE = {"MGET": "GET", "DEL": "DEL", "UNLINK": "UNLINK", "EXISTS": "EXISTS"}
@@ -72,23 +82,37 @@ class Topology:
         Raises:
             RedisConnectionError: no node could be asked yet.
         """
-        if self._slots is None:
+        slots = self._slots
+        if slots is None:
             if not self._lock.acquire(timeout=self._patience):
                 raise RedisConnectionError("The cluster's nodes are still being asked.")
             try:
-                if self._slots is None:
-                    self._slots = self._connect()
-                    manager = self._slots.nodes_manager
+                slots = self._slots
+                if slots is None:
+                    slots = self._connect()
+                    manager = slots.nodes_manager
                     manager.initialize = self._rarely(manager.initialize)  # type: ignore[method-assign]
+                    self._slots = slots
             finally:
                 self._lock.release()
-        return self._slots
+        return slots
 
-    def look_again(self, failed: ClusterNode) -> None:
-        """A node failed: another may have its slots by now. What is known of nodes that have none is forgotten."""
-        slots = self.slots()
-        with contextlib.suppress(RedisError, RedisClusterException):
-            slots.nodes_manager.initialize(last_failed_node_name=failed.name)
+    def look_again(self, failed: ClusterNode | None = None) -> None:
+        """
+        A node failed, or none has a slot: another may have it by now. What is known of nodes without any is forgotten.
+
+        If no node that is known can tell, the next use asks those it was given.
+        """
+        slots = self._slots
+        if slots is None:
+            return
+        try:
+            slots.nodes_manager.initialize(
+                last_failed_node_name=failed.name if failed else None,
+                disconnect_startup_nodes_pools=False,  # the node that tells is well
+            )
+        except (RedisError, RedisClusterException):
+            self._slots = None
         for name in self.breakers.keys() - {node.name for node in slots.get_primaries()}:
             self.breakers.pop(name).succeeded()
 
@@ -99,15 +123,24 @@ class Topology:
 
     def _rarely(self, initialize: Callable[..., None]) -> Callable[..., None]:
         def look(*args: Any, **options: Any) -> None:
-            if self._lock.acquire(blocking=False):
+            if monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS and self._lock.acquire(blocking=False):
                 try:
-                    if monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS:
+                    with knowing_some():
                         initialize(*args, **options)
                 finally:
                     self._looked_at = monotonic()
                     self._lock.release()
 
         return look
+
+
+@contextlib.contextmanager
+def knowing_some() -> Iterator[None]:
+    """Nodes of which none has a slot, as new ones, are of no use; redis-py looks for the first."""
+    try:
+        yield
+    except IndexError:
+        raise RedisClusterException("No node knows of any slots.") from None
 
 
 class ClusterRedis(CoreCommands):
@@ -123,7 +156,7 @@ class ClusterRedis(CoreCommands):
             return [node.execute_command(*args, **options) for _, node in self.nodes()][-1]
         if args[0] in ONE_BY_ONE and len(args) > 2:
             return self._ask_one_by_one(args[0], args[1:])
-        node = self._find_node(args)
+        node = self._find_node(args, self._slots())
         try:
             return _guarded(lambda: self._ask(node, args, options), **self._asks(node))
         except CacheUnavailable as error:
@@ -135,8 +168,12 @@ class ClusterRedis(CoreCommands):
         """The answers to several commands, one round trip for each node; errors are answers too."""
         batches: defaultdict[ClusterNode, list[int]] = defaultdict(list)
         answers: list[Any] = [None] * len(commands)
+        slots = self._slots()
         for place, (args, _) in enumerate(commands):
-            batches[self._find_node(args)].append(place)
+            try:
+                batches[self._find_node(args, slots)].append(place)
+            except CacheUnavailable as error:
+                answers[place] = error
         for node, places in batches.items():
             pipeline = self._client_of(node).pipeline()
             for place in places:
@@ -148,7 +185,7 @@ class ClusterRedis(CoreCommands):
                 self.topology.look_again(node)
                 found = [error] * len(places)
             for place, answer in zip(places, found, strict=True):
-                answers[place] = self._again(*commands[place]) if isinstance(answer, ELSEWHERE) else answer
+                answers[place] = self._again(*commands[place]) if isinstance(answer, ASK_AGAIN) else answer
         return answers
 
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> ClusterPipeline:
@@ -181,13 +218,18 @@ class ClusterRedis(CoreCommands):
     def _slots(self) -> SlotClient:
         return _guarded(self.topology.slots, essential=self._essential, replicated=True)
 
-    def _find_node(self, args: Sequence[Any]) -> ClusterNode:
+    def _find_node(self, args: Sequence[Any], slots: SlotClient) -> ClusterNode:
         """The node that has the slot of a command's first key; any for one without keys."""
-        slots, command = self._slots(), args[0]
+        command = args[0]
         if command in RedisCluster.COMMAND_FLAGS:
             return slots.get_default_node()
         key = args[3] if command in ("EVAL", "EVALSHA") else args[1]
-        return _guarded(lambda: slots.get_node_from_key(key), essential=True, replicated=True)
+        try:
+            return slots.get_node_from_key(key)
+        except SlotNotCoveredError as error:
+            self.topology.look_again()
+            REDIS_FAILURES.labels("silent").inc()
+            raise CacheUnavailable(f"Redis cannot be used: {error}", refused=False) from error
 
     def _client_of(self, node: ClusterNode) -> GuardedRedis:
         redis = self._slots().get_redis_connection(node)
@@ -260,11 +302,12 @@ class ClusterFactory(ConnectionFactory):
 
     def _connect(self) -> SlotClient:
         first, *others = [ClusterNode(host, port) for host, port in self.options["CLUSTER_NODES"]]
-        return SlotClient(
-            url=f"redis://{first.name}",  # with a URL it makes the pools as it is told
-            startup_nodes=others,
-            retry=Retry(NoBackoff(), 0),
-            require_full_coverage=False,
-            connection_pool_class=BlockingConnectionPool,
-            **self.pool_cls_kwargs,
-        )
+        with knowing_some():
+            return SlotClient(
+                url=f"redis://{first.name}",  # with a URL it makes the pools as it is told
+                startup_nodes=others,
+                retry=Retry(NoBackoff(), 0),
+                require_full_coverage=False,
+                connection_pool_class=BlockingConnectionPool,
+                **self.pool_cls_kwargs,
+            )

@@ -86,7 +86,7 @@ def _guarded(
         begun = time.perf_counter()
         try:
             result = command()
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:  # which is none
             if not isinstance(error, UNAVAILABLE) and not refuses_writes(error):
                 raise
             refused = isinstance(error.__context__, ConnectionRefusedError)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -22,14 +22,17 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
-from cache_layer.answers import BoundedParser
+from cache_layer.answers import LEAST_READ_SECONDS, BoundedParser
 from cache_layer.connection import GuardedRedis, lua_source, note_new_run, trusted_patterns
+from cache_layer.deadline import left_seconds
 from cache_layer.keys import run_id_key
 
 TRUSTED_SECONDS = 1.0
 
 _purged_at: dict[str, float] = {}
 """When this process purged a server's run."""
+_purging: dict[str, tuple[int, bytes, int]] = {}
+"""How far it has come with others: the pattern, its cursor, and how many keys were removed."""
 
 
 class Compared(Connection):
@@ -37,6 +40,11 @@ class Compared(Connection):
 
     in_cluster = False
     _compared_at = math.inf
+
+    def _connect(self) -> Any:
+        """For one command several servers may be asked: each is waited for no longer than the work has time."""
+        self.socket_connect_timeout = max(left_seconds(self.socket_timeout or math.inf), LEAST_READ_SECONDS)
+        return super()._connect()
 
     def on_connect_check_health(self, check_health: bool = True) -> None:
         self._compared_at = math.inf  # nothing is compared before the login
@@ -65,18 +73,31 @@ class Compared(Connection):
         That is noted by a script which the server keeps, since it ends with the run and moves nowhere.
         """
         patterns = trusted_patterns()
-        run_id, took_over, _ = self._ask("EVAL", lua_source("takeover"), 0)
+        run_id, took_over, *_ = self._ask("EVAL", lua_source("takeover"), 0)
         note = f"-- {run_id.decode()} {self.db} {run_id_key(patterns)}"
         if self._ask("SCRIPT", "EXISTS", hashlib.sha1(note.encode(), usedforsecurity=False).hexdigest())[0]:
             return
         if note not in _purged_at:
-            if self.in_cluster:
-                self._ask("ASKING")  # also what is just being moved to this node
-            note_new_run(self._ask("EVAL", lua_source("takeover"), 0, *patterns)[2])
-            _purged_at[note] = monotonic()
+            self._purge(note, patterns)
         if took_over and monotonic() - _purged_at[note] < TRUSTED_SECONDS:
             raise RedisConnectionError(f"{self.host}:{self.port} took over a moment ago and is not asked yet.")
         self._ask("SCRIPT", "LOAD", note)
+
+    def _purge(self, note: str, patterns: Sequence[str]) -> None:
+        """In steps, so that a server with many keys answers others meanwhile; who has waited enough leaves the rest."""
+        until = monotonic() + (self.socket_timeout or 0)
+        place, cursor, purged = _purging.get(note, (1, b"0", 0))
+        while place <= len(patterns):
+            if monotonic() > until:
+                raise RedisConnectionError(f"{self.host}:{self.port} is still being purged.")
+            if self.in_cluster:
+                self._ask("ASKING")  # also what is just being moved to this node
+            *_, removed, place, cursor = self._ask("EVAL", lua_source("takeover"), 0, place, cursor, *patterns)
+            purged += removed
+            _purging[note] = place, cursor, purged
+        _purged_at[note] = monotonic()
+        _purging.pop(note, None)
+        note_new_run(purged)
 
     def _ask(self, *command: Any) -> Any:
         self.send_command(*command, check_health=False)

@@ -215,11 +215,11 @@ def _run(client: GuardedRedis, name: str, calls: Sequence[_Call], *, unanswered:
     answers: list[Any] = []
     for start in range(0, len(calls), BATCH_KEYS):
         batch = calls[start : start + BATCH_KEYS]
+        if isinstance(client, ClusterRedis) and (len(batch) > 1 or unanswered is not None):
+            answers += _evaluate_each(client, script_source(name), batch, unanswered)
+            continue
         if len(batch) == 1:
             answers.append(_evaluate(client, script_source(name), *batch[0]))
-            continue
-        if isinstance(client, ClusterRedis):
-            answers += _evaluate_each(client, script_source(name), batch, unanswered)
             continue
         keys = list(chain.from_iterable(call.keys for call in batch))
         arguments = list(chain.from_iterable(call.arguments for call in batch))

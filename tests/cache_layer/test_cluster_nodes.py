@@ -1,0 +1,151 @@
+"""One node that has all slots, some or none: what a cluster lacks costs what it lacks, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from redis.crc import key_slot
+
+from cache_layer import failover
+from cache_layer.connection import get_redis_client
+from cache_layer.local_store import drop_all_copies
+from cache_layer.reads import Source, read_entries
+from cache_layer.scripts import Invalidated, invalidate_keys
+from entities.lookups import ENTITY
+from pmo.engines.valkey import HOST
+from tests.cache_layer.conftest import reconnect
+from tests.cache_layer.topology import KEY, caches_at, read
+from tests.conftest import make_entity
+from tests.topologies import PLAIN, SLOTS, Server, find_port, wait_until
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+SLOT = key_slot(KEY.encode())
+OTHER = ENTITY.key("office")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    options = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "500")
+    port = ("--cluster-port", str(find_port()))
+    server = Server(tmp_path_factory.mktemp("node") / "node", (*PLAIN, *options, *port))
+    server.start()
+    try:
+        wait_until(server.answers)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def node(server: Server, committed_db: None) -> Iterator[Server]:
+    """A node without slots, and two entries; what it knows is that it is alone."""
+    server.ask("FLUSHALL")
+    server.ask("CLUSTER", "RESET", "HARD")
+    make_entity("project")
+    make_entity("office")
+    with caches_at(address(server)):
+        yield server
+
+
+def address(node: Server) -> str:
+    return f"redis+cluster://{HOST}:{node.port}"
+
+
+def give_all_slots(node: Server) -> None:
+    node.ask("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+
+
+def begin_another_run(node: Server) -> None:
+    """As far as this process can tell."""
+    node.ask("SCRIPT", "FLUSH")
+    failover._purged_at.clear()
+    reconnect()
+
+
+def sources() -> dict[str, Source]:
+    drop_all_copies()
+    return {code: one.source for code, one in read_entries(ENTITY, ["project", "office"]).items()}
+
+
+def test_a_node_that_knows_of_no_slots_is_of_no_use_until_it_does(node: Server) -> None:
+    assert read().source is Source.BYPASS
+    give_all_slots(node)
+    wait_until(lambda: read().source is Source.REDIS, 5)
+
+
+def test_a_cluster_that_begins_anew_is_found_again(node: Server) -> None:
+    give_all_slots(node)
+    wait_until(lambda: read().source is Source.REDIS, 5)
+    node.ask("FLUSHALL")
+    node.ask("CLUSTER", "RESET", "HARD")
+    for _ in range(3):
+        assert sources() == {"project": Source.BYPASS, "office": Source.BYPASS}
+    give_all_slots(node)
+    wait_until(lambda: read().source is Source.REDIS, 5)
+
+
+def test_a_slot_that_no_node_has_costs_its_own_entries_alone_until_one_has_it(node: Server) -> None:
+    give_all_slots(node)
+    node.ask("CLUSTER", "DELSLOTS", SLOT)
+    wait_until(lambda: sources() == {"project": Source.BYPASS, "office": Source.REDIS}, 5)
+    for _ in range(3):
+        assert read("project").source is Source.BYPASS
+        assert read("office").source is Source.REDIS
+    told = invalidate_keys([KEY, OTHER], unless_held=True)
+    assert told == {KEY: Invalidated.HELD, OTHER: Invalidated.DROPPED}
+    node.ask("CLUSTER", "ADDSLOTS", SLOT)
+    wait_until(lambda: read("project").source is Source.REDIS, 5)
+
+
+def test_nodes_that_are_all_gone_are_looked_for_where_the_url_says(node: Server) -> None:
+    give_all_slots(node)
+    node.ask("CONFIG", "SET", "cluster-announce-ip", HOST)
+    node.ask("CONFIG", "SET", "cluster-announce-port", find_port())
+    reconnect()
+    try:
+        assert read().source is Source.BYPASS
+    finally:
+        node.ask("CONFIG", "SET", "cluster-announce-port", 0)
+        node.ask("CONFIG", "SET", "cluster-announce-ip", "")
+    wait_until(lambda: read().source is Source.REDIS, 5)
+
+
+def test_keys_that_a_given_up_move_has_left_do_not_keep_a_node_from_being_used(node: Server) -> None:
+    give_all_slots(node)
+    wait_until(lambda: sources() == {"project": Source.REDIS, "office": Source.REDIS}, 5)
+    node.ask("CLUSTER", "DELSLOTS", SLOT)
+    assert node.ask("DBSIZE") >= 2
+    begin_another_run(node)
+    wait_until(lambda: sources() == {"project": Source.BYPASS, "office": Source.REDIS}, 5)
+
+
+def test_those_who_try_again_and_again_do_not_keep_anybody_from_looking_where_the_slots_are(node: Server) -> None:
+    give_all_slots(node)
+    client: Any = get_redis_client()
+    known = client.topology.slots().nodes_manager
+
+    def look_again() -> bool:
+        client.topology.look_again(known.default_node)
+        return known.slots_cache is not before
+
+    before = known.slots_cache
+    assert look_again()
+    before = known.slots_cache
+    wait_until(look_again, 5)
+
+
+def test_a_server_with_many_keys_of_others_is_purged_all_the_same(
+    node: Server, set_options: Callable[..., None]
+) -> None:
+    give_all_slots(node)
+    wait_until(lambda: read().source is Source.REDIS, 5)
+    get_redis_client().set(OTHER, b"old")
+    node.ask("EVAL", "#!lua flags=allow-cross-slot-keys\nfor i = 1, 1e5 do redis.call('SET', 'other:' .. i, i) end", 0)
+    set_options(socket_timeout_ms=50)  # a purge at once would take longer
+    begin_another_run(node)
+    with caches_at(f"{address(node)},{HOST}"):  # another URL, so another client
+        wait_until(lambda: read().source is Source.REDIS, 10)
+    assert not node.ask("EXISTS", OTHER)
