@@ -29,7 +29,9 @@ def clear_entries(lookup: Lookup[Any], *, cause: str = "clear") -> int:
         CacheUnavailable: Redis did not answer: nothing is certain, try again.
     """
     dropped = 0
-    for batch in scan_keys(lookup, companions=True):
+    times = min(2, len(get_writer_client().nodes()))  # while a slot moves, one scan may see it nowhere
+    scans = (scan_keys(lookup, companions=True) for _ in range(times))
+    for batch in chain.from_iterable(scans):
         outcomes = invalidate_keys(batch)
         with_value = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
         note_invalidated(with_value, cause)
