@@ -91,7 +91,7 @@ class ClusterRedis(CoreCommands):
 
     def nodes(self) -> list[tuple[str, GuardedRedis]]:
         """Every node that holds entries, by its address, as they are now."""
-        self.topology.look_again()
+        self.topology.look()
         primaries = sorted(self._slots().get_primaries(), key=lambda node: node.name)
         return [(node.name, self._client_of(node)) for node in primaries]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -36,12 +37,14 @@ class Topology:
     """
     Which node has which slots, shared by readers and writers; looked up on first use, and after a failure.
 
-    One thread looks, at most every 100 ms, while the others go on with what is known.
+    One thread looks, at most every 100 ms, while the others go on with what is known. After a failure that is a thread
+    of its own: of the nodes it asks, others may have failed too, and a request has no time for them.
     """
 
     def __init__(self, connect: Callable[[], SlotClient], patience_seconds: float) -> None:
         self._connect, self._patience = connect, patience_seconds
-        self._lock = threading.Lock()
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
         self._slots: SlotClient | None = None
         self._looked_at = 0.0
         self.breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
@@ -69,8 +72,13 @@ class Topology:
         return slots
 
     def look_again(self, failed: ClusterNode | None = None) -> None:
+        """A node failed, or none has a slot: have somebody look whether another has it by now."""
+        if self._is_due() and not self._lock.locked():
+            threading.Thread(target=self.look, args=(failed,), daemon=True).start()
+
+    def look(self, failed: ClusterNode | None = None) -> None:
         """
-        A node failed, or none has a slot: another may have it by now. What is known of nodes without any is forgotten.
+        Ask where the slots are, unless that was asked a moment ago. What is known of nodes without any is forgotten.
 
         If no node that is known can tell, the next use asks those it was given.
         """
@@ -92,9 +100,16 @@ class Topology:
             self._slots.close()
             self._slots = None
 
+    def _begin(self) -> None:
+        """Also in a forked child, whose parent may have been looking."""
+        self._lock = threading.Lock()
+
+    def _is_due(self) -> bool:
+        return monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
+
     def _rarely(self, initialize: Callable[..., None]) -> Callable[..., None]:
         def look(*args: Any, **options: Any) -> None:
-            if monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS and self._lock.acquire(blocking=False):
+            if self._is_due() and self._lock.acquire(blocking=False):
                 try:
                     with knowing_some():
                         initialize(*args, **options)

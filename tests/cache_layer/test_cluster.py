@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from threading import Event
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,8 @@ from cache_layer.keys import holds_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.reads import Source, read_entries
-from cache_layer.scripts import hold_keys, invalidate_keys
+from cache_layer.scripts import Invalidated, hold_keys, invalidate_keys
+from cache_layer.topology import Topology
 from entities.dashboard.server import look_at_stored, read_nodes
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -224,7 +226,9 @@ def test_what_moves_while_all_is_cleared_is_cleared(
     cluster.begin_move(KEY, source).end()
 
 
-def test_a_node_that_does_not_answer_costs_its_own_entries_alone(cluster: Cluster) -> None:
+def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes = codes_of_every_shard()
     for code in codes:
         make_entity(code)
@@ -233,7 +237,12 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(cluster: Cluste
     silent = cluster.primary_of(ENTITY.key(codes[0]))
     silent.signal(signal.SIGSTOP)
     try:
-        found = read_entries(ENTITY, codes)
+        has_read, waited = Event(), []
+        with monkeypatch.context() as patched:
+            patched.setattr(Topology, "look", lambda *_: waited.append(has_read.wait(10)))
+            found = read_entries(ENTITY, codes)
+        assert waited == [], "a reader has waited for others' slots to be looked up"
+        has_read.set()
         lost = {code for code in codes if cluster_slot(code) == cluster_slot(codes[0])}
         assert {code for code, one in found.items() if one.source is Source.BYPASS} == lost
         assert {one.source for code, one in found.items() if code not in lost} == {Source.REDIS}
@@ -285,7 +294,7 @@ def test_scripts_that_a_node_has_lost_are_sent_again(cluster: Cluster) -> None:
     keys = [ENTITY.key(code) for code in codes_of_every_shard()]
     for server in cluster.servers:
         server.ask("SCRIPT", "FLUSH")
-    assert len(invalidate_keys(keys)) == len(keys)
+    wait_until(lambda: set(invalidate_keys(keys, unless_held=True).values()) == {Invalidated.NOTHING})
 
 
 def another(cluster: Cluster, primary: Server) -> Server:

@@ -149,7 +149,7 @@ def test_those_who_try_again_and_again_do_not_keep_anybody_from_looking_where_th
     known = client.topology.slots().nodes_manager
 
     def look_again() -> bool:
-        client.topology.look_again(known.default_node)
+        client.topology.look(known.default_node)
         return known.slots_cache is not before
 
     before = known.slots_cache
