@@ -7,11 +7,9 @@ or is just being moved, redis-py's client asks again.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from time import monotonic
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django_redis.pool import ConnectionFactory
@@ -19,128 +17,23 @@ from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.commands import CoreCommands
 from redis.connection import BlockingConnectionPool
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    SlotNotCoveredError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import AskError, ClusterDownError, RedisError, ResponseError, SlotNotCoveredError, TryAgainError
 from redis.retry import Retry
 
-from cache_layer.breaker import Breaker
 from cache_layer.connection import GuardedRedis, _guarded, is_being_moved
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
+from cache_layer.topology import SlotClient, Topology, knowing_some
 
 ELSEWHERE = (AskError, TryAgainError)
 """What a node answers that does not have the slot, or not all of it. `MovedError` is an `AskError`."""
 ASK_AGAIN = (*ELSEWHERE, ClusterDownError)
-LOOK_AGAIN_SECONDS = 0.1
+"""After which a command that was sent with others is sent by itself."""
 EVERYWHERE = ("FLUSHDB", "FLUSHALL")
 ONE_BY_ONE = {"MGET": "GET", "DEL": "DEL", "UNLINK": "UNLINK", "EXISTS": "EXISTS"}
 
 Command = tuple[tuple[Any, ...], dict[str, Any]]
 """Its arguments, and its options for redis-py."""
-
-
-class SlotClient(RedisCluster):
-    """redis-py's client, with fewer attempts, and acquainted with nodes that have no slots yet."""
-
-    RedisClusterRequestTTL = 6  # attempts; half of them, after TRYAGAIN, 50 ms apart
-
-    def get_node(self, host: Any = None, port: Any = None, node_name: Any = None) -> ClusterNode | None:
-        """As redis-py does; a node that a slot is being moved to may be new."""
-        node = super().get_node(host, port, node_name)
-        if node is None and node_name:
-            host, _, port = node_name.rpartition(":")
-            node = self.nodes_manager.nodes_cache.setdefault(node_name, ClusterNode(host, int(port), "primary"))
-        return node
-
-
-class Topology:
-    """
-    Which node has which slots, shared by readers and writers; looked up on first use, and after a failure.
-
-    One thread looks, at most every 100 ms, while the others go on with what is known.
-    """
-
-    def __init__(self, connect: Callable[[], SlotClient], patience_seconds: float) -> None:
-        self._connect, self._patience = connect, patience_seconds
-        self._lock = threading.Lock()
-        self._slots: SlotClient | None = None
-        self._looked_at = 0.0
-        self.breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
-
-    def slots(self) -> SlotClient:
-        """
-        The client that knows the slots.
-
-        Raises:
-            RedisConnectionError: no node could be asked yet.
-        """
-        slots = self._slots
-        if slots is None:
-            if not self._lock.acquire(timeout=self._patience):
-                raise RedisConnectionError("The cluster's nodes are still being asked.")
-            try:
-                slots = self._slots
-                if slots is None:
-                    slots = self._connect()
-                    manager = slots.nodes_manager
-                    manager.initialize = self._rarely(manager.initialize)  # type: ignore[method-assign]
-                    self._slots = slots
-            finally:
-                self._lock.release()
-        return slots
-
-    def look_again(self, failed: ClusterNode | None = None) -> None:
-        """
-        A node failed, or none has a slot: another may have it by now. What is known of nodes without any is forgotten.
-
-        If no node that is known can tell, the next use asks those it was given.
-        """
-        slots = self._slots
-        if slots is None:
-            return
-        try:
-            slots.nodes_manager.initialize(
-                last_failed_node_name=failed.name if failed else None,
-                disconnect_startup_nodes_pools=False,  # the node that tells is well
-            )
-        except (RedisError, RedisClusterException):
-            self._slots = None
-        for name in self.breakers.keys() - {node.name for node in slots.get_primaries()}:
-            self.breakers.pop(name).succeeded()
-
-    def close(self) -> None:
-        if self._slots is not None:
-            self._slots.close()
-            self._slots = None
-
-    def _rarely(self, initialize: Callable[..., None]) -> Callable[..., None]:
-        def look(*args: Any, **options: Any) -> None:
-            if monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS and self._lock.acquire(blocking=False):
-                try:
-                    with knowing_some():
-                        initialize(*args, **options)
-                finally:
-                    self._looked_at = monotonic()
-                    self._lock.release()
-
-        return look
-
-
-@contextlib.contextmanager
-def knowing_some() -> Iterator[None]:
-    """Nodes of which none has a slot, as new ones, are of no use; redis-py looks for the first."""
-    try:
-        yield
-    except IndexError:
-        raise RedisClusterException("No node knows of any slots.") from None
 
 
 class ClusterRedis(CoreCommands):
@@ -197,7 +90,8 @@ class ClusterRedis(CoreCommands):
         return type(self)(self.topology, essential=essential)
 
     def nodes(self) -> list[tuple[str, GuardedRedis]]:
-        """Every node that holds entries, by its address."""
+        """Every node that holds entries, by its address, as they are now."""
+        self.topology.look()
         primaries = sorted(self._slots().get_primaries(), key=lambda node: node.name)
         return [(node.name, self._client_of(node)) for node in primaries]
 

@@ -200,7 +200,7 @@ def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[
     Release what is held, invalidate what could not be, and wait once more where a hold was not there.
 
     Raises:
-        CacheUnavailable: Redis refused, or stayed silent for the whole write budget.
+        RedisError: Redis refused, or did not do it within the whole write budget.
     """
     releases = [
         Release(key, entry.holder, entry.alone, payloads.get(key, b""), entry.lookup.ttl_seconds)
@@ -214,8 +214,8 @@ def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[
             outcomes = release_keys(releases)
             invalidate_keys(unheld)
             break
-        except CacheUnavailable as error:
-            if error.refused or monotonic_ns() >= deadline_ns:
+        except RedisError as error:  # also a server that takes no writes just now
+            if (isinstance(error, CacheUnavailable) and error.refused) or monotonic_ns() >= deadline_ns:
                 raise
             time.sleep(RETRY_SECONDS)
     for outcome in outcomes.values():

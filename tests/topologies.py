@@ -198,6 +198,12 @@ class Cluster:
         replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
         wait_until(lambda: replica.is_primary() and self._others_know(replica))
 
+    def migrate(self, key: str, target: Server) -> None:
+        """Have a key's slot move at once, with all its keys; nothing where it is being moved, or before Valkey 9."""
+        slot, source = key_slot(key.encode()), self.primary_of(key)
+        if _succeeds(source, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", _id(target)):
+            wait_until(lambda: not _is_migrating(source))
+
     def begin_move(self, key: str, target: Server) -> Move:
         """Begin to move a key's slot, and none of its keys."""
         move = Move(self, key_slot(key.encode()), self.primary_of(key), target)
@@ -363,6 +369,12 @@ def find_port() -> int:
 def _id(server: Server) -> bytes:
     found: bytes = server.ask("CLUSTER", "MYID")
     return found
+
+
+def _is_migrating(source: Server) -> bool:
+    """Whether the newest migration from this server is under way."""
+    newest = source.ask("CLUSTER", "GETSLOTMIGRATIONS")[0]
+    return newest[newest.index(b"state") + 1] not in (b"success", b"failed", b"cancelled")
 
 
 def _raw_slots(server: Server) -> list[Any]:

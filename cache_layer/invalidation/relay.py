@@ -74,42 +74,57 @@ def relay_changes(*, using: str = "default") -> int:
         CacheUnavailable: Redis did not answer; what was not told is still in the outbox.
     """
     left, last = 0, 0
+    whole_tables: list[Any] = []
     while True:
         changes: list[Any] = list(
             Change.objects.using(using).filter(id__gt=last).annotate(now=Now()).order_by("id")[:BATCH_CHANGES]
         )
         if not changes:
-            return left
+            break
         last = changes[-1].id
-        told = _tell_cache(changes)
+        rows = [change for change in changes if change.field]
+        told = _tell_cache(rows)
         forget_changes([change.id for change in told], using=using)
-        left += len(changes) - len(told)
+        left += len(rows) - len(told)
+        whole_tables += [change for change in changes if not change.field]
+    if whole_tables:  # last: that needs every node of a cluster
+        _tell_of_tables(whole_tables)
+        forget_changes([change.id for change in whole_tables], using=using)
+    return left
 
 
 def _tell_cache(changes: list[Any]) -> list[Any]:
-    """Invalidate what `changes` name; gives those that need not be told again."""
+    """Invalidate what changes of rows name; gives those that need not be told again."""
     keys: dict[str, set[int]] = defaultdict(set)
     for change in changes:
-        if change.field:
-            for key in _keys_of(change):
-                keys[key].add(change.id)
-        else:
-            for lookup in _lookups_of_table(change.table_name):
-                clear_entries(lookup, cause="sql")
+        for key in _keys_of(change):
+            keys[key].add(change.id)
     outcomes = invalidate_keys(keys, unless_held=True)
     held = {change for key, outcome in outcomes.items() if outcome is Invalidated.HELD for change in keys[key]}
     told = [change for change in changes if change.id not in held]
     if told:
-        lags = [(change.now - change.changed_ts).total_seconds() for change in told]
-        for lag in lags:
-            RELAY_LAG_SECONDS.observe(lag)
-        RELAYED_CHANGES.inc(len(told))
-        logger.info("Changes relayed", extra={"count": len(told), "lag_ms": round(max(lags) * 1000)})
+        _count_relayed(told)
     dropped = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
     note_invalidated(dropped, "sql")
     for key in dropped:
         logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
     return told
+
+
+def _tell_of_tables(changes: list[Any]) -> None:
+    """Drop every entry of tables that were changed as a whole."""
+    for table in {change.table_name for change in changes}:
+        for lookup in _lookups_of_table(table):
+            clear_entries(lookup, cause="sql")
+    _count_relayed(changes)
+
+
+def _count_relayed(changes: list[Any]) -> None:
+    lags = [(change.now - change.changed_ts).total_seconds() for change in changes]
+    for lag in lags:
+        RELAY_LAG_SECONDS.observe(lag)
+    RELAYED_CHANGES.inc(len(changes))
+    logger.info("Changes relayed", extra={"count": len(changes), "lag_ms": round(max(lags) * 1000)})
 
 
 def _lookups_of_table(table: str) -> Iterable[Lookup[Any]]:

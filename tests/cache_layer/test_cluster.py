@@ -6,29 +6,37 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from threading import Event
+from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.cache import caches
-from django.db import connections
+from django.db import connection, connections, transaction
 from prometheus_client import REGISTRY
 from redis.crc import key_slot
 
 from cache_layer import failover
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
+from cache_layer.cluster import ClusterRedis
 from cache_layer.connection import get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.errors import CacheUnavailable, WriteRefused
+from cache_layer.invalidation.relay import relay_changes
 from cache_layer.keys import holds_key
 from cache_layer.local_store import drop_all_copies
+from cache_layer.models import Change
 from cache_layer.reads import Source, read_entries
-from cache_layer.scripts import hold_keys, invalidate_keys
+from cache_layer.scripts import Invalidated, hold_keys, invalidate_keys
+from cache_layer.topology import Topology
 from entities.dashboard.server import look_at_stored, read_nodes
 from entities.lookups import ENTITY
 from entities.models import Entity
+from pmo.engines.valkey import HOST
 from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, read
 from tests.conftest import make_entity
-from tests.topologies import SHARDS, SLOTS, Cluster, running_cluster, wait_until
+from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster, wait_until
 
 pytestmark = pytest.mark.usefixtures("committed_db", "in_cluster")
 
@@ -123,23 +131,30 @@ def test_what_a_slot_brings_to_a_node_that_is_new_is_not_trusted(project: Entity
     cluster.begin_move(KEY, begin).end()
 
 
-def test_what_a_promoted_replica_has_is_not_trusted(project: Entity, cluster: Cluster) -> None:
+def test_what_a_promoted_replica_has_is_not_trusted(
+    project: Entity, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change_unseen("new")
     before = cluster.primary_of(KEY)
     cluster.take_over(cluster.replica_of(before))
     wait_until(before.follows)
-    refusals: list[str] = []
+    now = monotonic()
+    monkeypatch.setattr(failover, "monotonic", lambda: now)
 
-    def is_used() -> bool:
+    def refusal() -> str:
         try:
-            return bool(get_redis_client().pipeline().get(KEY).execute())
+            get_writer_client().get(KEY)
         except CacheUnavailable as error:
-            refusals.append(str(error))
-            return False
+            return str(error)
+        return ""
 
+    wait_until(lambda: "took over a moment ago" in refusal())  # others may trust its predecessor
+    now += 0.99
+    assert "took over a moment ago" in refusal()
     assert label() == "new"
-    wait_until(is_used)
-    assert any("took over a moment ago" in refusal for refusal in refusals)  # others may trust its predecessor
+    now += 0.02
+    wait_until(lambda: not refusal())
+    assert get_writer_client().get(KEY) is None
     wait_until(lambda: read().source is Source.REDIS)
     assert label() == "new"
 
@@ -171,7 +186,49 @@ def test_a_primary_that_was_replaced_and_is_back_is_not_trusted_by_connections_i
     assert label() == "new"
 
 
-def test_a_node_that_does_not_answer_costs_its_own_entries_alone(cluster: Cluster) -> None:
+def test_a_slot_that_migrates_at_once_brings_its_value_and_its_holds(project: Entity, cluster: Cluster) -> None:
+    begin = cluster.primary_of(KEY)
+    cluster.migrate(KEY, another(cluster, begin))
+    if cluster.primary_of(KEY) is begin:
+        pytest.skip("the server cannot do that")
+    assert (read().source, label()) == (Source.REDIS, "old")
+    with transaction.atomic():
+        Entity.objects.update(label="new")
+        cluster.migrate(KEY, begin)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(_source).result() is Source.BYPASS
+    assert (read().source, label()) == (Source.REDIS, "new")
+
+
+def test_what_moves_while_all_is_cleared_is_cleared(
+    project: Entity, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, look_at_nodes = cluster.primary_of(KEY), ClusterRedis.nodes
+    target = another(cluster, source)
+    moves = [target]
+
+    def move(**_: Any) -> tuple[()]:
+        while moves:
+            cluster.begin_move(KEY, moves.pop()).end()
+        return ()
+
+    def nodes(client: ClusterRedis) -> list[tuple[str, Any]]:
+        """The slot moves when the node has been scanned that it moves to, and the one that has it has not."""
+        found: dict[str, Any] = dict(look_at_nodes(client))
+        first = f"{HOST}:{target.port}"
+        return [(first, found.pop(first)), ("on its way", SimpleNamespace(scan_iter=move)), *found.items()]
+
+    monkeypatch.setattr(ClusterRedis, "nodes", nodes)
+    clear_entries(ENTITY)
+    monkeypatch.undo()
+    assert not moves
+    assert get_redis_client().get(KEY) is None
+    cluster.begin_move(KEY, source).end()
+
+
+def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes = codes_of_every_shard()
     for code in codes:
         make_entity(code)
@@ -180,14 +237,30 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(cluster: Cluste
     silent = cluster.primary_of(ENTITY.key(codes[0]))
     silent.signal(signal.SIGSTOP)
     try:
-        found = read_entries(ENTITY, codes)
+        has_read, waited = Event(), []
+        with monkeypatch.context() as patched:
+            patched.setattr(Topology, "look", lambda *_: waited.append(has_read.wait(10)))
+            found = read_entries(ENTITY, codes)
+        assert waited == [], "a reader has waited for others' slots to be looked up"
+        has_read.set()
         lost = {code for code in codes if cluster_slot(code) == cluster_slot(codes[0])}
         assert {code for code, one in found.items() if one.source is Source.BYPASS} == lost
         assert {one.source for code, one in found.items() if code not in lost} == {Source.REDIS}
         assert not is_redis_healthy()
+        here, there = codes[0], next(code for code in codes if code not in lost)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE app.entity SET label = 'new' WHERE code = %s", [here])
+            assert relay_changes() == Change.objects.count() == 1  # by itself, too
+            Change.objects.create(table_name=Entity._meta.db_table, field="", identifier="")  # as TRUNCATE does
+            cursor.execute("UPDATE app.entity SET label = 'new' WHERE code = %s", [there])
+        with pytest.raises(CacheUnavailable):
+            relay_changes()
+        assert label(there) == "new"
     finally:
         silent.signal(signal.SIGCONT)
     wait_until(is_redis_healthy)
+    assert relay_changes() == Change.objects.count() == 0
+    assert label(here) == "new"
 
 
 def test_a_node_that_refuses_connections_does_not_let_a_writer_go_on_at_once(
@@ -221,7 +294,12 @@ def test_scripts_that_a_node_has_lost_are_sent_again(cluster: Cluster) -> None:
     keys = [ENTITY.key(code) for code in codes_of_every_shard()]
     for server in cluster.servers:
         server.ask("SCRIPT", "FLUSH")
-    assert len(invalidate_keys(keys)) == len(keys)
+    wait_until(lambda: set(invalidate_keys(keys, unless_held=True).values()) == {Invalidated.NOTHING})
+
+
+def another(cluster: Cluster, primary: Server) -> Server:
+    """Another primary that has a replica."""
+    return next(server for server in cluster.servers[:-1] if server.is_primary() and server is not primary)
 
 
 def cluster_slot(code: str) -> int:
@@ -230,6 +308,13 @@ def cluster_slot(code: str) -> int:
 
 def _failures() -> float:
     return REGISTRY.get_sample_value("cache_redis_failures_total", {"kind": "silent"}) or 0.0
+
+
+def _source() -> Source:
+    """Of a read by another thread."""
+    found = read().source
+    connections.close_all()
+    return found
 
 
 def _save(row: Entity, new_label: str) -> None:

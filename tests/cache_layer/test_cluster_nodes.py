@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from threading import Timer
 from typing import Any
 
 import pytest
+from django.db import transaction
 from redis.crc import key_slot
 
 from cache_layer import failover
 from cache_layer.connection import get_redis_client
+from cache_layer.keys import holds_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries
 from cache_layer.scripts import Invalidated, invalidate_keys
 from entities.lookups import ENTITY
+from entities.models import Entity
 from pmo.engines.valkey import HOST
 from tests.cache_layer.conftest import reconnect
-from tests.cache_layer.topology import KEY, caches_at, read
+from tests.cache_layer.topology import KEY, caches_at, label, read
 from tests.conftest import make_entity
 from tests.topologies import PLAIN, SLOTS, Server, find_port, wait_until
 
@@ -122,13 +126,30 @@ def test_keys_that_a_given_up_move_has_left_do_not_keep_a_node_from_being_used(n
     wait_until(lambda: sources() == {"project": Source.BYPASS, "office": Source.REDIS}, 5)
 
 
+def test_a_writer_goes_on_telling_a_node_that_takes_no_writes_for_a_moment(
+    node: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_all_slots(node)
+    wait_until(lambda: read().source is Source.REDIS, 5)
+    monkeypatch.setattr(failover, "TRUSTED_SECONDS", 60.0)  # else the comparison would notice
+    changing = Timer(0.2, node.ask, ["CONFIG", "SET", "min-replicas-to-write", 0])
+    with transaction.atomic():
+        Entity.objects.filter(code="project").update(label="new")
+        node.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+        changing.start()
+    changing.join()
+    assert get_redis_client().zcard(holds_key(KEY)) == 0
+    assert read().source is Source.REDIS
+    assert label() == "new"
+
+
 def test_those_who_try_again_and_again_do_not_keep_anybody_from_looking_where_the_slots_are(node: Server) -> None:
     give_all_slots(node)
     client: Any = get_redis_client()
     known = client.topology.slots().nodes_manager
 
     def look_again() -> bool:
-        client.topology.look_again(known.default_node)
+        client.topology.look(known.default_node)
         return known.slots_cache is not before
 
     before = known.slots_cache

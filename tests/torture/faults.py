@@ -18,6 +18,7 @@ from time import monotonic_ns
 
 from redis.exceptions import RedisError
 
+from tests.topologies import Server
 from tests.torture.records import Window, find_unfinished
 from tests.torture.stage import Stage
 
@@ -27,6 +28,7 @@ Steps = Generator[float, None, tuple[int, str]]
 AIM_SECONDS = 1.0
 AIM_STEP_SECONDS = 0.003
 READY_STEP_SECONDS = 0.05
+TAKEOVER_LIMIT_SECONDS = 15
 
 
 def kill_server(stage: Stage, rng: random.Random) -> Steps:
@@ -116,8 +118,7 @@ def kill_primary(stage: Stage, rng: random.Random) -> Steps:
     victim = stage.topology.primary_of(f"entity:metadata:{rng.choice(stage.plan.codes)}")
     begun = time.monotonic()
     victim.kill()
-    while stage.topology.is_taken_for_primary(victim):
-        yield READY_STEP_SECONDS
+    yield from _wait_until_replaced(stage, victim)
     yield rng.uniform(0, 0.5)
     victim.start()
     return (yield from _wait_until_usable(stage, begun))
@@ -125,7 +126,22 @@ def kill_primary(stage: Stage, rng: random.Random) -> Steps:
 
 def fail_over(stage: Stage, rng: random.Random) -> Steps:
     begun = time.monotonic()
-    stage.topology.fail_over()
+    for _ in range(rng.choice((1, 2))):
+        stage.topology.fail_over()
+    return (yield from _wait_until_usable(stage, begun))
+
+
+def stop_primary(stage: Stage, rng: random.Random) -> Steps:
+    """It goes on as the primary it was, with all that it had, whatever has become of it meanwhile."""
+    victim = stage.topology.primary_of(f"entity:metadata:{rng.choice(stage.plan.codes)}")
+    begun = time.monotonic()
+    victim.signal(signal.SIGSTOP)
+    if rng.random() < 0.5:
+        yield rng.uniform(0.1, 3)
+    else:
+        yield from _wait_until_replaced(stage, victim)
+        yield rng.uniform(0, 2)
+    victim.signal(signal.SIGCONT)
     return (yield from _wait_until_usable(stage, begun))
 
 
@@ -139,6 +155,21 @@ def move_slots(stage: Stage, rng: random.Random) -> Steps:
     yield rng.uniform(0, 0.5)
     move.end()
     return -1, ""
+
+
+def migrate_slots(stage: Stage, rng: random.Random) -> Steps:
+    key = f"entity:metadata:{rng.choice(stage.plan.codes)}"
+    source = stage.topology.primary_of(key)
+    stage.topology.migrate(key, rng.choice([server for server in stage.topology.primaries() if server is not source]))
+    yield 0
+    return -1, ""
+
+
+def _wait_until_replaced(stage: Stage, gone: Server) -> Generator[float, None, None]:
+    """Until another has its place; nobody takes that of a primary without a replica."""
+    deadline = time.monotonic() + TAKEOVER_LIMIT_SECONDS
+    while stage.topology.is_taken_for_primary(gone) and time.monotonic() < deadline:
+        yield READY_STEP_SECONDS
 
 
 def _wait_until_usable(stage: Stage, begun: float) -> Steps:
@@ -160,7 +191,9 @@ LANES: tuple[dict[str, Callable[[Stage, random.Random], Steps]], ...] = (
         "drop-redis": drop_redis_connections,
         "kill-primary": kill_primary,
         "fail-over": fail_over,
+        "stop-primary": stop_primary,
         "move-slots": move_slots,
+        "migrate-slots": migrate_slots,
     },
     {"kill-servers": kill_server, "kill-writers": kill_writer, "kill-relay": kill_relay},
     {"drop-postgres": drop_database_sessions},
