@@ -1,7 +1,7 @@
 """
 System checks: what would break the promise, said before it does.
 
-    cache_layer.E001  a lookup's model has no triggers: changes behind Django's back would go unnoticed
+    cache_layer.E001  a lookup's model has no triggers for it: changes behind Django's back would go unnoticed
     cache_layer.E002  a setting of CACHE_LAYER is unknown or cannot be used
     cache_layer.E003  the cache alias is not in CACHES, or its entries have no end
     cache_layer.W001  the server may evict holds
@@ -16,29 +16,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pgtrigger
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from redis.exceptions import RedisError
 
 from cache_layer.connection import GuardedRedis, get_writer_client
 from cache_layer.errors import InvalidOptions
-from cache_layer.lookup import registered_lookups
+from cache_layer.lookup import Lookup, registered_lookups
 from cache_layer.options import Options
 
 
 @register(Tags.models)
 def check_triggers(**_: Any) -> list[CheckMessage]:
-    """Every coherent table notes its changes in the outbox."""
+    """Every coherent table notes its changes in the outbox, by what tells the entries apart."""
     return [
         Error(
-            f"The lookup {lookup.name!r} reads {lookup.model._meta.label}, which has no coherence triggers.",
+            f"The lookup {lookup.name!r} reads {lookup.model._meta.label}, which has no coherence triggers"
+            f"{f' for {lookup.identifier_field!r}' if lookup.identifier_field else ''}.",
             hint="Add `*coherence_triggers(db_table, field=..., column=...)` to Meta.triggers and make a migration.",
             obj=lookup.model,
             id="cache_layer.E001",
         )
         for lookup in registered_lookups()
-        if "record_row" not in {trigger.name for trigger in getattr(lookup.model._meta, "triggers", ())}
+        if not any(_notes(trigger, lookup) for trigger in getattr(lookup.model._meta, "triggers", ()))
     ]
+
+
+def _notes(trigger: pgtrigger.Trigger, lookup: Lookup[Any]) -> bool:
+    noted = f"'{lookup.identifier_field}'" if lookup.identifier_field else ""
+    return trigger.name == "record_row" and noted in str(trigger.func)
 
 
 @register(Tags.caches)

@@ -49,7 +49,7 @@ class Lookup(Generic[Document]):
         identifier_field: the model field that tells entries apart; None for a single entry made of all rows.
         key_pattern: the Redis key, with `{}` for the identifier (without, for a single entry).
         rows: the query for some identifiers (`[""]` for a single entry), all of its columns.
-        build: the document made of one identifier's rows; None if there is nothing to cache.
+        build: the document made of one identifier's rows, which all threads share; None if there is nothing to cache.
         encode: the document's bytes in Redis.
         decode: the document of an identifier's bytes; raises ValueError unless they are what `encode` gives today.
         columns: makes the rows named tuples of these fields instead of model instances, which take longer to make.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from itertools import chain
 from typing import Any, NamedTuple
@@ -156,12 +156,13 @@ def release_keys(releases: Sequence[Release]) -> dict[str, Released]:
     return {release.key: Released(answer) for release, answer in zip(releases, answers, strict=True)}
 
 
-def invalidate_keys(keys: Iterable[str], *, unless_held: bool = False) -> dict[str, Invalidated]:
+def invalidate_keys(keys: Iterable[str], *, unless_held: Collection[str] = ()) -> dict[str, Invalidated]:
     """
     Drop the values of `keys` and refuse every fill and write-through under way.
 
     Args:
-        unless_held: leave keys alone that a writer holds (or that are on a node of a cluster that fails).
+        unless_held: those to leave alone while a writer holds them. With some, keys on a node of a cluster that fails
+            count as held.
     """
     keys = list(keys)
     calls = [
@@ -174,7 +175,7 @@ def invalidate_keys(keys: Iterable[str], *, unless_held: bool = False) -> dict[s
                 holds_key(key),
                 *further_keys(key),
             ),
-            (int(unless_held),),
+            (int(key in unless_held),),
         )
         for key in keys
     ]

@@ -136,7 +136,8 @@ class Entity(models.Model):
         return self.label
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.entity_type = self.entity_type or self.code
+        if "entity_type" not in self.get_deferred_fields():  # else it would be read now, and written back
+            self.entity_type = self.entity_type or self.code
         super().save(*args, **kwargs)
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:

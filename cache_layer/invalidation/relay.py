@@ -4,7 +4,7 @@ The relay: tells the cache of changes made behind Django's back.
 Triggers write every change of a coherent table to the outbox and NOTIFY. The relay drops the keys from the cache, then
 the rows from the outbox: nothing is lost when it, Redis or PostgreSQL is away for a while. Several may run; the one
 that has the advisory lock works. A key that a Django writer holds is left until its release, which mostly takes the
-change off the outbox itself.
+change off the outbox itself; not one for which writers leave no value, since such a key may be held without a gap.
 """
 
 from __future__ import annotations
@@ -96,10 +96,14 @@ def relay_changes(*, using: str = "default") -> int:
 def _tell_cache(changes: list[Any]) -> list[Any]:
     """Invalidate what changes of rows name; gives those that need not be told again."""
     keys: dict[str, set[int]] = defaultdict(set)
+    written_through: set[str] = set()
     for change in changes:
-        for key in _keys_of(change):
-            keys[key].add(change.id)
-    outcomes = invalidate_keys(keys, unless_held=True)
+        for lookup in _lookups_of_table(change.table_name):
+            if lookup.identifier_field in (None, change.field):
+                key = lookup.key(change.identifier)
+                keys[key].add(change.id)
+                written_through.update([key] if lookup.write_through else [])
+    outcomes = invalidate_keys(keys, unless_held=written_through)
     held = {change for key, outcome in outcomes.items() if outcome is Invalidated.HELD for change in keys[key]}
     told = [change for change in changes if change.id not in held]
     if told:
@@ -129,12 +133,6 @@ def _count_relayed(changes: list[Any]) -> None:
 
 def _lookups_of_table(table: str) -> Iterable[Lookup[Any]]:
     return [lookup for lookup in registered_lookups() if lookup.model._meta.db_table == table]
-
-
-def _keys_of(change: Change) -> Iterator[str]:
-    for lookup in _lookups_of_table(change.table_name):
-        if lookup.identifier_field in (None, change.field):
-            yield lookup.key(change.identifier)
 
 
 @contextmanager

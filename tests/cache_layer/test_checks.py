@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,9 @@ from django.conf import LazySettings
 
 from cache_layer.checks import check_server, check_settings, check_triggers
 from cache_layer.connection import get_writer_client
+from cache_layer.lookup import _registry
 from entities.models import Entity
+from tests.otherapp.lookups import RATE
 
 
 def ids(messages: list[object]) -> list[str]:
@@ -26,6 +29,15 @@ def test_a_lookup_without_triggers_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     messages = check_triggers()
     assert ids(messages) == ["cache_layer.E001", "cache_layer.E001"]
     assert "Meta.triggers" in (messages[0].hint or "")
+
+
+def test_a_lookup_by_another_field_than_the_triggers_note_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_number = dataclasses.replace(RATE, name="rate by number", identifier_field="id")
+    monkeypatch.setitem(_registry, by_number.name, by_number)
+    (message,) = check_triggers()
+    assert message.id == "cache_layer.E001"
+    assert "'rate by number'" in message.msg
+    assert "for 'id'" in message.msg
 
 
 def test_the_projects_settings_can_be_used() -> None:

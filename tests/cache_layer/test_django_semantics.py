@@ -132,6 +132,23 @@ def test_a_save_inside_another_saves_signal_leaves_the_outer_one_its_hold(
     assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
 
 
+def test_a_row_loaded_in_part_is_saved_in_part_and_cached_whole(project: Entity) -> None:
+    """What another writer commits meanwhile to a field that was not loaded is not lost."""
+
+    def change_type(**_: object) -> None:
+        Entity.objects.filter(code="project").update(entity_type="venture")
+
+    part = Entity.objects.only("label").get(code="project")
+    pre_save.connect(change_type, sender=Entity)
+    try:
+        change(part, "New")
+    finally:
+        pre_save.disconnect(change_type, sender=Entity)
+    document = read_entry(ENTITY, "project").document
+    assert document is not None
+    assert (document.label, document.entity_type) == ("New", "venture")
+
+
 # --- TestCase ---------------------------------------------------------------------------------------------------------
 
 

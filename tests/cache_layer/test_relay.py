@@ -22,7 +22,7 @@ from cache_layer.audit import audit_cache
 from cache_layer.errors import CacheUnavailable
 from cache_layer.invalidation import relay
 from cache_layer.invalidation.relay import relay_changes, run_relay
-from cache_layer.keys import lease_key
+from cache_layer.keys import holds_key, lease_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.outbox import forget_changes, measure_backlog
@@ -272,11 +272,24 @@ def test_the_relay_audits_the_cache_now_and_then(
 
 def test_a_change_is_told_again_until_none_of_its_keys_is_held(project: Entity, redis_client: Redis) -> None:
     make_entity("task")
-    hold_keys(["entity:types"], "a writer")
+    hold_keys([KEY, "entity:metadata:task"], "a writer")
     psql("UPDATE app.entity SET label = 'New'")
     assert relay_changes() == 2
-    redis_client.delete("{entity:types}:holds")
+    redis_client.delete(holds_key(KEY))
+    assert relay_changes() == 1
+    redis_client.delete(holds_key("entity:metadata:task"))
     assert relay_changes() == 0
+
+
+def test_the_list_which_writers_may_hold_without_a_gap_keeps_no_change_waiting(
+    project: Entity, redis_client: Redis
+) -> None:
+    """Else the changed type, which nobody holds, would be dropped anew in each round."""
+    hold_keys(["entity:types"], "a writer")
+    psql("UPDATE app.entity SET label = 'New'")
+    assert relay_changes() == 0
+    assert Change.objects.count() == 0
+    assert redis_client.exists(holds_key("entity:types")) == 1
 
 
 def test_forgetting_a_change_leaves_other_commits_as_durable_as_they_were(project: Entity) -> None:

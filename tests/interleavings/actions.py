@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from cache_layer.clearing import clear_entries
+from cache_layer.fills import refresh_entries
 from cache_layer.invalidation.relay import relay_changes
 from cache_layer.invalidation.signals import _after_request
 from cache_layer.lookup import Lookup
@@ -73,8 +74,16 @@ def read_several(_: Process) -> tuple[Content, Source]:
     return content_of(ENTITY, found[CODE].document), found[CODE].source
 
 
+def read_and_refresh(process: Process) -> tuple[Content, Source]:
+    """The type near the end of its life: it is loaded anew, over its value."""
+    found = read_type(process)
+    renewed = refresh_entries(ENTITY, [ENTITY.key(CODE)]).get(CODE)
+    return (content_of(ENTITY, renewed.document), renewed.source) if renewed else found
+
+
 READS: dict[str, Action] = {
     "reads the type": read_type,
+    "reads the type and refreshes it": read_and_refresh,
     "reads several types": read_several,
     "reads the list": read_list,
 }
