@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, ViewportSize, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, ViewportSize, expect
 
 from entities.changes import change_entity
 from entities.models import CacheOperation
@@ -77,26 +77,41 @@ class Faults(list[str]):
 
     def __init__(self, page: Page, site: str, *, expected: int) -> None:
         super().__init__()
+        self.page = page
         self.site = site
         self.expected = expected
-        page.on("request", self.note_request)
-        page.on("requestfailed", self.note_failure)
-        page.on("response", self.note_response)
-        page.on("pageerror", lambda error: self.append(f"script error: {error}"))
-        page.on("console", self.note_message)
+        self.requests: set[Request] = set()
+        self.listeners = {
+            "request": self.note_request,
+            "requestfailed": self.note_failure,
+            "response": self.note_response,
+            "pageerror": self.note_error,
+            "console": self.note_message,
+        }
+        for event, listener in self.listeners.items():
+            page.on(event, listener)
+
+    def end(self) -> None:
+        """Leave the page to the next visit, whose business is not what this one's requests come to."""
+        for event, listener in self.listeners.items():
+            self.page.remove_listener(event, listener)
 
     def note_request(self, request: Request) -> None:
+        self.requests.add(request)
         if not request.url.startswith((f"{self.site}/", "data:", "blob:")):
             self.append(f"asks elsewhere: {request.url}")
 
     def note_failure(self, request: Request) -> None:
         outdated_preview = request.url.endswith("/preview/") and request.failure == "net::ERR_ABORTED"
-        if not outdated_preview:
+        if request in self.requests and not outdated_preview:
             self.append(f"{request.failure}: {request.url}")
 
     def note_response(self, response: Response) -> None:
-        if response.status >= 400 and response.status != self.expected:
+        if response.request in self.requests and response.status >= 400 and response.status != self.expected:
             self.append(f"{response.status}: {response.url}")
+
+    def note_error(self, error: Error) -> None:
+        self.append(f"script error: {error}")
 
     def note_message(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and f"status of {self.expected}" not in message.text:
@@ -107,11 +122,12 @@ class Faults(list[str]):
 def test_every_page_is_accessible_and_needs_nothing_from_elsewhere(
     staff_context: BrowserContext, site: str, area: str
 ) -> None:
-    found = {visit.name: faults for visit in VISITS[area] if (faults := look_at(staff_context, site, visit))}
+    page = staff_context.new_page()
+    found = {visit.name: faults for visit in VISITS[area] if (faults := look_at(page, site, visit))}
     assert not found, json.dumps(found, indent=1)
 
 
-def look_at(context: BrowserContext, site: str, visit: Visit) -> list[str]:
+def look_at(page: Page, site: str, visit: Visit) -> list[str]:
     """
     What is wrong with a page on a desk in light, and on a phone in dark.
 
@@ -119,8 +135,7 @@ def look_at(context: BrowserContext, site: str, visit: Visit) -> list[str]:
     asked: the elements are the same.
     """
     if visit.stranger:
-        context.clear_cookies()
-    page = context.new_page()
+        page.context.clear_cookies()
     page.set_viewport_size(DESK)
     faults = Faults(page, site, expected=visit.status)
     page.goto(visit.address)
@@ -133,7 +148,7 @@ def look_at(context: BrowserContext, site: str, visit: Visit) -> list[str]:
         if (beyond := page.evaluate(BEYOND)) > 0:
             faults.append(f"{beyond} pixels wider than {size['width']}")
         faults += [f"by mouse only, {size['width']} wide: {html}" for html in page.evaluate(BY_MOUSE_ONLY)]
-    page.close()
+    faults.end()
     return list(faults)
 
 

@@ -38,8 +38,9 @@ def _servers_beside_use_this_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", test_database_url())
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
+@pytest.fixture(scope="module")
+def url(django_db_setup: None) -> Iterator[str]:
+    """A server that has this process's Redis and database, for all tests here that need one."""
     with web_server() as url:
         yield url
 

@@ -14,6 +14,7 @@ from tests.interleavings.history import History
 from tests.interleavings.oracle import BrokenPromise
 from tests.interleavings.removals import REMOVALS
 from tests.interleavings.stage import living_world
+from tests.interleavings.world import World
 
 pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
 
@@ -244,15 +245,24 @@ HISTORIES = {
 """By the piece that is missing: a script, and how the complaint begins that it leads to."""
 
 
+def play(world: World, piece: str) -> History:
+    """The history of a piece, up to where it goes wrong without it."""
+    history = History(world, two_versions="version" in piece)
+    history.play(HISTORIES[piece].partition("=> ")[0])
+    return history
+
+
+def test_with_every_piece_in_its_place_all_of_these_histories_keep_every_promise() -> None:
+    with living_world() as world:
+        for piece in REMOVALS:
+            play(world, piece).become_quiet(holds_may_be_left=True)
+            world.end()
+
+
 @pytest.mark.parametrize("piece", REMOVALS)
 def test_without_any_one_piece_a_promise_is_broken(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    script, _, complaint = HISTORIES[piece].partition("=> ")
-    with living_world() as world:
-        whole = History(world, two_versions="version" in piece)
-        whole.play(script)
-        whole.become_quiet(holds_may_be_left=True)
     REMOVALS[piece](monkeypatch)
     with living_world() as world, pytest.raises(BrokenPromise) as broken:
-        History(world, two_versions="version" in piece).play(script)
+        play(world, piece)
     sys.stdout.write(f"without: {piece}\n{broken.value}\n")
-    assert str(broken.value).startswith(complaint.strip())
+    assert str(broken.value).startswith(HISTORIES[piece].partition("=> ")[2].strip())
