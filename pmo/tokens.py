@@ -9,6 +9,7 @@ have, however often it is renewed.
 from __future__ import annotations
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
@@ -43,7 +44,9 @@ def renew(text: str) -> RefreshToken:
     used = token["jti"]
     token.set_jti()
     token.set_iat()
-    if not SignIn.objects.filter(id=token.get(CLAIM), newest=used).update(newest=token["jti"]):
+    with transaction.atomic():  # what is given up half-way must not happen later: the same token will be tried again
+        is_renewed = SignIn.objects.filter(id=token.get(CLAIM), newest=used).update(newest=token["jti"])
+    if not is_renewed:
         SignIn.objects.filter(id=token.get(CLAIM)).delete()
         raise InvalidToken("The refresh token was used before, or its login has ended: log in again.")
     return token

@@ -7,20 +7,25 @@ from datetime import timedelta
 from typing import Any
 
 import jwt
+import psycopg
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection, transaction
 from django.test import Client, override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
+from cache_layer.deadline import working_within
 from pmo import hashers
 from pmo.authentication import find_user, verdicts
 from pmo.models import SignIn
 from pmo.serve import OPTIONS
+from pmo.tokens import renew as renew_token
 from tests.api.conftest import client_of, make_user
+from tests.servers import test_database_url
 
 pytestmark = pytest.mark.django_db
 
@@ -246,6 +251,20 @@ def test_a_refresh_token_gives_new_tokens(ada: User) -> None:
     assert bearing(answer.json()["token"]).get(TYPES).status_code == 200
     assert bearing(first["token"]).get(TYPES).status_code == 200, "a request that is under way"
     assert renew(answer.json()["refresh"]).status_code == 200
+
+
+def test_a_refresh_that_was_given_up_did_not_happen(committed_db: None) -> None:
+    """Else the same token, sent again as it was told to be, would look stolen."""
+    make_user("ada", password=PASSWORD)
+    refresh = log_in("ada").json()["refresh"]
+    with psycopg.connect(test_database_url()) as other:
+        other.execute("SELECT FROM sign_in FOR UPDATE")
+        with working_within(300), pytest.raises(OperationalError):
+            renew_token(refresh)
+    connection.close()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE sign_in")  # whoever waited for the row has ended then
+    assert renew(refresh).status_code == 200
 
 
 def test_a_refresh_token_that_comes_twice_ends_its_login(ada: User) -> None:
