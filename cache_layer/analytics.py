@@ -1,11 +1,12 @@
 """
 Analytics: what all processes counted, as `reporting` left it in Redis: minutes for two hours, hours for seven days.
 
-It is gone with Redis' memory, and up to a minute late.
+It is gone with Redis' memory, and up to a minute late. What others have put there is passed over.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,6 +19,13 @@ from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.options import entry_ttl_seconds
 
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3_600
+
+_NAME = re.compile(r"[a-z_]+(?::[A-Za-z0-9_.+-]+)*")
+_COUNT = re.compile(rb"[0-9]{1,18}")
+_INVALIDATED = re.compile(rb"([0-9]{1,10}) ([a-z]{1,20})")
+_BOUND = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?(?:e-?[0-9]{1,2})?|\+Inf")
+_LAST_S = 9_999_999_999
+"""No moment of ours is later, in seconds since the epoch."""
 
 
 class Span(Enum):
@@ -87,7 +95,9 @@ class Series:
         """
         buckets: dict[float, int] = defaultdict(int)
         for labels, number in self.totals(metric).items():
-            buckets[float(labels.rpartition(":")[2])] += number
+            bound = labels.rpartition(":")[2]
+            if _BOUND.fullmatch(bound):
+                buckets[float(bound)] += number
         total = buckets.get(float("inf"), 0)
         reached = (bound for bound in sorted(buckets) if buckets[bound] >= part * total)
         return next(reached, None) if total else None
@@ -106,8 +116,7 @@ def read_series(span: Span) -> Series:
     pipeline = get_redis_client().pipeline()
     for start in starts:
         pipeline.hgetall(totals_key(step, start))
-    counts = ({name.decode(): int(number) for name, number in found.items()} for found in pipeline.execute())
-    return Series(step, starts, tuple(counts))
+    return Series(step, starts, tuple(map(_counts_of, pipeline.execute())))
 
 
 def read_activity(keys: Sequence[str]) -> dict[str, EntryActivity]:
@@ -126,12 +135,23 @@ def read_activity(keys: Sequence[str]) -> dict[str, EntryActivity]:
     pipeline.hmget(analytics_key("invalidated"), list(keys))
     found: dict[str, EntryActivity] = {}
     for key, today, expiry, hits, invalidated in zip(keys, *pipeline.execute(), strict=True):
-        when, _, cause = (invalidated or b"").decode().partition(" ")
+        stored_s = int(expiry) - entry_ttl_seconds() if expiry and 0 < expiry <= _LAST_S else None
+        ended = _INVALIDATED.fullmatch(invalidated or b"")
         found[key] = EntryActivity(
-            hits_today=int(today or 0),
-            hits_since_stored=int(hits or 0) if expiry else None,
-            stored_s=int(expiry) - entry_ttl_seconds() if expiry else None,
-            invalidated_s=int(when) if when else None,
-            cause=cause or None,
+            hits_today=_count_of(today),
+            hits_since_stored=_count_of(hits) if stored_s is not None else None,
+            stored_s=stored_s,
+            invalidated_s=int(ended[1]) if ended else None,
+            cause=ended[2].decode() if ended else None,
         )
     return found
+
+
+def _counts_of(found: dict[bytes, bytes]) -> dict[str, int]:
+    named = ((name.decode(errors="replace"), _count_of(number)) for name, number in found.items())
+    return {name: number for name, number in named if _NAME.fullmatch(name)}
+
+
+def _count_of(found: bytes | None) -> int:
+    """A number as adding to it leaves one; 0 for anything else."""
+    return int(found) if found and _COUNT.fullmatch(found) else 0

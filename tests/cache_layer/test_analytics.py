@@ -11,9 +11,9 @@ from redis import Redis
 
 from cache_layer import reporting
 from cache_layer.activity import count_local_hit, note_invalidated, note_stored
-from cache_layer.analytics import Series, Span, read_activity, read_series
+from cache_layer.analytics import HOUR_SECONDS, MINUTE_SECONDS, Series, Span, read_activity, read_series
 from cache_layer.errors import CacheUnavailable
-from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key
+from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, INVALIDATIONS
 from cache_layer.options import entry_ttl_seconds
 from cache_layer.reporting import Reporter
@@ -242,3 +242,40 @@ def test_hit_ratio_and_percentiles(reporter: Reporter) -> None:
     series = read_series(Span.HOUR)
     percentiles = [series.percentile_seconds("answer_seconds", part) for part in (0.5, 0.99, 1.0)]
     assert percentiles == [0.0025, 0.5, float("inf")]
+
+
+HOSTILE = [
+    b"NaN",
+    b"inf",
+    b"1e400",
+    b"9" * 400,
+    b"-1",
+    b"",
+    b"<b>",
+    b"\xff",
+    b"99999999999999 api",
+    b"1 \xff",
+    b"5 <b>",
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_others_put_among_the_counts_is_passed_over(
+    reporter: Reporter, clock: Clock, redis_client: Redis, hostile: bytes
+) -> None:
+    hit(3)
+    ANSWER_SECONDS.labels("L1").observe(0.001)
+    reporter.report()
+    before = read_series(Span.HOUR), read_series(Span.HOUR).percentile_seconds("answer_seconds", 0.5)
+    for step in (MINUTE_SECONDS, HOUR_SECONDS):
+        key = totals_key(step, NOW)
+        redis_client.hset(key, hostile, 5)
+        redis_client.hset(key, "reads:L2", hostile)
+        redis_client.hset(key, b"answer_seconds:L1:" + hostile, 5)
+    found = read_series(Span.HOUR)
+    assert found.percentile_seconds("answer_seconds", 0.5) == before[1]
+    assert found.totals("reads") | {"L2": 0} == before[0].totals("reads") | {"L2": 0}
+    for key in (hits_key(NOW), analytics_key("hits"), analytics_key("invalidated")):
+        redis_client.hset(key, KEY, hostile)
+    redis_client.zadd(analytics_key("stored"), {KEY: float("inf")})
+    assert read_activity([KEY])[KEY] == (0, None, None, None, None)
