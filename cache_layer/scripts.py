@@ -156,13 +156,13 @@ def release_keys(releases: Sequence[Release]) -> dict[str, Released]:
     return {release.key: Released(answer) for release, answer in zip(releases, answers, strict=True)}
 
 
-def invalidate_keys(keys: Iterable[str], *, unless_held: Collection[str] = ()) -> dict[str, Invalidated]:
+def invalidate_keys(keys: Iterable[str], *, unless_held: Collection[str] | None = None) -> dict[str, Invalidated]:
     """
     Drop the values of `keys` and refuse every fill and write-through under way.
 
     Args:
-        unless_held: those to leave alone while a writer holds them. With some, keys on a node of a cluster that fails
-            count as held.
+        unless_held: those to leave alone while a writer holds them. Unless it is None, keys on a node of a cluster
+            that fails count as held too.
     """
     keys = list(keys)
     calls = [
@@ -175,11 +175,11 @@ def invalidate_keys(keys: Iterable[str], *, unless_held: Collection[str] = ()) -
                 holds_key(key),
                 *further_keys(key),
             ),
-            (int(key in unless_held),),
+            (int(key in (unless_held or ())),),
         )
         for key in keys
     ]
-    unanswered = Invalidated.HELD.value if unless_held else None
+    unanswered = None if unless_held is None else Invalidated.HELD.value
     answers = _run(get_writer_client(), "invalidate", calls, unanswered=unanswered)
     return {key: Invalidated(answer) for key, answer in zip(keys, answers, strict=True)}
 

@@ -294,7 +294,7 @@ def test_scripts_that_a_node_has_lost_are_sent_again(cluster: Cluster) -> None:
     keys = [ENTITY.key(code) for code in codes_of_every_shard()]
     for server in cluster.servers:
         server.ask("SCRIPT", "FLUSH")
-    wait_until(lambda: set(invalidate_keys(keys, unless_held=True).values()) == {Invalidated.NOTHING})
+    wait_until(lambda: set(invalidate_keys(keys, unless_held=keys).values()) == {Invalidated.NOTHING})
 
 
 def another(cluster: Cluster, primary: Server) -> Server:

@@ -98,7 +98,7 @@ def test_a_slot_that_no_node_has_costs_its_own_entries_alone_until_one_has_it(no
     for _ in range(3):
         assert read("project").source is Source.BYPASS
         assert read("office").source is Source.REDIS
-    told = invalidate_keys([KEY, OTHER], unless_held=True)
+    told = invalidate_keys([KEY, OTHER], unless_held=[KEY, OTHER])
     assert told == {KEY: Invalidated.HELD, OTHER: Invalidated.DROPPED}
     node.ask("CLUSTER", "ADDSLOTS", SLOT)
     wait_until(lambda: read("project").source is Source.REDIS, 5)

@@ -20,6 +20,7 @@ from cache_layer.connection import trusted_patterns
 from cache_layer.keys import absent_key, totals_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries, read_entry
+from entities.dashboard.counted import forget_counted
 from entities.documents import EntityDocument, decode_entities, decode_entity, encode_entities, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.services import get_entity_infrastructure
