@@ -9,7 +9,7 @@ from itertools import chain
 
 import pytest
 from django.db import NotSupportedError, connection, transaction
-from django.db.models import Value
+from django.db.models import F, Value
 from django.db.models.functions import Upper
 from redis import Redis
 from redis.crc import key_slot
@@ -77,12 +77,23 @@ def update_computed(_: Rate) -> None:
     Rate.objects.update(name=Upper(Value("lead")))
 
 
+def update_annotated(_: Rate) -> None:
+    Rate.objects.annotate(loud=Upper(Value("lead"))).update(name=F("loud"))
+
+
 def bulk_update(rate: Rate) -> None:
     rate.name = "LEAD"
     Rate.objects.bulk_update([rate], ["name"])
 
 
-CHANGES_OF_IDENTIFIER = [save_over, save_computed, save_computed_in_transaction, update_computed, bulk_update]
+CHANGES_OF_IDENTIFIER = [
+    save_over,
+    save_computed,
+    save_computed_in_transaction,
+    update_computed,
+    update_annotated,
+    bulk_update,
+]
 
 
 @pytest.mark.parametrize("change", CHANGES_OF_IDENTIFIER)
