@@ -51,7 +51,7 @@ def scan_keys(lookup: Lookup[Any], *, companions: bool = False) -> Iterator[list
         companions: also keys that have no value but a lease (someone is filling them), a marker (no such row) or a
             value of another version.
     """
-    glob = f"*{lookup.key_glob()}*" if companions else value_key(lookup.key_glob())
+    glob = f"*{value_key(lookup.key_glob(), version=1)}*" if companions else value_key(lookup.key_glob())
     batch: set[str] = set()
     scans = (node.scan_iter(match=glob, count=1000) for _, node in get_writer_client().nodes())
     for raw in chain.from_iterable(scans):

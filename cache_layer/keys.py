@@ -2,7 +2,8 @@
 Every key this package uses in Redis.
 
 A value lives under its plain key. Its companions share its slot in a cluster through the hash tag, and begin with `{`,
-so that a scan for `entity:metadata:*` lists values only.
+so that a scan for `entity:metadata:*` lists values only. For that a key must have no braces of its own: they are
+percent-encoded, and so is `%`.
 
 Above version 1 of the schema a value is a companion of its plain key too, and each version has its own leases and
 absences. Holds belong to all versions. So writers of every version stop the readers of every other, and whatever finds
@@ -27,7 +28,7 @@ def run_id_key(patterns: Iterable[str]) -> str:
 def value_key(key: str, version: int | None = None) -> str:
     """Where the value of `key` is, in this process's version of the schema or another."""
     version = version or get_options().schema_version
-    return key if version == 1 else f"{{{key}}}:v{version}"
+    return _encoded(key) if version == 1 else f"{{{_encoded(key)}}}:v{version}"
 
 
 def lease_key(key: str, version: int | None = None) -> str:
@@ -37,12 +38,12 @@ def lease_key(key: str, version: int | None = None) -> str:
 
 def holds_key(key: str) -> str:
     """The writers that are changing the row behind `key`: a sorted set, scored by expiry in server milliseconds."""
-    return f"{{{key}}}:holds"
+    return f"{{{_encoded(key)}}}:holds"
 
 
 def last_holder_key(key: str) -> str:
     """The writer that took the newest hold on `key`."""
-    return f"{{{key}}}:last"
+    return f"{{{_encoded(key)}}}:last"
 
 
 CHANGES_CHANNEL = "cache_layer_changes"
@@ -76,12 +77,17 @@ def further_keys(key: str) -> tuple[str, ...]:
 
 def entry_key(found: str) -> str:
     """The plain key of a key that was found in Redis: the same, or that of which it is a companion."""
-    return found[1:].partition("}:")[0] if found.startswith("{") else found
+    encoded = found[1:].partition("}:")[0] if found.startswith("{") else found
+    return encoded.replace("%7D", "}").replace("%7B", "{").replace("%25", "%")
 
 
 def _of_version(key: str, name: str, version: int | None) -> str:
     version = version or get_options().schema_version
-    return f"{{{key}}}:{name}" if version == 1 else f"{{{key}}}:v{version}:{name}"
+    return f"{{{_encoded(key)}}}:{name}" if version == 1 else f"{{{_encoded(key)}}}:v{version}:{name}"
+
+
+def _encoded(key: str) -> str:
+    return key.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
 
 
 def analytics_key(name: str) -> str:

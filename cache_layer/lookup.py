@@ -25,6 +25,7 @@ from django.db.models import BooleanField, Model, QuerySet
 from django.db.models.expressions import RawSQL
 
 from cache_layer.connection import purge_after_restart
+from cache_layer.keys import value_key
 from cache_layer.metrics import LOAD_SECONDS
 from cache_layer.options import entry_ttl_seconds
 
@@ -80,23 +81,17 @@ class Lookup(Generic[Document]):
         """
         The entry's key: exactly the pattern, no prefix; the same for all of a single entry.
 
-        In schema version 1 it is the value's key in Redis. Of an identifier braces, and `%`, are percent-encoded: a
-        key's companions have it between braces, and share its slot in a cluster by them.
+        In schema version 1 it is the value's key in Redis, but for braces (`keys`).
         """
-        if not self.identifier_field:
-            return self._before
-        if not identifier.isidentifier():  # most are: the quickest way to know that there is no brace
-            identifier = identifier.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
-        return self._before + identifier + self._after
+        return self._before + identifier + self._after if self.identifier_field else self._before
 
     def key_glob(self) -> str:
-        """The pattern that `SCAN` finds this lookup's values with."""
+        """A pattern of this lookup's keys, for `SCAN`."""
         return self.key("*")
 
     def identifier(self, key: str) -> str:
         """The identifier in a key of this lookup."""
-        encoded = key.removeprefix(self._before).removesuffix(self._after) if self.identifier_field else ""
-        return encoded.replace("%7D", "}").replace("%7B", "{").replace("%25", "%") if "%" in encoded else encoded
+        return key.removeprefix(self._before).removesuffix(self._after) if self.identifier_field else ""
 
     def is_key(self, key: str) -> bool:
         """Whether this is the key of an entry, and not of something else that `SCAN` finds by the same pattern."""
@@ -153,7 +148,7 @@ _registry: dict[str, Lookup[Any]] = {}
 def register(lookup: Lookup[Any]) -> None:
     """Make a lookup known, from its app's `lookups` module, which is imported at start-up."""
     _registry[lookup.name] = lookup
-    purge_after_restart(lookup.key_glob())
+    purge_after_restart(value_key(lookup.key_glob(), version=1))
 
 
 def get_lookup(name: str) -> Lookup[Any]:

@@ -27,9 +27,10 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         if self.query.is_sliced:
             return super().update(**kwargs)  # raises Django's own error
         with transaction.atomic(using=self._write_alias):
-            rows = self._lock_rows(kwargs)
-            with writing(self._entries(rows), using=self._write_alias):
-                return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in rows])).update(**kwargs)
+            rows = self._lock_rows()
+            locked = self.filter(pk__in=[row["pk"] for row in rows])
+            with writing(self._entries([*rows, *locked._identifiers_after(kwargs)]), using=self._write_alias):
+                return super(CoherentQuerySet, locked).update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined] # as Django marks its own, against calls from templates
 
@@ -38,7 +39,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         if self.query.is_sliced or self.query.combinator:
             return super().delete()  # raises Django's own error
         with transaction.atomic(using=self._write_alias):
-            rows = self._lock_rows({})
+            rows = self._lock_rows()
             with writing(self._entries(rows), using=self._write_alias):
                 return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in rows])).delete()
 
@@ -86,19 +87,21 @@ class CoherentQuerySet(QuerySet[Row, Row]):
     def _identifier_fields(self) -> list[str]:
         return [lookup.identifier_field for lookup in lookups_of(self.model) if lookup.identifier_field]
 
-    def _lock_rows(self, changes: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """
-        The primary keys and identifiers, old and (by the database) new, of the rows to change.
-
-        They are locked in one order against deadlocks.
-        """
-        fields = self._identifier_fields()
-        new = {_new(name): self._expression(name, changes[name]) for name in fields if name in changes}
+    def _lock_rows(self) -> list[dict[str, Any]]:
+        """The primary keys and identifiers of the rows to change, locked in one order against deadlocks."""
         rows = self.model._base_manager.using(self._write_alias).filter(pk__in=self.order_by().values("pk"))
-        return list(rows.annotate(**new).select_for_update().order_by("pk").values("pk", *fields, *new))
+        return list(rows.select_for_update().order_by("pk").values("pk", *self._identifier_fields()))
+
+    def _identifiers_after(self, changes: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Those that an update would give these rows, which are locked; the database says what expressions come to."""
+        names = [name for name in self._identifier_fields() if name in changes]
+        if not names:
+            return []
+        expressions = {f"new_{name}": self._expression(name, changes[name]) for name in names}
+        rows = self.using(self._write_alias).order_by().values(**expressions)
+        return [{name: row[f"new_{name}"] for name in names} for row in rows]
 
     def _expression(self, name: str, value: Any) -> Any:
-        """What an update sets a field to, for the database to say what that is for each row."""
         field: Any = self.model._meta.get_field(name)
         return value if hasattr(value, "resolve_expression") else Value(value, field)
 
@@ -112,14 +115,9 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             if lookup.identifier_field is None:
                 entries.append((lookup, ""))
             else:
-                names = (lookup.identifier_field, _new(lookup.identifier_field))
-                values = (row[name] for row in rows for name in names if name in row)
+                values = (row[lookup.identifier_field] for row in rows if lookup.identifier_field in row)
                 entries += [(lookup, identifier) for identifier in identifiers_of(values)]
         return entries
-
-
-def _new(field: str) -> str:
-    return f"new_{field}"
 
 
 class CoherentManager(Manager.from_queryset(CoherentQuerySet)):  # type: ignore[misc] # mypy: a class made at run time
