@@ -108,7 +108,8 @@ def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
     if persistence["aof_enabled"] or configured.get("save"):
         yield Warning(
             f"Redis ({address}) writes to disk what is purged when it restarts.",
-            hint='Set `save ""` and `appendonly no`: nothing that another run of the server left is trusted.',
+            hint='Set `save ""` and `appendonly no`: what another run left is not trusted, and a full disk makes it'
+            " refuse changes.",
             id="cache_layer.W002",
         )
     if node.asks.get("replicated") and not int(configured.get("min-replicas-to-write") or 0):

@@ -85,7 +85,8 @@ class BoundedPool(ConnectionPool[BoundedConnection]):
             seconds = min(seconds, PATIENCE_SECONDS)
         with working_within(seconds * 1000):
             connection = super().getconn(seconds)
-        self._asked_in_vain_since = None
+        with self._turn:
+            self._asked_in_vain_since = None
         return connection
 
     def _is_worth_waiting(self) -> bool:
