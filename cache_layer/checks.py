@@ -26,6 +26,9 @@ from cache_layer.errors import InvalidOptions
 from cache_layer.lookup import Lookup, registered_lookups
 from cache_layer.options import Options
 
+NOTICED_MS = 1_000
+"""How often a server looks whether its replicas lag."""
+
 
 @register(Tags.models)
 def check_triggers(**_: Any) -> list[CheckMessage]:
@@ -98,7 +101,7 @@ def check_server(**_: Any) -> list[CheckMessage]:
 def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
     memory: Any = node.info("memory")
     persistence: Any = node.info("persistence")
-    configured: Any = node.config_get("save", "min-replicas-to-write")
+    configured: Any = node.config_get("save", "min-replicas-*", "cluster-enabled", "cluster-node-timeout")
     if memory["maxmemory_policy"] != "noeviction":
         yield Warning(
             f"Redis ({address}) may evict writers' holds: its maxmemory-policy is {memory['maxmemory_policy']}.",
@@ -118,3 +121,11 @@ def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
             hint="Set `min-replicas-to-write 1` and `min-replicas-max-lag`: see docs/operations.md.",
             id="cache_layer.W004",
         )
+    elif configured.get("cluster-enabled") == "yes":
+        lag_ms, timeout_ms = int(configured["min-replicas-max-lag"]) * 1_000, int(configured["cluster-node-timeout"])
+        if lag_ms + NOTICED_MS >= timeout_ms:
+            yield Warning(
+                f"Redis ({address}) may be replaced before it notices that it is cut off from its replicas.",
+                hint="Set `cluster-node-timeout` more than a second above `min-replicas-max-lag`.",
+                id="cache_layer.W004",
+            )

@@ -20,7 +20,7 @@ from redis.connection import BlockingConnectionPool
 from redis.exceptions import AskError, ClusterDownError, RedisError, ResponseError, SlotNotCoveredError, TryAgainError
 from redis.retry import Retry
 
-from cache_layer.connection import GuardedRedis, _guarded, is_being_moved
+from cache_layer.connection import GuardedRedis, _guarded
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
 from cache_layer.topology import SlotClient, Topology, knowing_some
@@ -52,9 +52,8 @@ class ClusterRedis(CoreCommands):
         node = self._find_node(args, self._slots())
         try:
             return _guarded(lambda: self._ask(node, args, options), **self._asks(node))
-        except CacheUnavailable as error:
-            if not is_being_moved(error.__cause__):
-                self.topology.look_again(node)
+        except CacheUnavailable:
+            self.topology.look_again(node)
             raise
 
     def run(self, commands: Sequence[Command]) -> list[Any]:

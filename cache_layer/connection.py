@@ -58,9 +58,10 @@ REFUSALS = ("MISCONF", "NOREPLICAS")
 """How the errors begin of a server that takes no writes, for want of disk or of replicas, and goes on serving reads."""
 
 
-def is_being_moved(error: BaseException | None) -> bool:
-    """Whether only the slot is at fault, whose keys are moved one by one and are not all in one place."""
-    return isinstance(error, TryAgainError | AskError) or type(error) is ClusterError  # redis-py: too many redirections
+def is_about_slot(error: BaseException | None) -> bool:
+    """Whether only the slot is at fault: no node has it, or its keys are moved one by one and not all in one place."""
+    redirected = type(error) is ClusterError  # redis-py: too many times
+    return redirected or isinstance(error, TryAgainError | AskError) or "slot not served" in str(error)
 
 
 def _guarded(
@@ -93,7 +94,7 @@ def _guarded(
             if retries and not refused and isinstance(error, RedisConnectionError):
                 retries -= 1
                 continue
-            if not is_being_moved(error):
+            if not is_about_slot(error):
                 breaker.failed()
             REDIS_FAILURES.labels("refused" if refused else "silent").inc()
             if breaker.failures == 1:

@@ -74,7 +74,8 @@ class Topology:
     def look_again(self, failed: ClusterNode | None = None) -> None:
         """A node failed, or none has a slot: have somebody look whether another has it by now."""
         if self._is_due() and not self._lock.locked():
-            threading.Thread(target=self.look, args=(failed,), daemon=True).start()
+            with contextlib.suppress(RuntimeError):  # this process is ending, or has no room for one more
+                threading.Thread(target=self.look, args=(failed,), daemon=True).start()
 
     def look(self, failed: ClusterNode | None = None) -> None:
         """
@@ -91,7 +92,8 @@ class Topology:
                 disconnect_startup_nodes_pools=False,  # the node that tells is well
             )
         except (RedisError, RedisClusterException):
-            self._slots = None
+            if self._slots is slots:
+                self._slots = None
         for name in self.breakers.keys() - {node.name for node in slots.get_primaries()}:
             self.breakers.pop(name).succeeded()
 

@@ -19,6 +19,7 @@ from redis.crc import key_slot
 
 from cache_layer import failover
 from cache_layer.audit import audit_cache
+from cache_layer.checks import check_server
 from cache_layer.clearing import clear_entries
 from cache_layer.cluster import ClusterRedis
 from cache_layer.connection import get_redis_client, get_writer_client, is_redis_healthy
@@ -288,6 +289,17 @@ def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
     finally:
         primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
     wait_until(lambda: read().source is Source.REDIS)
+
+
+def test_primaries_that_would_be_replaced_before_they_notice_are_warned_of(cluster: Cluster) -> None:
+    assert {message.id for message in check_server()} == {"cache_layer.W004"}
+    try:
+        for server in cluster.servers:
+            server.ask("CONFIG", "SET", "cluster-node-timeout", 5_000)
+        assert check_server() == []
+    finally:
+        for server in cluster.servers:
+            server.ask("CONFIG", "SET", "cluster-node-timeout", 2_000)
 
 
 def test_scripts_that_a_node_has_lost_are_sent_again(cluster: Cluster) -> None:

@@ -157,6 +157,14 @@ def move_slots(stage: Stage, rng: random.Random) -> Steps:
     return -1, ""
 
 
+def flush_primary(stage: Stage, rng: random.Random) -> Steps:
+    victim = stage.topology.primary_of(f"entity:metadata:{rng.choice(stage.plan.codes)}")
+    victim.ask("FLUSHALL")
+    yield rng.choice([0, rng.uniform(0, 0.5)])
+    victim.ask("SCRIPT", "FLUSH")
+    return -1, ""
+
+
 def migrate_slots(stage: Stage, rng: random.Random) -> Steps:
     key = f"entity:metadata:{rng.choice(stage.plan.codes)}"
     source = stage.topology.primary_of(key)
@@ -192,6 +200,7 @@ LANES: tuple[dict[str, Callable[[Stage, random.Random], Steps]], ...] = (
         "kill-primary": kill_primary,
         "fail-over": fail_over,
         "stop-primary": stop_primary,
+        "flush-primary": flush_primary,
         "move-slots": move_slots,
         "migrate-slots": migrate_slots,
     },

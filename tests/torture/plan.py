@@ -30,7 +30,10 @@ TAKEOVERS = {
     "kill-primary": "SIGKILL of a primary, started again when its replica has taken over",
     "fail-over": "SENTINEL FAILOVER, or CLUSTER FAILOVER, once or twice in a row",
 }
-STOPS = {"stop-primary": "SIGSTOP of a primary for 0.1 to 3 s, or until its replica has taken over"}
+HITS = {
+    "stop-primary": "SIGSTOP of a primary for 0.1 to 3 s, or until its replica has taken over",
+    "flush-primary": "FLUSHALL and SCRIPT FLUSH of one primary",
+}
 MOVES = {
     "move-slots": "a hot key's slot moves to another node, key by key",
     "migrate-slots": "the same with CLUSTER MIGRATESLOTS (nothing before Valkey 9)",
@@ -38,9 +41,9 @@ MOVES = {
 SERVER_FAULTS = frozenset({"kill-redis", "stop-redis", "flushdb", "flushall", "drop-redis"})
 """What is done to Redis where it is one server."""
 
-REDIS_LOST = frozenset({"kill-redis", "flushdb", "flushall", *TAKEOVERS, *STOPS})
+REDIS_LOST = frozenset({"kill-redis", "flushdb", "flushall", *TAKEOVERS, *HITS})
 """Faults that take holds away."""
-SILENCES = frozenset({"stop-redis", *TAKEOVERS, *STOPS})
+SILENCES = frozenset({"stop-redis", "stop-primary", *TAKEOVERS})
 """Faults during which Redis may not answer at all."""
 
 DEFAULT_HOLD_MS = 5_000
@@ -94,7 +97,7 @@ def faults_of(topology: Topology) -> dict[str, str]:
     if topology == "single":
         return FAULTS
     elsewhere = {name: text for name, text in FAULTS.items() if name not in SERVER_FAULTS}
-    return TAKEOVERS | STOPS | (MOVES if topology == "cluster" else {}) | elsewhere
+    return TAKEOVERS | HITS | (MOVES if topology == "cluster" else {}) | elsewhere
 
 
 def parse_faults(text: str, topology: Topology = "single") -> frozenset[str]:
@@ -116,4 +119,4 @@ def name_faults(faults: Collection[str]) -> str:
     """The list that `parse_faults` takes."""
     if set(faults) == FAULTS.keys():
         return "all"
-    return ",".join(name for name in TAKEOVERS | STOPS | MOVES | FAULTS if name in faults) or "none"
+    return ",".join(name for name in TAKEOVERS | HITS | MOVES | FAULTS if name in faults) or "none"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cache_layer.options import Options
-from tests.torture.plan import FAULTS, MOVES, STOPS, TAKEOVERS, Plan, name_faults
+from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, Plan, name_faults
 from tests.torture.run import Outcome, median, quantile
 
 MILLION = 1_000_000
@@ -182,4 +182,4 @@ def _number(value: float) -> float | None:
 
 def faults_help() -> str:
     """One line for each fault."""
-    return "\n".join(f"  {name:<14} {text}" for name, text in (FAULTS | TAKEOVERS | STOPS | MOVES).items())
+    return "\n".join(f"  {name:<14} {text}" for name, text in (FAULTS | TAKEOVERS | HITS | MOVES).items())
