@@ -13,6 +13,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer import express, fills, local_store, reads, refresh, renewal
@@ -134,6 +136,88 @@ def test_a_replay_is_what_django_would_say(server: Server, token: str, path: str
     assert server.ask(path, **variables) == by_django
     assert server.django.asked == asked
     assert ("X-Cache", "L1") in by_django.headers
+
+
+ANYTHING: dict[str, list[str]] = {
+    "REQUEST_METHOD": ["GET", "HEAD", "OPTIONS", "DELETE", "get"],
+    "QUERY_STRING": ["children=true", "children=false", "include_inactive=true", "codes=project,task", "x=%ff", "&"],
+    "SCRIPT_NAME": ["/pmo"],
+    "SERVER_NAME": ["evil.example"],
+    "SERVER_PROTOCOL": ["HTTP/1.0"],
+    "REMOTE_ADDR": ["192.0.2.1"],
+    "REMOTE_USER": ["root"],
+    "CONTENT_TYPE": ["application/json", "multipart/form-data; boundary=x"],
+    "wsgi.url_scheme": ["https"],
+    "HTTP_ACCEPT": ["*/*", "text/html", "application/json;q=0"],
+    "HTTP_ACCEPT_ENCODING": ["gzip", "zstd", "identity;q=0", "gzip;q=0, zstd"],
+    "HTTP_ACCEPT_LANGUAGE": ["de"],
+    "HTTP_AUTHORIZATION": [
+        "OTHER",
+        "bearer TOKEN",
+        "Bearer  TOKEN",
+        "Bearer TOKEN,x",
+        "Bearer TOKENx",
+        "Basic eDp4",
+        "",
+    ],
+    "HTTP_CACHE_CONTROL": ["no-cache"],
+    "HTTP_COOKIE": ["sessionid=x", f"csrftoken={'x' * 32}"],
+    "HTTP_HOST": ["127.0.0.1", "evil.example", "localhost:1", "LOCALHOST", ""],
+    "HTTP_IF_MATCH": ["*", '"x"'],
+    "HTTP_IF_MODIFIED_SINCE": ["Sat, 01 Jan 2050 00:00:00 GMT"],
+    "HTTP_IF_NONE_MATCH": ["*", "TAG", "W/TAG", '"x", TAG', '"x",W/TAG', "TAG-gzip", "x"],
+    "HTTP_ORIGIN": ["https://evil.example"],
+    "HTTP_RANGE": ["bytes=0-3"],
+    "HTTP_TRANSFER_ENCODING": ["chunked"],
+    "HTTP_USER_AGENT": ["x"],
+    "HTTP_X_FORWARDED_FOR": ["192.0.2.1"],
+    "HTTP_X_FORWARDED_HOST": ["evil.example"],
+    "HTTP_X_FORWARDED_PROTO": ["https"],
+    "HTTP_X_HTTP_METHOD_OVERRIDE": ["DELETE"],
+    "HTTP_X_REQUESTED_WITH": ["XMLHttpRequest"],
+}
+"""What of a request an answer might depend on; `TOKEN`, `OTHER` and `TAG` stand for right ones."""
+PATHS = [
+    TYPE,
+    TYPE,
+    TYPES,
+    f"{TYPE}/",
+    f"/{TYPE}",
+    f"{TYPE}\0",
+    f"{TYPE}\xff",
+    "/api/v1/entity/type/unknown",
+    "/healthz",
+]
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> dict[str, str]:
+    """A path, and a few things that are said beside it."""
+    names = draw(st.lists(st.sampled_from(sorted(ANYTHING)), max_size=3, unique=True))
+    return {name: draw(st.sampled_from(ANYTHING[name])) for name in names} | {"path": draw(st.sampled_from(PATHS))}
+
+
+@settings(
+    max_examples=int(os.environ.get("FUZZ_INPUTS", "60")),
+    deadline=None,
+    database=None,
+    derandomize="FUZZ_INPUTS" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+@given(request=requests())
+def test_whatever_is_asked_the_lane_says_what_django_says(server: Server, user: User, token: str, request: Any) -> None:
+    """With all that was asked before in its memory."""
+    said = {"OTHER": f"Bearer {AccessToken.for_user(user)}", "TOKEN": token[7:], "TAG": tag_of(server, token)}
+    for word, right in said.items():
+        request = {name: value.replace(word, right) for name, value in request.items()}
+    path, query = request.pop("path"), request.pop("QUERY_STRING", "")
+    asked = {"HTTP_AUTHORIZATION": token} | request
+    server.ask(f"{path}?{query}", **asked)
+    assert server.ask(f"{path}?{query}", **asked) == server.ask(f"{path}?{query}", directly=True, **asked)
+
+
+def tag_of(server: Server, token: str) -> str:
+    return dict(server.ask(HTTP_AUTHORIZATION=token).headers)["ETag"]
 
 
 def test_a_known_version_is_not_replayed_whole(server: Server, token: str) -> None:
