@@ -42,6 +42,7 @@ class SecurityHeadersMiddleware(CSPMiddleware):
             response.headers[HEADER] = NOTHING
             return response
         response.headers["Permissions-Policy"] = PERMISSIONS
+        response.headers.setdefault("Cache-Control", "private, no-cache")
         return super().process_response(request, response)
 
     def get_policy_parts(

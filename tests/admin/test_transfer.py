@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cache_layer import writes
-from entities.admin.transfer.files import MOST_ROWS, UnreadableFile
+from entities.admin.transfer.files import MOST_ROWS, UnreadableFile, XlsxFile
 from entities.admin.transfer.page import READERS
 from entities.admin.transfer.rows import COLUMNS, EntityResource
 from entities.codes import RESERVED_CODES
@@ -293,6 +293,50 @@ def test_a_zip_bomb_is_not_unpacked(admin_client: Client) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", bytes(200_000_000))
     assert "too large when it is unpacked" in refusal(upload(admin_client, stream.getvalue(), "bomb.xlsx"))
+
+
+def workbook_with(**parts: bytes) -> bytes:
+    """A workbook of two columns, with parts that no program writes."""
+    stream = io.BytesIO()
+    strings = b'<Override PartName="/xl/sharedStrings.xml" ContentType="application/vnd.openxmlformats-officedocument'
+    strings += b'.spreadsheetml.sharedStrings+xml"/></Types>'
+    made = zipfile.ZipFile(io.BytesIO(workbook(["code", "label"], ["project", "Project"])))
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in {*made.namelist(), "xl/sharedStrings.xml"}:
+            given = parts.get(name.rpartition("/")[2].partition(".")[0])
+            part = given if given is not None else made.read(name)
+            archive.writestr(name, part.replace(b"</Types>", strings) if b"sharedStrings" not in part else part)
+    return stream.getvalue()
+
+
+SHEET = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+STRINGS = b"<sst " + SHEET + b"><si><t>code</t></si><si><t>label</t></si><si><t>%s</t></si></sst>"
+ROWS = (
+    b"<worksheet "
+    + SHEET
+    + b"><sheetData><row><c t='s'><v>0</v></c><c t='s'><v>1</v></c></row>%s</sheetData></worksheet>"
+)
+TEXT = b"<row><c t='s'><v>2</v></c></row>"
+
+
+@pytest.mark.parametrize(
+    ("strings", "rows", "says"),
+    [
+        (STRINGS % b"x", TEXT, ""),
+        (STRINGS % (b"x" * 1_000_000), TEXT * 31, "too large when it is unpacked"),
+        (STRINGS % b"x", b"<row>" + b"<c/>" * 1_300_000 + b"</row>", "too large when it is unpacked"),
+        (b'<!DOCTYPE x [<!ENTITY a "b">]>' + STRINGS % b"&a;", TEXT, "no Excel workbook that can be read"),
+    ],
+    ids=["nothing of it", "one text in many cells", "very many cells", "an entity"],
+)
+def test_what_grows_while_it_is_read_is_refused(strings: bytes, rows: bytes, says: str) -> None:
+    content = workbook_with(sharedStrings=strings, sheet1=ROWS % rows)
+    assert len(content) < 100_000
+    if not says:
+        assert len(XlsxFile().create_dataset(content)) == 1
+    else:
+        with pytest.raises(UnreadableFile, match=says):
+            XlsxFile().create_dataset(content)
 
 
 @pytest.mark.parametrize(

