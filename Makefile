@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test torture outages soak model matrix audit fuzz bench pictures lint types browser wrk lock clean
+.PHONY: help run test suite torture outages soak model matrix audit fuzz bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -29,8 +29,11 @@ $(VENV)/.tests: tests/requirements.txt | $(VENV)/.made
 run: $(VENV)/.runtime ## set up everything and serve API, admin and docs on http://127.0.0.1:4000 (PORT, HOST, WORKERS)
 	@exec $(BIN)/python -m pmo.launch
 
-test: lint types browser ## set up everything; lint, types, import rules and all tests on a real PostgreSQL and Valkey (ARGS)
-	$(BIN)/python -m pytest -n 3 $(if $(PMO_NO_BROWSER),--ignore=tests/browser) $(ARGS)
+test: lint browser ## set up everything; lint, types, import rules and all tests on a real PostgreSQL and Valkey (ARGS)
+	@$(MAKE) --no-print-directory --jobs=2 types suite
+
+suite: $(VENV)/.tests
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(if $(PMO_NO_BROWSER),--ignore=tests/browser) $(ARGS)
 
 lint: $(VENV)/.tests ## ruff, the import rules, and no secret in a file or in the history
 	$(BIN)/ruff check .

@@ -41,7 +41,10 @@ def test_make_alone_lists_the_targets() -> None:
 
 def test_continuous_integration_runs_exactly_make_test() -> None:
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
-    assert "test: lint types browser " in (ROOT / "Makefile").read_text()
+    assert "test: lint browser " in (ROOT / "Makefile").read_text()
+    said = make("--dry-run", "test").stdout
+    for tool in ("ruff check", "lint-imports", "kingfisher scan", "mypy", "pytest -n 3"):
+        assert said.count(f".venv/bin/{tool}") + said.count(f".venv/bin/python -m {tool}") == 1, tool
 
 
 def test_missing_chromium_fails_with_advice(programs_without_chromium: str) -> None:
