@@ -62,7 +62,7 @@ outages: $(VENV)/.tests ## Redis and PostgreSQL failing in every combination; wr
 soak: $(VENV)/.tests ## mixed traffic at saturation, and beside it clients that stall or come in thousands (ARGS="--seconds 600 --nginx")
 	$(BIN)/python -m tests.soak $(ARGS)
 
-model: $(VENV)/.tests ## every history of the coherence protocol in the widest scope, searched for a stale read
+model: $(VENV)/.tests ## every history of the coherence protocol in the widest scopes, searched for a stale read
 	$(BIN)/python -m tests.model
 
 matrix: $(VENV)/.tests ## the suite on every declared Python, Django, PostgreSQL, Redis and Valkey found here (ARGS="--list")

@@ -26,8 +26,8 @@ from cache_layer.errors import InvalidOptions
 from cache_layer.lookup import Lookup, registered_lookups
 from cache_layer.options import Options
 
-NOTICED_MS = 1_000
-"""How often a server looks whether its replicas lag."""
+NOTICED_MS = 2_000
+"""A server counts its replicas once a second, and how long they lag in whole seconds."""
 
 
 @register(Tags.models)
@@ -123,9 +123,9 @@ def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
         )
     elif configured.get("cluster-enabled") == "yes":
         lag_ms, timeout_ms = int(configured["min-replicas-max-lag"]) * 1_000, int(configured["cluster-node-timeout"])
-        if lag_ms + NOTICED_MS >= timeout_ms:
+        if lag_ms + NOTICED_MS > timeout_ms:
             yield Warning(
                 f"Redis ({address}) may be replaced before it notices that it is cut off from its replicas.",
-                hint="Set `cluster-node-timeout` more than a second above `min-replicas-max-lag`.",
+                hint="Set `cluster-node-timeout` two seconds above `min-replicas-max-lag`, or more.",
                 id="cache_layer.W004",
             )

@@ -2,7 +2,8 @@
 -- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left, or
 -- what this one got as a replica: the replication id is another one since it became the primary.
 -- A server that takes no writes (a replica; one that could not save its snapshot) could be told of none: it refuses this.
--- Holds stay: they only keep readers away, and after a FLUSHDB, which takes the recorded run id too, they are alive.
+-- Holds of another run go: their writers must learn that they were not there all the time. After a FLUSHDB, which takes
+-- the recorded run id too, they stay: they are alive, and only keep readers away.
 -- A schema version is trusted only while every process that connected since was of it or of one beside it: those end
 -- its values when they write.
 -- KEYS  1 the run id whose values are trusted, and the schema versions (none said: 1)
@@ -28,6 +29,7 @@ if is_known and known == run_id then
   end
   return -1
 end
+local is_another_run = known ~= "" and known ~= run_id
 local purged = 0
 for i = 2, #ARGV do
   local cursor = "0"
@@ -35,7 +37,7 @@ for i = 2, #ARGV do
     local page = redis.call("SCAN", cursor, "MATCH", ARGV[i], "COUNT", 1000)
     cursor = page[1]
     for _, key in ipairs(page[2]) do
-      if not key:find("}:holds$") then
+      if is_another_run or not key:find("}:holds$") then
         purged = purged + redis.call("UNLINK", key)
       end
     end

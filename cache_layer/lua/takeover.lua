@@ -1,7 +1,8 @@
 #!lua flags=allow-oom,allow-cross-slot-keys
 -- Which run of a server that others may replace is this? And purge what another run left, as guard.lua does, which
 -- keeps a key: here keys move between servers. A script that may write is refused by a replica, and by a primary that
--- has too few replicas (min-replicas-to-write). It purges in steps: only what waited for has ended is noted.
+-- has too few replicas (min-replicas-to-write). Holds go too: a writer whose hold was with the former primary must learn
+-- that it was not here all the time. It purges in steps: only what waited for has ended is noted.
 -- ARGV  none only asks; else 1 the pattern to go on with  2 its cursor  3... patterns of the keys to purge
 -- Gives {run id and replication id, 1 if it was a replica before, number of keys purged, pattern and cursor of the next
 --       step}; after the last one there is no such pattern
@@ -13,7 +14,7 @@ for _ = 1, 10 do
   end
   local page = redis.call("SCAN", cursor, "MATCH", ARGV[place + 2], "COUNT", 1000)
   for _, key in ipairs(page[2]) do
-    local done = key:find("}:holds$") and 0 or redis.pcall("UNLINK", key)
+    local done = redis.pcall("UNLINK", key)
     if type(done) == "table" and not done.err:find("non local key") then
       return done
     end

@@ -165,6 +165,7 @@ class Terminal:
         if self.pid == 0:
             with contextlib.suppress(BaseException):
                 os.chdir(ROOT)
+                signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has what it starts in the background ignore it
                 chosen = {"TERM": "xterm-256color", "LINES": str(height), "COLUMNS": str(width)}
                 command = [sys.executable, "manage.py", "cache_status", "--watch", "--interval", "0.2"]
                 os.execvpe(sys.executable, command, worker_environment() | chosen | environment)

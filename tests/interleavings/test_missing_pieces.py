@@ -187,7 +187,16 @@ HISTORIES = {
         reader A: fills
         => STALE: v1 is read although v2 is acknowledged
     """,
-    "the guard purges holds": """
+    "the guard leaves holds of another run": """
+        writer 1: save(), until it changes the row
+        Redis: saves a snapshot
+        Redis: FLUSHDB
+        reader A: reads the type, to the end
+        Redis: restarts from its snapshot
+        writer 1: goes on, to the end
+        => STALE: v1 is read although v2 is acknowledged
+    """,
+    "the guard purges living holds": """
         reader A: reads the type, to the end
         Redis: FLUSHDB
         writer 1: save(), until it changes the row

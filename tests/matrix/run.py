@@ -59,7 +59,7 @@ def variables_of(combination: Combination) -> dict[str, str]:
     return {
         "PMO_TEST_POSTGRES": combination.postgres.where or "",
         "PMO_TEST_VALKEY": combination.redis.where or "",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # beside the project's modules; packages are compiled when they are installed
     }
 
 
@@ -76,7 +76,7 @@ def _environment(combination: Combination, scratch: Path, output: object) -> Pat
         subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=False).returncode == 0  # type: ignore[call-overload]
         for command in (
             [*uv, "venv", "--quiet", "--allow-existing", "--python", str(python.where), folder],
-            [*install, "--requirement", ROOT / "tests" / "requirements.txt"],
+            [*install, "--compile-bytecode", "--requirement", ROOT / "tests" / "requirements.txt"],
         )
     )
     return interpreter if all(made) else None

@@ -1,15 +1,15 @@
 """
 The coherence protocol keeps its promises in every history, and no piece of it can be left out.
 
-`pytest -rP` shows the history by which each piece is missed. The widest scope, two readers and two writers of whom any
-may write behind Django's back while anything expires, is searched by `make model`.
+`pytest -rP` shows the history by which each piece is missed. The widest scopes are searched by `make model`.
 """
 
 import sys
 
 import pytest
 
-from tests.model.protocol_model import DETAILS, TABLE, Piece, Scope, search
+from tests.model.scope import Piece, Scope
+from tests.model.search import search
 
 ONE_READER = Scope(processes=(0,))
 DJANGO_ONLY = Scope(behind_django=False)
@@ -18,9 +18,11 @@ ONE_OF_EACH = Scope(writers=1, processes=(0,), behind_django=False)
 DJANGO_ONLY_ONE_PROCESS = Scope(processes=(0, 0), behind_django=False)
 HOLDS_KEPT = Scope(linearizable=True, holds_get_lost=False, behind_django=False)
 HOLDS_KEPT_ONE_PROCESS = Scope(linearizable=True, processes=(0, 0), holds_get_lost=False, behind_django=False)
-RESTART = Scope(processes=(0, 0), restarts=1, snapshots=False, holds_get_lost=False)
+RESTART = Scope(processes=(0,), restarts=1, snapshots=False, holds_get_lost=False)
 RESTART_FROM_SNAPSHOT = Scope(processes=(0,), restarts=1, holds_get_lost=False, behind_django=False)
 ONE_OF_EACH_AND_A_RESTART = Scope(writers=1, processes=(0,), restarts=1, behind_django=False)
+FAILOVER = Scope(writers=1, processes=(0,), failovers=1, behind_django=False)
+FAILOVER_AND_BACK = Scope(writers=1, processes=(0,), failovers=2, holds_get_lost=False, behind_django=False)
 
 # Where a stale read is looked for, in the narrowest scope that has one (whatever happens there happens in every wider
 # one), and a step of its history that shows it is the expected one. Without the hold no read is older than an
@@ -45,6 +47,12 @@ REMOVALS = {
     ),
     Piece.REFUSED_MEANS_GONE: (ONE_OF_EACH_AND_A_RESTART, "Redis: is back as it was"),
     Piece.COMMIT_IN_DOUBT_KEEPS_HOLD: (HOLDS_KEPT, "writer 1: loses the connection during COMMIT, releases"),
+    Piece.PURGE_ENDS_HOLDS: (ONE_OF_EACH_AND_A_RESTART, "Redis: restarts from its snapshot"),
+    Piece.SUCCESSOR_IS_PURGED: (FAILOVER, "Redis: a connection finds another run"),
+    Piece.REPLICATION_ID: (FAILOVER_AND_BACK, "Redis: the replica takes over"),
+    Piece.FORMER_IS_LEFT: (FAILOVER, "Redis: a second later the former primary still passes comparisons"),
+    Piece.SUCCESSOR_WAITS: (FAILOVER, "reader A: looks up -> reads v0 from Redis (the former primary)"),
+    Piece.REFUSED_PROVES_NOTHING: (FAILOVER, "writer 1: holds -> connection refused"),
 }
 
 
@@ -53,8 +61,11 @@ REMOVALS = {
     [
         pytest.param(ONE_READER, 15_000, id="anything expires"),
         pytest.param(DJANGO_ONLY_ONE_PROCESS, 90_000, id="anything expires, two readers"),
-        pytest.param(RESTART, 50_000, id="restart"),
+        pytest.param(RESTART, 15_000, id="restart"),
         pytest.param(RESTART_FROM_SNAPSHOT, 50_000, id="restart from a snapshot"),
+        pytest.param(ONE_OF_EACH_AND_A_RESTART, 10_000, id="restart from a snapshot, anything expires"),
+        pytest.param(FAILOVER, 14_000, id="failover, anything expires"),
+        pytest.param(FAILOVER_AND_BACK, 15_000, id="failover and back"),
     ],
 )
 def test_the_protocol_has_no_stale_read(scope: Scope, least_states: int) -> None:
@@ -70,7 +81,7 @@ def test_with_holds_kept_reads_are_linearizable(scope: Scope) -> None:
     assert found.states > 9_000
 
 
-@pytest.mark.parametrize("piece", [*TABLE, *DETAILS], ids=lambda piece: piece.name.lower())
+@pytest.mark.parametrize("piece", Piece, ids=lambda piece: piece.name.lower())
 def test_without_any_one_piece_a_stale_read_is_found(piece: Piece) -> None:
     scope, telltale = REMOVALS[piece]
     found = search(scope, missing=piece)
