@@ -59,6 +59,7 @@ class Server:
     """A server's inside: Django, counted, with the express lane in front of it or without."""
 
     def __init__(self, application: Application | None = None, entries: int = 100) -> None:
+        self.is_django = application is None
         self.django = Counted(application or get_wsgi_application())
         self.lane = ExpressLane(self.django, entries)
 
@@ -78,8 +79,8 @@ class Server:
         application = self.django if directly else self.lane
         parts = application(environ | variables, lambda status, headers: said.extend((status, headers)))
         answer = Answer(*said, b"".join(parts))
-        if isinstance(parts, HttpResponse):
-            parts.close()
+        if self.is_django and isinstance(parts, HttpResponse):
+            parts.close()  # Django looks at its connections then
         return answer
 
 
