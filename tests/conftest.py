@@ -66,7 +66,8 @@ KEPT = ("django_content_type", "auth_permission", "django_migrations")
 def _delete_rows(case: TransactionTestCase) -> None:
     for alias in case._databases_names(include_mirrors=False):
         with connections[alias].cursor() as cursor:
-            cursor.execute("RESET ALL")  # what a test has set in this session
+            cursor.execute("RESET ALL")  # what a test has set in this session ...
+            connections[alias].init_connection_state()  # ... and not what the platform sets in each
             cursor.execute(
                 "SELECT format('DELETE FROM %%I.%%I;', schemaname, tablename) FROM pg_tables"
                 " WHERE schemaname IN ('public', 'app') AND tablename <> ALL (%s)",

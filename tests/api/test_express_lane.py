@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from django.contrib.auth.models import User
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 from django.http import HttpResponse
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -82,6 +83,13 @@ class Server:
         if self.is_django and isinstance(parts, HttpResponse):
             parts.close()  # Django looks at its connections then
         return answer
+
+
+@pytest.fixture(autouse=True)
+def _no_session_left(request: pytest.FixtureRequest) -> None:
+    """The end of a request looks at an open session, also where a test may not."""
+    if not {"db", "transactional_db"} & set(request.fixturenames):
+        connections.close_all()
 
 
 @pytest.fixture

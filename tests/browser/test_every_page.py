@@ -149,6 +149,7 @@ def look_at(page: Page, site: str, visit: Visit) -> list[str]:
             faults.append(f"{beyond} pixels wider than {size['width']}")
         faults += [f"by mouse only, {size['width']} wide: {html}" for html in page.evaluate(BY_MOUSE_ONLY)]
     faults.end()
+    page.goto("about:blank")  # else what this page still asks for would be a fault of the next
     return list(faults)
 
 

@@ -276,7 +276,6 @@ def test_what_is_asked_beside_a_request_is_not_waited_for_without_end(
 
 def test_postgresql_notices_a_client_that_vanished(committed_db: None) -> None:
     """Else the session of a machine that lost its network would keep its locks, the relay's too, for two hours."""
-    connection.close()  # tests reset what is set in their session
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM pg_settings WHERE name LIKE 'tcp_%' AND source = 'session' ORDER BY name")
         assert [name for (name,) in cursor.fetchall()] == [

@@ -11,6 +11,7 @@ from redis import Redis
 from cache_layer.errors import UnknownTag
 from cache_layer.local_store import drop_all_copies, find_copy
 from cache_layer.reads import Source, read_entries, read_entry
+from cache_layer.scripts import script_source
 from cache_layer.tags import find_tagged, invalidate_tag
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
@@ -63,6 +64,7 @@ def test_inactive_types_are_named_too(types: None) -> None:
 def test_one_invalidation_drops_all_of_them_everywhere(types: None, redis_client: Redis, commands: list[str]) -> None:
     drop_all_copies()
     read_entries(ENTITY, CODES)
+    redis_client.script_load(script_source("invalidate", each=True))  # perhaps the server has yet to see it
     commands.clear()
     assert invalidate_tag(ENTITY, "under:task") == 2
     assert [command for command in commands if command.startswith("EVAL")] == ["EVALSHA"]
