@@ -20,7 +20,7 @@ from cache_layer.options import entry_ttl_seconds
 
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3_600
 
-_NAME = re.compile(r"[a-z_]+(?::[A-Za-z0-9_.+-]+)*")
+_NAME = re.compile(r"[a-z_][A-Za-z0-9_.+:-]*")
 _COUNT = re.compile(rb"[0-9]{1,18}")
 _INVALIDATED = re.compile(rb"([0-9]{1,10}) ([a-z]{1,20})")
 _BOUND = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?(?:e-?[0-9]{1,2})?|\+Inf")

@@ -31,7 +31,7 @@ from tests.benchmarks.ratios import Requirement, medians, ratios, requirements
 from tests.benchmarks.rows import HOT, insert_rows
 from tests.benchmarks.run import LONG_LEASE
 from tests.conftest import make_entity
-from tests.servers import ROOT, test_database_url
+from tests.servers import ROOT, free_port, test_database_url, valkey_server
 
 CODES = ["project", "task"]
 THEIRS = [name for name, contender in CONTENDERS.items() if contender.application == LOADER]
@@ -73,17 +73,19 @@ def test_every_contender_reads_changes_and_refuses_alike_and_caches_if_it_is_sai
 
 
 @pytest.mark.usefixtures("committed_db")
-def test_reads_in_process_are_hits_under_the_settings_of_a_run() -> None:
+def test_reads_in_process_are_hits_under_the_settings_of_a_run(tmp_path: Path) -> None:
     insert_rows(test_database_url(), HOT, [])
-    measured = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.in_process", "--rounds", "1", "--memory", "1"],
-        cwd=ROOT,
-        env=os.environ
-        | LONG_LEASE
-        | {"DATABASE_URL": test_database_url(), "DJANGO_SETTINGS_MODULE": "pmo.settings", "LOG_LEVEL": "WARNING"},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
+    with valkey_server(port=free_port(), data_dir=tmp_path) as server:  # it counts the commands of all its clients
+        measured = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.in_process", "--rounds", "1", "--memory", "1"],
+            cwd=ROOT,
+            env=os.environ
+            | LONG_LEASE
+            | {"DATABASE_URL": test_database_url(), "REDIS_URL": f"{server.connection_url}/0"}
+            | {"DJANGO_SETTINGS_MODULE": "pmo.settings", "LOG_LEVEL": "WARNING"},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
     found = json.loads(measured.stdout)
     assert [len(found[name]) for name in ("dict", "l1", "get", "l2")] == [1, 1, 1, 1]
 

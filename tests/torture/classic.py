@@ -58,7 +58,7 @@ def read_entry(lookup: Lookup[Any], identifier: str) -> Read[Any]:
         cached: Any = get_client().get(key)
         if cached is not None:
             return Read(lookup.decode(identifier, cached), cached, Source.REDIS)
-    document = lookup.build(list(lookup.rows(identifier)))
+    document = lookup.build(list(lookup.rows([identifier])))
     if document is None:
         return Read(None, b"", Source.DATABASE)
     payload = lookup.encode(document)

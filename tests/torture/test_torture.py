@@ -36,6 +36,7 @@ def test_the_classic_algorithm_is_found_to_be_stale() -> None:
     )
     assert outcome.verdict.stale > 0
     assert outcome.verdict.sources.keys() == {"L2", "DB"}
+    assert not outcome.failures
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
