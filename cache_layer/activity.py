@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAYS
 
@@ -20,6 +20,9 @@ FOLD_AT = 10_000
 """Reads counted one by one until they are added up."""
 MOST_ENTRIES = 10_000
 """Entries that are told apart between two collections; the reads of others are only in the totals."""
+
+
+Counted = TypeVar("Counted")
 
 
 class HasKey(Protocol):
@@ -71,12 +74,14 @@ A read was answered from this process's memory: its key, or an empty one for "th
 They are added up by those of the reads that go further away, as one must whenever a local lease ends.
 """
 
+count_replay = _replayed.append
+"""An answer made of these copies was given again. They are added up when the copies are renewed."""
+
 
 def count_read(source: str, key: str) -> None:
     """A read was answered from further away."""
     _other_reads.append((source, key))
-    if len(_other_reads) + len(_local_hits) >= FOLD_AT:
-        fold_reads()
+    fold_many_reads()
 
 
 def count_exchange(client: str, seconds: float) -> None:
@@ -86,10 +91,9 @@ def count_exchange(client: str, seconds: float) -> None:
         fold_reads()
 
 
-def count_replay(copies: tuple[HasKey, ...]) -> None:
-    """An answer made of these copies was given again."""
-    _replayed.append(copies)
-    if len(_replayed) + len(_local_hits) >= FOLD_AT:
+def fold_many_reads() -> None:
+    """Add up what was counted one by one, if it is much by now."""
+    if len(_replayed) + len(_local_hits) + len(_other_reads) >= FOLD_AT:
         fold_reads()
 
 
@@ -114,17 +118,19 @@ def note_invalidated(keys: Collection[str], cause: str) -> None:
 def fold_reads() -> None:
     """Add up what was counted one by one."""
     with _folding:
-        local: Counter[str] = Counter(_drain(_local_hits))
-        replays = list(_drain(_replayed))
-        local.update(copy.key for copies in replays for copy in copies)
-        REPLAYS.inc(len(replays))
+        local: Counter[str] = Counter(_taken(_local_hits))
+        replays = Counter(_taken(_replayed))
+        for copies, times in replays.items():
+            for copy in copies:
+                local[copy.key] += times
+        REPLAYS.inc(replays.total())
         READS.labels("L1").inc(local.total())
         further: dict[str, Counter[str]] = {}
-        for source, key in _drain(_other_reads):
+        for source, key in _taken(_other_reads):
             further.setdefault(source, Counter())[key] += 1
         for source, keys in further.items():
             READS.labels(source).inc(keys.total())
-        for client, seconds in _drain(_exchanges):
+        for client, seconds in _taken(_exchanges):
             REDIS_SECONDS.labels(client).observe(seconds)
         for key, hits in (local + further.get("L2", Counter())).items():
             if key:
@@ -148,9 +154,9 @@ def _forget() -> None:
         counted.clear()
 
 
-def _drain(counted: deque) -> Iterable:  # type: ignore[type-arg] # of whatever
-    for _ in range(len(counted)):
-        yield counted.popleft()
+def _taken(counted: deque[Counted]) -> list[Counted]:
+    """All that is in it by now; others may go on appending."""
+    return [counted.popleft() for _ in range(len(counted))]
 
 
 os.register_at_fork(after_in_child=_forget)

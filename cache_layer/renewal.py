@@ -13,6 +13,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from cache_layer.activity import fold_many_reads
 from cache_layer.connection import get_redis_client
 from cache_layer.keys import value_key
 from cache_layer.local_store import Copy
@@ -43,6 +44,7 @@ class Renewer:
         self._used.update(copies)
         if now_ns >= self._due_ns and self._renewing.acquire(blocking=False):
             try:
+                fold_many_reads()
                 self._due_ns = now_ns + get_options().local_lease_ms * 1_000_000 // LEASE_PARTS
                 self._renew()
             finally:
