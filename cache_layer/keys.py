@@ -10,6 +10,7 @@ absences. Holds belong to all versions. So writers of every version stop the rea
 the companions of version 1 finds all.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterable
 
@@ -86,6 +87,7 @@ def _of_version(key: str, name: str, version: int | None) -> str:
     return f"{{{_encoded(key)}}}:{name}" if version == 1 else f"{{{_encoded(key)}}}:v{version}:{name}"
 
 
+@functools.lru_cache(maxsize=1_000)  # a key has a dozen companions, whose names are made at once
 def _encoded(key: str) -> str:
     return key.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
 
