@@ -74,7 +74,8 @@ def _guarded(
         essential: ask Redis even while the breaker is open: a writer must know.
         replicated: another server may have taken over: a refused connection does not tell that nobody serves.
     Raises:
-        CacheUnavailable: refused, too slow, or (behind the breaker, or with hardly any time left) not tried.
+        CacheUnavailable: refused, too slow, taking no writes, or (behind the breaker, or with hardly any time left) not
+            tried.
     """
     if not essential:
         patience = _patience_seconds()
