@@ -1,5 +1,5 @@
 """
-The connection to Redis: one pool per process, made by django-redis, with a breaker and the run-id guard.
+The connection to Redis: one pool per process, made by django-redis, with a breaker.
 
 Reads and writes have their own error policies, so nothing is swallowed here: every failure is a `CacheUnavailable`.
 """
@@ -10,7 +10,6 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from django.core.cache import caches
@@ -34,8 +33,8 @@ from cache_layer.answers import BoundedParser
 from cache_layer.breaker import Breaker, breaker
 from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable
-from cache_layer.keys import run_id_key
-from cache_layer.metrics import INVALIDATIONS, RECONNECTS, REDIS_FAILURES
+from cache_layer.guard import on_connect
+from cache_layer.metrics import REDIS_FAILURES
 from cache_layer.options import Options, get_options
 
 logger = logging.getLogger("cache_layer")
@@ -74,7 +73,8 @@ def _guarded(
         essential: ask Redis even while the breaker is open: a writer must know.
         replicated: another server may have taken over: a refused connection does not tell that nobody serves.
     Raises:
-        CacheUnavailable: refused, too slow, or (behind the breaker, or with hardly any time left) not tried.
+        CacheUnavailable: refused, too slow, taking no writes, or (behind the breaker, or with hardly any time left) not
+            tried.
     """
     if not essential:
         patience = _patience_seconds()
@@ -196,45 +196,6 @@ def connection_pool_options(options: Options) -> dict[str, Any]:
             "redis_connect_func": on_connect,
         },
     }
-
-
-_trusted_patterns: set[str] = {"*django.contrib.sessions*"}
-
-
-def purge_after_restart(pattern: str) -> None:
-    """Have the guard remove keys that match `pattern` (and their companions) when the server is another run."""
-    _trusted_patterns.update((pattern, f"{{{pattern}}}:*"))
-
-
-@functools.cache
-def lua_source(name: str) -> str:
-    """The text of `lua/{name}.lua`, run byte for byte as written."""
-    return (Path(__file__).parent / "lua" / f"{name}.lua").read_text()
-
-
-def on_connect(connection: Any) -> None:
-    """Trust nothing that another run of the server left; called by redis-py for each new connection."""
-    connection.on_connect()
-    patterns = trusted_patterns()
-    arguments = (1, run_id_key(patterns), get_options().schema_version, *patterns)
-    connection.send_command("EVAL", lua_source("guard"), *arguments, check_health=False)
-    purged = connection.read_response()
-    if purged >= 0:
-        note_new_run(purged)
-    else:
-        logger.info("Redis connected", extra={"new_server_run": False})
-
-
-def trusted_patterns() -> list[str]:
-    """Of all keys whose values are used without asking where they come from."""
-    return sorted(_trusted_patterns)
-
-
-def note_new_run(purged: int) -> None:
-    """Count and log that another run of a server was found, and so many keys of ours removed."""
-    RECONNECTS.inc()
-    INVALIDATIONS.labels("restart").inc(purged)
-    logger.warning("Redis connected", extra={"new_server_run": True, "purged_keys": purged})
 
 
 def get_redis_client() -> GuardedRedis:

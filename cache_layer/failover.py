@@ -23,8 +23,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from cache_layer.answers import LEAST_READ_SECONDS, BoundedParser
-from cache_layer.connection import GuardedRedis, lua_source, note_new_run, trusted_patterns
+from cache_layer.connection import GuardedRedis
 from cache_layer.deadline import left_seconds
+from cache_layer.guard import lua_source, note_new_run, trusted_patterns
 from cache_layer.keys import run_id_key
 
 TRUSTED_SECONDS = 1.0

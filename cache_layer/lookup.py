@@ -24,7 +24,7 @@ from django.db import connections, router
 from django.db.models import BooleanField, Model, QuerySet
 from django.db.models.expressions import RawSQL
 
-from cache_layer.connection import purge_after_restart
+from cache_layer.guard import purge_after_restart
 from cache_layer.keys import value_key
 from cache_layer.metrics import LOAD_SECONDS
 from cache_layer.options import entry_ttl_seconds

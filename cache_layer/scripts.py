@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from redis.exceptions import NoScriptError, RedisError
 
 from cache_layer.cluster import ClusterRedis
-from cache_layer.connection import GuardedRedis, get_redis_client, get_writer_client, lua_source
+from cache_layer.connection import GuardedRedis, get_redis_client, get_writer_client
 from cache_layer.errors import CacheUnavailable
+from cache_layer.guard import lua_source
 from cache_layer.keys import absent_key, further_keys, holds_key, known_key, last_holder_key, lease_key, value_key
 from cache_layer.options import get_options, known_ttl_seconds
 from cache_layer.packing import pack

@@ -41,11 +41,12 @@ class Topology:
     of its own: of the nodes it asks, others may have failed too, and a request has no time for them.
     """
 
+    _slots: SlotClient | None
+
     def __init__(self, connect: Callable[[], SlotClient], patience_seconds: float) -> None:
         self._connect, self._patience = connect, patience_seconds
         self._begin()
         os.register_at_fork(after_in_child=self._begin)
-        self._slots: SlotClient | None = None
         self._looked_at = 0.0
         self.breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
 
@@ -95,7 +96,7 @@ class Topology:
             if self._slots is slots:
                 self._slots = None
         for name in self.breakers.keys() - {node.name for node in slots.get_primaries()}:
-            self.breakers.pop(name).succeeded()
+            self.breakers.pop(name, Breaker()).succeeded()  # another thread may have forgotten it
 
     def close(self) -> None:
         if self._slots is not None:
@@ -103,8 +104,9 @@ class Topology:
             self._slots = None
 
     def _begin(self) -> None:
-        """Also in a forked child, whose parent may have been looking."""
+        """Also in a forked child, whose parent may have been looking: redis-py's client has locks of its own."""
         self._lock = threading.Lock()
+        self._slots = None
 
     def _is_due(self) -> bool:
         return monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS

@@ -214,7 +214,7 @@ def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[
             outcomes = release_keys(releases)
             invalidate_keys(unheld)
             break
-        except RedisError as error:  # also a server that takes no writes just now
+        except RedisError as error:  # also a server that answers, but has no memory or replicas just now
             if (isinstance(error, CacheUnavailable) and error.refused) or monotonic_ns() >= deadline_ns:
                 raise
             time.sleep(RETRY_SECONDS)

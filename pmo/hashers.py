@@ -21,8 +21,8 @@ class TooManyLogins(Unavailable):
     default_code = "too_many_logins"
 
 
-class Counter:
-    """Where the threads of a process queue up to hash."""
+class Queue:
+    """The threads of a process that hash, or wait to."""
 
     def __init__(self) -> None:
         self.open()
@@ -33,15 +33,15 @@ class Counter:
         self.turn = threading.Lock()
 
 
-counter = Counter()
-os.register_at_fork(after_in_child=counter.open)
+queue = Queue()
+os.register_at_fork(after_in_child=queue.open)
 
 
 class UnhurriedPBKDF2(PBKDF2PasswordHasher):
     """The same algorithm, under the same name: slow on purpose, so it is not what a request's time is for."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        places, turn = counter.places, counter.turn
+        places, turn = queue.places, queue.turn
         if not places.acquire(blocking=False):
             raise TooManyLogins
         try:

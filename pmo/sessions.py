@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.backends.cached_db import KEY_PREFIX
 from django.contrib.sessions.backends.cached_db import SessionStore as CachedStore
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.core import signing
 from django.core.cache import caches
 from django.utils.crypto import salted_hmac
@@ -39,7 +40,10 @@ class Sealed:
             return None
 
     def set(self, key: str, value: Any, timeout: int) -> None:
+        """Put a copy there; a request that is under way at a logout must not bring the session back."""
         self._cache.set(_hashed(key), signing.dumps(value, salt=key), timeout)
+        if not DatabaseStore().exists(key.removeprefix(KEY_PREFIX)):
+            self.end(key)
 
     def delete(self, key: str) -> None:
         self._cache.delete(_hashed(key))

@@ -69,7 +69,7 @@ def relay_changes(*, using: str = "default") -> int:
     Invalidate what the outbox names, and take it off.
 
     Returns:
-        How many changes had to be left, because a writer holds their keys.
+        How many changes had to be left: a writer holds their keys, or they are on a node of a cluster that fails.
     Raises:
         CacheUnavailable: Redis did not answer; what was not told is still in the outbox.
     """

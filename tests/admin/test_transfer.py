@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cache_layer import writes
-from entities.admin.transfer.files import MOST_ROWS, UnreadableFile, XlsxFile
+from entities.admin.transfer.files import MOST_ROWS, MOST_UNPACKED_BYTES, UnreadableFile, XlsxFile
 from entities.admin.transfer.page import READERS
 from entities.admin.transfer.rows import COLUMNS, EntityResource
 from entities.codes import RESERVED_CODES
@@ -293,6 +294,24 @@ def test_a_zip_bomb_is_not_unpacked(admin_client: Client) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", bytes(200_000_000))
     assert "too large when it is unpacked" in refusal(upload(admin_client, stream.getvalue(), "bomb.xlsx"))
+
+
+@pytest.mark.parametrize(
+    ("compression", "length", "says"),
+    [
+        (zipfile.ZIP_DEFLATED, MOST_UNPACKED_BYTES + 1_000_000, "too large when it is unpacked"),
+        (zipfile.ZIP_BZIP2, 20, r"no Excel workbook \(.xlsx\)"),
+        (zipfile.ZIP_LZMA, 20, r"no Excel workbook \(.xlsx\)"),
+    ],
+)
+def test_what_a_file_says_of_its_length_is_not_believed(compression: int, length: int, says: str) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(length))
+        part = archive.infolist()[0]
+        part.file_size, part.CRC = 10, zlib.crc32(bytes(10))
+    with pytest.raises(UnreadableFile, match=says):
+        XlsxFile().create_dataset(stream.getvalue())
 
 
 def workbook_with(**parts: bytes) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
-from threading import Timer
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from django.db import transaction
 from redis.crc import key_slot
 
 from cache_layer import failover
-from cache_layer.connection import get_redis_client
+from cache_layer.connection import get_redis_client, is_redis_healthy
 from cache_layer.keys import holds_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries
@@ -151,6 +153,28 @@ def test_those_who_try_again_and_again_do_not_keep_anybody_from_looking_where_th
     assert look_again()
     before = known.slots_cache
     wait_until(look_again)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of processes with threads, from Python 3.12 on
+def test_a_child_forked_while_its_parent_looks_where_the_slots_are_finds_them_itself(node: Server) -> None:
+    client: Any = get_redis_client()
+    manager, looking, has_forked = client.topology.slots().nodes_manager, Event(), Event()
+
+    def look() -> None:
+        with manager._initialization_lock:
+            looking.set()
+            has_forked.wait()
+
+    thread = Thread(target=look)
+    thread.start()
+    looking.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)  # it would wait for ever
+        os._exit(0 if is_redis_healthy() else 1)
+    has_forked.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_server_with_many_keys_of_others_is_purged_all_the_same(

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from cache_layer.connection import trusted_patterns
+from cache_layer.guard import trusted_patterns
 from cache_layer.keys import absent_key, totals_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entries, read_entry

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cache_layer import connection, keys, local_store, lookup, pending, reads, scripts, writes
+from cache_layer import connection, guard, keys, local_store, lookup, pending, reads, scripts, writes
 from cache_layer.invalidation import relay
 from cache_layer.outbox import find_changes
 from cache_layer.pending import Write
@@ -24,7 +24,7 @@ def lua(script: str, there: str, instead: str) -> Removal:
     """Other text in one place of a Lua script."""
 
     def remove(monkeypatch: pytest.MonkeyPatch) -> None:
-        source = connection.lua_source
+        source = guard.lua_source
         whole = source(script)
         assert whole.count(there) == 1, f"{there!r} is in {script}.lua {whole.count(there)} times"
         without = whole.replace(there, instead)
@@ -44,8 +44,8 @@ def code(module: Any, name: str, instead: Any) -> Removal:
 
 
 def trust_companions(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {pattern for pattern in connection._trusted_patterns if not pattern.startswith("{")}
-    monkeypatch.setattr(connection, "_trusted_patterns", values)
+    values = {pattern for pattern in guard._trusted_patterns if not pattern.startswith("{")}
+    monkeypatch.setattr(guard, "_trusted_patterns", values)
 
 
 def keep_one_id(monkeypatch: pytest.MonkeyPatch) -> None:

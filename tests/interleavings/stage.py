@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cache_layer import absent, connection, fail_safe, keys, local_store, reads, scripts, writes
+from cache_layer import absent, connection, fail_safe, guard, keys, local_store, reads, scripts, writes
 from cache_layer.options import Options, get_options
 from tests.interleavings.doing import Doing
 from tests.interleavings.processes import STUCK_SECONDS, current_process
@@ -91,7 +91,7 @@ def living_world() -> Iterator[World]:
         monkeypatch.setattr(reads, "note_away", lambda: None)
         replace(monkeypatch, time, SimpleNamespace(**vars(time) | {"sleep": sleep}))
         replace(monkeypatch, time.monotonic_ns, lambda: world.now_ns)
-        for module in (keys, connection):
+        for module in (guard, keys):
             monkeypatch.setattr(module, "get_options", own_options)
         replace(monkeypatch, connection._guarded, guarded)
         replace(monkeypatch, scripts._run, run_script)
