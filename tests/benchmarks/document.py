@@ -63,7 +63,9 @@ SECTIONS = {
         "The same 25 are read, among so many. The raw pipelines write and drop the same keys and values, 500 at a time,"
         " and read no database. Warming does: two fifths of its time the rows are read and made into documents, and as"
         " much goes into the two scripts, which look for a writer, a marker and another's lease before anything is"
-        " stored. To come near a raw SET it would take documents made by PostgreSQL itself, and several processes.",
+        " stored. To come near a raw SET it would take documents made by PostgreSQL itself, and several processes."
+        " Clearing names ten keys where the raw pipeline names one: value, lease, holds, last holder, absence and last"
+        " known value, and the four that readers of the next schema version may serve or fill.",
     ),
     "startup": ("Start", "From starting Granian to the first 200 on `/healthz`."),
     "scaling": (
