@@ -12,7 +12,7 @@ from cache_layer.activity import note_invalidated
 from cache_layer.clearing import scan_keys
 from cache_layer.connection import get_redis_client
 from cache_layer.keys import value_key
-from cache_layer.lookup import Lookup, load, registered_lookups
+from cache_layer.lookup import Lookup, get_lookup, load, registered_lookups
 from cache_layer.metrics import AUDITED_AT, AUDITED_VALUES, MISMATCHES
 from cache_layer.packing import unpack
 from cache_layer.scripts import invalidate_keys
@@ -69,7 +69,9 @@ def audit_cache(*, repair: bool = True) -> Audit:
         logger.error("Cache mismatch", extra={"key": mismatch.key, "age_seconds": mismatch.age_seconds})
     if repair and mismatches:
         wrong = [mismatch.key for mismatch in mismatches]
-        invalidate_keys(wrong)
+        found = [(get_lookup(mismatch.lookup), mismatch.key) for mismatch in mismatches]
+        stamps = {lookup.stamp_key(lookup.identifier(key)) for lookup, key in found} - {""}
+        invalidate_keys(wrong, stamps)
         note_invalidated(wrong, "audit")
     AUDITED_VALUES.inc(compared)
     MISMATCHES.inc(len(mismatches))

@@ -18,12 +18,13 @@ from typing import Any
 
 import pgtrigger
 from django.conf import settings
+from django.db.models import Model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from redis.exceptions import RedisError
 
 from cache_layer.connection import GuardedRedis, get_writer_client
 from cache_layer.errors import InvalidOptions
-from cache_layer.lookup import Lookup, registered_lookups
+from cache_layer.lookup import Part, registered_lookups
 from cache_layer.options import Options
 
 NOTICED_MS = 2_000
@@ -35,20 +36,23 @@ def check_triggers(**_: Any) -> list[CheckMessage]:
     """Every coherent table notes its changes in the outbox, by what tells the entries apart."""
     return [
         Error(
-            f"The lookup {lookup.name!r} reads {lookup.model._meta.label}, which has no coherence triggers"
-            f"{f' for {lookup.identifier_field!r}' if lookup.identifier_field else ''}.",
-            hint="Add `*coherence_triggers(db_table, field=..., column=...)` to Meta.triggers and make a migration.",
-            obj=lookup.model,
+            f"The lookup {lookup.name!r} reads {part.model._meta.label}, which has no coherence triggers"
+            f"{f' for {part.field!r}' if part.field else ''}.",
+            hint="Add `*coherence_triggers(db_table, field=..., column=...)` to Meta.triggers, of a proxy if the model is"
+            " not yours, and make a migration.",
+            obj=part.model,
             id="cache_layer.E001",
         )
         for lookup in registered_lookups()
-        if not any(_notes(trigger, lookup) for trigger in getattr(lookup.model._meta, "triggers", ()))
+        for part in lookup.parts
+        if not any(_notes(*registered, part) for registered in pgtrigger.registered())
     ]
 
 
-def _notes(trigger: pgtrigger.Trigger, lookup: Lookup[Any]) -> bool:
-    noted = f"'{lookup.identifier_field}'" if lookup.identifier_field else ""
-    return trigger.name == "record_row" and noted in str(trigger.func)
+def _notes(model: type[Model], trigger: pgtrigger.Trigger, part: Part) -> bool:
+    noted = f"'{part.field}'" if part.field else ""
+    is_its_table = model._meta.db_table == part.model._meta.db_table
+    return is_its_table and trigger.name == "record_row" and noted in str(trigger.func)
 
 
 @register(Tags.caches)

@@ -38,6 +38,7 @@ def clear_entries(lookup: Lookup[Any], *, cause: str = "clear") -> int:
         dropped += len(with_value)
         for key in batch:
             drop_copy(key)
+    invalidate_keys((), lookup.stamp_keys())
     drain()
     logger.info("Cache cleared", extra={"lookup": lookup.name, "count": dropped})
     return dropped

@@ -3,23 +3,26 @@ The express lane: replays a response that Django produced, while everything it r
 
     application = with_express_lane(get_wsgi_application())
 
-It decides nothing itself. A view marks its response with `allow_replay`: which copies in this process's memory it was
-made of, and until when whoever asked may be trusted. While those leases last, a request that is the same in all that
-the answer can depend on gets the same status, headers and body, without Django.
+It decides nothing itself, and keeps two things apart. *What*: a view marks a response that is the same for everyone
+who may read (`allow_replay`), and says which copies in this process's memory it was made of. *Who*: whoever
+authenticates requests says that the sender of this `Authorization` header may read, and on which copies that rests
+(`Admission`). While the copies of both may be used, the response is given again without Django and without asking
+anybody; when they may not, Redis is asked whether it still has the same bytes.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from time import monotonic_ns
 from typing import Any, NamedTuple
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from cache_layer.activity import count_replay
+from cache_layer.activity import count_read, count_replay
+from cache_layer.kept import Kept
 from cache_layer.local_store import Copy
 from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS
 from cache_layer.options import get_options
@@ -30,11 +33,9 @@ Headers = list[tuple[str, str]]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 KEY_HEADERS = (
-    "Authorization",
     "Host",
     "Accept",
     "Accept-Encoding",
-    "Cookie",
     "If-Match",
     "If-Modified-Since",
     "If-None-Match",
@@ -43,7 +44,7 @@ KEY_HEADERS = (
     "Range",
     "X-Forwarded-Proto",
 )
-"""The request headers an answer may depend on; one whose `Vary` names another is not replayed."""
+"""The request headers a response may depend on, besides `Authorization`; one whose `Vary` names another is not kept."""
 
 KEY_VARIABLES = (
     "REQUEST_METHOD",
@@ -54,11 +55,34 @@ KEY_VARIABLES = (
     "wsgi.url_scheme",
     *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
 )
+WHO = "HTTP_AUTHORIZATION"
+ADMISSION = "cache_layer.admission"
+"""The variable in the environment of a request that Django gets whose sender was admitted before, and still is."""
 
 _SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")
+_VARIES_BY = {name.lower() for name in (*KEY_HEADERS, "Authorization")}
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
 """A response with a longer body, to a longer request, or made of more entries is not kept."""
+OVERHEAD_BYTES = 600
+"""What an item takes beside its texts."""
+
+
+class Admission:
+    """
+    Whoever sends the `Authorization` header of this may have what is the same for everyone who may read.
+
+    Attributes:
+        copies: the entries that this rests on.
+        until_ns: `monotonic_ns()` at which it ends, whatever they say.
+        user: who it is, for those who answer.
+    """
+
+    __slots__ = ("copies", "size_bytes", "until_ns", "used", "user")
+
+    def __init__(self, copies: tuple[Copy, ...], until_ns: int, user: Any) -> None:
+        self.copies, self.until_ns, self.user = copies, until_ns, user
+        self.used, self.size_bytes = False, 0
 
 
 class Terms(NamedTuple):
@@ -67,70 +91,105 @@ class Terms(NamedTuple):
 
     Attributes:
         copies: the entries in this process's memory that it was made of.
-        trusted_until_ns: on the monotonic clock.
-        headers: those that a replay has other values of.
+        admission: of whoever asked; None if that is not known, or must not be asked for again without them.
+        headers: those that a replay has other values of: from memory, and after Redis was asked.
     """
 
     copies: tuple[Copy, ...]
-    trusted_until_ns: int
-    headers: dict[str, str]
-
-    def hold(self, now_ns: int) -> bool:
-        """Whether they all do."""
-        if now_ns >= self.trusted_until_ns:
-            return False
-        for copy in self.copies:  # noqa: SIM110 - `all` takes three times as long
-            if now_ns >= copy.until_ns:
-                return False
-        return True
+    admission: Admission | None
+    headers: tuple[Mapping[str, str], Mapping[str, str]]
 
 
-class Replay(NamedTuple):
-    terms: Terms
-    status: str
-    headers: Headers
-    body: bytes
+class Replay:
+    """A response that can be given again."""
+
+    __slots__ = ("asked_headers", "body", "copies", "headers", "size_bytes", "status", "used")
+
+    def __init__(self, terms: Terms, status: str, headers: Headers, body: bytes, key: tuple[Any, ...]) -> None:
+        self.copies, self.status, self.body = terms.copies, status, body
+        self.headers, self.asked_headers = (
+            [(name, others.get(name.lower(), value)) for name, value in headers] for others in terms.headers
+        )
+        self.used = False
+        texts = chain(filter(None, key), *self.headers)
+        self.size_bytes = OVERHEAD_BYTES + sys.getsizeof(body) + 2 * sum(map(sys.getsizeof, texts))
 
 
-def allow_replay(response: HttpResponse, copies: tuple[Copy, ...], trusted_until_ns: int, **headers: str) -> None:
+def allow_replay(
+    response: HttpResponse,
+    copies: tuple[Copy, ...],
+    admission: Admission | None,
+    *,
+    local: Mapping[str, str],
+    asked: Mapping[str, str],
+) -> None:
     """
-    Let the express lane give this response again, while the leases of `copies` last.
+    Let the express lane give this response, which is the same for everyone who may read, again.
 
     Args:
-        copies: everything the response was made of; a response made of none is never replayed.
-        trusted_until_ns: `monotonic_ns()` up to which whoever asked may have this answer.
-        headers: what Django would say otherwise in a second answer; underscores stand for hyphens.
+        copies: everything it was made of; a response made of none is never replayed.
+        admission: of whoever asked for it.
+        local, asked: headers, in lower case, that have another value when it is given from memory, or after Redis
+            was asked.
     """
-    if copies:
-        others = {name.replace("_", "-").lower(): value for name, value in headers.items()}
-        response.replay_terms = Terms(copies, trusted_until_ns, others)  # type: ignore[attr-defined] # for ExpressLane
+    if copies and admission is not None:
+        response.replay_terms = Terms(copies, admission, (local, asked))  # type: ignore[attr-defined] # for ExpressLane
 
 
 class ExpressLane:
-    """A WSGI application in front of Django's, with at most `entries` responses in memory; dead ones go first."""
+    """A WSGI application in front of Django's, with at most `limit_bytes` of responses and admissions in memory."""
 
-    def __init__(self, application: Application, entries: int) -> None:
+    def __init__(self, application: Application, limit_bytes: int) -> None:
         self.application = application
-        self.entries = entries
+        self.kept = Kept(limit_bytes)
         self._renewer = Renewer()
-        self.forget()
-        os.register_at_fork(after_in_child=self.forget)
-
-    def forget(self) -> None:
-        """Start empty, also in a forked child whose parent may have been holding the lock."""
-        self._lock = threading.Lock()
-        self._replays: dict[tuple[Any, ...], Replay] = {}
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         key = tuple(map(environ.get, KEY_VARIABLES))
-        replay = self._replays.get(key)
-        if replay is not None:
+        who = environ.get(WHO)
+        admission: Admission | None = self.kept.find(who)
+        if admission is not None:
+            replay: Replay | None = self.kept.find(key)
             now_ns = monotonic_ns()
-            if replay.terms.hold(now_ns):
-                count_replay(replay.terms.copies)
-                self._renewer.note_use(replay.terms.copies, now_ns)
+            renewer = self._renewer
+            if now_ns >= admission.until_ns:
+                self.kept.drop(who, admission)
+            elif replay is not None and renewer.use(replay.copies, now_ns) and renewer.use(admission.copies, now_ns):
+                admission.used = replay.used = True
+                count_replay(replay.copies)
+                if now_ns >= renewer.due_ns:
+                    renewer.renew_used(now_ns)
                 start_response(replay.status, replay.headers.copy())
                 return [replay.body]
+            elif self._ask_again(key, who, replay, admission) and replay is not None:
+                for copy in replay.copies:
+                    count_read("L2", copy.key)
+                start_response(replay.status, replay.asked_headers.copy())
+                return [replay.body]
+            else:
+                if self.kept.find(who) is admission:
+                    environ[ADMISSION] = admission
+        return self._answer(key, who, environ, start_response)
+
+    def _ask_again(self, key: Any, who: str, replay: Replay | None, admission: Admission) -> bool:
+        """Whether what lapsed holds again; what does not is forgotten, so that nobody asks for it in vain."""
+        copies = admission.copies if replay is None else (*replay.copies, *admission.copies)
+        if self._renewer.renew(copies):
+            admission.used = True
+            if replay is not None:
+                replay.used = True
+            return True
+        now_ns = monotonic_ns()
+        if not self._renewer.use(admission.copies, now_ns):
+            self.kept.drop(who, admission)
+        if replay is not None and not self._renewer.use(replay.copies, now_ns):
+            self.kept.drop(key, replay)
+        return False
+
+    def _answer(
+        self, key: tuple[Any, ...], who: str | None, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Have Django answer, and keep what may be given again."""
         begun_ns = monotonic_ns()
         started: list[Any] = []
 
@@ -141,35 +200,30 @@ class ExpressLane:
         response = self.application(environ, start)
         _count_answer(response, monotonic_ns() - begun_ns)
         terms: Terms | None = getattr(response, "replay_terms", None)
-        if terms is not None and isinstance(response, HttpResponse):
-            self._keep(key, response, terms, *started)
+        if terms is not None and isinstance(response, HttpResponse) and who:
+            self._keep(key, who, response, terms, *started)
         return response
 
-    def _keep(self, key: tuple[Any, ...], response: HttpResponse, terms: Terms, status: str, headers: Headers) -> None:
-        if not self.entries or not terms.hold(monotonic_ns()) or len(response.content) > BODY_BYTES:
+    def _keep(
+        self, key: tuple[Any, ...], who: str, response: HttpResponse, terms: Terms, status: str, headers: Headers
+    ) -> None:
+        admission = terms.admission
+        if not self.kept.limit_bytes or admission is None:
             return
-        if sum(map(len, filter(None, key))) > KEY_CHARACTERS or len(terms.copies) > COPIES:
+        if len(who) <= KEY_CHARACTERS and self.kept.find(who) is not admission:
+            admission.size_bytes = OVERHEAD_BYTES + sys.getsizeof(who)
+            admission.size_bytes += sum(sys.getsizeof(copy.payload) + OVERHEAD_BYTES for copy in admission.copies)
+            self.kept.keep(who, admission)
+        if len(response.content) > BODY_BYTES or len(terms.copies) > COPIES:
             return
-        if response.cookies or not _varies_by_key_alone(response):
+        if sum(map(len, filter(None, key))) > KEY_CHARACTERS or response.cookies or not _varies_by_key(response):
             return
-        headers = [(name, terms.headers.get(name.lower(), value)) for name, value in headers]
-        now_ns = monotonic_ns()
-        with self._lock:
-            self._replays.pop(key, None)
-            while self._replays:
-                oldest = next(iter(self._replays))
-                if len(self._replays) < self.entries and now_ns < self._replays[oldest].terms.trusted_until_ns:
-                    break
-                del self._replays[oldest]
-            self._replays[key] = Replay(terms, status, headers, response.content)
-
-    def __len__(self) -> int:
-        return len(self._replays)
+        self.kept.keep(key, Replay(terms, status, headers, response.content, key))
 
 
 def with_express_lane(application: Application) -> Application:
     """The application behind the express lane, which counts its answers even if it keeps none."""
-    return ExpressLane(application, get_options().express_lane)
+    return ExpressLane(application, get_options().express_lane_bytes)
 
 
 def _count_answer(response: Any, took_ns: int) -> None:
@@ -181,6 +235,5 @@ def _count_answer(response: Any, took_ns: int) -> None:
             ANSWER_ERRORS.inc()
 
 
-def _varies_by_key_alone(response: HttpResponse) -> bool:
-    known = {name.lower() for name in KEY_HEADERS}
-    return all(name.strip() in known for name in response.get("Vary", "").lower().split(",") if name)
+def _varies_by_key(response: HttpResponse) -> bool:
+    return all(name.strip() in _VARIES_BY for name in response.get("Vary", "").lower().split(",") if name)

@@ -23,6 +23,7 @@ from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.metrics import BYPASSES, FILLS, REFRESHES, REFUSED_VALUES
 from cache_layer.options import get_options
 from cache_layer.packing import unpack
+from cache_layer.refresh import note_filled
 from cache_layer.scripts import Claim, Fill, claim_fills, fill_entries, give_back_leases
 
 logger = logging.getLogger("cache_layer")
@@ -195,6 +196,7 @@ def _store(
         return set()
     values = [fill for fill in fills.values() if fill.payload and stored[fill.key]]
     note_stored(fill.key for fill in values)
+    note_filled([fill.key for fill in values], lookup.ttl_seconds)
     kept = sum(stored.values())
     _count_fills(len(loaded) - len(fills), stored=len(values), absent=kept - len(values), refused=len(fills) - kept)
     if values:
@@ -247,7 +249,14 @@ def _keep(
     source: Source,
     asked_ns: int,
 ) -> Read[Document]:
-    copy = keep_copy(lookup.key(identifier), document, payload, asked_ns=asked_ns)
+    copy = keep_copy(
+        lookup.key(identifier),
+        document,
+        payload,
+        asked_ns=asked_ns,
+        stamp_key=lookup.stamp_key(identifier),
+        rest_ns=int(lookup.rest_seconds * 1e9),
+    )
     return Read(document, payload, source, (copy,) if copy else ())
 
 

@@ -76,6 +76,16 @@ def further_keys(key: str) -> tuple[str, ...]:
     return known_key(key), *(name(key, version) for version in versions for name in names)
 
 
+def stamp_key(name: str, number: int) -> str:
+    """The plain key of one of the stamps of this name; like an entry's it has companions."""
+    return f"cache_layer:stamp:{name}:{number}"
+
+
+def told_key(key: str) -> str:
+    """The changes, by their ids in the outbox, that writers have told Redis of lately: a sorted set, scored by expiry."""
+    return f"{{{_encoded(key)}}}:told"
+
+
 def entry_key(found: str) -> str:
     """The plain key of a key that was found in Redis: the same, or that of which it is a companion."""
     encoded = found[1:].partition("}:")[0] if found.startswith("{") else found

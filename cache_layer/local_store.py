@@ -3,6 +3,9 @@ L1: this process's memory, time-leased.
 
 A copy may be used for `local_lease_ms`, counted on the monotonic clock from before the command that fetched it was
 sent. A writer waits that long after its hold, so no copy outlives the value it copies.
+
+A copy may also rest on the stamp of its entry: a writer ends the stamp with the value, so while Redis gives the same
+stamp as before the value was fetched, the value has not changed.
 """
 
 from __future__ import annotations
@@ -16,28 +19,72 @@ from cache_layer.metrics import DRAINS
 from cache_layer.options import get_options
 
 
+class Stamp:
+    """
+    A stamp as Redis gave it.
+
+    Attributes:
+        known_ns: `monotonic_ns()` from after its nonce was first given.
+        until_ns: `monotonic_ns()` at which its lease ends; it moves on while Redis keeps giving the same nonce.
+        used_ns: when a copy that rests on it was last used.
+    """
+
+    __slots__ = ("key", "known_ns", "nonce", "until_ns", "used_ns")
+
+    def __init__(self, key: str, nonce: bytes, until_ns: int) -> None:
+        self.key = key
+        self.nonce = nonce
+        self.known_ns = monotonic_ns()
+        self.until_ns = until_ns
+        self.used_ns = 0
+
+
 class Copy:
     """
     A value in this process's memory.
 
     Attributes:
         until_ns: `monotonic_ns()` at which its lease ends; it moves on while Redis keeps giving the same bytes.
+        stamp_key: the key of its entry's stamp; empty if it has none.
+        stamp: what it rests on.
+        rests_until_ns: until when it may, at most.
+        due_ns: when it is time to ask Redis for its bytes again, before that ends.
+        rest_ns: how long it may after each time that Redis gave its bytes.
     """
 
-    __slots__ = ("document", "key", "payload", "until_ns")
+    __slots__ = ("document", "due_ns", "key", "payload", "rest_ns", "rests_until_ns", "stamp", "stamp_key", "until_ns")
 
-    def __init__(self, key: str, document: Any, payload: bytes, until_ns: int) -> None:
+    def __init__(self, key: str, document: Any, payload: bytes, *, stamp_key: str = "", rest_ns: int = 0) -> None:
         self.key = key
         self.document = document
         self.payload = payload
-        self.until_ns = until_ns
+        self.stamp_key = stamp_key
+        self.rest_ns = rest_ns
+        self.until_ns = self.rests_until_ns = self.due_ns = 0
+        self.stamp: Stamp | None = None
 
     def prolong(self, asked_ns: int) -> None:
-        """Begin its lease anew: Redis was asked then, and had the same bytes."""
+        """Begin its lease anew: Redis was asked then, and had the same bytes. From then on it rests on today's stamp."""
         self.until_ns = max(self.until_ns, lease_end_ns(asked_ns))
+        stamp = _stamps.get(self.stamp_key)
+        if stamp is not None and stamp.known_ns <= asked_ns:  # else the value may be older than the stamp
+            self.stamp, self.rests_until_ns = stamp, asked_ns + self.rest_ns
+            self.due_ns = asked_ns + self.rest_ns * 3 // 4
+
+    def is_usable(self, now_ns: int) -> bool:
+        """Whether its own lease lasts, or that of the stamp it rests on."""
+        if now_ns < self.until_ns:
+            return True
+        stamp = self.stamp
+        return stamp is not None and now_ns < stamp.until_ns and now_ns < self.rests_until_ns
+
+    def is_due(self, now_ns: int) -> bool:
+        """Whether Redis is to be asked for its bytes, since it rests on nothing or has for long enough."""
+        return now_ns >= self.due_ns or self.stamp is None or now_ns >= self.stamp.until_ns
 
 
 _copies: dict[str, Copy] = {}
+_stamps: dict[str, Stamp] = {}
 
 
 def lease_end_ns(asked_ns: int) -> int:
@@ -46,19 +93,20 @@ def lease_end_ns(asked_ns: int) -> int:
 
 
 def find_copy(key: str) -> Copy | None:
-    """The copy of `key`, while its lease lasts."""
+    """The copy of `key`, while it may be used."""
     copy = _copies.get(key)
-    if copy is not None and monotonic_ns() < copy.until_ns:
-        return copy
-    return None
+    return copy if copy is not None and copy.is_usable(monotonic_ns()) else None
 
 
-def keep_copy(key: str, document: Any, payload: bytes, *, asked_ns: int) -> Copy | None:
+def keep_copy(
+    key: str, document: Any, payload: bytes, *, asked_ns: int, stamp_key: str = "", rest_ns: int = 0
+) -> Copy | None:
     """
     Keep a value for the rest of its local lease.
 
     Args:
         asked_ns: `monotonic_ns()` from before the Redis command that fetched (or stored) it was sent.
+        stamp_key, rest_ns: on which stamp it may rest, and how long.
     Returns:
         The copy, the same as before if the bytes are; None if none are kept.
     """
@@ -71,12 +119,29 @@ def keep_copy(key: str, document: Any, payload: bytes, *, asked_ns: int) -> Copy
             del _copies[next(iter(_copies))]
         except (KeyError, StopIteration, RuntimeError):  # another thread made room
             break
-    if copy is not None and copy.payload == payload:
-        copy.prolong(asked_ns)
-    else:
-        copy = Copy(key, document, payload, lease_end_ns(asked_ns))
+    if copy is None or copy.payload != payload:
+        copy = Copy(key, document, payload, stamp_key=stamp_key, rest_ns=rest_ns)
+    copy.prolong(asked_ns)
     _copies[key] = copy
     return copy
+
+
+def note_stamp(key: str, nonce: bytes, *, asked_ns: int) -> None:
+    """Redis gave this nonce, or none, when asked at `asked_ns`: what rests on another may not be used any more."""
+    stamp = _stamps.get(key)
+    if stamp is not None and stamp.nonce == nonce:
+        stamp.until_ns = max(stamp.until_ns, lease_end_ns(asked_ns))
+        return
+    if stamp is not None:
+        stamp.until_ns = 0
+        _stamps.pop(key, None)
+    if nonce:
+        _stamps[key] = Stamp(key, nonce, lease_end_ns(asked_ns))
+
+
+def stamps_used_since(moment_ns: int) -> list[Stamp]:
+    """The stamps that copies rest on which were used since then."""
+    return [stamp for stamp in list(_stamps.values()) if stamp.used_ns >= moment_ns]
 
 
 def drain() -> None:
@@ -93,6 +158,9 @@ def drop_copy(key: str) -> None:
 def drop_all_copies() -> None:
     """Forget every copy in this process; a forked child begins so."""
     _copies.clear()
+    for stamp in list(_stamps.values()):
+        stamp.until_ns = 0
+    _stamps.clear()
 
 
 os.register_at_fork(after_in_child=drop_all_copies)

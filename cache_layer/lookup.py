@@ -16,17 +16,21 @@ What is cached. A model is made coherent by declaring and registering a lookup:
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, router
-from django.db.models import BooleanField, Model, QuerySet
+from django.db.models import BooleanField, Model, OuterRef, Q, QuerySet, TextField
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast
 
 from cache_layer.guard import purge_after_restart
-from cache_layer.keys import value_key
+from cache_layer.keys import stamp_key, value_key
 from cache_layer.metrics import LOAD_SECONDS
+from cache_layer.models import Change
 from cache_layer.options import entry_ttl_seconds
 
 Document = TypeVar("Document")
@@ -39,6 +43,26 @@ MAY_BE_CACHED = (
 """SQL: what this query sees is committed, and nothing newer was committed before it began."""
 
 
+class Part(NamedTuple):
+    """
+    Rows that entries are made of.
+
+    Attributes:
+        field: of the rows, which holds the identifier of their entry; None for a single entry made of all rows.
+        columns: the names of the fields that matter, a relation's with and without `_id`; empty for all.
+        created: whether a row that is added may change an entry. Not if nobody can have asked for it before.
+    """
+
+    model: type[Model]
+    field: str | None
+    columns: frozenset[str] = frozenset()
+    created: bool = True
+
+    def concerns(self, changed: Iterable[str] | None) -> bool:
+        """Whether a change of these fields (None: of any) may change an entry."""
+        return changed is None or not self.columns or not self.columns.isdisjoint(changed)
+
+
 @dataclass(frozen=True, eq=False)
 class Lookup(Generic[Document]):
     """
@@ -46,7 +70,7 @@ class Lookup(Generic[Document]):
 
     Attributes:
         name: how commands and log lines call it.
-        model: whose rows it is made of.
+        model: whose rows it is made of, one for each entry (or all of them, for a single entry).
         identifier_field: the model field that tells entries apart; None for a single entry made of all rows.
         key_pattern: the Redis key, with `{}` for the identifier (without, for a single entry).
         rows: the query for some identifiers (`[""]` for a single entry), all of its columns.
@@ -56,6 +80,14 @@ class Lookup(Generic[Document]):
         columns: makes the rows named tuples of these fields instead of model instances, which take longer to make.
         tagged: the identifiers that a tag names, asked of the primary database; raises UnknownTag.
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).
+        columns_read: the fields of `model` that the document is made of; empty for all. A change of others costs nothing.
+        created: whether a row of `model` that is added may change an entry, see `Part`.
+        further_parts: rows of other models that the document is made of too.
+        lifetime_seconds: the TTL of the values; None for that of the cache alias.
+        stamp: the name of the stamps that the entries share with those of other lookups of the same name; empty for
+            none. While its stamp stays the same an entry has not changed.
+        stamps: among how many stamps the entries are spread.
+        rest_seconds: how long a copy may rest on its stamp until Redis is asked for the value itself again.
     """
 
     name: str
@@ -69,6 +101,13 @@ class Lookup(Generic[Document]):
     columns: tuple[str, ...] = ()
     tagged: Callable[[str], Iterable[str]] | None = None
     write_through: bool = True
+    columns_read: frozenset[str] = frozenset()
+    created: bool = True
+    further_parts: tuple[Part, ...] = ()
+    lifetime_seconds: int | None = None
+    stamp: str = ""
+    stamps: int = 1
+    rest_seconds: float = 1.0
     _before: str = field(init=False)
     _after: str = field(init=False)
 
@@ -76,6 +115,19 @@ class Lookup(Generic[Document]):
         before, _, after = self.key_pattern.partition("{}")
         object.__setattr__(self, "_before", before)
         object.__setattr__(self, "_after", after)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything its entries are made of."""
+        return Part(self.model, self.identifier_field, self.columns_read, self.created), *self.further_parts
+
+    def stamp_key(self, identifier: str) -> str:
+        """The key of the stamp that an entry shares with others; empty if it has none."""
+        return stamp_key(self.stamp, zlib.crc32(identifier.encode()) % self.stamps) if self.stamp else ""
+
+    def stamp_keys(self) -> list[str]:
+        """The keys of all its stamps."""
+        return [stamp_key(self.stamp, number) for number in range(self.stamps)] if self.stamp else []
 
     def key(self, identifier: str) -> str:
         """
@@ -99,19 +151,27 @@ class Lookup(Generic[Document]):
 
     @property
     def ttl_seconds(self) -> int:
-        """The TTL of the cache alias."""
-        return entry_ttl_seconds()
+        """How long a value lives in Redis."""
+        return self.lifetime_seconds or entry_ttl_seconds()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[Document]):
-    """A document as the database has it, and whether others may be given it too."""
+    """
+    A document as the database has it, and whether others may be given it too.
+
+    Attributes:
+        changes: the ids in the outbox of the committed changes that are in it, if they were asked for.
+    """
 
     document: Document | None
     may_be_cached: bool
+    changes: tuple[int, ...] = ()
 
 
-def load(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[str, Loaded[Document]]:
+def load(
+    lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool = False
+) -> dict[str, Loaded[Document]]:
     """
     Read entries from the primary database, in one query that also says whether its result may be cached.
 
@@ -123,17 +183,37 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[str, Load
     alias = router.db_for_write(lookup.model)
     guard = RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
     query = lookup.rows(identifiers).using(alias).annotate(may_be_cached=guard)
+    extra = ["may_be_cached"]
+    if changes:
+        query = query.annotate(changes=ArraySubquery(_changes_of_row(lookup)))
+        extra.append("changes")
     with LOAD_SECONDS.time():
-        found: list[Any] = list(
-            query.values_list(*lookup.columns, "may_be_cached", named=True) if lookup.columns else query
-        )
+        found: list[Any] = list(query.values_list(*lookup.columns, *extra, named=True) if lookup.columns else query)
         may_be_cached = found[0].may_be_cached if found else _may_be_cached(alias)
     rows: dict[str, list[Any]] = {identifier: [] for identifier in identifiers}
     for row in found:
         identifier = str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""
         if identifier in rows:  # the database may find a row by other spellings than its own
             rows[identifier].append(row)
-    return {identifier: Loaded(lookup.build(of_it), may_be_cached) for identifier, of_it in rows.items()}
+    return {
+        identifier: Loaded(
+            lookup.build(of_it), may_be_cached, tuple(of_it[0].changes) if changes and of_it else ()
+        )
+        for identifier, of_it in rows.items()
+    }
+
+
+def changes_of(lookup: Lookup[Any], identifiers: Any) -> QuerySet[Change]:
+    """What the outbox has of entries, by whatever `identifier` can be compared with."""
+    condition = Q()
+    for part in lookup.parts:
+        condition |= Q(table_name=part.model._meta.db_table, field=part.field)
+    return Change.objects.filter(condition, **identifiers)
+
+
+def _changes_of_row(lookup: Lookup[Any]) -> QuerySet[Any]:
+    row = Cast(OuterRef(lookup.identifier_field or "pk"), TextField())
+    return changes_of(lookup, {"identifier": row}).values("id")
 
 
 def _may_be_cached(alias: str) -> bool:
@@ -149,6 +229,8 @@ def register(lookup: Lookup[Any]) -> None:
     """Make a lookup known, from its app's `lookups` module, which is imported at start-up."""
     _registry[lookup.name] = lookup
     purge_after_restart(value_key(lookup.key_glob(), version=1))
+    for key in lookup.stamp_keys():
+        purge_after_restart(value_key(key, version=1))
 
 
 def get_lookup(name: str) -> Lookup[Any]:
@@ -175,6 +257,18 @@ def identifiers_of(values: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(map(str, made)))
 
 
-def lookups_of(model: type[Model]) -> Iterable[Lookup[Any]]:
-    """The lookups made of `model`'s rows."""
-    return [lookup for lookup in _registry.values() if issubclass(model, lookup.model)]
+def parts_of(model: type[Model]) -> list[tuple[Lookup[Any], Part]]:
+    """What is made of `model`'s rows."""
+    return [
+        (lookup, part) for lookup in _registry.values() for part in lookup.parts if issubclass(model, part.model)
+    ]
+
+
+def parts_of_table(table: str, field: str) -> list[tuple[Lookup[Any], Part]]:
+    """What is made of a table's rows and told apart by this field, or not at all; of any field if it is empty."""
+    return [
+        (lookup, part)
+        for lookup in _registry.values()
+        for part in lookup.parts
+        if part.model._meta.db_table == table and (not field or part.field in (None, field))
+    ]

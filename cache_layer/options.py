@@ -16,7 +16,7 @@ WritePolicy = Literal["available", "strict"]
 MAY_BE_ZERO = (
     "compress_bytes",
     "local_lease_ms",
-    "express_lane",
+    "express_lane_bytes",
     "absent_ttl_seconds",
     "audit_seconds",
     "analytics_seconds",
@@ -34,9 +34,10 @@ class Options:
         schema_version: of the documents. Raise it by one where what they mean changes and their shape does not say so;
             those of two consecutive versions may be served side by side.
         compress_bytes: longer values are compressed in Redis; 0 compresses none.
-        local_lease_ms: `L`, how long a copy in this process's memory may be used; 0 keeps none.
+        local_lease_ms: `L`, how long a copy in this process's memory may be used without asking Redis, and a writer
+            waits for its end; 0 keeps none.
         local_entries: how many copies this process keeps at most.
-        express_lane: how many responses the express lane keeps at most; 0 switches it off.
+        express_lane_bytes: how much the express lane keeps at most; 0 switches it off.
         hold_ms: `H`, how long a writer's hold outlives a writer that died.
         fill_lease_ms: how long a reader may take to load a value before another may try.
         fill_wait_ms: how long a reader waits for another's fill before it reads the database itself.
@@ -56,9 +57,9 @@ class Options:
     cache_alias: str = "entity_metadata"
     schema_version: int = 1
     compress_bytes: int = 8_192
-    local_lease_ms: int = 50
+    local_lease_ms: int = 20
     local_entries: int = 10_000
-    express_lane: int = 1_000
+    express_lane_bytes: int = 64 * 1024 * 1024
     hold_ms: int = 5_000
     fill_lease_ms: int = 2_000
     fill_wait_ms: int = 200

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connections
 from django.db.models import Count, Min
 
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Lookup, changes_of
 from cache_layer.models import Change
 
 FORGET = """
@@ -32,20 +31,16 @@ class Backlog(NamedTuple):
     oldest_seconds: float
 
 
-def find_changes(entries: Iterable[tuple[Lookup[Any], str]], *, using: str) -> list[int]:
+def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str) -> dict[str, tuple[int, ...]]:
     """
-    The ids of committed changes behind `entries`.
+    The ids of the committed changes behind entries, by identifier.
 
     What was committed before a key is released or invalidated is covered by that, whoever committed it.
     """
-    identifiers: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for lookup, identifier in entries:
-        if lookup.identifier_field is not None:
-            identifiers[lookup.model._meta.db_table, lookup.identifier_field].add(identifier)
-    found: list[int] = []
-    for (table, field), values in identifiers.items():
-        changes = Change.objects.using(using).filter(table_name=table, field=field, identifier__in=values)
-        found += changes.values_list("id", flat=True)
+    found: dict[str, tuple[int, ...]] = {}
+    changes = changes_of(lookup, {"identifier__in": list(identifiers)}).using(using)
+    for identifier, number in changes.values_list("identifier", "id"):
+        found[identifier] = (*found.get(identifier, ()), number)
     return found
 
 

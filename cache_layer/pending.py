@@ -7,6 +7,7 @@ A thread that holds a key reads it from the database: it sees its own uncommitte
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -16,6 +17,7 @@ from typing import Any
 from django.db import connections
 
 from cache_layer.lookup import Lookup
+from cache_layer.metrics import DRAINS
 from cache_layer.options import get_options
 
 
@@ -31,14 +33,33 @@ class HeldEntry:
 
 @dataclass(eq=False)
 class Write:
-    """The entries held for one transaction of one database alias."""
+    """
+    The entries held for one transaction of one database alias.
+
+    Attributes:
+        stamps: the keys of their stamps, held with them, and by which holder.
+        drained_ns: `monotonic_ns()` from which on no process has a copy of what is held.
+    """
 
     alias: str
     in_transaction: bool
     session: Any
     begun_ns: int = field(default_factory=monotonic_ns)
     entries: dict[str, HeldEntry] = field(default_factory=dict)
+    stamps: dict[str, str | None] = field(default_factory=dict)
     budget_spent: bool = False
+    drained_ns: int = 0
+
+    def begin_drain(self) -> None:
+        """Its newest hold is in force: after `local_lease_ms` no process has a copy of what it holds."""
+        self.drained_ns = monotonic_ns() + get_options().local_lease_ms * 1_000_000
+
+    def drain(self) -> None:
+        """Wait for what is left of that time; it costs nothing when it is over."""
+        left_ns = self.drained_ns - monotonic_ns()
+        if left_ns > 0:
+            DRAINS.inc()
+            time.sleep(left_ns / 1e9)
 
     def is_in_doubt(self) -> bool:
         """Whether its database session is gone, so that a commit may have happened, or happen yet, unseen."""
@@ -75,6 +96,12 @@ def find_write(alias: str) -> Write | None:
     """This thread's newest unreleased write on `alias`."""
     writes = _writes.by_alias.get(alias)
     return writes[-1] if writes else None
+
+
+def drain_writes(alias: str) -> None:
+    """Before a COMMIT on `alias`: wait until no process has a copy of what this thread's transaction changes."""
+    for write in _writes.by_alias.get(alias, ()):
+        write.drain()
 
 
 def begin_write(alias: str) -> Write:

@@ -35,6 +35,13 @@ def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
     return [key for key, left in left_ms.items() if 0 < left <= last_part_ms]
 
 
+def note_filled(keys: Sequence[str], ttl_seconds: int) -> None:
+    """These values have just begun their life."""
+    due_ns = monotonic_ns() + (ttl_seconds - ttl_seconds // LAST_PART) * 1_000_000_000
+    for key in keys:
+        _ask_at(key, due_ns)
+
+
 def is_time_to_ask(key: str) -> bool:
     """Whether `find_due` would ask Redis, or has never been called for this key."""
     return monotonic_ns() >= _ask_at_ns.get(key, 0)

@@ -1,33 +1,40 @@
 """
-Renewal: hot copies stay in memory. Before their leases end one thread asks Redis for all of them at once.
+Renewal: copies in use stay in use. One thread at a time asks Redis, for all of them at once.
 
-It is the same as reading each of them again: a copy's lease begins anew where Redis still has the same bytes.
+Asked first are the stamps that copies rest on: a few small entries for all there is. Asked for itself, by one `MGET`, is
+what rests on none, or has for long enough: a copy's lease begins anew where Redis still has the same bytes. That is the
+same as reading each of them again.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import threading
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from cache_layer.activity import fold_many_reads
 from cache_layer.connection import get_redis_client
 from cache_layer.keys import value_key
-from cache_layer.local_store import Copy
+from cache_layer.local_store import Copy, note_stamp, stamps_used_since
 from cache_layer.options import get_options
 from cache_layer.packing import is_packed
 from cache_layer.refresh import is_time_to_ask
+from cache_layer.scripts import read_stamps
 
 BATCH_COPIES = 1_000
 LEASE_PARTS = 2
-"""How often copies in use are renewed while one lease lasts."""
+"""How often what is in use is renewed while one lease lasts."""
+STAMP_SECONDS = 3_600
 
 
 class Renewer:
-    """Knows which copies were used since the last renewal."""
+    """Knows what was used since the last renewal."""
 
     def __init__(self) -> None:
         self.forget()
@@ -36,31 +43,73 @@ class Renewer:
     def forget(self) -> None:
         """Start anew, also in a forked child whose parent may have been renewing."""
         self._renewing = threading.Lock()
-        self._due_ns = 0
+        self.due_ns = 0
+        self._renewed_ns = 0
         self._used: set[Copy] = set()
 
-    def note_use(self, copies: tuple[Copy, ...], now_ns: int) -> None:
-        """These copies were just used; if it is time to, renew all that were used since the last time."""
-        self._used.update(copies)
-        if now_ns >= self._due_ns and self._renewing.acquire(blocking=False):
+    def use(self, copies: Iterable[Copy], now_ns: int) -> bool:
+        """Whether all of these may be used now; those that may are kept so."""
+        for copy in copies:
+            stamp = copy.stamp
+            if stamp is not None and now_ns < stamp.until_ns and now_ns < copy.rests_until_ns:
+                stamp.used_ns = now_ns
+                if now_ns >= copy.due_ns:
+                    self._used.add(copy)
+            elif now_ns < copy.until_ns:
+                self._used.add(copy)
+            else:
+                return False
+        return True
+
+    def renew_used(self, now_ns: int) -> None:
+        """Renew all that was used since the last time, unless another thread does."""
+        if self._renewing.acquire(blocking=False):
             try:
                 fold_many_reads()
-                self._due_ns = now_ns + get_options().local_lease_ms * 1_000_000 // LEASE_PARTS
-                self._renew()
+                used = self._take_used()
+                since_ns, self._renewed_ns = self._renewed_ns, now_ns
+                self.due_ns = now_ns + get_options().local_lease_ms * 1_000_000 // LEASE_PARTS
+                self._ask(used, [stamp.key for stamp in stamps_used_since(since_ns)])
             finally:
                 self._renewing.release()
 
-    def _renew(self) -> None:
+    def renew(self, copies: Collection[Copy]) -> bool:
+        """Whether Redis, asked now, still has all of these; of the threads that wait here one asks for all."""
+        if self.use(copies, monotonic_ns()):
+            return True
+        self._used.update(copies)
+        with self._renewing:
+            if not self.use(copies, monotonic_ns()):
+                self._ask({*self._take_used(), *copies}, [])
+            return self.use(copies, monotonic_ns())
+
+    def _take_used(self) -> list[Copy]:
         used, self._used = self._used, set()
-        copies = [copy for copy in used if not is_time_to_ask(copy.key)]  # a read does that
-        client: Any = get_redis_client()
-        for start in range(0, len(copies), BATCH_COPIES):
-            batch = copies[start : start + BATCH_COPIES]
-            asked_ns = monotonic_ns()
-            try:
-                payloads = client.mget([value_key(copy.key) for copy in batch])
-            except RedisError:
-                return  # the leases end
-            for copy, stored in zip(batch, payloads, strict=True):
-                if is_packed(stored, copy.payload):
-                    copy.prolong(asked_ns)
+        return list(used)
+
+    def _ask(self, copies: Collection[Copy], stamp_keys: Iterable[str]) -> None:
+        try:
+            with suppress(ResponseError):  # a server without room makes no stamps, and still has values
+                _ask_for_stamps({*stamp_keys, *(copy.stamp_key for copy in copies)} - {""})
+            now_ns = monotonic_ns()
+            _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
+        except RedisError:
+            return  # the leases end
+
+
+def _ask_for_stamps(keys: Collection[str]) -> None:
+    if keys:
+        asked_ns = monotonic_ns()
+        for key, nonce in read_stamps(list(keys), secrets.token_hex(16), STAMP_SECONDS).items():
+            note_stamp(key, nonce, asked_ns=asked_ns)
+
+
+def _ask_for_values(copies: list[Copy]) -> None:
+    client: Any = get_redis_client()
+    for start in range(0, len(copies), BATCH_COPIES):
+        batch = copies[start : start + BATCH_COPIES]
+        asked_ns = monotonic_ns()
+        payloads = client.mget([value_key(copy.key) for copy in batch])
+        for copy, stored in zip(batch, payloads, strict=True):
+            if is_packed(stored, copy.payload):
+                copy.prolong(asked_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from itertools import chain
 from typing import Any, NamedTuple
@@ -15,7 +15,16 @@ from cache_layer.cluster import ClusterRedis
 from cache_layer.connection import GuardedRedis, get_redis_client, get_writer_client
 from cache_layer.errors import CacheUnavailable
 from cache_layer.guard import lua_source
-from cache_layer.keys import absent_key, further_keys, holds_key, known_key, last_holder_key, lease_key, value_key
+from cache_layer.keys import (
+    absent_key,
+    further_keys,
+    holds_key,
+    known_key,
+    last_holder_key,
+    lease_key,
+    told_key,
+    value_key,
+)
 from cache_layer.options import get_options, known_ttl_seconds
 from cache_layer.packing import pack
 
@@ -47,6 +56,7 @@ class Invalidated(Enum):
     DROPPED = 1
     NOTHING = 0
     HELD = -1
+    TOLD = -2
 
 
 class Release(NamedTuple):
@@ -57,13 +67,15 @@ class Release(NamedTuple):
         holder: the id that `hold_keys` was given.
         alone: what `hold_keys` said.
         payload: the committed value's bytes, to be left in the cache; empty for none.
+        changes: the ids in the outbox of what this tells Redis of.
     """
 
     key: str
     holder: str
-    alone: bool
-    payload: bytes
-    ttl_seconds: int
+    alone: bool = False
+    payload: bytes = b""
+    ttl_seconds: int = 0
+    changes: tuple[int, ...] = ()
 
 
 class _Call(NamedTuple):
@@ -131,9 +143,21 @@ def give_back_leases(keys: Sequence[str], token: str) -> None:
     _fill([(key, "nothing", b"", 0) for key in keys], token)
 
 
+def read_stamps(keys: Sequence[str], nonce: str, ttl_seconds: int) -> dict[str, bytes]:
+    """
+    The stamps in force; those that are not there are made, of `nonce`, which was never used before.
+
+    Returns:
+        Empty where a writer holds a stamp, or its node of a cluster fails.
+    """
+    calls = [_Call((value_key(key), holds_key(key)), (nonce, ttl_seconds)) for key in keys]
+    answers = _run(get_redis_client(), "stamp", calls, unanswered=b"")
+    return dict(zip(keys, answers, strict=True))
+
+
 def hold_keys(keys: Sequence[str], holder: str) -> dict[str, bool]:
     """
-    Stop everyone from serving `keys` from the cache, for `hold_ms` at most.
+    Stop everyone from serving `keys`, entries' or stamps', from the cache, for `hold_ms` at most.
 
     Args:
         holder: an id never used before: a first attempt that timed out may still run later, and must not look like
@@ -147,42 +171,40 @@ def hold_keys(keys: Sequence[str], holder: str) -> dict[str, bool]:
     return {key: bool(alone) for key, alone in zip(keys, answers, strict=True)}
 
 
-def release_keys(releases: Sequence[Release]) -> dict[str, Released]:
-    """End holds, storing the values that may be left behind."""
-    calls = [
-        _Call(_with_companions(key), (holder, int(alone), pack(payload), ttl_seconds, known_ttl_seconds(ttl_seconds)))
-        for key, holder, alone, payload, ttl_seconds in releases
-    ]
-    answers = _run(get_writer_client(), "release", calls)
-    return {release.key: Released(answer) for release, answer in zip(releases, answers, strict=True)}
-
-
-def invalidate_keys(keys: Iterable[str], *, unless_held: Collection[str] | None = None) -> dict[str, Invalidated]:
+def release_keys(releases: Sequence[Release], stamps: Sequence[Release] = ()) -> dict[str, Released]:
     """
-    Drop the values of `keys` and refuse every fill and write-through under way.
+    End holds, storing the values that may be left behind; then those on stamps.
+
+    A stamp comes last: made anew before an old value is gone it would vouch for it.
+    """
+    calls = [_release(release) for release in (*releases, *stamps)]
+    answers = _run(get_writer_client(), "release", calls, last=len(stamps))
+    return {call.key: Released(answer) for call, answer in zip((*releases, *stamps), answers, strict=True)}
+
+
+def invalidate_keys(
+    keys: Iterable[str],
+    stamps: Iterable[str] = (),
+    *,
+    unless_held: Collection[str] | None = None,
+    unless_told: Mapping[str, Collection[int]] | None = None,
+) -> dict[str, Invalidated]:
+    """
+    Drop the values of `keys`, refuse every fill and write-through under way, and end `stamps` after that.
 
     Args:
         unless_held: those to leave alone while a writer holds them. Unless it is None, keys on a node of a cluster
             that fails count as held too.
+        unless_told: those to leave alone if writers have told Redis of these changes, by their ids in the outbox.
     """
-    keys = list(keys)
-    calls = [
-        _Call(
-            (
-                value_key(key),
-                lease_key(key),
-                last_holder_key(key),
-                absent_key(key),
-                holds_key(key),
-                *further_keys(key),
-            ),
-            (int(key in (unless_held or ())),),
-        )
-        for key in keys
-    ]
+    keys, stamps = list(keys), list(stamps)
+    if not keys and not stamps:
+        return {}
+    told = unless_told or {}
+    calls = [_invalidation(key, key in (unless_held or ()), told.get(key, ())) for key in (*keys, *stamps)]
     unanswered = None if unless_held is None else Invalidated.HELD.value
-    answers = _run(get_writer_client(), "invalidate", calls, unanswered=unanswered)
-    return {key: Invalidated(answer) for key, answer in zip(keys, answers, strict=True)}
+    answers = _run(get_writer_client(), "invalidate", calls, unanswered=unanswered, last=len(stamps))
+    return {key: Invalidated(answer) for key, answer in zip(keys, answers[: len(keys)], strict=True)}
 
 
 def report_counts(keys: Sequence[str], arguments: Sequence[Any]) -> bool:
@@ -202,19 +224,37 @@ def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str,
     return {fill[0]: bool(answer) for fill, answer in zip(fills, answers, strict=True)}
 
 
+def _release(release: Release) -> _Call:
+    key, holder, alone, payload, ttl_seconds, changes = release
+    lives = (ttl_seconds, known_ttl_seconds(ttl_seconds) if ttl_seconds else 0)
+    told = ",".join(map(str, changes))
+    return _Call((*_with_companions(key), told_key(key)), (holder, int(alone), pack(payload), *lives, told))
+
+
+def _invalidation(key: str, is_left_if_held: bool, changes: Collection[int]) -> _Call:
+    companions = (lease_key(key), last_holder_key(key), absent_key(key), holds_key(key), told_key(key))
+    arguments = (int(is_left_if_held), ",".join(map(str, changes)))
+    return _Call((value_key(key), *companions, *further_keys(key)), arguments)
+
+
 def _with_companions(key: str) -> tuple[str, ...]:
     companions = (lease_key(key), holds_key(key), last_holder_key(key), absent_key(key))
     return value_key(key), *companions, *further_keys(key)
 
 
-def _run(client: GuardedRedis, name: str, calls: Sequence[_Call], *, unanswered: Any = None) -> list[Any]:
+def _run(
+    client: GuardedRedis, name: str, calls: Sequence[_Call], *, unanswered: Any = None, last: int = 0
+) -> list[Any]:
     """
-    Run one script for every call, `BATCH_KEYS` calls a round trip (in a cluster, a round trip for each node).
+    Run one script for every call, in order, `BATCH_KEYS` calls a round trip (in a cluster, a round trip for each node).
 
     Args:
         unanswered: what is taken for the answers of a cluster's nodes that fail; None raises.
+        last: how many of the calls must not run before all others have, in a cluster too.
     """
     answers: list[Any] = []
+    if last and isinstance(client, ClusterRedis):
+        answers, calls = _run(client, name, calls[:-last], unanswered=unanswered), calls[-last:]
     for start in range(0, len(calls), BATCH_KEYS):
         batch = calls[start : start + BATCH_KEYS]
         if isinstance(client, ClusterRedis) and (len(batch) > 1 or unanswered is not None):

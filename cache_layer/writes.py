@@ -1,9 +1,10 @@
 """
-The write path: hold, drain, change, commit, release.
+The write path: hold, change, drain, commit, release.
 
     with atomic():
-        hold_entries(...)       nobody caches the keys from here on; no process has a copy left when it returns
+        hold_entries(...)       nobody caches the keys from here on
         row.save()
+                                before the COMMIT: the drain; no process has a copy left
     # on commit: re-read, release; write through if alone
 """
 
@@ -13,6 +14,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from time import monotonic_ns
 from typing import Any
 from uuid import uuid4
@@ -22,16 +24,17 @@ from redis.exceptions import RedisError
 
 from cache_layer import metrics, pending
 from cache_layer.activity import note_invalidated, note_stored
+from cache_layer.commit import waits_at_commit
 from cache_layer.deadline import left_for_holds_seconds, left_seconds, must_commit, releasing
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.local_store import drain, drop_copy
 from cache_layer.lookup import Lookup
 from cache_layer.options import get_options
 from cache_layer.origin import current_origin
-from cache_layer.outbox import find_changes, forget_changes
+from cache_layer.outbox import forget_changes
 from cache_layer.pending import HeldEntry, Write
 from cache_layer.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
-from cache_layer.write_through import read_back
+from cache_layer.write_through import CommittedRow, read_back
 
 logger = logging.getLogger("cache_layer")
 
@@ -56,8 +59,9 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     """
     Before rows change: stop everyone from serving `entries` from the cache, until commit.
 
-    Returns when no process can still use a copy in its memory, `local_lease_ms` after the hold. Entries this
-    transaction holds already cost nothing. In autocommit mode the caller ends the write by `release_autocommitted`.
+    The COMMIT waits until no process can still use a copy in its memory; in autocommit mode, where the statement is
+    the commit, this does, and the caller ends the write by `release_autocommitted`. Entries this transaction holds
+    already cost nothing.
 
     Raises:
         WriteRefused: Redis is silent and the write policy is `strict`.
@@ -71,11 +75,15 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     fresh = {key: entry for key, entry in fresh.items() if key not in write.entries}
     if not fresh:
         return
-    holder, alone = _place_holds(write, list(fresh))
+    stamps = stamps_of(fresh.values()) - write.stamps.keys()
+    holder, alone = _place_holds(write, [*fresh, *stamps])
     for key, (lookup, identifier) in fresh.items():
         write.entries[key] = HeldEntry(lookup, identifier, holder, alone.get(key, False))
+    write.stamps |= dict.fromkeys(stamps, holder)
     must_commit()
-    drain()
+    write.begin_drain()
+    if not (write.in_transaction and waits_at_commit(using)):
+        write.drain()
 
 
 @contextmanager
@@ -124,20 +132,26 @@ def release_write(write: Write, *, committed: bool) -> None:
         _release(write, held, committed=committed)
 
 
+def stamps_of(entries: Iterable[Entry]) -> set[str]:
+    """The keys of the stamps that vouch for `entries`."""
+    return {lookup.stamp_key(identifier) for lookup, identifier in entries} - {""}
+
+
 def _release(write: Write, held: Held, *, committed: bool) -> None:
     commit_seen = committed and not connections[write.alias].in_atomic_block  # in a TestCase nothing is committed
-    changes = _find_changes(held, write.alias) if commit_seen else []
-    payloads = read_back(held) if commit_seen else {}
+    if committed and not commit_seen:
+        write.drain()
+    committed_rows = read_back(held, write.alias) if commit_seen else {}
     pending.end_write(write)
     try:
-        told = _tell_redis(held, payloads, 0 if write.budget_spent else get_options().write_budget_ms)
+        told = _tell_redis(write, held, committed_rows)
     except RedisError as error:
         metrics.UNTOLD_RELEASES.inc(len(held))
         logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
         drain()
         return
     if commit_seen:
-        _forget_changes(changes, write.alias)
+        _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
     if committed:
         _tell_people(told)
 
@@ -151,8 +165,9 @@ def invalidate_entries(entries: Iterable[Entry]) -> int:
     Raises:
         CacheUnavailable: Redis did not answer: nothing is certain, try again.
     """
+    entries = list(entries)
     keys = [lookup.key(identifier) for lookup, identifier in entries]
-    outcomes = invalidate_keys(keys)
+    outcomes = invalidate_keys(keys, stamps_of(entries))
     note_invalidated(keys, "clear")
     for key in keys:
         drop_copy(key)
@@ -195,24 +210,32 @@ def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, b
         time.sleep(RETRY_SECONDS)
 
 
-def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[str, Released]:
+def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> dict[str, Released]:
     """
     Release what is held, invalidate what could not be, and wait once more where a hold was not there.
 
+    Returns:
+        How each entry's hold ended.
     Raises:
         RedisError: Redis refused, or did not do it within the whole write budget.
     """
+    nothing = CommittedRow()
+    rows = {key: committed_rows.get(key, nothing) for key in held}
     releases = [
-        Release(key, entry.holder, entry.alone, payloads.get(key, b""), entry.lookup.ttl_seconds)
+        Release(key, entry.holder, entry.alone, rows[key].payload, entry.lookup.ttl_seconds, rows[key].changes)
         for key, entry in held.items()
         if entry.holder is not None
     ]
+    stamps = [Release(key, holder) for key, holder in write.stamps.items() if holder is not None]
     unheld = [key for key, entry in held.items() if entry.holder is None]
+    unheld_stamps = stamps_of((held[key].lookup, held[key].identifier) for key in unheld)
+    budget_ms = 0 if write.budget_spent else get_options().write_budget_ms
     deadline_ns = monotonic_ns() + int(left_seconds(budget_ms / 1000) * 1e9)
     while True:
         try:
-            outcomes = release_keys(releases)
-            invalidate_keys(unheld)
+            if unheld:  # before their stamps are released
+                invalidate_keys(unheld, unheld_stamps)
+            outcomes = release_keys(releases, stamps)
             break
         except RedisError as error:  # also a server that answers, but has no memory or replicas just now
             if (isinstance(error, CacheUnavailable) and error.refused) or monotonic_ns() >= deadline_ns:
@@ -225,7 +248,7 @@ def _tell_redis(held: Held, payloads: dict[str, bytes], budget_ms: int) -> dict[
         logger.warning("Hold lost", extra={"keys": lost[:10], "count": len(lost)})
     if lost or unheld:
         drain()
-    return outcomes | dict.fromkeys(unheld, Released.LOST)
+    return {key: outcomes[key] for key in held if key in outcomes} | dict.fromkeys(unheld, Released.LOST)
 
 
 def _tell_people(told: dict[str, Released]) -> None:
@@ -238,14 +261,6 @@ def _tell_people(told: dict[str, Released]) -> None:
         logger.info("Cache invalidated", extra={"key": key, "cause": cause})
     for key in stored:
         logger.info("Cache populated", extra={"key": key, "cause": cause})
-
-
-def _find_changes(held: Held, using: str) -> list[int]:
-    try:
-        return find_changes([(entry.lookup, entry.identifier) for entry in held.values()], using=using)
-    except DatabaseError as error:
-        logger.warning("Outbox left to the relay", extra={"error": str(error)})
-        return []
 
 
 def _forget_changes(changes: list[int], using: str) -> None:

@@ -36,6 +36,7 @@ ENTITY: Lookup[EntityDocument] = Lookup(
     decode=decode_entity,
     columns=COLUMNS,
     tagged=tagged_codes,
+    stamp="entity",
 )
 
 ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
@@ -49,6 +50,7 @@ ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
     decode=decode_entities,
     columns=COLUMNS,
     write_through=False,
+    stamp="entity",
 )
 
 register(ENTITY)

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import os
-import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
 
 from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
+from django.db import OperationalError, router
 from django.http import HttpRequest
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
-from cache_layer.fail_safe import DATABASE_AWAY, is_away, note_away, note_back
-from cache_layer.options import get_options
+from cache_layer.express import ADMISSION, Admission
+from cache_layer.fills import Read, Source
+from cache_layer.lookup import Lookup
+from cache_layer.reads import read_entries, read_entry
+from pmo.lookups import GROUP, PERSON, SIGN_IN, is_sign_in_id
+from pmo.people import PersonDocument
 from pmo.provenance import note_user
-from pmo.tokens import require_sign_in
+from pmo.tokens import CLAIM
 
 ATTEMPT_NAME_LENGTH = 255
 """The width of django-axes' column."""
+USER_FIELDS = tuple(
+    field.attname for field in User._meta.concrete_fields if field.attname in PersonDocument.__struct_fields__
+)
+"""What a user object is made of, in the order in which Django takes it."""
+NOBODY: Read[Any] = Read(None, b"", Source.LOCAL)
 
 
 def find_user(name: str) -> User | None:
@@ -84,78 +94,13 @@ class UsernameOrEmailBackend(ModelBackend):
             forget_failures(request, username)
         return found
 
-
-class Verdict(NamedTuple):
-    """A token that was found valid: when the database was asked, and until when it is taken for valid."""
-
-    asked: float
-    until: float
-    user: Any
-    token: Token
-
-
-class Verdicts:
-    """
-    The tokens this process found valid within the last second.
-
-    A user who is deactivated, logs out, has a new password or other permissions is treated so everywhere a second later
-    at most: the user object lives, with the permissions Django keeps on it, no longer than its verdict. Invalid tokens
-    are never kept.
-
-    While the database is away and the cache may serve what it last knew (`CACHE_STALE_SECONDS`), verdicts last as long
-    as that, for reads alone: nobody can be asked then. One that the database has contradicted since is forgotten.
-    """
-
-    LIFE_SECONDS = 1.0
-    LIMIT = 1024
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self.forget()
-
-    def forget(self) -> None:
-        """Start empty, also in a forked child whose parent may have been holding the lock."""
-        self._lock = threading.Lock()
-        self._by_digest: dict[bytes, Verdict] = {}
-
-    def find(self, header: bytes) -> Verdict | None:
-        """The verdict on this `Authorization` header, if it is young enough."""
-        verdict = self._by_digest.get(_digest(header))
-        return verdict if verdict is not None and self.clock() < verdict.until else None
-
-    def find_last(self, header: bytes) -> Verdict | None:
-        """The last verdict on this header, if it is young enough for what is known to be stale."""
-        verdict = self._by_digest.get(_digest(header))
-        seconds = get_options().fail_safe_seconds
-        return verdict if verdict is not None and self.clock() < verdict.asked + seconds else None
-
-    def drop(self, header: bytes) -> None:
-        """This token is not valid any more."""
-        with self._lock:
-            self._by_digest.pop(_digest(header), None)
-
-    def keep(self, header: bytes, user: Any, token: Token, *, asked: float) -> Verdict:
-        """
-        Remember a valid token, in place of the one that is next to expire if there are too many.
-
-        Args:
-            asked: the clock from before the database was asked about the user.
-        """
-        life = min(self.LIFE_SECONDS, token["exp"] - time.time())
-        digest = _digest(header)
-        with self._lock:
-            self._by_digest.pop(digest, None)
-            while len(self._by_digest) >= self.LIMIT:
-                del self._by_digest[next(iter(self._by_digest))]
-            verdict = self._by_digest[digest] = Verdict(asked, asked + life, user, token)
-        return verdict
-
-    def __len__(self) -> int:
-        return len(self._by_digest)
-
-
-verdicts = Verdicts()
-os.register_at_fork(after_in_child=verdicts.forget)
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """As Django's, from the cache."""
+        if user_obj.is_anonymous or user_obj.is_superuser or not user_obj.is_active or obj is not None:
+            return super().get_all_permissions(user_obj, obj)
+        if not hasattr(user_obj, "_perm_cache"):  # where Django's own keeps them, as long as the user object lives
+            user_obj._perm_cache = permissions_of(user_obj)
+        return set(user_obj._perm_cache)
 
 
 class TokenAuthentication(JWTAuthentication):
@@ -163,62 +108,76 @@ class TokenAuthentication(JWTAuthentication):
     A JWT in `Authorization: Bearer`, whose user exists, is active and has the password of when it was issued, and whose
     login has not ended.
 
-    Reads take a verdict that is up to a second old; writes ask the database. While it is away, reads may take the last
-    verdict of this process on a token whose signature and lifetime are right.
+    Whom it belongs to is read like an entity type, from the cache where that is allowed: what ends a token is in force
+    everywhere when it returns. While the database is away and the cache may serve what it last knew
+    (`CACHE_STALE_SECONDS`), reads take that of people too.
     """
 
-    def authenticate(self, request: Request) -> tuple[Any, Token] | None:
-        header = self.get_header(request)
-        if header is None:
-            return None
-        is_read = request.method in ("GET", "HEAD")
-        if is_read:
-            verdict = verdicts.find(header)
-            if verdict is not None:
-                return _trust(request, verdict)
-            if is_away() and (last := self._find_last(header)):
-                return _trust(request, last)
-        asked = verdicts.clock()
-        try:
-            found: tuple[Any, Token] | None = super().authenticate(request)
-        except DATABASE_AWAY:
-            last = self._find_last(header) if is_read else None
-            if last is None:
-                raise
-            note_away()
-            return _trust(request, last)
-        except AuthenticationFailed:
-            verdicts.drop(header)
-            raise
-        if found is not None:
-            note_back()
-        return found and _trust(request, verdicts.keep(header, *found, asked=asked))
-
-    def get_user(self, validated_token: Token) -> Any:
-        user = super().get_user(validated_token)
-        require_sign_in(validated_token)
-        return user
-
-    def _find_last(self, header: bytes) -> Verdict | None:
-        """
-        The last verdict on a token that is still what it says.
-
-        Raises:
-            InvalidToken: it is not, or has expired.
-        """
-        raw = self.get_raw_token(header)
-        if raw is None:
-            return None
-        self.get_validated_token(raw)
-        return verdicts.find_last(header)
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        admission: Admission | None = request.META.get(ADMISSION)
+        if admission is None:
+            header = self.get_header(request)
+            raw = self.get_raw_token(header) if header is not None else None
+            if raw is None:
+                return None
+            admission = _admit(self.get_validated_token(raw), is_read=request.method in SAFE_METHODS)
+        user = _user_of(admission.user)
+        note_user(user)
+        if admission.copies:
+            request._request.META[ADMISSION] = admission
+        return user, None
 
 
-def _trust(request: Request, verdict: Verdict) -> tuple[Any, Token]:
-    """Tell the views how long this answer to "who is asking" holds, in ns of the monotonic clock."""
-    note_user(verdict.user)
-    request._request.trusted_until_ns = int(verdict.until * 1e9)  # type: ignore[attr-defined] # read by the API
-    return verdict.user, verdict.token
+def _admit(token: Token, *, is_read: bool) -> Admission:
+    """
+    Whose a token is whose signature and lifetime are right.
+
+    Raises:
+        AuthenticationFailed: nobody's, any more.
+    """
+    asked_ns, left_seconds = time.monotonic_ns(), token["exp"] - time.time()
+    number, sign_in = str(token.get(api_settings.USER_ID_CLAIM, "")), token.get(CLAIM)
+    reads: list[Read[Any]] = [_read(PERSON, number, is_read=is_read) if number.isdecimal() else NOBODY]
+    if sign_in is not None:
+        known = is_sign_in_id(sign_in)
+        reads.append(_read(SIGN_IN, sign_in, is_read=is_read) if known else NOBODY)
+    person: PersonDocument | None = reads[0].document
+    if person is None:
+        raise AuthenticationFailed("The user of this token is gone.", "user_not_found")
+    if not person.is_active:
+        raise AuthenticationFailed("The user of this token is inactive.", "user_inactive")
+    if token.get(api_settings.REVOKE_TOKEN_CLAIM) != person.password_mark:
+        raise AuthenticationFailed("The user of this token has a new password.", "password_changed")
+    if not all(read.document for read in reads):
+        raise AuthenticationFailed("The login of this token has ended: log in again.", "signed_out")
+    copies = [read.copies for read in reads]
+    return Admission(
+        tuple(chain.from_iterable(copies)) if all(copies) else (), asked_ns + int(left_seconds * 1e9), person
+    )
 
 
-def _digest(header: bytes) -> bytes:
-    return hashlib.blake2b(header, digest_size=16).digest()
+def _read(lookup: Lookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
+    """
+    Raises:
+        OperationalError: the database is away, and what was last known does not do for a change.
+    """
+    read = read_entry(lookup, identifier)
+    if read.source is Source.STALE and not is_read:
+        raise OperationalError("The database is away: who asks for this change is not certain.")
+    return read
+
+
+def _user_of(person: PersonDocument) -> User:
+    """The user without what is not known of them here; Django reads that if it is asked for."""
+    values = [getattr(person, name) for name in USER_FIELDS]
+    user: User = User.from_db(router.db_for_write(User), USER_FIELDS, values)
+    return user
+
+
+def permissions_of(user: User) -> set[str]:
+    """What a user who is no superuser may do, by themselves or by their groups, as `app_label.codename`."""
+    person = read_entry(PERSON, str(user.pk)).document
+    if person is None:
+        return set()
+    groups = read_entries(GROUP, map(str, person.groups)).values()
+    return set(person.permissions).union(*(read.document.permissions for read in groups if read.document))

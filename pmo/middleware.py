@@ -49,6 +49,18 @@ class RequestBudgetMiddleware:
             return self.get_response(request)
 
 
+class CookielessAPIMiddleware:
+    """Has the API take no cookies: what it answers depends on nothing that a browser sends by itself, and sets none."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/"):
+            request.META.pop("HTTP_COOKIE", None)
+        return self.get_response(request)
+
+
 class ServiceUnavailableMiddleware:
     """Answers 503 with a reason when an engine is away, and 400 when the database can't take what was sent."""
 

@@ -1,11 +1,18 @@
-"""What the platform itself keeps."""
+"""
+What the platform itself keeps: logins.
+
+The proxies bring the triggers to tables of Django's, by which changes of people behind Django's back are noticed.
+"""
 
 from __future__ import annotations
 
 import uuid
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import models
+
+from cache_layer.invalidation.queryset import CoherentManager
+from cache_layer.invalidation.triggers import coherence_triggers
 
 
 class SignIn(models.Model):
@@ -20,9 +27,52 @@ class SignIn(models.Model):
     newest = models.CharField(max_length=32, help_text="The id of the refresh token that may be used next.")
     expires_ts = models.DateTimeField()
 
+    objects = CoherentManager()
+
     class Meta:
         db_table = "sign_in"
         default_permissions = ()
+        triggers = coherence_triggers(db_table, field="id", column="id", only=("id", "user"), created=False)
 
     def __str__(self) -> str:
         return f"{self.user}, until {self.expires_ts}"
+
+
+class Person(User):
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = coherence_triggers(
+            "auth_user",
+            field="id",
+            column="id",
+            only=("id", "username", "password", "is_active", "is_staff", "is_superuser"),
+        )
+
+
+class Membership(User.groups.through):  # type: ignore[misc, name-defined] # Django makes it
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = coherence_triggers("auth_user_groups", field="user_id", column="user_id")
+
+
+class PersonPermission(User.user_permissions.through):  # type: ignore[misc, name-defined] # as above
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = coherence_triggers("auth_user_user_permissions", field="user_id", column="user_id")
+
+
+class PersonGroup(Group):
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = coherence_triggers("auth_group", field="id", column="id", only=("id",))
+
+
+class GroupPermission(Group.permissions.through):  # type: ignore[misc, name-defined] # as above
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = coherence_triggers("auth_group_permissions", field="group_id", column="group_id")

@@ -113,7 +113,7 @@ CACHE_LAYER: dict[str, Any] = {
     "compress_bytes": env.int("CACHE_COMPRESS_BYTES", default=Options.compress_bytes),
     "local_lease_ms": env.int("CACHE_LOCAL_LEASE_MS", default=Options.local_lease_ms),
     "local_entries": env.int("CACHE_LOCAL_ENTRIES", default=Options.local_entries),
-    "express_lane": env.int("CACHE_EXPRESS_LANE", default=Options.express_lane),
+    "express_lane_bytes": env.int("CACHE_EXPRESS_LANE_BYTES", default=Options.express_lane_bytes),
     "hold_ms": env.int("CACHE_HOLD_MS", default=Options.hold_ms),
     "fill_lease_ms": env.int("CACHE_FILL_LEASE_MS", default=Options.fill_lease_ms),
     "fill_wait_ms": env.int("CACHE_FILL_WAIT_MS", default=Options.fill_wait_ms),
@@ -187,6 +187,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "pmo.middleware.RequestBudgetMiddleware",
+    "pmo.middleware.CookielessAPIMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "pmo.security.SecurityHeadersMiddleware",

@@ -7,29 +7,32 @@ Changes of many rows at once, which send no signals: one hold and one drain for 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import NotSupportedError, transaction
 from django.db.models import Manager, Model, QuerySet, Value
 
-from cache_layer.lookup import identifiers_of, lookups_of
+from cache_layer.lookup import Lookup, Part, identifiers_of, parts_of
 from cache_layer.writes import Entry, hold_entries, writing
 
 Row = TypeVar("Row", bound=Model)
+Parts = list[tuple[Lookup[Any], Part]]
 
 
 class CoherentQuerySet(QuerySet[Row, Row]):
     """A QuerySet whose `update`, `bulk_update`, `bulk_create` and `delete` keep the cache coherent."""
 
     def update(self, **kwargs: Any) -> int:
-        """As Django's; the rows are locked first, so those held are those changed."""
-        if self.query.is_sliced:
-            return super().update(**kwargs)  # raises Django's own error
+        """As Django's; the rows are locked first, so those held are those changed. What nothing is made of is not."""
+        if self.query.is_sliced or not self._parts(kwargs):
+            return super().update(**kwargs)  # of a slice it raises Django's own error
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
             locked = self.filter(pk__in=[row["pk"] for row in rows])
-            with writing(self._entries([*rows, *locked._identifiers_after(kwargs)]), using=self._write_alias):
+            entries = self._entries([*rows, *locked._identifiers_after(kwargs)], self._parts(kwargs))
+            with writing(entries, using=self._write_alias):
                 return super(CoherentQuerySet, locked).update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined] # as Django marks its own, against calls from templates
@@ -64,18 +67,19 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         if update_conflicts and set(self._identifier_fields()).intersection(update_fields or ()):
             raise NotSupportedError("bulk_create can't change what entries are told apart by: use bulk_update.")
         rows = list(objs)
-        with writing(self._entries_of(rows), using=self._write_alias):
+        parts = [(lookup, part) for lookup, part in self._parts() if part.created or update_conflicts]
+        with writing(self._entries_of(rows, parts), using=self._write_alias):
             created = super().bulk_create(
                 rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
             )
-            hold_entries(self._entries_of(rows), using=self._write_alias)  # some have got theirs from the database
+            hold_entries(self._entries_of(rows, parts), using=self._write_alias)  # some got theirs from the database
             return created
 
     def bulk_update(self, objs: Iterable[Row], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's."""
-        rows = list(objs)
-        with writing(self._entries_of(rows), using=self._write_alias):
-            return super().bulk_update(rows, list(fields), batch_size)
+        rows, names = list(objs), list(fields)
+        with writing(self._entries_of(rows, self._parts(names)), using=self._write_alias):
+            return super().bulk_update(rows, names, batch_size)
 
     bulk_update.alters_data = True  # type: ignore[attr-defined] # as above
 
@@ -84,8 +88,12 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         self._for_write = True
         return self.db
 
+    def _parts(self, changed: Iterable[str] | None = None) -> Parts:
+        """What is made of these fields of the rows; None for any."""
+        return [(lookup, part) for lookup, part in parts_of(self.model) if part.concerns(changed)]
+
     def _identifier_fields(self) -> list[str]:
-        return [lookup.identifier_field for lookup in lookups_of(self.model) if lookup.identifier_field]
+        return list(dict.fromkeys(part.field for _, part in self._parts() if part.field))
 
     def _lock_rows(self) -> list[dict[str, Any]]:
         """The primary keys and identifiers of the rows to change, locked in one order against deadlocks."""
@@ -105,17 +113,17 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         field: Any = self.model._meta.get_field(name)
         return value if hasattr(value, "resolve_expression") else Value(value, field)
 
-    def _entries_of(self, rows: Sequence[Row]) -> list[Entry]:
+    def _entries_of(self, rows: Sequence[Row], parts: Parts) -> list[Entry]:
         fields = self._identifier_fields()
-        return self._entries([{field: getattr(row, field) for field in fields} for row in rows])
+        return self._entries([{field: getattr(row, field) for field in fields} for row in rows], parts)
 
-    def _entries(self, rows: Sequence[dict[str, Any]]) -> list[Entry]:
+    def _entries(self, rows: Sequence[dict[str, Any]], parts: Parts | None = None) -> list[Entry]:
         entries: list[Entry] = []
-        for lookup in lookups_of(self.model):
-            if lookup.identifier_field is None:
+        for lookup, part in self._parts() if parts is None else parts:
+            if part.field is None:
                 entries.append((lookup, ""))
             else:
-                values = (row[lookup.identifier_field] for row in rows if lookup.identifier_field in row)
+                values = (row[part.field] for row in rows if part.field in row)
                 entries += [(lookup, identifier) for identifier in identifiers_of(values)]
         return entries
 
@@ -128,3 +136,37 @@ class CoherentManager(Manager.from_queryset(CoherentQuerySet)):  # type: ignore[
     def contribute_to_class(self, cls: type[Model], name: str) -> None:
         super().contribute_to_class(cls, name)
         cls._meta.base_manager_name = cls._meta.base_manager_name or name
+
+
+def adopt_managers(model: type[Model]) -> None:
+    """
+    Make the managers of a model that is not ours, such as Django's own users, keep the cache coherent.
+
+    Their classes, and those of their QuerySets, are derived from, so whatever methods they have are kept. Managers of
+    relations are made of these classes too.
+    """
+    for manager in model._meta.managers:
+        if issubclass(manager._queryset_class, CoherentQuerySet):
+            continue
+        ours: Any = copy.copy(manager)
+        ours.__class__ = _coherent_manager(type(manager))
+        # As Django's `Options.add_manager` is meant to be used: by the name under which the model has it.
+        model._meta.local_managers[:] = [each for each in model._meta.local_managers if each.name != manager.name]
+        model.add_to_class(manager.name, ours)
+
+
+def _coherent_manager(manager: Any) -> type[Any]:
+    queryset = type(f"Coherent{manager._queryset_class.__name__}", (CoherentQuerySet, manager._queryset_class), {})
+
+    def deconstruct(self: Any) -> Any:
+        """For migrations, whose models have the manager as it was: what they do is left to the triggers."""
+        plain = copy.copy(self)
+        plain.__class__ = manager
+        return plain.deconstruct()
+
+    def equals(self: Any, other: object) -> bool:
+        """As in migrations: the manager it was derived from is the same."""
+        return isinstance(other, manager) and self._constructor_args == other._constructor_args  # type: ignore[attr-defined] # a manager has them
+
+    own = {"_queryset_class": queryset, "deconstruct": deconstruct, "__eq__": equals, "__hash__": manager.__hash__}
+    return type(f"Coherent{manager.__name__}", (manager,), own)

@@ -10,12 +10,11 @@ change off the outbox itself; not one for which writers leave no value, since su
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connections
 from django.db.models.functions import Now
@@ -25,7 +24,7 @@ from cache_layer.activity import note_invalidated
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
 from cache_layer.keys import CHANGES_CHANNEL, RELAY_LOCK
-from cache_layer.lookup import Lookup, registered_lookups
+from cache_layer.lookup import Lookup, parts_of_table
 from cache_layer.metrics import RELAY_LAG_SECONDS, RELAY_WORKING, RELAYED_CHANGES
 from cache_layer.models import Change
 from cache_layer.options import get_options
@@ -95,19 +94,23 @@ def relay_changes(*, using: str = "default") -> int:
 
 def _tell_cache(changes: list[Any]) -> list[Any]:
     """Invalidate what changes of rows name; gives those that need not be told again."""
-    keys: dict[str, set[int]] = defaultdict(set)
-    written_through: set[str] = set()
+    entries: dict[str, _Changed] = {}
     for change in changes:
-        for lookup in _lookups_of_table(change.table_name):
-            if lookup.identifier_field in (None, change.field):
-                key = lookup.key(change.identifier)
-                keys[key].add(change.id)
-                written_through.update([key] if lookup.write_through else [])
-    outcomes = invalidate_keys(keys, unless_held=written_through)
-    held = {change for key, outcome in outcomes.items() if outcome is Invalidated.HELD for change in keys[key]}
+        for lookup, part in parts_of_table(change.table_name, change.field):
+            entry = _Changed(lookup, change.identifier if part.field else "", set())
+            entries.setdefault(lookup.key(entry.identifier), entry).changes.add(change.id)
+    # What a writer has told of its rows it has told of all that is made of them.
+    outcomes = _invalidate({key: entry for key, entry in entries.items() if entry.lookup.identifier_field})
+    known = {
+        number for key, outcome in outcomes.items() if outcome is Invalidated.TOLD for number in entries[key].changes
+    }
+    singles = {key: entry for key, entry in entries.items() if key not in outcomes and entry.changes - known}
+    outcomes |= _invalidate(singles)
+    held = {number for key, outcome in outcomes.items() if outcome is Invalidated.HELD for number in entries[key].changes}
     told = [change for change in changes if change.id not in held]
-    if told:
-        _count_relayed(told)
+    ours = [change for change in told if change.id not in known]
+    if ours:
+        _count_relayed(ours)
     dropped = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
     note_invalidated(dropped, "sql")
     for key in dropped:
@@ -115,10 +118,37 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
     return told
 
 
+class _Changed(NamedTuple):
+    """An entry that changes name, and their ids."""
+
+    lookup: Lookup[Any]
+    identifier: str
+    changes: set[int]
+
+
+def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
+    """
+    Drop entries, but for those that a writer holds, or has told of just now.
+
+    Not left to writers are those for which they leave no value: such a key may be held without a gap.
+    """
+    if not entries:
+        return {}
+    outcomes = invalidate_keys(
+        entries,
+        unless_held={key for key, entry in entries.items() if entry.lookup.write_through},
+        unless_told={key: entry.changes for key, entry in entries.items()},
+    )
+    left = (Invalidated.HELD, Invalidated.TOLD)
+    ended = [entries[key] for key, outcome in outcomes.items() if outcome not in left]
+    invalidate_keys((), {entry.lookup.stamp_key(entry.identifier) for entry in ended} - {""})
+    return outcomes
+
+
 def _tell_of_tables(changes: list[Any]) -> None:
     """Drop every entry of tables that were changed as a whole."""
     for table in {change.table_name for change in changes}:
-        for lookup in _lookups_of_table(table):
+        for lookup, _ in parts_of_table(table, ""):
             clear_entries(lookup, cause="sql")
     _count_relayed(changes)
 
@@ -129,10 +159,6 @@ def _count_relayed(changes: list[Any]) -> None:
         RELAY_LAG_SECONDS.observe(lag)
     RELAYED_CHANGES.inc(len(changes))
     logger.info("Changes relayed", extra={"count": len(changes), "lag_ms": round(max(lags) * 1000)})
-
-
-def _lookups_of_table(table: str) -> Iterable[Lookup[Any]]:
-    return [lookup for lookup in registered_lookups() if lookup.model._meta.db_table == table]
 
 
 @contextmanager

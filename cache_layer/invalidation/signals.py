@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.db.models import Model
-from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
-from cache_layer.lookup import identifiers_of, lookups_of
+from cache_layer.lookup import Part, identifiers_of, parts_of
 from cache_layer.pending import HeldEntry, find_write, is_ours
 from cache_layer.writes import Entry, hold_entries, release_abandoned, release_autocommitted
 
 
 def connect_signals(model: type[Model]) -> None:
-    """Keep the entries made of `model` coherent with `save()` and `delete()`, whoever calls them."""
+    """Keep the entries made of `model` coherent with `save()`, `delete()` and, of pairs, `add()`, whoever calls them."""
+    if model._meta.auto_created:  # the pairs of a many-to-many field, of which there are no other signals
+        m2m_changed.connect(_before_pairs_change, sender=model, dispatch_uid="cache_layer")
+        return
     for before in (pre_save, pre_delete):
         before.connect(_before_change, sender=model, dispatch_uid="cache_layer")
     post_save.connect(_after_save, sender=model, dispatch_uid="cache_layer")
@@ -26,11 +30,21 @@ def connect_signals(model: type[Model]) -> None:
     request_finished.connect(close_old_connections)
 
 
-def entries_of(instance: Model, *, using: str) -> list[Entry]:
-    """Every entry that a change of this row changes, under its old and its new identifier."""
+def entries_of(
+    instance: Model, *, using: str, changed: Iterable[str] | None = None, created: bool = False
+) -> list[Entry]:
+    """
+    Every entry that a change of a row changes, under its old and its new identifier.
+
+    Args:
+        changed: the names of the fields; None for any.
+        created: it is a new row.
+    """
     entries: list[Entry] = []
-    for lookup in lookups_of(type(instance)):
-        field = lookup.identifier_field
+    for lookup, part in parts_of(type(instance)):
+        if not part.concerns(changed) or (created and not part.created):
+            continue
+        field = part.field
         if field is None:
             entries.append((lookup, ""))
             continue
@@ -41,13 +55,17 @@ def entries_of(instance: Model, *, using: str) -> list[Entry]:
     return entries
 
 
-def _before_change(instance: Model, using: str, **_: Any) -> None:
-    hold_entries(entries_of(instance, using=using), using=using)
+def _before_change(instance: Model, using: str, update_fields: Collection[str] | None = None, **_: Any) -> None:
+    entries = entries_of(instance, using=using, changed=update_fields, created=instance._state.adding)
+    hold_entries(entries, using=using)  # a write begins although it holds nothing: `_after_save` ends it
 
 
-def _after_save(instance: Model, using: str, **_: Any) -> None:
-    """The identifiers that the database has made are held now, or dropped with the release if that is due."""
-    late = [(lookup, made) for lookup, made in entries_of(instance, using=using) if not is_ours(lookup.key(made))]
+def _after_save(
+    instance: Model, using: str, created: bool, update_fields: Collection[str] | None = None, **_: Any
+) -> None:
+    """What was not known before (a number that the database has made, a row saved over) is held, or dropped, now."""
+    entries = entries_of(instance, using=using, changed=update_fields, created=created)
+    late = [(lookup, made) for lookup, made in entries if not is_ours(lookup.key(made))]
     write = find_write(using)
     if write is not None and not write.in_transaction:
         write.entries |= {lookup.key(made): HeldEntry(lookup, made, holder=None, alone=False) for lookup, made in late}
@@ -58,6 +76,39 @@ def _after_save(instance: Model, using: str, **_: Any) -> None:
 
 def _after_delete(using: str, **_: Any) -> None:
     release_autocommitted(using=using)
+
+
+def _before_pairs_change(
+    sender: type[Model], instance: Model, action: str, reverse: bool, pk_set: set[Any] | None, using: str, **_: Any
+) -> None:
+    """Django sends this inside the transaction that adds, removes or clears pairs."""
+    if not action.startswith("pre_"):
+        return
+    entries: list[Entry] = []
+    for lookup, part in parts_of(sender):
+        values = _paired(sender, part, instance, pk_set, using=using)
+        entries += [(lookup, identifier) for identifier in identifiers_of(values)]
+    hold_entries(entries, using=using)
+
+
+def _paired(through: type[Model], part: Part, instance: Model, pk_set: set[Any] | None, *, using: str) -> Iterable[Any]:
+    """The pairs' side that names entries: the row itself, or those that it is paired with. Both if they are alike."""
+    if part.field is None:
+        yield ""
+        return
+    named: Any = through._meta.get_field(part.field)
+    if isinstance(instance, named.related_model):
+        yield instance.pk
+    others = [
+        each.name
+        for each in through._meta.fields
+        if each.is_relation and each is not named and isinstance(instance, each.related_model)
+    ]
+    if others and pk_set is not None:
+        yield from pk_set
+    elif others:
+        pairs = through._base_manager.using(using).filter(**{others[0]: instance})
+        yield from pairs.values_list(part.field, flat=True)
 
 
 def _after_request(**_: Any) -> None:

@@ -7,6 +7,8 @@ Changes made behind Django's back: psql, COPY, TRUNCATE, other services.
 
 from __future__ import annotations
 
+import functools
+import operator
 from pathlib import Path
 
 import pgtrigger
@@ -14,23 +16,32 @@ import pgtrigger
 from cache_layer.keys import CHANGES_CHANNEL
 
 
-def coherence_triggers(table: str, *, field: str, column: str) -> list[pgtrigger.Trigger]:
+def coherence_triggers(
+    table: str, *, field: str, column: str, only: tuple[str, ...] = (), created: bool = True
+) -> list[pgtrigger.Trigger]:
     """
     The triggers that note every change of a table in the outbox, in the transaction that makes it.
 
     Args:
         table: the model's `db_table`.
-        field: the `identifier_field` of the model's lookups.
+        field: by which the lookups' parts tell entries apart.
         column: its column.
+        only: the names of the fields whose changes matter; empty for all.
+        created: whether new rows matter.
     """
     names = {"table": table, "field": field, "column": column, "channel": CHANGES_CHANNEL}
-    return [
+    note = _sql("record_row").format_map(names)
+    operations = [pgtrigger.Insert] * created + [pgtrigger.Update] * (not only) + [pgtrigger.Delete]
+    every_row = functools.reduce(operator.or_, operations)
+    some = pgtrigger.AnyChange(*only) if only else None
+    changes = [
+        pgtrigger.Trigger(name="record_row", when=pgtrigger.After, operation=every_row, func=note),
         pgtrigger.Trigger(
-            name="record_row",
-            when=pgtrigger.After,
-            operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-            func=_sql("record_row").format_map(names),
+            name="record_change", when=pgtrigger.After, operation=pgtrigger.Update, condition=some, func=note
         ),
+    ]
+    return [
+        *changes[: 2 if only else 1],
         pgtrigger.Trigger(
             name="record_truncate",
             level=pgtrigger.Statement,

@@ -11,9 +11,9 @@ from django.utils.http import parse_etags
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from cache_layer.express import allow_replay
+from cache_layer.express import ADMISSION, allow_replay
 from cache_layer.reads import Read, Source
-from entities.documents import document_of, encode_entity
+from entities.documents import EntityDocument, document_of, encode_entity
 from entities.models import Entity
 
 AnyRequest = HttpRequest | Request
@@ -51,7 +51,13 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
         response: HttpResponse = HttpResponseNotModified(headers=headers)
     else:
         response = HttpResponse(read.payload, content_type="application/json", headers=headers)
-    allow_replay(response, read.copies, getattr(request, "trusted_until_ns", 0), x_cache=Source.LOCAL)
+    allow_replay(
+        response,
+        read.copies,
+        request.META.get(ADMISSION),
+        local={"x-cache": Source.LOCAL},
+        asked={"x-cache": Source.REDIS},
+    )
     return response
 
 
@@ -66,18 +72,18 @@ def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] 
     )
 
 
-def require_match(request: AnyRequest, entity: Entity) -> None:
+def require_match(request: AnyRequest, document: EntityDocument) -> None:
     """
-    Compare a row with `If-Match`, if the request has one.
+    Compare a document with `If-Match`, if the request has one.
 
     Raises:
-        PreconditionFailed: the row's document is none of those named; also if what is sent is no entity tag at all.
+        PreconditionFailed: it is none of those named; also if what is sent is no entity tag at all.
     """
     sent = request.headers.get("If-Match")
     if sent is None:
         return
     expected = parse_etags(sent)
-    if expected != ["*"] and _tag_of(encode_entity(document_of(entity))) not in map(_uncoded, expected):
+    if expected != ["*"] and _tag_of(encode_entity(document)) not in map(_uncoded, expected):
         raise PreconditionFailed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from functools import partial
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -14,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from cache_layer.errors import UnknownTag
+from cache_layer.fills import Source
 from cache_layer.tags import find_tagged
 from entities import changes
 from entities.api import schema
@@ -21,6 +21,7 @@ from entities.api.conditions import answer_entity, answer_read, require_match
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
 from entities.cache_entries import describe_dropped, drop_entries
 from entities.codes import is_code
+from entities.documents import EntityDocument, document_of
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.operations import recorded
@@ -67,10 +68,10 @@ class EntityViewSet(ViewSet):
 
     @schema.change
     def change(self, request: Request, code: str) -> HttpResponse:
-        entity = _find(code)
-        fields = EntityFieldsSerializer(entity, data=request.data, partial=True)
+        found = _find(code)
+        fields = EntityFieldsSerializer(Entity(code=code), data=request.data, partial=True)
         fields.is_valid(raise_exception=True)
-        check = _check(request, entity)
+        check = _check(request, found)
         return answer_entity(changes.change_entity(code, fields.validated_data, check))
 
     @schema.remove
@@ -84,10 +85,10 @@ class EntityViewSet(ViewSet):
 
     @schema.change_children
     def change_children(self, request: Request, code: str) -> HttpResponse:
-        entity = _find(code)
+        found = _find(code)
         fields = ChildrenSerializer(data=request.data, context={"code": code})
         fields.is_valid(raise_exception=True)
-        children, check = fields.validated_data["child_entity_codes"], _check(request, entity)
+        children, check = fields.validated_data["child_entity_codes"], _check(request, found)
         if fields.validated_data["mode"] == "append":
             return answer_entity(changes.append_children(code, children, check))
         return answer_entity(changes.change_entity(code, {"child_entity_codes": children}, check))
@@ -135,18 +136,24 @@ def _recorded(
     return recorded(operation, codes, username=request.user.get_username(), tag=tag)
 
 
-def _find(code: str) -> Entity:
-    """The row, active or not, before it is locked: what can be refused now holds up neither writers nor readers."""
-    if not is_code(code):
+def _find(code: str) -> EntityDocument:
+    """
+    The entity type, active or not, before its row is locked: what can be refused now holds up neither writers nor
+    readers. An active one mostly comes from memory.
+    """
+    service = get_entity_infrastructure()
+    read = service.read_entity(code)
+    if read.document is None or read.source is Source.STALE:
+        read = service.read_entity(code, include_inactive=True)
+    if read.document is None:
         raise Entity.DoesNotExist
-    entity: Entity = Entity.objects.get(code=code)
-    return entity
+    return read.document
 
 
-def _check(request: Request, entity: Entity) -> changes.Check:
+def _check(request: Request, found: EntityDocument) -> changes.Check:
     """The comparison with `If-Match`, made now and to be made again under the row's lock."""
-    require_match(request, entity)
-    return partial(require_match, request)
+    require_match(request, found)
+    return lambda entity: require_match(request, document_of(entity))
 
 
 def _flags(request: Request, *names: str, besides: tuple[str, ...] = ()) -> list[bool]:

@@ -11,6 +11,7 @@ from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 
+from cache_layer.commit import DrainBeforeCommit
 from cache_layer.deadline import left_seconds, working_within
 from cache_layer.errors import OutcomeUnknown
 from pmo.database.bounded import BoundedConnection, BoundedPool, TimeOver
@@ -26,8 +27,12 @@ Wrapper: Any = base.DatabaseWrapper
 """Untyped: what is of interest here the stubs leave out."""
 
 
-class DatabaseWrapper(Wrapper):  # type: ignore[misc] # as above
-    """Django's, with bounded connections, which says when it cannot be known whether a commit has happened."""
+class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as above
+    """
+    Django's, with bounded connections, whose COMMIT waits for the copies of what it changes.
+
+    It says when it cannot be known whether a commit has happened.
+    """
 
     Database = SimpleNamespace(**vars(psycopg) | {"connect": BoundedConnection.connect})
 

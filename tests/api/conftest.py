@@ -11,7 +11,6 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from entities.models import Entity
-from pmo.authentication import verdicts
 
 PROJECT: dict[str, Any] = {
     "code": "project",
@@ -21,14 +20,9 @@ PROJECT: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_verdicts() -> None:
-    verdicts.forget()
-
-
 @pytest.fixture
 def quick_writes(set_options: Callable[..., None]) -> None:
-    """Writers wait 1 ms instead of 50 for the copies in other processes' memory."""
+    """Writers wait 1 ms instead of 20 for the copies in other processes' memory."""
     set_options(local_lease_ms=1)
 
 

@@ -30,7 +30,6 @@ from cache_layer.express import (
 )
 from cache_layer.local_store import Copy
 from cache_layer.scripts import hold_keys
-from pmo.authentication import verdicts
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 
@@ -59,10 +58,10 @@ class Counted:
 class Server:
     """A server's inside: Django, counted, with the express lane in front of it or without."""
 
-    def __init__(self, application: Application | None = None, entries: int = 100) -> None:
+    def __init__(self, application: Application | None = None, limit_bytes: int = 1_000_000) -> None:
         self.is_django = application is None
         self.django = Counted(application or get_wsgi_application())
-        self.lane = ExpressLane(self.django, entries)
+        self.lane = ExpressLane(self.django, limit_bytes)
 
     def ask(self, path: str = TYPE, *, directly: bool = False, **variables: str) -> Answer:
         path, _, query = path.partition("?")
@@ -98,7 +97,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     now = [monotonic_ns()]
     for module in (express, fills, local_store, reads, refresh, renewal):
         monkeypatch.setattr(module, "monotonic_ns", lambda: now[0])
-    monkeypatch.setattr(verdicts, "clock", lambda: now[0] / 1e9)
     return now
 
 
@@ -229,7 +227,7 @@ def test_everything_else_is_django_s(server: Server, token: str, path: str, vari
     for _ in range(2):
         server.ask(path, **{"HTTP_AUTHORIZATION": token} | variables)
     assert server.django.asked == 2
-    assert len(server.lane) == 0
+    assert len(server.lane.kept) == 0
 
 
 @pytest.mark.parametrize(
@@ -350,35 +348,35 @@ def with_cookie() -> HttpResponse:
 def test_what_is_meant_for_one_request_or_too_long_is_not_kept(response: Callable[[], HttpResponse]) -> None:
     server = answering(response)
     server.ask()
-    assert len(server.lane) == 0
+    assert len(server.lane.kept) == 0
 
 
 def test_the_answer_to_a_long_request_is_not_kept() -> None:
     server = answering(lambda: HttpResponse(b"x"))
     server.ask(HTTP_COOKIE="x" * KEY_CHARACTERS)
-    assert len(server.lane) == 0
+    assert len(server.lane.kept) == 0
 
 
 def test_the_answer_made_of_many_entries_is_not_kept() -> None:
     server = answering(lambda: HttpResponse(b"x"), copies=COPIES + 1)
     server.ask()
-    assert len(server.lane) == 0
+    assert len(server.lane.kept) == 0
 
 
 def test_what_can_never_be_replayed_again_makes_room_for_the_next(server: Server, token: str, clock: list[int]) -> None:
     for accept in ("a", "b", "c"):
         server.ask(HTTP_AUTHORIZATION=token, HTTP_ACCEPT=accept)
-    assert len(server.lane) == 3
+    assert len(server.lane.kept) == 3
     clock[0] += 1_000 * MS
     server.ask(HTTP_AUTHORIZATION=token)
-    assert len(server.lane) == 1
+    assert len(server.lane.kept) == 1
 
 
 def test_the_oldest_makes_room() -> None:
     server = answering(lambda: HttpResponse(b"x", headers={"Vary": "Authorization"}))
     for number in range(1_000):
         server.ask(f"/{number}", HTTP_AUTHORIZATION=f"Bearer {number}")
-    assert len(server.lane) == 3
+    assert len(server.lane.kept) == 3
     server.ask("/999", HTTP_AUTHORIZATION="Bearer 999")
     assert server.django.asked == 1_000
 
@@ -393,10 +391,10 @@ def test_a_server_may_change_the_headers_it_was_given() -> None:
 def test_a_forked_child_starts_empty_and_can_lock() -> None:
     server = answering(lambda: HttpResponse(b"x"))
     server.ask()
-    with server.lane._lock:
+    with server.lane.kept._lock:
         child = os.fork()
         if child == 0:
-            os._exit(len(server.lane) + server.lane._lock.locked())
+            os._exit(len(server.lane.kept) + server.lane.kept._lock.locked())
     assert os.waitpid(child, 0)[1] == 0
 
 

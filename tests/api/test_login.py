@@ -20,7 +20,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from cache_layer.deadline import working_within
 from pmo import hashers
-from pmo.authentication import find_user, verdicts
+from pmo.authentication import find_user
 from pmo.models import SignIn
 from pmo.serve import OPTIONS
 from pmo.tokens import renew as renew_token
@@ -272,7 +272,6 @@ def test_a_refresh_token_that_comes_twice_ends_its_login(ada: User) -> None:
     thief = renew(stolen["refresh"]).json()
     again = renew(stolen["refresh"])
     assert (again.status_code, again.json()["code"]) == (401, "token_not_valid")
-    verdicts.forget()
     assert renew(thief["refresh"]).status_code == 401
     assert bearing(thief["token"]).get(TYPES).status_code == 401
     assert bearing(stolen["token"]).get(TYPES).status_code == 401
@@ -294,7 +293,6 @@ def test_a_logout_ends_every_token_of_its_login_and_no_other(ada: User, renewed:
     newest = renew(tokens["refresh"]).json() if renewed else tokens
     answer = APIClient().post(LOGOUT, {"refresh": tokens["refresh"]})
     assert (answer.status_code, answer.content) == (204, b"")
-    verdicts.forget()
     for token in (tokens["token"], newest["token"]):
         refused = bearing(token).get(TYPES)
         assert (refused.status_code, refused.json()["code"]) == (401, "signed_out")
@@ -403,5 +401,4 @@ def test_a_new_password_ends_a_token_for_writers_at_once(ada: User) -> None:
     ada.set_password("new")
     ada.save()
     assert client.post("/api/v1/entity", {}).status_code == 401
-    verdicts.forget()
     assert client.get(TYPES).status_code == 401

@@ -23,7 +23,6 @@ from cache_layer.fail_safe import note_away
 from cache_layer.local_store import drop_all_copies
 from entities.api.errors import as_unavailable
 from entities.models import Entity
-from pmo.authentication import verdicts
 from pmo.database.bounded import TimeOver
 from pmo.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware, server_error
 from tests.api.conftest import PROJECT, client_of, make_user
@@ -61,7 +60,6 @@ def test_without_the_database_cached_values_are_still_served(
     reader: APIClient, without_database: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_entity("project")
-    monkeypatch.setattr(verdicts, "clock", lambda: 0.0)
     before = reader.get(READ)
     without_database()
     answer = reader.get(READ)
@@ -217,7 +215,6 @@ def fail_safe(set_options: Callable[..., None], redis_client: Any) -> Iterator[N
     """A server that may serve what it last knew for an hour; what it serves has just expired."""
     set_options(stale_seconds=3_600, local_lease_ms=1)
     yield
-    verdicts.forget()
 
 
 def expire(redis_client: Any) -> None:
