@@ -12,13 +12,15 @@ class CacheLayerConfig(AppConfig):
         from django.apps import apps
 
         from cache_layer import checks  # noqa: F401 - registers them
-        from cache_layer.invalidation.signals import connect_signals
         from cache_layer.invalidation.queryset import adopt_managers
+        from cache_layer.invalidation.signals import connect_signals
         from cache_layer.lookup import parts_of
         from cache_layer.reporting import report_at_exit
 
         autodiscover_modules("lookups")
-        for model in apps.get_models(include_auto_created=True):  # proxies and children too: their signals are their own
+        for model in apps.get_models(
+            include_auto_created=True
+        ):  # proxies and children too: their signals are their own
             if parts_of(model):
                 adopt_managers(model)
                 connect_signals(model)

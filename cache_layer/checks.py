@@ -18,8 +18,8 @@ from typing import Any
 
 import pgtrigger
 from django.conf import settings
-from django.db.models import Model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db.models import Model
 from redis.exceptions import RedisError
 
 from cache_layer.connection import GuardedRedis, get_writer_client
@@ -38,15 +38,19 @@ def check_triggers(**_: Any) -> list[CheckMessage]:
         Error(
             f"The lookup {lookup.name!r} reads {part.model._meta.label}, which has no coherence triggers"
             f"{f' for {part.field!r}' if part.field else ''}.",
-            hint="Add `*coherence_triggers(db_table, field=..., column=...)` to Meta.triggers, of a proxy if the model is"
-            " not yours, and make a migration.",
+            hint="Add `*coherence_triggers(db_table, field=..., column=...)` to Meta.triggers (of a proxy, if the model"
+            " is not yours), and make a migration.",
             obj=part.model,
             id="cache_layer.E001",
         )
         for lookup in registered_lookups()
         for part in lookup.parts
-        if not any(_notes(*registered, part) for registered in pgtrigger.registered())
+        if not any(_notes(*registered, part) for registered in _registered())
     ]
+
+
+def _registered() -> list[tuple[Any, pgtrigger.Trigger]]:
+    return list(pgtrigger.registered())
 
 
 def _notes(model: type[Model], trigger: pgtrigger.Trigger, part: Part) -> bool:

@@ -91,12 +91,12 @@ class Terms(NamedTuple):
 
     Attributes:
         copies: the entries in this process's memory that it was made of.
-        admission: of whoever asked; None if that is not known, or must not be asked for again without them.
+        admission: of whoever asked.
         headers: those that a replay has other values of: from memory, and after Redis was asked.
     """
 
     copies: tuple[Copy, ...]
-    admission: Admission | None
+    admission: Admission
     headers: tuple[Mapping[str, str], Mapping[str, str]]
 
 
@@ -128,7 +128,7 @@ def allow_replay(
 
     Args:
         copies: everything it was made of; a response made of none is never replayed.
-        admission: of whoever asked for it.
+        admission: of whoever asked for it; without one it is not replayed.
         local, asked: headers, in lower case, that have another value when it is given from memory, or after Redis
             was asked.
     """
@@ -146,7 +146,7 @@ class ExpressLane:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         key = tuple(map(environ.get, KEY_VARIABLES))
-        who = environ.get(WHO)
+        who = environ.get(WHO, "")
         admission: Admission | None = self.kept.find(who)
         if admission is not None:
             replay: Replay | None = self.kept.find(key)
@@ -166,9 +166,8 @@ class ExpressLane:
                     count_read("L2", copy.key)
                 start_response(replay.status, replay.asked_headers.copy())
                 return [replay.body]
-            else:
-                if self.kept.find(who) is admission:
-                    environ[ADMISSION] = admission
+            elif self.kept.find(who) is admission:
+                environ[ADMISSION] = admission
         return self._answer(key, who, environ, start_response)
 
     def _ask_again(self, key: Any, who: str, replay: Replay | None, admission: Admission) -> bool:
@@ -187,7 +186,7 @@ class ExpressLane:
         return False
 
     def _answer(
-        self, key: tuple[Any, ...], who: str | None, environ: Environ, start_response: Callable[..., Any]
+        self, key: tuple[Any, ...], who: str, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Have Django answer, and keep what may be given again."""
         begun_ns = monotonic_ns()
@@ -200,25 +199,17 @@ class ExpressLane:
         response = self.application(environ, start)
         _count_answer(response, monotonic_ns() - begun_ns)
         terms: Terms | None = getattr(response, "replay_terms", None)
-        if terms is not None and isinstance(response, HttpResponse) and who:
-            self._keep(key, who, response, terms, *started)
+        if terms is not None and isinstance(response, HttpResponse) and who and self.kept.limit_bytes:
+            self._keep_admission(who, terms.admission)
+            if _may_be_kept(key, response, terms):
+                self.kept.keep(key, Replay(terms, *started, response.content, key))
         return response
 
-    def _keep(
-        self, key: tuple[Any, ...], who: str, response: HttpResponse, terms: Terms, status: str, headers: Headers
-    ) -> None:
-        admission = terms.admission
-        if not self.kept.limit_bytes or admission is None:
-            return
+    def _keep_admission(self, who: str, admission: Admission) -> None:
         if len(who) <= KEY_CHARACTERS and self.kept.find(who) is not admission:
             admission.size_bytes = OVERHEAD_BYTES + sys.getsizeof(who)
             admission.size_bytes += sum(sys.getsizeof(copy.payload) + OVERHEAD_BYTES for copy in admission.copies)
             self.kept.keep(who, admission)
-        if len(response.content) > BODY_BYTES or len(terms.copies) > COPIES:
-            return
-        if sum(map(len, filter(None, key))) > KEY_CHARACTERS or response.cookies or not _varies_by_key(response):
-            return
-        self.kept.keep(key, Replay(terms, status, headers, response.content, key))
 
 
 def with_express_lane(application: Application) -> Application:
@@ -235,5 +226,12 @@ def _count_answer(response: Any, took_ns: int) -> None:
             ANSWER_ERRORS.inc()
 
 
-def _varies_by_key(response: HttpResponse) -> bool:
-    return all(name.strip() in _VARIES_BY for name in response.get("Vary", "").lower().split(",") if name)
+def _may_be_kept(key: tuple[Any, ...], response: HttpResponse, terms: Terms) -> bool:
+    """Whether a response is the same for everyone with this key, and no larger than is worth keeping."""
+    is_small = (
+        len(response.content) <= BODY_BYTES
+        and len(terms.copies) <= COPIES
+        and sum(map(len, filter(None, key))) <= KEY_CHARACTERS
+    )
+    varies_by = (name.strip() for name in response.get("Vary", "").lower().split(",") if name)
+    return is_small and not response.cookies and all(name in _VARIES_BY for name in varies_by)

@@ -82,7 +82,7 @@ def stamp_key(name: str, number: int) -> str:
 
 
 def told_key(key: str) -> str:
-    """The changes, by their ids in the outbox, that writers have told Redis of lately: a sorted set, scored by expiry."""
+    """The changes, by their ids in the outbox, that writers told of lately: a sorted set, scored by expiry."""
     return f"{{{_encoded(key)}}}:told"
 
 

@@ -80,7 +80,7 @@ class Lookup(Generic[Document]):
         columns: makes the rows named tuples of these fields instead of model instances, which take longer to make.
         tagged: the identifiers that a tag names, asked of the primary database; raises UnknownTag.
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).
-        columns_read: the fields of `model` that the document is made of; empty for all. A change of others costs nothing.
+        columns_read: the fields of `model` that the document is made of; empty for all. To change others costs nothing.
         created: whether a row of `model` that is added may change an entry, see `Part`.
         further_parts: rows of other models that the document is made of too.
         lifetime_seconds: the TTL of the values; None for that of the cache alias.
@@ -169,9 +169,7 @@ class Loaded(Generic[Document]):
     changes: tuple[int, ...] = ()
 
 
-def load(
-    lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool = False
-) -> dict[str, Loaded[Document]]:
+def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool = False) -> dict[str, Loaded[Document]]:
     """
     Read entries from the primary database, in one query that also says whether its result may be cached.
 
@@ -196,9 +194,7 @@ def load(
         if identifier in rows:  # the database may find a row by other spellings than its own
             rows[identifier].append(row)
     return {
-        identifier: Loaded(
-            lookup.build(of_it), may_be_cached, tuple(of_it[0].changes) if changes and of_it else ()
-        )
+        identifier: Loaded(lookup.build(of_it), may_be_cached, tuple(of_it[0].changes) if changes and of_it else ())
         for identifier, of_it in rows.items()
     }
 
@@ -259,9 +255,7 @@ def identifiers_of(values: Iterable[Any]) -> list[str]:
 
 def parts_of(model: type[Model]) -> list[tuple[Lookup[Any], Part]]:
     """What is made of `model`'s rows."""
-    return [
-        (lookup, part) for lookup in _registry.values() for part in lookup.parts if issubclass(model, part.model)
-    ]
+    return [(lookup, part) for lookup in _registry.values() for part in lookup.parts if issubclass(model, part.model)]
 
 
 def parts_of_table(table: str, field: str) -> list[tuple[Lookup[Any], Part]]:

@@ -1,9 +1,9 @@
 """
 Renewal: copies in use stay in use. One thread at a time asks Redis, for all of them at once.
 
-Asked first are the stamps that copies rest on: a few small entries for all there is. Asked for itself, by one `MGET`, is
-what rests on none, or has for long enough: a copy's lease begins anew where Redis still has the same bytes. That is the
-same as reading each of them again.
+It asks for the stamps first: a few small entries that vouch for all copies which rest on them. A copy that rests on
+none, or has for long enough, is asked for itself, all of those by one `MGET`: its lease begins anew where Redis still
+has the same bytes. That is the same as reading each of them again.
 """
 
 from __future__ import annotations

@@ -52,9 +52,7 @@ def read_back(held: Mapping[str, HeldEntry], using: str) -> dict[str, CommittedR
     return rows
 
 
-def _read_back(
-    lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, values: bool
-) -> dict[str, CommittedRow]:
+def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, values: bool) -> dict[str, CommittedRow]:
     alone = [entry.identifier for entry in entries if entry.alone] if values and lookup.write_through else []
     rows: dict[str, CommittedRow] = {}
     for identifier, loaded in (load(lookup, alone, changes=True) if alone else {}).items():

@@ -80,6 +80,8 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     for key, (lookup, identifier) in fresh.items():
         write.entries[key] = HeldEntry(lookup, identifier, holder, alone.get(key, False))
     write.stamps |= dict.fromkeys(stamps, holder)
+    if holder is not None:
+        metrics.HOLDS.inc(len(fresh))
     must_commit()
     write.begin_drain()
     if not (write.in_transaction and waits_at_commit(using)):
@@ -191,9 +193,7 @@ def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, b
     while True:
         holder = uuid4().hex
         try:
-            alone = hold_keys(keys, holder)
-            metrics.HOLDS.inc(len(keys))
-            return holder, alone
+            return holder, hold_keys(keys, holder)
         except RedisError as error:
             if isinstance(error, CacheUnavailable) and error.refused:
                 # The server is gone: when it comes back the run-id guard purges what it held.
@@ -241,8 +241,8 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
             if (isinstance(error, CacheUnavailable) and error.refused) or monotonic_ns() >= deadline_ns:
                 raise
             time.sleep(RETRY_SECONDS)
-    for outcome in outcomes.values():
-        metrics.HOLDS_ENDED.labels(outcome.name.lower()).inc()
+    for release in releases:
+        metrics.HOLDS_ENDED.labels(outcomes[release.key].name.lower()).inc()
     lost = [key for key, outcome in outcomes.items() if outcome is Released.LOST]
     if lost:
         logger.warning("Hold lost", extra={"keys": lost[:10], "count": len(lost)})

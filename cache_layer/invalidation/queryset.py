@@ -145,7 +145,8 @@ def adopt_managers(model: type[Model]) -> None:
     Their classes, and those of their QuerySets, are derived from, so whatever methods they have are kept. Managers of
     relations are made of these classes too.
     """
-    for manager in model._meta.managers:
+    for found in model._meta.managers:
+        manager: Any = found  # its stubs leave out the class of its QuerySets
         if issubclass(manager._queryset_class, CoherentQuerySet):
             continue
         ours: Any = copy.copy(manager)
@@ -166,7 +167,7 @@ def _coherent_manager(manager: Any) -> type[Any]:
 
     def equals(self: Any, other: object) -> bool:
         """As in migrations: the manager it was derived from is the same."""
-        return isinstance(other, manager) and self._constructor_args == other._constructor_args  # type: ignore[attr-defined] # a manager has them
+        return isinstance(other, manager) and self._constructor_args == other._constructor_args
 
     own = {"_queryset_class": queryset, "deconstruct": deconstruct, "__eq__": equals, "__hash__": manager.__hash__}
     return type(f"Coherent{manager.__name__}", (manager,), own)

@@ -106,7 +106,9 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
     }
     singles = {key: entry for key, entry in entries.items() if key not in outcomes and entry.changes - known}
     outcomes |= _invalidate(singles)
-    held = {number for key, outcome in outcomes.items() if outcome is Invalidated.HELD for number in entries[key].changes}
+    held = {
+        number for key, outcome in outcomes.items() if outcome is Invalidated.HELD for number in entries[key].changes
+    }
     told = [change for change in changes if change.id not in held]
     ours = [change for change in told if change.id not in known]
     if ours:

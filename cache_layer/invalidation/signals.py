@@ -16,7 +16,7 @@ from cache_layer.writes import Entry, hold_entries, release_abandoned, release_a
 
 
 def connect_signals(model: type[Model]) -> None:
-    """Keep the entries made of `model` coherent with `save()`, `delete()` and, of pairs, `add()`, whoever calls them."""
+    """Keep the entries made of `model` coherent with `save()` and `delete()`, or `add()` of pairs, whoever calls them."""
     if model._meta.auto_created:  # the pairs of a many-to-many field, of which there are no other signals
         m2m_changed.connect(_before_pairs_change, sender=model, dispatch_uid="cache_layer")
         return
@@ -79,10 +79,10 @@ def _after_delete(using: str, **_: Any) -> None:
 
 
 def _before_pairs_change(
-    sender: type[Model], instance: Model, action: str, reverse: bool, pk_set: set[Any] | None, using: str, **_: Any
+    *, sender: type[Model], instance: Model, action: str, pk_set: set[Any] | None, using: str, **_: Any
 ) -> None:
     """Django sends this inside the transaction that adds, removes or clears pairs."""
-    if not action.startswith("pre_"):
+    if not action.startswith("pre_") or pk_set == set():  # an empty set: nothing changes
         return
     entries: list[Entry] = []
     for lookup, part in parts_of(sender):
@@ -97,11 +97,12 @@ def _paired(through: type[Model], part: Part, instance: Model, pk_set: set[Any] 
         yield ""
         return
     named: Any = through._meta.get_field(part.field)
+    fields: list[Any] = list(through._meta.fields)
     if isinstance(instance, named.related_model):
         yield instance.pk
     others = [
         each.name
-        for each in through._meta.fields
+        for each in fields
         if each.is_relation and each is not named and isinstance(instance, each.related_model)
     ]
     if others and pk_set is not None:

@@ -19,9 +19,11 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer import express, fills, local_store, reads, refresh, renewal
 from cache_layer.express import (
+    ADMISSION,
     BODY_BYTES,
     COPIES,
     KEY_CHARACTERS,
+    Admission,
     Application,
     Environ,
     ExpressLane,
@@ -93,7 +95,7 @@ def _no_session_left(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The time in ns, as the lane, this process's memory and the verdicts on tokens see it."""
+    """The time in ns, as the lane and this process's memory see it."""
     now = [monotonic_ns()]
     for module in (express, fills, local_store, reads, refresh, renewal):
         monkeypatch.setattr(module, "monotonic_ns", lambda: now[0])
@@ -112,7 +114,7 @@ def token(user: User) -> str:
 
 @pytest.fixture
 def server(clock: list[int], token: str, set_options: Callable[..., None]) -> Server:
-    """One whose copies live for two seconds, longer than a token's verdict."""
+    """One whose copies live for two seconds."""
     set_options(local_lease_ms=1)
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
@@ -242,7 +244,6 @@ def test_everything_else_is_django_s(server: Server, token: str, path: str, vari
         {"HTTP_AUTHORIZATION": "Bearer another"},
         {"HTTP_HOST": "elsewhere.example"},
         {"HTTP_ACCEPT_ENCODING": "gzip"},
-        {"HTTP_COOKIE": "sessionid=x"},
         {"HTTP_IF_NONE_MATCH": '"x"'},
         {"HTTP_ORIGIN": "https://elsewhere.example"},
         {"HTTP_X_FORWARDED_PROTO": "https"},
@@ -272,6 +273,24 @@ def test_a_replay_ends_with_the_lease_of_the_document(
     assert server.django.asked == 4
 
 
+def test_after_a_lapse_redis_is_asked_and_not_django(
+    server: Server, token: str, clock: list[int], set_options: Callable[..., None], commands: list[str]
+) -> None:
+    set_options(local_lease_ms=50)
+    server.ask(HTTP_AUTHORIZATION=token)
+    clock[0] += 1_000 * MS
+    server.ask(HTTP_AUTHORIZATION=token)
+    for _ in range(5):
+        commands.clear()
+        clock[0] += 500 * MS
+        answer = server.ask(HTTP_AUTHORIZATION=token)
+        assert answer.status == "200 OK"
+        assert ("X-Cache", "L2") in answer.headers
+        assert commands in (["EVALSHA"], ["EVALSHA", "MGET"])
+        assert ("X-Cache", "L1") in server.ask(HTTP_AUTHORIZATION=token).headers
+    assert server.django.asked == 1
+
+
 def test_replays_go_on_while_the_document_is_what_redis_has(
     server: Server, token: str, clock: list[int], set_options: Callable[..., None]
 ) -> None:
@@ -283,14 +302,19 @@ def test_replays_go_on_while_the_document_is_what_redis_has(
     assert server.django.asked == 1
 
 
-def test_a_replay_ends_with_the_verdict_on_the_token(server: Server, token: str, clock: list[int], user: User) -> None:
+@pytest.mark.parametrize("lapse_ms", [0, 5_000])
+@pytest.mark.usefixtures("user")
+def test_a_replay_ends_with_the_user(
+    server: Server, token: str, clock: list[int], set_options: Callable[..., None], lapse_ms: int
+) -> None:
+    set_options(local_lease_ms=20)
     server.ask(HTTP_AUTHORIZATION=token)
-    User.objects.update(is_active=False)
-    clock[0] += 999 * MS
     assert server.ask(HTTP_AUTHORIZATION=token).status == "200 OK"
     assert server.django.asked == 1
-    clock[0] += 1 * MS
+    User.objects.update(is_active=False)
+    clock[0] += (20 + lapse_ms) * MS
     assert server.ask(HTTP_AUTHORIZATION=token).status == "401 Unauthorized"
+    assert server.django.asked == 2
 
 
 def test_a_replay_ends_with_the_token(server: Server, user: User) -> None:
@@ -317,17 +341,27 @@ def test_a_change_is_seen_by_the_next_request(token: str) -> None:
     assert b'"label":"New"' in server.ask(HTTP_AUTHORIZATION=token).body
 
 
-def answering(response: Callable[[], HttpResponse], copies: int = 1) -> Server:
-    """A server whose application gives this response, and lets it be replayed for a second."""
+def answering(response: Callable[[], HttpResponse], copies: int = 1, limit_bytes: int = 10_000) -> Server:
+    """A server whose application gives this response to anybody, and lets it be replayed for a second."""
 
-    def application(_: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         answer = response()
-        until_ns = monotonic_ns() + 1_000 * MS
-        allow_replay(answer, (Copy("a key", None, b"", until_ns),) * copies, until_ns)
+        copy = Copy("a key", None, b"")
+        copy.until_ns = monotonic_ns() + 1_000 * MS
+        admission = environ.get(ADMISSION) or Admission((copy,), copy.until_ns, None)
+        allow_replay(answer, (copy,) * copies, admission, local={}, asked={})
         start_response("200 OK", list(answer.items()))
         return answer
 
-    return Server(application, entries=3)
+    return Server(application, limit_bytes=limit_bytes)
+
+
+def replays(server: Server, *paths: str) -> int:
+    """How many of these are in its memory."""
+    asked = server.django.asked
+    for path in paths:
+        server.ask(path, HTTP_AUTHORIZATION="Bearer x")
+    return len(paths) - (server.django.asked - asked)
 
 
 def with_cookie() -> HttpResponse:
@@ -347,50 +381,103 @@ def with_cookie() -> HttpResponse:
 )
 def test_what_is_meant_for_one_request_or_too_long_is_not_kept(response: Callable[[], HttpResponse]) -> None:
     server = answering(response)
-    server.ask()
-    assert len(server.lane.kept) == 0
+    server.ask("/x", HTTP_AUTHORIZATION="Bearer x")
+    assert replays(server, "/x") == 0
 
 
 def test_the_answer_to_a_long_request_is_not_kept() -> None:
-    server = answering(lambda: HttpResponse(b"x"))
-    server.ask(HTTP_COOKIE="x" * KEY_CHARACTERS)
-    assert len(server.lane.kept) == 0
+    server = answering(lambda: HttpResponse(b"x"), limit_bytes=1_000_000)
+    for _ in range(2):
+        server.ask(HTTP_AUTHORIZATION="Bearer x", HTTP_ACCEPT="x" * KEY_CHARACTERS)
+        server.ask(HTTP_AUTHORIZATION="x" * (KEY_CHARACTERS + 1))
+    assert server.django.asked == 4
 
 
 def test_the_answer_made_of_many_entries_is_not_kept() -> None:
     server = answering(lambda: HttpResponse(b"x"), copies=COPIES + 1)
+    for _ in range(2):
+        server.ask(HTTP_AUTHORIZATION="Bearer x")
+    assert server.django.asked == 2
+
+
+def test_nobody_else_is_given_what_was_kept_unless_they_were_admitted_themselves() -> None:
+    server = answering(lambda: HttpResponse(b"x", headers={"Vary": "Authorization"}))
+    for who, asked in (("Bearer a", 1), ("Bearer a", 1), ("Bearer b", 2), ("Bearer b", 2), ("", 3), ("Bearer c", 4)):
+        server.ask(HTTP_AUTHORIZATION=who)
+        assert server.django.asked == asked
     server.ask()
+    assert server.django.asked == 5
+
+
+def test_without_an_admission_nothing_is_kept() -> None:
+    def application(_: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        answer = HttpResponse(b"x")
+        copy = Copy("a key", None, b"")
+        copy.until_ns = monotonic_ns() + 1_000 * MS
+        allow_replay(answer, (copy,), None, local={}, asked={})
+        start_response("200 OK", [])
+        return answer
+
+    server = Server(application)
+    server.ask(HTTP_AUTHORIZATION="Bearer a")
     assert len(server.lane.kept) == 0
 
 
-def test_what_can_never_be_replayed_again_makes_room_for_the_next(server: Server, token: str, clock: list[int]) -> None:
-    for accept in ("a", "b", "c"):
-        server.ask(HTTP_AUTHORIZATION=token, HTTP_ACCEPT=accept)
-    assert len(server.lane.kept) == 3
-    clock[0] += 1_000 * MS
-    server.ask(HTTP_AUTHORIZATION=token)
-    assert len(server.lane.kept) == 1
+def test_an_admission_ends_at_its_time_whatever_it_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = answering(lambda: HttpResponse(b"x"))
+    server.ask(HTTP_AUTHORIZATION="Bearer a")
+    server.lane.kept.find("Bearer a").until_ns = monotonic_ns()
+    server.ask(HTTP_AUTHORIZATION="Bearer a")
+    assert server.django.asked == 2
 
 
-def test_the_oldest_makes_room() -> None:
-    server = answering(lambda: HttpResponse(b"x", headers={"Vary": "Authorization"}))
+@pytest.mark.parametrize("flood", ["paths", "headers", "tokens"])
+def test_a_flood_displaces_nothing_that_is_in_use(flood: str) -> None:
+    server = answering(lambda: HttpResponse(b"x", headers={"Vary": "Authorization, Accept"}), limit_bytes=100_000)
+    in_use = [f"/{number}" for number in range(5)]
+    replays(server, *in_use)
     for number in range(1_000):
-        server.ask(f"/{number}", HTTP_AUTHORIZATION=f"Bearer {number}")
-    assert len(server.lane.kept) == 3
-    server.ask("/999", HTTP_AUTHORIZATION="Bearer 999")
-    assert server.django.asked == 1_000
+        match flood:
+            case "paths":
+                server.ask(f"/flood/{number}", HTTP_AUTHORIZATION="Bearer x")
+            case "headers":
+                server.ask("/0", HTTP_AUTHORIZATION="Bearer x", HTTP_ACCEPT=f"text/{number}")
+            case _:
+                server.ask("/0", HTTP_AUTHORIZATION=f"Bearer {number}")
+        if number % 10 == 0:
+            assert replays(server, *in_use) == 5
+        assert server.lane.kept.size_bytes <= 100_000
+    assert len(server.lane.kept) > 10, "the memory is used"
+
+
+def test_what_is_not_used_makes_room() -> None:
+    server = answering(lambda: HttpResponse(b"x"), limit_bytes=20_000)
+    for number in range(1_000):
+        server.ask(f"/{number}", HTTP_AUTHORIZATION="Bearer x")
+    assert 3 < len(server.lane.kept) < 30
+    assert replays(server, "/999") == 1
+    assert replays(server, "/0") == 0
+
+
+def test_what_is_larger_than_all_the_room_is_not_kept() -> None:
+    server = answering(lambda: HttpResponse(b"x" * 20_000), limit_bytes=10_000)
+    server.ask("/x", HTTP_AUTHORIZATION="Bearer x")
+    assert replays(server, "/x") == 0
+    assert server.lane.kept.size_bytes <= 10_000
 
 
 def test_a_server_may_change_the_headers_it_was_given() -> None:
     server = answering(lambda: HttpResponse(b"x"))
-    server.ask()
-    server.ask().headers.clear()
-    assert server.ask().headers
+    for _ in range(3):
+        answer = server.ask(HTTP_AUTHORIZATION="Bearer x")
+        assert answer.headers
+        answer.headers.clear()
 
 
 def test_a_forked_child_starts_empty_and_can_lock() -> None:
     server = answering(lambda: HttpResponse(b"x"))
-    server.ask()
+    server.ask(HTTP_AUTHORIZATION="Bearer x")
+    assert len(server.lane.kept) == 2
     with server.lane.kept._lock:
         child = os.fork()
         if child == 0:
@@ -398,12 +485,13 @@ def test_a_forked_child_starts_empty_and_can_lock() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_one_setting_switches_it_off(set_options: Callable[..., None]) -> None:
-    set_options(express_lane=0)
+@pytest.mark.parametrize("limit_bytes", [0, 700_000])
+def test_one_setting_says_how_much_is_kept(set_options: Callable[..., None], limit_bytes: int) -> None:
+    set_options(express_lane_bytes=limit_bytes)
     lane = with_express_lane(get_wsgi_application())
     assert isinstance(lane, ExpressLane)
-    assert lane.entries == 0
-    set_options(express_lane=7)
-    lane = with_express_lane(get_wsgi_application())
-    assert isinstance(lane, ExpressLane)
-    assert lane.entries == 7
+    assert lane.kept.limit_bytes == limit_bytes
+    server = answering(lambda: HttpResponse(b"x"), limit_bytes=limit_bytes)
+    server.ask(HTTP_AUTHORIZATION="Bearer x")
+    server.ask(HTTP_AUTHORIZATION="Bearer x")
+    assert server.django.asked == (1 if limit_bytes else 2)

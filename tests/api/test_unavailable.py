@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from cache_layer.local_store import drop_all_copies
 from entities.api.errors import as_unavailable
 from entities.models import Entity
 from pmo.database.bounded import TimeOver
+from pmo.lookups import PERSON
 from pmo.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware, server_error
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.cache_layer.conftest import own_valkey, restart  # noqa: F401 - fixtures
@@ -211,10 +212,9 @@ def test_every_request_has_a_budget_unless_there_is_none(settings: Any) -> None:
 
 
 @pytest.fixture
-def fail_safe(set_options: Callable[..., None], redis_client: Any) -> Iterator[None]:
+def fail_safe(set_options: Callable[..., None]) -> None:
     """A server that may serve what it last knew for an hour; what it serves has just expired."""
     set_options(stale_seconds=3_600, local_lease_ms=1)
-    yield
 
 
 def expire(redis_client: Any) -> None:
@@ -245,46 +245,49 @@ def test_fail_safe_serves_the_last_known_and_says_that_it_is_stale(
     assert STALE.items() <= unchanged.headers.items()
 
 
-def test_fail_safe_takes_the_last_verdict_on_a_token_only_while_the_database_is_away(
-    reader: APIClient,
-    fail_safe: None,
-    redis_client: Any,
-    without_database: Callable[[], None],
-    monkeypatch: pytest.MonkeyPatch,
+def test_fail_safe_takes_what_was_last_known_of_people_only_while_the_database_is_away(
+    fail_safe: None, committed_db: None, redis_client: Any, without_database: Callable[[], None]
 ) -> None:
     make_entity("project")
+    reader = client_of(make_user("ada"))
     reader.get(READ)
-    now = verdicts.clock()
-    monkeypatch.setattr(verdicts, "clock", lambda: now + 3_000)
+    redis_client.delete(*redis_client.keys("people:user:*"))
+    drop_all_copies()
+    without_database()
+    assert reader.get(READ).status_code == 200
+
+
+def test_what_the_database_has_said_since_is_not_forgotten(
+    fail_safe: None, committed_db: None, without_database: Callable[[], None]
+) -> None:
+    make_entity("project")
+    reader = client_of(make_user("ada"))
+    reader.get(READ)
     User.objects.update(is_active=False)
     assert reader.get(READ).status_code == 401, "it is there, and says no"
+    drop_all_copies()
     without_database()
-    assert reader.get(READ).status_code == 503, "and what it has said is not forgotten"
+    assert reader.get(READ).status_code == 401, "and what it has said is not forgotten"
 
 
-def test_the_last_verdict_lasts_as_long_as_what_is_stale(
-    reader: APIClient, fail_safe: None, without_database: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+def test_what_was_known_of_people_lasts_as_long_as_what_is_stale(
+    fail_safe: None, committed_db: None, redis_client: Any
 ) -> None:
-    make_entity("project")
-    reader.get(READ)
-    now = verdicts.clock()
-    without_database()
-    for later, status in ((3_500, 200), (3_600, 503)):
-        monkeypatch.setattr(verdicts, "clock", lambda later=later: now + later)
-        assert reader.get(READ).status_code == status
+    client_of(make_user("ada")).get(READ)
+    (key,) = redis_client.keys("{people:user:*}:known")
+    assert 3_600 < redis_client.ttl(key) <= 3_600 + PERSON.ttl_seconds
 
 
 def test_an_expired_token_is_refused_also_while_the_database_is_away(
-    fail_safe: None, without_database: Callable[[], None]
+    fail_safe: None, committed_db: None, without_database: Callable[[], None]
 ) -> None:
     user = make_user("ada")
+    client_of(user).get(READ)
     token = AccessToken.for_user(user)
     token.set_exp(lifetime=timedelta(seconds=-1))
-    header = f"Bearer {token}"
-    verdicts.keep(header.encode(), user, token, asked=verdicts.clock())
     without_database()
     note_away()  # so that nobody asks it
-    assert APIClient(headers={"Authorization": header}).get(READ).status_code == 401
+    assert APIClient(headers={"Authorization": f"Bearer {token}"}).get(READ).status_code == 401
 
 
 @pytest.mark.parametrize("what", [what for what in WITHOUT_DATABASE if not what.startswith("read")])

@@ -13,6 +13,7 @@ from django.db import IntegrityError, OperationalError, connection, connections,
 from redis import Redis
 
 from cache_layer.keys import holds_key
+from cache_layer.local_store import drop_all_copies
 from cache_layer.outbox import measure_backlog
 from cache_layer.reads import Source, read_entry
 from entities.lookups import ENTITY
@@ -91,6 +92,7 @@ def test_writes_and_reads_are_the_same_on_every_kind_of_connection(
     assert (label(), redis_client.exists(KEY), redis_client.exists(holds_key(KEY))) == ("New", 1, 0)
     with transaction.atomic():
         change(project, "Newer")
+        drop_all_copies()  # until the COMMIT they may be used
         assert in_another_thread(read) == ("New", Source.BYPASS)
     assert (label(), redis_client.exists(KEY), redis_client.exists(holds_key(KEY))) == ("Newer", 1, 0)
     Entity.objects.update(label="Newest")

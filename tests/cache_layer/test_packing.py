@@ -150,5 +150,7 @@ def test_a_hot_copy_of_a_compressed_value_is_renewed(long: Entity, redis_client:
     drop_all_copies()
     (copy,) = read_entry(ENTITY, "project").copies
     until_ns = copy.until_ns
-    Renewer().note_use((copy,), until_ns)
+    renewer = Renewer()
+    renewer._used.add(copy)
+    renewer.renew_used(until_ns)
     assert copy.until_ns > until_ns

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
 
 from cache_layer import local_store, refresh, renewal
 from cache_layer.connection import GuardedRedis, breaker
-from cache_layer.local_store import Copy
+from cache_layer.local_store import Copy, drop_all_copies
 from cache_layer.reads import read_entry
 from cache_layer.refresh import find_due
 from cache_layer.renewal import Renewer
-from cache_layer.scripts import hold_keys
+from cache_layer.scripts import Release, hold_keys, invalidate_keys, release_keys
 from entities.lookups import ENTITY
 from tests.conftest import make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 KEY = "entity:metadata:project"
+STAMP = "cache_layer:stamp:entity:0"
 MS = 1_000_000
 
 
@@ -34,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def copy(clock: list[int]) -> Copy:
-    """A copy of `project`, 30 of whose 50 ms are over."""
+    """A copy of `project` that rests on no stamp, all but 5 of whose 20 ms are over."""
     return made_copy("project", clock)
 
 
@@ -43,43 +46,154 @@ def made_copy(code: str, clock: list[int]) -> Copy:
     find_due([ENTITY.key(code)], 300)
     read = read_entry(ENTITY, code)
     (copy,) = read.copies
-    copy.until_ns = clock[0] + 20 * MS
+    copy.until_ns = clock[0] + 5 * MS
     return copy
+
+
+def use(renewer: Renewer, copies: tuple[Copy, ...], clock: list[int]) -> bool:
+    """As the express lane does."""
+    usable = renewer.use(copies, clock[0])
+    if clock[0] >= renewer.due_ns:
+        renewer.renew_used(clock[0])
+    return usable
 
 
 def test_a_copy_in_use_lives_on_while_redis_has_the_same_bytes(copy: Copy, clock: list[int]) -> None:
     renewer = Renewer()
     for _ in range(10):
         assert local_store.find_copy(KEY) is copy
-        renewer.note_use((copy,), clock[0])
-        assert copy.until_ns == clock[0] + 50 * MS
-        clock[0] += 30 * MS
+        assert use(renewer, (copy,), clock)
+        clock[0] += 12 * MS
 
 
-def test_all_copies_used_since_the_last_time_are_renewed_by_one_command_and_no_others(
-    copy: Copy, clock: list[int], monkeypatch: pytest.MonkeyPatch
+def test_what_rests_on_one_stamp_is_renewed_by_asking_for_the_stamp_alone(
+    copy: Copy, clock: list[int], commands: list[str]
 ) -> None:
-    others = [made_copy(code, clock) for code in ("task", "wiki", "form")]
     renewer = Renewer()
-    renewer.note_use((copy,), clock[0])
-    commands: list[tuple[object, ...]] = []
-    execute = GuardedRedis.execute_command
+    copies = (copy, *(made_copy(code, clock) for code in ("task", "wiki", "form")))
+    for _ in range(3):  # the script is loaded, the stamp made, the copies rest on it
+        assert use(renewer, copies, clock)
+        clock[0] += 10 * MS
+    commands.clear()
+    for _ in range(5):
+        assert use(renewer, copies, clock)
+        clock[0] += 10 * MS
+    assert commands == ["EVALSHA"] * 5
+    assert {each.stamp for each in copies} == {copy.stamp}
+    assert copy.until_ns < clock[0]
 
-    def note(self: GuardedRedis, *args: object, **options: object) -> object:
-        commands.append(args)
-        return execute(self, *args, **options)
 
-    monkeypatch.setattr(GuardedRedis, "execute_command", note)
-    renewer.note_use((others[0],), clock[0] + 24 * MS)
-    assert not commands
-    renewer.note_use((others[1],), clock[0] + 25 * MS)
-    assert [sorted(map(str, keys)) for _, *keys in commands] == [["entity:metadata:task", "entity:metadata:wiki"]]
+def test_a_copy_rests_on_its_stamp_for_a_second_then_redis_is_asked_for_it(copy: Copy, clock: list[int]) -> None:
+    renewer, begun_ns = Renewer(), clock[0]
+    for _ in range(3):
+        use(renewer, (copy,), clock)
+        clock[0] += 9 * MS
+    rests_until_ns = copy.rests_until_ns
+    assert begun_ns + 1_000 * MS <= rests_until_ns <= clock[0] + 1_000 * MS
+    while clock[0] < begun_ns + 700 * MS:
+        assert use(renewer, (copy,), clock)
+        clock[0] += 9 * MS
+    assert copy.rests_until_ns == rests_until_ns
+    while clock[0] < begun_ns + 900 * MS:
+        assert use(renewer, (copy,), clock)
+        clock[0] += 9 * MS
+    assert copy.rests_until_ns > rests_until_ns, "before the second is over"
+
+
+@pytest.fixture
+def resting(copy: Copy, clock: list[int]) -> tuple[Renewer, Copy]:
+    """A copy whose own lease is over and that rests on a stamp."""
+    renewer = Renewer()
+    for _ in range(3):
+        assert use(renewer, (copy,), clock)
+        clock[0] += 10 * MS
+    clock[0] += 5 * MS
+    assert copy.stamp is not None
+    assert copy.until_ns <= clock[0] < copy.stamp.until_ns
+    return renewer, copy
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda _: hold_keys([STAMP], "a writer"),
+        lambda _: invalidate_keys((), [STAMP]),
+        lambda redis: redis.delete(STAMP),
+        lambda redis: redis.set(STAMP, "another"),
+        lambda redis: redis.flushdb(),
+    ],
+    ids=["a writer holds it", "it is invalidated", "it is gone", "it is another", "all is gone"],
+)
+@pytest.mark.parametrize("has_value", [True, False])
+def test_with_its_stamp_a_copy_is_asked_for_itself(
+    resting: tuple[Renewer, Copy],
+    clock: list[int],
+    redis_client: Redis,
+    end: Callable[[Redis], object],
+    has_value: bool,
+) -> None:
+    renewer, copy = resting
+    old = copy.stamp
+    end(redis_client)
+    if has_value:
+        redis_client.set(KEY, copy.payload)
+    else:
+        redis_client.delete(KEY)
+    assert renewer.use((copy,), clock[0]), "its lease lasts"
+    clock[0] += 20 * MS
+    assert not renewer.use((copy,), clock[0])
+    assert renewer.renew((copy,)) is has_value
+    assert old is not None
+    assert old.until_ns <= clock[0]
+
+
+def test_a_stamp_that_is_made_anew_is_never_the_same(redis_client: Redis, clock: list[int], copy: Copy) -> None:
+    renewer, seen = Renewer(), set()
+    for _ in range(5):
+        clock[0] += 30 * MS
+        renewer.renew((copy,))
+        seen.add(redis_client.get(STAMP))
+        hold_keys([STAMP], "a writer")
+        assert redis_client.get(STAMP) is None
+        clock[0] += 30 * MS
+        renewer.renew((copy,))
+        assert redis_client.get(STAMP) is None, "nobody makes it while it is held"
+        release_keys([], [Release(STAMP, "a writer")])
+    assert len(seen - {None}) == 5
+
+
+def test_a_copy_does_not_rest_on_a_stamp_that_is_known_only_since_it_was_asked_for(clock: list[int]) -> None:
+    """Redis may have made the stamp after the value was read, and ended: it vouches for what comes after it alone."""
+    make_entity("project")
+    asked_ns = clock[0]
+    clock[0] += 1 * MS
+    local_store.note_stamp(STAMP, b"a nonce", asked_ns=clock[0])
+    copy = local_store.keep_copy(KEY, None, b"old", asked_ns=asked_ns, stamp_key=STAMP, rest_ns=1_000 * MS)
+    assert copy is not None
+    assert copy.stamp is None
+    copy.prolong(clock[0])
+    assert copy.stamp is not None
+
+
+def test_what_rested_on_a_stamp_does_not_when_another_is_known(clock: list[int]) -> None:
+    local_store.note_stamp(STAMP, b"a nonce", asked_ns=clock[0])
+    copy = local_store.keep_copy(KEY, None, b"old", asked_ns=clock[0], stamp_key=STAMP, rest_ns=1_000 * MS)
+    assert copy is not None
+    clock[0] += 19 * MS
+    local_store.note_stamp(STAMP, b"a nonce", asked_ns=clock[0])
+    clock[0] += 10 * MS
+    assert copy.is_usable(clock[0])
+    local_store.note_stamp(STAMP, b"", asked_ns=clock[0])
+    assert not copy.is_usable(clock[0])
+    local_store.note_stamp(STAMP, b"another", asked_ns=clock[0])
+    assert not copy.is_usable(clock[0])
+    drop_all_copies()
 
 
 @pytest.mark.parametrize(
     "happens",
     [
-        lambda _: hold_keys([KEY], "a writer"),
+        lambda _: hold_keys([KEY, STAMP], "a writer"),
         lambda redis: redis.delete(KEY),
         lambda redis: redis.set(KEY, b"another value"),
         lambda redis: (redis.delete(KEY), redis.rpush(KEY, "no string")),
@@ -91,39 +205,44 @@ def test_what_is_not_the_value_any_more_is_not_renewed(
 ) -> None:
     until_ns = copy.until_ns
     happens(redis_client)
-    Renewer().note_use((copy,), clock[0])
+    use(Renewer(), (copy,), clock)
     assert copy.until_ns == until_ns
     clock[0] = until_ns
     assert local_store.find_copy(KEY) is None
+    assert not Renewer().renew((copy,))
 
 
 def test_a_renewed_lease_counts_from_before_redis_is_asked(
     copy: Copy, clock: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_ns = clock[0]
+    asked: list[int] = []
     execute = GuardedRedis.execute_command
 
     def slowly(self: GuardedRedis, *args: object, **options: object) -> object:
-        clock[0] += 40 * MS
+        asked.append(clock[0])
+        clock[0] += 7 * MS
         return execute(self, *args, **options)
 
     monkeypatch.setattr(GuardedRedis, "execute_command", slowly)
-    Renewer().note_use((copy,), asked_ns)
-    assert copy.until_ns == asked_ns + 50 * MS
+    use(Renewer(), (copy,), clock)
+    assert copy.until_ns == asked[-1] + 20 * MS
+    assert copy.stamp is not None
+    assert copy.stamp.until_ns == asked[0] + 20 * MS
+    assert copy.stamp.known_ns <= asked[-1]
 
 
 def test_without_redis_leases_end(copy: Copy, clock: list[int]) -> None:
     until_ns = copy.until_ns
     breaker.failed()
-    Renewer().note_use((copy,), clock[0])
+    use(Renewer(), (copy,), clock)
     assert copy.until_ns == until_ns
 
 
 def test_a_copy_whose_end_in_redis_is_to_be_asked_for_is_left_to_the_next_read(copy: Copy, clock: list[int]) -> None:
     """Otherwise nobody would ever refresh a value that is always in memory."""
-    clock[0] += 15_000 * MS
-    until_ns = copy.until_ns
-    Renewer().note_use((copy,), clock[0])
+    clock[0] += 300_000 * MS
+    until_ns = copy.until_ns = clock[0] + 1
+    use(Renewer(), (copy,), clock)
     assert copy.until_ns == until_ns
 
 
@@ -131,10 +250,25 @@ def test_one_thread_renews_and_the_others_go_on(copy: Copy, clock: list[int]) ->
     renewer = Renewer()
     until_ns = copy.until_ns
     with renewer._renewing:
-        renewer.note_use((copy,), clock[0])
+        use(renewer, (copy,), clock)
     assert copy.until_ns == until_ns
     with renewer._renewing:
         child = os.fork()
         if child == 0:
             os._exit(renewer._renewing.locked())
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(
+    copy: Copy, clock: list[int], commands: list[str]
+) -> None:
+    clock[0] = copy.until_ns
+    renewer = Renewer()
+    with renewer._renewing, ThreadPoolExecutor(8) as pool:
+        found = [pool.submit(renewer.renew, (copy,)) for _ in range(8)]
+        while len(renewer._used) < 1 or pool._work_queue.qsize():
+            time.sleep(0.001)
+        renewer._renewing.release()
+        assert all(each.result() for each in found)
+        renewer._renewing.acquire()
+    assert commands.count("MGET") == 1

@@ -80,7 +80,7 @@ def test_a_write_of_one_version_is_seen_by_the_next_and_the_one_before(
 def test_a_writer_leaves_the_value_of_its_own_version_alone(project: Entity, redis_client: Redis, use: Use) -> None:
     use(2)
     label(project, "New")
-    assert sorted(redis_client.keys("*metadata*")) == [V2.encode()]
+    assert sorted(redis_client.keys("*metadata*")) == [b"{entity:metadata:project}:told", V2.encode()]
     assert read().source is Source.REDIS
 
 

@@ -246,10 +246,11 @@ def test_many_rows_cost_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         make_entity(f"type_{number}")
     waits: list[float] = []
-    monkeypatch.setattr("cache_layer.writes.time.sleep", waits.append)
+    monkeypatch.setattr("cache_layer.pending.time.sleep", waits.append)
     assert Entity.objects.update(label="New") == 20
     assert Entity.objects.filter(code__startswith="type_1").delete()[0] == 11
-    assert waits == [get_options().local_lease_ms / 1000] * 2
+    assert len(waits) == 2
+    assert all(0 < wait <= get_options().local_lease_ms / 1000 for wait in waits)
 
 
 def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: Entity) -> None:

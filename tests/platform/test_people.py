@@ -1,0 +1,281 @@
+"""Who sends a token is known without the database, and what ends or changes it is in force when it returns."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User, update_last_login
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from cache_layer import metrics
+from cache_layer.audit import audit_cache
+from cache_layer.invalidation.relay import relay_changes
+from cache_layer.local_store import drop_all_copies
+from cache_layer.outbox import measure_backlog
+from cache_layer.reads import Source, read_entry
+from pmo.lookups import GROUP, PERSON, SIGN_IN
+from pmo.models import SignIn
+from pmo.tokens import renew, sign_in
+from tests.api.conftest import make_user
+from tests.api.test_express_lane import TYPE, Server
+from tests.conftest import make_entity
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+PATCH = "/api/v1/entity/project"
+
+
+class Ada:
+    """Somebody with a login, who may change entity types as a member of a group and by themselves."""
+
+    def __init__(self) -> None:
+        self.user = make_user("ada", "add", "delete")
+        self.group = Group.objects.create(name="editors")
+        self.group.permissions.set(Permission.objects.filter(codename="change_entity"))
+        self.user.groups.add(self.group)
+        refresh = sign_in(self.user)
+        self.refresh, self.token = str(refresh), str(refresh.access_token)
+        self.server = Server(get_wsgi_application())
+        self.server.is_django = True
+
+    def read(self) -> int:
+        return int(self.server.ask(TYPE, HTTP_AUTHORIZATION=f"Bearer {self.token}").status[:3])
+
+    def change(self, label: str = "New") -> int:
+        body = json.dumps({"label": label})
+        answer = self.server.ask(
+            PATCH,
+            REQUEST_METHOD="PATCH",
+            HTTP_AUTHORIZATION=f"Bearer {self.token}",
+            CONTENT_TYPE="application/json",
+            CONTENT_LENGTH=str(len(body)),
+            body=body,
+        )
+        return int(answer.status[:3])
+
+
+@pytest.fixture
+def ada() -> Ada:
+    make_entity("project")
+    found = Ada()
+    for _ in range(3):
+        assert found.read() == 200
+    assert found.change() == 200
+    return found
+
+
+def log_out(ada: Ada) -> None:
+    body = json.dumps({"refresh": ada.refresh})
+    variables = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)), "body": body}
+    assert ada.server.ask("/api/v1/auth/logout", REQUEST_METHOD="POST", **variables).status.startswith("204")
+
+
+def save(ada: Ada, **fields: Any) -> None:
+    for name, value in fields.items():
+        setattr(ada.user, name, value)
+    ada.user.save()
+
+
+def set_password(ada: Ada) -> None:
+    ada.user.set_password("another one")
+    ada.user.save(update_fields=["password"])
+
+
+def deactivate_in_bulk(ada: Ada) -> None:
+    ada.user.is_active = False
+    User.objects.bulk_update([ada.user], ["is_active"])
+
+
+def deactivate_in_admin(ada: Ada) -> None:
+    root = Client()
+    root.force_login(make_user("root", is_staff=True, is_superuser=True))
+    page = root.get(reverse("admin:auth_user_change", args=[ada.user.pk]))
+    form = page.context["adminform"].form
+    sent = {name: form[name].value() for name in form.fields if form[name].value() not in (None, False)}
+    sent = {name: value for name, value in sent.items() if name not in ("is_active", "password", "date_joined")}
+    joined = ada.user.date_joined
+    sent |= {"date_joined_0": joined.strftime("%Y-%m-%d"), "date_joined_1": joined.strftime("%H:%M:%S")}
+    answer = root.post(page.request["PATH_INFO"], sent)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert not User.objects.get(pk=ada.user.pk).is_active
+
+
+ENDS: dict[str, Callable[[Ada], Any]] = {
+    "logout": log_out,
+    "login deleted": lambda _: SignIn.objects.get().delete(),
+    "logins deleted": lambda ada: SignIn.objects.filter(user=ada.user).delete(),
+    "deactivated": lambda ada: save(ada, is_active=False),
+    "deactivated by update": lambda _: User.objects.filter(username="ada").update(is_active=False),
+    "deactivated by bulk_update": deactivate_in_bulk,
+    "deactivated in the admin": deactivate_in_admin,
+    "new password": set_password,
+    "new password by update": lambda _: User.objects.update(password="!"),
+    "deleted": lambda ada: ada.user.delete(),
+    "deleted by a query": lambda _: User.objects.filter(username="ada").delete(),
+    "deactivated by its group": lambda ada: ada.group.user_set.update(is_active=False),
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_what_ends_a_token_is_in_force_when_it_returns(ada: Ada, what: str) -> None:
+    ENDS[what](ada)
+    assert ada.read() == 401
+    assert ada.change() == 401
+    assert measure_backlog(using="default").changes == 0, "and nobody else need be told"
+
+
+def without_permission(ada: Ada) -> None:
+    permissions = Permission.objects.filter(codename="change_entity")
+    Group.permissions.through.objects.filter(permission__in=permissions).delete()
+
+
+LOSES: dict[str, Callable[[Ada], Any]] = {
+    "leaves the group": lambda ada: ada.user.groups.remove(ada.group),
+    "leaves all groups": lambda ada: ada.user.groups.clear(),
+    "is in other groups": lambda ada: ada.user.groups.set([Group.objects.create(name="others")]),
+    "is removed by the group": lambda ada: ada.group.user_set.remove(ada.user),
+    "the group is emptied": lambda ada: ada.group.user_set.clear(),
+    "the group loses the permission": lambda ada: ada.group.permissions.remove(*ada.group.permissions.all()),
+    "the group loses all": lambda ada: ada.group.permissions.clear(),
+    "the group is deleted": lambda ada: ada.group.delete(),
+    "the groups are deleted": lambda _: Group.objects.all().delete(),
+    "the pair is deleted": lambda ada: User.groups.through.objects.filter(user=ada.user).delete(),
+    "the permission's pair is deleted": without_permission,
+}
+
+
+@pytest.mark.parametrize("what", LOSES)
+def test_a_lost_permission_is_lost_when_that_returns(ada: Ada, what: str) -> None:
+    LOSES[what](ada)
+    assert (ada.read(), ada.change("Newer")) == (200, 403)
+
+
+@pytest.mark.parametrize(
+    "gain",
+    [
+        lambda ada: ada.user.user_permissions.add(Permission.objects.get(codename="change_entity")),
+        lambda ada: Permission.objects.get(codename="change_entity").user_set.add(ada.user),
+        lambda ada: ada.user.groups.add(ada.group),
+        lambda ada: ada.group.user_set.set([ada.user]),
+        lambda _: User.objects.update(is_superuser=True),
+    ],
+)
+def test_a_permission_that_is_given_may_be_used_when_that_returns(ada: Ada, gain: Callable[[Ada], Any]) -> None:
+    ada.user.groups.clear()
+    assert ada.change() == 403
+    gain(ada)
+    assert ada.change("Newer") == 200
+
+
+SQL = {
+    "UPDATE auth_user SET is_active = false": (401, 401),
+    "UPDATE auth_user SET password = 'x'": (401, 401),
+    "DELETE FROM sign_in": (401, 401),
+    "TRUNCATE sign_in": (401, 401),
+    "DELETE FROM auth_user_groups": (200, 403),
+    "UPDATE auth_user_groups SET user_id = (SELECT id FROM auth_user WHERE username = 'bob')": (200, 403),
+    "DELETE FROM auth_group_permissions": (200, 403),
+}
+
+
+@pytest.mark.parametrize("statement", SQL)
+def test_what_sql_changes_is_in_force_when_it_was_relayed(ada: Ada, statement: str) -> None:
+    make_user("bob")
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    relay_changes()
+    drop_all_copies()  # the relay waits for nobody
+    assert (ada.read(), ada.change("Newer")) == SQL[statement]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE auth_user SET last_login = now(), first_name = 'Ada'", "UPDATE sign_in SET newest = 'x'"],
+)
+def test_sql_that_changes_nothing_of_this_is_not_noted(ada: Ada, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert measure_backlog(using="default").changes == 0
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda ada: update_last_login(None, ada.user),
+        lambda _: User.objects.update(first_name="Ada"),
+        lambda ada: sign_in(ada.user),
+        lambda ada: renew(ada.refresh),
+        lambda ada: ada.user.groups.add(ada.group),
+    ],
+    ids=["last login", "a name", "a new login", "a refresh", "a group they are in already"],
+)
+def test_what_ends_nothing_holds_nothing(ada: Ada, act: Callable[[Ada], Any], commands: list[str]) -> None:
+    held = metrics.HOLDS._value.get()
+    act(ada)
+    assert (metrics.HOLDS._value.get() - held, commands) == (0, [])
+
+
+def test_nobody_asks_the_database_who_sends_a_valid_token(ada: Ada) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        for _ in range(3):
+            assert ada.read() == 200
+        assert ada.change("Newer") == 200
+    assert not [query for query in queries.captured_queries if "auth_" in query["sql"] or "sign_in" in query["sql"]]
+
+
+def test_nor_does_a_server_that_has_just_started(ada: Ada) -> None:
+    drop_all_copies()
+    ada.server = Server(get_wsgi_application())
+    with CaptureQueriesContext(connection) as queries:
+        assert ada.read() == 200
+    assert len(queries) == 0
+
+
+def test_the_cache_has_what_the_database_has(ada: Ada) -> None:
+    audit = audit_cache()
+    assert (audit.compared >= 3, audit.mismatches) == (True, ())
+
+
+@pytest.mark.parametrize("lookup", [PERSON, GROUP, SIGN_IN], ids=lambda lookup: lookup.name)
+def test_what_redis_says_of_somebody_is_believed_for_nobody_else(ada: Ada, lookup: Any, redis_client: Any) -> None:
+    (key,) = redis_client.keys(lookup.key_glob())
+    sealed = redis_client.get(key)
+    identifier = lookup.identifier(key.decode())
+    assert lookup.decode(identifier, sealed) == read_entry(lookup, identifier).document
+    for forged in (sealed.replace(b"ada", b"bob") if b"ada" in sealed else sealed[:-2] + b"9}", sealed[64:], b""):
+        with pytest.raises(ValueError, match="not sealed"):
+            lookup.decode(identifier, forged)
+    with pytest.raises(ValueError, match="not sealed"):
+        lookup.decode(f"{identifier}0", sealed)
+    redis_client.set(key, sealed.replace(b"false", b"true") + b" ")
+    drop_all_copies()
+    assert read_entry(lookup, identifier).source is Source.DATABASE
+
+
+def test_whoever_reads_while_a_token_ends_is_refused_from_its_end_on(ada: Ada) -> None:
+    """Many readers of one token, beside its logout: what begins after the answer is refused."""
+    ended = threading.Event()
+
+    def read_on(_: int) -> list[int]:
+        late: list[int] = []
+        while len(late) < 20:
+            is_late = ended.is_set()
+            status = ada.read()
+            late += [status] * is_late
+        connection.close()
+        return late
+
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(read_on, number) for number in range(4)]
+        log_out(ada)
+        ended.set()
+        assert {status for reader in readers for status in reader.result()} == {401}
