@@ -9,6 +9,7 @@ System checks: what would break the promise, said before it does.
     cache_layer.W003  the server could not be asked
     cache_layer.W004  a server that others may replace goes on serving when it is cut off from its replicas
     cache_layer.W005  the fail-safe setting has no effect under the write policy `strict`
+    cache_layer.W006  the server is so far away that local leases end before they are renewed
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from django.db.models import Model
 from redis.exceptions import RedisError
 
 from cache_layer.connection import GuardedRedis, get_writer_client
+from cache_layer.distance import find_far_servers
 from cache_layer.errors import InvalidOptions
 from cache_layer.lookup import Part, registered_lookups
 from cache_layer.options import Options
@@ -95,7 +97,8 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 def check_server(**_: Any) -> list[CheckMessage]:
     """Each server keeps what it is given until it expires, and no longer than it runs."""
     try:
-        return [message for address, node in get_writer_client().nodes() for message in _check_node(address, node)]
+        nodes = get_writer_client().nodes()
+        return [*(message for address, node in nodes for message in _check_node(address, node)), *_check_distance()]
     except RedisError as error:
         return [
             Warning(
@@ -104,6 +107,10 @@ def check_server(**_: Any) -> list[CheckMessage]:
                 id="cache_layer.W003",
             )
         ]
+
+
+def _check_distance() -> Iterator[CheckMessage]:
+    yield from (Warning(found.text, hint=found.hint, id="cache_layer.W006") for found in find_far_servers())
 
 
 def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:

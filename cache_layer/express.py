@@ -202,7 +202,8 @@ class ExpressLane:
         if terms is not None and isinstance(response, HttpResponse) and who and self.kept.limit_bytes:
             self._keep_admission(who, terms.admission)
             if _may_be_kept(key, response, terms):
-                self.kept.keep(key, Replay(terms, *started, response.content, key))
+                status, headers = started
+                self.kept.keep(key, Replay(terms, status, headers, response.content, key))
         return response
 
     def _keep_admission(self, who: str, admission: Admission) -> None:

@@ -64,7 +64,7 @@ class Copy:
         self.stamp: Stamp | None = None
 
     def prolong(self, asked_ns: int) -> None:
-        """Begin its lease anew: Redis was asked then, and had the same bytes. It rests on today's stamp from then on."""
+        """Begin its lease anew: Redis was asked then, and had the same bytes. It rests on today's stamp from now on."""
         self.until_ns = max(self.until_ns, lease_end_ns(asked_ns))
         stamp = _stamps.get(self.stamp_key)
         if stamp is not None and stamp.known_ns <= asked_ns:  # else the value may be older than the stamp

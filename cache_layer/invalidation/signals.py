@@ -16,7 +16,7 @@ from cache_layer.writes import Entry, hold_entries, release_abandoned, release_a
 
 
 def connect_signals(model: type[Model]) -> None:
-    """Keep the entries made of `model` coherent with `save()` and `delete()`, or `add()` of pairs, whoever calls them."""
+    """Keep the entries made of `model` coherent with `save()` and `delete()`, or with `add()` of pairs."""
     if model._meta.auto_created:  # the pairs of a many-to-many field, of which there are no other signals
         m2m_changed.connect(_before_pairs_change, sender=model, dispatch_uid="cache_layer")
         return

