@@ -12,6 +12,7 @@ anybody; when they may not, Redis is asked whether it still has the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
@@ -146,7 +147,7 @@ class ExpressLane:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         key = tuple(map(environ.get, KEY_VARIABLES))
-        who = environ.get(WHO, "")
+        who = _mark(environ.get(WHO, ""))
         admission: Admission | None = self.kept.find(who)
         if admission is not None:
             replay: Replay | None = self.kept.find(key)
@@ -170,7 +171,7 @@ class ExpressLane:
                 environ[ADMISSION] = admission
         return self._answer(key, who, environ, start_response)
 
-    def _ask_again(self, key: Any, who: str, replay: Replay | None, admission: Admission) -> bool:
+    def _ask_again(self, key: Any, who: bytes, replay: Replay | None, admission: Admission) -> bool:
         """Whether what lapsed holds again; what does not is forgotten, so that nobody asks for it in vain."""
         copies = admission.copies if replay is None else (*replay.copies, *admission.copies)
         if self._renewer.renew(copies):
@@ -186,7 +187,7 @@ class ExpressLane:
         return False
 
     def _answer(
-        self, key: tuple[Any, ...], who: str, environ: Environ, start_response: Callable[..., Any]
+        self, key: tuple[Any, ...], who: bytes, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Have Django answer, and keep what may be given again."""
         begun_ns = monotonic_ns()
@@ -206,9 +207,9 @@ class ExpressLane:
                 self.kept.keep(key, Replay(terms, status, headers, response.content, key))
         return response
 
-    def _keep_admission(self, who: str, admission: Admission) -> None:
-        if len(who) <= KEY_CHARACTERS and self.kept.find(who) is not admission:
-            admission.size_bytes = OVERHEAD_BYTES + sys.getsizeof(who)
+    def _keep_admission(self, who: bytes, admission: Admission) -> None:
+        if self.kept.find(who) is not admission:
+            admission.size_bytes = OVERHEAD_BYTES
             admission.size_bytes += sum(sys.getsizeof(copy.payload) + OVERHEAD_BYTES for copy in admission.copies)
             self.kept.keep(who, admission)
 
@@ -216,6 +217,11 @@ class ExpressLane:
 def with_express_lane(application: Application) -> Application:
     """The application behind the express lane, which counts its answers even if it keeps none."""
     return ExpressLane(application, get_options().express_lane_bytes)
+
+
+def _mark(header: str) -> bytes:
+    """What stands for an `Authorization` header in memory, where tokens are not kept; empty for none."""
+    return hashlib.blake2b(header.encode("latin-1", "replace"), digest_size=16).digest() if header else b""
 
 
 def _count_answer(response: Any, took_ns: int) -> None:
