@@ -60,7 +60,7 @@ def audit_cache(*, repair: bool = True) -> Audit:
     mismatches: list[Mismatch] = []
     for lookup in registered_lookups():
         for keys in scan_keys(lookup):
-            compared += len(keys)
+            compared += len(keys) * lookup.counted
             suspects = list(_differing(lookup, keys))
             if suspects:
                 time.sleep(GRACE_SECONDS)

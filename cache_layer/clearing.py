@@ -34,7 +34,7 @@ def clear_entries(lookup: Lookup[Any], *, cause: str = "clear") -> int:
     for batch in chain.from_iterable(scans):
         outcomes = invalidate_keys(batch)
         with_value = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
-        note_invalidated(with_value, cause)
+        note_invalidated(with_value if lookup.counted else (), cause)
         dropped += len(with_value)
         for key in batch:
             drop_copy(key)

@@ -101,8 +101,8 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
     if being_filled:
         reads |= _wait_for_fills(lookup, being_filled)
     rest = [identifier for identifier in identifiers if identifier not in reads]
-    BYPASSES.labels("held").inc(held)
-    BYPASSES.labels("filling").inc(len(rest) - held)
+    BYPASSES.labels("held").inc(held * lookup.counted)
+    BYPASSES.labels("filling").inc((len(rest) - held) * lookup.counted)
     return reads | read_database(lookup, rest)
 
 
@@ -192,13 +192,15 @@ def _store(
         stored = fill_entries(list(fills.values()), token)
     except RedisError as error:
         logger.warning("Cache fill failed", extra={"keys": list(loaded)[:10], "error": str(error)})
-        _count_fills(len(loaded) - len(fills), failed=len(fills))
+        _count_fills(lookup, len(loaded) - len(fills), failed=len(fills))
         return set()
     values = [fill for fill in fills.values() if fill.payload and stored[fill.key]]
-    note_stored(fill.key for fill in values)
+    note_stored(fill.key for fill in values if lookup.counted)
     note_filled([fill.key for fill in values], lookup.ttl_seconds)
     kept = sum(stored.values())
-    _count_fills(len(loaded) - len(fills), stored=len(values), absent=kept - len(values), refused=len(fills) - kept)
+    _count_fills(
+        lookup, len(loaded) - len(fills), stored=len(values), absent=kept - len(values), refused=len(fills) - kept
+    )
     if values:
         size = sum(len(fill.payload) for fill in values)
         extra = _describe([fill.key for fill in values]) | {"ttl_seconds": values[0].ttl_seconds, "bytes": size}
@@ -275,8 +277,10 @@ def _absent_ttl_seconds() -> int:
     return ttl_seconds if ttl_seconds and absent.budget.allows() else 0
 
 
-def _count_fills(not_cacheable: int, **outcomes: int) -> None:
+def _count_fills(lookup: Lookup[Any], not_cacheable: int, **outcomes: int) -> None:
     """Count what loading entries under leases came to; what was not stored was read past the cache."""
+    if not lookup.counted:
+        return
     for outcome, number in (outcomes | {"not_cacheable": not_cacheable}).items():
         FILLS.labels(outcome).inc(number)
     BYPASSES.labels("not_cacheable").inc(not_cacheable)

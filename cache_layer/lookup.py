@@ -87,6 +87,7 @@ class Lookup(Generic[Document]):
         stamp: the name of the stamps that the entries share with those of other lookups of the same name; empty for
             none. While its stamp stays the same an entry has not changed.
         stamps: among how many stamps the entries are spread.
+        counted: whether reads and invalidations are among those that metrics and dashboards tell of.
         rest_seconds: how long a copy may rest on its stamp until Redis is asked for the value itself again.
     """
 
@@ -107,6 +108,7 @@ class Lookup(Generic[Document]):
     lifetime_seconds: int | None = None
     stamp: str = ""
     stamps: int = 1
+    counted: bool = True
     rest_seconds: float = 1.0
     _before: str = field(init=False)
     _after: str = field(init=False)

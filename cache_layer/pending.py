@@ -7,11 +7,10 @@ A thread that holds a key reads it from the database: it sees its own uncommitte
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 from typing import Any
 
 from django.db import connections
@@ -59,7 +58,7 @@ class Write:
         left_ns = self.drained_ns - monotonic_ns()
         if left_ns > 0:
             DRAINS.inc()
-            time.sleep(left_ns / 1e9)
+            sleep(left_ns / 1e9)
 
     def is_in_doubt(self) -> bool:
         """Whether its database session is gone, so that a commit may have happened, or happen yet, unseen."""

@@ -45,7 +45,8 @@ def peek_copy(lookup: Lookup[Any], identifier: str) -> Copy | None:
     copy = find_copy(key)
     if copy is None or pending.is_ours(key):
         return None
-    count_local_hit(key if copy.document is not None else "")
+    if lookup.counted:
+        count_local_hit(key if copy.document is not None else "")
     return copy
 
 
@@ -118,7 +119,7 @@ def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Doc
             note_away()
             if reads is None:
                 raise
-    for identifier, read in reads.items():
+    for identifier, read in reads.items() if lookup.counted else ():
         count_read(read.source, lookup.key(identifier) if read.document is not None else "")
     return reads
 
@@ -133,11 +134,11 @@ def _read_engines(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Doc
     except RedisError as error:
         keys = [lookup.key(identifier) for identifier in others]
         logger.info("Cache bypassed", extra={"keys": keys[:10], "count": len(keys), "reason": str(error)})
-        BYPASSES.labels("redis").inc(len(others))
+        BYPASSES.labels("redis").inc(len(others) * lookup.counted)
         ours = identifiers
     else:
         if ours:
-            BYPASSES.labels("own_write").inc(len(ours))
+            BYPASSES.labels("own_write").inc(len(ours) * lookup.counted)
     return reads | read_database(lookup, ours)
 
 

@@ -155,7 +155,7 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     if commit_seen:
         _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
     if committed:
-        _tell_people(told)
+        _tell_people({key: outcome for key, outcome in told.items() if held[key].lookup.counted})
 
 
 def invalidate_entries(entries: Iterable[Entry]) -> int:
@@ -170,7 +170,7 @@ def invalidate_entries(entries: Iterable[Entry]) -> int:
     entries = list(entries)
     keys = [lookup.key(identifier) for lookup, identifier in entries]
     outcomes = invalidate_keys(keys, stamps_of(entries))
-    note_invalidated(keys, "clear")
+    note_invalidated([lookup.key(identifier) for lookup, identifier in entries if lookup.counted], "clear")
     for key in keys:
         drop_copy(key)
         logger.info("Cache invalidated", extra={"key": key, "cause": "clear"})

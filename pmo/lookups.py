@@ -81,6 +81,7 @@ PERSON: Lookup[PersonDocument] = Lookup(
     columns_read=frozenset(PERSON_FIELDS),
     further_parts=(Part(User.groups.through, "user_id"), Part(User.user_permissions.through, "user_id")),
     lifetime_seconds=LIFETIME_SECONDS,
+    counted=False,
     stamp="people",
     stamps=STAMPS,
     rest_seconds=REST_SECONDS,
@@ -99,6 +100,7 @@ GROUP: Lookup[GroupDocument] = Lookup(
     columns_read=frozenset({"id"}),
     further_parts=(Part(Group.permissions.through, "group_id"),),
     lifetime_seconds=LIFETIME_SECONDS,
+    counted=False,
 )
 
 SIGN_IN: Lookup[SignInDocument] = Lookup(
@@ -114,6 +116,7 @@ SIGN_IN: Lookup[SignInDocument] = Lookup(
     columns_read=frozenset({"id", "user", "user_id"}),
     created=False,  # nobody can have asked for a random number before it was given out
     lifetime_seconds=LIFETIME_SECONDS,
+    counted=False,
     stamp="people",
     stamps=STAMPS,
     rest_seconds=REST_SECONDS,

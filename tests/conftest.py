@@ -113,6 +113,15 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]) -> list[float]:
+    """How long writers would have waited for the end of leases of two seconds, in ms; they do not."""
+    set_options(local_lease_ms=2_000)
+    found: list[float] = []
+    monkeypatch.setattr("cache_layer.pending.sleep", lambda seconds: found.append(seconds * 1000))
+    return found
+
+
+@pytest.fixture
 def without_database(tmp_path: Path) -> Iterator[Callable[[], None]]:
     """A function that takes the database away: from then on this test's connections find no server."""
     options = connection.settings_dict["OPTIONS"]

@@ -114,7 +114,7 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
     if ours:
         _count_relayed(ours)
     dropped = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
-    note_invalidated(dropped, "sql")
+    note_invalidated([key for key in dropped if entries[key].lookup.counted], "sql")
     for key in dropped:
         logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
     return told

@@ -9,7 +9,6 @@ from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
-from cache_layer import writes
 from cache_layer.reads import Source
 from entities.admin.confirmation import Question
 from entities.cache_entries import drop_entries
@@ -91,13 +90,12 @@ def test_switching_stamps_the_change_and_notes_who_made_it(types: None, admin_cl
 
 
 def test_however_many_are_switched_there_is_one_wait(
-    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    committed_db: None, admin_client: Client, waits: list[float]
 ) -> None:
     Entity.objects.bulk_create(
         Entity(code=f"type_{number}", label="Type", label_plural="Types", icon="Flag") for number in range(30)
     )
-    waits: list[None] = []
-    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+    waits.clear()
     do(admin_client, "deactivate", *(f"type_{number}" for number in range(30)))
     assert active() == []
     assert len(waits) == 1

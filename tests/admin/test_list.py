@@ -18,7 +18,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
-from cache_layer import writes
 from cache_layer.connection import GuardedPipeline
 from cache_layer.keys import holds_key, lease_key
 from cache_layer.scripts import Claim, claim_fill
@@ -175,11 +174,10 @@ def test_reordering_keeps_what_others_changed_since_the_rows_were_read(
 
 
 def test_however_many_rows_are_reordered_there_is_one_wait(
-    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    committed_db: None, admin_client: Client, waits: list[float]
 ) -> None:
     make_entities(20)
-    waits: list[None] = []
-    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+    waits.clear()
     reorder(admin_client, **{f"type_{number}": 100 - number for number in range(20)})
     assert Entity.objects.get(code="type_19").display_order == 81
     assert len(waits) == 1
@@ -287,11 +285,10 @@ def test_an_order_that_is_as_it_was_writes_nothing(admin_client: Client) -> None
 
 
 def test_however_many_rows_are_dragged_there_is_one_wait(
-    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    committed_db: None, admin_client: Client, waits: list[float]
 ) -> None:
     make_entities(20)
-    waits: list[None] = []
-    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+    waits.clear()
     drag(admin_client, *(f"type_{number}" for number in reversed(range(20))))
     assert places()[0] == "type_19"
     assert len(waits) == 1

@@ -21,7 +21,6 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cache_layer import writes
 from entities.admin.transfer.files import MOST_ROWS, MOST_UNPACKED_BYTES, UnreadableFile, XlsxFile
 from entities.admin.transfer.page import READERS
 from entities.admin.transfer.rows import COLUMNS, EntityResource
@@ -190,22 +189,16 @@ def test_a_file_without_differences_offers_nothing_to_import(types: None, admin_
 
 
 def test_however_many_rows_are_imported_there_is_one_wait(
-    types: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    types: None, admin_client: Client, waits: list[float]
 ) -> None:
     content = "code,label,icon\n" + "".join(f"type_{number},Type,Flag\n" for number in range(40)) + "project,V,Flag\n"
     preview = upload(admin_client, content)
-    waits: list[None] = []
-    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
     confirm(admin_client, preview)
     assert Entity.objects.count() == 42
     assert len(waits) == 1
 
 
-def test_a_preview_waits_for_nobody_and_holds_nothing(
-    types: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits: list[None] = []
-    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+def test_a_preview_waits_for_nobody_and_holds_nothing(types: None, admin_client: Client, waits: list[float]) -> None:
     upload(admin_client, "code,label,icon\nproject,Venture,Flag\nrisk,Risk,Flag\n")
     assert waits == []
 

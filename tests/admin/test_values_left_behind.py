@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import Source, read_entry
-from cache_layer.write_through import MOST_KEYS
+from cache_layer.write_through import MAX_KEYS
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from tests.admin.conftest import change_url, fields
@@ -93,7 +93,7 @@ def test_a_change_of_few_leaves_their_new_documents(
     assert read_entry(ENTITY_TYPES, "").source is Source.DATABASE, "the list of all is left to its next reader"
 
 
-@pytest.mark.parametrize(("number", "source"), [(MOST_KEYS - 1, Source.REDIS), (MOST_KEYS, Source.DATABASE)])
+@pytest.mark.parametrize(("number", "source"), [(MAX_KEYS - 1, Source.REDIS), (MAX_KEYS, Source.DATABASE)])
 def test_a_change_of_more_leaves_them_to_the_next_readers(
     committed_db: None, redis_client: Redis, number: int, source: Source
 ) -> None:

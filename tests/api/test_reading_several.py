@@ -47,8 +47,9 @@ def test_only_the_active_ones_asked_for_come_in_this_order_and_once(client: APIC
 
 
 def test_several_cost_one_command_or_one_query_and_two_scripts(
-    client: APIClient, commands: list[str], redis_client: GuardedRedis
+    client: APIClient, commands: list[str], redis_client: GuardedRedis, set_options: Callable[..., None]
 ) -> None:
+    set_options(local_lease_ms=2_000)
     codes = ["task", "wiki", "form", "project"]
     drop_all_copies()
     client.get(f"{TYPES}?codes=nowhere")  # who asks is in memory

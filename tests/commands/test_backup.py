@@ -11,7 +11,6 @@ from django.core.management import CommandError
 from django.db import connection
 from redis import Redis
 
-from cache_layer import writes
 from entities.admin.transfer.rows import COLUMNS, EntityResource
 from entities.changes import change_entity, purge_entity
 from entities.models import Entity, EntityEvent
@@ -140,12 +139,11 @@ def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypa
     assert service.get_entity("project").label == "Venture"  # type: ignore[union-attr]
 
 
-def test_one_hold_is_for_all_of_it(backup: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_hold_is_for_all_of_it(backup: str, waits: list[float]) -> None:
     change_everything()
-    drains: list[int] = []
-    monkeypatch.setattr(writes, "drain", lambda: drains.append(1))
+    waits.clear()
     run("restore_entities", backup, "--remove-others")
-    assert len(drains) == 1
+    assert len(waits) == 1
 
 
 def test_the_file_is_what_the_admin_exports_and_its_owners_alone(backup: str) -> None:

@@ -12,7 +12,6 @@ from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cache_layer import writes
 from cache_layer.reads import Source
 from entities.catalogue import CATALOGUE_FILE
 from entities.models import Entity
@@ -91,10 +90,9 @@ def test_cached_values_follow_an_overwrite(seed: Callable[..., str]) -> None:
     assert (document.label, len(service.get_all_entity())) == ("Project", 2)
 
 
-def test_however_many_change_there_is_one_wait(seed: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_however_many_change_there_is_one_wait(seed: Callable[..., str], waits: list[float]) -> None:
     make_entity("project", label="Venture")
-    waits: list[None] = []
-    monkeypatch.setattr(writes, "drain", lambda: waits.append(None))
+    waits.clear()
     seed(PROJECT, *(PROJECT | {"code": f"type_{number}"} for number in range(50)), overwrite=True)
     assert len(waits) == 1
 
