@@ -1,0 +1,147 @@
+"""A change is counted once: the relay leaves alone what a writer has told Redis of, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from redis import Redis
+
+from cache_layer import metrics, writes
+from cache_layer.audit import audit_cache
+from cache_layer.clearing import clear_entries
+from cache_layer.invalidation.relay import relay_changes
+from cache_layer.keys import stamp_key, told_key
+from cache_layer.local_store import drop_all_copies
+from cache_layer.models import Change
+from cache_layer.reads import read_entry
+from cache_layer.scripts import Release, hold_keys, read_stamps, release_keys
+from cache_layer.writes import invalidate_entries
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+from tests.conftest import make_entity
+from tests.servers import test_database_url
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+KEY = "entity:metadata:project"
+STAMP = stamp_key("entity", 0)
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> Entity:
+    """A row whose last change its writer has told Redis of and not taken off the outbox yet."""
+    row = make_entity("project", label="Old")
+    read_entry(ENTITY_TYPES, "")
+    monkeypatch.setattr(writes, "forget_changes", lambda *_, **__: None)
+    row.label = "New"
+    row.save()
+    assert Change.objects.count() == 1
+    return row
+
+
+def counted() -> tuple[float, float]:
+    return metrics.INVALIDATIONS.labels("sql")._value.get(), metrics.RELAYED_CHANGES._value.get()
+
+
+def label() -> str | None:
+    drop_all_copies()
+    document = read_entry(ENTITY, "project").document
+    return document and document.label
+
+
+def test_what_a_writer_told_of_the_relay_takes_off_and_counts_nothing(left: Entity, redis_client: Redis) -> None:
+    read_entry(ENTITY_TYPES, "")
+    stamp = read_stamps([STAMP], "a nonce", 60)
+    before = counted()
+    assert relay_changes() == 0
+    assert (Change.objects.count(), counted()) == (0, before)
+    assert (redis_client.exists(KEY), redis_client.exists("entity:types")) == (1, 1)
+    assert read_stamps([STAMP], "another", 60) == stamp
+
+
+def test_what_another_changed_since_is_told(left: Entity) -> None:
+    with psycopg.connect(test_database_url(), autocommit=True) as other:
+        other.execute("UPDATE app.entity SET label = 'Newer'")
+    before = counted()
+    relay_changes()
+    assert Change.objects.count() == 0
+    assert counted()[0] == before[0] + 1
+    assert label() == "Newer"
+
+
+def test_when_the_note_is_lost_everything_is_told(left: Entity, redis_client: Redis) -> None:
+    redis_client.delete(told_key(KEY))
+    relay_changes()
+    assert Change.objects.count() == 0
+    assert redis_client.exists(KEY) == 0
+
+
+def test_a_release_whose_hold_was_lost_notes_nothing(redis_client: Redis) -> None:
+    """Its writer may die before it has waited: then the relay must tell."""
+    hold_keys([KEY], "a writer")
+    redis_client.flushdb()
+    release_keys([Release(KEY, "a writer", changes=(1, 2))])
+    assert redis_client.exists(told_key(KEY)) == 0
+
+
+def test_the_note_lasts_for_seconds_however_many_there_are(redis_client: Redis) -> None:
+    for number in range(3):
+        hold_keys([KEY], f"writer {number}")
+        release_keys([Release(KEY, f"writer {number}", changes=(number,))])
+    assert redis_client.zrange(told_key(KEY), 0, -1) == [b"0", b"1", b"2"]
+    assert 4_000 < redis_client.pttl(told_key(KEY)) <= 5_000
+    redis_client.zadd(told_key(KEY), {b"0": 1})
+    hold_keys([KEY], "another")
+    release_keys([Release(KEY, "another", changes=(9,))])
+    assert redis_client.zrange(told_key(KEY), 0, -1) == [b"1", b"2", b"9"]
+
+
+def in_sql(statement: str) -> Callable[[], object]:
+    def execute() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        relay_changes()
+
+    return execute
+
+
+def repair() -> None:
+    from cache_layer.connection import get_writer_client
+
+    client: Any = get_writer_client()
+    client.set(KEY, b"wrong")
+    audit_cache()
+
+
+ENDS: dict[str, Callable[[], object]] = {
+    "a save": lambda: Entity.objects.get().save(),
+    "an update": lambda: Entity.objects.update(label="New"),
+    "an invalidation": lambda: invalidate_entries([(ENTITY, "project")]),
+    "an invalidation of the list": lambda: invalidate_entries([(ENTITY_TYPES, "")]),
+    "clearing": lambda: clear_entries(ENTITY),
+    "a change in SQL": in_sql("UPDATE app.entity SET label = 'New'"),
+    "TRUNCATE": in_sql("TRUNCATE app.entity"),
+    "the audit's repair": repair,
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_whatever_ends_a_value_ends_its_stamp(what: str) -> None:
+    make_entity("project")
+    read_entry(ENTITY, "project")
+    before = read_stamps([STAMP], "a nonce", 60)
+    assert read_stamps([STAMP], "another", 60) == before
+    ENDS[what]()
+    assert read_stamps([STAMP], "the next", 60) == {STAMP: b"the next"}
+
+
+def test_a_change_of_one_ends_the_stamp_that_others_rest_on() -> None:
+    make_entity("task")
+    make_entity("project")
+    read_stamps([STAMP], "a nonce", 60)
+    Entity.objects.filter(code="task").update(label="New")
+    assert read_stamps([STAMP], "the next", 60) == {STAMP: b"the next"}
