@@ -15,20 +15,24 @@ from django.core.cache import caches
 from django.db import connection
 from redis.exceptions import ResponseError
 
+from cache_layer import metrics
 from cache_layer.analytics import Span, read_activity, read_series
 from cache_layer.audit import audit_cache
 from cache_layer.checks import check_server
 from cache_layer.clearing import clear_entries
 from cache_layer.connection import get_writer_client, is_redis_healthy
-from cache_layer.reads import Source, read_entries
+from cache_layer.reads import Source, read_entries, read_entry
 from cache_layer.refresh import find_due
 from cache_layer.reporting import report_activity
+from cache_layer.scripts import read_stamps
 from entities.cache_report import report_cache
 from entities.cache_states import Kind, read_cache_states
 from entities.dashboard.server import look_at_stored
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.engines.postgres import program_folder
+from pmo.lookups import PERSON
+from tests.api.conftest import make_user
 from tests.cache_layer.topology import caches_at, read
 from tests.conftest import make_entity
 from tests.servers import ROOT, test_database_url
@@ -80,10 +84,17 @@ def guarded_redis(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("committed_db", "guarded_redis")
 def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
+    unheld = metrics.UNHELD_WRITES.labels("silent")._value.get()
     rows = [make_entity(code) for code in ("project", "task", "risk")]
     assert {one.source for one in read_entries(ENTITY, ["project", "task", "nothing"]).values()} <= set(Source)
     assert read("risk").source is Source.REDIS
     find_due([ENTITY.key("risk")], 300)
+    user = make_user("ada", "change")
+    assert (read_entry(PERSON, str(user.pk)).source, read_entry(PERSON, "0").source) == (
+        Source.DATABASE,
+        Source.DATABASE,
+    )
+    assert all(read_stamps([*ENTITY.stamp_keys(), *PERSON.stamp_keys()], "a nonce", 60).values())
     rows[0].save()
     Entity.objects.filter(code__in=["task", "risk"]).update(label="new")
     assert read_cache_states(["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
@@ -94,6 +105,7 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
     assert read_series(Span.HOUR).counts
     assert read_activity([ENTITY.key("task")])
     assert clear_entries(ENTITY) == 3
+    assert metrics.UNHELD_WRITES.labels("silent")._value.get() == unheld
     for alias in ("default", "sessions"):
         caches[alias].set_many({"a": 1, "b": 2})
         assert caches[alias].get_many(["a", "b"]) == {"a": 1, "b": 2}
