@@ -91,9 +91,6 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
     find_due([ENTITY.key("risk")], 300)
     user = make_user("ada", "change")
     assert read_entry(PERSON, str(user.pk)).source is Source.REDIS
-        Source.DATABASE,
-        Source.DATABASE,
-    )
     assert all(read_stamps([*ENTITY.stamp_keys(), *PERSON.stamp_keys()], "a nonce", 60).values())
     rows[0].save()
     Entity.objects.filter(code__in=["task", "risk"]).update(label="new")
