@@ -14,7 +14,7 @@ from tests.interleavings.history import History
 from tests.interleavings.oracle import BrokenPromise
 from tests.interleavings.removals import REMOVALS
 from tests.interleavings.stage import living_world
-from tests.interleavings.world import World
+from tests.interleavings.world import Scene, World
 
 pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
 
@@ -50,9 +50,22 @@ HISTORIES = {
         writer 1: changes the row
         => INVERSION: v1 is read although v2 may have been
     """,
-    "a writer does not drain": """
+    "an autocommitted writer does not drain": """
         reader A: reads the type, to the end
         writer 1: save(), to the end
+        => INVERSION: v1 is read although v2 may have been
+    """,
+    "a COMMIT does not wait": """
+        reader A: reads the type, to the end
+        writer 1: save() in a transaction, to the end
+        => INVERSION: v1 is read although v2 may have been
+    """,
+    "the drain begins at the hold of an earlier row": """
+        writer 1: save() after another row's
+        writer 1: holds
+        time: 10 ms pass
+        reader A: reads the type, to the end
+        writer 1: goes on, to the end
         => INVERSION: v1 is read although v2 may have been
     """,
     "hold leaves the other version": """
@@ -149,9 +162,11 @@ HISTORIES = {
         Redis: refuses connections
         writer 1: save(), until it changes the row
         Redis: is back, empty
+        time: a second passes
         reader A: reads the type, to the end
         writer 1: goes on, until it invalidates
         writer 1: times out, its command runs later, to the end
+        time: a second passes
         reader A: reads the type, to the end
         => STALE: v1 is read although v2 is acknowledged
     """,
@@ -256,7 +271,7 @@ HISTORIES = {
 
 def play(world: World, piece: str) -> History:
     """The history of a piece, up to where it goes wrong without it."""
-    history = History(world, two_versions="version" in piece)
+    history = History(world, Scene(two_versions="version" in piece))
     history.play(HISTORIES[piece].partition("=> ")[0])
     return history
 
