@@ -34,8 +34,9 @@ class Doing(StrEnum):
     WAIT_FOR_THREAD = "waits for the thread that renews"
 
 
-LOOKS = frozenset({Doing.LOOK, Doing.ASK_STAMP})
-IN_REDIS = frozenset({*LOOKS, Doing.CLAIM, Doing.FILL, Doing.HOLD, Doing.RELEASE, Doing.INVALIDATE})
+IN_REDIS = frozenset(
+    {Doing.LOOK, Doing.ASK_STAMP, Doing.CLAIM, Doing.FILL, Doing.HOLD, Doing.RELEASE, Doing.INVALIDATE}
+)
 NEED_THE_ROW = frozenset({Doing.LOCK_ROW, Doing.CHANGE_ROW})
 BY_SCRIPT = {
     "claim": Doing.CLAIM,

@@ -52,6 +52,7 @@ class History:
             for action in READS_THROUGH_LANE.values():
                 self.world.wait(LEASE_MS / 1000)
                 self._do(seat, action)
+        self.world.server.look()
 
     def _do(self, seat: str, action: Action) -> Any:
         """A whole action, in which nobody else does anything."""

@@ -19,7 +19,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cache_layer import pending
 from tests.interleavings.doing import (
-    LOOKS,
     NEED_THE_ROW,
     NEXT_LABEL,
     Doing,
@@ -120,7 +119,7 @@ class Process:
         script, holder = self._script
         doing = doing_in_redis(command, script)
         order = Order.GO
-        if doing is not None and (doing not in LOOKS or self._has_looked):
+        if doing is not None and (doing is not Doing.LOOK or self._has_looked):
             order = self.stop(doing)
         self._has_looked = True
         if doing is Doing.HOLD:
