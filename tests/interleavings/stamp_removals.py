@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cache_layer import clearing, guard, local_store, renewal, write_through, writes
+from cache_layer import clearing, guard, local_store, write_through, writes
 from cache_layer.invalidation import relay
 from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.outbox import find_changes
@@ -18,6 +17,7 @@ from tests.interleavings.removals import Removal, code, lua
 from tests.interleavings.stage import replace
 
 THE_STAMP = STAMP["the stamp"]
+NONCE = '("%s:%s.%s"):format(ARGV[1], time[1], time[2])'
 
 
 class LongKnownStamp(local_store.Stamp):
@@ -74,7 +74,8 @@ STAMP_REMOVALS: dict[str, Removal] = {
     "the stamp is not held": code(writes, "hold_keys", hold_entries_alone),
     "a stamp is made while it is held": lua("stamp", "> 0 then", "> 9 then"),
     "a copy rests on a stamp that is known only since it was asked for": code(local_store, "Stamp", LongKnownStamp),
-    "a nonce is used again": code(renewal, "secrets", SimpleNamespace(token_hex=lambda _: "ever the same")),
+    "a nonce is used again": lua("stamp", NONCE, '"ever the same"'),
+    "a command that is sent again makes the same stamp": lua("stamp", NONCE, "ARGV[1]"),
     "a stamp's lease counts from when it is kept": count_stamp_from_now,
     "the stamp is released before its entries": code(writes, "release_keys", release_stamps_first),
     "a lost hold on the stamp alone is overlooked": code(writes, "release_keys", overlook_lost_stamps),

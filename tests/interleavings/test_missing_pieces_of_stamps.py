@@ -48,6 +48,18 @@ HISTORIES = {
         reader A: reads the type through the lane, to the end
         => STALE: v1 is read although v2 is acknowledged
     """,
+    "a command that is sent again makes the same stamp": """
+        (readers at rest)
+        Redis: the value of the stamp expires
+        time: 20 ms pass
+        reader A: reads the type through the lane
+        reader A: loses its connection, its command has run
+        reader B: reads the type through the lane, to the end
+        writer 1: save(), to the end
+        reader A: goes on, to the end
+        reader B: reads the type through the lane, to the end
+        => STALE: v1 is read although v2 is acknowledged
+    """,
     "a stamp's lease counts from when it is kept": """
         (readers at rest)
         time: 10 ms pass
