@@ -152,8 +152,32 @@ HISTORIES = {
 """By the piece that is missing: a script, and how the complaint begins that it leads to."""
 
 
+WENT_WRONG_ONCE = {
+    "a stamp that could not be held with an earlier row is held with the next": """
+        Redis: refuses connections
+        writer 1: save() after another row's
+        writer 1: holds
+        Redis: is back, empty
+        time: a second passes
+        writer 1: goes on, until it waits L
+        Redis: the hold of writer 1 lapses
+        reader A: reads the type through the lane, to the end
+        writer 1: goes on, until it invalidates
+        writer 1: invalidates
+        reader A: reads the type through the lane, to the end
+        writer 1: goes on, to the end
+        reader A: reads the type through the lane, to the end
+    """,
+}
+"""By what has been mended since."""
+
+
 def test_with_every_piece_in_its_place_all_of_these_histories_keep_every_promise() -> None:
     assert_all_is_well(HISTORIES)
+
+
+def test_no_history_goes_wrong_again() -> None:
+    assert_all_is_well(WENT_WRONG_ONCE)
 
 
 @pytest.mark.parametrize("piece", STAMP_REMOVALS)
