@@ -145,7 +145,10 @@ def give_back_leases(keys: Sequence[str], token: str) -> None:
 
 def read_stamps(keys: Sequence[str], nonce: str, ttl_seconds: int) -> dict[str, bytes]:
     """
-    The stamps in force; those that are not there are made, of `nonce`, which was never used before.
+    The stamps in force; those that are not there are made, of `nonce`, which is random, and the server's time.
+
+    Of both, since the client may send the command again: if its connection breaks after it has run, what it has made
+    may be in use elsewhere, and ended, before the second one runs.
 
     Returns:
         Empty where a writer holds a stamp, or its node of a cluster fails.

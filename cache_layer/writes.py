@@ -75,7 +75,7 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     fresh = {key: entry for key, entry in fresh.items() if key not in write.entries}
     if not fresh:
         return
-    stamps = stamps_of(fresh.values()) - write.stamps.keys()
+    stamps = {key for key in stamps_of(fresh.values()) if write.stamps.get(key) is None}
     holder, alone = _place_holds(write, [*fresh, *stamps])
     for key, (lookup, identifier) in fresh.items():
         write.entries[key] = HeldEntry(lookup, identifier, holder, alone.get(key, False))

@@ -16,7 +16,7 @@ from cache_layer.local_store import Copy, drop_all_copies
 from cache_layer.reads import read_entry
 from cache_layer.refresh import find_due
 from cache_layer.renewal import Renewer
-from cache_layer.scripts import Release, hold_keys, invalidate_keys, release_keys
+from cache_layer.scripts import Release, hold_keys, invalidate_keys, read_stamps, release_keys
 from entities.lookups import ENTITY
 from tests.conftest import make_entity
 
@@ -160,6 +160,14 @@ def test_a_stamp_that_is_made_anew_is_never_the_same(redis_client: Redis, clock:
         assert redis_client.get(STAMP) is None, "nobody makes it while it is held"
         release_keys([], [Release(STAMP, "a writer")])
     assert len(seen - {None}) == 5
+
+
+def test_a_command_that_the_client_sends_again_makes_another_stamp() -> None:
+    """After the first one has run others may have used what it made, and a writer have ended it."""
+    first = read_stamps([STAMP], "a nonce", 60)
+    assert read_stamps([STAMP], "a nonce", 60) == first
+    invalidate_keys((), [STAMP])
+    assert read_stamps([STAMP], "a nonce", 60) != first
 
 
 def test_a_copy_does_not_rest_on_a_stamp_that_is_known_only_since_it_was_asked_for(clock: list[int]) -> None:

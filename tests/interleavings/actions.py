@@ -14,28 +14,19 @@ from cache_layer.invalidation.signals import _after_request
 from cache_layer.lookup import Lookup
 from cache_layer.reads import Source, read_entries, read_entry
 from cache_layer.writes import invalidate_entries
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.interleavings.doing import NEXT_LABEL
+from tests.interleavings.entries import CODE, ENTRIES, FIELDS, content_of
+from tests.interleavings.memory import PATHS
 from tests.interleavings.oracle import BrokenPromise, Content
 from tests.interleavings.processes import Process
-
-CODE = "project"
-FIELDS = {"entity_type": CODE, "label_plural": "Projects", "icon": "FolderKanban"}
-ENTRIES: list[tuple[Lookup[Any], str]] = [(ENTITY, CODE), (ENTITY_TYPES, "")]
 
 Action = Callable[[Process], Any]
 
 
 def row() -> Entity:
     return Entity(code=CODE, label=NEXT_LABEL, **FIELDS)
-
-
-def content_of(lookup: Lookup[Any], document: Any) -> Content:
-    """The version that a document carries."""
-    if lookup is ENTITY_TYPES:
-        document = next(iter(document), None)
-    return document and str(document.label)
 
 
 # Readers
@@ -81,6 +72,19 @@ def read_and_refresh(process: Process) -> tuple[Content, Source]:
     return (content_of(ENTITY, renewed.document), renewed.source) if renewed else found
 
 
+def read_through_lane(path: str) -> Action:
+    """One request to the express lane."""
+
+    def act(process: Process) -> tuple[Content, Source]:
+        return process.memory.ask(path)
+
+    return act
+
+
+READS_THROUGH_LANE: dict[str, Action] = {
+    f"reads the {what} through the lane": read_through_lane(path)
+    for what, path in zip(("type", "list"), PATHS, strict=True)
+}
 READS: dict[str, Action] = {
     "reads the type": read_type,
     "reads the type and refreshes it": read_and_refresh,
@@ -119,6 +123,13 @@ def save_in_transaction(process: Process) -> None:
         own, _ = read_type(process)
         if own != process.label:
             raise BrokenPromise(f"inside its transaction {process.name} read {own}, not its own {process.label}")
+
+
+def save_two(process: Process) -> None:
+    """Another row first, whose hold comes before that of ours; the list, and the stamp, are held by then."""
+    with transaction.atomic():
+        Entity(code=f"beside_{process.name[-1]}", label="Beside", **FIELDS | {"entity_type": "beside"}).save()
+        row().save()
 
 
 def update(_: Process) -> None:
@@ -180,6 +191,7 @@ def change_by_cursor(process: Process) -> None:
 WRITES: dict[str, Action] = {
     "save()": save,
     "save() in a transaction": save_in_transaction,
+    "save() after another row's": save_two,
     "update()": update,
     "bulk_update()": bulk_update,
     "bulk_create()": bulk_create,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum, StrEnum, auto
 from typing import Any
 
+from tests.interleavings.entries import CODE
+
 NEXT_LABEL = "v?"
 """Stands for the label of the next version, which is given when the row changes: so labels grow in commit order."""
 
@@ -14,6 +16,8 @@ class Doing(StrEnum):
     """What a process is about to do."""
 
     LOOK = "looks into Redis"
+    ASK_STAMP = "asks for the stamp"
+    KEEP_STAMP = "keeps the stamp"
     CLAIM = "claims"
     LOAD = "reads the database"
     FILL = "fills"
@@ -27,9 +31,12 @@ class Doing(StrEnum):
     RELEASE = "releases"
     INVALIDATE = "invalidates"
     FORGET_CHANGES = "takes changes off the outbox"
+    WAIT_FOR_THREAD = "waits for the thread that renews"
 
 
-IN_REDIS = frozenset({Doing.LOOK, Doing.CLAIM, Doing.FILL, Doing.HOLD, Doing.RELEASE, Doing.INVALIDATE})
+IN_REDIS = frozenset(
+    {Doing.LOOK, Doing.ASK_STAMP, Doing.CLAIM, Doing.FILL, Doing.HOLD, Doing.RELEASE, Doing.INVALIDATE}
+)
 NEED_THE_ROW = frozenset({Doing.LOCK_ROW, Doing.CHANGE_ROW})
 BY_SCRIPT = {
     "claim": Doing.CLAIM,
@@ -37,6 +44,7 @@ BY_SCRIPT = {
     "hold": Doing.HOLD,
     "release": Doing.RELEASE,
     "invalidate": Doing.INVALIDATE,
+    "stamp": Doing.ASK_STAMP,
 }
 
 
@@ -68,23 +76,24 @@ def doing_in_redis(command: Any, script: str) -> Doing | None:
     return None
 
 
-def doing_in_sql(sql: str, *, by_relay: bool) -> Doing | None:
+def doing_in_sql(sql: str, params: Any, *, by_relay: bool) -> Doing | None:
     """What a statement is for; None if nobody can notice it."""
-    if sql.startswith("SELECT guard.may_be_cached"):
+    if '"may_be_cached"' in sql:
         return Doing.LOAD
+    if "DELETE FROM cache_layer_outbox" in sql:
+        return Doing.FORGET_CHANGES
     if '"cache_layer_outbox"' in sql:
-        if sql.startswith("DELETE"):
-            return Doing.FORGET_CHANGES if by_relay else None
         return None if by_relay else Doing.FIND_CHANGES
     if sql.endswith("FOR UPDATE"):
         return Doing.LOCK_ROW
-    if sql.startswith(("UPDATE", "INSERT", "DELETE")):
+    if sql.startswith(("UPDATE", "INSERT", "DELETE")) and CODE in (params or ()):
         return Doing.CHANGE_ROW
     return None
 
 
 ANSWERS: dict[Doing, Callable[[Any], str]] = {
     Doing.LOOK: lambda answer: ", ".join("nothing" if one is None else "a value" for one in each(answer)),
+    Doing.ASK_STAMP: lambda answer: ", ".join("a stamp" if one else "none" for one in each(answer)),
     Doing.CLAIM: lambda answer: ", ".join(
         str(one[0], "ascii") for one in (answer if isinstance(answer[0], list) else [answer])
     ),
@@ -92,7 +101,7 @@ ANSWERS: dict[Doing, Callable[[Any], str]] = {
     Doing.HOLD: lambda answer: "alone" if all(each(answer)) else "not alone",
     Doing.RELEASE: lambda answer: ", ".join(str(one, "ascii") for one in each(answer)),
     Doing.INVALIDATE: lambda answer: ", ".join(
-        {1: "dropped", 0: "nothing there", -1: "held"}[one] for one in each(answer)
+        {1: "dropped", 0: "nothing there", -1: "held", -2: "told"}[one] for one in each(answer)
     ),
 }
 

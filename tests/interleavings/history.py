@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import DatabaseError, OperationalError
 from redis.exceptions import RedisError
 
 from cache_layer.breaker import RECONNECT_DELAY_LIMIT_SECONDS
 from cache_layer.reads import Source
-from tests.interleavings.actions import ENTRIES, Action, read, relay
-from tests.interleavings.doing import NEED_THE_ROW, Order
+from tests.interleavings.actions import READS_THROUGH_LANE, Action, read, relay
+from tests.interleavings.doing import NEED_THE_ROW, Doing, Order
+from tests.interleavings.entries import ENTRIES, LEASE_MS
 from tests.interleavings.oracle import BrokenPromise, Expected, name
 from tests.interleavings.processes import Killed, Process
 from tests.interleavings.steps import GOES_ON, STEPS, Step
-from tests.interleavings.world import OPERATOR, READERS, RELAY, World
+from tests.interleavings.world import OPERATOR, READERS, RELAY, Scene, World
 
 QUIET_STEPS = 300
 TO_THE_END = ", to the end"
@@ -31,15 +33,34 @@ class History:
         last: who has done something last.
     """
 
-    def __init__(
-        self, world: World, *, row_exists: bool = True, one_process: bool = False, two_versions: bool = False
-    ) -> None:
+    def __init__(self, world: World, scene: Scene = Scene()) -> None:  # noqa: B008 - it is immutable
         self.world = world
         self.story: list[str] = []
         self.last = READERS[0]
         self._expected: dict[str, Expected] = {}
         self._newest_at_start: dict[str, int] = {}
-        world.begin(row_exists=row_exists, one_process=one_process, two_versions=two_versions)
+        world.begin(scene)
+        if scene.at_rest:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Readers read through their lanes until what they read rests on the stamp."""
+        for seat in READERS[: 1 if self.world.scene.one_process else 2]:
+            for action in READS_THROUGH_LANE.values():
+                self._do(seat, action)
+        for seat in READERS[: 1 if self.world.scene.one_process else 2]:
+            for action in READS_THROUGH_LANE.values():
+                self.world.wait(LEASE_MS / 1000)
+                self._do(seat, action)
+        self.world.server.look()
+
+    def _do(self, seat: str, action: Action) -> Any:
+        """A whole action, in which nobody else does anything."""
+        process = self.process(seat)
+        process.begin(action)
+        while process.about_to is not None:
+            process.go_on()
+        return process.result
 
     def take(self, step: Step) -> None:
         """
@@ -112,11 +133,13 @@ class History:
         return self.world.processes[seat]
 
     def can_go_on(self, seat: str) -> bool:
-        """A process that needs the row waits for its owner, in PostgreSQL."""
+        """A process that needs the row waits for its owner, in PostgreSQL; a thread for the one that renews."""
         process = self.process(seat)
-        return process.about_to is not None and (
-            process.about_to not in NEED_THE_ROW or process.has_row or self.world.row_is_free()
-        )
+        if process.about_to in NEED_THE_ROW:
+            return process.has_row or self.world.row_is_free()
+        if process.about_to is Doing.WAIT_FOR_THREAD:
+            return not process.memory.is_renewing()
+        return process.about_to is not None
 
     def begin(self, seat: str, action: Action) -> None:
         self.last = seat
@@ -219,13 +242,12 @@ class History:
         row = self.world.row()
         self.world.server.look()
         found = dict(self.world.server.cached())
-        self.world.wait(self.world.lease_ms / 1000)
+        self.world.wait(LEASE_MS / 1000)
         for seat in READERS:
+            for what, action in READS_THROUGH_LANE.items():
+                found[f"{seat}: {what}"], _ = self._do(seat, action)
             for lookup, identifier in ENTRIES:
-                self.process(seat).begin(read(lookup, identifier))
-                while self.process(seat).about_to is not None:
-                    self.process(seat).go_on()
-                found[f"{lookup.name}, by {seat}"], _ = self.process(seat).result
+                found[f"{lookup.name}, by {seat}"], _ = self._do(seat, read(lookup, identifier))
         if wrong := {where: content for where, content in found.items() if content != row}:
             raise BrokenPromise(f"for good the row says {name(row)}, but there is {wrong}")
         if changes := self.world.outbox():

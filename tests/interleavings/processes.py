@@ -1,9 +1,9 @@
 """
 Processes that run the project's real code one step at a time.
 
-Each is a thread with a database session and an L1 of its own. It stops before everything that others can notice, says
-what it is about to do, and goes on when it is told to: one at a time, so that every interleaving can be had, and had
-again.
+Each is a thread with a database session and a memory of its own. It stops before everything that others can notice,
+says what it is about to do, and goes on when it is told to: one at a time, so that every interleaving can be had, and
+had again.
 """
 
 from __future__ import annotations
@@ -13,14 +13,22 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-from django.db import DatabaseError, OperationalError, connections
+from django.db import OperationalError, connections
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cache_layer import pending
-from cache_layer.local_store import Copy
-from tests.interleavings.doing import NEED_THE_ROW, NEXT_LABEL, Doing, Order, doing_in_redis, doing_in_sql, in_words
+from tests.interleavings.doing import (
+    NEED_THE_ROW,
+    NEXT_LABEL,
+    Doing,
+    Order,
+    doing_in_redis,
+    doing_in_sql,
+    in_words,
+)
+from tests.interleavings.memory import Memory
+from tests.interleavings.sessions import CommitRefused, LateCommit, LostSession
 
 if TYPE_CHECKING:
     from tests.interleavings.world import World
@@ -32,49 +40,12 @@ class Killed(BaseException):
     """This process was killed: it does nothing any more."""
 
 
-class CommitRefused(DatabaseError):
-    """As a deferred constraint or a serialization failure would."""
-
-
-class LostSession:
-    """What a process has left of a session that broke while it waited for the answer to COMMIT."""
-
-    closed = True
-
-    def commit(self) -> None:
-        raise psycopg.OperationalError("the connection is lost")
-
-    rollback = commit
-
-    def close(self) -> None:
-        pass
-
-
-class LateCommit:
-    """
-    A COMMIT that PostgreSQL has yet to see, of a process that has lost its connection since.
-
-    Attributes:
-        is_held: the process's holds are in force until then.
-    """
-
-    def __init__(self, session: Any, *, is_held: bool) -> None:
-        self.is_held = is_held
-        self._session = session
-
-    def run(self) -> None:
-        self._session.commit()
-        self._session.close()
-
-    def drop(self) -> None:
-        self._session.close()
-
-
 class Process:
     """
     One process.
 
     Attributes:
+        own_memory: it may share another's instead.
         about_to: what it does when it goes on; None if it is idle.
         answer: what Redis said to its last command, in words.
         in_transaction: it has a transaction open.
@@ -83,12 +54,13 @@ class Process:
         is_dying: it was killed, and does nothing any more.
         leaves_holds: it ended an action with holds in place, to be released by its next.
         schema_version: of the documents it serves.
+        swallowed: an error that Django only logs.
         has_missed_the_database: it could not be asked, in this action.
     """
 
     def __init__(self, name: str, world: World) -> None:
         self.name = name
-        self.copies: dict[str, Copy] = {}
+        self.own_memory = Memory()
         self.about_to: Doing | None = None
         self.answer = ""
         self.in_transaction = False
@@ -97,10 +69,11 @@ class Process:
         self.label = ""
         self.result: Any = None
         self.error: BaseException | None = None
+        self.swallowed: Exception | None = None
         self.leaves_holds = False
         self.schema_version = 1
         self.has_missed_the_database = False
-        self._world = world
+        self.world = world
         self.is_dying = False
         self._has_looked = False
         self._script = "", ""
@@ -109,11 +82,15 @@ class Process:
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def memory(self) -> Memory:
+        return self.world.memory_of(self.name)
+
     # Called by the test
 
     def begin(self, action: Callable[[Process], Any]) -> None:
         """Start an action; it stops before its first noticeable step, if it has one."""
-        self.result = self.error = self.version = None
+        self.result = self.error = self.version = self.swallowed = None
         self.has_missed_the_database = False
         self._has_looked = False
         self._resume(action)
@@ -131,7 +108,7 @@ class Process:
 
     def _resume(self, order: Any) -> None:
         self.answer = ""
-        self._world.enter(self)
+        self.memory.enter()
         self._orders.put(order)
         self.about_to = self._reports.get(timeout=STUCK_SECONDS)
 
@@ -146,38 +123,38 @@ class Process:
             order = self.stop(doing)
         self._has_looked = True
         if doing is Doing.HOLD:
-            self._world.note_holder(self, holder)
-        if self._world.server.is_down:
+            self.world.note_holder(self, holder)
+        if self.world.server.is_down:
             try:
                 raise ConnectionRefusedError
             except ConnectionRefusedError:
                 raise RedisConnectionError("refused")  # noqa: B904 - its context is how redis-py tells it
         if order is Order.COMMAND_IS_LATE:
-            self._world.server.late_commands.append(command)
-            self._world.server.drop_connections()
+            self.world.server.late_commands.append(command)
+            self.world.server.drop_connections()
             raise RedisTimeoutError("no answer; the command runs later")
         answer = command()
-        self._world.server.reconnects = False
+        self.world.server.reconnects = False
         if order is Order.ANSWER_IS_LATE:
-            self._world.server.drop_connections()
+            self.world.server.drop_connections()
             raise RedisTimeoutError("no answer; the command has run")
         if order is Order.CONNECTION_DROPS:
-            self._world.server.drop_connections()
+            self.world.server.drop_connections()
             raise RedisConnectionError("dropped; the command has run")
         self.answer = in_words(doing, answer)
         return answer
 
     def runs_script(self, run: Callable[[], Any], script: str, first_argument: str) -> Any:
         """Stands around each call of a Lua script."""
-        self._script = script, first_argument
+        before, self._script = self._script, (script, first_argument)
         try:
             return run()
         finally:
-            self._script = "", ""
+            self._script = before
 
     def runs_sql(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """Stands around each SQL statement; Django calls it."""
-        doing = doing_in_sql(sql, by_relay=self.name == "the relay")
+        doing = doing_in_sql(sql, params, by_relay=self.name == "the relay")
         if doing is None:
             return execute(sql, params, many, context)
         if self.stop(doing) is Order.DATABASE_IS_AWAY:
@@ -185,17 +162,17 @@ class Process:
             raise OperationalError("the server does not answer")
         self._has_looked = True
         if doing is Doing.CHANGE_ROW and NEXT_LABEL in (params or ()):
-            self.label = self._world.next_label()
+            self.label = self.world.next_label()
             params = tuple(self.label if param == NEXT_LABEL else param for param in params)
         result = execute(sql, params, many, context)
         if doing in NEED_THE_ROW and connections["default"].in_atomic_block:
             self.has_row = True
         elif doing is Doing.CHANGE_ROW:
-            self._world.committed(self)
+            self.world.committed(self)
         return result
 
     def commits(self, commit: Callable[[], None]) -> None:
-        """Stands around COMMIT."""
+        """Stands around COMMIT, after the drain."""
         if not self.has_row:  # nothing of interest in it
             return commit()
         order = self.stop(Doing.COMMIT)
@@ -203,21 +180,22 @@ class Process:
             raise CommitRefused("refused at commit")
         if order is Order.COMMIT_IS_LATE:
             session: Any = connections["default"]
-            self._world.late_commits.append(
-                LateCommit(session.connection, is_held=not self._world.oracle.is_disturbing(self.name))
+            self.world.late_commits.append(
+                LateCommit(session.connection, is_held=not self.world.oracle.is_disturbing(self.name))
             )
             session.connection = LostSession()
         commit()
-        return self._world.committed(self)
+        return self.world.committed(self)
 
     def sleeps(self, seconds: float) -> None:
-        """Stands for `time.sleep`; only a drain is a step of its own."""
-        if seconds < 0.05:
-            self._world.wait(seconds)
-        else:
-            wait = self._world.until(seconds)
-            self.stop(Doing.DRAIN)
-            wait()
+        """Stands for `time.sleep`, but for drains."""
+        self.world.wait(seconds)
+
+    def drains(self, seconds: float) -> None:
+        """Stands for a drain's `time.sleep`."""
+        wait = self.world.until(seconds)
+        self.stop(Doing.DRAIN)
+        wait()
 
     def stop(self, doing: Doing) -> Order:
         """Give others their turn."""
@@ -243,6 +221,7 @@ class Process:
                 self.result = action(self)
             except BaseException as error:  # whatever it is, the test judges it
                 self.error = error
+            self.error = self.swallowed or self.error
             if self.is_dying:
                 self._be_born_again()
             self.in_transaction = self.has_row = False
@@ -255,12 +234,10 @@ class Process:
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit TO off")  # nothing here outlives a power cut
         connection.execute_wrappers.append(self.runs_sql)
-        commit = connection._commit
-        connection._commit = lambda: self.commits(commit)
 
     def _be_born_again(self) -> None:
         self.is_dying = False
-        self.copies.clear()
+        self.own_memory.forget()
         pending._writes.by_alias.clear()
         connections["default"].close()
         del connections["default"]

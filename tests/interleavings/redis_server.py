@@ -10,11 +10,12 @@ from redis import Redis
 
 from cache_layer import connection, guard, scripts
 from cache_layer.keys import absent_key, holds_key, known_key, last_holder_key, lease_key, run_id_key, value_key
-from tests.interleavings.actions import CODE, ENTRIES, content_of
 from tests.interleavings.doing import BY_SCRIPT
+from tests.interleavings.entries import BESIDE, ENTRIES, KEYS, STAMP, content_of
 from tests.interleavings.oracle import Content
 
-KEYS = {"the type": ENTRIES[0][0].key(CODE), "the list": ENTRIES[1][0].key("")}
+ALL_KEYS = KEYS | STAMP
+HELD_KEYS = ALL_KEYS | BESIDE
 VERSIONS = (1, 2)
 COMPANIONS: dict[str, Callable[[str], list[str]]] = {
     "value": lambda key: [value_key(key, version) for version in VERSIONS],
@@ -40,11 +41,15 @@ class Seen(NamedTuple):
 
     Attributes:
         companions: the bytes of each key that is there.
-        holders: those whose holds are in force.
+        holders_of: those whose holds are in force, by what they hold.
     """
 
     companions: dict[str, bytes]
-    holders: set[str]
+    holders_of: dict[str, set[str]]
+
+    @property
+    def holders(self) -> set[str]:
+        return set().union(*self.holders_of.values())
 
 
 class RedisServer:
@@ -89,14 +94,17 @@ class RedisServer:
 
     def look(self) -> None:
         """See what is there now: one round trip for all that steps and promises ask."""
-        names = [where for keys_of in COMPANIONS.values() for key in KEYS.values() for where in keys_of(key)]
+        names = [where for keys_of in COMPANIONS.values() for key in ALL_KEYS.values() for where in keys_of(key)]
         looks = self.client.pipeline(transaction=False)
         looks.mget(names)
-        for key in KEYS.values():
+        for key in HELD_KEYS.values():
             looks.zrangebyscore(holds_key(key), LAPSED + 1, "+inf")
         found, *holders = looks.execute()
         companions = {name: payload for name, payload in zip(names, found, strict=True) if payload is not None}
-        self.seen = Seen(companions, {str(holder, "ascii") for of_key in holders for holder in of_key})
+        holders_of = {
+            of: {str(holder, "ascii") for holder in found} for of, found in zip(HELD_KEYS, holders, strict=True)
+        }
+        self.seen = Seen(companions, holders_of)
 
     def cached(self) -> Iterator[tuple[str, Content]]:
         """Its values and absences, by key."""
@@ -107,14 +115,18 @@ class RedisServer:
 
     def lapse(self, holders: set[str]) -> None:
         """Let holds end, as their time does."""
-        for key in KEYS.values() if holders else ():
+        for key in HELD_KEYS.values() if holders else ():
             self.client.zadd(holds_key(key), dict.fromkeys(holders, LAPSED), xx=True)
 
+    def evict_holds(self, of: str) -> None:
+        """Drop all holds on one key, and no other key, to make room."""
+        self.client.delete(holds_key(ALL_KEYS[of]))
+
     def has(self, companion: str, of: str) -> bool:
-        return any(where in self.seen.companions for where in COMPANIONS[companion](KEYS[of]))
+        return any(where in self.seen.companions for where in COMPANIONS[companion](ALL_KEYS[of]))
 
     def expire(self, companion: str, of: str) -> None:
-        self.client.delete(*COMPANIONS[companion](KEYS[of]))
+        self.client.delete(*COMPANIONS[companion](ALL_KEYS[of]))
 
     def endless_keys(self) -> set[bytes]:
         """Keys without a TTL that should have one."""

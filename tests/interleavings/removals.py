@@ -9,12 +9,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cache_layer import connection, guard, keys, local_store, lookup, pending, reads, scripts, writes
+from cache_layer import commit, connection, guard, keys, local_store, lookup, pending, reads, scripts, writes
 from cache_layer.invalidation import relay
-from cache_layer.outbox import find_changes
+from cache_layer.models import Change
 from cache_layer.pending import Write
 from cache_layer.scripts import Invalidated, Released, invalidate_keys
-from tests.interleavings.actions import ENTRIES
 from tests.interleavings.stage import replace
 
 Removal = Callable[[pytest.MonkeyPatch], None]
@@ -63,16 +62,19 @@ def keep_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def count_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = local_store.keep_copy
+    prolong = local_store.Copy.prolong
+    monkeypatch.setattr(
+        local_store.Copy, "prolong", lambda copy, _asked_ns: prolong(copy, vars(local_store)["monotonic_ns"]())
+    )
 
-    def keep_from_now(*args: Any, **kwargs: Any) -> Any:
-        return keep(*args, **kwargs | {"asked_ns": vars(local_store)["monotonic_ns"]()})
 
-    replace(monkeypatch, keep, keep_from_now)
+def drain_from_first_hold(write: Write) -> None:
+    if not write.drained_ns:
+        _begin_drain(write)
 
 
 def forget_all_changes(_: object, using: str) -> None:
-    _forget_changes(find_changes(ENTRIES, using=using), using)
+    _forget_changes(list(Change.objects.using(using).values_list("id", flat=True)), using)
 
 
 def call_held_told(*args: Any, **kwargs: Any) -> dict[str, Invalidated]:
@@ -80,9 +82,9 @@ def call_held_told(*args: Any, **kwargs: Any) -> dict[str, Invalidated]:
     return {key: Invalidated(max(outcome.value, Invalidated.NOTHING.value)) for key, outcome in outcomes.items()}
 
 
-def give_up_unheld(held: writes.Held, payloads: dict[str, bytes], budget_ms: int) -> dict[str, Released]:
-    has_held = any(entry.holder for entry in held.values())
-    return _tell_redis(held, payloads, budget_ms if has_held else 0)
+def give_up_unheld(write: Write, held: writes.Held, rows: Any) -> dict[str, Released]:
+    write.budget_spent = not any(entry.holder for entry in held.values())
+    return _tell_redis(write, held, rows)
 
 
 def drain_if_answered() -> None:
@@ -105,9 +107,11 @@ def _holds_key_of_version(key: str) -> str:
 _forget_changes = writes._forget_changes
 _tell_redis = writes._tell_redis
 _drain = writes.drain
+_begin_drain = Write.begin_drain
 
 TAKEN_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6))'
-COMPANIONS = 'redis.call("UNLINK", KEYS[2], KEYS[3], KEYS[4], unpack(KEYS, 6))'
+ENDED_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6, #KEYS - 1))'
+COMPANIONS = 'redis.call("UNLINK", KEYS[2], KEYS[3], KEYS[4], unpack(KEYS, 7))'
 
 REMOVALS: dict[str, Removal] = {
     "fill ignores its lease": lua("fill", 'redis.call("GET", KEYS[2]) ~= ARGV[1]', "false"),
@@ -115,15 +119,17 @@ REMOVALS: dict[str, Removal] = {
     "hold leaves the value": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
     "hold leaves the absence": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[2])'),
     "claim ignores holds": lua("claim", '> 0 then\n  return { "held" }', '> 9 then\n  return { "held" }'),
-    "a writer does not drain": code(writes, "drain", lambda: None),
+    "an autocommitted writer does not drain": code(Write, "drain", lambda _: None),
+    "a COMMIT does not wait": code(commit, "drain_writes", lambda _: None),
+    "the drain begins at the hold of an earlier row": code(Write, "begin_drain", drain_from_first_hold),
     "hold leaves the other version": lua("hold", ", unpack(KEYS, 6)", ""),
-    "release leaves the other version": lua("release", ", unpack(KEYS, 6)", ""),
-    "invalidate leaves the other version": lua("invalidate", ", unpack(KEYS, 6)", ""),
+    "release leaves the other version": lua("release", ", unpack(KEYS, 6, #KEYS - 1)", ""),
+    "invalidate leaves the other version": lua("invalidate", ", unpack(KEYS, 7)", ""),
     "a writer leaves the last known value": code(scripts, "further_keys", _further_keys_without_known),
     "what is last known is served while the database is there": code(reads, "is_away", lambda: True),
     "each version holds for itself": code(scripts, "holds_key", _holds_key_of_version),
-    "release leaves the value": lua("release", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
-    "release leaves the lease": lua("release", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
+    "release leaves the value": lua("release", ENDED_AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
+    "release leaves the lease": lua("release", ENDED_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
     "a lost hold is not noticed": lua("release", "if not expiry or tonumber(expiry) <= now then", "if false then"),
     "a lost hold leaves others alone": lua("release", 'redis.call("DEL", KEYS[4]) -- a lost hold', "-- a lost hold"),
     "a hold taken before does not count": lua("hold", "return alone and 1 or 0", "return 1"),

@@ -13,11 +13,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from cache_layer import absent, connection, fail_safe, guard, keys, local_store, reads, scripts, writes
+from cache_layer import (
+    absent,
+    connection,
+    fail_safe,
+    guard,
+    keys,
+    local_store,
+    pending,
+    reads,
+    renewal,
+    scripts,
+    writes,
+)
 from cache_layer.options import Options, get_options
 from tests.interleavings.doing import Doing
-from tests.interleavings.processes import STUCK_SECONDS, current_process
+from tests.interleavings.memory import TurnLock
+from tests.interleavings.processes import STUCK_SECONDS, Process, current_process
+from tests.interleavings.several_nodes import NodesApart
 from tests.interleavings.world import World
 
 
@@ -50,54 +65,97 @@ def own_connections(pool: Any, **options: Any) -> Iterator[None]:
 def living_world() -> Iterator[World]:
     """A world whose processes run the project's code on its clock; afterwards everything is as it was."""
     pool: Any = connection.get_redis_client().connection_pool
-    options = {version: dataclasses.replace(get_options(), schema_version=version) for version in (1, 2)}
-    exchange, run, keep = connection._guarded, scripts._run, local_store.keep_copy
-
-    def guarded(command: Callable[[], Any], *, essential: bool) -> Any:
-        process = current_process()
-        return exchange(partial(process.runs_redis, command) if process else command, essential=essential)
-
-    def run_script(client: Any, name: str, calls: Sequence[Any], **_: Any) -> Any:
-        process = current_process()
-        if process is None or not calls:
-            return run(client, name, calls)
-        return process.runs_script(partial(run, client, name, calls), name, calls[0].arguments[0])
-
-    def keep_copy(*args: Any, **kwargs: Any) -> Any:
-        process = current_process()
-        if process:
-            process.stop(Doing.KEEP)
-        return keep(*args, **kwargs)
-
-    def own_options() -> Options:
-        process = current_process()
-        return options[process.schema_version if process else 1]
-
-    def sleep(seconds: float) -> None:
-        process = current_process()
-        assert process is not None
-        process.sleeps(seconds)
-
     # Only those time out that are told to.
     patient = own_connections(pool, socket_timeout=STUCK_SECONDS, socket_connect_timeout=STUCK_SECONDS)
     with patient, pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(logging.getLogger("cache_layer"), "disabled", True)
         monkeypatch.setattr(local_store, "_copies", {})
+        monkeypatch.setattr(local_store, "_stamps", {})
         monkeypatch.setattr(absent, "budget", absent.AbsentBudget())
-        world = World()
-        monkeypatch.setattr(connection.breaker, "_clock", lambda: world.now_ns / 1e9)
         monkeypatch.setattr(writes, "RETRY_SECONDS", 0.005)
         monkeypatch.setattr(fail_safe, "note_away", lambda: None)  # each finds out for itself
         monkeypatch.setattr(reads, "note_away", lambda: None)
-        replace(monkeypatch, time, SimpleNamespace(**vars(time) | {"sleep": sleep}))
-        replace(monkeypatch, time.monotonic_ns, lambda: world.now_ns)
-        for module in (guard, keys):
-            monkeypatch.setattr(module, "get_options", own_options)
-        replace(monkeypatch, connection._guarded, guarded)
-        replace(monkeypatch, scripts._run, run_script)
-        replace(monkeypatch, local_store.keep_copy, keep_copy)
+        monkeypatch.setattr(renewal, "threading", SimpleNamespace(Lock=lambda: TurnLock(stop)))
+        _step_through(monkeypatch)
+        world = World()
+        _set_clock(monkeypatch, world)
         try:
             yield world
         finally:
             world.close()
             connection.breaker.succeeded()
+
+
+def running() -> Process:
+    process = current_process()
+    assert process is not None
+    return process
+
+
+def stop(doing: Doing) -> None:
+    """Before what others can notice, if it is a process that does it and not the test."""
+    process = current_process()
+    if process:
+        process.stop(doing)
+
+
+def _set_clock(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    def time_with(sleep: Callable[[float], None]) -> SimpleNamespace:
+        return SimpleNamespace(**vars(time) | {"sleep": sleep})
+
+    monkeypatch.setattr(connection.breaker, "_clock", lambda: world.now_ns / 1e9)
+    for module in (local_store, pending):
+        monkeypatch.setattr(module, "time", time_with(lambda seconds: running().drains(seconds)))
+    replace(monkeypatch, time, time_with(lambda seconds: running().sleeps(seconds)))
+    replace(monkeypatch, time.monotonic_ns, world.tick)
+
+
+def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop processes before what others can notice."""
+    options = {version: dataclasses.replace(get_options(), schema_version=version) for version in (1, 2)}
+    exchange, run, note_stamp = connection._guarded, scripts._run, local_store.note_stamp
+    prolong, commit, release = local_store.Copy.prolong, BaseDatabaseWrapper._commit, writes.ReleaseOnCommit.__call__
+
+    def guarded(command: Callable[[], Any], *, essential: bool) -> Any:
+        process = current_process()
+        return exchange(partial(process.runs_redis, command) if process else command, essential=essential)
+
+    def run_script(client: Any, name: str, calls: Sequence[Any], **how: Any) -> Any:
+        process = current_process()
+        if process is None or not calls:
+            return run(client, name, calls, **how)
+        nodes = process.world.scene.nodes
+        if nodes and not isinstance(client, NodesApart):
+            client = NodesApart(client, nodes)
+        return process.runs_script(partial(run, client, name, calls, **how), name, calls[0].arguments[0])
+
+    def keep_stamp(*args: Any, **kwargs: Any) -> None:
+        stop(Doing.KEEP_STAMP)
+        note_stamp(*args, **kwargs)
+
+    def keep_copy(copy: local_store.Copy, asked_ns: int) -> None:
+        stop(Doing.KEEP)
+        prolong(copy, asked_ns)
+
+    def commit_in_step(session: Any) -> None:
+        process = current_process()
+        return process.commits(partial(commit, session)) if process else commit(session)
+
+    def release_on_commit(self: writes.ReleaseOnCommit) -> None:
+        try:
+            release(self)
+        except Exception as error:  # Django would only log it
+            running().swallowed = error
+
+    def own_options() -> Options:
+        process = current_process()
+        return options[process.schema_version if process else 1]
+
+    for module in (guard, keys):
+        monkeypatch.setattr(module, "get_options", own_options)
+    replace(monkeypatch, exchange, guarded)
+    replace(monkeypatch, run, run_script)
+    replace(monkeypatch, note_stamp, keep_stamp)
+    monkeypatch.setattr(local_store.Copy, "prolong", keep_copy)
+    monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_in_step)
+    monkeypatch.setattr(writes.ReleaseOnCommit, "__call__", release_on_commit)

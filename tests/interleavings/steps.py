@@ -12,13 +12,15 @@ from tests.interleavings.actions import (
     CHANGES_BY_CURSOR,
     READS,
     READS_IN_SNAPSHOT,
+    READS_THROUGH_LANE,
     WRITES,
     Action,
     relay,
     request,
 )
 from tests.interleavings.doing import IN_REDIS, Doing, Order
-from tests.interleavings.redis_server import COMPANIONS, KEYS
+from tests.interleavings.entries import CODE, KEYS, LEASE_MS
+from tests.interleavings.redis_server import ALL_KEYS, COMPANIONS
 from tests.interleavings.world import OPERATOR, READERS, RELAY, SEATS, WRITERS
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Fault(StrEnum):
     DOUBT = "commits run late"
     EXPIRY = "keys expire"
     LOST_HOLD = "holds get lost"
+    EVICTION = "holds on one key are evicted"
     FLUSH = "FLUSHDB"
     RESTART = "Redis restarts"
     DOWN = "Redis is down for a while"
@@ -49,10 +52,12 @@ LEAVE_HOLDS = {Fault.KILL, Fault.DOUBT, Fault.RESTART, Fault.DOWN, Fault.TIME_OU
 """After these a hold may be in force that nobody will release."""
 
 GOES_ON = "goes on"
+OWN_ROWS = {"save() after another row's"}
+"""Writes of rows that a late COMMIT of the same writer may have locked."""
 ON_THE_WIRE = {Order.ANSWER_IS_LATE, Order.COMMAND_IS_LATE, Order.CONNECTION_DROPS}
 BEHIND_DJANGO = {
-    "updates the row": "UPDATE app.entity SET label = 'v?'",
-    "deletes the row": "DELETE FROM app.entity",
+    "updates the row": f"UPDATE app.entity SET label = 'v?' WHERE code = '{CODE}'",
+    "deletes the row": f"DELETE FROM app.entity WHERE code = '{CODE}'",
     "truncates the table": "TRUNCATE app.entity",
     "inserts the row": "INSERT",
 }
@@ -86,6 +91,7 @@ def all_steps() -> Iterator[Step]:
         yield goes_on(seat)
     for seat in READERS:
         yield from (begins(seat, words, action) for words, action in READS.items())
+        yield from (begins(seat, words, action, weight=2) for words, action in READS_THROUGH_LANE.items())
         yield from (begins(seat, words, action, Fault.SNAPSHOT) for words, action in READS_IN_SNAPSHOT.items())
         yield fails(seat, "finds the database away", Order.DATABASE_IS_AWAY, Fault.AWAY, {Doing.LOAD})
     for seat in WRITERS:
@@ -101,8 +107,9 @@ def all_steps() -> Iterator[Step]:
         yield fails(seat, "times out, its command has run", Order.ANSWER_IS_LATE, Fault.TIME_OUT, IN_REDIS)
         yield fails(seat, "times out, its command runs later", Order.COMMAND_IS_LATE, Fault.TIME_OUT, IN_REDIS)
         yield fails(seat, "loses its connection, its command has run", Order.CONNECTION_DROPS, Fault.DROP, IN_REDIS)
-    for milliseconds in (50, 10):
+    for milliseconds in (LEASE_MS, LEASE_MS // 2):
         yield Step("time", f"{milliseconds} ms pass", lambda h: h.world.time_matters(), partial(wait, milliseconds))
+    yield Step("time", "a second passes", lambda _: True, partial(wait, 1_000))
     yield from postgres()
     yield from expiries()
     yield from redis()
@@ -114,7 +121,9 @@ def goes_on(seat: str) -> Step:
 
 def begins(seat: str, words: str, action: Action, fault: Fault | None = None, weight: int = 1) -> Step:
     def possible(h: History) -> bool:
-        return h.process(seat).about_to is None and (action is not relay or h.world.oracle.waits_for_relay)
+        if action is relay:
+            return h.process(seat).about_to is None and h.world.oracle.waits_for_relay
+        return h.process(seat).about_to is None and not (words in OWN_ROWS and h.world.late_commits)
 
     return Step(seat, words, possible, lambda h: h.begin(seat, action), fault, weight)
 
@@ -157,8 +166,16 @@ def expiries() -> Iterator[Step]:
     def lose_holds(seat: str, h: History) -> None:
         h.world.lose_holds(seat)
 
-    for of in KEYS:
-        for companion in COMPANIONS:
+    def has_holders(of: str, h: History) -> bool:
+        return bool(h.world.server.seen.holders_of[of])
+
+    def evict_holds(of: str, h: History) -> None:
+        h.world.evict_holds(of)
+
+    for of in ALL_KEYS:
+        what = f"the holds on {of} are evicted"
+        yield Step("Redis", what, partial(has_holders, of), partial(evict_holds, of), Fault.EVICTION, 2)
+        for companion in COMPANIONS if of in KEYS else ["value"]:
             fault = None if companion == "value" else Fault.EXPIRY
             what = f"the {companion} of {of} expires"
             yield Step("Redis", what, partial(exists, companion, of), partial(expire, companion, of), fault, 2)

@@ -21,7 +21,7 @@ from tests.interleavings.oracle import BrokenPromise
 from tests.interleavings.removals import REMOVALS
 from tests.interleavings.stage import living_world
 from tests.interleavings.steps import LEAVE_HOLDS, STEPS, Fault, Step
-from tests.interleavings.world import READERS, WRITERS, World
+from tests.interleavings.world import READERS, WRITERS, Scene, World
 
 pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
 
@@ -30,6 +30,20 @@ STEPS_EACH = 50
 FEW_STEPS = 15
 FEW = 3
 """So many kinds of writes and faults at most has one history: what it has few of, it tries thoroughly."""
+
+SCENES = [
+    Scene(
+        row_exists=row_exists,
+        one_process=readers == "in one process",
+        two_versions=readers == "of two versions",
+        at_rest=at_rest,
+        nodes=nodes,
+    )
+    for row_exists in (True, True, False)
+    for readers in ("apart", "apart", "in one process", "of two versions")
+    for at_rest in (False, True)
+    for nodes in ("", "", "in order", "in reverse")
+]
 
 FOUND_SOON = (
     "a writer does not drain",
@@ -58,16 +72,14 @@ class Interleavings(RuleBasedStateMachine):
         seats=st.lists(st.sampled_from([*READERS, *WRITERS]), unique=True, min_size=1),
         writes=st.lists(st.sampled_from([*WRITES]), unique=True, min_size=1, max_size=FEW),
         faults=st.lists(st.sampled_from(Fault), unique=True, max_size=FEW),
-        row_exists=st.sampled_from([True, True, False]),
-        readers=st.sampled_from(["apart", "apart", "in one process", "of two versions"]),
+        scene=st.sampled_from(SCENES),
     )
     def begins(
         self,
         seats: list[str],
         writes: list[str],
         faults: list[Fault],
-        row_exists: bool,
-        readers: str,
+        scene: Scene,
     ) -> None:
         self.holds_may_be_left = bool(LEAVE_HOLDS.intersection(faults))
         left_out = {*READERS, *WRITERS} - {*seats}
@@ -79,12 +91,7 @@ class Interleavings(RuleBasedStateMachine):
             and (step.what not in WRITES or step.what in writes)
             for _ in range(step.weight)
         ]
-        self.history = History(
-            self.world,
-            row_exists=row_exists,
-            one_process=readers == "in one process",
-            two_versions=readers == "of two versions",
-        )
+        self.history = History(self.world, scene)
         self.next_step = st.sampled_from(steps).filter(lambda step: step.possible(self.history))
         self.is_whole = True
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import psycopg
 
-from cache_layer import absent, connection, local_store, pending
-from cache_layer.options import get_options
-from tests.interleavings.actions import CODE, ENTRIES, FIELDS, content_of
+from cache_layer import absent, connection, pending, refresh
 from tests.interleavings.doing import Order
+from tests.interleavings.entries import CODE, FIELDS, LEASE_MS
+from tests.interleavings.memory import Memory
 from tests.interleavings.oracle import Content, Expected, Oracle
 from tests.interleavings.processes import LateCommit, Process
 from tests.interleavings.redis_server import RedisServer
@@ -22,7 +23,28 @@ OPERATOR = "the operator"
 START_NS = 10**12
 """Every history begins at the same time: sums of floats depend on where they begin."""
 
+TICK_NS = 1
+"""Between two looks at the clock."""
+
 SEATS = (*READERS, *WRITERS, RELAY, OPERATOR)
+
+
+class Scene(NamedTuple):
+    """
+    How a history begins.
+
+    Attributes:
+        one_process: the readers are threads of one process and share its memory.
+        two_versions: the second reader and the second writer are of the next schema version.
+        at_rest: the readers' express lanes have answers whose copies rest on the stamp.
+        nodes: entries and stamp are on nodes of their own, which are told of several `in order`, or `in reverse`.
+    """
+
+    row_exists: bool = True
+    one_process: bool = False
+    two_versions: bool = False
+    at_rest: bool = False
+    nodes: str = ""
 
 
 class World:
@@ -38,33 +60,27 @@ class World:
         self.server = RedisServer(self.disturb_holders)
         self.database = psycopg.connect(test_database_url(), autocommit=True)
         self.database.execute("SET synchronous_commit TO off")
-        self.lease_ms = get_options().local_lease_ms
         self.now_ns = START_NS
         self.processes = {seat: Process(seat, self) for seat in SEATS}
 
-    def begin(self, *, row_exists: bool, one_process: bool, two_versions: bool = False) -> None:
-        """
-        Start a history: caches empty, and the first version committed.
-
-        Args:
-            one_process: the readers are threads of one process and share its L1.
-            two_versions: the second reader and the second writer are of the next schema version.
-        """
-        self.one_process = one_process and not two_versions
+    def begin(self, scene: Scene) -> None:
+        """Start a history: caches empty, and the first version committed."""
+        self.scene = scene
         for seat in (READERS[1], WRITERS[1]):
-            self.processes[seat].schema_version = 2 if two_versions else 1
+            self.processes[seat].schema_version = 2 if scene.two_versions else 1
         self.labels = 0
         self.now_ns = START_NS
         self.server.begin()
         absent.budget._marked.clear()
+        refresh.forget_times()
         connection.breaker.succeeded()
         for process in self.processes.values():
-            process.copies.clear()
+            process.own_memory.forget()
         self.database.execute("DELETE FROM app.entity")
-        if row_exists:
+        if scene.row_exists:
             self._insert_row()
         self.database.execute("DELETE FROM cache_layer_outbox")
-        self.oracle = Oracle(self.row(), self.lease_ms)
+        self.oracle = Oracle(self.row(), LEASE_MS)
 
     def end(self) -> None:
         """Break off what is still going on."""
@@ -139,14 +155,12 @@ class World:
             for key, content in self.server.cached():
                 yield key, self.oracle.read_of_redis_begins(), content
         for seat in READERS:
-            for lookup, identifier in ENTRIES:
-                copy = self.memory_of(seat).get(lookup.key(identifier))
-                if copy is not None and self.now_ns < copy.until_ns:
-                    yield f"the L1 of {seat}", self.oracle.read_begins(), content_of(lookup, copy.document)
+            for where, content in self.memory_of(seat).usable(self.now_ns):
+                yield f"{where} of {seat}", self.oracle.read_begins(), content
 
-    def memory_of(self, seat: str) -> dict[str, local_store.Copy]:
-        shares = self.one_process and seat in READERS
-        return self.processes[READERS[0] if shares else seat].copies
+    def memory_of(self, seat: str) -> Memory:
+        shares = self.scene.one_process and seat in READERS
+        return self.processes[READERS[0] if shares else seat].own_memory
 
     # Holds
 
@@ -161,6 +175,13 @@ class World:
         """End the holds of a process that counts on them."""
         self.server.lapse({holder for holder, owner in self.holders.items() if owner == seat})
         self.oracle.disturbed(seat)
+
+    def evict_holds(self, of: str) -> None:
+        """End the holds on one key alone."""
+        lost = self.server.seen.holders_of[of]
+        self.server.evict_holds(of)
+        for seat in {owner for holder, owner in self.holders.items() if holder in lost}:
+            self.oracle.disturbed(seat)
 
     def forget_holders(self, seat: str) -> None:
         for holder in [holder for holder, owner in self.holders.items() if owner == seat]:
@@ -178,11 +199,15 @@ class World:
     def now_ms(self) -> float:
         return self.now_ns / 1_000_000
 
+    def tick(self) -> int:
+        """The time in ns, each time another: what happens first has the earlier time."""
+        self.now_ns += TICK_NS
+        return self.now_ns
+
     def time_matters(self) -> bool:
-        """To copies in L1, and to what is acknowledged when it has passed."""
-        return self.oracle.waits_for_time or any(
-            self.now_ns < copy.until_ns for process in self.processes.values() for copy in process.copies.values()
-        )
+        """To what is in memory, to drains, and to what is acknowledged when it has passed."""
+        memories = (process.own_memory.usable(self.now_ns) for process in self.processes.values())
+        return self.oracle.waits_for_time or bool(self.holders) or any(map(any, memories))
 
     def wait(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
@@ -194,9 +219,6 @@ class World:
         return lambda: self.wait(max(0, moment_ns - self.now_ns) / 1e9)
 
     # Reported by processes
-
-    def enter(self, process: Process) -> None:
-        local_store._copies = self.memory_of(process.name)
 
     def next_label(self) -> str:
         self.labels += 1

@@ -1,0 +1,25 @@
+"""The row that histories are about, and the entries made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cache_layer.lookup import Lookup
+from entities.lookups import ENTITY, ENTITY_TYPES
+from tests.interleavings.oracle import Content
+
+CODE = "project"
+FIELDS = {"entity_type": CODE, "label_plural": "Projects", "icon": "FolderKanban"}
+ENTRIES: list[tuple[Lookup[Any], str]] = [(ENTITY, CODE), (ENTITY_TYPES, "")]
+KEYS = {"the type": ENTITY.key(CODE), "the list": ENTITY_TYPES.key("")}
+STAMP = {"the stamp": ENTITY.stamp_key(CODE)}
+"""What vouches for both."""
+BESIDE = {f"writer {number}'s other row": ENTITY.key(f"beside_{number}") for number in "12"}
+LEASE_MS = 20
+
+
+def content_of(lookup: Lookup[Any], document: Any) -> Content:
+    """The version that a document carries."""
+    if lookup is ENTITY_TYPES:
+        document = next((each for each in document if each.code == CODE), None)
+    return document and str(document.label)
