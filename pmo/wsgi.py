@@ -5,6 +5,7 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from cache_layer.express import with_express_lane
+from cache_layer.invalidation.standby import start_standby
 from cache_layer.reporting import start_reporting
 from pmo.tracing import start_tracing
 
@@ -12,3 +13,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pmo.settings")
 start_tracing()
 application = with_express_lane(get_wsgi_application())
 start_reporting()
+start_standby()

