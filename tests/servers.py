@@ -20,13 +20,9 @@ from django.db import connection
 
 from pmo.drain import draining_file
 from tests.engines import PROGRAMS
+from tests.relays import find_relaying
 
 ROOT = Path(__file__).resolve().parent.parent
-RELAYING = """
-    SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype = 'advisory' AND granted AND datname = current_database()
-    AND application_name LIKE 'relay of process %'
-"""
 
 
 def free_port() -> int:
@@ -96,8 +92,7 @@ def platform_server(**environment: str) -> Iterator[tuple[str, subprocess.Popen[
 def relaying_process() -> int | None:
     """The process that relays, of those on this test's database."""
     with psycopg.connect(test_database_url(), autocommit=True) as session:
-        found = session.execute(RELAYING).fetchone()
-    return int(found[0].split()[-1]) if found else None
+        return find_relaying(session)
 
 
 def worker_environment() -> dict[str, str]:
