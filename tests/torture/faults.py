@@ -84,8 +84,11 @@ def flush_everything(stage: Stage, _: random.Random) -> Steps:
 
 def kill_relay(stage: Stage, rng: random.Random) -> Steps:
     """With the server that it is in."""
-    while (number := stage.relaying_server()) is None:
+    while not stage.is_relaying():
         yield READY_STEP_SECONDS
+    number = stage.relaying_server()
+    if number is None:
+        return -1, "none"
     yield from _replace_server(stage, number, rng)
     return number, ""
 
