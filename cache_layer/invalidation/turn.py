@@ -1,7 +1,8 @@
 """
 Whose turn it is to relay: that of the session which has an advisory lock.
 
-PostgreSQL frees the lock when that session ends, so a relay that dies needs nobody to tell of it.
+PostgreSQL frees the lock when that session ends, so nobody has to tell of a relay that dies; and it ends the session
+of one that hangs, since whoever works asks something all the time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from cache_layer.keys import RELAY_LOCK
 
 ASK_MS = 2_000
 """How long PostgreSQL may take to say whose turn it is."""
+IDLE_MS = 10_000
+"""How long whoever has the turn may ask PostgreSQL nothing."""
 LOCK = "hashtextextended(%s, 0)"
 
 
@@ -43,6 +46,8 @@ def own_turn(using: str) -> Iterator[bool]:
     connections[using] = own
     try:
         ours = _try_lock("pg_try_advisory_lock", using)
+        with own.cursor() as cursor:
+            cursor.execute(f"SET idle_session_timeout = {IDLE_MS}")
         with _closed_in_children(own.connection.fileno()):
             yield ours
     finally:

@@ -20,7 +20,7 @@ from redis import Redis
 from cache_layer import clearing
 from cache_layer.audit import audit_cache
 from cache_layer.errors import CacheUnavailable
-from cache_layer.invalidation import relay
+from cache_layer.invalidation import relay, turn
 from cache_layer.invalidation.relay import relay_changes, run_relay
 from cache_layer.invalidation.turn import is_vacant, own_turn
 from cache_layer.keys import holds_key, lease_key
@@ -264,6 +264,29 @@ def test_a_turn_leaves_the_pool_to_the_others(pool: None) -> None:
         assert in_another_thread(Change.objects.count) == 0
 
 
+def test_a_turn_ends_when_whoever_has_it_hangs(committed_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "IDLE_MS", 100)
+    with own_turn("default") as ours:
+        assert ours
+        wait_for(lambda: in_another_thread(lambda: is_vacant("default")), seconds=2)
+
+
+def test_asking_whose_turn_it_is_takes_no_longer_than_it_may(
+    committed_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "ASK_MS", 100)
+    connection.ensure_connection()
+    backend = connection.connection.info.backend_pid
+    os.kill(backend, signal.SIGSTOP)
+    answering = threading.Timer(5, os.kill, [backend, signal.SIGCONT])
+    answering.start()
+    with pytest.raises(OperationalError):
+        is_vacant("default")
+    assert answering.is_alive()
+    os.kill(backend, signal.SIGCONT)
+    answering.cancel()
+
+
 def test_the_session_of_a_turn_ends_soon_after_its_machine_has_vanished(committed_db: None) -> None:
     with own_turn("default"), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_settings WHERE name LIKE 'tcp_%' AND source = 'session'")
@@ -286,6 +309,7 @@ def test_whatever_fails_is_tried_again_about_once_a_second_and_logged_once(
         for _ in range(2):
             patch.setattr(relay, "relay_changes", fail)
             stop.wait_for_more(20)
+            assert RELAY_WORKING._value.get() == 0
             assert all(0.75 <= sum(stop.seconds[place : place + 2]) <= 1.25 for place in range(0, 20, 2))
             patch.undo()
             psql("UPDATE app.entity SET label = label || '!'")

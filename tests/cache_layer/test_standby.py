@@ -17,11 +17,16 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 THREADS = "import threading; print(*(thread.name for thread in threading.enumerate()))"
 PREFORKING = """
-import os, signal, sys, pmo.wsgi
+import os, signal, sys, time, pmo.wsgi
+from cache_layer.metrics import RELAY_WORKING
 sys.stdin.readline()
-child = os.fork()
-if child:
-    print(child, flush=True)
+while not RELAY_WORKING._value.get():
+    time.sleep(0.01)
+if not os.fork():
+    deadline = time.monotonic() + 5
+    while RELAY_WORKING._value.get() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    print(os.getpid(), RELAY_WORKING._value.get(), flush=True)
 signal.pause()
 """
 
@@ -65,9 +70,10 @@ def test_a_forked_child_takes_over_from_its_parent_when_that_is_killed(pool_size
         assert parent.stdout
         parent.stdin.write("\n")
         parent.stdin.flush()
-        child = int(parent.stdout.readline())
+        child, working = parent.stdout.readline().split()
         try:
+            assert float(working) == 0, "its parent does"
             parent.kill()
-            wait_for(lambda: relaying_process() == child, seconds=2)
+            wait_for(lambda: relaying_process() == int(child), seconds=2)
         finally:
-            os.kill(child, signal.SIGKILL)
+            os.kill(int(child), signal.SIGKILL)
