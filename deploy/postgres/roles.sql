@@ -2,7 +2,7 @@
 -- migration:
 --   psql "$SUPERUSER_URL" -v ON_ERROR_STOP=1 -v migrator=pmo_migrator -v web=pmo_web -f deploy/postgres/roles.sql
 --   psql "$SUPERUSER_URL" -c '\password pmo_migrator' -c '\password pmo_web'
--- The migrator owns the tables: DATABASE_URL of `manage.py migrate`. All else (web servers, relay, other commands) is
+-- The migrator owns the tables: DATABASE_URL of `manage.py migrate`. All else (web servers, other commands) is
 -- the web role: it reads and writes rows, and can neither change tables or triggers nor get past them.
 SELECT current_database() AS database \gset
 CREATE ROLE :"migrator" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;

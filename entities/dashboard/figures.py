@@ -123,7 +123,7 @@ def _notices(cache: Cache | None, database: Database) -> list[dict[str, str]]:
         notices.append({"level": "info", "text": NOT_COUNTED})
     if database.backlog.oldest_seconds > LATE_SECONDS:
         waits = wording.duration(database.backlog.oldest_seconds)
-        text = f"The oldest change in the outbox has waited {waits}: is the relay (relay_invalidations) running?"
+        text = f"The oldest change in the outbox has waited {waits}: no server's relay reaches both engines."
         notices.append({"level": "warning", "text": text})
     return notices
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,9 @@ NOTICE_LOST_CLIENTS = """
 """
 """As the settings have it for our side; over a Unix socket it does nothing."""
 
+_pools: dict[int, dict[str, BoundedPool]] = {}
+"""Of each process, by alias: a forked child has its parent's in memory too, and neither uses nor closes them."""
+
 Wrapper: Any = base.DatabaseWrapper
 """Untyped: what is of interest here the stubs leave out."""
 
@@ -35,6 +39,10 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
     """
 
     Database = SimpleNamespace(**vars(psycopg) | {"connect": BoundedConnection.connect})
+
+    @property
+    def _connection_pools(self) -> dict[str, BoundedPool]:
+        return _pools.setdefault(os.getpid(), {})
 
     @property
     def pool(self) -> Any:

@@ -11,7 +11,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,27 +19,15 @@ from cache_layer.analytics import Span, read_series
 from cache_layer.keys import holds_key
 from cache_layer.outbox import measure_backlog
 from entities.models import Entity
-from pmo.drain import draining_file
 from tests.acceptance.conftest import Program
 from tests.conftest import make_entity
-from tests.servers import ROOT, free_port, test_database_url, wait_until_answering, worker_environment
+from tests.servers import ROOT, platform_server, test_database_url
 
 
 @pytest.fixture
-def server(staff_user: object, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """What the container runs."""
-    port = free_port()
-    environment = worker_environment() | {"PORT": str(port), "WORKERS": "1", "DATA_DIR": str(tmp_path)}
-    environment |= {"CACHE_ANALYTICS_SECONDS": "3600", "DATABASE_POOL_SIZE": "4"}
-    draining_file(port).touch()  # as a server that was killed left it
-    process = subprocess.Popen([sys.executable, "-m", "pmo.serve"], cwd=ROOT, env=environment)
-    try:
-        wait_until_answering(f"http://127.0.0.1:{port}/healthz", process)
-        yield f"http://127.0.0.1:{port}", process
-    finally:
-        draining_file(port).unlink(missing_ok=True)
-        process.kill()
-        process.wait()
+def server(staff_user: object) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with platform_server(CACHE_ANALYTICS_SECONDS="3600", DATABASE_POOL_SIZE="4") as served:
+        yield served
 
 
 def is_ready(url: str) -> bool:

@@ -209,6 +209,7 @@ class Stage:
             "REDIS_PORT": str(self.redis_port),
             "REDIS_DB": str(redis_db),
             "ACCESS_TOKEN_MINUTES": "1440",
+            "CACHE_RELAY": "false",  # what it asks of the engines would be counted with what requests ask
         }
 
     def _write_constant_answer(self) -> None:

@@ -23,6 +23,7 @@ from tests.servers import ROOT
         ({"hold_ms": "5"}, "whole number"),
         ({"hold_ms": True}, "whole number"),
         ({"write_policy": "hope"}, "'available' or 'strict'"),
+        ({"relay": 1}, "True or False"),
         ({"local_lease_ms": 2_500}, "more than twice"),
     ],
 )
@@ -44,8 +45,8 @@ print(json.dumps([settings.CACHE_LAYER, settings.CACHES["entity_metadata"]["TIME
 
 
 def test_every_setting_but_the_alias_has_an_environment_variable_that_the_readme_names(tmp_path: Path) -> None:
-    numbers = {field.name: field.default + 1 for field in fields(Options) if isinstance(field.default, int)}
-    wanted = numbers | {"write_policy": "strict"}
+    numbers = {field.name: field.default + 1 for field in fields(Options) if type(field.default) is int}
+    wanted = numbers | {"write_policy": "strict", "relay": False}
     assert {field.name for field in fields(Options)} == {"cache_alias", *wanted}
     variables = {f"CACHE_{name.upper()}": str(value) for name, value in wanted.items()} | {"CACHE_TTL_SECONDS": "301"}
     loaded = subprocess.run(

@@ -14,16 +14,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from redis import Redis
 
 from cache_layer import clearing
 from cache_layer.audit import audit_cache
 from cache_layer.errors import CacheUnavailable
-from cache_layer.invalidation import relay
+from cache_layer.invalidation import relay, turn
 from cache_layer.invalidation.relay import relay_changes, run_relay
+from cache_layer.invalidation.turn import is_vacant, own_turn
 from cache_layer.keys import holds_key, lease_key
 from cache_layer.local_store import drop_all_copies
+from cache_layer.metrics import RELAY_WORKING
 from cache_layer.models import Change
 from cache_layer.outbox import forget_changes, measure_backlog
 from cache_layer.reads import Source, read_entry
@@ -32,6 +34,7 @@ from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from tests.conftest import make_entity
 from tests.servers import ROOT, test_database_url
+from tests.threads import in_another_thread
 
 KEY = "entity:metadata:project"
 
@@ -57,8 +60,8 @@ def psql(statement: str) -> None:
 
 
 @contextmanager
-def running_relay() -> Iterator[threading.Event]:
-    stop = threading.Event()
+def running_relay(stop: threading.Event | None = None) -> Iterator[threading.Event]:
+    stop = stop or threading.Event()
 
     def work() -> None:
         run_relay(stop)
@@ -183,23 +186,151 @@ def test_a_relay_whose_session_is_killed_goes_on(project: Entity) -> None:
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         psql("UPDATE app.entity SET label = 'Second'")
-        wait_for(lambda: label() == "Second")
+        wait_for(lambda: label() == "Second", seconds=2)
 
 
 def test_of_two_relays_one_works_and_the_other_takes_over(project: Entity) -> None:
-    def holders() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
-            return int(cursor.fetchone()[0])
+    with running_relay() as first:
+        wait_for(lambda: RELAY_WORKING._value.get() == 1)
+        with running_relay():
+            first.set()
+            psql("UPDATE app.entity SET label = 'New'")
+            wait_for(lambda: label() == "New", seconds=2)
 
-    with running_relay() as first, running_relay():
-        wait_for(lambda: holders() == 1)
-        first.set()
-        psql("UPDATE app.entity SET label = 'New'")
-        wait_for(lambda: label() == "New")
+
+class Pauses(threading.Event):
+    """Told to a relay as when to stop; it pauses for hardly any time, and we see how long it would, and with what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self.connected: list[bool] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout or 0)
+        self.connected.append(connection.connection is not None)
+        return super().wait(0.01)
+
+    def wait_for_more(self, number: int) -> None:
+        wanted = len(self.seconds) + number
+        wait_for(lambda: len(self.seconds) >= wanted)
+
+
+@pytest.fixture(params=[None, {"min_size": 1, "max_size": 1, "timeout": 0.5, "reconnect_timeout": 0.1}])
+def pool(request: pytest.FixtureRequest, committed_db: None) -> Iterator[None]:
+    """None, and one that has a single connection."""
+    connection.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict["OPTIONS"], "pool", request.param)
+        yield
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined] # of PostgreSQL
+
+
+def test_a_standby_has_no_connection_between_its_tries_about_a_second_apart(project: Entity, pool: None) -> None:
+    with own_turn("default") as ours:
+        assert ours
+        with running_relay(Pauses()) as standby:
+            assert isinstance(standby, Pauses)
+            standby.wait_for_more(20)
+    assert not any(standby.connected)
+    assert 0.5 <= min(standby.seconds) < max(standby.seconds) <= 1
+
+
+def locks() -> int:
+    with psycopg.connect(test_database_url(), autocommit=True) as session:
+        return session.execute(
+            "SELECT FROM pg_locks WHERE locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).rowcount
+
+
+def test_whoever_asks_whose_turn_it_is_keeps_nothing_and_whoever_has_had_it_neither(pool: None) -> None:
+    assert is_vacant("default")
+    assert locks() == 0
+    with own_turn("default") as ours:
+        assert ours
+        assert not in_another_thread(lambda: is_vacant("default"))
+        with connection.cursor() as cursor:
+            cursor.execute("LISTEN something")
+    wait_for(lambda: locks() == 0)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_listening_channels()")
+        assert cursor.fetchall() == []
+
+
+def test_a_turn_leaves_the_pool_to_the_others(pool: None) -> None:
+    with own_turn("default"):
+        assert in_another_thread(Change.objects.count) == 0
+
+
+def test_a_turn_ends_when_whoever_has_it_hangs(committed_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "IDLE_MS", 100)
+    with own_turn("default") as ours:
+        assert ours
+        wait_for(lambda: in_another_thread(lambda: is_vacant("default")), seconds=2)
+
+
+def test_asking_whose_turn_it_is_takes_no_longer_than_it_may(
+    committed_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "ASK_MS", 100)
+    connection.ensure_connection()
+    backend = connection.connection.info.backend_pid
+    os.kill(backend, signal.SIGSTOP)
+    answering = threading.Timer(5, os.kill, [backend, signal.SIGCONT])
+    answering.start()
+    with pytest.raises(OperationalError):
+        is_vacant("default")
+    assert answering.is_alive()
+    os.kill(backend, signal.SIGCONT)
+    answering.cancel()
+
+
+def test_the_session_of_a_turn_ends_soon_after_its_machine_has_vanished(committed_db: None) -> None:
+    with own_turn("default"), connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_settings WHERE name LIKE 'tcp_%' AND source = 'session'")
+        assert cursor.fetchone() == (4,)
+
+
+WRONG: list[Exception] = [CacheUnavailable("refused", refused=True), OperationalError("lost"), ValueError("a bug")]
+
+
+@pytest.mark.parametrize("error", WRONG, ids=lambda error: type(error).__name__)
+def test_whatever_fails_is_tried_again_about_once_a_second_and_logged_once(
+    project: Entity, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    caplog.set_level("INFO", logger="cache_layer")
+    with running_relay(Pauses()) as stop, monkeypatch.context() as patch:
+        assert isinstance(stop, Pauses)
+        for _ in range(2):
+            patch.setattr(relay, "relay_changes", fail)
+            stop.wait_for_more(20)
+            assert RELAY_WORKING._value.get() == 0
+            assert all(0.75 <= sum(stop.seconds[place : place + 2]) <= 1.25 for place in range(0, 20, 2))
+            patch.undo()
+            psql("UPDATE app.entity SET label = label || '!'")
+            wait_for(lambda: Change.objects.count() == 0)
+    events = [record.getMessage() for record in caplog.records if record.getMessage().startswith("Relay ")]
+    assert events == ["Relay interrupted", "Relay working"] * 2
+    assert bool(caplog.records[0].exc_info) == isinstance(error, ValueError), "where a bug is must be known"
+
+
+def test_a_database_that_is_away_is_not_logged_at_each_try(
+    pool: None, without_database: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    without_database()
+    with running_relay(Pauses()) as stop:
+        assert isinstance(stop, Pauses)
+        stop.wait_for_more(1)
+        wait_for(lambda: "psycopg.pool" not in str(caplog.records[-1:]) or "failed after" in caplog.text)
+        said = len(caplog.records)
+        stop.wait_for_more(20)
+    assert len(caplog.records) == said
+    assert caplog.text.count("Relay interrupted") == 1
 
 
 def test_the_command_relays_and_stops_when_told(project: Entity) -> None:

@@ -129,7 +129,7 @@ def test_the_outbox_is_told_and_a_late_change_is_a_notice(viewer: Client) -> Non
     found = figures(viewer)
     assert found["texts"]["backlog"] == "1"
     assert [notice["text"][:60] for notice in found["notices"] if notice["level"] == "warning"] == [
-        "The oldest change in the outbox has waited 1 min: is the rel"
+        "The oldest change in the outbox has waited 1 min: no server'"
     ]
 
 

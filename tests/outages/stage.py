@@ -1,4 +1,4 @@
-"""The processes of the matrix: engines, proxies in front of them, two web servers and a relay."""
+"""The processes of the matrix: engines, proxies in front of them, and two web servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -73,7 +72,6 @@ class Stage:
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         for number, port in enumerate(ports):
             self._start(server_command(Listener(port=port, workers=1)), f"server-{number}", self.redis[number])
-        self._start([sys.executable, "manage.py", "relay_invalidations"], "relay", self.redis[1])
         wait_until(lambda: all(map(is_serving, self.urls)), "the servers start")
 
     def start_valkey(self) -> None:

@@ -29,7 +29,7 @@ DEMANDED = {
 
 
 def test_every_part_of_the_platform_asks_the_sentinels_that_run() -> None:
-    urls = {SERVICES[name]["environment"]["REDIS_URL"] for name in ("web", "relay", "migrate")}
+    urls = {SERVICES[name]["environment"]["REDIS_URL"] for name in ("web", "migrate")}
     location = Location.of(*urls)
     assert (location.kind, location.path) == ("sentinel", "pmo")
     assert sorted(host for host, _ in location.addresses) == sorted(name for name in SERVICES if "sentinel-" in name)

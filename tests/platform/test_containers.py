@@ -94,13 +94,6 @@ def test_prometheus_may_ask_web_by_its_name_and_token() -> None:
     assert SERVICES["web"]["environment"]["METRICS_TOKEN"] == "${METRICS_TOKEN:-}"
     assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
     assert PROJECT["secrets"] == {"metrics_token": {"environment": "METRICS_TOKEN"}}
-    assert SERVICES["web"]["environment"].keys() >= SERVICES["relay"]["environment"].keys()
-
-
-def test_the_relays_figures_are_served_inside_the_network_alone() -> None:
-    command = SERVICES["relay"]["command"]
-    assert command[command.index("--metrics-port") + 1] in SERVICES["relay"]["expose"]
-    assert "ports" not in SERVICES["relay"]
 
 
 def test_every_variable_of_the_compose_file_that_one_must_know_is_in_the_example() -> None:
@@ -109,7 +102,7 @@ def test_every_variable_of_the_compose_file_that_one_must_know_is_in_the_example
 
 
 def test_platform_containers_are_unprivileged() -> None:
-    for name in ("migrate", "web", "relay"):
+    for name in ("migrate", "web"):
         assert SERVICES[name]["read_only"] is True
         assert SERVICES[name]["cap_drop"] == ["ALL"]
     final_stage = (ROOT / "deploy" / "Dockerfile").read_text().split("\nFROM ")[-1]

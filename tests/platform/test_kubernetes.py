@@ -19,9 +19,9 @@ OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
     for name in KUSTOMIZATION["resources"]
     for found in yaml.load_all((FOLDER / name).read_text(), WithoutDuplicates)
 }
-WEB, RELAY, MIGRATE = (
+WEB, MIGRATE = (
     OBJECTS[kind, name]["spec"]["template"]["spec"]
-    for kind, name in (("Deployment", "pmo-web"), ("Deployment", "pmo-relay"), ("Job", "pmo-migrate"))
+    for kind, name in (("Deployment", "pmo-web"), ("Job", "pmo-migrate"))
 )
 SECRETS = {"SECRET_KEY", "DATABASE_URL", "REDIS_PASSWORD", "METRICS_TOKEN"}
 
@@ -49,7 +49,7 @@ def test_every_variable_is_one_the_platform_reads() -> None:
     assert set(re.findall(r"--from-literal=(\w+)", told)) == SECRETS
 
 
-@pytest.mark.parametrize("pod", [WEB, RELAY, MIGRATE], ids=["web", "relay", "migrate"])
+@pytest.mark.parametrize("pod", [WEB, MIGRATE], ids=["web", "migrate"])
 def test_pods_are_unprivileged_and_bounded(pod: dict[str, Any]) -> None:
     account = (ROOT / "deploy" / "Dockerfile").read_text().rpartition("\nUSER ")[2].split()[0]
     assert f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}" == account
@@ -82,9 +82,6 @@ def test_ports_are_those_that_are_listened_on() -> None:
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     assert f"PORT={WEB['containers'][0]['ports'][0]['containerPort']}\n" in dockerfile
     assert OBJECTS["Service", "pmo-web"]["spec"]["ports"][0]["targetPort"] == WEB["containers"][0]["ports"][0]["name"]
-    command = RELAY["containers"][0]["command"]
-    assert command == SERVICES["relay"]["command"]
-    assert command[-1] == str(RELAY["containers"][0]["ports"][0]["containerPort"])
 
 
 def test_updates_and_evictions_leave_servers_at_work() -> None:
@@ -117,10 +114,9 @@ def test_policies_allow_what_is_needed_and_no_more() -> None:
     assert everyone["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in everyone, "nobody may reach a pod unless another policy says so"
     assert {port["port"] for rule in everyone["egress"] for port in rule["ports"]} == {53, 5432, 6379}
-    for name, port in (("pmo-web", "http"), ("pmo-relay", "metrics")):
-        [rule] = OBJECTS["NetworkPolicy", name]["spec"]["ingress"]
-        assert rule["from"]
-        assert [each["port"] for each in rule["ports"]] == [port]
+    [rule] = OBJECTS["NetworkPolicy", "pmo-web"]["spec"]["ingress"]
+    assert rule["from"]
+    assert [each["port"] for each in rule["ports"]] == ["http"]
 
 
 class Merging(WithoutDuplicates):

@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from pmo.embedded import ENGINES, Endpoints, ValkeyEndpoint
@@ -75,6 +76,13 @@ def test_a_first_run_serves_alone_and_with_a_second_server_until_ctrl_c(tmp_path
             assert "of another `make run`" in second.output
             fetch(f"{first.url}/api/v1/entity/task", token=token, method="PATCH", label="Chore")
             assert fetch(f"{second.url}/api/v1/entity/type/task", token=token)["label"] == "Chore"
+            with psycopg.connect(Endpoints.of(tmp_path).database_url, autocommit=True) as session:
+                session.execute("UPDATE app.entity SET label = 'By SQL' WHERE code = 'task'")
+            deadline = time.monotonic() + 10
+            while {fetch(f"{each.url}/api/v1/entity/type/task", token=token)["label"] for each in (first, second)} != {
+                "By SQL"
+            }:
+                assert time.monotonic() < deadline
         assert fetch(f"{first.url}/health")["status"] == "ok"  # the second has left the engines running
         first.send(signal.SIGINT)
         begun = time.monotonic()

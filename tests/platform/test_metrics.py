@@ -24,7 +24,14 @@ from rest_framework_simplejwt.tokens import AccessToken
 from cache_layer.local_store import drop_all_copies
 from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity
-from tests.servers import ROOT, free_port, wait_until_answering, web_server, worker_environment
+from tests.servers import (
+    ROOT,
+    free_port,
+    relaying_process,
+    wait_until_answering,
+    web_server,
+    worker_environment,
+)
 
 TOKEN = "a secret of this test"
 
@@ -204,13 +211,28 @@ def test_the_counts_of_two_workers_add_up_and_outlive_them(committed_db: None, c
         # A worker adds up its reads every few seconds, or when it is asked itself.
         wait_for(lambda: reads(scrape(url)) - reads(before) == 40)
         served = answers()
-        victim = min(first)
+        wait_for(lambda: is_relaying(url))
+        victim = relaying_process()
+        assert victim in first
         assert (counts / f"gauge_livemax_{victim}.db").exists()
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: bool(scrape(url)) and not (counts / f"gauge_livemax_{victim}.db").exists())
+        wait_for(lambda: is_relaying(url) and relaying_process() not in (None, victim))
         assert (counts / f"counter_{victim}.db").exists()
         assert reads(scrape(url)) - reads(before) == 40, "what it counted stays"
         assert answers() >= served
+
+
+def is_relaying(url: str) -> bool:
+    """Whether a server says that one of its processes relays."""
+    return scrape(url)["cache_relay_working", ()] == 1
+
+
+def test_of_two_servers_one_says_that_it_relays_and_one_without_the_setting_never_does(committed_db: None) -> None:
+    with web_server(METRICS_TOKEN=TOKEN) as first:
+        wait_for(lambda: is_relaying(first))
+        with web_server(METRICS_TOKEN=TOKEN) as second, web_server(METRICS_TOKEN=TOKEN, CACHE_RELAY="false") as third:
+            assert [is_relaying(url) for url in (first, second, third)] == [True, False, False]
 
 
 def relay_command(*arguments: str, **environment: str) -> Popen[bytes]:

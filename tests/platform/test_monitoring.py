@@ -171,7 +171,7 @@ def test_the_scrape_configuration_fits_the_containers_and_the_alerts() -> None:
     configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     assert all((PROMETHEUS / file).is_file() for file in configuration["rule_files"])
     jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
-    assert jobs.keys() == {"pmo-web", "pmo-relay"}
+    assert jobs.keys() == {"pmo-web"}
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     for job in jobs.values():
         for target in job["static_configs"][0]["targets"]:

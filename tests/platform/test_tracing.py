@@ -112,6 +112,7 @@ def test_a_read_is_traced_down_to_the_engines(
     }
     spans = spans_of(requests)
     roots = [span for library, span in spans if library == "django"]
+    assert [span for _, span in spans if not span.parent_span_id] == roots, "the relay asks for itself"
     assert [values(root.attributes)["cache.source"] for root in roots] == ["DB"], "and /healthz is not traced"
     below = {library for library, span in spans if span.parent_span_id == roots[0].span_id}
     assert below == {"psycopg", "redis"}

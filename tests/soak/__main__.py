@@ -67,7 +67,6 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
     port = find_port()
     with (directory / "server.err").open("ab") as log:
         web = _start(stack, server_command(Listener(port=port, workers=arguments.workers)), environment, log)
-        _start(stack, [sys.executable, "manage.py", "relay_invalidations"], environment, log)
     wait_until(lambda: is_serving(f"http://127.0.0.1:{port}"), "the server starts")
     front = _start_nginx(stack, directory, port) if arguments.nginx else port
     watch = Watch(web.pid, endpoints.valkey.port, endpoints.database_url)

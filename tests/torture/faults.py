@@ -36,11 +36,7 @@ def kill_server(stage: Stage, rng: random.Random) -> Steps:
     number = rng.randrange(len(stage.servers))
     aimed = yield from _aim(stage, lambda asked: asked == number)
     yield rng.uniform(0, 0.08)
-    stage.kill_server(number)
-    yield rng.uniform(0, 0.3)
-    stage.start_server(number)
-    while not stage.is_answering(number):
-        yield READY_STEP_SECONDS
+    yield from _replace_server(stage, number, rng)
     return number, "mid-write" if aimed is not None else ""
 
 
@@ -87,12 +83,14 @@ def flush_everything(stage: Stage, _: random.Random) -> Steps:
 
 
 def kill_relay(stage: Stage, rng: random.Random) -> Steps:
-    stage.kill_relay()
-    yield rng.uniform(0, 0.5)
-    stage.start_relay()
+    """With the server that it is in."""
     while not stage.is_relaying():
         yield READY_STEP_SECONDS
-    return -1, ""
+    number = stage.relaying_server()
+    if number is None:
+        return -1, "none"
+    yield from _replace_server(stage, number, rng)
+    return number, ""
 
 
 def drop_redis_connections(stage: Stage, _: random.Random) -> Steps:
@@ -171,6 +169,15 @@ def migrate_slots(stage: Stage, rng: random.Random) -> Steps:
     stage.topology.migrate(key, rng.choice([server for server in stage.topology.primaries() if server is not source]))
     yield 0
     return -1, ""
+
+
+def _replace_server(stage: Stage, number: int, rng: random.Random) -> Generator[float, None, None]:
+    """Kill a server and start another, until that answers, and one of all relays."""
+    stage.kill_server(number)
+    yield rng.uniform(0, 0.3)
+    stage.start_server(number)
+    while not (stage.is_answering(number) and stage.is_relaying()):
+        yield READY_STEP_SECONDS
 
 
 def _wait_until_replaced(stage: Stage, gone: Server) -> Generator[float, None, None]:

@@ -19,7 +19,7 @@ from tests.torture.plan import MOVES, REDIS_LOST, SILENCES, WRITE_BUDGET_MS
 from tests.torture.records import SOURCES, ReadLog, Window, Write
 
 MS = 1_000_000
-DISTURBING = SILENCES | {"kill-relay", "kill-redis", "drop-redis", "drop-postgres", *MOVES}
+DISTURBING = SILENCES | {"kill-servers", "kill-relay", "kill-redis", "drop-redis", "drop-postgres", *MOVES}
 """Faults that hold up the relay."""
 EXAMPLES = 20
 BEGUN_BEFORE_MS = 100

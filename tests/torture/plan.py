@@ -16,7 +16,7 @@ FAULTS = {
     "stop-redis": "SIGSTOP of Redis for 0.1 to 3 s",
     "flushdb": "FLUSHDB",
     "flushall": "FLUSHALL and SCRIPT FLUSH",
-    "kill-relay": "SIGKILL of the relay, then a new one",
+    "kill-relay": "SIGKILL of the web server that relays, then a new one",
     "drop-redis": "CLIENT KILL TYPE normal",
     "drop-postgres": "pg_terminate_backend",
     "rollback": "transactions and savepoints that are rolled back",
@@ -63,7 +63,7 @@ class Plan:
     Attributes:
         readers: keep-alive connections, each with one request under way at any time.
         pause_ms: how long a writer rests between two writes at most; the mean is half of it.
-        skew: whether each server's wall clock, and the relay's, is hours from those of the others.
+        skew: whether each server's wall clock is hours from those of the others.
         quiet_writes: how many writes are timed, one after the other, before the load begins.
     """
 

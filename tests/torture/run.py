@@ -191,7 +191,7 @@ def _find_unconverged(stage: Stage) -> Iterator[str]:
 
 
 def _explain_failures(reads: ReadLog, windows: Sequence[Window]) -> Counter[str]:
-    outages = [window for window in windows if window.fault == "kill-servers"]
+    outages = [window for window in windows if window.fault in ("kill-servers", "kill-relay")]
     explained: Counter[str] = Counter()
     for at, server, reason in reads.failures:
         down = any(

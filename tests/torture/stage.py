@@ -1,5 +1,5 @@
 """
-The processes of one run: PostgreSQL, Valkey, web servers, relay, writers, readers. All of them end with this one.
+The processes of one run: PostgreSQL, Valkey, web servers, writers, readers. All of them end with this one.
 
 They are started from one thread alone, since the kernel ends them with the thread that started them.
 """
@@ -29,6 +29,7 @@ from pmo.engines.valkey import running_valkey
 from pmo.listener import Listener
 from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
+from tests.relays import find_relaying
 from tests.topologies import find_port, running_cluster, running_sentinels
 from tests.torture import readers, writer_orders
 from tests.torture.plan import WRITE_BUDGET_MS, Plan
@@ -90,7 +91,6 @@ class Stage:
         self.token: str = json.loads(prepared)["token"]
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
         self.servers = [self._start_server(number) for number in range(plan.servers)]
-        self.relay = self._start_relay()
         self.writer_host = self._start_host("tests.torture.writers", DATABASE_POOL_SIZE="0")
         self.reader_host = self._start_host("tests.torture.readers")
         self.wait_until(lambda: all(map(self.is_answering, range(plan.servers))) and self.is_relaying())
@@ -144,12 +144,6 @@ class Stage:
     def start_server(self, number: int) -> None:
         self.servers[number] = self._start_server(number)
 
-    def kill_relay(self) -> None:
-        kill_group(self.relay)
-
-    def start_relay(self) -> None:
-        self.relay = self._start_relay()
-
     def kill_valkey(self) -> None:
         self.valkey.process.kill()
         self._valkey.close()
@@ -177,11 +171,15 @@ class Stage:
         return False
 
     def is_relaying(self) -> bool:
-        """Whether a relay works; the classic algorithm has none."""
-        if self.plan.algorithm != "ours":
-            return True
-        held = self.database.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted").fetchone()
-        return bool(held and held[0])
+        """Whether a server relays; the classic algorithm has no relay."""
+        return self.plan.algorithm != "ours" or self.relaying_server() is not None
+
+    def relaying_server(self) -> int | None:
+        """Which server relays; None if it has just been killed."""
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            group = os.getpgid(find_relaying(self.database) or 0)
+            return [server.pid for server in self.servers].index(group)
+        return None
 
     def is_redis_answering(self) -> bool:
         with contextlib.suppress(RedisError):
@@ -201,8 +199,8 @@ class Stage:
         """Raises StageFailed if that takes longer, or a process has ended."""
         deadline = time.monotonic() + seconds
         while not ready():
-            for process in (*self.servers, self.relay):
-                if process is not None and process.poll() is not None:
+            for process in self.servers:
+                if process.poll() is not None:
                     raise StageFailed(f"{process.args!r} ended with status {process.returncode}: see {self.directory}")
             if time.monotonic() > deadline:
                 raise StageFailed(f"not ready after {seconds} s: see {self.directory}")
@@ -227,16 +225,6 @@ class Stage:
     def _start_server(self, number: int) -> subprocess.Popen[bytes]:
         command = server_command(Listener(port=self.ports[number], workers=1))
         return self._start(command, f"server-{number}", **self._skewed(number))
-
-    def _start_relay(self) -> subprocess.Popen[bytes] | None:
-        if self.plan.algorithm != "ours":
-            return None
-        return self._start(
-            [sys.executable, "manage.py", "relay_invalidations"],
-            "relay",
-            DATABASE_POOL_SIZE="0",
-            **self._skewed(self.plan.servers),
-        )
 
     def _skewed(self, number: int) -> dict[str, str]:
         """The variables that set a process's wall clock hours ahead, for each another time; not its monotonic clock."""
@@ -275,6 +263,7 @@ class Stage:
             "CACHE_HOLD_MS": str(self.plan.hold_ms),
             "CACHE_WRITE_POLICY": self.plan.write_policy,
             "REQUEST_BUDGET_MS": str(3 * WRITE_BUDGET_MS),  # so that half of it is more than the write budget
+            "CACHE_RELAY": str(self.plan.algorithm == "ours"),
             "CACHE_AUDIT_SECONDS": "0",  # nothing may be repaired before it is judged
             "ACCESS_TOKEN_MINUTES": "1440",
             "LOG_LEVEL": "WARNING",
@@ -294,9 +283,9 @@ def give_orders(host: subprocess.Popen[bytes], orders: str) -> None:
         host.stdin.write(orders.encode())
 
 
-def kill_group(process: subprocess.Popen[bytes] | None) -> None:
+def kill_group(process: subprocess.Popen[bytes]) -> None:
     """SIGKILL to a process and its children, at once."""
-    if process is not None and process.poll() is None:
+    if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 

@@ -1,0 +1,82 @@
+"""
+Whose turn it is to relay: that of the session which has an advisory lock.
+
+PostgreSQL frees the lock when that session ends, so nobody has to tell of a relay that dies; and it ends the session
+of one that hangs, since whoever works asks something all the time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connections
+
+from cache_layer.deadline import working_within
+from cache_layer.keys import RELAY_LOCK
+
+ASK_MS = 2_000
+"""How long PostgreSQL may take to say whose turn it is."""
+IDLE_MS = 10_000
+"""How long whoever has the turn may ask PostgreSQL nothing."""
+LOCK = "hashtextextended(%s, 0)"
+
+
+def is_vacant(using: str) -> bool:
+    """Whether it is nobody's turn. The connection this is asked by is given back at once, and keeps nothing."""
+    try:
+        return _try_lock("pg_try_advisory_xact_lock", using)
+    finally:
+        connections[using].close()
+
+
+@contextmanager
+def own_turn(using: str) -> Iterator[bool]:
+    """
+    Have the turn while the block runs, unless another has it: then the block is given False.
+
+    This thread's connection is one that no pool has meanwhile: what is locked and listened to by it ends with it.
+    """
+    shared = connections[using]
+    own = shared.copy()
+    options = own.settings_dict["OPTIONS"]
+    options.pop("pool", None)
+    options["application_name"] = f"relay of process {os.getpid()}"
+    connections[using] = own
+    try:
+        ours = _try_lock("pg_try_advisory_lock", using)
+        with own.cursor() as cursor:
+            cursor.execute(f"SET idle_session_timeout = {IDLE_MS}")
+        with _closed_in_children(own.connection.fileno()):
+            yield ours
+    finally:
+        connections[using] = shared
+        own.close()
+
+
+def _try_lock(function: str, using: str) -> bool:
+    with working_within(ASK_MS), connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT {function}({LOCK})", [RELAY_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+_descriptors: set[int] = set()
+
+
+@contextmanager
+def _closed_in_children(descriptor: int) -> Iterator[None]:
+    """Have forked children close a socket: PostgreSQL notices that a process has died when nobody has it open."""
+    _descriptors.add(descriptor)
+    try:
+        yield
+    finally:
+        _descriptors.discard(descriptor)
+
+
+def _close_in_child() -> None:
+    while _descriptors:
+        os.close(_descriptors.pop())
+
+
+os.register_at_fork(after_in_child=_close_in_child)

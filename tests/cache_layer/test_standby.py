@@ -1,0 +1,79 @@
+"""Which processes stand by to relay."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.servers import ROOT, relaying_process, worker_environment
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+
+THREADS = "import threading; print(*(thread.name for thread in threading.enumerate()))"
+PREFORKING = """
+import os, signal, sys, time, pmo.wsgi
+from cache_layer.metrics import RELAY_WORKING
+sys.stdin.readline()
+while not RELAY_WORKING._value.get():
+    time.sleep(0.01)
+if not os.fork():
+    deadline = time.monotonic() + 5
+    while RELAY_WORKING._value.get() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    print(os.getpid(), RELAY_WORKING._value.get(), flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "setting", "expected"),
+    [
+        ("import pmo.wsgi", {}, True),
+        ("import pmo.wsgi", {"CACHE_RELAY": "false"}, False),
+        ("import django; django.setup(); django.core.management.call_command('check')", {}, False),
+    ],
+    ids=["a web process", "a web process that is told not to", "a command"],
+)
+def test_web_processes_stand_by_unless_told_not_to(program: str, setting: dict[str, str], expected: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; {THREADS}"],
+        cwd=ROOT,
+        env=worker_environment() | setting,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("cache-relay" in done.stdout.splitlines()[-1].split()) == expected
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("pool_size", [0, 2])
+def test_a_forked_child_takes_over_from_its_parent_when_that_is_killed(pool_size: int) -> None:
+    environment = worker_environment() | {"DATABASE_POOL_SIZE": str(pool_size)}
+    with subprocess.Popen(
+        [sys.executable, "-c", PREFORKING], cwd=ROOT, env=environment, stdin=-1, stdout=-1, text=True
+    ) as parent:
+        wait_for(lambda: relaying_process() == parent.pid)
+        assert parent.stdin
+        assert parent.stdout
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        child, working = parent.stdout.readline().split()
+        try:
+            assert float(working) == 0, "its parent does"
+            parent.kill()
+            wait_for(lambda: relaying_process() == int(child), seconds=2)
+        finally:
+            os.kill(int(child), signal.SIGKILL)
