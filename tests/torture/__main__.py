@@ -66,6 +66,7 @@ def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
         keys=arguments.keys,
         seed=arguments.seed,
         write_policy=arguments.write_policy,
+        lease_ms=arguments.lease_ms,
         topology=arguments.topology,
         quiet_writes=arguments.quiet_writes,
         skew=arguments.skew,
@@ -129,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
         "--people-readers", type=_number(1, 200), default=Plan.people_readers, help="connections with those tokens"
     )
     parser.add_argument("--keys", type=_number(1, 10), default=Plan.keys)
+    parser.add_argument(
+        "--lease-ms", type=_number(1, 400), default=Plan.lease_ms, help="of copies in memory, which writers wait for"
+    )
     parser.add_argument("--skew", action="store_true", help="wall clocks hours apart")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument(

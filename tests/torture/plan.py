@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from cache_layer.options import Options
+
 Algorithm = Literal["ours", "classic"]
 Topology = Literal["single", "sentinel", "cluster"]
 
@@ -69,6 +71,8 @@ class Plan:
         people: writers beside the others, who end people's tokens and permissions; the classic algorithm has none.
         people_readers: connections beside the others, which read with those tokens.
         pause_ms: how long a writer rests between two writes at most; the mean is half of it.
+        lease_ms: how long copies in memory may be used. A slow machine hides that a writer does not wait for them,
+            unless this is long.
         skew: whether each server's wall clock, and the relay's, is hours from those of the others.
         quiet_writes: how many writes are timed, one after the other, before the load begins.
     """
@@ -84,6 +88,7 @@ class Plan:
     keys: int = 6
     seed: int = 1
     pause_ms: int = 250
+    lease_ms: int = Options.local_lease_ms
     write_policy: str = "available"
     skew: bool = False
     topology: Topology = "single"

@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cache_layer.options import Options
 from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, Plan, name_faults
 from tests.torture.rights import RightsVerdict
 from tests.torture.run import Outcome, median, quantile
@@ -91,7 +90,7 @@ def _summarize_rights(found: RightsVerdict) -> dict[str, Any]:
 
 def drain_ms(plan: Plan) -> int:
     """How long a write waits for the copies in other processes' memory."""
-    return Options.local_lease_ms if plan.algorithm == "ours" else 0
+    return plan.lease_ms if plan.algorithm == "ours" else 0
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:

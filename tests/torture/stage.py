@@ -277,6 +277,7 @@ class Stage:
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "CACHE_HOLD_MS": str(self.plan.hold_ms),
+            "CACHE_LOCAL_LEASE_MS": str(self.plan.lease_ms),
             "CACHE_WRITE_POLICY": self.plan.write_policy,
             "REQUEST_BUDGET_MS": str(3 * WRITE_BUDGET_MS),  # so that half of it is more than the write budget
             "CACHE_AUDIT_SECONDS": "0",  # nothing may be repaired before it is judged

@@ -21,7 +21,8 @@ STOP_LIMIT_SECONDS = 30
 
 
 def test_no_read_is_stale_whatever_happens() -> None:
-    outcome = run_torture(Plan(seconds=20, faults=frozenset(FAULTS), quiet_writes=0))
+    plan = Plan(seconds=25, faults=frozenset(FAULTS), lease_ms=100, quiet_writes=0)  # what does not wait is seen
+    outcome = run_torture(plan)
     assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples + outcome.rights.examples)
     assert len({window.fault for window in outcome.windows}) > 2
     assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
@@ -29,10 +30,10 @@ def test_no_read_is_stale_whatever_happens() -> None:
     assert outcome.verdict.outcomes["acknowledged"] > 50
     assert outcome.verdict.reads > 1_000
     ended = outcome.rights
-    assert ended.watched.total() > 30, "while somebody read with them"
+    assert ended.watched.total() > 20, "while somebody read with them"
     assert ended.watched_everywhere > 0
     assert len(ended.watched) > 7, "in many ways"
-    assert min(ended.accepted, ended.refused, ended.late) > 200
+    assert min(ended.accepted, ended.refused, ended.late) > 100
     assert ended.raw_lags
 
 
