@@ -61,9 +61,12 @@ def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
         servers=arguments.servers,
         writers=arguments.writers,
         readers=arguments.readers,
+        people=arguments.people,
+        people_readers=arguments.people_readers,
         keys=arguments.keys,
         seed=arguments.seed,
         write_policy=arguments.write_policy,
+        lease_ms=arguments.lease_ms,
         topology=arguments.topology,
         quiet_writes=arguments.quiet_writes,
         skew=arguments.skew,
@@ -122,7 +125,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--servers", type=_number(1, 16), default=Plan.servers)
     parser.add_argument("--writers", type=_number(1, 40), default=Plan.writers)
     parser.add_argument("--readers", type=_number(1, 200), default=Plan.readers, help="connections")
+    parser.add_argument("--people", type=_number(0, 8), default=Plan.people, help="writers that end people's tokens")
+    parser.add_argument(
+        "--people-readers", type=_number(1, 200), default=Plan.people_readers, help="connections with those tokens"
+    )
     parser.add_argument("--keys", type=_number(1, 10), default=Plan.keys)
+    parser.add_argument(
+        "--lease-ms", type=_number(1, 400), default=Plan.lease_ms, help="of copies in memory, which writers wait for"
+    )
     parser.add_argument("--skew", action="store_true", help="wall clocks hours apart")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument(

@@ -15,7 +15,6 @@ import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.apps import AppConfig
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Model
@@ -29,26 +28,22 @@ from cache_layer.reads import Read, Source
 TIMEOUT_SECONDS = 0.25
 
 
-class ClassicConfig(AppConfig):
-    name = "tests.torture"
-    label = "torture_classic"
-
-    def ready(self) -> None:
-        """After all other apps: take the cache layer's place where the project calls it."""
-        for module, name, replacement in (
-            ("entities.services", "read_entry", read_entry),
-            ("entities.changes", "writing", writing),
-            ("cache_layer.invalidation.queryset", "writing", writing),
-        ):
-            imported = importlib.import_module(module)
-            if not hasattr(imported, name):
-                raise LookupError(f"{module} does not call {name} any more: the classic algorithm must find its place")
-            setattr(imported, name, replacement)
-        for lookup in registered_lookups():
-            for signal in (pre_save, pre_delete, post_save, post_delete):
-                signal.disconnect(sender=lookup.model, dispatch_uid="cache_layer")
-            for signal in (post_save, post_delete):
-                signal.connect(_forget_row, sender=lookup.model, dispatch_uid="classic")
+def replace_coherence() -> None:
+    """Take the cache layer's place where the project calls it."""
+    for module, name, replacement in (
+        ("entities.services", "read_entry", read_entry),
+        ("entities.changes", "writing", writing),
+        ("cache_layer.invalidation.queryset", "writing", writing),
+    ):
+        imported = importlib.import_module(module)
+        if not hasattr(imported, name):
+            raise LookupError(f"{module} does not call {name} any more: the classic algorithm must find its place")
+        setattr(imported, name, replacement)
+    for lookup in registered_lookups():
+        for signal in (pre_save, pre_delete, post_save, post_delete):
+            signal.disconnect(sender=lookup.model, dispatch_uid="cache_layer")
+        for signal in (post_save, post_delete):
+            signal.connect(_forget_row, sender=lookup.model, dispatch_uid="classic")
 
 
 def read_entry(lookup: Lookup[Any], identifier: str) -> Read[Any]:

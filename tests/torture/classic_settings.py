@@ -3,6 +3,6 @@
 from pmo.settings import *  # noqa: F403
 from pmo.settings import CACHES, INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.torture.classic.ClassicConfig"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.torture.classic_app.ClassicConfig"]
 for _cache in CACHES.values():
     _cache["OPTIONS"]["CONNECTION_POOL_KWARGS"].pop("redis_connect_func", None)  # the run-id guard

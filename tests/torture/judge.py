@@ -15,15 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.torture.plan import MOVES, REDIS_LOST, SILENCES, WRITE_BUDGET_MS
+from tests.torture.plan import REDIS_LOST
 from tests.torture.records import SOURCES, ReadLog, Window, Write
+from tests.torture.windows import MS, was_calm, was_silent
 
-MS = 1_000_000
-DISTURBING = SILENCES | {"kill-servers", "kill-relay", "kill-redis", "drop-redis", "drop-postgres", *MOVES}
-"""Faults that hold up the relay."""
 EXAMPLES = 20
-BEGUN_BEFORE_MS = 100
-"""How long before the silence the writer's first attempt may have begun."""
 COMMIT_LIMIT_MS = 100
 """How long after its row changed a short write is surely committed, where nobody lived to say so."""
 
@@ -153,7 +149,7 @@ class _KeyJudge:
         self.raw = {place: write for place, write in acknowledged.items() if write.behind_django}
         self.all_acknowledged = Stairs((write.ended or 0, place) for place, write in django.items())
         self.acknowledged = Stairs(
-            (write.ended or 0, place) for place, write in django.items() if not self._was_silent(write)
+            (write.ended or 0, place) for place, write in django.items() if not was_silent(write, history.windows)
         )
         self.raw_acknowledged = Stairs((write.ended or 0, place) for place, write in self.raw.items())
         # How many of the first n versions were made through Django, and under a hold that lasted.
@@ -218,9 +214,7 @@ class _KeyJudge:
             until = last_old_read.get(place, ended)
             lag_ms = (until - ended) / MS
             self.verdict.raw_lags.append(lag_ms)
-            if not any(
-                window.touches(write.started, until) for window in self.history.windows if window.fault in DISTURBING
-            ):
+            if was_calm(write.started, until, self.history.windows):
                 self.verdict.calm_raw_lags.append(lag_ms)
 
     def _held_throughout(self, write: Write, commit: Commit) -> bool:
@@ -232,20 +226,10 @@ class _KeyJudge:
             return False
         else:
             end = commit.noted + COMMIT_LIMIT_MS * MS
-        if end - write.started >= hold_ns or self._was_silent(write):
+        if end - write.started >= hold_ns or was_silent(write, self.history.windows):
             return False
         lost = [window for window in self.history.windows if window.fault in REDIS_LOST]
         return not any(window.touches(write.started, end) for window in lost)
-
-    def _was_silent(self, write: Write) -> bool:
-        """Whether Redis was silent for as long as the writer tries to take its hold, or to release it."""
-        ended = write.ended or write.started
-        silences = [
-            min(ended, window.ended) - max(write.started, window.begun)
-            for window in self.history.windows
-            if window.fault in SILENCES
-        ]
-        return max(silences, default=0) >= (WRITE_BUDGET_MS - BEGUN_BEFORE_MS) * MS
 
     def _show(self, what: str, index: int) -> None:
         reads = self.history.reads

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from cache_layer.options import Options
+
 Algorithm = Literal["ours", "classic"]
 Topology = Literal["single", "sentinel", "cluster"]
 
@@ -46,6 +48,10 @@ REDIS_LOST = frozenset({"kill-redis", "flushdb", "flushall", *TAKEOVERS, *HITS})
 SILENCES = frozenset({"stop-redis", "stop-primary", *TAKEOVERS})
 """Faults during which Redis may not answer at all."""
 
+QUIET_CODE = "quiet"
+"""An entity type that no reader reads."""
+CALM_CODE = "calm"
+"""One that nobody changes, so that whether a read of it is replayed hangs on its token alone."""
 DEFAULT_HOLD_MS = 5_000
 SHORT_HOLD_MS = 1_000
 WRITE_BUDGET_MS = 2_000
@@ -62,7 +68,11 @@ class Plan:
 
     Attributes:
         readers: keep-alive connections, each with one request under way at any time.
+        people: writers beside the others, who end people's tokens and permissions; the classic algorithm has none.
+        people_readers: connections beside the others, which read with those tokens.
         pause_ms: how long a writer rests between two writes at most; the mean is half of it.
+        lease_ms: how long copies in memory may be used. A slow machine hides that a writer does not wait for them,
+            unless this is long.
         skew: whether each server's wall clock is hours from those of the others.
         quiet_writes: how many writes are timed, one after the other, before the load begins.
     """
@@ -73,9 +83,12 @@ class Plan:
     servers: int = 3
     writers: int = 6
     readers: int = 9
+    people: int = 3
+    people_readers: int = 12
     keys: int = 6
     seed: int = 1
     pause_ms: int = 250
+    lease_ms: int = Options.local_lease_ms
     write_policy: str = "available"
     skew: bool = False
     topology: Topology = "single"
@@ -85,6 +98,11 @@ class Plan:
     def hold_ms(self) -> int:
         """Short where transactions are to outlive it."""
         return SHORT_HOLD_MS if "long" in self.faults else DEFAULT_HOLD_MS
+
+    @property
+    def people_slots(self) -> range:
+        """The writers who end people's tokens, after the others."""
+        return range(self.writers, self.writers + (self.people if self.algorithm == "ours" else 0))
 
     @property
     def codes(self) -> list[str]:

@@ -16,30 +16,46 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic_ns
 
+from tests.torture.plan import CALM_CODE
 from tests.torture.records import SOURCES, ReadLog
+from tests.torture.tokens import Token, Tokens
+from tests.torture.uses import Use, UseLog
 
 SECOND = 1_000_000_000
 RECONNECT_NS = SECOND // 20
+LOOK_NS = SECOND // 100
 PATIENCE_NS = 10 * SECOND
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 SOURCE = re.compile(rb"(?i)\r\nx-cache: *(\w+)")
 REASON = re.compile(rb'"code":"(\w+)"')
-LIST_SHARE = 0.15
-"""How many reads get their entity type out of the list of all."""
+LIST_PATH = "/api/v1/entity/types"
+CALM_PATH = f"/api/v1/entity/type/{CALM_CODE}"
+LIST_SHARE, CALM_SHARE = 0.15, 0.6
+"""How many reads get their entity type out of the list of all; how many of people's ask for what nobody changes."""
+ACCEPTED = {b"200": True, b"401": False}
+"""What an answer says of the token."""
 SOURCE_NUMBERS = {name.encode(): number for number, name in enumerate(SOURCES)}
 
 
 @dataclass
 class Orders:
-    """What a reader process is to do."""
+    """
+    What a reader process is to do.
+
+    Attributes:
+        people_clients: how many read with people's tokens, which come by the file `tokens`.
+    """
 
     ports: list[int]
     codes: list[str]
     token: str
     clients: int
+    people_clients: int
+    tokens: str
     until_ns: int
     seed: int
     log: str
+    uses: str
 
     def json(self) -> str:
         return json.dumps(asdict(self))
@@ -48,10 +64,11 @@ class Orders:
 class Client:
     """One connection, reconnecting for ever."""
 
-    def __init__(self, server: int, port: int) -> None:
-        self.server, self.port = server, port
+    def __init__(self, server: int, port: int, *, is_people: bool) -> None:
+        self.server, self.port, self.is_people = server, port, is_people
         self.socket: socket.socket | None = None
         self.key = 0
+        self.token: Token | None = None
         self.started = 0
         self.answer = b""
         self.retry_at = 0
@@ -69,28 +86,32 @@ class Readers:
     def __init__(self, orders: Orders) -> None:
         self.random = random.Random(orders.seed)
         self.until_ns = orders.until_ns
-        ending = f" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {orders.token}\r\n\r\n"
-        self.requests = [f"GET /api/v1/entity/type/{code}{ending}".encode() for code in orders.codes]
-        self.list_request = f"GET /api/v1/entity/types{ending}".encode()
+        self.token = orders.token
+        self.tokens = Tokens(Path(orders.tokens), self.random)
+        self.paths = [f"/api/v1/entity/type/{code}" for code in orders.codes]
         self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in orders.codes]
-        self.log = ReadLog()
+        self.log, self.uses = ReadLog(), UseLog()
         self.poller = select.epoll()
         self.by_number: dict[int, Client] = {}
-        servers = [number % len(orders.ports) for number in range(orders.clients)]
-        self.away = [Client(server, orders.ports[server]) for server in servers]
+        self.away: list[Client] = []
+        for number in range(orders.clients + orders.people_clients):
+            server = number % len(orders.ports)
+            self.away.append(Client(server, orders.ports[server], is_people=number >= orders.clients))
 
-    def run(self) -> ReadLog:
+    def run(self) -> None:
         """Read until the time is over."""
-        checked = monotonic_ns()
+        checked = looked = monotonic_ns()
         while (now := monotonic_ns()) < self.until_ns:
             for number, _ in self.poller.poll(0.05):
                 self._receive(self.by_number[number])
             if self.away:
                 self._reconnect(now)
+            if now - looked > LOOK_NS:
+                looked = now
+                self.tokens.look()
             if now - checked > SECOND:
                 checked = now
                 self._give_up(now)
-        return self.log
 
     def _reconnect(self, now: int) -> None:
         waiting, self.away = self.away, []
@@ -109,14 +130,24 @@ class Readers:
 
     def _ask(self, client: Client) -> None:
         assert client.socket is not None
-        client.key = int(self.random.random() * len(self.requests))
+        client.key = int(self.random.random() * len(self.paths))
+        client.token = self.tokens.choose() if client.is_people else None
         client.answer = b""
+        path = self._choose_path(client)
+        text = client.token.text if client.token else self.token
+        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {text}\r\n\r\n".encode()
         client.started = monotonic_ns()
         try:
-            in_list = self.random.random() < LIST_SHARE
-            client.socket.sendall(self.list_request if in_list else self.requests[client.key])
+            client.socket.sendall(request)
         except OSError as error:
             self._lose(client, f"send:{type(error).__name__}")
+
+    def _choose_path(self, client: Client) -> str:
+        chance = self.random.random()
+        if client.token is not None and chance > 1 - CALM_SHARE:
+            client.key = -1
+            return CALM_PATH
+        return LIST_PATH if chance < LIST_SHARE else self.paths[client.key]
 
     def _receive(self, client: Client) -> None:
         assert client.socket is not None
@@ -141,7 +172,15 @@ class Readers:
 
     def _note(self, client: Client, head: bytes, body: bytes) -> None:
         ended = monotonic_ns()
-        status, version, source = head[9:12], self.versions[client.key].search(body), SOURCE.search(head)
+        status = head[9:12]
+        if client.token is not None and status in ACCEPTED:
+            accepted = ACCEPTED[status]
+            self.uses.add(Use(client.token.right, client.started, ended, client.server, accepted))
+            if not accepted:
+                self.tokens.note_refusal(client.token, ended)
+            if not accepted or client.key < 0:
+                return
+        version, source = self.versions[client.key].search(body), SOURCE.search(head)
         if status == b"200" and version is not None:
             number = SOURCE_NUMBERS.get(source[1], 0) if source else 0
             self.log.add(
@@ -168,4 +207,7 @@ class Readers:
 
 if __name__ == "__main__":
     given = Orders(**json.load(sys.stdin))
-    Readers(given).run().save(Path(given.log))
+    readers = Readers(given)
+    readers.run()
+    readers.log.save(Path(given.log))
+    readers.uses.save(Path(given.uses))

@@ -17,6 +17,8 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import NamedTuple
 
+from tests.torture.uses import Use
+
 SOURCES = ("?", "L1", "L2", "DB", "BYPASS", "STALE")
 ACKNOWLEDGED = "acknowledged"
 KILLED = "killed"
@@ -122,6 +124,9 @@ class WriteLog:
 
     def end(self, version: int, outcome: str) -> None:
         self._note(f"end {monotonic_ns()} {version} {outcome.replace(' ', '_')}\n")
+
+    def use(self, use: Use) -> None:
+        self._note(use.line())
 
     def _note(self, lines: str) -> None:
         os.write(self._file, lines.encode())

@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cache_layer.options import Options
 from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, Plan, name_faults
+from tests.torture.rights import RightsVerdict
 from tests.torture.run import Outcome, median, quantile
 
 MILLION = 1_000_000
@@ -53,19 +53,44 @@ def summarize(outcome: Outcome) -> dict[str, Any]:
         "failed_reads": dict(outcome.failures),
         "not_converged": outcome.not_converged,
         "audit": outcome.audited,
+        "people": _summarize_rights(outcome.rights),
         "patch_ms": {
             "quiet": _number(median(outcome.quiet_write_ms)),
             "quiet_without_drain": _number(median(outcome.quiet_write_ms) - drain_ms(outcome.plan)),
             "under_load": _number(median(outcome.loaded_write_ms)),
         },
         "broken_promises": outcome.broken_promises(),
-        "examples": verdict.examples,
+        "examples": [*verdict.examples, *outcome.rights.examples],
+    }
+
+
+def _summarize_rights(found: RightsVerdict) -> dict[str, Any]:
+    return {
+        "accepted": found.accepted,
+        "refused": found.refused,
+        "endings": dict(found.outcomes),
+        "kinds_of_endings": dict(found.kinds),
+        "ended_while_used": dict(found.watched),
+        "ended_while_used_on_every_server": found.watched_everywhere,
+        "uses_after_end": found.late,
+        "accepted_after_end": found.accepted_late,
+        "accepted_after_end_per_million": round(found.accepted_late * MILLION / max(1, found.late)),
+        "accepted_after_end_ms": _shares(found.accepted_late_ms),
+        "announced": found.announced,
+        "refused_before_end": found.refused_early,
+        "behind_django": {
+            "endings": len(found.raw_lags),
+            "accepted_after_end": found.raw_accepted,
+            "lag_ms": _shares(found.raw_lags),
+            "endings_undisturbed": len(found.calm_raw_lags),
+            "lag_ms_undisturbed": _shares(found.calm_raw_lags),
+        },
     }
 
 
 def drain_ms(plan: Plan) -> int:
     """How long a write waits for the copies in other processes' memory."""
-    return Options.local_lease_ms if plan.algorithm == "ours" else 0
+    return plan.lease_ms if plan.algorithm == "ours" else 0
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -73,6 +98,8 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     summaries = [summarize(outcome) for outcome in outcomes]
     plan = outcomes[0].plan
     size = f"{plan.servers} servers, {plan.writers} writers, {plan.readers} readers, {plan.keys} keys"
+    if plan.people_slots:
+        size += f"; people: {len(plan.people_slots)} writers, {plan.people_readers} readers"
     table = Table(title=f"{plan.seconds:g} s, faults: {name_faults(plan.faults)}; {size}", title_justify="left")
     table.add_column("")
     for outcome in outcomes:
@@ -114,7 +141,7 @@ def print_failures(console: Console, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if broken := outcome.broken_promises():
             console.print(f"Broken with faults {name_faults(outcome.plan.faults)}:", style="bold red")
-            for text in (*broken, *outcome.verdict.examples, *outcome.not_converged):
+            for text in (*broken, *outcome.verdict.examples, *outcome.rights.examples, *outcome.not_converged):
                 console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -126,7 +153,7 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
         ("  of kinds", [_counts(each["kinds_of_writes"]) for each in found]),
         ("faults", [_counts(each["faults"]) for each in found]),
         ("  usable again after", [_distribution(each["usable_again_ms"]) for each in found]),
-        ("stale reads", [f"{each['stale']:,} ({each['stale_per_million']:,} per million)" for each in found]),
+        ("stale reads", [_per_million(each, "stale") for each in found]),
         ("  by", [_distribution(each["stale_ms"]) for each in found]),
         ("  Redis silent for the write budget", [f"{each['announced']:,}" for each in found]),
         ("inversions", [f"{each['inversions']:,}" for each in found]),
@@ -139,6 +166,7 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
         ("  seen late by", [_distribution(each["behind_django"]["lag_ms"]) for each in found]),
         ("  undisturbed", [f"{each['behind_django']['changes_undisturbed']:,}" for each in found]),
         ("  seen late by", [_distribution(each["behind_django"]["lag_ms_undisturbed"]) for each in found]),
+        *_rows_of_people([each["people"] for each in found]),
         ("reads that failed", [_counts(each["failed_reads"]) for each in found]),
         ("keys wrong 2 s after the end", [f"{_wrong_keys(each)}" for each in found]),
         ("audit", [each["audit"] for each in found]),
@@ -146,6 +174,29 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
         ("PATCH under load, median", [f"{each['patch_ms']['under_load']} ms" for each in found]),
         ("promises broken", [_broken(each) for each in found]),
     ]
+
+
+def _rows_of_people(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    return [
+        ("tokens and permissions ended", [_counts(each["endings"]) for each in found]),
+        ("  of kinds", [_counts(each["kinds_of_endings"]) for each in found]),
+        ("  while used", [f"{sum(each['ended_while_used'].values())}" for each in found]),
+        ("  on every server", [f"{each['ended_while_used_on_every_server']}" for each in found]),
+        ("  used", [f"accepted {each['accepted']:,}\nrefused {each['refused']:,}" for each in found]),
+        ("used after their end", [f"{each['uses_after_end']:,}" for each in found]),
+        ("  and accepted", [_per_million(each, "accepted_after_end") for each in found]),
+        ("  by", [_distribution(each["accepted_after_end_ms"]) for each in found]),
+        ("  Redis silent for the write budget", [f"{each['announced']:,}" for each in found]),
+        ("refused before their end", [f"{each['refused_before_end']:,}" for each in found]),
+        ("ended behind Django", [f"{each['behind_django']['endings']:,}" for each in found]),
+        ("  accepted for", [_distribution(each["behind_django"]["lag_ms"]) for each in found]),
+        ("  undisturbed", [f"{each['behind_django']['endings_undisturbed']:,}" for each in found]),
+        ("  accepted for", [_distribution(each["behind_django"]["lag_ms_undisturbed"]) for each in found]),
+    ]
+
+
+def _per_million(found: Mapping[str, Any], name: str) -> str:
+    return f"{found[name]:,} ({found[f'{name}_per_million']:,} per million)"
 
 
 def _broken(found: Mapping[str, Any]) -> str:

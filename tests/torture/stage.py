@@ -32,7 +32,7 @@ from pmo.serve import server_command
 from tests.relays import find_relaying
 from tests.topologies import find_port, running_cluster, running_sentinels
 from tests.torture import readers, writer_orders
-from tests.torture.plan import WRITE_BUDGET_MS, Plan
+from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_LIMIT_SECONDS = 60
@@ -45,8 +45,6 @@ READ_ON_NS = 500_000_000
 SKEWED = Path(__file__).resolve().parent / "skewed"
 SKEW_SECONDS = 4_321
 """Between the wall clocks of two servers: more than an hour, and no whole number of anything."""
-QUIET_CODE = "quiet"
-"""An entity type that only the timed writes change."""
 OURS = (
     "DATABASE_",
     "REDIS_",
@@ -69,6 +67,7 @@ class Stage:
 
     def __init__(self, plan: Plan, directory: Path, stack: contextlib.ExitStack) -> None:
         self.plan, self.directory, self._stack = plan, directory, stack
+        self.tokens = directory / "tokens"
         self.ports = [find_port() for _ in range(plan.servers)]
         endpoints = stack.enter_context(running_engines(directory / "postgres", engines=["postgres"], durable=False))
         self.database_url = endpoints.database_url
@@ -87,7 +86,8 @@ class Stage:
         stack.callback(self.redis.close)
         self.settings = "pmo.settings" if plan.algorithm == "ours" else "tests.torture.classic_settings"
         self.environment = self._environment()
-        prepared = self.manage(sys.executable, "-m", "tests.torture.prepare", *plan.codes, QUIET_CODE)
+        prepare = [sys.executable, "-m", "tests.torture.prepare", *plan.codes, QUIET_CODE, CALM_CODE]
+        prepared = self.manage(*prepare)
         self.token: str = json.loads(prepared)["token"]
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
         self.servers = [self._start_server(number) for number in range(plan.servers)]
@@ -107,13 +107,14 @@ class Stage:
             token=self.token,
             database_url=self.database_url,
             psql=str(program_folder() / "psql"),
-            kinds=writer_orders.kinds_of_writers(plan.writers, plan.faults),
+            kinds=writer_orders.kinds_of_writers(plan.writers, plan.faults, len(plan.people_slots)),
             faults=sorted(plan.faults),
             hold_ms=plan.hold_ms,
             pause_ms=plan.pause_ms,
             until_ns=until_ns,
             seed=plan.seed,
             logs=str(self.directory),
+            tokens=str(self.tokens),
         )
         self.orders = written
         read = readers.Orders(
@@ -121,9 +122,12 @@ class Stage:
             codes=plan.codes,
             token=self.token,
             clients=plan.readers,
+            people_clients=plan.people_readers if plan.people_slots else 0,
+            tokens=str(self.tokens),
             until_ns=until_ns + READ_ON_NS,
             seed=plan.seed,
             log=str(self.directory / "reads"),
+            uses=str(self.directory / "uses"),
         )
         give_orders(self.writer_host, written.json())
         give_orders(self.reader_host, read.json())
@@ -186,10 +190,10 @@ class Stage:
             return bool(self.redis.ping())
         return False
 
-    def ask(self, number: int, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    def ask(self, number: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, bytes]:
         """One request to one server on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[number], timeout=10)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"}
         with contextlib.closing(connection):
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
@@ -261,6 +265,7 @@ class Stage:
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "CACHE_HOLD_MS": str(self.plan.hold_ms),
+            "CACHE_LOCAL_LEASE_MS": str(self.plan.lease_ms),
             "CACHE_WRITE_POLICY": self.plan.write_policy,
             "REQUEST_BUDGET_MS": str(3 * WRITE_BUDGET_MS),  # so that half of it is more than the write budget
             "CACHE_RELAY": str(self.plan.algorithm == "ours"),

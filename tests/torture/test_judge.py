@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from tests.torture.judge import Commit, History, Stairs, Verdict, judge
 from tests.torture.records import ACKNOWLEDGED, KILLED, SOURCES, ReadLog, Window, Write
+from tests.torture.rights import RightsVerdict, judge_rights
+from tests.torture.uses import Use, UseLog
 
 MS = 1_000_000
 Moment = tuple[int, int, int]
+SILENCE = Window("stop-redis", 20 * MS, 2_900 * MS)
 
 
 def reads_of(*reads: Moment, key: int = 0) -> ReadLog:
@@ -106,8 +109,7 @@ def test_the_hold_of_a_killed_writer_counts_from_its_beginning_to_its_commit() -
 
 def test_a_write_that_found_redis_silent_has_no_hold_that_could_forbid_an_inversion() -> None:
     reads = reads_of((2_050, 2_051, 1), (2_052, 2_053, 0))
-    silence = Window("stop-redis", 20 * MS, 2_900 * MS)
-    assert verdict_on(reads, write(1, 10, 2_100), order=[0, 1], windows=[silence]).excused == 1
+    assert verdict_on(reads, write(1, 10, 2_100), order=[0, 1], windows=[SILENCE]).excused == 1
     assert verdict_on(reads, write(1, 10, 2_100), order=[0, 1]).inversions == 1
 
 
@@ -117,13 +119,12 @@ def test_a_lost_hold_excuses_no_stale_read() -> None:
 
 
 def test_only_silence_for_the_whole_write_budget_is_the_announced_exception() -> None:
-    silence = Window("stop-redis", 20 * MS, 2_900 * MS)
     tried_throughout = write(1, 10, 2_100)
-    verdict = verdict_on(reads_of((2_950, 2_951, 0)), tried_throughout, order=[0, 1], windows=[silence])
+    verdict = verdict_on(reads_of((2_950, 2_951, 0)), tried_throughout, order=[0, 1], windows=[SILENCE])
     assert (verdict.stale, verdict.announced) == (0, 1)
     assert verdict_on(reads_of((2_950, 2_951, 0)), tried_throughout, order=[0, 1]).stale == 1
     quick = write(1, 10, 1_900)
-    assert verdict_on(reads_of((2_950, 2_951, 0)), quick, order=[0, 1], windows=[silence]).stale == 1
+    assert verdict_on(reads_of((2_950, 2_951, 0)), quick, order=[0, 1], windows=[SILENCE]).stale == 1
     short_silence = Window("stop-redis", 300 * MS, 2_000 * MS)
     verdict = verdict_on(reads_of((2_950, 2_951, 0)), tried_throughout, order=[0, 1], windows=[short_silence])
     assert (verdict.stale, verdict.announced) == (1, 0)
@@ -184,3 +185,66 @@ def test_stairs_only_climb() -> None:
     stairs = Stairs([(30, 2), (10, 3), (20, 1), (40, 5)])
     assert [stairs.before(time) for time in (10, 11, 35, 41)] == [-1, 3, 3, 5]
     assert [stairs.since(place) for place in (0, 2, 3, 4)] == [10, 10, 40, 40]
+
+
+def verdict_on_uses(
+    *uses: tuple[int, int, bool], endings: Sequence[Write] = (), windows: Sequence[Window] = (), servers: int = 1
+) -> RightsVerdict:
+    """Of right 7, used by turns on so many servers; uses are given as (start in ms, end in ms, accepted)."""
+    log = UseLog()
+    for number, (start, end, accepted) in enumerate(uses):
+        log.add(Use(7, start * MS, end * MS, number % servers, accepted))
+    return judge_rights(log, endings, windows)
+
+
+def end_of_right(start: int, end: int | None, outcome: str = ACKNOWLEDGED, *, kind: str = "logout") -> Write:
+    return write(1, start, end, outcome, kind=kind, key=7)
+
+
+def test_a_token_that_is_accepted_in_a_read_begun_after_its_end_is_accepted_late() -> None:
+    verdict = verdict_on_uses(
+        (99, 130, True), (101, 130, True), (102, 103, False), (90, 95, True), endings=[end_of_right(90, 100)]
+    )
+    assert (verdict.late, verdict.accepted_late, verdict.accepted_late_ms) == (2, 1, [1.0])
+    assert (verdict.accepted, verdict.refused, verdict.refused_early) == (3, 1, 0)
+
+
+def test_a_token_that_is_refused_before_its_end_began_is_refused_early() -> None:
+    uses = [(80, 89, False), (80, 90, False), (95, 99, False), (110, 111, False)]
+    assert verdict_on_uses(*uses, endings=[end_of_right(90, 100)]).refused_early == 1
+    assert verdict_on_uses(*uses).refused_early == 4
+
+
+def test_an_end_that_was_not_acknowledged_promises_nothing() -> None:
+    for outcome, end in (("failed:503", 100), (KILLED, None)):
+        verdict = verdict_on_uses((110, 111, True), (112, 113, False), endings=[end_of_right(90, end, outcome)])
+        assert (verdict.late, verdict.accepted_late, verdict.refused_early) == (0, 0, 0)
+
+
+def test_an_end_by_sql_is_measured_like_any_change_behind_django() -> None:
+    ending = end_of_right(90, 100, kind="raw-deactivate")
+    verdict = verdict_on_uses((110, 111, True), (130, 131, True), (140, 141, False), endings=[ending])
+    assert (verdict.accepted_late, verdict.raw_accepted) == (0, 2)
+    assert verdict.raw_lags == verdict.calm_raw_lags == [30.0]
+    relay = Window("kill-relay", 110 * MS, 115 * MS)
+    disturbed = verdict_on_uses((130, 131, True), endings=[ending], windows=[relay])
+    assert (disturbed.raw_lags, disturbed.calm_raw_lags) == ([30.0], [])
+    assert verdict_on_uses((101, 102, False), endings=[ending]).raw_lags == [0.0]
+    assert verdict_on_uses((91, 92, True), endings=[ending]).raw_lags == [], "nobody looked"
+
+
+def test_an_end_while_redis_was_silent_is_the_announced_exception_for_tokens_too() -> None:
+    uses, ending = [(2_950, 2_951, True), (2_960, 2_961, False)], end_of_right(10, 2_100)
+    announced = verdict_on_uses(*uses, endings=[ending], windows=[SILENCE])
+    assert (announced.accepted_late, announced.announced) == (0, 1)
+    assert verdict_on_uses(*uses, endings=[ending]).accepted_late == 1
+
+
+def test_an_end_is_watched_by_a_server_that_accepted_before_and_was_asked_again_after() -> None:
+    ending = end_of_right(90, 100)
+    alternating = [(80, 81, True), (82, 83, True), (101, 102, False), (103, 104, False)]
+    for uses, watched, everywhere in ((alternating, 1, 1), (alternating[:3], 1, 0), (alternating[:2], 0, 0)):
+        verdict = verdict_on_uses(*uses, endings=[ending], servers=2)
+        assert (verdict.watched.total(), verdict.watched_everywhere) == (watched, everywhere)
+    long_ago = verdict_on_uses((80, 81, True), (601, 602, False), endings=[ending])
+    assert long_ago.watched.total() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,6 +12,8 @@ from tests.torture.plan import FAULTS, UnknownFault, faults_of, name_faults, par
 from tests.torture.plot import draw_lags
 from tests.torture.records import KILLED, ReadLog, WriteLog, find_unfinished, first_version, label_of, read_writes
 from tests.torture.run import quantile
+from tests.torture.tokens import FRESH_TOKENS, REFUSED_NS, Token, Tokens, read_tokens
+from tests.torture.uses import Use, UseLog, read_uses
 
 
 def test_a_write_without_an_end_is_of_a_killed_writer(tmp_path: Path) -> None:
@@ -34,6 +37,51 @@ def test_a_writer_in_the_middle_of_a_write_can_be_told(tmp_path: Path) -> None:
     assert find_unfinished(file) == 2
     log.end(7, "failed:" + "x" * 60)
     assert find_unfinished(file) is None
+
+
+def test_what_a_writer_tried_is_noted_among_its_writes(tmp_path: Path) -> None:
+    log, use = WriteLog(tmp_path / "log"), Use(7, 10, 20, server=2, accepted=True)
+    log.begin([7], 8, "leave-group")
+    log.use(use)
+    log.use(use._replace(accepted=False))
+    assert list(read_uses(tmp_path / "log")) == [use, use._replace(accepted=False)]
+    assert [write.outcome for write in read_writes(tmp_path / "log")] == [KILLED]
+    uses = UseLog()
+    uses.add(use)
+    uses.save(tmp_path / "uses")
+    assert UseLog.load(tmp_path / "uses")[0] == use
+
+
+def test_readers_take_a_token_when_all_of_it_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    tokens = Tokens(file, random.Random(1))
+    assert tokens.choose() is None
+    with file.open("a") as opened:
+        opened.write("7 abc")
+        opened.flush()
+        tokens.look()
+        assert tokens.choose() is None
+        opened.write("def\n")
+    tokens.look()
+    assert tokens.choose() == Token(7, "abcdef")
+    Token(8, "ghi").hand_over(file)
+    assert read_tokens(file) == [Token(7, "abcdef"), Token(8, "ghi")]
+
+
+def test_readers_go_on_for_a_while_with_a_token_that_is_refused_and_return_to_it(tmp_path: Path) -> None:
+    file, token = tmp_path / "tokens", Token(7, "abc")
+    tokens = Tokens(file, random.Random(1))
+    token.hand_over(file)
+    tokens.look()
+    tokens.note_refusal(token, 0)
+    tokens.note_refusal(token, REFUSED_NS)
+    assert (tokens.fresh, list(tokens.old)) == ([token], [])
+    tokens.note_refusal(token, REFUSED_NS + 1)
+    assert (tokens.fresh, list(tokens.old), tokens.choose()) == ([], [token], token)
+    for number in range(FRESH_TOKENS + 1):
+        Token(number + 8, "def").hand_over(file)
+    tokens.look()
+    assert [token.right for token in tokens.old] == [7, 8]
 
 
 def test_no_two_writers_use_the_same_version_and_all_fit_the_log() -> None:

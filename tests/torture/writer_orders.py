@@ -10,7 +10,12 @@ from pathlib import Path
 
 @dataclass
 class Orders:
-    """For all writers of a run."""
+    """
+    For all writers of a run.
+
+    Attributes:
+        tokens: the file by which readers get people's tokens.
+    """
 
     ports: list[int]
     codes: list[str]
@@ -24,6 +29,7 @@ class Orders:
     until_ns: int
     seed: int
     logs: str
+    tokens: str
     settings: str = field(default="pmo.settings")
 
     def json(self) -> str:
@@ -34,9 +40,9 @@ class Orders:
         return Path(self.logs) / f"writer-{slot}.log"
 
 
-def kinds_of_writers(writers: int, faults: Sequence[str] | frozenset[str]) -> list[str]:
-    """HTTP and ORM writers by turns; the sixth writes behind Django's back, if that is asked for."""
+def kinds_of_writers(writers: int, faults: Sequence[str] | frozenset[str], people: int = 0) -> list[str]:
+    """HTTP and ORM writers by turns; the last writes behind Django's back, if that is asked for; then people's."""
     kinds = ["http" if slot % 2 == 0 else "orm" for slot in range(writers)]
     if "raw" in faults:
         kinds[-1] = "raw"
-    return kinds
+    return kinds + ["people"] * people

@@ -19,10 +19,11 @@ import django
 
 from pmo.processes import ending_with_parent
 from tests.torture.operations import HttpWriter, OrmWriter, RawWriter, Writer
+from tests.torture.people import PeopleWriter
 from tests.torture.records import WriteLog, first_version
 from tests.torture.writer_orders import Orders
 
-KINDS: dict[str, type[Writer]] = {"http": HttpWriter, "orm": OrmWriter, "raw": RawWriter}
+KINDS: dict[str, type[Writer]] = {"http": HttpWriter, "orm": OrmWriter, "raw": RawWriter, "people": PeopleWriter}
 RESTART_SECONDS = 0.1
 
 
