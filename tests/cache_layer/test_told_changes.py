@@ -136,7 +136,7 @@ def test_whatever_ends_a_value_ends_its_stamp(what: str) -> None:
     before = read_stamps([STAMP], "a nonce", 60)
     assert read_stamps([STAMP], "another", 60) == before
     ENDS[what]()
-    assert read_stamps([STAMP], "the next", 60) == {STAMP: b"the next"}
+    assert read_stamps([STAMP], "the next", 60)[STAMP].startswith(b"the next:")
 
 
 def test_a_change_of_one_ends_the_stamp_that_others_rest_on() -> None:
@@ -144,4 +144,4 @@ def test_a_change_of_one_ends_the_stamp_that_others_rest_on() -> None:
     make_entity("project")
     read_stamps([STAMP], "a nonce", 60)
     Entity.objects.filter(code="task").update(label="New")
-    assert read_stamps([STAMP], "the next", 60) == {STAMP: b"the next"}
+    assert read_stamps([STAMP], "the next", 60)[STAMP].startswith(b"the next:")
