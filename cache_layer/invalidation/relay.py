@@ -141,13 +141,10 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
         for lookup, part in parts_of_table(change.table_name, change.field):
             entry = _Changed(lookup, change.identifier if part.field else "", set())
             entries.setdefault(lookup.key(entry.identifier), entry).changes.add(change.id)
-    # What a writer has told of its rows it has told of all that is made of them.
-    outcomes = _invalidate({key: entry for key, entry in entries.items() if entry.lookup.identifier_field})
+    outcomes = _invalidate(entries)
     known = {
         number for key, outcome in outcomes.items() if outcome is Invalidated.TOLD for number in entries[key].changes
     }
-    singles = {key: entry for key, entry in entries.items() if key not in outcomes and entry.changes - known}
-    outcomes |= _invalidate(singles)
     held = {
         number for key, outcome in outcomes.items() if outcome is Invalidated.HELD for number in entries[key].changes
     }
@@ -155,8 +152,15 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
     ours = [change for change in told if change.id not in known]
     if ours:
         _count_relayed(ours)
+<<<<<<< HEAD
     dropped = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
     note_invalidated([key for key in dropped if entries[key].lookup.counted], "sql")
+=======
+    dropped = [
+        key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED and not entries[key].changes <= known
+    ]
+    note_invalidated(dropped, "sql")
+>>>>>>> inter
     for key in dropped:
         logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
     return told
@@ -174,17 +178,15 @@ def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
     """
     Drop entries, but for those that a writer holds, or has told of just now.
 
-    Not left to writers are those for which they leave no value: such a key may be held without a gap.
+    Not left to writers are those for which they leave no value: such a key may be held without a gap. Nor are stamps,
+    and what else is made of a row: of those a writer may not have told yet, on another node or in a further round trip.
     """
-    if not entries:
-        return {}
     outcomes = invalidate_keys(
         entries,
         unless_held={key for key, entry in entries.items() if entry.lookup.write_through},
         unless_told={key: entry.changes for key, entry in entries.items()},
     )
-    left = (Invalidated.HELD, Invalidated.TOLD)
-    ended = [entries[key] for key, outcome in outcomes.items() if outcome not in left]
+    ended = [entries[key] for key, outcome in outcomes.items() if outcome is not Invalidated.HELD]
     invalidate_keys((), {entry.lookup.stamp_key(entry.identifier) for entry in ended} - {""})
     return outcomes
 
