@@ -152,15 +152,10 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
     ours = [change for change in told if change.id not in known]
     if ours:
         _count_relayed(ours)
-<<<<<<< HEAD
-    dropped = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
-    note_invalidated([key for key in dropped if entries[key].lookup.counted], "sql")
-=======
     dropped = [
         key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED and not entries[key].changes <= known
     ]
     note_invalidated(dropped, "sql")
->>>>>>> inter
     for key in dropped:
         logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
     return told
