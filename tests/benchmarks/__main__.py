@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.document import write_documents
 from tests.benchmarks.plan import MEASURES, Plan, UnknownName, parse_names
-from tests.benchmarks.ratios import requirements
+from tests.benchmarks.report.document import write_documents
+from tests.benchmarks.report.ratios import requirements
+from tests.benchmarks.report.tables import Tabled, all_tables
 from tests.benchmarks.run import run_benchmark
-from tests.benchmarks.tables import Tabled, all_tables
 from tests.torture.stage import ROOT, StageFailed
 
 PRINTED_WIDTH = 150

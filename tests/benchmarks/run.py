@@ -13,16 +13,16 @@ from typing import Any
 import psycopg
 
 from cache_layer.options import Options
-from tests.benchmarks.changes import measure_changes
 from tests.benchmarks.contenders import CONTENDERS, Contender
-from tests.benchmarks.costs import measure_costs
-from tests.benchmarks.load import Generator, find_generator
+from tests.benchmarks.load.generators import Generator, find_generator
+from tests.benchmarks.measures.changes import measure_changes
+from tests.benchmarks.measures.costs import measure_costs
+from tests.benchmarks.measures.scaling import measure_scaling
+from tests.benchmarks.measures.startup import measure_startup
+from tests.benchmarks.measures.tail import measure_tail
+from tests.benchmarks.measures.throughput import check_answers, check_refusals, measure_throughput
 from tests.benchmarks.plan import Plan
-from tests.benchmarks.scaling import measure_scaling
 from tests.benchmarks.stage import MANY_REDIS_DB, Stage, prepared_stage
-from tests.benchmarks.startup import measure_startup
-from tests.benchmarks.tail import measure_tail
-from tests.benchmarks.throughput import check_answers, check_refusals, measure_throughput
 
 CHANGES = 60
 PROCESS_ROUNDS = 15
@@ -98,7 +98,7 @@ def _measures(
 
 def _in_process(stage: Stage, environment: dict[str, str], rounds: int, memory: int = 0) -> Any:
     arguments = ["--rounds", str(rounds), "--memory", str(memory)]
-    module = "tests.benchmarks.in_process"
+    module = "tests.benchmarks.measures.in_process"
     return stage.run_module(module, LONG_LEASE | environment, *arguments, on_server_core=True)
 
 
@@ -106,7 +106,7 @@ def _measure_many(plan: Plan, stage: Stage, say: Say) -> Results:
     """Bulk operations, then hits on as many codes as ever among many, in turns with hits among few."""
     among_many = {"DATABASE_URL": stage.many_database_url, "REDIS_DB": str(MANY_REDIS_DB)}
     say(f"warming and clearing {plan.many:,} entity types")
-    bulk = stage.run_module("tests.benchmarks.bulk", among_many, str(plan.many), "3", on_server_core=True)
+    bulk = stage.run_module("tests.benchmarks.measures.bulk", among_many, str(plan.many), "3", on_server_core=True)
     few: Results = {}
     many: Results = {}
     for _ in range(3):

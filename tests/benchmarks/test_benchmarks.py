@@ -20,14 +20,14 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from entities.documents import EntityDocument
 from tests.benchmarks.answers import ask
-from tests.benchmarks.chart import draw_throughput
 from tests.benchmarks.contenders import CONTENDERS, LOADER
 from tests.benchmarks.contenders.constant import ANSWER_VARIABLE, load_application
-from tests.benchmarks.document import compose_page
-from tests.benchmarks.load import find_generator
-from tests.benchmarks.open_loop import run_open_loop
+from tests.benchmarks.load.generators import find_generator
+from tests.benchmarks.load.open_loop import run_open_loop
 from tests.benchmarks.plan import MEASURES, Plan, UnknownName, parse_names
-from tests.benchmarks.ratios import Requirement, medians, ratios, requirements
+from tests.benchmarks.report.chart import draw_throughput
+from tests.benchmarks.report.document import compose_page
+from tests.benchmarks.report.ratios import Requirement, medians, ratios, requirements
 from tests.benchmarks.rows import HOT, insert_rows
 from tests.benchmarks.run import LONG_LEASE
 from tests.conftest import make_entity
@@ -77,7 +77,7 @@ def test_reads_in_process_are_hits_under_the_settings_of_a_run(tmp_path: Path) -
     insert_rows(test_database_url(), HOT, [])
     with valkey_server(port=free_port(), data_dir=tmp_path) as server:  # it counts the commands of all its clients
         measured = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.in_process", "--rounds", "1", "--memory", "1"],
+            [sys.executable, "-m", "tests.benchmarks.measures.in_process", "--rounds", "1", "--memory", "1"],
             cwd=ROOT,
             env=os.environ
             | LONG_LEASE

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tests.benchmarks.load import read_answer, request_bytes
+from tests.benchmarks.load.generators import read_answer, request_bytes
 
 
 class Hit(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.chart import draw_throughput
-from tests.benchmarks.tables import Tabled, all_tables
+from tests.benchmarks.report.chart import draw_throughput
+from tests.benchmarks.report.tables import Tabled, all_tables
 
 CHART = "images/benchmarks.svg"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tests.benchmarks.contenders import Contender
-from tests.benchmarks.load import Generator
+from tests.benchmarks.load.generators import Generator
 from tests.benchmarks.rows import hot_codes
 from tests.benchmarks.stage import Server, Stage
 from tests.torture.stage import StageFailed

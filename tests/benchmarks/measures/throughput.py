@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.benchmarks.load import Generator, Load
+from tests.benchmarks.load.generators import Generator, Load
 from tests.benchmarks.rows import hot_codes
 from tests.benchmarks.stage import Server, Stage
 from tests.torture.stage import StageFailed

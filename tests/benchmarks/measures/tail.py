@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks.open_loop import Hit, run_open_loop
+from tests.benchmarks.load.open_loop import Hit, run_open_loop
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.stage import Server, Stage
 from tests.torture.run import quantile

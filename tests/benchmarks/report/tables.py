@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.ratios import requirements
+from tests.benchmarks.report.ratios import requirements
 
 
 class Tabled(NamedTuple):
