@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-import selectors
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tests.benchmarks.load.closed_loop import run_closed_loop
+from tests.benchmarks.load.wire import Reads
+
 CONNECTIONS = 16
-SCRIPT = Path(__file__).parent / "cycle.lua"
-CHUNK_BYTES = 65_536
+SCRIPT = Path(__file__).parent / "reads.lua"
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Load:
 class Generator(Protocol):
     name: str
 
-    def run(self, port: int, token: str, codes: Sequence[str], seconds: float, connections: int = CONNECTIONS) -> Load:
-        """Read `codes` one after the other, on every connection as soon as it has its answer, for so long."""
+    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+        """Read for so long, on every connection again as soon as it has its answer."""
 
 
 class Wrk:
@@ -53,10 +55,19 @@ class Wrk:
         self.program = program
         self.name = "wrk"
 
-    def run(self, port: int, token: str, codes: Sequence[str], seconds: float, connections: int = CONNECTIONS) -> Load:
-        command = [self.program, "-t1", f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-s", str(SCRIPT)]
-        command += [f"http://127.0.0.1:{port}", "--", token, *codes]
-        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+        with tempfile.NamedTemporaryFile("w", prefix="pmo-reads-") as drawn_from:
+            drawn_from.writelines(f"code {code}\n" for code in reads.codes)
+            drawn_from.writelines(f"token {token}\n" for token in reads.tokens)
+            drawn_from.flush()
+            command = [self.program, "-t1", f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-s", str(SCRIPT)]
+            command += [
+                f"http://127.0.0.1:{port}",
+                "--",
+                drawn_from.name,
+                str("none" if reads.seed is None else reads.seed),
+            ]
+            ended = subprocess.run(command, capture_output=True, text=True, check=True)
         return Load(**json.loads(ended.stdout.strip().splitlines()[-1]))
 
 
@@ -65,35 +76,11 @@ class Bundled:
 
     name = "the bundled client (wrk was not there)"
 
-    def run(self, port: int, token: str, codes: Sequence[str], seconds: float, connections: int = CONNECTIONS) -> Load:
-        requests = [request_bytes(port, token, code) for code in codes]
-        latencies: list[float] = []
-        errors = turn = 0
-        with selectors.DefaultSelector() as selector:
-            sent: dict[socket.socket, float] = {}
-            for _ in range(connections):
-                connected = socket.create_connection(("127.0.0.1", port), timeout=10)
-                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                selector.register(connected, selectors.EVENT_READ)
-                sent[connected] = time.perf_counter()
-                connected.sendall(requests[turn % len(requests)])
-                turn += 1
-            begun = time.perf_counter()
-            while (now := time.perf_counter()) - begun < seconds:
-                for key, _ in selector.select(1):
-                    connection = key.fileobj
-                    assert isinstance(connection, socket.socket)
-                    errors += not read_answer(connection).startswith(b"HTTP/1.1 2")
-                    now = time.perf_counter()
-                    latencies.append(now - sent[connection])
-                    sent[connection] = now
-                    connection.sendall(requests[turn % len(requests)])
-                    turn += 1
-            for connection in sent:
-                connection.close()
-        latencies.sort()
-        p50, p99 = (latencies[int(share * (len(latencies) - 1))] * 1000 for share in (0.5, 0.99))
-        return Load(len(latencies), now - begun, p50, p99, errors)
+    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+        requests = reads.requests(port)
+        ran = run_closed_loop(port, [requests] * connections, seconds)
+        p50, p99 = ran.quantiles(0.5, 0.99)
+        return Load(len(ran.answered), ran.seconds, p50, p99, ran.errors)
 
 
 def find_generator(*, bundled: bool = False) -> Generator:
@@ -102,32 +89,8 @@ def find_generator(*, bundled: bool = False) -> Generator:
     return Wrk(program) if program else Bundled()
 
 
-def request_bytes(port: int, token: str, code: str) -> bytes:
-    return (
-        f"GET /api/v1/entity/type/{code} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
-    ).encode()
-
-
-def read_answer(connection: socket.socket) -> bytes:
-    """
-    One whole answer with a Content-Length.
-
-    Raises:
-        ConnectionError: the server closed the connection.
-    """
-    received = b""
-    while (end := received.find(b"\r\n\r\n")) < 0:
-        received += _receive(connection)
-    head = received[:end].lower()
-    at = head.find(b"content-length:")
-    length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-    while len(received) < end + 4 + length:
-        received += _receive(connection)
-    return received
-
-
-def _receive(connection: socket.socket) -> bytes:
-    chunk = connection.recv(CHUNK_BYTES)
-    if not chunk:
-        raise ConnectionError("the server closed the connection")
-    return chunk
+@contextlib.contextmanager
+def reading(generator: Generator, port: int, reads: Reads, seconds: float, connections: int) -> Iterator[Future[Load]]:
+    """Have a server read while the block runs; the load is there when both have ended."""
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(generator.run, port, reads, seconds, connections)

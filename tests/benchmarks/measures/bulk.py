@@ -17,8 +17,8 @@ from typing import Any
 
 import django
 
+from tests.benchmarks.engines import RAW_REDIS_DB
 from tests.benchmarks.rows import code_of
-from tests.benchmarks.stage import RAW_REDIS_DB
 
 BATCH = 500
 TTL_SECONDS = 300

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
-from tests.benchmarks.contenders import Contender
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.session import Session
+
+STARTED = ("classic", "lane")
+TIMES = 3
 
 
-def measure_startup(stage: Stage, contenders: Sequence[Contender], *, times: int) -> dict[str, list[float]]:
+def measure_startup(session: Session) -> dict[str, list[float]]:
     """Seconds from starting Granian with one worker to the first answer on /healthz, for each contender."""
-    taken: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    for _ in range(times):
-        for contender in contenders:
-            begun = time.perf_counter()
-            server = stage.start_server(contender)
-            stage.wait_for(server)
-            taken[contender.name].append(round(time.perf_counter() - begun, 3))
-            stage.stop_server(server)
+    taken: dict[str, list[float]] = {name: [] for name in STARTED}
+    for _, name in session.turns(STARTED, TIMES, "start"):
+        begun = time.perf_counter()
+        server = session.stage.start_server(CONTENDERS[name])
+        session.stage.wait_for(server)
+        taken[name].append(round(time.perf_counter() - begun, 3))
+        session.stage.stop_server(server)
     return taken
