@@ -40,7 +40,7 @@ def main() -> None:
             contenders=parse_names(arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS),
         )
         results = run_benchmark(plan, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
-    except (StageFailed, UnknownName) as failure:
+    except (StageFailed, UnknownName, ConnectionError, TimeoutError) as failure:
         console.print(f"The run failed: {failure}", style="bold red", markup=False)
         sys.exit(2)
     except KeyboardInterrupt:

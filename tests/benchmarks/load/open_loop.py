@@ -58,7 +58,7 @@ def run_open_loop(
     heapq.heapify(plan)
     hits: list[Hit] = []
     sockets = [connect(port) for _ in range(connections)]
-    writers = [connect(port) for _ in range(2)]
+    writers = [connect(port) for _ in range(2 if writes_per_second else 0)]  # idle ones are closed after a while
     free = {False: list(sockets), True: list(writers)}
     under_way: dict[socket.socket, Due] = {}
     waiting: dict[bool, list[Due]] = {False: [], True: []}

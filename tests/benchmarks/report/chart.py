@@ -37,7 +37,7 @@ def draw_hits(crowds: Mapping[str, Found], one_reader: Found) -> str:
         one_reader: as `measure_throughput` does.
     """
     groups = {
-        f"{PEOPLE} people, {HOT} entity types, both at random": crowds[cell(PEOPLE, HOT)],
+        f"{PEOPLE} people, {HOT} entity types": crowds[cell(PEOPLE, HOT)],
         f"one reader, {HOT} entity types": one_reader,
     }
     limit = max(max(columns["per_second"]) for found in groups.values() for columns in found.values())

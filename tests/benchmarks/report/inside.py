@@ -81,8 +81,10 @@ def startup(results: Results) -> Tabled:
 
 def hits(results: Results) -> Tabled:
     found = results["hits"]
-    rows = [(f"{found['hits']:,} hits by {found['tokens']} tokens within 10 s", f"{found['statements']:,}")]
-    return Tabled("What a crowd's hits ask of PostgreSQL", ("read", "statements"), rows)
+    rows = [
+        (f"{found['hits']:,} hits by {found['tokens']} tokens", f"{found['seconds']:.1f}", f"{found['statements']:,}")
+    ]
+    return Tabled("What a crowd's hits ask of PostgreSQL", ("read", "seconds", "statements"), rows)
 
 
 def ended(results: Results) -> Tabled:
@@ -95,8 +97,8 @@ def saves(results: Results) -> Tabled:
     rows = [
         (
             title,
-            f"{median(found['without'][kind]):.1f}",
-            f"{median(found['waiting'][kind]):.1f}",
+            f"{median(found['without'][kind]):,.1f}",
+            f"{median(found['waiting'][kind]):,.1f}",
             from_to(found["waiting"][kind], 1),
         )
         for kind, title in (("one", "1"), ("all", str(found["saves"])))

@@ -13,17 +13,18 @@ METHOD = """## How it is measured
 
 Every contender answers `GET /api/v1/entity/type/{code}` for a bearer token, from the same rows of one PostgreSQL and
 in a database of its own in one Valkey, under Granian with exactly the options of `make run` and one worker. Before
-anything is timed, all of them must give the same document for each of 25 entity types and refuse a broken token. The
-contenders are in `tests/benchmarks/contenders/`: Django's default middleware, DRF with SimpleJWT, connections kept
-open in the same pool as ours; each cache is configured as its documentation proposes. No trigger of ours runs when
-they write. The constant answer is what Granian and WSGI allow at all: a function that returns the same bytes.
+anything is timed, all of them must give the same document for every entity type, whosever token asks, and refuse a
+broken token. The contenders are in `tests/benchmarks/contenders/`: Django's default middleware, DRF with SimpleJWT,
+connections kept open in the same pool as ours; each cache is configured as its documentation proposes. No trigger of
+ours runs when they write. The constant answer is what Granian and WSGI allow at all: a function that returns the same
+bytes.
 
 Node is the stack of the platform's own caching document, in `tests/benchmarks/node/`: Fastify, ioredis with `SETEX` of
-300 seconds and `DEL` on a change, postgres, and a JSON Web Token verified for each request. Its packages are those of a
-lock file, and it takes part where `node` and `npm` are installed. It asks nobody whether the user of a token may still
-read, and nor does the classic contender look whether its login has ended.
+300 seconds and `DEL` on a change, postgres, and a JSON Web Token that is verified for each request. Its packages are
+pinned by a lock file; it takes part where `node` and `npm` are installed. It does not check whether the user of a token
+may still read. The classic contender asks the database about the user, but not whether the login has ended.
 
-Every server is busy for three seconds before its first figure, so that what compiles itself while it runs has done so.
+Every server is under load for three seconds before its first figure: Node compiles its code while it runs.
 """
 
 SECTIONS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.benchmarks.contenders import CONTENDERS
@@ -149,17 +149,22 @@ def scaling(results: Results) -> Tabled:
 
 
 def lease(results: Results) -> Tabled:
-    rows = []
-    for found in results["lease"]:
-        speeds = {lease: median(per_second) for lease, per_second in found["per_second"].items()}
-        longest = max(speeds, key=int)
-        lost = (f"{1 - speed / speeds[longest]:.1%}" for lease, speed in speeds.items() if lease != longest)
-        rows.append((f"{found['distance_ms']} ms", f"{found['round_trip_ms']:.2f}", *lost, f"{speeds[longest]:,.0f}"))
-    *shorter, longest = (f"{lease} ms" for lease in results["lease"][0]["per_second"])
-    columns = (
-        "Redis is away",
-        "round trip, ms",
-        *(f"lost by {lease}" for lease in shorter),
-        f"hits a second by {longest}",
-    )
+    *shorter, longest = results["lease"][0]["per_second"]
+    rows = [
+        (
+            f"{found['distance_ms']} ms",
+            f"{found['round_trip_ms']:.2f}",
+            *(_lost(found["per_second"][lease], found["per_second"][longest]) for lease in shorter),
+            f"{median(found['per_second'][longest]):,.0f}",
+        )
+        for found in results["lease"]
+    ]
+    lost_by = (f"lost by {lease} ms, rounds from to" for lease in shorter)
+    columns = ("Redis is away", "round trip, ms", *lost_by, f"hits a second by {longest} ms")
     return Tabled("Hits of 200 people x 25 entity types that a shorter lease costs", columns, rows)
+
+
+def _lost(per_second: Sequence[float], of: Sequence[float]) -> str:
+    """The share of hits that is lost, round by round: the median, and the least and the most."""
+    lost = [100 * (1 - less / more) for less, more in zip(per_second, of, strict=True)]
+    return f"{median(lost):.1f}% ({from_to(lost, 1)})"
