@@ -6,7 +6,8 @@ export class EntityInfrastructure {
   constructor(redis, sql) {
     this.redis = redis
     this.sql = sql
-    const iso = (column) => sql`to_json(${sql(column)} AT TIME ZONE 'UTC') #>> '{}' || 'Z' AS ${sql(column)}`
+    const iso = (column) =>
+      sql`to_char(${sql(column)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS ${sql(column)}`
     this.columns = sql`code, entity_type, label, label_plural, icon, child_entity_codes, active_flag,
       ${iso('created_ts')}, ${iso('modified_ts')}`
   }
