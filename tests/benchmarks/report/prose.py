@@ -55,7 +55,8 @@ SECTIONS = {
     ),
     "changes": (
         "Changes",
-        "From the request to the whole answer, with all that a change waits for. Readers are 16 connections that are"
+        "From the request to the whole answer. A change of ours waits until no process can still use a copy in its"
+        " memory: the drain, of at most `CACHE_LOCAL_LEASE_MS`. Readers are 16 connections that are"
         " never idle; 50 ms pass between two changes.",
     ),
     "writers": (
@@ -119,7 +120,7 @@ SECTIONS = {
 AGAIN = """## Again
 
 ```bash
-make bench                                            # everything, this page and its chart; half an hour
+make bench                                            # everything, this page and its chart; twenty minutes
 make bench ARGS="--also lease,memory"                 # with what takes long
 make bench ARGS="--only crowd,changes --rounds 3"     # a part of it, printed only
 make bench ARGS="--json figures.json --no-docs"       # every single figure
