@@ -95,4 +95,4 @@ lock: $(VENV)/.tests ## compile pyproject.toml into the three pinned requirement
 	$(COMPILE) $(UPGRADE) --constraint requirements.txt --output-file deploy/requirements.txt
 
 clean: ## remove the environment, the caches and the data of the embedded engines
-	rm -rf $(VENV) .data .matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	rm -rf $(VENV) .data .matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles tests/benchmarks/node/node_modules

@@ -108,12 +108,13 @@ if not REDIS_URL:
     )
 REDIS_PASSWORD = env.str("REDIS_PASSWORD", default="") or None
 
+LANE_IS_OFF = env.str("CACHE_EXPRESS_LANE", default="") == "0"  # its name before it was a number of bytes
 CACHE_LAYER: dict[str, Any] = {
     "schema_version": env.int("CACHE_SCHEMA_VERSION", default=Options.schema_version),
     "compress_bytes": env.int("CACHE_COMPRESS_BYTES", default=Options.compress_bytes),
     "local_lease_ms": env.int("CACHE_LOCAL_LEASE_MS", default=Options.local_lease_ms),
     "local_entries": env.int("CACHE_LOCAL_ENTRIES", default=Options.local_entries),
-    "express_lane_bytes": env.int("CACHE_EXPRESS_LANE_BYTES", default=Options.express_lane_bytes),
+    "express_lane_bytes": env.int("CACHE_EXPRESS_LANE_BYTES", default=Options.express_lane_bytes * (not LANE_IS_OFF)),
     "hold_ms": env.int("CACHE_HOLD_MS", default=Options.hold_ms),
     "fill_lease_ms": env.int("CACHE_FILL_LEASE_MS", default=Options.fill_lease_ms),
     "fill_wait_ms": env.int("CACHE_FILL_WAIT_MS", default=Options.fill_wait_ms),

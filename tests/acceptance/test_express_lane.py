@@ -27,7 +27,7 @@ def token(committed_db: None) -> str:
 
 def test_servers_with_and_without_it_answer_alike(token: str) -> None:
     make_entity("project")
-    with web_server(**LONG_LEASES) as with_lane, web_server(**LONG_LEASES, CACHE_EXPRESS_LANE="0") as without:
+    with web_server(**LONG_LEASES) as with_lane, web_server(**LONG_LEASES, CACHE_EXPRESS_LANE_BYTES="0") as without:
         for path in (TYPE, TYPES, "/api/v1/entity/type/unknown"):
             for method in ("GET", "HEAD"):
                 answers = []

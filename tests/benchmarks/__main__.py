@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.document import write_documents
-from tests.benchmarks.plan import MEASURES, Plan, UnknownName, parse_names
-from tests.benchmarks.ratios import requirements
+from tests.benchmarks.plan import ALL_MEASURES, LONG_MEASURES, MEASURES, Plan, UnknownName, parse_names
+from tests.benchmarks.report.document import write_documents
+from tests.benchmarks.report.ratios import requirements
+from tests.benchmarks.report.tables import Tabled, all_tables
 from tests.benchmarks.run import run_benchmark
-from tests.benchmarks.tables import Tabled, all_tables
 from tests.torture.stage import ROOT, StageFailed
 
 PRINTED_WIDTH = 150
@@ -35,11 +36,11 @@ def main() -> None:
             many=arguments.many,
             seed=arguments.seed,
             bundled=arguments.bundled,
-            measures=parse_names(arguments.only, MEASURES) if arguments.only else tuple(MEASURES),
+            measures=_measures(arguments),
             contenders=parse_names(arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS),
         )
         results = run_benchmark(plan, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
-    except (StageFailed, UnknownName) as failure:
+    except (StageFailed, UnknownName, ConnectionError, TimeoutError) as failure:
         console.print(f"The run failed: {failure}", style="bold red", markup=False)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -64,19 +65,30 @@ def _as_rich(tabled: Tabled) -> Table:
     return table
 
 
+def _measures(arguments: argparse.Namespace) -> Sequence[str]:
+    chosen = parse_names(arguments.only, ALL_MEASURES) if arguments.only else tuple(MEASURES)
+    return [*chosen, *parse_names(arguments.also, ALL_MEASURES)] if arguments.also else chosen
+
+
 def _end(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _listed(measures: Mapping[str, str]) -> str:
+    return "\n".join(f"  {name:<11} {text}" for name, text in measures.items())
+
+
 def _parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"  {name:<11} {text}" for name, text in MEASURES.items())
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description="Ours and what Django's users would take instead, side by side, on engines and servers of its own.",
-        epilog=f"measures:\n{names}\n\nA whole run writes docs/benchmarks.md and its chart; a part of one never does.",
+        epilog=f"measures:\n{_listed(MEASURES)}\n\nonly where they are asked for, as they take long:\n"
+        f"{_listed(LONG_MEASURES)}\n\n"
+        "A whole run writes docs/benchmarks.md and its chart; a part of one never does.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", metavar="NAME,...", help="only these measures")
+    parser.add_argument("--also", metavar="NAME,...", help="these measures as well")
     parser.add_argument("--contenders", metavar="NAME,...", help=f"of {', '.join(CONTENDERS)}")
     parser.add_argument("--rounds", type=int, default=Plan.rounds, help="turns of each contender")
     parser.add_argument("--seconds", type=float, default=Plan.seconds, help="of each turn")

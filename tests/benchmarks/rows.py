@@ -7,9 +7,13 @@ import sys
 
 import django
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
-HOT = 25
-"""How many entity types every measure reads, however many there are."""
+HOT, ALL = 25, 2_000
+"""How many entity types one reader reads, and how many there are for a crowd."""
+WRITERS, SAVED = 6, 50
+"""How many entity types each contender may change, and how many are saved in one transaction."""
+LIBPQ = {"host": "HOST", "port": "PORT", "user": "USER", "dbname": "DATABASE"}
 
 INSERT = """
     INSERT INTO app.entity (code, entity_type, label, label_plural, icon, child_entity_codes, display_order,
@@ -36,23 +40,30 @@ def hot_codes() -> list[str]:
     return [code_of(number) for number in range(1, HOT + 1)]
 
 
-def written_code(contender: str) -> str:
-    """The entity type that only this contender changes; nobody else has it in a cache."""
-    return f"written_{contender}"
+def written_code(contender: str, number: int = 0) -> str:
+    """One of the entity types that only this contender changes; nobody else has it in a cache."""
+    return f"written_{contender}_{number}"
 
 
-def insert_rows(database_url: str, count: int, writers: list[str]) -> None:
-    """Fill an empty table with `count` entity types and one for each of `writers`; no trigger runs."""
+def written_codes(contender: str) -> list[str]:
+    """All that only this contender changes."""
+    return [written_code(contender, number) for number in range(WRITERS)]
+
+
+def saved_codes() -> list[str]:
+    return [f"saved_{number:02}" for number in range(SAVED)]
+
+
+def insert_rows(database_url: str, count: int, written: list[str]) -> None:
+    """Fill an empty table with `count` entity types and those whose codes are in `written`; no trigger runs."""
     with psycopg.connect(database_url, autocommit=True) as database:
         database.execute("SET session_replication_role = replica")
-        database.execute(INSERT, [count, [written_code(name) for name in writers]])
+        database.execute(INSERT, [count, written])
         database.execute("VACUUM ANALYZE")
 
 
 def copy_database(database_url: str, name: str) -> str:
     """A second database as the first is now, in the same server; returns its URL."""
-    from psycopg.conninfo import conninfo_to_dict
-
     original = str(conninfo_to_dict(database_url)["dbname"])
     elsewhere = _with_database(database_url, original, "postgres")
     with psycopg.connect(elsewhere, autocommit=True) as database:
@@ -62,6 +73,12 @@ def copy_database(database_url: str, name: str) -> str:
 
 def _with_database(url: str, old: str, new: str) -> str:
     return url.replace(f"/{old}?", f"/{new}?", 1)
+
+
+def libpq_variables(database_url: str) -> dict[str, str]:
+    """The same database in the variables of libpq, which clients in other languages know too."""
+    found = conninfo_to_dict(database_url)
+    return {f"PG{given}": str(found[name]) for name, given in LIBPQ.items() if name in found}
 
 
 def prepare_tables() -> str:
@@ -74,14 +91,15 @@ def prepare_tables() -> str:
     from django.contrib.auth.models import Permission, User
     from django.contrib.contenttypes.models import ContentType
     from django.core.management import call_command
-    from rest_framework_simplejwt.tokens import AccessToken
+
+    from pmo.tokens import sign_in
 
     call_command("migrate", interactive=False, verbosity=0)
     theirs = ContentType.objects.create(app_label="contenders", model="entitytype")
     Permission.objects.create(content_type=theirs, codename="change_entitytype", name="Can change entity type")
     user = User.objects.create_user("benchmark")
     user.user_permissions.set(Permission.objects.filter(codename__in=["change_entity", "change_entitytype"]))
-    return str(AccessToken.for_user(user))
+    return str(sign_in(user).access_token)
 
 
 if __name__ == "__main__":

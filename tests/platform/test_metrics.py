@@ -194,7 +194,7 @@ def test_the_counts_of_two_workers_add_up_and_outlive_them(committed_db: None, c
     make_entity("project")
     reading = {"Authorization": f"Bearer {AccessToken.for_user(make_user())}", "Connection": "close"}
     options = {"GRANIAN_WORKERS": "2", "GRANIAN_RESPAWN_FAILED_WORKERS": "true"}
-    options |= {"GRANIAN_WORKERS_KILL_TIMEOUT": "5", "CACHE_EXPRESS_LANE": "0"}
+    options |= {"GRANIAN_WORKERS_KILL_TIMEOUT": "5", "CACHE_EXPRESS_LANE_BYTES": "0"}
     with web_server(PROMETHEUS_MULTIPROC_DIR=str(counts), METRICS_TOKEN=TOKEN, **options) as url:
         wait_for(lambda: len(workers(counts)) >= 2)
         first = workers(counts)

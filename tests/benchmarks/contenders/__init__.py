@@ -8,12 +8,16 @@ the documentation of what they use proposes.
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from tests.benchmarks.contenders.node_packages import PROGRAMS, SERVER, install_packages
 
 LOADER = "tests.benchmarks.contenders.serving:load_application"
 OURS_LOADER = "pmo.serve:load_application"
 CONSTANT = "constant"
+NODE = "node"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Contender:
         redis_db: the Redis database it has for itself (ours share one, as they would).
         application: what Granian loads.
         requires: the package it is about.
+        command: what is run in place of Granian; PORT, and the variables of libpq, say where.
         environment: variables besides everyone's.
     """
 
@@ -37,12 +42,16 @@ class Contender:
     redis_db: int
     application: str = LOADER
     requires: str = ""
+    command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def why_missing(self) -> str:
-        """Why it cannot take part; empty if it can."""
+    def get_ready(self) -> str:
+        """Install what is this contender's alone; returns why it cannot take part, empty if it can."""
         if self.requires and importlib.util.find_spec(self.requires) is None:
             return f"the package {self.requires} is not installed"
+        if self.name == NODE:
+            absent = [program for program in PROGRAMS if shutil.which(program) is None]
+            return f"there is no {absent[0]} here" if absent else install_packages()
         return ""
 
 
@@ -59,11 +68,11 @@ CONTENDERS = {
     for contender in (
         _written("database", "database only: DRF, ORM", 1),
         _written("classic", "classic cache-aside: DRF, django-redis", 2),
-        _written("classic_tokens", "the same, with our token authentication", 3),
         _written("get_or_set", "Django's RedisCache, get_or_set", 4),
         _written("cacheops", "django-cacheops", 5, "cacheops"),
         _written("cachalot", "django-cachalot", 6, "cachalot"),
-        _ours("django", "ours through Django", CACHE_EXPRESS_LANE="0"),
+        Contender(NODE, "Node: Fastify, ioredis, postgres", "", 7, command=("node", str(SERVER))),
+        _ours("django", "ours through Django", CACHE_EXPRESS_LANE_BYTES="0"),
         _ours("lane", "ours through the express lane"),
         Contender(
             CONSTANT, "the limit: a constant answer", "", 0, "tests.benchmarks.contenders.constant:load_application"

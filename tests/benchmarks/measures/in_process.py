@@ -1,5 +1,5 @@
 """
-`python -m tests.benchmarks.in_process`: what `get_entity` costs in process; prints JSON.
+`python -m tests.benchmarks.measures.in_process`: what `get_entity` costs in process; prints JSON.
 
 Every loop has the same shape, `for code in codes: read(code)`, so that its own cost cancels out in ratios.
 """

@@ -1,7 +1,8 @@
 """
-`python -m tests.benchmarks.bulk COUNT`: warming and clearing all entity types, against raw pipelines; prints JSON.
+`python -m tests.benchmarks.measures.bulk COUNT ROUNDS`: warming and clearing all entity types, against raw pipelines.
 
-The raw pipelines write and drop the very same keys and values in a Redis database of their own, 500 at a time.
+It prints JSON. The raw pipelines write and drop the very same keys and values in a Redis database of their own, 500 at
+a time.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 
 import django
 
+from tests.benchmarks.engines import RAW_REDIS_DB
 from tests.benchmarks.rows import code_of
-from tests.benchmarks.stage import RAW_REDIS_DB
 
 BATCH = 500
 TTL_SECONDS = 300

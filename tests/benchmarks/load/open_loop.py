@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import gc
 import heapq
-import json
 import selectors
 import socket
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from tests.benchmarks.load import read_answer, request_bytes
+from tests.benchmarks.load.wire import Reads, change_bytes, connect, read_answer
 
 
 class Hit(NamedTuple):
@@ -34,34 +32,33 @@ class Due(NamedTuple):
 
 def run_open_loop(
     port: int,
-    token: str,
-    codes: Sequence[str],
+    reads: Reads,
     *,
     per_second: float,
     seconds: float,
-    written: str,
-    writes_per_second: float,
+    written: str = "",
+    writes_per_second: float = 0,
     connections: int = 16,
 ) -> list[Hit]:
     """
-    Read `codes` one after the other at a fixed rate, and change `written` at another (0 for never).
+    Read at a fixed rate, and change `written` by the first token at another (0 for never).
 
     A write has a connection of its own; reads take any that is free, and wait if none is.
 
     Raises:
         ConnectionError: an answer was an error.
     """
-    reads = [request_bytes(port, token, code) for code in codes]
-    plan = [Due(n / per_second, False, reads[n % len(reads)]) for n in range(int(seconds * per_second))]
+    requests = reads.requests(port)
+    plan = [Due(n / per_second, False, next(requests)) for n in range(int(seconds * per_second))]
     # Between two reads, so that no read is due at the same moment.
     plan += [
-        Due((n + 0.5) / writes_per_second, True, _write(port, token, written, n))
+        Due((n + 0.5) / writes_per_second, True, change_bytes(port, reads.tokens[0], written, f"Written {n}"))
         for n in range(int(seconds * writes_per_second))
     ]
     heapq.heapify(plan)
     hits: list[Hit] = []
-    sockets = [_connect(port) for _ in range(connections)]
-    writers = [_connect(port) for _ in range(2)]
+    sockets = [connect(port) for _ in range(connections)]
+    writers = [connect(port) for _ in range(2 if writes_per_second else 0)]  # idle ones are closed after a while
     free = {False: list(sockets), True: list(writers)}
     under_way: dict[socket.socket, Due] = {}
     waiting: dict[bool, list[Due]] = {False: [], True: []}
@@ -96,18 +93,6 @@ def run_open_loop(
         for each in (*sockets, *writers):
             each.close()
     return hits
-
-
-def _write(port: int, token: str, code: str, number: int) -> bytes:
-    body = json.dumps({"label": f"Written {number}"})
-    head = f"PATCH /api/v1/entity/{code} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
-    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-
-
-def _connect(port: int) -> socket.socket:
-    connected = socket.create_connection(("127.0.0.1", port), timeout=10)
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connected
 
 
 def _check(answer: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Requests, many at a time: generators that keep a server busy, and one with a fixed rate."""

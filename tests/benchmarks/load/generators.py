@@ -1,0 +1,96 @@
+"""Load generators: wrk if it is there, else one in Python. Both keep their connections busy all the time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tests.benchmarks.load.closed_loop import run_closed_loop
+from tests.benchmarks.load.wire import Reads
+
+CONNECTIONS = 16
+SCRIPT = Path(__file__).parent / "reads.lua"
+
+
+@dataclass(frozen=True)
+class Load:
+    """
+    What a server answered.
+
+    Attributes:
+        errors: answers that were not 2xx or 3xx, and connections that broke.
+    """
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    errors: int
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.seconds
+
+
+class Generator(Protocol):
+    name: str
+
+    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+        """Read for so long, on every connection again as soon as it has its answer."""
+
+
+class Wrk:
+    """https://github.com/wg/wrk, with one thread."""
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        self.name = "wrk"
+
+    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+        with tempfile.NamedTemporaryFile("w", prefix="pmo-reads-") as drawn_from:
+            drawn_from.writelines(f"code {code}\n" for code in reads.codes)
+            drawn_from.writelines(f"token {token}\n" for token in reads.tokens)
+            drawn_from.flush()
+            command = [self.program, "-t1", f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-s", str(SCRIPT)]
+            command += [
+                f"http://127.0.0.1:{port}",
+                "--",
+                drawn_from.name,
+                str("none" if reads.seed is None else reads.seed),
+            ]
+            ended = subprocess.run(command, capture_output=True, text=True, check=True)
+        return Load(**json.loads(ended.stdout.strip().splitlines()[-1]))
+
+
+class Bundled:
+    """A client of our own. It costs more than wrk: where it, not the server, is the limit, ratios shrink."""
+
+    name = "the bundled client (wrk was not there)"
+
+    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+        requests = reads.requests(port)
+        ran = run_closed_loop(port, [requests] * connections, seconds)
+        p50, p99 = ran.quantiles(0.5, 0.99)
+        return Load(len(ran.answered), ran.seconds, p50, p99, ran.errors)
+
+
+def find_generator(*, bundled: bool = False) -> Generator:
+    """wrk if it is installed, unless `bundled`."""
+    program = None if bundled else shutil.which("wrk")
+    return Wrk(program) if program else Bundled()
+
+
+@contextlib.contextmanager
+def reading(generator: Generator, port: int, reads: Reads, seconds: float, connections: int) -> Iterator[Future[Load]]:
+    """Have a server read while the block runs; the load is there when both have ended."""
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(generator.run, port, reads, seconds, connections)

@@ -1,0 +1,119 @@
+"""What one request asks of the engines: statements and commands."""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Callable, Sequence
+
+from cache_layer.options import Options
+from tests.benchmarks.load.wire import Answer
+from tests.benchmarks.measures.counter import Counter, counting
+from tests.benchmarks.rows import hot_codes, written_code
+from tests.benchmarks.server import Server
+from tests.benchmarks.session import Session
+from tests.benchmarks.stage import Stage
+from tests.torture.stage import StageFailed
+
+COUNTED = ("database", "classic", "cacheops", "cachalot", "node", "django", "lane")
+CHANGING = re.compile(r'UPDATE "?app"?\."?entity"? SET')
+IN_MEMORY, LAPSED = "hit in memory (L1)", "hit when its lease has lapsed"
+IN_LANE = (IN_MEMORY, LAPSED)
+ATTEMPTS = 50
+COPY_GONE_SECONDS = Options.local_lease_ms / 1000 + 0.02
+VERDICT_GONE_SECONDS = 1.1
+
+
+def measure_costs(session: Session) -> list[dict[str, object]]:
+    """For each kind of request: on which server, what it is, how many queries, and which commands, in order."""
+    stage, servers = session.stage, session.servers(*COUNTED)
+    found: list[dict[str, object]] = []
+    with counting(stage) as counter:
+        for name, server in servers.items():
+            for kind, request in _kinds(stage, server).items():
+                queries, commands = request(counter)
+                found.append({"contender": name, "kind": kind, "queries": queries, "commands": commands})
+    return found
+
+
+Counted = tuple[int, list[str]]
+Request = Callable[[Counter], Counted]
+
+
+def _kinds(stage: Stage, server: Server) -> dict[str, Request]:
+    name = server.contender.name
+    if name == "database":  # it has nothing to miss
+        return {"read": _kinds_of_others(stage, server)["hit"], "PATCH": _change(stage, server)}
+    if name == "lane":  # all else goes through Django
+        return {name: count for name, count in _kinds_of_ours(stage, server).items() if name in IN_LANE}
+    return _kinds_of_ours(stage, server) if name == "django" else _kinds_of_others(stage, server)
+
+
+def _kinds_of_ours(stage: Stage, server: Server) -> dict[str, Request]:
+    code, other = hot_codes()[:2]
+    redis = stage.redis()
+
+    def read(sources: Sequence[str], get_ready: Callable[[], object]) -> Request:
+        def count(counter: Counter) -> Counted:
+            for _ in range(ATTEMPTS):  # a busy machine may let a lease of 50 ms pass in between
+                _get(stage, server, code)
+                get_ready()
+                answer, statements, commands = counter.count(lambda: _get(stage, server, code))
+                if answer.headers.get("x-cache") in sources:
+                    return len(statements), commands
+            raise StageFailed(f"{server.contender.name} gives no {sources}")
+
+        return count
+
+    def drop() -> None:
+        time.sleep(COPY_GONE_SECONDS)
+        _get(stage, server, other)  # the verdict on the token is fresh
+        redis.delete(f"entity:metadata:{code}")
+
+    return {
+        IN_MEMORY: read(["L1"], lambda: None),
+        LAPSED: read(["L1", "L2"], lambda: time.sleep(COPY_GONE_SECONDS)),
+        "the same, token not seen for a second": read(["L1", "L2"], lambda: time.sleep(VERDICT_GONE_SECONDS)),
+        "miss": read(["DB"], drop),
+        "PATCH": _change(stage, server),
+    }
+
+
+def _kinds_of_others(stage: Stage, server: Server) -> dict[str, Request]:
+    redis = stage.redis(server.contender.redis_db)
+
+    def read(counter: Counter) -> Counted:
+        _, statements, commands = counter.count(lambda: _get(stage, server, hot_codes()[0]))
+        return len(statements), commands
+
+    def miss(counter: Counter) -> Counted:
+        redis.flushdb()
+        return read(counter)
+
+    def hit(counter: Counter) -> Counted:
+        _get(stage, server, hot_codes()[0])
+        return read(counter)
+
+    return {"miss": miss, "hit": hit, "PATCH": _change(stage, server)}
+
+
+def _change(stage: Stage, server: Server) -> Request:
+    path = f"/api/v1/entity/{written_code(server.contender.name)}"
+
+    def count(counter: Counter) -> Counted:
+        for label in ("Counted first", "Counted second"):  # the first loads scripts
+            answer, statements, commands = counter.count(
+                functools.partial(server.ask, stage.token, "PATCH", path, {"label": label})
+            )
+            if answer.status != 200:
+                raise StageFailed(f"PATCH {path}: {answer.status}")
+        # What another session does then is the relay's work: it is told of the change and looks whether to do anything.
+        changing = {each.session for each in statements if CHANGING.search(each.text)}
+        return sum(each.session in changing for each in statements), commands
+
+    return count
+
+
+def _get(stage: Stage, server: Server, code: str) -> Answer:
+    return server.ask(stage.token, "GET", f"/api/v1/entity/type/{code}")

@@ -1,0 +1,28 @@
+"""What ten thousand hits of a crowd ask of PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.benchmarks.load.open_loop import run_open_loop
+from tests.benchmarks.measures.counter import counting
+from tests.benchmarks.rows import HOT
+from tests.benchmarks.session import Session
+
+TOKENS = 200
+PER_SECOND, SECONDS = 1_000, 10
+
+
+def measure_hits(session: Session) -> dict[str, Any]:
+    """Read 25 entity types at random by 200 tokens, which have all been seen before, 1,000 times a second for 10 s."""
+    server = session.servers("lane")["lane"]
+    reads = session.stage.crowd(TOKENS, HOT)
+    with counting(session.stage) as counter:
+        server.warm(reads)
+        begun = time.monotonic()
+        hits, statements, _ = counter.count(
+            lambda: run_open_loop(server.port, reads, per_second=PER_SECOND, seconds=SECONDS)
+        )
+        taken = time.monotonic() - begun
+    return {"tokens": TOKENS, "hits": len(hits), "seconds": round(taken, 2), "statements": len(statements)}

@@ -1,0 +1,70 @@
+"""
+Fifty entity types saved one by one in one transaction: how often that waits for copies in other processes' memory.
+
+`python -m tests.benchmarks.measures.saves ROUNDS` does it under the settings of its environment, and prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import django
+
+from tests.benchmarks.rows import SAVED, saved_codes
+
+if TYPE_CHECKING:
+    from tests.benchmarks.session import Session
+
+ROUNDS = 3
+LEASE_MS = 250
+"""So long that a busy machine is not taken for a wait."""
+
+
+def measure_saves(session: Session) -> dict[str, Any]:
+    """Milliseconds of one save and of fifty, each in a transaction, with copies that live so long and with none."""
+    found = {}
+    for kind, lease_ms in (("waiting", LEASE_MS), ("without", 0)):
+        session.say(f"{SAVED} saves in one transaction, copies live {lease_ms} ms")
+        environment = {"CACHE_LOCAL_LEASE_MS": str(lease_ms), "REQUEST_BUDGET_MS": "0"}
+        found[kind] = session.stage.run_module("tests.benchmarks.measures.saves", environment, str(ROUNDS))
+    return {"lease_ms": LEASE_MS, "saves": SAVED, **found}
+
+
+def count_waits(found: Mapping[str, Any]) -> list[int]:
+    """How often a transaction with many saves waited for copies to end, by what it took longer than without any."""
+    longer = zip(found["waiting"]["all"], found["without"]["all"], strict=True)
+    return [round((waiting - without) / found["lease_ms"]) for waiting, without in longer]
+
+
+def time_saves(rounds: int) -> dict[str, list[float]]:
+    """Milliseconds for each round; one round before is not counted."""
+    taken: dict[str, list[float]] = {"one": [], "all": []}
+    for number in range(-1, rounds):
+        for kind, codes in (("one", saved_codes()[:1]), ("all", saved_codes())):
+            milliseconds = _save(codes, f"Round {number}")
+            if number >= 0:
+                taken[kind].append(round(milliseconds, 2))
+    return taken
+
+
+def _save(codes: list[str], label: str) -> float:
+    from django.db import transaction
+
+    from entities.models import Entity
+
+    entities = Entity.objects.in_bulk(codes)
+    begun = time.perf_counter()
+    with transaction.atomic():
+        for entity in entities.values():
+            entity.label = label
+            entity.save()
+    return (time.perf_counter() - begun) * 1000
+
+
+if __name__ == "__main__":
+    django.setup()
+    json.dump(time_saves(int(sys.argv[1])), sys.stdout)

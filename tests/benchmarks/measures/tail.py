@@ -1,0 +1,55 @@
+"""How slow the slowest hits are, with and without somebody changing one of the hot entity types."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tests.benchmarks.load.open_loop import run_open_loop
+from tests.benchmarks.load.wire import Reads
+from tests.benchmarks.rows import hot_codes, written_code
+from tests.benchmarks.session import Session
+from tests.torture.run import quantile
+
+READS_PER_SECOND = 1_000
+WRITES = {"quiet": 0, "written": 5}
+"""A second, for each kind of turn."""
+LEAST_SECONDS = 4
+HITS = ("L1", "L2")
+
+
+def measure_tail(session: Session) -> dict[str, Any]:
+    """
+    Hits at a fixed rate over 25 hot codes, one of which is changed 5 times a second in every other turn.
+
+    Returns:
+        For `quiet` and `written`: the 99th percentile of each round in ms, over answers from memory or Redis; how many
+        answers came from where.
+    """
+    server = session.servers("lane")["lane"]
+    written = written_code(server.contender.name)
+    reads = Reads([session.stage.token], [*hot_codes()[1:], written])
+    p99s: dict[str, list[float]] = {"quiet": [], "written": []}
+    medians: dict[str, list[float]] = {"quiet": [], "written": []}
+    sources: dict[str, Counter[str]] = {"quiet": Counter(), "written": Counter()}
+    for _, kind in session.turns(WRITES, session.plan.rounds, "the slowest hits"):
+        server.warm(reads)  # no turn begins cold
+        hits = run_open_loop(
+            server.port,
+            reads,
+            per_second=READS_PER_SECOND,
+            seconds=max(LEAST_SECONDS, session.plan.seconds),
+            written=written,
+            writes_per_second=WRITES[kind],
+        )
+        sources[kind].update(hit.source for hit in hits)
+        cached = [hit.milliseconds for hit in hits if hit.source in HITS]
+        p99s[kind].append(round(quantile(cached, 0.99), 3))
+        medians[kind].append(round(quantile(cached, 0.5), 3))
+    return {
+        "reads_per_second": READS_PER_SECOND,
+        "writes_per_second": WRITES["written"],
+        "p99_ms": p99s,
+        "p50_ms": medians,
+        "sources": {kind: dict(counted) for kind, counted in sources.items()},
+    }

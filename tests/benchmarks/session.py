@@ -1,0 +1,57 @@
+"""What all measures of a run share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.load.generators import Generator
+from tests.benchmarks.load.wire import Reads
+from tests.benchmarks.plan import Plan
+from tests.benchmarks.server import Server
+from tests.benchmarks.stage import Stage
+
+SETTLE_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Session:
+    """
+    A run under way.
+
+    Attributes:
+        missing: for each contender that cannot take part, why.
+        say: tells whoever waits what is being done.
+    """
+
+    plan: Plan
+    stage: Stage
+    generator: Generator
+    missing: Mapping[str, str]
+    say: Callable[[str], None]
+
+    def servers(self, *names: str) -> dict[str, Server]:
+        """Servers of these contenders, without those that are missing; they answer, and have been busy for a while."""
+        chosen = [CONTENDERS[name] for name in names if name not in self.missing]
+        self.stage.start_servers(chosen)
+        servers = {each.name: self.stage.servers[each.name] for each in chosen}
+        for server in servers.values():
+            self._settle(server, self.stage.one_reader())
+        return servers
+
+    def turns(self, names: Collection[str], rounds: int, what: str) -> Iterator[tuple[int, str]]:
+        """The number of a round and a name: each name once in each round, in an order shuffled anew."""
+        order = list(names)
+        shuffled = random.Random(self.plan.seed)
+        for number in range(rounds):
+            self.say(f"{what}, round {number + 1} of {rounds}")
+            shuffled.shuffle(order)
+            yield from ((number, name) for name in order)
+
+    def _settle(self, server: Server, reads: Reads) -> None:
+        """Until what compiles itself while it runs has done so."""
+        if not server.has_settled:
+            self.generator.run(server.port, reads, SETTLE_SECONDS)
+            server.has_settled = True
