@@ -8,7 +8,7 @@ The judge of rights that end: tokens, and permissions. It runs nothing itself.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.torture.judge import EXAMPLES
@@ -71,29 +71,28 @@ def judge_rights(uses: UseLog, endings: Sequence[Write], windows: Sequence[Windo
     verdict.refused = len(uses) - verdict.accepted
     verdict.outcomes.update(ending.outcome for ending in endings)
     verdict.kinds.update(ending.kind for ending in endings)
-    by_right: defaultdict[int, list[Use]] = defaultdict(list)
-    for index in range(len(uses)):
-        by_right[uses.right[index]].append(uses[index])
+    by_right: defaultdict[int, list[int]] = defaultdict(list)
+    for index, right in enumerate(uses.right):
+        by_right[right].append(index)
     ended = {ending.key: ending for ending in endings}
-    _judge_refusals(by_right, ended, verdict)
     servers = set(uses.server)
-    for right, ending in ended.items():
-        if ending.acknowledged:
-            _judge_end(by_right[right], ending, windows, verdict)
-            around = _servers_around(by_right[right], ending)
+    for right, indexes in by_right.items():
+        ending, of_it = ended.get(right), [uses[index] for index in indexes]
+        _judge_refusals(of_it, ending, verdict)
+        if ending is not None and ending.acknowledged:
+            _judge_end(of_it, ending, windows, verdict)
+            around = _servers_around(of_it, ending)
             if around:
                 verdict.watched[ending.kind] += 1
                 verdict.watched_everywhere += around == servers
     return verdict
 
 
-def _judge_refusals(by_right: Mapping[int, Sequence[Use]], ended: Mapping[int, Write], verdict: RightsVerdict) -> None:
-    for right, uses in by_right.items():
-        ending = ended.get(right)
-        for use in uses:
-            if not use.accepted and (ending is None or use.ended < ending.started):
-                verdict.refused_early += 1
-                verdict.show("refused early", use, ending)
+def _judge_refusals(uses: Sequence[Use], ending: Write | None, verdict: RightsVerdict) -> None:
+    for use in uses:
+        if not use.accepted and (ending is None or use.ended < ending.started):
+            verdict.refused_early += 1
+            verdict.show("refused early", use, ending)
 
 
 def _judge_end(uses: Sequence[Use], ending: Write, windows: Sequence[Window], verdict: RightsVerdict) -> None:

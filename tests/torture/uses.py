@@ -50,8 +50,8 @@ class UseLog:
         return len(self.right)
 
     def __getitem__(self, index: int) -> Use:
-        columns = (self.right, self.started, self.ended, self.server)
-        return Use(*(column[index] for column in columns), accepted=bool(self.accepted[index]))
+        accepted = bool(self.accepted[index])
+        return Use(self.right[index], self.started[index], self.ended[index], self.server[index], accepted)
 
     def save(self, file: Path) -> None:
         file.write_bytes(pickle.dumps(self))
