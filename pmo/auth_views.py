@@ -126,8 +126,8 @@ class LogoutView(TokenViewBase):
         operation_id="logout",
         tags=["auth"],
         summary="End a login",
-        description="No token of this login is valid any more: for writes at once, for reads within a second. A login "
-        "that has ended already is one that has ended.",
+        description="From the moment this is answered no token of this login is valid on any server. A login that has "
+        "ended already is one that has ended.",
         parameters=[RETRY_AFTER],
         auth=[],
         responses={

@@ -8,18 +8,15 @@ from typing import Any
 from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.db.models import Model
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
-from cache_layer.lookup import Part, identifiers_of, parts_of
+from cache_layer.lookup import identifiers_of, parts_of
 from cache_layer.pending import HeldEntry, find_write, is_ours
 from cache_layer.writes import Entry, hold_entries, release_abandoned, release_autocommitted
 
 
 def connect_signals(model: type[Model]) -> None:
-    """Keep the entries made of `model` coherent with `save()` and `delete()`, or with `add()` of pairs."""
-    if model._meta.auto_created:  # the pairs of a many-to-many field, of which there are no other signals
-        m2m_changed.connect(_before_pairs_change, sender=model, dispatch_uid="cache_layer")
-        return
+    """Keep the entries made of `model` coherent with `save()` and `delete()`, whoever calls them."""
     for before in (pre_save, pre_delete):
         before.connect(_before_change, sender=model, dispatch_uid="cache_layer")
     post_save.connect(_after_save, sender=model, dispatch_uid="cache_layer")
@@ -76,40 +73,6 @@ def _after_save(
 
 def _after_delete(using: str, **_: Any) -> None:
     release_autocommitted(using=using)
-
-
-def _before_pairs_change(
-    *, sender: type[Model], instance: Model, action: str, pk_set: set[Any] | None, using: str, **_: Any
-) -> None:
-    """Django sends this inside the transaction that adds, removes or clears pairs."""
-    if not action.startswith("pre_") or pk_set == set():  # an empty set: nothing changes
-        return
-    entries: list[Entry] = []
-    for lookup, part in parts_of(sender):
-        values = _paired(sender, part, instance, pk_set, using=using)
-        entries += [(lookup, identifier) for identifier in identifiers_of(values)]
-    hold_entries(entries, using=using)
-
-
-def _paired(through: type[Model], part: Part, instance: Model, pk_set: set[Any] | None, *, using: str) -> Iterable[Any]:
-    """The pairs' side that names entries: the row itself, or those that it is paired with. Both if they are alike."""
-    if part.field is None:
-        yield ""
-        return
-    named: Any = through._meta.get_field(part.field)
-    fields: list[Any] = list(through._meta.fields)
-    if isinstance(instance, named.related_model):
-        yield instance.pk
-    others = [
-        each.name
-        for each in fields
-        if each.is_relation and each is not named and isinstance(instance, each.related_model)
-    ]
-    if others and pk_set is not None:
-        yield from pk_set
-    elif others:
-        pairs = through._base_manager.using(using).filter(**{others[0]: instance})
-        yield from pairs.values_list(part.field, flat=True)
 
 
 def _after_request(**_: Any) -> None:
