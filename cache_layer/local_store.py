@@ -50,9 +50,23 @@ class Copy:
         rests_until_ns: until when it may, at most.
         due_ns: when it is time to ask Redis for its bytes again, before that ends.
         rest_ns: how long it may after each time that Redis gave its bytes.
+        used_ns: when it was last used while it rested.
+        is_watched: whether somebody renews it when that is due, if it is in use then.
     """
 
-    __slots__ = ("document", "due_ns", "key", "payload", "rest_ns", "rests_until_ns", "stamp", "stamp_key", "until_ns")
+    __slots__ = (
+        "document",
+        "due_ns",
+        "is_watched",
+        "key",
+        "payload",
+        "rest_ns",
+        "rests_until_ns",
+        "stamp",
+        "stamp_key",
+        "until_ns",
+        "used_ns",
+    )
 
     def __init__(self, key: str, document: Any, payload: bytes, *, stamp_key: str = "", rest_ns: int = 0) -> None:
         self.key = key
@@ -60,7 +74,8 @@ class Copy:
         self.payload = payload
         self.stamp_key = stamp_key
         self.rest_ns = rest_ns
-        self.until_ns = self.rests_until_ns = self.due_ns = 0
+        self.until_ns = self.rests_until_ns = self.due_ns = self.used_ns = 0
+        self.is_watched = False
         self.stamp: Stamp | None = None
 
     def prolong(self, asked_ns: int) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Collection, Iterable
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
@@ -31,6 +32,8 @@ BATCH_COPIES = 1_000
 LEASE_PARTS = 2
 """How often what is in use is renewed while one lease lasts."""
 STAMP_SECONDS = 3_600
+IN_USE_NS = 10_000_000_000
+"""How long after its last use a copy that rests is still renewed before its rest ends."""
 
 
 class Renewer:
@@ -46,15 +49,16 @@ class Renewer:
         self.due_ns = 0
         self._renewed_ns = 0
         self._used: set[Copy] = set()
+        self._watched: dict[int, deque[tuple[int, Copy]]] = {}
 
     def use(self, copies: Iterable[Copy], now_ns: int) -> bool:
         """Whether all of these may be used now; those that may are kept so."""
         for copy in copies:
             stamp = copy.stamp
             if stamp is not None and now_ns < stamp.until_ns and now_ns < copy.rests_until_ns:
-                stamp.used_ns = now_ns
-                if now_ns >= copy.due_ns:
-                    self._used.add(copy)
+                stamp.used_ns = copy.used_ns = now_ns
+                if not copy.is_watched:
+                    self._watch(copy)
             elif now_ns < copy.until_ns:
                 self._used.add(copy)
             else:
@@ -66,10 +70,13 @@ class Renewer:
         if self._renewing.acquire(blocking=False):
             try:
                 fold_many_reads()
-                used = self._take_used()
+                due = list(self._take_due(now_ns))
                 since_ns, self._renewed_ns = self._renewed_ns, now_ns
                 self.due_ns = now_ns + get_options().local_lease_ms * 1_000_000 // LEASE_PARTS
-                self._ask(used, [stamp.key for stamp in stamps_used_since(since_ns)])
+                self._ask([*self._take_used(), *due], [stamp.key for stamp in stamps_used_since(since_ns)])
+                for copy in due:
+                    if copy.due_ns > now_ns and not copy.is_watched:
+                        self._watch(copy)
             finally:
                 self._renewing.release()
 
@@ -86,6 +93,22 @@ class Renewer:
     def _take_used(self) -> list[Copy]:
         used, self._used = self._used, set()
         return list(used)
+
+    def _watch(self, copy: Copy) -> None:
+        """Have it renewed when it is due. Those that may rest as long as each other come in the order of their ends."""
+        copy.is_watched = True
+        self._watched.setdefault(copy.rest_ns, deque()).append((copy.due_ns, copy))
+
+    def _take_due(self, now_ns: int) -> Iterator[Copy]:
+        """The watched copies that are due and in use; the others are forgotten until they are used again."""
+        for watched in list(self._watched.values()):
+            while watched and watched[0][0] <= now_ns:
+                copy = watched.popleft()[1]
+                copy.is_watched = False
+                if copy.due_ns > now_ns:  # it was renewed meanwhile
+                    self._watch(copy)
+                elif now_ns - copy.used_ns < IN_USE_NS:
+                    yield copy
 
     def _ask(self, copies: Collection[Copy], stamp_keys: Iterable[str]) -> None:
         try:

@@ -100,6 +100,26 @@ def test_a_copy_rests_on_its_stamp_for_a_second_then_redis_is_asked_for_it(copy:
     assert copy.rests_until_ns > rests_until_ns, "before the second is over"
 
 
+def test_what_is_used_now_and_then_is_renewed_with_what_is_used_all_the_time(
+    copy: Copy, clock: list[int], commands: list[str]
+) -> None:
+    renewer, seldom = Renewer(), made_copy("task", clock)
+    for _ in range(3):
+        use(renewer, (copy, seldom), clock)
+        clock[0] += 9 * MS
+    for _ in range(3):
+        commands.clear()
+        for _ in range(300):
+            assert use(renewer, (copy,), clock)
+            clock[0] += 10 * MS
+        assert use(renewer, (seldom,), clock), "used every three seconds"
+        assert commands.count("MGET") <= 5
+    for _ in range(1_500):
+        use(renewer, (copy,), clock)
+        clock[0] += 10 * MS
+    assert not use(renewer, (seldom,), clock), "not used for a quarter of a minute"
+
+
 @pytest.fixture
 def resting(copy: Copy, clock: list[int]) -> tuple[Renewer, Copy]:
     """A copy whose own lease is over and that rests on a stamp."""
