@@ -112,8 +112,10 @@ class Renewer:
 
     def _ask(self, copies: Collection[Copy], stamp_keys: Iterable[str]) -> None:
         try:
+            now_ns = monotonic_ns()
+            ended = {copy.stamp_key for copy in copies if copy.stamp is None or now_ns >= copy.stamp.until_ns}
             with suppress(ResponseError):  # a server without room makes no stamps, and still has values
-                _ask_for_stamps({*stamp_keys, *(copy.stamp_key for copy in copies)} - {""})
+                _ask_for_stamps({*stamp_keys, *ended} - {""})
             now_ns = monotonic_ns()
             _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
         except RedisError:
