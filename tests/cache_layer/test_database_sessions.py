@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -111,6 +112,29 @@ def test_a_rollback_is_the_same_on_every_kind_of_connection(
     request_finished.send(None)
     assert redis_client.exists(holds_key(KEY)) == 0
     assert (label(), in_another_thread(label)) == ("Old", "Old")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of processes with threads, from Python 3.12 on
+def test_a_forked_child_has_sessions_of_its_own(project: Entity, sessions: set[int]) -> None:
+    """It inherits a pool whose connections are its parent's."""
+    label()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        inherited = {pid for (pid,) in cursor.fetchall()}
+    connection.close()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            connection.ensure_connection()
+            os.write(writing, str(connection.connection.info.backend_pid).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with open(reading, "rb") as told:
+        assert int(told.read()) not in inherited
+    assert label() == "Old"
 
 
 def test_a_session_lost_before_its_commit_leaves_its_hold_in_force(

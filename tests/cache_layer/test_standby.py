@@ -65,15 +65,18 @@ def test_a_forked_child_takes_over_from_its_parent_when_that_is_killed(pool_size
     with subprocess.Popen(
         [sys.executable, "-c", PREFORKING], cwd=ROOT, env=environment, stdin=-1, stdout=-1, text=True
     ) as parent:
-        wait_for(lambda: relaying_process() == parent.pid)
         assert parent.stdin
         assert parent.stdout
-        parent.stdin.write("\n")
-        parent.stdin.flush()
-        child, working = parent.stdout.readline().split()
+        processes = [parent.pid]
         try:
-            assert float(working) == 0, "its parent does"
+            wait_for(lambda: relaying_process() == parent.pid)
+            parent.stdin.write("\n")
+            parent.stdin.flush()
+            child, working = map(float, parent.stdout.readline().split())
+            processes.append(int(child))
+            assert working == 0, "its parent does"
             parent.kill()
-            wait_for(lambda: relaying_process() == int(child), seconds=2)
+            wait_for(lambda: relaying_process() == child, seconds=2)
         finally:
-            os.kill(int(child), signal.SIGKILL)
+            for process in processes:
+                os.kill(process, signal.SIGKILL)
