@@ -6,7 +6,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +18,7 @@ from tests.benchmarks.plan import ALL_MEASURES, LONG_MEASURES, MEASURES, Plan, U
 from tests.benchmarks.report.document import write_documents
 from tests.benchmarks.report.ratios import requirements
 from tests.benchmarks.report.tables import Tabled, all_tables
-from tests.benchmarks.run import run_benchmark
+from tests.benchmarks.run import Results, run_benchmark
 from tests.torture.stage import ROOT, StageFailed
 
 PRINTED_WIDTH = 150
@@ -29,31 +29,44 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+    results: Results = {}
+    status = 0
     try:
-        plan = Plan(
-            rounds=arguments.rounds,
-            seconds=arguments.seconds,
-            many=arguments.many,
-            seed=arguments.seed,
-            bundled=arguments.bundled,
-            measures=_measures(arguments),
-            contenders=parse_names(arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS),
-        )
-        results = run_benchmark(plan, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
+        plan = _plan(arguments)
+        run_benchmark(plan, results, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
+        if plan.is_whole and not arguments.no_docs:
+            for written in write_documents(results, ROOT / "docs"):
+                console.print(f"written: {written.relative_to(ROOT)}", style="dim")
     except (StageFailed, UnknownName, ConnectionError, TimeoutError) as failure:
         console.print(f"The run failed: {failure}", style="bold red", markup=False)
-        sys.exit(2)
+        status = 2
     except KeyboardInterrupt:
         console.print("Interrupted; everything was stopped.")
-        sys.exit(130)
+        status = 130
     for tabled in all_tables(results).values():
         console.print(_as_rich(tabled))
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
-    if plan.is_whole and not arguments.no_docs:
-        for written in write_documents(results, ROOT / "docs"):
-            console.print(f"written: {written.relative_to(ROOT)}", style="dim")
-    sys.exit(not all(row.is_met for row in requirements(results)))
+    sys.exit(status or not all(row.is_met for row in requirements(results)))
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    """
+    Raises:
+        UnknownName: a measure or a contender is asked for that there is not.
+    """
+    measures = parse_names(arguments.only, ALL_MEASURES) if arguments.only else tuple(MEASURES)
+    if arguments.also:
+        measures = [*measures, *parse_names(arguments.also, ALL_MEASURES)]
+    return Plan(
+        rounds=arguments.rounds,
+        seconds=arguments.seconds,
+        many=arguments.many,
+        seed=arguments.seed,
+        bundled=arguments.bundled,
+        measures=measures,
+        contenders=parse_names(arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS),
+    )
 
 
 def _as_rich(tabled: Tabled) -> Table:
@@ -63,11 +76,6 @@ def _as_rich(tabled: Tabled) -> Table:
     for row in tabled.rows:
         table.add_row(*row, style="bold red" if row[-1] == "NO" else None)
     return table
-
-
-def _measures(arguments: argparse.Namespace) -> Sequence[str]:
-    chosen = parse_names(arguments.only, ALL_MEASURES) if arguments.only else tuple(MEASURES)
-    return [*chosen, *parse_names(arguments.also, ALL_MEASURES)] if arguments.also else chosen
 
 
 def _end(*_: object) -> NoReturn:

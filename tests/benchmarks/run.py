@@ -54,8 +54,10 @@ RUN: dict[str, Callable[[Session], Any]] = {
 """In this order: those that need a quiet machine before those that start servers anew."""
 
 
-def run_benchmark(plan: Plan, say: Callable[[str], None], keep: Path | None = None) -> Results:
+def run_benchmark(plan: Plan, results: Results, say: Callable[[str], None], keep: Path | None = None) -> None:
     """
+    Put into `results` what each measure finds, as soon as it has: a run that fails or is interrupted keeps the rest.
+
     Raises:
         StageFailed: a server did not start, or an answer was wrong.
     """
@@ -65,7 +67,7 @@ def run_benchmark(plan: Plan, say: Callable[[str], None], keep: Path | None = No
     with prepared_stage(keep) as stage:
         stage.insert_rows(many=plan.many if "many" in plan.measures else 0)
         session = Session(plan, stage, generator, missing, say)
-        results: Results = {
+        results |= {
             "lease_ms": Options.local_lease_ms,
             "plan": {"rounds": plan.rounds, "seconds": plan.seconds, "many": plan.many},
             "machine": describe_machine(stage, generator),
@@ -75,4 +77,3 @@ def run_benchmark(plan: Plan, say: Callable[[str], None], keep: Path | None = No
             if name in plan.measures:
                 say(name)
                 results[name] = measure(session)
-    return results

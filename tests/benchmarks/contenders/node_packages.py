@@ -9,8 +9,8 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent.parent / "node"
 SERVER = FOLDER / "server.js"
 PROGRAMS = ("node", "npm")
-INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1")
-LIMIT_SECONDS = 120
+INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
+LIMIT_SECONDS = 60
 
 
 def install_packages() -> str:
