@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.model.scope import Scope
+from tests.model.scope import Part, Scope
 from tests.model.search import search
 
 WIDEST = {
@@ -14,6 +14,31 @@ WIDEST = {
     "a failover, two readers": Scope(processes=(0, 0), writers=1, failovers=1),
     "a failover, two writers": Scope(processes=(0,), failovers=1, behind_django=False),
     "a failover and back": Scope(processes=(0,), writers=1, failovers=2),
+    "a stamp, two writers": Scope(processes=(0,), askers=1),
+    "a stamp, two readers": Scope(processes=(0, 0), writers=1, askers=1),
+    "a stamp, two askers": Scope(processes=(0,), writers=1, askers=2),
+    "a stamp, holds kept, two writers": Scope(
+        linearizable=True, processes=(0,), askers=1, holds_get_lost=False, behind_django=False
+    ),
+    "a stamp, holds kept, two readers": Scope(
+        linearizable=True, processes=(0, 0), writers=1, askers=1, holds_get_lost=False, behind_django=False
+    ),
+    "a stamp, a restart": Scope(processes=(0,), writers=1, askers=1, restarts=1, behind_django=False),
+    "a stamp, a restart of its server": Scope(
+        processes=(0,), writers=1, askers=1, restarts=1, fails=(Part.STAMP,), behind_django=False
+    ),
+    "a stamp, a restart of the entry's server": Scope(
+        processes=(0,), writers=1, askers=1, restarts=1, fails=(Part.ENTRY,), behind_django=False
+    ),
+    "a stamp, a failover, holds kept": Scope(
+        processes=(0,), writers=1, askers=1, failovers=1, holds_get_lost=False, behind_django=False
+    ),
+    "a stamp, a failover of its server": Scope(
+        processes=(0,), writers=1, askers=1, failovers=1, fails=(Part.STAMP,), behind_django=False
+    ),
+    "a stamp, a failover of the entry's server": Scope(
+        processes=(0,), writers=1, askers=1, failovers=1, fails=(Part.ENTRY,), behind_django=False
+    ),
 }
 
 

@@ -7,10 +7,13 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from sys import intern
 
+from tests.model.names import canonical
 from tests.model.protocol import Protocol
 from tests.model.scope import Piece, Scope
-from tests.model.state import canonical
+
+SEEN_LIMIT = 1_000_000  # beyond it memory costs more than the time it saves
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,14 @@ def search(scope: Scope, missing: Piece | None = None) -> Found:
         for text, after in protocol.steps(state):
             if after in seen:
                 continue
+            if len(seen) > SEEN_LIMIT:
+                seen.clear()
             seen.add(after)
             reached = canonical(after)
             if reached in visited:
                 continue
             visited.add(reached)
-            came_by.append((number, text))
+            came_by.append((number, intern(text)))
             if after.broken:
                 return Found(len(visited), history_of(len(visited) - 1, came_by))
             queue.append((len(visited) - 1, after))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
-from operator import le
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 T = TypeVar("T")
 
-NOTHING = -1  # no value, no lease, no last holder
+NOTHING = -1  # no value, no lease, no last holder, no stamp
 
 
 class Server(StrEnum):
@@ -27,12 +25,20 @@ class Known(Struct, frozen=True, order=True, cache_hash=True):
     """Part of a state, or one: compared, hashed once and copied with changes by msgspec, in C."""
 
 
+class Stamp(Known):
+    """The stamp that vouches for the entry."""
+
+    nonce: int = NOTHING
+    holds: int = 0  # a bit for each writer
+
+
 class Redis(Known):
     value: int = NOTHING
     lease: int = NOTHING  # the reader who has it
     holds: int = 0  # a bit for each writer
     last_holder: int = NOTHING
     server: Server = Server.UP
+    stamp: Stamp = Stamp()
 
 
 class Others(Known):
@@ -50,31 +56,64 @@ class Does(StrEnum):
     HAS_ROW = "has the lease and the row"
     HAS_REPLY = "has a value it may put in L1"
     # a writer
-    DRAINS = "waits L before its change"
-    MAY_CHANGE = "may change the row"
-    CHANGED = "has changed the row"
+    HOLDS_EARLIER = "holds a row that it changes before ours"
+    HOLDS_ENTRY = "holds the entry, not yet the stamp"
+    HOLDS_STAMP = "holds the stamp, not yet the entry"
+    HOLDS = "may change the row"
+    CHANGED = "has changed the row, waits L before its commit"
+    DRAINED = "has changed the row and waited L"
+    ROLLED_BACK = "has rolled back and released the entry, not yet the stamp"
     COMMITTED = "has committed"
     READ_BACK = "has read its row back"
+    HALF_RELEASED = "has released the entry, not yet the stamp"
     DRAINS_LATE = "waits L before its change counts as acknowledged"
     IN_OUTBOX = "has committed and left; the relay will see it"
+    HALF_RELAYED = "the relay has invalidated the entry, not yet the stamp"
     DONE = "has returned"
     DEAD = "was killed before its commit"
 
 
-HAS_LEFT = (Does.DEAD, Does.IN_OUTBOX, Does.DRAINS_LATE, Does.DONE)  # with its hold in place: it was killed
-
-
-class Reader(Known):
-    does: Does = Does.NOTHING
-    version: int = NOTHING
-    drained_by: int = 0  # as for `Copy`
+HAS_LEFT = (Does.DEAD, Does.IN_OUTBOX, Does.HALF_RELAYED, Does.DRAINS_LATE, Does.DONE)  # if its hold is there: killed
+HAS_THE_ROW = (Does.CHANGED, Does.DRAINED)
 
 
 class Copy(Known):
-    """An entry of an L1."""
+    """An entry of an L1, usable while its own local lease lasts or the stamp's copy that it rests on has one."""
 
     version: int = NOTHING
-    drained_by: int = 0  # a bit for each writer whose drain, now under way, it will not outlive
+    drained_by: int = 0  # a bit for each writer whose drain, now under way, its local lease will not outlive
+    ended: bool = False  # its local lease
+    rests_on: int = NOTHING  # a nonce
+
+    @property
+    def is_leased(self) -> bool:
+        return self.version != NOTHING and not self.ended
+
+
+class Reader(Known):
+    """With a reply, the copy that may come of it; before, the stamp's copy that its process had."""
+
+    does: Does = Does.NOTHING
+    version: int = NOTHING
+    drained_by: int = 0
+    ended: bool = False
+    rests_on: int = NOTHING
+
+    @property
+    def is_leased(self) -> bool:
+        return self.does is Does.HAS_REPLY and not self.ended
+
+
+class StampCopy(Known):
+    """A stamp in a process, or on its way there."""
+
+    nonce: int = NOTHING
+    drained_by: int = 0
+    ended: bool = False
+
+    @property
+    def is_leased(self) -> bool:
+        return self.nonce != NOTHING and not self.ended
 
 
 class Writer(Known):
@@ -82,6 +121,7 @@ class Writer(Known):
     alone: bool = False
     version: int = NOTHING
     read_back: int = NOTHING
+    lost: bool = False  # the hold of what is released already
 
 
 class State(Known):
@@ -89,12 +129,14 @@ class State(Known):
     floor: int  # the oldest version that a read starting now may return
     redis: Redis
     readers: tuple[Reader, ...]
-    copies: tuple[Copy, ...]
+    copies: tuple[Copy, ...]  # of each process
     writers: tuple[Writer, ...]
     snapshot: Redis | None = None
     restarts_left: int = 0
     others: Others | None = None
     broken: bool = False  # the last step was a read that returned something older than `floor`
+    stamp_copies: tuple[StampCopy, ...] = ()  # of each process, where there is a stamp
+    replies: tuple[StampCopy, ...] = ()  # of each asker: what Redis has told it, if it is not kept yet
 
 
 Step = tuple[str, State]
@@ -108,6 +150,11 @@ def writer_name(w: int) -> str:
     return f"writer {w + 1}"
 
 
+def process_of(s: State, index: int, crew: tuple[Reader, ...] | tuple[StampCopy, ...]) -> int:
+    """The process of a reader or an asker: each has its own, or all are in the first."""
+    return index if len(crew) == len(s.copies) else 0
+
+
 def with_reader(s: State, r: int, reader: Reader) -> State:
     return replace(s, readers=replaced(s.readers, r, reader))
 
@@ -116,90 +163,13 @@ def with_writer(s: State, w: int, writer: Writer) -> State:
     return replace(s, writers=replaced(s.writers, w, writer))
 
 
-def held(s: State, w: int) -> State:
-    return replace(s, redis=Redis(holds=s.redis.holds | 1 << w, last_holder=w))
-
-
 def acknowledged(s: State, w: int, told: int) -> State:
     return replace(with_writer(s, w, Writer(Does.DONE)), floor=max(s.floor, told))
 
 
-def drain_begun(s: State, w: int) -> State:
-    """Mark what L1s hold or are about to hold: it was fetched before now, so it will not outlive this drain."""
-    return replace(
-        s,
-        copies=tuple(
-            copy if copy.version == NOTHING else replace(copy, drained_by=copy.drained_by | 1 << w) for copy in s.copies
-        ),
-        readers=tuple(
-            replace(reader, drained_by=reader.drained_by | 1 << w) if reader.does is Does.HAS_REPLY else reader
-            for reader in s.readers
-        ),
-    )
-
-
-def drain_forgotten(s: State, w: int) -> State:
-    """Nobody waits for this drain any more."""
-    return replace(
-        s,
-        copies=tuple(replace(copy, drained_by=copy.drained_by & ~(1 << w)) for copy in s.copies),
-        readers=tuple(replace(reader, drained_by=reader.drained_by & ~(1 << w)) for reader in s.readers),
-    )
+def row_is_free(s: State) -> bool:
+    return all(writer.does not in HAS_THE_ROW for writer in s.writers)
 
 
 def replaced(items: tuple[T, ...], index: int, item: T) -> tuple[T, ...]:
     return (*items[:index], item, *items[index + 1 :])
-
-
-def canonical(s: State) -> State:
-    """One state to stand for those that differ from it by names only: readers and writers in order of what they do."""
-    seats = tuple(zip(s.readers, s.copies, strict=True)) if has_l1_each(s) else s.readers
-    if is_in_order(seats) and is_in_order(s.writers):
-        return s
-    return renamed(s, in_order(seats), in_order(s.writers))
-
-
-def is_in_order(items: tuple[Any, ...]) -> bool:
-    return all(map(le, items, items[1:]))
-
-
-def in_order(items: tuple[Any, ...]) -> list[int]:
-    return sorted(range(len(items)), key=items.__getitem__)
-
-
-def has_l1_each(s: State) -> bool:
-    return len(s.copies) == len(s.readers)
-
-
-def renamed(s: State, readers: Sequence[int], writers: Sequence[int]) -> State:
-    """The same state with `readers[0]` as the first reader, and so on."""
-    copies = [s.copies[r] for r in readers] if has_l1_each(s) else s.copies
-    return replace(
-        s,
-        redis=redis_renamed(s.redis, readers, writers),
-        readers=tuple(
-            replace(s.readers[r], drained_by=bits_renamed(s.readers[r].drained_by, writers)) for r in readers
-        ),
-        copies=tuple(replace(copy, drained_by=bits_renamed(copy.drained_by, writers)) for copy in copies),
-        writers=tuple(s.writers[w] for w in writers),
-        snapshot=s.snapshot and redis_renamed(s.snapshot, readers, writers),
-        others=s.others
-        and replace(
-            s.others,
-            replica=s.others.replica and redis_renamed(s.others.replica, readers, writers),
-            former=s.others.former and redis_renamed(s.others.former, readers, writers),
-        ),
-    )
-
-
-def redis_renamed(redis: Redis, readers: Sequence[int], writers: Sequence[int]) -> Redis:
-    return replace(
-        redis,
-        lease=redis.lease if redis.lease == NOTHING else readers.index(redis.lease),
-        holds=bits_renamed(redis.holds, writers),
-        last_holder=redis.last_holder if redis.last_holder == NOTHING else writers.index(redis.last_holder),
-    )
-
-
-def bits_renamed(bits: int, writers: Sequence[int]) -> int:
-    return bits and sum(1 << new for new, old in enumerate(writers) if bits & 1 << old)

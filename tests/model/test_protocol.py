@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.model.scope import Piece, Scope
+from tests.model.scope import Part, Piece, Scope
 from tests.model.search import search
 
 ONE_READER = Scope(processes=(0,))
@@ -23,6 +23,21 @@ RESTART_FROM_SNAPSHOT = Scope(processes=(0,), restarts=1, holds_get_lost=False, 
 ONE_OF_EACH_AND_A_RESTART = Scope(writers=1, processes=(0,), restarts=1, behind_django=False)
 FAILOVER = Scope(writers=1, processes=(0,), failovers=1, behind_django=False)
 FAILOVER_AND_BACK = Scope(writers=1, processes=(0,), failovers=2, holds_get_lost=False, behind_django=False)
+STAMP = Scope(writers=1, processes=(0,), askers=1)
+STAMP_HOLDS_KEPT = Scope(writers=1, processes=(0,), askers=1, holds_get_lost=False)
+STAMP_LINEARIZABLE = Scope(
+    linearizable=True, writers=1, processes=(0,), askers=1, holds_get_lost=False, behind_django=False
+)
+STAMP_AND_RESTART = Scope(writers=1, processes=(0,), askers=1, restarts=1, snapshots=False, holds_get_lost=False)
+STAMP_SERVER_RESTARTS = Scope(
+    writers=1,
+    processes=(0,),
+    askers=1,
+    restarts=1,
+    fails=(Part.STAMP,),
+    holds_get_lost=False,
+    behind_django=False,
+)
 
 # Where a stale read is looked for, in the narrowest scope that has one (whatever happens there happens in every wider
 # one), and a step of its history that shows it is the expected one. Without the hold no read is older than an
@@ -53,6 +68,18 @@ REMOVALS = {
     Piece.FORMER_IS_LEFT: (FAILOVER, "Redis: a second later the former primary still passes comparisons"),
     Piece.SUCCESSOR_WAITS: (FAILOVER, "reader A: looks up -> reads v0 from Redis (the former primary)"),
     Piece.REFUSED_PROVES_NOTHING: (FAILOVER, "writer 1: holds -> connection refused"),
+    Piece.DRAIN_FROM_NEWEST_HOLD: (ONE_OF_EACH, "writer 1: holds an earlier row"),
+    Piece.STAMP_IS_HELD: (STAMP_HOLDS_KEPT, "reader A: reads v0 from its L1, by its stamp"),
+    Piece.LOST_STAMP_HOLD_DRAINS: (STAMP, "Redis: the hold of writer 1 on the stamp lapses"),
+    Piece.STAMP_RELEASED_LAST: (STAMP, "writer 1: releases -> lost"),
+    Piece.RELEASE_ENDS_STAMP: (STAMP, "writer 1: releases the stamp -> lost"),
+    Piece.STAMP_INVALIDATED: (STAMP_HOLDS_KEPT, "relay: invalidates for v1 of writer 1"),
+    Piece.STAMP_INVALIDATED_LAST: (STAMP_HOLDS_KEPT, "relay: invalidates the stamp for v1 of writer 1"),
+    Piece.LATE_DRAIN_AFTER_BOTH: (STAMP_HOLDS_KEPT, "relay: invalidates the stamp for v1 of writer 1"),
+    Piece.STAMP_BEFORE_VALUE: (STAMP_HOLDS_KEPT, "reader A: reads v0 from its L1, by its stamp"),
+    Piece.FRESH_NONCE: (STAMP_HOLDS_KEPT, "asker A: asks -> the only stamp, made anew"),
+    Piece.STAMP_IS_PURGED: (STAMP_SERVER_RESTARTS, "Redis: restarts from its snapshot"),
+    Piece.STAMP_LEASE_FROM_BEFORE_FETCH: (STAMP_HOLDS_KEPT, "asker A: keeps stamp 0"),
 }
 
 
@@ -66,6 +93,8 @@ REMOVALS = {
         pytest.param(ONE_OF_EACH_AND_A_RESTART, 10_000, id="restart from a snapshot, anything expires"),
         pytest.param(FAILOVER, 14_000, id="failover, anything expires"),
         pytest.param(FAILOVER_AND_BACK, 15_000, id="failover and back"),
+        pytest.param(STAMP, 50_000, id="a stamp, anything expires"),
+        pytest.param(STAMP_AND_RESTART, 10_000, id="a stamp, a restart"),
     ],
 )
 def test_the_protocol_has_no_stale_read(scope: Scope, least_states: int) -> None:
@@ -74,7 +103,11 @@ def test_the_protocol_has_no_stale_read(scope: Scope, least_states: int) -> None
     assert found.states > least_states
 
 
-@pytest.mark.parametrize("scope", [HOLDS_KEPT, HOLDS_KEPT_ONE_PROCESS], ids=["two processes", "one process"])
+@pytest.mark.parametrize(
+    "scope",
+    [HOLDS_KEPT, HOLDS_KEPT_ONE_PROCESS, STAMP_LINEARIZABLE],
+    ids=["two processes", "one process", "a stamp"],
+)
 def test_with_holds_kept_reads_are_linearizable(scope: Scope) -> None:
     found = search(scope)
     assert found.history == (), f"new, then old:\n{found}"
