@@ -104,8 +104,8 @@ def _set_clock(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
         return SimpleNamespace(**vars(time) | {"sleep": sleep})
 
     monkeypatch.setattr(connection.breaker, "_clock", lambda: world.now_ns / 1e9)
-    for module in (local_store, pending):
-        monkeypatch.setattr(module, "time", time_with(lambda seconds: running().drains(seconds)))
+    monkeypatch.setattr(local_store, "time", time_with(lambda seconds: running().drains(seconds)))
+    monkeypatch.setattr(pending, "sleep", lambda seconds: running().drains(seconds))
     replace(monkeypatch, time, time_with(lambda seconds: running().sleeps(seconds)))
     replace(monkeypatch, time.monotonic_ns, world.tick)
 
