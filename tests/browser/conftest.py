@@ -60,8 +60,8 @@ def browser(
 
 @pytest.fixture(scope="session")
 def site(django_db_setup: None) -> Iterator[str]:
-    """The URL of a server for all tests of this process; its counts are reported every second."""
-    with web_server(CACHE_ANALYTICS_SECONDS="1") as url:
+    """The URL of a server for all tests of this process, which reports its counts every second and relays nothing."""
+    with web_server(CACHE_ANALYTICS_SECONDS="1", CACHE_RELAY="false") as url:
         yield url
 
 

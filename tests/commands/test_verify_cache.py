@@ -41,7 +41,7 @@ def _servers_beside_use_this_database(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def url(django_db_setup: None) -> Iterator[str]:
     """A server that has this process's Redis and database, for all tests here that need one."""
-    with web_server() as url:
+    with web_server(CACHE_RELAY="false") as url:
         yield url
 
 
