@@ -123,9 +123,18 @@ class Renewer:
 
 
 def _ask_for_stamps(keys: Collection[str]) -> None:
-    if keys:
+    """One `MGET`, which costs Redis a fraction of a script, and a script for those that are not there."""
+    if not keys:
+        return
+    client: Any = get_redis_client()
+    asked_ns = monotonic_ns()
+    found = dict(zip(keys, client.mget([value_key(key) for key in keys]), strict=True))
+    missing = [key for key, nonce in found.items() if not nonce]
+    for key, nonce in found.items():
+        note_stamp(key, nonce or b"", asked_ns=asked_ns)
+    if missing:
         asked_ns = monotonic_ns()
-        for key, nonce in read_stamps(list(keys), secrets.token_hex(16), STAMP_SECONDS).items():
+        for key, nonce in read_stamps(missing, secrets.token_hex(16), STAMP_SECONDS).items():
             note_stamp(key, nonce, asked_ns=asked_ns)
 
 

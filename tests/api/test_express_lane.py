@@ -286,7 +286,7 @@ def test_after_a_lapse_redis_is_asked_and_not_django(
         answer = server.ask(HTTP_AUTHORIZATION=token)
         assert answer.status == "200 OK"
         assert ("X-Cache", "L2") in answer.headers
-        assert commands in (["EVALSHA"], ["EVALSHA", "MGET"])
+        assert commands in (["MGET"], ["MGET"] * 2)
         assert ("X-Cache", "L1") in server.ask(HTTP_AUTHORIZATION=token).headers
     assert server.django.asked == 1
 

@@ -78,7 +78,7 @@ def test_what_rests_on_one_stamp_is_renewed_by_asking_for_the_stamp_alone(
     for _ in range(5):
         assert use(renewer, copies, clock)
         clock[0] += 10 * MS
-    assert commands == ["EVALSHA"] * 5
+    assert commands == ["MGET"] * 5
     assert {each.stamp for each in copies} == {copy.stamp}
     assert copy.until_ns < clock[0]
 
@@ -113,7 +113,7 @@ def test_what_is_used_now_and_then_is_renewed_with_what_is_used_all_the_time(
             assert use(renewer, (copy,), clock)
             clock[0] += 10 * MS
         assert use(renewer, (seldom,), clock), "used every three seconds"
-        assert commands.count("MGET") <= 5
+        assert 300 <= len(commands) <= 305, "one for the stamp each time, and now and then one for both copies"
     for _ in range(1_500):
         use(renewer, (copy,), clock)
         clock[0] += 10 * MS
@@ -255,7 +255,8 @@ def test_a_renewed_lease_counts_from_before_redis_is_asked(
     use(Renewer(), (copy,), clock)
     assert copy.until_ns == asked[-1] + 20 * MS
     assert copy.stamp is not None
-    assert copy.stamp.until_ns == asked[0] + 20 * MS
+    assert len(asked) == 3, "for the stamp, which is not there; to make it; for the value"
+    assert copy.stamp.until_ns == asked[1] + 20 * MS
     assert copy.stamp.known_ns <= asked[-1]
 
 
@@ -299,4 +300,4 @@ def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(
         renewer._renewing.release()
         assert all(each.result() for each in found)
         renewer._renewing.acquire()
-    assert commands.count("MGET") == 1
+    assert len(commands) == 3, "for the stamp, which is not there; to make it; for the value"
