@@ -46,7 +46,7 @@ SCENES = [
 ]
 
 FOUND_SOON = (
-    "a writer does not drain",
+    "a COMMIT does not wait",
     "hold leaves the value",
     "fill ignores its lease",
     "claim ignores holds",
