@@ -32,8 +32,12 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @pytest.fixture
-def counted(committed_db: None, redis_client: Redis) -> Iterator[Callable[[], dict[str, int]]]:
-    """What was counted since the last call, without how long it took."""
+def counted(
+    committed_db: None, redis_client: Redis, set_options: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], dict[str, int]]]:
+    """What was counted since the last call, but for times. Copies live long, and no writer waits for them."""
+    set_options(local_lease_ms=2_000)
+    monkeypatch.setattr("cache_layer.pending.sleep", lambda _: None)
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
     redis_client.flushdb()

@@ -71,7 +71,7 @@ def test_a_server_with_a_cache_of_its_own_is_found_out(superuser: User) -> None:
     assert lines[-1] == "failed: Not everything was observed."
     assert lines[-5] == f"❌ {CLAIMS[0]}: after a GET there is nothing in this command's Redis"
     assert lines[-4] == f"✅ {CLAIMS[1]}"
-    assert lines[-3] == f"❌ {CLAIMS[2]}: Instance A still gives the old children"
+    assert lines[-3].startswith(f"❌ {CLAIMS[2]}: "), "what is seen first depends on which of them relays"
     assert lines[-2].startswith(f"❌ {CLAIMS[3]}: The API's GET came from")
     assert not Entity.objects.exists()
 
