@@ -155,7 +155,7 @@ class ExpressLane:
             renewer = self._renewer
             if now_ns >= admission.until_ns:
                 self.kept.drop(who, admission)
-            elif replay is not None and renewer.use(replay.copies, now_ns) and renewer.use(admission.copies, now_ns):
+            elif replay is not None and renewer.use(replay.copies + admission.copies, now_ns):
                 admission.used = replay.used = True
                 count_replay(replay.copies)
                 if now_ns >= renewer.due_ns:
@@ -221,7 +221,7 @@ def with_express_lane(application: Application) -> Application:
 
 def _mark(header: str) -> bytes:
     """What stands for an `Authorization` header in memory, where tokens are not kept; empty for none."""
-    return hashlib.blake2b(header.encode("latin-1", "replace"), digest_size=16).digest() if header else b""
+    return hashlib.sha256(header.encode()).digest() if header else b""
 
 
 def _count_answer(response: Any, took_ns: int) -> None:
