@@ -45,6 +45,7 @@ HISTORIES = {
     "a nonce is used again": """
         (readers at rest)
         writer 1: save(), to the end
+        reader B: reads the type through the lane, to the end
         reader A: reads the type through the lane, to the end
         => STALE: v1 is read although v2 is acknowledged
     """,
@@ -52,7 +53,7 @@ HISTORIES = {
         (readers at rest)
         Redis: the value of the stamp expires
         time: 20 ms pass
-        reader A: reads the type through the lane
+        reader A: reads the type through the lane, until it asks for the stamp
         reader A: loses its connection, its command has run
         reader B: reads the type through the lane, to the end
         writer 1: save(), to the end
