@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, cast
 
+from django.db import IntegrityError, transaction
 from django.db.migrations import CreateModel
 from django.db.models import Model
 
@@ -42,13 +43,18 @@ def _adopt_table(schema_editor: Any, model: type[Model]) -> None:
     connection = schema_editor.connection
     schema_editor.execute(f"LOCK TABLE {NAME} IN ACCESS EXCLUSIVE MODE")
     before = cast(Table, find_table(connection))
-    refuse_problems(connection)
+    refuse_problems(connection, under_lock=True)
     if FILLED_BY_TRIGGER not in before.columns:  # no UPDATE: triggers that are there would note it, or change times
         column = f"{quote_name(FILLED_BY_TRIGGER)} {type_of(model._meta.get_field(FILLED_BY_TRIGGER), connection)}"
         schema_editor.execute(f"ALTER TABLE {NAME} ADD COLUMN {column} GENERATED ALWAYS AS (code) STORED")
         schema_editor.execute(f"ALTER TABLE {NAME} ALTER COLUMN {quote_name(FILLED_BY_TRIGGER)} DROP EXPRESSION")
     changes = ", ".join(_missing(schema_editor, model, before))
-    schema_editor.execute(f"ALTER TABLE {NAME} {changes}", params=None)  # all at once: the rows are read once
+    try:
+        with transaction.atomic(using=connection.alias):
+            schema_editor.execute(f"ALTER TABLE {NAME} {changes}", params=None)  # all at once: the rows are read once
+    except IntegrityError:
+        refuse_problems(connection)
+        raise
     code = model._meta.get_field("code")
     for index in (*schema_editor._field_indexes_sql(model, code), *_model_indexes(schema_editor, model)):
         schema_editor.execute(index, params=None)

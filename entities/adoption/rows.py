@@ -57,6 +57,12 @@ def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iter
         yield from _find_broken_constraints(cursor, schema_editor, table)
 
 
+def find_wrong_children(connection: Any, table: Table) -> Iterator[Problem]:
+    """Of those the part that no constraint keeps: a trigger does, and it asks nobody about rows that are there."""
+    with connection.cursor() as cursor:
+        yield from _find_wrong_children(cursor, table)
+
+
 def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
     """What the database will take and forms will not, an icon that is unknown here among it."""
     with connection.cursor() as cursor:
@@ -100,19 +106,12 @@ def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> I
             check = constraint._get_check_sql(Entity, schema_editor)  # type: ignore[attr-defined] # as Django's own SQL
             cursor.execute(f"SELECT code, child_entity_codes FROM {rows} WHERE NOT ({check}) ORDER BY code")
             broken[constraint.name] = cursor.fetchall()
-    listed = []
-    if "child_entity_codes" in table.columns:
-        cursor.execute(_LISTED)
-        listed = cursor.fetchall()
-    codes: set[str] = set()
-    if listed or broken["entity_children_strings"]:
-        cursor.execute(f"SELECT code FROM {NAME}")
-        codes = {code for (code,) in cursor.fetchall()}
+    codes = _all_codes(cursor)
     yield from shown(
         Problem(_row(code), _wrong_shape(json.loads(children)), mends.set_children(code, json.loads(children), codes))
         for code, children in broken.pop("entity_children_strings")
     )
-    yield from shown(_find_wrong_children(cursor, listed, codes))
+    yield from _find_wrong_children(cursor, table)
     for name, rows_found in broken.items():
         rule = RULES.get(name, f"it breaks the rule {name}")
         yield from shown(Problem(_row(code), rule, *mends.of_rule(name, code, codes)) for code, _ in rows_found)
@@ -141,7 +140,20 @@ def _wrong_shape(children: Any) -> str:
     return f"child_entity_codes lists what is no string: {others}"
 
 
-def _find_wrong_children(cursor: Any, listed: list[tuple[str, str, bool]], codes: set[str]) -> Iterator[Problem]:
+def _all_codes(cursor: Any) -> set[str]:
+    cursor.execute(f"SELECT code FROM {NAME}")
+    return {code for (code,) in cursor.fetchall()}
+
+
+def _find_wrong_children(cursor: Any, table: Table) -> Iterator[Problem]:
+    if "child_entity_codes" in table.columns:
+        cursor.execute(_LISTED)
+        listed = cursor.fetchall()
+        if listed:
+            yield from shown(_describe_wrong_children(cursor, listed, _all_codes(cursor)))
+
+
+def _describe_wrong_children(cursor: Any, listed: list[tuple[str, str, bool]], codes: set[str]) -> Iterator[Problem]:
     for number, (code, found) in enumerate(groupby(listed, key=lambda row: row[0])):
         wrong = list(found)
         unknown = ", ".join(json.dumps(child) for _, child, is_unknown in wrong if is_unknown)

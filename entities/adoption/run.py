@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from entities.adoption.problem import Problem
-from entities.adoption.rows import find_row_problems, find_warnings
+from entities.adoption.rows import find_row_problems, find_warnings, find_wrong_children
 from entities.adoption.shape import find_shape_problems
 from entities.adoption.table import find_table
 from entities.trigger_rights import run_triggers_as_owner
@@ -41,24 +41,31 @@ def is_pending(connection: Any) -> bool:
     return (APP, FIRST) not in applied and find_table(connection) is not None
 
 
-def find_problems(connection: Any, *, warnings: bool = True) -> list[Problem]:
-    """What stands in the way, and what is only worth knowing; nothing is written."""
+def find_problems(connection: Any, *, warnings: bool = True, under_lock: bool = False) -> list[Problem]:
+    """
+    What stands in the way, and what is only worth knowing; nothing is written.
+
+    Args:
+        under_lock: everybody waits, so leave out what the constraints themselves will say.
+    """
     table = find_table(connection)
     if table is None:
         return []
     problems = list(find_shape_problems(connection, table))
-    if all(problem.warning for problem in problems):
+    if under_lock and not problems:
+        problems += find_wrong_children(connection, table)
+    elif all(problem.warning for problem in problems):
         problems += find_row_problems(connection, connection.schema_editor(collect_sql=True), table)
         problems += find_warnings(connection, table) if warnings else ()
     return problems if warnings else [problem for problem in problems if not problem.warning]
 
 
-def refuse_problems(connection: Any) -> None:
+def refuse_problems(connection: Any, *, under_lock: bool = False) -> None:
     """
     Raises:
         AdoptionRefused: something stands in the way.
     """
-    problems = find_problems(connection, warnings=False)
+    problems = find_problems(connection, warnings=False, under_lock=under_lock)
     if problems:
         raise AdoptionRefused(problems)
 
@@ -86,6 +93,9 @@ def adopt(connection: Any, progress: Callable[..., None] | None = None) -> None:
                 MigrationExecutor(connection, progress).migrate([(APP, together[-1].name)])
                 run_triggers_as_owner(connection)
             return
+        except IntegrityError:
+            refuse_problems(connection)  # a row was changed after they were looked at
+            raise
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) not in BUSY:
                 raise

@@ -14,6 +14,15 @@ from entities.models import CacheOperation, Entity
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "p": "a partitioned table"}
 FILLED_BY_TRIGGER = "entity_type"
 """The code, where it is left out: without a default it can be added none the less."""
+_RIGHTS = """
+    SELECT current_user, (
+            -- not current_schema(), which leaves out what the role has no rights on yet
+            SELECT nspname
+            FROM unnest(string_to_array(current_setting('search_path'), ',')) WITH ORDINALITY AS path (name, place)
+            JOIN pg_namespace ON nspname = replace(trim(name, ' "'), '$user', current_user) ORDER BY place LIMIT 1),
+        has_schema_privilege('public', 'CREATE'),
+        current_database(), has_database_privilege(current_database(), 'CREATE')
+"""
 CASTS = {"timestamp with time zone": "{0} AT TIME ZONE 'UTC'", "jsonb": "{0}::jsonb", "boolean": "{0}::text::boolean"}
 
 
@@ -48,9 +57,12 @@ def find_shape_problems(connection: Any, table: Table) -> Iterator[Problem]:
 
 def _find_rights(connection: Any, table: Table) -> Iterator[Problem]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_user, current_schema(), has_schema_privilege('public', 'CREATE')")
-        user, schema, may_create_in_public = cursor.fetchone()
+        cursor.execute(_RIGHTS)
+        user, schema, may_create_in_public, database, may_create_schemas = cursor.fetchone()
     role = quote_name(user)
+    if not may_create_schemas:
+        grant = f"GRANT CREATE ON DATABASE {quote_name(database)} TO {role};"
+        yield Problem(f"database {database}", f"{user} may create nothing in it", grant)
     if not table.is_owned:
         grant = f"GRANT {quote_name(table.owner)} TO {role};"
         yield Problem(f"{SCHEMA}.{TABLE}", f"it belongs to {table.owner}, and {user} is no member of that role", grant)

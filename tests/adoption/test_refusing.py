@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from entities.adoption import AdoptionRefused
+from entities.adoption import AdoptionRefused, run
 from entities.adoption.rows import SHOWN_ROWS
+from entities.adoption.run import refuse_problems
 from tests.adoption.conftest import PLATFORM, Platform
 from tests.adoption.snapshots import dump
 
@@ -109,3 +110,17 @@ def test_many_rows_are_told_by_the_first_and_their_number(make_platform: Callabl
 def test_a_view_cannot_be_adopted(make_platform: Callable[[str], Platform]) -> None:
     with pytest.raises(AdoptionRefused, match="it is a view"):
         make_platform("CREATE SCHEMA app; CREATE VIEW app.entity AS SELECT 'task' AS code").migrate()
+
+
+def test_a_row_that_is_broken_just_before_the_lock_is_told_as_well(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_too_early(connection: object) -> None:
+        refuse_problems(connection)
+        monkeypatch.undo()
+        platform.run("INSERT INTO app.entity VALUES ('Late', 'x', 'x', 'x', 'Box')")
+
+    monkeypatch.setattr(run, "refuse_problems", look_too_early)
+    with pytest.raises(AdoptionRefused, match='row "Late": the code is not a lower-case letter'):
+        platform.migrate()
+    assert platform.run("SELECT to_regclass('app.entity_event')") == [(None,)]
