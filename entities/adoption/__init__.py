@@ -6,5 +6,6 @@ first migration, and `run` puts all migrations of the table into one transaction
 """
 
 from entities.adoption.run import AdoptionRefused, adopt, find_problems, is_pending
+from entities.adoption.table import was_adopted
 
-__all__ = ["AdoptionRefused", "adopt", "find_problems", "is_pending"]
+__all__ = ["AdoptionRefused", "adopt", "find_problems", "is_pending", "was_adopted"]

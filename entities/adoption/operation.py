@@ -14,10 +14,7 @@ from entities.adoption.problem import quote_name
 from entities.adoption.rows import default_of
 from entities.adoption.run import refuse_problems
 from entities.adoption.shape import FILLED_BY_TRIGGER, can_be_added, type_of
-from entities.adoption.table import NAME, SCHEMA, Table, find_table
-
-RECORD = f'"{SCHEMA}"."entity_adoption"'
-"""What was added to a table that was adopted, in one row; a table that we made has none."""
+from entities.adoption.table import NAME, RECORD, SCHEMA, Table, find_table, was_adopted
 
 
 class AdoptOrCreateModel(CreateModel):
@@ -116,10 +113,9 @@ def _write_record(schema_editor: Any, added: dict[str, list[str]]) -> None:
 
 
 def _read_record(connection: Any) -> dict[str, list[str]] | None:
+    if not was_adopted(connection):
+        return None
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s)", [RECORD])
-        if cursor.fetchone()[0] is None:
-            return None
         cursor.execute(f"SELECT added::text FROM {RECORD}")
         found: dict[str, list[str]] = json.loads(cursor.fetchone()[0])
         return found

@@ -63,6 +63,9 @@ def _find_rights(connection: Any, table: Table) -> Iterator[Problem]:
     if not may_create_schemas:
         grant = f"GRANT CREATE ON DATABASE {quote_name(database)} TO {role};"
         yield Problem(f"database {database}", f"{user} may create nothing in it", grant)
+    if table.has_row_security:
+        rule = "it has row-level security, and everybody is served the rows that the web servers' role may see"
+        yield Problem(f"{SCHEMA}.{TABLE}", rule, "Give that role a policy for all rows", mend_sql=False, warning=True)
     if not table.is_owned:
         grant = f"GRANT {quote_name(table.owner)} TO {role};"
         yield Problem(f"{SCHEMA}.{TABLE}", f"it belongs to {table.owner}, and {user} is no member of that role", grant)

@@ -7,9 +7,11 @@ from typing import Any
 
 SCHEMA, TABLE = "app", "entity"
 NAME = f'"{SCHEMA}"."{TABLE}"'
+RECORD = f'"{SCHEMA}"."entity_adoption"'
+"""What was added to a table that was adopted, in one row; a table that we made has none."""
 
 _TABLE = """
-    SELECT c.oid, c.relkind::text, pg_get_userbyid(c.relowner), pg_has_role(c.relowner, 'USAGE'),
+    SELECT c.oid, c.relkind::text, c.relrowsecurity, pg_get_userbyid(c.relowner), pg_has_role(c.relowner, 'USAGE'),
         has_schema_privilege(c.relnamespace, 'CREATE')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relname = %s
@@ -48,6 +50,7 @@ class Table:
     """The table as it is now; `indexes` are those that belong to no constraint."""
 
     kind: str
+    has_row_security: bool
     owner: str
     is_owned: bool
     may_create_beside: bool
@@ -58,6 +61,13 @@ class Table:
     has_unique_code: bool
 
 
+def was_adopted(connection: Any) -> bool:
+    """Whether the table was there before us."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [RECORD])
+        return bool(cursor.fetchone()[0])
+
+
 def find_table(connection: Any) -> Table | None:
     """`app.entity`, whatever it is; None if there is nothing of that name."""
     with connection.cursor() as cursor:
@@ -65,7 +75,7 @@ def find_table(connection: Any) -> Table | None:
         found = cursor.fetchone()
         if found is None:
             return None
-        oid, kind, owner, is_owned, may_create_beside = found
+        oid, kind, has_row_security, owner, is_owned, may_create_beside = found
         cursor.execute(_COLUMNS, [oid])
         columns = {name: Column(*rest) for name, *rest in cursor.fetchall()}
         cursor.execute(_CONSTRAINTS, [oid])
@@ -74,6 +84,7 @@ def find_table(connection: Any) -> Table | None:
         indexes = cursor.fetchall()
     return Table(
         kind=kind,
+        has_row_security=has_row_security,
         owner=owner,
         is_owned=is_owned,
         may_create_beside=may_create_beside,

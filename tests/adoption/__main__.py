@@ -111,9 +111,10 @@ def main() -> None:
             seen = session.execute("SELECT count(*) FROM cache_layer_outbox").fetchone()
             versions = session.execute("SELECT count(*) FROM app.entity_event").fetchone()
     console = Console(highlight=False, soft_wrap=True)
-    figures = [check_seconds, seconds, *(traffic.longest[what] for what in ("read", "write"))]
+    locked = traffic.locked["AccessExclusiveLock"]
+    figures = [check_seconds, seconds, locked, *(traffic.longest[what] for what in ("read", "write"))]
     console.print(f"| {rows:,} | " + " | ".join(f"{figure:.2f} s" for figure in figures) + " |")
-    console.print("Locks held:", ", ".join(f"{mode} {seconds:.2f} s" for mode, seconds in traffic.locked.items()))
+    console.print("Locks:", ", ".join(f"{mode} {seconds:.2f} s" for mode, seconds in traffic.locked.items()))
     console.print("Longest before:", ", ".join(f"{what} {seconds * 1000:.0f} ms" for what, seconds in calm.items()))
     console.print(
         f"{traffic.writes} writes, {seen} noted, {versions} versions, failures: {traffic.failures[:3] or 'none'}"

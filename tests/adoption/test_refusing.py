@@ -86,10 +86,14 @@ def test_each_line_says_where_and_what_and_its_mend_mends_it(
 
 
 def test_what_only_forms_refuse_is_a_warning(make_platform: Callable[[str], Platform]) -> None:
-    platform = make_platform(PLATFORM + "UPDATE app.entity SET icon = 'NoSuchIcon', label = E'a\\tb';")
+    odd = (
+        "UPDATE app.entity SET icon = 'NoSuchIcon', label = E'a\\tb'; ALTER TABLE app.entity ENABLE ROW LEVEL SECURITY"
+    )
+    platform = make_platform(PLATFORM + odd)
     said = platform.command("check_adoption")
     assert 'Warning: row "project" and 1 more: icon "NoSuchIcon": NoSuchIcon is not a Lucide icon. Forms' in said
     assert 'Warning: row "project" and 1 more: label "a\\tb": Control characters are not allowed' in said
+    assert "Warning: app.entity: it has row-level security" in said
     assert "app.entity can be adopted" in said
     assert 'icon "NoSuchIcon"' in platform.migrate()
     assert platform.run("SELECT count(*) FROM app.entity_event") == [(2,)]
