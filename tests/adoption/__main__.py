@@ -35,6 +35,10 @@ ROWS = """
 """
 READ = "SELECT code, label, child_entity_codes FROM app.entity WHERE code = %s"
 WRITE = "UPDATE app.entity SET db_table = %s WHERE code = %s"
+UNSEEN = """
+    SELECT code FROM app.entity WHERE db_table ~ '^[0-9.]+$' AND db_table::float > %s
+    EXCEPT SELECT identifier FROM cache_layer_outbox
+"""
 LOCKS = """
     SELECT DISTINCT mode FROM pg_locks WHERE relation = 'app.entity'::regclass AND granted
         AND mode IN ('AccessExclusiveLock', 'ShareRowExclusiveLock', 'ShareLock')
@@ -50,7 +54,6 @@ class Traffic:
         self.longest: dict[str, float] = defaultdict(float)
         self.locked: dict[str, float] = defaultdict(float)
         self.failures: list[str] = []
-        self.writes = 0
         self._stop = threading.Event()
         jobs = [(self._work, "read"), (self._work, "read"), (self._work, "write"), (self._work, "write")]
         self._threads = [threading.Thread(target=target, args=[what]) for target, what in jobs]
@@ -76,7 +79,6 @@ class Traffic:
                 except psycopg.Error as error:
                     self.failures.append(str(error))
                 self.longest[what] = max(self.longest[what], time.perf_counter() - begun)
-                self.writes += what == "write"
 
     def _watch_locks(self) -> None:
         """For how long each kind of lock was held: the programs take others."""
@@ -107,19 +109,21 @@ def main() -> None:
             time.sleep(1)
             calm, traffic.longest = traffic.longest, defaultdict(float)
             seconds = _run(directory, url, "migrate")
+            adopted = time.perf_counter()
+            time.sleep(1)
         with psycopg.connect(url, autocommit=True) as session:
-            seen = session.execute("SELECT count(*) FROM cache_layer_outbox").fetchone()
-            versions = session.execute("SELECT count(*) FROM app.entity_event").fetchone()
+            (noted,) = session.execute("SELECT count(*) FROM cache_layer_outbox").fetchall()[0]
+            unseen = session.execute(UNSEEN, [adopted]).rowcount
+            (versions,) = session.execute("SELECT count(*) FROM app.entity_event").fetchall()[0]
     console = Console(highlight=False, soft_wrap=True)
     locked = traffic.locked["AccessExclusiveLock"]
     figures = [check_seconds, seconds, locked, *(traffic.longest[what] for what in ("read", "write"))]
     console.print(f"| {rows:,} | " + " | ".join(f"{figure:.2f} s" for figure in figures) + " |")
     console.print("Locks:", ", ".join(f"{mode} {seconds:.2f} s" for mode, seconds in traffic.locked.items()))
     console.print("Longest before:", ", ".join(f"{what} {seconds * 1000:.0f} ms" for what, seconds in calm.items()))
-    console.print(
-        f"{traffic.writes} writes, {seen} noted, {versions} versions, failures: {traffic.failures[:3] or 'none'}"
-    )
-    sys.exit(bool(traffic.failures) or not seen or not seen[0])
+    failures = ", ".join(traffic.failures[:3]) or "none"
+    console.print(f"{noted} changes noted, {unseen} unseen, {versions} versions; failures: {failures}", markup=False)
+    sys.exit(bool(traffic.failures or unseen or not noted))
 
 
 def _run(directory: Path, url: str, command: str) -> float:
