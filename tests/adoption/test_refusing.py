@@ -116,15 +116,30 @@ def test_a_view_cannot_be_adopted(make_platform: Callable[[str], Platform]) -> N
         make_platform("CREATE SCHEMA app; CREATE VIEW app.entity AS SELECT 'task' AS code").migrate()
 
 
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ("('Late', 'x', 'x', 'x', 'Box')", 'row "Late": the code is not a lower-case letter'),
+        ("('late', 'x', 'x', 'x', 'Box', '[\"ghost\"]')", 'row "late": child_entity_codes lists unknown "ghost"'),
+        ("('late', 'x', 'x', 'x', 'Box', '[]', true, 'infinity')", 'row "late": a time is no time between'),
+    ],
+    ids=["constraint", "children", "constraint of a later migration"],
+)
 def test_a_row_that_is_broken_just_before_the_lock_is_told_as_well(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, values: str, line: str
 ) -> None:
     def look_too_early(connection: object) -> None:
         refuse_problems(connection)
         monkeypatch.undo()
-        platform.run("INSERT INTO app.entity VALUES ('Late', 'x', 'x', 'x', 'Box')")
+        platform.run(f"INSERT INTO app.entity VALUES {values}")
 
     monkeypatch.setattr(run, "refuse_problems", look_too_early)
-    with pytest.raises(AdoptionRefused, match='row "Late": the code is not a lower-case letter'):
+    with pytest.raises(AdoptionRefused, match=line):
         platform.migrate()
     assert platform.run("SELECT to_regclass('app.entity_event')") == [(None,)]
+
+
+def test_the_first_migration_by_itself_tells_it_too(make_platform: Callable[[str], Platform]) -> None:
+    platform = make_platform(PLATFORM + "INSERT INTO app.entity VALUES ('Bad', 'x', 'x', 'x', 'Box')")
+    with pytest.raises(AdoptionRefused, match='row "Bad": the code is not a lower-case letter'):
+        platform.migrate("entities", "0001_initial")
