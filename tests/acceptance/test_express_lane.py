@@ -14,6 +14,7 @@ from pmo.serve import server_command
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 from tests.servers import ROOT, free_port, wait_until_answering, web_server, worker_environment
+from tests.threads import wait_for
 
 TYPE, TYPES = "/api/v1/entity/type/project", "/api/v1/entity/types"
 LONG_LEASES = {"CACHE_LOCAL_LEASE_MS": "2000"}
@@ -55,6 +56,8 @@ def test_every_replay_is_in_the_access_log(token: str, tmp_path: Path) -> None:
                 for _ in range(50):
                     answer = session.get(url + TYPE, headers={"Authorization": token}, timeout=10)
                     sources.append(answer.headers["X-Cache"])
+            line = f'"GET {TYPE} HTTP/1.1" 200'
+            wait_for(lambda: (tmp_path / "log").read_text().count(line) >= 50)
             server.terminate()
     assert sources.count("L1") > 25
-    assert (tmp_path / "log").read_text().count(f'"GET {TYPE} HTTP/1.1" 200') == 50
+    assert (tmp_path / "log").read_text().count(line) == 50
