@@ -19,7 +19,7 @@ from django.templatetags.static import static
 
 from cache_layer.location import cache_location
 from cache_layer.options import Options
-from pmo import embedded
+from pmo import cross_origin, embedded
 from pmo.logs import logging_config
 from pmo.navigation import NAVIGATION
 
@@ -204,6 +204,12 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+
+if CORS_ALLOWED_ORIGINS := cross_origin.allowed_origins(env.list("CORS_ALLOWED_ORIGINS", default=[])):
+    MIDDLEWARE.insert(0, cross_origin.MIDDLEWARE)
+CORS_URLS_REGEX = cross_origin.PATHS
+CORS_ALLOW_HEADERS = cross_origin.REQUEST_HEADERS
+CORS_EXPOSE_HEADERS = cross_origin.RESPONSE_HEADERS
 
 ROOT_URLCONF = "pmo.urls"
 WSGI_APPLICATION = "pmo.wsgi.application"

@@ -127,3 +127,13 @@ def test_a_request_budget_that_leaves_no_time_to_release_a_write_is_refused(tmp_
     least, less, none = load_settings(*(common | {"REQUEST_BUDGET_MS": each} for each in ("1080", "1079", "0")))
     assert (least, none) == ("SECRET_KEY is of this test",) * 2
     assert less.startswith("ImproperlyConfigured REQUEST_BUDGET_MS is 1079")
+
+
+def test_an_origin_that_no_browser_would_send_is_refused(tmp_path: Path) -> None:
+    common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test"}
+    right = ("https://app.example.org, http://localhost:5173", "http://[::1]:3000,", "")
+    wrong = ("*", "null", "app.example.org", "https://app.example.org/", "https://App.example.org", "https://a:443")
+    loaded = load_settings(*(common | {"CORS_ALLOWED_ORIGINS": each} for each in (*right, *wrong)))
+    assert loaded[: len(right)] == ["SECRET_KEY is of this test"] * len(right)
+    for refusal in loaded[len(right) :]:
+        assert refusal.startswith("ImproperlyConfigured CORS_ALLOWED_ORIGINS has ")
