@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from collections.abc import Mapping
 from itertools import chain
@@ -29,6 +30,8 @@ from pmo.people import PersonDocument
 from pmo.provenance import note_user
 from pmo.tokens import CLAIM
 
+FORWARDED = re.compile(r"\[(?P<bracketed>[^]%]+)(?:%[^]]*)?](?::\d{1,5})?|(?P<with_port>[\d.]+):\d{1,5}")
+"""An address with a port, or in brackets; the zone of an IPv6 address means something on its own machine alone."""
 ATTEMPT_NAME_LENGTH = 255
 """The width of django-axes' column."""
 USER_FIELDS = tuple(
@@ -72,11 +75,20 @@ def address_behind_proxy(request: HttpRequest) -> str:
 
     What is before it the client may have made up. Without an address there it is the proxy's own.
     """
-    last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    named = [part for part in map(str.strip, request.headers.get("X-Forwarded-For", "").split(",")) if part]
+    return (_address_in(named[-1]) if named else None) or str(request.META["REMOTE_ADDR"])
+
+
+def _address_in(part: str) -> str | None:
+    """The address of `203.0.113.7:51234`, `[2001:db8::1]:443` or one that stands alone, in one spelling."""
+    part = part.strip('"')
+    found = FORWARDED.fullmatch(part)
+    alone = (found["bracketed"] or found["with_port"]) if found else part.partition("%")[0]
     try:
-        return str(ipaddress.ip_address(last))
+        address = ipaddress.ip_address(alone)
     except ValueError:
-        return str(request.META["REMOTE_ADDR"])
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 class UsernameOrEmailBackend(ModelBackend):

@@ -8,7 +8,8 @@ have, however often it is renewed.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import cast
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -16,7 +17,9 @@ from django.utils import timezone
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken as JWTAccessToken
+from rest_framework_simplejwt.tokens import RefreshToken as JWTRefreshToken
+from rest_framework_simplejwt.tokens import Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from pmo.models import SignIn
@@ -26,12 +29,30 @@ KNOWN = timedelta(hours=2)
 """Longer than a login is known after it was asked for last: `pmo.lookups`."""
 
 
+class PunctualToken(Token):
+    """The leeway is for clocks that are ahead (`iat`, `nbf`): it prolongs no token."""
+
+    def check_exp(self, claim: str = "exp", current_time: datetime | None = None) -> None:
+        leeway = self.get_token_backend().get_leeway()
+        super().check_exp(claim, (current_time or self.current_time) + leeway)
+
+
+class AccessToken(PunctualToken, JWTAccessToken):
+    """Lets its user work, until it expires or its login ends."""
+
+
+class RefreshToken(PunctualToken, JWTRefreshToken):  # type: ignore[misc] # its bases disagree in a type variable
+    """Gives the next tokens of its login, once."""
+
+    access_token_class = AccessToken
+
+
 def sign_in(user: User) -> RefreshToken:
     """The first refresh token of a new login; what has expired of this user's is forgotten."""
     # So long ago that no token of theirs is valid and no process knows them: nobody need be told.
     past = SignIn.objects.filter(user=user, expires_ts__lt=timezone.now() - api_settings.ACCESS_TOKEN_LIFETIME - KNOWN)
     past._raw_delete(past.db)
-    token = RefreshToken.for_user(user)
+    token = cast(RefreshToken, RefreshToken.for_user(user))
     row = SignIn.objects.create(user=user, newest=token["jti"], expires_ts=datetime_from_epoch(token["exp"]))
     token[CLAIM] = str(row.id)
     return token

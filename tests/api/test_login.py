@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from datetime import timedelta
 from typing import Any
@@ -174,9 +175,38 @@ def test_behind_a_proxy_the_address_is_the_one_it_saw(ada: User) -> None:
     assert [log_in_from(forwarded) for forwarded in made_up] == [401, 401, 429]
     assert log_in_from("203.0.113.5", PASSWORD) == 429
     assert log_in_from("203.0.113.5, 2001:db8::1", PASSWORD) == 200
-    for nonsense in ("", "x", "203.0.113.5, ", "1.2.3.4; DROP TABLE"):
+    assert log_in_from("203.0.113.5:51234, ", PASSWORD) == 429
+    for nonsense in ("", "x", " , ", "1.2.3.4; DROP TABLE"):
         assert log_in_from(nonsense) in (401, 429)
     assert AccessAttempt.objects.get(ip_address="10.0.0.1").failures_since_start == 4
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("203.0.113.7:51234", "203.0.113.7"),
+        ("198.51.100.1, [2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:DB8:0::1]", "2001:db8::1"),
+        ('"[2001:db8::1]:443"', "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%25eth0]:443", "fe80::1"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("\t203.0.113.7 ,, ", "203.0.113.7"),
+        ("203.0.113.7, unknown", "10.0.0.1"),
+        ("203.0.113.7:", "10.0.0.1"),
+        ("203.0.113.7:5x", "10.0.0.1"),
+        ("[203.0.113.7", "10.0.0.1"),
+    ],
+)
+@override_settings(AXES_CLIENT_IP_CALLABLE="pmo.authentication.address_behind_proxy")
+def test_an_address_is_understood_however_the_proxy_writes_it(forwarded: str, address: str) -> None:
+    headers = {"X-Forwarded-For": forwarded}
+    APIClient(REMOTE_ADDR="10.0.0.1", headers=headers).post(LOGIN, {"username": "eve", "password": "x"})
+    login = {"username": "eve", "password": "x"}
+    Client(REMOTE_ADDR="10.0.0.1", headers=headers).post("/admin/login/", login)
+    attempt = AccessAttempt.objects.get()
+    assert (attempt.ip_address, attempt.failures_since_start) == (address, 2)
 
 
 @override_settings(AXES_FAILURE_LIMIT=3)
@@ -385,6 +415,20 @@ def test_a_token_that_was_signed_by_others_or_otherwise_is_refused(ada: User, al
     key = {"none": None, "HS512": str(settings.SECRET_KEY), "HS256": "x" * 50}[algorithm]
     assert bearing(jwt.encode(claims, key, algorithm)).get(TYPES).status_code == 401
     assert bearing(jwt.encode(claims, str(settings.SECRET_KEY), "HS256")).get(TYPES).status_code == 200
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_a_token_of_a_clock_a_little_ahead_is_taken_and_none_lives_longer_for_it(ada: User, claim: str) -> None:
+    now = int(time.time())
+    for ahead, status in ((3, 200), (60, 401)):
+        token = AccessToken.for_user(ada)
+        token[claim] = now + ahead
+        assert bearing(str(token)).get(TYPES).status_code == status
+    refresh = RefreshToken(log_in("ada").json()["refresh"])
+    token, refresh["exp"] = AccessToken.for_user(ada), now - 1
+    token["exp"] = now - 1
+    assert bearing(str(token)).get(TYPES).status_code == 401
+    assert renew(str(refresh)).status_code == 401
 
 
 def test_an_expired_token_is_refused(ada: User) -> None:
