@@ -128,16 +128,28 @@ class TokenAuthentication(JWTAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         admission: Admission | None = request.META.get(ADMISSION)
         if admission is None:
-            header = self.get_header(request)
-            raw = self.get_raw_token(header) if header is not None else None
-            if raw is None:
+            token = token_of(request)
+            if token is None:
                 return None
-            admission = _admit(self.get_validated_token(raw), is_read=request.method in SAFE_METHODS)
+            admission = _admit(token, is_read=request.method in SAFE_METHODS)
         user = _user_of(admission.user)
         note_user(user)
         if admission.copies:
             request._request.META[ADMISSION] = admission
-        return user, None
+        return user, admission
+
+
+def token_of(request: Request) -> Token | None:
+    """
+    The token that a request sends, if it sends any.
+
+    Raises:
+        InvalidToken: its signature or its lifetime are not right.
+    """
+    reader = JWTAuthentication()
+    header = reader.get_header(request)
+    raw = reader.get_raw_token(header) if header is not None else None
+    return reader.get_validated_token(raw) if raw is not None else None
 
 
 def _admit(token: Token, *, is_read: bool) -> Admission:

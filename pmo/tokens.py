@@ -14,6 +14,7 @@ from typing import cast
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from rest_framework.exceptions import ParseError
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.settings import api_settings
@@ -22,6 +23,7 @@ from rest_framework_simplejwt.tokens import RefreshToken as JWTRefreshToken
 from rest_framework_simplejwt.tokens import Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
+from pmo.lookups import is_sign_in_id
 from pmo.models import SignIn
 
 CLAIM = "sign_in"
@@ -80,12 +82,13 @@ def renew(text: str) -> RefreshToken:
     return token
 
 
-def sign_out(text: str) -> None:
+def sign_out(token: Token) -> None:
     """
-    End the login of a refresh token, and with it all its tokens.
+    End the login of a token, and with it all its tokens.
 
     Raises:
-        TokenError: it is none.
+        ParseError: it belongs to none that could be ended.
     """
-    token = RefreshToken(text)  # type: ignore[arg-type] # as above
-    SignIn.objects.filter(id=token.get(CLAIM)).delete()
+    if not is_sign_in_id(str(token.get(CLAIM))):
+        raise ParseError("This token belongs to no login here.", "no_login")
+    SignIn.objects.filter(id=token[CLAIM]).delete()

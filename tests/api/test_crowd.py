@@ -55,7 +55,7 @@ def crowd(committed_db: None) -> dict[str, str]:
     far_ahead.set_iat(at_time=ahead.current_time + timedelta(hours=1))
     refresh = sign_in(people["editor"])
     ended = refresh.access_token
-    sign_out(str(refresh))
+    sign_out(refresh)
     tokens = {name: str(sign_in(user).access_token) for name, user in people.items()}
     tokens |= {"of a clock ahead": str(ahead), "of a clock far ahead": str(far_ahead)}
     tokens |= {"expired": str(expired), "logged out": str(ended), "signed by others": f"{foreign}"[:-2] + "xx"}

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
@@ -65,6 +66,50 @@ def test_user_name_and_address_both_log_in(name: str) -> None:
     assert client.get(TYPES).status_code == 200
 
 
+@pytest.mark.parametrize("email", ["Ada@Example.com", "ada@example.COM"])
+def test_an_address_may_be_sent_as_one(ada: User, email: str) -> None:
+    def log_in_by_email(address: str, password: str = PASSWORD) -> Any:
+        return APIClient().post(LOGIN, {"email": address, "password": password})
+
+    assert bearing(log_in_by_email(email).json()["token"]).get(TYPES).status_code == 200
+    for address, password in ((email, "x"), ("nobody@example.com", PASSWORD), ("", PASSWORD)):
+        answer = log_in_by_email(address, password)
+        assert answer.status_code == (401 if address else 400)
+        assert not address or answer.json() == WRONG
+    make_user("twin", email="ada@example.com", password=PASSWORD)
+    assert log_in_by_email(email).status_code == 401
+    AccessAttempt.objects.all().delete()
+    with override_settings(AXES_FAILURE_LIMIT=3):
+        tried = [log_in("ada@example.com", "x"), log_in_by_email(email, "x"), log_in("ADA@example.com", "x")]
+    assert [answer.status_code for answer in tried] == [401, 401, 429], "it gets no tries of its own"
+
+
+@pytest.mark.parametrize(
+    ("permissions", "fields", "may"),
+    [
+        ((), {}, ["read"]),
+        (("change",), {}, ["read", "change"]),
+        ((), {"is_staff": True}, ["read", "clear_cache"]),
+        ((), {"is_superuser": True}, ["read", "add", "change", "delete"]),
+    ],
+)
+def test_who_asks_is_told_who_they_are_and_what_they_may(
+    committed_db: None, permissions: tuple[str, ...], fields: dict[str, bool], may: list[str]
+) -> None:
+    client = client_of(make_user("ada", *permissions, **fields))
+    client.get("/api/v1/auth/me")
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get("/api/v1/auth/me")
+    said = answer.json()
+    assert 3_500 < said.pop("expires_in") <= 3_600
+    assert said == {"username": "ada", "is_staff": False, "is_superuser": False, "may": may} | fields
+    assert (len(queries), answer["Cache-Control"]) == (0, "no-store")
+    User.objects.filter(username="ada").update(is_superuser=False, is_staff=False)
+    User.objects.get().user_permissions.clear()
+    assert client.get("/api/v1/auth/me").json()["may"] == ["read"]
+    assert APIClient().get("/api/v1/auth/me").status_code == 401
+
+
 def test_expires_in_is_the_life_of_the_token(ada: User) -> None:
     answer = log_in("ada").json()
     token = AccessToken(answer["token"])
@@ -102,6 +147,9 @@ def test_nobody_has_such_a_name(ada: User, name: str) -> None:
     [
         ({}, ["password", "username"]),
         ({"username": "ada"}, ["password"]),
+        ({"email": "ada@example.com"}, ["password"]),
+        ({"email": None, "password": "x"}, ["email"]),
+        ({"email": "ada@example.com", "username": "ada", "password": "x"}, ["email"]),
         ({"username": 1, "password": True}, ["password", "username"]),
         ({"username": None, "password": []}, ["password", "username"]),
         ({"username": "a\0", "password": "x"}, ["username"]),
@@ -339,6 +387,23 @@ def test_a_logout_ends_a_token_for_writers_at_once(ada: User) -> None:
     assert client.post("/api/v1/entity", {}).status_code == 400
     APIClient().post(LOGOUT, {"refresh": tokens["refresh"]})
     assert client.post("/api/v1/entity", {}).status_code == 401
+
+
+def test_a_logout_without_a_body_ends_the_login_of_its_token(ada: User) -> None:
+    ended, other = log_in("ada").json(), log_in("ada").json()
+    client = bearing(ended["token"])
+    assert client.get(TYPES).status_code == 200
+    for _ in range(2):
+        assert client.post(LOGOUT).status_code == 204
+    assert (client.get(TYPES).status_code, renew(ended["refresh"]).status_code) == (401, 401)
+    client = bearing(other["token"])
+    for extra in ({"HTTP_TRANSFER_ENCODING": "chunked"}, {"data": {}}):
+        assert client.post(LOGOUT, **extra).json() == {"refresh": ["This field is required."]}
+    assert APIClient().post(LOGOUT).status_code == 400
+    assert bearing(f"{other['token']}x").post(LOGOUT).status_code == 401
+    answer = client_of(ada).post(LOGOUT)
+    assert (answer.status_code, answer.json()["code"]) == (400, "no_login")
+    assert client.get(TYPES).status_code == 200
 
 
 def test_a_logout_needs_a_refresh_token(ada: User) -> None:
