@@ -19,7 +19,7 @@ from django.templatetags.static import static
 
 from cache_layer.location import cache_location
 from cache_layer.options import Options
-from pmo import cross_origin, embedded
+from pmo import cross_origin, embedded, sign_on
 from pmo.logs import logging_config
 from pmo.navigation import NAVIGATION
 
@@ -285,6 +285,10 @@ SIMPLE_JWT = {
     "CHECK_REVOKE_TOKEN": True,
     "UPDATE_LAST_LOGIN": False,
 }
+
+# As they are: django-environ would take a secret that begins with `$` for another variable's name.
+SIGN_ON = {name: os.environ.get(name) or default for name, default in sign_on.DEFAULTS.items()}
+sign_on.sign_on_of(SIGN_ON, secret_key=SECRET_KEY, production=PRODUCTION)
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["pmo.authentication.TokenAuthentication"],

@@ -24,7 +24,8 @@ from rest_framework_simplejwt.tokens import Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from pmo.lookups import is_sign_in_id
-from pmo.models import SignIn
+from pmo.models import SignIn, TokenEnd
+from pmo.sign_on import Claims
 
 CLAIM = "sign_in"
 KNOWN = timedelta(hours=2)
@@ -82,13 +83,22 @@ def renew(text: str) -> RefreshToken:
     return token
 
 
-def sign_out(token: Token) -> None:
+def sign_out(token: Token | Claims) -> None:
     """
     End the login of a token, and with it all its tokens.
 
     Raises:
-        ParseError: it belongs to none that could be ended.
+        ParseError: it belongs to none that could be ended here.
     """
+    if isinstance(token, Claims):
+        raise ParseError("This token is of the platform's sign-on: log out there.", "no_login")
     if not is_sign_in_id(str(token.get(CLAIM))):
-        raise ParseError("This token belongs to no login here.", "no_login")
+        raise ParseError("This token belongs to no login.", "no_login")
     SignIn.objects.filter(id=token[CLAIM]).delete()
+
+
+def end_tokens(name: str) -> None:
+    """End all that anybody has of this name: what the sign-on issued until now, and the logins here."""
+    with transaction.atomic():
+        TokenEnd.objects.update_or_create(name=name, defaults={"ended_ts": timezone.now()})
+        SignIn.objects.filter(user__username=name).delete()
