@@ -14,7 +14,7 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from django.test import override_settings
 from jwt.utils import base64url_encode
 
@@ -36,6 +36,11 @@ def private_key(name: str, kind: str) -> Any:
 def public_pem(name: str, kind: str = "RS256") -> bytes:
     public = private_key(name, kind).public_key()
     pem: bytes = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem
+
+
+def private_pem(name: str) -> bytes:
+    pem: bytes = private_key(name, "RS256").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return pem
 
 
@@ -112,7 +117,7 @@ def serving_keys() -> Iterator[Served]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     served = Served(server.server_port)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     try:
         yield served
     finally:

@@ -43,7 +43,7 @@ class OnePage(BaseHTTPRequestHandler):
 def origin() -> Iterator[str]:
     """An origin of its own, that has one page."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), OnePage)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
