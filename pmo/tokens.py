@@ -8,6 +8,7 @@ have, however often it is renewed.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -26,6 +27,8 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 from pmo.lookups import is_sign_in_id
 from pmo.models import SignIn, TokenEnd
 from pmo.sign_on import Claims
+
+logger = logging.getLogger("pmo")
 
 CLAIM = "sign_in"
 KNOWN = timedelta(hours=2)
@@ -102,3 +105,4 @@ def end_tokens(name: str) -> None:
     with transaction.atomic():
         TokenEnd.objects.update_or_create(name=name, defaults={"ended_ts": timezone.now()})
         SignIn.objects.filter(user__username=name).delete()
+    logger.info("Tokens ended", extra={"subject": name})

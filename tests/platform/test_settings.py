@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from jwt.algorithms import RSAAlgorithm
+
 from tests.platform.running import bare_environment, permissions_of
 from tests.servers import ROOT
-from tests.sign_on import SECRET, key_file, private_pem
+from tests.sign_on import SECRET, key_file, private_key, private_pem
 
 PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -144,10 +146,16 @@ def test_a_sign_on_that_cannot_be_meant_is_refused_and_the_variable_is_named(tmp
     keys, private, nothing = key_file(tmp_path, "first"), tmp_path / "private.pem", tmp_path / "nothing.pem"
     private.write_bytes(private_pem("first"))
     nothing.write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+    served, kept = tmp_path / "served.json", tmp_path / "kept.json"
+    served.write_text(
+        json.dumps({"keys": [RSAAlgorithm.to_jwk(private_key("first", "RS256").public_key(), as_dict=True)]})
+    )
+    kept.write_text(json.dumps({"keys": [RSAAlgorithm.to_jwk(private_key("first", "RS256"), as_dict=True)]}))
     secret, url = {"SIGN_ON_SECRET": SECRET}, "https://sign-on.example.org/jwks.json"
     right = [
         secret | {"SIGN_ON_ALGORITHMS": "HS256, HS384", "SIGN_ON_USER_CLAIM": ""},
         {"SIGN_ON_PUBLIC_KEY_FILE": keys},
+        {"SIGN_ON_PUBLIC_KEY_FILE": str(served)},
         {"SIGN_ON_JWKS_URL": url, "SIGN_ON_ALGORITHMS": "EdDSA"},
         {"SIGN_ON_JWKS_URL": "http://localhost/jwks.json"},
     ]
@@ -161,6 +169,7 @@ def test_a_sign_on_that_cannot_be_meant_is_refused_and_the_variable_is_named(tmp
         ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(tmp_path / "missing.pem")}),
         ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(tmp_path)}),
         ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(private)}),
+        ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(kept)}),
         ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(nothing)}),
         ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": keys, "SIGN_ON_ALGORITHMS": "ES256"}),
         ("SIGN_ON_JWKS_URL", {"SIGN_ON_JWKS_URL": "http://sign-on.example.org/jwks.json"}),
