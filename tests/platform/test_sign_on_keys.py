@@ -68,7 +68,8 @@ def test_a_withdrawn_key_is_noticed_though_nobody_names_another(
     wait_until(lambda: ask(signed_token("ada")).status_code == 401)
 
 
-def test_unknown_keys_and_tokens_of_others_cost_no_fetch_each(served: Served) -> None:
+def test_unknown_keys_and_tokens_of_others_cost_no_fetch_each(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_on_keys, "COOLDOWN_SECONDS", 60.0)
     assert ask(signed_token("ada")).status_code == 200
     for number in range(20):
         assert ask(signed_token("ada", f"unknown_{number % 2}")).status_code == 401
@@ -113,10 +114,10 @@ def test_who_waits_for_keys_waits_no_longer_than_the_request_may(served: Served)
     begun = time.monotonic()
     with working_within(100), pytest.raises(KeysUnknown):
         keys.find("first")
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 0.8
     for _ in range(sign_on_keys.PLACES):
         keys._places.acquire()
     begun = time.monotonic()
     with pytest.raises(KeysUnknown):
         keys.find("first")
-    assert time.monotonic() - begun < 0.1, "others are left for who is known"
+    assert time.monotonic() - begun < 0.5, "others are left for who is known"
