@@ -29,7 +29,7 @@ TRIGGERS = [
         name="stamp_modification",
         when=pgtrigger.Before,
         operation=pgtrigger.Update,
-        condition=pgtrigger.AnyChange(),
+        condition=pgtrigger.Condition("OLD.* *<> NEW.*"),  # byte by byte: a platform's columns may be of type json
         func=_sql("stamp_modification"),
     ),
     pgtrigger.Trigger(

@@ -4,6 +4,7 @@ import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.expressions
 import django.db.models.functions.datetime
+import entities.adoption.operation
 import entities.models
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -17,7 +18,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL("CREATE SCHEMA IF NOT EXISTS app", migrations.RunSQL.noop),
-        migrations.CreateModel(
+        entities.adoption.operation.AdoptOrCreateModel(
             name="Entity",
             fields=[
                 (

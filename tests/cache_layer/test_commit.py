@@ -22,8 +22,9 @@ MS = 1_000_000
 
 @pytest.fixture
 def committed(committed_db: None, set_options: Callable[..., None]) -> None:
-    for number in range(50):
-        make_entity(f"type_{number}")
+    Entity.objects.bulk_create(
+        Entity(code=f"type_{each}", label="Type", label_plural="Types", icon="Flag") for each in range(50)
+    )
     set_options(local_lease_ms=40)
 
 

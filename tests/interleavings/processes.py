@@ -133,8 +133,10 @@ class Process:
             self.world.server.late_commands.append(command)
             self.world.server.drop_connections()
             raise RedisTimeoutError("no answer; the command runs later")
+        server = self.world.server
+        server.has_changed = server.has_changed or server.reconnects or doing is not Doing.LOOK
         answer = command()
-        self.world.server.reconnects = False
+        server.reconnects = False
         if order is Order.ANSWER_IS_LATE:
             self.world.server.drop_connections()
             raise RedisTimeoutError("no answer; the command has run")

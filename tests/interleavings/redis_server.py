@@ -59,6 +59,7 @@ class RedisServer:
     Attributes:
         seen: what was there after the last step.
         is_down: it refuses connections.
+        has_changed: something may be there now that was not `seen`.
         reconnects: the next command of a process opens a new connection, where the run-id guard runs.
         late_commands: sent by processes that have given up waiting; they have not run yet.
     """
@@ -80,6 +81,7 @@ class RedisServer:
         """Be empty, known to the processes, and connected."""
         self.late_commands: list[Callable[[], object]] = []
         self.is_down = self.reconnects = False
+        self.has_changed = True
         self._snapshot: dict[bytes, tuple[int, bytes]] | None = None
         self.client.flushdb()
         self.client.set(self._run_id_key, f"{self._run_id} 1 2")
@@ -93,7 +95,10 @@ class RedisServer:
     # What it keeps
 
     def look(self) -> None:
-        """See what is there now: one round trip for all that steps and promises ask."""
+        """See what is there now: one round trip for all that steps and promises ask, if it may have changed."""
+        if not self.has_changed:
+            return
+        self.has_changed = False
         names = [where for keys_of in COMPANIONS.values() for key in ALL_KEYS.values() for where in keys_of(key)]
         looks = self.client.pipeline(transaction=False)
         looks.mget(names)
@@ -115,17 +120,20 @@ class RedisServer:
 
     def lapse(self, holders: set[str]) -> None:
         """Let holds end, as their time does."""
+        self.has_changed = True
         for key in HELD_KEYS.values() if holders else ():
             self.client.zadd(holds_key(key), dict.fromkeys(holders, LAPSED), xx=True)
 
     def evict_holds(self, of: str) -> None:
         """Drop all holds on one key, and no other key, to make room."""
+        self.has_changed = True
         self.client.delete(holds_key(ALL_KEYS[of]))
 
     def has(self, companion: str, of: str) -> bool:
         return any(where in self.seen.companions for where in COMPANIONS[companion](ALL_KEYS[of]))
 
     def expire(self, companion: str, of: str) -> None:
+        self.has_changed = True
         self.client.delete(*COMPANIONS[companion](ALL_KEYS[of]))
 
     def endless_keys(self) -> set[bytes]:
@@ -136,6 +144,7 @@ class RedisServer:
     # What befalls it
 
     def run_late_command(self) -> None:
+        self.has_changed = True
         self.late_commands.pop(0)()
 
     def has_snapshot(self) -> bool:
@@ -145,6 +154,7 @@ class RedisServer:
         self._snapshot = {key: (max(0, self.client.pttl(key)), self.client.dump(key)) for key in self.client.keys("*")}
 
     def flush(self) -> None:
+        self.has_changed = True
         self.client.flushdb()
         self._loses_holds()
 
@@ -157,6 +167,7 @@ class RedisServer:
         """Come back as another run: the id recorded in what it has loaded, if any, is not its own."""
         self.go_down()
         self.is_down = False
+        self.has_changed = True
         self.client.flushdb()
         for key, (ttl_ms, dumped) in (self._snapshot or {}).items() if from_snapshot else ():
             self.client.restore(key, ttl_ms, dumped)

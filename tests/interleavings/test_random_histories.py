@@ -25,7 +25,7 @@ from tests.interleavings.world import READERS, WRITERS, Scene, World
 
 pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
 
-EXAMPLES = 150
+EXAMPLES = 100
 STEPS_EACH = 50
 FEW_STEPS = 15
 FEW = 3
@@ -48,7 +48,6 @@ SCENES = [
 FOUND_SOON = (
     "a COMMIT does not wait",
     "hold leaves the value",
-    "fill ignores its lease",
     "claim ignores holds",
 )
 """Pieces whose absence the search finds in a few dozen histories; `test_missing_pieces.py` has a history for each."""

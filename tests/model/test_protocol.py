@@ -15,11 +15,9 @@ ONE_READER = Scope(processes=(0,))
 DJANGO_ONLY = Scope(behind_django=False)
 DJANGO_ONLY_ONE_READER = Scope(processes=(0,), behind_django=False)
 ONE_OF_EACH = Scope(writers=1, processes=(0,), behind_django=False)
-DJANGO_ONLY_ONE_PROCESS = Scope(processes=(0, 0), behind_django=False)
 HOLDS_KEPT = Scope(linearizable=True, holds_get_lost=False, behind_django=False)
 HOLDS_KEPT_ONE_PROCESS = Scope(linearizable=True, processes=(0, 0), holds_get_lost=False, behind_django=False)
 RESTART = Scope(processes=(0,), restarts=1, snapshots=False, holds_get_lost=False)
-RESTART_FROM_SNAPSHOT = Scope(processes=(0,), restarts=1, holds_get_lost=False, behind_django=False)
 ONE_OF_EACH_AND_A_RESTART = Scope(writers=1, processes=(0,), restarts=1, behind_django=False)
 FAILOVER = Scope(writers=1, processes=(0,), failovers=1, behind_django=False)
 FAILOVER_AND_BACK = Scope(writers=1, processes=(0,), failovers=2, holds_get_lost=False, behind_django=False)
@@ -87,9 +85,7 @@ REMOVALS = {
     ("scope", "least_states"),
     [
         pytest.param(ONE_READER, 15_000, id="anything expires"),
-        pytest.param(DJANGO_ONLY_ONE_PROCESS, 90_000, id="anything expires, two readers"),
         pytest.param(RESTART, 15_000, id="restart"),
-        pytest.param(RESTART_FROM_SNAPSHOT, 50_000, id="restart from a snapshot"),
         pytest.param(ONE_OF_EACH_AND_A_RESTART, 10_000, id="restart from a snapshot, anything expires"),
         pytest.param(FAILOVER, 14_000, id="failover, anything expires"),
         pytest.param(FAILOVER_AND_BACK, 15_000, id="failover and back"),

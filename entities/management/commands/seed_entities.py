@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections, router
 
+from entities.adoption import was_adopted
 from entities.catalogue import CATALOGUE_FILE, InvalidCatalogue, read_catalogue, seed_entities
+from entities.models import Entity
 
 
 class Command(BaseCommand):
@@ -18,12 +21,17 @@ class Command(BaseCommand):
             help="set existing entity types back to the catalogue, except whether they are active",
         )
         parser.add_argument(
-            "--file", type=Path, default=CATALOGUE_FILE, help="another catalogue, a JSON array of entity types"
+            "--file",
+            type=Path,
+            help="another catalogue, a JSON array of entity types; without one nothing is added to an adopted table",
         )
 
-    def handle(self, *, overwrite: bool, file: Path, **_: Any) -> None:
+    def handle(self, *, overwrite: bool, file: Path | None, **_: Any) -> None:
+        if file is None and was_adopted(connections[router.db_for_write(Entity)]):
+            self.stdout.write("Nothing was loaded: app.entity was adopted, and has its platform's entity types.")
+            return
         try:
-            seeded = seed_entities(read_catalogue(file), overwrite=overwrite)
+            seeded = seed_entities(read_catalogue(file or CATALOGUE_FILE), overwrite=overwrite)
         except InvalidCatalogue as error:
             raise CommandError(str(error)) from error
         self.stdout.write(

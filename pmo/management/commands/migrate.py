@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.commands import migrate
 from django.db import connections
+
+from entities.adoption import adopt, find_problems, is_pending
 
 LOCK = "pmo.migrate"
 LOCK_TIMEOUT_MS = 1_000
@@ -19,7 +21,24 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with only_migration(options["database"]):
+            if migrates_everything(options) and is_pending(connections[options["database"]]):
+                self.verbosity = options["verbosity"]
+                self._adopt(connections[options["database"]])
             super().handle(*args, **options)
+
+    def _adopt(self, connection: Any) -> None:
+        for problem in find_problems(connection):
+            if problem.warning:
+                self.stderr.write(self.style.WARNING(str(problem)))
+        if self.verbosity:
+            self.stdout.write("Adopting app.entity, which is there already, in one transaction:")
+        adopt(connection, self.migration_progress_callback)
+
+
+def migrates_everything(options: Mapping[str, Any]) -> bool:
+    """Whether the entity types' table is to be migrated in earnest, up to its newest migration."""
+    only = ("migration_name", "plan", "check_unapplied", "prune", "fake")
+    return options["app_label"] in (None, "entities") and not any(options[each] for each in only)
 
 
 @contextmanager

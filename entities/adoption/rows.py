@@ -1,0 +1,176 @@
+"""Which rows break a rule that the database will keep, and which ones forms would refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import CheckConstraint
+
+from entities.adoption import mends
+from entities.adoption.problem import Problem, quote_name
+from entities.adoption.shape import FILLED_BY_TRIGGER, fields
+from entities.adoption.table import NAME, Table
+from entities.models import Entity
+
+SHOWN_ROWS = 20
+"""Of each rule."""
+RULES = {
+    "entity_code_pattern": "the code is not a lower-case letter, then lower-case letters, digits or _, 50 at most",
+    "entity_code_not_reserved": "the code is a word of the API's own paths",
+    "entity_times": "a time is no time between the years 1 and 9999",
+}
+_DOUBLED = f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code"
+_LISTED = f"""
+    WITH listed AS (
+        SELECT e.code, l.child #>> '{{}}' AS child, count(*) AS times
+        FROM {NAME} e CROSS JOIN jsonb_array_elements(
+            CASE jsonb_typeof(e.child_entity_codes) WHEN 'array' THEN e.child_entity_codes END) AS l (child)
+        WHERE jsonb_typeof(l.child) = 'string' GROUP BY 1, 2)
+    SELECT listed.code, listed.child, known.code IS NULL
+    FROM listed LEFT JOIN {NAME} known ON known.code = listed.child
+    WHERE listed.times > 1 OR known.code IS NULL ORDER BY 1, 2
+"""
+
+
+def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iterator[Problem]:
+    """
+    What the database would refuse. The order is that in which the mends can be run.
+
+    Args:
+        table: one without problems of its shape.
+    """
+    with connection.cursor() as cursor:
+        for field in fields():
+            column = table.columns.get(field.column)
+            if column and column.nullable and not field.null:
+                yield from _find_nulls(cursor, field)
+        if not table.has_unique_code:
+            cursor.execute(_DOUBLED)
+            mend = "Remove or rename all but one of them"
+            doubled = (Problem(_row(code), "the code is there more than once", mend, False) for (code,) in cursor)
+            yield from shown(doubled)
+        yield from _find_broken_constraints(cursor, schema_editor, table)
+
+
+def find_wrong_children(connection: Any, table: Table) -> Iterator[Problem]:
+    """Of those the part that no constraint keeps: a trigger does, and it asks nobody about rows that are there."""
+    with connection.cursor() as cursor:
+        yield from _find_wrong_children(cursor, table)
+
+
+def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
+    """What the database will take and forms will not, an icon that is unknown here among it."""
+    with connection.cursor() as cursor:
+        for field in fields():
+            if isinstance(field, models.CharField) and not field.primary_key and field.column in table.columns:
+                cursor.execute(f"SELECT {field.column}, min(code), count(*) FROM {NAME} GROUP BY 1 ORDER BY 2")
+                yield from shown(_find_refused_values(field, cursor.fetchall()))
+
+
+def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The first ones, and how many more there are."""
+    more, last = 0, None
+    for number, problem in enumerate(problems):
+        if number < SHOWN_ROWS:
+            yield problem
+        else:
+            more, last = more + 1, problem
+    if last:
+        mend = "They are shown when some of those above are mended"
+        yield Problem(f"{more} more", last.rule, mend, mend_sql=False, warning=last.warning)
+
+
+def _row(code: str | None) -> str:
+    return f"row {json.dumps(code)}"
+
+
+def _find_nulls(cursor: Any, field: Any) -> Iterator[Problem]:
+    name = field.column
+    cursor.execute(f"SELECT count(*), min(code) FROM {NAME} WHERE {quote_name(name)} IS NULL")
+    count, code = cursor.fetchone()
+    if count:
+        others = f" and {count - 1} more" if count > 1 else ""
+        yield Problem(_row(code) + others, f"{name} is NULL", mends.fill(name))
+
+
+def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> Iterator[Problem]:
+    rows = f"(SELECT *{''.join(_missing_columns(schema_editor, table))} FROM {NAME}) AS entity"
+    broken: dict[str, list[tuple[str, Any]]] = {}
+    for constraint in Entity._meta.constraints:
+        if isinstance(constraint, CheckConstraint):
+            check = constraint._get_check_sql(Entity, schema_editor)  # type: ignore[attr-defined] # as Django's own SQL
+            cursor.execute(f"SELECT code, child_entity_codes FROM {rows} WHERE NOT ({check}) ORDER BY code")
+            broken[constraint.name] = cursor.fetchall()
+    codes = _all_codes(cursor)
+    yield from shown(
+        Problem(_row(code), _wrong_shape(json.loads(children)), mends.set_children(code, json.loads(children), codes))
+        for code, children in broken.pop("entity_children_strings")
+    )
+    yield from _find_wrong_children(cursor, table)
+    for name, rows_found in broken.items():
+        rule = RULES.get(name, f"it breaks the rule {name}")
+        yield from shown(Problem(_row(code), rule, *mends.of_rule(name, code, codes)) for code, _ in rows_found)
+
+
+def _missing_columns(schema_editor: Any, table: Table) -> Iterator[str]:
+    """As the adoption will add them, so that every rule can be asked for."""
+    for field in fields():
+        if field.column not in table.columns:
+            value = "code" if field.name == FILLED_BY_TRIGGER else default_of(schema_editor, field)
+            yield f", {value} AS {quote_name(field.column)}"
+
+
+def default_of(schema_editor: Any, field: Any) -> str:
+    """A field's default in the database, as SQL."""
+    sql, parameters = schema_editor.db_default_sql(field)
+    return str(sql % tuple(schema_editor.quote_value(parameter) for parameter in parameters))
+
+
+def _wrong_shape(children: Any) -> str:
+    if isinstance(children, str):
+        return "child_entity_codes is a JSON string inside JSONB"
+    if not isinstance(children, list):
+        return "child_entity_codes is no array"
+    others = ", ".join(json.dumps(child) for child in children if not isinstance(child, str))
+    return f"child_entity_codes lists what is no string: {others}"
+
+
+def _all_codes(cursor: Any) -> set[str]:
+    cursor.execute(f"SELECT code FROM {NAME}")
+    return {code for (code,) in cursor.fetchall()}
+
+
+def _find_wrong_children(cursor: Any, table: Table) -> Iterator[Problem]:
+    if "child_entity_codes" in table.columns:
+        cursor.execute(_LISTED)
+        listed = cursor.fetchall()
+        if listed:
+            yield from shown(_describe_wrong_children(cursor, listed, _all_codes(cursor)))
+
+
+def _describe_wrong_children(cursor: Any, listed: list[tuple[str, str, bool]], codes: set[str]) -> Iterator[Problem]:
+    for number, (code, found) in enumerate(groupby(listed, key=lambda row: row[0])):
+        wrong = list(found)
+        unknown = ", ".join(json.dumps(child) for _, child, is_unknown in wrong if is_unknown)
+        doubled = ", ".join(json.dumps(child) for _, child, is_unknown in wrong if not is_unknown)
+        rules = [f"lists unknown {unknown}"] * bool(unknown) + [f"lists {doubled} more than once"] * bool(doubled)
+        mend = ""
+        if number < SHOWN_ROWS:
+            cursor.execute(f"SELECT child_entity_codes FROM {NAME} WHERE code = %s", [code])
+            mend = mends.set_children(code, json.loads(cursor.fetchone()[0]), codes)
+        yield Problem(_row(code), f"child_entity_codes {' and '.join(rules)}", mend)
+
+
+def _find_refused_values(field: Any, found: list[tuple[str, str, int]]) -> Iterator[Problem]:
+    for value, code, count in found:
+        try:
+            field.clean(value or "", None)
+        except ValidationError as error:
+            others = f" and {count - 1} more" if count > 1 else ""
+            rule = f"{field.name} {json.dumps(value)}: {' '.join(error.messages).rstrip('.')}"
+            yield Problem(_row(code) + others, rule, "Forms will ask for another", mend_sql=False, warning=True)
