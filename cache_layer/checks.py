@@ -58,7 +58,7 @@ def _registered() -> list[tuple[Any, pgtrigger.Trigger]]:
 def _notes(model: type[Model], trigger: pgtrigger.Trigger, part: Part) -> bool:
     noted = f"'{part.field}'" if part.field else ""
     is_its_table = model._meta.db_table == part.model._meta.db_table
-    return is_its_table and trigger.name == "record_row" and noted in str(trigger.func)
+    return is_its_table and str(trigger.name).startswith("record_row") and noted in str(trigger.func)
 
 
 @register(Tags.caches)

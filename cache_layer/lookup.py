@@ -88,6 +88,7 @@ class Lookup(Generic[Document]):
             none. While its stamp stays the same an entry has not changed.
         stamps: among how many stamps the entries are spread.
         counted: whether reads and invalidations are among those that metrics and dashboards tell of.
+        missing: the document of an identifier that has no row, where that is one too; `write_through` must be off then.
         rest_seconds: how long a copy may rest on its stamp until Redis is asked for the value itself again.
     """
 
@@ -110,6 +111,7 @@ class Lookup(Generic[Document]):
     stamps: int = 1
     counted: bool = True
     rest_seconds: float = 1.0
+    missing: Callable[[str], Document] | None = None
     _before: str = field(init=False)
     _after: str = field(init=False)
 
@@ -195,8 +197,13 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
         identifier = str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""
         if identifier in rows:  # the database may find a row by other spellings than its own
             rows[identifier].append(row)
+    build, missing = lookup.build, lookup.missing
     return {
-        identifier: Loaded(lookup.build(of_it), may_be_cached, tuple(of_it[0].changes) if changes and of_it else ())
+        identifier: Loaded(
+            build(of_it) if of_it or missing is None else missing(identifier),
+            may_be_cached,
+            tuple(of_it[0].changes) if changes and of_it else (),
+        )
         for identifier, of_it in rows.items()
     }
 

@@ -1,7 +1,9 @@
-"""Tokens for programs: login, refresh and logout."""
+"""Tokens for programs: login, refresh and logout; and whose a token is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from time import monotonic_ns
 from typing import Any
 
 from axes.helpers import get_cool_off
@@ -10,16 +12,20 @@ from django.contrib.auth.models import User
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.exceptions import AuthenticationFailed, Throttled, ValidationError
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.views import TokenViewBase
 
 from entities.api.schema import RETRY_AFTER, errors
 from entities.api.serializers import StrictSerializer, TextField
-from pmo.tokens import renew, sign_in, sign_out
+from pmo.authentication import token_of
+from pmo.tokens import RefreshToken, renew, sign_in, sign_out
+
+RIGHTS = ("add", "change", "delete")
 
 
 class LockedOut(Throttled):
@@ -32,14 +38,26 @@ class LockedOut(Throttled):
 
 
 class LoginSerializer(StrictSerializer):
-    """A user's name and password."""
+    """A user's name, or e-mail address, and password."""
 
-    username = TextField(max_length=254, trim_whitespace=False, help_text="The user name or the e-mail address.")
+    username = TextField(
+        max_length=254, trim_whitespace=False, required=False, help_text="The user name or the e-mail address."
+    )
+    email = TextField(max_length=254, trim_whitespace=False, required=False, help_text="Instead of `username`.")
     password = TextField(max_length=4096, trim_whitespace=False, style={"input_type": "password"})
+
+    def to_internal_value(self, data: Any) -> Any:
+        """One of the two names is needed; both are looked for, and counted, alike."""
+        has_email = isinstance(data, Mapping) and "email" in data
+        if has_email and "username" in data:
+            raise ValidationError({"email": ["Give this or username."]})
+        self.fields["username"].required = not has_email
+        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         request: Request = self.context["request"]
-        user = authenticate(request=request, **attrs)
+        name = attrs["email"] if "email" in attrs else attrs["username"]
+        user = authenticate(request=request, username=name, password=attrs["password"])
         if user is None:
             if getattr(request, "axes_locked_out", False):
                 cool_off = get_cool_off(request)
@@ -63,7 +81,7 @@ class LogoutSerializer(StrictSerializer):
     refresh = TextField(max_length=4096)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        sign_out(attrs["refresh"])
+        sign_out(RefreshToken(attrs["refresh"]))
         return {}
 
 
@@ -73,6 +91,16 @@ class TokensSerializer(serializers.Serializer[User]):
     token = serializers.CharField()
     refresh = serializers.CharField(help_text="For `auth/refresh`, once, when the token has expired.")
     expires_in = serializers.IntegerField(help_text="Seconds the token is valid.")
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    """Whose a token is, and what it is good for."""
+
+    username = serializers.CharField()
+    is_staff = serializers.BooleanField()
+    is_superuser = serializers.BooleanField()
+    may = serializers.MultipleChoiceField(choices=["read", *RIGHTS, "clear_cache"])
+    expires_in = serializers.IntegerField(help_text="Seconds the token is valid, unless it is ended before.")
 
 
 class LoginView(TokenViewBase):
@@ -126,19 +154,53 @@ class LogoutView(TokenViewBase):
         operation_id="logout",
         tags=["auth"],
         summary="End a login",
-        description="From the moment this is answered no token of this login is valid on any server. A login that has "
-        "ended already is one that has ended.",
+        description="The login of `refresh` or, without a body, of the token that is sent. From the moment this is"
+        " answered no token of this login is valid on any server. A login that has ended already is one that has"
+        " ended.",
         parameters=[RETRY_AFTER],
         auth=[],
         responses={
             204: None,
-            401: OpenApiResponse(errors(401)[401].response, "This is no refresh token, or it has expired."),
+            401: OpenApiResponse(errors(401)[401].response, "There is no token in it, or one that has expired."),
             **errors(400, 413, 415, 503),
         },
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        super().post(request, *args, **kwargs)
+        token = token_of(request) if _has_no_body(request) else None
+        if token is not None:
+            sign_out(token)
+        else:
+            super().post(request, *args, **kwargs)
         return _unstored(Response(status=204))
+
+
+class MeView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="me",
+        tags=["auth"],
+        summary="Whose token this is",
+        description="`may` says what the API lets its user do now.",
+        parameters=[RETRY_AFTER],
+        responses={200: MeSerializer, **errors(401, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        user = request.user
+        rights = [right for right in RIGHTS if user.has_perm(f"entities.{right}_entity")]
+        admission: Any = request.auth
+        left_ns = admission.until_ns - monotonic_ns()
+        return _unstored(
+            Response(
+                {
+                    "username": user.get_username(),
+                    "is_staff": user.is_staff,
+                    "is_superuser": user.is_superuser,
+                    "may": ["read", *rights, *(["clear_cache"] if user.is_staff else [])],
+                    "expires_in": max(0, left_ns // 1_000_000_000),
+                }
+            )
+        )
 
 
 class TokenScheme(SimpleJWTScheme):
@@ -146,6 +208,11 @@ class TokenScheme(SimpleJWTScheme):
 
     target_class = "pmo.authentication.TokenAuthentication"
     name = "token"
+
+
+def _has_no_body(request: Request) -> bool:
+    """Whether nothing was sent; what comes in chunks may be there and not be read."""
+    return request.META.get("CONTENT_LENGTH") in (None, "", "0") and "HTTP_TRANSFER_ENCODING" not in request.META
 
 
 def _tokens(refresh: RefreshToken) -> dict[str, Any]:

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import ipaddress
-import time
+import re
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
-from django.db import OperationalError, router
 from django.http import HttpRequest
+from jwt import PyJWTError
+from rest_framework.exceptions import APIException
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import AuthenticationFailed
-from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.tokens import Token
 
 from cache_layer.express import ADMISSION, Admission
-from cache_layer.fills import Read, Source
-from cache_layer.lookup import Lookup
 from cache_layer.reads import read_entries, read_entry
-from pmo.lookups import GROUP, PERSON, SIGN_IN, is_sign_in_id
-from pmo.people import PersonDocument
+from pmo.admissions import admit, user_of
+from pmo.lookups import GROUP, PERSON
 from pmo.provenance import note_user
-from pmo.tokens import CLAIM
+from pmo.sign_on import Claims, get_sign_on
+from pmo.sign_on_keys import KeysUnknown
 
+FORWARDED = re.compile(r"\[(?P<bracketed>[^]%]+)(?:%[^]]*)?](?::\d{1,5})?|(?P<with_port>[\d.]+):\d{1,5}")
+"""An address with a port, or in brackets; the zone of an IPv6 address means something on its own machine alone."""
 ATTEMPT_NAME_LENGTH = 255
 """The width of django-axes' column."""
-USER_FIELDS = tuple(
-    field.attname for field in User._meta.concrete_fields if field.attname in PersonDocument.__struct_fields__
-)
-"""What a user object is made of, in the order in which Django takes it."""
-NOBODY: Read[Any] = Read(None, b"", Source.LOCAL)
 
 
 def find_user(name: str) -> User | None:
@@ -72,11 +67,20 @@ def address_behind_proxy(request: HttpRequest) -> str:
 
     What is before it the client may have made up. Without an address there it is the proxy's own.
     """
-    last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    named = [part for part in map(str.strip, request.headers.get("X-Forwarded-For", "").split(",")) if part]
+    return (_address_in(named[-1]) if named else None) or str(request.META["REMOTE_ADDR"])
+
+
+def _address_in(part: str) -> str | None:
+    """The address of `203.0.113.7:51234`, `[2001:db8::1]:443` or one that stands alone, in one spelling."""
+    part = part.strip('"')
+    found = FORWARDED.fullmatch(part)
+    alone = (found["bracketed"] or found["with_port"]) if found else part.partition("%")[0]
     try:
-        return str(ipaddress.ip_address(last))
+        address = ipaddress.ip_address(alone)
     except ValueError:
-        return str(request.META["REMOTE_ADDR"])
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 class UsernameOrEmailBackend(ModelBackend):
@@ -103,10 +107,18 @@ class UsernameOrEmailBackend(ModelBackend):
         return set(user_obj._perm_cache)
 
 
+class SignOnSilent(APIException):
+    """The sign-on does not say by which keys its tokens are known; what came may be one of them."""
+
+    status_code = 503
+    wait = 2
+    default_detail = "The platform's sign-on does not answer. Try again in a moment."
+    default_code = "sign_on_unavailable"
+
+
 class TokenAuthentication(JWTAuthentication):
     """
-    A JWT in `Authorization: Bearer`, whose user exists, is active and has the password of when it was issued, and whose
-    login has not ended.
+    A JWT in `Authorization: Bearer`: one of ours, or of the platform's sign-on where one is trusted.
 
     Whom it belongs to is read like an entity type, from the cache where that is allowed: what ends a token is in force
     everywhere when it returns. While the database is away and the cache may serve what it last knew
@@ -116,62 +128,42 @@ class TokenAuthentication(JWTAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         admission: Admission | None = request.META.get(ADMISSION)
         if admission is None:
-            header = self.get_header(request)
-            raw = self.get_raw_token(header) if header is not None else None
-            if raw is None:
+            token = token_of(request)
+            if token is None:
                 return None
-            admission = _admit(self.get_validated_token(raw), is_read=request.method in SAFE_METHODS)
-        user = _user_of(admission.user)
+            admission = admit(token, is_read=request.method in SAFE_METHODS)
+        user = user_of(admission.user)
         note_user(user)
         if admission.copies:
             request._request.META[ADMISSION] = admission
-        return user, None
+        return user, admission
 
 
-def _admit(token: Token, *, is_read: bool) -> Admission:
+def token_of(request: Request) -> Token | Claims | None:
     """
-    Whose a token is whose signature and lifetime are right.
+    The token that a request sends, if it sends any: ours, or what the sign-on says in one of its own.
 
     Raises:
-        AuthenticationFailed: nobody's, any more.
+        InvalidToken: its signature or its lifetime are not right.
+        SignOnSilent: that can't be told now.
     """
-    asked_ns, left_seconds = time.monotonic_ns(), token["exp"] - time.time()
-    number, sign_in = str(token.get(api_settings.USER_ID_CLAIM, "")), token.get(CLAIM)
-    reads: list[Read[Any]] = [_read(PERSON, number, is_read=is_read) if number.isdecimal() else NOBODY]
-    if sign_in is not None:
-        known = is_sign_in_id(sign_in)
-        reads.append(_read(SIGN_IN, sign_in, is_read=is_read) if known else NOBODY)
-    person: PersonDocument | None = reads[0].document
-    if person is None:
-        raise AuthenticationFailed("The user of this token is gone.", "user_not_found")
-    if not person.is_active:
-        raise AuthenticationFailed("The user of this token is inactive.", "user_inactive")
-    if token.get(api_settings.REVOKE_TOKEN_CLAIM) != person.password_mark:
-        raise AuthenticationFailed("The user of this token has a new password.", "password_changed")
-    if not all(read.document for read in reads):
-        raise AuthenticationFailed("The login of this token has ended: log in again.", "signed_out")
-    copies = [read.copies for read in reads]
-    return Admission(
-        tuple(chain.from_iterable(copies)) if all(copies) else (), asked_ns + int(left_seconds * 1e9), person
-    )
-
-
-def _read(lookup: Lookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
-    """
-    Raises:
-        OperationalError: the database is away, and what was last known does not do for a change.
-    """
-    read = read_entry(lookup, identifier)
-    if read.source is Source.STALE and not is_read:
-        raise OperationalError("The database is away: who asks for this change is not certain.")
-    return read
-
-
-def _user_of(person: PersonDocument) -> User:
-    """The user without what is not known of them here; Django reads that if it is asked for."""
-    values = [getattr(person, name) for name in USER_FIELDS]
-    user: User = User.from_db(router.db_for_write(User), USER_FIELDS, values)
-    return user
+    reader = JWTAuthentication()
+    header = reader.get_header(request)
+    raw = reader.get_raw_token(header) if header is not None else None
+    if raw is None:
+        return None
+    try:
+        return reader.get_validated_token(raw)
+    except InvalidToken as refused:
+        sign_on = get_sign_on()
+        if sign_on is None:
+            raise
+        try:
+            return sign_on.read(raw)
+        except PyJWTError:
+            raise refused from None
+        except KeysUnknown as error:
+            raise SignOnSilent from error
 
 
 def permissions_of(user: User) -> set[str]:

@@ -13,8 +13,16 @@ from django.db.models.functions import Concat
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from cache_layer.lookup import Lookup, Part, register
-from pmo.models import SignIn
-from pmo.people import GroupDocument, PersonDocument, SignInDocument, decoder, encode
+from pmo.models import SignIn, TokenEnd
+from pmo.people import (
+    GroupDocument,
+    NameDocument,
+    PersonDocument,
+    SignInDocument,
+    TokenEndDocument,
+    decoder,
+    encode,
+)
 
 LIFETIME_SECONDS = 3_600
 REST_SECONDS = 300.0
@@ -66,6 +74,14 @@ def _build_group(rows: Sequence[Any]) -> GroupDocument | None:
 
 def _build_sign_in(rows: Sequence[Any]) -> SignInDocument | None:
     return SignInDocument(str(rows[0].id), rows[0].user_id) if rows else None
+
+
+def _build_name(rows: Sequence[Any]) -> NameDocument | None:
+    return NameDocument(rows[0].username, rows[0].id) if rows else None
+
+
+def _build_token_end(rows: Sequence[Any]) -> TokenEndDocument | None:
+    return TokenEndDocument(rows[0].name, rows[0].ended_ts.timestamp()) if rows else None
 
 
 PERSON: Lookup[PersonDocument] = Lookup(
@@ -122,7 +138,46 @@ SIGN_IN: Lookup[SignInDocument] = Lookup(
     rest_seconds=REST_SECONDS,
 )
 
-for lookup in (PERSON, GROUP, SIGN_IN):
+NAME: Lookup[NameDocument] = Lookup(
+    name="person_name",
+    model=User,
+    identifier_field="username",
+    key_pattern="people:name:{}",
+    rows=lambda names: User.objects.filter(username__in=names),
+    build=_build_name,
+    missing=lambda name: NameDocument(name, None),
+    encode=encode,
+    decode=decoder(NameDocument),
+    columns=("id", "username"),
+    columns_read=frozenset({"id", "username"}),
+    write_through=False,
+    lifetime_seconds=LIFETIME_SECONDS,
+    counted=False,
+    stamp="people",
+    stamps=STAMPS,
+    rest_seconds=REST_SECONDS,
+)
+
+TOKEN_END: Lookup[TokenEndDocument] = Lookup(
+    name="token_end",
+    model=TokenEnd,
+    identifier_field="name",
+    key_pattern="people:token_end:{}",
+    rows=lambda names: TokenEnd.objects.filter(name__in=names),
+    build=_build_token_end,
+    missing=lambda name: TokenEndDocument(name, None),
+    encode=encode,
+    decode=decoder(TokenEndDocument),
+    columns=("name", "ended_ts"),
+    write_through=False,
+    lifetime_seconds=LIFETIME_SECONDS,
+    counted=False,
+    stamp="people",
+    stamps=STAMPS,
+    rest_seconds=REST_SECONDS,
+)
+
+for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):
     register(lookup)
 
 

@@ -1,5 +1,5 @@
 """
-What the platform itself keeps: logins.
+What the platform itself keeps: logins, and since when somebody's tokens of the sign-on are over.
 
 The proxies bring the triggers to tables of Django's, by which changes of people behind Django's back are noticed.
 """
@@ -38,6 +38,23 @@ class SignIn(models.Model):
         return f"{self.user}, until {self.expires_ts}"
 
 
+class TokenEnd(models.Model):
+    """What the sign-on issued for this name until then is good no longer."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    ended_ts = models.DateTimeField()
+
+    objects = CoherentManager()
+
+    class Meta:
+        db_table = "token_end"
+        default_permissions = ()
+        triggers = coherence_triggers(db_table, field="name", column="name")
+
+    def __str__(self) -> str:
+        return f"{self.name}, until {self.ended_ts}"
+
+
 class Person(User):
     class Meta:
         proxy = True
@@ -47,6 +64,15 @@ class Person(User):
             field="id",
             column="id",
             only=("id", "username", "password", "is_active", "is_staff", "is_superuser"),
+        )
+
+
+class PersonName(User):
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = coherence_triggers(
+            "auth_user", field="username", column="username", only=("id", "username"), suffix="_by_name"
         )
 
 

@@ -55,6 +55,20 @@ class SignInDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: int
 
 
+class NameDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A name that a token of the sign-on has, and the number of the user of this name, if there is one."""
+
+    id: str
+    user: int | None
+
+
+class TokenEndDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Until when what the sign-on issued for a name has ended, in seconds since the epoch; None if nothing has."""
+
+    id: str
+    ended_s: float | None
+
+
 _encode = msgspec.json.Encoder().encode
 
 

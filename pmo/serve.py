@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
 
 from pmo.drain import draining_file
 from pmo.listener import InvalidListener, Listener
@@ -71,10 +74,21 @@ def make_counts_directory(data: Path, port: int) -> Path:
     return directory
 
 
+def _load_settings() -> None:
+    """
+    Read them once before there are workers, of which each would fail, many times.
+
+    Raises:
+        ImproperlyConfigured: the message says which variable, and what would do.
+    """
+    importlib.import_module(os.environ.get("DJANGO_SETTINGS_MODULE") or "pmo.settings")
+
+
 def main() -> None:
     try:
         listener = Listener.of(os.environ)
-    except InvalidListener as error:
+        _load_settings()
+    except (InvalidListener, ImproperlyConfigured) as error:
         sys.exit(str(error))
     data = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / ".data")
     os.environ.setdefault(COUNTS_VARIABLE, str(make_counts_directory(data, listener.port)))

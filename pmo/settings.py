@@ -19,7 +19,7 @@ from django.templatetags.static import static
 
 from cache_layer.location import cache_location
 from cache_layer.options import Options
-from pmo import embedded
+from pmo import cross_origin, embedded, sign_on
 from pmo.logs import logging_config
 from pmo.navigation import NAVIGATION
 
@@ -205,6 +205,12 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
+if CORS_ALLOWED_ORIGINS := cross_origin.allowed_origins(env.list("CORS_ALLOWED_ORIGINS", default=[])):
+    MIDDLEWARE.insert(0, cross_origin.MIDDLEWARE)
+CORS_URLS_REGEX = cross_origin.PATHS
+CORS_ALLOW_HEADERS = cross_origin.REQUEST_HEADERS
+CORS_EXPOSE_HEADERS = cross_origin.RESPONSE_HEADERS
+
 ROOT_URLCONF = "pmo.urls"
 WSGI_APPLICATION = "pmo.wsgi.application"
 APPEND_SLASH = False
@@ -274,9 +280,15 @@ AXES_VERBOSE = False
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", default=60)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("REFRESH_TOKEN_DAYS", default=7)),
+    "AUTH_TOKEN_CLASSES": ["pmo.tokens.AccessToken"],
+    "LEEWAY": 5,  # for a clock that is ahead; the end of a token is exact
     "CHECK_REVOKE_TOKEN": True,
     "UPDATE_LAST_LOGIN": False,
 }
+
+# As they are: django-environ would take a secret that begins with `$` for another variable's name.
+SIGN_ON = {name: os.environ.get(name) or default for name, default in sign_on.DEFAULTS.items()}
+sign_on.sign_on_of(SIGN_ON, secret_key=SECRET_KEY, production=PRODUCTION)
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["pmo.authentication.TokenAuthentication"],

@@ -8,22 +8,49 @@ have, however often it is renewed.
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
+from datetime import datetime, timedelta
+from typing import cast
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from rest_framework.exceptions import ParseError
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken as JWTAccessToken
+from rest_framework_simplejwt.tokens import RefreshToken as JWTRefreshToken
+from rest_framework_simplejwt.tokens import Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
-from pmo.models import SignIn
+from pmo.lookups import is_sign_in_id
+from pmo.models import SignIn, TokenEnd
+from pmo.sign_on import Claims
+
+logger = logging.getLogger("pmo")
 
 CLAIM = "sign_in"
 KNOWN = timedelta(hours=2)
 """Longer than a login is known after it was asked for last: `pmo.lookups`."""
+
+
+class PunctualToken(Token):
+    """The leeway is for clocks that are ahead (`iat`, `nbf`): it prolongs no token."""
+
+    def check_exp(self, claim: str = "exp", current_time: datetime | None = None) -> None:
+        leeway = self.get_token_backend().get_leeway()
+        super().check_exp(claim, (current_time or self.current_time) + leeway)
+
+
+class AccessToken(PunctualToken, JWTAccessToken):
+    """Lets its user work, until it expires or its login ends."""
+
+
+class RefreshToken(PunctualToken, JWTRefreshToken):  # type: ignore[misc] # its bases disagree in a type variable
+    """Gives the next tokens of its login, once."""
+
+    access_token_class = AccessToken
 
 
 def sign_in(user: User) -> RefreshToken:
@@ -31,7 +58,7 @@ def sign_in(user: User) -> RefreshToken:
     # So long ago that no token of theirs is valid and no process knows them: nobody need be told.
     past = SignIn.objects.filter(user=user, expires_ts__lt=timezone.now() - api_settings.ACCESS_TOKEN_LIFETIME - KNOWN)
     past._raw_delete(past.db)
-    token = RefreshToken.for_user(user)
+    token = cast(RefreshToken, RefreshToken.for_user(user))
     row = SignIn.objects.create(user=user, newest=token["jti"], expires_ts=datetime_from_epoch(token["exp"]))
     token[CLAIM] = str(row.id)
     return token
@@ -59,12 +86,23 @@ def renew(text: str) -> RefreshToken:
     return token
 
 
-def sign_out(text: str) -> None:
+def sign_out(token: Token | Claims) -> None:
     """
-    End the login of a refresh token, and with it all its tokens.
+    End the login of a token, and with it all its tokens.
 
     Raises:
-        TokenError: it is none.
+        ParseError: it belongs to none that could be ended here.
     """
-    token = RefreshToken(text)  # type: ignore[arg-type] # as above
-    SignIn.objects.filter(id=token.get(CLAIM)).delete()
+    if isinstance(token, Claims):
+        raise ParseError("This token is of the platform's sign-on: log out there.", "no_login")
+    if not is_sign_in_id(str(token.get(CLAIM))):
+        raise ParseError("This token belongs to no login.", "no_login")
+    SignIn.objects.filter(id=token[CLAIM]).delete()
+
+
+def end_tokens(name: str) -> None:
+    """End all that anybody has of this name: what the sign-on issued until now, and the logins here."""
+    with transaction.atomic():
+        TokenEnd.objects.update_or_create(name=name, defaults={"ended_ts": timezone.now()})
+        SignIn.objects.filter(user__username=name).delete()
+    logger.info("Tokens ended", extra={"subject": name})

@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerView
 
-from pmo.auth_views import LoginView, LogoutView, RefreshView
+from pmo.auth_views import LoginView, LogoutView, MeView, RefreshView
 from pmo.description import DescriptionView
 from pmo.health import health, liveness, readiness
 from pmo.metrics import metrics
@@ -30,6 +30,7 @@ api: list[URLPattern | URLResolver] = [
     path("auth/login", LoginView.as_view(), name="login"),
     path("auth/refresh", RefreshView.as_view(), name="refresh"),
     path("auth/logout", LogoutView.as_view(), name="logout"),
+    path("auth/me", MeView.as_view(), name="me"),
     path("", include("entities.api.urls")),
 ]
 

@@ -17,7 +17,7 @@ from cache_layer.keys import CHANGES_CHANNEL
 
 
 def coherence_triggers(
-    table: str, *, field: str, column: str, only: tuple[str, ...] = (), created: bool = True
+    table: str, *, field: str, column: str, only: tuple[str, ...] = (), created: bool = True, suffix: str = ""
 ) -> list[pgtrigger.Trigger]:
     """
     The triggers that note every change of a table in the outbox, in the transaction that makes it.
@@ -28,6 +28,7 @@ def coherence_triggers(
         column: its column.
         only: the names of the fields whose changes matter; empty for all.
         created: whether new rows matter.
+        suffix: of the triggers' names, for a table that has these by another field already.
     """
     names = {"table": table, "field": field, "column": column, "channel": CHANGES_CHANNEL}
     note = _sql("record_row").format_map(names)
@@ -35,15 +36,15 @@ def coherence_triggers(
     every_row = functools.reduce(operator.or_, operations)
     some = pgtrigger.AnyChange(*only) if only else None
     changes = [
-        pgtrigger.Trigger(name="record_row", when=pgtrigger.After, operation=every_row, func=note),
+        pgtrigger.Trigger(name=f"record_row{suffix}", when=pgtrigger.After, operation=every_row, func=note),
         pgtrigger.Trigger(
-            name="record_change", when=pgtrigger.After, operation=pgtrigger.Update, condition=some, func=note
+            name=f"record_change{suffix}", when=pgtrigger.After, operation=pgtrigger.Update, condition=some, func=note
         ),
     ]
     return [
         *changes[: 2 if only else 1],
         pgtrigger.Trigger(
-            name="record_truncate",
+            name=f"record_truncate{suffix}",
             level=pgtrigger.Statement,
             when=pgtrigger.After,
             operation=pgtrigger.Truncate,

@@ -49,12 +49,15 @@ def crowd(committed_db: None) -> dict[str, str]:
         "superuser": make_user("root", is_superuser=True),
         "deactivated": make_user("gone", is_active=False),
     }
-    expired, foreign, ended = (AccessToken.for_user(people["reader"]) for _ in range(3))
+    expired, foreign, ahead, far_ahead = (AccessToken.for_user(people["reader"]) for _ in range(4))
     expired.set_exp(lifetime=timedelta(seconds=-1))
+    ahead.set_iat(at_time=ahead.current_time + timedelta(seconds=3))
+    far_ahead.set_iat(at_time=ahead.current_time + timedelta(hours=1))
     refresh = sign_in(people["editor"])
     ended = refresh.access_token
-    sign_out(str(refresh))
+    sign_out(refresh)
     tokens = {name: str(sign_in(user).access_token) for name, user in people.items()}
+    tokens |= {"of a clock ahead": str(ahead), "of a clock far ahead": str(far_ahead)}
     tokens |= {"expired": str(expired), "logged out": str(ended), "signed by others": f"{foreign}"[:-2] + "xx"}
     return {name: f"Bearer {token}" for name, token in tokens.items()} | {"nobody": ""}
 

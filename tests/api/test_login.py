@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
@@ -64,6 +66,50 @@ def test_user_name_and_address_both_log_in(name: str) -> None:
     assert client.get(TYPES).status_code == 200
 
 
+@pytest.mark.parametrize("email", ["Ada@Example.com", "ada@example.COM"])
+def test_an_address_may_be_sent_as_one(ada: User, email: str) -> None:
+    def log_in_by_email(address: str, password: str = PASSWORD) -> Any:
+        return APIClient().post(LOGIN, {"email": address, "password": password})
+
+    assert bearing(log_in_by_email(email).json()["token"]).get(TYPES).status_code == 200
+    for address, password in ((email, "x"), ("nobody@example.com", PASSWORD), ("", PASSWORD)):
+        answer = log_in_by_email(address, password)
+        assert answer.status_code == (401 if address else 400)
+        assert not address or answer.json() == WRONG
+    make_user("twin", email="ada@example.com", password=PASSWORD)
+    assert log_in_by_email(email).status_code == 401
+    AccessAttempt.objects.all().delete()
+    with override_settings(AXES_FAILURE_LIMIT=3):
+        tried = [log_in("ada@example.com", "x"), log_in_by_email(email, "x"), log_in("ADA@example.com", "x")]
+    assert [answer.status_code for answer in tried] == [401, 401, 429], "it gets no tries of its own"
+
+
+@pytest.mark.parametrize(
+    ("permissions", "fields", "may"),
+    [
+        ((), {}, ["read"]),
+        (("change",), {}, ["read", "change"]),
+        ((), {"is_staff": True}, ["read", "clear_cache"]),
+        ((), {"is_superuser": True}, ["read", "add", "change", "delete"]),
+    ],
+)
+def test_who_asks_is_told_who_they_are_and_what_they_may(
+    committed_db: None, permissions: tuple[str, ...], fields: dict[str, bool], may: list[str]
+) -> None:
+    client = client_of(make_user("ada", *permissions, **fields))
+    client.get("/api/v1/auth/me")
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get("/api/v1/auth/me")
+    said = answer.json()
+    assert 3_500 < said.pop("expires_in") <= 3_600
+    assert said == {"username": "ada", "is_staff": False, "is_superuser": False, "may": may} | fields
+    assert (len(queries), answer["Cache-Control"]) == (0, "no-store")
+    User.objects.filter(username="ada").update(is_superuser=False, is_staff=False)
+    User.objects.get().user_permissions.clear()
+    assert client.get("/api/v1/auth/me").json()["may"] == ["read"]
+    assert APIClient().get("/api/v1/auth/me").status_code == 401
+
+
 def test_expires_in_is_the_life_of_the_token(ada: User) -> None:
     answer = log_in("ada").json()
     token = AccessToken(answer["token"])
@@ -101,6 +147,9 @@ def test_nobody_has_such_a_name(ada: User, name: str) -> None:
     [
         ({}, ["password", "username"]),
         ({"username": "ada"}, ["password"]),
+        ({"email": "ada@example.com"}, ["password"]),
+        ({"email": None, "password": "x"}, ["email"]),
+        ({"email": "ada@example.com", "username": "ada", "password": "x"}, ["email"]),
         ({"username": 1, "password": True}, ["password", "username"]),
         ({"username": None, "password": []}, ["password", "username"]),
         ({"username": "a\0", "password": "x"}, ["username"]),
@@ -174,9 +223,38 @@ def test_behind_a_proxy_the_address_is_the_one_it_saw(ada: User) -> None:
     assert [log_in_from(forwarded) for forwarded in made_up] == [401, 401, 429]
     assert log_in_from("203.0.113.5", PASSWORD) == 429
     assert log_in_from("203.0.113.5, 2001:db8::1", PASSWORD) == 200
-    for nonsense in ("", "x", "203.0.113.5, ", "1.2.3.4; DROP TABLE"):
+    assert log_in_from("203.0.113.5:51234, ", PASSWORD) == 429
+    for nonsense in ("", "x", " , ", "1.2.3.4; DROP TABLE"):
         assert log_in_from(nonsense) in (401, 429)
     assert AccessAttempt.objects.get(ip_address="10.0.0.1").failures_since_start == 4
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("203.0.113.7:51234", "203.0.113.7"),
+        ("198.51.100.1, [2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:DB8:0::1]", "2001:db8::1"),
+        ('"[2001:db8::1]:443"', "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%25eth0]:443", "fe80::1"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("\t203.0.113.7 ,, ", "203.0.113.7"),
+        ("203.0.113.7, unknown", "10.0.0.1"),
+        ("203.0.113.7:", "10.0.0.1"),
+        ("203.0.113.7:5x", "10.0.0.1"),
+        ("[203.0.113.7", "10.0.0.1"),
+    ],
+)
+@override_settings(AXES_CLIENT_IP_CALLABLE="pmo.authentication.address_behind_proxy")
+def test_an_address_is_understood_however_the_proxy_writes_it(forwarded: str, address: str) -> None:
+    headers = {"X-Forwarded-For": forwarded}
+    APIClient(REMOTE_ADDR="10.0.0.1", headers=headers).post(LOGIN, {"username": "eve", "password": "x"})
+    login = {"username": "eve", "password": "x"}
+    Client(REMOTE_ADDR="10.0.0.1", headers=headers).post("/admin/login/", login)
+    attempt = AccessAttempt.objects.get()
+    assert (attempt.ip_address, attempt.failures_since_start) == (address, 2)
 
 
 @override_settings(AXES_FAILURE_LIMIT=3)
@@ -311,6 +389,23 @@ def test_a_logout_ends_a_token_for_writers_at_once(ada: User) -> None:
     assert client.post("/api/v1/entity", {}).status_code == 401
 
 
+def test_a_logout_without_a_body_ends_the_login_of_its_token(ada: User) -> None:
+    ended, other = log_in("ada").json(), log_in("ada").json()
+    client = bearing(ended["token"])
+    assert client.get(TYPES).status_code == 200
+    for _ in range(2):
+        assert client.post(LOGOUT).status_code == 204
+    assert (client.get(TYPES).status_code, renew(ended["refresh"]).status_code) == (401, 401)
+    client = bearing(other["token"])
+    for extra in ({"HTTP_TRANSFER_ENCODING": "chunked"}, {"data": {}}):
+        assert client.post(LOGOUT, **extra).json() == {"refresh": ["This field is required."]}
+    assert APIClient().post(LOGOUT).status_code == 400
+    assert bearing(f"{other['token']}x").post(LOGOUT).status_code == 401
+    answer = client_of(ada).post(LOGOUT)
+    assert (answer.status_code, answer.json()["code"]) == (400, "no_login")
+    assert client.get(TYPES).status_code == 200
+
+
 def test_a_logout_needs_a_refresh_token(ada: User) -> None:
     assert APIClient().post(LOGOUT, {"refresh": log_in("ada").json()["token"]}).status_code == 401
     assert APIClient().post(LOGOUT, {"refresh": "a.b.c"}).status_code == 401
@@ -385,6 +480,20 @@ def test_a_token_that_was_signed_by_others_or_otherwise_is_refused(ada: User, al
     key = {"none": None, "HS512": str(settings.SECRET_KEY), "HS256": "x" * 50}[algorithm]
     assert bearing(jwt.encode(claims, key, algorithm)).get(TYPES).status_code == 401
     assert bearing(jwt.encode(claims, str(settings.SECRET_KEY), "HS256")).get(TYPES).status_code == 200
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_a_token_of_a_clock_a_little_ahead_is_taken_and_none_lives_longer_for_it(ada: User, claim: str) -> None:
+    now = int(time.time())
+    for ahead, status in ((3, 200), (60, 401)):
+        token = AccessToken.for_user(ada)
+        token[claim] = now + ahead
+        assert bearing(str(token)).get(TYPES).status_code == status
+    refresh = RefreshToken(log_in("ada").json()["refresh"])
+    token, refresh["exp"] = AccessToken.for_user(ada), now - 1
+    token["exp"] = now - 1
+    assert bearing(str(token)).get(TYPES).status_code == 401
+    assert renew(str(refresh)).status_code == 401
 
 
 def test_an_expired_token_is_refused(ada: User) -> None:

@@ -137,6 +137,7 @@ def test_every_endpoint_is_described() -> None:
         "POST /api/v1/auth/login",
         "POST /api/v1/auth/refresh",
         "POST /api/v1/auth/logout",
+        "GET /api/v1/auth/me",
         "GET /api/v1/entity/type/{code}",
         "GET /api/v1/entity/types",
         "POST /api/v1/entity",

@@ -15,7 +15,20 @@ from pathlib import Path
 from pmo.embedded import Endpoints
 from tests.servers import ROOT, free_port
 
-OURS = ("DATABASE_", "REDIS_", "DATA_DIR", "ENVIRONMENT", "HOST", "PORT", "WORKERS", "LOG_", "DJANGO_", "PYTEST_")
+OURS = (
+    "DATABASE_",
+    "REDIS_",
+    "DATA_DIR",
+    "ENVIRONMENT",
+    "HOST",
+    "PORT",
+    "WORKERS",
+    "LOG_",
+    "DJANGO_",
+    "PYTEST_",
+    "CORS_",
+    "SIGN_ON_",
+)
 
 
 def bare_environment(**variables: str) -> dict[str, str]:

@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from jwt.algorithms import RSAAlgorithm
+
 from tests.platform.running import bare_environment, permissions_of
 from tests.servers import ROOT
+from tests.sign_on import SECRET, key_file, private_key, private_pem
 
 PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -127,3 +130,66 @@ def test_a_request_budget_that_leaves_no_time_to_release_a_write_is_refused(tmp_
     least, less, none = load_settings(*(common | {"REQUEST_BUDGET_MS": each} for each in ("1080", "1079", "0")))
     assert (least, none) == ("SECRET_KEY is of this test",) * 2
     assert less.startswith("ImproperlyConfigured REQUEST_BUDGET_MS is 1079")
+
+
+def test_an_origin_that_no_browser_would_send_is_refused(tmp_path: Path) -> None:
+    common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test"}
+    right = ("https://app.example.org, http://localhost:5173", "http://[::1]:3000,", "")
+    wrong = ("*", "null", "app.example.org", "https://app.example.org/", "https://App.example.org", "https://a:443")
+    loaded = load_settings(*(common | {"CORS_ALLOWED_ORIGINS": each} for each in (*right, *wrong)))
+    assert loaded[: len(right)] == ["SECRET_KEY is of this test"] * len(right)
+    for refusal in loaded[len(right) :]:
+        assert refusal.startswith("ImproperlyConfigured CORS_ALLOWED_ORIGINS has ")
+
+
+def test_a_sign_on_that_cannot_be_meant_is_refused_and_the_variable_is_named(tmp_path: Path) -> None:
+    keys, private, nothing = key_file(tmp_path, "first"), tmp_path / "private.pem", tmp_path / "nothing.pem"
+    private.write_bytes(private_pem("first"))
+    nothing.write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+    served, kept = tmp_path / "served.json", tmp_path / "kept.json"
+    served.write_text(
+        json.dumps({"keys": [RSAAlgorithm.to_jwk(private_key("first", "RS256").public_key(), as_dict=True)]})
+    )
+    kept.write_text(json.dumps({"keys": [RSAAlgorithm.to_jwk(private_key("first", "RS256"), as_dict=True)]}))
+    secret, url = {"SIGN_ON_SECRET": SECRET}, "https://sign-on.example.org/jwks.json"
+    right = [
+        secret | {"SIGN_ON_ALGORITHMS": "HS256, HS384", "SIGN_ON_USER_CLAIM": ""},
+        {"SIGN_ON_PUBLIC_KEY_FILE": keys},
+        {"SIGN_ON_PUBLIC_KEY_FILE": str(served)},
+        {"SIGN_ON_JWKS_URL": url, "SIGN_ON_ALGORITHMS": "EdDSA"},
+        {"SIGN_ON_JWKS_URL": "http://localhost/jwks.json"},
+    ]
+    wrong: list[tuple[str, dict[str, str]]] = [
+        ("SIGN_ON_ISSUER", {"SIGN_ON_ISSUER": "https://sign-on.example.org"}),
+        ("SIGN_ON_JWKS_URL", secret | {"SIGN_ON_JWKS_URL": url}),
+        ("SIGN_ON_SECRET", {"SIGN_ON_SECRET": "short"}),
+        ("SIGN_ON_SECRET", secret | {"SIGN_ON_ALGORITHMS": "HS512"}),
+        ("SIGN_ON_SECRET", {"SIGN_ON_SECRET": PRODUCTION["SECRET_KEY"]}),
+        ("SIGN_ON_SECRET", {"SIGN_ON_SECRET": Path(keys).read_text()}),
+        ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(tmp_path / "missing.pem")}),
+        ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(tmp_path)}),
+        ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(private)}),
+        ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(kept)}),
+        ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": str(nothing)}),
+        ("SIGN_ON_PUBLIC_KEY_FILE", {"SIGN_ON_PUBLIC_KEY_FILE": keys, "SIGN_ON_ALGORITHMS": "ES256"}),
+        ("SIGN_ON_JWKS_URL", {"SIGN_ON_JWKS_URL": "http://sign-on.example.org/jwks.json"}),
+        ("SIGN_ON_JWKS_URL", {"SIGN_ON_JWKS_URL": "file:///etc/passwd"}),
+        ("SIGN_ON_JWKS_URL", {"SIGN_ON_JWKS_URL": "https://sign-on.example.org:port/"}),
+        ("SIGN_ON_ALGORITHMS", secret | {"SIGN_ON_ALGORITHMS": "RS256"}),
+        ("SIGN_ON_ALGORITHMS", secret | {"SIGN_ON_ALGORITHMS": "none"}),
+        ("SIGN_ON_ALGORITHMS", {"SIGN_ON_PUBLIC_KEY_FILE": keys, "SIGN_ON_ALGORITHMS": "RS256,HS256"}),
+        ("SIGN_ON_LEEWAY_SECONDS", secret | {"SIGN_ON_LEEWAY_SECONDS": "3600"}),
+        ("SIGN_ON_LEEWAY_SECONDS", secret | {"SIGN_ON_LEEWAY_SECONDS": "5s"}),
+    ]
+    loaded = load_settings(*(PRODUCTION | each for each in (*right, *(each for _, each in wrong))))
+    assert loaded[: len(right)] == [f"SECRET_KEY is {PRODUCTION['SECRET_KEY']}"] * len(right)
+    assert len(loaded) == len(right) + len(wrong), "one line each"
+    for (name, _), refusal in zip(wrong, loaded[len(right) :], strict=True):
+        assert refusal.startswith(f"ImproperlyConfigured {name} "), refusal
+    assert SECRET not in str(loaded)
+
+
+def test_the_server_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    for name, value in {"SIGN_ON_ALGORITHMS": "RS256", "CORS_ALLOWED_ORIGINS": "*"}.items():
+        ended = run("-W", "ignore", "-m", "pmo.serve", DATA_DIR=str(tmp_path), **{name: value})
+        assert (ended.returncode, ended.stderr.count("\n"), ended.stderr.split()[0]) == (1, 1, name)

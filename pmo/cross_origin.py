@@ -1,0 +1,47 @@
+"""Which pages of other origins may use the API from a browser (CORS), as django-cors-headers is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from corsheaders.defaults import default_headers
+from django.core.exceptions import ImproperlyConfigured
+
+MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
+"""The first of all, so that a preflight is answered before anything asks who sends it, and every error has headers."""
+PATHS = r"^/api/"
+REQUEST_HEADERS = (*default_headers, "if-match", "if-none-match")
+RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "Warning", "X-Cache")
+"""What scripts may read beside the headers that they may read anyway."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def allowed_origins(origins: Iterable[str]) -> list[str]:
+    """
+    The origins, each as browsers write it in `Origin`.
+
+    Raises:
+        ImproperlyConfigured: no browser would write one of them like this, so that it would never match.
+    """
+    found = [origin.strip() for origin in origins if origin.strip()]
+    for origin in found:
+        if origin != _as_browsers_write(origin):
+            raise ImproperlyConfigured(
+                f"CORS_ALLOWED_ORIGINS has {origin!r}: name each origin as browsers do, in small letters, with"
+                " http:// or https://, without a path or its usual port, for example https://app.example.org."
+            )
+    return found
+
+
+def _as_browsers_write(origin: str) -> str | None:
+    """The origin of a URL, serialised (RFC 6454, section 6.2); None if it has none."""
+    try:
+        url = urlsplit(origin)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return None
+    if url.scheme not in DEFAULT_PORTS or not host or not host.isascii() or set(host) & set("*@ %"):
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return f"{url.scheme}://{shown}" + (f":{port}" if port not in (None, DEFAULT_PORTS[url.scheme]) else "")

@@ -1,0 +1,175 @@
+"""
+What the platform's sign-on is known by: a shared secret, public keys in a file, or those that it serves (JWKS).
+
+Keys that are served are fetched in the background (PyJWT's `PyJWKClient`). A key that is known is used whether the
+sign-on answers or not; only for one that is not known does a request wait, never longer than `WAIT_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
+
+import jwt
+
+from cache_layer.deadline import left_seconds
+
+logger = logging.getLogger("pmo")
+
+PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+FRESH_SECONDS = 300.0
+"""How long keys are used before they are asked for again."""
+COOLDOWN_SECONDS = 10.0
+"""At most one fetch in this time, whatever keys tokens name."""
+FETCH_SECONDS = 5.0
+WAIT_SECONDS = 1.0
+PLACES = 4
+"""How many threads of a process may wait for keys: half of those that answer requests."""
+
+
+class BadKeys(ValueError):
+    """What was given has no key that could be used; the message says why."""
+
+
+class KeysUnknown(Exception):
+    """The sign-on could not be asked for its keys, so nobody knows whether a token is right."""
+
+
+class Key(NamedTuple):
+    """
+    One key.
+
+    Attributes:
+        name: its `kid`; None if it has none.
+        algorithm: the only one that it is for; None for any of its kind.
+    """
+
+    name: str | None
+    algorithm: str | None
+    key: Any
+
+
+class Keys(Protocol):
+    def find(self, name: str | None) -> list[Key]:
+        """
+        The keys that a token may be signed with which names this one, or none.
+
+        Raises:
+            KeysUnknown: they could not be asked for.
+        """
+
+
+class KnownKeys:
+    """Keys that stay the same: a secret, or those of a file."""
+
+    def __init__(self, keys: list[Key]) -> None:
+        self.keys = keys
+
+    def find(self, name: str | None) -> list[Key]:
+        """A key without a name may be any; a token that names none is tried with all."""
+        return [key for key in self.keys if name is None or key.name in (None, name)]
+
+
+def keys_of_file(path: str) -> list[Key]:
+    """
+    The public keys of a file: in PEM, one or several, also certificates; or a JWKS document.
+
+    Raises:
+        BadKeys: it can't be read, has none, or has a private one.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BadKeys(f"the file can't be read: {error}") from error
+    try:
+        if text.lstrip().startswith("{"):
+            return _of_document(json.loads(text))
+        return [Key(None, None, _of_pem(block[1], block[0].encode())) for block in PEM.finditer(text)]
+    except BadKeys:
+        raise
+    except (jwt.PyJWTError, ValueError, TypeError, LookupError) as error:
+        raise BadKeys(f"the file has no key that can be used: {error}") from error
+
+
+def _of_pem(kind: str, block: bytes) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    if "PRIVATE" in kind:
+        raise BadKeys("the file has a private key: give the public one")
+    return load_pem_x509_certificate(block).public_key() if kind == "CERTIFICATE" else load_pem_public_key(block)
+
+
+def _of_document(document: Any) -> list[Key]:
+    """The public keys for signatures (RFC 7517): what is secret, to encrypt with or unknown to us verifies nothing."""
+    keys: list[Key] = []
+    for given in document["keys"]:
+        with suppress(jwt.PyJWTError):
+            key = jwt.PyJWK(given)
+            if key.public_key_use in ("sig", None) and key.key_type != "oct" and not hasattr(key.key, "private_bytes"):
+                keys.append(Key(key.key_id, given.get("alg"), key.key))
+    return keys
+
+
+class ServedKeys:
+    """The keys that an address serves."""
+
+    def __init__(self, url: str) -> None:
+        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS)
+        self._keys = KnownKeys([])
+        self._fetched = self._asked = -float("inf")
+        self._begin_anew()
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """With nobody asking, also in a forked child whose parent was."""
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(PLACES)
+        self._fetch: threading.Event | None = None
+
+    def find(self, name: str | None) -> list[Key]:
+        found = self._keys.find(name)
+        if found:
+            if monotonic() - self._fetched > FRESH_SECONDS:
+                self.begin_fetch()
+            return found
+        fetch = self.begin_fetch()
+        if fetch is not None and self._places.acquire(blocking=False):
+            try:
+                fetch.wait(left_seconds(WAIT_SECONDS))
+            finally:
+                self._places.release()
+        found = self._keys.find(name)
+        if not found and self._fetched < self._asked:
+            raise KeysUnknown
+        return found
+
+    def begin_fetch(self) -> threading.Event | None:
+        """Have them fetched: the event that tells of the end; None if they were asked for just now."""
+        with self._lock:
+            if self._fetch is not None and not self._fetch.is_set():
+                return self._fetch
+            if monotonic() - self._asked < COOLDOWN_SECONDS:
+                return None
+            self._asked, self._fetch = monotonic(), threading.Event()
+            threading.Thread(target=self._ask, args=[self._fetch.set], name="sign-on keys", daemon=True).start()
+            return self._fetch
+
+    def _ask(self, tell: Callable[[], None]) -> None:
+        try:
+            keys = _of_document(self._client.fetch_data())
+            if not keys:
+                raise BadKeys("it serves no public key for signatures")
+            self._keys, self._fetched = KnownKeys(keys), monotonic()
+        except Exception as error:  # of any kind: what is served may be anything
+            logger.warning("Sign-on keys not fetched", extra={"url": self._client.uri, "error": str(error)[:300]})
+        finally:
+            tell()
