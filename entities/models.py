@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from cache_layer.invalidation.queryset import CoherentManager
 from cache_layer.invalidation.triggers import coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
-from entities.icons import icon_names
+from entities.icons import current_name
 from entities.triggers import NEVER_EMPTIED, TRIGGERS
 
 TIMES = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
@@ -34,8 +34,8 @@ validate_printable = RegexValidator(
 
 
 def validate_icon(name: str) -> None:
-    """Refuse a name that Lucide does not have."""
-    if name not in icon_names():
+    """Refuse a name that Lucide does not have, not even as a former one."""
+    if current_name(name) is None:
         raise ValidationError("%(name)s is not a Lucide icon.", code="unknown_icon", params={"name": name})
 
 

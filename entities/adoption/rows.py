@@ -15,6 +15,7 @@ from entities.adoption import mends
 from entities.adoption.problem import Problem, quote_name
 from entities.adoption.shape import FILLED_BY_TRIGGER, fields
 from entities.adoption.table import NAME, Table
+from entities.icons import describe_former
 from entities.models import Entity
 
 SHOWN_ROWS = 20
@@ -168,9 +169,12 @@ def _describe_wrong_children(cursor: Any, listed: list[tuple[str, str, bool]], c
 
 def _find_refused_values(field: Any, found: list[tuple[str, str, int]]) -> Iterator[Problem]:
     for value, code, count in found:
+        where = _row(code) + (f" and {count - 1} more" if count > 1 else "")
         try:
             field.clean(value or "", None)
         except ValidationError as error:
-            others = f" and {count - 1} more" if count > 1 else ""
             rule = f"{field.name} {json.dumps(value)}: {' '.join(error.messages).rstrip('.')}"
-            yield Problem(_row(code) + others, rule, "Forms will ask for another", mend_sql=False, warning=True)
+            yield Problem(where, rule, "Forms will ask for another", mend_sql=False, warning=True)
+        else:
+            if field.name == "icon" and (former := describe_former(value)):
+                yield Problem(where, former.rstrip("."), "Nothing has to be done", mend_sql=False, warning=True)

@@ -81,6 +81,9 @@ X_CACHE = _header(
     304,
 )
 WARNING = _header("Warning", '`110 - "Response is Stale"` with `X-Cache: STALE`.', 200, 304)
+FORMER_ICON = _header(
+    "Warning", '`299 - "..."`: the icon has another name in Lucide now; it is kept as sent.', 200, 201
+)
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="Change it only if this is still its `ETag`; `*` for any."
 )
@@ -163,7 +166,7 @@ create = extend_schema(
     tags=["writing"],
     summary="Add an entity type",
     description="Needs the permission to add entity types. Children must exist already.",
-    parameters=[ETAG, LOCATION, RETRY_AFTER],
+    parameters=[ETAG, LOCATION, FORMER_ICON, RETRY_AFTER],
     request=EntityFieldsSerializer,
     responses={201: EntitySerializer, **errors(400, 401, 403, 413, 415, 503)},
     examples=[
@@ -189,7 +192,7 @@ change = extend_schema(
     summary="Change fields of an entity type",
     description="Needs the permission to change entity types. Fields that are not given stay as they are; `code` never "
     'changes. Works on inactive ones too: `{"active_flag": true}` brings one back.',
-    parameters=[CODE, IF_MATCH, ETAG, RETRY_AFTER],
+    parameters=[CODE, IF_MATCH, ETAG, FORMER_ICON, RETRY_AFTER],
     request=EntityFieldsSerializer,
     responses={200: EntitySerializer, **errors(400, 401, 403, 404, 412, 413, 415, 503)},
     examples=[ANSWERED, OpenApiExample("rename", {"label": "Project", "label_plural": "Projects"}, request_only=True)],

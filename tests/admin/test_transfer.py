@@ -519,3 +519,12 @@ def test_very_many_columns_are_refused_at_once(content: bytes, kind: str) -> Non
     with pytest.raises(UnreadableFile):
         READERS[kind]().create_dataset(content)
     assert time.process_time() - began < 1
+
+
+def test_a_former_icon_is_imported_as_it_is_and_told(types: None, admin_client: Client) -> None:
+    preview = upload(admin_client, "code,label,icon\nrisk,Risk,CheckSquare\nevent,Event,CheckSquare\ntask,Task,Home\n")
+    page = preview.content.decode()
+    assert "Lucide calls the icon CheckSquare SquareCheckBig now; both names work. (Row 2, 3)" in page
+    assert "Lucide calls the icon Home House now; both names work. (Row 4)" in page
+    confirm(admin_client, preview)
+    assert Entity.objects.get(code="risk").icon == "CheckSquare"

@@ -227,3 +227,11 @@ def test_many_children_are_checked_in_time_that_grows_with_their_number(editor: 
     answer = editor.post(ENTITY, PROJECT | {"child_entity_codes": [f"a{number}" for number in range(10_000)]})
     assert list(answer.json()) == ["child_entity_codes"]
     assert time.process_time() - begun < 10
+
+
+def test_a_former_icon_is_kept_as_sent_and_its_name_of_now_is_told(editor: APIClient) -> None:
+    created = editor.post(ENTITY, PROJECT | {"icon": "CheckSquare"})
+    assert created.json()["icon"] == Entity.objects.get().icon == "CheckSquare"
+    assert created["Warning"] == '299 - "Lucide calls the icon CheckSquare SquareCheckBig now; both names work."'
+    changed = editor.patch(f"{ENTITY}/project", {"icon": "SquareCheckBig"}, format="json")
+    assert "Warning" not in changed

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from entities.admin.form.conflicts import STARTED_FROM, Conflict, FormValues, Verdict, find_conflict, merge
 from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
 from entities.codes import is_code
-from entities.icons import component_name, icon_names
+from entities.icons import component_name, current_name, icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
 
@@ -100,10 +100,10 @@ class EntityForm(EntityModelForm):
         return self.cleaned_data["label_plural"] or suggest_plural(self.cleaned_data.get("label", ""))
 
     def clean_icon(self) -> str:
-        """The component name; lucide.dev's own spelling, `folder-kanban`, is understood as well."""
+        """The component name; lucide.dev's own spelling, `folder-kanban`, is understood as well. Former names stay."""
         name: str = self.cleaned_data["icon"]
         for spelling in (name, component_name(name.lower())):
-            if spelling in icon_names():
+            if current_name(spelling):
                 return spelling
         close = difflib.get_close_matches(component_name(name), icon_names(), n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "Its icons are shown on lucide.dev."

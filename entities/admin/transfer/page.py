@@ -26,6 +26,7 @@ from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, FormatForm, Part, Question, ask, count_types, is_confirmed
 from entities.admin.transfer.files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.admin.transfer.rows import COLUMNS, EntityResource
+from entities.icons import describe_former
 from entities.models import Entity
 
 if TYPE_CHECKING:
@@ -186,6 +187,15 @@ def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
     return signed
 
 
+def _former_icons(rows: list[Any]) -> list[tuple[str, str]]:
+    """What to say about icons that are written under a former name, with the numbers of the rows."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if any(change.name == "icon" for change in row.changes) and (former := describe_former(row.instance.icon)):
+            found.setdefault(former, []).append(str(row.number))
+    return [(", ".join(numbers[:10] + ["..."] * (len(numbers) > 10)), text) for text, numbers in found.items()]
+
+
 def _preview(result: Any) -> dict[str, Any]:
     """What the page shows of a dry run: errors, or else what is new, changed and unchanged."""
     errors = [
@@ -206,6 +216,7 @@ def _preview(result: Any) -> dict[str, Any]:
         "new": new[:SHOWN_ROWS],
         "changed": changed[:SHOWN_ROWS],
         "hidden_rows": max(0, len(new) - SHOWN_ROWS) + max(0, len(changed) - SHOWN_ROWS),
+        "former_icons": _former_icons([*new, *changed]),
         "counts": {"new": len(new), "changed": len(changed), "unchanged": result.totals["skip"], "errors": len(errors)},
         "may_import": not errors and not result.base_errors and bool(new or changed),
     }
