@@ -101,7 +101,7 @@ class Entity(models.Model):
         validators=[validate_children_shape],
         help_text="The entity types shown inside this one, in display order.",
     )
-    display_order = models.IntegerField(default=0, db_default=0)
+    display_order = models.IntegerField(default=None, db_default=models.Value(None, models.IntegerField()))
     active_flag = models.BooleanField("active", default=True, db_default=True)
     created_ts = models.DateTimeField("created", auto_now_add=True, db_default=Now())
     modified_ts = models.DateTimeField("modified", auto_now=True, db_default=Now())
@@ -139,6 +139,11 @@ class Entity(models.Model):
         if "entity_type" not in self.get_deferred_fields():  # else it would be read now, and written back
             self.entity_type = self.entity_type or self.code
         super().save(*args, **kwargs)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """As Django's; the database gives a new row without a display order the last place."""
+        last: set[str] = {"display_order"} if self._state.adding and self.display_order is None else set()
+        super().clean_fields(exclude={*(exclude or ()), *last})
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """Nothing: the fields' validators say the same with words for people, and Django cannot check raw SQL."""

@@ -26,6 +26,13 @@ TRIGGERS = [
         func=_sql("default_entity_type"),
     ),
     pgtrigger.Trigger(
+        name="place_last",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert,
+        condition=pgtrigger.Q(new__display_order__isnull=True),
+        func=_sql("place_last"),
+    ),
+    pgtrigger.Trigger(
         name="stamp_modification",
         when=pgtrigger.Before,
         operation=pgtrigger.Update,

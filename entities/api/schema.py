@@ -8,7 +8,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from entities.api import schema_fields  # noqa: F401 - drf-spectacular finds them once they are imported
-from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer, EntitySerializer
+from entities.api.serializers import (
+    ChildrenSerializer,
+    EntityFieldsSerializer,
+    EntityRowSerializer,
+    EntitySerializer,
+)
 from entities.codes import CODE_PATTERN, RESERVED_CODES
 
 
@@ -130,6 +135,7 @@ PROJECT = {
     "created_ts": "2025-01-15T10:30:00Z",
     "modified_ts": "2025-01-18T14:22:00Z",
 }
+ROW = OpenApiExample("project", PROJECT | {"display_order": 10}, response_only=True, status_codes=[200])
 ANSWERED = OpenApiExample("project", PROJECT, response_only=True, status_codes=[200, 201])
 
 read_types = extend_schema(
@@ -159,6 +165,31 @@ read_type = extend_schema(
         **errors(400, 401, 404, 503),
     },
     examples=[ANSWERED],
+)
+
+_ROW = (
+    "with its `display_order`, which the document leaves out. It is read from the database each time. The `ETag` that"
+    " `If-Match` wants is that of `entity/type/{code}`."
+)
+
+read_rows = extend_schema(
+    operation_id="read_entity_rows",
+    tags=["writing"],
+    summary="All entity types with what there is to set",
+    description=f"Every entity type, active or not, in display order, {_ROW}",
+    parameters=[X_CACHE, RETRY_AFTER],
+    responses={200: EntityRowSerializer(many=True), **errors(400, 401, 503)},
+    examples=[ROW],
+)
+
+read_row = extend_schema(
+    operation_id="read_entity_row",
+    tags=["writing"],
+    summary="One entity type with what there is to set",
+    description=f"One entity type, active or not, {_ROW}",
+    parameters=[CODE, X_CACHE, RETRY_AFTER],
+    responses={200: EntityRowSerializer, **errors(400, 401, 404, 503)},
+    examples=[ROW],
 )
 
 create = extend_schema(

@@ -346,3 +346,12 @@ def test_a_former_icon_is_kept_drawn_and_told_by_its_name_of_now(admin_client: C
     assert Entity.objects.get().icon == "CheckSquare"
     assert "Lucide calls the icon CheckSquare SquareCheckBig now; both names work." in page
     assert str(draw_icon("SquareCheckBig")) in page
+
+
+def test_a_new_type_without_a_display_order_comes_last_and_later_it_needs_one(admin_client: Client) -> None:
+    make_entity("project", display_order=7)
+    admin_client.post(ADD, fields(display_order=""))
+    task = Entity.objects.get(code="task")
+    assert task.display_order == 17
+    response = admin_client.post(change_url("task"), fields(task, display_order=""))
+    assert errors_of(response) == {"display_order": ["This field is required."]}

@@ -528,3 +528,12 @@ def test_a_former_icon_is_imported_as_it_is_and_told(types: None, admin_client: 
     assert "Lucide calls the icon Home House now; both names work. (Row 4)" in page
     confirm(admin_client, preview)
     assert Entity.objects.get(code="risk").icon == "CheckSquare"
+
+
+def test_new_types_without_a_display_order_come_last_in_the_order_of_the_file(
+    types: None, admin_client: Client
+) -> None:
+    preview = upload(admin_client, "code,label,icon,display_order\nrisk,Risk,Flag,\nevent,Event,Flag,\n")
+    assert "<td>last</td>" in preview.content.decode()
+    confirm(admin_client, preview)
+    assert list(Entity.objects.values_list("code", "display_order"))[2:] == [("risk", 30), ("event", 40)]

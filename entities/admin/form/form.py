@@ -58,7 +58,7 @@ class EntityForm(EntityModelForm):
         help_texts = {  # noqa: RUF012 - Django's own way
             "label_plural": "Left empty, it is the regular plural of the label.",
             "icon": "The name of an icon of lucide.dev, as FolderKanban or folder-kanban.",
-            "display_order": "Lists show small numbers first.",
+            "display_order": "Lists show small numbers first. Left empty, it comes last.",
             "active_flag": "Inactive entity types are hidden from programs, and can be activated again.",
         }
 
@@ -69,6 +69,8 @@ class EntityForm(EntityModelForm):
         self.conflict: Conflict | None = None
         if "label_plural" in self.fields:  # else the user may only look
             self.fields["label_plural"].required = False
+        if added and "display_order" in self.fields:
+            self.fields["display_order"].required = False
         if "child_entity_codes" in self.fields:
             widget = self.fields["child_entity_codes"].widget
             widget.split, widget.labels = self.fields["child_entity_codes"].to_python, label_types

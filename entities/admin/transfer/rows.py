@@ -249,6 +249,8 @@ def _changes(old: Entity | None, new: Entity) -> list[FieldChange]:
 
 
 def _shown(value: Any) -> str:
+    if value is None:  # the display order of a new one
+        return "last"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
