@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 
 if TYPE_CHECKING:
     CharField = models.CharField[str, str]
 else:
     CharField = models.CharField
+
+TEXTS = ("label", "label_plural", "entity_type")
+"""The columns of `app.entity` that hold such texts."""
 
 # In the classes below Python and PostgreSQL read the same characters; `\x` they read differently.
 DIRECTION_OVERRIDES = r"\u202a-\u202e\u2066-\u2069"
@@ -26,16 +30,19 @@ INVISIBLE = (
 """Unicode's White_Space and Default_Ignorable_Code_Point, control characters, and the empty Braille cell."""
 
 INVISIBLE_ALONE = f"^[{INVISIBLE}]+$"
+UNREADABLE = f"{INVISIBLE_ALONE}|[{DIRECTION_OVERRIDES}]"
+"""For PostgreSQL, which takes an empty text: platforms have those."""
 
-validate_printable = RegexValidator(
-    rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{DIRECTION_OVERRIDES}\ud800-\udfff]",
-    "Control characters are not allowed.",
-    code="control_characters",
-    inverse_match=True,
-)
-validate_visible = RegexValidator(
-    INVISIBLE_ALONE.replace("$", r"\Z"), "Nothing of this can be seen.", code="invisible", inverse_match=True
-)
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{DIRECTION_OVERRIDES}\ud800-\udfff]")
+_INVISIBLE_ALONE = re.compile(INVISIBLE_ALONE.replace("$", r"\Z"))  # `$` also matches before a last line break
+
+
+def validate_readable(text: str) -> None:
+    """Refuse control characters, overrides of the direction among them, and a text of which nothing can be seen."""
+    if _CONTROL.search(text):
+        raise ValidationError("Control characters are not allowed.", code="control_characters")
+    if _INVISIBLE_ALONE.match(text):
+        raise ValidationError("Nothing of this can be seen.", code="invisible")
 
 
 def compose(value: Any) -> Any:

@@ -23,6 +23,8 @@ SHOWN_ROWS = 20
 RULES = {
     "entity_code_pattern": "the code is not a lower-case letter, then lower-case letters, digits or _, 50 at most",
     "entity_code_not_reserved": "the code is a word of the API's own paths",
+    "entity_texts_composed": "a label or the entity type is not in Unicode's composed form (NFC)",
+    "entity_texts_readable": "a label or the entity type has overrides of the direction, or nothing that can be seen",
     "entity_times": "a time is no time between the years 1 and 9999",
 }
 _DOUBLED = f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code"

@@ -17,15 +17,16 @@ from rest_framework.exceptions import ValidationError
 from entities.documents import EntityDocument
 from entities.models import Entity, validate_children_shape
 from entities.plurals import suggest_plural
+from entities.texts import compose
 
 
 class TextField(serializers.CharField):
-    """A JSON string."""
+    """A JSON string, composed before its characters are counted."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        return str(compose(super().to_internal_value(data)))
 
 
 class IntegerField(serializers.IntegerField):
