@@ -12,6 +12,7 @@ from django.db import IntegrityError, router
 
 from cache_layer.writes import writing
 from entities.admin.transfer.files import MOST_ROWS, JsonFile, UnreadableFile
+from entities.admin.transfer.problems import find_problems
 from entities.admin.transfer.rows import EntityResource, EntityTypesChanged, FieldChange
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
@@ -97,14 +98,7 @@ def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = F
 
 
 def _refuse_problems(result: Any, removed: list[str]) -> None:
-    problems = [
-        f"Row {row.number}, {name}: {text}"
-        for row in result.rows
-        if row.validation_error is not None
-        for name, texts in row.validation_error.message_dict.items()
-        for text in texts
-    ]
-    problems += [f"Row {row.number}: {each.error}" for row in result.rows for each in row.errors]
+    problems = [str(problem) for problem in find_problems(result)]
     problems += [str(error.error) for error in result.base_errors]
     if not problems:
         problems = [

@@ -45,6 +45,11 @@ def document_of(entity: Entity) -> EntityDocument:
     )
 
 
+def row_of(entity: Entity) -> dict[str, Any]:
+    """The document of a row, and what of the row the document leaves out."""
+    return msgspec.structs.asdict(document_of(entity)) | {"display_order": entity.display_order}
+
+
 def _to_the_second(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(microsecond=0)
 

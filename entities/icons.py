@@ -8,13 +8,20 @@ import json
 import re
 from collections.abc import Mapping
 from importlib.resources import as_file, files
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 from zipfile import ZipFile
 
+FORMER_NAMES_FILE = Path(__file__).parent / "data" / "former_icon_names.json"
+"""It says where the names come from; take them anew from the version of Lucide that the package `lucide` has."""
+
 
 class IconSet(NamedTuple):
-    """Every drawing as JSON, by component name: what is inside its `<svg>`. `version` changes with the bytes."""
+    """
+    As JSON: under `icons` every drawing, by component name: what is inside its `<svg>`; under `former` the names that
+    icons had. `version` changes with the bytes.
+    """
 
     payload: bytes
     version: str
@@ -29,11 +36,37 @@ def icon_names() -> Mapping[str, str]:
 
 
 @functools.cache
+def former_names() -> Mapping[str, str]:
+    """Names that icons had before and that Lucide still exports, with the name each icon has now."""
+    return MappingProxyType(json.loads(FORMER_NAMES_FILE.read_bytes())["names"])
+
+
+def current_name(name: str) -> str | None:
+    """
+    The component name of the icon that Lucide exports under `name`; None if there is none.
+
+    Lucide exports each name, former ones too, also as `LucideHouse` and `HouseIcon`.
+    """
+    for each in (name, name.removesuffix("Icon"), name.removeprefix("Lucide")):
+        if each in icon_names():
+            return each
+        if each in former_names():
+            return former_names()[each]
+    return None
+
+
+def describe_former(name: str) -> str:
+    """What to say about the name of an icon that has another one now; nothing if it has not."""
+    now = current_name(name)
+    return f"Lucide calls the icon {name} {now} now; both names work." if now and now != name else ""
+
+
+@functools.cache
 def icon_set() -> IconSet:
     """All icons, for the browser's picker."""
     with as_file(files("lucide") / "lucide.zip") as archive, ZipFile(archive) as drawings:
         found = {name: _inside(drawings.read(f"{drawing}.svg").decode()) for name, drawing in icon_names().items()}
-    payload = json.dumps(found, separators=(",", ":")).encode()
+    payload = json.dumps({"icons": found, "former": dict(former_names())}, separators=(",", ":")).encode()
     return IconSet(payload, hashlib.blake2b(payload, digest_size=8).hexdigest())
 
 

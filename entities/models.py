@@ -20,22 +20,17 @@ from django.db.models.functions import Now
 from cache_layer.invalidation.queryset import CoherentManager
 from cache_layer.invalidation.triggers import coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
-from entities.icons import icon_names
+from entities.icons import current_name
+from entities.texts import UNREADABLE, ComposedCharField, validate_readable
 from entities.triggers import NEVER_EMPTIED, TRIGGERS
 
 TIMES = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 """PostgreSQL knows more, `infinity` among them; with one of those in a row no list of rows could be read."""
 
-CONTROL_CHARACTERS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
-
-validate_printable = RegexValidator(
-    CONTROL_CHARACTERS, "Control characters are not allowed.", code="control_characters", inverse_match=True
-)
-
 
 def validate_icon(name: str) -> None:
-    """Refuse a name that Lucide does not have."""
-    if name not in icon_names():
+    """Refuse a name that Lucide does not have, not even as a former one."""
+    if current_name(name) is None:
         raise ValidationError("%(name)s is not a Lucide icon.", code="unknown_icon", params={"name": name})
 
 
@@ -86,11 +81,11 @@ class Entity(models.Model):
         ],
         help_text="Lower-case letters, digits and _. It is the key in Redis and in URLs, and never changes.",
     )
-    entity_type = models.CharField(
-        max_length=50, blank=True, validators=[validate_printable], help_text="The code, unless given."
+    entity_type = ComposedCharField(
+        max_length=50, blank=True, validators=[validate_readable], help_text="The code, unless given."
     )
-    label = models.CharField(max_length=100, validators=[validate_printable])
-    label_plural = models.CharField(max_length=100, validators=[validate_printable])
+    label = ComposedCharField(max_length=100, validators=[validate_readable])
+    label_plural = ComposedCharField(max_length=100, validators=[validate_readable])
     icon = models.CharField(
         max_length=50, validators=[validate_icon], help_text="A Lucide icon, for example FolderKanban."
     )
@@ -101,7 +96,7 @@ class Entity(models.Model):
         validators=[validate_children_shape],
         help_text="The entity types shown inside this one, in display order.",
     )
-    display_order = models.IntegerField(default=0, db_default=0)
+    display_order = models.IntegerField(default=None, db_default=models.Value(None, models.IntegerField()))
     active_flag = models.BooleanField("active", default=True, db_default=True)
     created_ts = models.DateTimeField("created", auto_now_add=True, db_default=Now())
     modified_ts = models.DateTimeField("modified", auto_now=True, db_default=Now())
@@ -128,6 +123,20 @@ class Entity(models.Model):
                     output_field=models.BooleanField(),
                 ),
             ),
+            CheckConstraint(
+                name="entity_texts_composed",
+                condition=RawSQL(
+                    "label IS NFC NORMALIZED AND label_plural IS NFC NORMALIZED AND entity_type IS NFC NORMALIZED",
+                    (),
+                    output_field=models.BooleanField(),
+                ),
+            ),
+            CheckConstraint(
+                name="entity_texts_readable",
+                condition=~Q(label__regex=UNREADABLE)
+                & ~Q(label_plural__regex=UNREADABLE)
+                & ~Q(entity_type__regex=UNREADABLE),
+            ),
             CheckConstraint(name="entity_times", condition=Q(created_ts__range=TIMES, modified_ts__range=TIMES)),
         )
         triggers = (*TRIGGERS, *coherence_triggers(db_table, field="code", column="code"))
@@ -139,6 +148,11 @@ class Entity(models.Model):
         if "entity_type" not in self.get_deferred_fields():  # else it would be read now, and written back
             self.entity_type = self.entity_type or self.code
         super().save(*args, **kwargs)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """As Django's; the database gives a new row without a display order the last place."""
+        last: set[str] = {"display_order"} if self._state.adding and self.display_order is None else set()
+        super().clean_fields(exclude={*(exclude or ()), *last})
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """Nothing: the fields' validators say the same with words for people, and Django cannot check raw SQL."""
@@ -172,7 +186,7 @@ class CacheOperation(models.Model):
     origin = models.CharField(max_length=20, help_text="From where: admin, api or command.")
     operation = models.CharField(max_length=20, choices=Operation)
     subject = models.TextField(help_text="On what: codes, with commas between them, or `all`.")
-    reason = models.CharField(max_length=200, blank=True, validators=[validate_printable])
+    reason = ComposedCharField(max_length=200, blank=True, validators=[validate_readable])
     result = models.TextField(help_text="What it came to.")
 
     class Meta:

@@ -1,4 +1,4 @@
-"""The regular English plural of a label: what the admin suggests, in the browser and where the field is left empty."""
+"""The regular English plural of a label: suggested in the browser, and taken where none is given."""
 
 import re
 

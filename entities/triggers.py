@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pgtrigger
 
+from entities.texts import TEXTS
+
 
 def _sql(name: str) -> str:
     return (Path(__file__).parent / "sql" / f"{name}.sql").read_text()
@@ -19,11 +21,25 @@ NEVER_EMPTIED = pgtrigger.Trigger(
 """For what is written once: `TRUNCATE` fires no trigger of a row."""
 
 TRIGGERS = [
+    pgtrigger.Trigger(  # triggers run in the order of their names: this one before the change is stamped
+        name="compose_texts",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert | pgtrigger.Update,
+        condition=pgtrigger.Condition(" OR ".join(f"NEW.{name} IS NOT NFC NORMALIZED" for name in TEXTS)),
+        func=_sql("compose_texts"),
+    ),
     pgtrigger.Trigger(
         name="default_entity_type",
         when=pgtrigger.Before,
         operation=pgtrigger.Insert,
         func=_sql("default_entity_type"),
+    ),
+    pgtrigger.Trigger(
+        name="place_last",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert,
+        condition=pgtrigger.Q(new__display_order__isnull=True),
+        func=_sql("place_last"),
     ),
     pgtrigger.Trigger(
         name="stamp_modification",

@@ -13,7 +13,8 @@ from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from entities.models import CacheOperation, Entity, validate_printable
+from entities.models import CacheOperation, Entity
+from entities.texts import ComposedFormField, validate_readable
 
 SHOWN_TYPES = 50
 CONFIRMED = "confirmed"
@@ -63,10 +64,10 @@ class Question:
 class ReasonForm(forms.Form):
     """Why somebody operates the cache: it goes to the audit log."""
 
-    reason = forms.CharField(
+    reason = ComposedFormField(
         required=False,
         max_length=CacheOperation._meta.get_field("reason").max_length,
-        validators=[validate_printable],
+        validators=[validate_readable],
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         help_text="Optional; it is kept in the audit log.",
     )

@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from entities.texts import compose
+
 
 def change_url(code: str) -> str:
     """The form of an entity type."""
@@ -28,6 +30,10 @@ class LookupsThatCannotBe:
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc] # as below
         return allowed and not lookup.endswith(("regex", "search"))
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """As Django's, for what is stored: composed texts."""
+        return super().get_search_results(request, queryset, compose(search_term))  # type: ignore[misc] # as below
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         try:

@@ -13,15 +13,15 @@ from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from entities.icons import icon_names, icon_set
+from entities.icons import current_name, icon_names, icon_set
 from entities.plurals import PLURAL_RULES
 
 TEMPLATES = "admin/entities/entity"
 
 
 def draw_icon(name: str, *, size: int = 20) -> SafeString:
-    """The drawing of a Lucide component name; nothing if Lucide has no such icon."""
-    drawing = icon_names().get(name)
+    """The drawing of a Lucide component name, a former one too; nothing if Lucide has no such icon."""
+    drawing = icon_names().get(current_name(name) or "")
     return mark_safe(lucide(drawing, size=size, aria_hidden="true")) if drawing else SafeString()  # noqa: S308 - the package's own drawing
 
 

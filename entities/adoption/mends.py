@@ -9,6 +9,7 @@ from typing import Any
 from entities.adoption.problem import quote_name, quote_text
 from entities.adoption.table import NAME
 from entities.codes import RESERVED_CODES, is_code
+from entities.texts import DIRECTION_OVERRIDES, INVISIBLE_ALONE, TEXTS, UNREADABLE
 
 FILLINGS = {
     "entity_type": "code",
@@ -19,6 +20,20 @@ FILLINGS = {
     "display_order": "0",
     "active_flag": "true",
 }
+
+
+_PLACES = {"label": FILLINGS["label"], "label_plural": f"{FILLINGS['label']} || 's'", "entity_type": "code"}
+TEXTS_BROKEN = " OR ".join(f"{name} IS NOT NFC NORMALIZED OR {name} ~ '{UNREADABLE}'" for name in TEXTS)
+
+
+def _mend_text(name: str) -> str:
+    without = f"regexp_replace({name}, '[{DIRECTION_OVERRIDES}]', '', 'g')"
+    seen = f"nullif(regexp_replace({without}, '{INVISIBLE_ALONE}', ''), '')"
+    return f"{name} = CASE {name} WHEN '' THEN '' ELSE normalize(coalesce({seen}, {_PLACES[name]})) END"
+
+
+TEXTS_MENDED = ", ".join(map(_mend_text, TEXTS))
+"""Composed, without overrides of the direction; where nothing is left to be seen, the code stands in."""
 
 
 def fill(column: str) -> str:
@@ -48,6 +63,8 @@ def of_rule(constraint: str, code: str, codes: set[str]) -> tuple[str, bool]:
             for column in ("created_ts", "modified_ts")
         ]
         return f"UPDATE {NAME} SET {', '.join(columns)} WHERE code = {quote_text(code)};", True
+    if constraint in ("entity_texts_composed", "entity_texts_readable"):
+        return f"UPDATE {NAME} SET {TEXTS_MENDED} WHERE code = {quote_text(code)};", True
     if constraint in ("entity_code_pattern", "entity_code_not_reserved"):
         return _rename(code, codes)
     return "Change it so that it holds", False

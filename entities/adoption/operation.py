@@ -28,7 +28,7 @@ class AdoptOrCreateModel(CreateModel):
             _adopt_table(schema_editor, to_state.apps.get_model(app_label, self.name))
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        added = None if schema_editor.collect_sql else _read_record(schema_editor.connection)
+        added = None if schema_editor.collect_sql else read_record(schema_editor.connection)
         if added is None:
             super().database_backwards(app_label, schema_editor, from_state, to_state)
         else:
@@ -112,7 +112,8 @@ def _write_record(schema_editor: Any, added: dict[str, list[str]]) -> None:
         schema_editor.execute(f"REVOKE ALL ON {RECORD} FROM {others}")
 
 
-def _read_record(connection: Any) -> dict[str, list[str]] | None:
+def read_record(connection: Any) -> dict[str, list[str]] | None:
+    """What the adoption added to the table; None if it is one that we made."""
     if not was_adopted(connection):
         return None
     with connection.cursor() as cursor:

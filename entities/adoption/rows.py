@@ -15,6 +15,7 @@ from entities.adoption import mends
 from entities.adoption.problem import Problem, quote_name
 from entities.adoption.shape import FILLED_BY_TRIGGER, fields
 from entities.adoption.table import NAME, Table
+from entities.icons import describe_former
 from entities.models import Entity
 
 SHOWN_ROWS = 20
@@ -22,6 +23,8 @@ SHOWN_ROWS = 20
 RULES = {
     "entity_code_pattern": "the code is not a lower-case letter, then lower-case letters, digits or _, 50 at most",
     "entity_code_not_reserved": "the code is a word of the API's own paths",
+    "entity_texts_composed": "a label or the entity type is not in Unicode's composed form (NFC)",
+    "entity_texts_readable": "a label or the entity type has overrides of the direction, or nothing that can be seen",
     "entity_times": "a time is no time between the years 1 and 9999",
 }
 _DOUBLED = f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code"
@@ -168,9 +171,12 @@ def _describe_wrong_children(cursor: Any, listed: list[tuple[str, str, bool]], c
 
 def _find_refused_values(field: Any, found: list[tuple[str, str, int]]) -> Iterator[Problem]:
     for value, code, count in found:
+        where = _row(code) + (f" and {count - 1} more" if count > 1 else "")
         try:
             field.clean(value or "", None)
         except ValidationError as error:
-            others = f" and {count - 1} more" if count > 1 else ""
             rule = f"{field.name} {json.dumps(value)}: {' '.join(error.messages).rstrip('.')}"
-            yield Problem(_row(code) + others, rule, "Forms will ask for another", mend_sql=False, warning=True)
+            yield Problem(where, rule, "Forms will ask for another", mend_sql=False, warning=True)
+        else:
+            if field.name == "icon" and (former := describe_former(value)):
+                yield Problem(where, former.rstrip("."), "Nothing has to be done", mend_sql=False, warning=True)

@@ -14,12 +14,15 @@ from rest_framework.request import Request
 from cache_layer.express import ADMISSION, allow_replay
 from cache_layer.reads import Read, Source
 from entities.documents import EntityDocument, document_of, encode_entity
+from entities.icons import describe_former
 from entities.models import Entity
 
 AnyRequest = HttpRequest | Request
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')
 STALE_WARNING = '110 - "Response is Stale"'
 """RFC 7234, section 5.5.1: the database is away, and this is what was last known."""
+MISCELLANEOUS = "299 -"
+"""The same, section 5.5.6: a warning that is for people."""
 LONGEST_CONDITION = 8_192
 """Characters of an `If-None-Match`; a longer one is not looked at."""
 
@@ -62,13 +65,15 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
 
 
 def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    """The document of a row that was just written."""
+    """The document of a row that was just written; a `Warning` says if its icon has another name now."""
     payload = encode_entity(document_of(entity))
+    former = describe_former(entity.icon)
+    warning = {"Warning": f'{MISCELLANEOUS} "{former}"'} if former else {}
     return HttpResponse(
         payload,
         status=status,
         content_type="application/json",
-        headers={"ETag": _tag_of(payload)} | (headers or {}),
+        headers={"ETag": _tag_of(payload)} | warning | (headers or {}),
     )
 
 

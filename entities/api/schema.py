@@ -8,7 +8,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from entities.api import schema_fields  # noqa: F401 - drf-spectacular finds them once they are imported
-from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer, EntitySerializer
+from entities.api.serializers import (
+    ChildrenSerializer,
+    EntityFieldsSerializer,
+    EntityRowSerializer,
+    EntitySerializer,
+)
 from entities.codes import CODE_PATTERN, RESERVED_CODES
 
 
@@ -81,6 +86,9 @@ X_CACHE = _header(
     304,
 )
 WARNING = _header("Warning", '`110 - "Response is Stale"` with `X-Cache: STALE`.', 200, 304)
+FORMER_ICON = _header(
+    "Warning", '`299 - "..."`: the icon has another name in Lucide now; it is kept as sent.', 200, 201
+)
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="Change it only if this is still its `ETag`; `*` for any."
 )
@@ -127,6 +135,7 @@ PROJECT = {
     "created_ts": "2025-01-15T10:30:00Z",
     "modified_ts": "2025-01-18T14:22:00Z",
 }
+ROW = OpenApiExample("project", PROJECT | {"display_order": 10}, response_only=True, status_codes=[200])
 ANSWERED = OpenApiExample("project", PROJECT, response_only=True, status_codes=[200, 201])
 
 read_types = extend_schema(
@@ -158,12 +167,37 @@ read_type = extend_schema(
     examples=[ANSWERED],
 )
 
+_ROW = (
+    "with its `display_order`, which the document leaves out. It is read from the database each time. The `ETag` that"
+    " `If-Match` wants is that of `entity/type/{code}`."
+)
+
+read_rows = extend_schema(
+    operation_id="read_entity_rows",
+    tags=["writing"],
+    summary="All entity types with what there is to set",
+    description=f"Every entity type, active or not, in display order, {_ROW}",
+    parameters=[X_CACHE, RETRY_AFTER],
+    responses={200: EntityRowSerializer(many=True), **errors(400, 401, 503)},
+    examples=[ROW],
+)
+
+read_row = extend_schema(
+    operation_id="read_entity_row",
+    tags=["writing"],
+    summary="One entity type with what there is to set",
+    description=f"One entity type, active or not, {_ROW}",
+    parameters=[CODE, X_CACHE, RETRY_AFTER],
+    responses={200: EntityRowSerializer, **errors(400, 401, 404, 503)},
+    examples=[ROW],
+)
+
 create = extend_schema(
     operation_id="create_entity",
     tags=["writing"],
     summary="Add an entity type",
     description="Needs the permission to add entity types. Children must exist already.",
-    parameters=[ETAG, LOCATION, RETRY_AFTER],
+    parameters=[ETAG, LOCATION, FORMER_ICON, RETRY_AFTER],
     request=EntityFieldsSerializer,
     responses={201: EntitySerializer, **errors(400, 401, 403, 413, 415, 503)},
     examples=[
@@ -189,7 +223,7 @@ change = extend_schema(
     summary="Change fields of an entity type",
     description="Needs the permission to change entity types. Fields that are not given stay as they are; `code` never "
     'changes. Works on inactive ones too: `{"active_flag": true}` brings one back.',
-    parameters=[CODE, IF_MATCH, ETAG, RETRY_AFTER],
+    parameters=[CODE, IF_MATCH, ETAG, FORMER_ICON, RETRY_AFTER],
     request=EntityFieldsSerializer,
     responses={200: EntitySerializer, **errors(400, 401, 403, 404, 412, 413, 415, 503)},
     examples=[ANSWERED, OpenApiExample("rename", {"label": "Project", "label_plural": "Projects"}, request_only=True)],

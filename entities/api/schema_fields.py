@@ -8,6 +8,11 @@ from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerial
 from drf_spectacular.openapi import AutoSchema
 
 from entities.codes import CODE_PATTERN
+from entities.texts import DIRECTION_OVERRIDES, INVISIBLE, validate_readable
+
+_CONTROL = rf"\u0000-\u001f\u007f-\u009f\u2028\u2029{DIRECTION_OVERRIDES}"
+_WITHIN_16_BITS = r"\u0000" + INVISIBLE.partition(r"\U")[0]
+"""JSON Schema's patterns have no characters beyond."""
 
 
 class StrictSerializerSchema(OpenApiSerializerExtension):
@@ -22,14 +27,15 @@ class StrictSerializerSchema(OpenApiSerializerExtension):
 
 
 class TextFieldSchema(OpenApiSerializerFieldExtension):
-    """Says "printable" for the model's validator, whose pattern is of the characters it refuses."""
+    """Says "readable" for the model's validator."""
 
     target_class = "entities.api.serializers.TextField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         schema: dict[str, Any] = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
-        if any(getattr(validator, "inverse_match", False) for validator in self.target.validators):
-            schema["pattern"] = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+        if validate_readable in self.target.validators:
+            seen = "" if self.target.allow_blank else f"[^{_WITHIN_16_BITS}]"
+            schema["pattern"] = f"^[^{_CONTROL}]*{seen}[^{_CONTROL}]*$" if seen else f"^[^{_CONTROL}]*$"
         return schema
 
 

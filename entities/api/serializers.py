@@ -16,15 +16,17 @@ from rest_framework.exceptions import ValidationError
 
 from entities.documents import EntityDocument
 from entities.models import Entity, validate_children_shape
+from entities.plurals import suggest_plural
+from entities.texts import compose
 
 
 class TextField(serializers.CharField):
-    """A JSON string."""
+    """A JSON string, composed before its characters are counted."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        return str(compose(super().to_internal_value(data)))
 
 
 class IntegerField(serializers.IntegerField):
@@ -80,6 +82,14 @@ class EntitySerializer(serializers.ModelSerializer[Entity]):
         read_only_fields = fields
 
 
+class EntityRowSerializer(EntitySerializer):
+    """The document's fields, and what else there is to set."""
+
+    class Meta(EntitySerializer.Meta):
+        fields = (*EntitySerializer.Meta.fields, "display_order")
+        read_only_fields = fields
+
+
 class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entity]):
     """What may be set of an entity type."""
 
@@ -104,7 +114,11 @@ class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entit
         )
         extra_kwargs = {  # noqa: RUF012 - as DRF declares it
             "code": {"trim_whitespace": False},
-            "display_order": {"help_text": "Smaller comes first in lists; 0 unless given. Not part of the document."},
+            "display_order": {
+                "help_text": "Smaller comes first in lists; behind all others unless given. Not part of the document:"
+                " `GET entity/{code}` has it."
+            },
+            "label_plural": {"required": False, "help_text": "The label's regular plural unless given."},
             "active_flag": {"help_text": "Inactive entity types are hidden from readers; true unless given."},
         }
 
@@ -117,7 +131,17 @@ class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entit
         if "child_entity_codes" in attrs:
             code = self.instance.code if self.instance is not None else attrs["code"]
             Entity(code=code, child_entity_codes=attrs["child_entity_codes"]).clean()
+        if self.instance is None and "label_plural" not in attrs:
+            attrs["label_plural"] = self._suggest_plural(attrs["label"])
         return attrs
+
+    def _suggest_plural(self, label: str) -> str:
+        plural = suggest_plural(label)
+        try:
+            Entity._meta.get_field("label_plural").run_validators(plural)
+        except ModelValidationError as error:
+            raise ValidationError({"label_plural": ["Give it: the label's regular plural is too long."]}) from error
+        return plural
 
 
 class ChildrenSerializer(StrictSerializer):

@@ -5,11 +5,15 @@ from django.urls import path
 from entities.api.views import EntityCacheViewSet, EntityViewSet
 
 urlpatterns = [
-    path("entity", EntityViewSet.as_view({"post": "create"}), name="entities"),
+    path("entity", EntityViewSet.as_view({"get": "read_rows", "post": "create"}), name="entities"),
     path("entity/types", EntityViewSet.as_view({"get": "read_types"}), name="entity-types"),
     path("entity/type/<str:code>", EntityViewSet.as_view({"get": "read_type"}), name="entity-type"),
     path("entity/cache", EntityCacheViewSet.as_view({"delete": "clear"}), name="entity-cache"),
     path("entity/cache/<str:code>", EntityCacheViewSet.as_view({"delete": "invalidate"}), name="entity-cache-entry"),
-    path("entity/<str:code>", EntityViewSet.as_view({"patch": "change", "delete": "remove"}), name="entity"),
+    path(
+        "entity/<str:code>",
+        EntityViewSet.as_view({"get": "read_row", "patch": "change", "delete": "remove"}),
+        name="entity",
+    ),
     path("entity/<str:code>/children", EntityViewSet.as_view({"put": "change_children"}), name="entity-children"),
 ]

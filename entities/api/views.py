@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
+from django.db import router
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from rest_framework.exceptions import NotFound, ValidationError
@@ -21,13 +23,14 @@ from entities.api.conditions import answer_entity, answer_read, require_match
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
 from entities.cache_entries import describe_dropped, drop_entries
 from entities.codes import is_code
-from entities.documents import EntityDocument, document_of
+from entities.documents import EntityDocument, document_of, row_of
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.operations import recorded
 from entities.services import get_entity_infrastructure
 
 MOST_CODES = 200
+NOT_FROM_CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization", "X-Cache": Source.BYPASS}
 
 Operation = CacheOperation.Operation
 
@@ -57,6 +60,18 @@ class EntityViewSet(ViewSet):
         if read.document is None:
             raise NotFound("There is no such entity type, or it is inactive.")
         return answer_read(request, read)
+
+    @schema.read_rows
+    def read_rows(self, request: Request) -> Response:
+        _flags(request)
+        return Response([row_of(entity) for entity in _stored()], headers=NOT_FROM_CACHE)
+
+    @schema.read_row
+    def read_row(self, request: Request, code: str) -> Response:
+        _flags(request)
+        if not is_code(code):
+            raise Entity.DoesNotExist
+        return Response(row_of(_stored().get(code=code)), headers=NOT_FROM_CACHE)
 
     @schema.create
     def create(self, request: Request) -> HttpResponse:
@@ -134,6 +149,11 @@ def _recorded(
 ) -> AbstractContextManager[CacheOperation]:
     """Note in the audit log what is done here, by the token's user."""
     return recorded(operation, codes, username=request.user.get_username(), tag=tag)
+
+
+def _stored() -> QuerySet[Entity]:
+    rows: QuerySet[Entity] = Entity.objects.using(router.db_for_write(Entity))
+    return rows
 
 
 def _find(code: str) -> EntityDocument:

@@ -25,7 +25,8 @@ from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
 from entities.dashboard.figures import forget_figures
 from entities.dashboard.server import count_values
 from entities.lookups import ENTITY
-from entities.models import CacheOperation, validate_printable
+from entities.models import CacheOperation
+from entities.texts import ComposedFormField, validate_readable
 
 OF_EVERYTHING = (Operation.CLEAR, Operation.AUDIT)
 
@@ -37,10 +38,10 @@ class ActForm(forms.Form):
     codes = forms.CharField(required=False, strip=True)
     tag = forms.CharField(required=False, strip=True, max_length=100)
     everything = forms.BooleanField(required=False)
-    reason = forms.CharField(
+    reason = ComposedFormField(
         required=False,
         max_length=CacheOperation._meta.get_field("reason").max_length,
-        validators=[validate_printable],
+        validators=[validate_readable],
     )
 
     def clean_codes(self) -> tuple[str, ...]:

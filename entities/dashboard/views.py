@@ -17,6 +17,7 @@ from entities.dashboard.entries import Filter, list_entries, read_one
 from entities.dashboard.figures import REDIS_DOWN, read_figures
 from entities.dashboard.peek import Verdict, peek
 from entities.lookups import ENTITY
+from entities.texts import compose
 
 SPANS = {"hour": Span.HOUR, "day": Span.DAY, "week": Span.WEEK}
 SPAN_LABELS = (("hour", "1 h"), ("day", "24 h"), ("week", "7 d"))
@@ -57,7 +58,7 @@ def entries(request: HttpRequest) -> HttpResponseBase:
     form = ListForm(request.GET)
     asked: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
     chosen = Filter(asked.get("state") or Filter.ALL)
-    listing = list_entries(asked.get("q") or "", chosen, asked.get("page") or 1)
+    listing = list_entries(compose(asked.get("q") or ""), chosen, asked.get("page") or 1)
     context = page_context(request, "Cache entries") | {
         "listing": listing,
         "search": asked.get("q") or "",

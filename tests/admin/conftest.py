@@ -66,7 +66,7 @@ def fields(entity: Entity | None = None, **changes: Any) -> dict[str, Any]:
         "label_plural": given.label_plural,
         "icon": given.icon,
         "child_entity_codes": ", ".join(given.child_entity_codes),
-        "display_order": given.display_order,
+        "display_order": "" if given.display_order is None else given.display_order,
         "entity_type": given.entity_type,
         "active_flag": "on" if given.active_flag else "",
     }

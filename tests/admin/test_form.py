@@ -188,8 +188,9 @@ def test_the_form_takes_as_many_queries_with_many_types_as_with_few(
 
 def test_every_icon_is_sent_once_and_kept(admin_client: Client) -> None:
     response = admin_client.get(ICONS)
-    icons = response.json()
+    icons, former = response.json()["icons"], response.json()["former"]
     assert set(icons) == set(icon_names())
+    assert former["CheckSquare"] == "SquareCheckBig"
     assert icons["Flag"].startswith("<path ")
     assert not any("<svg" in drawing or "<script" in drawing for drawing in icons.values())
     assert "immutable" in response["Cache-Control"]
@@ -337,3 +338,20 @@ def test_those_who_may_only_look_see_the_form_and_cannot_save(viewer: Client) ->
     assert viewer.post(change_url("project"), fields(project, label="Venture")).status_code == 403
     assert viewer.post(ADD, fields()).status_code == 403
     assert list(Entity.objects.order_by("code").values_list("label", flat=True)) == ["Project", "Wiki"]
+
+
+@pytest.mark.parametrize("sent", ["CheckSquare", "check-square"])
+def test_a_former_icon_is_kept_drawn_and_told_by_its_name_of_now(admin_client: Client, sent: str) -> None:
+    page = admin_client.post(ADD, fields(icon=sent), follow=True).content.decode()
+    assert Entity.objects.get().icon == "CheckSquare"
+    assert "Lucide calls the icon CheckSquare SquareCheckBig now; both names work." in page
+    assert str(draw_icon("SquareCheckBig")) in page
+
+
+def test_a_new_type_without_a_display_order_comes_last_and_later_it_needs_one(admin_client: Client) -> None:
+    make_entity("project", display_order=7)
+    admin_client.post(ADD, fields(display_order=""))
+    task = Entity.objects.get(code="task")
+    assert task.display_order == 17
+    response = admin_client.post(change_url("task"), fields(task, display_order=""))
+    assert errors_of(response) == {"display_order": ["This field is required."]}

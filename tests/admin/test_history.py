@@ -137,7 +137,7 @@ def test_provenance_that_others_made_up_breaks_nothing(admin_client: Client) -> 
 def test_each_version_shows_only_what_it_changed(project: Entity, admin_client: Client) -> None:
     change_entity("project", {"active_flag": False, "display_order": 7})
     newest, changed, added = rows_of(admin_client, "project")
-    assert changes_of(newest) == {"Active": "yes → no", "Display order": "0 → 7"}
+    assert changes_of(newest) == {"Active": "yes → no", "Display order": "20 → 7"}
     assert changes_of(changed) == {
         "Label": "Project → Client project",
         "Icon": "FolderKanban → Rocket",

@@ -143,7 +143,7 @@ def test_the_page_shows_every_type_with_its_links_icon_and_state(viewer: Client)
     response = viewer.get(MAP)
     assert response.status_code == 200
     page = response.content.decode()
-    assert drawn(response) == ["project", "task"]
+    assert drawn(response) == ["task", "project"]
     assert 'data-children="task"' in page
     assert page.count(draw_icon("FolderKanban")) == 2
     assert f'href="{change_url("task")}"' in page
@@ -160,7 +160,7 @@ def test_findings_name_a_missing_code_and_an_inactive_child(admin_client: Client
     words = text_of(response)
     assert "Missing codes 1 Listed as children, but no entity types ghost in project" in words
     assert "Inactive children 1 Inactive, and still listed by others Task in project" in words
-    assert drawn(response) == ["project", "task"]
+    assert drawn(response) == ["task", "project"]
 
 
 def test_labels_cannot_smuggle_in_markup(admin_client: Client) -> None:

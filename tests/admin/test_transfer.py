@@ -21,9 +21,11 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.files import MOST_ROWS, MOST_UNPACKED_BYTES, UnreadableFile, XlsxFile
+from entities.admin.transfer.flags import parse_flag
 from entities.admin.transfer.page import READERS
-from entities.admin.transfer.rows import COLUMNS, EntityResource
+from entities.admin.transfer.rows import EntityResource
 from entities.codes import RESERVED_CODES
 from entities.icons import icon_names
 from entities.models import Entity
@@ -61,7 +63,7 @@ def counts(preview: HttpResponse) -> tuple[int, ...]:
 
 def errors(preview: HttpResponse) -> list[tuple[int, str]]:
     """Row and column of what is wrong."""
-    return [(row, name) for row, name, _ in preview.context["errors"]]  # type: ignore[attr-defined] # as above
+    return [(error.row, error.column) for error in preview.context["errors"]]  # type: ignore[attr-defined] # as above
 
 
 def refusal(response: HttpResponse) -> str:
@@ -162,14 +164,16 @@ def test_every_wrong_row_is_named_with_its_column_and_nothing_is_written(types: 
     ]
     assert "moon" not in rows()
     assert rows() == before
-    assert "Nothing can be imported before" in preview.content.decode()
+    assert "or import the other rows without them" in preview.content.decode()
     confirm(admin_client, preview)  # by hand: the page has no button
     assert rows() == before
 
 
 def test_unknown_children_are_named(types: None, admin_client: Client) -> None:
     preview = upload(admin_client, 'code,child_entity_codes\nproject,"task,moon,mars"\n')
-    assert preview.context["errors"] == [(2, "child_entity_codes", "Unknown entity types: moon, mars.")]  # type: ignore[attr-defined] # as above
+    assert preview.context["errors"] == [
+        (2, "child_entity_codes", "task,moon,mars", "Unknown entity types: moon, mars.")
+    ]  # type: ignore[attr-defined] # as above
 
 
 def test_unchanged_rows_get_no_new_version(types: None, admin_client: Client) -> None:
@@ -519,3 +523,91 @@ def test_very_many_columns_are_refused_at_once(content: bytes, kind: str) -> Non
     with pytest.raises(UnreadableFile):
         READERS[kind]().create_dataset(content)
     assert time.process_time() - began < 1
+
+
+def test_a_former_icon_is_imported_as_it_is_and_told(types: None, admin_client: Client) -> None:
+    preview = upload(admin_client, "code,label,icon\nrisk,Risk,CheckSquare\nevent,Event,CheckSquare\ntask,Task,Home\n")
+    page = preview.content.decode()
+    assert "Lucide calls the icon CheckSquare SquareCheckBig now; both names work. (Rows 2, 3)" in page
+    assert "Lucide calls the icon Home House now; both names work. (Row 4)" in page
+    confirm(admin_client, preview)
+    assert Entity.objects.get(code="risk").icon == "CheckSquare"
+
+
+def test_new_types_without_a_display_order_come_last_in_the_order_of_the_file(
+    types: None, admin_client: Client
+) -> None:
+    preview = upload(admin_client, "code,label,icon,display_order\nrisk,Risk,Flag,\nevent,Event,Flag,\n")
+    assert "<td>last</td>" in preview.content.decode()
+    confirm(admin_client, preview)
+    assert list(Entity.objects.values_list("code", "display_order"))[2:] == [("risk", 30), ("event", 40)]
+
+
+def test_what_excel_makes_of_a_csv_file_is_read(types: None, admin_client: Client) -> None:
+    assert export("csv").startswith("\ufeff".encode()), "else Excel shows letters of its country"
+    content = (
+        "\ufeffsep=;\r\nCODE;Label;LABEL PLURAL;Icon;Children;Display order;Active\r\n"
+        "cafe;Cafe\u0301;;Flag;task, project;;WAHR\r\nbar;Bar;;Flag;;;nein\r\n"
+    )
+    preview = upload(admin_client, content)
+    assert counts(preview) == (2, 0, 0, 0)
+    assert [row.number for row in preview.context["new"]] == [3, 4]  # type: ignore[attr-defined] # as above
+    confirm(admin_client, preview)
+    found = Entity.objects.filter(icon="Flag").values_list("label", "label_plural", "child_entity_codes", "active_flag")
+    assert list(found) == [("Café", "Cafés", ["task", "project"], True), ("Bar", "Bars", [], False)]
+
+
+@pytest.mark.parametrize("first", ["sep=\t\n", '"sep=|"\n', "SEP=;;;\n"])
+def test_the_delimiter_may_be_declared(types: None, admin_client: Client, first: str) -> None:
+    delimiter = next(each for each in "\t|;" if each in first)
+    assert counts(upload(admin_client, f"{first}code{delimiter}label\ntask{delimiter}A, B\n")) == (0, 1, 0, 0)
+
+
+def test_one_column_under_two_headings_is_refused(types: None, admin_client: Client) -> None:
+    text = refusal(upload(admin_client, "code,Label plural,label_plural\ntask,a,b\n"))
+    assert text == "Columns given more than once: “label_plural”."
+
+
+@pytest.mark.parametrize(
+    ("word", "flag"),
+    [
+        ("WAHR", True),
+        ("Falsch", False),
+        ("VRAI", True),
+        ("ja", True),
+        ("Oui", True),
+        ("nein", False),
+        ("いいえ", False),
+    ],
+)
+def test_true_and_false_are_known_in_other_languages(word: str, flag: bool) -> None:
+    assert parse_flag(word) is flag
+
+
+@pytest.mark.parametrize("word", ["jo", "maybe", "", "2"])
+def test_a_word_that_is_neither_or_both_is_no_flag(word: str) -> None:
+    with pytest.raises(ValueError, match="Give true or false"):
+        parse_flag(word)
+
+
+def test_the_good_rows_are_imported_without_the_wrong_ones_and_those_that_need_them(
+    types: None, admin_client: Client
+) -> None:
+    content = (
+        "code,label,icon,child_entity_codes\n"
+        "good,Good,Flag,task\nbad,Bad,Nope,\nabove,Above,Flag,bad\ntop,Top,Flag,above\n"
+        "project,Venture,FolderKanban,bad\ntask,Duty,FolderKanban,\ngood,Again,Flag,\n"
+    )
+    preview = upload(admin_client, content)
+    assert [(error.row, error.value) for error in preview.context["errors"]] == [  # type: ignore[attr-defined] # as above
+        (3, "Nope"), (4, "bad"), (5, "above"), (6, "bad"), (8, "good"),
+    ]  # fmt: skip
+    assert counts(preview) == (1, 1, 0, 5)
+    assert "Import 2 rows, without the 5 that are wrong" in " ".join(preview.content.decode().split())
+    sent = {"upload": preview.context["upload"], "skip_wrong": "1"}  # type: ignore[attr-defined] # as above
+    assert message_of(admin_client.post(PROCESS, sent)) == (
+        "warning",
+        "Imported types.csv: 1 new, 1 changed, 0 unchanged. Rows 3, 4, 5, 6, 8 left out, for what is wrong in them.",
+    )
+    assert dict(Entity.objects.values_list("code", "label")) == {"good": "Good", "project": "Project", "task": "Duty"}
+    assert set(LogEntry.objects.values_list("object_id", flat=True)) == {"good", "task"}

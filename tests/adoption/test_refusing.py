@@ -89,14 +89,17 @@ def test_what_only_forms_refuse_is_a_warning(make_platform: Callable[[str], Plat
     odd = (
         "UPDATE app.entity SET icon = 'NoSuchIcon', label = E'a\\tb'; ALTER TABLE app.entity ENABLE ROW LEVEL SECURITY"
     )
-    platform = make_platform(PLATFORM + odd)
+    row = "('old', 'x', 'x', 'x', 'BarChart')"
+    old = f"; INSERT INTO app.entity (code, entity_type, label, label_plural, icon) VALUES {row}"
+    platform = make_platform(PLATFORM + odd + old)
     said = platform.command("check_adoption")
     assert 'Warning: row "project" and 1 more: icon "NoSuchIcon": NoSuchIcon is not a Lucide icon. Forms' in said
     assert 'Warning: row "project" and 1 more: label "a\\tb": Control characters are not allowed' in said
     assert "Warning: app.entity: it has row-level security" in said
+    assert 'Warning: row "old": Lucide calls the icon BarChart ChartNoAxesColumnIncreasing now; both' in said
     assert "app.entity can be adopted" in said
     assert 'icon "NoSuchIcon"' in platform.migrate()
-    assert platform.run("SELECT count(*) FROM app.entity_event") == [(2,)]
+    assert platform.run("SELECT count(*) FROM app.entity_event") == [(3,)]
 
 
 def test_many_rows_are_told_by_the_first_and_their_number(make_platform: Callable[[str], Platform]) -> None:

@@ -50,7 +50,34 @@ def test_the_entity_type_is_the_code_unless_given(editor: APIClient, given: dict
 def test_what_is_not_given_has_the_defaults_of_the_model(editor: APIClient) -> None:
     document = editor.post(ENTITY, PROJECT).json()
     assert (document["child_entity_codes"], document["active_flag"]) == ([], True)
-    assert Entity.objects.get(code="project").display_order == 0
+    assert editor.get(f"{ENTITY}/project").json() == document | {"display_order": 10}
+
+
+def test_a_new_entity_type_without_a_display_order_comes_last_and_its_place_is_told(editor: APIClient) -> None:
+    make_entity("task", display_order=7, active_flag=False)
+    make_entity("area", display_order=-1)
+    assert editor.post(ENTITY, PROJECT | {"display_order": None}).status_code == 400
+    document = editor.post(ENTITY, PROJECT).json()
+    rows = editor.get(ENTITY)
+    assert [(row["code"], row["display_order"]) for row in rows.json()] == [("area", -1), ("task", 7), ("project", 17)]
+    assert rows.json()[2] == document | {"display_order": 17}
+    assert rows["X-Cache"] == "BYPASS"
+    assert editor.get(f"{ENTITY}/No-Code").status_code == 404
+    assert editor.get(f"{ENTITY}/project?children=true").status_code == 400
+
+
+def test_the_last_place_of_all_is_not_beyond_the_largest_number(editor: APIClient) -> None:
+    make_entity("task", display_order=2**31 - 5)
+    assert editor.post(ENTITY, PROJECT).status_code == 201
+    assert Entity.objects.get(code="project").display_order == 2**31 - 1
+
+
+def test_a_plural_left_out_is_the_regular_one_and_asked_for_where_that_is_too_long(editor: APIClient) -> None:
+    project = {name: value for name, value in PROJECT.items() if name != "label_plural"}
+    assert editor.post(ENTITY, project | {"label": "Company"}).json()["label_plural"] == "Companies"
+    too_long = editor.post(ENTITY, project | {"label": "x" * 100})
+    assert (too_long.status_code, list(too_long.json())) == (400, ["label_plural"])
+    assert editor.patch(f"{ENTITY}/project", {"label": "Task"}, format="json").json()["label_plural"] == "Companies"
 
 
 def test_an_inactive_entity_type_can_be_created(editor: APIClient) -> None:
@@ -129,7 +156,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, fi
     assert not Entity.objects.filter(code="project").exists()
 
 
-@pytest.mark.parametrize("field", PROJECT)
+@pytest.mark.parametrize("field", ["code", "label", "icon"])
 def test_a_missing_field_is_named(editor: APIClient, field: str) -> None:
     answer = editor.post(ENTITY, {name: value for name, value in PROJECT.items() if name != field})
     assert (answer.status_code, answer.json()) == (400, {field: ["This field is required."]})
@@ -137,7 +164,7 @@ def test_a_missing_field_is_named(editor: APIClient, field: str) -> None:
 
 def test_everything_wrong_is_told_at_once(editor: APIClient) -> None:
     answer = editor.post(ENTITY, {"code": "Project", "label": 5, "colour": "red"})
-    assert sorted(answer.json()) == ["code", "colour", "icon", "label", "label_plural"]
+    assert sorted(answer.json()) == ["code", "colour", "icon", "label"]
 
 
 def test_unknown_children_are_named(editor: APIClient) -> None:
@@ -200,7 +227,7 @@ def test_of_a_field_given_twice_the_last_counts(editor: APIClient) -> None:
 
 def test_an_empty_body_lacks_every_field(editor: APIClient) -> None:
     answer = post_raw(editor, b"")
-    assert (answer.status_code, sorted(answer.json())) == (400, sorted(PROJECT))
+    assert (answer.status_code, sorted(answer.json())) == (400, ["code", "icon", "label"])
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
@@ -227,3 +254,11 @@ def test_many_children_are_checked_in_time_that_grows_with_their_number(editor: 
     answer = editor.post(ENTITY, PROJECT | {"child_entity_codes": [f"a{number}" for number in range(10_000)]})
     assert list(answer.json()) == ["child_entity_codes"]
     assert time.process_time() - begun < 10
+
+
+def test_a_former_icon_is_kept_as_sent_and_its_name_of_now_is_told(editor: APIClient) -> None:
+    created = editor.post(ENTITY, PROJECT | {"icon": "CheckSquare"})
+    assert created.json()["icon"] == Entity.objects.get().icon == "CheckSquare"
+    assert created["Warning"] == '299 - "Lucide calls the icon CheckSquare SquareCheckBig now; both names work."'
+    changed = editor.patch(f"{ENTITY}/project", {"icon": "SquareCheckBig"}, format="json")
+    assert "Warning" not in changed

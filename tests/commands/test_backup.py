@@ -11,7 +11,8 @@ from django.core.management import CommandError
 from django.db import connection
 from redis import Redis
 
-from entities.admin.transfer.rows import COLUMNS, EntityResource
+from entities.admin.transfer.columns import COLUMNS
+from entities.admin.transfer.rows import EntityResource
 from entities.changes import change_entity, purge_entity
 from entities.models import Entity, EntityEvent
 from entities.services import get_entity_infrastructure

@@ -142,3 +142,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_the_catalogue_is_loaded_without_redis(redis_down: None, seed: Callable[..., str]) -> None:
     assert seed(PROJECT).startswith("1 created")
+
+
+def test_a_former_icon_is_loaded_as_it_is_and_told(seed: Callable[..., str]) -> None:
+    said = seed(PROJECT | {"icon": "GitCommit"})
+    assert "Lucide calls the icon GitCommit GitCommitHorizontal now; both names work." in said
+    assert Entity.objects.get().icon == "GitCommit"

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from entities.admin.form.conflicts import STARTED_FROM, Conflict, FormValues, Verdict, find_conflict, merge
 from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
 from entities.codes import is_code
-from entities.icons import component_name, icon_names
+from entities.icons import component_name, current_name, icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
 
@@ -58,7 +58,7 @@ class EntityForm(EntityModelForm):
         help_texts = {  # noqa: RUF012 - Django's own way
             "label_plural": "Left empty, it is the regular plural of the label.",
             "icon": "The name of an icon of lucide.dev, as FolderKanban or folder-kanban.",
-            "display_order": "Lists show small numbers first.",
+            "display_order": "Lists show small numbers first. Left empty, it comes last.",
             "active_flag": "Inactive entity types are hidden from programs, and can be activated again.",
         }
 
@@ -69,6 +69,8 @@ class EntityForm(EntityModelForm):
         self.conflict: Conflict | None = None
         if "label_plural" in self.fields:  # else the user may only look
             self.fields["label_plural"].required = False
+        if added and "display_order" in self.fields:
+            self.fields["display_order"].required = False
         if "child_entity_codes" in self.fields:
             widget = self.fields["child_entity_codes"].widget
             widget.split, widget.labels = self.fields["child_entity_codes"].to_python, label_types
@@ -100,10 +102,10 @@ class EntityForm(EntityModelForm):
         return self.cleaned_data["label_plural"] or suggest_plural(self.cleaned_data.get("label", ""))
 
     def clean_icon(self) -> str:
-        """The component name; lucide.dev's own spelling, `folder-kanban`, is understood as well."""
+        """The component name; lucide.dev's own spelling, `folder-kanban`, is understood as well. Former names stay."""
         name: str = self.cleaned_data["icon"]
         for spelling in (name, component_name(name.lower())):
-            if spelling in icon_names():
+            if current_name(spelling):
                 return spelling
         close = difflib.get_close_matches(component_name(name), icon_names(), n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "Its icons are shown on lucide.dev."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import IntegrityError, router
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
@@ -17,6 +17,7 @@ from entities.admin.form.form import EntityForm
 from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
 from entities.admin.links import draw_chips
+from entities.icons import describe_former
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 
@@ -98,6 +99,8 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             else:
                 _lock_unchanged(obj.pk, form)
             obj.save(update_fields=[*form.changed_data, "modified_ts"])
+        if "icon" in form.changed_data and (former := describe_former(obj.icon)):
+            self.message_user(request, former, messages.WARNING)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """Django's message; for what was sent from the form of a type that was deleted meanwhile, a page with it."""

@@ -19,6 +19,7 @@ from entities.admin.form.previews import preview_form
 from entities.codes import is_code
 from entities.icons import icon_set
 from entities.models import Entity
+from entities.texts import compose
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]
@@ -77,7 +78,7 @@ class FormViews(ModelAdmin):
 
 def search_types(text: str, without: Sequence[str]) -> QuerySet[Entity, tuple[str, str, bool]]:
     """Code, label and active flag of the entity types with `text` in label or code; those that begin with it first."""
-    text = text.replace("\x00", "").strip()
+    text = str(compose(text.replace("\x00", "").strip()))
     begins = Q(label__istartswith=text) | Q(code__startswith=text)
     types: QuerySet[Entity] = Entity.objects.filter(Q(label__icontains=text) | Q(code__icontains=text))
     ordered = types.exclude(code__in=without).order_by(Case(When(begins, then=0), default=1), "label", "code")

@@ -22,6 +22,8 @@ import openpyxl
 import tablib
 from import_export.formats.base_formats import CSV, JSON, XLSX
 
+from entities.admin.transfer.columns import COLUMNS, column_of
+
 ROW = "row number"
 MISSING = object()
 """In place of a value that one object of a JSON file lacks while others have it."""
@@ -36,6 +38,8 @@ PIECE_BYTES = 65_536
 UNPACKED_IN_PIECES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """zipfile unpacks the others whole, however long that becomes."""
 
+DELIMITER = re.compile(r'"?sep=([^\w\s"]|\t)\1*"?\r?', re.IGNORECASE)
+"""A first line by which Excel is told, and tells, the delimiter."""
 FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 """What spreadsheets take for a formula; see OWASP, "CSV Injection"."""
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -52,7 +56,7 @@ class UnreadableFile(Exception):
 
 
 class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
-    """With commas or semicolons; a text that a spreadsheet would run is kept behind an apostrophe."""
+    """With commas, semicolons or what a line `sep=` says; what a spreadsheet would run is kept behind an apostrophe."""
 
     def is_binary(self) -> bool:
         return True
@@ -67,10 +71,13 @@ class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
         if "\x00" in text:
             raise UnreadableFile("The file is no CSV text: it has NUL characters.")
         first, _, _ = text.partition("\n")
-        delimiter = ";" if first.count(";") > first.count(",") else ","
+        declared = DELIMITER.fullmatch(first)
+        delimiter = declared[1] if declared else ";" if first.count(";") > first.count(",") else ","
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         rows: list[tuple[int, Sequence[Any]]] = []
         try:
+            if declared:
+                next(reader)
             for row in reader:
                 if any(row):
                     rows.append((reader.line_num, [_without_apostrophe(cell) for cell in row]))
@@ -80,6 +87,7 @@ class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
 
     def export_data(self, dataset: tablib.Dataset, **_: Any) -> str:
         stream = io.StringIO(newline="")
+        stream.write("\ufeff")  # else Excel takes it for the encoding of its country
         writer = csv.writer(stream)
         writer.writerow(dataset.headers)
         for row in dataset:
@@ -99,7 +107,7 @@ class JsonFile(JSON):  # type: ignore[misc] # as above
         except (ValueError, RecursionError) as error:
             raise UnreadableFile(f"The file is not a JSON array of objects: {error}.") from error
         headers = list(dict.fromkeys(name for each in objects for name in each))
-        _refuse_columns(headers)  # before there is a cell for each of them in every row
+        _columns(headers)  # before there is a cell for each of them in every row
         rows = [(number, [each.get(name, MISSING) for name in headers]) for number, each in enumerate(objects, start=1)]
         return _dataset([(0, headers), *rows])
 
@@ -157,12 +165,12 @@ def _dataset(rows: Sequence[tuple[int, Sequence[Any]]]) -> tablib.Dataset:
     headers = [str(name).strip() if name is not None else "" for name in rows[0][1]]
     while headers and not headers[-1]:
         headers.pop()
-    _refuse_columns(headers)
+    columns = _columns(headers)
     if len(rows) == 1:
         raise UnreadableFile("The file has no rows below its column names.")
     if len(rows) - 1 > MOST_ROWS:
         raise UnreadableFile(f"The file has more than {MOST_ROWS} rows: split it.")
-    dataset = tablib.Dataset(headers=[ROW, *headers])
+    dataset = tablib.Dataset(headers=[ROW, *columns])
     for number, cells in rows[1:]:
         if any(cell not in (None, "") for cell in cells[len(headers) :]):
             raise UnreadableFile(f"Row {number} has more cells than there are column names.")
@@ -171,9 +179,14 @@ def _dataset(rows: Sequence[tuple[int, Sequence[Any]]]) -> tablib.Dataset:
     return dataset
 
 
-def _refuse_columns(headers: Sequence[str]) -> None:
-    from entities.admin.transfer.rows import COLUMNS
+def _columns(headings: Sequence[str]) -> list[str]:
+    """
+    The columns that the headings mean.
 
+    Raises:
+        UnreadableFile: one of them means none, two mean the same, or there are no codes.
+    """
+    headers = [column_of(heading) for heading in headings]
     known = ", ".join(COLUMNS)
     if "code" not in headers:
         raise UnreadableFile(f"The file has no column “code”. Columns are: {known}.")
@@ -181,6 +194,7 @@ def _refuse_columns(headers: Sequence[str]) -> None:
         raise UnreadableFile(f"Unknown columns: {_quoted(unknown)}. Columns are: {known}.")
     if repeated := sorted(name for name, times in Counter(headers).items() if times > 1):
         raise UnreadableFile(f"Columns given more than once: {_quoted(repeated)}.")
+    return headers
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -24,8 +24,11 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, FormatForm, Part, Question, ask, count_types, is_confirmed
+from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
-from entities.admin.transfer.rows import COLUMNS, EntityResource
+from entities.admin.transfer.problems import find_problems
+from entities.admin.transfer.rows import EntityResource
+from entities.icons import describe_former
 from entities.models import Entity
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ SALT = "entities.import"
 PREVIEW_LASTS_SECONDS = 3600
 READERS: dict[str, Any] = {"csv": CsvFile, "json": JsonFile, "xlsx": XlsxFile}
 SHOWN_ROWS = 200
+NAMED_ROWS = 20
 MOST_SIGNED_BYTES = 900_000
 """Of the file on its way through the preview page and back: less than Django's limit for forms."""
 
@@ -141,8 +145,10 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
             self.message_user(request, "This preview is too old: choose the file again.", messages.ERROR)
             return HttpResponseRedirect(reverse("admin:entities_entity_import"))
         content = zlib.decompress(base64.b64decode(signed["content"]))
-        result = _import_file(content, signed["kind"], plan=signed["plan"])
-        if result.has_errors() or result.has_validation_errors():
+        skip_wrong = "skip_wrong" in request.POST
+        result = _import_file(content, signed["kind"], plan=signed["plan"], skip_wrong=skip_wrong)
+        wrong = [row.number for row in result.rows if not row.is_valid()]
+        if result.base_errors or (wrong and not skip_wrong):
             for error in result.base_errors:
                 self.message_user(request, str(error.error), messages.ERROR)
             preview = _import_file(content, signed["kind"], dry_run=True)
@@ -151,7 +157,9 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         self.generate_log_entries(result, request)
         counts = result.totals
         done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
-        self.message_user(request, f"Imported {signed['name']}: {done}", messages.SUCCESS)
+        left_out = f" {_name_rows(wrong)} left out, for what is wrong in them." if wrong else ""
+        level = messages.WARNING if wrong else messages.SUCCESS
+        self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level)
         return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
 
     def _show_import(
@@ -171,9 +179,17 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         return TemplateResponse(request, self.import_template_name, context)
 
 
-def _import_file(content: bytes, kind: str, *, dry_run: bool = False, plan: str | None = None) -> Any:
+def _import_file(
+    content: bytes, kind: str, *, dry_run: bool = False, plan: str | None = None, skip_wrong: bool = False
+) -> Any:
     dataset = READERS[kind]().create_dataset(content)
-    return EntityResource().import_data(dataset, dry_run=dry_run, plan=plan)
+    return EntityResource().import_data(dataset, dry_run=dry_run, plan=plan, skip_wrong=skip_wrong)
+
+
+def _name_rows(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:NAMED_ROWS]))
+    more = f" and {len(numbers) - NAMED_ROWS} more" if len(numbers) > NAMED_ROWS else ""
+    return f"{'Rows' if len(numbers) > 1 else 'Row'} {shown}{more}"
 
 
 def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
@@ -186,16 +202,18 @@ def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
     return signed
 
 
+def _former_icons(rows: list[Any]) -> list[tuple[str, str]]:
+    """What to say about icons that are written under a former name, with the numbers of the rows."""
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        if any(change.name == "icon" for change in row.changes) and (former := describe_former(row.instance.icon)):
+            found.setdefault(former, []).append(row.number)
+    return [(_name_rows(numbers), text) for text, numbers in found.items()]
+
+
 def _preview(result: Any) -> dict[str, Any]:
-    """What the page shows of a dry run: errors, or else what is new, changed and unchanged."""
-    errors = [
-        (row.number, name, text)
-        for row in result.rows
-        if row.validation_error is not None
-        for name, texts in row.validation_error.message_dict.items()
-        for text in texts
-    ]
-    errors += [(row.number, "", str(each.error)) for row in result.rows for each in row.errors]
+    """What the page shows of a dry run: errors, and what is new, changed and unchanged."""
+    errors = list(find_problems(result))
     new = [row for row in result.rows if row.is_new()]
     changed = [row for row in result.rows if row.is_update()]
     return {
@@ -206,6 +224,8 @@ def _preview(result: Any) -> dict[str, Any]:
         "new": new[:SHOWN_ROWS],
         "changed": changed[:SHOWN_ROWS],
         "hidden_rows": max(0, len(new) - SHOWN_ROWS) + max(0, len(changed) - SHOWN_ROWS),
+        "former_icons": _former_icons([*new, *changed]),
         "counts": {"new": len(new), "changed": len(changed), "unchanged": result.totals["skip"], "errors": len(errors)},
-        "may_import": not errors and not result.base_errors and bool(new or changed),
+        "wrong_rows": len({error.row for error in errors}),
+        "may_import": not result.base_errors and bool(new or changed),
     }

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import tablib
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router
-from import_export import fields, resources, widgets
+from import_export import fields, resources
 from import_export.instance_loaders import BaseInstanceLoader
 
 from cache_layer.writes import writing
+from entities.admin.transfer.cells import CELLS, TextCell
+from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.files import MISSING, ROW
+from entities.admin.transfer.problems import leave_out_dependents
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.plurals import suggest_plural
-
-COLUMNS = (
-    "code", "label", "label_plural", "icon", "child_entity_codes", "display_order", "active_flag", "entity_type"
-)  # fmt: skip
-LARGEST_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -34,66 +31,8 @@ class FieldChange:
     new: str
 
 
-class TextCell(widgets.Widget):  # type: ignore[misc] # import-export has no types
-    """A value of a file, which may be text although it stands for something else."""
-
-    def clean(self, value: Any, row: Any = None, **_: Any) -> Any:
-        return self.as_text(value)
-
-    def as_text(self, value: Any) -> str:
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)  # a spreadsheet's number
-        if value is None or isinstance(value, str):
-            return value or ""
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        raise ValueError("Give text.")
-
-    def render(self, value: Any, obj: Any = None, **_: Any) -> Any:
-        return value
-
-
-class ChildrenCell(TextCell):
-    """A list of codes, or codes with commas or spaces between them."""
-
-    def clean(self, value: Any, row: Any = None, **_: Any) -> Any:
-        if isinstance(value, list):
-            return value
-        return [code for code in re.split(r"[\s,]+", self.as_text(value)) if code]
-
-
-class NumberCell(TextCell):
-    """A whole number."""
-
-    def clean(self, value: Any, row: Any = None, **_: Any) -> int:
-        text = self.as_text(value).strip()
-        if not re.fullmatch(r"-?[0-9]{1,10}", text) or abs(int(text)) > LARGEST_NUMBER:
-            raise ValueError(f"Give a whole number between -{LARGEST_NUMBER} and {LARGEST_NUMBER}.")
-        return int(text)
-
-
-class FlagCell(TextCell):
-    """True or false."""
-
-    WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}  # noqa: RUF012 - a constant
-
-    def clean(self, value: Any, row: Any = None, **_: Any) -> bool:
-        if isinstance(value, bool):
-            return value
-        try:
-            return self.WORDS[self.as_text(value).strip().lower()]
-        except KeyError:
-            raise ValueError("Give true or false.") from None
-
-
 NEVER_EMPTY = ("active_flag", "display_order")
 """An empty cell of these leaves what there is."""
-
-CELLS: dict[str, type[TextCell]] = {
-    "child_entity_codes": ChildrenCell,
-    "display_order": NumberCell,
-    "active_flag": FlagCell,
-}
 
 
 class ExistingEntities(BaseInstanceLoader):  # type: ignore[misc] # import-export has no types
@@ -106,7 +45,8 @@ class ExistingEntities(BaseInstanceLoader):  # type: ignore[misc] # import-expor
 
 class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
     """
-    Adds and changes entity types, all or none, held and written together; never deletes one and never changes a code.
+    Adds and changes entity types, held and written together, all or none, or with `skip_wrong` all whose rows are
+    right; never deletes one and never changes a code.
 
     Children may be of the same file, in any order. A column that is left out leaves what there is; rows that change
     nothing are not written.
@@ -146,7 +86,9 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         self.known = {*self.existing, *(code for code in dataset["code"] if isinstance(code, str))}
 
     def import_row(self, row: Any, instance_loader: Any, **kwargs: Any) -> Any:
+        given = dict(row)
         row_result = super().import_row(row, instance_loader, **kwargs)
+        row_result.given = given
         row_result.number = self.numbers[kwargs["row_number"] - 1]
         return row_result
 
@@ -199,13 +141,18 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         row_result.changes = [] if row_result.is_skip() else _changes(row_result.original, row_result.instance)
 
     def after_import(self, dataset: tablib.Dataset, result: Any, **kwargs: Any) -> None:
-        """Write, unless this is a preview or a row has an error."""
+        """Write, unless this is a preview, or a row has an error and it is not said to skip those."""
+        leave_out_dependents(result, self.existing)
         result.plan = _digest(result)
         expected = kwargs.get("plan")
-        if kwargs.get("dry_run") or result.has_errors() or result.has_validation_errors():
+        wrong = result.has_errors() or result.has_validation_errors()
+        if kwargs.get("dry_run") or (wrong and not kwargs.get("skip_wrong")):
             return
         if expected is not None and expected != result.plan:
             raise EntityTypesChanged
+        good = {row.instance.code for row in result.rows if row.is_valid()}
+        self.to_create = [entity for entity in self.to_create if entity.code in good]
+        self.to_update = {code: entity for code, entity in self.to_update.items() if code in good}
         self._write()
 
     def _write(self) -> None:
@@ -249,6 +196,8 @@ def _changes(old: Entity | None, new: Entity) -> list[FieldChange]:
 
 
 def _shown(value: Any) -> str:
+    if value is None:  # the display order of a new one
+        return "last"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

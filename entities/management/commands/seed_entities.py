@@ -8,6 +8,7 @@ from django.db import connections, router
 
 from entities.adoption import was_adopted
 from entities.catalogue import CATALOGUE_FILE, InvalidCatalogue, read_catalogue, seed_entities
+from entities.icons import describe_former
 from entities.models import Entity
 
 
@@ -31,9 +32,12 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was loaded: app.entity was adopted, and has its platform's entity types.")
             return
         try:
-            seeded = seed_entities(read_catalogue(file or CATALOGUE_FILE), overwrite=overwrite)
+            catalogue = read_catalogue(file or CATALOGUE_FILE)
+            seeded = seed_entities(catalogue, overwrite=overwrite)
         except InvalidCatalogue as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"{seeded.created} created, {seeded.unchanged} unchanged (kept as edited), {seeded.overwritten} overwritten"
         )
+        for former in filter(None, {entity.icon: describe_former(entity.icon) for entity in catalogue}.values()):
+            self.stdout.write(former)

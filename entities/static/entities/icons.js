@@ -7,6 +7,8 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     const open = field.querySelector("[data-icon-open]");
     const AT_ONCE = 240;
     let icons = null; // name to what is inside its <svg>
+    let former = {}; // name that an icon had to the one it has
+    let spellings = {}; // name to all that it is found by, in lower case
     let found = [];
     let active = -1;
 
@@ -32,7 +34,7 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
         search.focus();
         if (!await load()) return;
         draw();
-        point(search.value.trim() ? Math.min(0, found.length - 1) : found.indexOf(text.value));
+        point(search.value.trim() ? Math.min(0, found.length - 1) : found.indexOf(exported(text.value).find((name) => Object.hasOwn(icons, name))));
     });
     close.addEventListener("click", () => dialog.close());
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // beside it
@@ -76,8 +78,12 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     function showDrawing() {
         const name = text.value.trim();
         const asComponent = name.toLowerCase().split("-").map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("");
-        const known = [name, asComponent].find((each) => Object.hasOwn(icons, each));
+        const known = [name, asComponent].flatMap(exported).find((each) => Object.hasOwn(icons, each));
         drawing.replaceChildren(...(known ? [svg(known, 22)] : []));
+    }
+
+    function exported(name) { // as Lucide exports icons, also under former names
+        return [name, name.replace(/Icon$/, ""), name.replace(/^Lucide/, "")].map((each) => Object.hasOwn(former, each) ? former[each] : each);
     }
 
     async function load() {
@@ -85,7 +91,9 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
         try {
             const answer = await fetch(field.dataset.iconField, { redirect: "error" });
             if (!answer.ok) throw new Error(answer.statusText);
-            icons = await answer.json();
+            ({ icons, former } = await answer.json());
+            spellings = Object.fromEntries(Object.keys(icons).map((name) => [name, name.toLowerCase()]));
+            for (const [was, is] of Object.entries(former)) spellings[is] += ` ${was.toLowerCase()}`;
         } catch {
             count.textContent = "The icons can't be loaded now. Close this and type the icon's name.";
         }
@@ -94,7 +102,7 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
 
     function draw() {
         const words = search.value.toLowerCase().split(/[\s-]+/).filter(Boolean);
-        found = Object.keys(icons).filter((name) => words.every((word) => name.toLowerCase().includes(word)));
+        found = Object.keys(icons).filter((name) => words.every((word) => spellings[name].includes(word)));
         count.textContent = found.length === 1 ? "1 icon" : `${found.length || "No"} icons`;
         grid.replaceChildren();
         grid.scrollTop = 0;

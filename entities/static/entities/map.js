@@ -190,7 +190,7 @@
     // --- Finding one ---
 
     function matches() {
-        const wanted = search.value.trim().toLowerCase();
+        const wanted = search.value.trim().normalize("NFC").toLowerCase();
         if (!wanted) return [];
         const rank = ({ code, label }) => [code, label.toLowerCase()].includes(wanted) ? 0
             : code.startsWith(wanted) || label.toLowerCase().startsWith(wanted) ? 1 : 2;
