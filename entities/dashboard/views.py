@@ -17,7 +17,7 @@ from entities.dashboard.entries import Filter, list_entries, read_one
 from entities.dashboard.figures import REDIS_DOWN, read_figures
 from entities.dashboard.peek import Verdict, peek
 from entities.lookups import ENTITY
-from entities.texts import compose
+from entities.texts import ComposedFormField
 
 SPANS = {"hour": Span.HOUR, "day": Span.DAY, "week": Span.WEEK}
 SPAN_LABELS = (("hour", "1 h"), ("day", "24 h"), ("week", "7 d"))
@@ -28,7 +28,7 @@ ROWS_ALONE = "X-Rows-Alone"
 class ListForm(forms.Form):
     """`?q=pro&state=cached&page=2`."""
 
-    q = forms.CharField(max_length=100, required=False)
+    q = ComposedFormField(max_length=100, required=False)
     state = forms.ChoiceField(choices=Filter, required=False)
     page = forms.IntegerField(min_value=1, max_value=1_000_000, required=False)
 
@@ -58,7 +58,7 @@ def entries(request: HttpRequest) -> HttpResponseBase:
     form = ListForm(request.GET)
     asked: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
     chosen = Filter(asked.get("state") or Filter.ALL)
-    listing = list_entries(compose(asked.get("q") or ""), chosen, asked.get("page") or 1)
+    listing = list_entries(asked.get("q") or "", chosen, asked.get("page") or 1)
     context = page_context(request, "Cache entries") | {
         "listing": listing,
         "search": asked.get("q") or "",

@@ -42,7 +42,7 @@ def leave_out_dependents(result: Any, existing: Container[str]) -> None:
     good, wrong = set(), set()
     for row in result.rows:
         if not row.is_valid():
-            wrong.add(row.given.get("code"))
+            wrong.add(str(row.given.get("code")))
             continue
         good.add(row.instance.code)
         for code in row.instance.child_entity_codes:
