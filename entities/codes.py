@@ -13,4 +13,4 @@ _CODE = re.compile(CODE_PATTERN.removesuffix("$"))
 
 def is_code(text: str) -> bool:
     """Whether `text` can be a code at all; what can't is unknown without asking anyone."""
-    return _CODE.fullmatch(text) is not None
+    return _CODE.fullmatch(text) is not None and text not in RESERVED_CODES

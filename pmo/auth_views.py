@@ -211,8 +211,9 @@ class TokenScheme(SimpleJWTScheme):
 
 
 def _has_no_body(request: Request) -> bool:
-    """Whether nothing was sent; what comes in chunks may be there and not be read."""
-    return request.META.get("CONTENT_LENGTH") in (None, "", "0") and "HTTP_TRANSFER_ENCODING" not in request.META
+    """Whether nothing was sent; what came in chunks and has no length was not read."""
+    length = request.META.get("CONTENT_LENGTH")
+    return length == "0" or (not length and "HTTP_TRANSFER_ENCODING" not in request.META)
 
 
 def _tokens(refresh: RefreshToken) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -26,6 +26,13 @@ class DescriptionView(SpectacularAPIView):
         renderer: Any = type(request.accepted_renderer)
         headers = {"Content-Disposition": f'inline; filename="pmo.{renderer.format}"'}
         return HttpResponse(_describe(renderer), renderer.media_type, headers=headers)
+
+
+class DocumentationView(SpectacularSwaggerView):
+    """The page for people. Asked for its options it names them, as there is nothing that a page could show of them."""
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
 
 def _describe(renderer: Callable[[], BaseRenderer]) -> str | bytes:

@@ -51,7 +51,7 @@ class DrainingSerializer(serializers.Serializer[None]):
     auth=[],
     responses={200: HealthSerializer, 503: HealthSerializer},
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @authentication_classes([])
 @permission_classes([])
 def health(_request: Request) -> Response:
@@ -79,7 +79,7 @@ def health(_request: Request) -> Response:
     auth=[],
     responses={200: LivenessSerializer},
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @authentication_classes([])
 @permission_classes([])
 def liveness(_request: Request) -> Response:
@@ -95,7 +95,7 @@ def liveness(_request: Request) -> Response:
     auth=[],
     responses={200: LivenessSerializer, 503: DrainingSerializer},
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @authentication_classes([])
 @permission_classes([])
 def readiness(_request: Request) -> Response:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
@@ -26,6 +27,7 @@ from pmo.serve import COUNTS_VARIABLE
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="metrics"', "Cache-Control": "no-store"}
 
 
+@csrf_exempt  # else the check of forms calls a method that is not there forbidden
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """For whoever has METRICS_TOKEN as a bearer token, or is logged in and may see the cache dashboard."""

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from django.conf import settings
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from rest_framework.exceptions import APIException
 
 from cache_layer.deadline import working_within
-from entities.api.errors import Unavailable, as_unavailable
+from entities.api.errors import Unavailable, as_unavailable, envelope
 
 logger = logging.getLogger("pmo")
 
@@ -30,6 +31,7 @@ body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh aut
 <p><a href="">Try again</a></p>
 </html>
 """
+FOR_PROGRAMS = ("/api/", "/health", "/readyz")
 BUG = "Something went wrong here. It was noted; what you sent may not have been saved."
 WAITING_SHARE = 0.95
 """Of a request's time: the rest is for writing the answer."""
@@ -62,18 +64,22 @@ class CookielessAPIMiddleware:
 
 
 class ServiceUnavailableMiddleware:
-    """Answers 503 with a reason when an engine is away, and 400 when the database can't take what was sent."""
+    """Answers 503 with a reason when an engine is away, and 400 when nobody can read, or store, what was sent."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        problem: APIException | None = getattr(request, "problem", None)
+        if problem is None:
+            return self.get_response(request)
+        logger.warning("Unreadable request", extra={"path": request.path, "error": str(problem.detail)})
+        return answer_error(request, problem.status_code, str(problem.get_codes()), str(problem.detail))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, DataError):  # a NUL character, a number beyond all limits
             logger.warning("Refused by the database", extra={"path": request.path, "error": str(exception)})
-            return HttpResponse("The database can't take what was sent.", "text/plain", 400)
+            return answer_error(request, 400, "unreadable", "The database can't take what was sent.")
         unavailable = as_unavailable(exception)
         return _answer(request, unavailable) if unavailable is not None else None
 
@@ -84,17 +90,30 @@ def server_error(request: HttpRequest) -> HttpResponse:
     unavailable = as_unavailable(error) if isinstance(error, Exception) else None
     if unavailable is not None:
         return _answer(request, unavailable)
-    if request.path.startswith("/api/"):
-        return JsonResponse({"detail": BUG, "code": "internal_error"}, status=500)
+    if speaks_json(request):
+        return answer_error(request, 500, "internal_error", BUG)
     return _page(request, 500, "Something went wrong", BUG)
+
+
+def speaks_json(request: HttpRequest) -> bool:
+    """Whether programs ask here, rather than people."""
+    return request.path_info.startswith(FOR_PROGRAMS)
+
+
+def answer_error(
+    request: HttpRequest, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """An error outside of the API's views: in their envelope where programs ask, a line of text elsewhere."""
+    if speaks_json(request):
+        return JsonResponse(envelope(code, detail), status=status, headers=headers)
+    return HttpResponse(f"{detail}\n", "text/plain", status, headers=headers)
 
 
 def _answer(request: HttpRequest, unavailable: Unavailable) -> HttpResponse:
     headers = {"Retry-After": str(unavailable.wait)}
-    if request.path.startswith("/api/"):
-        body = {"detail": str(unavailable.detail), "code": str(unavailable.get_codes())}
-        return JsonResponse(body, status=503, headers=headers)
     reason = str(unavailable.detail)
+    if speaks_json(request):
+        return answer_error(request, 503, str(unavailable.get_codes()), reason, headers)
     if unavailable.get_codes() != "outcome_unknown":
         reason += " Nothing you sent was saved."
     return _page(request, 503, "Not available right now", reason, headers)

@@ -1,28 +1,32 @@
 """Every path the platform answers."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerView
 
 from pmo.auth_views import LoginView, LogoutView, MeView, RefreshView
-from pmo.description import DescriptionView
+from pmo.description import DescriptionView, DocumentationView
 from pmo.health import health, liveness, readiness
 from pmo.metrics import metrics
-from pmo.middleware import server_error
+from pmo.middleware import answer_error, server_error
 
 
-def not_found(_request: HttpRequest) -> JsonResponse:
-    """Under `/api/` even an unknown path is answered in JSON."""
-    return JsonResponse({"detail": "There is nothing at this path.", "code": "not_found"}, status=404)
+@csrf_exempt
+def not_found(request: HttpRequest) -> HttpResponse:
+    """Under `/api/` even an unknown path is answered in JSON, whatever the method: nothing there takes cookies."""
+    return answer_error(request, 404, "not_found", "There is nothing at this path.")
 
 
-def bad_request(_request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
     """Django's own answer reads the form once more, to no avail, if it is the form that could not be read."""
-    return HttpResponse("The request could not be read.\n", "text/plain", 400)
+    return answer_error(request, 400, "unreadable", "The request could not be read.")
 
 
+front_door = csrf_exempt(require_safe(RedirectView.as_view(pattern_name="admin:index")))
+"""Without the check of forms, which would call a method that is not there forbidden."""
 handler400 = bad_request
 handler500 = server_error
 
@@ -35,10 +39,10 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", front_door),
     path("api/v1/", include((api, "api"))),
     path("api/schema", DescriptionView.as_view(), name="api-schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    path("api/docs", DocumentationView.as_view(url_name="api-schema"), name="api-docs"),
     re_path(r"^api/", not_found),
     path("admin/cache/", include("entities.dashboard.urls")),
     path("admin/", admin.site.urls),

@@ -23,16 +23,27 @@ STALE_WARNING = '110 - "Response is Stale"'
 """RFC 7234, section 5.5.1: the database is away, and this is what was last known."""
 MISCELLANEOUS = "299 -"
 """The same, section 5.5.6: a warning that is for people."""
+CHANGED = "It changed since the version that If-Match names. Read it again."
+MALFORMED = "If-Match has to name entity tags as `ETag` does, each in its double quotes, with commas between them."
+WEAK = "If-Match names a weak tag, which never matches (RFC 9110, section 13.1.1): send it as it came, without W/."
 LONGEST_CONDITION = 8_192
 """Characters of an `If-None-Match`; a longer one is not looked at."""
 
 
 class PreconditionFailed(APIException):
-    """The client's copy is not the current one."""
+    """
+    The client's copy is not the current one.
+
+    Attributes:
+        etag: of the current one.
+    """
 
     status_code = 412
-    default_detail = "It changed since the version that If-Match names. Read it again."
     default_code = "precondition_failed"
+
+    def __init__(self, detail: str, etag: str) -> None:
+        super().__init__(detail)
+        self.etag = etag
 
 
 def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
@@ -87,9 +98,16 @@ def require_match(request: AnyRequest, document: EntityDocument) -> None:
     sent = request.headers.get("If-Match")
     if sent is None:
         return
-    expected = parse_etags(sent)
-    if expected != ["*"] and _tag_of(encode_entity(document)) not in map(_uncoded, expected):
-        raise PreconditionFailed
+    expected, current = parse_etags(sent), _tag_of(encode_entity(document))
+    if expected != ["*"] and current not in map(_uncoded, expected):
+        raise PreconditionFailed(_why(sent, expected), current)
+
+
+def _why(sent: str, expected: list[str]) -> str:
+    """What is wrong with an `If-Match` of which these tags could be read, and none is the current one."""
+    if len(expected) != len(sent.split(",")):
+        return MALFORMED
+    return WEAK if any(tag.startswith("W/") for tag in expected) else CHANGED
 
 
 def tag_coded(tag: str, coding: str) -> str:

@@ -1,7 +1,8 @@
 """
-Every error as JSON that a program can act on.
+Every error as JSON that a program can act on, in one envelope.
 
-Wrong fields are `{"field": ["what is wrong"]}`; everything else is `{"detail": "for people", "code": "for_programs"}`.
+`{"code": "for_programs", "detail": "for people", "errors": {"field": ["what is wrong"]}}`; `errors` is empty unless
+fields or parameters are wrong.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.http import UnreadablePostError
 from redis.exceptions import RedisError
 from rest_framework import views
-from rest_framework.exceptions import APIException, NotFound, ParseError, ValidationError
+from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, ParseError, ValidationError
 from rest_framework.response import Response
 
 from cache_layer.errors import OutcomeUnknown, WriteRefused
+from entities.api.conditions import PreconditionFailed
+from entities.api.places import say_where
 from entities.api.serializers import as_fields
 from entities.changes import ListedByParents
 from entities.models import Entity
@@ -30,6 +33,7 @@ READ_ONLY = "25006"
 """PostgreSQL's code for a change on a replica, or where changes are switched off."""
 TIME_LIMITS = ("57014", "25P03", "25P04")
 """PostgreSQL's codes where one of its time limits has passed: of a statement (ours too), in and of a transaction."""
+INVALID = "Something in it is wrong: `errors` says what, by field."
 OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Look before you try again."
 
 
@@ -60,9 +64,19 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     response = views.exception_handler(known, context)
     if response is not None and isinstance(known, APIException):
         response.data = _body(known)
-        if isinstance(error, ListedByParents):
-            response.data["parents"] = error.parents
+        match error:
+            case ListedByParents():
+                response.data["parents"] = error.parents
+            case PreconditionFailed():
+                response["ETag"] = error.etag
+            case MethodNotAllowed():
+                response.data["detail"] = say_where(context["request"], context["view"])
     return response
+
+
+def envelope(code: str, detail: str, errors: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The body of an answer that is an error."""
+    return {"code": code, "detail": detail, "errors": errors or {}}
 
 
 def as_api_error(error: Exception) -> Exception:
@@ -115,11 +129,11 @@ def _as_database_unavailable(error: OperationalError | InterfaceError | Internal
 
 def _body(error: APIException) -> dict[str, Any]:
     if isinstance(error, ValidationError):
-        return {_printable(field): _printable(messages) for field, messages in as_fields(error).items()}
+        return envelope("invalid", INVALID, _printable(as_fields(error)))
     detail: Any = error.detail
     if isinstance(detail, dict):  # as simplejwt raises it
-        return {"detail": str(detail["detail"]), "code": str(detail["code"])}
-    return {"detail": str(detail), "code": detail.code}
+        return envelope(str(detail["code"]), str(detail["detail"]))
+    return envelope(detail.code, str(detail))
 
 
 def _printable(value: Any) -> Any:

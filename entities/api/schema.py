@@ -18,10 +18,16 @@ from entities.codes import CODE_PATTERN, RESERVED_CODES
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
-    """Why a request was not answered: `detail` for people, `code` for programs."""
+    """
+    Why a request was refused: `code` for programs, `detail` for people, and `errors` by field or parameter. `errors`
+    is empty unless `code` is `invalid`.
+    """
 
-    detail = serializers.CharField()
     code = serializers.CharField()
+    detail = serializers.CharField()
+    errors = serializers.DictField(  # type: ignore[assignment] # of the serializer itself it is a property
+        child=serializers.ListField(child=serializers.CharField())
+    )
 
 
 class ListedSerializer(ErrorSerializer):
@@ -36,17 +42,8 @@ class InvalidatedSerializer(serializers.Serializer[Any]):
     invalidated = serializers.IntegerField()
 
 
-FIELD_ERRORS = {
-    "type": "object",
-    "additionalProperties": {"type": "array", "items": {"type": "string"}},
-    "example": {"icon": ["Foldr is not a Lucide icon."]},
-}
-
 ERRORS = {
-    400: OpenApiResponse(
-        {"oneOf": [FIELD_ERRORS, {"$ref": "#/components/schemas/Error"}]},
-        "What is wrong, by field; or a body that is no JSON.",
-    ),
+    400: OpenApiResponse(ErrorSerializer, "Something in it is wrong; or there is no body, or one that is no JSON."),
     401: OpenApiResponse(ErrorSerializer, "No token, or one that is not valid (any more)."),
     403: OpenApiResponse(ErrorSerializer, "The user lacks the permission."),
     404: OpenApiResponse(ErrorSerializer, "There is no such entity type."),
@@ -75,7 +72,7 @@ def _flag(name: str, description: str) -> OpenApiParameter:
 
 
 RETRY_AFTER = _header("Retry-After", "Seconds until the next try.", 429, 503)
-ETAG = _header("ETag", "Names these exact bytes of the document.", 200, 201, 304)
+ETAG = _header("ETag", "Names these exact bytes of the document; with 412, of the current one.", 200, 201, 304, 412)
 LOCATION = _header("Location", "Where to read it.", 201)
 X_CACHE = _header(
     "X-Cache",
@@ -272,8 +269,9 @@ remove = extend_schema(
         OpenApiExample(
             "listed",
             {
-                "detail": "task is still listed as a child of: project.",
                 "code": "listed_by_parents",
+                "detail": "task is still listed as a child of: project.",
+                "errors": {},
                 "parents": ["project"],
             },
             response_only=True,

@@ -7,6 +7,7 @@ from entities.api.views import EntityCacheViewSet, EntityViewSet
 urlpatterns = [
     path("entity", EntityViewSet.as_view({"get": "read_rows", "post": "create"}), name="entities"),
     path("entity/types", EntityViewSet.as_view({"get": "read_types"}), name="entity-types"),
+    path("entity/type", EntityViewSet.as_view({"get": "read_types"}, schema=None), name="entity-types-alias"),
     path("entity/type/<str:code>", EntityViewSet.as_view({"get": "read_type"}), name="entity-type"),
     path("entity/cache", EntityCacheViewSet.as_view({"delete": "clear"}), name="entity-cache"),
     path("entity/cache/<str:code>", EntityCacheViewSet.as_view({"delete": "invalidate"}), name="entity-cache-entry"),

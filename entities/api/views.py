@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound, ParseError, ValidationError
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -39,6 +40,12 @@ class EntityViewSet(ViewSet):
     """Reading needs a valid token, writing the Django permission to add, change or delete entity types."""
 
     queryset = Entity.objects.all()
+
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Where there is nothing no other method would do either."""
+        if "code" in kwargs:
+            _find(kwargs["code"])
+        return super().http_method_not_allowed(request, *args, **kwargs)
 
     @schema.read_types
     def read_types(self, request: Request) -> HttpResponse:
@@ -84,7 +91,7 @@ class EntityViewSet(ViewSet):
     @schema.change
     def change(self, request: Request, code: str) -> HttpResponse:
         found = _find(code)
-        fields = EntityFieldsSerializer(Entity(code=code), data=request.data, partial=True)
+        fields = EntityFieldsSerializer(Entity(code=code), data=_body(request), partial=True)
         fields.is_valid(raise_exception=True)
         check = _check(request, found)
         return answer_entity(changes.change_entity(code, fields.validated_data, check))
@@ -168,6 +175,18 @@ def _find(code: str) -> EntityDocument:
     if read.document is None:
         raise Entity.DoesNotExist
     return read.document
+
+
+def _body(request: Request) -> Any:
+    """
+    The fields that a request gives, which may be none: `{}`.
+
+    Raises:
+        ParseError: there is no body at all, so nobody meant to say that.
+    """
+    if request.stream is None:
+        raise ParseError("There is no body: send the fields to change as JSON.", "no_body")
+    return request.data
 
 
 def _check(request: Request, found: EntityDocument) -> changes.Check:

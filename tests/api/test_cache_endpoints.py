@@ -90,5 +90,5 @@ def test_what_is_no_tag_drops_nothing(staff: APIClient, redis_client: GuardedRed
     make_entity("project")
     answer = staff.delete(f"{CACHE}?{query}")
     assert answer.status_code == 400
-    assert answer.json().keys() == {query.partition("=")[0]}
+    assert answer.json()["errors"].keys() == {query.partition("=")[0]}
     assert redis_client.exists("entity:metadata:project")

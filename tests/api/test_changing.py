@@ -68,13 +68,13 @@ def test_an_inactive_entity_type_is_brought_back(editor: APIClient) -> None:
 def test_the_code_never_changes(editor: APIClient) -> None:
     make_entity("project")
     answer = editor.patch(PROJECT, {"code": "programme"})
-    assert (answer.status_code, answer.json()) == (400, {"code": ["The code never changes."]})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"code": ["The code never changes."]})
 
 
 def test_the_code_of_another_is_refused_too(editor: APIClient) -> None:
     make_entity("project")
     make_entity("task")
-    assert list(editor.patch(PROJECT, {"code": "task"}).json()) == ["code"]
+    assert list(editor.patch(PROJECT, {"code": "task"}).json()["errors"]) == ["code"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_code_of_another_is_refused_too(editor: APIClient) -> None:
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, field: str, value: Any) -> None:
     before = make_entity("project")
     answer = editor.patch(PROJECT, {field: value, "label_plural": "Changed"})
-    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
     assert Entity.objects.get(code="project").label_plural == before.label_plural
 
 
@@ -115,6 +115,7 @@ def test_methods_that_are_not_there_are_named_so(editor: APIClient, method: str)
     answer = getattr(editor, method)(PROJECT)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert answer["Allow"] == "GET, PATCH, DELETE, HEAD, OPTIONS"
+    assert editor.get("/api/v1/entity/nowhere").status_code == 404
 
 
 def test_a_change_of_the_version_that_was_read_succeeds_and_the_next_needs_a_new_one(editor: APIClient) -> None:
@@ -130,15 +131,26 @@ def test_a_change_of_the_version_that_was_read_succeeds_and_the_next_needs_a_new
 
 
 @pytest.mark.parametrize("method", ["patch", "put", "delete"])
-@pytest.mark.parametrize("sent", ['"other"', "garbage", "", "W/{}"])
-def test_another_version_is_not_changed(editor: APIClient, method: str, sent: str) -> None:
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ('"other"', "It changed since"),
+        ('"other", "another"', "It changed since"),
+        ("garbage", "If-Match has to name entity tags"),
+        ('"other", garbage', "If-Match has to name entity tags"),
+        ("", "If-Match has to name entity tags"),
+        ("W/{}", "If-Match names a weak tag"),
+    ],
+)
+def test_another_version_is_not_changed(editor: APIClient, method: str, sent: str, said: str) -> None:
     make_entity("task")
     make_entity("project")
     tag = editor.get(READ)["ETag"]
     path = CHILDREN if method == "put" else PROJECT
     body = {"child_entity_codes": ["task"]} if method == "put" else {"label": "New"}
     answer = getattr(editor, method)(path, body, headers={"If-Match": sent.format(tag)})
-    assert answer.status_code == 412
+    assert (answer.status_code, answer["ETag"]) == (412, tag)
+    assert answer.json()["detail"].startswith(said)
     assert editor.get(READ)["ETag"] == tag
 
 
@@ -199,7 +211,7 @@ def test_children_of_an_inactive_entity_type_are_changed_too(editor: APIClient) 
 def test_wrong_children_are_named(editor: APIClient, body: Any, message: str) -> None:
     make_entity("task")
     make_entity("project")
-    assert editor.put(CHILDREN, body).json() == {"child_entity_codes": [message]}
+    assert editor.put(CHILDREN, body).json()["errors"] == {"child_entity_codes": [message]}
 
 
 @pytest.mark.parametrize(
@@ -223,5 +235,5 @@ def test_wrong_children_are_refused_by_the_name_of_the_field(editor: APIClient, 
     make_entity("task")
     make_entity("project")
     answer = editor.put(CHILDREN, body)
-    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
     assert Entity.objects.get(code="project").child_entity_codes == []

@@ -76,7 +76,7 @@ def test_of_creations_of_one_code_at_once_one_succeeds(editor: APIClient) -> Non
     clients = [another(editor) for _ in range(8)]
     answers = at_once([lambda client=client: client.post("/api/v1/entity", PROJECT) for client in clients])
     assert sorted(answer.status_code for answer in answers) == [201] + [400] * 7
-    assert all(list(answer.json()) == ["code"] for answer in answers if answer.status_code == 400)
+    assert all(list(answer.json()["errors"]) == ["code"] for answer in answers if answer.status_code == 400)
 
 
 def test_changes_of_two_that_list_each_other_do_not_block_each_other(editor: APIClient) -> None:
@@ -132,7 +132,7 @@ def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -
         wait_for_a_blocked_session()
     late.join(timeout=30)
     assert answers[0].status_code == 400
-    assert answers[0].json() == {"child_entity_codes": ['unknown child entity types of "project": task']}
+    assert answers[0].json()["errors"] == {"child_entity_codes": ['unknown child entity types of "project": task']}
 
 
 def test_a_parent_that_appears_just_before_a_purge_is_named(editor: APIClient) -> None:

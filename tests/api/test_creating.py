@@ -152,25 +152,25 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, fi
     make_entity("task")
     answer = post_raw(editor, json.dumps(PROJECT | {field: value}).encode())
     assert answer.status_code == 400
-    assert list(answer.json()) == [field.encode(errors="replace").decode()]
+    assert list(answer.json()["errors"]) == [field.encode(errors="replace").decode()]
     assert not Entity.objects.filter(code="project").exists()
 
 
 @pytest.mark.parametrize("field", ["code", "label", "icon"])
 def test_a_missing_field_is_named(editor: APIClient, field: str) -> None:
     answer = editor.post(ENTITY, {name: value for name, value in PROJECT.items() if name != field})
-    assert (answer.status_code, answer.json()) == (400, {field: ["This field is required."]})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {field: ["This field is required."]})
 
 
 def test_everything_wrong_is_told_at_once(editor: APIClient) -> None:
     answer = editor.post(ENTITY, {"code": "Project", "label": 5, "colour": "red"})
-    assert sorted(answer.json()) == ["code", "colour", "icon", "label"]
+    assert sorted(answer.json()["errors"]) == ["code", "colour", "icon", "label"]
 
 
 def test_unknown_children_are_named(editor: APIClient) -> None:
     make_entity("task")
     answer = editor.post(ENTITY, PROJECT | {"child_entity_codes": ["nowhere", "task", "nobody"]})
-    assert answer.json() == {"child_entity_codes": ["Unknown entity types: nowhere, nobody."]}
+    assert answer.json()["errors"] == {"child_entity_codes": ["Unknown entity types: nowhere, nobody."]}
 
 
 def test_an_inactive_entity_type_can_be_a_child(editor: APIClient) -> None:
@@ -181,7 +181,7 @@ def test_an_inactive_entity_type_can_be_a_child(editor: APIClient) -> None:
 def test_a_code_that_is_taken_is_refused(editor: APIClient) -> None:
     make_entity("project", label="Kept", active_flag=False)
     answer = editor.post(ENTITY, PROJECT)
-    assert (answer.status_code, list(answer.json())) == (400, ["code"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["code"])
     assert Entity.objects.get(code="project").label == "Kept"
 
 
@@ -207,17 +207,17 @@ def test_what_is_not_json_is_refused(editor: APIClient, body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"[]", b'["code"]', b"null", b'"project"', b"5", b"true", b"1e400", b"[1e400]"])
 def test_a_body_that_is_no_object_is_refused(editor: APIClient, body: bytes) -> None:
     answer = post_raw(editor, body)
-    assert (answer.status_code, list(answer.json())) == (400, ["non_field_errors"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["non_field_errors"])
 
 
 def test_an_infinite_number_is_no_display_order(editor: APIClient) -> None:
     body = json.dumps(PROJECT | {"display_order": 0}).replace(": 0", ": 1e400")
-    assert list(post_raw(editor, body.encode()).json()) == ["display_order"]
+    assert list(post_raw(editor, body.encode()).json()["errors"]) == ["display_order"]
 
 
 def test_an_infinite_number_is_no_child(editor: APIClient) -> None:
     body = json.dumps(PROJECT | {"child_entity_codes": [0]}).replace("[0]", "[1e400]")
-    assert list(post_raw(editor, body.encode()).json()) == ["child_entity_codes"]
+    assert list(post_raw(editor, body.encode()).json()["errors"]) == ["child_entity_codes"]
 
 
 def test_of_a_field_given_twice_the_last_counts(editor: APIClient) -> None:
@@ -227,7 +227,7 @@ def test_of_a_field_given_twice_the_last_counts(editor: APIClient) -> None:
 
 def test_an_empty_body_lacks_every_field(editor: APIClient) -> None:
     answer = post_raw(editor, b"")
-    assert (answer.status_code, sorted(answer.json())) == (400, ["code", "icon", "label"])
+    assert (answer.status_code, sorted(answer.json()["errors"])) == (400, ["code", "icon", "label"])
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
@@ -250,9 +250,9 @@ def test_many_children_are_checked_in_time_that_grows_with_their_number(editor: 
     """Each compared with each other, these would take most of a minute."""
     begun = time.process_time()
     answer = editor.post(ENTITY, PROJECT | {"child_entity_codes": ["a"] * 80_000})
-    assert answer.json() == {"child_entity_codes": ["Listed more than once: a."]}
+    assert answer.json()["errors"] == {"child_entity_codes": ["Listed more than once: a."]}
     answer = editor.post(ENTITY, PROJECT | {"child_entity_codes": [f"a{number}" for number in range(10_000)]})
-    assert list(answer.json()) == ["child_entity_codes"]
+    assert list(answer.json()["errors"]) == ["child_entity_codes"]
     assert time.process_time() - begun < 10
 
 

@@ -100,9 +100,10 @@ def test_who_stops_being_one_of_them_is_told_so_and_the_others_go_on(crowd: dict
     assert server.django.asked == asked, "what is known of them stays"
 
 
-def test_an_answer_is_kept_once_for_a_crowd(crowd: dict[str, str]) -> None:
+def test_an_answer_is_kept_once_for_a_crowd(crowd: dict[str, str], set_options: Callable[..., None]) -> None:
     server = Server()
     users = [make_user(f"user_{number}") for number in range(20)]
+    set_options(local_lease_ms=2_000)
     tokens = [f"Bearer {AccessToken.for_user(user)}" for user in users]
     for token in tokens:
         assert server.ask(HTTP_AUTHORIZATION=token).status == "200 OK"

@@ -37,7 +37,7 @@ REFRESH = "/api/v1/auth/refresh"
 LOGOUT = "/api/v1/auth/logout"
 TYPES = "/api/v1/entity/types"
 PASSWORD = "correct horse battery staple"
-WRONG = {"detail": "The user name or the password is wrong.", "code": "authentication_failed"}
+WRONG = {"code": "authentication_failed", "detail": "The user name or the password is wrong.", "errors": {}}
 
 
 @pytest.fixture(autouse=True)
@@ -161,12 +161,12 @@ def test_nobody_has_such_a_name(ada: User, name: str) -> None:
 )
 def test_what_is_no_login_is_refused_by_field(body: Any, fields: list[str]) -> None:
     answer = APIClient().post(LOGIN, body)
-    assert (answer.status_code, sorted(answer.json())) == (400, fields)
+    assert (answer.status_code, sorted(answer.json()["errors"])) == (400, fields)
 
 
 def test_half_a_surrogate_pair_is_no_name() -> None:
     answer = APIClient().generic("POST", LOGIN, rb'{"username": "\ud800", "password": "x"}', "application/json")
-    assert list(answer.json()) == ["username"]
+    assert list(answer.json()["errors"]) == ["username"]
 
 
 @override_settings(AXES_FAILURE_LIMIT=3)
@@ -398,7 +398,7 @@ def test_a_logout_without_a_body_ends_the_login_of_its_token(ada: User) -> None:
     assert (client.get(TYPES).status_code, renew(ended["refresh"]).status_code) == (401, 401)
     client = bearing(other["token"])
     for extra in ({"HTTP_TRANSFER_ENCODING": "chunked"}, {"data": {}}):
-        assert client.post(LOGOUT, **extra).json() == {"refresh": ["This field is required."]}
+        assert client.post(LOGOUT, **extra).json()["errors"] == {"refresh": ["This field is required."]}
     assert APIClient().post(LOGOUT).status_code == 400
     assert bearing(f"{other['token']}x").post(LOGOUT).status_code == 401
     answer = client_of(ada).post(LOGOUT)
@@ -432,7 +432,7 @@ def test_a_refresh_token_ends_with_its_user(ada: User, end: str) -> None:
         case _:
             ada.delete()
     answer = APIClient().post(REFRESH, {"refresh": refresh})
-    assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail"])
+    assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail", "errors"])
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "ä.ö.ü", ".", "W10.W10.W10"])
@@ -451,7 +451,7 @@ def test_an_access_token_is_no_refresh_token_and_the_other_way_round(ada: User) 
 @pytest.mark.parametrize("body", [{}, {"refresh": None}, {"refresh": 5}, {"refresh": ""}, {"refresh": "x" * 5000}])
 def test_a_refresh_needs_a_token(body: dict[str, Any]) -> None:
     answer = APIClient().post(REFRESH, body)
-    assert (answer.status_code, list(answer.json())) == (400, ["refresh"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["refresh"])
 
 
 @pytest.mark.parametrize(
@@ -470,7 +470,7 @@ def test_a_refresh_needs_a_token(body: dict[str, Any]) -> None:
 )
 def test_what_is_no_token_is_refused(header: str) -> None:
     answer = APIClient().get(TYPES, headers={"Authorization": header})
-    assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail"])
+    assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail", "errors"])
     assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
 
 

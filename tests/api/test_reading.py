@@ -103,7 +103,7 @@ def test_an_inactive_entity_type_is_found_only_where_it_is_asked_for(reader: API
 @pytest.mark.parametrize("value", ["", "1", "True", "yes", "\x00", "ß"])
 def test_include_inactive_is_true_or_false(reader: APIClient, path: str, value: str) -> None:
     answer = reader.get(path, {"include_inactive": value})
-    assert (answer.status_code, list(answer.json())) == (400, ["include_inactive"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["include_inactive"])
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_an_unknown_or_impossible_code_is_not_found(reader: APIClient, code: str
 @pytest.mark.parametrize("path", [TYPE, TYPES])
 def test_a_misspelt_parameter_is_refused(reader: APIClient, path: str) -> None:
     answer = reader.get(path, {"inactive": "true"})
-    assert (answer.status_code, answer.json()) == (400, {"inactive": ["This parameter is unknown."]})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"inactive": ["This parameter is unknown."]})
 
 
 @pytest.mark.parametrize("path", [TYPE, TYPES])

@@ -72,6 +72,7 @@ def test_a_listed_entity_type_is_not_purged_and_its_parents_are_named(editor: AP
     assert refused.status_code == 409
     assert refused.json() == {
         "detail": "task is still listed as a child of: office, project.",
+        "errors": {},
         "code": "listed_by_parents",
         "parents": ["office", "project"],
     }
@@ -124,7 +125,7 @@ def test_a_refused_removal_detaches_nothing(editor: APIClient, query: str) -> No
 def test_a_misspelt_flag_changes_nothing(editor: APIClient) -> None:
     make_entity("task")
     answer = editor.delete(f"{TASK}?prge=true")
-    assert (answer.status_code, list(answer.json())) == (400, ["prge"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["prge"])
     assert Entity.objects.get(code="task").active_flag
 
 
@@ -133,5 +134,5 @@ def test_a_misspelt_flag_changes_nothing(editor: APIClient) -> None:
 def test_a_flag_is_true_or_false(editor: APIClient, name: str, value: str) -> None:
     make_entity("task")
     answer = editor.delete(f"{TASK}?{name}={value}")
-    assert (answer.status_code, list(answer.json())) == (400, [name])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])
     assert Entity.objects.get(code="task").active_flag

@@ -54,7 +54,7 @@ def test_without_the_database_the_api_says_so(
     answer = WITHOUT_DATABASE[what](editor)
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
     assert int(answer["Retry-After"]) > 0
-    assert sorted(answer.json()) == ["code", "detail"]
+    assert sorted(answer.json()) == ["code", "detail", "errors"]
 
 
 def test_without_the_database_cached_values_are_still_served(
@@ -189,7 +189,9 @@ def test_a_logout_that_redis_was_not_told_of_is_none(
     assert client.get("/admin/").status_code == 302
 
 
-@pytest.mark.parametrize(("path", "begins"), [("/api/v1/entity/type/x", '{"detail": "Something'), ("/", "<!doctype")])
+@pytest.mark.parametrize(
+    ("path", "begins"), [("/api/v1/entity/type/x", '{"code": "internal_error"'), ("/", "<!doctype")]
+)
 def test_a_bug_is_answered_with_a_reason(rf: Any, path: str, begins: str) -> None:
     try:
         raise ValueError("a secret")

@@ -40,6 +40,7 @@ BY_TOKEN = {
     ("GET", "/api/v1/auth/me"): KNOWN,
     ("POST", "/api/v1/entity"): EDITORS,
     ("GET", "/api/v1/entity/types"): KNOWN,
+    ("GET", "/api/v1/entity/type"): KNOWN,  # the same
     ("GET", "/api/v1/entity/type/<str:code>"): KNOWN,
     ("DELETE", "/api/v1/entity/cache"): STAFF,
     ("DELETE", "/api/v1/entity/cache/<str:code>"): STAFF,

@@ -207,8 +207,9 @@ def test_the_lane_says_to_them_what_django_says(
 
 
 @pytest.mark.usefixtures("shared")
-def test_a_crowd_of_them_asks_the_database_nothing() -> None:
+def test_a_crowd_of_them_asks_the_database_nothing(set_options: Callable[..., None]) -> None:
     make_user("user_0")
+    set_options(local_lease_ms=2_000)
     tokens = [f"Bearer {shared_token(f'user_{number}')}" for number in range(20)]
     server = Server()
     for token in tokens:

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 from redis.exceptions import RedisError
 
 from cache_layer.analytics import EntryActivity, read_activity
@@ -106,7 +106,7 @@ class CacheCardViews(ModelAdmin):
             "may_operate_cache": request.user.has_perm("entities.operate_cache"),
         }
 
-    @method_decorator(require_GET)
+    @method_decorator(require_safe)
     def cache_card_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The card's changing part, as HTML."""
         return _render_card(request, self._get_seen(request, object_id))

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from entities.admin.form.previews import preview_form
 from entities.codes import is_code
@@ -44,7 +44,7 @@ class FormViews(ModelAdmin):
             *super().get_urls(),
         ]
 
-    @method_decorator(require_GET)
+    @method_decorator(require_safe)
     def icons_view(self, request: HttpRequest) -> HttpResponse:
         """Every icon, as `icon_set` has them."""
         icons = icon_set()
@@ -53,7 +53,7 @@ class FormViews(ModelAdmin):
             return HttpResponse(status=304, headers=headers)
         return HttpResponse(icons.payload, content_type="application/json", headers=headers)
 
-    @method_decorator(require_GET)
+    @method_decorator(require_safe)
     def children_view(self, request: HttpRequest) -> HttpResponse:
         """The first entity types with `q` in their label or code, except those in `without`."""
         if not (self.has_view_or_change_permission(request) or self.has_add_permission(request)):

@@ -12,7 +12,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from entities.cache_states import read_cache_states
 from entities.changes import change_entity
@@ -38,7 +38,7 @@ class ListRequests(ModelAdmin):
         own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in views]
         return [*own, *super().get_urls()]
 
-    @method_decorator([require_GET, never_cache])
+    @method_decorator([require_safe, never_cache])
     def cache_states_view(self, request: HttpRequest) -> JsonResponse:
         """What Redis has of `codes` (with commas between them) now."""
         if not self.has_view_permission(request):
