@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -75,7 +75,10 @@ def test_nothing_but_the_api_is_open_to_them(server: Server) -> None:
         assert LEAVE.lower() not in dict(preflight(server, OURS, path).headers)
 
 
-def test_the_lane_gives_each_origin_its_own_headers_and_what_django_says(server: Server, token: str) -> None:
+def test_the_lane_gives_each_origin_its_own_headers_and_what_django_says(
+    server: Server, token: str, set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=2_000)
     origins = [OURS, TOO, FOREIGN, ""]
     asked = [{"HTTP_ORIGIN": origin} if origin else {} for origin in origins]
     for path in (TYPE, TYPES):
