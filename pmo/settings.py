@@ -143,6 +143,7 @@ _redis["OPTIONS"] |= {
     "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
     # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
     "IGNORE_EXCEPTIONS": True,
+    "CLIENT_CLASS": "cache_layer.own_keys.OwnKeys",
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": {**_redis, "TIMEOUT": 60, "KEY_PREFIX": "default"},
