@@ -19,7 +19,7 @@ class CoherentCache(BaseCache):
     """
     A cache whose keys are identifiers and whose values are documents of `OPTIONS["LOOKUP"]`.
 
-    Values live under exactly the lookup's key, with its TTL: no prefix and, in schema version 1, no version. A `set` is
+    Values live under exactly the lookup's key, with its TTL: no prefix, and none of Django's versions. A `set` is
     refused while a writer holds the key; its value is as fresh as the caller's, so programs read through
     `cache_layer.reads` instead.
     """
@@ -35,27 +35,32 @@ class CoherentCache(BaseCache):
 
     def make_key(self, key: str, version: int | None = None) -> str:
         """The key in Redis, for an identifier."""
+        self._refuse_other(version)
         return value_key(self.lookup.key(key))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        return self.get_many([key]).get(key, default)
+        return self.get_many([key], version).get(key, default)
 
     def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
+        self._refuse_other(version)
         return read_cached(self.lookup, list(keys))
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
+        self._refuse_other(version)
         self._store(key, value, timeout)
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        return not self.has_key(key) and self._store(key, value, timeout)
+        return not self.has_key(key, version) and self._store(key, value, timeout)
 
     def touch(self, key: str, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         raise NotImplementedError("An entry's life is its lookup's TTL; it is not prolonged.")
 
     def delete(self, key: str, version: int | None = None) -> bool:
+        self._refuse_other(version)
         return self._invalidate([key]) > 0
 
     def delete_many(self, keys: Iterable[str], version: int | None = None) -> None:
+        self._refuse_other(version)
         self._invalidate(keys)
 
     def clear(self) -> None:
@@ -64,6 +69,10 @@ class CoherentCache(BaseCache):
 
     def close(self, **_: Any) -> None:
         self.client.close()
+
+    def _refuse_other(self, version: int | None) -> None:
+        if version not in (None, self.version):
+            raise ValueError(f"Entries have no versions of Django's: leave version={version} away.")
 
     def _invalidate(self, keys: Iterable[str]) -> int:
         return invalidate_entries([(self.lookup, key) for key in keys])

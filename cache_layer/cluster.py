@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from django_redis.pool import ConnectionFactory
@@ -93,6 +93,11 @@ class ClusterRedis(CoreCommands):
         self.topology.look()
         primaries = sorted(self._slots().get_primaries(), key=lambda node: node.name)
         return [(node.name, self._client_of(node)) for node in primaries]
+
+    def scan_iter(self, *args: Any, **options: Any) -> Iterator[Any]:
+        """As redis-py's, over every node."""
+        for _, node in self.nodes():
+            yield from node.scan_iter(*args, **options)
 
     def drop_connections(self) -> None:
         """Forget the nodes too; the next use looks them up."""

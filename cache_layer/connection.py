@@ -147,6 +147,9 @@ class GuardedRedis(Redis):
 
     def _execute_command(self, *args: Any, **options: Any) -> Any:
         """redis-py's, without its retries (there are `_guarded`'s) and its telemetry: they take a fifth of a read."""
+        if self.connection is not None:  # a client that was made to keep one
+            kept: Callable[..., Any] = super()._execute_command
+            return kept(*args, **options)
         parse: Callable[..., Any] = self.parse_response
         connection: Any = self.connection_pool.get_connection()
         try:

@@ -12,12 +12,14 @@ With `rediss` in place of `redis` all connections are by TLS. What follows `?` g
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
+from redis.connection import SSLConnection, parse_url
 from redis.retry import Retry
 
 from cache_layer.connection import connection_pool_options
@@ -26,6 +28,14 @@ from cache_layer.options import Options
 
 PORTS = {"": 6379, "sentinel": 26379, "cluster": 6379}
 OWN_LOGIN = "sentinel_"
+MISSING = "an address is missing"
+DATABASE = re.compile("[0-9]{1,5}")
+PARAMETERS = {
+    *("username", "password", "db", "client_name", "health_check_interval"),
+    *("socket_timeout", "socket_connect_timeout", "socket_keepalive", "sentinel_username", "sentinel_password"),
+}
+"""What may follow `?`, beside what TLS wants; the rest of redis-py's is ours to say, as the protocol."""
+TLS_PARAMETERS = {name for name in signature(SSLConnection.__init__).parameters if name.startswith("ssl_")}
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,10 @@ class Location:
         Raises:
             InvalidOptions: the URL is not understood; the message says what would do.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # brackets that do not close
+            raise InvalidOptions("REDIS_URL is not understood: use redis://host:6379/0.") from None
         scheme, _, kind = parts.scheme.partition("+")
         if scheme not in ("redis", "rediss") or kind not in PORTS:
             raise InvalidOptions("REDIS_URL is not understood: use redis://, redis+sentinel:// or redis+cluster://.")
@@ -62,7 +75,17 @@ class Location:
             addresses = tuple(_address(urlsplit(f"//{host}"), PORTS[kind]) for host in hosts.split(","))
             parameters = parse_url(f"redis://{login}@host/?{parts.query}")
         except ValueError as error:
-            raise InvalidOptions(f"REDIS_URL: {error}; use {parts.scheme}://host:port,host:port/...") from None
+            why = str(error) if str(error) == MISSING else "it is not understood"  # others quote what may be secret
+            raise InvalidOptions(
+                f"REDIS_URL: {why}; use {parts.scheme}://user:password@host:port,host:port/..., and in the password %2F"
+                " for /, %3F for ?, %23 for #, %40 for @ and %25 for %."
+            ) from None
+        for name in parameters.keys() - {"host"}:
+            if name not in PARAMETERS and not (scheme == "rediss" and name in TLS_PARAMETERS):
+                hint = "it needs rediss://" if name in TLS_PARAMETERS else f"known: {', '.join(sorted(PARAMETERS))}"
+                raise InvalidOptions(f"REDIS_URL has {name[:60]!r} after its ?: {hint}.")
+        if not kind and path and not DATABASE.fullmatch(path):
+            raise InvalidOptions(f"REDIS_URL: {path[:60]!r} is no database: use a whole number.")
         if kind == "sentinel" and not path:
             raise InvalidOptions("REDIS_URL lacks the name that the sentinels know: redis+sentinel://host:26379/name.")
         if kind == "cluster" and path not in ("", "0"):
@@ -73,13 +96,12 @@ class Location:
 def cache_location(url: str, password: str | None, options: Options) -> dict[str, Any]:
     """`LOCATION` and `OPTIONS` of an alias in `CACHES`, for django-redis to connect as this package needs it to."""
     pool = connection_pool_options(options)
-    kind = urlsplit(url).scheme.partition("+")[2]
-    if not kind:
-        return {"LOCATION": url, "OPTIONS": {"PASSWORD": password, **pool}}
     location = Location.of(url)
+    if not location.kind:
+        return {"LOCATION": url, "OPTIONS": {"PASSWORD": password, **pool}}
     connecting = {name: value for name, value in pool["CONNECTION_POOL_KWARGS"].items() if name != "redis_connect_func"}
     connecting |= ({"password": password} if password else {}) | location.parameters
-    make = _sentinel_options if kind == "sentinel" else _cluster_options
+    make = _sentinel_options if location.kind == "sentinel" else _cluster_options
     return {"LOCATION": [_pool_name(location)], "OPTIONS": make(location, connecting)}
 
 
@@ -122,5 +144,7 @@ def _cluster_options(location: Location, connecting: dict[str, Any]) -> dict[str
 
 def _address(host: SplitResult, port: int) -> tuple[str, int]:
     if not host.hostname:
-        raise ValueError("an address is missing")
+        raise ValueError(MISSING)
+    if host.port == 0:
+        raise ValueError("nothing listens on port 0")
     return host.hostname, host.port or port

@@ -13,15 +13,26 @@ from django.conf import settings
 from cache_layer.errors import InvalidOptions
 
 WritePolicy = Literal["available", "strict"]
-MAY_BE_ZERO = (
-    "compress_bytes",
-    "local_lease_ms",
-    "express_lane_bytes",
-    "absent_ttl_seconds",
-    "audit_seconds",
-    "analytics_seconds",
-    "stale_seconds",
-)
+MINUTE_MS, HOUR_MS, YEAR_SECONDS, MANY = 60_000, 3_600_000, 31_536_000, 1_000_000_000_000
+LIMITS = {
+    "schema_version": (1, 1_000_000),
+    "compress_bytes": (0, MANY),
+    "local_lease_ms": (0, MINUTE_MS),
+    "local_entries": (1, MANY),
+    "express_lane_bytes": (0, MANY),
+    "hold_ms": (1, HOUR_MS),
+    "fill_lease_ms": (1, HOUR_MS),
+    "fill_wait_ms": (1, HOUR_MS),
+    "absent_ttl_seconds": (0, YEAR_SECONDS),
+    "absent_entries": (1, MANY),
+    "socket_timeout_ms": (1, MINUTE_MS),
+    "max_connections": (1, 10_000),
+    "audit_seconds": (0, YEAR_SECONDS),
+    "analytics_seconds": (0, YEAR_SECONDS),
+    "stale_seconds": (0, YEAR_SECONDS),
+    "write_budget_ms": (1, HOUR_MS),
+}
+"""The least and the most of each number: beyond them Redis, or a wait, refuses what it is told."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +112,11 @@ class Options:
                 if not isinstance(value, bool):
                     raise InvalidOptions(f"CACHE_LAYER['relay'] is {value!r}: use True or False.")
             elif name != "cache_alias":
-                least = 0 if name in MAY_BE_ZERO else 1
-                if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                    raise InvalidOptions(f"CACHE_LAYER[{name!r}] is {value!r}: use a whole number, {least} or more.")
+                least, most = LIMITS[name]
+                if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                    raise InvalidOptions(
+                        f"CACHE_LAYER[{name!r}] is {value!r}: use a whole number from {least} to {most}."
+                    )
         options = cls(**values)
         if options.hold_ms <= 2 * options.local_lease_ms:
             raise InvalidOptions("CACHE_LAYER: hold_ms must be more than twice local_lease_ms, or holds end mid-write.")

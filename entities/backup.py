@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from entities.admin.transfer.problems import find_problems
 from entities.admin.transfer.rows import EntityResource, EntityTypesChanged, FieldChange
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
+from entities.whole_files import write_whole
 
 SHOWN_PROBLEMS = 20
 
@@ -36,7 +35,7 @@ class Restored:
 
 def write_backup(file: Path) -> int:
     """
-    Write every entity type, active or not; the file is there whole or not at all, and only its owner reads it.
+    Write every entity type, active or not, as `write_whole` does it.
 
     Returns:
         How many there are.
@@ -46,17 +45,8 @@ def write_backup(file: Path) -> int:
     dataset = EntityResource().export(Entity.objects.using(router.db_for_write(Entity)).order_by("code"))
     if len(dataset) > MOST_ROWS:
         raise InvalidBackup(f"There are more than {MOST_ROWS} entity types: use pg_dump.")
-    content = JsonFile().export_data(dataset) + "\n"
     try:
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as written:
-            try:
-                written.write(content)
-                written.flush()
-                os.fsync(written.fileno())
-                Path(written.name).replace(file)
-            except BaseException:
-                Path(written.name).unlink()
-                raise
+        write_whole(file, JsonFile().export_data(dataset) + "\n")
     except OSError as error:
         raise InvalidBackup(f"{file}: {error.strerror}.") from error
     return len(dataset)

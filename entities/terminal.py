@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import getpass
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, TypeVar, cast
 
-from django.core.management.base import OutputWrapper
+from django.core.management.base import BaseCommand
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -17,10 +19,23 @@ Item = TypeVar("Item")
 PLAIN_LINE_EVERY = 1000
 
 
-def console_of(stdout: OutputWrapper) -> Console:
-    """A console that writes to a command's standard output: in colour on a terminal, plain and unwrapped elsewhere."""
+def suit_any_terminal() -> None:
+    """Have what a terminal's encoding does not know written as an escape, instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def console_of(command: BaseCommand) -> Console:
+    """
+    A console that writes to a command's standard output: in colour on a terminal, plain and unwrapped elsewhere.
+
+    No colour either where Django's own output has none, as with `--no-color`.
+    """
+    stdout = command.stdout
     stdout.ending = ""  # rich ends its own lines
-    return Console(file=cast(Any, stdout), highlight=False, soft_wrap=not stdout.isatty())
+    plain = stdout.isatty() and command.style.ERROR("!") == "!"
+    return Console(file=cast(Any, stdout), highlight=False, soft_wrap=not stdout.isatty(), no_color=plain or None)
 
 
 def track(console: Console, items: Iterable[Item], *, total: int, what: str) -> Iterator[Item]:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
+from pmo.environment import shown
+
 MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
 """The first of all, so that a preflight is answered before anything asks who sends it, and every error has headers."""
 PATHS = r"^/api/"
@@ -17,19 +19,25 @@ RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "Warn
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def allowed_origins(origins: Iterable[str]) -> list[str]:
+def allowed_origins(
+    origins: Iterable[str], *, variable: str = "CORS_ALLOWED_ORIGINS", patterns: bool = False
+) -> list[str]:
     """
     The origins, each as browsers write it in `Origin`.
 
+    Args:
+        variable: what they were read from.
+        patterns: whether `https://*.example.org` stands for all in it.
     Raises:
         ImproperlyConfigured: no browser would write one of them like this, so that it would never match.
     """
     found = [origin.strip() for origin in origins if origin.strip()]
     for origin in found:
-        if origin != _as_browsers_write(origin):
+        plain = origin.replace("://*.", "://", 1) if patterns else origin
+        if plain != _as_browsers_write(plain):
             raise ImproperlyConfigured(
-                f"CORS_ALLOWED_ORIGINS has {origin!r}: name each origin as browsers do, in small letters, with"
-                " http:// or https://, without a path or its usual port, for example https://app.example.org."
+                f"{variable} has {shown(origin)}: name each origin as browsers do, in small letters, with http:// or"
+                " https://, without a path or its usual port, for example https://app.example.org."
             )
     return found
 

@@ -13,7 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from pmo.listener import InvalidListener, Listener
+from django.core.exceptions import ImproperlyConfigured
+
+from pmo.listener import Listener
 
 MOST_SECONDS = 60
 
@@ -34,7 +36,7 @@ def is_draining(port: int) -> bool:
 def main() -> None:
     try:
         port, seconds = Listener.of(os.environ).port, float(sys.argv[1])
-    except (InvalidListener, IndexError, ValueError) as error:
+    except (ImproperlyConfigured, IndexError, ValueError) as error:
         sys.exit(f"Usage: python -m pmo.drain SECONDS ({error})")
     draining_file(port).touch(mode=0o600)
     time.sleep(min(max(0.0, seconds), MOST_SECONDS))

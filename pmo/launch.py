@@ -20,12 +20,15 @@ from types import FrameType
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
 
+from entities.terminal import suit_any_terminal
 from pmo.drain import draining_file
 from pmo.embedded import ValkeyEndpoint
+from pmo.environment import Environment, shown
 from pmo.keeper import EnginesUnavailable, Keeper, kept_engines
-from pmo.listener import ANY_ADDRESS, InvalidListener, Listener, in_url, whole_number
+from pmo.listener import ANY_ADDRESS, Listener, in_url
 from pmo.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
 from pmo.processes import start_process, stop_process
 from pmo.serve import COUNTS_VARIABLE, make_counts_directory, server_command
@@ -49,13 +52,14 @@ class StopRequested(BaseException):  # not an error
 
 
 def main() -> None:
+    suit_any_terminal()
     for number in STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _request_stop)
     try:
         with contextlib.ExitStack() as stack:
             _launch(stack)
-    except (InvalidListener, EnginesUnavailable, PreparationFailed, PartEnded) as failure:
+    except (ImproperlyConfigured, EnginesUnavailable, PreparationFailed, PartEnded) as failure:
         console.print(str(failure), style="bold red", markup=False)
         sys.exit(1)
     except StopRequested:
@@ -75,7 +79,10 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     listener = Listener.of(os.environ)
     address = listener.find_address()
     directory = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR is {shown(str(directory))}: {error.strerror}.") from None
     os.environ["DATA_DIR"] = str(directory)
     keeper = _keep_engines(directory, stack)
     os.environ.setdefault("LOG_FILE", str(directory / "pmo.log"))
@@ -106,7 +113,7 @@ def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> Keeper | None
     engines += [] if {"REDIS_HOST", "REDIS_URL"} & os.environ.keys() else ["valkey"]
     if not engines:
         return None
-    port = whole_number(os.environ, "REDIS_PORT", default=ValkeyEndpoint.port, limit=65535)
+    port = Environment(os.environ).whole("REDIS_PORT", ValkeyEndpoint.port, 1, 65_535)
     keeper = stack.enter_context(kept_engines(directory, engines, port))
     whose = "embedded" if keeper.process else "those of another `make run`, and end with it"
     names = " and ".join(ENGINE_NAMES[engine] for engine in engines)

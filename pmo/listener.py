@@ -8,11 +8,15 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.core.exceptions import ImproperlyConfigured
+
+from pmo.environment import Environment, shown
+
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 # compared with, not listened on
 
 
-class InvalidListener(Exception):  # the name is the cause
-    """A variable is wrong, or the port is taken; the message says which and what to do."""
+class InvalidListener(ImproperlyConfigured):  # the name is the cause
+    """Nothing can listen there; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,13 @@ class Listener:
     def of(cls, environment: Mapping[str, str]) -> Listener:
         """
         Raises:
-            InvalidListener: PORT or WORKERS is not a fitting number.
+            ImproperlyConfigured: PORT or WORKERS is not a fitting number.
         """
+        variables = Environment(environment)
         return cls(
-            host=environment.get("HOST") or cls.host,
-            port=whole_number(environment, "PORT", default=cls.port, limit=65535),
-            workers=whole_number(environment, "WORKERS", default=cls.workers, limit=1024),
+            host=variables.text("HOST", cls.host),
+            port=variables.whole("PORT", cls.port, 1, 65_535),
+            workers=variables.whole("WORKERS", cls.workers, 1, 1_024),
         )
 
     def find_address(self) -> str:
@@ -44,8 +49,8 @@ class Listener:
         """
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
-        except socket.gaierror:
-            raise InvalidListener(f"HOST is {self.host!r}: there is no such address.") from None
+        except (socket.gaierror, UnicodeError):  # which is what a name gives that is too long
+            raise InvalidListener(f"HOST is {shown(self.host)}: there is no such address.") from None
         family, address = found[0], str(found[4][0])
         try:
             _try_listening(family, address, self.port)
@@ -66,17 +71,6 @@ class Listener:
         if error.errno == errno.EACCES:
             return f"Port {self.port} is for root only. Choose one above 1023: PORT=4000 make run"
         return f"Nothing can listen on {self.host}, port {self.port} (HOST, PORT): {error.strerror}."
-
-
-def whole_number(environment: Mapping[str, str], name: str, *, default: int, limit: int) -> int:
-    """
-    Raises:
-        InvalidListener: the variable is not a whole number from 1 to `limit`.
-    """
-    text = environment.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= limit):
-        raise InvalidListener(f"{name} is {text!r}: it must be a whole number from 1 to {limit}.")
-    return int(text)
 
 
 def in_url(host: str) -> str:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from structlog.typing import Processor
+
+from pmo.environment import shown
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -25,6 +31,8 @@ def logging_config(*, level: str, file: str) -> dict[str, Any]:
     Args:
         level: `DEBUG` shows cache hits as well.
         file: where a copy is appended, as JSON; empty for none.
+    Raises:
+        ImproperlyConfigured: that can't be done.
     """
 
     def formatter(renderer: Processor) -> dict[str, Any]:
@@ -39,6 +47,12 @@ def logging_config(*, level: str, file: str) -> dict[str, Any]:
         "stderr": {"class": "logging.StreamHandler", "formatter": "console" if on_terminal else "json"},
     }
     if file:
+        try:
+            Path(file).open("a").close()
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"LOG_FILE is {shown(file)}: {error.strerror}. Name a file in a directory that is there."
+            ) from None
         handlers["file"] = {"class": "logging.handlers.WatchedFileHandler", "filename": file, "formatter": "json"}
     return {
         "version": 1,

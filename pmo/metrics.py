@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -24,6 +28,10 @@ from entities.cache_report import read_server_status
 from pmo.health import ask_database
 from pmo.serve import COUNTS_VARIABLE
 
+logger = logging.getLogger("pmo")
+
+UNREADABLE = (struct.error, RuntimeError, ValueError, TypeError, AttributeError, LookupError, OSError)
+"""What prometheus-client raises at a file of counts that is empty, cut off, overwritten or gone."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="metrics"', "Cache-Control": "no-store"}
 
 
@@ -53,9 +61,9 @@ def _registry() -> CollectorRegistry:
     """The counts of every process of this machine, where they share a directory; else this one's."""
     directory = os.environ.get(COUNTS_VARIABLE)
     registry = CollectorRegistry()
-    if directory:
+    if directory and Path(directory).is_dir():
         _forget_dead_processes(Path(directory))
-        MultiProcessCollector(registry, directory)
+        Counts(registry, directory)
     else:
         registry.register(REGISTRY)
     registry.register(Engines())
@@ -65,9 +73,30 @@ def _registry() -> CollectorRegistry:
 def _forget_dead_processes(directory: Path) -> None:
     """What a process counted stays; what it was the last to say of the present does not."""
     for file in directory.glob("gauge_live*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{pid}").exists():
-            mark_process_dead(pid, str(directory))
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            with suppress(FileNotFoundError):  # another process was first
+                mark_process_dead(int(pid), str(directory))
+
+
+class Counts(MultiProcessCollector):
+    """prometheus-client's, which fails altogether where one process's file is broken, or only just being made."""
+
+    def merge(self, files: Iterable[str], accumulate: bool = True) -> Any:  # type: ignore[override] # theirs is static
+        counted = list(files)
+        try:
+            return MultiProcessCollector.merge(counted, accumulate)
+        except UNREADABLE:
+            return MultiProcessCollector.merge(filter(_is_readable, counted), accumulate)
+
+
+def _is_readable(file: str) -> bool:
+    try:
+        MultiProcessCollector.merge([file])
+    except UNREADABLE as error:
+        logger.warning("Counts left out: the file can't be read", extra={"file": file, "error": str(error)})
+        return False
+    return True
 
 
 class Engines(Collector):

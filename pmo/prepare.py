@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -56,18 +57,20 @@ def prepare_platform(directory: Path, console: Console) -> None:
 
 
 def _load_django() -> None:
-    # This process connects for a moment only, and a direct connection says why it fails. The terminal belongs to the
-    # progress bar.
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "pmo.settings", "DATABASE_POOL_SIZE": "0", "LOG_LEVEL": "ERROR"}
+    """With the settings as the server will have them, so that a mistake in them is said now."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "pmo.settings"
     import django
+    from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 
     try:
         django.setup()
     except ImproperlyConfigured as error:
         raise PreparationFailed(str(error)) from None
-    except ValueError as error:  # a variable that should be a number
-        raise PreparationFailed(f"A variable of the environment is not understood: {error}") from None
+    # This process connects for a moment only, and a direct connection says why it fails.
+    settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
+    for name in ("cache_layer", "entities", "pmo"):  # the terminal belongs to the progress bar
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _ensure_superuser(directory: Path, console: Console) -> None:

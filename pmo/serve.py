@@ -13,13 +13,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from pmo.drain import draining_file
-from pmo.listener import InvalidListener, Listener
+from pmo.listener import Listener
 
 OPTIONS = {
     "interface": "wsgi",
@@ -87,13 +88,14 @@ def _load_settings() -> None:
 def main() -> None:
     try:
         listener = Listener.of(os.environ)
+        address = listener.find_address()
         _load_settings()
-    except (InvalidListener, ImproperlyConfigured) as error:
+    except ImproperlyConfigured as error:
         sys.exit(str(error))
     data = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / ".data")
     os.environ.setdefault(COUNTS_VARIABLE, str(make_counts_directory(data, listener.port)))
     draining_file(listener.port).unlink(missing_ok=True)
-    os.execv(sys.executable, server_command(listener))  # noqa: S606
+    os.execv(sys.executable, server_command(replace(listener, host=address)))  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -12,48 +12,59 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from cache_layer.location import cache_location
-from cache_layer.options import Options
+from cache_layer.options import LIMITS, Options
 from pmo import cross_origin, embedded, sign_on
-from pmo.logs import logging_config
+from pmo.database.address import database_of
+from pmo.environment import Environment
+from pmo.hosts import allowed_hosts, plain_host, web_address
+from pmo.listener import Listener
+from pmo.logs import LEVELS, logging_config
 from pmo.navigation import NAVIGATION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Environment(os.environ)
 os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")  # resolver(5): a silent name server costs 1 s, not 10
 
-ENVIRONMENT = env.str("ENVIRONMENT", default="development")
-if ENVIRONMENT not in ("development", "production"):
-    raise ImproperlyConfigured(f"ENVIRONMENT is {ENVIRONMENT!r}: it must be 'development' or 'production'.")
-PRODUCTION = ENVIRONMENT == "production"
-DEBUG = env.bool("DEBUG", default=False)
-DATA_DIR = env.path("DATA_DIR", default=str(BASE_DIR / ".data"))()
+YEAR_SECONDS, YEAR_MINUTES, YEAR_DAYS = 31_536_000, 525_600, 365
+
+if os.environ.get("ENVIRONMENT") == "":  # whoever had a value there did not mean development
+    raise ImproperlyConfigured("ENVIRONMENT is empty: it must be one of development, production.")
+PRODUCTION = env.choice("ENVIRONMENT", "development", ("development", "production")) == "production"
+DEBUG = env.flag("DEBUG", default=False)
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / ".data"))).absolute()
+try:
+    EMBEDDED = embedded.Endpoints.of(DATA_DIR)
+    SECRET_KEY = env.text("SECRET_KEY") or (
+        "" if PRODUCTION else embedded.read_or_create_secret(DATA_DIR / "secret_key")
+    )
+except OSError as error:
+    raise ImproperlyConfigured(f"DATA_DIR is {str(DATA_DIR)!r}: {error.strerror}. Name a directory of yours.") from None
 
 # --- Secrets and hosts ------------------------------------------------------------------------------------------------
 
-SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
-    if PRODUCTION:
-        raise ImproperlyConfigured("Set SECRET_KEY: production has no default.")
-    SECRET_KEY = embedded.read_or_create_secret(Path(DATA_DIR) / "secret_key")
+    raise ImproperlyConfigured("Set SECRET_KEY: production has no default.")
 if PRODUCTION and (len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5):  # tokens are signed with it: RFC 7518, 3.2
     raise ImproperlyConfigured("SECRET_KEY can be guessed: give it 32 characters or more, made at random.")
 
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = allowed_hosts(env.items("ALLOWED_HOSTS", () if PRODUCTION else ("localhost", "127.0.0.1", "[::1]")))
+CSRF_TRUSTED_ORIGINS = cross_origin.allowed_origins(
+    env.items("CSRF_TRUSTED_ORIGINS"), variable="CSRF_TRUSTED_ORIGINS", patterns=True
+)
+BEHIND_TLS_PROXY = env.flag("BEHIND_TLS_PROXY", default=True)
 
 if PRODUCTION:
     if DEBUG:
         raise ImproperlyConfigured("Production refuses to start with DEBUG on.")
     if not ALLOWED_HOSTS:
         raise ImproperlyConfigured("Set ALLOWED_HOSTS: the names this server answers to, comma-separated.")
-    if env.bool("BEHIND_TLS_PROXY", default=True):
+    if BEHIND_TLS_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
         SECURE_SSL_REDIRECT = True
         SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$", r"^readyz$", r"^metrics$"]
@@ -66,72 +77,58 @@ if PRODUCTION:
 
 # --- Engines ----------------------------------------------------------------------------------------------------------
 
-EMBEDDED = embedded.Endpoints.of(Path(DATA_DIR))
-
-if PRODUCTION and not env.str("DATABASE_URL", default=""):
+if PRODUCTION and not env.text("DATABASE_URL"):
     raise ImproperlyConfigured("Set DATABASE_URL: production never uses the embedded PostgreSQL.")
-DATABASES = {"default": env.db_url("DATABASE_URL", default=EMBEDDED.database_url)}
-if not DATABASES["default"].get("ENGINE"):
-    raise ImproperlyConfigured("DATABASE_URL is not understood: use postgresql://user:password@host:port/database.")
-if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    DATABASES["default"]["ENGINE"] = "pmo.database"  # the same, whose waits end with the request's time
-DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = env.int(
-    "DATABASE_CONNECT_TIMEOUT_SECONDS", default=2
-)
-# Where the network swallows everything, what waits without end (the relay, a command) notices within half a minute.
-DATABASES["default"]["OPTIONS"] |= {
+DATABASE_POOL_SIZE = env.whole("DATABASE_POOL_SIZE", 8, 0, 1_000)
+DATABASES = {"default": database_of(env.text("DATABASE_URL", EMBEDDED.database_url), pooled=DATABASE_POOL_SIZE > 0)}
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": env.whole("DATABASE_CONNECT_TIMEOUT_SECONDS", 2, 1, 3_600),
+    # Where the network swallows everything, what waits without end (the relay, a command) notices in half a minute.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
-}
-if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=8):
+} | DATABASES["default"].get("OPTIONS", {})
+POOL_TIMEOUT_SECONDS = env.seconds("DATABASE_POOL_TIMEOUT_SECONDS", 2.0, 0.01, 3_600)
+if DATABASE_POOL_SIZE:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": DATABASE_POOL_SIZE,
-        "timeout": env.float("DATABASE_POOL_TIMEOUT_SECONDS", default=2.0),
+        "timeout": POOL_TIMEOUT_SECONDS,
         "reconnect_timeout": 1.0,  # then the next request tries: a pause that grows for minutes helps nobody
     }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted PostgreSQL costs no request
 DATABASES["default"]["TEST"] = {"NAME": f"test_{DATABASES['default']['NAME']}"}
 
-REDIS_HOST = env.str("REDIS_HOST", default="")
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_HOST, REDIS_URL = env.text("REDIS_HOST"), env.text("REDIS_URL")
 if PRODUCTION and not (REDIS_HOST or REDIS_URL):
     raise ImproperlyConfigured("Set REDIS_HOST or REDIS_URL: production never uses the embedded Valkey.")
 if not REDIS_URL:
     endpoint = EMBEDDED.valkey
     REDIS_URL = "redis://{host}:{port}/{db}".format(
-        host=REDIS_HOST or endpoint.host,
-        port=env.int("REDIS_PORT", default=6379 if REDIS_HOST else endpoint.port),
-        db=env.int("REDIS_DB", default=0),
+        host=plain_host("REDIS_HOST", REDIS_HOST or endpoint.host, "REDIS_PORT"),
+        port=env.whole("REDIS_PORT", 6379 if REDIS_HOST else endpoint.port, 1, 65_535),
+        db=env.whole("REDIS_DB", 0, 0, 65_535),
     )
-REDIS_PASSWORD = env.str("REDIS_PASSWORD", default="") or None
+REDIS_PASSWORD = env.text("REDIS_PASSWORD") or None
 
-LANE_IS_OFF = env.str("CACHE_EXPRESS_LANE", default="") == "0"  # its name before it was a number of bytes
 CACHE_LAYER: dict[str, Any] = {
-    "schema_version": env.int("CACHE_SCHEMA_VERSION", default=Options.schema_version),
-    "compress_bytes": env.int("CACHE_COMPRESS_BYTES", default=Options.compress_bytes),
-    "local_lease_ms": env.int("CACHE_LOCAL_LEASE_MS", default=Options.local_lease_ms),
-    "local_entries": env.int("CACHE_LOCAL_ENTRIES", default=Options.local_entries),
-    "express_lane_bytes": env.int("CACHE_EXPRESS_LANE_BYTES", default=0 if LANE_IS_OFF else Options.express_lane_bytes),
-    "hold_ms": env.int("CACHE_HOLD_MS", default=Options.hold_ms),
-    "fill_lease_ms": env.int("CACHE_FILL_LEASE_MS", default=Options.fill_lease_ms),
-    "fill_wait_ms": env.int("CACHE_FILL_WAIT_MS", default=Options.fill_wait_ms),
-    "socket_timeout_ms": env.int("CACHE_SOCKET_TIMEOUT_MS", default=Options.socket_timeout_ms),
-    "max_connections": env.int("CACHE_MAX_CONNECTIONS", default=Options.max_connections),
-    "write_policy": env.str("CACHE_WRITE_POLICY", default=Options.write_policy),
-    "write_budget_ms": env.int("CACHE_WRITE_BUDGET_MS", default=Options.write_budget_ms),
-    "stale_seconds": env.int("CACHE_STALE_SECONDS", default=Options.stale_seconds),
-    "absent_ttl_seconds": env.int("CACHE_ABSENT_TTL_SECONDS", default=Options.absent_ttl_seconds),
-    "absent_entries": env.int("CACHE_ABSENT_ENTRIES", default=Options.absent_entries),
-    "audit_seconds": env.int("CACHE_AUDIT_SECONDS", default=Options.audit_seconds),
-    "analytics_seconds": env.int("CACHE_ANALYTICS_SECONDS", default=Options.analytics_seconds),
-    "relay": env.bool("CACHE_RELAY", default=Options.relay),
+    name: env.whole(f"CACHE_{name.upper()}", getattr(Options, name), *limits) for name, limits in LIMITS.items()
+} | {
+    "write_policy": env.choice("CACHE_WRITE_POLICY", Options.write_policy, ("available", "strict")),
+    "relay": env.flag("CACHE_RELAY", default=Options.relay),
 }
+if env.text("CACHE_EXPRESS_LANE") == "0" and not env.text("CACHE_EXPRESS_LANE_BYTES"):
+    CACHE_LAYER["express_lane_bytes"] = 0  # by its name before it was a number of bytes
+_lease, _hold = CACHE_LAYER["local_lease_ms"], CACHE_LAYER["hold_ms"]
+if _hold <= 2 * _lease:
+    raise ImproperlyConfigured(
+        f"CACHE_HOLD_MS is {_hold}: it must be more than twice CACHE_LOCAL_LEASE_MS, which is {_lease}, or holds end"
+        " while their writers still wait."
+    )
 
-REQUEST_BUDGET_MS = env.int("REQUEST_BUDGET_MS", default=2_000)
-_least = 4 * (CACHE_LAYER["socket_timeout_ms"] + CACHE_LAYER["local_lease_ms"])
+REQUEST_BUDGET_MS = env.whole("REQUEST_BUDGET_MS", 2_000, 0, 3_600_000)
+_least = 4 * (CACHE_LAYER["socket_timeout_ms"] + _lease)
 if 0 < REQUEST_BUDGET_MS < _least:
     raise ImproperlyConfigured(
         f"REQUEST_BUDGET_MS is {REQUEST_BUDGET_MS}: a quarter of it is for telling Redis of a write, so it must be at"
@@ -146,6 +143,7 @@ _redis["OPTIONS"] |= {
     "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
     # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
     "IGNORE_EXCEPTIONS": True,
+    "CLIENT_CLASS": "cache_layer.own_keys.OwnKeys",
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": {**_redis, "TIMEOUT": 60, "KEY_PREFIX": "default"},
@@ -153,7 +151,7 @@ CACHES: dict[str, dict[str, Any]] = {
     "entity_metadata": {
         **_redis,
         "BACKEND": "cache_layer.backend.CoherentCache",
-        "TIMEOUT": env.int("CACHE_TTL_SECONDS", default=300),
+        "TIMEOUT": env.whole("CACHE_TTL_SECONDS", 300, 1, YEAR_SECONDS),
     },
 }
 SESSION_ENGINE = "pmo.sessions"
@@ -205,7 +203,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-if CORS_ALLOWED_ORIGINS := cross_origin.allowed_origins(env.list("CORS_ALLOWED_ORIGINS", default=[])):
+if CORS_ALLOWED_ORIGINS := cross_origin.allowed_origins(env.items("CORS_ALLOWED_ORIGINS")):
     MIDDLEWARE.insert(0, cross_origin.MIDDLEWARE)
 CORS_URLS_REGEX = cross_origin.PATHS
 CORS_ALLOW_HEADERS = cross_origin.REQUEST_HEADERS
@@ -271,23 +269,22 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=10)
-AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=5))
+AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURE_LIMIT", 10, 1, 1_000_000)
+AXES_COOLOFF_TIME = timedelta(minutes=env.whole("LOGIN_COOLOFF_MINUTES", 5, 1, YEAR_MINUTES))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_CALLABLE = "pmo.authentication.name_attempted"
 AXES_VERBOSE = False
 
 SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", default=60)),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("REFRESH_TOKEN_DAYS", default=7)),
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.whole("ACCESS_TOKEN_MINUTES", 60, 1, YEAR_MINUTES)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.whole("REFRESH_TOKEN_DAYS", 7, 1, 10 * YEAR_DAYS)),
     "AUTH_TOKEN_CLASSES": ["pmo.tokens.AccessToken"],
     "LEEWAY": 5,  # for a clock that is ahead; the end of a token is exact
     "CHECK_REVOKE_TOKEN": True,
     "UPDATE_LAST_LOGIN": False,
 }
 
-# As they are: django-environ would take a secret that begins with `$` for another variable's name.
-SIGN_ON = {name: os.environ.get(name) or default for name, default in sign_on.DEFAULTS.items()}
+SIGN_ON = {name: env.text(name, default) for name, default in sign_on.DEFAULTS.items()}
 sign_on.sign_on_of(SIGN_ON, secret_key=SECRET_KEY, production=PRODUCTION)
 
 REST_FRAMEWORK: dict[str, Any] = {
@@ -336,15 +333,19 @@ UNFOLD = {
 
 # --- Monitoring -------------------------------------------------------------------------------------------------------
 
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+if not (METRICS_TOKEN.isascii() and METRICS_TOKEN.isprintable() and METRICS_TOKEN.strip() == METRICS_TOKEN):
+    raise ImproperlyConfigured("METRICS_TOKEN can't be sent in a header: use ASCII, and no space around it.")
+for _name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+    web_address(_name, env.text(_name))
 
-PORT = env.int("PORT", default=4000)
+PORT = Listener.of(os.environ).port
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 
 LOGGING_CONFIG = None
 LOGGING = logging_config(
-    level=env.str("LOG_LEVEL", default="INFO").upper(),
-    file=env.str("LOG_FILE", default=""),
+    level=env.choice("LOG_LEVEL", "INFO", LEVELS),
+    file=env.text("LOG_FILE"),
 )
 logging.config.dictConfig(LOGGING)

@@ -17,6 +17,7 @@ import jwt
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from pmo.environment import shown
 from pmo.sign_on_keys import BadKeys, Key, Keys, KnownKeys, ServedKeys, keys_of_file
 
 SHARED = ("HS256", "HS384", "HS512")
@@ -146,9 +147,9 @@ def sign_on_of(values: Mapping[str, str], *, secret_key: str, production: bool) 
     (source,) = given
     algorithms = _algorithms(values["SIGN_ON_ALGORITHMS"], source)
     leeway = values["SIGN_ON_LEEWAY_SECONDS"]
-    if not (leeway.isascii() and leeway.isdecimal() and int(leeway) <= LONGEST_LEEWAY_SECONDS):
+    if not (leeway.isascii() and leeway.isdecimal() and len(leeway) < 5 and int(leeway) <= LONGEST_LEEWAY_SECONDS):
         raise ImproperlyConfigured(
-            f"SIGN_ON_LEEWAY_SECONDS is {leeway!r}: give whole seconds, {LONGEST_LEEWAY_SECONDS} at most."
+            f"SIGN_ON_LEEWAY_SECONDS is {shown(leeway)}: give whole seconds, {LONGEST_LEEWAY_SECONDS} at most."
         )
     if values[SECRET] == secret_key:
         raise ImproperlyConfigured("SIGN_ON_SECRET is SECRET_KEY: whoever shares it could make our own tokens too.")
@@ -169,7 +170,7 @@ def _algorithms(text: str, source: str) -> tuple[str, ...]:
     for each in chosen:
         if each not in possible:
             raise ImproperlyConfigured(
-                f"SIGN_ON_ALGORITHMS has {each!r}: with {source} it can be any of {', '.join(possible)}."
+                f"SIGN_ON_ALGORITHMS has {shown(each)}: with {source} it can be any of {', '.join(possible)}."
             )
     return chosen or (("HS256",) if source == SECRET else ("RS256", "ES256"))
 
@@ -182,11 +183,11 @@ def _keys(source: str, value: str, algorithms: tuple[str, ...], *, production: b
     try:
         keys = keys_of_file(value)
     except BadKeys as error:
-        raise ImproperlyConfigured(f"SIGN_ON_PUBLIC_KEY_FILE is {value!r}: {error}.") from error
+        raise ImproperlyConfigured(f"SIGN_ON_PUBLIC_KEY_FILE is {shown(value)}: {error}.") from error
     usable = [key for key in keys if any(_fits(key, algorithm) for algorithm in algorithms)]
     if not usable:
         raise ImproperlyConfigured(
-            f"SIGN_ON_PUBLIC_KEY_FILE is {value!r}: it has no public key for {' or '.join(algorithms)}."
+            f"SIGN_ON_PUBLIC_KEY_FILE is {shown(value)}: it has no public key for {' or '.join(algorithms)}."
         )
     return KnownKeys(usable)
 
@@ -210,9 +211,9 @@ def _address(value: str, *, production: bool) -> str:
     except ValueError as error:
         raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is no address: {error}") from error
     if url.scheme not in ("http", "https") or not host:
-        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {value!r}: give an address with https://.")
+        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: give an address with https://.")
     if production and url.scheme == "http" and host not in LOCAL_HOSTS:
-        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {value!r}: production fetches keys by https:// alone.")
+        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: production fetches keys by https:// alone.")
     return value
 
 

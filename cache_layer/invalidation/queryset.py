@@ -75,6 +75,8 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             hold_entries(self._entries_of(rows, parts), using=self._write_alias)  # some got theirs from the database
             return created
 
+    bulk_create.alters_data = True  # type: ignore[attr-defined] # as above
+
     def bulk_update(self, objs: Iterable[Row], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's."""
         rows, names = list(objs), list(fields)

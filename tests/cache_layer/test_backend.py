@@ -53,6 +53,30 @@ def test_delete_tells_whether_there_was_a_value(document: object) -> None:
     assert caches["entity_metadata"].delete("project") is False
 
 
+def test_to_clear_an_alias_removes_its_own_keys_and_nothing_else(document: object, redis_client: Redis) -> None:
+    default_cache.set("gone", 1)
+    default_cache.set("gone", 1, version=2)
+    default_cache.set_many({f"many{number}": number for number in range(450)})
+    caches["sessions"].set("kept", 2)
+    redis_client.set("defaulted", "kept")
+    redis_client.set("{cache_layer:analytics}:day:1", "kept")
+    others = {key for key in redis_client.keys("*") if not key.startswith(b"default:")}
+    default_cache.clear()
+    assert set(redis_client.keys("*")) == others
+    assert caches["sessions"].get("kept") == 2
+    assert caches["entity_metadata"].get("project") == document
+
+
+@pytest.mark.parametrize("method", ["get", "set", "add", "delete", "get_many", "incr_version", "has_key"])
+def test_versions_which_entries_do_not_have_are_refused_and_not_left_out(document: object, method: str) -> None:
+    caches["entity_metadata"].set("project", document)
+    arguments = {"set": ["project", document], "add": ["project", document], "get_many": [["project"]]}
+    version = {} if method == "incr_version" else {"version": 2}
+    with pytest.raises(ValueError, match="no versions of Django's"):
+        getattr(caches["entity_metadata"], method)(*arguments.get(method, ["project"]), **version)
+    assert caches["entity_metadata"].get("project") == document
+
+
 def test_clear_leaves_other_caches_alone(document: object, redis_client: Redis) -> None:
     default_cache.set("kept", 1)
     caches["entity_metadata"].clear()

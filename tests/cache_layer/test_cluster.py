@@ -77,6 +77,14 @@ def codes_of_every_shard() -> list[str]:
     return [code for codes in found.values() for code in codes]
 
 
+def test_to_clear_an_alias_removes_its_keys_from_every_node_and_nothing_else() -> None:
+    caches["default"].set_many({f"many{number}": number for number in range(50)})
+    caches["sessions"].set_many({f"many{number}": number for number in range(50)})
+    caches["default"].clear()
+    assert list(caches["default"].iter_keys("*")) == []
+    assert len(list(caches["sessions"].iter_keys("*"))) == 50
+
+
 def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_server() -> None:
     codes = codes_of_every_shard()
     for code in codes:

@@ -59,6 +59,13 @@ def test_an_answer_closes_the_breaker(clock: Clock) -> None:
     assert [breaker.allows() for _ in range(3)] == [True] * 3
 
 
+def test_a_client_that_keeps_one_connection_asks_by_no_other() -> None:
+    with get_redis_client().client() as kept:
+        assert len({kept.client_id() for _ in range(3)} | {kept.connection and kept.client_id()}) == 1
+        with get_redis_client().client() as another:
+            assert another.client_id() != kept.client_id()
+
+
 def test_the_client_is_the_one_of_django_redis() -> None:
     assert get_redis_client().connection_pool is get_redis_connection("entity_metadata").connection_pool
 

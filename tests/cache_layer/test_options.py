@@ -19,7 +19,8 @@ from tests.servers import ROOT
     [
         ({"local_leese_ms": 50}, "did you mean 'local_lease_ms'"),
         ({"zzz": 1}, "known: cache_alias"),
-        ({"local_lease_ms": -1}, "0 or more"),
+        ({"local_lease_ms": -1}, "from 0 to 60000"),
+        ({"max_connections": 10_001}, "from 1 to 10000"),
         ({"hold_ms": "5"}, "whole number"),
         ({"hold_ms": True}, "whole number"),
         ({"write_policy": "hope"}, "'available' or 'strict'"),

@@ -26,7 +26,7 @@ KEY = ENTITY.key("project")
 def caches_at(url: str) -> Iterator[None]:
     """Every cache of this process is where the URL says, while the block runs."""
     location = cache_location(url, None, get_options())
-    own = ("SERIALIZER", "IGNORE_EXCEPTIONS")
+    own = ("SERIALIZER", "IGNORE_EXCEPTIONS", "CLIENT_CLASS")
     caches = {
         alias: cache | location | {"OPTIONS": location["OPTIONS"] | {name: cache["OPTIONS"][name] for name in own}}
         for alias, cache in settings.CACHES.items()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run
 from tests.conftest import make_entity
 from tests.platform.running import permissions_of
+from tests.servers import ROOT, worker_environment
 
 service = get_entity_infrastructure()
 
@@ -164,3 +169,54 @@ def test_a_backup_that_fails_leaves_the_one_before_and_nothing_beside_it(
         run("backup_entities", backup)
     assert Path(backup).read_text() == before
     assert [each.name for each in Path(backup).parent.iterdir()] == ["types.json"]
+
+
+def test_a_backup_goes_through_what_is_no_regular_file_and_follows_links(tmp_path: Path, backup: str) -> None:
+    expected = Path(backup).read_text()
+    pipe, link, dangling = tmp_path / "pipe", tmp_path / "link", tmp_path / "dangling"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    run("backup_entities", str(pipe))
+    assert os.read(reading, 65_536).decode() == expected
+    os.close(reading)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    (tmp_path / "elsewhere").mkdir()
+    old, new = tmp_path / "elsewhere" / "old.json", tmp_path / "elsewhere" / "new.json"
+    old.write_text("before")
+    link.symlink_to(old)
+    dangling.symlink_to("elsewhere/new.json")
+    for path, target in ((link, old), (dangling, new)):
+        run("backup_entities", str(path))
+        assert path.is_symlink()
+        assert target.read_text() == expected
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(CommandError, match="No space left"):
+        run("backup_entities", str(full))
+    assert stat.S_ISCHR(full.stat().st_mode)
+
+
+def test_a_backup_to_the_standard_output_is_nothing_but_the_backup(tmp_path: Path, backup: str) -> None:
+    expected = Path(backup).read_text()
+    command = [sys.executable, "manage.py", "backup_entities", "/dev/stdout"]
+    appended = tmp_path / "appended"
+    appended.write_text("before\n")
+    with appended.open("a") as output:
+        done = subprocess.run(
+            command, cwd=ROOT, env=worker_environment(), stdout=output, stderr=subprocess.PIPE, text=True, check=True
+        )
+    assert done.stderr.endswith("3 entity types written to /dev/stdout\n")
+    assert appended.read_text() == "before\n" + expected
+
+
+def test_what_a_terminal_cannot_write_is_escaped_and_a_reader_may_leave_before_the_end(backup: str) -> None:
+    change_entity("task", {"label": "Chore"})
+    command = [sys.executable, "manage.py", "restore_entities", backup, "--dry-run"]
+    environment = worker_environment() | {"PYTHONIOENCODING": "ascii"}
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert rb"~ task.label: Chore -> T\xe2sk \u201c1\u201d" in told.stdout
+    reading, writing = os.pipe()
+    os.close(reading)
+    left = subprocess.run(command, cwd=ROOT, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (left.returncode, left.stderr) == (141, b"")

@@ -15,10 +15,11 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from redis import Redis
 
 from cache_layer.connection import GuardedPipeline, GuardedRedis
@@ -51,6 +52,32 @@ def test_the_table_has_ttl_and_bytes_of_what_is_cached_and_says_what_is_not(redi
     assert cells(printed, "task") == ["task", "no", "", ""]
     assert cells(printed, "the list") == ["the list", "no", "", ""]
     assert "1 of 2 entity types cached" in printed
+
+
+def test_it_fits_every_width_and_encoding(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_entity("project")
+    for columns in ("1", "7", "40", "400"):
+        monkeypatch.setenv("COLUMNS", columns)
+        written = BytesIO()
+        terminal = TextIOWrapper(written, encoding="ascii", errors="backslashreplace", write_through=True)
+        call_command("cache_status", stdout=terminal)
+        assert b"\x1b" not in written.getvalue(), "a colour"
+        assert b"\\u" not in written.getvalue() or int(columns) < 40, "lines that ASCII has not"
+
+
+class TerminalFile(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_color_is_for_our_tables_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_entity("project")
+    get_entity_infrastructure().get_entity("project")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for option, has_colour in (("--no-color", False), ("--force-color", True)):
+        terminal = TerminalFile()
+        call_command("cache_status", option, stdout=terminal)
+        assert ("\x1b[32m" in terminal.getvalue()) is has_colour
 
 
 def test_hits_and_misses_are_the_servers(redis_client: Redis) -> None:

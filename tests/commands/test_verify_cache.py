@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 
 import pytest
 from django.contrib.auth.models import User
@@ -63,6 +63,23 @@ def test_a_working_system_shows_all_four_and_keeps_its_data(superuser: User, url
     assert lines[-4:] == [f"✅ {claim}" for claim in CLAIMS]
     assert [line[:2] for line in lines if line[:1].isdigit()] == STEPS
     assert list(Entity.objects.values_list("code", "modified_ts")) == [("project", project.modified_ts)]
+
+
+def test_a_terminal_without_utf_8_is_told_in_ascii_what_was_seen_of_the_server_on_our_port(
+    superuser: User, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", url.rpartition(":")[2])
+    monkeypatch.setattr(instances, "server_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"])
+    written = BytesIO()
+    terminal = TextIOWrapper(written, encoding="ascii", write_through=True)
+    with pytest.raises(CommandError, match="Not everything"):
+        call_command("verify_cache", stdout=terminal)
+    assert written.getvalue().decode("ascii").splitlines()[-4:] == [
+        f"OK: {CLAIMS[0]}",
+        f"FAILED: {CLAIMS[1]}: Instance A did not start: no room",
+        f"OK: {CLAIMS[2]}",
+        f"FAILED: {CLAIMS[3]}: Instance A did not start: no room",
+    ]
 
 
 def test_a_server_with_a_cache_of_its_own_is_found_out(superuser: User) -> None:

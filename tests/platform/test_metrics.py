@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client, override_settings
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
@@ -144,6 +147,23 @@ class TestCounts:
             == 2
         )
         assert more(before, after, "cache_drains_total") == 1
+
+    def test_broken_files_of_counts_are_left_out_and_the_others_counted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = tmp_path / "counter_1.db"
+        counts = MmapedDict(str(whole))
+        counts.write_value(json.dumps(["cache_reads", "cache_reads_total", {"source": "L1"}, "help"]), 7.0, 0.0)
+        counts.close()
+        content = whole.read_bytes()
+        broken = {"empty": b"", "cut": content[:3], "shorter": content[:40], "noise": b"\xff" * 4096}
+        for number, left in enumerate(broken.values(), start=2):
+            (tmp_path / f"counter_{number}.db").write_bytes(left)
+        (tmp_path / "gauge_livemax_.db").write_bytes(b"")
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+        assert now()["cache_reads_total", ("L1",)] == 7
+        shutil.rmtree(tmp_path)
+        assert ask(f"Bearer {TOKEN}").status_code == 200, "without its directory it is this process that counts"
 
     def test_unknown_codes_and_paths_make_no_new_series(self) -> None:
         client = client_of(make_user())

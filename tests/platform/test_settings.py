@@ -187,9 +187,3 @@ def test_a_sign_on_that_cannot_be_meant_is_refused_and_the_variable_is_named(tmp
     for (name, _), refusal in zip(wrong, loaded[len(right) :], strict=True):
         assert refusal.startswith(f"ImproperlyConfigured {name} "), refusal
     assert SECRET not in str(loaded)
-
-
-def test_the_server_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
-    for name, value in {"SIGN_ON_ALGORITHMS": "RS256", "CORS_ALLOWED_ORIGINS": "*"}.items():
-        ended = run("-W", "ignore", "-m", "pmo.serve", DATA_DIR=str(tmp_path), **{name: value})
-        assert (ended.returncode, ended.stderr.count("\n"), ended.stderr.split()[0]) == (1, 1, name)

@@ -6,17 +6,19 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from entities.backup import InvalidBackup, write_backup
+from entities.whole_files import is_standard_output
 
 
 class Command(BaseCommand):
     help = "Writes every entity type to a JSON file, for restore_entities or for the import of the admin."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="replaced if it is there")
+        parser.add_argument("file", type=Path, help="replaced if it is there; or a pipe, a device: /dev/stdout")
 
     def handle(self, *, file: Path, **_: Any) -> None:
         try:
             written = write_backup(file)
         except InvalidBackup as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{written} entity types written to {file}")
+        said = self.stderr if is_standard_output(file) else self.stdout
+        said.write(f"{written} entity types written to {file}")

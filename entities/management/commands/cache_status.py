@@ -55,7 +55,7 @@ class Command(BaseCommand):
             backlog = report.backlog._asdict()
             self.stdout.write(json.dumps(asdict(report) | {"backlog": backlog, "server": server}, indent=2))
             return
-        console = console_of(self.stdout)
+        console = console_of(self)
         console.print(_entries_table(report))
         if hidden := report.entity_types - len(report.entries):
             console.print(f"... and {hidden} more entity types: --all shows them")
@@ -64,7 +64,7 @@ class Command(BaseCommand):
     def _watch(self, interval_seconds: float, *, alone: bool) -> None:
         if not alone:
             raise CommandError("--watch shows what fits the terminal: leave --json and --all away.")
-        console = console_of(self.stdout)
+        console = console_of(self)
         if not console.is_terminal:
             raise CommandError("--watch needs a terminal: without one, leave it away or use --json.")
         watch_cache(console, interval_seconds, time.sleep)

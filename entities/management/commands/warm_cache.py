@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *, codes: list[str], tag: str, everything: bool, reason: str, **_: Any) -> None:
         selected = selected_codes(codes, tag=tag, everything=everything)
-        console = console_of(self.stdout)
+        console = console_of(self)
         subject = None if everything else selected
         with recorded_command(CacheOperation.Operation.WARM, subject, reason=reason, tag=tag) as record:
             self._require_redis()

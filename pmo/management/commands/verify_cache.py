@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -20,11 +21,16 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--url", default=Listener().url(), help="where the API answers (default: %(default)s)")
+        url = Listener.of(os.environ).url()
+        parser.add_argument(
+            "--url",
+            default=url,
+            help="where the API answers (default, by HOST and PORT: %(default)s)",
+        )
         parser.add_argument("--token", help="an API token of a superuser; without it, one is made")
 
     def handle(self, *, url: str, token: str | None, **_: Any) -> None:
-        console = console_of(self.stdout)
+        console = console_of(self)
         if not re.match(r"https?://[^/]", url):
             raise CommandError(f"{url} is no URL: give one like {Listener().url()}.")
         server = Instance("The API", url, token or self._make_token())
@@ -32,9 +38,10 @@ class Command(BaseCommand):
             claims = verify_claims(server, lambda line: console.print(line, markup=False))
         except InstanceFailed as error:
             raise CommandError(str(error)) from error
+        seen, failed = _marks(console.encoding)
         console.print()
         for claim in claims:
-            line = f"❌ {claim.text}: {claim.problem}" if claim.problem else f"✅ {claim.text}"
+            line = f"{failed} {claim.text}: {claim.problem}" if claim.problem else f"{seen} {claim.text}"
             console.print(line, markup=False)
         if any(claim.problem for claim in claims):
             raise CommandError("Not everything was observed.")
@@ -44,3 +51,13 @@ class Command(BaseCommand):
         if superuser is None:
             raise CommandError("There is no superuser to make a token for: create one, or give --token.")
         return str(AccessToken.for_user(superuser))
+
+
+def _marks(encoding: str) -> tuple[str, str]:
+    """What stands before a claim that was seen, and before one that was not, on a terminal of this encoding."""
+    marks = ("✅", "❌")
+    try:
+        "".join(marks).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "OK:", "FAILED:"
+    return marks

@@ -1,0 +1,71 @@
+"""What `DATABASE_URL` says."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environ import Env
+from psycopg.pq import Conninfo
+
+from pmo.environment import shown
+
+SCHEMES = ("postgresql", "postgres")
+LONGEST_NAME = 63
+DJANGOS_OWN = ("assume_role", "prepare_threshold", "server_side_binding")
+REFUSED = ("ATOMIC_REQUESTS", "AUTOCOMMIT")
+"""What Django would take from the URL, and the protocol can't be run with."""
+
+
+def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
+    """
+    Django's settings of a database; what stands behind `?` is for libpq.
+
+    Args:
+        pooled: whether connections will be kept in a pool.
+    Raises:
+        ImproperlyConfigured: it is no PostgreSQL's; the message has nothing of the URL that may be secret.
+    """
+    if not url.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+        raise _not_understood()
+    try:
+        if "," not in url and urlsplit(url).port == 0:
+            raise _not_understood()
+        config: dict[str, Any] = Env.db_url_config(url)
+    except ValueError:
+        raise _not_understood() from None
+    name = config["NAME"]
+    if not 0 < len(name.encode()) <= LONGEST_NAME:
+        raise _not_understood("no database is named, or by a name that is too long")
+    _refuse_options(config, pooled=pooled)
+    return config | {"ENGINE": "pmo.database"}
+
+
+def _refuse_options(config: dict[str, Any], *, pooled: bool) -> None:
+    for name in REFUSED:
+        if name in config:
+            raise ImproperlyConfigured(f"DATABASE_URL has {name.lower()}: leave it away.")
+    age = config.get("CONN_MAX_AGE", 0)
+    if pooled and age != 0:
+        raise ImproperlyConfigured(
+            "DATABASE_URL has conn_max_age, which would keep connections out of the pool: leave it away, or set"
+            " DATABASE_POOL_SIZE=0 to have no pool."
+        )
+    if age is not None and (not isinstance(age, int) or age < 0):
+        raise ImproperlyConfigured("DATABASE_URL has conn_max_age: it must be whole seconds.")
+    options = config.get("OPTIONS", {})
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    for name in sorted(options.keys() - known - {*DJANGOS_OWN}):
+        raise ImproperlyConfigured(f"DATABASE_URL has {shown(name)} after its ?: leave it away, or use one of libpq's.")
+    timeout = options.get("connect_timeout", 1)
+    if not isinstance(timeout, int) or timeout < 1:
+        raise ImproperlyConfigured("DATABASE_URL has connect_timeout: it must be whole seconds, 1 or more.")
+
+
+def _not_understood(why: str = "") -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"DATABASE_URL is not understood{f' ({why})' if why else ''}: use"
+        " postgresql://user:password@host:port/database, and in the password %2F for /, %3F for ?, %23 for #, %40 for @"
+        " and %25 for %."
+    )

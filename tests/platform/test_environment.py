@@ -1,0 +1,253 @@
+"""Every variable of the README, whatever is in it: it works as documented, or is refused by its name."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cache_layer.options import LIMITS
+from tests.platform.running import bare_environment
+from tests.platform.test_settings import PRODUCTION, run
+from tests.servers import ROOT, free_port
+from tests.sign_on import SECRET
+
+KINDS = {"word": "some", "empty": "", "negative": "-1", "zero": "0", "fraction": "1.5", "huge": "9" * 30}
+ANY = "word empty negative zero fraction huge"
+NAMES = "word empty zero fraction huge"
+"""What can be a host: not what begins with a hyphen."""
+ACCEPTED = {
+    "REDIS_HOST": NAMES,
+    "REDIS_PORT": "empty",
+    "REDIS_DB": "empty zero",
+    "REDIS_PASSWORD": ANY,
+    "REDIS_URL": "empty",
+    "DATABASE_URL": "empty",
+    "DATABASE_POOL_SIZE": "empty zero",
+    "DATABASE_POOL_TIMEOUT_SECONDS": "empty fraction",
+    "DATABASE_CONNECT_TIMEOUT_SECONDS": "empty",
+    "REQUEST_BUDGET_MS": "empty zero",
+    "HOST": "empty zero",
+    "PORT": "empty",
+    "WORKERS": "empty",
+    "ENVIRONMENT": "",
+    "SECRET_KEY": ANY,
+    "ALLOWED_HOSTS": NAMES,
+    "CSRF_TRUSTED_ORIGINS": "empty",
+    "CORS_ALLOWED_ORIGINS": "empty",
+    "BEHIND_TLS_PROXY": "empty zero",
+    "DEBUG": "empty zero",
+    "DATA_DIR": ANY,
+    "LOG_LEVEL": "empty",
+    "LOG_FILE": ANY,
+    "ACCESS_TOKEN_MINUTES": "empty",
+    "REFRESH_TOKEN_DAYS": "empty",
+    "SIGN_ON_SECRET": ANY,
+    "SIGN_ON_PUBLIC_KEY_FILE": "empty",
+    "SIGN_ON_JWKS_URL": "empty",
+    "SIGN_ON_ALGORITHMS": "empty",
+    "SIGN_ON_ISSUER": ANY,
+    "SIGN_ON_AUDIENCE": ANY,
+    "SIGN_ON_USER_CLAIM": ANY,
+    "SIGN_ON_LEEWAY_SECONDS": "empty zero",
+    "LOGIN_FAILURE_LIMIT": "empty",
+    "LOGIN_COOLOFF_MINUTES": "empty",
+    "CACHE_TTL_SECONDS": "empty",
+    **{f"CACHE_{name.upper()}": "empty" if least else "empty zero" for name, (least, _) in LIMITS.items()},
+    "CACHE_WRITE_POLICY": "empty",
+    "CACHE_RELAY": "empty zero",
+    "METRICS_TOKEN": ANY,
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "empty",
+}
+MORE_ACCEPTED = [
+    ("REDIS_HOST", "::1"),
+    ("REDIS_HOST", "[fe80::1]"),
+    ("REDIS_URL", "redis://:p%40ss@[::1]:6380/3"),
+    ("REDIS_URL", "rediss://cache.example.org?ssl_ca_certs=/ca.pem&socket_timeout=1"),
+    ("DATABASE_URL", "postgres://pmo:%23@db:6432/pmo?sslmode=require&application_name=pmo&connect_timeout=5"),
+    ("DATABASE_URL", "postgresql://pmo@/pmo?host=%2Frun%2Fpostgresql"),
+    ("ALLOWED_HOSTS", "*, .example.org,[::1]"),
+    ("CSRF_TRUSTED_ORIGINS", "https://*.example.org,https://pmo.example.org:8443"),
+    ("BEHIND_TLS_PROXY", "No"),
+    ("LOG_LEVEL", "DEBUG"),
+    ("PORT", " 65535\n"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+    ("CACHE_WRITE_POLICY", "strict"),
+]
+MORE_REFUSED = [
+    ("REDIS_PORT", "tcp://10.0.0.5:6379"),
+    ("REDIS_HOST", "redis://cache"),
+    ("REDIS_HOST", "cache:6379"),
+    ("REDIS_DB", "1" * 5000),
+    ("REDIS_URL", "http://cache"),
+    ("REDIS_URL", "redis://:hush/@cache:6379/0"),
+    ("REDIS_URL", "redis://:hush@[::1/0"),
+    ("REDIS_URL", "redis://cache:0"),
+    ("REDIS_URL", "redis://cache/main"),
+    ("REDIS_URL", "redis://cache?decode_responses=1"),
+    ("REDIS_URL", "redis://cache?ssl_ca_certs=/ca.pem"),
+    ("DATABASE_URL", "mysql://pmo:hush@db/pmo"),
+    ("DATABASE_URL", "postgresql://pmo:hush/@db/pmo"),
+    ("DATABASE_URL", "postgresql://pmo:hush@db"),
+    ("DATABASE_URL", "postgresql://pmo:hush#@db/pmo"),
+    ("DATABASE_URL", "postgresql://pmo:hush@db:70000/pmo"),
+    ("DATABASE_URL", "postgresql://pmo:hush@db:0/pmo"),
+    ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?conn_max_age=600"),
+    ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?autocommit=False"),
+    ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?connect_timeout=0"),
+    ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?pool=4"),
+    ("DATABASE_POOL_TIMEOUT_SECONDS", "nan"),
+    ("HOST", "x" * 300),
+    ("WORKERS", "٢"),
+    ("ALLOWED_HOSTS", "https://pmo.example.org"),
+    ("ALLOWED_HOSTS", "pmo.example.org:443"),
+    ("CSRF_TRUSTED_ORIGINS", "pmo.example.org"),
+    ("CSRF_TRUSTED_ORIGINS", "https://pmo.example.org/"),
+    ("BEHIND_TLS_PROXY", "perhaps"),
+    ("DATA_DIR", "/dev/null"),
+    ("LOG_LEVEL", "verbose"),
+    ("LOG_FILE", "/no/such/directory/log"),
+    ("METRICS_TOKEN", "with a line's end\n"),
+    ("METRICS_TOKEN", "tökén"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+    ("CACHE_HOLD_MS", "20"),
+    ("CACHE_LOCAL_LEASE_MS", "2500"),
+    ("CACHE_SOCKET_TIMEOUT_MS", "491"),
+    ("SIGN_ON_LEEWAY_SECONDS", "1" * 5000),
+]
+LOAD = """
+import json, os, sys
+sys.path.insert(0, os.getcwd())
+settings = os.path.abspath("pmo/settings.py")
+from pmo.listener import Listener
+code = compile(open(settings).read(), settings, "exec")
+ours, bare = json.loads(sys.argv[1]), dict(os.environ)
+for line in sys.stdin:
+    directory, environments, names = json.loads(line)
+    os.chdir(directory)
+    found = []
+    for environment in environments:
+        os.environ.clear()
+        os.environ.update({name: value for name, value in bare.items() if name not in ours} | environment)
+        try:
+            listener = Listener.of(os.environ)
+            if environment.get("HOST"):
+                listener.find_address()
+            loaded = {"__file__": settings, "__name__": "settings"}
+            exec(code, loaded)
+            found.append([{name: loaded[name] for name in names}, ""])
+        except Exception as error:
+            found.append([None, f"{type(error).__name__}: {error}"])
+    print(json.dumps(found), flush=True)
+"""
+Load = Callable[..., list[tuple[Any, str]]]
+
+
+@pytest.fixture(scope="module")
+def load() -> Iterator[Load]:
+    """Loads the settings in each environment; gives those of these names, or what is said instead."""
+    command = [sys.executable, "-W", "ignore", "-c", LOAD, json.dumps(list(ACCEPTED))]
+    resolving = {"RES_OPTIONS": "timeout:1 attempts:1"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=bare_environment(**resolving), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as loader:
+        assert loader.stdin is not None
+        assert loader.stdout is not None
+
+        def ask(directory: Path, environments: list[dict[str, str]], *names: str) -> list[tuple[Any, str]]:
+            loader.stdin.write(json.dumps([str(directory), environments, names]) + "\n")
+            loader.stdin.flush()
+            return [(values, said) for values, said in json.loads(loader.stdout.readline())]
+
+        yield ask
+        loader.stdin.close()
+
+
+def test_the_table_has_every_variable_of_the_readme() -> None:
+    table = (ROOT / "README.md").read_text().partition("## Configuration")[2]
+    rows = re.findall(r"^\| (`[A-Z].*?) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)} == ACCEPTED.keys()
+
+
+def test_whatever_is_in_a_variable_works_or_is_refused_in_one_line_that_names_it(load: Load, tmp_path: Path) -> None:
+    cases = [
+        (name, value, kind in accepted.split()) for name, accepted in ACCEPTED.items() for kind, value in KINDS.items()
+    ]
+    cases += [(*case, True) for case in MORE_ACCEPTED] + [(*case, False) for case in MORE_REFUSED]
+    common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test", "PORT": str(free_port())}
+    environments = [
+        common
+        | ({"REDIS_HOST": "cache"} if name == "REDIS_PORT" else {})
+        | ({"SIGN_ON_SECRET": SECRET} if name not in ("SIGN_ON_PUBLIC_KEY_FILE", "SIGN_ON_JWKS_URL") else {})
+        | {name: value}
+        for name, value, _ in cases
+    ]
+    for (name, value, accepted), (_, said) in zip(cases, load(tmp_path, environments), strict=True):
+        case = f"{name}={value[:80]!r}: {said}"
+        assert bool(said) is not accepted, case
+        if said:
+            assert said.startswith(("ImproperlyConfigured: ", "InvalidListener: ", "InvalidOptions: ")), case
+            assert name in said, case
+            assert "\n" not in said, case
+            assert len(said) < 400, case
+            assert "hush" not in said, case
+
+
+def test_the_largest_that_is_accepted_is_what_is_said_when_more_is_refused(load: Load, tmp_path: Path) -> None:
+    common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test", "REQUEST_BUDGET_MS": "0"}
+    common |= {"CACHE_HOLD_MS": str(LIMITS["hold_ms"][1])}
+    names = [f"CACHE_{name.upper()}" for name in LIMITS]
+    most = dict(zip(names, (str(most) for _, most in LIMITS.values()), strict=True))
+    [(accepted, _)] = load(tmp_path, [common | most], "CACHE_LAYER")
+    assert accepted["CACHE_LAYER"].items() >= {name: top for name, (_, top) in LIMITS.items()}.items()
+    refused = load(tmp_path, [common | {name: str(int(value) + 1)} for name, value in most.items()])
+    for name, (_, said) in zip(names, refused, strict=True):
+        assert re.search(rf"{name} is '{int(most[name]) + 1}': .* to {most[name]}\.$", said), said
+
+
+def test_a_secret_is_what_is_in_its_variable(load: Load, tmp_path: Path) -> None:
+    secrets = ("$HOME and more of it", "$$", "${PATH}", r"\$x", "%24", "'x'", " x ")
+    environments = [
+        {
+            "DATA_DIR": str(tmp_path),
+            "SECRET_KEY": secret,
+            "REDIS_PASSWORD": secret,
+            "METRICS_TOKEN": secret.strip(),
+            "DATABASE_URL": "postgresql://pmo:$HOME$@db/$pmo",
+            "x": "another",
+        }
+        for secret in secrets
+    ]
+    names = ("SECRET_KEY", "REDIS_PASSWORD", "METRICS_TOKEN", "DATABASES")
+    for secret, (found, said) in zip(secrets, load(tmp_path, environments, *names), strict=True):
+        assert said == ""
+        read = (found["SECRET_KEY"], found["REDIS_PASSWORD"], found["METRICS_TOKEN"])
+        assert read == (secret, secret, secret.strip())
+        database = found["DATABASES"]["default"]
+        assert (database["PASSWORD"], database["NAME"]) == ("$HOME$", "$pmo")
+
+
+def test_an_empty_variable_is_an_unset_one_but_never_turns_production_off(load: Load, tmp_path: Path) -> None:
+    empty = dict.fromkeys(ACCEPTED.keys() - {"ENVIRONMENT", *PRODUCTION}, "")
+    names = ("ALLOWED_HOSTS", "SECURE_SSL_REDIRECT", "CACHE_LAYER")
+    production = PRODUCTION | {"DATA_DIR": str(tmp_path)}
+    whole, unset = load(tmp_path, [empty | production, production], *names)
+    assert whole == unset
+    [(_, said)] = load(tmp_path, [production | {"ENVIRONMENT": ""}])
+    assert said.startswith("ImproperlyConfigured: ENVIRONMENT is empty")
+
+
+def test_a_server_and_a_command_say_it_in_one_line(tmp_path: Path) -> None:
+    for command, name, value in (
+        (("-m", "pmo.serve"), "LOG_LEVEL", "verbose"),
+        (("-m", "pmo.serve"), "HOST", "no.such.host.invalid"),
+        (("manage.py", "check"), "CACHE_TTL_SECONDS", "0"),
+    ):
+        ended = run("-W", "ignore", *command, DATA_DIR=str(tmp_path), **{"PORT": str(free_port()), name: value})
+        assert (ended.returncode, ended.stderr.count("\n"), ended.stderr.split()[0]) == (1, 1, name), ended.stderr
