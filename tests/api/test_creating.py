@@ -76,7 +76,7 @@ def test_a_plural_left_out_is_the_regular_one_and_asked_for_where_that_is_too_lo
     project = {name: value for name, value in PROJECT.items() if name != "label_plural"}
     assert editor.post(ENTITY, project | {"label": "Company"}).json()["label_plural"] == "Companies"
     too_long = editor.post(ENTITY, project | {"code": "long", "label": "x" * 100})
-    assert (too_long.status_code, list(too_long.json())) == (400, ["label_plural"])
+    assert (too_long.status_code, list(too_long.json()["errors"])) == (400, ["label_plural"])
     assert editor.patch(f"{ENTITY}/project", {"label": "Task"}, format="json").json()["label_plural"] == "Companies"
 
 

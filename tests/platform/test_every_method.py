@@ -101,7 +101,6 @@ def test_words_of_the_addresses_are_no_codes(root: APIClient) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "places"),
     [
-        ("GET", "task", "GET works at /api/v1/entity/type/task."),
         ("POST", "types", "POST works at /api/v1/entity."),
         ("PUT", "task", "PUT works at /api/v1/entity/task/children."),
         ("PATCH", "type/task", "PATCH works at /api/v1/entity/task."),
