@@ -37,7 +37,7 @@ TRIGGERS = [
     pgtrigger.Trigger(
         name="place_last",
         when=pgtrigger.Before,
-        operation=pgtrigger.Insert,
+        operation=pgtrigger.Insert | pgtrigger.Update,
         condition=pgtrigger.Q(new__display_order__isnull=True),
         func=_sql("place_last"),
     ),

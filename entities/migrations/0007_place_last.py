@@ -35,6 +35,6 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='entity',
-            trigger=pgtrigger.compiler.Trigger(name='place_last', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NEW."display_order" IS NULL)', func='-- A row without a display order comes after all others. Two at once may get the same number: then the code decides.\nSELECT least(coalesce(max(display_order), 0)::bigint + 10, 2147483647) INTO NEW.display_order FROM app.entity;\nRETURN NEW;\n', hash='567c8022771adde2899286b6dd47b23c3ddb2177', operation='INSERT', pgid='pgtrigger_place_last_86a83', table='"app"."entity"', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='place_last', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NEW."display_order" IS NULL)', func="-- A row without a display order comes after all others, and one that loses it stays where it is.\n-- Two new ones at once may get the same number: then the code decides.\nIF TG_OP = 'UPDATE' THEN\n  NEW.display_order := OLD.display_order;\nELSE\n  SELECT least(coalesce(max(display_order), 0)::bigint + 10, 2147483647) INTO NEW.display_order FROM app.entity;\nEND IF;\nRETURN NEW;\n", hash='376a532e778b9e0ac778d0012f0b7b3a456bcf51', operation='INSERT OR UPDATE', pgid='pgtrigger_place_last_86a83', table='"app"."entity"', when='BEFORE')),
         ),
     ]

@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from entities.adoption import AdoptionRefused
+from entities.models import Entity
 from tests.adoption.conftest import PLATFORM, Platform
+from tests.conftest import make_entity
 
 INSERT = "INSERT INTO app.entity (code, entity_type, label, label_plural, icon) VALUES ('{0}', '{0}', 'x', 'x', 'Box')"
 ORDER = "SELECT code FROM app.entity ORDER BY display_order, code"
@@ -82,3 +84,9 @@ def test_a_neighbour_may_write_decomposed_labels_and_none_that_cannot_be_read(pl
     for label in ("abc\u202egnp", "\u200b", " \u3164", "\U000e0020"):
         with pytest.raises(psycopg.errors.CheckViolation, match="entity_texts_readable"):
             platform.run(f"UPDATE app.entity SET label = '{label}' WHERE code = 'cafe'")
+
+
+def test_a_row_that_is_saved_over_without_a_display_order_stays_where_it_is(db: None) -> None:
+    make_entity("task", display_order=7)
+    make_entity("task", label="Duty")
+    assert Entity.objects.values_list("label", "display_order").get() == ("Duty", 7)
