@@ -14,8 +14,6 @@ from pmo.environment import shown
 SCHEMES = ("postgresql", "postgres")
 LONGEST_NAME = 63
 DJANGOS_OWN = ("assume_role", "prepare_threshold", "server_side_binding")
-REFUSED = ("ATOMIC_REQUESTS", "AUTOCOMMIT")
-"""What Django would take from the URL, and the protocol can't be run with."""
 
 
 def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
@@ -43,9 +41,10 @@ def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
 
 
 def _refuse_options(config: dict[str, Any], *, pooled: bool) -> None:
-    for name in REFUSED:
-        if name in config:
-            raise ImproperlyConfigured(f"DATABASE_URL has {name.lower()}: leave it away.")
+    if "AUTOCOMMIT" in config:  # the protocol can't be run with it
+        raise ImproperlyConfigured("DATABASE_URL has autocommit: leave it away.")
+    if not isinstance(config.get("ATOMIC_REQUESTS", False), bool):
+        raise ImproperlyConfigured("DATABASE_URL has atomic_requests: it must be True or False.")
     age = config.get("CONN_MAX_AGE", 0)
     if pooled and age != 0:
         raise ImproperlyConfigured(

@@ -108,7 +108,7 @@ def test_hostile_values_are_not_served_alone_or_among_others(
 def test_hostile_lists_are_not_served(project: None, redis_client: Redis, payload: bytes) -> None:
     redis_client.set("entity:types", payload)
     read = read_entry(ENTITY_TYPES, "")
-    assert (read.source, [each.label for each in read.document or ()]) == (Source.DATABASE, ["Project", "Task"])
+    assert (read.source, [each.label for each in read.document or ()]) == (Source.DATABASE, ["Task", "Project"])
     assert len(json.loads(redis_client.get("entity:types"))) == 2
 
 

@@ -63,7 +63,7 @@ def test_an_entry_lives_300_seconds(project: Entity, redis_client: Redis) -> Non
 def test_the_list_has_an_entry_of_its_own(project: Entity, redis_client: Redis) -> None:
     read_entry(ENTITY_TYPES, "")
     listed = json.loads(redis_client.get("entity:types"))
-    assert [document["code"] for document in listed] == ["project", "task"]
+    assert [document["code"] for document in listed] == ["task", "project"]
 
 
 @pytest.mark.parametrize("warm", ["L1", "L2"])

@@ -100,6 +100,7 @@ MORE_REFUSED = [
     ("DATABASE_URL", "postgresql://pmo:hush@db:0/pmo"),
     ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?conn_max_age=600"),
     ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?autocommit=False"),
+    ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?atomic_requests=sometimes"),
     ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?connect_timeout=0"),
     ("DATABASE_URL", "postgresql://pmo:hush@db/pmo?pool=4"),
     ("DATABASE_POOL_TIMEOUT_SECONDS", "nan"),
