@@ -53,7 +53,7 @@ def open_filters(page: Page) -> None:
 
 def move_a_row(page: Page) -> None:
     page.get_by_role("button", name="Move Wiki").focus()
-    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
     expect(page.locator(".entity-order-note")).to_contain_text("Wiki is now at place")
 
 
