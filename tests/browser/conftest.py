@@ -12,10 +12,12 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.cached_db import SessionStore
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.chromium import launch_chromium
 from tests.servers import web_server
+
+expect.set_options(timeout=20_000)  # a busy machine may take its time
 
 
 @pytest.fixture(scope="session")

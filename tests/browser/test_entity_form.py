@@ -19,8 +19,6 @@ from tests.conftest import make_entity
 CHANGE = "/admin/entities/entity/project/change/"
 ADD = "/admin/entities/entity/add/"
 
-expect.set_options(timeout=20_000)
-
 
 @pytest.fixture(autouse=True)
 def _types(committed_db: None) -> None:

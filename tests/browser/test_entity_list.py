@@ -17,8 +17,6 @@ DRAG_NUDGES = 200
 STATES_MS = 3_100
 """The page asks for the cache's states after this time, which the tests let pass at once."""
 
-expect.set_options(timeout=20_000)
-
 
 @pytest.fixture(autouse=True)
 def _types(committed_db: None) -> None:

@@ -15,8 +15,6 @@ from entities.operations import recorded
 from tests.browser.pages import CHANGE, DASHBOARD, LIST, VISITS, Visit
 from tests.conftest import make_entity
 
-expect.set_options(timeout=20_000)
-
 DESK, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 SET_THEME = """theme => {
     Alpine.$data(document.documentElement).adminTheme = theme;

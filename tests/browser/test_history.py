@@ -10,8 +10,6 @@ from tests.conftest import make_entity
 
 CHANGE = "/admin/entities/entity/ledger/change/"
 
-expect.set_options(timeout=20_000)
-
 
 def press_until_focused(page: Page, key: str, name: str, role: str) -> None:
     """Go with `key` to the link or button of this name."""

@@ -11,8 +11,6 @@ from tests.conftest import make_entity
 
 MAP = "/admin/entities/entity/map/"
 
-expect.set_options(timeout=20_000)
-
 
 @pytest.fixture(autouse=True)
 def _types(committed_db: None) -> None:

@@ -221,7 +221,7 @@ def test_where_nobody_gets_a_connection_one_caller_a_second_waits_for_one(
     monkeypatch.setattr(bounded, "monotonic", lambda: clock.now_ns / 1e9)
     there = conninfo_to_dict(test_database_url())
     where = there | {"host": "/nowhere", "autocommit": True}
-    with BoundedPool(kwargs=where, min_size=0, max_size=2, timeout=0.15, reconnect_timeout=0.1) as pool:
+    with BoundedPool(kwargs=where, min_size=0, max_size=1, timeout=0.15, reconnect_timeout=0.1) as pool:
 
         def waits() -> str:
             with pytest.raises(psycopg.OperationalError, match="couldn't get a connection") as refused:
