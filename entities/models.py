@@ -109,7 +109,6 @@ class Entity(models.Model):
         ordering = ("display_order", "code")
         indexes = (
             models.Index(fields=["display_order", "code"], condition=Q(active_flag=True), name="entity_active_order"),
-            models.Index(fields=["display_order"], name="entity_order"),
             GinIndex(fields=["child_entity_codes"], name="entity_children", opclasses=["jsonb_path_ops"]),
         )
         constraints = (

@@ -27,15 +27,6 @@ def test_what_a_neighbour_adds_without_a_display_order_comes_last(platform: Plat
     assert [code for (code,) in platform.run(ORDER)][4:] == ["b", "a"], "rows of one statement too"
 
 
-def test_the_last_place_is_looked_up_and_not_searched_for(platform: Platform) -> None:
-    """Else a statement that inserts many rows would look at all of them for each."""
-    platform.migrate()
-    with psycopg.connect(platform.url) as session:
-        session.execute("SET enable_seqscan = off")
-        plan = "\n".join(row[0] for row in session.execute("EXPLAIN SELECT max(display_order) FROM app.entity"))
-    assert "Backward using entity_order" in plan
-
-
 def test_a_platforms_own_default_of_the_display_order_stays(make_platform: Callable[[str], Platform]) -> None:
     platform = make_platform(PLATFORM + "ALTER TABLE app.entity ADD display_order integer NOT NULL DEFAULT 5;")
     platform.migrate()
