@@ -24,9 +24,10 @@ DASHBOARD, ENTRIES = "/admin/cache/", "/admin/cache/entries/"
 SEE_STEPS = """
     window.steps = [];
     const bar = document.querySelector("progress");
-    new MutationObserver(() => window.steps.push(bar.value)).observe(bar, {attributes: true});
+    const look = records => window.steps.push(...records.map(({oldValue}) => Number(oldValue)), bar.value);
+    new MutationObserver(look).observe(bar, {attributeFilter: ["value"], attributeOldValue: true});
 """
-"""Every value that the progress bar had, in a page's `steps`."""
+"""Every value that the progress bar had, in a page's `steps`, however many a busy browser sets at once."""
 
 
 def log_in(browser: Browser, site: str, user: User) -> Page:
@@ -98,7 +99,7 @@ def test_warming_all_shows_progress_that_moves(operator: Page) -> None:
     expect(operator.get_by_role("status")).to_have_text("Done: 1000 filled, 0 already cached, 0 not cacheable.")
     steps = operator.evaluate("window.steps")
     assert steps == sorted(steps)
-    assert {200, 400, 600, 800} & set(steps), "a busy browser may draw several at once"
+    assert {200, 400, 600, 800} <= set(steps)
     expect(operator.locator("tbody .cache-kind").first).to_have_text("cached")
 
 

@@ -21,18 +21,18 @@ STOP_LIMIT_SECONDS = 30
 
 
 def test_no_read_is_stale_whatever_happens() -> None:
-    plan = Plan(seconds=18, faults=frozenset(FAULTS), lease_ms=100, quiet_writes=0)  # what does not wait is seen
+    plan = Plan(seconds=25, faults=frozenset(FAULTS), lease_ms=100, quiet_writes=0)  # what does not wait is seen
     outcome = run_torture(plan)
     assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples + outcome.rights.examples)
     assert len({window.fault for window in outcome.windows}) > 2
     assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
     assert {"L1", "L2", "DB", "BYPASS"} <= outcome.verdict.sources.keys()
-    assert outcome.verdict.outcomes["acknowledged"] > 35
+    assert outcome.verdict.outcomes["acknowledged"] > 50
     assert outcome.verdict.reads > 1_000
     ended = outcome.rights
     assert ended.watched.total() > 20, "while somebody read with them"
     assert ended.watched_everywhere > 0
-    assert len(ended.watched) > 6, "in many ways"
+    assert len(ended.watched) > 7, "in many ways"
     assert min(ended.accepted, ended.refused, ended.late) > 100
     assert ended.raw_lags
 
