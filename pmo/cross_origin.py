@@ -9,6 +9,7 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from pmo.environment import shown
+from pmo.listener import in_url
 
 MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
 """The first of all, so that a preflight is answered before anything asks who sends it, and every error has headers."""
@@ -31,7 +32,7 @@ def allowed_origins(
     Raises:
         ImproperlyConfigured: no browser would write one of them like this, so that it would never match.
     """
-    found = [origin.strip() for origin in origins if origin.strip()]
+    found = list(origins)
     for origin in found:
         plain = origin.replace("://*.", "://", 1) if patterns else origin
         if plain != _as_browsers_write(plain):
@@ -51,5 +52,4 @@ def _as_browsers_write(origin: str) -> str | None:
         return None
     if url.scheme not in DEFAULT_PORTS or not host or not host.isascii() or set(host) & set("*@ %"):
         return None
-    shown = f"[{host}]" if ":" in host else host
-    return f"{url.scheme}://{shown}" + (f":{port}" if port not in (None, DEFAULT_PORTS[url.scheme]) else "")
+    return f"{url.scheme}://{in_url(host)}" + (f":{port}" if port not in (None, DEFAULT_PORTS[url.scheme]) else "")

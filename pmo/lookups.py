@@ -29,6 +29,9 @@ REST_SECONDS = 300.0
 STAMPS = 16
 """One change has a sixteenth of the people's tokens looked at again, in Redis."""
 
+OF_PEOPLE: dict[str, Any] = {"encode": encode, "lifetime_seconds": LIFETIME_SECONDS, "counted": False}
+STAMPED = OF_PEOPLE | {"stamp": "people", "stamps": STAMPS, "rest_seconds": REST_SECONDS}
+
 PERSON_FIELDS = ("id", "username", "password", "is_active", "is_staff", "is_superuser")
 
 
@@ -91,16 +94,11 @@ PERSON: Lookup[PersonDocument] = Lookup(
     key_pattern="people:user:{}",
     rows=_people,
     build=_build_person,
-    encode=encode,
     decode=decoder(PersonDocument),
     columns=(*PERSON_FIELDS, "group_ids", "permission_names"),
     columns_read=frozenset(PERSON_FIELDS),
     further_parts=(Part(User.groups.through, "user_id"), Part(User.user_permissions.through, "user_id")),
-    lifetime_seconds=LIFETIME_SECONDS,
-    counted=False,
-    stamp="people",
-    stamps=STAMPS,
-    rest_seconds=REST_SECONDS,
+    **STAMPED,
 )
 
 GROUP: Lookup[GroupDocument] = Lookup(
@@ -110,13 +108,11 @@ GROUP: Lookup[GroupDocument] = Lookup(
     key_pattern="people:group:{}",
     rows=_groups,
     build=_build_group,
-    encode=encode,
     decode=decoder(GroupDocument),
     columns=("id", "permission_names"),
     columns_read=frozenset({"id"}),
     further_parts=(Part(Group.permissions.through, "group_id"),),
-    lifetime_seconds=LIFETIME_SECONDS,
-    counted=False,
+    **OF_PEOPLE,
 )
 
 SIGN_IN: Lookup[SignInDocument] = Lookup(
@@ -126,16 +122,11 @@ SIGN_IN: Lookup[SignInDocument] = Lookup(
     key_pattern="people:sign_in:{}",
     rows=lambda identifiers: SignIn.objects.filter(id__in=identifiers),
     build=_build_sign_in,
-    encode=encode,
     decode=decoder(SignInDocument),
     columns=("id", "user_id"),
     columns_read=frozenset({"id", "user", "user_id"}),
     created=False,  # nobody can have asked for a random number before it was given out
-    lifetime_seconds=LIFETIME_SECONDS,
-    counted=False,
-    stamp="people",
-    stamps=STAMPS,
-    rest_seconds=REST_SECONDS,
+    **STAMPED,
 )
 
 NAME: Lookup[NameDocument] = Lookup(
@@ -146,16 +137,11 @@ NAME: Lookup[NameDocument] = Lookup(
     rows=lambda names: User.objects.filter(username__in=names),
     build=_build_name,
     missing=lambda name: NameDocument(name, None),
-    encode=encode,
     decode=decoder(NameDocument),
     columns=("id", "username"),
     columns_read=frozenset({"id", "username"}),
     write_through=False,
-    lifetime_seconds=LIFETIME_SECONDS,
-    counted=False,
-    stamp="people",
-    stamps=STAMPS,
-    rest_seconds=REST_SECONDS,
+    **STAMPED,
 )
 
 TOKEN_END: Lookup[TokenEndDocument] = Lookup(
@@ -166,15 +152,10 @@ TOKEN_END: Lookup[TokenEndDocument] = Lookup(
     rows=lambda names: TokenEnd.objects.filter(name__in=names),
     build=_build_token_end,
     missing=lambda name: TokenEndDocument(name, None),
-    encode=encode,
     decode=decoder(TokenEndDocument),
     columns=("name", "ended_ts"),
     write_through=False,
-    lifetime_seconds=LIFETIME_SECONDS,
-    counted=False,
-    stamp="people",
-    stamps=STAMPS,
-    rest_seconds=REST_SECONDS,
+    **STAMPED,
 )
 
 for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):

@@ -17,19 +17,21 @@ import jwt
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from pmo.environment import shown
+from pmo.environment import Environment, shown
+from pmo.hosts import web_address
 from pmo.sign_on_keys import BadKeys, Key, Keys, KnownKeys, ServedKeys, keys_of_file
 
 SHARED = ("HS256", "HS384", "HS512")
 PUBLIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 SECRET, FILE, URL = SOURCES = ("SIGN_ON_SECRET", "SIGN_ON_PUBLIC_KEY_FILE", "SIGN_ON_JWKS_URL")
+LEEWAY_SECONDS = 5
 DEFAULTS = {
     **dict.fromkeys(SOURCES, ""),
     "SIGN_ON_ALGORITHMS": "",
     "SIGN_ON_ISSUER": "",
     "SIGN_ON_AUDIENCE": "",
     "SIGN_ON_USER_CLAIM": "sub",
-    "SIGN_ON_LEEWAY_SECONDS": "5",
+    "SIGN_ON_LEEWAY_SECONDS": str(LEEWAY_SECONDS),
 }
 """The variables of the environment that tell of the sign-on; without one of the first three there is none."""
 LONGEST_LEEWAY_SECONDS = 60
@@ -145,28 +147,24 @@ def sign_on_of(values: Mapping[str, str], *, secret_key: str, production: bool) 
     if len(given) > 1:
         raise ImproperlyConfigured(f"{given[1]} and {given[0]} are both set: tokens are trusted by one of them.")
     (source,) = given
-    algorithms = _algorithms(values["SIGN_ON_ALGORITHMS"], source)
-    leeway = values["SIGN_ON_LEEWAY_SECONDS"]
-    if not (leeway.isascii() and leeway.isdecimal() and len(leeway) < 5 and int(leeway) <= LONGEST_LEEWAY_SECONDS):
-        raise ImproperlyConfigured(
-            f"SIGN_ON_LEEWAY_SECONDS is {shown(leeway)}: give whole seconds, {LONGEST_LEEWAY_SECONDS} at most."
-        )
+    variables = Environment(values)
+    algorithms = _algorithms(tuple(variables.items("SIGN_ON_ALGORITHMS")), source)
+    leeway_s = variables.whole("SIGN_ON_LEEWAY_SECONDS", LEEWAY_SECONDS, 0, LONGEST_LEEWAY_SECONDS)
     if values[SECRET] == secret_key:
         raise ImproperlyConfigured("SIGN_ON_SECRET is SECRET_KEY: whoever shares it could make our own tokens too.")
     return SignOn(
         _keys(source, values[source], algorithms, production=production),
         algorithms,
         values["SIGN_ON_ISSUER"] or None,
-        [each.strip() for each in values["SIGN_ON_AUDIENCE"].split(",") if each.strip()] or None,
+        variables.items("SIGN_ON_AUDIENCE") or None,
         values["SIGN_ON_USER_CLAIM"],
-        int(leeway),
+        leeway_s,
     )
 
 
-def _algorithms(text: str, source: str) -> tuple[str, ...]:
+def _algorithms(chosen: tuple[str, ...], source: str) -> tuple[str, ...]:
     """Those for the kind of key there is: a public key must never be taken for a secret that all know."""
     possible = SHARED if source == SECRET else PUBLIC
-    chosen = tuple(each.strip() for each in text.split(",") if each.strip())
     for each in chosen:
         if each not in possible:
             raise ImproperlyConfigured(
@@ -205,14 +203,8 @@ def _secret(value: str, algorithms: tuple[str, ...], *, production: bool) -> Key
 
 
 def _address(value: str, *, production: bool) -> str:
-    try:
-        url = urlsplit(value)
-        host, _ = url.hostname, url.port
-    except ValueError as error:
-        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is no address: {error}") from error
-    if url.scheme not in ("http", "https") or not host:
-        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: give an address with https://.")
-    if production and url.scheme == "http" and host not in LOCAL_HOSTS:
+    url = urlsplit(web_address(URL, value))
+    if production and url.scheme == "http" and url.hostname not in LOCAL_HOSTS:
         raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: production fetches keys by https:// alone.")
     return value
 

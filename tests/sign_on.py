@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.test import override_settings
 from jwt.utils import base64url_encode
 
 from pmo.sign_on import DEFAULTS, get_sign_on, sign_on_of
+from tests.servers import serving
 
 SECRET = "what the sign-on and we know, and nobody else does"
 SERVED_SECRET = "what should never be served, and is it all the same"
@@ -83,8 +84,8 @@ class Served:
         status: what is answered.
     """
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/jwks.json"
+    def __init__(self) -> None:
+        self.url = ""
         self.names, self.asked, self.status = ["first"], 0, 200
         self.answering = threading.Event()
         self.answering.set()
@@ -102,6 +103,8 @@ class Served:
 def serving_keys() -> Iterator[Served]:
     """Serve keys over real HTTP while the block runs."""
 
+    served = Served()
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.asked += 1
@@ -111,19 +114,12 @@ def serving_keys() -> Iterator[Served]:
                 self.end_headers()
                 self.wfile.write(served.document())
 
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    served = Served(server.server_port)
-    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
-    try:
-        yield served
-    finally:
-        served.answering.set()
-        server.shutdown()
-        server.server_close()
+    with serving(Handler) as url:
+        served.url = f"{url}/jwks.json"
+        try:
+            yield served
+        finally:
+            served.answering.set()
 
 
 def key_file(directory: Path, *names: str, kind: str = "RS256") -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -17,6 +15,7 @@ from tests.benchmarks.load.open_loop import run_open_loop
 from tests.benchmarks.load.wire import Reads
 from tests.benchmarks.measures import ended
 from tests.benchmarks.server import Server
+from tests.servers import serving
 from tests.torture.stage import StageFailed
 
 CODES, TOKENS = ["project", "task"], ["ada", "grace"]
@@ -46,21 +45,15 @@ class _Answering(BaseHTTPRequestHandler):
         except ConnectionError:  # whoever asked has gone when the time was over
             self.close_connection = True
 
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
 
 @pytest.fixture
 def answering() -> Iterator[tuple[Server, list[tuple[str, str]]]]:
     """A web server that says yes to everybody but nobody, and which token asked it for which code."""
     seen: list[tuple[str, str]] = []
     handler = type("Answering", (_Answering,), {"seen": seen})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        yield Server(CONTENDERS["lane"], server.server_address[1], None), seen  # type: ignore[arg-type] # has no process
-        server.shutdown()
-        thread.join()
+    with serving(handler) as url:
+        port = int(url.rpartition(":")[2])
+        yield Server(CONTENDERS["lane"], port, None), seen  # type: ignore[arg-type] # has no process
 
 
 Answering = tuple[Server, list[tuple[str, str]]]

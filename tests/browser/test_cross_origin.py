@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
-from tests.servers import web_server
+from tests.servers import serving, web_server
 
 PAGE = b"<!doctype html><html lang=en><title>A page of the platform</title><h1>A page of the platform</h1></html>"
 ASK = """async ([site, method, path, token, body, tag]) => {
@@ -35,18 +33,10 @@ class OnePage(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(PAGE)
 
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
 
-
-@contextlib.contextmanager
-def origin() -> Iterator[str]:
+def origin() -> AbstractContextManager[str]:
     """An origin of its own, that has one page."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), OnePage)
-    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    return serving(OnePage)
 
 
 class Elsewhere:

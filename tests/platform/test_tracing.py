@@ -7,10 +7,9 @@ import gzip
 import queue
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -22,31 +21,15 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
-from tests.servers import ROOT, web_server, worker_environment
+from tests.servers import ROOT, serving, web_server, worker_environment
 
 
 class Collector:
     """A real OTLP collector over HTTP, as small as it gets."""
 
     def __init__(self) -> None:
+        self.url = ""
         self.received: queue.SimpleQueue[ExportTraceServiceRequest] = queue.SimpleQueue()
-        received = self.received
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                received.put(ExportTraceServiceRequest.FromString(body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def all(self) -> list[ExportTraceServiceRequest]:
         """What was received until now."""
@@ -60,12 +43,19 @@ class Collector:
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     collector = Collector()
-    thread = threading.Thread(target=collector.server.serve_forever)
-    thread.start()
-    yield collector
-    collector.server.shutdown()
-    thread.join()
-    collector.server.server_close()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            collector.received.put(ExportTraceServiceRequest.FromString(body))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with serving(Handler) as collector.url:
+        yield collector
 
 
 def values(attributes: Any) -> dict[str, str]:
