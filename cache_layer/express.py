@@ -12,7 +12,6 @@ anybody; when they may not, Redis is asked whether it still has the same bytes.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -110,17 +109,11 @@ class Replay:
     def __init__(self, terms: Terms, status: str, headers: Headers, body: bytes, key: tuple[Any, ...]) -> None:
         self.copies, self.status, self.body = terms.copies, status, body
         self.headers, self.asked_headers = (
-            [_shared(name, others.get(name.lower(), value)) for name, value in headers] for others in terms.headers
+            [(name, others.get(name.lower(), value)) for name, value in headers] for others in terms.headers
         )
         self.used = False
         texts = chain(filter(None, key), *self.headers)
         self.size_bytes = OVERHEAD_BYTES + sys.getsizeof(body) + 2 * sum(map(sys.getsizeof, texts))
-
-
-@functools.lru_cache(maxsize=256)
-def _shared(name: str, value: str) -> tuple[str, str]:
-    """One pair for a header that many responses have: what is read all the time stays in the processor's cache."""
-    return name, value
 
 
 def allow_replay(
