@@ -96,7 +96,8 @@ def restore(page: Page) -> None:
 
 
 def preview_import(page: Page) -> None:
-    upload(page, {"code": "task", "label": "Job"}, {"code": "risk", "label": "Risk", "icon": "Flag"})
+    wrong = {"code": "bug", "icon": "nope"}
+    upload(page, {"code": "task", "label": "Job"}, {"code": "risk", "label": "Risk", "icon": "Flag"}, wrong)
     expect(page.locator("ins")).to_have_text(["Job"])
 
 

@@ -34,6 +34,11 @@ WITHOUT_TRANSITIONS = """() => {
 }"""
 """The content security policy refuses a style tag."""
 BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CUT_OFF = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
+    .filter(each => each.checkVisibility())
+    .filter(each => (({left, right}) => left < 0 && right > 0)(each.getBoundingClientRect()))
+    .map(each => each.outerHTML.slice(0, 200))"""
+"""What begins left of the window, where nobody can scroll to."""
 BY_MOUSE_ONLY = """() => [...document.querySelectorAll("*")]
     .filter(each => !each.matches("a[href], button, input, select, textarea, summary, [tabindex='0']"))
     .filter(each => [...each.attributes].some(({name}) => /^(x-on:|@)click(\\.(prevent|stop))*$/.test(name)))
@@ -145,6 +150,7 @@ def look_at(page: Page, site: str, visit: Visit) -> list[str]:
         faults += [f"{theme}, {size['width']} wide: {fault}" for fault in grave_faults(page, options)]
         if (beyond := page.evaluate(BEYOND)) > 0:
             faults.append(f"{beyond} pixels wider than {size['width']}")
+        faults += [f"cut off, {size['width']} wide: {html}" for html in page.evaluate(CUT_OFF)]
         faults += [f"by mouse only, {size['width']} wide: {html}" for html in page.evaluate(BY_MOUSE_ONLY)]
     faults.end()
     page.goto("about:blank")  # else what this page still asks for would be a fault of the next
