@@ -158,8 +158,8 @@ class ExpressLane:
             elif replay is not None and renewer.use(replay.copies + admission.copies, now_ns):
                 admission.used = replay.used = True
                 count_replay(replay.copies)
-                if now_ns >= renewer.due_ns:
-                    renewer.renew_used(now_ns)
+                if now_ns >= renewer.wanted_ns:
+                    renewer.want()
                 start_response(replay.status, replay.headers.copy())
                 return [replay.body]
             elif self._ask_again(key, who, replay, admission) and replay is not None:
