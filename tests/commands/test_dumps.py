@@ -20,6 +20,7 @@ from entities.models import Entity
 from pmo.engines.postgres import program_folder
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
+from tests.engines import PROGRAMS
 from tests.servers import test_database_url
 
 HISTORY = "SELECT pgh_id, pgh_label, code, label, database_role FROM app.entity_event ORDER BY 1"
@@ -81,7 +82,7 @@ def test_a_whole_dump_is_restored_into_an_empty_database(tmp_path: Path) -> None
     name = f"restored_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     here = test_database_url()
     there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{name}?")
-    programs, file = program_folder(), tmp_path / "dump"
+    programs, file = PROGRAMS.postgres or program_folder(), tmp_path / "dump"
     subprocess.run([programs / "pg_dump", "-Fc", "-f", file, here], check=True)
     with closing(psycopg.connect(here, autocommit=True)) as server:
         server.execute(f"CREATE DATABASE {name} TEMPLATE template0")

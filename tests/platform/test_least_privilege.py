@@ -35,6 +35,7 @@ from pmo.lookups import PERSON
 from tests.api.conftest import make_user
 from tests.cache_layer.topology import caches_at, read
 from tests.conftest import make_entity
+from tests.engines import PROGRAMS
 from tests.servers import ROOT, test_database_url
 from tests.topologies import PLAIN, Server, wait_until
 
@@ -131,10 +132,11 @@ def url_of(committed_db: None) -> Iterator[Callable[[str], str]]:
     roles = {name: f"{name}_{worker}" for name in ("migrator", "web", "service")}
     database, here = f"roles_{worker}", test_database_url()
     there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{database}?")
-    psql = [str(program_folder() / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
+    programs = PROGRAMS.postgres or program_folder()
+    psql = [str(programs / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
     rights = [argument for name, role in roles.items() for argument in ("-v", f"{name}={role}")]
     rights += ["-f", str(ROOT / "deploy/postgres/roles.sql")]
-    schema = subprocess.check_output([program_folder() / "pg_dump", "--schema-only", "--no-owner", "--no-acl", here])
+    schema = subprocess.check_output([programs / "pg_dump", "--schema-only", "--no-owner", "--no-acl", here])
 
     def run(url: str, *arguments: str, stdin: bytes = b"") -> None:
         subprocess.run([*psql, *arguments, url], input=stdin, check=True)
