@@ -53,6 +53,7 @@ KEY_VARIABLES = (
     "PATH_INFO",
     "QUERY_STRING",
     "CONTENT_LENGTH",
+    "CONTENT_TYPE",  # one that can't be read is refused, whatever the method
     "wsgi.url_scheme",
     *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
 )
