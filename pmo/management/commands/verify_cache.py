@@ -11,7 +11,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from entities.terminal import console_of
 from pmo.listener import Listener
 from pmo.verification.claims import verify_claims
-from pmo.verification.instances import Instance, InstanceFailed
+from pmo.verification.instances import Instance, InstanceFailed, headers_past_proxy
 
 
 class Command(BaseCommand):
@@ -33,7 +33,8 @@ class Command(BaseCommand):
         console = console_of(self)
         if not re.match(r"https?://[^/]", url):
             raise CommandError(f"{url} is no URL: give one like {Listener().url()}.")
-        server = Instance("The API", url, token or self._make_token())
+        ours = url == Listener.of(os.environ).url()  # then no proxy stands between it and us
+        server = Instance("The API", url, token or self._make_token(), headers_past_proxy() if ours else {})
         try:
             claims = verify_claims(server, lambda line: console.print(line, markup=False))
         except InstanceFailed as error:
