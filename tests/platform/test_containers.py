@@ -120,7 +120,7 @@ def test_whatever_is_laid_over_is_valid_and_no_container_has_more_than_it_needs(
             assert not mount.startswith("./") or (ROOT / mount.split(":")[0]).exists(), mount
 
 
-def test_a_secret_that_is_missing_stops_the_start_by_its_name() -> None:
+def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     for missing in SECRETS:
         with pytest.raises(ValueError, match=r"set it in \.env"):
             compose(**{name: "x" for name in SECRETS if name != missing})
