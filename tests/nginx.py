@@ -30,7 +30,7 @@ def nginx_before(
 
     Args:
         certificate: of nginx itself, with the key beside it (`.key`).
-        limited: whether one address may only have so many connections.
+        limited: whether one address may only have so many connections and logins.
     Yields:
         where it listens, by the port in the files.
     """
@@ -56,7 +56,7 @@ def write_conf(directory: Path, server_port: int, certificate: Path | None, *, l
     text = "\n".join((FOLDER / name).read_text() for name in files)
     location = directory / "pmo_location.conf"
     shared = (FOLDER / location.name).read_text()
-    location.write_text(shared if limited else re.sub(r"limit_conn pmo_clients \d+;", "", shared))
+    location.write_text(shared if limited else re.sub(r"limit_(conn pmo_clients|req zone).*;", "", shared))
     text = text.replace("server web:4000", f"server 127.0.0.1:{server_port}")
     if version() < RESOLVES:
         text = text.replace(" resolve ", " ")
