@@ -326,7 +326,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": lambda _: {},  # in a stylesheet instead of in every page
-    "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/contrast.css")],
+    "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/site.css")],
     "SCRIPTS": [lambda _: static("entities/htmx.js"), lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
 }

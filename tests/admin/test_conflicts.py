@@ -198,7 +198,7 @@ def test_a_deleted_type_is_said_to_be_gone_and_what_was_typed_stays(ann: Client,
     make_entity("project")
     sent = open_form(bob) | {"label": "Bobs", "child_entity_codes": "wiki"}
     anns = open_form(ann) | {"label": "Anns again", "child_entity_codes": "wiki", "display_order": 3}
-    ann.post(f"{PROJECT[: -len('change/')]}delete/", {"post": "yes"})
+    ann.post(f"{PROJECT[: -len('change/')]}delete/", {"confirmed": "yes", "way": "delete"})
     assert not Entity.objects.filter(code="project").exists()
     response = bob.post(PROJECT, sent)
     assert response.status_code == 409

@@ -45,6 +45,29 @@ def press(name: str) -> Callable[[Page], None]:
     return then
 
 
+def ask_to_hide(page: Page) -> None:
+    page.get_by_role("switch", name="Task is active").click()
+    expect(page.get_by_role("dialog")).to_contain_text("1 entity type lists it as a child.")
+
+
+def switch_off(page: Page) -> None:
+    page.locator("#id_active_flag").click(force=True)
+    expect(page.get_by_text("will become inactive")).to_be_visible()
+
+
+def save_and_see(page: Page) -> None:
+    page.locator("#id_label").fill(f"{page.locator('#id_label').input_value()}s")
+    press("Save")(page)
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_visible()
+
+
+def undo_what_was_changed_since(page: Page) -> None:
+    save_and_see(page)
+    change_entity("project", {"label": "Venture"})
+    press("Undo")(page)
+    expect(page.get_by_text("Changed again since: Label.")).to_be_visible()
+
+
 def open_filters(page: Page) -> None:
     page.get_by_role("button", name="Filters").focus()
     page.keyboard.press("Enter")
@@ -148,7 +171,11 @@ VISITS = {
         Visit("list", LIST),
         Visit("list with filters open", LIST, open_filters),
         Visit("list with a new order", LIST, move_a_row),
+        Visit("list with the dialog", LIST, ask_to_hide),
+        Visit("list after a save", CHANGE, save_and_see),
+        Visit("undo", CHANGE, undo_what_was_changed_since),
         Visit("form", CHANGE),
+        Visit("form of what is to be hidden", CHANGE, switch_off),
         Visit("form with errors", CHANGE, save_with_errors),
         Visit("icon picker", CHANGE, choose_icon),
         Visit("choice of children", CHANGE, choose_child),
@@ -162,6 +189,7 @@ VISITS = {
         Visit("import", f"{LIST}import/"),
         Visit("import preview", f"{LIST}import/", preview_import),
         Visit("import mistakes", f"{LIST}import/", preview_mistakes),
+        Visit("bulk deactivation", LIST, run("deactivate")),
         Visit("export", f"{LIST}export/"),
         Visit("bulk action", LIST, run("invalidate_cache")),
         Visit("bulk deletion", LIST, run("delete_selected")),

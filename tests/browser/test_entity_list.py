@@ -96,21 +96,43 @@ def test_leaving_with_an_unsaved_order_is_warned_of(page: Page) -> None:
     page.on("dialog", lambda dialog: dialog.accept())
 
 
-def test_the_switch_saves_at_once_and_turns_back_where_it_cannot(page: Page) -> None:
+def test_the_switch_says_what_it_would_do_and_one_click_undoes_it(page: Page) -> None:
+    make_entity("project", child_entity_codes=["wiki", "task"])
+    page.goto(f"{LIST}?q=wiki")
+    page.get_by_role("switch", name="Wiki is active").focus()
+    page.keyboard.press("Space")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 entity type lists it as a child.")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert Entity.objects.get(code="wiki").active_flag
+
+    page.get_by_role("switch", name="Wiki is active").click()
+    dialog.get_by_role("button", name="Deactivate, and take out of 1 list").click()
+    expect(page.get_by_text("Wiki: deactivated, and taken out of all lists that had it.")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"\?q=wiki$"))
+    assert Entity.objects.get(code="project").child_entity_codes == ["task"]
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_text("Undone: 2 entity types are as before.")).to_be_visible()
+    assert Entity.objects.get(code="project").child_entity_codes == ["wiki", "task"]
+
+
+def test_activating_saves_at_once_and_turns_back_where_it_cannot(page: Page) -> None:
+    Entity.objects.update(active_flag=False)
     page.goto(LIST)
     wiki = page.get_by_role("switch", name="Wiki is active")
-    expect(wiki).to_be_checked()
-    with page.expect_response("**/switch/"):
+    expect(wiki).not_to_be_checked()
+    with page.expect_response("**/activate/"):
         wiki.focus()
         page.keyboard.press("Space")
-    expect(wiki).not_to_be_checked()
+    expect(wiki).to_be_checked()
     expect(wiki).not_to_have_attribute("aria-busy", "true")
-    assert not Entity.objects.get(code="wiki").active_flag
+    assert Entity.objects.get(code="wiki").active_flag
     Entity.objects.filter(code="form").delete()
     form = page.get_by_role("switch", name="Form is active")
     form.click()
-    expect(page.get_by_role("alert")).to_have_text("form was not changed: This entity type was deleted meanwhile.")
-    expect(form).to_be_checked()
+    expect(page.get_by_role("alert")).to_have_text("form was not activated: This entity type was deleted meanwhile.")
+    expect(form).not_to_be_checked()
 
 
 def test_cache_states_follow_what_happens_without_a_reload(page: Page) -> None:
@@ -136,10 +158,10 @@ def test_a_bulk_action_says_what_it_will_do_first(page: Page) -> None:
     page.locator("tr", has=page.locator("[data-switch=task]")).get_by_role("checkbox").check()
     page.locator("select[name=action]").select_option("deactivate")
     page.get_by_role("button", name="Run", exact=True).click()
-    expect(page.get_by_text("1 entity type will become inactive")).to_be_visible()
+    expect(page.get_by_text("Task will become inactive")).to_be_visible()
     expect(page.get_by_role("link", name="Project")).to_be_visible()
-    page.get_by_role("button", name="Deactivate 1 entity type").click()
-    expect(page.get_by_text("Deactivated 1 entity type.")).to_be_visible()
+    page.get_by_role("button", name="Deactivate, and leave in 1 list").click()
+    expect(page.get_by_text("Task: deactivated.")).to_be_visible()
     assert not Entity.objects.get(code="task").active_flag
 
 

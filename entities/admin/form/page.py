@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db import IntegrityError, router
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from cache_layer.writes import hold_entries
@@ -16,7 +17,10 @@ from entities.admin.form.deleted_meanwhile import show_deleted
 from entities.admin.form.form import EntityForm
 from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
+from entities.admin.history.acts import undo_url_of
 from entities.admin.links import draw_chips
+from entities.admin.removal.consequences import Consequences
+from entities.changes import detach_entities
 from entities.icons import describe_former
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
@@ -27,6 +31,8 @@ else:
     from unfold.admin import ModelAdmin
 
 ATTEMPTS = 3
+DETACH = "detach"
+"""Sent with the form where a type that is hidden is to be taken out of the lists of others."""
 
 
 class FormPage(FormViews, CacheCardViews, ModelAdmin):
@@ -37,7 +43,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
     compressed_fields = False
     fieldsets = (
         (None, {"fields": ("label", "label_plural", "code", "icon", "child_entity_codes")}),
-        ("Where it is shown", {"fields": ("active_flag", "display_order", "parents")}),
+        ("Where it is shown", {"fields": ("active_flag", "hiding", "display_order", "parents")}),
         ("More", {"fields": ("entity_type", "created_ts", "modified_ts"), "classes": ("collapse",)}),
     )
     warn_unsaved_form = True
@@ -49,15 +55,21 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         parents = Entity.objects.filter(child_entity_codes__contains=[entity.code])
         return draw_chips(parents.values_list("code", flat=True))
 
+    @admin.display(description="If you deactivate it")
+    def hiding(self, entity: Entity) -> SafeString:
+        consequences = Consequences([entity], delete=False)
+        shown = {"parts": consequences.parts, "parents": consequences.parents}
+        return render_to_string("admin/entities/entity/form_hiding.html", shown)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Entity | None = None) -> tuple[str, ...]:
-        return ("parents", "created_ts", "modified_ts", *(("code",) if obj else ()))
+        return ("hiding", "parents", "created_ts", "modified_ts", *(("code",) if obj else ()))
 
     def get_fieldsets(self, request: HttpRequest, obj: Entity | None = None) -> Any:
-        """The form to add one leaves out what only an existing one has."""
+        """Without what does not apply to this one: a new one has no parents, an inactive one can't be hidden."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj:
-            return fieldsets
-        absent = ("parents", "created_ts", "modified_ts")
+        absent: tuple[str, ...] = () if obj else ("parents", "created_ts", "modified_ts")
+        if not (obj and obj.active_flag and self.has_change_permission(request, obj)):
+            absent += ("hiding",)
         return [
             (title, {**options, "fields": tuple(field for field in options["fields"] if field not in absent)})
             for title, options in fieldsets
@@ -97,10 +109,21 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             if formset := getattr(form, "formset", None):
                 formset.hold_changed_rows()
             else:
+                if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
+                    detach_entities(obj.pk)  # before its own row is locked
                 _lock_unchanged(obj.pk, form)
             obj.save(update_fields=[*form.changed_data, "modified_ts"])
+        request.undo_url = undo_url_of([obj.pk])  # type: ignore[attr-defined] # for the message that follows
         if "icon" in form.changed_data and (former := describe_former(obj.icon)):
             self.message_user(request, former, messages.WARNING)
+
+    def message_user(
+        self, request: HttpRequest, message: Any, level: Any = messages.INFO, *args: Any, **kwargs: Any
+    ) -> None:
+        """As Django's; what says that something was saved has a button that undoes it."""
+        if level == messages.SUCCESS and not (args or kwargs):
+            kwargs = {"extra_tags": getattr(request, "undo_url", "")}
+        super().message_user(request, message, level, *args, **kwargs)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """Django's message; for what was sent from the form of a type that was deleted meanwhile, a page with it."""

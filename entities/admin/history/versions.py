@@ -11,10 +11,12 @@ from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.urls import reverse
 
+from entities.admin.history.acts import undo_url
 from entities.codes import is_code
 from entities.models import Entity
 
 WHAT_HAPPENED = {"insert": "Added", "update": "Changed", "delete": "Deleted", "first": "First known"}
+ACTS = {"restore": "Restored", "undo": "{} by undo", "import": "{} by import"}
 ORIGINS = {"admin": "Admin", "api": "API", "command": "Command"}
 IN_SQL = "SQL"
 
@@ -44,7 +46,13 @@ class Version:
 
     @property
     def what(self) -> str:
-        return WHAT_HAPPENED.get(self.row.pgh_label, str(self.row.pgh_label))
+        happened = WHAT_HAPPENED.get(self.row.pgh_label, str(self.row.pgh_label))
+        return ACTS.get(self._noted("act"), "{}").format(happened)
+
+    @property
+    def file(self) -> str:
+        """The file it was imported from."""
+        return self._noted("file")
 
     @property
     def is_deletion(self) -> bool:
@@ -71,6 +79,10 @@ class Version:
     @property
     def command(self) -> str:
         return self._noted("command")
+
+    @property
+    def undo_url(self) -> str:
+        return undo_url(self.id)
 
     @property
     def restore_url(self) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from django.apps import apps
+from django.contrib.admin.utils import quote
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import Model, QuerySet
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -68,8 +70,14 @@ def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:
         "true" if entity.active_flag else "false",
         entity.label,
         entity.code,
-        "" if may_change else SafeString(" disabled"),
+        _asking_first(entity.code) if may_change else SafeString(" disabled"),
     )
+
+
+def _asking_first(code: str) -> SafeString:
+    """The attributes with which htmx shows what deactivating would do; an inactive one the script activates instead."""
+    url = reverse("admin:entities_entity_deactivate", args=[quote(code)])
+    return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
 
 
 def draw_cache_state(code: str, state: CacheState) -> SafeString:

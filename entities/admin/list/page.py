@@ -69,7 +69,7 @@ class ListPage(LookupsThatCannotBe, ListRequests):
 
     class Media:
         css = {"all": ("entities/list.css",)}  # noqa: RUF012 - Django's own way
-        js = (Script("entities/list.js", defer=True),)
+        js = (Script("entities/list.js", defer=True), Script("entities/dialog.js", defer=True))
 
     @admin.display(description="Label", ordering="label")
     def name(self, entity: Entity) -> SafeString:

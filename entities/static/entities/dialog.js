@@ -1,0 +1,21 @@
+"use strict";
+
+// Opens the dialog that htmx has filled, and says in it where the server did not answer as it should.
+(() => {
+    const show = (dialog) => dialog.open || dialog.showModal();
+    document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+        if (detail.target.id !== "entity-dialog" || new URL(detail.xhr.responseURL).pathname === detail.pathInfo.finalRequestPath) return;
+        detail.shouldSwap = false; // sent on: to the login, or away from what was deleted
+        location.reload();
+    });
+    document.addEventListener("htmx:afterSwap", ({ detail }) => detail.target.id === "entity-dialog" && show(detail.target));
+    for (const problem of ["htmx:responseError", "htmx:sendError"]) {
+        document.addEventListener(problem, ({ detail }) => {
+            if (detail.target?.id !== "entity-dialog") return;
+            const text = Object.assign(document.createElement("p"), { textContent: "The server can't be reached, or does not allow it. Reload the page, then try again." });
+            detail.target.replaceChildren(text);
+            show(detail.target);
+        });
+    }
+    document.addEventListener("click", ({ target }) => target.id === "entity-dialog" && target.close()); // beside it
+})();
