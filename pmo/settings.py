@@ -329,6 +329,7 @@ UNFOLD = {
     "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/site.css")],
     "SCRIPTS": [lambda _: static("entities/htmx.js"), lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
+    "DASHBOARD_CALLBACK": "entities.admin.home.describe_home",
 }
 
 # --- Monitoring -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from entities.admin.changes.page import ChangesPage
 from entities.admin.form.page import FormPage
 from entities.admin.history.page import HistoryPage
 from entities.admin.history.undo_page import UndoPage
@@ -17,7 +18,9 @@ from entities.models import Entity
 
 
 @admin.register(Entity)
-class EntityAdmin(ListPage, FormPage, HistoryPage, UndoPage, Switching, CacheActions, Transfer, Removal, MapPage):
+class EntityAdmin(
+    ListPage, FormPage, HistoryPage, ChangesPage, UndoPage, Switching, CacheActions, Transfer, Removal, MapPage
+):
     """
     Entity types: list, form and actions.
 

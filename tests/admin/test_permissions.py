@@ -34,6 +34,7 @@ NEEDS = {
     "admin:entities_entity_activate": CHANGE,
     "admin:entities_entity_deactivate": CHANGE,
     "admin:entities_entity_undo": VIEW,
+    "admin:entities_entity_changes": VIEW,
     "admin:entities_entity_icons": "",
     "admin:entities_entity_children": VIEW,
     "admin:entities_entity_preview_new": ADD,

@@ -168,12 +168,12 @@ def look_at_first(page: Page) -> None:
 VISITS = {
     "entity types": [
         Visit("index", ADMIN),
+        Visit("changes", f"{LIST}changes/"),
+        Visit("changes, wrongly filtered", f"{LIST}changes/?since=ever", status=400),
         Visit("list", LIST),
         Visit("list with filters open", LIST, open_filters),
         Visit("list with a new order", LIST, move_a_row),
         Visit("list with the dialog", LIST, ask_to_hide),
-        Visit("list after a save", CHANGE, save_and_see),
-        Visit("undo", CHANGE, undo_what_was_changed_since),
         Visit("form", CHANGE),
         Visit("form of what is to be hidden", CHANGE, switch_off),
         Visit("form with errors", CHANGE, save_with_errors),
@@ -182,6 +182,8 @@ VISITS = {
         Visit("conflict", CHANGE, save_after_somebody_else, status=409),
     ],
     "more of entity types": [
+        Visit("list after a save", CHANGE, save_and_see),
+        Visit("undo", CHANGE, undo_what_was_changed_since),
         Visit("history", HISTORY),
         Visit("versions compared", HISTORY, compare),
         Visit("restore", HISTORY, restore),

@@ -87,7 +87,10 @@ BY_SESSION = {
     "admin:entities_entity_import": EDITORS,
     "admin:entities_entity_process_import": EDITORS,
     "admin:entities_entity_export": EDITORS,
-    "admin:entities_entity_switch": EDITORS,
+    "admin:entities_entity_activate": EDITORS,
+    "admin:entities_entity_deactivate": EDITORS,
+    "admin:entities_entity_changes": EDITORS,
+    "admin:entities_entity_undo": EDITORS,
     "admin:entities_entity_icons": STAFF,
     "admin:entities_entity_children": EDITORS,
     "admin:entities_entity_preview_new": EDITORS,
@@ -171,12 +174,13 @@ def urls() -> dict[str, str]:
     }
     arguments: dict[str, list[Any]] = {
         "cache:entry": ["project"],
+        "admin:entities_entity_undo": [EntityEvent.objects.get().pk],
         "admin:entities_entity_restore": ["project", EntityEvent.objects.get().pk],
         "admin:entities_entity_operate_cache": ["project", "warm"],
         "admin:auth_user_password_change": [user.pk],
         "admin:view_on_site": [ContentType.objects.get_for_model(User).pk, user.pk],
         "admin:app_list": ["entities"],
-        **{f"admin:entities_entity_{page}": ["project"] for page in ("preview", "cache", "compare")},
+        **{f"admin:entities_entity_{page}": ["project"] for page in ("preview", "cache", "compare", "deactivate")},
         **{f"admin:{model}_{page}": [key] for model, key in rows.items() for page in ("change", "delete", "history")},
     }
     named = {name: reverse(name, args=arguments.get(name, [])) for name in BY_SESSION if "else" not in name}

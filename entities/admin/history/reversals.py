@@ -34,6 +34,7 @@ class Reversal:
     Attributes:
         values: the fields it sets, with what they had before.
         stays: why something, or all of it, stays as it is now.
+        event_id: the version that is undone.
     """
 
     code: str
@@ -43,6 +44,7 @@ class Reversal:
     values: dict[str, Any] = field(default_factory=dict)
     stays: list[str] = field(default_factory=list)
     created_ts: Any = None
+    event_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Step:
     code: str
     before: Any
     after: Any
+    event_id: int
     is_known: bool = True
 
 
@@ -91,7 +94,7 @@ def merge_children(before: Sequence[str], after: Sequence[str], now: Sequence[st
 def _reverse(step: Step, now: Entity | None) -> Reversal:
     before, after = step.before, step.after
     label = (now or after or before).label if (now or after or before) else step.code
-    reversal = Reversal(step.code, label, Kind.NOTHING, now)
+    reversal = Reversal(step.code, label, Kind.NOTHING, now, event_id=step.event_id)
     if not step.is_known:
         reversal.stays.append("What it was before is not known.")
     elif before is None and after is None:

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 
 from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types
-from entities.admin.history.acts import FIRST, all_events, undo_url_of
+from entities.admin.history.acts import FIRST, all_events, undo_url, undo_url_of
 from entities.admin.history.differences import RESTORABLE, compare_fields
 from entities.admin.history.restoring import ChangedMeanwhile
 from entities.admin.history.reversals import Kind, Reversal
@@ -115,4 +115,5 @@ def _row(reversal: Reversal) -> dict[str, Any]:
         "says": SAYS[reversal.kind],
         "differences": compare_fields(reversal.now, to_be, fields),
         "nothing": reversal.kind is Kind.NOTHING,
+        "alone_url": f"{undo_url(reversal.event_id)}?alone=1",
     }

@@ -35,6 +35,7 @@ def steps_of(event: Any, *, alone: bool = False) -> list[Step]:
             code,
             before[code],
             None if last[code].pgh_label == "delete" else last[code],
+            last[code].pgh_id,
             is_known=before[code] is not None or first[code].pgh_label == "insert",
         )
         for code in first

@@ -46,8 +46,17 @@ class Version:
 
     @property
     def what(self) -> str:
-        happened = WHAT_HAPPENED.get(self.row.pgh_label, str(self.row.pgh_label))
-        return ACTS.get(self._noted("act"), "{}").format(happened)
+        """`Changed`, `Added by import`, `Restored`."""
+        return ACTS.get(self.act, "{}").format(self.happened)
+
+    @property
+    def happened(self) -> str:
+        return WHAT_HAPPENED.get(self.row.pgh_label, str(self.row.pgh_label))
+
+    @property
+    def act(self) -> str:
+        """What it was part of, if that has a name: `import`, `restore`, `undo`."""
+        return self._noted("act")
 
     @property
     def file(self) -> str:
