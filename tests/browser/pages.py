@@ -213,7 +213,7 @@ VISITS = {
             lambda page: (
                 page.fill("#id_username", "x"),
                 page.fill("#id_password", "y"),
-                press("Log in arrow_forward")(page),
+                press("Log in")(page),
             ),
             stranger=True,
         ),

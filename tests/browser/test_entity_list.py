@@ -180,3 +180,14 @@ def test_an_import_shows_the_differences_first(page: Page) -> None:
     page.get_by_role("button", name="Import 2 rows").click()
     expect(page.get_by_text("Imported types.json: 1 new, 1 changed, 1 unchanged.")).to_be_visible()
     assert Entity.objects.get(code="task").label == "Job"
+
+
+def test_on_a_phone_a_row_has_two_lines(page: Page) -> None:
+    make_entity("project", child_entity_codes=["wiki", "form", "task"])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(LIST)
+    rows = page.locator("#result_list .data-row")
+    heights = [box["height"] for row in rows.all() if (box := row.bounding_box())]
+    assert max(heights) <= 64
+    for name in ("Wiki is active", "Move Wiki", "Wiki"):
+        expect(page.get_by_label(name).or_(page.get_by_role("link", name=name, exact=True)).first).to_be_in_viewport()

@@ -57,7 +57,6 @@ class EntityForm(EntityModelForm):
         )
         widgets = {"icon": IconWidget(), "label_plural": PluralWidget()}  # noqa: RUF012 - Django's own way
         help_texts = {  # noqa: RUF012 - Django's own way
-            "code": "Left empty, it is made of the label. It is the key in Redis and in URLs, and never changes.",
             "label_plural": "Left empty, it is the regular plural of the label.",
             "icon": "The name of an icon of lucide.dev, as FolderKanban or folder-kanban.",
             "display_order": "Lists show small numbers first. Left empty, it comes last.",
@@ -73,6 +72,7 @@ class EntityForm(EntityModelForm):
             self.fields["label_plural"].required = False
         if added and self.fields:
             self.fields["display_order"].required = self.fields["code"].required = False
+            self.fields["code"].help_text = f"Left empty, it is made of the label. {self.fields['code'].help_text}"
             self.fields["code"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
         if "child_entity_codes" in self.fields:
             widget = self.fields["child_entity_codes"].widget

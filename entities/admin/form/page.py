@@ -52,8 +52,10 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
     def parents(self, entity: Entity) -> SafeString:
         if not entity.pk:
             return SafeString("-")
-        parents = Entity.objects.filter(child_entity_codes__contains=[entity.code])
-        return draw_chips(parents.values_list("code", flat=True))
+        parents = dict(
+            Entity.objects.filter(child_entity_codes__contains=[entity.code]).values_list("code", "active_flag")
+        )
+        return draw_chips(parents, inactive=[code for code, active in parents.items() if not active])
 
     @admin.display(description="If you deactivate it")
     def hiding(self, entity: Entity) -> SafeString:

@@ -76,8 +76,8 @@ class ListPage(LookupsThatCannotBe, ListRequests):
         return format_html('<span class="entity-name">{}{}</span>', draw_icon(entity.icon), entity.label)
 
     @admin.display(description="Children")
-    def children(self, entity: Entity) -> SafeString:
-        return draw_children(entity.child_entity_codes)
+    def children(self, entity: Any) -> SafeString:
+        return draw_children(entity.child_entity_codes, getattr(entity, "inactive_children", ()))
 
     @admin.display(description="Active", ordering="active_flag")
     def active(self, entity: Any) -> SafeString:

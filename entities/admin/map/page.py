@@ -112,14 +112,15 @@ class MapPage(ModelAdmin):
 
 def _nodes(type_map: TypeMap, picture: Picture) -> list[Node]:
     drawn = set(picture.codes)
+    hidden = {each.code for each in type_map.inactive}
     return [
         Node(
             each,
             change_url(each.code),
             draw_icon(each.icon),
             " ".join(code for code in each.children if code in drawn),
-            draw_chips(each.parents),
-            draw_chips(each.children),
+            draw_chips(each.parents, inactive=hidden),
+            draw_chips(each.children, inactive=hidden),
         )
         for each in map(type_map.types.__getitem__, picture.codes)
     ]
