@@ -94,6 +94,7 @@ class MapPage(ModelAdmin):
             **self.admin_site.each_context(request),
             "model_admin": self,
             "title": "Map",
+            "may_change": self.has_change_permission(request),
             "form": form,
             "type_map": type_map,
             "picture": picture,

@@ -4,7 +4,8 @@
 (() => {
     const show = (dialog) => dialog.open || dialog.showModal();
     document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-        if (detail.target.id !== "entity-dialog" || new URL(detail.xhr.responseURL).pathname === detail.pathInfo.finalRequestPath) return;
+        const [answered, asked] = [detail.xhr.responseURL, detail.pathInfo.finalRequestPath].map((url) => new URL(url, location).pathname);
+        if (detail.target.id !== "entity-dialog" || answered === asked) return;
         detail.shouldSwap = false; // sent on: to the login, or away from what was deleted
         location.reload();
     });
