@@ -39,6 +39,7 @@ NEEDS = {
     "admin:entities_entity_children": VIEW,
     "admin:entities_entity_preview_new": ADD,
     "admin:entities_entity_preview": CHANGE,
+    "admin:entities_entity_editors": CHANGE,
     "admin:entities_entity_cache": VIEW,
     "admin:entities_entity_operate_cache": OPERATE,
     "admin:entities_entity_compare": VIEW,
@@ -82,7 +83,7 @@ def address(name: str) -> str:
         "admin:entities_entity_operate_cache": ["project", "warm"],
     }
     word = name.removeprefix("admin:entities_entity_")
-    if word in ("preview", "cache", "compare", "history", "delete", "deactivate", "change"):
+    if word in ("preview", "editors", "cache", "compare", "history", "delete", "deactivate", "change"):
         return reverse(name, args=["project"])
     return reverse(name, args=arguments.get(name, []))
 

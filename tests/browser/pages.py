@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from entities.admin.form.editors import note_editor
 from entities.cache_entries import warm_entries
 from entities.changes import change_entity
 
@@ -53,6 +55,12 @@ def ask_to_hide(page: Page) -> None:
 def switch_off(page: Page) -> None:
     page.locator("#id_active_flag").click(force=True)
     expect(page.get_by_text("will become inactive")).to_be_visible()
+
+
+def with_another_editor(page: Page) -> None:
+    note_editor("project", User.objects.create_user("ann"))
+    page.reload()
+    expect(page.get_by_text("has this form open too.")).to_be_visible()
 
 
 def save_and_see(page: Page) -> None:
@@ -182,6 +190,7 @@ VISITS = {
         Visit("conflict", CHANGE, save_after_somebody_else, status=409),
     ],
     "more of entity types": [
+        Visit("form that somebody else has open", CHANGE, with_another_editor),
         Visit("list after a save", CHANGE, save_and_see),
         Visit("undo", CHANGE, undo_what_was_changed_since),
         Visit("history", HISTORY),

@@ -95,6 +95,7 @@ BY_SESSION = {
     "admin:entities_entity_children": EDITORS,
     "admin:entities_entity_preview_new": EDITORS,
     "admin:entities_entity_preview": EDITORS,
+    "admin:entities_entity_editors": EDITORS,
     "admin:entities_entity_cache": EDITORS,
     "admin:entities_entity_cache_states": EDITORS,
     "admin:entities_entity_operate_cache": SUPERUSER,
@@ -180,7 +181,10 @@ def urls() -> dict[str, str]:
         "admin:auth_user_password_change": [user.pk],
         "admin:view_on_site": [ContentType.objects.get_for_model(User).pk, user.pk],
         "admin:app_list": ["entities"],
-        **{f"admin:entities_entity_{page}": ["project"] for page in ("preview", "cache", "compare", "deactivate")},
+        **{
+            f"admin:entities_entity_{page}": ["project"]
+            for page in ("preview", "editors", "cache", "compare", "deactivate")
+        },
         **{f"admin:{model}_{page}": [key] for model, key in rows.items() for page in ("change", "delete", "history")},
     }
     named = {name: reverse(name, args=arguments.get(name, [])) for name in BY_SESSION if "else" not in name}

@@ -101,6 +101,13 @@ class EntityForm(EntityModelForm):
             )
         return cleaned
 
+    def as_offered(self) -> EntityForm:
+        """The form that a conflict offers, as it will be checked when it is sent again."""
+        data: Any = self.data
+        data = data.copy()
+        data[STARTED_FROM] = self.started_from
+        return type(self)(data, instance=Entity.objects.filter(pk=self.instance.pk).first() or self.instance)
+
     def clean_label_plural(self) -> str:
         return self.cleaned_data["label_plural"] or suggest_plural(self.cleaned_data.get("label", ""))
 

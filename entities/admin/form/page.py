@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
 from django.db import IntegrityError, router
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from cache_layer.writes import hold_entries
 from entities.admin.form.cache_card import CacheCardViews
 from entities.admin.form.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
 from entities.admin.form.deleted_meanwhile import show_deleted
+from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_editor
 from entities.admin.form.form import EntityForm
 from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
@@ -94,10 +98,16 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         form, entity = context["adminform"].form, context.get("original")
-        context["preview"] = preview_form(form)
         context["conflict"] = getattr(form, "conflict", None)
+        context["preview"] = preview_form(form.as_offered() if context["conflict"] else form)
         context["errors"] = None if context["conflict"] else context.get("errors")  # it says better what to do
-        context |= self.cache_card_context(request, entity.pk) if entity else {}
+        if entity:
+            context |= self.cache_card_context(request, entity.pk)
+        if entity and self.has_change_permission(request, entity):
+            seen = urlencode({"seen": form.current.modified_ts})
+            url = reverse("admin:entities_entity_editors", args=[quote(entity.pk)])
+            context |= {"editors": note_editor(entity.pk, request.user), "editors_url": f"{url}?{seen}"}
+            context["editors_every"] = EVERY_SECONDS
         response = super().render_change_form(request, context, *args, **kwargs)
         if context["conflict"]:
             response.status_code = 409
@@ -115,6 +125,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
                     detach_entities(obj.pk)  # before its own row is locked
                 _lock_unchanged(obj.pk, form)
             obj.save(update_fields=[*form.changed_data, "modified_ts"])
+        forget_editor(obj.pk, request.user)
         request.undo_url = undo_url_of([obj.pk])  # type: ignore[attr-defined] # for the message that follows
         if "icon" in form.changed_data and (former := describe_former(obj.icon)):
             self.message_user(request, former, messages.WARNING)
