@@ -24,7 +24,7 @@ from entities.icons import icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
 from entities.services import get_entity_infrastructure
-from tests.admin.conftest import ADD, before_the_next, change_url, errors_of, fields, staff_client
+from tests.admin.conftest import ADD, before_the_next, change_url, errors_of, fields, newest_message, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 
@@ -420,3 +420,30 @@ def test_the_preview_says_which_code_it_will_be(admin_client: Client) -> None:
     assert 'data-placeholder="big_risk"' in page
     page = admin_client.post(NEW_PREVIEW, fields(code="mine", label="Big Risk")).content.decode()
     assert 'data-placeholder="mine"' in page
+
+
+def test_the_form_says_who_lists_a_type_and_takes_it_out_in_the_same_save(
+    committed_db: None, admin_client: Client
+) -> None:
+    wiki = make_entity("wiki")
+    make_entity("project", child_entity_codes=["wiki"])
+    page = admin_client.get(change_url("wiki")).content.decode()
+    assert "1 entity type lists it as a child." in page
+    assert 'name="detach"' in page
+    admin_client.post(change_url("wiki"), fields(wiki, label="Pages", active_flag=""))
+    assert Entity.objects.get(code="project").child_entity_codes == ["wiki"], "it was not asked for"
+    Entity.objects.filter(code="wiki").update(active_flag=True)
+    wiki.refresh_from_db()
+    response = admin_client.post(change_url("wiki"), fields(wiki, active_flag="", detach="on"))
+    assert Entity.objects.get(code="project").child_entity_codes == []
+    assert "lists it as a child" not in admin_client.get(change_url("wiki")).content.decode()
+    admin_client.post(newest_message(response).extra_tags)
+    assert Entity.objects.get(code="project").child_entity_codes == ["wiki"]
+    assert Entity.objects.get(code="wiki").active_flag
+
+
+def test_only_what_is_switched_off_is_taken_out_of_lists(admin_client: Client) -> None:
+    wiki = make_entity("wiki")
+    make_entity("project", child_entity_codes=["wiki"])
+    admin_client.post(change_url("wiki"), fields(wiki, label="Pages", detach="on"))
+    assert Entity.objects.get(code="project").child_entity_codes == ["wiki"]

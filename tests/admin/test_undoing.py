@@ -167,6 +167,15 @@ def test_what_stands_in_the_way_is_said_and_stays(admin_client: Client, case: st
     assert list(Entity.objects.values()) == before
 
 
+def test_what_would_be_refused_today_is_not_set_again(admin_client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE app.entity SET icon = 'Nope' WHERE code = 'note'")
+    change_entity("note", {"icon": "Rocket", "label": "Memo"})
+    assert "Nope is not a Lucide icon." in undo(admin_client, "note").content.decode()
+    undo(admin_client, "note", confirmed="yes")
+    assert of("note", "icon", "label") == ["Rocket", "Note"]
+
+
 def test_one_transaction_in_sql_is_one_act(admin_client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE app.entity SET active_flag = false")
@@ -189,7 +198,9 @@ def test_what_is_added_at_the_last_moment_is_not_overwritten(
 def test_undoing_takes_the_permission_for_what_it_does(permission: str, status: int) -> None:
     make("risk")
     client = client_of(make_user("some", "view", permission, is_staff=True))
-    assert undo(client, "risk").status_code == status
+    response = undo(client, "risk")
+    assert response.status_code == status
+    assert status == 302 or "You may not undo this." in response.content.decode()
     assert client.get(undo_url(newest("note").pgh_id)).status_code == 200
 
 

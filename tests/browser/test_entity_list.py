@@ -117,6 +117,23 @@ def test_the_switch_says_what_it_would_do_and_one_click_undoes_it(page: Page) ->
     assert Entity.objects.get(code="project").child_entity_codes == ["wiki", "task"]
 
 
+def test_who_was_logged_out_meanwhile_is_sent_to_the_login_not_shown_it_in_a_dialog(page: Page) -> None:
+    page.goto(LIST)
+    page.context.clear_cookies()
+    with page.expect_navigation(url=re.compile("/admin/login/")):
+        page.get_by_role("switch", name="Wiki is active").click()
+
+
+def test_a_server_that_does_not_answer_is_said_in_the_dialog(page: Page) -> None:
+    page.goto(LIST)
+    page.context.set_offline(True)
+    page.get_by_role("switch", name="Wiki is active").click()
+    expect(page.get_by_role("dialog")).to_contain_text("The server can't be reached")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert Entity.objects.get(code="wiki").active_flag
+
+
 def test_activating_saves_at_once_and_turns_back_where_it_cannot(page: Page) -> None:
     Entity.objects.update(active_flag=False)
     page.goto(LIST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -52,9 +53,7 @@ class UndoPage(ModelAdmin):
         reversals = preview_undoing(event, alone=alone)
         may_undo = self._may_undo(request, reversals)
         changed_meanwhile = False
-        if request.method == "POST":
-            if not may_undo:
-                raise PermissionDenied
+        if request.method == "POST" and may_undo:
             in_the_way = any(each.stays for each in reversals)
             if "confirmed" in request.POST or not in_the_way:
                 try:
@@ -74,7 +73,9 @@ class UndoPage(ModelAdmin):
             "alone": alone,
         }
         request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/entities/entity/undo.html", context)
+        refused = request.method == "POST" and not may_undo
+        status = HTTPStatus.FORBIDDEN if refused else HTTPStatus.OK
+        return TemplateResponse(request, "admin/entities/entity/undo.html", context, status=status)
 
     def _undo(self, request: HttpRequest, event: Any, *, alone: bool) -> HttpResponse:
         done = [each for each in undo(event, alone=alone) if each.kind is not Kind.NOTHING]
