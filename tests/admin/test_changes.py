@@ -77,6 +77,7 @@ def test_a_deleted_type_is_restored_from_there(admin_client: Client) -> None:
     ("asked", "titles"),
     [
         ({"person": "ROO", "what": "update"}, ["Changed"]),
+        ({"person": "postgres"}, ["Deleted"]),
         ({"source": "command"}, ["2 added"]),
         ({"source": "sql"}, ["Deleted"]),
         ({"source": "api"}, []),
