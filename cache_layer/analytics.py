@@ -81,6 +81,14 @@ class Series:
                     found[name.removeprefix(f"{metric}:")] += number
         return dict(found)
 
+    def latest(self, steps: int) -> Series:
+        """The end of it."""
+        return Series(self.step_seconds, self.starts_s[-steps:], self.counts[-steps:])
+
+    def answers(self) -> int:
+        """Answers that Django made."""
+        return sum(number for labels, number in self.totals("answer_seconds").items() if labels.endswith(":+Inf"))
+
     def hit_ratio(self) -> float | None:
         """Reads answered from memory or Redis among all; None if there were none."""
         reads = self.totals("reads")

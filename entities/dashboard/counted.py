@@ -6,7 +6,7 @@ import time
 from typing import NamedTuple
 
 from cache_layer.analytics import HOUR_SECONDS, MINUTE_SECONDS, Series, Span, read_series
-from entities.dashboard.kept import Kept
+from entities.kept import Kept
 
 NAMES = {Span.HOUR: "the last hour", Span.DAY: "the last 24 hours", Span.WEEK: "the last 7 days"}
 WEEK_KEPT_SECONDS = 30

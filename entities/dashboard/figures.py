@@ -12,26 +12,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db import router
 from redis.exceptions import RedisError
 
 from cache_layer.analytics import Series, Span
 from cache_layer.options import get_options
-from cache_layer.outbox import Backlog, measure_backlog
+from cache_layer.outbox import Backlog
 from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, last_minute, read_counted
-from entities.dashboard.kept import Kept
 from entities.dashboard.lives import Lives, advise
 from entities.dashboard.server import Node, Stored, look_at_stored, read_nodes
+from entities.health import Health, look_at_health
+from entities.kept import Kept
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
+from entities.problems import forget_counted_problems
 
 KEPT_SECONDS = 2
 SHOWN_OPERATIONS = 5
-LATE_SECONDS = 10
-"""A change that waits longer than this for the relay is worth a notice."""
-
 REDIS_DOWN = (
     "Redis does not answer: readers get entity types from the database, and nothing can be invalidated or warmed"
     " until it is back. What is shown here of the database is as it is now."
@@ -60,21 +58,23 @@ class Database:
 
 def make_figures(span: Span) -> dict[str, Any]:
     """Everything the dashboard shows at a glance, worded."""
+    health = look_at_health()
     try:
         cache = Cache(read_counted(), read_nodes(), look_at_stored())
     except RedisError:
         cache = None
     database = Database(
         Entity.objects.filter(active_flag=True).count(),
-        measure_backlog(using=router.db_for_write(Entity)),
+        health.backlog or Backlog(0, 0.0),
         list(CacheOperation.objects.all()[:SHOWN_OPERATIONS]),
     )
     texts = _word_database(database)
     answer: dict[str, Any] = {
         "answers": cache is not None,
+        "health": word_health(health),
         "taken": wording.clock(time.time()),
         "span": NAMES[span],
-        "notices": _notices(cache, database),
+        "notices": _notices(cache),
         "operations": [_word_operation(operation) for operation in database.operations],
         "charts": {},
         "nodes": [],
@@ -109,22 +109,30 @@ def read_figures(span: Span) -> dict[str, Any]:
 def forget_figures() -> None:
     """Have everything read anew by the next call."""
     forget_counted()
+    forget_counted_problems()
     for kept in _kept.values():
         kept.forget()
 
 
-def _notices(cache: Cache | None, database: Database) -> list[dict[str, str]]:
-    notices = []
+def word_health(health: Health) -> dict[str, Any]:
+    """The first line, what to do, and what else is or was wrong."""
+    return {
+        "level": health.level,
+        "headline": health.headline,
+        "advice": health.problems[0].advice if health.problems else "Both engines answer, and no change waits.",
+        "others": [f"{problem.text} {problem.advice}" for problem in health.problems[1:]],
+        "incidents": [incident.words for incident in health.incidents],
+    }
+
+
+def _notices(cache: Cache | None) -> list[dict[str, str]]:
+    notices: list[dict[str, str]] = []
     if cache is None:
-        notices.append({"level": "error", "text": REDIS_DOWN})
-    elif not get_options().analytics_seconds:
+        return notices
+    if not get_options().analytics_seconds:
         notices.append({"level": "info", "text": SWITCHED_OFF})
     elif not cache.counted.week.totals("reads") and not cache.counted.hour.totals("reads"):
         notices.append({"level": "info", "text": NOT_COUNTED})
-    if database.backlog.oldest_seconds > LATE_SECONDS:
-        waits = wording.duration(database.backlog.oldest_seconds)
-        text = f"The oldest change in the outbox has waited {waits}: no server's relay reaches both engines."
-        notices.append({"level": "warning", "text": text})
     return notices
 
 

@@ -9,16 +9,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
+from rich.console import Console
 from rich.table import Table
 
 from cache_layer.analytics import Series, Span, read_series
 from entities.cache_report import CacheReport, EntryStatus, report_cache
+from entities.health import Health, look_at_health
 from entities.management.cache_watch import SOURCES, watch_cache
 from entities.management.figures import describe_duration, describe_memory, last_minute_rates
 from entities.management.selection import REDIS_DOWN
 from entities.terminal import console_of
 
 SHOWN_ENTRIES = 100
+HEALTH_STYLES = {"ok": "bold green", "warning": "bold yellow", "error": "bold red"}
 
 
 def _seconds(text: str) -> float:
@@ -45,6 +48,7 @@ class Command(BaseCommand):
         if watch:
             self._watch(interval, alone=not (as_json or everything))
             return
+        health = look_at_health()
         try:
             report = report_cache(limit=None if everything else SHOWN_ENTRIES)
             minute = None if as_json else read_series(Span.HOUR)
@@ -53,9 +57,14 @@ class Command(BaseCommand):
         if minute is None:
             server = asdict(report.server) | {"hit_ratio": report.server.hit_ratio}
             backlog = report.backlog._asdict()
-            self.stdout.write(json.dumps(asdict(report) | {"backlog": backlog, "server": server}, indent=2))
+            self.stdout.write(
+                json.dumps(
+                    asdict(report) | {"backlog": backlog, "server": server, "health": health.as_json()}, indent=2
+                )
+            )
             return
         console = console_of(self)
+        print_health(console, health)
         console.print(_entries_table(report))
         if hidden := report.entity_types - len(report.entries):
             console.print(f"... and {hidden} more entity types: --all shows them")
@@ -68,6 +77,16 @@ class Command(BaseCommand):
         if not console.is_terminal:
             raise CommandError("--watch needs a terminal: without one, leave it away or use --json.")
         watch_cache(console, interval_seconds, time.sleep)
+
+
+def print_health(console: Console, health: Health) -> None:
+    """The dashboard's first lines."""
+    console.print(health.headline, style=HEALTH_STYLES[health.level], markup=False)
+    for problem in health.problems:
+        text = problem.advice if problem is health.problems[0] else f"{problem.text} {problem.advice}"
+        console.print(f"  {text}", markup=False)
+    if health.incidents:
+        console.print(f"Last incidents, UTC: {'; '.join(each.words for each in health.incidents)}", markup=False)
 
 
 def _entries_table(report: CacheReport) -> Table:

@@ -24,6 +24,21 @@
         page.querySelector("[data-taken]").textContent = figures.taken;
     }
 
+    function showHealth() {
+        const shown = page.querySelector("[data-health]");
+        const {level, headline, advice, others, incidents} = figures.health;
+        shown.dataset.level = level;
+        for (const [name, text] of [["headline", headline], ["advice", advice], ["incidents", incidents.join("; ")]]) {
+            const part = shown.querySelector(`[data-${name}]`);
+            if (part.textContent !== text) { // what has changed is read out
+                part.textContent = text;
+            }
+        }
+        shown.querySelector("[data-others]").replaceChildren(...others.map((text) => element("li", text)));
+        shown.querySelector("[data-others]").hidden = others.length === 0;
+        shown.querySelector("[data-incidents-line]").hidden = incidents.length === 0;
+    }
+
     function showNotices() {
         const shown = page.querySelector("[data-notices]");
         const texts = [...shown.children].map((notice) => notice.textContent);
@@ -75,6 +90,7 @@
 
     function show() {
         showTexts();
+        showHealth();
         showNotices();
         showNodes();
         showEnded();
