@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAYS
+from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAY_SECONDS, REPLAYS
 
 FOLD_AT = 10_000
 """Reads counted one by one until they are added up."""
@@ -62,6 +62,7 @@ class Activity:
 _local_hits: deque[str] = deque()
 _other_reads: deque[tuple[str, str]] = deque()
 _replayed: deque[tuple[HasKey, ...]] = deque()
+_replay_times: deque[int] = deque()
 _exchanges: deque[tuple[str, float]] = deque()
 _folding = threading.Lock()
 _activity = Activity()
@@ -76,6 +77,9 @@ They are added up by those of the reads that go further away, as one must whenev
 
 count_replay = _replayed.append
 """An answer made of these copies was given again. They are added up when the copies are renewed."""
+
+count_replay_time = _replay_times.append
+"""How many nanoseconds one of them took; of a few, which stand for all."""
 
 
 def count_read(source: str, key: str) -> None:
@@ -130,6 +134,8 @@ def fold_reads() -> None:
             further.setdefault(source, Counter())[key] += 1
         for source, keys in further.items():
             READS.labels(source).inc(keys.total())
+        for took_ns in _taken(_replay_times):
+            REPLAY_SECONDS.observe(took_ns / 1e9)
         for client, seconds in _taken(_exchanges):
             REDIS_SECONDS.labels(client).observe(seconds)
         for key, hits in (local + further.get("L2", Counter())).items():
@@ -150,7 +156,7 @@ def _forget() -> None:
     """Start empty in a forked child, whose parent tells its own and may have been folding."""
     global _folding, _activity
     _folding, _activity = threading.Lock(), Activity()
-    for counted in (_local_hits, _other_reads, _replayed, _exchanges):
+    for counted in (_local_hits, _other_reads, _replayed, _replay_times, _exchanges):
         counted.clear()
 
 

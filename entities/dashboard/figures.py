@@ -1,8 +1,8 @@
 """
-The dashboard's figures, as JSON: one answer keeps every open dashboard of a process up to date for two seconds.
+The dashboard's figures, as JSON: one answer keeps every open dashboard of a process up to date for a second.
 
-Making it takes one exchange with Redis for the counters, one for its nodes, a few for what is stored, and three
-queries. Without Redis it takes one time-out, and the database's figures are there.
+Making it takes a few exchanges with Redis for the counters, its nodes and what is stored, and five queries. Without
+Redis it takes one time-out, and the database's figures are there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cache_layer.options import get_options
 from cache_layer.outbox import Backlog
 from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
-from entities.dashboard.counted import NAMES, Counted, forget_counted, last_minute, read_counted
+from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
 from entities.dashboard.lives import Lives, advise
 from entities.dashboard.server import Node, Stored, look_at_stored, read_nodes
 from entities.health import Health, look_at_health
@@ -27,14 +27,15 @@ from entities.kept import Kept
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.problems import forget_counted_problems
+from entities.recent import STEPS
 
-KEPT_SECONDS = 2
+KEPT_SECONDS = 1
 SHOWN_OPERATIONS = 5
 REDIS_DOWN = (
     "Redis does not answer: readers get entity types from the database, and nothing can be invalidated or warmed"
     " until it is back. What is shown here of the database is as it is now."
 )
-NOT_COUNTED = "No reads counted yet: figures come once a minute."
+NOT_COUNTED = "No reads counted yet: figures of reads come a few seconds after the first."
 SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures of reads."
 
 
@@ -82,10 +83,9 @@ def make_figures(span: Span) -> dict[str, Any]:
     }
     if cache is not None:
         series = cache.counted.over(span)
-        every = get_options().analytics_seconds
         lives = Lives.of(series)
         texts |= _word_reads(cache.counted) | _word_span(series, lives) | _word_stored(cache.stored, database)
-        answer["charts"] = {"reads": chart_reads(series, reported_every=every), "causes": chart_invalidations(series)}
+        answer["charts"] = {"reads": chart_reads(series, cache.counted.hour), "causes": chart_invalidations(series)}
         answer["nodes"] = [_word_node(node) for node in cache.nodes]
         answer["ended"] = [
             {"name": name, "count": wording.count(number), "percent": round(100 * lives.share(number), 1)}
@@ -102,7 +102,7 @@ _kept = {span: Kept(partial(make_figures, span), seconds=KEPT_SECONDS) for span 
 
 
 def read_figures(span: Span) -> dict[str, Any]:
-    """The same, two seconds old at most."""
+    """The same, a second old at most."""
     return _kept[span].get()
 
 
@@ -137,20 +137,17 @@ def _notices(cache: Cache | None) -> list[dict[str, str]]:
 
 
 def _word_reads(counted: Counted) -> dict[str, str]:
-    recent, seconds = last_minute(counted.hour)
-    reads = recent.totals("reads")
-    total = sum(reads.values())
-    split = ", ".join(
-        f"{wording.rate(reads.get(source, 0) / seconds)} {name}"
-        for source, name in (("L1", "L1"), ("L2", "L2"), ("DB", "database"), ("BYPASS", "bypass"), ("STALE", "stale"))
-    )
+    recent = counted.recent
+    rates = recent.rates
+    split = ", ".join(f"{wording.rate(rates[source])} {name}" for source, name in STEPS.items()) if rates else ""
     return {
-        "hit_now": wording.percent(recent.hit_ratio()),
+        "hit_now": wording.percent(recent.hit_ratio),
         "hit_hour": wording.percent(counted.hour.hit_ratio()),
         "hit_day": wording.percent(counted.day.hit_ratio()),
         "hit_week": wording.percent(counted.week.hit_ratio()),
-        "reads_rate": wording.rate(total / seconds),
+        "reads_rate": wording.rate(sum(rates.values())) if rates else wording.UNKNOWN,
         "reads_split": split,
+        "recent": recent.words,
         "audit": wording.count(counted.week.total("audit_mismatches")),
         "audit_note": _word_audit(counted),
     }
@@ -169,16 +166,16 @@ def _word_audit(counted: Counted) -> str:
 
 
 def _word_span(series: Series, lives: Lives) -> dict[str, str]:
-    answers = sum(number for labels, number in series.totals("answer_seconds").items() if labels.endswith(":+Inf"))
+    reads = sum(series.totals("answer_seconds").get(f"{source}:+Inf", 0) for source in STEPS)
+    replays = series.total("replays")
     relayed = series.total("relayed_changes")
     dropped = sum(series.totals("invalidations").values())
     return {
-        "p50": wording.bound(series.percentile_seconds("answer_seconds", 0.5)),
-        "p95": wording.bound(series.percentile_seconds("answer_seconds", 0.95)),
-        "p99": wording.bound(series.percentile_seconds("answer_seconds", 0.99)),
-        "answers_note": f"{wording.count(answers)} answers were made by Django."
-        f" {wording.count(series.total('replays'))} more were repeated by the express lane, which times none.",
-        "relay_lag": wording.bound(series.percentile_seconds("relay_lag_seconds", 0.95)),
+        "p50": wording.time_taken(series.read_percentile_seconds(0.5)),
+        "p95": wording.time_taken(series.read_percentile_seconds(0.95)),
+        "p99": wording.time_taken(series.read_percentile_seconds(0.99)),
+        "answers_note": f"{wording.count(reads + replays)} answers, {wording.count(replays)} of them from memory alone",
+        "relay_lag": wording.time_taken(series.percentile_seconds("relay_lag_seconds", 0.95)),
         "relay_note": f"p95, of {wording.count(relayed)} changes made past Django",
         "dropped": f"{wording.count(dropped)} invalidated, {wording.count(lives.expired)} expired",
         "lost_holds": wording.count(series.total("holds_ended:lost")),
@@ -218,7 +215,6 @@ def _word_node(node: Node) -> dict[str, Any]:
         ("Clients", wording.count(status.connected_clients)),
         ("Evicted keys", wording.count(status.evicted_keys)),
         ("Expired keys", wording.count(status.expired_keys)),
-        ("Lookups found", wording.percent(status.hit_ratio)),
     )
     return {"name": f"{status.name.capitalize()} {status.version}", "address": node.address, "facts": facts}
 

@@ -15,14 +15,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cache_layer.analytics import EntryActivity, Series, Span, read_activity, read_series
+from cache_layer.analytics import EntryActivity, read_activity
 from cache_layer.options import entry_ttl_seconds
 from cache_layer.outbox import Backlog, measure_backlog
 from entities.cache_report import ServerStatus, read_server_status
 from entities.cache_states import CacheState, Kind, read_cache_states
 from entities.lookups import ENTITY
-from entities.management.figures import describe_duration, describe_memory, last_minute_rates
+from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.models import Entity
+from entities.recent import Recent, read_recent
 
 SOURCES = {"L1": "green", "L2": "cyan", "DB": "yellow", "BYPASS": "red", "STALE": "magenta"}
 STYLES = {Kind.CACHED: "green", Kind.BEING_WRITTEN: "magenta", Kind.BEING_FILLED: "cyan", Kind.UNKNOWN: "red"}
@@ -41,7 +42,7 @@ class Picture:
     entity_types: int
     states: dict[str, CacheState]
     activity: dict[str, EntryActivity]
-    minute: Series
+    recent: Recent
     backlog: Backlog
     server: ServerStatus
 
@@ -91,7 +92,7 @@ def take_picture(limit: int) -> Picture:
         Entity.objects.count(),
         read_cache_states(codes),
         read_activity([ENTITY.key(code) for code in codes]),
-        read_series(Span.HOUR),
+        read_recent(),
         measure_backlog(using=router.db_for_write(Entity)),
         server,
     )
@@ -103,11 +104,11 @@ def draw(picture: Picture, *, wide: bool) -> RenderableType:
 
 
 def _headline(picture: Picture) -> Panel:
-    rates, ratio = last_minute_rates(picture.minute)
-    line = Text("Last minute: ", no_wrap=True, overflow="ellipsis")
+    rates = picture.recent.rates
+    line = Text(no_wrap=True, overflow="ellipsis")
     for source, style in SOURCES.items():
-        line.append(f"{source} {rates.get(source, 0):,.1f}/s   ", style=style)
-    line.append("no reads" if ratio is None else f"hit ratio {ratio:.1%}", style="bold")
+        line.append(f"{source} {f'{rates[source]:,.1f}/s' if rates else '-'}   ", style=style)
+    line.append(f"hit ratio {percent_of(picture.recent.hit_ratio)} {picture.recent.words}", style="bold")
     return Panel(line, title="Entity types in the cache", subtitle="Ctrl-C ends", height=3)
 
 

@@ -39,7 +39,7 @@ const cacheCharts = (() => {
             const line = document.createElement("tr");
             cells.forEach((text, number) => {
                 const cell = document.createElement(number === 0 ? "th" : tag);
-                cell.textContent = typeof text === "number" ? text.toLocaleString("en") : text ?? "not yet";
+                cell.textContent = typeof text === "number" ? text.toLocaleString("en") : text ?? "not known";
                 if (cell.tagName === "TH") {
                     cell.scope = tag === "th" ? "col" : "row";
                 }
