@@ -176,7 +176,7 @@ def _word_span(series: Series, lives: Lives) -> dict[str, str]:
         "p99": wording.time_taken(series.read_percentile_seconds(0.99)),
         "answers_note": f"{wording.count(reads + replays)} answers, {wording.count(replays)} of them from memory alone",
         "relay_lag": wording.time_taken(series.percentile_seconds("relay_lag_seconds", 0.95)),
-        "relay_note": f"p95, of {wording.count(relayed)} changes made past Django",
+        "relay_note": f"p95, of {wording.count(relayed)} made past Django",
         "dropped": f"{wording.count(dropped)} invalidated, {wording.count(lives.expired)} expired",
         "lost_holds": wording.count(series.total("holds_ended:lost")),
         "hint": advise(lives, ENTITY.ttl_seconds),
@@ -199,7 +199,7 @@ def _word_database(database: Database) -> dict[str, str]:
     backlog = database.backlog
     return {
         "answers_note": "",
-        "hint": "The counters are in Redis: this is said again when it answers.",
+        "hint": "What was counted is kept in Redis: this is said again when it answers.",
         "cached_note": f"{wording.count(database.active_types)} active entity types",
         "backlog": wording.count(backlog.changes),
         "backlog_note": f"the oldest for {backlog.oldest_seconds:.1f} s" if backlog.changes else "nothing waits",

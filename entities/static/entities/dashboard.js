@@ -22,6 +22,7 @@
             }
         }
         page.querySelector("[data-taken]").textContent = figures.taken;
+        page.querySelector("[data-live-dot]").dataset.level = figures.health.level;
     }
 
     function showHealth() {
@@ -95,7 +96,7 @@
         showNodes();
         showEnded();
         showOperations();
-        cacheCharts.show(figures.charts);
+        cacheCharts.show(figures.charts, figures.answers);
         document.dispatchEvent(new CustomEvent("cache:answers", {detail: figures.answers}));
     }
 
@@ -103,7 +104,7 @@
     cachePolling.start(async () => {
         figures = await (await cachePolling.get(page.dataset.figuresUrl)).json();
         show();
-    });
+    }, 2000);
     // The theme changes by a class of the root element; a chart's colours are read when it is drawn.
-    new MutationObserver(() => cacheCharts.show(figures.charts)).observe(document.documentElement, {attributes: true, attributeFilter: ["class"]});
+    new MutationObserver(() => cacheCharts.show(figures.charts, figures.answers)).observe(document.documentElement, {attributes: true, attributeFilter: ["class"]});
 })();
