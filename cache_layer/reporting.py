@@ -28,6 +28,7 @@ from cache_layer.background import run_in_background
 from cache_layer.connection import get_redis_client
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.options import entry_ttl_seconds, get_options
+from cache_layer.questions import Respondent
 from cache_layer.scripts import BATCH_KEYS, report_counts
 
 logger = logging.getLogger("cache_layer")
@@ -128,11 +129,13 @@ def report_at_exit() -> None:
 
 def _report_forever() -> None:
     every_s = get_options().analytics_seconds
+    respondent = Respondent()
     due_s = _next_multiple(every_s, time.time())
     while True:
         now_s = time.time()
         time.sleep(max(0.0, min(_next_multiple(FOLD_SECONDS, now_s), due_s, now_s + every_s) - now_s))
         fold_reads()
+        respondent.answer()
         now_s = time.time()
         if not due_s - every_s <= now_s < due_s or _is_watched():  # the clock may be set back
             due_s = _next_multiple(every_s, now_s)
