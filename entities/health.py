@@ -126,6 +126,7 @@ def look_at_health(*, note: bool = False) -> Health:
     Args:
         note: keep what is wrong as an incident; for whoever looks again and again.
     """
+    begun_s = time.time()
     redis_answers = is_redis_healthy()  # before a database that hangs takes all the time there is
     using = router.db_for_write(Entity)
     backlog, known, taken = None, [], True
@@ -138,7 +139,7 @@ def look_at_health(*, note: bool = False) -> Health:
         known = list(read_left().items()) if redis_answers else []
     now_s = time.time()
     found = list(find_problems(redis_answers, backlog, taken))
-    seen = {each.name: each.seen or Sighting(now_s, now_s) for each in found}
+    seen = {each.name: each.seen or Sighting(begun_s, now_s) for each in found}
     if note:
         sightings.see(seen)
     began = _began(known, now_s)

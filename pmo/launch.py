@@ -124,6 +124,7 @@ def _print_links(listener: Listener, directory: Path) -> None:
 
     url, password = listener.url(), password_file(directory)
     lines = {
+        "Start": f"{url}/",
         "API": f"{url}/api/v1/entity/types",
         "API docs": f"{url}/api/docs",
         "Admin": f"{url}/admin/",

@@ -84,7 +84,9 @@ def make_figures(span: Span) -> dict[str, Any]:
     if cache is not None:
         series = cache.counted.over(span)
         lives = Lives.of(series)
-        texts |= _word_reads(cache.counted) | _word_span(series, lives) | _word_stored(cache.stored, database)
+        texts |= (
+            _word_reads(cache.counted) | _word_span(series, lives, NAMES[span]) | _word_stored(cache.stored, database)
+        )
         answer["charts"] = {"reads": chart_reads(series, cache.counted.hour), "causes": chart_invalidations(series)}
         answer["nodes"] = [_word_node(node) for node in cache.nodes]
         answer["ended"] = [
@@ -139,7 +141,11 @@ def _notices(cache: Cache | None) -> list[dict[str, str]]:
 def _word_reads(counted: Counted) -> dict[str, str]:
     recent = counted.recent
     rates = recent.rates
-    split = ", ".join(f"{wording.rate(rates[source])} {name}" for source, name in STEPS.items()) if rates else ""
+    split = (
+        ", ".join(f"{wording.rate(rates[source])} {name}" for source, name in STEPS.items() if rates[source])
+        if rates
+        else ""
+    )
     return {
         "hit_now": wording.percent(recent.hit_ratio),
         "hit_hour": wording.percent(counted.hour.hit_ratio()),
@@ -165,7 +171,7 @@ def _word_audit(counted: Counted) -> str:
     return "no comparison reported in 7 days"
 
 
-def _word_span(series: Series, lives: Lives) -> dict[str, str]:
+def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
     reads = sum(series.totals("answer_seconds").get(f"{source}:+Inf", 0) for source in STEPS)
     replays = series.total("replays")
     relayed = series.total("relayed_changes")
@@ -174,7 +180,8 @@ def _word_span(series: Series, lives: Lives) -> dict[str, str]:
         "p50": wording.time_taken(series.read_percentile_seconds(0.5)),
         "p95": wording.time_taken(series.read_percentile_seconds(0.95)),
         "p99": wording.time_taken(series.read_percentile_seconds(0.99)),
-        "answers_note": f"{wording.count(reads + replays)} answers, {wording.count(replays)} of them from memory alone",
+        "answers_note": f"{wording.count(reads + replays)} API reads over {span},"
+        f" {wording.count(replays)} of them answered from memory alone.",
         "relay_lag": wording.time_taken(series.percentile_seconds("relay_lag_seconds", 0.95)),
         "relay_note": f"p95, of {wording.count(relayed)} made past Django",
         "dropped": f"{wording.count(dropped)} invalidated, {wording.count(lives.expired)} expired",
@@ -199,6 +206,7 @@ def _word_database(database: Database) -> dict[str, str]:
     backlog = database.backlog
     return {
         "answers_note": "",
+        "recent": "not known while Redis is away",
         "hint": "What was counted is kept in Redis: this is said again when it answers.",
         "cached_note": f"{wording.count(database.active_types)} active entity types",
         "backlog": wording.count(backlog.changes),

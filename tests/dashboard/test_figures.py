@@ -78,7 +78,7 @@ def test_percentiles_are_those_of_reads_and_what_came_from_memory_alone_is_told(
     report_activity()
     texts = figures(viewer)["texts"]
     assert (texts["p50"], texts["p95"], texts["p99"]) == ("0.87 ms", "18 ms", "20 ms")
-    assert texts["answers_note"] == "107 answers, 7 of them from memory alone"
+    assert texts["answers_note"] == "107 API reads over the last hour, 7 of them answered from memory alone."
 
 
 def test_a_steady_rate_is_shown_as_it_is_from_moments_or_else_the_last_whole_minute(
