@@ -27,6 +27,7 @@ from cache_layer.connection import GuardedPipeline, GuardedRedis
 from cache_layer.keys import totals_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.scripts import hold_keys
+from entities.management.cache_watch import AROUND_ENTRIES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run
@@ -228,9 +229,16 @@ class Terminal:
                     return picture
         raise AssertionError(f"{texts} not in:\n" + self.output.decode(errors="replace")[-3000:])
 
+    def press(self, keys: bytes) -> None:
+        os.write(self.descriptor, keys)
+
     def interrupt(self) -> int:
         """Ctrl-C; gives the command's status."""
-        os.write(self.descriptor, b"\x03")
+        self.press(b"\x03")
+        return self.wait()
+
+    def wait(self) -> int:
+        """The command's status when it ends."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             self.read(0.05)
@@ -265,34 +273,44 @@ def test_watch_shows_the_cache_as_it_is_until_interrupted(
     for code in ("project", "task", "risk"):
         make_entity(code)
     watch = terminal()
-    watch.wait_for("Redis answers", "hit ratio", "project")  # its first connection purges what ours had stored
+    watch.wait_for("Healthy", "Hit ratio", "project")  # its first connection purges what ours had stored
     drop_all_copies()
     get_entity_infrastructure().get_entity("project")
     redis_client.delete("entity:metadata:task", "entity:metadata:risk")
     redis_client.expire("entity:metadata:project", 200)
-    picture = watch.wait_for("cached        │ ━", " 199 │")
-    project = next(line for line in picture.splitlines() if line.startswith("│ project "))
-    assert re.search(r"│ cached +│ [━╺╸]+ *│ +(199|200|19\d) │ +\d+ │ +\d+ │", project), project
+    picture = watch.wait_for("cached          ━", " 199 ")
+    project = next(line for line in picture.splitlines() if line.startswith("project "))
+    assert re.search(r" cached +[━╺╸]+ +(199|200|19\d) +\d+ +\d+", project), project
     assert "Changes to be told to it: 0" in picture
-    assert re.search(r"│ task +│ not cached", picture)
+    assert re.search(r"task +not cached", picture)
     hold_keys(["entity:metadata:risk"], "a writer")
-    assert re.search(r"│ risk +│ being written", watch.wait_for("being written", "Entries being written: 1"))
+    assert re.search(r"risk +being written", watch.wait_for("being written", "Entries being written: 1"))
     redis_client.expire("entity:metadata:project", 100)
-    watch.wait_for(" 100 │")
-    watch.wait_for(" 99 │")
+    watch.wait_for(" 100  ")
+    watch.wait_for(" 99  ")
     assert watch.interrupt() == 0
 
 
-@pytest.mark.parametrize(("height", "width"), [(12, 60), (40, 120)])
-def test_watch_fits_the_terminal(terminal: Callable[..., Terminal], height: int, width: int) -> None:
+@pytest.mark.parametrize(("height", "width"), [(12, 60), (20, 80)])
+def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Terminal], height: int, width: int) -> None:
     for number in range(40):
-        make_entity(f"type_{number}")
-    lines = terminal(height, width).wait_for("type_0 ").splitlines()
+        make_entity(f"type_{number:02}", display_order=40 - number)
+    watch = terminal(height, width)
+    lines = watch.wait_for("type_39 ").splitlines()
+    shown = height - AROUND_ENTRIES
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
-    if height >= 24:
-        assert any("more entity types" in line for line in lines)
-        assert lines[-1].startswith("╰"), "all of it is there"
+    assert f"1-{shown} of 40, by display order" in lines[-1], "all of it is there"
+    watch.press(b"\x1b[B")
+    watch.wait_for(f"2-{shown + 1} of 40")
+    watch.press(b"\x1b[F")
+    assert "type_00 " in watch.wait_for("-40 of 40")
+    watch.press(b"s")
+    assert re.search(r"type_00 .*\n *type_01 ", watch.wait_for("by code"))
+    watch.press(b"r")
+    assert "type_39 " in watch.wait_for("by code, reversed")
+    watch.press(b"q")
+    assert watch.wait() == 0
 
 
 def test_watch_says_that_redis_is_away_and_goes_on(tmp_path: Path, terminal: Callable[..., Terminal]) -> None:
@@ -302,12 +320,12 @@ def test_watch_says_that_redis_is_away_and_goes_on(tmp_path: Path, terminal: Cal
     server.start()
     try:
         watch = terminal(REDIS_URL=f"redis://127.0.0.1:{port}/0")
-        watch.wait_for("Redis answers", "project")
+        watch.wait_for("Healthy", "project")
         server.stop()
         watch.wait_for("Redis does not answer", "Readers get entity types from the database.", "Trying again.")
         server._desired_port = port
         server.start()
-        watch.wait_for("Redis answers", "project")
+        watch.wait_for("Healthy", "project")
         assert watch.interrupt() == 0
     finally:
         if server.is_running():

@@ -3,7 +3,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from dataclasses import asdict
 from typing import Any
 
@@ -15,14 +14,13 @@ from rich.table import Table
 from cache_layer.analytics import Series, Span, read_series
 from entities.cache_report import CacheReport, EntryStatus, report_cache
 from entities.health import Health, look_at_health
-from entities.management.cache_watch import watch_cache
+from entities.management.cache_watch import HEALTH_STYLES, watch_cache
 from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.management.selection import REDIS_DOWN
 from entities.recent import Recent, read_recent
 from entities.terminal import console_of
 
 SHOWN_ENTRIES = 100
-HEALTH_STYLES = {"ok": "bold green", "warning": "bold yellow", "error": "bold red"}
 
 
 def _seconds(text: str) -> float:
@@ -40,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all", action="store_true", dest="everything", help=f"every entity type, not the first {SHOWN_ENTRIES}"
         )
-        parser.add_argument("--watch", action="store_true", help="a live table on the terminal, until Ctrl-C")
+        parser.add_argument("--watch", action="store_true", help="a live table on the terminal, until Ctrl-C or q")
         parser.add_argument(
             "--interval", type=_seconds, default=2.0, help="seconds between two looks of --watch (default: 2)"
         )
@@ -81,7 +79,7 @@ class Command(BaseCommand):
         console = console_of(self)
         if not console.is_terminal:
             raise CommandError("--watch needs a terminal: without one, leave it away or use --json.")
-        watch_cache(console, interval_seconds, time.sleep)
+        watch_cache(console, interval_seconds)
 
 
 def print_health(console: Console, health: Health) -> None:
