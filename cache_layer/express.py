@@ -53,6 +53,7 @@ KEY_VARIABLES = (
     "PATH_INFO",
     "QUERY_STRING",
     "CONTENT_LENGTH",
+    "CONTENT_TYPE",  # one that can't be read is refused, whatever the method
     "wsgi.url_scheme",
     *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
 )
@@ -158,8 +159,8 @@ class ExpressLane:
             elif replay is not None and renewer.use(replay.copies + admission.copies, now_ns):
                 admission.used = replay.used = True
                 count_replay(replay.copies)
-                if now_ns >= renewer.due_ns:
-                    renewer.renew_used(now_ns)
+                if now_ns >= renewer.wanted_ns:
+                    renewer.want()
                 start_response(replay.status, replay.headers.copy())
                 if not now_ns & 63:  # one in 64, whatever their order, is timed
                     count_replay_time(monotonic_ns() - now_ns)

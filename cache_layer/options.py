@@ -69,7 +69,7 @@ class Options:
     cache_alias: str = "entity_metadata"
     schema_version: int = 1
     compress_bytes: int = 8_192
-    local_lease_ms: int = 10
+    local_lease_ms: int = 7
     local_entries: int = 10_000
     express_lane_bytes: int = 64 * 1024 * 1024
     hold_ms: int = 5_000

@@ -1,5 +1,7 @@
 """
-Renewal: copies in use stay in use. One thread at a time asks Redis, for all of them at once.
+Renewal: copies in use stay in use. While there are hits, threads of their own ask Redis for all of them at once: a
+request that did would wait, and lose its turn among the others that want the interpreter. There is one such thread, and
+others where Redis is so far away that the next question has to go before the answer to the last has come.
 
 It asks for the stamps first: a few small entries that vouch for all copies which rest on them. A copy that rests on
 none, or has for long enough, is asked for itself, all of those by one `MGET`: its lease begins anew where Redis still
@@ -8,13 +10,14 @@ has the same bytes. That is the same as reading each of them again.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
@@ -28,16 +31,30 @@ from cache_layer.packing import is_packed
 from cache_layer.refresh import is_time_to_ask
 from cache_layer.scripts import read_stamps
 
+logger = logging.getLogger("cache_layer")
+
 BATCH_COPIES = 1_000
-LEASE_PARTS = 2
-"""How often what is in use is renewed while one lease lasts."""
+RENEWED_PART = 0.6
+"""Of what is left of a lease when its answer comes: after that much the next answer should come."""
+LEAST_PART = 0.1
+"""Of a lease: no question follows another sooner."""
+THREADS = 4
+"""At most."""
+NEVER_NS = 1 << 63
 STAMP_SECONDS = 3_600
+LATELY_NS = 100_000_000
+"""How long after its last use a stamp is still renewed."""
 IN_USE_NS = 10_000_000_000
 """How long after its last use a copy that rests is still renewed before its rest ends."""
 
 
 class Renewer:
-    """Knows what was used since the last renewal."""
+    """
+    Knows what was used since the last renewal.
+
+    Attributes:
+        wanted_ns: `monotonic_ns()` from which whoever uses something calls `want`.
+    """
 
     def __init__(self) -> None:
         self.forget()
@@ -45,9 +62,9 @@ class Renewer:
 
     def forget(self) -> None:
         """Start anew, also in a forked child whose parent may have been renewing."""
-        self._renewing = threading.Lock()
-        self.due_ns = 0
-        self._renewed_ns = 0
+        self._renewing, self._taking = threading.Lock(), threading.Lock()
+        self._threads = 0
+        self._next_ns = self.wanted_ns = 0
         self._used: set[Copy] = set()
         self._watched: dict[int, deque[tuple[int, Copy]]] = {}
 
@@ -65,20 +82,23 @@ class Renewer:
                 return False
         return True
 
-    def renew_used(self, now_ns: int) -> None:
-        """Renew all that was used since the last time, unless another thread does."""
-        if self._renewing.acquire(blocking=False):
-            try:
-                fold_many_reads()
-                due = list(self._take_due(now_ns))
-                since_ns, self._renewed_ns = self._renewed_ns, now_ns
-                self.due_ns = now_ns + get_options().local_lease_ms * 1_000_000 // LEASE_PARTS
-                self._ask([*self._take_used(), *due], [stamp.key for stamp in stamps_used_since(since_ns)])
-                for copy in due:
-                    if copy.due_ns > now_ns and not copy.is_watched:
-                        self._watch(copy)
-            finally:
-                self._renewing.release()
+    def want(self) -> None:
+        """Have what is in use renewed from now on, until nothing is any more."""
+        self.wanted_ns = NEVER_NS
+        self._start_thread()
+
+    def renew_used(self) -> bool:
+        """Renew all that was used lately, if anything was."""
+        now_ns = monotonic_ns()
+        with self._taking:
+            fold_many_reads()
+            used, due = self._take_used(), list(self._take_due(now_ns))
+        stamps = [stamp.key for stamp in stamps_used_since(now_ns - LATELY_NS)]
+        self._ask([*used, *due], stamps)
+        for copy in due:
+            if copy.due_ns > now_ns and not copy.is_watched:
+                self._watch(copy)
+        return bool(used or stamps)
 
     def renew(self, copies: Collection[Copy]) -> bool:
         """Whether Redis, asked now, still has all of these; of the threads that wait here one asks for all."""
@@ -86,9 +106,58 @@ class Renewer:
             return True
         self._used.update(copies)
         with self._renewing:
-            if not self.use(copies, monotonic_ns()):
-                self._ask({*self._take_used(), *copies}, [])
+            now_ns = monotonic_ns()
+            if not self.use(copies, now_ns):
+                # What others wait for too: with Redis far away one after the other would come to more than a lease.
+                stamps = stamps_used_since(now_ns - LATELY_NS)
+                self._ask({*self._take_used(), *copies}, [stamp.key for stamp in stamps])
             return self.use(copies, monotonic_ns())
+
+    def _start_thread(self) -> None:
+        with self._taking:
+            if self._threads >= THREADS:
+                return
+            self._threads += 1
+        try:
+            threading.Thread(target=self._run, name="renewal", daemon=True).start()
+        except RuntimeError:  # no room for one, or the process ends: leases end too
+            self._end_thread()
+
+    def _end_thread(self) -> None:
+        with self._taking:
+            self._threads -= 1
+            if not self._threads:
+                self.wanted_ns = 0
+
+    def _run(self) -> None:
+        """One of the threads: it renews in its turn, while anything is used."""
+        took_ns = 0
+        try:
+            while self._await_turn(took_ns):
+                begun_ns = monotonic_ns()
+                if not self.renew_used():
+                    return
+                took_ns = monotonic_ns() - begun_ns
+        except Exception:
+            logger.exception("Renewal failed")
+        finally:
+            self._end_thread()
+
+    def _await_turn(self, took_ns: int) -> bool:
+        """Wait until it is time for the next question, unless there are threads enough without this one."""
+        lease_ns = _lease_ns()
+        least_ns = int(lease_ns * LEAST_PART)
+        step_ns = max(int((lease_ns - took_ns) * RENEWED_PART), least_ns)
+        with self._taking:
+            now_ns = monotonic_ns()
+            left_ns = self._next_ns - now_ns
+            if left_ns > step_ns and self._threads > 1:
+                return False
+            self._next_ns = now_ns + max(left_ns, 0) + step_ns
+        if took_ns and left_ns < -least_ns:
+            self._start_thread()
+        sleep(max(left_ns, 0) / 1e9)
+        return True
 
     def _take_used(self) -> list[Copy]:
         used, self._used = self._used, set()
@@ -120,6 +189,10 @@ class Renewer:
             _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
         except RedisError:
             return  # the leases end
+
+
+def _lease_ns() -> int:
+    return get_options().local_lease_ms * 1_000_000
 
 
 def _ask_for_stamps(keys: Collection[str]) -> None:

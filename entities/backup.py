@@ -13,7 +13,7 @@ from entities.admin.transfer.files import MOST_ROWS, JsonFile, UnreadableFile
 from entities.admin.transfer.problems import find_problems
 from entities.admin.transfer.rows import EntityResource, EntityTypesChanged, FieldChange
 from entities.lookups import ENTITY, ENTITY_TYPES
-from entities.models import Entity
+from entities.models import BY_CODE, Entity
 from entities.whole_files import write_whole
 
 SHOWN_PROBLEMS = 20
@@ -42,7 +42,7 @@ def write_backup(file: Path) -> int:
     Raises:
         InvalidBackup: the file can't be written, or there are more than can be read back.
     """
-    dataset = EntityResource().export(Entity.objects.using(router.db_for_write(Entity)).order_by("code"))
+    dataset = EntityResource().export(Entity.objects.using(router.db_for_write(Entity)).order_by(BY_CODE))
     if len(dataset) > MOST_ROWS:
         raise InvalidBackup(f"There are more than {MOST_ROWS} entity types: use pg_dump.")
     try:

@@ -15,7 +15,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import CheckConstraint, Q
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Now
+from django.db.models.functions import Collate, Now
 
 from cache_layer.invalidation.queryset import CoherentManager
 from cache_layer.invalidation.triggers import coherence_triggers
@@ -26,6 +26,9 @@ from entities.triggers import NEVER_EMPTIED, TRIGGERS
 
 TIMES = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 """PostgreSQL knows more, `infinity` among them; with one of those in a row no list of rows could be read."""
+
+BY_CODE = Collate("code", "C")
+"""By code points, as Python sorts, whatever the collation of the database or of a platform's column."""
 
 
 def validate_icon(name: str) -> None:
@@ -51,6 +54,15 @@ def validate_children_shape(codes: Any) -> None:
         )
 
 
+DATABASE_ROLE = RawSQL(
+    "session_user || CASE current_setting('role') WHEN 'none' THEN '' ELSE ' as ' || current_setting('role') END",
+    [],  # no tuple: Django adds it to a list when it alters a default
+    output_field=models.TextField(),
+)
+"""Who is signed in, and as which other role; in a trigger `current_user` is the trigger's owner."""
+APPLICATION_NAME = RawSQL("current_setting('application_name')", [], output_field=models.TextField())
+
+
 @pghistory.track(
     pghistory.InsertEvent(),
     pghistory.UpdateEvent(condition=pghistory.AnyChange(exclude=["modified_ts"])),
@@ -58,6 +70,10 @@ def validate_children_shape(codes: Any) -> None:
     model_name="EntityEvent",
     context_field=pghistory.ContextJSONField(),
     append_only=True,
+    attrs={  # PostgreSQL fills them by itself; they are empty in versions from before they were there
+        "database_role": models.TextField(null=True, db_default=DATABASE_ROLE),
+        "application_name": models.TextField(null=True, db_default=APPLICATION_NAME),
+    },
     # pghistory's SQL puts this between quotes as it is; what it names must not depend on a writer's search_path.
     meta={
         "db_table": 'app"."entity_event',
@@ -106,7 +122,7 @@ class Entity(models.Model):
     class Meta:
         db_table = '"app"."entity"'
         verbose_name = "entity type"
-        ordering = ("display_order", "code")
+        ordering = ("display_order", BY_CODE)
         indexes = (
             models.Index(fields=["display_order", "code"], condition=Q(active_flag=True), name="entity_active_order"),
             GinIndex(fields=["child_entity_codes"], name="entity_children", opclasses=["jsonb_path_ops"]),

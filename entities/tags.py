@@ -20,7 +20,7 @@ UNDER = """
         FROM named JOIN app.entity AS parent USING (code),
             jsonb_array_elements_text(parent.child_entity_codes) AS child (code)
     )
-    SELECT code FROM named JOIN app.entity USING (code) ORDER BY display_order, code
+    SELECT code FROM named JOIN app.entity USING (code) ORDER BY display_order, code COLLATE "C"
 """
 ABOVE = """
     WITH RECURSIVE named (code) AS (
@@ -29,7 +29,7 @@ ABOVE = """
         SELECT parent.code::text
         FROM named JOIN app.entity AS parent ON parent.child_entity_codes @> to_jsonb(named.code)
     )
-    SELECT code FROM named JOIN app.entity USING (code) ORDER BY display_order, code
+    SELECT code FROM named JOIN app.entity USING (code) ORDER BY display_order, code COLLATE "C"
 """
 KINDS = {"under": UNDER, "above": ABOVE}
 

@@ -2,11 +2,12 @@
 Who may change `app.entity` need not know of our other tables.
 
 The triggers write the outbox and the history, and look children up. They do so with the rights of whoever made them,
-not of whoever changes a row: other services have rights on `app.entity` alone.
+not of whoever changes a row: other services have rights on `app.entity` alone. Nor can those switch triggers off.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.db import connections
@@ -16,11 +17,16 @@ _FUNCTIONS = r"""
     FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid
     WHERE tgrelid = to_regclass('app.entity') AND tgname LIKE 'pgtrigger\_%' AND NOT prosecdef
 """
+_MAY_IGNORE = (Path(__file__).parent / "sql" / "may_ignore.sql").read_text()
+_IS_OURS = "SELECT FROM pg_proc WHERE proname = '_pgtrigger_should_ignore' AND pg_has_role(proowner, 'USAGE')"
 
 
 def run_triggers_as_owner(connection: Any) -> None:
     """Give our triggers on `app.entity` their owner's rights; to make one anew takes them away."""
     with connection.cursor() as cursor:
+        cursor.execute(_IS_OURS)
+        if cursor.rowcount:
+            cursor.execute(_MAY_IGNORE)
         cursor.execute(_FUNCTIONS)
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)

@@ -59,6 +59,7 @@ TRIGGERS = [
         name="check_children",
         when=pgtrigger.After,
         operation=pgtrigger.Insert | pgtrigger.UpdateOf("child_entity_codes"),
+        timing=pgtrigger.Immediate,  # for each statement; who loads rows one by one may defer it to the commit
         declare=[("unknown", "text"), ("repeated", "text")],
         func=_sql("check_children"),
     ),

@@ -1,17 +1,26 @@
--- Two roles, with no right that they do not need. Run in the platform's database by a superuser, before the first
--- migration:
+-- Roles with no right that they do not need. Run in the platform's database by a superuser, before the first migration,
+-- and again after it, for rights on what it made:
 --   psql "$SUPERUSER_URL" -v ON_ERROR_STOP=1 -v migrator=pmo_migrator -v web=pmo_web -f deploy/postgres/roles.sql
 --   psql "$SUPERUSER_URL" -c '\password pmo_migrator' -c '\password pmo_web'
 -- The migrator owns the tables: DATABASE_URL of `manage.py migrate`. All else (web servers, other commands) is
 -- the web role: it reads and writes rows, and can neither change tables or triggers nor get past them.
+-- With `-v service=NAME` there is one more role, for another service or for people in psql: it reads and writes rows of
+-- app.entity and nothing else. Caches are told, and the history names it; it can write to neither by itself.
+\if :{?service}
+\else
+  \set service ''
+\endif
 SELECT current_database() AS database \gset
-CREATE ROLE :"migrator" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
-CREATE ROLE :"web" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 200;
+SELECT format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s', name, "limit")
+  FROM (VALUES (:'migrator', ''), (:'web', 'CONNECTION LIMIT 200'), (:'service', '')) AS roles (name, "limit")
+  WHERE name <> '' AND to_regrole(quote_ident(name)) IS NULL \gexec
 
 GRANT CONNECT, CREATE ON DATABASE :"database" TO :"migrator";
 GRANT CONNECT ON DATABASE :"database" TO :"web";
 -- Where a platform has a table app.entity already, what others have and may do in its database stays.
-SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'app' AND tablename = 'entity') AS adopting \gset
+SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'app' AND tablename = 'entity' AND tableowner <> :'migrator')
+  AS adopting, to_regclass('app.entity') IS NOT NULL AS has_entity, to_regclass('app.entity_event') IS NOT NULL
+  AS has_history, :'service' <> '' AS has_service \gset
 \if :adopting
   GRANT USAGE, CREATE ON SCHEMA app TO :"migrator";
   GRANT SELECT, INSERT, UPDATE, DELETE ON app.entity TO :"web";
@@ -35,3 +44,17 @@ GRANT USAGE ON SCHEMA public, app TO :"web";
 -- What the migrator makes, in either schema, the web role may use.
 ALTER DEFAULT PRIVILEGES FOR ROLE :"migrator" GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"web";
 ALTER DEFAULT PRIVILEGES FOR ROLE :"migrator" GRANT USAGE, SELECT ON SEQUENCES TO :"web";
+
+-- Triggers alone write the history, with the migrator's rights.
+\if :has_history
+  REVOKE INSERT, UPDATE, DELETE ON app.entity_event FROM :"web";
+\endif
+\if :has_service
+  GRANT CONNECT ON DATABASE :"database" TO :"service";
+  GRANT USAGE ON SCHEMA app TO :"service";
+  \if :has_entity
+    GRANT SELECT, INSERT, UPDATE, DELETE ON app.entity TO :"service";
+  \else
+    \warn Run this again after the first migration: there is no table app.entity yet, which the service could write.
+  \endif
+\endif

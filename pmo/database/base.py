@@ -17,6 +17,7 @@ from cache_layer.commit import DrainBeforeCommit
 from cache_layer.deadline import left_seconds, working_within
 from cache_layer.errors import OutcomeUnknown
 from pmo.database.bounded import BoundedConnection, BoundedPool, TimeOver
+from pmo.database.schema import SchemaEditor
 
 CONNECTING_SECONDS = 2.0
 NOTICE_LOST_CLIENTS = """
@@ -40,6 +41,8 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
     """
 
     Database = SimpleNamespace(**vars(psycopg) | {"connect": BoundedConnection.connect})
+
+    SchemaEditorClass = SchemaEditor
 
     @property
     def _connection_pools(self) -> dict[str, BoundedPool]:

@@ -141,7 +141,7 @@ def test_a_change_past_django_is_noticed_and_said_to_be_one(bob: Client) -> None
     Entity.objects.filter(code="project").update(label="SQL's")
     response = bob.post(PROJECT, bobs | {"label": "Bobs"})
     assert verdicts(response) == {"label": "both"}
-    assert "Somebody, directly in the database" in response.content.decode()
+    assert "postgres, directly in the database" in response.content.decode()
 
 
 def test_text_of_others_is_escaped(ann: Client, bob: Client) -> None:

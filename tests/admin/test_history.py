@@ -107,15 +107,17 @@ def test_every_version_says_who_made_it_and_from_where(committed_db: None, admin
     with running_command("seed_entities"):
         run("seed_entities", "--overwrite")
     with connection.cursor() as cursor:
+        cursor.execute("SET application_name = 'psql'")
         cursor.execute("UPDATE app.entity SET display_order = 999 WHERE code = 'project'")
 
     versions = [row["version"] for row in rows_of(admin_client, "project")[:5]]
     assert [version.origin for version in versions] == ["SQL", "Command", "API", "Admin", "SQL"]
     assert [version.command for version in versions] == ["", "seed_entities", "", "", ""]
-    assert [version.who for version in versions][0::2] == ["", "editor", ""]
+    assert [version.who for version in versions][0::2] == ["postgres (psql)", "editor", "postgres"]
     assert versions[3].who == "root"
     page = page_of(admin_client.get(history_url("project")))
-    assert "SQL past the application" in page
+    assert "SQL postgres (psql)" in page
+    assert versions[3].session == "postgres", "also where somebody was named"
     assert "API editor" in page
     assert "Command seed_entities" in page
 

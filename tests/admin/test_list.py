@@ -454,7 +454,7 @@ def test_the_switch_takes_a_csrf_token(superuser: User) -> None:
 
 def test_the_last_change_says_when_by_whom_and_from_where(committed_db: None, admin_client: Client) -> None:
     make_entity("project")
-    assert "by SQL" in row(admin_client.get(LIST), "changed")
+    assert "by postgres, SQL" in row(admin_client.get(LIST), "changed")
     switch(admin_client, "project", "false")
     cell = row(admin_client.get(LIST), "changed")
     assert "by root, admin" in cell

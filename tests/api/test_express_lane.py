@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.http import HttpResponse
 from rest_framework_simplejwt.tokens import AccessToken
@@ -32,6 +31,7 @@ from cache_layer.express import (
 )
 from cache_layer.local_store import Copy
 from cache_layer.scripts import hold_keys
+from pmo.requests import make_application
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 
@@ -62,7 +62,7 @@ class Server:
 
     def __init__(self, application: Application | None = None, limit_bytes: int = 1_000_000) -> None:
         self.is_django = application is None
-        self.django = Counted(application or get_wsgi_application())
+        self.django = Counted(application or make_application())
         self.lane = ExpressLane(self.django, limit_bytes)
 
     def ask(self, path: str = TYPE, *, directly: bool = False, **variables: str) -> Answer:
@@ -154,7 +154,7 @@ ANYTHING: dict[str, list[str]] = {
     "SERVER_PROTOCOL": ["HTTP/1.0"],
     "REMOTE_ADDR": ["192.0.2.1"],
     "REMOTE_USER": ["root"],
-    "CONTENT_TYPE": ["application/json", "multipart/form-data; boundary=x"],
+    "CONTENT_TYPE": ["application/json", "multipart/form-data; boundary=x", "text/plain; x*=BOGUS''v"],
     "wsgi.url_scheme": ["https"],
     "HTTP_ACCEPT": ["*/*", "text/html", "application/json;q=0"],
     "HTTP_ACCEPT_ENCODING": ["gzip", "zstd", "identity;q=0", "gzip;q=0, zstd"],
@@ -240,6 +240,7 @@ def test_everything_else_is_django_s(server: Server, token: str, path: str, vari
         {"REQUEST_METHOD": "HEAD"},
         {"SCRIPT_NAME": "/pmo"},
         {"CONTENT_LENGTH": "2", "body": "{}"},
+        {"CONTENT_TYPE": "application/json"},
         {"wsgi.url_scheme": "https"},
         {"HTTP_AUTHORIZATION": "Bearer another"},
         {"HTTP_HOST": "elsewhere.example"},
@@ -495,7 +496,7 @@ def test_a_forked_child_starts_empty_and_can_lock() -> None:
 @pytest.mark.parametrize("limit_bytes", [0, 700_000])
 def test_one_setting_says_how_much_is_kept(set_options: Callable[..., None], limit_bytes: int) -> None:
     set_options(express_lane_bytes=limit_bytes)
-    lane = with_express_lane(get_wsgi_application())
+    lane = with_express_lane(make_application())
     assert isinstance(lane, ExpressLane)
     assert lane.kept.limit_bytes == limit_bytes
     server = answering(lambda: HttpResponse(b"x"), limit_bytes=limit_bytes)

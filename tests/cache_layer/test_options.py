@@ -35,7 +35,7 @@ def test_a_mistake_is_named_with_what_would_do(values: dict[str, object], messag
 
 def test_nothing_set_gives_the_designs_values() -> None:
     options = Options.of({})
-    assert (options.local_lease_ms, options.hold_ms) == (10, 5_000)
+    assert (options.local_lease_ms, options.hold_ms) == (7, 5_000)
 
 
 SHOW = """

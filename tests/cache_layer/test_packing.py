@@ -152,5 +152,5 @@ def test_a_hot_copy_of_a_compressed_value_is_renewed(long: Entity, redis_client:
     until_ns = copy.until_ns
     renewer = Renewer()
     renewer._used.add(copy)
-    renewer.renew_used(until_ns)
+    renewer.renew_used()
     assert copy.until_ns > until_ns

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
 
 import pytest
 from redis import Redis
@@ -23,7 +24,7 @@ from tests.conftest import make_entity
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 KEY = "entity:metadata:project"
-STAMP = "cache_layer:stamp:entity:0"
+STAMP = ENTITY.stamp_key("project")
 MS = 1_000_000
 
 
@@ -41,6 +42,11 @@ def copy(clock: list[int]) -> Copy:
     return made_copy("project", clock)
 
 
+def neighbours() -> Iterator[str]:
+    """Codes of the same sixteenth, which share a stamp."""
+    return (code for code in map("project_{}".format, count()) if ENTITY.stamp_key(code) == STAMP)
+
+
 def made_copy(code: str, clock: list[int]) -> Copy:
     make_entity(code)
     find_due([ENTITY.key(code)], 300)
@@ -51,10 +57,9 @@ def made_copy(code: str, clock: list[int]) -> Copy:
 
 
 def use(renewer: Renewer, copies: tuple[Copy, ...], clock: list[int]) -> bool:
-    """As the express lane does."""
+    """As the express lane does, and the thread that it wants."""
     usable = renewer.use(copies, clock[0])
-    if clock[0] >= renewer.due_ns:
-        renewer.renew_used(clock[0])
+    renewer.renew_used()
     return usable
 
 
@@ -70,7 +75,7 @@ def test_what_rests_on_one_stamp_is_renewed_by_asking_for_the_stamp_alone(
     copy: Copy, clock: list[int], commands: list[str]
 ) -> None:
     renewer = Renewer()
-    copies = (copy, *(made_copy(code, clock) for code in ("task", "wiki", "form")))
+    copies = (copy, *(made_copy(code, clock) for code in islice(neighbours(), 3)))
     for _ in range(3):  # the script is loaded, the stamp made, the copies rest on it
         assert use(renewer, copies, clock)
         clock[0] += 10 * MS
@@ -103,7 +108,7 @@ def test_a_copy_rests_on_its_stamp_for_a_second_then_redis_is_asked_for_it(copy:
 def test_what_is_used_now_and_then_is_renewed_with_what_is_used_all_the_time(
     copy: Copy, clock: list[int], commands: list[str]
 ) -> None:
-    renewer, seldom = Renewer(), made_copy("task", clock)
+    renewer, seldom = Renewer(), made_copy(next(neighbours()), clock)
     for _ in range(3):
         use(renewer, (copy, seldom), clock)
         clock[0] += 9 * MS
@@ -275,16 +280,102 @@ def test_a_copy_whose_end_in_redis_is_to_be_asked_for_is_left_to_the_next_read(c
     assert copy.until_ns == until_ns
 
 
-def test_one_thread_renews_and_the_others_go_on(copy: Copy, clock: list[int]) -> None:
+@pytest.fixture
+def run(clock: list[int], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
+    """A function that runs one of the threads while `copies` are used; returns after how many ms each it asked."""
+
+    def run(renewer: Renewer, copies: tuple[Copy, ...], *, seconds: float, distance_ms: int = 0) -> list[int]:
+        begun_ns, asked = clock[0], []
+        execute = GuardedRedis.execute_command
+
+        def from_afar(self: GuardedRedis, *args: object, **options: object) -> object:
+            asked.append((clock[0] - begun_ns) // MS)
+            clock[0] += distance_ms * MS
+            return execute(self, *args, **options)
+
+        def sleep(seconds_asleep: float) -> None:
+            clock[0] += int(seconds_asleep * 1e9)
+            assert clock[0] < begun_ns + 2 * seconds * 1e9, "it goes on"
+            if clock[0] < begun_ns + seconds * 1e9:
+                assert renewer.use(copies, clock[0])
+
+        with monkeypatch.context() as patched:
+            patched.setattr(GuardedRedis, "execute_command", from_afar)
+            patched.setattr(renewal, "sleep", sleep)
+            renewer._threads = 1
+            renewer._run()
+        return asked
+
+    return run
+
+
+def test_a_thread_renews_what_is_used_until_nothing_is(
+    resting: tuple[Renewer, Copy], run: Callable[..., list[int]]
+) -> None:
+    renewer, copy = resting
+    asked = run(renewer, (copy,), seconds=0.5)
+    assert asked == list(range(0, 600, 12)), "12 ms later while 20 are left, until 100 ms after the last use"
+    assert (renewer._threads, renewer.wanted_ns) == (0, 0)
+
+
+@pytest.mark.parametrize(("distance_ms", "starts"), [(0, False), (3, False), (11, True)])
+def test_where_redis_is_far_away_another_thread_asks_before_the_answer_has_come(
+    resting: tuple[Renewer, Copy],
+    run: Callable[..., list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+    distance_ms: int,
+    starts: bool,
+) -> None:
+    renewer, copy = resting
+    started: list[int] = []
+    monkeypatch.setattr(renewer, "_start_thread", lambda: started.append(1))
+    run(renewer, (copy,), seconds=0.05, distance_ms=distance_ms)
+    assert bool(started) is starts
+
+
+def test_threads_there_is_no_need_for_end(resting: tuple[Renewer, Copy], monkeypatch: pytest.MonkeyPatch) -> None:
+    renewer, _ = resting
+    monkeypatch.setattr(renewal, "sleep", lambda _: None)
+    renewer._threads = 2
+    assert renewer._await_turn(0)
+    assert renewer._await_turn(0)
+    assert not renewer._await_turn(0), "it would come after both"
+    renewer._threads = 1
+    assert renewer._await_turn(0), "somebody has to"
+
+
+def test_a_failure_ends_a_thread_and_the_next_hit_starts_one(
+    copy: Copy, clock: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     renewer = Renewer()
+
+    def fail(*_: object) -> None:
+        raise ValueError("unforeseen")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(renewer, "_ask", fail)
+        renewer.use((copy,), clock[0])
+        renewer.want()
+        while renewer._threads:
+            time.sleep(0.001)
+    assert "Renewal failed" in caplog.text
+    assert renewer.wanted_ns == 0
     until_ns = copy.until_ns
-    with renewer._renewing:
-        use(renewer, (copy,), clock)
-    assert copy.until_ns == until_ns
+    renewer.use((copy,), clock[0])
+    renewer.want()
+    while renewer._threads:
+        time.sleep(0.001)
+        clock[0] += MS
+    assert copy.until_ns > until_ns
+
+
+def test_a_forked_child_has_no_thread_and_no_lock_of_its_parent() -> None:
+    renewer = Renewer()
+    renewer._threads = 1
     with renewer._renewing:
         child = os.fork()
         if child == 0:
-            os._exit(renewer._renewing.locked())
+            os._exit(renewer._renewing.locked() or renewer._threads)
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -300,4 +391,22 @@ def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(
         renewer._renewing.release()
         assert all(each.result() for each in found)
         renewer._renewing.acquire()
-    assert len(commands) == 3, "for the stamp, which is not there; to make it; for the value"
+    assert commands.count("MGET") == 2, "for the stamp and for the value"
+
+
+def test_whoever_finds_a_lapsed_copy_asks_for_what_others_use_too(
+    resting: tuple[Renewer, Copy], clock: list[int], redis_client: Redis, commands: list[str]
+) -> None:
+    """Redis may be so far away that the leases of the first are over when the last of many has asked."""
+    renewer, copy = resting
+    theirs, unused = (local_store.Stamp(f"cache_layer:stamp:{name}:0", b"a nonce", 0) for name in ("theirs", "unused"))
+    for stamp in (theirs, unused):
+        redis_client.set(stamp.key, stamp.nonce)
+        local_store._stamps[stamp.key] = stamp
+    theirs.used_ns = clock[0]
+    clock[0] += 100 * MS
+    commands.clear()
+    assert renewer.renew((copy,))
+    assert (theirs.until_ns, unused.until_ns) == (clock[0] + 20 * MS, 0)
+    assert commands[:1] == ["MGET"]
+    drop_all_copies()

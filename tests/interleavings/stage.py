@@ -76,6 +76,7 @@ def living_world() -> Iterator[World]:
         monkeypatch.setattr(fail_safe, "note_away", lambda: None)  # each finds out for itself
         monkeypatch.setattr(reads, "note_away", lambda: None)
         monkeypatch.setattr(renewal, "threading", SimpleNamespace(Lock=lambda: TurnLock(stop)))
+        monkeypatch.setattr(renewal.Renewer, "want", renewal.Renewer.renew_used)
         _step_through(monkeypatch)
         world = World()
         _set_clock(monkeypatch, world)

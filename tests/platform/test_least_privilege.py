@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -35,6 +35,7 @@ from pmo.lookups import PERSON
 from tests.api.conftest import make_user
 from tests.cache_layer.topology import caches_at, read
 from tests.conftest import make_entity
+from tests.engines import PROGRAMS
 from tests.servers import ROOT, test_database_url
 from tests.topologies import PLAIN, Server, wait_until
 
@@ -60,6 +61,15 @@ FORBIDDEN_IN_SQL = [
     "CREATE FUNCTION app.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "COPY app.entity TO PROGRAM 'cat'",
     "CREATE ROLE mine",
+    "INSERT INTO app.entity_event SELECT * FROM app.entity_event",
+]
+FORBIDDEN_TO_A_SERVICE = [
+    "SELECT FROM app.entity_event",
+    "SELECT FROM public.cache_layer_outbox",
+    "INSERT INTO public.cache_layer_outbox DEFAULT VALUES",
+    "DELETE FROM public.cache_layer_outbox",
+    "SELECT FROM public.auth_user",
+    "SELECT FROM app.cache_operation",
 ]
 
 
@@ -116,35 +126,42 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
 
 
 @pytest.fixture
-def web_url(committed_db: None) -> Iterator[str]:
-    """A database like this test's, whose tables the migrator has made; the URL is the web role's."""
+def url_of(committed_db: None) -> Iterator[Callable[[str], str]]:
+    """A database like this test's, whose tables the migrator has made: its URL for the role `web` or `service`."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    database, migrator, web = (f"{name}_{worker}" for name in ("roles", "migrator", "web"))
-    here = test_database_url()
+    roles = {name: f"{name}_{worker}" for name in ("migrator", "web", "service")}
+    database, here = f"roles_{worker}", test_database_url()
     there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{database}?")
-    psql = [str(program_folder() / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
-    schema = subprocess.check_output([program_folder() / "pg_dump", "--schema-only", "--no-owner", "--no-acl", here])
+    programs = PROGRAMS.postgres or program_folder()
+    psql = [str(programs / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
+    rights = [argument for name, role in roles.items() for argument in ("-v", f"{name}={role}")]
+    rights += ["-f", str(ROOT / "deploy/postgres/roles.sql")]
+    schema = subprocess.check_output([programs / "pg_dump", "--schema-only", "--no-owner", "--no-acl", here])
 
     def run(url: str, *arguments: str, stdin: bytes = b"") -> None:
         subprocess.run([*psql, *arguments, url], input=stdin, check=True)
 
     run(here, "-c", f"CREATE DATABASE {database}")
     try:
-        run(there, "-v", f"migrator={migrator}", "-v", f"web={web}", "-f", str(ROOT / "deploy/postgres/roles.sql"))
-        run(there.replace("postgres@", f"{migrator}@"), stdin=schema.replace(b"CREATE SCHEMA app;", b""))
-        yield there.replace("postgres@", f"{web}@")
+        run(there, *rights)
+        run(there.replace("postgres@", f"{roles['migrator']}@"), stdin=schema.replace(b"CREATE SCHEMA app;", b""))
+        run(there, *rights)
+        yield lambda role: there.replace("postgres@", f"{roles[role]}@")
     finally:
-        run(here, "-c", f"DROP DATABASE {database} (FORCE)", "-c", f"DROP ROLE {migrator}, {web}")
+        run(here, "-c", f"DROP DATABASE {database} (FORCE)", "-c", f"DROP ROLE {', '.join(roles.values())}")
 
 
-def test_the_web_role_reads_and_writes_rows_and_no_more(web_url: str) -> None:
-    with psycopg.connect(web_url, autocommit=True) as database:
+INSERT = """
+    INSERT INTO app.entity (code, label, label_plural, icon, child_entity_codes)
+    VALUES ('project', 'Project', 'Projects', 'Box', '["project"]')
+"""
+
+
+def test_the_web_role_reads_and_writes_rows_and_no_more(url_of: Callable[[str], str]) -> None:
+    with psycopg.connect(url_of("web"), autocommit=True) as database:
         database.execute("LISTEN cache_layer_changes")
-        database.execute(
-            "INSERT INTO app.entity (code, label, label_plural, icon, child_entity_codes, active_flag, created_ts,"
-            " modified_ts, display_order) VALUES ('project', 'Project', 'Projects', 'Box', '[]', true, now(), now(), 1)"
-        )
-        database.execute("UPDATE app.entity SET label = 'new' WHERE code = 'project'")
+        database.execute(INSERT)
+        database.execute("UPDATE app.entity SET label = 'new', child_entity_codes = '[]' WHERE code = 'project'")
         assert database.execute("SELECT count(*) FROM app.entity_event").fetchone() == (2,)
         assert database.execute("DELETE FROM cache_layer_outbox").rowcount == 2
         assert database.execute("SELECT pg_try_advisory_lock(1)").fetchone() == (True,)
@@ -152,3 +169,19 @@ def test_the_web_role_reads_and_writes_rows_and_no_more(web_url: str) -> None:
         for statement in FORBIDDEN_IN_SQL:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 database.execute(statement)
+
+
+def test_a_service_writes_rows_is_named_in_the_history_and_can_do_no_more(url_of: Callable[[str], str]) -> None:
+    with psycopg.connect(url_of("service"), autocommit=True, application_name="psql") as database:
+        service = database.info.user
+        database.execute("SET pgtrigger.ignore = '{pgtrigger_insert_insert_10f03, pgtrigger_record_row_c4baa}'")
+        database.execute(INSERT)
+        database.execute("UPDATE app.entity SET label = 'new', child_entity_codes = '[]' WHERE code = 'project'")
+        database.execute("DELETE FROM app.entity")
+        for statement in [*FORBIDDEN_IN_SQL, *FORBIDDEN_TO_A_SERVICE]:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                database.execute(statement)
+    with psycopg.connect(url_of("web")) as database:
+        found = database.execute("SELECT pgh_label, database_role, application_name FROM app.entity_event ORDER BY 1")
+        assert found.fetchall() == [(change, service, "psql") for change in ("delete", "insert", "update")]
+        assert database.execute("SELECT identifier FROM cache_layer_outbox").fetchall() == [("project",)] * 3

@@ -11,6 +11,7 @@ import msgspec
 from django.apps import apps
 from django.core.exceptions import ValidationError
 
+from entities.admin.history.versions import Version
 from entities.models import Entity
 
 STARTED_FROM = "started_from"
@@ -154,7 +155,8 @@ def describe_author(code: str) -> str:
     context: Mapping[str, Any] = (event.pgh_context if event else None) or {}
     places = {"admin": "in the admin", "api": "through the API", "command": "by a command"}
     place = places.get(context.get("source", ""), "directly in the database")
-    return f"{context.get('username') or 'Somebody'}, {place}"
+    who = Version(0, event).who if event else ""
+    return f"{who or 'Somebody'}, {place}"
 
 
 def _verdict(*, theirs: bool, yours: bool) -> Verdict:

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Q, QuerySet, When
+from django.db.models.functions import Collate
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from entities.admin.form.previews import preview_form
 from entities.codes import is_code
 from entities.icons import icon_set
-from entities.models import Entity
+from entities.models import BY_CODE, Entity
 from entities.texts import compose
 
 if TYPE_CHECKING:
@@ -81,5 +82,6 @@ def search_types(text: str, without: Sequence[str]) -> QuerySet[Entity, tuple[st
     text = str(compose(text.replace("\x00", "").strip()))
     begins = Q(label__istartswith=text) | Q(code__startswith=text)
     types: QuerySet[Entity] = Entity.objects.filter(Q(label__icontains=text) | Q(code__icontains=text))
-    ordered = types.exclude(code__in=without).order_by(Case(When(begins, then=0), default=1), "label", "code")
+    place = Case(When(begins, then=0), default=1)
+    ordered = types.exclude(code__in=without).order_by(place, Collate("label", "C"), BY_CODE)
     return ordered.values_list("code", "label", "active_flag")

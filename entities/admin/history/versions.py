@@ -66,7 +66,14 @@ class Version:
 
     @property
     def who(self) -> str:
-        return self._noted("username")
+        """Who changed it; the role of the database where nobody said."""
+        return self._noted("username") or self.session
+
+    @property
+    def session(self) -> str:
+        """Whose session of the database it was, and of which program: `ann (psql)`; no writer can hide it."""
+        role, program = self.row.database_role or "", self.row.application_name or ""
+        return f"{role} ({program})" if role and program else role
 
     @property
     def command(self) -> str:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from entities.admin.history.versions import Version
 from entities.admin.links import draw_chips
 from entities.cache_states import CacheState, read_cache_states
 from entities.models import Entity
@@ -100,11 +101,9 @@ def draw_last_change(entity: Entity, version: Any) -> SafeString:
 
 
 def name_changer(version: Any) -> str:
-    """`by root, api`; `by SQL` for whoever wrote past the application; empty where it is not known."""
+    """`by root, api`; `by ann (psql), SQL` for whoever wrote past the application; empty where it is not known."""
     if version is None or version.pgh_label == FIRST_VERSION:
         return ""
-    context = version.pgh_context or {}
-    if not context:
-        return f"by {BY_HAND}"
+    context = version.pgh_context or {"username": Version(0, version).session, "source": BY_HAND}
     names = (context.get("username"), context.get("source"))
     return "by " + ", ".join(str(name) for name in names if name)

@@ -34,7 +34,7 @@ def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entit
     alias = router.db_for_write(Entity)
     with transaction.atomic(using=alias):
         _wait_for_others(alias)
-        rows = list(Entity.objects.using(alias).order_by("display_order", "code"))
+        rows = list(Entity.objects.using(alias))
         by_code = {row.code: row for row in rows}
         wanted = by_code.keys() & set(codes)
         if [row.code for row in rows if row.code in wanted] != [code for code in seen if code in wanted]:

@@ -15,7 +15,7 @@ from tests.benchmarks.rows import HOT
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
 
-LEASES_MS = (5, 10, 20, 50)
+LEASES_MS = (5, 7, 10, 50)
 DISTANCES_MS = (0, 1, 5)
 TOKENS = 200
 ROUNDS = 3

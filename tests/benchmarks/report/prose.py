@@ -44,8 +44,8 @@ SECTIONS = {
     "costs": (
         "What a request asks of the engines",
         "Counted from PostgreSQL's log and Redis' MONITOR, on a server that does nothing else; without BEGIN and"
-        " COMMIT. The express lane's commands are the renewal of what is in use: twice a lease at most, however many"
-        " requests there are.",
+        " COMMIT. The express lane's commands are the renewal of what is in use: every six tenths of a lease,"
+        " however many requests there are.",
     ),
     "process": (
         "In process",

@@ -1,0 +1,58 @@
+"""Django's schema editor, which can change the type of columns that triggers look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import transaction
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+
+_LOOKING = """
+    SELECT format('DROP TRIGGER %%I ON %%s', tgname, tgrelid::regclass), pg_get_triggerdef(t.oid),
+        format('COMMENT ON TRIGGER %%I ON %%s IS %%L', tgname, tgrelid::regclass, obj_description(t.oid, 'pg_trigger')),
+        CASE tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' END
+            || format(' TRIGGER %%I', tgname)
+    FROM pg_trigger t
+    WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND EXISTS (
+        SELECT FROM pg_depend JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
+        WHERE classid = 'pg_trigger'::regclass AND objid = t.oid AND refobjid = tgrelid AND attname = %s)
+    ORDER BY tgname
+"""
+"""The triggers that fire on or look at one column: what takes one away, and what makes it as it was."""
+
+
+class SchemaEditor(DatabaseSchemaEditor):
+    """
+    Django's. PostgreSQL refuses to change the type of a column while a trigger looks at it.
+
+    pgtrigger takes such triggers away too, by the table's name in the message, which it can't read if it has a schema;
+    here they are gone before.
+    """
+
+    def _alter_field(
+        self, model: Any, old_field: Any, new_field: Any, old_type: Any, new_type: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        if old_type == new_type:
+            super()._alter_field(model, old_field, new_field, old_type, new_type, *args, **kwargs)  # type: ignore[misc] # private
+            return
+        with self._without_triggers(model._meta.db_table, old_field.column):
+            super()._alter_field(model, old_field, new_field, old_type, new_type, *args, **kwargs)  # type: ignore[misc] # private
+
+    @contextmanager
+    def _without_triggers(self, table: str, column: str) -> Iterator[None]:
+        """In the block no trigger looks at the column; behind it all are as they were, the functions untouched."""
+        quoted = self.quote_name(table)
+        with transaction.atomic(using=self.connection.alias):
+            with self.connection.cursor() as cursor:
+                cursor.execute(_LOOKING, [quoted, column])
+                triggers = cursor.fetchall()
+            for drop, *_ in triggers:
+                self.execute(drop, params=None)
+            yield
+            for _, create, comment, enable in triggers:
+                self.execute(create, params=None)
+                self.execute(comment, params=None)
+                if enable:
+                    self.execute(f"ALTER TABLE {quoted} {enable}", params=None)

@@ -1,0 +1,136 @@
+"""One order everywhere, in a database that sorts as people in America do: without regard to `_`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from entities.admin.form.views import search_types
+from entities.admin.list.ordering import reorder_entities
+from entities.admin.map.type_map import read_type_map
+from entities.backup import write_backup
+from entities.dashboard.entries import Filter, list_entries
+from entities.models import Entity
+from entities.services import get_entity_infrastructure
+from entities.tags import tagged_codes
+from pmo.engines.postgres import PORT, program_folder, running_postgres
+from tests.admin.conftest import LIST
+from tests.conftest import make_entity
+from tests.servers import test_database_url
+
+PROGRAMS = program_folder()
+CODES = ["a1", "a_1", "a_b", "ab", "ab_", "b"]
+INACTIVE = "a_b"
+
+
+@pytest.fixture
+def american_database(committed_db: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """This test's database is one like the others', on a server that knows collations: the wheel's does not."""
+    name, own = f"american_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", connection.settings_dict
+    schema = subprocess.check_output([PROGRAMS / "pg_dump", "--schema-only", test_database_url()])
+    schema = schema.replace(b"SET transaction_timeout = 0;", b"")  # which older ones do not know
+    with contextlib.ExitStack() as stack:
+        address = own["OPTIONS"]["host"]
+        if not _knows_collations(test_database_url()):
+            found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+            if not found:
+                pytest.skip("no PostgreSQL with ICU is installed")
+            scratch = tmp_path_factory.mktemp("american")
+            engine = running_postgres(scratch, durable=False, programs=found[-1].parent)
+            address = stack.enter_context(engine).address
+        server = stack.enter_context(closing(psycopg.connect(_url(address, "postgres"), autocommit=True)))
+        server.execute(f"CREATE DATABASE {name} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0")
+        stack.callback(server.execute, f"DROP DATABASE {name} (FORCE)")
+        psql = [PROGRAMS / "psql", "-Xqb", "-v", "ON_ERROR_STOP=1", _url(address, name)]
+        subprocess.run(psql, input=schema, stdout=subprocess.DEVNULL, check=True)
+        with pytest.MonkeyPatch.context() as patch:
+            connection.close()
+            patch.setitem(own, "NAME", name)
+            patch.setitem(own["OPTIONS"], "host", address)
+            ContentType.objects.clear_cache()
+            yield
+            connection.close()
+            ContentType.objects.clear_cache()
+
+
+def _url(address: str, database: str) -> str:
+    return f"postgresql://postgres@:{PORT}/{database}?host={quote(address, safe='')}"
+
+
+def _knows_collations(url: str) -> bool:
+    with closing(psycopg.connect(url)) as session:
+        return bool(session.execute("SELECT FROM pg_collation WHERE collname = 'en-US-x-icu'").rowcount)
+
+
+def make_entities() -> None:
+    for code in reversed(CODES):
+        make_entity(code, label=code, display_order=7, active_flag=code != INACTIVE)
+    make_entity("zz", label="zz", display_order=8, child_entity_codes=CODES)
+
+
+def show_everywhere(client: Client, file: Path) -> dict[str, list[str]]:
+    """The codes in each place that shows entity types in an order."""
+
+    def listed(column: str = "") -> list[str]:
+        return [row.code for row in client.get(LIST, {"o": column} if column else {}).context["cl"].result_list]
+
+    service = get_entity_infrastructure()
+    write_backup(file)
+    return {
+        "list": listed(),
+        "inactive, then active": listed("4"),
+        "API": [each.code for each in service.get_all_entity(include_inactive=True)],
+        "active": [each.code for each in service.get_all_entity()],
+        "map": list(read_type_map().types),
+        "dashboard": [entry.code for entry in list_entries("", Filter.ALL, 1).entries],
+        "tag": tagged_codes("under:zz"),
+        "by label": listed("1"),
+        "by code": listed("2"),
+        "suggested": [code for code, *_ in search_types("", [])],
+        "backup": [row["code"] for row in json.loads(file.read_text())],
+    }
+
+
+def expected_everywhere(order: list[str]) -> dict[str, list[str]]:
+    active = [code for code in order if code != INACTIVE]
+    ordered = dict.fromkeys(("list", "API", "map", "dashboard", "tag"), order)
+    by_text = dict.fromkeys(("by label", "by code", "suggested", "backup"), sorted(order))
+    return ordered | by_text | {"active": active, "inactive, then active": [INACTIVE, *active]}
+
+
+@pytest.mark.usefixtures("american_database")
+def test_the_order_is_one_everywhere_whatever_the_databases_collation(client: Client, tmp_path: Path) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    make_entities()
+    in_order = [*CODES, "zz"]
+    by_database = Entity.objects.order_by("display_order", "code").values_list("code", flat=True)
+    assert list(by_database) != in_order, "the database has another order"
+    assert show_everywhere(client, tmp_path / "backup") == expected_everywhere(in_order)
+    moved = ["b", *CODES[:-1], "zz"]
+    assert [row.code for row in reorder_entities(moved, seen=in_order)] == CODES[:-1]
+    assert show_everywhere(client, tmp_path / "backup") == expected_everywhere(moved)
+
+
+def test_no_query_that_shows_something_leaves_the_order_to_the_database(admin_client: Client, tmp_path: Path) -> None:
+    make_entities()
+    with CaptureQueriesContext(connection) as captured:
+        assert show_everywhere(admin_client, tmp_path / "backup") == expected_everywhere([*CODES, "zz"])
+    orders = [re.sub("CASE.*?END", "", query["sql"].partition("ORDER BY")[2]) for query in captured]
+    first_texts = [found for order in orders if (found := re.search(r'"?(code|label)"?( COLLATE "C")?', order))]
+    assert len(first_texts) > 9
+    assert all(found[2] for found in first_texts), orders
