@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db.models import Q
@@ -165,12 +165,13 @@ def what_happened(code: str) -> list[Happened]:
     return sorted(happened, key=lambda each: each.when, reverse=True)[:SHOWN_CHANGES]
 
 
-def _who_changed(row: object) -> str:
+def _who_changed(row: Any) -> str:
     """`olga, in the admin`; of SQL the database role, where the history has it."""
-    noted = getattr(row, "pgh_context", None)
+    noted = row.pgh_context
     if not isinstance(noted, dict):
-        role = getattr(row, "database_role", None)
-        return f"SQL, as {role}" if role else "SQL, past this application; its role is not recorded"
+        role, program = row.database_role, row.application_name
+        by = f"SQL, as {role}" if role else "SQL, before roles were noted"
+        return f"{by} ({program})" if program else by
     where = SOURCES.get(str(noted.get("source")), "by other code")
     return ", ".join(filter(None, [str(noted.get("username") or ""), where]))
 

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('entities', '0008_readable_texts'),
+        ('entities', '0010_roles'),
     ]
 
     operations = [
