@@ -172,10 +172,11 @@ def _sorted_codes(picture: Picture, view: View) -> list[str]:
 def _rates_line(picture: Picture) -> Text:
     rates = picture.recent.rates
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"Hit ratio {percent_of(picture.recent.hit_ratio)}   ", style="bold")
+    line.append(f"Hit ratio {percent_of(picture.recent.hit_ratio)}", style="bold")
+    line.append(f" {picture.recent.words}  ")
     for source, style in SOURCES.items():
-        line.append(f"{source} {f'{rates[source]:,.0f}/s' if rates else '-'}  ", style=style)
-    return line.append(picture.recent.words, style="dim")
+        line.append(f" {source} {f'{rates[source]:,.1f}/s' if rates else '-'}", style=style)
+    return line
 
 
 def _entries_table(picture: Picture, codes: list[str], *, wide: bool) -> Table:
