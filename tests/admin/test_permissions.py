@@ -28,6 +28,7 @@ NEEDS = {
     "cache:figures": CACHE,
     "cache:entries": CACHE,
     "cache:entry": CACHE,
+    "cache:memories": CACHE,
     "cache:values": CACHE,
     "cache:act": OPERATE,
     "admin:entities_entity_cache_states": VIEW,
@@ -74,6 +75,7 @@ def address(name: str) -> str:
     version = EntityEvent.objects.filter(code="project").order_by("pk").first()
     arguments = {
         "cache:entry": ["project"],
+        "cache:memories": ["project"],
         "admin:entities_entity_restore": ["project", version.pk if version else 0],
         "admin:entities_entity_operate_cache": ["project", "warm"],
     }
