@@ -157,6 +157,7 @@ CACHES: dict[str, dict[str, Any]] = {
 SESSION_ENGINE = "pmo.sessions"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
+CSRF_FAILURE_VIEW = "pmo.pages.form_refused"
 CSRF_COOKIE_HTTPONLY = True  # our scripts take the token from the page
 
 # --- Application ------------------------------------------------------------------------------------------------------

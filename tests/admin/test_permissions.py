@@ -28,6 +28,7 @@ NEEDS = {
     "cache:figures": CACHE,
     "cache:entries": CACHE,
     "cache:entry": CACHE,
+    "cache:memories": CACHE,
     "cache:values": CACHE,
     "cache:act": OPERATE,
     "admin:entities_entity_cache_states": VIEW,
@@ -79,6 +80,7 @@ def address(name: str) -> str:
     arguments = {
         "cache:entry": ["project"],
         "admin:entities_entity_undo": [version.pk if version else 0],
+        "cache:memories": ["project"],
         "admin:entities_entity_restore": ["project", version.pk if version else 0],
         "admin:entities_entity_operate_cache": ["project", "warm"],
     }

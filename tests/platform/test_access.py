@@ -54,7 +54,8 @@ BY_TOKEN = {
     ("GET", "/healthz"): EVERYONE,
     ("GET", "/readyz"): EVERYONE,
     ("GET", "/metrics"): NOBODY,  # a user's token is not METRICS_TOKEN: tests/platform/test_metrics.py
-    ("GET", "/"): EVERYONE,  # the way to the admin
+    ("GET", "/"): EVERYONE,
+    ("POST", "/token"): NOBODY,  # by a form of the page of somebody who is logged in
 }
 """Who gets something else than 401 or 403, with the token of an API user."""
 BODIES: dict[str, Any] = {"/api/v1/entity": PROJECT, "/api/v1/entity/<str:code>/children": {"child_entity_codes": []}}
@@ -73,6 +74,7 @@ BY_SESSION = {
     "cache:dashboard": SUPERUSER,
     "cache:figures": SUPERUSER,
     "cache:entries": SUPERUSER,
+    "cache:memories": SUPERUSER,
     "cache:entry": SUPERUSER,
     "cache:values": SUPERUSER,
     "cache:act": SUPERUSER,
@@ -147,7 +149,9 @@ def test_who_may_do_what_with_a_token(kind: str, set_options: Callable[..., None
     for (method, pattern), allowed in BY_TOKEN.items():
         path = pattern.replace("<str:code>", "task")
         answer = client.generic(method, path) if method == "GET" else _send(client, method, path, BODIES.get(pattern))
-        refused = answer.status_code == (401 if kind == "anonymous" or pattern == "/metrics" else 403)
+        refused = answer.status_code == (
+            401 if (kind == "anonymous" and pattern != "/token") or pattern == "/metrics" else 403
+        )
         if method == "POST" and pattern.startswith("/api/v1/auth/"):
             refused = answer.status_code != 400  # it asks for what is needed, of everyone alike
         if refused is (kind in allowed):
@@ -176,6 +180,7 @@ def urls() -> dict[str, str]:
     arguments: dict[str, list[Any]] = {
         "cache:entry": ["project"],
         "admin:entities_entity_undo": [EntityEvent.objects.get().pk],
+        "cache:memories": ["project"],
         "admin:entities_entity_restore": ["project", EntityEvent.objects.get().pk],
         "admin:entities_entity_operate_cache": ["project", "warm"],
         "admin:auth_user_password_change": [user.pk],
