@@ -213,3 +213,8 @@ def test_three_groups_are_shipped_once_and_given_by_a_tick(admin_client: Client)
     assert client.get(CHANGES).status_code == 200
     reader.permissions.remove(Permission.objects.get(codename="view_entity"))
     assert client.get(CHANGES).status_code == 403
+
+
+def test_the_page_says_where_it_is(admin_client: Client) -> None:
+    page = admin_client.get(CHANGES).content.decode()
+    assert re.search(r"tracking-tight\">Entity types</a>.*?tracking-tight\">Changes</", page, re.DOTALL)

@@ -50,7 +50,7 @@ class ChangesPage(ModelAdmin):
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "title": "Changes",
-            "opts": self.opts,
+            "model_admin": self,
             "form": form,
             "page": page,
             "moment": MOMENT,
