@@ -99,6 +99,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     now = [monotonic_ns()]
     for module in (express, fills, local_store, reads, refresh, renewal):
         monkeypatch.setattr(module, "monotonic_ns", lambda: now[0])
+    monkeypatch.setattr(renewal.Renewer, "want", renewal.Renewer.renew_used)  # a thread sleeps by another clock
     return now
 
 
