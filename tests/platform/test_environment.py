@@ -117,7 +117,7 @@ MORE_REFUSED = [
     ("METRICS_TOKEN", "with a line's end\n"),
     ("METRICS_TOKEN", "tökén"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
-    ("CACHE_HOLD_MS", "20"),
+    ("CACHE_HOLD_MS", "14"),
     ("CACHE_LOCAL_LEASE_MS", "2500"),
     ("CACHE_SOCKET_TIMEOUT_MS", "491"),
     ("SIGN_ON_LEEWAY_SECONDS", "1" * 5000),

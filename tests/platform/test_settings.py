@@ -64,10 +64,12 @@ from django.core.management import call_command
 from django.test import Client
 call_command("check", deploy=True, fail_level="WARNING")
 plain = Client(headers={"Host": "pmo.example.org"}).get("/admin/")
+probes = [Client(headers={"Host": "pmo.example.org"}).get(path) for path in ("/healthz", "/readyz", "/metrics")]
 answer = Client(headers={"Host": "pmo.example.org", "X-Forwarded-Proto": "https"}).get("/healthz")
 foreign = Client(headers={"Host": "localhost", "X-Forwarded-Proto": "https"}).get("/admin/")
 print(json.dumps({
     "plain": [plain.status_code, plain["Location"]],
+    "redirected": [probe.wsgi_request.path for probe in probes if probe.status_code == 301],
     "hsts": answer["Strict-Transport-Security"],
     "foreign host": foreign.status_code,
     "cookies": [settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE],
@@ -82,6 +84,7 @@ def test_production_settings_pass_djangos_deployment_checks_and_insist_on_https(
     assert checked.returncode == 0, checked.stderr
     assert json.loads(checked.stdout.splitlines()[-1]) == {
         "plain": [301, "https://pmo.example.org/admin/"],
+        "redirected": [],
         "hsts": "max-age=31536000; includeSubDomains; preload",
         "foreign host": 400,
         "cookies": [True, True],
