@@ -282,7 +282,7 @@ def test_watch_shows_the_cache_as_it_is_until_interrupted(
     assert watch.interrupt() == 0
 
 
-@pytest.mark.parametrize(("height", "width"), [(12, 60), (40, 120)])
+@pytest.mark.parametrize(("height", "width"), [(40, 120), pytest.param(12, 60, marks=pytest.mark.proof)])
 def test_watch_fits_the_terminal(terminal: Callable[..., Terminal], height: int, width: int) -> None:
     for number in range(40):
         make_entity(f"type_{number}")
