@@ -10,16 +10,19 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol, TypeVar
 
-from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAYS
+from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAY_SECONDS, REPLAYS
 
 FOLD_AT = 10_000
 """Reads counted one by one until they are added up."""
 MOST_ENTRIES = 10_000
 """Entries that are told apart between two collections; the reads of others are only in the totals."""
+MOST_EVENTS, SHOWN_EVENTS = 2_000, 10
+"""Of what happened to all entries, and of what is told of one."""
 
 
 Counted = TypeVar("Counted")
@@ -62,9 +65,12 @@ class Activity:
 _local_hits: deque[str] = deque()
 _other_reads: deque[tuple[str, str]] = deque()
 _replayed: deque[tuple[HasKey, ...]] = deque()
+_replay_times: deque[int] = deque()
 _exchanges: deque[tuple[str, float]] = deque()
 _folding = threading.Lock()
 _activity = Activity()
+_reads: dict[str, dict[str, tuple[int, int]]] = {}
+_events: deque[tuple[str, int, str, str]] = deque(maxlen=MOST_EVENTS)
 
 
 count_local_hit = _local_hits.append
@@ -76,6 +82,9 @@ They are added up by those of the reads that go further away, as one must whenev
 
 count_replay = _replayed.append
 """An answer made of these copies was given again. They are added up when the copies are renewed."""
+
+count_replay_time = _replay_times.append
+"""How many nanoseconds one of them took; of a few, which stand for all."""
 
 
 def count_read(source: str, key: str) -> None:
@@ -103,6 +112,7 @@ def note_stored(keys: Iterable[str]) -> None:
     with _folding:
         for key in keys:
             _activity.of(key).stored_s = now_s
+            _events.append((key, now_s, "stored", ""))
 
 
 def note_invalidated(keys: Collection[str], cause: str) -> None:
@@ -113,6 +123,7 @@ def note_invalidated(keys: Collection[str], cause: str) -> None:
         for key in keys:
             counts = _activity.of(key)
             counts.invalidated_s, counts.cause = now_s, cause
+            _events.append((key, now_s, "invalidated", cause))
 
 
 def fold_reads() -> None:
@@ -128,13 +139,40 @@ def fold_reads() -> None:
         further: dict[str, Counter[str]] = {}
         for source, key in _taken(_other_reads):
             further.setdefault(source, Counter())[key] += 1
+        _note_reads({"L1": local} | further)
         for source, keys in further.items():
             READS.labels(source).inc(keys.total())
+        for took_ns in _taken(_replay_times):
+            REPLAY_SECONDS.observe(took_ns / 1e9)
         for client, seconds in _taken(_exchanges):
             REDIS_SECONDS.labels(client).observe(seconds)
         for key, hits in (local + further.get("L2", Counter())).items():
             if key:
                 _activity.of(key).hits += hits
+
+
+def _note_reads(found: Mapping[str, Counter[str]]) -> None:
+    """When each entry was last read from where; of as many entries as are told apart."""
+    now_s = int(time.time())
+    for source, keys in found.items():
+        for key, number in keys.items():
+            if key in _reads or len(_reads) < MOST_ENTRIES:
+                before, _ = _reads.setdefault(key, {}).get(source, (0, 0))
+                _reads[key][source] = before + number, now_s
+
+
+def recent_reads(key: str) -> dict[str, tuple[int, int]]:
+    """This process's reads of an entry by where they came from: how many, and when the last was, within seconds."""
+    fold_reads()
+    with _folding:
+        return dict(_reads.get(key, {}))
+
+
+def recent_events(key: str) -> list[tuple[int, str, str]]:
+    """What this process did to an entry lately, the newest first: when, what, and the cause of an invalidation."""
+    with _folding:
+        found = ((when, what, why) for known, when, what, why in reversed(_events) if known == key)
+        return list(islice(found, SHOWN_EVENTS))
 
 
 def collect_activity() -> dict[str, EntryCounts]:
@@ -150,8 +188,9 @@ def _forget() -> None:
     """Start empty in a forked child, whose parent tells its own and may have been folding."""
     global _folding, _activity
     _folding, _activity = threading.Lock(), Activity()
-    for counted in (_local_hits, _other_reads, _replayed, _exchanges):
+    for counted in (_local_hits, _other_reads, _replayed, _replay_times, _exchanges, _events):
         counted.clear()
+    _reads.clear()
 
 
 def _taken(counted: deque[Counted]) -> list[Counted]:

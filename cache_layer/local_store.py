@@ -113,6 +113,17 @@ def find_copy(key: str) -> Copy | None:
     return copy if copy is not None and copy.is_usable(monotonic_ns()) else None
 
 
+def look_at_copy(key: str) -> tuple[bytes, int] | None:
+    """The bytes of a copy, and for how many milliseconds it may be used; None if there is none. It stays as it is."""
+    copy = _copies.get(key)
+    if copy is None:
+        return None
+    until_ns = copy.until_ns
+    if copy.stamp is not None:
+        until_ns = max(until_ns, min(copy.stamp.until_ns, copy.rests_until_ns))
+    return copy.payload, max(0, (until_ns - monotonic_ns()) // 1_000_000)
+
+
 def keep_copy(
     key: str, document: Any, payload: bytes, *, asked_ns: int, stamp_key: str = "", rest_ns: int = 0
 ) -> Copy | None:

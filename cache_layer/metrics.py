@@ -8,16 +8,25 @@ Label values are few and known: never a key, a code or a token. What is counted 
 from prometheus_client import Counter, Gauge, Histogram
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+ANSWER_TIMES = (
+    *(float(f"{digits}e{power}") for power in range(-6, 0) for digits in (1, 1.5, 2, 3, 4.5, 7)),
+    *(1.0, 2.0, 5.0),
+)
+"""From a microsecond to a second each bound is about half as much again as the one before."""
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 READS = Counter("cache_reads", "Entries read, by where they came from: L1, L2, DB, BYPASS, STALE.", ["source"])
-REPLAYS = Counter("cache_replays", "Answers that the express lane gave again, without Django.")
+REPLAYS = Counter("cache_replays", "Answers that the express lane gave again from memory, without Django.")
+REPLAY_SECONDS = Histogram(
+    "cache_replay_seconds", "Some of those answers, about one in 64, which are timed.", buckets=ANSWER_TIMES
+)
 ANSWER_SECONDS = Histogram(
     "cache_answer_seconds",
-    "HTTP answers made by Django, by the furthest place an entry in them came from; `none` has no entry in it.",
+    "All other HTTP answers, made by Django or given again after Redis was asked, by the furthest place an entry in"
+    " them came from; `none` has no entry.",
     ["source"],
-    buckets=SECONDS,
+    buckets=ANSWER_TIMES,
 )
 ANSWER_ERRORS = Counter("cache_answer_errors", "HTTP answers with a status of 500 or more.")
 FILLS = Counter(

@@ -23,3 +23,24 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.table_name} {self.field}={self.identifier}"
+
+
+class Incident(models.Model):
+    """
+    Something was wrong for a while, as one or more servers saw it.
+
+    It goes on while somebody has just seen it; so nobody has to end it, and it ends when all servers do.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.TextField()
+    began_ts = models.DateTimeField()
+    seen_ts = models.DateTimeField(help_text="When it was seen last.")
+
+    class Meta:
+        db_table = "cache_layer_incident"
+        default_permissions = ()
+        indexes = (models.Index(fields=["seen_ts"], name="cache_layer_incident_seen"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.began_ts:%Y-%m-%d %H:%M:%S}"

@@ -42,7 +42,8 @@ THREADS = 4
 """At most."""
 NEVER_NS = 1 << 63
 STAMP_SECONDS = 3_600
-LATELY_NS = 1_000_000_000
+LATELY_NS = 100_000_000
+"""How long after its last use a stamp is still renewed."""
 IN_USE_NS = 10_000_000_000
 """How long after its last use a copy that rests is still renewed before its rest ends."""
 
@@ -87,12 +88,12 @@ class Renewer:
         self._start_thread()
 
     def renew_used(self) -> bool:
-        """Renew all that was used during the last lease, if anything was."""
+        """Renew all that was used lately, if anything was."""
         now_ns = monotonic_ns()
         with self._taking:
             fold_many_reads()
             used, due = self._take_used(), list(self._take_due(now_ns))
-        stamps = [stamp.key for stamp in stamps_used_since(now_ns - _lease_ns())]
+        stamps = [stamp.key for stamp in stamps_used_since(now_ns - LATELY_NS)]
         self._ask([*used, *due], stamps)
         for copy in due:
             if copy.due_ns > now_ns and not copy.is_watched:

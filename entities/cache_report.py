@@ -44,12 +44,6 @@ class ServerStatus:
     expired_keys: int
     connected_clients: int
 
-    @property
-    def hit_ratio(self) -> float | None:
-        """Hits among the lookups; None before the first."""
-        lookups = self.keyspace_hits + self.keyspace_misses
-        return self.keyspace_hits / lookups if lookups else None
-
 
 @dataclass(frozen=True)
 class CacheReport:

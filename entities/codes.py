@@ -1,6 +1,7 @@
 """Which codes an entity type may have."""
 
 import re
+import unicodedata
 
 CODE_PATTERN = r"^[a-z][a-z0-9_]{0,49}$"
 
@@ -14,3 +15,20 @@ _CODE = re.compile(CODE_PATTERN.removesuffix("$"))
 def is_code(text: str) -> bool:
     """Whether `text` can be a code at all; what can't is unknown without asking anyone."""
     return _CODE.fullmatch(text) is not None and text not in RESERVED_CODES
+
+
+MAX_LENGTH = 50
+_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l"})
+"""Those that Unicode does not take apart into a letter and its accent."""
+
+
+def derive_code(label: str) -> str:
+    """`change_request` for `Change Request`; empty where the label has no letter of the alphabet to begin with."""
+    letters = unicodedata.normalize("NFKD", label.casefold().translate(_LETTERS))
+    plain = "".join(each for each in letters if not unicodedata.combining(each))
+    code = re.sub(r"['’]", "", plain)  # noqa: RUF001 - as people type it
+    code = re.sub(r"[^a-z0-9]+", "_", code).lstrip("_0123456789").rstrip("_")
+    if len(code) <= MAX_LENGTH:
+        return code
+    whole_words, _, _ = code[: MAX_LENGTH + 1].rpartition("_")
+    return whole_words or code[:MAX_LENGTH]

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
@@ -14,13 +14,14 @@ from typing import NamedTuple
 from zipfile import ZipFile
 
 FORMER_NAMES_FILE = Path(__file__).parent / "data" / "former_icon_names.json"
-"""It says where the names come from; take them anew from the version of Lucide that the package `lucide` has."""
+TAGS_FILE = Path(__file__).parent / "data" / "icon_tags.json"
+"""Both say where they come from; take them anew from the version of Lucide that the package `lucide` has."""
 
 
 class IconSet(NamedTuple):
     """
-    As JSON: under `icons` every drawing, by component name: what is inside its `<svg>`; under `former` the names that
-    icons had. `version` changes with the bytes.
+    As JSON: under `icons` every drawing, by component name: what is inside its `<svg>`; under `tags` what it stands
+    for, in words with spaces between them; under `former` the names that icons had. `version` changes with the bytes.
     """
 
     payload: bytes
@@ -39,6 +40,13 @@ def icon_names() -> Mapping[str, str]:
 def former_names() -> Mapping[str, str]:
     """Names that icons had before and that Lucide still exports, with the name each icon has now."""
     return MappingProxyType(json.loads(FORMER_NAMES_FILE.read_bytes())["names"])
+
+
+@functools.cache
+def icon_tags() -> Mapping[str, Sequence[str]]:
+    """What each icon stands for, by component name: `Banknote` for currency, money and payment."""
+    tags = json.loads(TAGS_FILE.read_bytes())["tags"]
+    return MappingProxyType({name: tags.get(drawing, ()) for name, drawing in icon_names().items()})
 
 
 def current_name(name: str) -> str | None:
@@ -66,7 +74,9 @@ def icon_set() -> IconSet:
     """All icons, for the browser's picker."""
     with as_file(files("lucide") / "lucide.zip") as archive, ZipFile(archive) as drawings:
         found = {name: _inside(drawings.read(f"{drawing}.svg").decode()) for name, drawing in icon_names().items()}
-    payload = json.dumps({"icons": found, "former": dict(former_names())}, separators=(",", ":")).encode()
+    tags = {name: " ".join(words).lower() for name, words in icon_tags().items()}
+    known = {"icons": found, "tags": tags, "former": dict(former_names())}
+    payload = json.dumps(known, separators=(",", ":")).encode()
     return IconSet(payload, hashlib.blake2b(payload, digest_size=8).hexdigest())
 
 

@@ -16,6 +16,9 @@ from entities.tags import tagged_codes
 
 COLUMNS = (*EntityDocument.__struct_fields__, "display_order")
 
+STAMPS = 16
+"""One change has copies of a sixteenth of the entity types, and of the sixteenth with the list, confirmed by Redis."""
+
 
 def _build_entity(rows: Sequence[Entity]) -> EntityDocument | None:
     return document_of(rows[0]) if rows else None
@@ -37,6 +40,7 @@ ENTITY: Lookup[EntityDocument] = Lookup(
     columns=COLUMNS,
     tagged=tagged_codes,
     stamp="entity",
+    stamps=STAMPS,
 )
 
 ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
@@ -51,6 +55,7 @@ ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
     columns=COLUMNS,
     write_through=False,
     stamp="entity",
+    stamps=STAMPS,
 )
 
 register(ENTITY)

@@ -207,6 +207,7 @@ class CacheOperation(models.Model):
 
     class Meta:
         db_table = '"app"."cache_operation"'
+        verbose_name_plural = "audit log"
         ordering = ("-done_ts", "-id")
         default_permissions = ()
         permissions = (

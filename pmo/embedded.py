@@ -1,8 +1,8 @@
 """
 The embedded engines: a real PostgreSQL and a real Valkey from wheels, for development and tests.
 
-`python -m pmo.embedded DIRECTORY` keeps both running: it prints their endpoints as one line of JSON, and stops them
-when its standard input closes, so they never outlive whoever started them, however that one ends.
+`python -m pmo.embedded DIRECTORY` keeps both running, also when one is killed: it prints their endpoints as one line of
+JSON, and stops them when its standard input closes, so they never outlive whoever started them, however that one ends.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ import select
 import signal
 import sys
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pmo.engines import postgres, valkey
 from pmo.engines.engine import Engine, EngineFailed
+from pmo.engines.kept import KeptEngine
+from pmo.restarts import EndsAgainAndAgain
 
 DATABASE = "pmo"
 ENGINES = ("postgres", "valkey")
 EXIT_IN_USE = 75  # EX_TEMPFAIL, sysexits.h
-CHECK_SECONDS = 0.5
+CHECK_SECONDS = 0.2
+PAUSE_SECONDS = 5.0
+"""Before an engine that ended is started again the first time: long enough to look at what goes on without it."""
 
 
 class DirectoryInUse(Exception):  # the name is the cause
@@ -138,11 +143,8 @@ def running_engines(
         DirectoryInUse: another process runs engines on `directory`.
         EngineFailed: one did not start.
     """
-    with _kept_engines(directory, engines, port=port, snapshots=snapshots, durable=durable, programs=programs) as (
-        endpoints,
-        _,
-    ):
-        yield endpoints
+    with _kept_engines(directory, engines, port=port, snapshots=snapshots, durable=durable, programs=programs) as kept:
+        yield kept[0]
 
 
 @contextlib.contextmanager
@@ -154,10 +156,11 @@ def _kept_engines(
     snapshots: str = "60 1",
     durable: bool = True,
     programs: Programs = Programs(),
-) -> Iterator[tuple[Endpoints, list[Engine]]]:
+    pause_seconds: float = PAUSE_SECONDS,
+) -> Iterator[tuple[Endpoints, list[KeptEngine]]]:
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    running: list[Engine] = []
+    running: list[KeptEngine] = []
     database_url, endpoint = Endpoints.database_url, ValkeyEndpoint()
     with contextlib.ExitStack() as stack:
         try:
@@ -166,14 +169,31 @@ def _kept_engines(
             raise DirectoryInUse(f"Another process runs engines on {directory}.") from None
         _endpoints_file(directory).unlink(missing_ok=True)
         if "valkey" in engines:
-            server = valkey.running_valkey(directory, port=port, snapshots=snapshots, program=programs.valkey)
-            running.append(stack.enter_context(server))
-            endpoint = ValkeyEndpoint(port=int(running[-1].address))
+
+            def start_valkey(address: str | None) -> AbstractContextManager[Engine]:
+                return valkey.running_valkey(
+                    directory,
+                    port=int(address) if address else port,
+                    exactly=bool(address),
+                    snapshots=snapshots,
+                    program=programs.valkey,
+                )
+
+            meanwhile = "Answers come from the database meanwhile (X-Cache: BYPASS)."
+            running.append(KeptEngine(stack, start_valkey, meanwhile, pause_seconds))
+            endpoint = ValkeyEndpoint(port=int(running[-1].engine.address))
         if "postgres" in engines:
-            database = postgres.running_postgres(directory, durable=durable, programs=programs.postgres)
-            running.append(stack.enter_context(database))
-            database_url = postgres.url_of(running[-1], DATABASE)
-            _create_database(running[-1])
+            sockets = stack.enter_context(postgres.socket_directory(directory, programs.postgres))
+
+            def start_postgres(_: str | None) -> AbstractContextManager[Engine]:
+                return postgres.running_postgres(
+                    directory, durable=durable, programs=programs.postgres, sockets=sockets
+                )
+
+            meanwhile = "What is cached is answered meanwhile."
+            running.append(KeptEngine(stack, start_postgres, meanwhile, pause_seconds))
+            database_url = postgres.url_of(running[-1].engine, DATABASE)
+            _create_database(running[-1].engine)
         endpoints = Endpoints(database_url, endpoint, tuple(engines))
         stack.callback(_endpoints_file(directory).unlink, missing_ok=True)
         endpoints.announce(directory)
@@ -198,14 +218,17 @@ def main() -> None:
     parser.add_argument("directory", type=Path, help="where their data is kept")
     parser.add_argument("engines", nargs="*", metavar="|".join(ENGINES), help="which to run; both if none is named")
     parser.add_argument("--port", type=int, default=ValkeyEndpoint.port, help="Valkey's port, if it is free")
+    parser.add_argument("--pause", type=float, default=PAUSE_SECONDS, help="seconds before one is started again")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
     try:
-        with _kept_engines(arguments.directory, arguments.engines or ENGINES, port=arguments.port) as (
-            endpoints,
-            running,
-        ):
+        with _kept_engines(
+            arguments.directory,
+            arguments.engines or ENGINES,
+            port=arguments.port,
+            pause_seconds=arguments.pause,
+        ) as (endpoints, running):
             sys.stdout.write(endpoints.json() + "\n")
             sys.stdout.flush()
             while not select.select([sys.stdin], [], [], CHECK_SECONDS)[0]:
@@ -214,7 +237,7 @@ def main() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except DirectoryInUse:
         sys.exit(EXIT_IN_USE)
-    except (EngineFailed, OSError) as failure:
+    except (EngineFailed, EndsAgainAndAgain, OSError) as failure:
         sys.exit(f"The embedded engines: {failure}")
 
 

@@ -10,10 +10,17 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cache_layer.connection import is_redis_healthy
 from cache_layer.outbox import Backlog, measure_backlog
+from entities.health import look_at_health
 from entities.models import Entity
 from pmo.drain import is_draining
+
+
+class ProblemSerializer(serializers.Serializer[None]):
+    """What is wrong."""
+
+    name = serializers.CharField(help_text="Of the alert in deploy/prometheus/alerts.yml, explained in the runbook.")
+    since = serializers.DateTimeField(help_text="When it began, as far as any server saw.")
 
 
 class HealthSerializer(serializers.Serializer[None]):
@@ -26,9 +33,9 @@ class HealthSerializer(serializers.Serializer[None]):
         allow_null=True, help_text="Committed changes that the cache has not been told of yet."
     )
     oldest_pending_seconds = serializers.FloatField(
-        allow_null=True,
-        help_text="How long the oldest of them has waited; above a few seconds no server's relay reaches both engines.",
+        allow_null=True, help_text="How long the oldest of them has waited: they are told when Redis answers a relay."
     )
+    problems = ProblemSerializer(many=True, help_text="All that is wrong now, the worst first.")
 
 
 class LivenessSerializer(serializers.Serializer[None]):
@@ -47,7 +54,8 @@ class DrainingSerializer(serializers.Serializer[None]):
     operation_id="health",
     tags=["health"],
     summary="Database and cache",
-    description="`degraded` is the cache being down: everything works, from the database. `down` is the database.",
+    description="`down` is the database. `degraded` is any other problem, the cache being down among them: everything"
+    " works, from the database. `problems` has their names.",
     auth=[],
     responses={200: HealthSerializer, 503: HealthSerializer},
 )
@@ -55,16 +63,19 @@ class DrainingSerializer(serializers.Serializer[None]):
 @authentication_classes([])
 @permission_classes([])
 def health(_request: Request) -> Response:
-    cache = is_redis_healthy()  # before a database that hangs takes all the time there is
-    backlog = ask_database()
+    looked = look_at_health()
+    backlog = looked.backlog
     database = backlog is not None
     return Response(
         {
-            "status": "down" if not database else "ok" if cache else "degraded",
+            "status": looked.status,
             "database": "ok" if database else "down",
-            "cache": "ok" if cache else "down",
+            "cache": "ok" if looked.redis_answers else "down",
             "pending_invalidations": backlog and backlog.changes,
             "oldest_pending_seconds": backlog and round(backlog.oldest_seconds, 3),
+            "problems": [
+                {name: problem[name] for name in ("name", "since")} for problem in looked.as_json()["problems"]
+            ],
         },
         status=200 if database else 503,
         headers={"Cache-Control": "no-store"},

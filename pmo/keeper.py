@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,33 @@ class EnginesUnavailable(Exception):  # the name is the cause
     """The engines cannot be had; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Keeper:
     """Engines that run: ours if there is a process, else another's."""
 
     endpoints: Endpoints
     process: subprocess.Popen[bytes] | None
+    command: Sequence[str] = ()
+
+    def start_again(self) -> None:
+        """
+        Have the engines run again, after the process that kept them was killed.
+
+        Raises:
+            EnginesUnavailable: they do not start, or not where they were.
+        """
+        self.close()
+        self.process = _start(self.command)
+        endpoints = _read_endpoints(self.process)
+        if endpoints != self.endpoints:
+            raise EnginesUnavailable("The embedded engines do not start where they were: start everything again.")
+
+    def close(self) -> None:
+        if self.process is not None:
+            stop_process(self.process, signal.SIGTERM, STOP_LIMIT_SECONDS)
+            for pipe in (self.process.stdin, self.process.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 @contextlib.contextmanager
@@ -66,15 +87,28 @@ def kept_engines(directory: Path, engines: Collection[str], port: int) -> Iterat
 def _own_engines(directory: Path, engines: Collection[str], port: int) -> Iterator[Keeper | None]:
     """As `kept_engines`; None if another process runs engines on `directory`."""
     command = [sys.executable, "-m", "pmo.embedded", str(directory), *engines, "--port", str(port)]
-    process = start_process(command, farewell=signal.SIGTERM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
-    with process:
-        assert process.stdout is not None  # noqa: S101 # it is a pipe
-        try:
-            if announced := process.stdout.readline():
-                yield Keeper(Endpoints.parse(announced), process)
-            elif process.wait() == EXIT_IN_USE:
-                yield None
-            else:
-                raise EnginesUnavailable("The embedded engines did not start.")
-        finally:
-            stop_process(process, signal.SIGTERM, STOP_LIMIT_SECONDS)
+    process = _start(command)
+    keeper = Keeper(Endpoints(), process, command)
+    try:
+        endpoints = _read_endpoints(process)
+        if endpoints is None and process.wait() == EXIT_IN_USE:
+            yield None
+        elif endpoints is None:
+            raise EnginesUnavailable("The embedded engines did not start.")
+        else:
+            keeper.endpoints = endpoints
+            keeper.command = [*command[:-1], str(endpoints.valkey.port)]
+            yield keeper
+    finally:
+        keeper.close()
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    return start_process(command, farewell=signal.SIGTERM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+
+
+def _read_endpoints(process: subprocess.Popen[bytes]) -> Endpoints | None:
+    """What it announces when its engines are ready; None if it ends before."""
+    assert process.stdout is not None  # noqa: S101 # it is a pipe
+    announced = process.stdout.readline()
+    return Endpoints.parse(announced) if announced else None

@@ -1,24 +1,21 @@
 """
 `make run`: set up and serve the whole platform, and stop all of it at Ctrl-C.
 
-Engines whose variables are unset are embedded; they, and the web server, end with this process, however it ends. The
+Engines whose variables are unset are embedded; they, and the web server, end with this process, however it ends. What
+ends by itself meanwhile is started again, alone, unless it does nothing else. The
 variables read here are those that must be known before Django's settings can be loaded.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import signal
-import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
@@ -30,21 +27,17 @@ from pmo.environment import Environment, shown
 from pmo.keeper import EnginesUnavailable, Keeper, kept_engines
 from pmo.listener import ANY_ADDRESS, Listener, in_url
 from pmo.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
-from pmo.processes import start_process, stop_process
-from pmo.serve import COUNTS_VARIABLE, make_counts_directory, server_command
+from pmo.restarts import EndsAgainAndAgain
+from pmo.serve import COUNTS_VARIABLE, make_counts_directory
+from pmo.watched import PartEnded, WatchedKeeper, WebServer
 
 ROOT = Path(__file__).resolve().parent.parent
-START_LIMIT_SECONDS = 60
 CHECK_SECONDS = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENGINE_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
 OPTIONAL = ("DATABASE_URL", "REDIS_HOST", "REDIS_URL", "REDIS_PORT", "DATA_DIR", "ALLOWED_HOSTS")
 
 console = Console(highlight=False, soft_wrap=True)
-
-
-class PartEnded(Exception):  # the name is the cause
-    """The web server or an embedded engine ended by itself."""
 
 
 class StopRequested(BaseException):  # not an error
@@ -59,7 +52,7 @@ def main() -> None:
     try:
         with contextlib.ExitStack() as stack:
             _launch(stack)
-    except (ImproperlyConfigured, EnginesUnavailable, PreparationFailed, PartEnded) as failure:
+    except (ImproperlyConfigured, EnginesUnavailable, PreparationFailed, PartEnded, EndsAgainAndAgain) as failure:
         console.print(str(failure), style="bold red", markup=False)
         sys.exit(1)
     except StopRequested:
@@ -92,16 +85,15 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     prepare_platform(directory, console)
     draining_file(listener.port).unlink(missing_ok=True)
     environment[COUNTS_VARIABLE] = str(make_counts_directory(directory, listener.port))
-    command = server_command(replace(listener, host=address))
-    web = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=environment)
-    stack.callback(stop_process, web, signal.SIGTERM)
-    _wait_until_answering(listener, address, web)
-    parts = {"The web server": web}
-    if keeper and keeper.process:
-        parts["The embedded engines"] = keeper.process
+    web = WebServer(listener, address, environment)
+    stack.callback(web.stop)
     _print_links(listener, directory)
+    watched: list[WebServer | WatchedKeeper] = [web]
+    if keeper and keeper.process:
+        watched.append(WatchedKeeper(keeper))
     while True:
-        _check_running(parts)
+        for part in watched:
+            part.check()
         time.sleep(CHECK_SECONDS)
 
 
@@ -127,34 +119,12 @@ def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> Keeper | None
     return keeper
 
 
-def _wait_until_answering(listener: Listener, address: str, web: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        _check_running({"The web server": web})
-        connection = http.client.HTTPConnection(urlsplit(listener.url(address)).netloc, timeout=5)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/healthz", headers={"Host": "localhost"})
-            connection.getresponse()
-            return
-        time.sleep(0.05)
-    raise PartEnded(f"The web server does not answer after {START_LIMIT_SECONDS} s.")
-
-
-def _check_running(parts: dict[str, subprocess.Popen[bytes]]) -> None:
-    """
-    Raises:
-        PartEnded: one of them has ended.
-    """
-    for name, process in parts.items():
-        if (status := process.poll()) is not None:
-            raise PartEnded(f"{name} ended by itself, with status {status}.")
-
-
 def _print_links(listener: Listener, directory: Path) -> None:
     from django.conf import settings
 
     url, password = listener.url(), password_file(directory)
     lines = {
+        "Start": f"{url}/",
         "API": f"{url}/api/v1/entity/types",
         "API docs": f"{url}/api/docs",
         "Admin": f"{url}/admin/",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import DataError
@@ -22,13 +22,16 @@ PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <style nonce="{nonce}">
+html {{ background: light-dark(#fff, #111827); color: light-dark(#1f2937, #e5e7eb) }}
+a {{ color: light-dark(#6b21a8, #d8b4fe) }}
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto; padding: 0 1rem }}
 </style>
 <h1>{title}</h1>
 <p>{reason}</p>
-<p><a href="">Try again</a></p>
+<p>{ways}</p>
 </html>
 """
 FOR_PROGRAMS = ("/api/", "/health", "/readyz")
@@ -92,7 +95,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return _answer(request, unavailable)
     if speaks_json(request):
         return answer_error(request, 500, "internal_error", BUG)
-    return _page(request, 500, "Something went wrong", BUG)
+    return answer_page(request, 500, "Something went wrong", BUG)
 
 
 def speaks_json(request: HttpRequest) -> bool:
@@ -116,11 +119,21 @@ def _answer(request: HttpRequest, unavailable: Unavailable) -> HttpResponse:
         return answer_error(request, 503, str(unavailable.get_codes()), reason, headers)
     if unavailable.get_codes() != "outcome_unknown":
         reason += " Nothing you sent was saved."
-    return _page(request, 503, "Not available right now", reason, headers)
+    return answer_page(request, 503, "Not available right now", reason, headers)
 
 
-def _page(
-    request: HttpRequest, status: int, title: str, reason: str, headers: Mapping[str, str] | None = None
+def answer_page(
+    request: HttpRequest,
+    status: int,
+    title: str,
+    reason: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    ways: Sequence[tuple[str, str]] = (("", "Try again"),),
 ) -> HttpResponse:
-    nonce = getattr(request, "csp_nonce", "")
-    return HttpResponse(PAGE.format(title=title, reason=reason, nonce=nonce), status=status, headers=headers)
+    """A page for people that says what is wrong, with `ways` to go on: addresses and what they are called."""
+    styled = request.path_info.startswith("/admin/")  # elsewhere no style is let in: `pmo.security`
+    nonce = getattr(request, "csp_nonce", "") if styled else ""
+    links = " ".join(f'<a href="{address}">{name}</a>' for address, name in ways)
+    page = PAGE.format(title=title, reason=reason, nonce=nonce, ways=links)
+    return HttpResponse(page, status=status, headers=headers)

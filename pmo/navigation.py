@@ -34,19 +34,21 @@ def _is_page(url_name: str) -> Callable[[HttpRequest], bool]:
 
 
 def _is_entity_types(request: HttpRequest) -> bool:
-    """The list and everything below it but the map."""
+    """The list and everything below it that has no item of its own."""
     below = request.path.startswith(reverse("admin:entities_entity_changelist"))
-    return below and request.path != reverse("admin:entities_entity_map")
+    return below and request.path not in map(reverse, ("admin:entities_entity_map", "admin:entities_entity_changes"))
 
 
 VIEW_TYPES, VIEW_CACHE = "entities.view_entity", "entities.view_cache"
 
 NAVIGATION: list[dict[str, Any]] = [
+    {"items": [_item("Home", "home", "admin:index", VIEW_TYPES, alone=True)]},
     {
         "title": "Entity types",
         "items": [
             _item("List", "category", "admin:entities_entity_changelist", VIEW_TYPES) | {"active": _is_entity_types},
             _item("Map", "account_tree", "admin:entities_entity_map", VIEW_TYPES),
+            _item("Changes", "manage_history", "admin:entities_entity_changes", VIEW_TYPES),
         ],
     },
     {

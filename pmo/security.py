@@ -27,6 +27,7 @@ ADMIN = CLOSED | {
     "form-action": [SELF],
     **_OWN,
 }
+FRONT = CLOSED | {"script-src": [NONCE], "style-src-elem": [NONCE], "form-action": [SELF]}
 DOCS = CLOSED | {"script-src": [NONCE], "style-src-elem": [NONCE], **_OWN}
 
 UNUSED = ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
@@ -34,7 +35,7 @@ PERMISSIONS = ", ".join(f"{feature}=()" for feature in UNUSED)
 
 
 class SecurityHeadersMiddleware(CSPMiddleware):
-    """A policy for the admin, one for the API's documentation, and one that allows nothing for everything else."""
+    """A policy for the admin, one for each other page of ours, and one that allows nothing for everything else."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -57,4 +58,4 @@ class SecurityHeadersMiddleware(CSPMiddleware):
 def _policy_of(request: HttpRequest) -> dict[str, Any] | None:
     if request.path_info.startswith("/admin/"):
         return ADMIN
-    return DOCS if request.path_info == "/api/docs" else None
+    return {"/api/docs": DOCS, "/": FRONT, "/token": FRONT}.get(request.path_info)

@@ -157,6 +157,7 @@ CACHES: dict[str, dict[str, Any]] = {
 SESSION_ENGINE = "pmo.sessions"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
+CSRF_FAILURE_VIEW = "pmo.pages.form_refused"
 CSRF_COOKIE_HTTPONLY = True  # our scripts take the token from the page
 
 # --- Application ------------------------------------------------------------------------------------------------------
@@ -326,9 +327,10 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": lambda _: {},  # in a stylesheet instead of in every page
-    "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/contrast.css")],
+    "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/site.css")],
     "SCRIPTS": [lambda _: static("entities/htmx.js"), lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
+    "DASHBOARD_CALLBACK": "entities.admin.home.describe_home",
 }
 
 # --- Monitoring -------------------------------------------------------------------------------------------------------

@@ -4,9 +4,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
-from django.views.generic import RedirectView
 
+from pmo import pages
 from pmo.auth_views import LoginView, LogoutView, MeView, RefreshView
 from pmo.description import DescriptionView, DocumentationView
 from pmo.health import health, liveness, readiness
@@ -25,9 +24,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # 
     return answer_error(request, 400, "unreadable", "The request could not be read.")
 
 
-front_door = csrf_exempt(require_safe(RedirectView.as_view(pattern_name="admin:index")))
-"""Without the check of forms, which would call a method that is not there forbidden."""
 handler400 = bad_request
+handler403 = pages.forbidden
+handler404 = pages.not_found
 handler500 = server_error
 
 api: list[URLPattern | URLResolver] = [
@@ -39,7 +38,8 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
-    path("", front_door),
+    path("", pages.front_page, name="front"),
+    path("token", pages.make_token, name="front-token"),
     path("api/v1/", include((api, "api"))),
     path("api/schema", DescriptionView.as_view(), name="api-schema"),
     path("api/docs", DocumentationView.as_view(url_name="api-schema"), name="api-docs"),

@@ -21,6 +21,15 @@ ASK_MS = 2_000
 IDLE_MS = 10_000
 """How long whoever has the turn may ask PostgreSQL nothing."""
 LOCK = "hashtextextended(%s, 0)"
+TAKEN = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND objsubid = 1
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND classid = ((hashtextextended(%(name)s, 0) >> 32) & 4294967295)::oid
+            AND objid = (hashtextextended(%(name)s, 0) & 4294967295)::oid
+    )
+"""
 
 
 def is_vacant(using: str) -> bool:
@@ -29,6 +38,13 @@ def is_vacant(using: str) -> bool:
         return _try_lock("pg_try_advisory_xact_lock", using)
     finally:
         connections[using].close()
+
+
+def is_taken(using: str) -> bool:
+    """Whether some server relays; unlike `is_vacant` this takes the turn from nobody, not even for a moment."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(TAKEN, {"name": RELAY_LOCK})
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 -- One process tells what it counted since it last did.
 -- KEYS  1 mark of this report  2 totals of the minute  3 of the hour  4 hits of the day  5 what is stored, by expiry
---       6 its hits so far  7 last invalidations
+--       6 its hits so far  7 last invalidations  8 totals of the moment
 -- ARGV  1 now in s  2 TTL of the minute in s  3 of all else in s  4 most entries  5 how many totals
+--       6 TTL of the moment in s, 0 if what is told was not counted within one
 --       then name and number of each, then of each entry: key, hits, stored in s, TTL in s, invalidated in s, cause
 -- Gives 1; 0 if this report was told before
 if not redis.call("SET", KEYS[1], "", "NX", "EX", 3600) then
@@ -10,6 +11,9 @@ end
 local function count(name, number)
   redis.call("HINCRBY", KEYS[2], name, number)
   redis.call("HINCRBY", KEYS[3], name, number)
+  if tonumber(ARGV[6]) > 0 then
+    redis.call("HINCRBY", KEYS[8], name, number)
+  end
 end
 local function finish(key, how, hits)
   count("ended:" .. how, 1)
@@ -22,8 +26,8 @@ end
 local function has_room(hash, key)
   return redis.call("HEXISTS", hash, key) == 1 or redis.call("HLEN", hash) < tonumber(ARGV[4])
 end
-local entries = 6 + 2 * ARGV[5]
-for i = 6, entries - 1, 2 do
+local entries = 7 + 2 * ARGV[5]
+for i = 7, entries - 1, 2 do
   count(ARGV[i], ARGV[i + 1])
 end
 for i = entries, #ARGV, 6 do
@@ -55,5 +59,8 @@ for _, key in ipairs(redis.call("ZRANGEBYSCORE", KEYS[5], "-inf", ARGV[1], "LIMI
 end
 for i = 2, 7 do
   redis.call("EXPIRE", KEYS[i], ARGV[i == 2 and 2 or 3])
+end
+if tonumber(ARGV[6]) > 0 then
+  redis.call("EXPIRE", KEYS[8], ARGV[6])
 end
 return 1

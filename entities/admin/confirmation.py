@@ -45,19 +45,32 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Button:
+    """A way to go on; `way` is sent with the form."""
+
+    way: str
+    label: str
+    danger: bool = False
+
+    @property
+    def variant(self) -> str:
+        return "danger" if self.danger else "primary"
+
+
+@dataclass(frozen=True)
 class Question:
     """
     What is asked before an action.
 
     Attributes:
-        action: its name among the admin's actions.
-        button: what the button to go on says; none if there is nothing to do.
+        action: its name among the list's actions; empty on a page of its own.
+        buttons: the ways to go on, the usual one first; none if there is nothing to do.
     """
 
     action: str
     title: str
     parts: Sequence[Part]
-    button: str = ""
+    buttons: Sequence[Button] = ()
     form: forms.Form | None = None
 
 
@@ -93,8 +106,15 @@ def is_confirmed(request: HttpRequest) -> bool:
     return CONFIRMED in request.POST
 
 
-def ask(model_admin: Any, request: HttpRequest, question: Question) -> TemplateResponse:
-    """The page; going on from it runs the same action on the same selection, with the same filters."""
+def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str = "") -> TemplateResponse:
+    """
+    The page; going on from it runs the same action on the same selection, with the same filters.
+
+    Asked for by htmx it is what a dialog has in it.
+
+    Args:
+        back: where to go afterwards, or instead, from a page of its own.
+    """
     across = request.POST.get("select_across") == "1"
     selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
     context = {
@@ -105,12 +125,21 @@ def ask(model_admin: Any, request: HttpRequest, question: Question) -> TemplateR
         "selected_name": ACTION_CHECKBOX_NAME,
         "selected": selected[:1] if across else selected,
         "across": across,
-        "back_url": request.get_full_path(),
+        "back_url": back or request.get_full_path(),
+        "next": back,
+        "address": request.get_full_path(),
+        "in_dialog": is_dialog(request),
         "opts": model_admin.opts,
         "media": model_admin.media + (question.form.media if question.form else forms.Media()),
     }
     request.current_app = model_admin.admin_site.name
-    return TemplateResponse(request, "admin/entities/entity/action_confirmation.html", context)
+    template = "confirmation_panel" if is_dialog(request) else "action_confirmation"
+    return TemplateResponse(request, f"admin/entities/entity/{template}.html", context)
+
+
+def is_dialog(request: HttpRequest) -> bool:
+    """Whether a page asks for what it shows in a dialog."""
+    return "HX-Request" in request.headers
 
 
 def count_types(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from entities.models import Entity
 from entities.texts import compose
 
 
@@ -42,9 +43,20 @@ class LookupsThatCannotBe:
             raise IncorrectLookupParameters from error
 
 
-def draw_chips(codes: Iterable[str]) -> SafeString:
-    """A small link for each code, in order."""
+def draw_chips(codes: Iterable[str], *, inactive: Collection[str] = ()) -> SafeString:
+    """A small link for each code, in order; those that are inactive look so, and say it to those who can't see it."""
+    hidden = SafeString('<span class="entity-unseen"> (inactive)</span>')
     chips = format_html_join(
-        "", '<a class="entity-chip" href="{}">{}</a>', ((change_url(code), code) for code in codes)
+        "",
+        '<a class="entity-chip{}" href="{}">{}{}</a>',
+        (
+            (" is-inactive", change_url(code), code, hidden) if code in inactive else ("", change_url(code), code, "")
+            for code in codes
+        ),
     )
     return format_html('<span class="entity-chips">{}</span>', chips) if chips else SafeString("-")
+
+
+def find_inactive(codes: Collection[str]) -> set[str]:
+    """Those of the entity types that are inactive; one query."""
+    return set(Entity.objects.filter(code__in=codes, active_flag=False).values_list("code", flat=True))

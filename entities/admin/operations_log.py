@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from entities.admin.links import LookupsThatCannotBe
 from entities.models import CacheOperation
@@ -27,6 +27,9 @@ class CacheOperationAdmin(LookupsThatCannotBe, ModelAdmin):
     search_help_text = "Search in users, codes, reasons and results"
     date_hierarchy = "done_ts"
     actions = None
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Audit log of the cache"} | (extra_context or {}))
 
     @admin.display(description="Subject", ordering="subject")
     def shown_subject(self, operation: CacheOperation) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 from cache_layer.analytics import HOUR_SECONDS, Series
-from cache_layer.reporting import FOLD_SECONDS
-from entities.dashboard.counted import passed_seconds
 
-SOURCES = {"L1": "L1, memory", "L2": "L2, Redis", "DB": "Database", "BYPASS": "Bypass", "STALE": "Stale"}
+SOURCES = {
+    "L1": "Memory (L1)",
+    "L2": "Redis (L2)",
+    "DB": "Database, then cached",
+    "BYPASS": "Database, not cached",
+    "STALE": "Last known value",
+}
+"""Where reads come from."""
 CAUSES = {
     "admin": "Admin",
     "api": "API",
@@ -23,23 +29,30 @@ CAUSES = {
 """What ends an entry's life; everything but the expiry is an invalidation."""
 
 
-def chart_reads(series: Series, *, reported_every: int) -> dict[str, Any]:
+def chart_reads(series: Series, hour: Series) -> dict[str, Any]:
     """
-    Reads a second by where they came from.
+    Reads a second by where they came from; None where nothing was reported, or not all of it yet.
 
-    The present step is left out while some servers may not have reported in it.
+    Args:
+        hour: the minutes of the last hour, of which the present step of a longer span is made.
     """
-    seconds: list[float | None] = [float(series.step_seconds)] * len(series.counts)
-    passed = passed_seconds(series)
-    seconds[-1] = passed if passed > reported_every + FOLD_SECONDS else None
+    whole = series.whole()
+    found = dict(zip(whole.starts_s, whole.counts, strict=True))
+    seconds: dict[int, float] = dict.fromkeys(found, series.step_seconds)
+    present = series.starts_s[-1]
+    minutes = hour.whole()
+    begun = [counts for start, counts in zip(minutes.starts_s, minutes.counts, strict=True) if start >= present]
+    if begun and series.step_seconds > hour.step_seconds:
+        seconds[present] = hour.step_seconds * len(begun)
+        found[present] = dict(sum((Counter(counts) for counts in begun), Counter()))
     return {
         "labels": _labels(series),
         "datasets": [
             {
                 "name": name,
                 "values": [
-                    _three_digits(counts.get(f"reads:{source}", 0) / length) if length else None
-                    for counts, length in zip(series.counts, seconds, strict=True)
+                    _three_digits(found[start].get(f"reads:{source}", 0) / seconds[start]) if start in found else None
+                    for start in series.starts_s
                 ],
             }
             for source, name in SOURCES.items()
@@ -48,11 +61,14 @@ def chart_reads(series: Series, *, reported_every: int) -> dict[str, Any]:
 
 
 def chart_invalidations(series: Series) -> dict[str, Any]:
-    """What entries were dropped by, in each step."""
+    """What entries were dropped by, in each step; None where nothing was reported."""
     return {
         "labels": _labels(series),
         "datasets": [
-            {"name": name, "values": [counts.get(_cause_count(cause), 0) for counts in series.counts]}
+            {
+                "name": name,
+                "values": [counts.get(_cause_count(cause), 0) if counts else None for counts in series.counts],
+            }
             for cause, name in CAUSES.items()
         ],
     }

@@ -1,8 +1,8 @@
 """
-The dashboard's figures, as JSON: one answer keeps every open dashboard of a process up to date for two seconds.
+The dashboard's figures, as JSON: one answer keeps every open dashboard of a process up to date for a second.
 
-Making it takes one exchange with Redis for the counters, one for its nodes, a few for what is stored, and three
-queries. Without Redis it takes one time-out, and the database's figures are there.
+Making it takes a few exchanges with Redis for the counters, its nodes and what is stored, and five queries. Without
+Redis it takes one time-out, and the database's figures are there.
 """
 
 from __future__ import annotations
@@ -12,31 +12,30 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db import router
 from redis.exceptions import RedisError
 
 from cache_layer.analytics import Series, Span
 from cache_layer.options import get_options
-from cache_layer.outbox import Backlog, measure_backlog
+from cache_layer.outbox import Backlog
 from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
-from entities.dashboard.counted import NAMES, Counted, forget_counted, last_minute, read_counted
-from entities.dashboard.kept import Kept
+from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
 from entities.dashboard.lives import Lives, advise
 from entities.dashboard.server import Node, Stored, look_at_stored, read_nodes
+from entities.health import Health, look_at_health
+from entities.kept import Kept
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
+from entities.problems import forget_counted_problems
+from entities.recent import STEPS
 
-KEPT_SECONDS = 2
+KEPT_SECONDS = 1
 SHOWN_OPERATIONS = 5
-LATE_SECONDS = 10
-"""A change that waits longer than this for the relay is worth a notice."""
-
 REDIS_DOWN = (
     "Redis does not answer: readers get entity types from the database, and nothing can be invalidated or warmed"
     " until it is back. What is shown here of the database is as it is now."
 )
-NOT_COUNTED = "No reads counted yet: figures come once a minute."
+NOT_COUNTED = "No reads counted yet: figures of reads come a few seconds after the first."
 SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures of reads."
 
 
@@ -60,21 +59,23 @@ class Database:
 
 def make_figures(span: Span) -> dict[str, Any]:
     """Everything the dashboard shows at a glance, worded."""
+    health = look_at_health()
     try:
         cache = Cache(read_counted(), read_nodes(), look_at_stored())
     except RedisError:
         cache = None
     database = Database(
         Entity.objects.filter(active_flag=True).count(),
-        measure_backlog(using=router.db_for_write(Entity)),
+        health.backlog or Backlog(0, 0.0),
         list(CacheOperation.objects.all()[:SHOWN_OPERATIONS]),
     )
     texts = _word_database(database)
     answer: dict[str, Any] = {
         "answers": cache is not None,
+        "health": word_health(health),
         "taken": wording.clock(time.time()),
         "span": NAMES[span],
-        "notices": _notices(cache, database),
+        "notices": _notices(cache),
         "operations": [_word_operation(operation) for operation in database.operations],
         "charts": {},
         "nodes": [],
@@ -82,10 +83,11 @@ def make_figures(span: Span) -> dict[str, Any]:
     }
     if cache is not None:
         series = cache.counted.over(span)
-        every = get_options().analytics_seconds
         lives = Lives.of(series)
-        texts |= _word_reads(cache.counted) | _word_span(series, lives) | _word_stored(cache.stored, database)
-        answer["charts"] = {"reads": chart_reads(series, reported_every=every), "causes": chart_invalidations(series)}
+        texts |= (
+            _word_reads(cache.counted) | _word_span(series, lives, NAMES[span]) | _word_stored(cache.stored, database)
+        )
+        answer["charts"] = {"reads": chart_reads(series, cache.counted.hour), "causes": chart_invalidations(series)}
         answer["nodes"] = [_word_node(node) for node in cache.nodes]
         answer["ended"] = [
             {"name": name, "count": wording.count(number), "percent": round(100 * lives.share(number), 1)}
@@ -102,47 +104,56 @@ _kept = {span: Kept(partial(make_figures, span), seconds=KEPT_SECONDS) for span 
 
 
 def read_figures(span: Span) -> dict[str, Any]:
-    """The same, two seconds old at most."""
+    """The same, a second old at most."""
     return _kept[span].get()
 
 
 def forget_figures() -> None:
     """Have everything read anew by the next call."""
     forget_counted()
+    forget_counted_problems()
     for kept in _kept.values():
         kept.forget()
 
 
-def _notices(cache: Cache | None, database: Database) -> list[dict[str, str]]:
-    notices = []
+def word_health(health: Health) -> dict[str, Any]:
+    """The first line, what to do, and what else is or was wrong."""
+    return {
+        "level": health.level,
+        "headline": health.headline,
+        "advice": health.problems[0].advice if health.problems else "Both engines answer, and no change waits.",
+        "others": [f"{problem.text} {problem.advice}" for problem in health.problems[1:]],
+        "incidents": [incident.words for incident in health.incidents],
+    }
+
+
+def _notices(cache: Cache | None) -> list[dict[str, str]]:
+    notices: list[dict[str, str]] = []
     if cache is None:
-        notices.append({"level": "error", "text": REDIS_DOWN})
-    elif not get_options().analytics_seconds:
+        return notices
+    if not get_options().analytics_seconds:
         notices.append({"level": "info", "text": SWITCHED_OFF})
     elif not cache.counted.week.totals("reads") and not cache.counted.hour.totals("reads"):
         notices.append({"level": "info", "text": NOT_COUNTED})
-    if database.backlog.oldest_seconds > LATE_SECONDS:
-        waits = wording.duration(database.backlog.oldest_seconds)
-        text = f"The oldest change in the outbox has waited {waits}: no server's relay reaches both engines."
-        notices.append({"level": "warning", "text": text})
     return notices
 
 
 def _word_reads(counted: Counted) -> dict[str, str]:
-    recent, seconds = last_minute(counted.hour)
-    reads = recent.totals("reads")
-    total = sum(reads.values())
-    split = ", ".join(
-        f"{wording.rate(reads.get(source, 0) / seconds)} {name}"
-        for source, name in (("L1", "L1"), ("L2", "L2"), ("DB", "database"), ("BYPASS", "bypass"), ("STALE", "stale"))
+    recent = counted.recent
+    rates = recent.rates
+    split = (
+        ", ".join(f"{wording.rate(rates[source])} {name}" for source, name in STEPS.items() if rates[source])
+        if rates
+        else ""
     )
     return {
-        "hit_now": wording.percent(recent.hit_ratio()),
+        "hit_now": wording.percent(recent.hit_ratio),
         "hit_hour": wording.percent(counted.hour.hit_ratio()),
         "hit_day": wording.percent(counted.day.hit_ratio()),
         "hit_week": wording.percent(counted.week.hit_ratio()),
-        "reads_rate": wording.rate(total / seconds),
+        "reads_rate": wording.rate(sum(rates.values())) if rates else wording.UNKNOWN,
         "reads_split": split,
+        "recent": recent.words,
         "audit": wording.count(counted.week.total("audit_mismatches")),
         "audit_note": _word_audit(counted),
     }
@@ -160,18 +171,19 @@ def _word_audit(counted: Counted) -> str:
     return "no comparison reported in 7 days"
 
 
-def _word_span(series: Series, lives: Lives) -> dict[str, str]:
-    answers = sum(number for labels, number in series.totals("answer_seconds").items() if labels.endswith(":+Inf"))
+def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
+    reads = sum(series.totals("answer_seconds").get(f"{source}:+Inf", 0) for source in STEPS)
+    replays = series.total("replays")
     relayed = series.total("relayed_changes")
     dropped = sum(series.totals("invalidations").values())
     return {
-        "p50": wording.bound(series.percentile_seconds("answer_seconds", 0.5)),
-        "p95": wording.bound(series.percentile_seconds("answer_seconds", 0.95)),
-        "p99": wording.bound(series.percentile_seconds("answer_seconds", 0.99)),
-        "answers_note": f"{wording.count(answers)} answers were made by Django."
-        f" {wording.count(series.total('replays'))} more were repeated by the express lane, which times none.",
-        "relay_lag": wording.bound(series.percentile_seconds("relay_lag_seconds", 0.95)),
-        "relay_note": f"p95, of {wording.count(relayed)} changes made past Django",
+        "p50": wording.time_taken(series.read_percentile_seconds(0.5)),
+        "p95": wording.time_taken(series.read_percentile_seconds(0.95)),
+        "p99": wording.time_taken(series.read_percentile_seconds(0.99)),
+        "answers_note": f"{wording.count(reads + replays)} API reads over {span},"
+        f" {wording.count(replays)} of them answered from memory alone.",
+        "relay_lag": wording.time_taken(series.percentile_seconds("relay_lag_seconds", 0.95)),
+        "relay_note": f"p95, of {wording.count(relayed)} made past Django",
         "dropped": f"{wording.count(dropped)} invalidated, {wording.count(lives.expired)} expired",
         "lost_holds": wording.count(series.total("holds_ended:lost")),
         "hint": advise(lives, ENTITY.ttl_seconds),
@@ -194,7 +206,8 @@ def _word_database(database: Database) -> dict[str, str]:
     backlog = database.backlog
     return {
         "answers_note": "",
-        "hint": "The counters are in Redis: this is said again when it answers.",
+        "recent": "not known while Redis is away",
+        "hint": "What was counted is kept in Redis: this is said again when it answers.",
         "cached_note": f"{wording.count(database.active_types)} active entity types",
         "backlog": wording.count(backlog.changes),
         "backlog_note": f"the oldest for {backlog.oldest_seconds:.1f} s" if backlog.changes else "nothing waits",
@@ -210,7 +223,6 @@ def _word_node(node: Node) -> dict[str, Any]:
         ("Clients", wording.count(status.connected_clients)),
         ("Evicted keys", wording.count(status.evicted_keys)),
         ("Expired keys", wording.count(status.expired_keys)),
-        ("Lookups found", wording.percent(status.hit_ratio)),
     )
     return {"name": f"{status.name.capitalize()} {status.version}", "address": node.address, "facts": facts}
 

@@ -69,8 +69,8 @@ def advise(lives: Lives, ttl_seconds: int) -> str:
     """What the lives say about the TTL, in plain words."""
     if lives.ended < LEAST_LIVES:
         return (
-            f"Too little was counted yet to judge the TTL of {ttl_seconds} s:"
-            f" {count(lives.ended)} of at least {LEAST_LIVES} lives have ended."
+            f"Too little was counted yet to judge how long entries stay (TTL, {ttl_seconds} s):"
+            f" {count(lives.ended)} of at least {LEAST_LIVES} stored values were dropped or ran out."
         )
     unread = lives.share(lives.unread_expired)
     if unread >= MOSTLY:
@@ -80,7 +80,7 @@ def advise(lives: Lives, ttl_seconds: int) -> str:
         )
     if lives.share(lives.invalidated) >= MOSTLY:
         return (
-            f"{whole_percent(lives.share(lives.invalidated))} of lives end by a change, not by time: the TTL of"
+            f"{whole_percent(lives.share(lives.invalidated))} are dropped by a change, not by time: the TTL of"
             f" {ttl_seconds} s matters little."
         )
     if lives.share(lives.renewed) >= MOSTLY:

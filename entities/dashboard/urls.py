@@ -10,6 +10,7 @@ urlpatterns = [
     path("figures/", views.figures, name="figures"),
     path("entries/", views.entries, name="entries"),
     path("entries/<str:code>/", views.entry, name="entry"),
+    path("entries/<str:code>/memories/", views.memories, name="memories"),
     path("values/", act_views.count_cached, name="values"),
     path("act/", act_views.act, name="act"),
 ]

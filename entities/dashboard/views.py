@@ -8,12 +8,15 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponseBadRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from redis.exceptions import RedisError
 
 from cache_layer.analytics import Span
 from cache_layer.keys import value_key
+from cache_layer.questions import ask
 from entities.codes import is_code
 from entities.dashboard.access import for_viewers, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
+from entities.dashboard.explain import foresee, look_at_engines, look_at_memories, untold_changes, what_happened
 from entities.dashboard.figures import REDIS_DOWN, read_figures
 from entities.dashboard.peek import Verdict, peek
 from entities.lookups import ENTITY
@@ -21,6 +24,7 @@ from entities.texts import ComposedFormField
 
 SPANS = {"hour": Span.HOUR, "day": Span.DAY, "week": Span.WEEK}
 SPAN_LABELS = (("hour", "1 h"), ("day", "24 h"), ("week", "7 d"))
+MARK_LENGTH = 32
 ROWS_ALONE = "X-Rows-Alone"
 """The header of the script that refreshes the list of entries."""
 
@@ -78,7 +82,15 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
     if not is_code(code):
         raise Http404
     looked = peek(code)
-    context = page_context(request, f"Cache entry {code}") | {
+    postgresql, redis, committed = look_at_engines(code)
+    mark = _ask(code)
+    context = page_context(request, f"Cache entry {code}, explained") | {
+        "engines": [postgresql, redis],
+        "memories": look_at_memories(code, mark, committed),
+        "mark": mark,
+        "next": foresee(code),
+        "happened": what_happened(code),
+        "untold": untold_changes(code),
         "entry": read_one(code),
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
@@ -87,3 +99,22 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "ttl_seconds": ENTITY.ttl_seconds,
     }
     return TemplateResponse(request, "admin/cache/entry.html", context)
+
+
+def _ask(code: str) -> str:
+    """Have every process say what its memory has; the question's mark, empty without Redis."""
+    try:
+        return ask(ENTITY.key(code))
+    except RedisError:
+        return ""
+
+
+@for_viewers
+def memories(request: HttpRequest, code: str) -> HttpResponseBase:
+    """What the processes have answered by now to the question of one page."""
+    mark = request.GET.get("mark", "")
+    if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
+        return HttpResponseBadRequest("That is no question of a page of ours.")
+    _, _, committed = look_at_engines(code)
+    context = {"memories": look_at_memories(code, mark, committed), "mark": mark}
+    return TemplateResponse(request, "admin/cache/memories.html", context)

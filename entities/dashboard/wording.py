@@ -39,13 +39,13 @@ def rate(per_second: float) -> str:
     return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
 
 
-def bound(seconds: float | None) -> str:
-    """An upper bound: `≤ 2.5 ms`; where not even the last bucket holds it, `> 5 s`."""
+def time_taken(seconds: float | None) -> str:
+    """With two digits that mean something: `0.032 ms`, `2.4 ms`, `1.2 s`; more than is counted is `over 5 s`."""
     if seconds is None:
         return UNKNOWN
     if seconds == inf:
-        return "> 5 s"
-    return f"≤ {seconds * 1000:g} ms" if seconds < 1 else f"≤ {seconds:g} s"
+        return "over 5 s"
+    return f"{about(seconds * 1000)} ms" if seconds < 1 else f"{about(seconds)} s"
 
 
 def duration(seconds: float) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import Error, router
 from redis.exceptions import RedisError
+from rich import box
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -15,105 +17,170 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cache_layer.analytics import EntryActivity, Series, Span, read_activity, read_series
+from cache_layer.analytics import EntryActivity, read_activity
 from cache_layer.options import entry_ttl_seconds
 from cache_layer.outbox import Backlog, measure_backlog
 from entities.cache_report import ServerStatus, read_server_status
 from entities.cache_states import CacheState, Kind, read_cache_states
+from entities.health import Health, look_at_health
 from entities.lookups import ENTITY
-from entities.management.figures import describe_duration, describe_memory, last_minute_rates
+from entities.management.figures import describe_duration, describe_memory, percent_of
+from entities.management.keyboard import single_keys, wait_for_key
 from entities.models import Entity
+from entities.recent import Recent, read_recent
 
 SOURCES = {"L1": "green", "L2": "cyan", "DB": "yellow", "BYPASS": "red", "STALE": "magenta"}
 STYLES = {Kind.CACHED: "green", Kind.BEING_WRITTEN: "magenta", Kind.BEING_FILLED: "cyan", Kind.UNKNOWN: "red"}
-AROUND_ENTRIES = 12
-"""Lines that are not entries: the headline's and the server's panel, the table's frame, head and last line."""
+HEALTH_STYLES = {"ok": "bold green", "warning": "bold yellow", "error": "bold red"}
+AROUND_ENTRIES = 7
+"""Lines that are not entries: health, rates, the table's head and its rule, two of the server, the keys."""
 FEWEST_ENTRIES = 1
 WIDE = 80
 """Columns from which on there is room for everything."""
+SORTS = ("display order", "code", "state", "time left", "size", "hits today")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What one look at the engines found."""
+    """What one look at the engines found; all entity types in display order."""
 
     codes: list[str]
-    entity_types: int
     states: dict[str, CacheState]
     activity: dict[str, EntryActivity]
-    minute: Series
+    recent: Recent
     backlog: Backlog
     server: ServerStatus
+    health: Health
 
 
-def watch_cache(console: Console, interval_seconds: float, wait: Callable[[float], object]) -> None:
-    """
-    Show the cache as it is, again and again, until Ctrl-C; engines that are away are named and asked again.
+@dataclass
+class View:
+    """Which part of the entries is shown, and in which order; the keys change it."""
 
-    Args:
-        wait: sleeps for so many seconds.
-    """
-    shown: RenderableType = Text("Looking ...")
+    sort: int = 0
+    is_reversed: bool = False
+    first: int = 0
+    shown: int = field(default=FEWEST_ENTRIES)
+
+    def press(self, key: str, entries: int) -> bool:
+        """Do what a key means; whether to go on."""
+        moves = {
+            "up": -1,
+            "k": -1,
+            "down": 1,
+            "j": 1,
+            "page up": -self.shown,
+            "page down": self.shown,
+            "home": -entries,
+            "end": entries,
+        }
+        if key == "s":
+            self.sort, self.first = (self.sort + 1) % len(SORTS), 0
+        elif key == "r":
+            self.is_reversed, self.first = not self.is_reversed, 0
+        self.first = max(0, min(self.first + moves.get(key, 0), entries - self.shown))
+        return key != "q"
+
+
+def watch_cache(console: Console, interval_seconds: float) -> None:
+    """Show the cache as it is, again and again, until Ctrl-C or q; engines that are away are named and asked again."""
     logging.disable(logging.ERROR)  # lines of the log would tear the picture, which says the same
+    view = View()
     try:
-        with Live(shown, console=console, screen=True, auto_refresh=False) as live:
-            while True:
-                live.update(show_now(console.size), refresh=True)
-                wait(interval_seconds)
+        with single_keys(), Live(Text("Looking ..."), console=console, screen=True, auto_refresh=False) as live:
+            while _look_and_wait(live, console, view, interval_seconds):
+                pass
     except KeyboardInterrupt:
         return
     finally:
         logging.disable(logging.NOTSET)
 
 
-def show_now(size: ConsoleDimensions) -> RenderableType:
-    """The picture of this moment, with as many entries as fit."""
+def _look_and_wait(live: Live, console: Console, view: View, interval_seconds: float) -> bool:
+    """One look, shown anew at each key until it is time for the next; whether to go on."""
+    due = time.monotonic() + interval_seconds
+    found = look()
+    while True:
+        view.shown = max(FEWEST_ENTRIES, console.size.height - AROUND_ENTRIES)
+        live.update(draw(found, view, console.size) if isinstance(found, Picture) else found, refresh=True)
+        left = due - time.monotonic()
+        if left <= 0:
+            return True
+        key = wait_for_key(left)
+        if key and not view.press(key, len(found.codes) if isinstance(found, Picture) else 0):
+            return False
+
+
+def look() -> Picture | Panel:
+    """What there is to show now."""
     try:
-        return draw(take_picture(max(FEWEST_ENTRIES, size.height - AROUND_ENTRIES)), wide=size.width >= WIDE)
+        return take_picture()
     except RedisError as error:
         return _away("Redis does not answer", "Readers get entity types from the database.", error)
     except Error as error:
         return _away("PostgreSQL does not answer", "What is cached is still read.", error)
 
 
-def take_picture(limit: int) -> Picture:
+def take_picture() -> Picture:
     """
-    Look at the first entity types in display order, and at all that is counted.
+    Look at all entity types and at all that is counted.
 
     Raises:
         CacheUnavailable: Redis did not answer.
         django.db.Error: PostgreSQL did not.
     """
     server = read_server_status()
-    codes = list(Entity.objects.values_list("code", flat=True)[:limit])
-    return Picture(
-        codes,
-        Entity.objects.count(),
-        read_cache_states(codes),
-        read_activity([ENTITY.key(code) for code in codes]),
-        read_series(Span.HOUR),
-        measure_backlog(using=router.db_for_write(Entity)),
-        server,
+    codes = list(Entity.objects.values_list("code", flat=True))
+    backlog = measure_backlog(using=router.db_for_write(Entity))
+    activity = read_activity([ENTITY.key(code) for code in codes])
+    return Picture(codes, read_cache_states(codes), activity, read_recent(), backlog, server, look_at_health())
+
+
+def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableType:
+    """The picture without a frame, since lines are few; without bars and sizes where there is no room for them."""
+    codes = _sorted_codes(picture, view)
+    view.first = max(0, min(view.first, len(codes) - view.shown))
+    shown = codes[view.first : view.first + view.shown]
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(picture.health.headline, style=HEALTH_STYLES[picture.health.level])
+    return Group(
+        line,
+        _rates_line(picture),
+        _entries_table(picture, shown, wide=size.width >= WIDE),
+        _server_lines(picture),
+        _keys_line(view, len(codes), len(shown)),
     )
 
 
-def draw(picture: Picture, *, wide: bool) -> RenderableType:
-    """The picture as a table between two panels; without the bars and sizes where there is no room for them."""
-    return Group(_headline(picture), _entries_table(picture, wide=wide), _server_panel(picture))
+def _sorted_codes(picture: Picture, view: View) -> list[str]:
+    def hits(code: str) -> int:
+        activity = picture.activity.get(ENTITY.key(code))
+        return -activity.hits_today if activity else 0
+
+    keys: dict[str, Callable[[str], int | str]] = {
+        "code": lambda code: code,
+        "state": lambda code: str(picture.states[code].kind),
+        "time left": lambda code: picture.states[code].ttl_seconds or -1,
+        "size": lambda code: -(picture.states[code].payload_bytes or 0),
+        "hits today": hits,
+    }
+    chosen = keys.get(SORTS[view.sort])
+    codes = sorted(picture.codes, key=chosen) if chosen else list(picture.codes)
+    return codes[::-1] if view.is_reversed else codes
 
 
-def _headline(picture: Picture) -> Panel:
-    rates, ratio = last_minute_rates(picture.minute)
-    line = Text("Last minute: ", no_wrap=True, overflow="ellipsis")
+def _rates_line(picture: Picture) -> Text:
+    rates = picture.recent.rates
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(f"Hit ratio {percent_of(picture.recent.hit_ratio)}", style="bold")
+    line.append(f" {picture.recent.words}  ")
     for source, style in SOURCES.items():
-        line.append(f"{source} {rates.get(source, 0):,.1f}/s   ", style=style)
-    line.append("no reads" if ratio is None else f"hit ratio {ratio:.1%}", style="bold")
-    return Panel(line, title="Entity types in the cache", subtitle="Ctrl-C ends", height=3)
+        line.append(f" {source} {f'{rates[source]:,.1f}/s' if rates else '-'}", style=style)
+    return line
 
 
-def _entries_table(picture: Picture, *, wide: bool) -> Table:
-    hidden = picture.entity_types - len(picture.codes)
-    table = Table(expand=True, caption=f"... and {hidden} more entity types" if hidden else None)
+def _entries_table(picture: Picture, codes: list[str], *, wide: bool) -> Table:
+    table = Table(expand=True, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("Code", ratio=3, no_wrap=True)
     table.add_column("State", width=13, no_wrap=True)
     if wide:
@@ -122,7 +189,7 @@ def _entries_table(picture: Picture, *, wide: bool) -> Table:
     if wide:
         table.add_column("Bytes", justify="right", width=7)
     table.add_column("Hits today", justify="right", width=10)
-    for code in picture.codes:
+    for code in codes:
         state, activity = picture.states[code], picture.activity.get(ENTITY.key(code))
         seconds = "" if state.ttl_seconds is None else str(state.ttl_seconds)
         size = "" if state.payload_bytes is None else f"{state.payload_bytes:,}"
@@ -139,17 +206,23 @@ def _ttl_bar(state: CacheState) -> RenderableType:
     return ProgressBar(entry_ttl_seconds(), state.ttl_seconds, complete_style=style, finished_style=style)
 
 
-def _server_panel(picture: Picture) -> Panel:
+def _server_lines(picture: Picture) -> Text:
     server, backlog = picture.server, picture.backlog
     held = sum(state.kind is Kind.BEING_WRITTEN for state in picture.states.values())
     waiting = f", the oldest for {backlog.oldest_seconds:.1f} s" if backlog.changes else ""
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"{server.name} {server.version}, up {describe_duration(server.uptime_seconds)}")
+    line.append(f"{server.name} {server.version}, up {describe_duration(server.uptime_seconds)}", style="bold")
     line.append(f"   {describe_memory(server)}   {server.connected_clients} clients")
     line.append(f"   {server.evicted_keys} evicted", style="red" if server.evicted_keys else "")
     line.append(f"\nChanges to be told to it: {backlog.changes}{waiting}", style="yellow" if backlog.changes else "")
-    line.append(f"   Entries being written: {held}", style="magenta" if held else "")
-    return Panel(line, title="Redis answers", border_style="green", height=4)
+    return line.append(f"   Entries being written: {held}", style="magenta" if held else "")
+
+
+def _keys_line(view: View, entries: int, shown: int) -> Text:
+    where = f"{view.first + 1}-{view.first + shown} of {entries}" if shown else "no entity types"
+    order = SORTS[view.sort] + (", reversed" if view.is_reversed else "")
+    line = Text(no_wrap=True, overflow="ellipsis", style="dim")
+    return line.append(f"{where}, by {order}   \u2191\u2193 PgUp PgDn scroll, s sorts, r reverses, q ends")
 
 
 def _away(title: str, meaning: str, error: Exception) -> Panel:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from django.template.defaultfilters import filesizeformat
 
-from cache_layer.analytics import Series
 from entities.cache_report import ServerStatus
 
 
@@ -26,12 +23,5 @@ def describe_duration(seconds: int) -> str:
     )
 
 
-def last_minute_rates(series: Series) -> tuple[dict[str, float], float | None]:
-    """
-    Reads a second by source, and the hit ratio, of the last full minute and what there is of the present one.
-
-    Processes report once a minute: the present one alone would mostly be empty.
-    """
-    recent = Series(series.step_seconds, series.starts_s[-2:], series.counts[-2:])
-    seconds = max(1.0, time.time() - recent.starts_s[0])
-    return {source: number / seconds for source, number in recent.totals("reads").items()}, recent.hit_ratio()
+def percent_of(ratio: float | None) -> str:
+    return "no reads" if ratio is None else f"{ratio:.1%}"

@@ -33,8 +33,12 @@ class Engine:
             EngineFailed: the engine has ended; the message quotes the end of its log.
         """
         if (status := self.process.poll()) is not None:
-            end = "\n".join(f"    {line}" for line in self.log.read_text(errors="replace").splitlines()[-5:])
-            raise EngineFailed(f"{self.name} ended with status {status}. The end of {self.log}:\n{end}")
+            raise EngineFailed(f"{self.name} ended with status {status}. {self.end_of_log()}")
+
+    def end_of_log(self) -> str:
+        """Its last lines, after one that says where they stand."""
+        lines = "\n".join(f"    {line}" for line in self.log.read_text(errors="replace").splitlines()[-5:])
+        return f"The end of {self.log}:\n{lines}"
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """

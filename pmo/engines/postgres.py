@@ -24,13 +24,16 @@ SOCKET_PATH_LIMIT = 107  # bytes, unix(7)
 
 
 @contextlib.contextmanager
-def running_postgres(directory: Path, *, durable: bool = True, programs: Path | None = None) -> Iterator[Engine]:
+def running_postgres(
+    directory: Path, *, durable: bool = True, programs: Path | None = None, sockets: Path | None = None
+) -> Iterator[Engine]:
     """
     Run PostgreSQL on `directory / "postgres"` while the block runs; its `address` is the Unix socket's directory.
 
     Args:
         durable: False trades safety in a power cut for speed.
         programs: the folder of `postgres` and `initdb`, from 15 on; the wheel's if none is given.
+        sockets: where its Unix socket is to be, of `socket_directory`; one of its own if none is given.
     """
     programs = programs or program_folder()
     data = directory / "postgres"
@@ -40,7 +43,9 @@ def running_postgres(directory: Path, *, durable: bool = True, programs: Path | 
     if end_leftover(data / "postmaster.pid", data, signal.SIGINT):
         for lock in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # with an id that may be somebody else's by now
             (data / lock).unlink(missing_ok=True)
-    with _socket_directory(data, account) as sockets, (directory / "postgres.log").open("ab") as log:
+    with contextlib.ExitStack() as stack:
+        sockets = sockets or stack.enter_context(socket_directory(directory, programs))
+        log = stack.enter_context((directory / "postgres.log").open("ab"))
         options = {
             "listen_addresses": "",
             "unix_socket_directories": f'"{sockets}"',
@@ -143,8 +148,10 @@ def _make_account() -> int:
 
 
 @contextlib.contextmanager
-def _socket_directory(data: Path, account: dict[str, Any]) -> Iterator[Path]:
-    """The data directory, which only PostgreSQL's account may enter; where its path does not do, a temporary one."""
+def socket_directory(directory: Path, programs: Path | None = None) -> Iterator[Path]:
+    """The data's own, which only PostgreSQL's account may enter; where its path does not do, a temporary one."""
+    data = directory / "postgres"
+    account = _account_for_postgres(data, programs or program_folder())
     if len(os.fsencode(data / f".s.PGSQL.{PORT}.lock")) <= SOCKET_PATH_LIMIT and not set(str(data)) & set(',"'):
         yield data
         return

@@ -18,20 +18,29 @@ HOST = "127.0.0.1"
 
 @contextlib.contextmanager
 def running_valkey(
-    directory: Path, *, port: int | None = None, snapshots: str = "60 1", program: Path | None = None
+    directory: Path,
+    *,
+    port: int | None = None,
+    exactly: bool = False,
+    snapshots: str = "60 1",
+    program: Path | None = None,
 ) -> Iterator[Engine]:
     """
     Run Valkey on `directory / "valkey"`, for this machine only, while the block runs; its `address` is the TCP port.
 
     Args:
         port: the port it should have; another free one is taken if it is in use.
+        exactly: have that port or none.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
         program: a server of Valkey or Redis; the wheel's if none is given.
     """
     data = directory / "valkey"
     data.mkdir(mode=0o700, exist_ok=True)
     end_leftover(data / "valkey.pid", data, signal.SIGTERM)
-    port = port if port and _is_free(port) else _free_port()
+    if not port or not _is_free(port):
+        if exactly:
+            raise EngineFailed(f"Port {port}, which Valkey had, is taken by another program.")
+        port = _free_port()
     options = {
         "bind": [HOST],
         "port": [str(port)],

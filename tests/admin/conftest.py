@@ -10,6 +10,7 @@ import pytest
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
+from django.contrib.messages.storage.base import Message
 from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
@@ -84,13 +85,24 @@ def errors_of(response: HttpResponse) -> dict[str, list[str]]:
 
 def message_of(response: HttpResponse) -> tuple[str, str]:
     """The message a person is shown next, with its level."""
-    *_, newest = get_messages(response.wsgi_request)  # type: ignore[attr-defined] # as above
+    newest = newest_message(response)
     return newest.level_tag, newest.message
+
+
+def newest_message(response: HttpResponse) -> Message:
+    *_, newest = get_messages(response.wsgi_request)  # type: ignore[attr-defined] # as above
+    return newest
 
 
 def act(client: Client, action: str, *codes: str, **more: str) -> HttpResponse:
     """Run an action of the list on these entity types."""
     return client.post(LIST, {"action": action, "_selected_action": codes, **(more or {"index": "0"})})
+
+
+def remove(client: Client, way: str, *codes: str) -> HttpResponse:
+    """Deactivate or delete these in this way, from the page that asks."""
+    action = "delete_selected" if "delete" in way else "deactivate"
+    return act(client, action, *codes, confirmed="yes", way=way)
 
 
 def before_the_next(

@@ -14,7 +14,7 @@ from entities.admin.confirmation import Question
 from entities.cache_entries import drop_entries
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
-from tests.admin.conftest import LIST, act, change_url, fields, message_of, staff_client
+from tests.admin.conftest import LIST, act, change_url, fields, message_of, remove, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 
@@ -63,8 +63,8 @@ def active() -> list[str]:
 def test_deactivating_hides_types_from_readers_at_once(types: None, admin_client: Client) -> None:
     service = get_entity_infrastructure()
     assert len(service.get_all_entity()) == 2
-    response = do(admin_client, "deactivate", "project", "task", "old")
-    assert message_of(response) == ("success", "Deactivated 2 entity types.")
+    response = remove(admin_client, "deactivate", "project", "task", "old")
+    assert message_of(response) == ("success", "2 entity types: deactivated.")
     assert (service.get_entity("project"), service.get_all_entity()) == (None, ())
 
 
@@ -83,7 +83,7 @@ def test_nothing_to_switch_is_said_and_nothing_written(types: None, admin_client
 
 def test_switching_stamps_the_change_and_notes_who_made_it(types: None, admin_client: Client) -> None:
     before = Entity.objects.get(code="project").modified_ts
-    do(admin_client, "deactivate", "project", "old")
+    remove(admin_client, "deactivate", "project", "old")
     assert Entity.objects.get(code="project").modified_ts > before
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.action_flag, entry.user.username) == ("project", CHANGE, "root")
@@ -96,7 +96,7 @@ def test_however_many_are_switched_there_is_one_wait(
         Entity(code=f"type_{number}", label="Type", label_plural="Types", icon="Flag") for number in range(30)
     )
     waits.clear()
-    do(admin_client, "deactivate", *(f"type_{number}" for number in range(30)))
+    remove(admin_client, "deactivate", *(f"type_{number}" for number in range(30)))
     assert active() == []
     assert len(waits) == 1
 
@@ -137,7 +137,7 @@ def test_without_redis_pages_and_saves_work(redis_down: None, committed_db: None
     assert admin_client.get(LIST).status_code == 200
     assert admin_client.get(change_url("project")).status_code == 200
     assert admin_client.post(change_url("project"), fields(project, label="Venture")).status_code == 302
-    assert message_of(do(admin_client, "deactivate", "project")) == ("success", "Deactivated 1 entity type.")
+    assert message_of(remove(admin_client, "deactivate", "project")) == ("success", "Venture: deactivated.")
     project.refresh_from_db()
     assert (project.label, project.active_flag) == ("Venture", False)
 
@@ -159,7 +159,7 @@ def actions_shown_to(client: Client) -> list[str]:
 def test_those_who_may_change_may_switch_but_neither_delete_nor_operate_the_cache(types: None) -> None:
     editor = staff_client(make_user("editor", "view", "change", is_staff=True))
     assert actions_shown_to(editor) == ["activate", "deactivate", "export_selected"]
-    assert message_of(do(editor, "deactivate", "task")) == ("success", "Deactivated 1 entity type.")
+    assert message_of(remove(editor, "deactivate", "task")) == ("success", "Task: deactivated.")
 
 
 @pytest.mark.parametrize("action", CACHE_ACTIONS)
@@ -185,18 +185,26 @@ def test_before_deactivating_it_is_said_what_changes_what_is_so_and_who_lists_th
     make_entity("office", label="Head office", child_entity_codes=["task"])
     question = asked(admin_client, "deactivate", "task", "old")
     assert said(question) == [
-        ("1 entity type will become inactive: programs no longer see them.", ["task"]),
-        ("1 entity type already inactive: nothing happens to them.", ["old"]),
-        ("1 entity type still list some of them as children, and will go on listing them.", ["office"]),
+        ("Task will become inactive: programs get “not found” for it at once, and screens leave it out.", []),
+        ("1 entity type already inactive: nothing happens to it.", ["old"]),
+        (
+            "1 entity type lists it as a child. Left there, its code is still in what readers get of that one, and"
+            " leads nowhere.",
+            ["office"],
+        ),
     ]
-    assert question.button == "Deactivate 1 entity type"
+    ways = [(button.way, button.label) for button in question.buttons]
+    assert ways == [
+        ("detach_deactivate", "Deactivate, and take out of 1 list"),
+        ("deactivate", "Deactivate, and leave in 1 list"),
+    ]
     assert active() == ["office", "project", "task"]
 
 
 def test_with_nothing_to_switch_there_is_no_button_to_go_on(types: None, admin_client: Client) -> None:
     question = asked(admin_client, "activate", "task")
     assert said(question) == [("1 entity type already active: nothing happens to them.", ["task"])]
-    assert question.button == ""
+    assert question.buttons == []
 
 
 def test_before_invalidating_it_is_said_how_many_are_cached_now(task_cached: None, admin_client: Client) -> None:
@@ -233,9 +241,10 @@ def test_selecting_all_acts_on_every_page_of_what_the_filter_shows(committed_db:
     make_entity("other")
     query = "?q=type_"
     question = asked(admin_client, "deactivate", "type_1", query=query, select_across="1")
-    assert question.button == "Deactivate 130 entity types"
+    assert [button.label for button in question.buttons] == ["Deactivate 130 entity types"]
     sent = {"action": "deactivate", "_selected_action": "type_1", "select_across": "1", "confirmed": "yes"}
-    assert message_of(admin_client.post(f"{LIST}{query}", sent)) == ("success", "Deactivated 130 entity types.")
+    response = admin_client.post(f"{LIST}{query}", sent | {"way": "deactivate"})
+    assert message_of(response) == ("success", "130 entity types: deactivated.")
     assert active() == ["other"]
 
 

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 
+from cache_layer.connection import get_writer_client
 from entities.admin.form.conflicts import STARTED_FROM, Conflict
+from entities.admin.form.editors import LASTS_SECONDS
+from entities.changes import purge_entity
 from entities.models import Entity
 from tests.admin.conftest import ADD, before_the_next, change_url, fields, staff_client
 from tests.api.conftest import make_user
@@ -198,7 +202,7 @@ def test_a_deleted_type_is_said_to_be_gone_and_what_was_typed_stays(ann: Client,
     make_entity("project")
     sent = open_form(bob) | {"label": "Bobs", "child_entity_codes": "wiki"}
     anns = open_form(ann) | {"label": "Anns again", "child_entity_codes": "wiki", "display_order": 3}
-    ann.post(f"{PROJECT[: -len('change/')]}delete/", {"post": "yes"})
+    ann.post(f"{PROJECT[: -len('change/')]}delete/", {"confirmed": "yes", "way": "delete"})
     assert not Entity.objects.filter(code="project").exists()
     response = bob.post(PROJECT, sent)
     assert response.status_code == 409
@@ -222,3 +226,71 @@ def test_a_type_deleted_while_its_form_is_checked_is_said_to_be_gone(
     response = client.post(PROJECT, sent | {"label": "Mine"})
     assert response.status_code == 409
     assert "<td>Mine</td>" in response.content.decode()
+
+
+# --- Before anybody has typed
+
+
+def notes(client: Client, url: str = PROJECT) -> str:
+    """What is said above the form."""
+    page = client.get(url).content.decode()
+    return text_of(re.findall(r'<p class="entity-note">.*?</p>', page, re.DOTALL))
+
+
+def text_of(fragments: list[str]) -> str:
+    return " ".join(re.sub(r"<[^>]*>", "", " ".join(fragments)).split())
+
+
+def test_the_second_is_told_when_opening_the_page_until_the_first_has_saved(ann: Client, bob: Client) -> None:
+    make_entity("project")
+    assert notes(ann) == ""
+    assert re.search(r"ann \(since \d\d:\d\d\) has this form open too", notes(bob))
+    assert "bob (since" in notes(ann)
+    ann.post(PROJECT, open_form(ann) | {"label": "Anns"})
+    assert notes(bob) == ""
+
+
+def test_who_is_not_heard_of_any_more_is_forgotten(ann: Client, bob: Client) -> None:
+    make_entity("project")
+    notes(ann)
+    key = cache.make_key(f"editor:project:{User.objects.get(username='ann').pk}")
+    left = get_writer_client().ttl(key)
+    assert 0 < left <= LASTS_SECONDS
+    get_writer_client().delete(key)
+    assert notes(bob) == ""
+
+
+def test_an_open_form_says_soon_that_somebody_has_saved(ann: Client, bob: Client) -> None:
+    make_entity("project")
+    url = bob.get(PROJECT).context["editors_url"]
+    assert bob.get(url).content.decode().strip() == ""
+    ann.post(PROJECT, open_form(ann) | {"label": "Anns"})
+    assert "Changed since you opened this, by ann, in the admin." in text_of([bob.get(url).content.decode()])
+    purge_entity("project")
+    assert bob.get(url).status_code == 404
+
+
+def test_those_who_only_look_are_no_editors(ann: Client, viewer: Client) -> None:
+    make_entity("project")
+    assert viewer.get(PROJECT).status_code == 200
+    assert notes(ann) == ""
+    assert notes(viewer) == ""
+
+
+def test_without_redis_nobody_is_known_and_the_form_opens(redis_down: None, ann: Client, bob: Client) -> None:
+    make_entity("project")
+    assert (notes(ann), notes(bob)) == ("", "")
+
+
+def test_the_preview_of_a_conflict_is_what_saving_it_makes(ann: Client, bob: Client) -> None:
+    make_entity("project")
+    anns, bobs = open_form(ann), open_form(bob)
+    ann.post(PROJECT, anns | {"label": "Anns", "icon": "Rocket"})
+    response = bob.post(PROJECT, bobs | {"label": "Bobs", "label_plural": "Bobs things"})
+    preview = response.context["preview"]
+    shown = {member.name: member.text for member in preview.members}
+    assert (shown["label"], shown["label_plural"], shown["icon"]) == ('"Bobs"', '"Bobs things"', '"Rocket"')
+    assert preview.errors == []
+    bob.post(PROJECT, sendable(response))
+    row = Entity.objects.get()
+    assert (row.label, row.label_plural, row.icon) == ("Bobs", "Bobs things", "Rocket")

@@ -11,10 +11,21 @@ from django.http import HttpResponse
 from django.test import Client
 
 from cache_layer.reads import Source
-from entities.admin import EntityAdmin
+from entities.admin.removal.consequences import Way
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.admin.conftest import act, before_the_next, change_url, delete_url, message_of
+from tests.admin.conftest import (
+    LIST,
+    act,
+    before_the_next,
+    change_url,
+    delete_url,
+    message_of,
+    newest_message,
+    remove,
+    staff_client,
+)
+from tests.api.conftest import make_user
 from tests.conftest import make_entity
 
 
@@ -27,14 +38,20 @@ def listed(db: None) -> None:
 
 
 def assert_names_the_parents(response: HttpResponse) -> None:
-    page = " ".join(response.content.decode().split())
     assert response.status_code == 200
-    assert "can't be deleted while other entity types list" in page
-    assert "Task is a child of:" in page
-    links = [page.index(f'href="{change_url(code)}">{code.capitalize()}</a>') for code in ("project", "office")]
-    assert links == sorted(links)
+    *_, part = response.context["question"].parts
+    assert "as a child: " in part.says
+    assert "can't be deleted before" in part.says
+    assert [parent.code for parent in part.entities] == ["project", "office"]
+    page = response.content.decode()
+    assert all(f'href="{change_url(code)}"' in page for code in ("project", "office"))
     assert Entity.objects.filter(code="task").exists()
     assert not LogEntry.objects.filter(action_flag=DELETION).exists()
+
+
+def delete(client: Client, code: str, way: str = "delete") -> HttpResponse:
+    """Answer the page that asks."""
+    return client.post(delete_url(code), {"confirmed": "yes", "way": way})
 
 
 def codes() -> list[str]:
@@ -44,12 +61,12 @@ def codes() -> list[str]:
 @pytest.mark.parametrize("confirmed", [False, True])
 def test_a_listed_type_is_kept_and_its_parents_named(listed: None, admin_client: Client, confirmed: bool) -> None:
     if confirmed:
-        assert_names_the_parents(admin_client.post(delete_url("task"), {"post": "yes"}))
+        assert_names_the_parents(delete(admin_client, "task"))
     else:
         assert_names_the_parents(admin_client.get(delete_url("task")))
 
 
-@pytest.mark.parametrize("confirmation", [{}, {"post": "yes"}])
+@pytest.mark.parametrize("confirmation", [{}, {"confirmed": "yes", "way": "delete"}])
 def test_selected_types_are_all_kept_if_one_is_listed(
     listed: None, admin_client: Client, confirmation: dict[str, str]
 ) -> None:
@@ -59,21 +76,21 @@ def test_selected_types_are_all_kept_if_one_is_listed(
 
 
 def test_a_type_that_nobody_lists_is_deleted(listed: None, admin_client: Client) -> None:
-    assert "Are you sure" in admin_client.get(delete_url("project")).content.decode()
-    assert admin_client.post(delete_url("project"), {"post": "yes"}).status_code == 302
+    assert "Delete Project?" in admin_client.get(delete_url("project")).content.decode()
+    assert delete(admin_client, "project").status_code == 302
     assert codes() == ["office", "task"]
 
 
 def test_a_type_that_lists_itself_alone_is_deleted(admin_client: Client) -> None:
     make_entity("folder", child_entity_codes=["folder"])
-    admin_client.post(delete_url("folder"), {"post": "yes"})
+    delete(admin_client, "folder")
     assert codes() == []
 
 
 def test_types_that_list_each_other_are_deleted_together(listed: None, admin_client: Client) -> None:
     Entity.objects.filter(code="task").update(child_entity_codes=["office"])
-    response = act(admin_client, "delete_selected", "task", "project", "office", post="yes")
-    assert message_of(response) == ("success", "Successfully deleted 3 entity types.")
+    response = remove(admin_client, "delete", "task", "project", "office")
+    assert message_of(response) == ("success", "3 entity types: deleted.")
     assert codes() == []
 
 
@@ -83,7 +100,7 @@ def test_hundreds_are_deleted_though_first_and_last_list_each_other(admin_client
     )
     Entity.objects.filter(code="type_249").update(child_entity_codes=["type_000"])
     Entity.objects.filter(code="type_000").update(child_entity_codes=["type_249"])
-    act(admin_client, "delete_selected", *codes(), post="yes")
+    remove(admin_client, "delete", *codes())
     assert codes() == []
 
 
@@ -96,10 +113,9 @@ def test_one_that_became_a_child_at_the_last_moment_is_kept(
 ) -> None:
     make_entity("project")
     make_entity("wiki")
-    before_the_next(monkeypatch, "delete", list_wiki)
-    response = admin_client.post(delete_url("wiki"), {"post": "yes"})
-    assert response.status_code == 200
-    assert "Wiki is a child of:" in response.content.decode()
+    before_the_next(monkeypatch, "go", list_wiki, owner=Way)
+    response = delete(admin_client, "wiki")
+    assert "1 entity type lists it as a child" in response.content.decode()
     assert not LogEntry.objects.filter(action_flag=DELETION).exists()
     assert codes() == ["project", "wiki"]
 
@@ -109,10 +125,9 @@ def test_selected_ones_of_which_one_became_a_child_at_the_last_moment_are_kept(
 ) -> None:
     for code in ("project", "wiki", "form"):
         make_entity(code)
-    before_the_next(monkeypatch, "delete_queryset", list_wiki, owner=EntityAdmin)
-    response = act(admin_client, "delete_selected", "form", "wiki", post="yes")
-    assert response.status_code == 200
-    assert "Wiki is a child of:" in response.content.decode()
+    before_the_next(monkeypatch, "go", list_wiki, owner=Way)
+    response = remove(admin_client, "delete", "form", "wiki")
+    assert "1 entity type lists some of them as a child" in response.content.decode()
     assert not LogEntry.objects.filter(action_flag=DELETION).exists()
     assert codes() == ["form", "project", "wiki"]
 
@@ -122,20 +137,20 @@ def test_what_was_deleted_is_not_read_any_more(committed_db: None, admin_client:
     service = get_entity_infrastructure()
     assert service.read_entity("project").source is Source.REDIS
     assert [each.code for each in service.get_all_entity()] == ["project"]
-    act(admin_client, "delete_selected", "project", post="yes")
+    remove(admin_client, "delete", "project")
     assert service.get_entity("project") is None
     assert service.get_all_entity() == ()
 
 
 def test_those_who_may_only_look_cannot_delete(viewer: Client) -> None:
     make_entity("project")
-    assert viewer.post(delete_url("project"), {"post": "yes"}).status_code == 403
-    act(viewer, "delete_selected", "project", post="yes")
+    assert delete(viewer, "project").status_code == 403
+    remove(viewer, "delete", "project")
     assert codes() == ["project"]
 
 
 def test_selected_types_that_come_back_have_the_children_they_had(listed: None, admin_client: Client) -> None:
-    act(admin_client, "delete_selected", "project", "office", post="yes")
+    remove(admin_client, "delete", "project", "office")
     versions: Any = apps.get_model("entities", "EntityEvent")._default_manager.filter(pgh_obj_id="project")
     newest = versions.order_by("-pgh_id").first()
     assert (newest.pgh_label, newest.child_entity_codes) == ("delete", ["task"])
@@ -146,5 +161,41 @@ def test_more_types_than_django_deletes_at_once_may_list_each_other(db: None, ad
     Entity.objects.bulk_create(Entity(code=code, label=code, label_plural=code, icon="Folder") for code in numbered)
     Entity.objects.filter(code=numbered[-1]).update(child_entity_codes=numbered[:1])
     Entity.objects.filter(code=numbered[0]).update(child_entity_codes=numbered[-1:])
-    act(admin_client, "delete_selected", *numbered, post="yes")
+    remove(admin_client, "delete", *numbered)
     assert codes() == []
+
+
+def children_of(code: str) -> list[str]:
+    return list(Entity.objects.get(code=code).child_entity_codes)
+
+
+def test_a_listed_type_is_taken_out_of_all_lists_and_deleted_and_one_click_undoes_it(
+    committed_db: None, listed: None, admin_client: Client
+) -> None:
+    make_entity("wiki")
+    response = delete(admin_client, "task", "detach_delete")
+    assert message_of(response) == ("success", "Task: deleted, and taken out of all lists that had it.")
+    assert (codes(), children_of("project")) == (["office", "project", "wiki"], [])
+    Entity.objects.filter(code="project").update(child_entity_codes=["wiki"])  # meanwhile
+    undone = admin_client.post(newest_message(response).extra_tags)
+    assert message_of(undone)[1] == "Undone: 3 entity types are as before."
+    assert (children_of("project"), children_of("office")) == (["task", "wiki"], ["task"])
+
+
+def test_deactivating_instead_leaves_the_lists(listed: None, admin_client: Client) -> None:
+    delete(admin_client, "task", "deactivate")
+    assert not Entity.objects.get(code="task").active_flag
+    assert children_of("project") == ["task"]
+
+
+@pytest.mark.parametrize("ways", [("delete",), ("delete", "change")])
+def test_taking_out_of_lists_takes_the_permission_to_change(listed: None, db: None, ways: tuple[str, ...]) -> None:
+    client = staff_client(make_user("some", "view", *ways, is_staff=True))
+    delete(client, "task", "detach_delete")
+    assert ("task" in codes()) is ("change" not in ways)
+
+
+@pytest.mark.parametrize("elsewhere", ["https://example.com/", "//example.com", "javascript:alert(1)"])
+def test_nobody_is_sent_elsewhere_afterwards(listed: None, admin_client: Client, elsewhere: str) -> None:
+    sent = {"confirmed": "yes", "way": "delete", "next": elsewhere}
+    assert admin_client.post(delete_url("office"), sent).headers["Location"] == LIST

@@ -354,7 +354,7 @@ def test_what_is_as_in_the_version_already_is_left_alone(project: Entity, admin_
 def test_a_deleted_type_keeps_its_history_and_comes_back_from_it(
     project: Entity, superuser: User, admin_client: Client
 ) -> None:
-    admin_client.post(delete_url("project"), {"post": "yes"})
+    admin_client.post(delete_url("project"), {"confirmed": "yes", "way": "delete"})
     LogEntry.objects.all().delete()
     deleted_ts = timezone.now()
     assert "This entity type was deleted." in page_of(admin_client.get(history_url("project")))
@@ -374,7 +374,7 @@ def test_a_deleted_type_keeps_its_history_and_comes_back_from_it(
     assert restored.modified_ts > deleted_ts
     row = rows_of(admin_client, "project")[0]
     newest = row["version"]
-    assert (newest.number, newest.what, newest.who) == (4, "Added", "root")
+    assert (newest.number, newest.what, newest.who) == (4, "Restored", "root")
     assert len(changes_of(row)) == 7, "all of it is new"
     assert LogEntry.objects.get().action_flag == ADDITION
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from entities.icons import current_name, describe_former, former_names, icon_names
+from entities.icons import TAGS_FILE, current_name, describe_former, former_names, icon_names, icon_tags
 
 
 def test_every_former_name_leads_to_an_icon_and_hides_none() -> None:
     assert set(former_names().values()) <= set(icon_names())
     assert not set(former_names()) & set(icon_names())
+
+
+def test_every_icon_has_the_tags_of_its_own_version_of_lucide() -> None:
+    assert [name for name, tags in icon_tags().items() if not tags] == []
+    assert "money" in icon_tags()["Banknote"]
+    with TAGS_FILE.open("rb") as file:
+        assert json.load(file)["tags"].keys() == set(icon_names().values())
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
 from entities.admin.widgets import draw_icon
 from entities.cache_entries import drop_entries
 from entities.cache_states import CacheState, Kind, read_cache_states
+from entities.changes import change_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -413,49 +414,46 @@ def test_the_states_are_for_those_who_may_see_entity_types(viewer: Client) -> No
     assert cache_states(Client(), "project").status_code == 302
 
 
-def switch(client: Client, code: str, active: str) -> HttpResponse:
-    return client.post(f"{LIST}switch/", {"code": code, "active": active})
+def activate(client: Client, code: str) -> HttpResponse:
+    return client.post(f"{LIST}activate/", {"code": code})
 
 
-def test_the_switch_saves_at_once_and_notes_who_flipped_it(committed_db: None, admin_client: Client) -> None:
-    make_entity("project")
-    assert switch(admin_client, "project", "false").json() == {"code": "project", "active": False}
-    assert get_entity_infrastructure().get_entity("project") is None
+def test_activating_saves_at_once_and_notes_who_did_it(committed_db: None, admin_client: Client) -> None:
+    make_entity("project", active_flag=False)
     assert 'aria-checked="false"' in row(admin_client.get(LIST), "active")
-    assert switch(admin_client, "project", "true").json() == {"code": "project", "active": True}
-    switch(admin_client, "project", "true")
-    assert LogEntry.objects.filter(object_id="project").count() == 2
+    assert get_entity_infrastructure().get_entity("project") is None
+    assert activate(admin_client, "project").json() == {"code": "project", "active": True}
+    activate(admin_client, "project")
+    assert get_entity_infrastructure().get_entity("project") is not None
+    assert LogEntry.objects.filter(object_id="project").count() == 1
 
 
-@pytest.mark.parametrize(
-    ("code", "active", "status"), [("nobody", "true", 404), ("project", "", 400), ("project", "on", 400)]
-)
-def test_a_switch_that_cannot_be_flipped_says_why(admin_client: Client, code: str, active: str, status: int) -> None:
-    make_entity("project")
-    response = switch(admin_client, code, active)
-    assert response.status_code == status
-    assert response.json()["detail"]
+def test_what_cannot_be_activated_says_why(admin_client: Client) -> None:
+    response = activate(admin_client, "nobody")
+    assert (response.status_code, response.json()["detail"]) == (404, "This entity type was deleted meanwhile.")
 
 
 def test_those_who_may_only_look_see_the_switch_and_cannot_flip_it(viewer: Client) -> None:
-    make_entity("project")
+    make_entity("project", active_flag=False)
     assert " disabled>" in row(viewer.get(LIST), "active")
-    assert switch(viewer, "project", "false").status_code == 403
-    assert Entity.objects.get().active_flag
+    assert activate(viewer, "project").status_code == 403
+    assert viewer.get(f"{LIST}project/deactivate/").status_code == 403
+    assert not Entity.objects.get().active_flag
 
 
 def test_the_switch_takes_a_csrf_token(superuser: User) -> None:
-    make_entity("project")
+    make_entity("project", active_flag=False)
     client = Client(enforce_csrf_checks=True)
     client.force_login(superuser)
-    assert switch(client, "project", "false").status_code == 403
-    assert Entity.objects.get().active_flag
+    assert activate(client, "project").status_code == 403
+    assert not Entity.objects.get().active_flag
 
 
 def test_the_last_change_says_when_by_whom_and_from_where(committed_db: None, admin_client: Client) -> None:
     make_entity("project")
     assert "by postgres, SQL" in row(admin_client.get(LIST), "changed")
-    switch(admin_client, "project", "false")
+    change_entity("project", {"active_flag": False})
+    activate(admin_client, "project")
     cell = row(admin_client.get(LIST), "changed")
     assert "by root, admin" in cell
     assert ">now<" in cell or "second" in cell

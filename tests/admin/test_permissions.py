@@ -28,14 +28,19 @@ NEEDS = {
     "cache:figures": CACHE,
     "cache:entries": CACHE,
     "cache:entry": CACHE,
+    "cache:memories": CACHE,
     "cache:values": CACHE,
     "cache:act": OPERATE,
     "admin:entities_entity_cache_states": VIEW,
-    "admin:entities_entity_switch": CHANGE,
+    "admin:entities_entity_activate": CHANGE,
+    "admin:entities_entity_deactivate": CHANGE,
+    "admin:entities_entity_undo": VIEW,
+    "admin:entities_entity_changes": VIEW,
     "admin:entities_entity_icons": "",
     "admin:entities_entity_children": VIEW,
     "admin:entities_entity_preview_new": ADD,
     "admin:entities_entity_preview": CHANGE,
+    "admin:entities_entity_editors": CHANGE,
     "admin:entities_entity_cache": VIEW,
     "admin:entities_entity_operate_cache": OPERATE,
     "admin:entities_entity_compare": VIEW,
@@ -52,7 +57,7 @@ NEEDS = {
     "admin:entities_cacheoperation_changelist": CACHE,
 }
 """The permission that each address needs; staff alone for the icons, which are the same for all."""
-POSTED = {"switch", "preview_new", "preview", "operate_cache", "process_import", "act"}
+POSTED = {"_activate", "preview_new", "preview", "operate_cache", "process_import", "act"}
 """The last words of those that answer nothing but POST."""
 
 
@@ -74,11 +79,13 @@ def address(name: str) -> str:
     version = EntityEvent.objects.filter(code="project").order_by("pk").first()
     arguments = {
         "cache:entry": ["project"],
+        "admin:entities_entity_undo": [version.pk if version else 0],
+        "cache:memories": ["project"],
         "admin:entities_entity_restore": ["project", version.pk if version else 0],
         "admin:entities_entity_operate_cache": ["project", "warm"],
     }
     word = name.removeprefix("admin:entities_entity_")
-    if word in ("preview", "cache", "compare", "history", "delete", "change"):
+    if word in ("preview", "editors", "cache", "compare", "history", "delete", "deactivate", "change"):
         return reverse(name, args=["project"])
     return reverse(name, args=arguments.get(name, []))
 

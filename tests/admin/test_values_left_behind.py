@@ -39,7 +39,7 @@ def save_form(api: APIClient, admin: Client) -> int:
 
 
 def switch_on(api: APIClient, admin: Client) -> int:
-    return admin.post("/admin/entities/entity/switch/", {"code": "off", "active": "true"}).status_code
+    return admin.post("/admin/entities/entity/activate/", {"code": "off"}).status_code
 
 
 def update(api: APIClient, admin: Client) -> int:

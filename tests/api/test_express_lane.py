@@ -99,6 +99,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     now = [monotonic_ns()]
     for module in (express, fills, local_store, reads, refresh, renewal):
         monkeypatch.setattr(module, "monotonic_ns", lambda: now[0])
+    monkeypatch.setattr(renewal.Renewer, "want", renewal.Renewer.renew_used)  # a thread sleeps by another clock
     return now
 
 
@@ -287,7 +288,7 @@ def test_after_a_lapse_redis_is_asked_and_not_django(
         answer = server.ask(HTTP_AUTHORIZATION=token)
         assert answer.status == "200 OK"
         assert ("X-Cache", "L2") in answer.headers
-        assert set(commands) == {"MGET"}, "a thread that renews may ask meanwhile too"
+        assert commands in (["MGET"], ["MGET"] * 2)
         assert ("X-Cache", "L1") in server.ask(HTTP_AUTHORIZATION=token).headers
     assert server.django.asked == 1
 

@@ -174,8 +174,3 @@ def test_the_documentation_needs_nothing_from_elsewhere() -> None:
             assert answer.status_code == 200
     assert "https://" not in page
     assert '"validatorUrl": null' in page
-
-
-@pytest.mark.django_db
-def test_the_front_door_leads_to_the_admin() -> None:
-    assert Client().get("/")["Location"] == "/admin/"

@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from entities.admin.form.editors import note_editor
 from entities.cache_entries import warm_entries
 from entities.changes import change_entity
 
@@ -43,6 +45,35 @@ def press(name: str) -> Callable[[Page], None]:
             page.get_by_role("button", name=name, exact=True).click()
 
     return then
+
+
+def ask_to_hide(page: Page) -> None:
+    page.get_by_role("switch", name="Task is active").click()
+    expect(page.get_by_role("dialog")).to_contain_text("1 entity type lists it as a child.")
+
+
+def switch_off(page: Page) -> None:
+    page.locator("#id_active_flag").click(force=True)
+    expect(page.get_by_text("will become inactive")).to_be_visible()
+
+
+def with_another_editor(page: Page) -> None:
+    note_editor("project", User.objects.create_user("ann"))
+    page.reload()
+    expect(page.get_by_text("has this form open too.")).to_be_visible()
+
+
+def save_and_see(page: Page) -> None:
+    page.locator("#id_label").fill(f"{page.locator('#id_label').input_value()}s")
+    press("Save")(page)
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_visible()
+
+
+def undo_what_was_changed_since(page: Page) -> None:
+    save_and_see(page)
+    change_entity("project", {"label": "Venture"})
+    press("Undo")(page)
+    expect(page.get_by_text("Changed again since: Label.")).to_be_visible()
 
 
 def open_filters(page: Page) -> None:
@@ -153,20 +184,27 @@ FEW_VISITS = [
 VISITS = {
     "entity types": [
         Visit("index", ADMIN),
+        Visit("changes", f"{LIST}changes/"),
         Visit("list", LIST),
         Visit("list with filters open", LIST, open_filters),
         Visit("list with a new order", LIST, move_a_row),
+        Visit("list with the dialog", LIST, ask_to_hide),
         Visit("form", CHANGE),
+        Visit("form of what is to be hidden", CHANGE, switch_off),
         Visit("form with errors", CHANGE, save_with_errors),
         Visit("icon picker", CHANGE, choose_icon),
         Visit("choice of children", CHANGE, choose_child),
         Visit("conflict", CHANGE, save_after_somebody_else, status=409),
     ],
     "more of entity types": [
+        Visit("form that somebody else has open", CHANGE, with_another_editor),
+        Visit("list after a save", CHANGE, save_and_see),
+        Visit("undo", CHANGE, undo_what_was_changed_since),
         Visit("history", HISTORY),
         Visit("versions compared", HISTORY, compare),
         Visit("restore", HISTORY, restore),
         Visit("map", MAP, show_table),
+        Visit("map of one", f"{MAP}#project", show_table),
         Visit("import", f"{LIST}import/"),
         Visit("import preview", f"{LIST}import/", preview_import),
         Visit("import mistakes", f"{LIST}import/", preview_mistakes),
@@ -191,7 +229,7 @@ VISITS = {
             lambda page: (
                 page.fill("#id_username", "x"),
                 page.fill("#id_password", "y"),
-                press("Log in arrow_forward")(page),
+                press("Log in")(page),
             ),
             stranger=True,
         ),

@@ -154,7 +154,10 @@ def test_one_entry_is_warmed_and_its_page_shows_it(operator: Page) -> None:
     make_types(1)
     drop_all_entries()
     operator.goto("/admin/cache/entries/type_0/")
-    expect(operator.get_by_text("Nothing is cached")).to_be_visible()
+    expect(operator.get_by_text("Nothing is cached: the next reader")).to_be_visible()
+    expect(operator.get_by_text("X-Cache: DB")).to_be_visible()
+    server = operator.locator("[data-memories] tr").first
+    expect(server).to_contain_text("(this one)")
     operator.get_by_role("button", name="Warm", exact=True).click()
     expect(operator.get_by_role("status")).to_have_text("Done: 1 filled, 0 already cached, 0 not cacheable.")
     expect(operator.get_by_text("The bytes in Redis are the same")).to_be_visible()
@@ -178,6 +181,9 @@ def test_figures_change_by_themselves_after_reads(browser: Browser) -> None:
 def test_who_may_only_look_sees_no_buttons(browser: Browser, site: str) -> None:
     page = log_in(browser, site, staff_with("vera", "view_cache"))
     make_types(1)
+    page.goto(DASHBOARD)
+    page.get_by_role("button", name="What is “Hit ratio”?").click()
+    expect(page.get_by_text("Of all reads of entity types on all servers")).to_be_visible()
     for address in (DASHBOARD, ENTRIES, "/admin/cache/entries/type_0/"):
         page.goto(address)
         expect(page.get_by_role("navigation", name="More about the cache")).to_be_visible()

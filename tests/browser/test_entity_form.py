@@ -147,6 +147,29 @@ def test_without_its_scripts_the_form_takes_codes_and_names_as_text(page: Page) 
     assert Entity.objects.get(code="project").icon == "Flag"
 
 
+def test_a_type_is_added_with_a_label_and_an_icon_found_by_its_meaning(page: Page) -> None:
+    page.goto(ADD)
+    page.locator("#id_label").fill("Cash Payment")
+    expect(page.locator("#id_code")).to_have_attribute("placeholder", "cash_payment")
+    page.get_by_role("button", name="Choose an icon").click()
+    search = page.get_by_role("combobox", name="Search icons")
+    expect(search).to_have_value("cash payment")  # what the label says, as it finds something
+    expect(page.get_by_role("option", name="BanknoteX", exact=True)).to_be_visible()
+    for word, icon in {"money": "Coins", "person": "CircleUser", "building": "House", "time": "Clock"}.items():
+        search.fill(word)
+        expect(page.get_by_role("option", name=icon, exact=True)).to_be_attached()
+    search.fill("cash")
+    page.get_by_role("listbox", name="Icons").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    chosen = page.locator("[role=option][aria-selected=true]").get_attribute("title")
+    page.keyboard.press("Enter")
+    expect(page.locator("#id_icon")).to_have_value(chosen or "")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save", exact=True).click()
+    assert Entity.objects.get(code="cash_payment").icon == chosen
+
+
 def test_an_icon_is_found_among_all_of_them_by_keyboard(page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

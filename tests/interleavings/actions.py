@@ -17,7 +17,7 @@ from cache_layer.writes import invalidate_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.interleavings.doing import NEXT_LABEL
-from tests.interleavings.entries import CODE, ENTRIES, FIELDS, content_of
+from tests.interleavings.entries import BESIDE_CODES, CODE, ENTRIES, FIELDS, content_of
 from tests.interleavings.memory import PATHS
 from tests.interleavings.oracle import BrokenPromise, Content
 from tests.interleavings.processes import Process
@@ -128,7 +128,7 @@ def save_in_transaction(process: Process) -> None:
 def save_two(process: Process) -> None:
     """Another row first, whose hold comes before that of ours; the list, and the stamp, are held by then."""
     with transaction.atomic():
-        Entity(code=f"beside_{process.name[-1]}", label="Beside", **FIELDS | {"entity_type": "beside"}).save()
+        Entity(code=BESIDE_CODES[process.name[-1]], label="Beside", **FIELDS | {"entity_type": "beside"}).save()
         row().save()
 
 

@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from pmo.drain import draining_file
 from pmo.embedded import Endpoints
+from pmo.processes import children_of
 from tests.servers import ROOT, free_port
 
 OURS = (
@@ -59,12 +61,25 @@ class Launched:
         )
 
     def wait_until_serving(self) -> None:
+        self.wait_until_said("  Log")
+
+    def wait_until_said(self, words: str) -> None:
+        """Read what it says until a line has these words."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.output += line
-            if line.startswith("  Log"):
+            if words in line:
                 return
         raise AssertionError(f"the launcher ended with status {self.process.wait()}:\n{self.output}")
+
+    def child(self, module: str) -> int:
+        """The id of the process it started to run a module."""
+        (found,) = (
+            pid
+            for pid in children_of(self.process.pid)
+            if os.fsencode(module) in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
+        return found
 
     def send(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
@@ -91,12 +106,13 @@ def launched(directory: Path, **variables: str) -> Iterator[Launched]:
 
 @contextlib.contextmanager
 def keeper(
-    directory: Path, *engines: str, port: int | None = None
+    directory: Path, *engines: str, port: int | None = None, pause_seconds: float = 5, stderr: IO[bytes] | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], Endpoints]]:
     """Run `python -m pmo.embedded` on `directory` while the block runs, on any port for Valkey if none is given."""
     command = [sys.executable, "-m", "pmo.embedded", str(directory), *engines, "--port", str(port or free_port())]
+    command += ["--pause", str(pause_seconds)]
     with subprocess.Popen(
-        command, cwd=ROOT, env=bare_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, cwd=ROOT, env=bare_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -54,7 +54,8 @@ BY_TOKEN = {
     ("GET", "/healthz"): EVERYONE,
     ("GET", "/readyz"): EVERYONE,
     ("GET", "/metrics"): NOBODY,  # a user's token is not METRICS_TOKEN: tests/platform/test_metrics.py
-    ("GET", "/"): EVERYONE,  # the way to the admin
+    ("GET", "/"): EVERYONE,
+    ("POST", "/token"): NOBODY,  # by a form of the page of somebody who is logged in
 }
 """Who gets something else than 401 or 403, with the token of an API user."""
 BODIES: dict[str, Any] = {"/api/v1/entity": PROJECT, "/api/v1/entity/<str:code>/children": {"child_entity_codes": []}}
@@ -73,6 +74,7 @@ BY_SESSION = {
     "cache:dashboard": SUPERUSER,
     "cache:figures": SUPERUSER,
     "cache:entries": SUPERUSER,
+    "cache:memories": SUPERUSER,
     "cache:entry": SUPERUSER,
     "cache:values": SUPERUSER,
     "cache:act": SUPERUSER,
@@ -87,11 +89,15 @@ BY_SESSION = {
     "admin:entities_entity_import": EDITORS,
     "admin:entities_entity_process_import": EDITORS,
     "admin:entities_entity_export": EDITORS,
-    "admin:entities_entity_switch": EDITORS,
+    "admin:entities_entity_activate": EDITORS,
+    "admin:entities_entity_deactivate": EDITORS,
+    "admin:entities_entity_changes": EDITORS,
+    "admin:entities_entity_undo": EDITORS,
     "admin:entities_entity_icons": STAFF,
     "admin:entities_entity_children": EDITORS,
     "admin:entities_entity_preview_new": EDITORS,
     "admin:entities_entity_preview": EDITORS,
+    "admin:entities_entity_editors": EDITORS,
     "admin:entities_entity_cache": EDITORS,
     "admin:entities_entity_cache_states": EDITORS,
     "admin:entities_entity_operate_cache": SUPERUSER,
@@ -143,7 +149,9 @@ def test_who_may_do_what_with_a_token(kind: str, set_options: Callable[..., None
     for (method, pattern), allowed in BY_TOKEN.items():
         path = pattern.replace("<str:code>", "task")
         answer = client.generic(method, path) if method == "GET" else _send(client, method, path, BODIES.get(pattern))
-        refused = answer.status_code == (401 if kind == "anonymous" or pattern == "/metrics" else 403)
+        refused = answer.status_code == (
+            401 if (kind == "anonymous" and pattern != "/token") or pattern == "/metrics" else 403
+        )
         if method == "POST" and pattern.startswith("/api/v1/auth/"):
             refused = answer.status_code != 400  # it asks for what is needed, of everyone alike
         if refused is (kind in allowed):
@@ -171,12 +179,17 @@ def urls() -> dict[str, str]:
     }
     arguments: dict[str, list[Any]] = {
         "cache:entry": ["project"],
+        "admin:entities_entity_undo": [EntityEvent.objects.get().pk],
+        "cache:memories": ["project"],
         "admin:entities_entity_restore": ["project", EntityEvent.objects.get().pk],
         "admin:entities_entity_operate_cache": ["project", "warm"],
         "admin:auth_user_password_change": [user.pk],
         "admin:view_on_site": [ContentType.objects.get_for_model(User).pk, user.pk],
         "admin:app_list": ["entities"],
-        **{f"admin:entities_entity_{page}": ["project"] for page in ("preview", "cache", "compare")},
+        **{
+            f"admin:entities_entity_{page}": ["project"]
+            for page in ("preview", "editors", "cache", "compare", "deactivate")
+        },
         **{f"admin:{model}_{page}": [key] for model, key in rows.items() for page in ("change", "delete", "history")},
     }
     named = {name: reverse(name, args=arguments.get(name, [])) for name in BY_SESSION if "else" not in name}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import IO
 
 import psycopg
 import pytest
 from redis import Redis
 
 from pmo.embedded import EXIT_IN_USE, Endpoints
+from pmo.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, EndsAgainAndAgain, Restarts
 from tests.platform.running import bare_environment, keeper, permissions_of, processes_of, wait_until_nothing_runs_on
 from tests.servers import ROOT
 
@@ -58,6 +62,54 @@ def test_engines_end_with_a_killed_keeper_and_start_again_though_others_have_the
     with keeper(tmp_path) as (_, endpoints), psycopg.connect(endpoints.database_url) as connection:
         assert connection.info.status == psycopg.pq.ConnStatus.OK
     os.kill(int(stranger), 0)
+
+
+def kill_valkey(directory: Path) -> None:
+    os.kill(int((directory / "valkey" / "valkey.pid").read_text()), signal.SIGKILL)
+
+
+def wait_until_said(said: IO[bytes], words: str, times: int) -> None:
+    deadline = time.monotonic() + 20
+    while Path(said.name).read_text().count(words) < times:
+        assert time.monotonic() < deadline, Path(said.name).read_text()
+        time.sleep(0.02)
+
+
+def test_a_killed_engine_is_started_again_alone_where_it_was_until_it_does_not_stay(tmp_path: Path) -> None:
+    with (
+        (tmp_path / "said").open("wb") as said,
+        keeper(tmp_path, pause_seconds=0.05, stderr=said) as (process, endpoints),
+    ):
+        with psycopg.connect(endpoints.database_url) as connection:
+            kill_valkey(tmp_path)
+            wait_until_said(said, "Valkey runs again", 1)
+            with valkey_of(endpoints) as client:
+                assert client.ping()
+            assert connection.execute("SELECT 1").fetchone() == (1,), "the other engine goes on"
+        postmaster = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGKILL)
+        wait_until_said(said, "PostgreSQL runs again", 1)
+        with psycopg.connect(endpoints.database_url) as again:
+            assert again.execute("SELECT 1").fetchone() == (1,)
+        for time_again in range(2, MAX_SHORT_LIVES):
+            kill_valkey(tmp_path)
+            wait_until_said(said, "Valkey runs again", time_again)
+        kill_valkey(tmp_path)
+        assert process.wait(20) == 1
+        assert f"Valkey ended {MAX_SHORT_LIVES} times" in (tmp_path / "said").read_text().splitlines()[-6]
+    assert processes_of(tmp_path) == []
+
+
+def test_what_stayed_is_started_again_soon_and_what_does_not_later_and_later() -> None:
+    now = [0.0]
+    restarts = Restarts("It", first_pause_seconds=1, clock=lambda: now[0])
+    assert [restarts.ended("") for _ in range(3)] == [1, 2, 4]
+    now[0] += STAYS_SECONDS
+    assert restarts.ended("") == 1
+    restarts.began()
+    with pytest.raises(EndsAgainAndAgain, match="its log"):
+        for _ in range(MAX_SHORT_LIVES):
+            restarts.ended("its log")
 
 
 def test_one_engine_alone_is_run_and_announced(tmp_path: Path) -> None:

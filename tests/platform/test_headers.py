@@ -30,7 +30,6 @@ PAGES = [
     "/admin/cache/",
     "/admin/auth/user/add/",
     "/admin/password_change/",
-    "/admin/nowhere",
 ]
 OPEN_TAG = re.compile(r"<(script|style)\b([^>]*)>")
 HANDLER = re.compile(r"<[^>]*\son[a-z]+=", re.IGNORECASE)
@@ -69,6 +68,16 @@ def test_pages_of_the_admin_run_scripts_of_this_server_alone_and_none_inline(sta
     assert HANDLER.search(text) is None
 
 
+@pytest.mark.parametrize("page", ["/admin/nowhere", "/"])
+def test_small_pages_bring_their_own_style_with_the_answers_nonce_and_no_other(staff: Client, page: str) -> None:
+    answer = staff.get(page)
+    policy = policy_of(answer)
+    (nonce,) = set(re.findall(r'nonce="([^"]+)"', answer.content.decode()))
+    assert f"'nonce-{nonce}'" in policy["style-src-elem"]
+    assert policy["default-src"] == {"'none'"}
+    assert "'unsafe-inline'" not in policy["script-src"] | policy["style-src-elem"]
+
+
 def test_the_api_documentation_runs_what_has_the_answers_own_nonce() -> None:
     answers = [Client().get("/api/docs") for _ in range(2)]
     nonces = [re.findall(r'nonce="([^"]+)"', answer.content.decode()) for answer in answers]
@@ -87,7 +96,7 @@ OTHERS_PAGE = "/static/drf_spectacular_sidecar/swagger-ui-dist/oauth2-redirect.h
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/entity/types", "/api/nowhere", "/api/schema", "/health", "/metrics", "/", "/x", OTHERS_PAGE]
+    "path", ["/api/v1/entity/types", "/api/nowhere", "/api/schema", "/health", "/metrics", "/x", OTHERS_PAGE]
 )
 @pytest.mark.parametrize("known", [True, False])
 def test_everything_else_allows_nothing(path: str, known: bool) -> None:

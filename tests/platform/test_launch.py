@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from pmo.embedded import ENGINES, Endpoints, ValkeyEndpoint
+from pmo.processes import children_of
 from tests.platform.running import (
     Launched,
     bare_environment,
@@ -89,8 +90,9 @@ def test_a_first_run_serves_alone_and_with_a_second_server_until_ctrl_c(tmp_path
     assert "Traceback" not in first.output
 
 
-@pytest.mark.proof
-def test_a_killed_launcher_leaves_nothing_and_a_second_run_has_its_data_until_an_engine_dies(tmp_path: Path) -> None:
+def test_a_killed_launcher_leaves_nothing_and_a_second_run_starts_again_what_is_killed(
+    tmp_path: Path,
+) -> None:
     with launched(tmp_path) as killed:
         killed.send(signal.SIGKILL)
         assert killed.end() == -signal.SIGKILL
@@ -101,9 +103,17 @@ def test_a_killed_launcher_leaves_nothing_and_a_second_run_has_its_data_until_an
         assert fetch(f"{second.url}/health")["status"] == "ok"
         assert " 0 created" in second.output
         assert (tmp_path / "admin_password").read_text() not in second.output
-        os.kill(int((tmp_path / "valkey" / "valkey.pid").read_text()), signal.SIGKILL)
-        assert second.end() == 1
-        assert "Valkey ended with status -9" in second.output
+        web, engines = second.child("granian"), second.child("pmo.embedded")
+        for killed_pid, said in (
+            (children_of(web).pop(), "A web worker ended"),
+            (web, "The web server answers again"),
+            (engines, "The embedded engines run again"),
+        ):
+            os.kill(killed_pid, signal.SIGKILL)
+            second.wait_until_said(said)
+        assert fetch(f"{second.url}/health")["status"] == "ok"
+        second.send(signal.SIGINT)
+        assert second.end() == 0
     assert processes_of(tmp_path) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -15,16 +16,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--no-repair", action="store_true", help="only report")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object, for programs")
 
-    def handle(self, *, no_repair: bool, **_: Any) -> None:
+    def handle(self, *, no_repair: bool, as_json: bool, **_: Any) -> None:
         try:
             audit = audit_cache(repair=not no_repair)
         except CacheUnavailable as error:
             raise CommandError(f"{error}. Nothing was compared.") from error
-        for mismatch in sorted(audit.mismatches, key=lambda mismatch: -mismatch.age_seconds):
+        mismatches = sorted(audit.mismatches, key=lambda mismatch: -mismatch.age_seconds)
+        if as_json:
+            found = [{"key": each.key, "age_seconds": round(each.age_seconds)} for each in mismatches]
+            self.stdout.write(json.dumps({"compared": audit.compared, "repaired": not no_repair, "mismatches": found}))
+        for mismatch in [] if as_json else mismatches:
             self.stdout.write(f"{mismatch.key}: {mismatch.age_seconds:.0f} s old")
             self.stdout.write(f"  cached     {mismatch.cached[:200]!r}")
             self.stdout.write(f"  committed  {mismatch.committed[:200]!r}")
-        self.stdout.write(f"{audit.compared} values compared, {len(audit.mismatches)} differ.")
+        if not as_json:
+            self.stdout.write(f"{audit.compared} values compared, {len(mismatches)} differ.")
         if audit.mismatches:
             raise CommandError("They were left as they are." if no_repair else "They were invalidated.", returncode=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,7 +13,7 @@ from django.core.exceptions import ValidationError
 
 from entities.admin.form.conflicts import STARTED_FROM, Conflict, FormValues, Verdict, find_conflict, merge
 from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
-from entities.codes import is_code
+from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code, is_code
 from entities.icons import component_name, current_name, icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
@@ -69,8 +70,10 @@ class EntityForm(EntityModelForm):
         self.conflict: Conflict | None = None
         if "label_plural" in self.fields:  # else the user may only look
             self.fields["label_plural"].required = False
-        if added and "display_order" in self.fields:
-            self.fields["display_order"].required = False
+        if added and self.fields:
+            self.fields["display_order"].required = self.fields["code"].required = False
+            self.fields["code"].help_text = f"Left empty, it is made of the label. {self.fields['code'].help_text}"
+            self.fields["code"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
         if "child_entity_codes" in self.fields:
             widget = self.fields["child_entity_codes"].widget
             widget.split, widget.labels = self.fields["child_entity_codes"].to_python, label_types
@@ -98,8 +101,23 @@ class EntityForm(EntityModelForm):
             )
         return cleaned
 
+    def as_offered(self) -> EntityForm:
+        """The form that a conflict offers, as it will be checked when it is sent again."""
+        data: Any = self.data
+        data = data.copy()
+        data[STARTED_FROM] = self.started_from
+        return type(self)(data, instance=Entity.objects.filter(pk=self.instance.pk).first() or self.instance)
+
     def clean_label_plural(self) -> str:
         return self.cleaned_data["label_plural"] or suggest_plural(self.cleaned_data.get("label", ""))
+
+    def clean_code(self) -> str:
+        """As it was typed, or made of the label; it never changes afterwards."""
+        label = self.cleaned_data.get("label", "")
+        code: str = self.cleaned_data["code"] or free_code(label)
+        if label and not code:
+            raise ValidationError("Give a code: the label has no letter from a to z to make one of.", code="no_code")
+        return code
 
     def clean_icon(self) -> str:
         """The component name; lucide.dev's own spelling, `folder-kanban`, is understood as well. Former names stay."""
@@ -112,6 +130,19 @@ class EntityForm(EntityModelForm):
         raise ValidationError(
             'Lucide has no icon called "%(name)s". %(hint)s', code="unknown_icon", params={"name": name, "hint": hint}
         )
+
+
+def free_code(label: str) -> str:
+    """The code that a new type of this label gets: with a number behind it if it is taken or reserved."""
+    code = derive_code(label)
+    if not code:
+        return ""
+    taken = {
+        *RESERVED_CODES,
+        *Entity.objects.filter(code__startswith=code[: MAX_LENGTH - 4]).values_list("code", flat=True),
+    }
+    numbered = (f"{code[: MAX_LENGTH - len(ending)]}{ending}" for ending in (f"_{each}" for each in count(2)))
+    return code if code not in taken else next(each for each in numbered if each not in taken)
 
 
 def label_types(codes: Sequence[str]) -> list[tuple[str, str]]:

@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
 from django.db import IntegrityError, router
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from cache_layer.writes import hold_entries
 from entities.admin.form.cache_card import CacheCardViews
 from entities.admin.form.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
 from entities.admin.form.deleted_meanwhile import show_deleted
+from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_editor
 from entities.admin.form.form import EntityForm
 from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
+from entities.admin.history.acts import undo_url_of
 from entities.admin.links import draw_chips
+from entities.admin.removal.consequences import Consequences
+from entities.changes import detach_entities
 from entities.icons import describe_former
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
@@ -27,6 +35,8 @@ else:
     from unfold.admin import ModelAdmin
 
 ATTEMPTS = 3
+DETACH = "detach"
+"""Sent with the form where a type that is hidden is to be taken out of the lists of others."""
 
 
 class FormPage(FormViews, CacheCardViews, ModelAdmin):
@@ -37,7 +47,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
     compressed_fields = False
     fieldsets = (
         (None, {"fields": ("label", "label_plural", "code", "icon", "child_entity_codes")}),
-        ("Where it is shown", {"fields": ("active_flag", "display_order", "parents")}),
+        ("Where it is shown", {"fields": ("active_flag", "hiding", "display_order", "parents")}),
         ("More", {"fields": ("entity_type", "created_ts", "modified_ts"), "classes": ("collapse",)}),
     )
     warn_unsaved_form = True
@@ -46,18 +56,26 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
     def parents(self, entity: Entity) -> SafeString:
         if not entity.pk:
             return SafeString("-")
-        parents = Entity.objects.filter(child_entity_codes__contains=[entity.code])
-        return draw_chips(parents.values_list("code", flat=True))
+        parents = dict(
+            Entity.objects.filter(child_entity_codes__contains=[entity.code]).values_list("code", "active_flag")
+        )
+        return draw_chips(parents, inactive=[code for code, active in parents.items() if not active])
+
+    @admin.display(description="If you deactivate it")
+    def hiding(self, entity: Entity) -> SafeString:
+        consequences = Consequences([entity], delete=False)
+        shown = {"parts": consequences.parts, "parents": consequences.parents}
+        return render_to_string("admin/entities/entity/form_hiding.html", shown)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Entity | None = None) -> tuple[str, ...]:
-        return ("parents", "created_ts", "modified_ts", *(("code",) if obj else ()))
+        return ("hiding", "parents", "created_ts", "modified_ts", *(("code",) if obj else ()))
 
     def get_fieldsets(self, request: HttpRequest, obj: Entity | None = None) -> Any:
-        """The form to add one leaves out what only an existing one has."""
+        """Without what does not apply to this one: a new one has no parents, an inactive one can't be hidden."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj:
-            return fieldsets
-        absent = ("parents", "created_ts", "modified_ts")
+        absent: tuple[str, ...] = () if obj else ("parents", "created_ts", "modified_ts")
+        if not (obj and obj.active_flag and self.has_change_permission(request, obj)):
+            absent += ("hiding",)
         return [
             (title, {**options, "fields": tuple(field for field in options["fields"] if field not in absent)})
             for title, options in fieldsets
@@ -80,10 +98,16 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         form, entity = context["adminform"].form, context.get("original")
-        context["preview"] = preview_form(form)
         context["conflict"] = getattr(form, "conflict", None)
+        context["preview"] = preview_form(form.as_offered() if context["conflict"] else form)
         context["errors"] = None if context["conflict"] else context.get("errors")  # it says better what to do
-        context |= self.cache_card_context(request, entity.pk) if entity else {}
+        if entity:
+            context |= self.cache_card_context(request, entity.pk)
+        if entity and self.has_change_permission(request, entity):
+            seen = urlencode({"seen": form.current.modified_ts})
+            url = reverse("admin:entities_entity_editors", args=[quote(entity.pk)])
+            context |= {"editors": note_editor(entity.pk, request.user), "editors_url": f"{url}?{seen}"}
+            context["editors_every"] = EVERY_SECONDS
         response = super().render_change_form(request, context, *args, **kwargs)
         if context["conflict"]:
             response.status_code = 409
@@ -97,10 +121,22 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             if formset := getattr(form, "formset", None):
                 formset.hold_changed_rows()
             else:
+                if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
+                    detach_entities(obj.pk)  # before its own row is locked
                 _lock_unchanged(obj.pk, form)
             obj.save(update_fields=[*form.changed_data, "modified_ts"])
+        forget_editor(obj.pk, request.user)
+        request.undo_url = undo_url_of([obj.pk])  # type: ignore[attr-defined] # for the message that follows
         if "icon" in form.changed_data and (former := describe_former(obj.icon)):
             self.message_user(request, former, messages.WARNING)
+
+    def message_user(
+        self, request: HttpRequest, message: Any, level: Any = messages.INFO, *args: Any, **kwargs: Any
+    ) -> None:
+        """As Django's; what says that something was saved has a button that undoes it."""
+        if level == messages.SUCCESS and not (args or kwargs):
+            kwargs = {"extra_tags": getattr(request, "undo_url", "")}
+        super().message_user(request, message, level, *args, **kwargs)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """Django's message; for what was sent from the form of a type that was deleted meanwhile, a page with it."""

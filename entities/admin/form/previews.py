@@ -43,10 +43,12 @@ class Preview:
     All of it.
 
     Attributes:
+        code: what it has, or would get if none is typed.
         errors: field labels with what is wrong; those fields are shown as they are stored.
         stored: whether there is such an entity type already.
     """
 
+    code: str
     label: str
     drawing: SafeString
     active: bool
@@ -67,6 +69,7 @@ def preview_form(form: Any) -> Preview:
     stored = None if entity._state.adding else Entity.objects.filter(pk=entity.pk).first()
     document = _document_to_be(entity, changed=form.is_bound and form.has_changed())
     return Preview(
+        entity.code,
         entity.label,
         draw_icon(entity.icon),
         entity.active_flag,

@@ -14,8 +14,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from entities.admin.form.conflicts import describe_author
+from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
 from entities.codes import is_code
 from entities.icons import icon_set
@@ -41,6 +44,7 @@ class FormViews(ModelAdmin):
             path("icons/", view(self.icons_view, cacheable=True), name="entities_entity_icons"),
             path("children/", view(self.children_view), name="entities_entity_children"),
             path("preview/", view(self.preview_view), name="entities_entity_preview_new"),
+            path("<path:object_id>/editors/", view(self.editors_view), name="entities_entity_editors"),
             path("<path:object_id>/preview/", view(self.preview_view), name="entities_entity_preview"),
             *super().get_urls(),
         ]
@@ -63,6 +67,21 @@ class FormViews(ModelAdmin):
         found = search_types(request.GET.get("q", ""), without)[: MOST_SUGGESTIONS + 1]
         types = [{"code": code, "label": label, "active": active} for code, label, active in found]
         return JsonResponse({"types": types[:MOST_SUGGESTIONS], "more": len(types) > MOST_SUGGESTIONS})
+
+    @method_decorator([require_safe, never_cache])
+    def editors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Who else has the form open, and who changed the type since `seen`, as HTML: asked again and again."""
+        entity = self.get_object(request, unquote(object_id))
+        if not self.has_change_permission(request, entity):
+            raise PermissionDenied
+        if entity is None:
+            return HttpResponse("It was deleted meanwhile.", status=404, content_type="text/plain")
+        changed = request.GET.get("seen", "") != entity.modified_ts.isoformat()
+        context = {
+            "editors": note_editor(entity.code, request.user),
+            "changed_by": describe_author(entity.code) if changed else "",
+        }
+        return render(request, "admin/entities/entity/editors.html", context)
 
     @method_decorator(require_POST)
     def preview_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:

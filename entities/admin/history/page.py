@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pghistory
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -14,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 
+from entities.admin.history.acts import undo_url_of
 from entities.admin.history.differences import (
     ALL_FIELDS,
     MOMENT,
@@ -127,7 +129,7 @@ class HistoryPage(ModelAdmin):
         return self._answer(request, "restore_version", history, entity, context)
 
     def _restore(self, request: HttpRequest, version: Version, *, seen: str) -> HttpResponse:
-        with transaction.atomic():
+        with pghistory.context(act="restore"), transaction.atomic():
             entity = find_entity(version.code)
             changed = [each.name for each in compare_fields(entity, version.row, RESTORABLE) if each.differs]
             if changed:
@@ -138,7 +140,7 @@ class HistoryPage(ModelAdmin):
         if changed:
             what = ", ".join(changed) if entity else "it is there again, with everything it had"
             text = f"{version.row.label} was restored to version {version.number} of {made}: {what}."
-            self.message_user(request, text, messages.SUCCESS)
+            self.message_user(request, text, messages.SUCCESS, extra_tags=undo_url_of([version.code]))
         else:
             text = f"{version.row.label} is already as in version {version.number} of {made}: nothing was changed."
             self.message_user(request, text, messages.INFO)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -56,24 +58,25 @@ def restore_version(version: Version, *, seen: str) -> Entity:
             raise ChangedMeanwhile
 
     if not seen:
-        return _add_again(version)
+        return add_again(version.code, _values_of(version), version.row.created_ts)
     try:
         return change_entity(version.code, _values_of(version), require_seen)
     except Entity.DoesNotExist as error:
         raise ChangedMeanwhile from error
 
 
-def _add_again(version: Version) -> Entity:
-    entity = Entity(
-        code=version.code,
-        created_ts=version.row.created_ts,
-        modified_ts=timezone.now(),
-        **_values_of(version),
-    )
+def add_again(code: str, values: Mapping[str, Any], created_ts: datetime) -> Entity:
+    """
+    Add a deleted entity type with these values, as old as it was.
+
+    Raises:
+        ChangedMeanwhile: somebody else added it, or deleted one of its children.
+    """
+    entity = Entity(code=code, created_ts=created_ts, modified_ts=timezone.now(), **values)
     try:
         with writing([(ENTITY, entity.code), (ENTITY_TYPES, "")], using=router.db_for_write(Entity)):
             entity.save_base(raw=True, force_insert=True)  # `save` would set created_ts to now
-    except IntegrityError as error:  # somebody else added it, or deleted one of its children
+    except IntegrityError as error:
         raise ChangedMeanwhile from error
     return entity
 

@@ -11,10 +11,12 @@ from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.urls import reverse
 
+from entities.admin.history.acts import undo_url
 from entities.codes import is_code
 from entities.models import Entity
 
 WHAT_HAPPENED = {"insert": "Added", "update": "Changed", "delete": "Deleted", "first": "First known"}
+ACTS = {"restore": "Restored", "undo": "{} by undo", "import": "{} by import"}
 ORIGINS = {"admin": "Admin", "api": "API", "command": "Command"}
 IN_SQL = "SQL"
 
@@ -44,7 +46,22 @@ class Version:
 
     @property
     def what(self) -> str:
+        """`Changed`, `Added by import`, `Restored`."""
+        return ACTS.get(self.act, "{}").format(self.happened)
+
+    @property
+    def happened(self) -> str:
         return WHAT_HAPPENED.get(self.row.pgh_label, str(self.row.pgh_label))
+
+    @property
+    def act(self) -> str:
+        """What it was part of, if that has a name: `import`, `restore`, `undo`."""
+        return self._noted("act")
+
+    @property
+    def file(self) -> str:
+        """The file it was imported from."""
+        return self._noted("file")
 
     @property
     def is_deletion(self) -> bool:
@@ -78,6 +95,10 @@ class Version:
     @property
     def command(self) -> str:
         return self._noted("command")
+
+    @property
+    def undo_url(self) -> str:
+        return undo_url(self.id)
 
     @property
     def restore_url(self) -> str:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
 
 from cache_layer.connection import is_redis_healthy
-from entities.admin.confirmation import Part, Question, ReasonForm, ask, count_types, is_confirmed
+from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
 from entities.cache_entries import describe_warmed, drop_entries, warm_entries
 from entities.cache_states import Kind, read_cache_states
 from entities.models import CacheOperation, Entity
@@ -82,9 +82,8 @@ def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question
         says = f"{count_types(len(others))} not cached now, as far as is known: whoever is filling them starts anew."
         parts.append(Part(says, others))
     parts.append(Part("The list of all entity types is dropped as well."))
-    return Question(
-        "invalidate_cache", "Invalidate the cache?", parts, f"Invalidate {count_types(len(entities))}", form
-    )
+    button = Button("", f"Invalidate {count_types(len(entities))}")
+    return Question("invalidate_cache", "Invalidate the cache?", parts, [button], form)
 
 
 def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
@@ -100,7 +99,7 @@ def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
         says = f"{count_types(len(inactive))} inactive: never cached, since programs do not see them."
         parts.append(Part(says, inactive))
     parts.append(Part("The list of all entity types is cached as well."))
-    return Question("warm_cache", "Warm the cache?", parts, f"Warm {count_types(len(entities))}", form)
+    return Question("warm_cache", "Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
 
 
 def _by_cached(entities: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 
 from django.apps import apps
+from django.contrib.admin.utils import quote
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import Model, QuerySet
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from entities.admin.history.versions import Version
-from entities.admin.links import draw_chips
+from entities.admin.links import draw_chips, find_inactive
 from entities.cache_states import CacheState, read_cache_states
 from entities.models import Entity
 
@@ -26,12 +28,14 @@ FIRST_VERSION = "first"
 
 
 def add_what_else_is_known(rows: Iterable[Entity]) -> list[Any]:
-    """Give all rows their `cache_state` and `newest_version`: one pipeline and one query."""
+    """Give all rows their `cache_state`, `newest_version` and `inactive_children`: one pipeline and two queries."""
     listed: list[Any] = list(rows)
     codes = [entity.code for entity in listed]
     states = read_cache_states(codes)
     versions = newest_versions(codes)
+    hidden = find_inactive({code for entity in listed for code in entity.child_entity_codes})
     for entity in listed:
+        entity.inactive_children = hidden
         entity.cache_state = states[entity.code]
         entity.newest_version = versions.get(entity.code)
     return listed
@@ -46,18 +50,18 @@ def newest_versions(codes: Sequence[str]) -> dict[str, Any]:
     return {version.pgh_obj_id: version for version in newest}
 
 
-def draw_children(codes: Sequence[str]) -> SafeString:
+def draw_children(codes: Sequence[str], inactive: Collection[str] = ()) -> SafeString:
     """The first of them as links, in order; the others behind a `+3` that opens."""
     if len(codes) <= SHOWN_CHILDREN + 1:
-        return draw_chips(codes)
+        return draw_chips(codes, inactive=inactive)
     shown, more = codes[:SHOWN_CHILDREN], codes[SHOWN_CHILDREN:]
     return format_html(
         '<div class="entity-children">{}<details><summary class="entity-chip" title="Show all {}">+{}</summary>{}'
         "</details></div>",
-        draw_chips(shown),
+        draw_chips(shown, inactive=inactive),
         len(codes),
         len(more),
-        draw_chips(more),
+        draw_chips(more, inactive=inactive),
     )
 
 
@@ -69,8 +73,14 @@ def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:
         "true" if entity.active_flag else "false",
         entity.label,
         entity.code,
-        "" if may_change else SafeString(" disabled"),
+        _asking_first(entity.code) if may_change else SafeString(" disabled"),
     )
+
+
+def _asking_first(code: str) -> SafeString:
+    """The attributes with which htmx shows what deactivating would do; an inactive one the script activates instead."""
+    url = reverse("admin:entities_entity_deactivate", args=[quote(code)])
+    return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
 
 
 def draw_cache_state(code: str, state: CacheState) -> SafeString:

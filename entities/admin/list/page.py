@@ -80,15 +80,15 @@ class ListPage(LookupsThatCannotBe, ListRequests):
 
     class Media:
         css = {"all": ("entities/list.css",)}  # noqa: RUF012 - Django's own way
-        js = (Script("entities/list.js", defer=True),)
+        js = (Script("entities/list.js", defer=True), Script("entities/dialog.js", defer=True))
 
     @admin.display(description="Label", ordering="label")
     def name(self, entity: Entity) -> SafeString:
         return format_html('<span class="entity-name">{}{}</span>', draw_icon(entity.icon), entity.label)
 
     @admin.display(description="Children")
-    def children(self, entity: Entity) -> SafeString:
-        return draw_children(entity.child_entity_codes)
+    def children(self, entity: Any) -> SafeString:
+        return draw_children(entity.child_entity_codes, getattr(entity, "inactive_children", ()))
 
     @admin.display(description="Active", ordering="active_flag")
     def active(self, entity: Any) -> SafeString:

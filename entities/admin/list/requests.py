@@ -1,4 +1,4 @@
-"""What the list's script asks of the server: cache states, and flipping the active switch."""
+"""What the list's script asks of the server: cache states, and activating a type."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ListRequests(ModelAdmin):
     def get_urls(self) -> list[Any]:
         views = (
             ("cache-states/", self.cache_states_view, "entities_entity_cache_states"),
-            ("switch/", self.switch_view, "entities_entity_switch"),
+            ("activate/", self.activate_view, "entities_entity_activate"),
         )
         own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in views]
         return [*own, *super().get_urls()]
@@ -50,21 +50,18 @@ class ListRequests(ModelAdmin):
         return JsonResponse({"states": {code: asdict(state) for code, state in states.items()}})
 
     @method_decorator(require_POST)
-    def switch_view(self, request: HttpRequest) -> JsonResponse:
-        """Activate (`active` is `true`) or deactivate (`false`) the entity type `code`."""
+    def activate_view(self, request: HttpRequest) -> JsonResponse:
+        """Activate the entity type `code`; to deactivate one a page asks first."""
         if not self.has_change_permission(request):
             return _refuse("You may not change entity types.", 403)
-        active = {"true": True, "false": False}.get(request.POST.get("active", ""))
-        if active is None:
-            return _refuse("Say whether it is to be active: true or false.", 400)
         switched: list[Entity] = []
 
         def note_change(row: Entity) -> None:
-            if row.active_flag != active:
+            if not row.active_flag:
                 switched.append(row)
 
         try:
-            entity = change_entity(request.POST.get("code", ""), {"active_flag": active}, note_change)
+            entity = change_entity(request.POST.get("code", ""), {"active_flag": True}, note_change)
         except Entity.DoesNotExist:
             return _refuse("This entity type was deleted meanwhile.", 404)
         except ValidationError as error:

@@ -94,6 +94,7 @@ class MapPage(ModelAdmin):
             **self.admin_site.each_context(request),
             "model_admin": self,
             "title": "Map",
+            "may_change": self.has_change_permission(request),
             "form": form,
             "type_map": type_map,
             "picture": picture,
@@ -112,14 +113,15 @@ class MapPage(ModelAdmin):
 
 def _nodes(type_map: TypeMap, picture: Picture) -> list[Node]:
     drawn = set(picture.codes)
+    hidden = {each.code for each in type_map.inactive}
     return [
         Node(
             each,
             change_url(each.code),
             draw_icon(each.icon),
             " ".join(code for code in each.children if code in drawn),
-            draw_chips(each.parents),
-            draw_chips(each.children),
+            draw_chips(each.parents, inactive=hidden),
+            draw_chips(each.children, inactive=hidden),
         )
         for each in map(type_map.types.__getitem__, picture.codes)
     ]

@@ -6,6 +6,7 @@ import base64
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import pghistory
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -23,7 +24,17 @@ from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from cache_layer.deadline import take_longer
-from entities.admin.confirmation import BULK_BUDGET_MS, FormatForm, Part, Question, ask, count_types, is_confirmed
+from entities.admin.confirmation import (
+    BULK_BUDGET_MS,
+    Button,
+    FormatForm,
+    Part,
+    Question,
+    ask,
+    count_types,
+    is_confirmed,
+)
+from entities.admin.history.acts import undo_url_of
 from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.admin.transfer.problems import find_problems
@@ -90,7 +101,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         entities = list(queryset)
         number = count_types(len(entities))
         parts = [Part(f"{number} will be written to a file, with the columns {', '.join(COLUMNS)}.", entities)]
-        question = Question("export_selected", "Export entity types?", parts, f"Export {number}", form)
+        question = Question("export_selected", "Export entity types?", parts, [Button("", f"Export {number}")], form)
         return ask(self, request, question)
 
     def _answer_with_file(self, request: HttpRequest, queryset: QuerySet[Entity], file_format: Any) -> HttpResponse:
@@ -146,7 +157,8 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
             return HttpResponseRedirect(reverse("admin:entities_entity_import"))
         content = zlib.decompress(base64.b64decode(signed["content"]))
         skip_wrong = "skip_wrong" in request.POST
-        result = _import_file(content, signed["kind"], plan=signed["plan"], skip_wrong=skip_wrong)
+        with pghistory.context(act="import", file=signed["name"]):
+            result = _import_file(content, signed["kind"], plan=signed["plan"], skip_wrong=skip_wrong)
         wrong = [row.number for row in result.rows if not row.is_valid()]
         if result.base_errors or (wrong and not skip_wrong):
             for error in result.base_errors:
@@ -159,7 +171,8 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
         left_out = f" {_name_rows(wrong)} left out, for what is wrong in them." if wrong else ""
         level = messages.WARNING if wrong else messages.SUCCESS
-        self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level)
+        undo = undo_url_of([row.instance.code for row in result.rows if row.is_new() or row.is_update()])
+        self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level, extra_tags=undo)
         return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
 
     def _show_import(

@@ -3,19 +3,21 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
+from rich.console import Console
 from rich.table import Table
 
 from cache_layer.analytics import Series, Span, read_series
 from entities.cache_report import CacheReport, EntryStatus, report_cache
-from entities.management.cache_watch import SOURCES, watch_cache
-from entities.management.figures import describe_duration, describe_memory, last_minute_rates
+from entities.health import Health, look_at_health
+from entities.management.cache_watch import HEALTH_STYLES, watch_cache
+from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.management.selection import REDIS_DOWN
+from entities.recent import Recent, read_recent
 from entities.terminal import console_of
 
 SHOWN_ENTRIES = 100
@@ -36,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all", action="store_true", dest="everything", help=f"every entity type, not the first {SHOWN_ENTRIES}"
         )
-        parser.add_argument("--watch", action="store_true", help="a live table on the terminal, until Ctrl-C")
+        parser.add_argument("--watch", action="store_true", help="a live table on the terminal, until Ctrl-C or q")
         parser.add_argument(
             "--interval", type=_seconds, default=2.0, help="seconds between two looks of --watch (default: 2)"
         )
@@ -45,21 +47,31 @@ class Command(BaseCommand):
         if watch:
             self._watch(interval, alone=not (as_json or everything))
             return
+        health = look_at_health()
         try:
             report = report_cache(limit=None if everything else SHOWN_ENTRIES)
-            minute = None if as_json else read_series(Span.HOUR)
+            hour = read_series(Span.HOUR)
+            recent = read_recent(hour)
         except RedisError as error:
             raise CommandError(REDIS_DOWN.format("readers get entity types from the database", error)) from error
-        if minute is None:
-            server = asdict(report.server) | {"hit_ratio": report.server.hit_ratio}
+        if as_json:
+            server = asdict(report.server)
             backlog = report.backlog._asdict()
-            self.stdout.write(json.dumps(asdict(report) | {"backlog": backlog, "server": server}, indent=2))
+            reads = {
+                "hit_ratio_last_hour": hour.hit_ratio(),
+                "hit_ratio_now": recent.hit_ratio,
+                "a_second_now": recent.rates,
+                "now": recent.words,
+            }
+            found = {"backlog": backlog, "server": server, "reads": reads, "health": health.as_json()}
+            self.stdout.write(json.dumps(asdict(report) | found, indent=2))
             return
         console = console_of(self)
+        print_health(console, health)
         console.print(_entries_table(report))
         if hidden := report.entity_types - len(report.entries):
             console.print(f"... and {hidden} more entity types: --all shows them")
-        console.print(_server_table(report, minute))
+        console.print(_server_table(report, hour, recent))
 
     def _watch(self, interval_seconds: float, *, alone: bool) -> None:
         if not alone:
@@ -67,7 +79,17 @@ class Command(BaseCommand):
         console = console_of(self)
         if not console.is_terminal:
             raise CommandError("--watch needs a terminal: without one, leave it away or use --json.")
-        watch_cache(console, interval_seconds, time.sleep)
+        watch_cache(console, interval_seconds)
+
+
+def print_health(console: Console, health: Health) -> None:
+    """The dashboard's first lines."""
+    console.print(health.headline, style=HEALTH_STYLES[health.level], markup=False)
+    for problem in health.problems:
+        text = problem.advice if problem is health.problems[0] else f"{problem.text} {problem.advice}"
+        console.print(f"  {text}", markup=False)
+    if health.incidents:
+        console.print(f"Last incidents, UTC: {'; '.join(each.words for each in health.incidents)}", markup=False)
 
 
 def _entries_table(report: CacheReport) -> Table:
@@ -85,18 +107,19 @@ def _cells(entry: EntryStatus) -> tuple[str, str, str, str]:
     return entry.code, "[green]yes[/green]", str(entry.ttl_seconds), str(entry.payload_bytes)
 
 
-def _server_table(report: CacheReport, minute: Series) -> Table:
+def _server_table(report: CacheReport, hour: Series, recent: Recent) -> Table:
     server = report.server
     table = Table("The server, since it started", "", title="Redis answers")
     table.add_row("Version", f"{server.name} {server.version}, up {describe_duration(server.uptime_seconds)}")
     table.add_row("Keyspace hits", str(server.keyspace_hits))
     table.add_row("Keyspace misses", str(server.keyspace_misses))
-    table.add_row("Hit ratio", "no lookups yet" if server.hit_ratio is None else f"{server.hit_ratio:.1%}")
     table.add_row("Memory", describe_memory(server))
     table.add_row("Evicted keys", str(server.evicted_keys))
     table.add_row("Expired keys", str(server.expired_keys))
     table.add_row("Changes to be told to it", f"{report.backlog.changes}")
-    rates, ratio = last_minute_rates(minute)
-    table.add_row("Reads, last minute", "  ".join(f"{source} {rates.get(source, 0):,.1f}/s" for source in SOURCES))
-    table.add_row("Hit ratio, last minute", "no reads" if ratio is None else f"{ratio:.1%}")
+    rates = recent.rates
+    split = "  ".join(f"{source} {rate:,.1f}/s" for source, rate in rates.items()) if rates else recent.words
+    table.add_row("Reads", f"{split} {recent.words}" if rates else split)
+    table.add_row(f"Hit ratio {recent.words}", percent_of(recent.hit_ratio))
+    table.add_row("Hit ratio, last hour", percent_of(hour.hit_ratio()))
     return table

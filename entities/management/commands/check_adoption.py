@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -13,20 +14,26 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
+        parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object, for programs")
 
-    def handle(self, *, database: str, **_: Any) -> None:
+    def handle(self, *, database: str, as_json: bool, **_: Any) -> None:
         connection = connections[database]
         with transaction.atomic(using=database):
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            if not is_pending(connection):
-                self.stdout.write("There is nothing to adopt: app.entity is not there yet, or has been migrated.")
-                return
-            problems = find_problems(connection)
+            pending = is_pending(connection)
+            problems = find_problems(connection) if pending else []
+        if as_json:
+            found = [{"text": str(problem), "warning": problem.warning} for problem in problems]
+            self.stdout.write(json.dumps({"to_adopt": pending, "problems": found}))
+        elif not pending:
+            self.stdout.write("There is nothing to adopt: app.entity is not there yet, or has been migrated.")
+            return
         for problem in problems:
-            if problem.warning:
+            if problem.warning and not as_json:
                 self.stdout.write(f"Warning: {problem}")
         refused = [problem for problem in problems if not problem.warning]
         if refused:
             raise AdoptionRefused(refused)
-        self.stdout.write("app.entity can be adopted: manage.py migrate does it.")
+        if not as_json:
+            self.stdout.write("app.entity can be adopted: manage.py migrate does it.")

@@ -12,6 +12,7 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     const hint = make("p", { className: "children-more", hidden: true });
     const status = make("p", { className: "entity-unseen children-status", role: "status" });
     const PAUSE_MS = 150;
+    const INACTIVE = " (inactive)";
     let codes = split(text.value);
     let offered = [];
     let active = -1;
@@ -85,7 +86,7 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     }
 
     function offer(found, more) {
-        offered = found.map(({ code, label, active: shown }) => ({ code, label: shown ? label : `${label} (inactive)` }));
+        offered = found.map(({ code, label, active: shown }) => ({ code, label: shown ? label : `${label}${INACTIVE}` }));
         options.replaceChildren(...offered.map(({ code, label }, index) => {
             const option = make("li", { className: "children-option", role: "option", id: `${options.id}_${index}`, ariaSelected: "false" });
             option.append(make("span", { textContent: label }), " ", make("code", { textContent: code }));
@@ -192,7 +193,8 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     }
 
     function drawItem(code, index) {
-        const item = make("li", { className: labels.has(code) ? "children-item" : "children-item children-unknown" });
+        const look = labels.has(code) ? (labels.get(code).endsWith(INACTIVE) ? "children-inactive" : "") : "children-unknown";
+        const item = make("li", { className: `children-item ${look}`.trim() });
         item.dataset.code = code;
         const handle = make("span", { className: "material-symbols-outlined children-handle", textContent: "drag_indicator", ariaHidden: "true", title: "Drag to reorder" });
         handle.dataset.drag = "";

@@ -22,6 +22,22 @@
             }
         }
         page.querySelector("[data-taken]").textContent = figures.taken;
+        page.querySelector("[data-live-dot]").dataset.level = figures.health.level;
+    }
+
+    function showHealth() {
+        const shown = page.querySelector("[data-health]");
+        const {level, headline, advice, others, incidents} = figures.health;
+        shown.dataset.level = level;
+        for (const [name, text] of [["headline", headline], ["advice", advice], ["incidents", incidents.join("; ")]]) {
+            const part = shown.querySelector(`[data-${name}]`);
+            if (part.textContent !== text) { // what has changed is read out
+                part.textContent = text;
+            }
+        }
+        shown.querySelector("[data-others]").replaceChildren(...others.map((text) => element("li", text)));
+        shown.querySelector("[data-others]").hidden = others.length === 0;
+        shown.querySelector("[data-incidents-line]").hidden = incidents.length === 0;
     }
 
     function showNotices() {
@@ -75,11 +91,12 @@
 
     function show() {
         showTexts();
+        showHealth();
         showNotices();
         showNodes();
         showEnded();
         showOperations();
-        cacheCharts.show(figures.charts);
+        cacheCharts.show(figures.charts, figures.answers);
         document.dispatchEvent(new CustomEvent("cache:answers", {detail: figures.answers}));
     }
 
@@ -87,7 +104,7 @@
     cachePolling.start(async () => {
         figures = await (await cachePolling.get(page.dataset.figuresUrl)).json();
         show();
-    });
+    }, 2000);
     // The theme changes by a class of the root element; a chart's colours are read when it is drawn.
-    new MutationObserver(() => cacheCharts.show(figures.charts)).observe(document.documentElement, {attributes: true, attributeFilter: ["class"]});
+    new MutationObserver(() => cacheCharts.show(figures.charts, figures.answers)).observe(document.documentElement, {attributes: true, attributeFilter: ["class"]});
 })();

@@ -26,6 +26,7 @@
             button.disabled = down || running !== null
                 || ("selected" in button.dataset && none) || ("tagged" in button.dataset && untagged);
         }
+        form.querySelector("[data-why]").hidden = !down;
         progress.hidden = running === null;
     }
 

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Charts, with the same figures as a table. `cacheCharts.show(charts)` draws them, and draws them anew. */
+/** Charts, with the same figures as a table. `cacheCharts.show(charts, answers)` draws them, and draws them anew. */
 const cacheCharts = (() => {
     const drawn = new Map();
     const style = (name) => getComputedStyle(document.querySelector(".cache-page")).getPropertyValue(name).trim();
@@ -39,7 +39,7 @@ const cacheCharts = (() => {
             const line = document.createElement("tr");
             cells.forEach((text, number) => {
                 const cell = document.createElement(number === 0 ? "th" : tag);
-                cell.textContent = typeof text === "number" ? text.toLocaleString("en") : text ?? "not yet";
+                cell.textContent = typeof text === "number" ? text.toLocaleString("en") : text ?? "not known";
                 if (cell.tagName === "TH") {
                     cell.scope = tag === "th" ? "col" : "row";
                 }
@@ -52,11 +52,14 @@ const cacheCharts = (() => {
         frame.querySelector("tbody").replaceChildren(...lines.reverse());
     }
 
-    function showOne(frame, chart) {
+    function showOne(frame, chart, answers) {
+        const nothing = frame.querySelector(".cache-empty");
+        nothing.dataset.text ??= nothing.textContent;
+        nothing.textContent = answers ? nothing.dataset.text : "What was counted is kept in Redis, which does not answer.";
         const empty = !chart || !chart.datasets.some(({values}) => values.some(Boolean));
         frame.querySelector(".cache-canvas").hidden = empty;
         frame.querySelector("details").hidden = empty;
-        frame.querySelector(".cache-empty").hidden = !empty;
+        nothing.hidden = !empty;
         if (empty) {
             return;
         }
@@ -74,9 +77,9 @@ const cacheCharts = (() => {
         showTable(frame, chart);
     }
 
-    function show(charts) {
+    function show(charts, answers) {
         for (const frame of document.querySelectorAll("[data-chart]")) {
-            showOne(frame, charts[frame.dataset.chart]);
+            showOne(frame, charts[frame.dataset.chart], answers);
         }
     }
 

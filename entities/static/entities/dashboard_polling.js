@@ -15,6 +15,7 @@ const cachePolling = (() => {
             return;
         }
         lost.hidden = !error;
+        document.querySelector("[data-live-dot]")?.toggleAttribute("data-lost-contact", Boolean(error));
         lost.textContent = error
             ? `Lost contact with the server (${error.message}): what is shown may be old. Trying again in ${Math.round(waitMs / 1000)} s.`
             : "";

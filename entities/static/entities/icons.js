@@ -1,6 +1,7 @@
 "use strict";
 
-// A dialog to search all icons, which are fetched when it is first opened; typing a name goes on working.
+// A dialog to search all icons by name and by what they stand for, as Lucide's tags say. They are fetched when it is
+// first opened; typing a name goes on working.
 for (const field of document.querySelectorAll("[data-icon-field]")) {
     const text = field.querySelector("input");
     const drawing = field.querySelector(".icon-field-drawing");
@@ -8,16 +9,17 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     const AT_ONCE = 240;
     let icons = null; // name to what is inside its <svg>
     let former = {}; // name that an icon had to the one it has
-    let spellings = {}; // name to all that it is found by, in lower case
+    let names = {}; // name to this and former names, in lower case, with a space before each word
+    let tags = {}; // name to what it stands for, with a space before each word
     let found = [];
     let active = -1;
 
     const dialog = make("dialog", { className: "icon-dialog" });
     const title = make("h2", { className: "icon-dialog-title", id: `${text.id}_title`, textContent: "Choose an icon" });
     const close = make("button", { type: "button", className: "entity-button", textContent: "Close" });
-    const search = make("input", { type: "search", className: "icon-search", placeholder: "Search, for example: arrow left", autocomplete: "off", spellcheck: false });
+    const search = make("input", { type: "search", className: "icon-search", placeholder: "Search by name or meaning: money, person, time", autocomplete: "off", spellcheck: false });
     const count = make("p", { className: "icon-count", role: "status" });
-    const grid = make("div", { className: "icon-grid", role: "listbox", id: `${text.id}_icons`, ariaLabel: "Icons" });
+    const grid = make("div", { className: "icon-grid", role: "listbox", id: `${text.id}_icons`, ariaLabel: "Icons", tabIndex: 0 });
     const head = make("div", { className: "icon-dialog-head" });
     head.append(title, close);
     dialog.append(head, search, count, grid);
@@ -33,6 +35,7 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
         dialog.showModal();
         search.focus();
         if (!await load()) return;
+        if (!text.value && !search.value) suggest();
         draw();
         point(search.value.trim() ? Math.min(0, found.length - 1) : found.indexOf(exported(text.value).find((name) => Object.hasOwn(icons, name))));
     });
@@ -43,7 +46,18 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
         draw();
         point(found.length && search.value.trim() ? 0 : -1);
     });
-    search.addEventListener("keydown", (event) => {
+    for (const place of [search, grid]) place.addEventListener("keydown", onKey);
+    grid.addEventListener("click", (event) => {
+        const option = event.target.closest("[role=option]");
+        if (option) choose(option.title);
+    });
+    grid.addEventListener("scroll", () => {
+        if (grid.scrollTop + 2 * grid.clientHeight > grid.scrollHeight) drawMore(grid.children.length + AT_ONCE);
+    });
+    text.addEventListener("input", showTyped);
+    text.addEventListener("entity:filled", showTyped);
+
+    function onKey(event) {
         if (event.key === "Enter") {
             event.preventDefault();
             if (found[active]) choose(found[active]);
@@ -54,21 +68,23 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
             dialog.close();
             return;
         }
-        const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() };
+        const page = columns() * Math.max(1, Math.floor(grid.clientHeight / (grid.firstElementChild?.offsetHeight || 1)) - 1);
+        const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns(), PageDown: page, PageUp: -page };
+        if (event.target === grid) Object.assign(steps, { Home: -found.length, End: found.length });
         const step = steps[event.key];
         if (!step || !found.length || (active < 0 && event.key === "ArrowLeft")) return;
         event.preventDefault();
         point(active < 0 ? 0 : Math.max(0, Math.min(found.length - 1, active + step)));
-    });
-    grid.addEventListener("click", (event) => {
-        const option = event.target.closest("[role=option]");
-        if (option) choose(option.title);
-    });
-    grid.addEventListener("scroll", () => {
-        if (grid.scrollTop + 2 * grid.clientHeight > grid.scrollHeight) drawMore(grid.children.length + AT_ONCE);
-    });
-    text.addEventListener("input", showTyped);
-    text.addEventListener("entity:filled", showTyped);
+    }
+
+    /** Begin with what the label says, where that finds something: typing replaces it. */
+    function suggest() {
+        const label = document.getElementById("id_label")?.value.trim().toLowerCase() ?? "";
+        const word = [label, ...label.split(/\s+/).reverse()].find((each) => each && matches(each).length);
+        if (!word) return;
+        search.value = word;
+        search.select();
+    }
 
     async function showTyped() {
         drawing.replaceChildren();
@@ -91,9 +107,11 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
         try {
             const answer = await fetch(field.dataset.iconField, { redirect: "error" });
             if (!answer.ok) throw new Error(answer.statusText);
-            ({ icons, former } = await answer.json());
-            spellings = Object.fromEntries(Object.keys(icons).map((name) => [name, name.toLowerCase()]));
-            for (const [was, is] of Object.entries(former)) spellings[is] += ` ${was.toLowerCase()}`;
+            ({ icons, tags, former } = await answer.json());
+            const spaced = (name) => ` ${name.replace(/(?<=[a-z])(?=[A-Z0-9])/g, " ").toLowerCase()} ${name.toLowerCase()}`;
+            names = Object.fromEntries(Object.keys(icons).map((name) => [name, spaced(name)]));
+            for (const [was, is] of Object.entries(former)) names[is] += spaced(was);
+            for (const [name, words] of Object.entries(tags)) tags[name] = ` ${words} `;
         } catch {
             count.textContent = "The icons can't be loaded now. Close this and type the icon's name.";
         }
@@ -101,12 +119,23 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     }
 
     function draw() {
-        const words = search.value.toLowerCase().split(/[\s-]+/).filter(Boolean);
-        found = Object.keys(icons).filter((name) => words.every((word) => spellings[name].includes(word)));
+        found = matches(search.value);
         count.textContent = found.length === 1 ? "1 icon" : `${found.length || "No"} icons`;
         grid.replaceChildren();
         grid.scrollTop = 0;
         drawMore(AT_ONCE);
+    }
+
+    /** All that have each word in name or tags, the nearest first, of those the plainest. */
+    function matches(wanted) {
+        const words = wanted.toLowerCase().split(/[\s-]+/).filter(Boolean);
+        const rank = (name, word) => [names[name].includes(` ${word} `) || names[name].endsWith(` ${word}`), tags[name].includes(` ${word} `),
+            names[name].includes(` ${word}`), tags[name].includes(` ${word}`), names[name].includes(word), true].indexOf(true);
+        const ranked = Object.keys(icons).map((name) => [name, words.map((word) => rank(name, word))]);
+        const sum = (ranks) => ranks.reduce((one, other) => one + other, 0);
+        const hits = ranked.filter(([, ranks]) => ranks.every((each) => each < 5));
+        if (words.length) hits.sort(([one, a], [other, b]) => sum(a) - sum(b) || one.length - other.length);
+        return hits.map(([name]) => name);
     }
 
     function drawMore(wanted) {
@@ -122,12 +151,12 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     function point(index) {
         grid.children[active]?.setAttribute("aria-selected", "false");
         active = index;
-        if (index < 0) return search.removeAttribute("aria-activedescendant");
+        if (index < 0) return [search, grid].forEach((place) => place.removeAttribute("aria-activedescendant"));
         drawMore(index + AT_ONCE);
         const option = grid.children[index];
         option.setAttribute("aria-selected", "true");
         option.scrollIntoView({ block: "nearest" });
-        search.setAttribute("aria-activedescendant", option.id);
+        for (const place of [search, grid]) place.setAttribute("aria-activedescendant", option.id);
     }
 
     function columns() {

@@ -12,9 +12,11 @@
     const errorNote = document.getElementById("entity-list-error");
 
     keepStatesTrue();
-    document.addEventListener("click", (event) => {
+    document.addEventListener("htmx:beforeRequest", (event) => {
         const control = event.target.closest("[data-switch]");
-        if (control) flip(control);
+        if (control?.getAttribute("aria-checked") !== "false") return; // to hide it is asked in a dialog
+        event.preventDefault();
+        activate(control);
     });
     if (page.hasAttribute("data-may-reorder")) allowReordering();
     else document.body.classList.add("entity-list-fixed");
@@ -79,27 +81,25 @@
 
     // --- The active switch ---
 
-    async function flip(control) {
-        const active = control.getAttribute("aria-checked") !== "true";
+    async function activate(control) {
         if (control.getAttribute("aria-busy") === "true") return;
-        control.setAttribute("aria-checked", String(active));
+        control.setAttribute("aria-checked", "true");
         control.setAttribute("aria-busy", "true");
         errorNote.hidden = true;
         try {
-            const answer = await fetch(page.dataset.switchUrl, {
+            const answer = await fetch(page.dataset.activateUrl, {
                 method: "POST",
                 redirect: "error",
                 headers: { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value },
-                body: new URLSearchParams({ code: control.dataset.switch, active: String(active) }),
+                body: new URLSearchParams({ code: control.dataset.switch }),
             });
             const json = answer.headers.get("Content-Type")?.includes("json");
             const said = json ? await answer.json() : { detail: "The server did not save it. Reload the page, then try again." };
             if (!answer.ok) throw new Error(said.detail);
-            control.setAttribute("aria-checked", String(said.active));
         } catch (error) {
-            control.setAttribute("aria-checked", String(!active));
+            control.setAttribute("aria-checked", "false");
             const reason = error instanceof TypeError ? "The server can't be reached, or you are logged out." : error.message;
-            errorNote.textContent = `${control.dataset.switch} was not changed: ${reason}`;
+            errorNote.textContent = `${control.dataset.switch} was not activated: ${reason}`;
             errorNote.hidden = false;
         }
         control.removeAttribute("aria-busy");

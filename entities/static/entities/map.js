@@ -1,6 +1,7 @@
 "use strict";
 
 // The map of entity types: dagre gives each a place, Panzoom moves the whole, and this draws the links between them.
+// What happens to the type that is chosen is in map_choice.js.
 (() => {
     const WIDTH = 174;
     const HEIGHT = 46;
@@ -16,6 +17,7 @@
     const nodes = new Map([...view.querySelectorAll(".map-node")].map((node) => [node.dataset.code, node]));
     const links = [...nodes].flatMap(([code, node]) =>
         node.dataset.children.split(" ").filter(Boolean).map((child) => ({ parent: code, child, path: null })));
+    MapLinks.markImplied(links);
     const places = new Map(); // the middle of each node
     const columns = new Set(); // and where those that are linked have it across
     if (!nodes.size) return;
@@ -23,12 +25,12 @@
     /** Give every node a place, parents left of their children and orphans below; how far it reaches. */
     function layOut() {
         const graph = new dagre.graphlib.Graph();
-        graph.setGraph({ rankdir: "LR", ranker: "tight-tree", acyclicer: "greedy", nodesep: 8, ranksep: 26, edgesep: 4,
+        graph.setGraph({ rankdir: "LR", ranker: "tight-tree", acyclicer: "greedy", nodesep: 10, ranksep: 34, edgesep: 6,
             marginx: 20, marginy: 24 });
         const linked = new Set(links.filter(({ parent, child }) => parent !== child)
             .flatMap(({ parent, child }) => [parent, child]));
         for (const code of linked) graph.setNode(code, { width: WIDTH, height: HEIGHT });
-        for (const { parent, child } of links) if (parent !== child) graph.setEdge(parent, child, {});
+        for (const { parent, child, isImplied } of links) if (parent !== child && !isImplied) graph.setEdge(parent, child, {});
         let { top, width, height } = { top: 0, width: 0, height: 20 };
         if (linked.size) {
             dagre.layout(graph);
@@ -52,11 +54,13 @@
             width = Math.max(width, 40 + Math.min(orphans.length, across) * (WIDTH + GAP) - GAP);
             height += Math.ceil(orphans.length / across) * (HEIGHT + 2 * GAP);
         }
-        for (const link of links) drawLink(link, link.parent === link.child ? [] : graph.edge(link.parent, link.child).points);
-        for (const [code, { x, y }] of places) {
-            nodes.get(code).parentElement.style.transform = `translate(${x - WIDTH / 2}px, ${y - HEIGHT / 2}px)`;
-        }
+        for (const link of links) drawLink(link, link.isImplied || link.parent === link.child ? [] : graph.edge(link.parent, link.child).points);
+        for (const [code, place] of places) put(code, place);
         return { top, width, height };
+    }
+
+    function put(code, { x, y }) {
+        nodes.get(code).parentElement.style.transform = `translate(${x - WIDTH / 2}px, ${y - HEIGHT / 2}px)`;
     }
 
     /** From side to side by dagre's points: straight past other nodes, curved between them; dashed if it runs back. */
@@ -72,19 +76,22 @@
             const passed = points.slice(1, -1).filter(({ x }) => columns.has(Math.round(x)));
             const stops = [{ x: from.x + side, y: from.y },
                 ...passed.flatMap(({ x, y }) => [{ x: x - side, y }, { x: x + side, y }]), { x: to.x - side, y: to.y }];
-            course = stops.map(({ x, y }, index) => {
-                if (!index) return `M${x} ${y}`;
-                const middle = (stops[index - 1].x + x) / 2;
-                return `C${middle} ${stops[index - 1].y} ${middle} ${y} ${x} ${y}`;
-            }).join("");
+            course = MapLinks.curve(stops);
         }
-        link.path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-        link.path.setAttribute("d", course);
-        link.path.setAttribute("marker-end", "url(#map-arrow)");
+        link.path = drawPath(course);
         link.path.classList.toggle("is-back", back);
-        drawing.append(link.path);
+        link.path.classList.toggle("is-implied", Boolean(link.isImplied));
     }
 
+    function drawPath(course) {
+        const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+        path.setAttribute("d", course);
+        path.setAttribute("marker-end", "url(#map-arrow)");
+        drawing.append(path);
+        return path;
+    }
+
+    globalThis.typeMap = { nodes, links, places, view, drawing, status, size: { width: WIDTH, height: HEIGHT }, put, drawPath, centre, begin, lookAt };
     view.classList.add("is-drawn");
     const size = layOut();
     for (const element of [canvas, drawing]) {
@@ -145,14 +152,19 @@
     let pressed = null; // where the pointer went down: a click after a drag opens nothing
     view.addEventListener("pointerdown", (event) => { pressed = [event.clientX, event.clientY]; }, true);
     view.addEventListener("click", (event) => {
+        const code = event.target.closest(".map-node")?.dataset.code;
         if (event.detail && pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 5) {
             event.preventDefault();
+        } else if (code && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+            event.preventDefault();
+            typeMap.choose(code);
         }
     }, true);
 
     // --- Looking at one: its parents and children stand out ---
 
-    function lookAt(code) {
+    function lookAt(hovered) {
+        const code = typeMap.chosen ?? hovered;
         view.classList.toggle("has-focus", code !== undefined);
         for (const element of [...nodes.values(), ...links.map(({ path }) => path)]) {
             element.classList.remove("is-here", "is-parent", "is-child");
@@ -210,18 +222,25 @@
         event.preventDefault();
         for (const node of nodes.values()) node.classList.remove("is-match");
         nodes.get(code).focus({ preventScroll: true });
-        showNode(code);
+        typeMap.choose(code);
     });
 
     // --- The first view: all of it, or, where that would be too small to read, its beginning ---
 
     function begin() {
+        if (typeMap.chosen !== undefined) return typeMap.showChosen();
         const first = view.dataset.middle ?? view.querySelector(".map-node.is-root")?.dataset.code ?? nodes.keys().next().value;
         if (wholeScale() >= 0.35) showAll(false);
         else if (view.dataset.middle) centre(places.get(first), READABLE, false);
         else centre({ x: places.get(first).x - WIDTH + view.clientWidth / 2 / READABLE, y: places.get(first).y }, READABLE, false);
     }
-    setTimeout(begin); // after Panzoom's own first step, which is delayed too
+    setTimeout(() => { // after Panzoom's own first step, which is delayed too
+        begin();
+        const asked = decodeURIComponent(location.hash.slice(1));
+        const narrow = view.clientWidth < 640 && wholeScale() < 0.35; // a phone: one type at a time
+        if (nodes.has(asked)) typeMap.choose(asked);
+        else if (narrow) typeMap.choose(view.dataset.middle ?? view.querySelector(".map-node.is-root")?.dataset.code ?? nodes.keys().next().value);
+    });
     let width = view.clientWidth;
     new ResizeObserver(() => {
         if (view.clientWidth !== width) begin();

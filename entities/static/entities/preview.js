@@ -25,6 +25,9 @@ for (const section of document.querySelectorAll("[data-preview-url]")) {
             });
             if (!answer.ok) throw new Error(answer.status === 404 ? "This entity type was deleted meanwhile." : "");
             shown.innerHTML = await answer.text(); // the server's own template, which escapes what people typed
+            for (const { dataset } of shown.querySelectorAll("[data-placeholder-of]")) {
+                document.getElementById(dataset.placeholderOf).placeholder = dataset.placeholder; // what it will be, left empty
+            }
             tell("");
         } catch (error) {
             if (error.name === "AbortError") return;

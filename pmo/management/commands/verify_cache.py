@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework_simplejwt.tokens import AccessToken
+from rich.console import Console
 
 from entities.terminal import console_of
 from pmo.listener import Listener
-from pmo.verification.claims import verify_claims
+from pmo.verification.claims import Claim, verify_claims
 from pmo.verification.instances import Instance, InstanceFailed
 
 
@@ -28,21 +30,22 @@ class Command(BaseCommand):
             help="where the API answers (default, by HOST and PORT: %(default)s)",
         )
         parser.add_argument("--token", help="an API token of a superuser; without it, one is made")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object, for programs")
 
-    def handle(self, *, url: str, token: str | None, **_: Any) -> None:
+    def handle(self, *, url: str, token: str | None, as_json: bool, **_: Any) -> None:
         console = console_of(self)
         if not re.match(r"https?://[^/]", url):
             raise CommandError(f"{url} is no URL: give one like {Listener().url()}.")
         server = Instance("The API", url, token or self._make_token())
         try:
-            claims = verify_claims(server, lambda line: console.print(line, markup=False))
+            claims = verify_claims(server, lambda line: None if as_json else console.print(line, markup=False))
         except InstanceFailed as error:
             raise CommandError(str(error)) from error
-        seen, failed = _marks(console.encoding)
-        console.print()
-        for claim in claims:
-            line = f"{failed} {claim.text}: {claim.problem}" if claim.problem else f"{seen} {claim.text}"
-            console.print(line, markup=False)
+        if as_json:
+            found = [{"claim": claim.text, "seen": not claim.problem, "problem": claim.problem} for claim in claims]
+            self.stdout.write(json.dumps({"claims": found}, ensure_ascii=False) + "\n")
+        else:
+            _print_claims(console, claims)
         if any(claim.problem for claim in claims):
             raise CommandError("Not everything was observed.")
 
@@ -51,6 +54,14 @@ class Command(BaseCommand):
         if superuser is None:
             raise CommandError("There is no superuser to make a token for: create one, or give --token.")
         return str(AccessToken.for_user(superuser))
+
+
+def _print_claims(console: Console, claims: list[Claim]) -> None:
+    seen, failed = _marks(console.encoding)
+    console.print()
+    for claim in claims:
+        line = f"{failed} {claim.text}: {claim.problem}" if claim.problem else f"{seen} {claim.text}"
+        console.print(line, markup=False)
 
 
 def _marks(encoding: str) -> tuple[str, str]:

@@ -1,0 +1,121 @@
+"""The history of all entity types, newest first, with what was done at once kept together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
+
+from entities.admin.history.acts import FIRST, all_events, undo_url, versions_before
+from entities.admin.history.differences import RECORDED, Difference, compare_fields
+from entities.admin.history.versions import Version
+from entities.models import Entity
+
+WINDOW = 1_000
+"""So many versions are looked at to make a page, however large the history is."""
+VERBS = {"insert": "added", "update": "changed", "delete": "deleted"}
+TITLES = {"import": "Import", "restore": "Restored", "undo": "Undone"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One version with what it changed; `is_gone` says that there is no such entity type now."""
+
+    version: Version
+    differences: Sequence[Difference]
+    is_gone: bool
+
+    @property
+    def is_restorable(self) -> bool:
+        return self.is_gone and self.version.is_deletion
+
+
+@dataclass
+class Act:
+    """What was done at once: the newest of its changes, how many there are of each kind, and who did it."""
+
+    ids: list[int] = field(default_factory=list)
+    verbs: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def version(self) -> Version:
+        return self.changes[0].version
+
+    @property
+    def hidden(self) -> int:
+        return len(self.ids) - len(self.changes)
+
+    @property
+    def title(self) -> str:
+        """`Import: 2 added, 5 changed`; of one change its verb alone."""
+        counts = {verb: self.verbs.count(verb) for verb in VERBS.values() if verb in self.verbs}
+        said = ", ".join(f"{count} {verb}" for verb, count in counts.items())
+        named = TITLES.get(self.version.act, "")
+        if len(self.ids) == 1 and self.version.act != "import":
+            return named or next(iter(counts)).capitalize()
+        return f"{named}: {said}" if named else said.capitalize()
+
+    @property
+    def undo_url(self) -> str:
+        return undo_url(self.ids[0])
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some acts; `older_than` is where the next page begins, None after the last."""
+
+    acts: list[Act]
+    older_than: int | None
+
+
+def read_feed(events: QuerySet[Any] | None = None, *, acts: int, changes_each: int, older_than: int = 0) -> Page:
+    """
+    The newest acts among some versions.
+
+    Args:
+        events: those versions; all of them if it is left out.
+        changes_each: how many changes of one act are read.
+        older_than: only those before this version; 0 begins with the newest.
+    """
+    events = (all_events().all() if events is None else events).exclude(pgh_label=FIRST)
+    if older_than:
+        events = events.filter(pgh_id__lt=older_than)
+    columns = ("pgh_id", "pgh_context_id", "pgh_created_at", "pgh_label")
+    window = list(events.order_by("-pgh_id").values_list(*columns)[:WINDOW])
+    found: dict[Any, Act] = {}
+    for id_, context, made_ts, label in window:
+        act = found.setdefault(context or made_ts, Act())
+        act.ids.append(id_)
+        act.verbs.append(VERBS.get(label, label))
+    shown, lowest = _choose(list(found.values()), acts)
+    _fill(shown, changes_each)
+    is_last = len(window) < WINDOW and bool(window) and lowest == window[-1][0]
+    return Page(shown, None if is_last or not shown else lowest)
+
+
+def _choose(acts: Sequence[Act], wanted: int) -> tuple[list[Act], int]:
+    """The first of them, and all that began before the last of those ended: so none is on two pages."""
+    lowest = min((act.ids[-1] for act in acts[:wanted]), default=0)
+    chosen = list(acts[:wanted])
+    for act in acts[wanted:]:
+        if act.ids[0] < lowest:
+            break
+        chosen.append(act)
+        lowest = min(lowest, act.ids[-1])
+    return chosen, lowest
+
+
+def _fill(acts: Sequence[Act], changes_each: int) -> None:
+    """Four queries, whatever the number of acts."""
+    rows = all_events().in_bulk([id_ for act in acts for id_ in act.ids[:changes_each]])
+    before = versions_before(list(rows.values()))
+    there = set(Entity.objects.filter(code__in={row.code for row in rows.values()}).values_list("code", flat=True))
+    for act in acts:
+        for id_ in act.ids[:changes_each]:
+            row = rows[id_]
+            compared = [] if row.pgh_label == "delete" else compare_fields(before.get(id_), row, RECORDED)
+            differing = [each for each in compared if each.differs]
+            act.changes.append(Change(Version(0, row), differing, row.code not in there))

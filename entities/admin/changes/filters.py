@@ -1,0 +1,65 @@
+"""Which changes to show: since when, whose, from where, of which types."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from entities.texts import compose
+
+SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+NOT_SQL = ("admin", "api", "command")
+
+
+class ChangesForm(forms.Form):
+    """`?since=day&person=ann&source=sql&type=task&what=delete&until=2026-11-30`; all of it may be left out."""
+
+    type = forms.CharField(required=False, max_length=100, label="Type")
+    person = forms.CharField(required=False, max_length=150, label="Person or role")
+    source = forms.ChoiceField(
+        required=False,
+        choices=[("", "Anywhere"), ("admin", "Admin"), ("api", "API"), ("command", "Command"), ("sql", "SQL")],
+        label="From",
+    )
+    what = forms.ChoiceField(
+        required=False,
+        choices=[("", "Anything"), ("insert", "Added"), ("update", "Changed"), ("delete", "Deleted"),
+                 ("import", "Imported"), ("restore", "Restored"), ("undo", "Undone")],
+        label="What",
+    )  # fmt: skip
+    since = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any time"), ("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days"),
+                 ("month", "Last 30 days")],
+        label="When",
+    )  # fmt: skip
+    until = forms.DateField(required=False, label="Until", widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
+    older_than = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, widget=forms.HiddenInput)
+
+    def select(self, events: QuerySet[Any]) -> QuerySet[Any]:
+        """Those that are asked for; what cannot be read asks for nothing."""
+        self.full_clean()
+        asked = self.cleaned_data
+        if code := compose(asked.get("type", "").strip()):
+            events = events.filter(Q(code=code.lower()) | Q(label__icontains=code))
+        if person := asked.get("person", "").strip():
+            in_sql = Q(database_role__icontains=person) | Q(application_name__icontains=person)
+            # Every version has a role; of what was done through us it is our own.
+            events = events.filter(Q(pgh_context__username__icontains=person) | in_sql & Q(pgh_context__isnull=True))
+        if source := asked.get("source"):
+            past_us = ~Q(pgh_context__source__in=NOT_SQL) | Q(pgh_context__source=None)
+            events = events.filter(past_us if source == "sql" else Q(pgh_context__source=source))
+        if what := asked.get("what"):
+            events = events.filter(Q(pgh_label=what) if what in LABELS else Q(pgh_context__act=what))
+        if since := asked.get("since"):
+            events = events.filter(pgh_created_at__gte=timezone.now() - SPANS[since])
+        if until := asked.get("until"):
+            events = events.filter(pgh_created_at__date__lte=until)
+        return events
+
+
+LABELS = ("insert", "update", "delete")

@@ -1,0 +1,46 @@
+"""Who has the form of an entity type open: told to whoever opens it as well, before anything is typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django.utils import timezone
+
+LASTS_SECONDS = 30
+"""How long somebody counts as an editor after their browser was last heard of, which asks every `EVERY_SECONDS`."""
+EVERY_SECONDS = 10
+REMEMBERED_SECONDS = 12 * 3600
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Somebody else, and since when."""
+
+    name: str
+    since: datetime
+
+
+def note_editor(code: str, user: Any) -> list[Editor]:
+    """
+    Note that this person has the form open; the others that have, by name.
+
+    Redis ends what was not noted again, by its own clock; without Redis nobody is known.
+    """
+    index, mine = f"editors:{code}", f"editor:{code}:{user.pk}"
+    known: list[int] = cache.get(index) or []
+    if user.pk not in known:
+        known = [*known, user.pk]
+        cache.set(index, known, REMEMBERED_SECONDS)
+    found: dict[str, Any] = cache.get_many([f"editor:{code}:{id_}" for id_ in known])
+    here = found.pop(mine, None) or [user.get_username(), timezone.now().isoformat()]
+    cache.set(mine, here, LASTS_SECONDS)
+    editors = [Editor(name, datetime.fromisoformat(since)) for name, since in found.values()]
+    return sorted(editors, key=lambda editor: editor.name)
+
+
+def forget_editor(code: str, user: Any) -> None:
+    """Note that this person has saved, and so left the form."""
+    cache.delete(f"editor:{code}:{user.pk}")

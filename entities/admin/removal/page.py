@@ -1,0 +1,111 @@
+"""Hiding and deleting, from wherever it is asked for: the list's switch, its actions, the form, the map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from entities.admin.confirmation import Question, ask, is_confirmed
+from entities.admin.history.acts import undo_url_of
+from entities.admin.removal.consequences import Consequences, Way, name_types
+from entities.changes import ListedByParents
+from entities.models import Entity
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Entity]
+else:
+    from unfold.admin import ModelAdmin
+
+
+class Removal(ModelAdmin):
+    """One page, or as a dialog the same on another page, for one type or many."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.deactivate_view)
+        return [path("<path:object_id>/deactivate/", view, name="entities_entity_deactivate"), *super().get_urls()]
+
+    @admin.action(description="Deactivate", permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
+        return self._remove(request, queryset, action="deactivate", delete=False)
+
+    @admin.action(description="Delete", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
+        return self._remove(request, queryset, action="delete_selected", delete=True)
+
+    def deactivate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._remove_one(request, object_id, delete=False)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self._remove_one(request, object_id, delete=True)
+
+    def _remove_one(self, request: HttpRequest, object_id: str, *, delete: bool) -> HttpResponse:
+        entity = self.get_object(request, unquote(object_id))
+        may = self.has_delete_permission(request, entity) if delete else self.has_change_permission(request, entity)
+        if not may:
+            raise PermissionDenied
+        if entity is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return, attr-defined]
+        chosen = Entity.objects.filter(pk=entity.pk)
+        back = _page_before(request)
+        return self._remove(request, chosen, delete=delete, back=back) or HttpResponseRedirect(back)
+
+    def _remove(
+        self, request: HttpRequest, chosen: QuerySet[Entity], *, delete: bool, action: str = "", back: str = ""
+    ) -> HttpResponse | None:
+        """Ask, or, if somebody has answered, do it: then there is nothing more to answer."""
+        consequences = Consequences(list(chosen), delete=delete)
+        may_change, may_delete = self.has_change_permission(request), self.has_delete_permission(request)
+        buttons = consequences.buttons(may_change=may_change, may_delete=may_delete)
+        if is_confirmed(request):
+            way = _answer(request, may_change=may_change, may_delete=may_delete)
+            try:
+                if way is not None:
+                    self._go(request, way, consequences.going)
+                    return None
+            except ListedByParents:  # somebody listed one since the page was made: now it says who
+                consequences = Consequences(list(chosen), delete=delete)
+                buttons = consequences.buttons(may_change=may_change, may_delete=may_delete)
+        return ask(self, request, Question(action, consequences.title, consequences.parts, buttons), back=back)
+
+    def _go(self, request: HttpRequest, way: Way, entities: Sequence[Entity]) -> None:
+        with transaction.atomic():
+            done = way.go(entities) if entities else []
+            if way.deletes:
+                self.log_deletions(request, entities)  # type: ignore[arg-type] # it only goes through them
+            elif done and request.user.pk:
+                change = [{"changed": {"fields": ["Active"]}}]
+                LogEntry.objects.log_actions(request.user.pk, done, CHANGE, change_message=change)
+        them = "it" if len(done) == 1 else "them"
+        out = f", and taken out of all lists that had {them}" if way.detaches else ""
+        said = f"{name_types(done)}: {'deleted' if way.deletes else 'deactivated'}{out}."
+        level = messages.SUCCESS if done else messages.INFO
+        self.message_user(request, said, level, extra_tags=undo_url_of([entity.code for entity in done]))
+
+
+def _answer(request: HttpRequest, *, may_change: bool, may_delete: bool) -> Way | None:
+    """Which way was chosen; None if it is none, or not this person's."""
+    sent = request.POST.get("way", "")
+    if sent not in list(Way):
+        return None
+    way = Way(sent)
+    allowed = may_delete if way.deletes else may_change
+    return way if allowed and (may_change or not way.detaches) else None
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Where to go afterwards, or instead: the page that asked, unless it is the type's own, which may be gone."""
+    before = request.POST.get("next") or request.headers.get("HX-Current-URL", "")
+    own = url_has_allowed_host_and_scheme(before, {request.get_host()}, require_https=request.is_secure())
+    return before if own else reverse("admin:entities_entity_changelist")

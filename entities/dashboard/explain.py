@@ -1,0 +1,204 @@
+"""
+Everything one asks of an entry in an incident: who has what of it now, what happened to it, and what comes next.
+
+All of it is only looked at: no entry is read, filled, renewed or counted for it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.db.models import Q
+from redis.exceptions import RedisError
+
+from cache_layer.audit import GRACE_SECONDS
+from cache_layer.connection import get_redis_client
+from cache_layer.keys import value_key
+from cache_layer.lookup import load
+from cache_layer.outbox import find_changes
+from cache_layer.packing import unpack
+from cache_layer.questions import Answer, digest_of, look_into_memory, read_answers
+from entities.cache_states import Kind, read_cache_states
+from entities.dashboard.charts import CAUSES
+from entities.dashboard.wording import clock, count, size
+from entities.lookups import ENTITY
+from entities.models import CacheOperation, Entity
+from entities.operations import EVERYTHING
+from entities.recent import STEPS
+
+SHOWN_CHANGES = 8
+WHAT = {"insert": "Added", "update": "Changed", "delete": "Deleted", "first": "First known"}
+SOURCES = {"admin": "in the admin", "api": "by the API", "command": "by a command"}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """
+    Who has a copy of the entry: a server's memory, Redis, or PostgreSQL.
+
+    Attributes:
+        name: `PostgreSQL`, `Redis`, or a process.
+        has: what it has, in words.
+        digest: of the document's bytes; empty if it has none.
+        differs: whether that is another document than PostgreSQL's.
+        reads, events: what this process did, in words.
+    """
+
+    name: str
+    has: str
+    digest: str = ""
+    differs: bool = False
+    reads: str = ""
+    events: tuple[str, ...] = ()
+
+
+class Happened(NamedTuple):
+    """A change of the type in PostgreSQL, or an operation on its entry."""
+
+    when: datetime
+    what: str
+    who: str
+
+
+class Next(NamedTuple):
+    """What would happen to the next read on this server, and why."""
+
+    source: str
+    why: str
+
+
+def look_at_engines(code: str) -> tuple[Holder, Holder, str]:
+    """PostgreSQL's and Redis' documents, and the digest of the first; a difference is looked at twice, as by `peek`."""
+    found = _look_at_engines(code)
+    if found[1].differs:
+        time.sleep(GRACE_SECONDS)
+        found = _look_at_engines(code)
+    return found
+
+
+def _look_at_engines(code: str) -> tuple[Holder, Holder, str]:
+    document = load(ENTITY, [code])[code].document
+    committed = ENTITY.encode(document) if document is not None else b""
+    digest = digest_of(committed) if committed else ""
+    row = Entity.objects.filter(code=code).values_list("active_flag", flat=True).first()
+    has = size(len(committed)) if committed else "no such type" if row is None else "an inactive type, never cached"
+    return Holder("PostgreSQL", has, digest), _look_at_redis(code, digest), digest
+
+
+def _look_at_redis(code: str, committed: str) -> Holder:
+    state = read_cache_states([code])[code]
+    if state.kind is Kind.UNKNOWN:
+        return Holder("Redis", "unknown: it does not answer")
+    if state.kind is not Kind.CACHED:
+        return Holder("Redis", str(state.kind))
+    try:
+        payload = unpack(bytes(get_redis_client().get(value_key(ENTITY.key(code))) or b""))  # type: ignore[arg-type] # bytes
+    except RedisError:
+        return Holder("Redis", "unknown: it does not answer")
+    except ValueError:
+        return Holder("Redis", "bytes that are no document", "unreadable", differs=True)
+    left = "" if state.ttl_seconds is None else f", {state.ttl_seconds} s left"
+    digest = digest_of(payload)
+    return Holder("Redis", f"{size(len(payload))}{left}", digest, digest != committed)
+
+
+def look_at_memories(code: str, mark: str, committed: str) -> list[Holder]:
+    """
+    What each process's memory has: those that answered, and those of which it is not known.
+
+    Args:
+        mark: of the question they were asked by; this process needs none.
+    """
+    own = look_into_memory(ENTITY.key(code))
+    answers: list[Answer] = [own]
+    silent: list[str] = []
+    try:
+        found, silent = read_answers(mark) if mark else ([], [])
+        answers += [answer for answer in found if answer.process != own.process]
+    except RedisError:
+        silent = ["the other processes"]
+    holders = [_word_answer(answer, committed, own=answer is own) for answer in answers]
+    return holders + [Holder(name, "unknown: it has not answered") for name in silent if name != own.process]
+
+
+def _word_answer(answer: Answer, committed: str, *, own: bool) -> Holder:
+    copy = answer.copy
+    has, digest = "nothing", ""
+    if copy is not None:
+        digest = copy.digest
+        may = f"may be used for {count(copy.left_ms)} ms" if copy.left_ms else "Redis is asked before it is used"
+        has = f"{size(copy.payload_bytes)}, {may}"
+    reads = ", ".join(
+        f"{count(number)} from {STEPS.get(source, source)}, last {clock(last_s)}"
+        for source, (number, last_s) in sorted(answer.reads.items(), key=lambda item: -item[1][1])
+    )
+    events = tuple(
+        f"{clock(when)} {what}{f' ({CAUSES.get(why, why)})' if why else ''}" for when, what, why in answer.events
+    )
+    usable = copy is not None and copy.left_ms > 0
+    name = f"{answer.process} (this one)" if own else answer.process
+    return Holder(name, has, digest, usable and digest != committed, reads, events)
+
+
+def what_happened(code: str) -> list[Happened]:
+    """The last changes of the type and operations on its entry, by whom, the newest first."""
+    events = apps.get_model("entities", "EntityEvent")._default_manager.filter(pgh_obj_id=code)
+    happened = [
+        Happened(row.pgh_created_at, WHAT.get(row.pgh_label, str(row.pgh_label)), _who_changed(row))
+        for row in events.order_by("-pgh_id")[:SHOWN_CHANGES]
+    ]
+    named = Q(subject=EVERYTHING) | Q(subject__regex=rf"(^|[ ,(]){code}([,)]|$)")
+    operations = CacheOperation.objects.filter(named).order_by("-done_ts")[:SHOWN_CHANGES]
+    happened += [
+        Happened(
+            operation.done_ts,
+            f"{operation.get_operation_display()}: {operation.result}",
+            f"{operation.username}, {SOURCES.get(operation.origin, operation.origin)}"
+            f"{f' ({operation.reason})' if operation.reason else ''}",
+        )
+        for operation in operations
+    ]
+    return sorted(happened, key=lambda each: each.when, reverse=True)[:SHOWN_CHANGES]
+
+
+def _who_changed(row: Any) -> str:
+    """`olga, in the admin`; of SQL the database role, where the history has it."""
+    noted = row.pgh_context
+    if not isinstance(noted, dict):
+        role, program = row.database_role, row.application_name
+        by = f"SQL, as {role}" if role else "SQL, before roles were noted"
+        return f"{by} ({program})" if program else by
+    where = SOURCES.get(str(noted.get("source")), "by other code")
+    return ", ".join(filter(None, [str(noted.get("username") or ""), where]))
+
+
+BY_STATE = {
+    Kind.UNKNOWN: Next("BYPASS", "Redis does not answer: the database is read, and nothing is cached."),
+    Kind.CACHED: Next("L2", "This server has no copy it may use; Redis has the value."),
+    Kind.BEING_WRITTEN: Next("BYPASS", "Somebody is saving it: until then the database is read, and nothing cached."),
+    Kind.KNOWN_ABSENT: Next("-", "Redis knows that there is no active type of this code: 404, without the database."),
+    Kind.BEING_FILLED: Next("L2", "Another reader is loading it: this one waits for that a moment, or reads itself."),
+}
+
+
+def foresee(code: str) -> Next:
+    """What a read of this entry would do now on this server, in the order in which it looks."""
+    copy = look_into_memory(ENTITY.key(code)).copy
+    if copy is not None and copy.left_ms:
+        return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")
+    found = BY_STATE.get(read_cache_states([code])[code].kind)
+    if found is not None:
+        return found
+    if not Entity.objects.filter(code=code, active_flag=True).exists():
+        return Next("-", "The database is asked and has no active type of this code: 404, and that is remembered.")
+    return Next("DB", "Nothing is cached: the database is read, and the value is stored in Redis and here.")
+
+
+def untold_changes(code: str) -> int:
+    """Committed changes of this type that Redis has not been told of."""
+    using = Entity.objects.db
+    return len(find_changes(ENTITY, [code], using=using).get(code, ()))

@@ -1,0 +1,22 @@
+"use strict";
+
+// Opens the dialog that htmx has filled, and says in it where the server did not answer as it should.
+(() => {
+    const show = (dialog) => dialog.open || dialog.showModal();
+    document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+        const [answered, asked] = [detail.xhr.responseURL, detail.pathInfo.finalRequestPath].map((url) => new URL(url, location).pathname);
+        if (detail.target.id !== "entity-dialog" || answered === asked) return;
+        detail.shouldSwap = false; // sent on: to the login, or away from what was deleted
+        location.reload();
+    });
+    document.addEventListener("htmx:afterSwap", ({ detail }) => detail.target.id === "entity-dialog" && show(detail.target));
+    for (const problem of ["htmx:responseError", "htmx:sendError"]) {
+        document.addEventListener(problem, ({ detail }) => {
+            if (detail.target?.id !== "entity-dialog") return;
+            const text = Object.assign(document.createElement("p"), { textContent: "The server can't be reached, or does not allow it. Reload the page, then try again." });
+            detail.target.replaceChildren(text);
+            show(detail.target);
+        });
+    }
+    document.addEventListener("click", ({ target }) => target.id === "entity-dialog" && target.close()); // beside it
+})();

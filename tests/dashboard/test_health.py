@@ -1,0 +1,171 @@
+"""One health for `/health`, the dashboard's first line, `cache_status` and the alerts, and lasting incidents."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from redis import Redis
+
+from cache_layer.analytics import Series
+from cache_layer.incidents import Sighting, Sightings, read_incidents, read_left, sightings
+from cache_layer.invalidation.turn import is_taken, own_turn
+from cache_layer.models import Change, Incident
+from entities import health, problems
+from entities.health import look_at_health
+from entities.problems import COUNTED, TITLES, find_counted
+from tests.dashboard.conftest import figures
+from tests.platform.test_monitoring import RULES
+from tests.threads import wait_for
+
+NOW = 1_800_000_000.0
+NOT_SEEN_BY_ONE_SERVER = {
+    "RelayLagHigh",  # a percentile over time
+    "AuditOverdue",  # the relay's own gauge
+    "BreakerOpen",  # of any process of a server
+    "RedisEvicting",  # by how much a figure of Redis grows
+    "MetricsMissing",  # Prometheus' own
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_seen() -> Iterator[None]:
+    sightings.forget()
+    yield
+    sightings.forget()
+
+
+def add_late_change(seconds: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {Change._meta.db_table} (table_name, field, identifier, changed_ts)"
+            " VALUES ('app.entity', 'code', 'x', now() - %s * interval '1 second')",
+            [seconds],
+        )
+
+
+def test_every_problem_is_an_alert_and_every_alert_that_one_server_can_see_a_problem() -> None:
+    assert set(TITLES) | NOT_SEEN_BY_ONE_SERVER == {rule["alert"] for rule in RULES}
+    outbox = next(rule for rule in RULES if rule["alert"] == "OutboxStuck")
+    assert outbox["expr"].endswith(f"> {problems.LATE_SECONDS}")
+
+
+def test_page_command_and_address_say_the_same(viewer: Client) -> None:
+    assert (look_at_health().headline, figures(viewer)["health"]["headline"]) == ("Healthy", "Healthy")
+    add_late_change(90)
+    told = viewer.get("/health").json()
+    shown = figures(viewer)["health"]
+    said, noted = StringIO(), StringIO()
+    call_command("cache_status", stdout=said)
+    call_command("cache_status", "--json", stdout=noted)
+    as_json = json.loads(noted.getvalue())["health"]
+    assert told["status"] == as_json["status"] == "degraded"
+    assert [each["name"] for each in told["problems"]] == [each["name"] for each in as_json["problems"]]
+    assert told["problems"][0]["name"] == "OutboxStuck"
+    assert shown["headline"].startswith("1 committed change could not be told to the cache yet")
+    assert shown["headline"] == as_json["headline"]
+    assert shown["headline"][:60] in said.getvalue()
+
+
+def test_without_redis_a_waiting_change_is_not_blamed_on_the_relay(viewer: Client, redis_down: None) -> None:
+    add_late_change(90)
+    shown = figures(viewer)["health"]
+    assert shown["headline"].startswith("Redis does not answer")
+    assert shown["level"] == "error"
+    assert shown["others"][0].endswith("They are told as soon as Redis answers.")
+    assert "relay" not in json.dumps(figures(viewer)["notices"] + shown["others"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whether_somebody_relays_is_seen_without_taking_the_turn() -> None:
+    assert not is_taken("default")
+    with own_turn("default"):
+        assert is_taken("default")
+    wait_for(lambda: not is_taken("default"))  # PostgreSQL ends the session in its own time
+
+
+def test_counters_of_the_last_minutes_are_problems_since_their_first() -> None:
+    starts = tuple(int(NOW) + 60 * minute for minute in range(61))
+    for each in COUNTED:
+        counts: list[dict[str, int]] = [{} for _ in range(61)]
+        counts[60][each.counter] = counts[59][each.counter] = 2
+        counts[60 - each.minutes][each.counter] = 5  # before the time it is told for
+        (found,) = find_counted(Series(60, starts, tuple(counts)))
+        assert (found.name, found.seen and found.seen.began_s) == (each.name, starts[59])
+        assert re.search(r"\b4\b", found.text)
+    busy = {"reads:DB": 300, "reads:L1": 100, "answer_errors": 3, "replays": 10}
+    assert {found.name for found in find_counted(Series(60, starts, (busy,) * 61))} == {"HitRatioLow", "AnswersFailing"}
+
+
+def told(*seen: dict[str, Sighting]) -> list[tuple[str, Sighting]]:
+    for each in seen:
+        server = Sightings()
+        server.see(each)
+        server.tell(using="default")
+    return read_incidents(9, using="default")
+
+
+@pytest.mark.django_db
+def test_several_servers_make_one_incident_and_a_later_one_another() -> None:
+    first = told(
+        {"RedisDown": Sighting(NOW, NOW + 20)},
+        {"RedisDown": Sighting(NOW - 2, NOW + 4)},
+        {"RedisDown": Sighting(NOW + 28, NOW + 30)},
+        {"DatabaseDown": Sighting(NOW, NOW)},
+    )
+    assert first == [("RedisDown", Sighting(NOW - 2, NOW + 30)), ("DatabaseDown", Sighting(NOW, NOW))]
+    assert [name for name, _ in told({"RedisDown": Sighting(NOW + 60, NOW + 61)})].count("RedisDown") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_seen_without_postgresql_outlives_the_process_in_redis(
+    without_database: Callable[[], None], redis_client: Redis
+) -> None:
+    host = connection.settings_dict["OPTIONS"]["host"]
+    without_database()
+    dead = Sightings()
+    for moment in (NOW, NOW + 2, NOW + 4):
+        dead.see({"DatabaseDown": Sighting(moment, moment)})
+        dead.tell(using="default")
+    assert dead.untold, "it is kept until PostgreSQL has it"
+    assert read_left() == {"DatabaseDown": Sighting(NOW, NOW + 4)}
+    connection.settings_dict["OPTIONS"]["host"] = host
+    connection.close()
+    assert told({}) == [("DatabaseDown", Sighting(NOW, NOW + 4))]
+    assert told({}) == [("DatabaseDown", Sighting(NOW, NOW + 4))], "telling it twice changes nothing"
+    redis_client.set("{cache_layer:analytics}:incidents", "[1]")
+    assert told({"RedisDown": Sighting(NOW, NOW)}), "what others have put there is passed over"
+
+
+@pytest.mark.django_db
+def test_an_outage_is_seen_since_its_first_look_and_stays_in_the_last_incidents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = [False, False, True]
+    clock = [time.time() - 60]
+    monkeypatch.setattr(health, "is_redis_healthy", lambda: answers[0])
+    monkeypatch.setattr(health.time, "time", lambda: clock[0])
+    began = clock[0]
+    look_at_health(note=True)
+    sightings.tell(using="default")
+    sightings.forget()  # the process ends
+    clock[0] += 9
+    answers.pop(0)
+    looked = look_at_health(note=True)
+    assert looked.problems[0].since_s == pytest.approx(began, abs=0.001)
+    assert looked.incidents[0].words.endswith("until now")
+    sightings.tell(using="default")
+    clock[0] += 1
+    answers[:] = [True]
+    looked = look_at_health(note=True)
+    assert looked.problems == []
+    assert looked.incidents[0].words.startswith("Redis away ")
+    assert " to " in looked.incidents[0].words
+    assert Incident.objects.filter(name="RedisDown").count() == 1
