@@ -37,7 +37,7 @@ suite: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not proof" $(if $(WITHOUT_BROWSER),--ignore=tests/browser) $(ARGS)
 
 proofs: $(VENV)/.tests browser ## what takes too long for `make test`: the tests marked so, the widest model, torture on every topology
-	FUZZ_INPUTS=50 $(BIN)/python -m pytest -n 2 --dist worksteal -m "proof or fuzz" $(if $(WITHOUT_BROWSER),--ignore=tests/browser) $(ARGS)
+	FUZZ_INPUTS=50 INTERLEAVINGS_EXAMPLES=1000 $(BIN)/python -m pytest -n 2 --dist worksteal -m "proof or fuzz" $(if $(WITHOUT_BROWSER),--ignore=tests/browser) $(ARGS)
 	$(MAKE) --no-print-directory model
 	for topology in single sentinel cluster; do $(MAKE) --no-print-directory torture ARGS="--topology $$topology" || exit 1; done
 

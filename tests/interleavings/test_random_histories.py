@@ -2,7 +2,7 @@
 No history of the real code, cut into single steps and put together at random, breaks a promise.
 
 The search is the same each time; `INTERLEAVINGS_EXAMPLES` asks for another one, of so many histories. `make test` plays
-the first few of them, `make proofs` all.
+the first few of them, `make proofs` all, and a thousand others.
 """
 
 from __future__ import annotations
