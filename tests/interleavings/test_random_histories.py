@@ -134,7 +134,7 @@ def search(examples: int, phases: Sequence[Phase], *, derandomize: bool = True) 
 
 
 def test_no_history_of_a_few_random_ones_breaks_a_promise() -> None:
-    search(FEW_EXAMPLES, [Phase.generate, Phase.shrink])
+    search(FEW_EXAMPLES, [Phase.generate])  # `make proofs` looks for a short one, for minutes
 
 
 @pytest.mark.proof
