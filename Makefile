@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test suite proofs torture outages soak model matrix audit fuzz bench pictures lint types browser wrk lock clean
+.PHONY: help run test suite tools proofs torture outages soak model matrix audit fuzz bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -29,7 +29,7 @@ $(VENV)/.tests: tests/requirements.txt | $(VENV)/.made
 run: $(VENV)/.runtime ## set up everything and serve API, admin and docs on http://127.0.0.1:4000 (PORT, HOST, WORKERS)
 	@exec $(BIN)/python -m pmo.launch
 
-test: lint browser ## set up everything; lint, types, import rules and all tests on a real PostgreSQL and Valkey (ARGS)
+test: lint browser tools ## set up everything; lint, types, import rules and all tests on a real PostgreSQL and Valkey (ARGS)
 	@$(MAKE) --no-print-directory --jobs=2 types suite
 	@$(if $(WITHOUT_BROWSER),echo "Left out: the browser tests. $(HOW_TO_HAVE_CHROMIUM)")
 
@@ -60,6 +60,15 @@ browser: ## Chromium for the browser tests: installed if it is missing, by root 
 	echo "Installing Chromium for the browser tests ..."; \
 	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(CHROMIUM); } >/dev/null && exit 0; fi; \
 	if [ "$(CI)" = true ]; then echo "The browser tests can't be run. $(HOW_TO_HAVE_CHROMIUM). Or leave them out: PMO_NO_BROWSER=1 make test"; exit 1; fi
+
+# Downloaded and unpacked, not installed: nothing is started, and nobody need be root.
+UNPACK := apt-get -qq download prometheus nginx && for file in *.deb; do dpkg-deb -x $$file ..; done
+tools: $(VENV)/.tests ## promtool and nginx of Debian's packages, into .venv/tools, for tests that are left out without them
+	@if command -v promtool && command -v nginx; then exit 0; fi >/dev/null; \
+	if [ -e $(VENV)/tools/usr/bin/promtool ] && [ -e $(VENV)/tools/usr/sbin/nginx ]; then exit 0; fi; \
+	mkdir -p $(VENV)/tools/packages && cd $(VENV)/tools/packages && \
+	{ { $(UNPACK); } >/dev/null 2>&1 || { apt-get -qq update && $(UNPACK); } >/dev/null 2>&1; } \
+	|| echo "promtool and nginx can't be had here: the tests that need them are left out"
 
 torture: $(VENV)/.tests ## servers under load and faults, every read judged (ARGS="--seconds 60 --faults all --topology cluster")
 	$(BIN)/python -m tests.torture $(ARGS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 
@@ -35,11 +36,12 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Seeded:
-    """How many entity types of the catalogue were added, left as they were, and set back to the catalogue."""
+    """How many entity types were added, left as they were, and set back to the catalogue; which stay removed."""
 
     created: int
     unchanged: int
     overwritten: int
+    removed: tuple[str, ...]
 
 
 def read_catalogue(file: Path) -> list[Entity]:
@@ -62,12 +64,13 @@ def read_catalogue(file: Path) -> list[Entity]:
     return entities
 
 
-def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False) -> Seeded:
+def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False, with_removed: bool = False) -> Seeded:
     """
-    Add the entity types that are missing; those that exist are staff's, unless told otherwise.
+    Add the entity types that are missing; those that exist, or that somebody removed, are left as they are.
 
     Args:
         overwrite: set existing ones back to the catalogue, except whether they are active.
+        with_removed: add those too that somebody removed.
     Raises:
         InvalidCatalogue: a child is neither in the catalogue nor in the database, or somebody else added the same
             entity type just now.
@@ -76,6 +79,10 @@ def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False) -> Se
     alias = router.db_for_write(Entity)
     existing = Entity.objects.using(alias).in_bulk([entity.code for entity in catalogue])
     missing = [entity for entity in catalogue if entity.code not in existing]
+    removed = () if with_removed else _find_removed([entity.code for entity in missing], alias)
+    if removed:
+        catalogue = [_without(removed, entity) for entity in catalogue if entity.code not in removed]
+        missing = [entity for entity in missing if entity.code not in removed]
     different = [entity for entity in catalogue if overwrite and _differs(entity, existing.get(entity.code))]
     if missing or different:
         try:
@@ -86,7 +93,20 @@ def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False) -> Se
                 Entity.objects.using(alias).bulk_update(different, _COMPARED)
         except IntegrityError as error:
             raise InvalidCatalogue("Entity types were changed at the same time: run it again.") from error
-    return Seeded(len(missing), len(catalogue) - len(missing) - len(different), len(different))
+    return Seeded(len(missing), len(catalogue) - len(missing) - len(different), len(different), removed)
+
+
+def _find_removed(codes: list[str], alias: str) -> tuple[str, ...]:
+    """Those whose last version in the history, which is kept for ever, is their removal."""
+    versions = apps.get_model("entities", "EntityEvent")._default_manager.using(alias).filter(pgh_obj_id__in=codes)
+    newest = versions.order_by("pgh_obj_id", "-pgh_id").distinct("pgh_obj_id")
+    last = dict(newest.values_list("pgh_obj_id", "pgh_label")) if codes else {}
+    return tuple(code for code in codes if last.get(code) == "delete")
+
+
+def _without(removed: Collection[str], entity: Entity) -> Entity:
+    entity.child_entity_codes = [code for code in entity.child_entity_codes if code not in removed]
+    return entity
 
 
 _COMPARED = ("label", "label_plural", "icon", "child_entity_codes", "display_order")

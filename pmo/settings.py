@@ -58,6 +58,10 @@ CSRF_TRUSTED_ORIGINS = cross_origin.allowed_origins(
     env.items("CSRF_TRUSTED_ORIGINS"), variable="CSRF_TRUSTED_ORIGINS", patterns=True
 )
 BEHIND_TLS_PROXY = env.flag("BEHIND_TLS_PROXY", default=True)
+HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
+HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
+if HSTS_PRELOAD and not HSTS_INCLUDE_SUBDOMAINS:
+    raise ImproperlyConfigured("HSTS_PRELOAD is true: browsers' lists want HSTS_INCLUDE_SUBDOMAINS too.")
 
 if PRODUCTION:
     if DEBUG:
@@ -69,8 +73,8 @@ if PRODUCTION:
         SECURE_SSL_REDIRECT = True
         SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$", r"^readyz$", r"^metrics$"]
         SECURE_HSTS_SECONDS = 31_536_000
-        SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-        SECURE_HSTS_PRELOAD = True
+        SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS_INCLUDE_SUBDOMAINS
+        SECURE_HSTS_PRELOAD = HSTS_PRELOAD
         AXES_CLIENT_IP_CALLABLE = "pmo.authentication.address_behind_proxy"
         SESSION_COOKIE_SECURE = True
         CSRF_COOKIE_SECURE = True
@@ -188,6 +192,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "pmo.middleware.RequestBudgetMiddleware",
+    "pmo.middleware.AnyHostMiddleware",
     "pmo.middleware.CookielessAPIMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -213,8 +218,9 @@ CORS_EXPOSE_HEADERS = cross_origin.RESPONSE_HEADERS
 ROOT_URLCONF = "pmo.urls"
 WSGI_APPLICATION = "pmo.wsgi.application"
 APPEND_SLASH = False
-# W045: a constraint in SQL that forms check by a validator instead.
-SILENCED_SYSTEM_CHECKS = ["models.W045"]
+# W045: a constraint in SQL that forms check by a validator instead. W005, W021: HSTS of subdomains, and its preloading,
+# are up to who owns the domain.
+SILENCED_SYSTEM_CHECKS = ["models.W045", "security.W005", "security.W021"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES = [

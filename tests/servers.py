@@ -25,6 +25,8 @@ from tests.engines import PROGRAMS
 from tests.relays import find_relaying
 
 ROOT = Path(__file__).resolve().parent.parent
+TOOLS = f"{os.environ['PATH']}:{ROOT}/.venv/tools/usr/bin:{ROOT}/.venv/tools/usr/sbin"
+"""Where programs of Debian's packages are looked for: `make tools` unpacks them."""
 
 
 def free_port() -> int:

@@ -24,6 +24,7 @@ from pmo.serve import server_command
 ANSWER_LIMIT_SECONDS = 15
 START_LIMIT_SECONDS = 60
 CHECK_SECONDS = 0.1
+REDIRECTS = (301, 302, 307, 308)
 
 
 class InstanceFailed(Exception):
@@ -34,11 +35,13 @@ class Answer(NamedTuple):
     """
     Attributes:
         source: the `X-Cache` header; empty where there is none.
+        location: where one is sent, or where something was made; mostly empty.
     """
 
     status: int
     source: str
     body: bytes
+    location: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,10 @@ class Instance:
         try:
             answer = self._exchange(method, path, b"" if body is None else json.dumps(body).encode())
         except (OSError, http.client.HTTPException) as error:
-            raise InstanceFailed(f"{self.name} at {self.url} does not answer {method} {path}: {error}") from error
+            problem = f"{self.name} at {self.url} does not answer {method} {path}: {error}"
+            raise InstanceFailed(f"{problem} (where it does: --url)") from error
+        if answer.status in REDIRECTS:
+            raise InstanceFailed(f"{self.name} at {self.url} sends {method} {path} to {answer.location}: set --url.")
         if answer.status != expect:
             said = answer.body[:300].decode(errors="replace")
             raise InstanceFailed(f"{self.name} answers {method} {path} with status {answer.status}: {said}")
@@ -89,7 +95,8 @@ class Instance:
         try:
             connection.request(method, parts.path.rstrip("/") + path, body, headers)
             response = connection.getresponse()
-            return Answer(response.status, response.headers.get("X-Cache", ""), response.read())
+            source, location = (response.headers.get(name, "") for name in ("X-Cache", "Location"))
+            return Answer(response.status, source, response.read(), location)
         finally:
             connection.close()
 
@@ -109,7 +116,7 @@ def own_instance(name: str, token: str) -> Iterator[Instance]:
             command, farewell=signal.SIGTERM, cwd=settings.BASE_DIR, stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            instance = Instance(name, f"http://127.0.0.1:{port}", token, _headers_past_proxy())
+            instance = Instance(name, f"http://127.0.0.1:{port}", token, headers_past_proxy())
             _wait_until_alive(instance, process, output)
             yield instance
         finally:
@@ -126,7 +133,7 @@ def _wait_until_alive(instance: Instance, process: subprocess.Popen[bytes], outp
         time.sleep(CHECK_SECONDS)
 
 
-def _headers_past_proxy() -> dict[str, str]:
+def headers_past_proxy() -> dict[str, str]:
     """What the proxy in front of a production server would send: a host that is allowed, and that TLS was used."""
     names = [name.removeprefix(".") for name in settings.ALLOWED_HOSTS]
     headers = {} if not names or {"*", "127.0.0.1"} & set(names) else {"Host": names[0]}

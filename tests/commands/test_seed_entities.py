@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cache_layer.reads import Source
 from entities.catalogue import CATALOGUE_FILE
+from entities.changes import purge_entity
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run
@@ -78,6 +79,24 @@ def test_overwrite_sets_back_what_was_edited_but_not_whether_it_is_active(seed: 
     assert (row.label, row.child_entity_codes, row.active_flag) == ("Project", [], False)
     assert row.modified_ts > before["project"]
     assert Entity.objects.get(code="task").modified_ts == before["task"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_was_removed_stays_removed_until_it_is_asked_for(seed: Callable[..., str], overwrite: bool) -> None:
+    task = PROJECT | {"code": "task"}
+    portfolio = PROJECT | {"code": "portfolio", "child_entity_codes": ["task", "project"]}
+    seed(PROJECT, task)
+    purge_entity("task", detach=True)
+    for created in (1, 0):  # a catalogue that is longer than the last time, and the same again
+        printed = seed(PROJECT, task, portfolio, overwrite=overwrite)
+        assert printed.splitlines() == [
+            f"{created} created, {2 - created} unchanged (kept as edited), 0 overwritten",
+            "left out, as they were removed (--with-removed): task",
+        ]
+    assert Entity.objects.get(code="portfolio").child_entity_codes == ["project"]
+    assert seed(PROJECT, task, portfolio, with_removed=True).startswith("1 created, 2 unchanged")
+    Entity.objects.filter(code="task").update(label="Chore")
+    assert seed(PROJECT, task, portfolio).startswith("0 created, 3 unchanged")
 
 
 def test_cached_values_follow_an_overwrite(seed: Callable[..., str]) -> None:

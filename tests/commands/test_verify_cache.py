@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO, StringIO, TextIOWrapper
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -80,6 +81,22 @@ def test_a_terminal_without_utf_8_is_told_in_ascii_what_was_seen_of_the_server_o
         f"OK: {CLAIMS[2]}",
         f"FAILED: {CLAIMS[3]}: Instance A did not start: no room",
     ]
+
+
+def test_a_production_server_is_asked_past_its_proxy_or_by_the_proxys_address(
+    superuser: User, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    production = {"ENVIRONMENT": "production", "SECRET_KEY": settings.SECRET_KEY, "ALLOWED_HOSTS": "pmo.example.org"}
+    monkeypatch.setattr(instances, "server_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"])
+    with web_server(**production) as url:
+        settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["pmo.example.org"], True
+        assert verify(url)[-1].startswith("failed: The API answers POST /api/v1/entity with status 400")
+        monkeypatch.setenv("PORT", url.rpartition(":")[2])
+        assert f"✅ {CLAIMS[2]}" in verify(url)
+        settings.SECURE_SSL_REDIRECT = False
+        redirected = verify(url)[-1]
+    sent = "sends POST /api/v1/entity to https://pmo.example.org/api/v1/entity: set --url."
+    assert redirected == f"failed: The API at {url} {sent}"
 
 
 def test_a_server_with_a_cache_of_its_own_is_found_out(superuser: User) -> None:

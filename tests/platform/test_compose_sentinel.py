@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
+import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from cache_layer.location import Location
+from pmo.engines.valkey import server_program
+from pmo.processes import start_process
 from tests.platform.test_containers import SERVICES as BESIDE
 from tests.platform.test_containers import WithoutDuplicates
 from tests.servers import ROOT
@@ -18,7 +29,8 @@ from tests.topologies import HOST, Server, wait_until
 SERVICES: dict[str, Any] = yaml.load((ROOT / "deploy" / "compose.sentinel.yml").read_text(), WithoutDuplicates)[
     "services"
 ]
-REDIS = [name for name, service in SERVICES.items() if service.get("command", [""])[0] == "redis-server"]
+FOLDER = ROOT / "deploy" / "redis"
+REDIS = [name for name, service in SERVICES.items() if "/etc/pmo/start.sh" in service.get("command", ())]
 DEMANDED = {
     "min-replicas-to-write": "1",
     "min-replicas-max-lag": "3",
@@ -36,13 +48,31 @@ def test_every_part_of_the_platform_asks_the_sentinels_that_run() -> None:
     assert SERVICES.keys() - BESIDE.keys() == {*REDIS, "sentinel-1", "sentinel-2", "sentinel-3"} - {"redis"}
 
 
+class Container(Server):
+    """A server, started by the script that a container starts; `options` are the script and its arguments."""
+
+    environment: ClassVar[dict[str, str]] = {}
+
+    def start(self) -> None:
+        self.directory.mkdir()
+        (self.directory / "redis-server").symlink_to(server_program())
+        script, *arguments = self.options
+        place = ["--port", str(self.port), "--bind", HOST, "--dir", str(self.directory)]
+        self.process = start_process(
+            ["sh", str(FOLDER / Path(script).name), *arguments, *place],
+            farewell=signal.SIGKILL,
+            env=os.environ | {"PATH": f"{self.directory}:{os.environ['PATH']}"} | self.environment,
+        )
+
+
 @pytest.mark.parametrize("name", REDIS)
 def test_a_server_has_what_the_promise_demands_and_its_own_name(name: str, tmp_path: Path) -> None:
-    _, *options = SERVICES[name]["command"]
+    shell, *options = SERVICES[name]["command"]
+    assert shell == "sh"
     if "--replicaof" in options:
         assert options[-2:] == ["redis", "6379"]
         del options[options.index("--replicaof") :]
-    server = Server(tmp_path / name, options)
+    server = Container(tmp_path / name, options)
     server.start()
     try:
         wait_until(server.answers)
@@ -54,11 +84,47 @@ def test_a_server_has_what_the_promise_demands_and_its_own_name(name: str, tmp_p
     assert found == DEMANDED | {"replica-announce-ip": name}
 
 
-def test_a_sentinel_takes_its_file(tmp_path: Path) -> None:
-    written = (ROOT / "deploy" / "redis" / "sentinel.conf").read_text()
-    file = tmp_path / "sentinel.conf"
-    file.write_text(re.sub(r" redis 6379 ", f" {HOST} 1 ", written))
-    sentinel = Server(tmp_path / "sentinel", (str(file), "--sentinel"))
+def test_whoever_has_no_password_is_refused_and_the_password_is_no_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = 'a "quoted" \\ $HOME'
+    monkeypatch.setattr(Container, "environment", {"REDISCLI_AUTH": password, "REDIS_MAXMEMORY": "64mb"})
+    server = Container(tmp_path / "redis", BESIDE["redis"]["command"][1:])
+    server.start()
+    try:
+        with Redis(port=server.port, password=password, protocol=2, retry=Retry(NoBackoff(), 0)) as client:
+            wait_until(lambda: is_answering(client))
+            assert (
+                client.config_get("maxmemory*").items()
+                >= {
+                    "maxmemory": str(64 * 1024 * 1024),
+                    "maxmemory-policy": "noeviction",
+                }.items()
+            )
+            assert client.config_get("masterauth") == {"masterauth": password}
+        nobody = Redis(port=server.port, protocol=2, retry=Retry(NoBackoff(), 0))
+        with nobody, pytest.raises(AuthenticationError, match="required"):
+            nobody.ping()
+        assert server.process is not None
+        assert password.encode() not in Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+    finally:
+        server.stop()
+
+
+def is_answering(client: Redis) -> bool:
+    with contextlib.suppress(RedisConnectionError):
+        return bool(client.ping())
+    return False
+
+
+def test_a_sentinel_takes_its_file_and_the_servers_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = re.sub(r" redis 6379 ", f" {HOST} 1 ", (FOLDER / "sentinel.conf").read_text())
+    (tmp_path / "sentinel.conf").write_text(written)
+    shutil.copy(FOLDER / "sentinel.sh", tmp_path)
+    monkeypatch.setattr("tests.platform.test_compose_sentinel.FOLDER", tmp_path)
+    own = tmp_path / "own.conf"
+    monkeypatch.setattr(Container, "environment", {"REDISCLI_AUTH": 'p"w', "SENTINEL_FILE": str(own)})
+    sentinel = Container(tmp_path / "sentinel", SERVICES["sentinel-1"]["command"][1:])
     sentinel.start()
     try:
         wait_until(sentinel.answers)
@@ -66,3 +132,5 @@ def test_a_sentinel_takes_its_file(tmp_path: Path) -> None:
     finally:
         sentinel.stop()
     assert (answer["quorum"], answer["down-after-milliseconds"]) == (2, 5000)
+    assert 'sentinel auth-pass pmo "p\\"w"' in own.read_text()
+    assert own.stat().st_mode & 0o077 == 0

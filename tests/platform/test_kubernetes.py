@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from django.urls import resolve
 
-from tests.platform.test_containers import SERVICES, WithoutDuplicates
+from pmo.middleware import ASKED_BY_ADDRESS
+from tests.platform.test_containers import SERVICES, WithoutDuplicates, variables_of_the_readme
 from tests.servers import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -23,30 +28,77 @@ WEB, MIGRATE = (
     OBJECTS[kind, name]["spec"]["template"]["spec"]
     for kind, name in (("Deployment", "pmo-web"), ("Job", "pmo-migrate"))
 )
-SECRETS = {"SECRET_KEY", "DATABASE_URL", "REDIS_PASSWORD", "METRICS_TOKEN"}
+CONFIG = dict(re.findall(r"^(\w+)=(.*)$", (FOLDER / "config.env").read_text(), re.MULTILINE))
+SECRETS = {
+    "pmo": {"SECRET_KEY", "REDIS_PASSWORD", "METRICS_TOKEN"},
+    "pmo-web": {"DATABASE_URL"},
+    "pmo-migrate": {"DATABASE_URL"},
+}
+KUBERNETES = kubernetes_validate.latest_version()
 
 
 def test_every_file_is_applied() -> None:
-    assert {file.name for file in FOLDER.iterdir()} == {*KUSTOMIZATION["resources"], "kustomization.yml"}
-    assert {kind for kind, _ in OBJECTS} == {
-        "ConfigMap",
-        "Job",
-        "Deployment",
-        "Service",
-        "PodDisruptionBudget",
-        "NetworkPolicy",
+    assert {file.name for file in FOLDER.iterdir()} == {
+        *KUSTOMIZATION["resources"],
+        "config.env",
+        "kustomization.yml",
     }
 
 
-def test_every_variable_is_one_the_platform_reads() -> None:
-    table = (ROOT / "README.md").read_text().partition("## Configuration")[2]
-    known = set(re.findall(r"`([A-Z][A-Z_]+)`", table))
-    given = set(OBJECTS["ConfigMap", "pmo"]["data"])
-    assert given | SECRETS <= known
-    assert not given & SECRETS
-    assert all(isinstance(value, str) for value in OBJECTS["ConfigMap", "pmo"]["data"].values())
-    told = (FOLDER / "kustomization.yml").read_text()
-    assert set(re.findall(r"--from-literal=(\w+)", told)) == SECRETS
+@pytest.mark.parametrize("found", OBJECTS.values(), ids=map("-".join, OBJECTS))
+def test_every_object_has_only_what_kubernetes_knows(found: dict[str, Any]) -> None:
+    kubernetes_validate.validate(found, KUBERNETES, strict=True)
+
+
+def test_every_variable_is_one_the_platform_reads_and_no_secret_is_in_the_configuration() -> None:
+    assert CONFIG.keys() | set().union(*SECRETS.values()) <= variables_of_the_readme()
+    assert not CONFIG.keys() & set().union(*SECRETS.values())
+    told = (FOLDER / "kustomization.yml").read_text().replace("\\\n#", "")
+    for name, variables in SECRETS.items():
+        [command] = re.findall(rf"create secret generic {name} (.*)", told)
+        assert set(re.findall(r"--from-literal=(\w+)", command)) == variables
+
+
+@pytest.mark.parametrize(("pod", "own"), [(WEB, "pmo-web"), (MIGRATE, "pmo-migrate")], ids=["web", "migrate"])
+def test_servers_do_not_have_the_migrators_secret_and_no_service_becomes_a_variable(
+    pod: dict[str, Any], own: str
+) -> None:
+    expected = [{"configMapRef": {"name": "pmo"}}, *({"secretRef": {"name": name}} for name in ("pmo", own))]
+    assert all(each["envFrom"] == expected for each in (*pod["containers"], *pod.get("initContainers", ())))
+    assert pod["enableServiceLinks"] is False, "REDIS_PORT would be tcp://..."
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_a_changed_configuration_replaces_the_pods(tmp_path: Path) -> None:
+    def build(folder: Path) -> tuple[str, list[dict[str, Any]]]:
+        built = subprocess.check_output(["kubectl", "kustomize", str(folder)], text=True)
+        found = list(yaml.safe_load_all(built))
+        [web] = [each for each in found if each["kind"] == "Deployment"]
+        [container] = web["spec"]["template"]["spec"]["containers"]
+        return container["envFrom"][0]["configMapRef"]["name"], found
+
+    before, found = build(FOLDER)
+    assert {(each["kind"], each["metadata"]["name"]) for each in found} == OBJECTS.keys() | {("ConfigMap", before)}
+    for each in found:
+        kubernetes_validate.validate(each, KUBERNETES, strict=True)
+    changed = shutil.copytree(FOLDER, tmp_path / "changed")
+    (changed / "config.env").write_text("WORKERS=3\n")
+    assert build(changed)[0] != before
+
+
+def test_https_ends_at_the_ingress_and_logins_are_limited_there() -> None:
+    names = {OBJECTS["Ingress", name]["metadata"]["name"] for kind, name in OBJECTS if kind == "Ingress"}
+    assert names == {"pmo-web", "pmo-login"}
+    for name in names:
+        ingress = OBJECTS["Ingress", name]
+        [rule], [tls] = ingress["spec"]["rules"], ingress["spec"]["tls"]
+        assert [rule["host"]] == tls["hosts"] == CONFIG["ALLOWED_HOSTS"].split(",")
+        assert ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/ssl-redirect"] == "true"
+        assert {path["backend"]["service"]["name"] for path in rule["http"]["paths"]} == {"pmo-web"}
+    login = OBJECTS["Ingress", "pmo-login"]
+    paths = [path["path"] for path in login["spec"]["rules"][0]["http"]["paths"]]
+    assert [resolve(path).view_name for path in paths] == ["api:login", "admin:login"]
+    assert login["metadata"]["annotations"]["nginx.ingress.kubernetes.io/limit-rpm"] == "30"
 
 
 @pytest.mark.parametrize("pod", [WEB, MIGRATE], ids=["web", "migrate"])
@@ -64,24 +116,27 @@ def test_pods_are_unprivileged_and_bounded(pod: dict[str, Any]) -> None:
         }
         assert container["resources"]["requests"].keys() == {"cpu", "memory"}
         assert "memory" in container["resources"]["limits"]
-        assert {source for each in container["envFrom"] for source in each} == {"configMapRef", "secretRef"}
 
 
-def test_probes_ask_what_there_is_under_a_name_that_is_allowed() -> None:
+def test_probes_ask_what_is_answered_under_any_name() -> None:
     [container] = WEB["containers"]
     names = {"startupProbe": "liveness", "livenessProbe": "liveness", "readinessProbe": "readiness"}
-    allowed = OBJECTS["ConfigMap", "pmo"]["data"]["ALLOWED_HOSTS"].split(",")
     for probe, view in names.items():
         request = container[probe]["httpGet"]
         assert resolve(request["path"]).view_name == view
         assert request["port"] in {port["name"] for port in container["ports"]}
-        assert request["httpHeaders"] == [{"name": "Host", "value": allowed[0]}]
+        assert request["path"] in ASKED_BY_ADDRESS
+        assert "httpHeaders" not in request
 
 
 def test_ports_are_those_that_are_listened_on() -> None:
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     assert f"PORT={WEB['containers'][0]['ports'][0]['containerPort']}\n" in dockerfile
     assert OBJECTS["Service", "pmo-web"]["spec"]["ports"][0]["targetPort"] == WEB["containers"][0]["ports"][0]["name"]
+
+
+def test_a_finished_migration_goes_after_a_while() -> None:
+    assert OBJECTS["Job", "pmo-migrate"]["spec"]["ttlSecondsAfterFinished"] > 3600
 
 
 def test_updates_and_evictions_leave_servers_at_work() -> None:
@@ -113,7 +168,7 @@ def test_policies_allow_what_is_needed_and_no_more() -> None:
     everyone = OBJECTS["NetworkPolicy", "pmo"]["spec"]
     assert everyone["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in everyone, "nobody may reach a pod unless another policy says so"
-    assert {port["port"] for rule in everyone["egress"] for port in rule["ports"]} == {53, 5432, 6379}
+    assert {port["port"] for rule in everyone["egress"] for port in rule["ports"]} == {53, 5432, 6379, 26379, 4318}
     [rule] = OBJECTS["NetworkPolicy", "pmo-web"]["spec"]["ingress"]
     assert rule["from"]
     assert [each["port"] for each in rule["ports"]] == ["http"]
@@ -130,8 +185,7 @@ def test_many_servers_are_reached_through_nginx_alone() -> None:
     services = yaml.load((ROOT / "deploy" / "compose.scaled.yml").read_text(), Merging)["services"]
     assert services["web"]["ports"] == []
     assert services["proxy"]["ports"] == SERVICES["web"]["ports"]
-    source, _, _ = services["proxy"]["volumes"][0].split(":")
-    conf = (ROOT / source).read_text()
+    conf = "".join((ROOT / mount.split(":")[0]).read_text() for mount in services["proxy"]["volumes"])
     assert "server web:4000" in conf
     assert "listen 4000" in conf
     for guard in ("client_header_timeout", "client_body_timeout", "proxy_request_buffering on", "limit_conn "):

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from django.core.cache import caches
 from django.db import connection
+from psycopg.conninfo import conninfo_to_dict
 from redis.exceptions import ResponseError
 
 from cache_layer import metrics
@@ -185,3 +186,61 @@ def test_a_service_writes_rows_is_named_in_the_history_and_can_do_no_more(url_of
         found = database.execute("SELECT pgh_label, database_role, application_name FROM app.entity_event ORDER BY 1")
         assert found.fetchall() == [(change, service, "psql") for change in ("delete", "insert", "update")]
         assert database.execute("SELECT identifier FROM cache_layer_outbox").fetchall() == [("project",)] * 3
+
+
+MINE = """
+    SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace IN ('app', 'public') AND relkind IN ('r', 'S')
+    AND relowner <> %s::regrole
+"""
+
+
+@pytest.mark.parametrize("before", ["nothing", "tables of the superuser"])
+def test_the_containers_roles_are_enough_whoever_made_the_tables(committed_db: None, before: str) -> None:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    migrator, web, database, here = f"owner_{worker}", f"server_{worker}", f"contained_{worker}", test_database_url()
+    there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{database}?")
+    programs = PROGRAMS.postgres or program_folder()
+    schema = subprocess.check_output([programs / "pg_dump", "--schema-only", "--no-owner", "--no-acl", here])
+    schema = schema.replace(b"CREATE SCHEMA app;", b"CREATE SCHEMA IF NOT EXISTS app;")
+    address = conninfo_to_dict(there)
+    environment = os.environ | {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PGHOST": str(address["host"]),
+        "PGPORT": str(address.get("port", 5432)),
+        "PGUSER": str(address["user"]),
+        "PGDATABASE": database,
+        "MIGRATOR": migrator,
+        "WEB": web,
+        "MIGRATOR_PASSWORD": "it's",
+        "WEB_PASSWORD": PASSWORD,
+    }
+
+    def restore_as(user: str) -> None:
+        url = there.replace("postgres@", f"{user}@")
+        subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", url], input=schema, env=environment, check=True)
+
+    def give_roles() -> None:
+        subprocess.run(["sh", ROOT / "deploy/postgres/roles.sh"], env=environment, check=True)
+
+    with psycopg.connect(here, autocommit=True) as superuser:
+        superuser.execute(f"CREATE DATABASE {database}")
+        try:
+            if before != "nothing":
+                restore_as("postgres")
+            give_roles()
+            if before == "nothing":
+                restore_as(migrator)
+            give_roles()
+            with psycopg.connect(there.replace("postgres@", f"{migrator}@")) as owner:
+                assert owner.execute(MINE, (migrator,)).fetchone() == (0,)
+                owner.execute("ALTER TABLE public.auth_user ADD COLUMN later int")
+            with psycopg.connect(there.replace("postgres@", f"{web}@"), autocommit=True) as server:
+                server.execute(INSERT)
+                assert server.execute("SELECT count(*) FROM app.entity_event").fetchone() == (1,)
+                server.execute("INSERT INTO public.auth_group (name) VALUES ('people')")
+                for statement in FORBIDDEN_IN_SQL:
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        server.execute(statement)
+        finally:
+            superuser.execute(f"DROP DATABASE {database} (FORCE)")
+            superuser.execute(f"DROP ROLE {migrator}, {web}")

@@ -20,7 +20,7 @@ from rest_framework.test import APIClient
 
 from cache_layer import metrics
 from pmo.metrics import Engines
-from tests.servers import ROOT
+from tests.servers import ROOT, TOOLS
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 GRAFANA = ROOT / "deploy" / "grafana"
@@ -135,6 +135,7 @@ def test_alerts_cover_what_can_go_wrong() -> None:
         *("CacheMismatch", "OutboxStuck", "RelayNotWorking", "RelayLagHigh", "HoldsLost", "UnheldWritesSilent"),
         *("WritesRefused", "RedisDown", "BreakerOpen", "DatabaseDown", "HitRatioLow", "AnswersFailing"),
         *("RedisEvicting", "RedisMemoryHigh", "AuditOverdue", "ValuesRefused", "MetricsMissing"),
+        *("AnswersSlow", "ServersVanished"),
     }
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
 
@@ -158,7 +159,7 @@ def headings() -> dict[str, str]:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_is_in_the_runbook_with_something_to_type(rule: dict[str, Any]) -> None:
     page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
-    assert page == "docs/operations.md"
+    assert page == "{{ $externalLabels.runbook }}"
     assert anchor == rule["alert"].lower()
     assert "`" in headings()[anchor]
 
@@ -173,13 +174,24 @@ def test_the_scrape_configuration_fits_the_containers_and_the_alerts() -> None:
     jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
     assert jobs.keys() == {"pmo-web"}
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    for job in jobs.values():
-        for target in job["static_configs"][0]["targets"]:
-            name, _, port = target.partition(":")
-            published = [str(each).split(":")[-1] for each in services[name].get("ports", [])]
-            assert port in published + [str(each) for each in services[name].get("expose", [])]
+    [found] = jobs["pmo-web"]["dns_sd_configs"]
+    assert found["type"] == "A", "one target for each replica"
+    assert services[found["names"][0]]["ports"] == [f"127.0.0.1:{found['port']}:{found['port']}"]
     token = jobs["pmo-web"]["authorization"]["credentials_file"]
     assert token == f"/run/secrets/{services['prometheus']['secrets'][0]}"
+    assert configuration["global"]["external_labels"] == {"runbook": "${RUNBOOK_URL}"}
+    assert services["prometheus"]["environment"]["RUNBOOK_URL"] == "${RUNBOOK_URL:-docs/operations.md}"
+
+
+def test_in_kubernetes_each_pod_is_a_target_by_its_address() -> None:
+    [job] = yaml.safe_load((PROMETHEUS / "kubernetes.yml").read_text())["scrape_configs"]
+    assert job["job_name"] == "pmo-web"
+    documents = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "web.yml").read_text())
+    [pod] = [found["spec"]["template"] for found in documents if found["kind"] == "Deployment"]
+    labels, port, name = job["relabel_configs"]
+    assert labels["regex"] == "{app};{part}".format(**pod["metadata"]["labels"])
+    assert port["regex"] == pod["spec"]["containers"][0]["ports"][0]["name"]
+    assert name["target_label"] == "instance"
 
 
 def test_the_dashboard_belongs_to_no_installation() -> None:
@@ -225,6 +237,7 @@ def test_provisioning_points_at_the_mounted_dashboard() -> None:
     assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
 
 
+TOOL = shutil.which("promtool", path=TOOLS)
 PROMTOOL = [
     ("check", "rules", "alerts.yml"),
     ("check", "config", "--syntax-only", "prometheus.yml"),
@@ -232,8 +245,8 @@ PROMTOOL = [
 ]
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+@pytest.mark.skipif(not TOOL, reason="there is no promtool: `make tools` unpacks Debian's")
 @pytest.mark.parametrize("arguments", PROMTOOL, ids=" ".join)
 def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
-    done = subprocess.run(["promtool", *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
+    done = subprocess.run([str(TOOL), *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

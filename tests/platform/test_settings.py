@@ -64,14 +64,14 @@ from django.core.management import call_command
 from django.test import Client
 call_command("check", deploy=True, fail_level="WARNING")
 plain = Client(headers={"Host": "pmo.example.org"}).get("/admin/")
-probes = [Client(headers={"Host": "pmo.example.org"}).get(path) for path in ("/healthz", "/readyz", "/metrics")]
 answer = Client(headers={"Host": "pmo.example.org", "X-Forwarded-Proto": "https"}).get("/healthz")
+by_address = Client(headers={"Host": "10.0.0.7:4000", "X-Forwarded-Proto": "http"})
 foreign = Client(headers={"Host": "localhost", "X-Forwarded-Proto": "https"}).get("/admin/")
 print(json.dumps({
     "plain": [plain.status_code, plain["Location"]],
-    "redirected": [probe.wsgi_request.path for probe in probes if probe.status_code == 301],
     "hsts": answer["Strict-Transport-Security"],
     "foreign host": foreign.status_code,
+    "by address": [by_address.get(f"/{path}").status_code for path in ("healthz", "readyz", "metrics", "admin/")],
     "cookies": [settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE],
     "address": settings.AXES_CLIENT_IP_CALLABLE,
     "errors shown": settings.DEBUG or settings.DEBUG_PROPAGATE_EXCEPTIONS,
@@ -84,14 +84,20 @@ def test_production_settings_pass_djangos_deployment_checks_and_insist_on_https(
     assert checked.returncode == 0, checked.stderr
     assert json.loads(checked.stdout.splitlines()[-1]) == {
         "plain": [301, "https://pmo.example.org/admin/"],
-        "redirected": [],
-        "hsts": "max-age=31536000; includeSubDomains; preload",
+        "hsts": "max-age=31536000",
         "foreign host": 400,
+        "by address": [200, 200, 401, 400],
         "cookies": [True, True],
         "address": "pmo.authentication.address_behind_proxy",
         "errors shown": False,
     }
     assert list(tmp_path.iterdir()) == []  # production keeps nothing beside its engines
+
+
+def test_subdomains_and_preloading_are_a_choice(tmp_path: Path) -> None:
+    chosen = {"HSTS_INCLUDE_SUBDOMAINS": "true", "HSTS_PRELOAD": "true", "DATA_DIR": str(tmp_path)}
+    checked = run("-W", "ignore", "-c", CHECK_AND_ASK, **PRODUCTION, **chosen)
+    assert json.loads(checked.stdout.splitlines()[-1])["hsts"] == "max-age=31536000; includeSubDomains; preload"
 
 
 def test_production_refuses_to_start_and_names_the_variable() -> None:

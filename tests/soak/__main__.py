@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
 import signal
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ from pmo.embedded import running_engines
 from pmo.listener import Listener
 from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
+from tests.nginx import nginx_before
 from tests.outages.__main__ import prepare_database
 from tests.outages.prepare import CHANGED, READ
 from tests.outages.stage import is_serving, wait_until
@@ -97,23 +97,9 @@ def _start(
 
 
 def _start_nginx(stack: contextlib.ExitStack, directory: Path, port: int) -> int:
-    """nginx with `deploy/nginx/pmo.conf`, in front of the server; gives its port."""
-    front = find_port()
-    conf = (ROOT / "deploy" / "nginx" / "pmo.conf").read_text()
-    conf = conf.replace("server web:4000", f"server 127.0.0.1:{port}").replace(
-        "listen 4000", f"listen 127.0.0.1:{front}"
-    )
-    conf = re.sub(r"limit_conn pmo_clients \d+;", "", conf)  # here good and bad clients have one address
-    whole = directory / "nginx.conf"
-    whole.write_text(
-        f"pid {directory}/nginx.pid; error_log {directory}/nginx.log; worker_rlimit_nofile 20000;"
-        f" events {{ worker_connections 10000; }} http {{ access_log off; {conf} }}"
-    )
-    command = ["nginx", "-c", str(whole), "-g", "daemon off;"]
-    process = start_process(command, farewell=signal.SIGTERM, cwd=directory)
-    stack.callback(stop_process, process, signal.SIGTERM)
-    wait_until(lambda: is_serving(f"http://127.0.0.1:{front}"), "nginx starts")
-    return front
+    """nginx with the files of `deploy/nginx`, in front of the server; gives its port."""
+    # Here good and bad clients have one address.
+    return stack.enter_context(nginx_before(directory, port, limited=False))[4000]
 
 
 def _row(phase: Phase) -> str:

@@ -13,7 +13,10 @@ from entities.models import Entity
 
 
 class Command(BaseCommand):
-    help = "Loads the catalogue of entity types: adds those that are missing, and keeps what staff edited."
+    help = (
+        "Loads the catalogue of entity types: adds those that are missing, keeps what staff edited, and leaves out what"
+        " they removed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -22,22 +25,27 @@ class Command(BaseCommand):
             help="set existing entity types back to the catalogue, except whether they are active",
         )
         parser.add_argument(
+            "--with-removed", action="store_true", help="bring back what was in the database once and was removed"
+        )
+        parser.add_argument(
             "--file",
             type=Path,
             help="another catalogue, a JSON array of entity types; without one nothing is added to an adopted table",
         )
 
-    def handle(self, *, overwrite: bool, file: Path | None, **_: Any) -> None:
+    def handle(self, *, overwrite: bool, with_removed: bool, file: Path | None, **_: Any) -> None:
         if file is None and was_adopted(connections[router.db_for_write(Entity)]):
             self.stdout.write("Nothing was loaded: app.entity was adopted, and has its platform's entity types.")
             return
         try:
             catalogue = read_catalogue(file or CATALOGUE_FILE)
-            seeded = seed_entities(catalogue, overwrite=overwrite)
+            seeded = seed_entities(catalogue, overwrite=overwrite, with_removed=with_removed)
         except InvalidCatalogue as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"{seeded.created} created, {seeded.unchanged} unchanged (kept as edited), {seeded.overwritten} overwritten"
         )
+        if seeded.removed:
+            self.stdout.write(f"left out, as they were removed (--with-removed): {', '.join(seeded.removed)}")
         for former in filter(None, {entity.icon: describe_former(entity.icon) for entity in catalogue}.values()):
             self.stdout.write(former)

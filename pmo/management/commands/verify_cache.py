@@ -13,7 +13,7 @@ from rich.console import Console
 from entities.terminal import console_of
 from pmo.listener import Listener
 from pmo.verification.claims import Claim, verify_claims
-from pmo.verification.instances import Instance, InstanceFailed
+from pmo.verification.instances import Instance, InstanceFailed, headers_past_proxy
 
 
 class Command(BaseCommand):
@@ -36,7 +36,8 @@ class Command(BaseCommand):
         console = console_of(self)
         if not re.match(r"https?://[^/]", url):
             raise CommandError(f"{url} is no URL: give one like {Listener().url()}.")
-        server = Instance("The API", url, token or self._make_token())
+        ours = url == Listener.of(os.environ).url()  # then no proxy stands between it and us
+        server = Instance("The API", url, token or self._make_token(), headers_past_proxy() if ours else {})
         try:
             claims = verify_claims(server, lambda line: None if as_json else console.print(line, markup=False))
         except InstanceFailed as error:

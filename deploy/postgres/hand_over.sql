@@ -1,0 +1,16 @@
+-- Gives the migrator what the superuser of this session owns in the platform's schemas, as where migrations ran as the
+-- superuser before, and both roles the passwords of the environment.
+--   psql -v migrator=pmo_migrator -v web=pmo_web -f deploy/postgres/hand_over.sql
+\getenv migrator_password MIGRATOR_PASSWORD
+\getenv web_password WEB_PASSWORD
+ALTER ROLE :"migrator" PASSWORD :'migrator_password';
+ALTER ROLE :"web" PASSWORD :'web_password';
+-- Indexes, sequences of columns and triggers follow their tables.
+SELECT format('ALTER TABLE %s OWNER TO %I', oid::regclass, :'migrator') FROM pg_class
+  WHERE relnamespace::regnamespace IN ('app', 'public') AND relkind IN ('r', 'p', 'v', 'm')
+    AND relowner = current_user::regrole \gexec
+SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, :'migrator') FROM pg_proc
+  WHERE pronamespace::regnamespace IN ('app', 'public') AND proowner = current_user::regrole \gexec
+-- What the superuser has made is covered by no default of the migrator's.
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA app, public TO :"web";
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA app, public TO :"web";
