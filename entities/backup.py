@@ -88,6 +88,9 @@ def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = F
 
 
 def _refuse_problems(result: Any, removed: list[str]) -> None:
+    for error in result.base_errors:
+        if isinstance(error.error, EntityTypesChanged):
+            raise error.error
     problems = [str(problem) for problem in find_problems(result)]
     problems += [str(error.error) for error in result.base_errors]
     if not problems:

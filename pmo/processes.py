@@ -103,16 +103,19 @@ def _works_in(pid: int, directory: Path) -> bool:
         return False
 
 
-def ending_with_parent(farewell: signal.Signals) -> Callable[[], None] | None:
+def ending_with_parent(farewell: signal.Signals, parent: int | None = None) -> Callable[[], None] | None:
     """
     What a child of this process calls first, for the kernel to send it `farewell` when this process dies (on Linux).
 
     A child that is forked while its parent dies ends at once: the kernel tells of no death before it was asked.
+
+    Args:
+        parent: the parent, where it is not this process.
     """
     if sys.platform != "linux":
         return None
     set_option = ctypes.CDLL(None).prctl
-    parent = os.getpid()
+    parent = parent or os.getpid()
 
     def ask_kernel() -> None:
         set_option(_SET_PARENT_DEATH_SIGNAL, int(farewell))

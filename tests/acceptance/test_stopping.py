@@ -21,7 +21,9 @@ from cache_layer.outbox import measure_backlog
 from entities.models import Entity
 from tests.acceptance.conftest import Program
 from tests.conftest import make_entity
+from tests.platform.running import processes_of
 from tests.servers import ROOT, platform_server, test_database_url
+from tests.threads import wait_for
 
 
 @pytest.fixture
@@ -61,10 +63,24 @@ def test_what_is_under_way_is_answered_and_nothing_is_left_over(
         other.rollback()
         assert change.result(timeout=10).status == 200
     assert process.wait(timeout=10) == 0
+    assert processes_at(url) == []
     assert Entity.objects.get().label == "New"
     assert redis_client.zcard(holds_key("entity:metadata:project")) == 0  # type: ignore[attr-defined] # a client
     assert measure_backlog(using="default").changes == 0
     assert sum(read_series(Span.HOUR).totals("reads").values()) == 2, "what it counted last is told too"
+
+
+def test_a_server_that_is_killed_leaves_no_worker(server: tuple[str, subprocess.Popen[bytes]]) -> None:
+    url, process = server
+    assert len(processes_at(url)) > 1
+    process.kill()
+    process.wait()
+    wait_for(lambda: processes_at(url) == [])
+
+
+def processes_at(url: str) -> list[str]:
+    """The numbers of a server's processes, which have its port in their environment."""
+    return [number.partition(" ")[0] for number in processes_of(f"PORT={url.rpartition(':')[2]}\0")]
 
 
 def is_listening(url: str) -> bool:

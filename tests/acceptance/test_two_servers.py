@@ -37,6 +37,7 @@ def test_the_api_and_the_admin_see_each_others_changes_at_once(servers: tuple[st
         assert [program.read(url, "project").body["label"] for url in servers] == [f"By program {number}"] * 2
 
 
+@pytest.mark.proof
 def test_servers_of_two_schema_versions_see_each_others_changes_at_once(staff_user: object) -> None:
     """As during a rolling deploy."""
     make_entity("project", label="Old")

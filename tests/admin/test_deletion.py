@@ -136,6 +136,7 @@ def test_what_was_deleted_is_not_read_any_more(committed_db: None, admin_client:
     make_entity("project")
     service = get_entity_infrastructure()
     assert service.read_entity("project").source is Source.REDIS
+    assert [each.code for each in service.get_all_entity()] == ["project"]
     remove(admin_client, "delete", "project")
     assert service.get_entity("project") is None
     assert service.get_all_entity() == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 import zipfile
 import zlib
@@ -21,6 +22,7 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from entities.admin.transfer import files
 from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.files import MOST_ROWS, MOST_UNPACKED_BYTES, UnreadableFile, XlsxFile
 from entities.admin.transfer.flags import parse_flag
@@ -286,6 +288,14 @@ def test_a_bad_file_gets_a_clear_message(admin_client: Client, content: str | by
     assert says in refusal(upload(admin_client, content, name))
 
 
+def test_a_workbook_with_a_row_too_many_is_refused_and_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_ROWS", 3)
+    rows = [[f"type_{number}"] for number in range(4)]
+    assert len(XlsxFile().create_dataset(workbook(["code"], *rows[:3]))) == 3
+    with pytest.raises(UnreadableFile, match="more than 3 rows"):
+        XlsxFile().create_dataset(workbook(["code"], *rows))
+
+
 def test_a_zip_bomb_is_not_unpacked(admin_client: Client) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -419,9 +429,12 @@ def entity_types(draw: st.DrawFn) -> list[Entity]:
     ]
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("kind", FORMATS)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=int(os.environ.get("FUZZ_INPUTS", "12")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(entities=entity_types())
 def test_what_is_exported_comes_back_unchanged(db: None, kind: str, entities: list[Entity]) -> None:

@@ -57,7 +57,7 @@ def root(committed_db: None, quick_writes: None, settings: Any) -> User:
     return make_user("root", is_staff=True, is_superuser=True)
 
 
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "12"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "5"))
 """Of each operation; `make fuzz` tries more, and others each time."""
 
 tried = hypothesis.settings(
@@ -74,6 +74,7 @@ def ask(case: Any, user: User, checks: list[Any]) -> None:
     case.call_and_validate(headers={"Authorization": f"Bearer {AccessToken.for_user(user)}"}, checks=checks)
 
 
+@pytest.mark.fuzz
 @described.parametrize()
 @tried
 def test_every_answer_is_as_described(case: Any, root: User) -> None:
@@ -81,6 +82,7 @@ def test_every_answer_is_as_described(case: Any, root: User) -> None:
         ask(case, root, CHECKS)
 
 
+@pytest.mark.fuzz
 @described.include(path_regex="{code}").parametrize()
 @tried
 def test_every_answer_about_what_exists_is_as_described(case: Any, root: User) -> None:

@@ -18,7 +18,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer.breaker import breaker
 from cache_layer.deadline import left_seconds
-from cache_layer.errors import OutcomeUnknown
+from cache_layer.errors import CacheUnavailable, OutcomeUnknown
 from cache_layer.fail_safe import note_away
 from cache_layer.local_store import drop_all_copies
 from entities.api.errors import as_unavailable
@@ -55,6 +55,14 @@ def test_without_the_database_the_api_says_so(
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
     assert int(answer["Retry-After"]) > 0
     assert sorted(answer.json()) == ["code", "detail", "errors"]
+
+
+@pytest.mark.parametrize("path", ["/api/nowhere", "/admin/"])
+def test_a_503_outside_of_the_apis_views_says_when_to_try_again(path: str) -> None:
+    middleware = ServiceUnavailableMiddleware(lambda _: HttpResponse())
+    answer = middleware.process_exception(RequestFactory().get(path), CacheUnavailable("silent", refused=False))
+    assert answer is not None
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
 
 
 def test_without_the_database_cached_values_are_still_served(

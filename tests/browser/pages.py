@@ -173,6 +173,14 @@ def look_at_first(page: Page) -> None:
         page.locator("#result_list th a").first.click()
 
 
+FEW_VISITS = [
+    Visit("list", LIST),
+    Visit("form with errors", CHANGE, save_with_errors),
+    Visit("versions compared", HISTORY, compare),
+    Visit("dashboard", DASHBOARD),
+]
+"""One of each kind of page, for `make test`."""
+
 VISITS = {
     "entity types": [
         Visit("index", ADMIN),

@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Req
 from entities.changes import change_entity
 from entities.models import CacheOperation
 from entities.operations import recorded
-from tests.browser.pages import CHANGE, DASHBOARD, LIST, VISITS, Visit
+from tests.browser.pages import CHANGE, DASHBOARD, FEW_VISITS, LIST, VISITS, Visit
 from tests.conftest import make_entity
 
 DESK, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
@@ -121,12 +121,18 @@ class Faults(list[str]):
             self.append(f"console: {message.text} ({message.location['url']})")
 
 
-@pytest.mark.parametrize("area", VISITS)
+@pytest.mark.parametrize(
+    "visits",
+    [
+        pytest.param(FEW_VISITS, id="few"),
+        *(pytest.param(VISITS[area], id=area, marks=pytest.mark.proof) for area in VISITS),
+    ],
+)
 def test_every_page_is_accessible_and_needs_nothing_from_elsewhere(
-    staff_context: BrowserContext, site: str, area: str
+    staff_context: BrowserContext, site: str, visits: list[Visit]
 ) -> None:
     page = staff_context.new_page()
-    found = {visit.name: faults for visit in VISITS[area] if (faults := look_at(page, site, visit))}
+    found = {visit.name: faults for visit in visits if (faults := look_at(page, site, visit))}
     assert not found, json.dumps(found, indent=1)
 
 

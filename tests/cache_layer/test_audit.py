@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from redis import Redis
 
+from cache_layer import audit
 from cache_layer.audit import audit_cache
 from cache_layer.local_store import drop_all_copies
 from cache_layer.reads import read_entry
@@ -23,8 +24,8 @@ def test_a_healthy_cache_has_no_mismatch() -> None:
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
     read_entry(ENTITY_TYPES, "")
-    audit = audit_cache()
-    assert (audit.compared, audit.mismatches) == (3, ())
+    found = audit_cache()
+    assert (found.compared, found.mismatches) == (3, ())
 
 
 def test_a_wrong_value_is_reported_by_age_and_repaired(redis_client: Redis) -> None:
@@ -38,6 +39,14 @@ def test_a_wrong_value_is_reported_by_age_and_repaired(redis_client: Redis) -> N
     document = read_entry(ENTITY, "project").document
     assert document
     assert document.label == "Right"
+    assert audit_cache().mismatches == ()
+
+
+def test_a_value_that_changes_between_the_two_looks_is_under_way_and_no_mismatch(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis_client.set("entity:metadata:ghost", b"{}", ex=300)
+    monkeypatch.setattr(audit.time, "sleep", lambda _: redis_client.set("entity:metadata:ghost", b"[]", ex=300))
     assert audit_cache().mismatches == ()
 
 

@@ -87,6 +87,7 @@ def test_a_server_that_keeps_values_over_a_restart_is_warned_of(
     client.config_set("save", "")
     client.config_set(*setting)
     assert ids(check_server()) == ["cache_layer.W002"]
+    client.config_set(setting[0], "" if setting[0] == "save" else "no")  # else it takes seconds to end
 
 
 def test_a_server_that_does_not_answer_is_warned_of(

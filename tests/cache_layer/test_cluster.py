@@ -77,6 +77,7 @@ def codes_of_every_shard() -> list[str]:
     return [code for codes in found.values() for code in codes]
 
 
+@pytest.mark.proof
 def test_to_clear_an_alias_removes_its_keys_from_every_node_and_nothing_else() -> None:
     caches["default"].set_many({f"many{number}": number for number in range(50)})
     caches["sessions"].set_many({f"many{number}": number for number in range(50)})
@@ -128,6 +129,7 @@ def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(proj
     assert [read().source for _ in range(2)] == [Source.DATABASE, Source.REDIS]
 
 
+@pytest.mark.proof
 def test_what_a_slot_brings_to_a_node_that_is_new_is_not_trusted(project: Entity, cluster: Cluster) -> None:
     begin, new = cluster.primary_of(KEY), cluster.servers[-1]
     new.ask("SCRIPT", "FLUSH")
@@ -179,6 +181,7 @@ def test_a_hold_that_a_promoted_replica_has_is_lost(project: Entity, cluster: Cl
     assert release_keys([Release(KEY, "a writer", True, b"", 300)]) == {KEY: Released.LOST}
 
 
+@pytest.mark.proof
 def test_a_primary_that_was_replaced_and_is_back_is_not_trusted_by_connections_it_has_had(
     project: Entity, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +198,7 @@ def test_a_primary_that_was_replaced_and_is_back_is_not_trusted_by_connections_i
     assert label() == "new"
 
 
+@pytest.mark.proof
 def test_a_slot_that_migrates_at_once_brings_its_value_and_its_holds(project: Entity, cluster: Cluster) -> None:
     begin = cluster.primary_of(KEY)
     cluster.migrate(KEY, another(cluster, begin))
@@ -272,6 +276,7 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
     assert label(here) == "new"
 
 
+@pytest.mark.proof
 def test_a_node_that_refuses_connections_does_not_let_a_writer_go_on_at_once(
     project: Entity, cluster: Cluster, set_options: Callable[..., None]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -79,6 +80,23 @@ def begin_another_run(node: Server) -> None:
 def sources() -> dict[str, Source]:
     drop_all_copies()
     return {code: one.source for code, one in read_entries(ENTITY, ["project", "office"]).items()}
+
+
+def test_a_comparison_counts_from_before_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, compared = 100.0, []
+
+    class Slow(failover.Compared):
+        def _compare(self) -> None:
+            nonlocal now
+            compared.append(now)
+            now += 0.5
+
+    monkeypatch.setattr(failover, "monotonic", lambda: now)
+    connection = Slow()
+    connection._compared_at = -math.inf
+    for now in (100.0, 100.9, 101.0):  # noqa: B007 - it is what the clock says
+        connection.check_health()
+    assert compared == [100.0, 101.0]
 
 
 def test_nodes_without_any_slots_are_of_no_use_until_they_have_some(node: Server) -> None:

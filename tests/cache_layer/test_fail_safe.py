@@ -194,6 +194,18 @@ def test_after_a_failure_the_database_is_not_asked_for_a_second(
         assert len(tried) == 2
 
 
+def test_that_the_database_is_away_is_logged_once_and_noted_until_it_answers(
+    project: Entity, without_database: TakeAway, redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis_client.delete(KEY, KNOWN)
+    without_database()
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            read_entry(ENTITY, "project")
+    assert [record.msg for record in caplog.records].count("Database away") == 1
+    assert fail_safe.was_away()
+
+
 def test_when_the_database_is_back_it_is_asked_again(
     expired: Entity,
     without_database: TakeAway,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from time import monotonic_ns
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from redis import Redis
 
-from cache_layer import absent, fills
+from cache_layer import absent, fills, local_store, reads
 from cache_layer.absent import AbsentBudget
 from cache_layer.keys import absent_key, holds_key, lease_key
 from cache_layer.local_store import drop_all_copies
@@ -165,6 +166,28 @@ def test_a_fill_after_a_hold_is_refused(project: Entity, redis_client: Redis) ->
     hold_keys([KEY], "a writer")
     assert fill_entry(KEY, "token", b"old", 300) is False
     assert redis_client.exists(KEY) == 0
+
+
+@pytest.mark.parametrize("slow", ["get_payloads", "claim_fills", "fill_entries"])
+def test_a_copy_is_leased_from_before_redis_was_asked(
+    project: Entity, set_options: Callable[..., None], monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    set_options(local_lease_ms=50)
+    now_ns, ask, payload = [monotonic_ns()], getattr(fills, slow), ENTITY.encode(ENTITY.build([project]))
+
+    def ask_slowly(*args: Any, **options: Any) -> Any:
+        if slow != "fill_entries":  # another reader is quicker
+            claim_fill(KEY, "token", replace=False)
+            fill_entry(KEY, "token", payload, 300)
+        answer = ask(*args, **options)
+        now_ns[0] += 50_000_000
+        return answer
+
+    for module in (fills, local_store, reads):
+        monkeypatch.setattr(module, "monotonic_ns", lambda: now_ns[0])
+        monkeypatch.setattr(module, slow, ask_slowly, raising=False)
+    assert read_entry(ENTITY, "project").source is (Source.DATABASE if slow == "fill_entries" else Source.REDIS)
+    assert read_entry(ENTITY, "project").source is Source.REDIS
 
 
 def test_a_reader_waits_for_another_readers_fill(

@@ -105,9 +105,10 @@ def test_what_is_cached_comes_from_the_primary_where_a_router_sends_reads_to_a_r
 
 
 def test_the_service_reads_inactive_types_from_the_primary_too(project: Entity, replica: str) -> None:
+    project.active_flag = False
     change(project, "New")
     service = get_entity_infrastructure()
-    service = get_entity_infrastructure()
+    assert service.get_entity("project") is None
     read_one, read_all = service.get_entity("project", True), service.get_all_entity(True)
     assert (read_one and read_one.label, [each.label for each in read_all]) == ("New", ["New"])
 

@@ -59,7 +59,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("pool_size", [0, 2])
+@pytest.mark.parametrize("pool_size", [2, pytest.param(0, marks=pytest.mark.proof)])
 def test_a_forked_child_takes_over_from_its_parent_when_that_is_killed(pool_size: int) -> None:
     environment = worker_environment() | {"DATABASE_POOL_SIZE": str(pool_size)}
     with subprocess.Popen(

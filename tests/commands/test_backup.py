@@ -15,6 +15,7 @@ from django.core.management import CommandError
 from django.db import connection
 from redis import Redis
 
+from entities import backup as backup_module
 from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.rows import EntityResource
 from entities.changes import change_entity, purge_entity
@@ -143,6 +144,22 @@ def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypa
             cursor.execute("DROP FUNCTION keep_risk() CASCADE")
     assert rows() == changed
     assert service.get_entity("project").label == "Venture"  # type: ignore[union-attr]
+
+
+def test_a_change_between_planning_and_writing_is_noticed_and_kept(
+    backup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse = backup_module._refuse_problems
+
+    def refuse_and_change(*args: Any) -> None:
+        refuse(*args)
+        monkeypatch.setattr(backup_module, "_refuse_problems", refuse)
+        change_entity("project", {"label": "Venture"})
+
+    monkeypatch.setattr(backup_module, "_refuse_problems", refuse_and_change)
+    with pytest.raises(CommandError, match="nothing was restored: try again"):
+        run("restore_entities", backup)
+    assert Entity.objects.get(code="project").label == "Venture"
 
 
 def test_one_hold_is_for_all_of_it(backup: str, waits: list[float]) -> None:

@@ -291,7 +291,7 @@ def test_watch_shows_the_cache_as_it_is_until_interrupted(
     assert watch.interrupt() == 0
 
 
-@pytest.mark.parametrize(("height", "width"), [(12, 60), (20, 80)])
+@pytest.mark.parametrize(("height", "width"), [(20, 80), pytest.param(12, 60, marks=pytest.mark.proof)])
 def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Terminal], height: int, width: int) -> None:
     for number in range(40):
         make_entity(f"type_{number:02}", display_order=40 - number)

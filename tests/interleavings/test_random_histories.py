@@ -1,7 +1,8 @@
 """
 No history of the real code, cut into single steps and put together at random, breaks a promise.
 
-The search is the same each time; `INTERLEAVINGS_EXAMPLES` asks for another one, of so many histories.
+The search is the same each time; `INTERLEAVINGS_EXAMPLES` asks for another one, of so many histories. `make test` plays
+the first few of them, `make proofs` all, and a thousand others.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.interleavings.world import READERS, WRITERS, Scene, World
 pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
 
 EXAMPLES = 100
+FEW_EXAMPLES = 25
 STEPS_EACH = 50
 FEW_STEPS = 15
 FEW = 3
@@ -45,12 +47,12 @@ SCENES = [
     for nodes in ("", "", "in order", "in reverse")
 ]
 
-FOUND_SOON = (
-    "a COMMIT does not wait",
-    "hold leaves the value",
-    "claim ignores holds",
-)
-"""Pieces whose absence the search finds in a few dozen histories; `test_missing_pieces.py` has a history for each."""
+FOUND_SOON = [
+    ("hold leaves the value", FEW_EXAMPLES),
+    pytest.param("a COMMIT does not wait", EXAMPLES, marks=pytest.mark.proof),
+    pytest.param("claim ignores holds", EXAMPLES, marks=pytest.mark.proof),
+]
+"""Pieces whose absence so many histories find; `test_missing_pieces.py` has a history for each."""
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -131,11 +133,17 @@ def search(examples: int, phases: Sequence[Phase], *, derandomize: bool = True) 
         )
 
 
+def test_no_history_of_a_few_random_ones_breaks_a_promise() -> None:
+    search(FEW_EXAMPLES, [Phase.generate])  # `make proofs` looks for a short one, for minutes
+
+
+@pytest.mark.proof
 def test_no_random_history_breaks_a_promise() -> None:
     wanted = os.environ.get("INTERLEAVINGS_EXAMPLES")
     search(int(wanted or EXAMPLES), [Phase.generate, Phase.shrink], derandomize=wanted is None)
 
 
+@pytest.mark.proof
 def test_a_history_that_breaks_a_promise_is_told_in_a_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     REMOVALS["hold leaves the value"](monkeypatch)
     with pytest.raises(BrokenPromise) as broken:
@@ -147,8 +155,10 @@ def test_a_history_that_breaks_a_promise_is_told_in_a_few_steps(monkeypatch: pyt
     assert "a read would find v" in story[-1]
 
 
-@pytest.mark.parametrize("piece", FOUND_SOON)
-def test_the_same_search_finds_that_a_piece_is_missing(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("piece", "examples"), FOUND_SOON)
+def test_the_same_search_finds_that_a_piece_is_missing(
+    piece: str, examples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     REMOVALS[piece](monkeypatch)
     with pytest.raises(BrokenPromise, match=r"^(STALE|INVERSION|UNCOMMITTED): "):
-        search(EXAMPLES, [Phase.generate])
+        search(examples, [Phase.generate])

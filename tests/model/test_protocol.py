@@ -1,7 +1,8 @@
 """
 The coherence protocol keeps its promises in every history, and no piece of it can be left out.
 
-`pytest -rP` shows the history by which each piece is missed. The widest scopes are searched by `make model`.
+`pytest -rP` shows the history by which each piece is missed. What takes seconds each is left to `make proofs`, and the
+widest scopes to `make model`, which it runs too.
 """
 
 import sys
@@ -80,6 +81,14 @@ REMOVALS = {
     Piece.STAMP_LEASE_FROM_BEFORE_FETCH: (STAMP_HOLDS_KEPT, "asker A: keeps stamp 0"),
 }
 
+WIDE_REMOVALS = {
+    Piece.STAMP_IS_PURGED,
+    Piece.RELEASE_ENDS_STAMP,
+    Piece.STAMP_RELEASED_LAST,
+    Piece.LOST_STAMP_HOLD_DRAINS,
+}
+"""Of these `interleavings/test_missing_pieces_of_stamps.py` has a history in no time."""
+
 
 @pytest.mark.parametrize(
     ("scope", "least_states"),
@@ -89,8 +98,8 @@ REMOVALS = {
         pytest.param(ONE_OF_EACH_AND_A_RESTART, 10_000, id="restart from a snapshot, anything expires"),
         pytest.param(FAILOVER, 14_000, id="failover, anything expires"),
         pytest.param(FAILOVER_AND_BACK, 15_000, id="failover and back"),
-        pytest.param(STAMP, 50_000, id="a stamp, anything expires"),
-        pytest.param(STAMP_AND_RESTART, 10_000, id="a stamp, a restart"),
+        pytest.param(STAMP, 50_000, id="a stamp, anything expires", marks=pytest.mark.proof),
+        pytest.param(STAMP_AND_RESTART, 10_000, id="a stamp, a restart", marks=pytest.mark.proof),
     ],
 )
 def test_the_protocol_has_no_stale_read(scope: Scope, least_states: int) -> None:
@@ -110,7 +119,13 @@ def test_with_holds_kept_reads_are_linearizable(scope: Scope) -> None:
     assert found.states > 9_000
 
 
-@pytest.mark.parametrize("piece", Piece, ids=lambda piece: piece.name.lower())
+@pytest.mark.parametrize(
+    "piece",
+    [
+        pytest.param(piece, id=piece.name.lower(), marks=[pytest.mark.proof] if piece in WIDE_REMOVALS else [])
+        for piece in Piece
+    ],
+)
 def test_without_any_one_piece_a_stale_read_is_found(piece: Piece) -> None:
     scope, telltale = REMOVALS[piece]
     found = search(scope, missing=piece)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from pmo.drain import draining_file
 from pmo.embedded import Endpoints
 from pmo.processes import children_of
 from tests.servers import ROOT, free_port
@@ -46,6 +47,7 @@ class Launched:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.output = ""
+        draining_file(self.port).touch()  # as a server that was killed left it
         chosen = {"DATA_DIR": str(directory), "PORT": str(self.port), "WORKERS": "1"}
         # A shell that starts the tests in the background has them, and us, ignore Ctrl-C.
         self.process = subprocess.Popen(
@@ -96,6 +98,7 @@ def launched(directory: Path, **variables: str) -> Iterator[Launched]:
         launch.wait_until_serving()
         yield launch
     finally:
+        draining_file(launch.port).unlink(missing_ok=True)
         if launch.process.poll() is None:
             launch.send(signal.SIGTERM)
             launch.end()
@@ -122,9 +125,9 @@ def keeper(
             process.wait(timeout=20)
 
 
-def processes_of(directory: Path) -> list[str]:
-    """What runs on `directory`: it stands in their environment, as in their command line or working directory."""
-    mark = os.fsencode(directory)
+def processes_of(mark: Path | str) -> list[str]:
+    """What runs on a directory, for example: it stands in their environment or command line."""
+    mark = os.fsencode(mark)
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

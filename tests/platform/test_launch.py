@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -45,12 +44,6 @@ def login(launch: Launched) -> str:
     return str(fetch(f"{launch.url}/api/v1/auth/login", username="admin", password=password)["token"])
 
 
-def children_cpu_seconds() -> float:
-    """What ended children, and theirs, have used."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def refused(**variables: str) -> str:
     """What a launch says that cannot start."""
     done = subprocess.run(
@@ -70,6 +63,7 @@ def refused(**variables: str) -> str:
 def test_a_first_run_serves_alone_and_with_a_second_server_until_ctrl_c(tmp_path: Path) -> None:
     with launched(tmp_path) as first:
         assert fetch(f"{first.url}/health")["status"] == "ok"
+        assert fetch(f"{first.url}/readyz")["status"] == "ok"
         assert f"password {(tmp_path / 'admin_password').read_text()}\n" in first.output
         assert permissions_of(tmp_path / "admin_password") == "-rw-------"
         token = login(first)
@@ -84,6 +78,8 @@ def test_a_first_run_serves_alone_and_with_a_second_server_until_ctrl_c(tmp_path
                 "By SQL"
             }:
                 assert time.monotonic() < deadline
+            second.send(signal.SIGKILL)
+            assert second.end() == -signal.SIGKILL  # nothing of it writes to its terminal any more
         assert fetch(f"{first.url}/health")["status"] == "ok"  # the second has left the engines running
         first.send(signal.SIGINT)
         begun = time.monotonic()
@@ -103,7 +99,6 @@ def test_a_killed_launcher_leaves_nothing_and_a_second_run_starts_again_what_is_
         wait_until_nothing_runs_on(tmp_path)
     Endpoints("postgresql://gone@127.0.0.1:1/gone", ValkeyEndpoint(port=1), ENGINES).announce(tmp_path)
 
-    before = children_cpu_seconds()
     with launched(tmp_path) as second:
         assert fetch(f"{second.url}/health")["status"] == "ok"
         assert " 0 created" in second.output
@@ -120,7 +115,6 @@ def test_a_killed_launcher_leaves_nothing_and_a_second_run_starts_again_what_is_
         second.send(signal.SIGINT)
         assert second.end() == 0
     assert processes_of(tmp_path) == []
-    assert children_cpu_seconds() - before < 10  # of the whole run, on whatever machine; an idle one serves after 2 s
 
 
 def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:

@@ -25,13 +25,13 @@ def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def programs_without_chromium(tmp_path: Path) -> str:
-    """A PATH with the basic programs only."""
+def programs(tmp_path: Path) -> Path:
+    """A folder, for PATH, with the basic programs only."""
     for name in ("sh", "id", "echo"):
         program = shutil.which(name)
         assert program
         (tmp_path / name).symlink_to(program)
-    return str(tmp_path)
+    return tmp_path
 
 
 def test_make_alone_lists_the_targets() -> None:
@@ -47,13 +47,27 @@ def test_continuous_integration_runs_exactly_make_test() -> None:
         assert said.count(f".venv/bin/{tool}") + said.count(f".venv/bin/python -m {tool}") == 1, tool
 
 
-def test_missing_chromium_fails_with_advice(programs_without_chromium: str) -> None:
-    said = make("browser", PATH=programs_without_chromium)
+def test_without_chromium_everything_else_is_tested_and_the_last_line_says_so(programs: Path) -> None:
+    said = make("browser", PATH=str(programs), CI="")
+    assert (said.returncode, said.stdout) == (0, "")
+    planned = make("--dry-run", "test", PATH=str(programs), CI="").stdout
+    assert "--ignore=tests/browser" in planned
+    last = planned.splitlines()[-1]
+    assert last.startswith('echo "Left out: the browser tests.')
+    assert "apt install chromium-headless-shell" in last
+
+
+def test_without_chromium_continuous_integration_fails_with_advice(programs: Path) -> None:
+    said = make("browser", PATH=str(programs), CI="true")
     assert said.returncode == 2
+    assert "apt install chromium-headless-shell" in said.stdout
     assert "PMO_NO_BROWSER=1 make test" in said.stdout
+    assert make("browser", PATH=str(programs), CI="true", PMO_NO_BROWSER="1").returncode == 0
 
 
-def test_browser_tests_are_left_out_only_when_asked(programs_without_chromium: str) -> None:
-    assert make("browser", PATH=programs_without_chromium, PMO_NO_BROWSER="1").returncode == 0
-    assert "--ignore=tests/browser" in make("--dry-run", "test", PMO_NO_BROWSER="1").stdout
-    assert "--ignore=tests/browser" not in make("--dry-run", "test").stdout
+def test_with_chromium_nothing_is_left_out_unless_that_is_asked_for(programs: Path) -> None:
+    (programs / "chromium").symlink_to(programs / "echo")
+    planned = make("--dry-run", "test", PATH=str(programs)).stdout
+    assert "--ignore=tests/browser" not in planned
+    assert "Left out" not in planned
+    assert "--ignore=tests/browser" in make("--dry-run", "test", PATH=str(programs), PMO_NO_BROWSER="1").stdout

@@ -248,6 +248,7 @@ def is_relaying(url: str) -> bool:
     return scrape(url)["cache_relay_working", ()] == 1
 
 
+@pytest.mark.proof
 def test_of_two_servers_one_says_that_it_relays_and_one_without_the_setting_never_does(committed_db: None) -> None:
     with web_server(METRICS_TOKEN=TOKEN) as first:
         wait_for(lambda: is_relaying(first))

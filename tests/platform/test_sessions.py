@@ -6,7 +6,29 @@ from typing import Any
 
 import pytest
 
+from pmo import sessions
 from pmo.sessions import SessionStore
+
+
+def test_a_logout_after_the_last_look_at_the_session_leaves_no_copy_behind(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = SessionStore()
+    session["of"] = "root"
+    session.save()
+    late, exists = SessionStore(session.session_key), sessions.DatabaseStore.exists
+    late._cache.delete(late.cache_key)
+
+    def look_just_before_the_logout(self: Any, key: str) -> bool:
+        found = exists(self, key)
+        monkeypatch.setattr(sessions.DatabaseStore, "exists", exists)
+        session.flush()
+        return found
+
+    monkeypatch.setattr(sessions.DatabaseStore, "exists", look_just_before_the_logout)
+    key = late.session_key
+    assert late["of"] == "root", "it was there"
+    assert "of" not in SessionStore(key)
 
 
 def test_a_request_under_way_at_a_logout_does_not_bring_the_session_back(

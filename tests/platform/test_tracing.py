@@ -122,7 +122,7 @@ def test_the_service_may_have_another_name(collector: Collector, token: str) -> 
     assert set(names) == {"desk"}
 
 
-@pytest.mark.parametrize("endpoint", [None, ""])
+@pytest.mark.parametrize("endpoint", ["", pytest.param(None, marks=pytest.mark.proof)])
 def test_without_a_collector_nothing_that_traces_is_imported(db: None, endpoint: str | None) -> None:
     environment = {name: value for name, value in worker_environment().items() if not name.startswith("OTEL_")}
     if endpoint is not None:

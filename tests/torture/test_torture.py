@@ -1,4 +1,4 @@
-"""The short version of `make torture`: it finds nothing wrong with ours, and can find what is wrong."""
+"""Short versions of `make torture`: they find nothing wrong with ours, and can find what is wrong."""
 
 from __future__ import annotations
 
@@ -20,6 +20,32 @@ START_LIMIT_SECONDS = 90
 STOP_LIMIT_SECONDS = 30
 
 
+def test_for_some_seconds_no_read_is_stale_and_nothing_is_left_running(tmp_path: Path) -> None:
+    directory = tmp_path / "kept"
+    plan = Plan(
+        seconds=4,
+        faults=frozenset({"flushdb", "rollback", "bulk", "raw"}),
+        servers=2,
+        writers=5,
+        readers=6,
+        people=2,
+        people_readers=4,
+        lease_ms=100,  # what does not wait is seen
+        quiet_writes=0,
+    )
+    outcome = run_torture(plan, keep=directory)
+    assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples + outcome.rights.examples)
+    assert {window.fault for window in outcome.windows} == {"flushdb"}
+    assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
+    assert {"L1", "L2", "DB", "BYPASS"} <= outcome.verdict.sources.keys()
+    assert outcome.verdict.outcomes["acknowledged"] > 10
+    assert outcome.verdict.reads > 200
+    assert outcome.rights.watched.total() > 0
+    assert min(outcome.rights.accepted, outcome.rights.refused, outcome.rights.late) > 10
+    assert _processes_of(directory) == []
+
+
+@pytest.mark.proof
 def test_no_read_is_stale_whatever_happens() -> None:
     plan = Plan(seconds=25, faults=frozenset(FAULTS), lease_ms=100, quiet_writes=0)  # what does not wait is seen
     outcome = run_torture(plan)
@@ -37,6 +63,7 @@ def test_no_read_is_stale_whatever_happens() -> None:
     assert ended.raw_lags
 
 
+@pytest.mark.proof
 def test_the_classic_algorithm_is_found_to_be_stale() -> None:
     outcome = run_torture(
         Plan(seconds=6, faults=frozenset({"kill-redis"}), algorithm="classic", servers=2, quiet_writes=0)
@@ -46,6 +73,7 @@ def test_the_classic_algorithm_is_found_to_be_stale() -> None:
     assert not outcome.failures
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_running(blow: signal.Signals, tmp_path: Path) -> None:
