@@ -11,11 +11,10 @@ class CacheLayerConfig(AppConfig):
     def ready(self) -> None:
         from django.apps import apps
 
-        from cache_layer import checks  # noqa: F401 - registers them
+        from cache_layer.counting.reporting import report_at_exit
         from cache_layer.invalidation.queryset import adopt_managers
         from cache_layer.invalidation.signals import connect_signals
         from cache_layer.lookup import parts_of
-        from cache_layer.reporting import report_at_exit
 
         autodiscover_modules("lookups")
         for model in apps.get_models(

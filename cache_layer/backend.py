@@ -8,11 +8,11 @@ from typing import Any
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django_redis.client import DefaultClient
 
-from cache_layer.clearing import clear_entries
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, get_lookup
-from cache_layer.reads import read_cached, store_entry
-from cache_layer.writes import invalidate_entries
+from cache_layer.reading.reads import read_cached, store_entry
+from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.writing.writes import invalidate_entries
 
 
 class CoherentCache(BaseCache):
@@ -21,7 +21,7 @@ class CoherentCache(BaseCache):
 
     Values live under exactly the lookup's key, with its TTL: no prefix, and none of Django's versions. A `set` is
     refused while a writer holds the key; its value is as fresh as the caller's, so programs read through
-    `cache_layer.reads` instead.
+    `cache_layer.reading.reads` instead.
     """
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:

@@ -23,11 +23,11 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db.models import Model
 from redis.exceptions import RedisError
 
-from cache_layer.connection import GuardedRedis, get_writer_client
-from cache_layer.distance import find_far_servers
 from cache_layer.errors import InvalidOptions
 from cache_layer.lookup import Part, registered_lookups
 from cache_layer.options import Options
+from cache_layer.server.connection import GuardedRedis, get_writer_client
+from cache_layer.server.distance import find_far_servers
 
 NOTICED_MS = 2_000
 """A server counts its replicas once a second, and how long they lag in whole seconds."""

@@ -118,3 +118,16 @@ def totals_key(step_seconds: int, moment_s: float) -> str:
 def hits_key(moment_s: float) -> str:
     """Each entry's hits on the day, UTC, of a moment in seconds since the epoch."""
     return analytics_key(f"day:{int(moment_s) // DAY_SECONDS}")
+
+
+_purged_patterns: set[str] = {"*django.contrib.sessions*"}
+
+
+def purge_after_restart(pattern: str) -> None:
+    """Have keys that match `pattern`, and their companions, removed when a server turns out to be another run."""
+    _purged_patterns.update((pattern, f"{{{pattern}}}:*"))
+
+
+def purged_patterns() -> list[str]:
+    """Of all keys whose values are used without asking where they come from."""
+    return sorted(_purged_patterns)

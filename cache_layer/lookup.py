@@ -27,8 +27,7 @@ from django.db.models import BooleanField, Model, OuterRef, Q, QuerySet, TextFie
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
-from cache_layer.guard import purge_after_restart
-from cache_layer.keys import stamp_key, value_key
+from cache_layer.keys import purge_after_restart, stamp_key, value_key
 from cache_layer.metrics import LOAD_SECONDS
 from cache_layer.models import Change
 from cache_layer.options import entry_ttl_seconds

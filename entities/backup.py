@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, router
 
-from cache_layer.writes import writing
+from cache_layer.writing.writes import writing
 from entities.admin.transfer.files import MOST_ROWS, JsonFile, UnreadableFile
 from entities.admin.transfer.problems import find_problems
 from entities.admin.transfer.rows import EntityResource, EntityTypesChanged, FieldChange

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from cache_layer.clearing import clear_entries
-from cache_layer.reads import Source, read_entries, read_entry
-from cache_layer.scripts import BATCH_KEYS
-from cache_layer.writes import invalidate_entries
+from cache_layer.protocol.scripts import BATCH_KEYS
+from cache_layer.reading.reads import Source, read_entries, read_entry
+from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 
 

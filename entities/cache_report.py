@@ -10,11 +10,11 @@ from typing import Any
 from django.db import router
 from redis.exceptions import ResponseError
 
-from cache_layer.clearing import scan_keys
-from cache_layer.connection import GuardedRedis, get_writer_client
 from cache_layer.keys import value_key
-from cache_layer.outbox import Backlog, measure_backlog
-from cache_layer.scripts import BATCH_KEYS
+from cache_layer.protocol.scripts import BATCH_KEYS
+from cache_layer.server.connection import GuardedRedis, get_writer_client
+from cache_layer.upkeep.clearing import scan_keys
+from cache_layer.writing.outbox import Backlog, measure_backlog
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from cache_layer.connection import get_redis_client
 from cache_layer.keys import absent_key, holds_key, lease_key, value_key
-from cache_layer.scripts import BATCH_KEYS
+from cache_layer.protocol.scripts import BATCH_KEYS
+from cache_layer.server.connection import get_redis_client
 from entities.lookups import ENTITY
 
 

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 
-from cache_layer.writes import hold_entries
+from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity, unknown_codes
 

@@ -17,7 +17,7 @@ from django.db.models import F, JSONField, QuerySet, TextField, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Cast
 
-from cache_layer.writes import Entry, writing
+from cache_layer.writing.writes import Entry, writing
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 

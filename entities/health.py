@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from django.db import Error, connections, router
 
-from cache_layer.connection import is_redis_healthy
+from cache_layer.counting.incidents import Sighting, read_incidents, read_left, sightings
 from cache_layer.deadline import working_within
-from cache_layer.incidents import Sighting, read_incidents, read_left, sightings
-from cache_layer.invalidation.turn import is_taken
 from cache_layer.options import get_options
-from cache_layer.outbox import Backlog, measure_backlog
+from cache_layer.server.connection import is_redis_healthy
+from cache_layer.upkeep.turn import is_taken
+from cache_layer.writing.outbox import Backlog, measure_backlog
 from entities.models import Entity
 from entities.problems import TITLES, find_problems
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
-from cache_layer.analytics import Series, Span, read_series
-from cache_layer.incidents import Sighting
-from cache_layer.outbox import Backlog
+from cache_layer.counting.analytics import Series, Span, read_series
+from cache_layer.counting.incidents import Sighting
+from cache_layer.writing.outbox import Backlog
 from entities.cache_report import read_server_status
 from entities.kept import Kept
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from cache_layer.analytics import MINUTE_SECONDS, MOMENT_SECONDS, Series, Span, look, read_series
+from cache_layer.counting.analytics import MINUTE_SECONDS, MOMENT_SECONDS, Series, Span, look, read_series
 
 SHOWN_SECONDS = 10
 STEPS = {"L1": "memory", "L2": "Redis", "DB": "database", "BYPASS": "database, not cached", "STALE": "last known"}

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.db import router
 
-from cache_layer.clearing import clear_entries
-from cache_layer.local_store import Copy
-from cache_layer.reads import Read, Source, peek_copy, read_entries, read_entry
-from cache_layer.tags import invalidate_tag
-from cache_layer.writes import invalidate_entries
+from cache_layer.memory.local_store import Copy
+from cache_layer.reading.reads import Read, Source, peek_copy, read_entries, read_entry
+from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.upkeep.tags import invalidate_tag
+from cache_layer.writing.writes import invalidate_entries
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES

@@ -19,8 +19,8 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.tokens import Token
 
-from cache_layer.express import ADMISSION, Admission
-from cache_layer.reads import read_entries, read_entry
+from cache_layer.reading.reads import read_entries, read_entry
+from cache_layer.serving.express import ADMISSION, Admission
 from pmo.admissions import admit, user_of
 from pmo.lookups import GROUP, PERSON
 from pmo.provenance import note_user

@@ -10,7 +10,7 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cache_layer.outbox import Backlog, measure_backlog
+from cache_layer.writing.outbox import Backlog, measure_backlog
 from entities.health import look_at_health
 from entities.models import Entity
 from pmo.drain import is_draining

@@ -16,8 +16,8 @@ from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from cache_layer.location import cache_location
 from cache_layer.options import LIMITS, Options
+from cache_layer.server.location import cache_location
 from pmo import cross_origin, embedded, sign_on
 from pmo.database.address import database_of
 from pmo.environment import Environment
@@ -147,7 +147,7 @@ _redis["OPTIONS"] |= {
     "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
     # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
     "IGNORE_EXCEPTIONS": True,
-    "CLIENT_CLASS": "cache_layer.own_keys.OwnKeys",
+    "CLIENT_CLASS": "cache_layer.upkeep.own_keys.OwnKeys",
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": {**_redis, "TIMEOUT": 60, "KEY_PREFIX": "default"},

@@ -3,10 +3,10 @@
 import os
 
 from cache_layer.background import run_in_background
-from cache_layer.distance import warn_of_far_servers
-from cache_layer.express import with_express_lane
-from cache_layer.invalidation.standby import start_standby
-from cache_layer.reporting import start_reporting
+from cache_layer.counting.reporting import start_reporting
+from cache_layer.server.distance import warn_of_far_servers
+from cache_layer.serving.express import with_express_lane
+from cache_layer.upkeep.standby import start_standby
 from pmo.requests import make_application
 from pmo.sign_on import start_fetching
 from pmo.tracing import start_tracing

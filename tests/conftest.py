@@ -13,12 +13,12 @@ from django.db import connection, connections
 from django.test import TransactionTestCase, override_settings
 from model_bakery import baker
 
-from cache_layer.connection import GuardedRedis, breaker, get_writer_client
-from cache_layer.fail_safe import note_back
-from cache_layer.local_store import drop_all_copies
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.memory.pending import _writes
 from cache_layer.options import get_options
-from cache_layer.pending import _writes
-from cache_layer.refresh import forget_times
+from cache_layer.reading.fail_safe import note_back
+from cache_layer.reading.refresh import forget_times
+from cache_layer.server.connection import GuardedRedis, breaker, get_writer_client
 from entities.models import Entity
 
 
@@ -117,7 +117,7 @@ def waits(monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]) -> 
     """How long writers would have waited for the end of leases of two seconds, in ms; they do not."""
     set_options(local_lease_ms=2_000)
     found: list[float] = []
-    monkeypatch.setattr("cache_layer.pending.sleep", lambda seconds: found.append(seconds * 1000))
+    monkeypatch.setattr("cache_layer.memory.pending.sleep", lambda seconds: found.append(seconds * 1000))
     return found
 
 

@@ -15,7 +15,7 @@ from django.db import NotSupportedError, transaction
 from django.db.models import Manager, Model, QuerySet, Value
 
 from cache_layer.lookup import Lookup, Part, identifiers_of, parts_of
-from cache_layer.writes import Entry, hold_entries, writing
+from cache_layer.writing.writes import Entry, hold_entries, writing
 
 Row = TypeVar("Row", bound=Model)
 Parts = list[tuple[Lookup[Any], Part]]

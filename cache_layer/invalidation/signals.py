@@ -11,8 +11,8 @@ from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from cache_layer.lookup import identifiers_of, parts_of
-from cache_layer.pending import HeldEntry, find_write, is_ours
-from cache_layer.writes import Entry, hold_entries, release_abandoned, release_autocommitted
+from cache_layer.memory.pending import HeldEntry, find_write, is_ours
+from cache_layer.writing.writes import Entry, hold_entries, release_abandoned, release_autocommitted
 
 
 def connect_signals(model: type[Model]) -> None:

@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 
 from cache_layer.deadline import forget_deadline
 from cache_layer.errors import UnknownTag
-from cache_layer.tags import find_tagged
+from cache_layer.upkeep.tags import find_tagged
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
 from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from cache_layer.audit import audit_cache
-from cache_layer.connection import get_writer_client
-from cache_layer.scripts import BATCH_KEYS
+from cache_layer.protocol.scripts import BATCH_KEYS
+from cache_layer.server.connection import get_writer_client
+from cache_layer.upkeep.audit import audit_cache
 from entities.cache_entries import (
     Warmed,
     describe_dropped,

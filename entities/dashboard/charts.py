@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from cache_layer.analytics import HOUR_SECONDS, Series
+from cache_layer.counting.analytics import HOUR_SECONDS, Series
 
 SOURCES = {
     "L1": "Memory (L1)",

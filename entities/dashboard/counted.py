@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cache_layer.analytics import HOUR_SECONDS, Series, Span, read_series
+from cache_layer.counting.analytics import HOUR_SECONDS, Series, Span, read_series
 from entities.kept import Kept
 from entities.recent import Recent, read_recent
 

@@ -10,7 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet, TextChoices
 from redis.exceptions import RedisError
 
-from cache_layer.analytics import EntryActivity, read_activity
+from cache_layer.counting.analytics import EntryActivity, read_activity
 from entities.cache_states import CacheState, Kind, read_cache_states
 from entities.dashboard import wording
 from entities.dashboard.charts import CAUSES

@@ -15,13 +15,13 @@ from django.apps import apps
 from django.db.models import Q
 from redis.exceptions import RedisError
 
-from cache_layer.audit import GRACE_SECONDS
-from cache_layer.connection import get_redis_client
+from cache_layer.counting.questions import Answer, digest_of, look_into_memory, read_answers
 from cache_layer.keys import value_key
 from cache_layer.lookup import load
-from cache_layer.outbox import find_changes
-from cache_layer.packing import unpack
-from cache_layer.questions import Answer, digest_of, look_into_memory, read_answers
+from cache_layer.protocol.packing import unpack
+from cache_layer.server.connection import get_redis_client
+from cache_layer.upkeep.audit import GRACE_SECONDS
+from cache_layer.writing.outbox import find_changes
 from entities.cache_states import Kind, read_cache_states
 from entities.dashboard.charts import CAUSES
 from entities.dashboard.wording import clock, count, size

@@ -14,9 +14,9 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from cache_layer.analytics import Series, Span
+from cache_layer.counting.analytics import Series, Span
 from cache_layer.options import get_options
-from cache_layer.outbox import Backlog
+from cache_layer.writing.outbox import Backlog
 from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted

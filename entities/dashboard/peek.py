@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, cast
 
 from redis.exceptions import RedisError, ResponseError
 
-from cache_layer.audit import GRACE_SECONDS
-from cache_layer.connection import get_redis_client
 from cache_layer.keys import value_key
 from cache_layer.lookup import load
-from cache_layer.packing import unpack
+from cache_layer.protocol.packing import unpack
+from cache_layer.server.connection import get_redis_client
+from cache_layer.upkeep.audit import GRACE_SECONDS
 from entities.dashboard import wording
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY

@@ -6,9 +6,9 @@ import time
 from itertools import chain
 from typing import Any, NamedTuple
 
-from cache_layer.clearing import scan_keys
-from cache_layer.connection import get_redis_client, get_writer_client
 from cache_layer.keys import value_key
+from cache_layer.server.connection import get_redis_client, get_writer_client
+from cache_layer.upkeep.clearing import scan_keys
 from entities.cache_report import ServerStatus, read_node_status
 from entities.lookups import ENTITY, ENTITY_TYPES
 

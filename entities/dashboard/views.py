@@ -10,9 +10,9 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
 
-from cache_layer.analytics import Span
+from cache_layer.counting.analytics import Span
+from cache_layer.counting.questions import ask
 from cache_layer.keys import value_key
-from cache_layer.questions import ask
 from entities.codes import is_code
 from entities.dashboard.access import for_viewers, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one

@@ -17,9 +17,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cache_layer.analytics import EntryActivity, read_activity
+from cache_layer.counting.analytics import EntryActivity, read_activity
 from cache_layer.options import entry_ttl_seconds
-from cache_layer.outbox import Backlog, measure_backlog
+from cache_layer.writing.outbox import Backlog, measure_backlog
 from entities.cache_report import ServerStatus, read_server_status
 from entities.cache_states import CacheState, Kind, read_cache_states
 from entities.health import Health, look_at_health

@@ -18,11 +18,11 @@ from typing import NamedTuple
 from django.utils.timezone import now
 from redis.exceptions import RedisError
 
-from cache_layer.connection import get_writer_client
 from cache_layer.keys import value_key
 from cache_layer.options import get_options
-from cache_layer.packing import unpack
-from cache_layer.reads import Source
+from cache_layer.protocol.packing import unpack
+from cache_layer.reading.reads import Source
+from cache_layer.server.connection import get_writer_client
 from entities.changes import purge_entity
 from entities.lookups import ENTITY
 from entities.models import Entity

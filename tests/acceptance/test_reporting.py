@@ -6,7 +6,7 @@ import urllib.request
 
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer.analytics import Span, read_activity, read_series
+from cache_layer.counting.analytics import Span, read_activity, read_series
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 from tests.servers import web_server

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cache_layer.connection import get_writer_client
+from cache_layer.server.connection import get_writer_client
 from tests.conftest import make_entity
 from tests.servers import ROOT, worker_environment
 
@@ -20,9 +20,9 @@ import django
 django.setup()
 
 from django.db import connections
-from cache_layer import fills
-from cache_layer.connection import get_redis_client
-from cache_layer.reads import read_entry
+from cache_layer.reading import fills
+from cache_layer.server.connection import get_redis_client
+from cache_layer.reading.reads import read_entry
 from entities.lookups import ENTITY
 
 loads, load = [], fills.load

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from cache_layer.analytics import Span, read_series
+from cache_layer.counting.analytics import Span, read_series
 from cache_layer.keys import holds_key
-from cache_layer.outbox import measure_backlog
+from cache_layer.writing.outbox import measure_backlog
 from entities.models import Entity
 from tests.acceptance.conftest import Program
 from tests.conftest import make_entity

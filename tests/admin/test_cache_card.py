@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from redis import Redis
 
-from cache_layer.reads import Source
-from cache_layer.reporting import report_activity
-from cache_layer.scripts import hold_keys
+from cache_layer.counting.reporting import report_activity
+from cache_layer.protocol.scripts import hold_keys
+from cache_layer.reading.reads import Source
 from entities.admin.form.cache_card import CacheCard
 from entities.cache_entries import drop_entries
 from entities.cache_states import Kind

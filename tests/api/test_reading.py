@@ -10,7 +10,7 @@ from django.conf import settings
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from cache_layer.connection import GuardedRedis
+from cache_layer.server.connection import GuardedRedis
 from entities.models import Entity
 from tests.conftest import make_entity
 

@@ -12,9 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from cache_layer.connection import GuardedRedis
-from cache_layer.local_store import drop_all_copies, drop_copy
-from cache_layer.scripts import hold_keys
+from cache_layer.memory.local_store import drop_all_copies, drop_copy
+from cache_layer.protocol.scripts import hold_keys
+from cache_layer.server.connection import GuardedRedis
 from entities.changes import change_entity
 from entities.services import get_entity_infrastructure
 from tests.api.conftest import client_of, make_user
@@ -131,8 +131,8 @@ def test_without_redis_all_come_from_the_database_with_one_query(
     client: APIClient, monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
 ) -> None:
     drop_all_copies()
-    monkeypatch.setattr("cache_layer.connection.breaker._open_until", float("inf"))
-    monkeypatch.setattr("cache_layer.connection.breaker.failures", 1)
+    monkeypatch.setattr("cache_layer.server.connection.breaker._open_until", float("inf"))
+    monkeypatch.setattr("cache_layer.server.connection.breaker.failures", 1)
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"{TYPES}?codes=task,wiki")
     assert (answer["X-Cache"], codes_in(answer), len(queries)) == ("BYPASS", ["task", "wiki"], 2), "one for the user"

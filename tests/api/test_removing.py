@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rest_framework.test import APIClient
 
-from cache_layer.connection import GuardedRedis
+from cache_layer.server.connection import GuardedRedis
 from entities.models import Entity
 from tests.conftest import make_entity
 

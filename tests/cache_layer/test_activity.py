@@ -12,15 +12,15 @@ from redis import Redis
 
 from cache_layer import activity
 from cache_layer.activity import collect_activity, count_local_hit, count_read, fold_reads
-from cache_layer.clearing import clear_entries
-from cache_layer.invalidation.relay import relay_changes
+from cache_layer.counting.reporting import read_totals
 from cache_layer.keys import lease_key
-from cache_layer.local_store import drop_all_copies
+from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.origin import current_origin, working_for
-from cache_layer.reads import read_entries, read_entry
-from cache_layer.reporting import read_totals
-from cache_layer.scripts import hold_keys
-from cache_layer.writes import invalidate_entries, release_abandoned
+from cache_layer.protocol.scripts import hold_keys
+from cache_layer.reading.reads import read_entries, read_entry
+from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.upkeep.relay import relay_changes
+from cache_layer.writing.writes import invalidate_entries, release_abandoned
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -37,7 +37,7 @@ def counted(
 ) -> Iterator[Callable[[], dict[str, int]]]:
     """What was counted since the last call, but for times. Copies live long, and no writer waits for them."""
     set_options(local_lease_ms=2_000)
-    monkeypatch.setattr("cache_layer.pending.sleep", lambda _: None)
+    monkeypatch.setattr("cache_layer.memory.pending.sleep", lambda _: None)
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
     redis_client.flushdb()

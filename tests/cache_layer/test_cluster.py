@@ -17,20 +17,20 @@ from django.db import connection, connections, transaction
 from prometheus_client import REGISTRY
 from redis.crc import key_slot
 
-from cache_layer import failover
-from cache_layer.audit import audit_cache
 from cache_layer.checks import check_server
-from cache_layer.clearing import clear_entries
-from cache_layer.cluster import ClusterRedis
-from cache_layer.connection import get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.errors import CacheUnavailable, WriteRefused
-from cache_layer.invalidation.relay import relay_changes
 from cache_layer.keys import holds_key
-from cache_layer.local_store import drop_all_copies
+from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
-from cache_layer.reads import Source, read_entries
-from cache_layer.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
-from cache_layer.topology import Topology
+from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.reading.reads import Source, read_entries
+from cache_layer.server import failover
+from cache_layer.server.cluster import ClusterRedis
+from cache_layer.server.connection import get_redis_client, get_writer_client, is_redis_healthy
+from cache_layer.server.topology import Topology
+from cache_layer.upkeep.audit import audit_cache
+from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.upkeep.relay import relay_changes
 from entities.dashboard.server import look_at_stored, read_nodes
 from entities.lookups import ENTITY
 from entities.models import Entity

@@ -11,8 +11,9 @@ from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 
-from cache_layer import commit, pending
-from cache_layer.reads import read_entry
+from cache_layer.memory import pending
+from cache_layer.reading.reads import read_entry
+from cache_layer.writing import commit
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.conftest import make_entity
@@ -129,7 +130,7 @@ class TestCommits:
     def test_with_a_backend_that_does_not_wait_the_hold_does(
         self, waits: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("cache_layer.writes.waits_at_commit", lambda _: False)
+        monkeypatch.setattr("cache_layer.writing.writes.waits_at_commit", lambda _: False)
         with transaction.atomic():
             save(0)
             assert waits == [40]

@@ -12,12 +12,12 @@ from django_redis import get_redis_connection
 from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from cache_layer import guard
-from cache_layer.breaker import Breaker
-from cache_layer.connection import close_redis_client, get_redis_client, is_redis_healthy
+from cache_layer import keys
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import holds_key
-from cache_layer.scripts import hold_keys
+from cache_layer.protocol.scripts import hold_keys
+from cache_layer.server.breaker import Breaker
+from cache_layer.server.connection import close_redis_client, get_redis_client, is_redis_healthy
 
 
 class Clock:
@@ -106,7 +106,7 @@ def test_a_process_that_knows_fewer_keys_makes_a_new_run_trusted_for_itself_only
     for key in client.keys("cache_layer:run_id*"):
         client.set(key, "another run")
     with monkeypatch.context() as fewer:
-        fewer.setattr(guard, "_trusted_patterns", {"rate:*"})
+        fewer.setattr(keys, "_purged_patterns", {"rate:*"})
         client.connection_pool.disconnect()
         assert client.exists("entity:metadata:project") == 1
     client.connection_pool.disconnect()

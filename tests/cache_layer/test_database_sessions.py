@@ -15,9 +15,9 @@ from django.db import IntegrityError, OperationalError, connection, connections,
 from redis import Redis
 
 from cache_layer.keys import holds_key
-from cache_layer.local_store import drop_all_copies
-from cache_layer.outbox import measure_backlog
-from cache_layer.reads import Source, read_entry
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import Source, read_entry
+from cache_layer.writing.outbox import measure_backlog
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.conftest import make_entity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic_ns
 
-from cache_layer.local_store import find_copy, keep_copy
+from cache_layer.memory.local_store import find_copy, keep_copy
 
 SECOND = 1_000_000_000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cache_layer.errors import InvalidOptions
-from cache_layer.failover import ClusterSSLConnection, SentinelConnection, SentinelSSLConnection
-from cache_layer.location import Location, cache_location
 from cache_layer.options import Options
+from cache_layer.server.failover import ClusterSSLConnection, SentinelConnection, SentinelSSLConnection
+from cache_layer.server.location import Location, cache_location
 from pmo.launch import _redis_command
 
 

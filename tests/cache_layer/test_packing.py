@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from cache_layer.audit import audit_cache
-from cache_layer.local_store import drop_all_copies
-from cache_layer.packing import MAGIC, MOST_BYTES, is_packed, pack, unpack
-from cache_layer.reads import Source, read_entry
-from cache_layer.renewal import Renewer
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.protocol.packing import MAGIC, MOST_BYTES, is_packed, pack, unpack
+from cache_layer.reading.reads import Source, read_entry
+from cache_layer.serving.renewal import Renewer
+from cache_layer.upkeep.audit import audit_cache
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.conftest import make_entity

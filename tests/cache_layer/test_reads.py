@@ -12,13 +12,14 @@ import pytest
 from django.db import connection, transaction
 from redis import Redis
 
-from cache_layer import absent, fills, local_store, reads
-from cache_layer.absent import AbsentBudget
 from cache_layer.keys import absent_key, holds_key, lease_key
-from cache_layer.local_store import drop_all_copies
+from cache_layer.memory import local_store
+from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import Options
-from cache_layer.reads import Source, read_entry
-from cache_layer.scripts import claim_fill, fill_entry, hold_keys
+from cache_layer.protocol.scripts import claim_fill, fill_entry, hold_keys
+from cache_layer.reading import absent, fills, reads
+from cache_layer.reading.absent import AbsentBudget
+from cache_layer.reading.reads import Source, read_entry
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
@@ -103,7 +104,7 @@ def test_random_identifiers_do_not_fill_redis(
     project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(absent, "budget", AbsentBudget())
-    monkeypatch.setattr("cache_layer.absent.get_options", lambda: Options(absent_entries=3))
+    monkeypatch.setattr("cache_layer.reading.absent.get_options", lambda: Options(absent_entries=3))
     for number in range(10):
         assert read_entry(ENTITY, f"random_{number}").document is None
     assert len(redis_client.keys("*random*")) == 3

@@ -11,13 +11,15 @@ from itertools import count, islice
 import pytest
 from redis import Redis
 
-from cache_layer import local_store, refresh, renewal
-from cache_layer.connection import GuardedRedis, breaker
-from cache_layer.local_store import Copy, drop_all_copies
-from cache_layer.reads import read_entry
-from cache_layer.refresh import find_due
-from cache_layer.renewal import Renewer
-from cache_layer.scripts import Release, hold_keys, invalidate_keys, read_stamps, release_keys
+from cache_layer.memory import local_store
+from cache_layer.memory.local_store import Copy, drop_all_copies
+from cache_layer.protocol.scripts import Release, hold_keys, invalidate_keys, read_stamps, release_keys
+from cache_layer.reading import refresh
+from cache_layer.reading.reads import read_entry
+from cache_layer.reading.refresh import find_due
+from cache_layer.server.connection import GuardedRedis, breaker
+from cache_layer.serving import renewal
+from cache_layer.serving.renewal import Renewer
 from entities.lookups import ENTITY
 from tests.conftest import make_entity
 

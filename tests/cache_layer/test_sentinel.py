@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from cache_layer.checks import check_server
-from cache_layer.connection import get_redis_client, get_writer_client
 from cache_layer.errors import CacheUnavailable
-from cache_layer.reads import Source
+from cache_layer.reading.reads import Source
+from cache_layer.server.connection import get_redis_client, get_writer_client
 from entities.dashboard.server import read_nodes
 from entities.models import Entity
 from pmo.engines.valkey import HOST

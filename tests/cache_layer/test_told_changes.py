@@ -10,16 +10,17 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from cache_layer import metrics, writes
-from cache_layer.audit import audit_cache
-from cache_layer.clearing import clear_entries
-from cache_layer.invalidation.relay import relay_changes
+from cache_layer import metrics
 from cache_layer.keys import told_key
-from cache_layer.local_store import drop_all_copies
+from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
-from cache_layer.reads import read_entry
-from cache_layer.scripts import Release, hold_keys, read_stamps, release_keys
-from cache_layer.writes import invalidate_entries
+from cache_layer.protocol.scripts import Release, hold_keys, read_stamps, release_keys
+from cache_layer.reading.reads import read_entry
+from cache_layer.upkeep.audit import audit_cache
+from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.upkeep.relay import relay_changes
+from cache_layer.writing import writes
+from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from tests.conftest import make_entity
@@ -109,7 +110,7 @@ def in_sql(statement: str) -> Callable[[], object]:
 
 
 def repair() -> None:
-    from cache_layer.connection import get_writer_client
+    from cache_layer.server.connection import get_writer_client
 
     client: Any = get_writer_client()
     client.set(KEY, b"wrong")

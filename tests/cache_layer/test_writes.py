@@ -12,13 +12,13 @@ from django.core.signals import request_finished
 from django.db import IntegrityError, connection, connections, transaction
 from redis import Redis
 
-from cache_layer import pending
-from cache_layer.clearing import clear_entries
 from cache_layer.keys import holds_key
-from cache_layer.local_store import drop_all_copies, keep_copy
-from cache_layer.reads import Source, read_entry
-from cache_layer.scripts import hold_keys, invalidate_keys
-from cache_layer.writes import hold_entries, invalidate_entries, writing
+from cache_layer.memory import pending
+from cache_layer.memory.local_store import drop_all_copies, keep_copy
+from cache_layer.protocol.scripts import hold_keys, invalidate_keys
+from cache_layer.reading.reads import Source, read_entry
+from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.writing.writes import hold_entries, invalidate_entries, writing
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -275,7 +275,7 @@ def test_invalidation_by_hand_drops_the_value(project: Entity, redis_client: Red
 
 
 def test_an_invalidation_refuses_fills_under_way(project: Entity, redis_client: Redis) -> None:
-    from cache_layer.scripts import claim_fill, fill_entry
+    from cache_layer.protocol.scripts import claim_fill, fill_entry
 
     claim_fill(KEY, "token", replace=True)
     invalidate_keys([KEY])

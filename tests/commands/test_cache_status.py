@@ -23,10 +23,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from redis import Redis
 
-from cache_layer.connection import GuardedPipeline, GuardedRedis
 from cache_layer.keys import totals_key
-from cache_layer.local_store import drop_all_copies
-from cache_layer.scripts import hold_keys
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.protocol.scripts import hold_keys
+from cache_layer.server.connection import GuardedPipeline, GuardedRedis
 from entities.management.cache_watch import AROUND_ENTRIES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure

@@ -12,8 +12,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from cache_layer import reporting
 from cache_layer.activity import count_local_hit, count_read, count_replay
+from cache_layer.counting import reporting
 from entities.dashboard.figures import forget_figures
 from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user

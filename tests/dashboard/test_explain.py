@@ -13,10 +13,10 @@ from django.urls import reverse
 from redis import Redis
 
 from cache_layer.activity import _forget, count_local_hit, note_invalidated, note_stored, recent_reads
+from cache_layer.counting.questions import Respondent, ask, digest_of, process_name, read_answers
 from cache_layer.keys import analytics_key
-from cache_layer.local_store import _copies, drop_all_copies, look_at_copy
-from cache_layer.questions import Respondent, ask, digest_of, process_name, read_answers
-from cache_layer.scripts import hold_keys
+from cache_layer.memory.local_store import _copies, drop_all_copies, look_at_copy
+from cache_layer.protocol.scripts import hold_keys
 from entities.changes import change_entity
 from entities.dashboard.explain import foresee, look_at_engines, look_at_memories, what_happened
 from entities.lookups import ENTITY

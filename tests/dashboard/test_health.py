@@ -14,10 +14,10 @@ from django.db import connection
 from django.test import Client
 from redis import Redis
 
-from cache_layer.analytics import Series
-from cache_layer.incidents import Sighting, Sightings, read_incidents, read_left, sightings
-from cache_layer.invalidation.turn import is_taken, own_turn
+from cache_layer.counting.analytics import Series
+from cache_layer.counting.incidents import Sighting, Sightings, read_incidents, read_left, sightings
 from cache_layer.models import Change, Incident
+from cache_layer.upkeep.turn import is_taken, own_turn
 from entities import health, problems
 from entities.health import look_at_health
 from entities.problems import COUNTED, TITLES, find_counted

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import DatabaseError, OperationalError
 from redis.exceptions import RedisError
 
-from cache_layer.breaker import RECONNECT_DELAY_LIMIT_SECONDS
-from cache_layer.reads import Source
+from cache_layer.reading.reads import Source
+from cache_layer.server.breaker import RECONNECT_DELAY_LIMIT_SECONDS
 from tests.interleavings.actions import READS_THROUGH_LANE, Action, read, relay
 from tests.interleavings.doing import NEED_THE_ROW, Doing, Order
 from tests.interleavings.entries import ENTRIES, LEASE_MS

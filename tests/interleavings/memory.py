@@ -7,10 +7,10 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from cache_layer import local_store
-from cache_layer.express import KEY_VARIABLES, WHO, Admission, ExpressLane, Replay, allow_replay
-from cache_layer.local_store import Copy, Stamp
-from cache_layer.reads import Source, read_entry
+from cache_layer.memory import local_store
+from cache_layer.memory.local_store import Copy, Stamp
+from cache_layer.reading.reads import Source, read_entry
+from cache_layer.serving.express import KEY_VARIABLES, WHO, Admission, ExpressLane, Replay, allow_replay
 from tests.interleavings.doing import Doing
 from tests.interleavings.entries import ENTRIES, content_of
 from tests.interleavings.oracle import Content

@@ -17,7 +17,7 @@ from django.db import OperationalError, connections
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cache_layer import pending
+from cache_layer.memory import pending
 from tests.interleavings.doing import (
     NEED_THE_ROW,
     NEXT_LABEL,

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 
-from cache_layer import connection, guard, scripts
+from cache_layer import keys
 from cache_layer.keys import absent_key, holds_key, known_key, last_holder_key, lease_key, run_id_key, value_key
+from cache_layer.protocol import scripts
+from cache_layer.server import connection
 from tests.interleavings.doing import BY_SCRIPT
 from tests.interleavings.entries import BESIDE, ENTRIES, KEYS, STAMP, content_of
 from tests.interleavings.oracle import Content
@@ -73,7 +75,7 @@ class RedisServer:
         for script, each in product(BY_SCRIPT, (False, True)):
             self.client.script_load(scripts.script_source(script, each=each))
         self._run_id = f"{self.client.info('server')['run_id']}:{self.client.info('replication')['master_replid']}"
-        self._run_id_key = run_id_key(guard._trusted_patterns)
+        self._run_id_key = run_id_key(keys._purged_patterns)
         self._loses_holds = loses_holds
         self.begin()
 

@@ -9,11 +9,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cache_layer import commit, connection, guard, keys, local_store, lookup, pending, reads, scripts, writes
-from cache_layer.invalidation import relay
+from cache_layer import keys, lookup
+from cache_layer.memory import local_store, pending
+from cache_layer.memory.pending import Write
 from cache_layer.models import Change
-from cache_layer.pending import Write
-from cache_layer.scripts import Invalidated, Released, invalidate_keys
+from cache_layer.protocol import scripts
+from cache_layer.protocol.scripts import Invalidated, Released, invalidate_keys
+from cache_layer.reading import reads
+from cache_layer.server import connection, run_id
+from cache_layer.upkeep import relay
+from cache_layer.writing import commit, writes
 from tests.interleavings.stage import replace
 
 Removal = Callable[[pytest.MonkeyPatch], None]
@@ -23,7 +28,7 @@ def lua(script: str, there: str, instead: str) -> Removal:
     """Other text in one place of a Lua script."""
 
     def remove(monkeypatch: pytest.MonkeyPatch) -> None:
-        source = guard.lua_source
+        source = run_id.lua_source
         whole = source(script)
         assert whole.count(there) == 1, f"{there!r} is in {script}.lua {whole.count(there)} times"
         without = whole.replace(there, instead)
@@ -43,8 +48,8 @@ def code(module: Any, name: str, instead: Any) -> Removal:
 
 
 def trust_companions(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {pattern for pattern in guard._trusted_patterns if not pattern.startswith("{")}
-    monkeypatch.setattr(guard, "_trusted_patterns", values)
+    values = {pattern for pattern in keys._purged_patterns if not pattern.startswith("{")}
+    monkeypatch.setattr(keys, "_purged_patterns", values)
 
 
 def keep_one_id(monkeypatch: pytest.MonkeyPatch) -> None:

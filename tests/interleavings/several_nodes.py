@@ -7,8 +7,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from cache_layer.cluster import ClusterRedis, Command
-from cache_layer.connection import GuardedRedis
+from cache_layer.server.cluster import ClusterRedis, Command
+from cache_layer.server.connection import GuardedRedis
 
 
 class NodesApart(ClusterRedis):

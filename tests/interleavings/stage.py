@@ -15,20 +15,14 @@ from typing import Any
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from cache_layer import (
-    absent,
-    connection,
-    fail_safe,
-    guard,
-    keys,
-    local_store,
-    pending,
-    reads,
-    renewal,
-    scripts,
-    writes,
-)
+from cache_layer import keys
+from cache_layer.memory import local_store, pending
 from cache_layer.options import Options, get_options
+from cache_layer.protocol import scripts
+from cache_layer.reading import absent, fail_safe, reads
+from cache_layer.server import connection, run_id
+from cache_layer.serving import renewal
+from cache_layer.writing import writes
 from tests.interleavings.doing import Doing
 from tests.interleavings.memory import TurnLock
 from tests.interleavings.processes import STUCK_SECONDS, Process, current_process
@@ -152,7 +146,7 @@ def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:
         process = current_process()
         return options[process.schema_version if process else 1]
 
-    for module in (guard, keys):
+    for module in (run_id, keys):
         monkeypatch.setattr(module, "get_options", own_options)
     replace(monkeypatch, exchange, guarded)
     replace(monkeypatch, run, run_script)

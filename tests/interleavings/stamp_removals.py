@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from cache_layer import clearing, guard, local_store, write_through, writes
-from cache_layer.invalidation import relay
+from cache_layer import keys
 from cache_layer.lookup import Loaded, Lookup, load
-from cache_layer.outbox import find_changes
-from cache_layer.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.memory import local_store
+from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.upkeep import clearing, relay
+from cache_layer.writing import write_through, writes
+from cache_layer.writing.outbox import find_changes
 from tests.interleavings.entries import KEYS, STAMP
 from tests.interleavings.removals import Removal, code, lua
 from tests.interleavings.stage import replace
@@ -38,8 +40,8 @@ def count_stamp_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trust_stamps(monkeypatch: pytest.MonkeyPatch) -> None:
-    others = {pattern for pattern in guard._trusted_patterns if "stamp" not in pattern}
-    monkeypatch.setattr(guard, "_trusted_patterns", others)
+    others = {pattern for pattern in keys._purged_patterns if "stamp" not in pattern}
+    monkeypatch.setattr(keys, "_purged_patterns", others)
 
 
 def hold_entries_alone(keys: Sequence[str], holder: str) -> dict[str, bool]:

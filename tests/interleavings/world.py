@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import psycopg
 
-from cache_layer import absent, connection, pending, refresh
+from cache_layer.memory import pending
+from cache_layer.reading import absent, refresh
+from cache_layer.server import connection
 from tests.interleavings.doing import Order
 from tests.interleavings.entries import CODE, FIELDS, LEASE_MS
 from tests.interleavings.memory import Memory

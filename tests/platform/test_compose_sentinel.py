@@ -18,7 +18,7 @@ from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from cache_layer.location import Location
+from cache_layer.server.location import Location
 from pmo.engines.valkey import server_program
 from pmo.processes import start_process
 from tests.platform.test_containers import SERVICES as BESIDE

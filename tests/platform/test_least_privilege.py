@@ -17,15 +17,15 @@ from psycopg.conninfo import conninfo_to_dict
 from redis.exceptions import ResponseError
 
 from cache_layer import metrics
-from cache_layer.analytics import Span, read_activity, read_series
-from cache_layer.audit import audit_cache
 from cache_layer.checks import check_server
-from cache_layer.clearing import clear_entries
-from cache_layer.connection import get_writer_client, is_redis_healthy
-from cache_layer.reads import Source, read_entries, read_entry
-from cache_layer.refresh import find_due
-from cache_layer.reporting import report_activity
-from cache_layer.scripts import read_stamps
+from cache_layer.counting.analytics import Span, read_activity, read_series
+from cache_layer.counting.reporting import report_activity
+from cache_layer.protocol.scripts import read_stamps
+from cache_layer.reading.reads import Source, read_entries, read_entry
+from cache_layer.reading.refresh import find_due
+from cache_layer.server.connection import get_writer_client, is_redis_healthy
+from cache_layer.upkeep.audit import audit_cache
+from cache_layer.upkeep.clearing import clear_entries
 from entities.cache_report import report_cache
 from entities.cache_states import Kind, read_cache_states
 from entities.dashboard.server import look_at_stored

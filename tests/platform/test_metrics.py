@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer.local_store import drop_all_copies
+from cache_layer.memory.local_store import drop_all_copies
 from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity
 from tests.servers import (

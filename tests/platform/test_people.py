@@ -17,11 +17,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from cache_layer import metrics
-from cache_layer.audit import audit_cache
-from cache_layer.invalidation.relay import relay_changes
-from cache_layer.local_store import drop_all_copies
-from cache_layer.outbox import measure_backlog
-from cache_layer.reads import Source, read_entry
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import Source, read_entry
+from cache_layer.upkeep.audit import audit_cache
+from cache_layer.upkeep.relay import relay_changes
+from cache_layer.writing.outbox import measure_backlog
 from pmo.lookups import GROUP, PERSON, SIGN_IN
 from pmo.models import SignIn
 from pmo.tokens import renew, sign_in

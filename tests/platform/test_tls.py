@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from cache_layer.connection import get_writer_client, is_redis_healthy
+from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from tests.cache_layer.topology import caches_at
 from tests.tls import make_certificate, speaking_tls
 

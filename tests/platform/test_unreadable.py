@@ -17,7 +17,7 @@ import requests
 from django.http import HttpResponse
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer.express import ExpressLane
+from cache_layer.serving.express import ExpressLane
 from entities.models import Entity
 from pmo.requests import WholeStream, make_application
 from pmo.uploads import MOST_BYTES

@@ -23,7 +23,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cache_layer.lookup import Lookup, registered_lookups
-from cache_layer.reads import Read, Source
+from cache_layer.reading.reads import Read, Source
 
 TIMEOUT_SECONDS = 0.25
 

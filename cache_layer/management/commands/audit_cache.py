@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cache_layer.audit import audit_cache
 from cache_layer.errors import CacheUnavailable
+from cache_layer.upkeep.audit import audit_cache
 
 
 class Command(BaseCommand):

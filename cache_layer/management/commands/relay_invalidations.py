@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from cache_layer.invalidation.relay import run_relay
-from cache_layer.reporting import start_reporting
+from cache_layer.counting.reporting import start_reporting
+from cache_layer.upkeep.relay import run_relay
 
 LOCAL = "127.0.0.1"
 COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"

@@ -16,8 +16,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 from redis.exceptions import RedisError
 
-from cache_layer.analytics import EntryActivity, read_activity
-from cache_layer.connection import is_redis_healthy
+from cache_layer.counting.analytics import EntryActivity, read_activity
+from cache_layer.server.connection import is_redis_healthy
 from entities.admin.links import change_url
 from entities.cache_entries import Warmed, drop_entries, warm_entry
 from entities.cache_states import CacheState, Kind, read_cache_states

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from cache_layer.writes import hold_entries
+from cache_layer.writing.writes import hold_entries
 from entities.admin.form.cache_card import CacheCardViews
 from entities.admin.form.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
 from entities.admin.form.deleted_meanwhile import show_deleted

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router
 from django.utils import timezone
 
-from cache_layer.writes import writing
+from cache_layer.writing.writes import writing
 from entities.admin.history.differences import RESTORABLE, field_name
 from entities.admin.history.versions import Version
 from entities.changes import change_entity

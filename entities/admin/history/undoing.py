@@ -8,7 +8,7 @@ from typing import Any
 import pghistory
 from django.db import IntegrityError, router
 
-from cache_layer.writes import Entry, writing
+from cache_layer.writing.writes import Entry, writing
 from entities.admin.history.acts import events_of, versions_before
 from entities.admin.history.differences import RESTORABLE
 from entities.admin.history.restoring import ChangedMeanwhile, add_again

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
 
-from cache_layer.connection import is_redis_healthy
+from cache_layer.server.connection import is_redis_healthy
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
 from entities.cache_entries import describe_warmed, drop_entries, warm_entries
 from entities.cache_states import Kind, read_cache_states

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.db import connections, router, transaction
 
-from cache_layer.writes import writing
+from cache_layer.writing.writes import writing
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
 from cache_layer.deadline import take_longer
-from cache_layer.writes import hold_entries
+from cache_layer.writing.writes import hold_entries
 from entities.admin.confirmation import BULK_BUDGET_MS
 from entities.admin.links import LookupsThatCannotBe
 from entities.admin.list.columns import (

@@ -13,7 +13,7 @@ from django.db.models import Max
 from import_export import fields, resources
 from import_export.instance_loaders import BaseInstanceLoader
 
-from cache_layer.writes import writing
+from cache_layer.writing.writes import writing
 from entities.admin.transfer.cells import CELLS, LARGEST_NUMBER, TextCell
 from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.files import MISSING, ROW

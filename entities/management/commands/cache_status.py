@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from cache_layer.analytics import Series, Span, read_series
+from cache_layer.counting.analytics import Series, Span, read_series
 from entities.cache_report import CacheReport, EntryStatus, report_cache
 from entities.health import Health, look_at_health
 from entities.management.cache_watch import HEALTH_STYLES, watch_cache

@@ -33,7 +33,7 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
     """
     from redis import Redis
 
-    from cache_layer.connection import get_redis_client
+    from cache_layer.server.connection import get_redis_client
     from entities.cache_entries import drop_all_entries, warm_entries
 
     codes = [code_of(number) for number in range(1, count + 1)]

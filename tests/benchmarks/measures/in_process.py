@@ -33,8 +33,8 @@ def measure_hits(rounds: int) -> dict[str, list[float]]:
     """
     from redis import Redis
 
-    from cache_layer.connection import get_redis_client
-    from cache_layer.local_store import drop_all_copies
+    from cache_layer.memory.local_store import drop_all_copies
+    from cache_layer.server.connection import get_redis_client
     from entities.services import get_entity_infrastructure
 
     codes = hot_codes()
@@ -72,7 +72,7 @@ def measure_hits(rounds: int) -> dict[str, list[float]]:
 
 def measure_memory(copies: int) -> float:
     """Bytes of memory for one more entity type in L1, over that many."""
-    from cache_layer.local_store import drop_all_copies
+    from cache_layer.memory.local_store import drop_all_copies
     from entities.services import get_entity_infrastructure
 
     get_entity = get_entity_infrastructure().get_entity

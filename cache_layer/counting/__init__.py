@@ -1,0 +1,1 @@
+"""What happened, in totals across processes."""

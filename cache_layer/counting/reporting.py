@@ -1,0 +1,184 @@
+"""
+Reporting: each process tells Redis what it counted, once every `analytics_seconds` and when it ends; while somebody
+looks at the figures, every two seconds. All do it at the same times by the clock, so that a step is told of by all or
+by none.
+
+Told are totals (the counters of `metrics`) and entries, 10,000 of them at most: a few megabytes for all of it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from itertools import chain
+from multiprocessing.util import Finalize
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from prometheus_client import Counter, Histogram
+from redis.exceptions import RedisError
+
+from cache_layer import metrics
+from cache_layer.activity import MOST_ENTRIES, EntryCounts, collect_activity, fold_reads
+from cache_layer.background import run_in_background
+from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, MOMENT_SECONDS
+from cache_layer.counting.questions import Respondent
+from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
+from cache_layer.options import entry_ttl_seconds, get_options
+from cache_layer.protocol.scripts import BATCH_KEYS, report_counts
+from cache_layer.server.connection import get_redis_client
+
+logger = logging.getLogger("cache_layer")
+
+FOLD_SECONDS = MOMENT_SECONDS
+"""How often reads are added up, so that whoever asks any process for the totals finds them."""
+MOMENTS_KEPT_SECONDS = 120
+MINUTES_KEPT_SECONDS = 2 * HOUR_SECONDS
+KEPT_SECONDS = 7 * DAY_SECONDS + HOUR_SECONDS
+
+
+class _Report(NamedTuple):
+    """One message to Redis; its mark makes telling it twice harmless."""
+
+    keys: list[str]
+    arguments: list[Any]
+
+
+class Reporter:
+    """Tells Redis what this process counted; what can't be told is counted on."""
+
+    def __init__(self) -> None:
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Begin to count from now; a forked child leaves its parent's counts to the parent."""
+        self._reporting = threading.Lock()
+        self._unsent: list[_Report] = []
+        collect_activity()
+        self._told = read_totals()
+        self._counted_until_s = time.time()
+
+    def report(self) -> None:
+        """
+        Tell everything counted since the last time.
+
+        Raises:
+            CacheUnavailable: Redis did not answer: it will be told the next time.
+        """
+        with self._reporting:
+            if not self._unsent:
+                self._unsent = self._collect()
+            while self._unsent:
+                report_counts(*self._unsent[0])
+                del self._unsent[0]
+
+    def _collect(self) -> list[_Report]:
+        entries = list(collect_activity().items())
+        totals = read_totals()
+        now_s = time.time()
+        took_s, self._counted_until_s = max(0.0, now_s - self._counted_until_s), now_s
+        new = {name: number - self._told.get(name, 0) for name, number in totals.items()}
+        new = {name: number for name, number in new.items() if number} | {"reports": 1}
+        self._told = totals
+        batches = [entries[start : start + BATCH_KEYS] for start in range(0, len(entries), BATCH_KEYS)] or [[]]
+        return [_make_report(now_s, took_s, new if number == 0 else {}, batch) for number, batch in enumerate(batches)]
+
+
+def read_totals() -> dict[str, int]:
+    """This process's counters and histograms by name, as `Series.counts` has them."""
+    fold_reads()
+    totals: dict[str, int] = {}
+    for metric in vars(metrics).values():
+        if isinstance(metric, Counter | Histogram):
+            for sample in chain.from_iterable(family.samples for family in metric.collect()):
+                name, _, kind = sample.name.removeprefix("cache_").rpartition("_")
+                if kind in ("total", "bucket"):
+                    totals[":".join([name, *sample.labels.values()])] = int(sample.value)
+    return totals
+
+
+_reporter = Reporter()
+
+
+def report_activity() -> None:
+    """
+    Tell Redis now what this process counted.
+
+    Raises:
+        CacheUnavailable: Redis did not answer: it will be told the next time.
+    """
+    _reporter.report()
+
+
+def start_reporting() -> None:
+    """Report from a thread of this process, and of those forked from it, from now on."""
+    if get_options().analytics_seconds:
+        run_in_background("cache-analytics", _report_forever)
+
+
+def report_at_exit() -> None:
+    """Report what this process counted when it ends."""
+    if get_options().analytics_seconds:
+        atexit.register(_report_quietly)
+        Finalize(None, _report_quietly, exitpriority=0)  # processes that multiprocessing began skip `atexit`
+
+
+def _report_forever() -> None:
+    every_s = get_options().analytics_seconds
+    respondent = Respondent()
+    due_s = _next_multiple(every_s, time.time())
+    while True:
+        now_s = time.time()
+        time.sleep(max(0.0, min(_next_multiple(FOLD_SECONDS, now_s), due_s, now_s + every_s) - now_s))
+        fold_reads()
+        respondent.answer()
+        now_s = time.time()
+        if not due_s - every_s <= now_s < due_s or _is_watched():  # the clock may be set back
+            due_s = _next_multiple(every_s, now_s)
+            _report_quietly()
+
+
+def _next_multiple(step_s: int, now_s: float) -> float:
+    return float((now_s // step_s + 1) * step_s)
+
+
+def _is_watched() -> bool:
+    try:
+        return bool(get_redis_client().exists(analytics_key("watched")))
+    except RedisError:
+        return False
+
+
+def _report_quietly() -> None:
+    try:
+        report_activity()
+    except RedisError as error:
+        logger.info("Analytics put off", extra={"error": str(error)})
+
+
+def _make_report(
+    now_s: float, took_s: float, totals: dict[str, int], entries: list[tuple[str, EntryCounts]]
+) -> _Report:
+    """What was counted within the last `took_s`: it belongs to the steps in the middle of that time."""
+    middle_s = now_s - min(took_s, get_options().analytics_seconds or MINUTE_SECONDS) / 2
+    within_a_moment = took_s < 1.5 * MOMENT_SECONDS
+    names = ("stored", "hits", "invalidated")
+    keys = [
+        analytics_key(f"report:{uuid4().hex}"),
+        totals_key(MINUTE_SECONDS, middle_s),
+        totals_key(HOUR_SECONDS, middle_s),
+        hits_key(now_s),
+        *map(analytics_key, names),
+        totals_key(MOMENT_SECONDS, middle_s),
+    ]
+    arguments: list[Any] = [int(now_s), MINUTES_KEPT_SECONDS, KEPT_SECONDS, MOST_ENTRIES, len(totals)]
+    arguments.append(MOMENTS_KEPT_SECONDS if within_a_moment and totals else 0)
+    for name, number in totals.items():
+        arguments += [name, number]
+    for key, counts in entries:
+        arguments += [key, counts.hits, counts.stored_s, entry_ttl_seconds(), counts.invalidated_s, counts.cause]
+    return _Report(keys, arguments)

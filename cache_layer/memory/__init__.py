@@ -1,0 +1,1 @@
+"""What this process may serve, and what this thread is changing."""

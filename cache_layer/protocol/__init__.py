@@ -1,0 +1,1 @@
+"""The coherence protocol's steps, each one atomic script."""

@@ -1,0 +1,1 @@
+"""Memory, then Redis, then the database."""

@@ -1,0 +1,179 @@
+"""The read path: this process's memory, then Redis, then the database under a fill lease."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable, Sequence
+from time import monotonic_ns
+from typing import Any, TypeVar
+
+from django.db import connections, router
+from redis.exceptions import RedisError
+
+from cache_layer.activity import count_local_hit, count_read
+from cache_layer.lookup import Lookup
+from cache_layer.memory import pending
+from cache_layer.memory.local_store import Copy, find_copy
+from cache_layer.metrics import BYPASSES
+from cache_layer.protocol.scripts import BATCH_KEYS, Claim, claim_fill, fill_entry
+from cache_layer.reading.fail_safe import DATABASE_AWAY, is_away, note_away, note_back, read_known, was_away
+from cache_layer.reading.fills import (
+    Read,
+    Reads,
+    Source,
+    decode,
+    get_payloads,
+    read_database,
+    read_missing,
+    read_payloads,
+    refresh_entries,
+)
+from cache_layer.reading.refresh import find_due, is_time_to_ask
+
+__all__ = ["Read", "Source", "peek_copy", "read_cached", "read_entries", "read_entry", "store_entry"]
+
+logger = logging.getLogger("cache_layer")
+Document = TypeVar("Document")
+
+FROM_DATABASE = (Source.DATABASE, Source.BYPASS)
+
+
+def peek_copy(lookup: Lookup[Any], identifier: str) -> Copy | None:
+    """This process's copy of an entry, if this thread may use it now; asks nobody."""
+    key = lookup.key(identifier)
+    copy = find_copy(key)
+    if copy is None or pending.is_ours(key):
+        return None
+    if lookup.counted:
+        count_local_hit(key if copy.document is not None else "")
+    return copy
+
+
+def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
+    """
+    Read one entry: never older than the last write that returned before this call.
+
+    Without Redis it is read from the database, after at most one command's time-out. Without the database, if
+    `stale_seconds` allows it, what comes may be what was last known; its source then is `STALE`.
+    """
+    copy = peek_copy(lookup, identifier)
+    if copy is not None:
+        _log_hits([lookup.key(identifier)], Source.LOCAL)
+        return Read(copy.document, copy.payload, Source.LOCAL, (copy,))
+    return _read_further(lookup, [identifier])[identifier]
+
+
+def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[Document]:
+    """
+    Read entries, each as `read_entry` does: one `MGET`, and one script, one query and one script for all it lacks.
+
+    Returns:
+        The reads by identifier, in the order asked for, each identifier once.
+    """
+    wanted = list(dict.fromkeys(identifiers))
+    reads: Reads[Document] = {}
+    for identifier in wanted:
+        copy = peek_copy(lookup, identifier)
+        if copy is not None:
+            reads[identifier] = Read(copy.document, copy.payload, Source.LOCAL, (copy,))
+    _log_hits([lookup.key(identifier) for identifier in reads], Source.LOCAL)
+    rest = [identifier for identifier in wanted if identifier not in reads]
+    for start in range(0, len(rest), BATCH_KEYS):
+        reads |= _read_further(lookup, rest[start : start + BATCH_KEYS])
+    return {identifier: reads[identifier] for identifier in wanted}
+
+
+def read_cached(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[str, Document]:
+    """
+    The documents among `identifiers` that Redis has, in one round trip; nothing is loaded.
+
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    found: dict[str, Document] = {}
+    for identifier, stored in zip(identifiers, get_payloads(lookup, identifiers), strict=True):
+        decoded = decode(lookup, identifier, stored) if stored is not None else None
+        if decoded is not None:
+            found[identifier] = decoded[0]
+    return found
+
+
+def store_entry(lookup: Lookup[Document], identifier: str, document: Document) -> bool:
+    """Put a document into Redis, unless a writer holds its key or another reader is filling it."""
+    key, token = lookup.key(identifier), secrets.token_hex(8)
+    claim, _ = claim_fill(key, token, replace=True)
+    return claim is Claim.LEASE and fill_entry(key, token, lookup.encode(document), lookup.ttl_seconds)
+
+
+def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+    """Read what is not in this process's memory; while the database is away, what is last known, where that may be."""
+    reads = read_known(lookup, identifiers) if is_away() and _may_be_stale(lookup, identifiers) else None
+    if reads is None:
+        try:
+            reads = _read_engines(lookup, identifiers)
+            if was_away() and any(read.source in FROM_DATABASE for read in reads.values()):
+                note_back()
+        except DATABASE_AWAY:
+            reads = read_known(lookup, identifiers) if _may_be_stale(lookup, identifiers) else None
+            note_away()
+            if reads is None:
+                raise
+    for identifier, read in reads.items() if lookup.counted else ():
+        count_read(read.source, lookup.key(identifier) if read.document is not None else "")
+    return reads
+
+
+def _read_engines(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+    """Read from Redis, or the database. A thread that holds a key reads its own row, uncommitted."""
+    ours = [identifier for identifier in identifiers if pending.is_ours(lookup.key(identifier))]
+    others = [identifier for identifier in identifiers if identifier not in ours] if ours else identifiers
+    reads: Reads[Document] = {}
+    try:
+        reads |= _read_redis(lookup, others)
+    except RedisError as error:
+        keys = [lookup.key(identifier) for identifier in others]
+        logger.info("Cache bypassed", extra={"keys": keys[:10], "count": len(keys), "reason": str(error)})
+        BYPASSES.labels("redis").inc(len(others) * lookup.counted)
+        ours = identifiers
+    else:
+        if ours:
+            BYPASSES.labels("own_write").inc(len(ours) * lookup.counted)
+    return reads | read_database(lookup, ours)
+
+
+def _may_be_stale(lookup: Lookup[Any], identifiers: list[str]) -> bool:
+    """Not where somebody is about to write what depends on it: in a transaction, or holding one of the keys."""
+    is_ours = any(pending.is_ours(lookup.key(identifier)) for identifier in identifiers)
+    return not is_ours and not _is_in_transaction(lookup)
+
+
+def _is_in_transaction(lookup: Lookup[Any]) -> bool:
+    return bool(connections[router.db_for_write(lookup.model)].in_atomic_block)
+
+
+def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+    asked_ns = monotonic_ns()
+    payloads = get_payloads(lookup, identifiers)
+    reads = read_payloads(lookup, identifiers, payloads, asked_ns)
+    _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)
+    to_ask = [key for key in map(lookup.key, reads) if is_time_to_ask(key)]
+    if to_ask and not _is_in_transaction(lookup):  # it could break, or hold up, the caller's
+        due = find_due(to_ask, lookup.ttl_seconds)
+        reads |= refresh_entries(lookup, due) if due else {}
+    missing: list[str] = []
+    unreadable: list[str] = []
+    for identifier, payload in zip(identifiers, payloads, strict=True):
+        if identifier not in reads:
+            (missing if payload is None else unreadable).append(identifier)
+    if missing:
+        reads |= read_missing(lookup, missing)
+    if unreadable:
+        reads |= read_missing(lookup, unreadable, replace=True)
+    return reads
+
+
+def _log_hits(keys: list[str], source: Source) -> None:
+    if logger.isEnabledFor(logging.DEBUG):
+        for key in keys:
+            logger.debug("Cache hit", extra={"key": key, "source": source})

@@ -1,0 +1,1 @@
+"""A client of Redis that answers whole and in time, or raises `CacheUnavailable`."""

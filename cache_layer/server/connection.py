@@ -1,0 +1,233 @@
+"""
+The connection to Redis: one pool per process, made by django-redis, with a breaker.
+
+Reads and writes have their own error policies, so nothing is swallowed here: every failure is a `CacheUnavailable`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from django.core.cache import caches
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.client import Pipeline
+from redis.exceptions import (
+    AskError,
+    ClusterError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from cache_layer.activity import count_exchange
+from cache_layer.deadline import left_seconds
+from cache_layer.errors import CacheUnavailable
+from cache_layer.metrics import REDIS_FAILURES
+from cache_layer.options import Options, get_options
+from cache_layer.server.answers import BoundedParser
+from cache_layer.server.breaker import Breaker, breaker
+from cache_layer.server.run_id import on_connect
+
+logger = logging.getLogger("cache_layer")
+Result = TypeVar("Result")
+
+READ_RETRIES = 1
+"""Of a reader's command on a connection that turned out broken. A writer's attempts have ids of their own."""
+
+UNAVAILABLE = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ClusterError,
+    RedisClusterException,
+    AskError,  # and its child MovedError: the slot is somewhere else again
+    TryAgainError,
+)
+
+
+REFUSALS = ("MISCONF", "NOREPLICAS")
+"""How the errors begin of a server that takes no writes, for want of disk or of replicas, and goes on serving reads."""
+
+
+def is_about_slot(error: BaseException | None) -> bool:
+    """Whether only the slot is at fault: no node has it, or its keys are moved one by one and not all in one place."""
+    redirected = type(error) is ClusterError  # redis-py: too many times
+    return redirected or isinstance(error, TryAgainError | AskError) or "slot not served" in str(error)
+
+
+def _guarded(
+    command: Callable[[], Result], *, essential: bool, breaker: Breaker = breaker, replicated: bool = False
+) -> Result:
+    """
+    Run one exchange with Redis.
+
+    Args:
+        essential: ask Redis even while the breaker is open: a writer must know.
+        replicated: another server may have taken over: a refused connection does not tell that nobody serves.
+    Raises:
+        CacheUnavailable: refused, too slow, taking no writes, or (behind the breaker, or with hardly any time left) not
+            tried.
+    """
+    if not essential:
+        patience = _patience_seconds()
+        if left_seconds(patience) < patience:
+            raise CacheUnavailable("The rest of the time is the database's.", refused=False)
+        if not breaker.allows():
+            raise CacheUnavailable("Redis failed a moment ago and is not asked yet.", refused=False)
+    retries = 0 if essential else READ_RETRIES
+    while True:
+        begun = time.perf_counter()
+        try:
+            result = command()
+        except (RedisError, RedisClusterException) as error:  # which is none
+            if not isinstance(error, UNAVAILABLE) and not refuses_writes(error):
+                raise
+            refused = isinstance(error.__context__, ConnectionRefusedError)
+            if retries and not refused and isinstance(error, RedisConnectionError):
+                retries -= 1
+                continue
+            if not is_about_slot(error):
+                breaker.failed()
+            REDIS_FAILURES.labels("refused" if refused else "silent").inc()
+            if breaker.failures == 1:
+                logger.warning("Redis error", extra={"error": str(error)})
+            raise CacheUnavailable(f"Redis cannot be used: {error}", refused=refused and not replicated) from error
+        breaker.succeeded()
+        count_exchange("writer" if essential else "reader", time.perf_counter() - begun)
+        return result
+
+
+def refuses_writes(error: BaseException | None) -> bool:
+    """Whether a server says that it can be told of no change: then it must not be read. A replica is one such."""
+    return isinstance(error, ReadOnlyError) or str(error).startswith(REFUSALS)
+
+
+class GuardedPipeline(Pipeline):
+    """A pipeline whose failures are `CacheUnavailable`, counted by the breaker."""
+
+    def __init__(self, *args: Any, asks: Mapping[str, Any], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._asks = asks
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        commands, execute = self.command_stack, super().execute
+
+        def run() -> list[Any]:
+            self.command_stack = list(commands)  # a failure has emptied it
+            return execute(raise_on_error)
+
+        return _guarded(run, **self._asks)
+
+
+class GuardedRedis(Redis):
+    """
+    redis-py's client, whose failures are `CacheUnavailable`, counted by the breaker.
+
+    Attributes:
+        asks: how it asks, the arguments of `_guarded`.
+    """
+
+    asks: Mapping[str, Any] = {"essential": False}
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return _guarded(functools.partial(super().execute_command, *args, **options), **self.asks)
+        except CacheUnavailable as error:
+            if refuses_writes(error.__cause__):
+                self.connection_pool.disconnect()  # the next connection asks whether it takes writes
+            raise
+
+    def _execute_command(self, *args: Any, **options: Any) -> Any:
+        """redis-py's, without its retries (there are `_guarded`'s) and its telemetry: they take a fifth of a read."""
+        if self.connection is not None:  # a client that was made to keep one
+            kept: Callable[..., Any] = super()._execute_command
+            return kept(*args, **options)
+        parse: Callable[..., Any] = self.parse_response
+        connection: Any = self.connection_pool.get_connection()
+        try:
+            connection.send_command(*args, **options)
+            return parse(connection, args[0], **options)
+        finally:
+            self.connection_pool.release(connection)
+
+    def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> GuardedPipeline:
+        return GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, asks=self.asks)
+
+    def asking(self, **asks: Any) -> GuardedRedis:
+        """The same pool, asked in another way."""
+        client = type(self)(connection_pool=self.connection_pool)
+        client.asks = {**self.asks, **asks}
+        return client
+
+    def nodes(self) -> list[tuple[str, GuardedRedis]]:
+        """Every node that holds entries, by its address."""
+        where = self.connection_pool.connection_kwargs
+        return [(where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}", self)]
+
+    def drop_connections(self) -> None:
+        self.connection_pool.disconnect()
+
+
+def _patience_seconds() -> float:
+    """As long as it may take to get a connection: to wait for a free one, and to connect."""
+    return 2 * get_options().socket_timeout_ms / 1000
+
+
+def connection_pool_options(options: Options) -> dict[str, Any]:
+    """The part of `CACHES[...]["OPTIONS"]` that makes django-redis connect as this package needs it to."""
+    timeout = options.socket_timeout_ms / 1000
+    return {
+        "REDIS_CLIENT_CLASS": "cache_layer.server.connection.GuardedRedis",
+        "CONNECTION_POOL_CLASS": "redis.connection.BlockingConnectionPool",
+        "CONNECTION_POOL_KWARGS": {
+            "max_connections": options.max_connections,
+            "timeout": timeout,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "socket_keepalive": True,
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 0),
+            "parser_class": BoundedParser,
+            "redis_connect_func": on_connect,
+        },
+    }
+
+
+def get_redis_client() -> GuardedRedis:
+    """This process's client, for readers: it does not ask a server that has just failed."""
+    return _client(essential=False)
+
+
+def get_writer_client() -> GuardedRedis:
+    """The same pool, for writers: it always asks."""
+    return _client(essential=True)
+
+
+@functools.cache
+def _client(*, essential: bool) -> GuardedRedis:
+    backend: Any = caches[get_options().cache_alias]
+    shared: GuardedRedis = backend.client.get_client(write=True)
+    return shared.asking(essential=True) if essential else shared
+
+
+def close_redis_client() -> None:
+    """Close this process's connections; the next use opens new ones."""
+    if _client.cache_info().currsize:
+        get_redis_client().drop_connections()
+    _client.cache_clear()
+
+
+def is_redis_healthy() -> bool:
+    """Whether Redis answers `PING` in time: in a cluster, every node that holds entries."""
+    try:
+        return all(node.ping() for _, node in get_writer_client().nodes())
+    except (RedisError, OSError):
+        return False

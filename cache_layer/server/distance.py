@@ -1,0 +1,70 @@
+"""How far away Redis is: copies in memory are renewed in time only if a round trip takes little of their lease."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from typing import NamedTuple
+
+from redis.exceptions import RedisError
+
+from cache_layer.options import get_options
+from cache_layer.server.connection import GuardedRedis, get_writer_client
+
+logger = logging.getLogger("cache_layer")
+
+LEASE_ROUND_TRIPS = 5
+"""How many round trips fit into a local lease, at least."""
+PINGS = 10
+
+
+class FarServer(NamedTuple):
+    """What is wrong, and what to do."""
+
+    text: str
+    hint: str
+
+
+def find_far_servers() -> list[FarServer]:
+    """
+    The servers to which a round trip takes more than a fifth of the local lease.
+
+    Raises:
+        CacheUnavailable: one did not answer.
+    """
+    lease_ms = get_options().local_lease_ms
+    if not lease_ms:
+        return []
+    trips = [(address, _measure_round_trip_ms(node)) for address, node in get_writer_client().nodes()]
+    return [
+        FarServer(
+            f"A round trip to Redis ({address}) takes {trip_ms:.1f} ms, more than a fifth of the {lease_ms} ms that"
+            " copies in memory may be used (local_lease_ms).",
+            "Move Redis nearer, or set CACHE_LOCAL_LEASE_MS to five round trips; a change waits that long.",
+        )
+        for address, trip_ms in trips
+        if trip_ms > lease_ms / LEASE_ROUND_TRIPS
+    ]
+
+
+def warn_of_far_servers() -> None:
+    """Log what `find_far_servers` finds, from a thread of its own; for when a server starts."""
+
+    def warn() -> None:
+        with contextlib.suppress(RedisError):  # others say that it is away
+            for found in find_far_servers():
+                logger.warning("Redis far away", extra={"reason": found.text, "hint": found.hint})
+
+    threading.Thread(target=warn, name="cache-distance", daemon=True).start()
+
+
+def _measure_round_trip_ms(node: GuardedRedis) -> float:
+    """How long the quickest of some commands took."""
+    taken = []
+    for _ in range(PINGS):
+        begun = time.perf_counter()
+        node.ping()
+        taken.append((time.perf_counter() - begun) * 1000)
+    return min(taken)

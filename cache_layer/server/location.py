@@ -1,0 +1,150 @@
+"""
+Where Redis is, by URL:
+
+    redis://[user:password@]host:6379/0                             one server
+    redis+sentinel://[user:password@]host:26379,host:26379/name     the primary that sentinels call `name` (or name/0)
+    redis+cluster://[user:password@]host:6379,host:6379             a cluster, found by any of these nodes
+
+With `rediss` in place of `redis` all connections are by TLS. What follows `?` goes to redis-py: `ssl_ca_certs`,
+`ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`, `ssl_check_hostname`. Sentinels may have a login of their own:
+`sentinel_username`, `sentinel_password`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from redis.backoff import NoBackoff
+from redis.connection import SSLConnection, parse_url
+from redis.retry import Retry
+
+from cache_layer.errors import InvalidOptions
+from cache_layer.options import Options
+from cache_layer.server.connection import connection_pool_options
+
+PORTS = {"": 6379, "sentinel": 26379, "cluster": 6379}
+OWN_LOGIN = "sentinel_"
+MISSING = "an address is missing"
+DATABASE = re.compile("[0-9]{1,5}")
+PARAMETERS = {
+    *("username", "password", "db", "client_name", "health_check_interval"),
+    *("socket_timeout", "socket_connect_timeout", "socket_keepalive", "sentinel_username", "sentinel_password"),
+}
+"""What may follow `?`, beside what TLS wants; the rest of redis-py's is ours to say, as the protocol."""
+TLS_PARAMETERS = {name for name in signature(SSLConnection.__init__).parameters if name.startswith("ssl_")}
+
+
+@dataclass(frozen=True)
+class Location:
+    """
+    A parsed URL.
+
+    Attributes:
+        kind: empty for one server, else `sentinel` or `cluster`.
+        addresses: of the server, the sentinels, or some of the cluster's nodes.
+        path: the database, or the name the sentinels know (and the database).
+        parameters: for redis-py's connections: user, password, TLS.
+    """
+
+    kind: str
+    tls: bool
+    addresses: tuple[tuple[str, int], ...]
+    path: str
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, url: str) -> Location:
+        """
+        Raises:
+            InvalidOptions: the URL is not understood; the message says what would do.
+        """
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # brackets that do not close
+            raise InvalidOptions("REDIS_URL is not understood: use redis://host:6379/0.") from None
+        scheme, _, kind = parts.scheme.partition("+")
+        if scheme not in ("redis", "rediss") or kind not in PORTS:
+            raise InvalidOptions("REDIS_URL is not understood: use redis://, redis+sentinel:// or redis+cluster://.")
+        login, _, hosts = parts.netloc.rpartition("@")
+        path = unquote(parts.path.strip("/"))
+        try:
+            addresses = tuple(_address(urlsplit(f"//{host}"), PORTS[kind]) for host in hosts.split(","))
+            parameters = parse_url(f"redis://{login}@host/?{parts.query}")
+        except ValueError as error:
+            why = str(error) if str(error) == MISSING else "it is not understood"  # others quote what may be secret
+            raise InvalidOptions(
+                f"REDIS_URL: {why}; use {parts.scheme}://user:password@host:port,host:port/..., and in the password %2F"
+                " for /, %3F for ?, %23 for #, %40 for @ and %25 for %."
+            ) from None
+        for name in parameters.keys() - {"host"}:
+            if name not in PARAMETERS and not (scheme == "rediss" and name in TLS_PARAMETERS):
+                hint = "it needs rediss://" if name in TLS_PARAMETERS else f"known: {', '.join(sorted(PARAMETERS))}"
+                raise InvalidOptions(f"REDIS_URL has {name[:60]!r} after its ?: {hint}.")
+        if not kind and path and not DATABASE.fullmatch(path):
+            raise InvalidOptions(f"REDIS_URL: {path[:60]!r} is no database: use a whole number.")
+        if kind == "sentinel" and not path:
+            raise InvalidOptions("REDIS_URL lacks the name that the sentinels know: redis+sentinel://host:26379/name.")
+        if kind == "cluster" and path not in ("", "0"):
+            raise InvalidOptions(f"REDIS_URL: a cluster has no database {path!r}, only 0.")
+        return cls(kind, scheme == "rediss", addresses, path, {k: v for k, v in parameters.items() if k != "host"})
+
+
+def cache_location(url: str, password: str | None, options: Options) -> dict[str, Any]:
+    """`LOCATION` and `OPTIONS` of an alias in `CACHES`, for django-redis to connect as this package needs it to."""
+    pool = connection_pool_options(options)
+    location = Location.of(url)
+    if not location.kind:
+        return {"LOCATION": url, "OPTIONS": {"PASSWORD": password, **pool}}
+    connecting = {name: value for name, value in pool["CONNECTION_POOL_KWARGS"].items() if name != "redis_connect_func"}
+    connecting |= ({"password": password} if password else {}) | location.parameters
+    make = _sentinel_options if location.kind == "sentinel" else _cluster_options
+    return {"LOCATION": [_pool_name(location)], "OPTIONS": make(location, connecting)}
+
+
+def _pool_name(location: Location) -> str:
+    """What django-redis keeps the connections under; of Sentinel it takes the name and the database."""
+    if location.kind == "sentinel":
+        return f"redis://{location.path}"
+    return "redis+cluster://" + ",".join(f"{host}:{port}" for host, port in location.addresses)
+
+
+def _sentinel_options(location: Location, connecting: dict[str, Any]) -> dict[str, Any]:
+    from cache_layer.server.failover import SentinelConnection, SentinelSSLConnection
+
+    login = {name: connecting.pop(name) for name in list(connecting) if name.startswith(OWN_LOGIN)}
+    asking = {name: value for name, value in connecting.items() if name.startswith(("socket_", "ssl_", "protocol"))}
+    return {
+        "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
+        "CONNECTION_POOL_CLASS": "cache_layer.server.failover.SentinelPool",
+        "REDIS_CLIENT_CLASS": "cache_layer.server.failover.SentinelRedis",
+        "CONNECTION_POOL_KWARGS": connecting
+        | {"connection_class": SentinelSSLConnection if location.tls else SentinelConnection},
+        "SENTINELS": list(location.addresses),
+        "SENTINEL_KWARGS": asking
+        | {name.removeprefix(OWN_LOGIN): value for name, value in login.items()}
+        | {"ssl": location.tls, "retry": Retry(NoBackoff(), 0)},
+    }
+
+
+def _cluster_options(location: Location, connecting: dict[str, Any]) -> dict[str, Any]:
+    from cache_layer.server.failover import ClusterConnection, ClusterSSLConnection
+
+    del connecting["retry"]  # redis-py's cluster client has its own place for it
+    return {
+        "CONNECTION_FACTORY": "cache_layer.server.cluster.ClusterFactory",
+        "CONNECTION_POOL_KWARGS": connecting
+        | {"connection_class": ClusterSSLConnection if location.tls else ClusterConnection},
+        "CLUSTER_NODES": list(location.addresses),
+    }
+
+
+def _address(host: SplitResult, port: int) -> tuple[str, int]:
+    if not host.hostname:
+        raise ValueError(MISSING)
+    if host.port == 0:
+        raise ValueError("nothing listens on port 0")
+    return host.hostname, host.port or port

@@ -1,0 +1,1 @@
+"""Whole answers, given again while what they rest on holds."""

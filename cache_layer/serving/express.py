@@ -1,0 +1,248 @@
+"""
+The express lane: replays a response that Django produced, while everything it rests on is known to hold.
+
+    application = with_express_lane(get_wsgi_application())
+
+It decides nothing itself, and keeps two things apart. *What*: a view marks a response that is the same for everyone
+who may read (`allow_replay`), and says which copies in this process's memory it was made of. *Who*: whoever
+authenticates requests says that the sender of this `Authorization` header may read, and on which copies that rests
+(`Admission`). While the copies of both may be used, the response is given again without Django and without asking
+anybody; when they may not, Redis is asked whether it still has the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from time import monotonic_ns
+from typing import Any, NamedTuple
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from cache_layer.activity import count_read, count_replay, count_replay_time
+from cache_layer.memory.local_store import Copy
+from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS
+from cache_layer.options import get_options
+from cache_layer.serving.kept import Kept
+from cache_layer.serving.renewal import Renewer
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+KEY_HEADERS = (
+    "Host",
+    "Accept",
+    "Accept-Encoding",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Unmodified-Since",
+    "Origin",
+    "Range",
+    "X-Forwarded-Proto",
+)
+"""The request headers a response may depend on, besides `Authorization`; one whose `Vary` names another is not kept."""
+
+KEY_VARIABLES = (
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",  # one that can't be read is refused, whatever the method
+    "wsgi.url_scheme",
+    *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
+)
+WHO = "HTTP_AUTHORIZATION"
+ADMISSION = "cache_layer.admission"
+"""The variable in the environment of a request that Django gets whose sender was admitted before, and still is."""
+
+_SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")
+_VARIES_BY = {name.lower() for name in (*KEY_HEADERS, "Authorization")}
+
+BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
+"""A response with a longer body, to a longer request, or made of more entries is not kept."""
+OVERHEAD_BYTES = 600
+"""What an item takes beside its texts."""
+
+
+class Admission:
+    """
+    Whoever sends the `Authorization` header of this may have what is the same for everyone who may read.
+
+    Attributes:
+        copies: the entries that this rests on.
+        until_ns: `monotonic_ns()` at which it ends, whatever they say.
+        user: who it is, for those who answer.
+    """
+
+    __slots__ = ("copies", "size_bytes", "until_ns", "used", "user")
+
+    def __init__(self, copies: tuple[Copy, ...], until_ns: int, user: Any) -> None:
+        self.copies, self.until_ns, self.user = copies, until_ns, user
+        self.used, self.size_bytes = False, 0
+
+
+class Terms(NamedTuple):
+    """
+    On which terms a response may be replayed.
+
+    Attributes:
+        copies: the entries in this process's memory that it was made of.
+        admission: of whoever asked.
+        headers: those that a replay has other values of: from memory, and after Redis was asked.
+    """
+
+    copies: tuple[Copy, ...]
+    admission: Admission
+    headers: tuple[Mapping[str, str], Mapping[str, str]]
+
+
+class Replay:
+    """A response that can be given again."""
+
+    __slots__ = ("asked_headers", "body", "copies", "headers", "size_bytes", "status", "used")
+
+    def __init__(self, terms: Terms, status: str, headers: Headers, body: bytes, key: tuple[Any, ...]) -> None:
+        self.copies, self.status, self.body = terms.copies, status, body
+        self.headers, self.asked_headers = (
+            [(name, others.get(name.lower(), value)) for name, value in headers] for others in terms.headers
+        )
+        self.used = False
+        texts = chain(filter(None, key), *self.headers)
+        self.size_bytes = OVERHEAD_BYTES + sys.getsizeof(body) + 2 * sum(map(sys.getsizeof, texts))
+
+
+def allow_replay(
+    response: HttpResponse,
+    copies: tuple[Copy, ...],
+    admission: Admission | None,
+    *,
+    local: Mapping[str, str],
+    asked: Mapping[str, str],
+) -> None:
+    """
+    Let the express lane give this response, which is the same for everyone who may read, again.
+
+    Args:
+        copies: everything it was made of; a response made of none is never replayed.
+        admission: of whoever asked for it; without one it is not replayed.
+        local, asked: headers, in lower case, that have another value when it is given from memory, or after Redis
+            was asked.
+    """
+    if copies and admission is not None:
+        response.replay_terms = Terms(copies, admission, (local, asked))  # type: ignore[attr-defined] # for ExpressLane
+
+
+class ExpressLane:
+    """A WSGI application in front of Django's, with at most `limit_bytes` of responses and admissions in memory."""
+
+    def __init__(self, application: Application, limit_bytes: int) -> None:
+        self.application = application
+        self.kept = Kept(limit_bytes)
+        self._renewer = Renewer()
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        now_ns = monotonic_ns()
+        key = tuple(map(environ.get, KEY_VARIABLES))
+        who = _mark(environ.get(WHO, ""))
+        admission: Admission | None = self.kept.find(who)
+        if admission is not None:
+            replay: Replay | None = self.kept.find(key)
+            renewer = self._renewer
+            if now_ns >= admission.until_ns:
+                self.kept.drop(who, admission)
+            elif replay is not None and renewer.use(replay.copies + admission.copies, now_ns):
+                admission.used = replay.used = True
+                count_replay(replay.copies)
+                if now_ns >= renewer.wanted_ns:
+                    renewer.want()
+                start_response(replay.status, replay.headers.copy())
+                if not now_ns & 63:  # one in 64, whatever their order, is timed
+                    count_replay_time(monotonic_ns() - now_ns)
+                return [replay.body]
+            elif self._ask_again(key, who, replay, admission) and replay is not None:
+                for copy in replay.copies:
+                    count_read("L2", copy.key)
+                start_response(replay.status, replay.asked_headers.copy())
+                ANSWER_SECONDS.labels("L2").observe((monotonic_ns() - now_ns) / 1e9)
+                return [replay.body]
+            elif self.kept.find(who) is admission:
+                environ[ADMISSION] = admission
+        return self._answer(key, who, environ, start_response)
+
+    def _ask_again(self, key: Any, who: bytes, replay: Replay | None, admission: Admission) -> bool:
+        """Whether what lapsed holds again; what does not is forgotten, so that nobody asks for it in vain."""
+        copies = admission.copies if replay is None else (*replay.copies, *admission.copies)
+        if self._renewer.renew(copies):
+            admission.used = True
+            if replay is not None:
+                replay.used = True
+            return True
+        now_ns = monotonic_ns()
+        if not self._renewer.use(admission.copies, now_ns):
+            self.kept.drop(who, admission)
+        if replay is not None and not self._renewer.use(replay.copies, now_ns):
+            self.kept.drop(key, replay)
+        return False
+
+    def _answer(
+        self, key: tuple[Any, ...], who: bytes, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Have Django answer, and keep what may be given again."""
+        begun_ns = monotonic_ns()
+        started: list[Any] = []
+
+        def start(status: str, headers: Headers, *exc_info: Any) -> Any:
+            started[:] = [status, headers]
+            return start_response(status, headers, *exc_info)
+
+        response = self.application(environ, start)
+        _count_answer(response, monotonic_ns() - begun_ns)
+        terms: Terms | None = getattr(response, "replay_terms", None)
+        if terms is not None and isinstance(response, HttpResponse) and who and self.kept.limit_bytes:
+            self._keep_admission(who, terms.admission)
+            if _may_be_kept(key, response, terms):
+                status, headers = started
+                self.kept.keep(key, Replay(terms, status, headers, response.content, key))
+        return response
+
+    def _keep_admission(self, who: bytes, admission: Admission) -> None:
+        if self.kept.find(who) is not admission:
+            admission.size_bytes = OVERHEAD_BYTES
+            admission.size_bytes += sum(sys.getsizeof(copy.payload) + OVERHEAD_BYTES for copy in admission.copies)
+            self.kept.keep(who, admission)
+
+
+def with_express_lane(application: Application) -> Application:
+    """The application behind the express lane, which counts its answers even if it keeps none."""
+    return ExpressLane(application, get_options().express_lane_bytes)
+
+
+def _mark(header: str) -> bytes:
+    """What stands for an `Authorization` header in memory, where tokens are not kept; empty for none."""
+    return hashlib.sha256(header.encode()).digest() if header else b""
+
+
+def _count_answer(response: Any, took_ns: int) -> None:
+    """Note how long Django took, by where the answer says that it comes from."""
+    if isinstance(response, HttpResponseBase):
+        source = response.get("X-Cache", "none")
+        ANSWER_SECONDS.labels(source if source in _SOURCES else "none").observe(took_ns / 1e9)
+        if response.status_code >= 500:
+            ANSWER_ERRORS.inc()
+
+
+def _may_be_kept(key: tuple[Any, ...], response: HttpResponse, terms: Terms) -> bool:
+    """Whether a response is the same for everyone with this key, and no larger than is worth keeping."""
+    is_small = (
+        len(response.content) <= BODY_BYTES
+        and len(terms.copies) <= COPIES
+        and sum(map(len, filter(None, key))) <= KEY_CHARACTERS
+    )
+    varies_by = (name.strip() for name in response.get("Vary", "").lower().split(",") if name)
+    return is_small and not response.cookies and all(name in _VARIES_BY for name in varies_by)

@@ -1,0 +1,222 @@
+"""
+Renewal: copies in use stay in use. While there are hits, threads of their own ask Redis for all of them at once: a
+request that did would wait, and lose its turn among the others that want the interpreter. There is one such thread, and
+others where Redis is so far away that the next question has to go before the answer to the last has come.
+
+It asks for the stamps first: a few small entries that vouch for all copies which rest on them. A copy that rests on
+none, or has for long enough, is asked for itself, all of those by one `MGET`: its lease begins anew where Redis still
+has the same bytes. That is the same as reading each of them again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from time import monotonic_ns, sleep
+from typing import Any
+
+from redis.exceptions import RedisError, ResponseError
+
+from cache_layer.activity import fold_many_reads
+from cache_layer.keys import value_key
+from cache_layer.memory.local_store import Copy, note_stamp, stamps_used_since
+from cache_layer.options import get_options
+from cache_layer.protocol.packing import is_packed
+from cache_layer.protocol.scripts import read_stamps
+from cache_layer.reading.refresh import is_time_to_ask
+from cache_layer.server.connection import get_redis_client
+
+logger = logging.getLogger("cache_layer")
+
+BATCH_COPIES = 1_000
+RENEWED_PART = 0.6
+"""Of what is left of a lease when its answer comes: after that much the next answer should come."""
+LEAST_PART = 0.1
+"""Of a lease: no question follows another sooner."""
+THREADS = 4
+"""At most."""
+NEVER_NS = 1 << 63
+STAMP_SECONDS = 3_600
+LATELY_NS = 100_000_000
+"""How long after its last use a stamp is still renewed."""
+IN_USE_NS = 10_000_000_000
+"""How long after its last use a copy that rests is still renewed before its rest ends."""
+
+
+class Renewer:
+    """
+    Knows what was used since the last renewal.
+
+    Attributes:
+        wanted_ns: `monotonic_ns()` from which whoever uses something calls `want`.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Start anew, also in a forked child whose parent may have been renewing."""
+        self._renewing, self._taking = threading.Lock(), threading.Lock()
+        self._threads = 0
+        self._next_ns = self.wanted_ns = 0
+        self._used: set[Copy] = set()
+        self._watched: dict[int, deque[tuple[int, Copy]]] = {}
+
+    def use(self, copies: Iterable[Copy], now_ns: int) -> bool:
+        """Whether all of these may be used now; those that may are kept so."""
+        for copy in copies:
+            stamp = copy.stamp
+            if stamp is not None and now_ns < stamp.until_ns and now_ns < copy.rests_until_ns:
+                stamp.used_ns = copy.used_ns = now_ns
+                if not copy.is_watched:
+                    self._watch(copy)
+            elif now_ns < copy.until_ns:
+                self._used.add(copy)
+            else:
+                return False
+        return True
+
+    def want(self) -> None:
+        """Have what is in use renewed from now on, until nothing is any more."""
+        self.wanted_ns = NEVER_NS
+        self._start_thread()
+
+    def renew_used(self) -> bool:
+        """Renew all that was used lately, if anything was."""
+        now_ns = monotonic_ns()
+        with self._taking:
+            used, due = self._take_used(), list(self._take_due(now_ns))
+        stamps = [stamp.key for stamp in stamps_used_since(now_ns - LATELY_NS)]
+        self._ask([*used, *due], stamps)
+        for copy in due:
+            if copy.due_ns > now_ns and not copy.is_watched:
+                self._watch(copy)
+        fold_many_reads()  # when there is time until the next question
+        return bool(used or stamps)
+
+    def renew(self, copies: Collection[Copy]) -> bool:
+        """Whether Redis, asked now, still has all of these; of the threads that wait here one asks for all."""
+        if self.use(copies, monotonic_ns()):
+            return True
+        self._used.update(copies)
+        with self._renewing:
+            now_ns = monotonic_ns()
+            if not self.use(copies, now_ns):
+                # What others wait for too: with Redis far away one after the other would come to more than a lease.
+                stamps = stamps_used_since(now_ns - LATELY_NS)
+                self._ask({*self._take_used(), *copies}, [stamp.key for stamp in stamps])
+            return self.use(copies, monotonic_ns())
+
+    def _start_thread(self) -> None:
+        with self._taking:
+            if self._threads >= THREADS:
+                return
+            self._threads += 1
+        try:
+            threading.Thread(target=self._run, name="renewal", daemon=True).start()
+        except RuntimeError:  # no room for one, or the process ends: leases end too
+            self._end_thread()
+
+    def _end_thread(self) -> None:
+        with self._taking:
+            self._threads -= 1
+            if not self._threads:
+                self.wanted_ns = 0
+
+    def _run(self) -> None:
+        """One of the threads: it renews in its turn, while anything is used."""
+        took_ns = 0
+        try:
+            while self._await_turn(took_ns):
+                begun_ns = monotonic_ns()
+                if not self.renew_used():
+                    return
+                took_ns = monotonic_ns() - begun_ns
+        except Exception:
+            logger.exception("Renewal failed")
+        finally:
+            self._end_thread()
+
+    def _await_turn(self, took_ns: int) -> bool:
+        """Wait until it is time for the next question, unless there are threads enough without this one."""
+        lease_ns = _lease_ns()
+        least_ns = int(lease_ns * LEAST_PART)
+        step_ns = max(int((lease_ns - took_ns) * RENEWED_PART), least_ns)
+        with self._taking:
+            now_ns = monotonic_ns()
+            left_ns = self._next_ns - now_ns
+            if left_ns > step_ns and self._threads > 1:
+                return False
+            self._next_ns = now_ns + max(left_ns, 0) + step_ns
+        if took_ns and left_ns < -least_ns:
+            self._start_thread()
+        sleep(max(left_ns, 0) / 1e9)
+        return True
+
+    def _take_used(self) -> list[Copy]:
+        used, self._used = self._used, set()
+        return list(used)
+
+    def _watch(self, copy: Copy) -> None:
+        """Have it renewed when it is due. Those that may rest as long as each other come in the order of their ends."""
+        copy.is_watched = True
+        self._watched.setdefault(copy.rest_ns, deque()).append((copy.due_ns, copy))
+
+    def _take_due(self, now_ns: int) -> Iterator[Copy]:
+        """The watched copies that are due and in use; the others are forgotten until they are used again."""
+        for watched in list(self._watched.values()):
+            while watched and watched[0][0] <= now_ns:
+                copy = watched.popleft()[1]
+                copy.is_watched = False
+                if copy.due_ns > now_ns:  # it was renewed meanwhile
+                    self._watch(copy)
+                elif now_ns - copy.used_ns < IN_USE_NS:
+                    yield copy
+
+    def _ask(self, copies: Collection[Copy], stamp_keys: Iterable[str]) -> None:
+        try:
+            now_ns = monotonic_ns()
+            ended = {copy.stamp_key for copy in copies if copy.stamp is None or now_ns >= copy.stamp.until_ns}
+            with suppress(ResponseError):  # a server without room makes no stamps, and still has values
+                _ask_for_stamps({*stamp_keys, *ended} - {""})
+            now_ns = monotonic_ns()
+            _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
+        except RedisError:
+            return  # the leases end
+
+
+def _lease_ns() -> int:
+    return get_options().local_lease_ms * 1_000_000
+
+
+def _ask_for_stamps(keys: Collection[str]) -> None:
+    """One `MGET`, which costs Redis a fraction of a script, and a script for those that are not there."""
+    if not keys:
+        return
+    client: Any = get_redis_client()
+    asked_ns = monotonic_ns()
+    found = dict(zip(keys, client.mget([value_key(key) for key in keys]), strict=True))
+    missing = [key for key, nonce in found.items() if not nonce]
+    for key, nonce in found.items():
+        note_stamp(key, nonce or b"", asked_ns=asked_ns)
+    if missing:
+        asked_ns = monotonic_ns()
+        for key, nonce in read_stamps(missing, secrets.token_hex(16), STAMP_SECONDS).items():
+            note_stamp(key, nonce, asked_ns=asked_ns)
+
+
+def _ask_for_values(copies: list[Copy]) -> None:
+    client: Any = get_redis_client()
+    for start in range(0, len(copies), BATCH_COPIES):
+        batch = copies[start : start + BATCH_COPIES]
+        asked_ns = monotonic_ns()
+        payloads = client.mget([value_key(copy.key) for copy in batch])
+        for copy, stored in zip(batch, payloads, strict=True):
+            if is_packed(stored, copy.payload):
+                copy.prolong(asked_ns)

@@ -1,0 +1,112 @@
+"""Cached versus committed: compares every value in Redis with the database, and repairs what differs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cache_layer.activity import note_invalidated
+from cache_layer.keys import value_key
+from cache_layer.lookup import Lookup, get_lookup, load, registered_lookups
+from cache_layer.metrics import AUDITED_AT, AUDITED_VALUES, MISMATCHES
+from cache_layer.protocol.packing import unpack
+from cache_layer.protocol.scripts import invalidate_keys
+from cache_layer.server.connection import get_redis_client
+from cache_layer.upkeep.clearing import scan_keys
+
+logger = logging.getLogger("cache_layer")
+
+GRACE_SECONDS = 0.25
+"""How long a difference must last: a change under way is no fault."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """
+    A value in Redis that is not what the database has.
+
+    Attributes:
+        age_seconds: how long ago it was stored, by its TTL.
+    """
+
+    lookup: str
+    key: str
+    cached: bytes
+    committed: bytes
+    age_seconds: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The result of one comparison."""
+
+    compared: int
+    mismatches: tuple[Mismatch, ...]
+
+
+def audit_cache(*, repair: bool = True) -> Audit:
+    """
+    Compare every cached value of every lookup with its committed row.
+
+    Args:
+        repair: invalidate what differs.
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    compared = 0
+    mismatches: list[Mismatch] = []
+    for lookup in registered_lookups():
+        for keys in scan_keys(lookup):
+            compared += len(keys) * lookup.counted
+            suspects = list(_differing(lookup, keys))
+            if suspects:
+                time.sleep(GRACE_SECONDS)
+                mismatches += _still_differing(lookup, suspects)
+    for mismatch in mismatches:
+        logger.error("Cache mismatch", extra={"key": mismatch.key, "age_seconds": mismatch.age_seconds})
+    if repair and mismatches:
+        wrong = [mismatch.key for mismatch in mismatches]
+        found = [(get_lookup(mismatch.lookup), mismatch.key) for mismatch in mismatches]
+        stamps = {lookup.stamp_key(lookup.identifier(key)) for lookup, key in found} - {""}
+        invalidate_keys(wrong, stamps)
+        note_invalidated(wrong, "audit")
+    AUDITED_VALUES.inc(compared)
+    MISMATCHES.inc(len(mismatches))
+    AUDITED_AT.set_to_current_time()
+    return Audit(compared, tuple(mismatches))
+
+
+def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
+    client = get_redis_client()
+    with client.pipeline() as pipeline:
+        for key in keys:
+            pipeline.get(value_key(key))
+            pipeline.pttl(value_key(key))
+        answers = pipeline.execute(raise_on_error=False)
+    committed_documents = load(lookup, [lookup.identifier(key) for key in keys])
+    for key, cached, ttl_ms in zip(keys, answers[::2], answers[1::2], strict=True):
+        if cached is None:
+            continue
+        payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
+        document = committed_documents[lookup.identifier(key)].document
+        committed = lookup.encode(document) if document is not None else b""
+        if payload != committed:
+            age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)
+            yield Mismatch(lookup.name, key, payload, committed, round(age_seconds, 3))
+
+
+def _unpacked(stored: bytes) -> bytes:
+    """The document's bytes; what can't be unpacked is none's."""
+    try:
+        return unpack(stored)
+    except ValueError:
+        return stored
+
+
+def _still_differing(lookup: Lookup[Any], suspects: list[Mismatch]) -> list[Mismatch]:
+    """Those whose value has stayed the same and wrong."""
+    cached = {suspect.key: suspect.cached for suspect in suspects}
+    return [found for found in _differing(lookup, list(cached)) if found.cached == cached[found.key]]

@@ -1,0 +1,27 @@
+"""An alias in `CACHES` that is one of several in its Redis: what clears it leaves the others alone."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from django_redis.client.default import DefaultClient, glob_escape
+from django_redis.exceptions import ConnectionInterrupted
+from redis.exceptions import RedisError
+
+from cache_layer.protocol.scripts import BATCH_KEYS
+
+
+class OwnKeys(DefaultClient):  # type: ignore[misc] # django-redis has no types
+    """django-redis' client; its own `clear` is FLUSHDB."""
+
+    def clear(self, client: Any = None) -> None:
+        """Remove the keys of this alias, of every version, by SCAN and UNLINK in batches."""
+        client = client or self.get_client(write=True)
+        glob = self._backend.key_func("*", glob_escape(self._backend.key_prefix), "*")
+        try:
+            found = client.scan_iter(match=glob, count=1000)
+            while batch := list(islice(found, BATCH_KEYS)):
+                client.unlink(*batch)
+        except RedisError as error:
+            raise ConnectionInterrupted(connection=client) from error

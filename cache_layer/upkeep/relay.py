@@ -1,0 +1,220 @@
+"""
+The relay: tells the cache of changes made behind Django's back.
+
+Triggers write every change of a coherent table to the outbox and NOTIFY. The relay drops the keys from the cache, then
+the rows from the outbox: nothing is lost when it, Redis or PostgreSQL is away for a while. Many may run, one in each
+web process (`standby`): the one whose `turn` it is works. A key that a Django writer holds is left until its release,
+which mostly takes the change off the outbox itself; not one for which writers leave no value, since such a key may be
+held without a gap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from random import uniform
+from threading import Event
+from time import monotonic
+from typing import Any, NamedTuple
+
+from django.db import Error, connections
+from django.db.models.functions import Now
+from redis.exceptions import RedisError
+
+from cache_layer.activity import note_invalidated
+from cache_layer.keys import CHANGES_CHANNEL
+from cache_layer.lookup import Lookup, parts_of_table
+from cache_layer.metrics import RELAY_LAG_SECONDS, RELAY_WORKING, RELAYED_CHANGES
+from cache_layer.models import Change
+from cache_layer.options import get_options
+from cache_layer.protocol.scripts import Invalidated, invalidate_keys
+from cache_layer.upkeep.audit import audit_cache
+from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.upkeep.turn import is_vacant, own_turn
+from cache_layer.writing.outbox import forget_changes
+
+logger = logging.getLogger("cache_layer")
+
+BATCH_CHANGES = 1_000
+POLL_SECONDS = 1.0
+"""How often the outbox is looked at without a NOTIFY."""
+HELD_SECONDS = 0.02
+"""How soon a change behind a held key is looked at again."""
+TRY_SECONDS = (0.5, 1.0)
+"""How long a relay that does not work waits until it tries to; by chance, or a thousand would try at once."""
+CEDE_SECONDS = 0.25
+"""How long a relay that fails keeps its turn, or a thousand would ask a Redis that is away right after each other."""
+
+
+def run_relay(stop: Event, *, using: str = "default") -> None:
+    """
+    Work until `stop` is set, or stand by while another relay works; what fails is tried again, and logged once.
+
+    A standby has no connection between two tries. It asks through the pool; after a failure on a connection of its own,
+    since the pool would log each that it cannot get.
+    """
+    state, failed = _State(), False
+    RELAY_WORKING.set(0)
+    while not stop.is_set():
+        try:
+            if failed or is_vacant(using):
+                with own_turn(using) as ours:
+                    if ours:
+                        _work(stop, state, using)
+            failed = False
+        except Exception as error:  # of any kind: nobody would notice that a thread has ended
+            failed = True
+            state.interrupted(error)
+        stop.wait(uniform(*TRY_SECONDS))  # noqa: S311 # no secret
+
+
+def _work(stop: Event, state: _State, using: str) -> None:
+    """Relay until `stop` is set, or something fails."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANGES_CHANNEL}")
+    audited = monotonic()
+    try:
+        while not stop.is_set():
+            left = relay_changes(using=using)
+            state.working()
+            audited = _audit_when_due(audited)
+            _wait_for_changes(using, HELD_SECONDS if left else POLL_SECONDS)
+    except Exception:
+        stop.wait(CEDE_SECONDS)
+        raise
+    finally:
+        RELAY_WORKING.set(0)
+
+
+class _State:
+    """Whether a relay works; a change is logged, not what stays as it was."""
+
+    def __init__(self) -> None:
+        self._logged: bool | None = None
+
+    def working(self) -> None:
+        RELAY_WORKING.set(1)
+        if self._logged is not True:
+            self._logged = True
+            logger.info("Relay working")
+
+    def interrupted(self, error: Exception) -> None:
+        if self._logged is not False:
+            self._logged = False
+            unknown = not isinstance(error, Error | RedisError)
+            logger.warning("Relay interrupted", extra={"error": str(error)}, exc_info=unknown)
+
+
+def relay_changes(*, using: str = "default") -> int:
+    """
+    Invalidate what the outbox names, and take it off.
+
+    Returns:
+        How many changes had to be left: a writer holds their keys, or they are on a node of a cluster that fails.
+    Raises:
+        CacheUnavailable: Redis did not answer; what was not told is still in the outbox.
+    """
+    left, last = 0, 0
+    whole_tables: list[Any] = []
+    while True:
+        changes: list[Any] = list(
+            Change.objects.using(using).filter(id__gt=last).annotate(now=Now()).order_by("id")[:BATCH_CHANGES]
+        )
+        if not changes:
+            break
+        last = changes[-1].id
+        rows = [change for change in changes if change.field]
+        told = _tell_cache(rows)
+        forget_changes([change.id for change in told], using=using)
+        left += len(rows) - len(told)
+        whole_tables += [change for change in changes if not change.field]
+    if whole_tables:  # last: that needs every node of a cluster
+        _tell_of_tables(whole_tables)
+        forget_changes([change.id for change in whole_tables], using=using)
+    return left
+
+
+def _tell_cache(changes: list[Any]) -> list[Any]:
+    """Invalidate what changes of rows name; gives those that need not be told again."""
+    entries: dict[str, _Changed] = {}
+    for change in changes:
+        for lookup, part in parts_of_table(change.table_name, change.field):
+            entry = _Changed(lookup, change.identifier if part.field else "", set())
+            entries.setdefault(lookup.key(entry.identifier), entry).changes.add(change.id)
+    outcomes = _invalidate(entries)
+    known = {
+        number for key, outcome in outcomes.items() if outcome is Invalidated.TOLD for number in entries[key].changes
+    }
+    held = {
+        number for key, outcome in outcomes.items() if outcome is Invalidated.HELD for number in entries[key].changes
+    }
+    told = [change for change in changes if change.id not in held]
+    ours = [change for change in told if change.id not in known]
+    if ours:
+        _count_relayed(ours)
+    dropped = [
+        key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED and not entries[key].changes <= known
+    ]
+    note_invalidated(dropped, "sql")
+    for key in dropped:
+        logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
+    return told
+
+
+class _Changed(NamedTuple):
+    """An entry that changes name, and their ids."""
+
+    lookup: Lookup[Any]
+    identifier: str
+    changes: set[int]
+
+
+def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
+    """
+    Drop entries, but for those that a writer holds, or has told of just now.
+
+    Not left to writers are those for which they leave no value: such a key may be held without a gap. Nor are stamps,
+    and what else is made of a row: of those a writer may not have told yet, on another node or in a further round trip.
+    """
+    outcomes = invalidate_keys(
+        entries,
+        unless_held={key for key, entry in entries.items() if entry.lookup.write_through},
+        unless_told={key: entry.changes for key, entry in entries.items()},
+    )
+    ended = [entries[key] for key, outcome in outcomes.items() if outcome is not Invalidated.HELD]
+    invalidate_keys((), {entry.lookup.stamp_key(entry.identifier) for entry in ended} - {""})
+    return outcomes
+
+
+def _tell_of_tables(changes: list[Any]) -> None:
+    """Drop every entry of tables that were changed as a whole."""
+    for table in {change.table_name for change in changes}:
+        for lookup, _ in parts_of_table(table, ""):
+            clear_entries(lookup, cause="sql")
+    _count_relayed(changes)
+
+
+def _count_relayed(changes: list[Any]) -> None:
+    lags = [(change.now - change.changed_ts).total_seconds() for change in changes]
+    for lag in lags:
+        RELAY_LAG_SECONDS.observe(lag)
+    RELAYED_CHANGES.inc(len(changes))
+    logger.info("Changes relayed", extra={"count": len(changes), "lag_ms": round(max(lags) * 1000)})
+
+
+def _wait_for_changes(using: str, seconds: float) -> None:
+    """Sleep until PostgreSQL says that something changed, or `seconds` have passed."""
+    connection: Any = connections[using]
+    with connection.wrap_database_errors:
+        for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
+            pass
+
+
+def _audit_when_due(audited: float) -> float:
+    """Compare the whole cache with the database now and then; gives the time of the last comparison."""
+    period = get_options().audit_seconds
+    if not period or monotonic() - audited < period:
+        return audited
+    audit = audit_cache()
+    logger.info("Cache audited", extra={"compared": audit.compared, "mismatches": len(audit.mismatches)})
+    return monotonic()

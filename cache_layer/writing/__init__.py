@@ -1,0 +1,1 @@
+"""Hold, change, drain, commit, release."""

@@ -1,0 +1,65 @@
+"""Write-through: the committed values that a writer, who has just changed them, may leave in the cache."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.db import DatabaseError
+
+from cache_layer.lookup import Lookup, load
+from cache_layer.memory.pending import HeldEntry
+from cache_layer.writing.outbox import find_changes
+
+logger = logging.getLogger("cache_layer")
+
+MAX_KEYS = 16
+"""A writer of more leaves the values to the next readers."""
+
+
+class CommittedRow(NamedTuple):
+    """
+    What a writer tells Redis of an entry it held.
+
+    Attributes:
+        payload: the committed value; empty if the next reader is to fill it.
+        changes: the ids in the outbox of the changes that this covers.
+    """
+
+    payload: bytes = b""
+    changes: tuple[int, ...] = ()
+
+
+def read_back(held: Mapping[str, HeldEntry], using: str) -> dict[str, CommittedRow]:
+    """
+    The committed values of what this writer held alone, and the changes behind all it held, by key.
+
+    One query says both for the entries of a lookup. What the database does not say now is left to others: values to
+    the next readers, changes to the relay.
+    """
+    rows: dict[str, CommittedRow] = {}
+    entries: dict[Lookup[Any], list[HeldEntry]] = defaultdict(list)
+    for entry in held.values():
+        if entry.lookup.identifier_field is not None:  # no change in the outbox names a single entry
+            entries[entry.lookup].append(entry)
+    for lookup, of_it in entries.items():
+        try:
+            rows |= _read_back(lookup, of_it, using, values=len(held) <= MAX_KEYS)
+        except DatabaseError as error:
+            logger.warning("Outbox left to the relay", extra={"keys": list(held)[:10], "error": str(error)})
+    return rows
+
+
+def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, values: bool) -> dict[str, CommittedRow]:
+    alone = [entry.identifier for entry in entries if entry.alone] if values and lookup.write_through else []
+    rows: dict[str, CommittedRow] = {}
+    for identifier, loaded in (load(lookup, alone, changes=True) if alone else {}).items():
+        if loaded.document is not None:
+            payload = lookup.encode(loaded.document) if loaded.may_be_cached else b""
+            rows[identifier] = CommittedRow(payload, loaded.changes)
+    rest = [entry.identifier for entry in entries if entry.identifier not in rows]
+    if rest:
+        rows |= {key: CommittedRow(b"", ids) for key, ids in find_changes(lookup, rest, using=using).items()}
+    return {lookup.key(identifier): row for identifier, row in rows.items()}
