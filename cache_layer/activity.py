@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 
 from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAY_SECONDS, REPLAYS
 
-FOLD_AT = 10_000
+FOLD_AT = 2_000
 """Reads counted one by one until they are added up."""
 MOST_ENTRIES = 10_000
 """Entries that are told apart between two collections; the reads of others are only in the totals."""

@@ -91,13 +91,13 @@ class Renewer:
         """Renew all that was used lately, if anything was."""
         now_ns = monotonic_ns()
         with self._taking:
-            fold_many_reads()
             used, due = self._take_used(), list(self._take_due(now_ns))
         stamps = [stamp.key for stamp in stamps_used_since(now_ns - LATELY_NS)]
         self._ask([*used, *due], stamps)
         for copy in due:
             if copy.due_ns > now_ns and not copy.is_watched:
                 self._watch(copy)
+        fold_many_reads()  # when there is time until the next question
         return bool(used or stamps)
 
     def renew(self, copies: Collection[Copy]) -> bool:

@@ -39,12 +39,7 @@ def _front_page(request: HttpRequest, token: str) -> HttpResponse:
     user = request.user
     links = [
         ("/admin/", "Admin", "where staff edit entity types", not user.is_authenticated or user.is_staff),
-        (
-            "/admin/cache/",
-            "Cache dashboard",
-            "what the cache is doing, for operators",
-            user.has_perm("entities.view_cache"),
-        ),
+        ("/admin/cache/", "Cache dashboard", "what the cache is doing", user.has_perm("entities.view_cache")),
         ("/api/docs", "API documentation", "every call, ready to try on the page", True),
         ("/health", "Health", "is everything working? For people and load balancers", True),
     ]
