@@ -185,15 +185,15 @@ BY_STATE = {
 }
 
 
-def foresee(code: str) -> Next:
-    """What a read of this entry would do now on this server, in the order in which it looks."""
+def foresee(code: str, *, is_active: bool) -> Next:
+    """What a read of this entry, which is active in the database or not, would do now on this server."""
     copy = look_into_memory(ENTITY.key(code)).copy
     if copy is not None and copy.left_ms:
         return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")
     found = BY_STATE.get(read_cache_states([code])[code].kind)
     if found is not None:
         return found
-    if not Entity.objects.filter(code=code, active_flag=True).exists():
+    if not is_active:
         return Next("-", "The database is asked and has no active type of this code: 404, and that is remembered.")
     return Next("DB", "Nothing is cached: the database is read, and the value is stored in Redis and here.")
 

@@ -88,7 +88,7 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "engines": [postgresql, redis],
         "memories": look_at_memories(code, mark, committed),
         "mark": mark,
-        "next": foresee(code),
+        "next": foresee(code, is_active=bool(committed)),
         "happened": what_happened(code),
         "untold": untold_changes(code),
         "entry": read_one(code),
