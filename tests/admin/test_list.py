@@ -451,11 +451,11 @@ def test_the_switch_takes_a_csrf_token(superuser: User) -> None:
 
 def test_the_last_change_says_when_by_whom_and_from_where(committed_db: None, admin_client: Client) -> None:
     make_entity("project")
-    assert "by postgres, SQL" in row(admin_client.get(LIST), "changed")
+    assert "by postgres, in SQL" in row(admin_client.get(LIST), "changed")
     change_entity("project", {"active_flag": False})
     activate(admin_client, "project")
     cell = row(admin_client.get(LIST), "changed")
-    assert "by root, admin" in cell
+    assert "by root, in the admin" in cell
     assert ">now<" in cell or "second" in cell
     assert re.search(r'title="\d\d \w+ \d{4}, \d\d:\d\d:\d\d UTC"', cell)
 

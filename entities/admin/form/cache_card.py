@@ -33,7 +33,7 @@ else:
 Operation = CacheOperation.Operation
 
 CAUSES = {
-    "admin": "a change or an act in the admin",
+    "admin": "somebody in the admin",
     "api": "a call of the API",
     "command": "a command",
     "sql": "a change directly in the database",

@@ -11,7 +11,7 @@ import msgspec
 from django.apps import apps
 from django.core.exceptions import ValidationError
 
-from entities.admin.history.versions import Version
+from entities.admin.history.versions import PLACES, Version
 from entities.models import Entity
 
 STARTED_FROM = "started_from"
@@ -153,8 +153,7 @@ def describe_author(code: str) -> str:
     events = apps.get_model("entities", "EntityEvent")._default_manager
     event: Any = events.filter(pgh_obj_id=code).order_by("-pgh_id").first()
     context: Mapping[str, Any] = (event.pgh_context if event else None) or {}
-    places = {"admin": "in the admin", "api": "through the API", "command": "by a command"}
-    place = places.get(context.get("source", ""), "directly in the database")
+    place = PLACES.get(context.get("source", ""), "directly in the database")
     who = Version(0, event).who if event else ""
     return f"{who or 'Somebody'}, {place}"
 

@@ -18,6 +18,8 @@ from entities.models import Entity
 WHAT_HAPPENED = {"insert": "Added", "update": "Changed", "delete": "Deleted", "first": "First known"}
 ACTS = {"restore": "Restored", "undo": "{} by undo", "import": "{} by import"}
 ORIGINS = {"admin": "Admin", "api": "API", "command": "Command"}
+PLACES = {"admin": "in the admin", "api": "through the API", "command": "by a command"}
+"""The same within a sentence."""
 IN_SQL = "SQL"
 
 

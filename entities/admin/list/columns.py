@@ -15,13 +15,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from entities.admin.history.versions import Version
+from entities.admin.history.versions import PLACES, Version
 from entities.admin.links import draw_chips, find_inactive
 from entities.cache_states import CacheState, read_cache_states
 from entities.models import Entity
 
 SHOWN_CHILDREN = 5
-BY_HAND = "SQL"
 """Who changes a row without saying who they are."""
 FIRST_VERSION = "first"
 """The label of versions that are older than the history."""
@@ -111,9 +110,9 @@ def draw_last_change(entity: Entity, version: Any) -> SafeString:
 
 
 def name_changer(version: Any) -> str:
-    """`by root, api`; `by ann (psql), SQL` for whoever wrote past the application; empty where it is not known."""
+    """`by root, through the API`; `by ann (psql), in SQL` for whoever wrote past the application; empty if unknown."""
     if version is None or version.pgh_label == FIRST_VERSION:
         return ""
-    context = version.pgh_context or {"username": Version(0, version).session, "source": BY_HAND}
-    names = (context.get("username"), context.get("source"))
-    return "by " + ", ".join(str(name) for name in names if name)
+    context = version.pgh_context or {"username": Version(0, version).session}
+    who, place = context.get("username"), PLACES.get(context.get("source", ""), "in SQL")
+    return f"by {who}, {place}" if who else place
