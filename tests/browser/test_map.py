@@ -44,6 +44,13 @@ def expect_drawn(page: Page, number: int) -> None:
     page.wait_for_function(drawn, arg=number)
 
 
+ALL_APART = """() => {
+    const boxes = [...document.querySelectorAll(".map-node")].map(each => each.getBoundingClientRect());
+    return boxes.length > 1 && boxes.every((one, index) => boxes.slice(index + 1).every(other =>
+        Math.abs(one.x - other.x) >= one.width || Math.abs(one.y - other.y) >= one.height));
+}"""
+
+
 def test_every_type_and_link_is_drawn_once_and_no_node_covers_another(page: Page) -> None:
     foreign: list[str] = []
     page.on(
@@ -54,11 +61,7 @@ def test_every_type_and_link_is_drawn_once_and_no_node_covers_another(page: Page
     expect(nodes).to_have_count(6)
     expect(page.locator(".map-links > path")).to_have_count(5)
     expect(page.locator(".map-links > .is-back")).to_have_count(2)  # the cycle's, and the one to itself
-    boxes = [box for each in nodes.all() if (box := each.bounding_box())]
-    for index, one in enumerate(boxes):
-        for other in boxes[index + 1 :]:
-            apart = abs(one["x"] - other["x"]) >= one["width"] or abs(one["y"] - other["y"]) >= one["height"]
-            assert apart, (one, other)
+    page.wait_for_function(ALL_APART)  # they may still be gliding to their places
     assert foreign == []
 
 
