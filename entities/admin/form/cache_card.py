@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -65,6 +66,11 @@ class CacheCard:
     def invalidated_ts(self) -> datetime | None:
         seconds = self.activity and self.activity.invalidated_s
         return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+    @property
+    def invalidated_ago(self) -> str:
+        """`now`, `39 seconds ago`."""
+        return str(naturaltime(self.invalidated_ts)) if self.invalidated_ts else ""
 
     @property
     def cause(self) -> str:
