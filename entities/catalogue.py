@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 
 from cache_layer.writing.writes import hold_entries
+from entities.history import newest_events
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity, unknown_codes
 
@@ -98,9 +98,7 @@ def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False, with_
 
 def _find_removed(codes: list[str], alias: str) -> tuple[str, ...]:
     """Those whose last version in the history, which is kept for ever, is their removal."""
-    versions = apps.get_model("entities", "EntityEvent")._default_manager.using(alias).filter(pgh_obj_id__in=codes)
-    newest = versions.order_by("pgh_obj_id", "-pgh_id").distinct("pgh_obj_id")
-    last = dict(newest.values_list("pgh_obj_id", "pgh_label")) if codes else {}
+    last = dict(newest_events(codes).using(alias).values_list("pgh_obj_id", "pgh_label"))
     return tuple(code for code in codes if last.get(code) == "delete")
 
 

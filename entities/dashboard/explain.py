@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.apps import apps
 from django.db.models import Q
 from redis.exceptions import RedisError
 
@@ -25,14 +24,13 @@ from cache_layer.writing.outbox import find_changes
 from entities.cache_states import Kind, read_cache_states
 from entities.dashboard.charts import CAUSES
 from entities.dashboard.wording import clock, count, size
+from entities.history import PLACES, WHAT_HAPPENED, all_events
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.operations import EVERYTHING
 from entities.recent import STEPS
 
 SHOWN_CHANGES = 8
-WHAT = {"insert": "Added", "update": "Changed", "delete": "Deleted", "first": "First known"}
-SOURCES = {"admin": "in the admin", "api": "by the API", "command": "by a command"}
 
 
 @dataclass(frozen=True)
@@ -146,9 +144,9 @@ def _word_answer(answer: Answer, committed: str, *, own: bool) -> Holder:
 
 def what_happened(code: str) -> list[Happened]:
     """The last changes of the type and operations on its entry, by whom, the newest first."""
-    events = apps.get_model("entities", "EntityEvent")._default_manager.filter(pgh_obj_id=code)
+    events = all_events().filter(pgh_obj_id=code)
     happened = [
-        Happened(row.pgh_created_at, WHAT.get(row.pgh_label, str(row.pgh_label)), _who_changed(row))
+        Happened(row.pgh_created_at, WHAT_HAPPENED.get(row.pgh_label, str(row.pgh_label)), _who_changed(row))
         for row in events.order_by("-pgh_id")[:SHOWN_CHANGES]
     ]
     named = Q(subject=EVERYTHING) | Q(subject__regex=rf"(^|[ ,(]){code}([,)]|$)")
@@ -157,7 +155,7 @@ def what_happened(code: str) -> list[Happened]:
         Happened(
             operation.done_ts,
             f"{operation.get_operation_display()}: {operation.result}",
-            f"{operation.username}, {SOURCES.get(operation.origin, operation.origin)}"
+            f"{operation.username}, {PLACES.get(operation.origin, operation.origin)}"
             f"{f' ({operation.reason})' if operation.reason else ''}",
         )
         for operation in operations
@@ -172,7 +170,7 @@ def _who_changed(row: Any) -> str:
         role, program = row.database_role, row.application_name
         by = f"SQL, as {role}" if role else "SQL, before roles were noted"
         return f"{by} ({program})" if program else by
-    where = SOURCES.get(str(noted.get("source")), "by other code")
+    where = PLACES.get(str(noted.get("source")), "by other code")
     return ", ".join(filter(None, [str(noted.get("username") or ""), where]))
 
 

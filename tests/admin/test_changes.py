@@ -16,8 +16,8 @@ from django.urls import reverse
 
 from entities.admin.changes import feed
 from entities.admin.changes.feed import Act
-from entities.admin.history.acts import all_events
 from entities.changes import change_entity, purge_entity
+from entities.history import all_events
 from entities.models import Entity
 from pmo.provenance import running_command
 from tests.admin.conftest import ADD, change_url, fields, remove, staff_client

@@ -15,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entities.admin.history.acts import all_events, undo_url
+from entities.admin.history.acts import undo_url
 from entities.admin.history.reversals import merge_children
 from entities.changes import change_entity, create_entity, purge_entity
+from entities.history import all_events
 from entities.models import Entity
 from pmo.provenance import running_command
 from tests.admin.conftest import LIST, before_the_next, change_url, fields, message_of, newest_message, remove

@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 
 from entities.admin.changes.feed import read_feed
 from entities.admin.changes.filters import ChangesForm
-from entities.admin.history.acts import all_events
 from entities.admin.history.differences import MOMENT
+from entities.history import all_events
 from entities.models import Entity
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from django.apps import apps
 from django.core.exceptions import ValidationError
 
-from entities.admin.history.versions import PLACES, Version
+from entities.admin.history.versions import Version
+from entities.history import PLACES, all_events
 from entities.models import Entity
 
 STARTED_FROM = "started_from"
@@ -150,8 +150,7 @@ def describe_value(value: Any) -> str:
 
 def describe_author(code: str) -> str:
     """`ann, in the admin`, of whoever changed an entity type last."""
-    events = apps.get_model("entities", "EntityEvent")._default_manager
-    event: Any = events.filter(pgh_obj_id=code).order_by("-pgh_id").first()
+    event: Any = all_events().filter(pgh_obj_id=code).order_by("-pgh_id").first()
     context: Mapping[str, Any] = (event.pgh_context if event else None) or {}
     place = PLACES.get(context.get("source", ""), "directly in the database")
     who = Version(0, event).who if event else ""

@@ -6,17 +6,10 @@ from collections.abc import Collection
 from typing import Any
 
 import pghistory
-from django.apps import apps
 from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 
-FIRST = "first"
-"""The label of versions that are older than the history: nobody's act."""
-
-
-def all_events() -> Any:
-    """The manager of the history, whose model pghistory makes."""
-    return apps.get_model("entities", "EntityEvent")._default_manager
+from entities.history import FIRST, all_events
 
 
 def undo_url(event_id: int) -> str:

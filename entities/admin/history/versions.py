@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 from entities.admin.history.acts import undo_url
 from entities.codes import is_code
+from entities.history import FIRST, WHAT_HAPPENED, all_events
 from entities.models import Entity
 
-WHAT_HAPPENED = {"insert": "Added", "update": "Changed", "delete": "Deleted", "first": "First known"}
 ACTS = {"restore": "Restored", "undo": "{} by undo", "import": "{} by import"}
 ORIGINS = {"admin": "Admin", "api": "API", "command": "Command"}
-PLACES = {"admin": "in the admin", "api": "through the API", "command": "by a command"}
-"""The same within a sentence."""
 IN_SQL = "SQL"
 
 
@@ -72,12 +69,12 @@ class Version:
     @property
     def is_start(self) -> bool:
         """Whether there was nothing before it, or nothing is known of it."""
-        return self.row.pgh_label in ("insert", "first")
+        return self.row.pgh_label in ("insert", FIRST)
 
     @property
     def origin(self) -> str:
         """Where it was changed: `Admin`, `API`, `Command`, or `SQL` past all of them; nothing if nobody knows."""
-        if self.row.pgh_label == "first":
+        if self.row.pgh_label == FIRST:
             return ""
         if self.row.pgh_context is None:
             return IN_SQL
@@ -116,7 +113,7 @@ class History:
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self._events = apps.get_model("entities", "EntityEvent")._default_manager.filter(pgh_obj_id=code)
+        self._events = all_events().filter(pgh_obj_id=code)
         newest_first = self._events.order_by("-pgh_id").values_list("pgh_id", flat=True)
         self.ids: list[int] = list(newest_first) if is_code(code) else []
         self._places = {id_: place for place, id_ in enumerate(self.ids)}

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
-from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.db.models import Model, QuerySet
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from entities.admin.history.versions import PLACES, Version
+from entities.admin.history.versions import Version
 from entities.admin.links import draw_chips, find_inactive
 from entities.cache_states import CacheState, read_cache_states
+from entities.history import FIRST, PLACES, newest_events
 from entities.models import Entity
 
 SHOWN_CHILDREN = 5
-"""Who changes a row without saying who they are."""
-FIRST_VERSION = "first"
-"""The label of versions that are older than the history."""
 
 
 def add_what_else_is_known(rows: Iterable[Entity]) -> list[Any]:
@@ -42,11 +38,7 @@ def add_what_else_is_known(rows: Iterable[Entity]) -> list[Any]:
 
 def newest_versions(codes: Sequence[str]) -> dict[str, Any]:
     """The newest version of each of these entity types that has one."""
-    versions: QuerySet[Any] = cast(type[Model], apps.get_model("entities", "EntityEvent"))._default_manager.filter(
-        pgh_obj_id__in=codes
-    )
-    newest = versions.order_by("pgh_obj_id", "-pgh_id").distinct("pgh_obj_id")
-    return {version.pgh_obj_id: version for version in newest}
+    return {version.pgh_obj_id: version for version in newest_events(codes)}
 
 
 def draw_children(codes: Sequence[str], inactive: Collection[str] = ()) -> SafeString:
@@ -111,7 +103,7 @@ def draw_last_change(entity: Entity, version: Any) -> SafeString:
 
 def name_changer(version: Any) -> str:
     """`by root, through the API`; `by ann (psql), in SQL` for whoever wrote past the application; empty if unknown."""
-    if version is None or version.pgh_label == FIRST_VERSION:
+    if version is None or version.pgh_label == FIRST:
         return ""
     context = version.pgh_context or {"username": Version(0, version).session}
     who, place = context.get("username"), PLACES.get(context.get("source", ""), "in SQL")
