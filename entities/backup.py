@@ -8,11 +8,10 @@ from typing import Any
 
 from django.db import IntegrityError, router
 
-from cache_layer.writing.writes import writing
 from entities.admin.transfer.files import MOST_ROWS, JsonFile, UnreadableFile
 from entities.admin.transfer.problems import find_problems
 from entities.admin.transfer.rows import EntityResource, EntityTypesChanged, FieldChange
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.changes import writing_types
 from entities.models import BY_CODE, Entity
 from entities.whole_files import write_whole
 
@@ -70,8 +69,7 @@ def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = F
         planned = EntityResource().import_data(dataset, dry_run=True)
         _refuse_problems(planned, others if remove_others else [])
         if not dry_run:
-            entries = [(ENTITY, code) for code in (*codes, *(others if remove_others else ()))]
-            with writing([*entries, (ENTITY_TYPES, "")], using=router.db_for_write(Entity)):
+            with writing_types(*codes, *(others if remove_others else ())):
                 done = EntityResource().import_data(JsonFile().create_dataset(content), plan=planned.plan)
                 _refuse_problems(done, [])
                 if remove_others:

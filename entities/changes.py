@@ -41,7 +41,7 @@ def create_entity(values: Mapping[str, Any]) -> Entity:
         ValidationError: another request took the code, or removed a child, just before.
     """
     entity = Entity(**values)
-    with _refusals_by_field(), _writing(entity.code):
+    with _refusals_by_field(), writing_types(entity.code):
         entity.save(force_insert=True)
     return entity
 
@@ -54,7 +54,7 @@ def change_entity(code: str, values: Mapping[str, Any], check: Check | None = No
         Entity.DoesNotExist: there is none.
         ValidationError: another request removed a child just before.
     """
-    with _refusals_by_field(), _writing(code):
+    with _refusals_by_field(), writing_types(code):
         entity = _lock_row(code, check)
         _save_changes(entity, values)
     return entity
@@ -68,7 +68,7 @@ def append_children(code: str, children: Iterable[str], check: Check | None = No
         Entity.DoesNotExist: there is none.
         ValidationError: another request removed a child just before.
     """
-    with _refusals_by_field(), _writing(code):
+    with _refusals_by_field(), writing_types(code):
         entity = _lock_row(code, check)
         _save_changes(entity, {"child_entity_codes": list(dict.fromkeys([*entity.child_entity_codes, *children]))})
     return entity
@@ -83,7 +83,7 @@ def deactivate_entity(code: str, *, detach: bool = False, check: Check | None = 
     Raises:
         Entity.DoesNotExist: there is none.
     """
-    with _writing(code, *(parents_of(code) if detach else ())):
+    with writing_types(code, *(parents_of(code) if detach else ())):
         if detach:
             _detach_from_parents(code)
         entity = _lock_row(code, check)
@@ -105,7 +105,7 @@ def purge_entity(code: str, *, detach: bool = False, check: Check | None = None)
     if parents and not detach:
         raise ListedByParents(code, parents)
     try:
-        with _writing(code, *parents):
+        with writing_types(code, *parents):
             if detach:
                 _detach_from_parents(code)
             _lock_row(code, check, no_key=False).delete()
@@ -120,7 +120,7 @@ def deactivate_entities(codes: Collection[str], *, detach: bool = False) -> list
     Returns:
         Those that were active.
     """
-    with _writing(*codes, *(parents_of(*codes) if detach else ())):
+    with writing_types(*codes, *(parents_of(*codes) if detach else ())):
         if detach:
             _detach_from_parents(*codes)
         rows = Entity.objects.select_for_update(no_key=True).filter(code__in=codes, active_flag=True)
@@ -141,7 +141,7 @@ def purge_entities(codes: Collection[str], *, detach: bool = False) -> None:
         raise ListedByParents(", ".join(codes), parents)
     alias = router.db_for_write(Entity)
     try:
-        with _writing(*codes, *parents):
+        with writing_types(*codes, *parents):
             if detach:
                 _detach_from_parents(*codes)
             rows = Entity.objects.using(alias).filter(code__in=codes)
@@ -154,7 +154,7 @@ def purge_entities(codes: Collection[str], *, detach: bool = False) -> None:
 
 def detach_entities(*codes: str) -> None:
     """Take entity types out of all others that list them. Call it before one of them is locked."""
-    with _writing(*parents_of(*codes)):
+    with writing_types(*parents_of(*codes)):
         _detach_from_parents(*codes)
 
 
@@ -173,7 +173,8 @@ def find_parents(*codes: str) -> QuerySet[Entity]:
 
 
 @contextmanager
-def _writing(*codes: str) -> Iterator[None]:
+def writing_types(*codes: str) -> Iterator[None]:
+    """One transaction that changes these entity types, and with them the list of all."""
     entries: list[Entry] = [*((ENTITY, code) for code in codes), (ENTITY_TYPES, "")]
     with writing(entries, using=router.db_for_write(Entity)):
         yield

@@ -7,14 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router
+from django.db import IntegrityError
 from django.utils import timezone
 
-from cache_layer.writing.writes import writing
 from entities.admin.history.differences import RESTORABLE, field_name
 from entities.admin.history.versions import Version
-from entities.changes import change_entity
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.changes import change_entity, writing_types
 from entities.models import Entity
 
 
@@ -74,7 +72,7 @@ def add_again(code: str, values: Mapping[str, Any], created_ts: datetime) -> Ent
     """
     entity = Entity(code=code, created_ts=created_ts, modified_ts=timezone.now(), **values)
     try:
-        with writing([(ENTITY, entity.code), (ENTITY_TYPES, "")], using=router.db_for_write(Entity)):
+        with writing_types(entity.code):
             entity.save_base(raw=True, force_insert=True)  # `save` would set created_ts to now
     except IntegrityError as error:
         raise ChangedMeanwhile from error

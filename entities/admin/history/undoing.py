@@ -8,12 +8,11 @@ from typing import Any
 import pghistory
 from django.db import IntegrityError, router
 
-from cache_layer.writing.writes import Entry, writing
 from entities.admin.history.acts import events_of, versions_before
 from entities.admin.history.differences import RESTORABLE
 from entities.admin.history.restoring import ChangedMeanwhile, add_again
 from entities.admin.history.reversals import CHILDREN, Kind, Reversal, Step, plan_undoing
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.changes import writing_types
 from entities.models import Entity
 
 
@@ -58,9 +57,8 @@ def undo(event: Any, *, alone: bool = False) -> list[Reversal]:
     steps = steps_of(event, alone=alone)
     codes = [step.code for step in steps]
     alias = router.db_for_write(Entity)
-    entries: list[Entry] = [*((ENTITY, code) for code in codes), (ENTITY_TYPES, "")]
     try:
-        with pghistory.context(act="undo"), writing(entries, using=alias):
+        with pghistory.context(act="undo"), writing_types(*codes):
             rows = Entity.objects.using(alias).select_for_update().filter(code__in=codes).order_by("code")
             reversals = plan_undoing(steps, {row.code: row for row in rows}, _known(steps))
             _add(reversals)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from django.db import connections, router, transaction
 
-from cache_layer.writing.writes import writing
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.changes import writing_types
 from entities.models import Entity
 
 LARGEST_NUMBER = 2**31 - 1
@@ -45,7 +44,7 @@ def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entit
         if placed and placed[-1].display_order > LARGEST_NUMBER:
             changed = list(dict.fromkeys([*changed, *_number(placed, range(len(placed)))]))
         if changed:
-            with writing([*((ENTITY, row.code) for row in changed), (ENTITY_TYPES, "")], using=alias):
+            with writing_types(*(row.code for row in changed)):
                 Entity.objects.using(alias).bulk_update(changed, ["display_order"])
     return changed
 

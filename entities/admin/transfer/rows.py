@@ -13,13 +13,12 @@ from django.db.models import Max
 from import_export import fields, resources
 from import_export.instance_loaders import BaseInstanceLoader
 
-from cache_layer.writing.writes import writing
 from entities.admin.transfer.cells import CELLS, LARGEST_NUMBER, TextCell
 from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.files import MISSING, ROW
 from entities.admin.transfer.problems import leave_out_dependents
 from entities.catalogue import DISPLAY_ORDER_STEP
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.changes import writing_types
 from entities.models import Entity
 from entities.plurals import suggest_plural
 
@@ -163,7 +162,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         if not codes:
             return
         try:
-            with writing([*((ENTITY, code) for code in codes), (ENTITY_TYPES, "")], using=alias):
+            with writing_types(*codes):
                 rows = Entity.objects.using(alias).select_for_update(no_key=True).order_by("code")
                 locked = {row.code: row for row in rows.filter(code__in=self.to_update)}
                 for code in self.to_update:
