@@ -102,9 +102,14 @@ _copies: dict[str, Copy] = {}
 _stamps: dict[str, Stamp] = {}
 
 
+def lease_ns() -> int:
+    """How long a local lease lasts."""
+    return get_options().local_lease_ms * 1_000_000
+
+
 def lease_end_ns(asked_ns: int) -> int:
     """When the lease ends of what a Redis command fetched (or stored) that was sent at `asked_ns`, or after it."""
-    return asked_ns + get_options().local_lease_ms * 1_000_000
+    return asked_ns + lease_ns()
 
 
 def find_copy(key: str) -> Copy | None:

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connections
 
 from cache_layer.lookup import Lookup
+from cache_layer.memory.local_store import lease_end_ns
 from cache_layer.metrics import DRAINS
 from cache_layer.options import get_options
 
@@ -51,7 +52,7 @@ class Write:
 
     def begin_drain(self) -> None:
         """Its newest hold is in force: after `local_lease_ms` no process has a copy of what it holds."""
-        self.drained_ns = monotonic_ns() + get_options().local_lease_ms * 1_000_000
+        self.drained_ns = lease_end_ns(monotonic_ns())
 
     def drain(self) -> None:
         """Wait for what is left of that time; it costs nothing when it is over."""

@@ -159,7 +159,7 @@ class ExpressLane:
             elif replay is not None and renewer.use(replay.copies + admission.copies, now_ns):
                 admission.used = replay.used = True
                 count_replay(replay.copies)
-                if now_ns >= renewer.wanted_ns:
+                if not renewer.threads:
                     renewer.want()
                 start_response(replay.status, replay.headers.copy())
                 if not now_ns & 63:  # one in 64, whatever their order, is timed

@@ -24,8 +24,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from cache_layer.activity import fold_many_reads
 from cache_layer.keys import value_key
-from cache_layer.memory.local_store import Copy, note_stamp, stamps_used_since
-from cache_layer.options import get_options
+from cache_layer.memory.local_store import Copy, Stamp, lease_ns, note_stamp, stamps_used_since
 from cache_layer.protocol.packing import is_packed
 from cache_layer.protocol.scripts import read_stamps
 from cache_layer.reading.refresh import is_time_to_ask
@@ -40,7 +39,6 @@ LEAST_PART = 0.1
 """Of a lease: no question follows another sooner."""
 THREADS = 4
 """At most."""
-NEVER_NS = 1 << 63
 STAMP_SECONDS = 3_600
 LATELY_NS = 100_000_000
 """How long after its last use a stamp is still renewed."""
@@ -53,7 +51,7 @@ class Renewer:
     Knows what was used since the last renewal.
 
     Attributes:
-        wanted_ns: `monotonic_ns()` from which whoever uses something calls `want`.
+        threads: how many renew; while there is none, whoever uses something calls `want`.
     """
 
     def __init__(self) -> None:
@@ -63,8 +61,7 @@ class Renewer:
     def forget(self) -> None:
         """Start anew, also in a forked child whose parent may have been renewing."""
         self._renewing, self._taking = threading.Lock(), threading.Lock()
-        self._threads = 0
-        self._next_ns = self.wanted_ns = 0
+        self.threads = self._next_ns = 0
         self._used: set[Copy] = set()
         self._watched: dict[int, deque[tuple[int, Copy]]] = {}
 
@@ -83,16 +80,22 @@ class Renewer:
         return True
 
     def want(self) -> None:
-        """Have what is in use renewed from now on, until nothing is any more."""
-        self.wanted_ns = NEVER_NS
-        self._start_thread()
+        """Have what is in use renewed from now on by one thread more, until nothing is any more."""
+        with self._taking:
+            if self.threads >= THREADS:
+                return
+            self.threads += 1
+        try:
+            threading.Thread(target=self._run, name="renewal", daemon=True).start()
+        except RuntimeError:  # no room for one, or the process ends: leases end too
+            self._end_thread()
 
     def renew_used(self) -> bool:
         """Renew all that was used lately, if anything was."""
         now_ns = monotonic_ns()
         with self._taking:
             used, due = self._take_used(), list(self._take_due(now_ns))
-        stamps = [stamp.key for stamp in stamps_used_since(now_ns - LATELY_NS)]
+        stamps = stamps_used_since(now_ns - LATELY_NS)
         self._ask([*used, *due], stamps)
         for copy in due:
             if copy.due_ns > now_ns and not copy.is_watched:
@@ -109,25 +112,12 @@ class Renewer:
             now_ns = monotonic_ns()
             if not self.use(copies, now_ns):
                 # What others wait for too: with Redis far away one after the other would come to more than a lease.
-                stamps = stamps_used_since(now_ns - LATELY_NS)
-                self._ask({*self._take_used(), *copies}, [stamp.key for stamp in stamps])
+                self._ask({*self._take_used(), *copies}, stamps_used_since(now_ns - LATELY_NS))
             return self.use(copies, monotonic_ns())
-
-    def _start_thread(self) -> None:
-        with self._taking:
-            if self._threads >= THREADS:
-                return
-            self._threads += 1
-        try:
-            threading.Thread(target=self._run, name="renewal", daemon=True).start()
-        except RuntimeError:  # no room for one, or the process ends: leases end too
-            self._end_thread()
 
     def _end_thread(self) -> None:
         with self._taking:
-            self._threads -= 1
-            if not self._threads:
-                self.wanted_ns = 0
+            self.threads -= 1
 
     def _run(self) -> None:
         """One of the threads: it renews in its turn, while anything is used."""
@@ -145,17 +135,17 @@ class Renewer:
 
     def _await_turn(self, took_ns: int) -> bool:
         """Wait until it is time for the next question, unless there are threads enough without this one."""
-        lease_ns = _lease_ns()
-        least_ns = int(lease_ns * LEAST_PART)
-        step_ns = max(int((lease_ns - took_ns) * RENEWED_PART), least_ns)
+        lasts_ns = lease_ns()
+        least_ns = int(lasts_ns * LEAST_PART)
+        step_ns = max(int((lasts_ns - took_ns) * RENEWED_PART), least_ns)
         with self._taking:
             now_ns = monotonic_ns()
             left_ns = self._next_ns - now_ns
-            if left_ns > step_ns and self._threads > 1:
+            if left_ns > step_ns and self.threads > 1:
                 return False
             self._next_ns = now_ns + max(left_ns, 0) + step_ns
         if took_ns and left_ns < -least_ns:
-            self._start_thread()
+            self.want()
         sleep(max(left_ns, 0) / 1e9)
         return True
 
@@ -179,20 +169,16 @@ class Renewer:
                 elif now_ns - copy.used_ns < IN_USE_NS:
                     yield copy
 
-    def _ask(self, copies: Collection[Copy], stamp_keys: Iterable[str]) -> None:
+    def _ask(self, copies: Collection[Copy], stamps: Collection[Stamp]) -> None:
         try:
             now_ns = monotonic_ns()
             ended = {copy.stamp_key for copy in copies if copy.stamp is None or now_ns >= copy.stamp.until_ns}
             with suppress(ResponseError):  # a server without room makes no stamps, and still has values
-                _ask_for_stamps({*stamp_keys, *ended} - {""})
+                _ask_for_stamps({*(stamp.key for stamp in stamps), *ended} - {""})
             now_ns = monotonic_ns()
             _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
         except RedisError:
             return  # the leases end
-
-
-def _lease_ns() -> int:
-    return get_options().local_lease_ms * 1_000_000
 
 
 def _ask_for_stamps(keys: Collection[str]) -> None:

@@ -304,7 +304,7 @@ def run(clock: list[int], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
         with monkeypatch.context() as patched:
             patched.setattr(GuardedRedis, "execute_command", from_afar)
             patched.setattr(renewal, "sleep", sleep)
-            renewer._threads = 1
+            renewer.threads = 1
             renewer._run()
         return asked
 
@@ -317,7 +317,7 @@ def test_a_thread_renews_what_is_used_until_nothing_is(
     renewer, copy = resting
     asked = run(renewer, (copy,), seconds=0.5)
     assert asked == list(range(0, 600, 12)), "12 ms later while 20 are left, until 100 ms after the last use"
-    assert (renewer._threads, renewer.wanted_ns) == (0, 0)
+    assert renewer.threads == 0
 
 
 @pytest.mark.parametrize(("distance_ms", "starts"), [(0, False), (3, False), (11, True)])
@@ -330,7 +330,7 @@ def test_where_redis_is_far_away_another_thread_asks_before_the_answer_has_come(
 ) -> None:
     renewer, copy = resting
     started: list[int] = []
-    monkeypatch.setattr(renewer, "_start_thread", lambda: started.append(1))
+    monkeypatch.setattr(renewer, "want", lambda: started.append(1))
     run(renewer, (copy,), seconds=0.05, distance_ms=distance_ms)
     assert bool(started) is starts
 
@@ -338,11 +338,11 @@ def test_where_redis_is_far_away_another_thread_asks_before_the_answer_has_come(
 def test_threads_there_is_no_need_for_end(resting: tuple[Renewer, Copy], monkeypatch: pytest.MonkeyPatch) -> None:
     renewer, _ = resting
     monkeypatch.setattr(renewal, "sleep", lambda _: None)
-    renewer._threads = 2
+    renewer.threads = 2
     assert renewer._await_turn(0)
     assert renewer._await_turn(0)
     assert not renewer._await_turn(0), "it would come after both"
-    renewer._threads = 1
+    renewer.threads = 1
     assert renewer._await_turn(0), "somebody has to"
 
 
@@ -358,14 +358,14 @@ def test_a_failure_ends_a_thread_and_the_next_hit_starts_one(
         patched.setattr(renewer, "_ask", fail)
         renewer.use((copy,), clock[0])
         renewer.want()
-        while renewer._threads:
+        while renewer.threads:
             time.sleep(0.001)
     assert "Renewal failed" in caplog.text
-    assert renewer.wanted_ns == 0
+    assert renewer.threads == 0
     until_ns = copy.until_ns
     renewer.use((copy,), clock[0])
     renewer.want()
-    while renewer._threads:
+    while renewer.threads:
         time.sleep(0.001)
         clock[0] += MS
     assert copy.until_ns > until_ns
@@ -373,11 +373,11 @@ def test_a_failure_ends_a_thread_and_the_next_hit_starts_one(
 
 def test_a_forked_child_has_no_thread_and_no_lock_of_its_parent() -> None:
     renewer = Renewer()
-    renewer._threads = 1
+    renewer.threads = 1
     with renewer._renewing:
         child = os.fork()
         if child == 0:
-            os._exit(renewer._renewing.locked() or renewer._threads)
+            os._exit(renewer._renewing.locked() or renewer.threads)
     assert os.waitpid(child, 0)[1] == 0
 
 
