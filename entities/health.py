@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from cache_layer.server.connection import is_redis_healthy
 from cache_layer.upkeep.turn import is_taken
 from cache_layer.writing.outbox import Backlog, measure_backlog
 from entities.models import Entity
-from entities.problems import TITLES, find_problems
+from entities.problems import TITLES, Found, find_problems
 
 logger = logging.getLogger("entities")
 
@@ -119,12 +120,13 @@ def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def look_at_health(*, note: bool = False) -> Health:
+def look_at_health(*, note: bool = False, counted: Collection[Found] | None = None) -> Health:
     """
     Ask both engines how they are: one exchange with Redis, a few with PostgreSQL, and the counters now and then.
 
     Args:
         note: keep what is wrong as an incident; for whoever looks again and again.
+        counted: what `find_in_redis` has found, if the caller has read what it needs.
     """
     begun_s = time.time()
     redis_answers = is_redis_healthy()  # before a database that hangs takes all the time there is
@@ -138,7 +140,7 @@ def look_at_health(*, note: bool = False) -> Health:
         backlog = None
         known = list(read_left().items()) if redis_answers else []
     now_s = time.time()
-    found = list(find_problems(redis_answers, backlog, taken))
+    found = list(find_problems(redis_answers, backlog, taken, counted))
     seen = {each.name: each.seen or Sighting(begun_s, now_s) for each in found}
     if note:
         sightings.see(seen)

@@ -8,7 +8,7 @@ same reason. What is not here, only Prometheus can tell: it compares servers, or
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from redis.exceptions import RedisError
@@ -16,8 +16,9 @@ from redis.exceptions import RedisError
 from cache_layer.counting.analytics import Series, Span, read_series
 from cache_layer.counting.incidents import Sighting
 from cache_layer.writing.outbox import Backlog
-from entities.cache_report import read_server_status
+from entities.cache_report import ServerStatus, read_server_status
 from entities.kept import Kept
+from entities.recent import STEPS
 
 LATE_SECONDS = 30
 """A change that waits longer for the relay is a problem."""
@@ -51,13 +52,16 @@ class Found(NamedTuple):
     seen: Sighting | None = None
 
 
-def find_problems(redis_answers: bool, backlog: Backlog | None, taken: bool) -> Iterator[Found]:
+def find_problems(
+    redis_answers: bool, backlog: Backlog | None, taken: bool, counted: Collection[Found] | None = None
+) -> Iterator[Found]:
     """
     What is wrong now.
 
     Args:
         backlog: None if PostgreSQL does not answer.
         taken: whether some server relays.
+        counted: what `find_in_redis` has found just now; if it is left out, it is looked for now and then.
     """
     if backlog is None:
         yield Found(
@@ -75,7 +79,7 @@ def find_problems(redis_answers: bool, backlog: Backlog | None, taken: bool) -> 
         yield from _find_late(backlog, redis_answers=redis_answers, taken=taken)
     if redis_answers:
         try:
-            yield from _counted.get()
+            yield from _counted.get() if counted is None else counted
         except RedisError:
             return
 
@@ -179,9 +183,18 @@ def find_counted(hour: Series) -> Iterator[Found]:
         )
 
 
-def _find_in_redis() -> list[Found]:
-    status = read_server_status()
-    found = list(find_counted(read_series(Span.HOUR)))
+NAMES = (
+    *(each.counter for each in COUNTED),
+    *("answer_errors", "replays"),
+    *(f"reads:{source}" for source in STEPS),
+    *(f"answer_seconds:{source}:+Inf" for source in (*STEPS, "none")),
+)
+"""What `find_counted` looks at: a fifteenth of what is counted."""
+
+
+def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
+    """What the counters of the last hour, and the server's own figures, say is wrong."""
+    found = list(find_counted(hour))
     if status.max_memory_bytes and status.used_memory_bytes > FULL * status.max_memory_bytes:
         found.append(
             Found(
@@ -194,7 +207,9 @@ def _find_in_redis() -> list[Found]:
     return found
 
 
-_counted: Kept[list[Found]] = Kept(_find_in_redis, seconds=COUNTED_SECONDS)
+_counted: Kept[list[Found]] = Kept(
+    lambda: find_in_redis(read_series(Span.HOUR, NAMES), read_server_status()), seconds=COUNTED_SECONDS
+)
 
 
 def forget_counted_problems() -> None:

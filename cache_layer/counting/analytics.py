@@ -175,10 +175,12 @@ def look() -> None:
     get_redis_client().set(analytics_key("watched"), "", ex=WATCHED_SECONDS)
 
 
-def read_series(span: Span) -> Series:
+def read_series(span: Span, names: Sequence[str] = ()) -> Series:
     """
     What was counted, the oldest step first, the present one last.
 
+    Args:
+        names: of `Series.counts`; all there are if it is empty, which are some hundreds in each step.
     Raises:
         CacheUnavailable: Redis did not answer.
     """
@@ -187,8 +189,12 @@ def read_series(span: Span) -> Series:
     starts = tuple(range(last - length + step, last + step, step))
     pipeline = get_redis_client().pipeline()
     for start in starts:
-        pipeline.hgetall(totals_key(step, start))
-    return Series(step, starts, tuple(map(_counts_of, pipeline.execute())))
+        key = totals_key(step, start)
+        pipeline.hmget(key, names) if names else pipeline.hgetall(key)
+    found = pipeline.execute()
+    if names:
+        found = [dict(zip(map(str.encode, names), counts, strict=True)) for counts in found]
+    return Series(step, starts, tuple(map(_counts_of, found)))
 
 
 def read_activity(keys: Sequence[str]) -> dict[str, EntryActivity]:
@@ -219,8 +225,8 @@ def read_activity(keys: Sequence[str]) -> dict[str, EntryActivity]:
     return found
 
 
-def _counts_of(found: dict[bytes, bytes]) -> dict[str, int]:
-    named = ((name.decode(errors="replace"), _count_of(number)) for name, number in found.items())
+def _counts_of(found: Mapping[bytes, bytes | None]) -> dict[str, int]:
+    named = ((name.decode(errors="replace"), _count_of(number)) for name, number in found.items() if number)
     return {name: number for name, number in named if _NAME.fullmatch(name)}
 
 

@@ -14,13 +14,14 @@ from django.db import connection
 from django.test import Client
 from redis import Redis
 
-from cache_layer.counting.analytics import Series
+from cache_layer.counting.analytics import Series, Span, read_series
 from cache_layer.counting.incidents import Sighting, Sightings, read_incidents, read_left, sightings
+from cache_layer.keys import totals_key
 from cache_layer.models import Change, Incident
 from cache_layer.upkeep.turn import is_taken, own_turn
 from entities import health, problems
 from entities.health import look_at_health
-from entities.problems import COUNTED, TITLES, find_counted
+from entities.problems import COUNTED, NAMES, TITLES, find_counted
 from tests.dashboard.conftest import figures
 from tests.platform.test_monitoring import RULES
 from tests.threads import wait_for
@@ -107,6 +108,18 @@ def test_counters_of_the_last_minutes_are_problems_since_their_first() -> None:
         assert re.search(r"\b4\b", found.text)
     busy = {"reads:DB": 300, "reads:L1": 100, "answer_errors": 3, "replays": 10}
     assert {found.name for found in find_counted(Series(60, starts, (busy,) * 61))} == {"HitRatioLow", "AnswersFailing"}
+
+
+def test_of_what_is_counted_only_what_is_looked_at_is_read(redis_client: Redis) -> None:
+    names = [*(each.counter for each in COUNTED), "answer_errors", "replays", "answer_seconds:none:+Inf"]
+    for source in ("L1", "L2", "DB", "BYPASS", "STALE"):
+        names += [f"reads:{source}", f"answer_seconds:{source}:+Inf"]
+    redis_client.hset(totals_key(60, time.time()), mapping=dict.fromkeys([*names, "reports", "holds"], 500))
+    whole, read = read_series(Span.HOUR), read_series(Span.HOUR, NAMES)
+    assert (whole.counts[-1]["holds"], read.counts[-1].get("holds")) == (500, None)
+    found = [each[:3] for each in find_counted(whole)]
+    assert len(found) == len(COUNTED) + 2
+    assert [each[:3] for each in find_counted(read)] == found
 
 
 def told(*seen: dict[str, Sighting]) -> list[tuple[str, Sighting]]:

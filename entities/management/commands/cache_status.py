@@ -17,6 +17,7 @@ from entities.health import Health, look_at_health
 from entities.management.cache_watch import HEALTH_STYLES, watch_cache
 from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.management.selection import REDIS_DOWN
+from entities.problems import find_in_redis
 from entities.recent import Recent, read_recent
 from entities.terminal import console_of
 
@@ -47,13 +48,13 @@ class Command(BaseCommand):
         if watch:
             self._watch(interval, alone=not (as_json or everything))
             return
-        health = look_at_health()
         try:
             report = report_cache(limit=None if everything else SHOWN_ENTRIES)
             hour = read_series(Span.HOUR)
             recent = read_recent(hour)
         except RedisError as error:
             raise CommandError(REDIS_DOWN.format("readers get entity types from the database", error)) from error
+        health = look_at_health(counted=find_in_redis(hour, report.server))
         if as_json:
             server = asdict(report.server)
             backlog = report.backlog._asdict()
