@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
@@ -140,6 +141,13 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
 def is_dialog(request: HttpRequest) -> bool:
     """Whether a page asks for what it shows in a dialog."""
     return "HX-Request" in request.headers
+
+
+def log_switched(request: HttpRequest, entities: Sequence[Entity]) -> None:
+    """Note in Django's log who has activated or deactivated these."""
+    if entities and request.user.pk:
+        change = [{"changed": {"fields": ["Active"]}}]
+        LogEntry.objects.log_actions(request.user.pk, entities, CHANGE, change_message=change)
 
 
 def count_types(number: int) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from entities.admin.confirmation import Button, Part, Question, ask, count_types, is_confirmed
+from entities.admin.confirmation import Button, Part, Question, ask, count_types, is_confirmed, log_switched
 from entities.admin.history.acts import undo_url_of
 from entities.models import Entity
 
@@ -32,10 +31,7 @@ class Switching(ModelAdmin):
             to_switch = list(queryset.filter(active_flag=False))
             codes = [entity.pk for entity in to_switch]
             changed = Entity.objects.filter(pk__in=codes).update(active_flag=True)
-            if to_switch and request.user.pk:
-                LogEntry.objects.log_actions(
-                    request.user.pk, to_switch, CHANGE, change_message=[{"changed": {"fields": ["Active"]}}]
-                )
+            log_switched(request, to_switch)
         level = messages.SUCCESS if changed else messages.INFO
         self.message_user(request, f"Activated {count_types(changed)}.", level, extra_tags=undo_url_of(codes))
         return None

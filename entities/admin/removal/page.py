@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -15,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from entities.admin.confirmation import Question, ask, is_confirmed
+from entities.admin.confirmation import Question, ask, is_confirmed, log_switched
 from entities.admin.history.acts import undo_url_of
 from entities.admin.removal.consequences import Consequences, Way, name_types
 from entities.changes import ListedByParents
@@ -84,9 +83,8 @@ class Removal(ModelAdmin):
             done = way.go(entities) if entities else []
             if way.deletes:
                 self.log_deletions(request, entities)  # type: ignore[arg-type] # it only goes through them
-            elif done and request.user.pk:
-                change = [{"changed": {"fields": ["Active"]}}]
-                LogEntry.objects.log_actions(request.user.pk, done, CHANGE, change_message=change)
+            else:
+                log_switched(request, done)
         them = "it" if len(done) == 1 else "them"
         out = f", and taken out of all lists that had {them}" if way.detaches else ""
         said = f"{name_types(done)}: {'deleted' if way.deletes else 'deactivated'}{out}."
