@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from cache_layer.protocol.scripts import BATCH_KEYS
-from cache_layer.reading.reads import Source, read_entries, read_entry
-from cache_layer.upkeep.clearing import clear_entries
-from cache_layer.writing.writes import invalidate_entries
-from entities.lookups import ENTITY, ENTITY_TYPES
+from cache_layer import Source, clear_entries, invalidate_entries, read_entries, read_entry
+from entities.lookups import ENTITY, ENTITY_TYPES, LIST, entries_of
+
+BATCH_CODES = 200
+"""How many are dropped or warmed in one step."""
 
 
 class Warmed(StrEnum):
@@ -30,12 +30,12 @@ def drop_entries(codes: Iterable[str]) -> int:
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    return invalidate_entries([*((ENTITY, code) for code in codes), (ENTITY_TYPES, "")])
+    return invalidate_entries(entries_of(*codes))
 
 
 def drop_all_entries() -> int:
     """The same, for everything cached of entity types, whether or not the database knows it."""
-    return invalidate_entries([(ENTITY_TYPES, "")]) + clear_entries(ENTITY)
+    return invalidate_entries([LIST]) + clear_entries(ENTITY)
 
 
 def warm_entry(code: str) -> Warmed:
@@ -52,8 +52,8 @@ def warm_list() -> Warmed:
 def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
     """Warm entity types, many at a time, then the list of all (as `the list`); yields what each came to."""
     wanted = list(dict.fromkeys(codes))
-    for start in range(0, len(wanted), BATCH_KEYS):
-        for code, read in read_entries(ENTITY, wanted[start : start + BATCH_KEYS]).items():
+    for start in range(0, len(wanted), BATCH_CODES):
+        for code, read in read_entries(ENTITY, wanted[start : start + BATCH_CODES]).items():
             yield code, _warmed(read.source, found=read.document is not None)
     yield "the list", warm_list()
 

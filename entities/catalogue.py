@@ -11,9 +11,9 @@ import msgspec
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 
-from cache_layer.writing.writes import hold_entries
+from cache_layer import hold_entries
 from entities.history import newest_events
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import entries_of
 from entities.models import Entity, unknown_codes
 
 CATALOGUE_FILE = Path(__file__).parent / "data" / "catalogue.json"
@@ -87,8 +87,8 @@ def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False, with_
     if missing or different:
         try:
             with transaction.atomic(using=alias):
-                held = [(ENTITY, entity.code) for entity in (*missing, *different)]
-                hold_entries([*held, (ENTITY_TYPES, "")], using=alias)
+                held = entries_of(*(entity.code for entity in (*missing, *different)))
+                hold_entries(held, using=alias)
                 Entity.objects.using(alias).bulk_create(missing)
                 Entity.objects.using(alias).bulk_update(different, _COMPARED)
         except IntegrityError as error:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError
 
-from cache_layer.origin import current_origin
+from cache_layer import current_origin
 from entities.models import CacheOperation
 
 logger = logging.getLogger("entities")

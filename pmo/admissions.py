@@ -18,10 +18,7 @@ from rest_framework_simplejwt.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
-from cache_layer.lookup import Lookup
-from cache_layer.reading.fills import Read, Source
-from cache_layer.reading.reads import read_entry
-from cache_layer.serving.express import Admission
+from cache_layer import Admission, Lookup, Read, Source, read_entry
 from pmo.lookups import NAME, PERSON, SIGN_IN, TOKEN_END, is_sign_in_id
 from pmo.people import PersonDocument
 from pmo.sign_on import Claims

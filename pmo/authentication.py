@@ -19,8 +19,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.tokens import Token
 
-from cache_layer.reading.reads import read_entries, read_entry
-from cache_layer.serving.express import ADMISSION, Admission
+from cache_layer import ADMISSION, Admission, read_entries, read_entry
 from pmo.admissions import admit, user_of
 from pmo.lookups import GROUP, PERSON
 from pmo.provenance import note_user

@@ -141,7 +141,7 @@ def _print_links(listener: Listener, directory: Path) -> None:
 
 def _redis_command(url: str) -> str:
     """What shows an entry to a person; behind Sentinel, who has it."""
-    from cache_layer.server.location import Location
+    from cache_layer import Location
 
     location = Location.of(url)
     host, port = location.addresses[0]

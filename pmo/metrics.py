@@ -23,8 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from cache_layer.activity import fold_reads
-from entities.cache_report import read_server_status
+from cache_layer.inspect import fold_reads, read_server
 from pmo.health import ask_database
 from pmo.serve import COUNTS_VARIABLE
 
@@ -116,7 +115,7 @@ class Engines(Collector):
 
     def _collect_redis(self) -> Iterator[Metric]:
         try:
-            server = read_server_status()
+            server = read_server()
         except RedisError:
             yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=0)
             return

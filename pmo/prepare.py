@@ -31,8 +31,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
     from django.core.management import CommandError, call_command
     from django.db import DatabaseError, connections
 
-    from cache_layer.errors import CacheUnavailable
-    from cache_layer.server.connection import close_redis_client
+    from cache_layer import CacheUnavailable, close_redis_client
     from pmo.provenance import running_command
 
     try:

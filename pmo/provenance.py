@@ -9,7 +9,7 @@ from typing import Any
 import pghistory
 from django.http import HttpRequest, HttpResponse
 
-from cache_layer.origin import COMMAND, working_for
+from cache_layer import COMMAND, working_for
 from entities.terminal import shell_user
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")

@@ -19,8 +19,7 @@ from django.core import signing
 from django.core.cache import caches
 from django.utils.crypto import salted_hmac
 
-from cache_layer.errors import CacheUnavailable
-from cache_layer.server.connection import get_writer_client
+from cache_layer import CacheUnavailable, get_writer_client
 
 SALT = "pmo.sessions"
 

@@ -16,8 +16,8 @@ from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from cache_layer import cache_location
 from cache_layer.options import LIMITS, Options
-from cache_layer.server.location import cache_location
 from pmo import cross_origin, embedded, sign_on
 from pmo.database.address import database_of
 from pmo.environment import Environment

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from django.db import NotSupportedError, transaction
 from django.db.models import Manager, Model, QuerySet, Value
 
-from cache_layer.lookup import Lookup, Part, identifiers_of, parts_of
-from cache_layer.writing.writes import Entry, hold_entries, writing
+from cache_layer.lookup import Entry, Lookup, Part, identifiers_of, parts_of
+from cache_layer.writing.writes import hold_entries, writing
 
 Row = TypeVar("Row", bound=Model)
 Parts = list[tuple[Lookup[Any], Part]]
@@ -123,10 +123,10 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         entries: list[Entry] = []
         for lookup, part in self._parts() if parts is None else parts:
             if part.field is None:
-                entries.append((lookup, ""))
+                entries.append(Entry(lookup))
             else:
                 values = (row[part.field] for row in rows if part.field in row)
-                entries += [(lookup, identifier) for identifier in identifiers_of(values)]
+                entries += [Entry(lookup, identifier) for identifier in identifiers_of(values)]
         return entries
 
 

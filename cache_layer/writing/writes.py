@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from time import monotonic_ns
-from typing import Any
 from uuid import uuid4
 
 from django.db import DatabaseError, connections, transaction
@@ -26,7 +25,7 @@ from cache_layer import metrics
 from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.deadline import left_for_holds_seconds, left_seconds, must_commit, releasing
 from cache_layer.errors import CacheUnavailable, WriteRefused
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Entry
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import drain, drop_copy
 from cache_layer.memory.pending import HeldEntry, Write
@@ -41,7 +40,6 @@ logger = logging.getLogger("cache_layer")
 
 RETRY_SECONDS = 0.05
 
-Entry = tuple[Lookup[Any], str]
 Held = dict[str, HeldEntry]
 
 
@@ -72,14 +70,13 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     if write.in_transaction:
         # Also for keys held already: a savepoint that is rolled back takes its callback with it.
         transaction.on_commit(ReleaseOnCommit(write), using=using, robust=True)
-    fresh = {lookup.key(identifier): (lookup, identifier) for lookup, identifier in entries}
-    fresh = {key: entry for key, entry in fresh.items() if key not in write.entries}
+    fresh = {entry.key: entry for entry in entries if entry.key not in write.entries}
     if not fresh:
         return
     stamps = {key for key in stamps_of(fresh.values()) if write.stamps.get(key) is None}
     holder, alone = _place_holds(write, [*fresh, *stamps])
-    for key, (lookup, identifier) in fresh.items():
-        write.entries[key] = HeldEntry(lookup, identifier, holder, alone.get(key, False))
+    for key, entry in fresh.items():
+        write.entries[key] = HeldEntry(entry, holder, alone.get(key, False))
     write.stamps |= dict.fromkeys(stamps, holder)
     if holder is not None:
         metrics.HOLDS.inc(len(fresh))
@@ -137,7 +134,7 @@ def release_write(write: Write, *, committed: bool) -> None:
 
 def stamps_of(entries: Iterable[Entry]) -> set[str]:
     """The keys of the stamps that vouch for `entries`."""
-    return {lookup.stamp_key(identifier) for lookup, identifier in entries} - {""}
+    return {entry.stamp_key for entry in entries} - {""}
 
 
 def _release(write: Write, held: Held, *, committed: bool) -> None:
@@ -156,7 +153,7 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     if commit_seen:
         _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
     if committed:
-        _tell_people({key: outcome for key, outcome in told.items() if held[key].lookup.counted})
+        _tell_people({key: outcome for key, outcome in told.items() if held[key].entry.lookup.counted})
 
 
 def invalidate_entries(entries: Iterable[Entry]) -> int:
@@ -169,9 +166,9 @@ def invalidate_entries(entries: Iterable[Entry]) -> int:
         CacheUnavailable: Redis did not answer: nothing is certain, try again.
     """
     entries = list(entries)
-    keys = [lookup.key(identifier) for lookup, identifier in entries]
+    keys = [entry.key for entry in entries]
     outcomes = invalidate_keys(keys, stamps_of(entries))
-    note_invalidated([lookup.key(identifier) for lookup, identifier in entries if lookup.counted], "clear")
+    note_invalidated([entry.key for entry in entries if entry.lookup.counted], "clear")
     for key in keys:
         drop_copy(key)
         logger.info("Cache invalidated", extra={"key": key, "cause": "clear"})
@@ -223,13 +220,13 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
     nothing = CommittedRow()
     rows = {key: committed_rows.get(key, nothing) for key in held}
     releases = [
-        Release(key, entry.holder, entry.alone, rows[key].payload, entry.lookup.ttl_seconds, rows[key].changes)
-        for key, entry in held.items()
-        if entry.holder is not None
+        Release(key, each.holder, each.alone, rows[key].payload, each.entry.lookup.ttl_seconds, rows[key].changes)
+        for key, each in held.items()
+        if each.holder is not None
     ]
     stamps = [Release(key, holder) for key, holder in write.stamps.items() if holder is not None]
-    unheld = [key for key, entry in held.items() if entry.holder is None]
-    unheld_stamps = stamps_of((held[key].lookup, held[key].identifier) for key in unheld)
+    unheld = [key for key, each in held.items() if each.holder is None]
+    unheld_stamps = stamps_of(held[key].entry for key in unheld)
     budget_ms = 0 if write.budget_spent else get_options().write_budget_ms
     deadline_ns = monotonic_ns() + int(left_seconds(budget_ms / 1000) * 1e9)
     while True:

@@ -15,9 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from cache_layer.errors import UnknownTag
-from cache_layer.reading.fills import Source
-from cache_layer.upkeep.tags import find_tagged
+from cache_layer import Source, UnknownTag, find_tagged
 from entities import changes
 from entities.api import schema
 from entities.api.conditions import answer_entity, answer_read, require_match

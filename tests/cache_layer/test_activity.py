@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from redis import Redis
 
-from cache_layer import activity
+from cache_layer import Entry, activity
 from cache_layer.activity import collect_activity, count_local_hit, count_read, fold_reads
 from cache_layer.counting.reporting import read_totals
 from cache_layer.keys import lease_key
@@ -136,7 +136,7 @@ def test_other_invalidations_are_counted_by_their_cause(
     assert counted() == {"invalidations:sql": 1, "relayed_changes": 1}
     read_entry(ENTITY, "project")
     counted()
-    invalidate_entries([(ENTITY, "project")])
+    invalidate_entries([Entry(ENTITY, "project")])
     assert counted() == {"invalidations:clear": 1, "drains": 1}
     read_entry(ENTITY, "project")
     counted()

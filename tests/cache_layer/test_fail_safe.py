@@ -9,6 +9,7 @@ from django.core.checks import run_checks
 from django.db import OperationalError, connection, transaction
 from redis import Redis
 
+from cache_layer import Entry
 from cache_layer.checks import check_settings
 from cache_layer.keys import known_key
 from cache_layer.memory.local_store import drop_all_copies
@@ -105,7 +106,7 @@ def test_what_ends_the_value_ends_what_is_last_known(expired: Entity, redis_clie
     if end == "hold":
         hold_keys([KEY], "a writer")
     elif end == "invalidate":
-        invalidate_entries([(ENTITY, "project")])
+        invalidate_entries([Entry(ENTITY, "project")])
     elif end == "clear":
         clear_entries(ENTITY)
     else:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from cache_layer import metrics
+from cache_layer import Entry, metrics
 from cache_layer.keys import told_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
@@ -120,8 +120,8 @@ def repair() -> None:
 ENDS: dict[str, Callable[[], object]] = {
     "a save": lambda: Entity.objects.get().save(),
     "an update": lambda: Entity.objects.update(label="New"),
-    "an invalidation": lambda: invalidate_entries([(ENTITY, "project")]),
-    "an invalidation of the list": lambda: invalidate_entries([(ENTITY_TYPES, "")]),
+    "an invalidation": lambda: invalidate_entries([Entry(ENTITY, "project")]),
+    "an invalidation of the list": lambda: invalidate_entries([Entry(ENTITY_TYPES)]),
     "clearing": lambda: clear_entries(ENTITY),
     "a change in SQL": in_sql("UPDATE app.entity SET label = 'New'"),
     "TRUNCATE": in_sql("TRUNCATE app.entity"),

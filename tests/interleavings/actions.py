@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from cache_layer import Entry
 from cache_layer.invalidation.signals import _after_request
 from cache_layer.lookup import Lookup
 from cache_layer.reading.fills import refresh_entries
@@ -212,7 +213,7 @@ def relay(_: Process) -> None:
 
 
 def invalidate_by_hand(_: Process) -> bool:
-    invalidate_entries(ENTRIES)
+    invalidate_entries(Entry(*entry) for entry in ENTRIES)
     return True
 
 

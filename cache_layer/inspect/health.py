@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.db import Error, connections, router
+from django.db import Error, connections
 
 from cache_layer.counting.incidents import Sighting, read_incidents, read_left, sightings
 from cache_layer.deadline import working_within
+from cache_layer.inspect.problems import TITLES, Found, find_problems
+from cache_layer.lookup import outbox_alias
 from cache_layer.options import get_options
 from cache_layer.server.connection import is_redis_healthy
 from cache_layer.upkeep.turn import is_taken
 from cache_layer.writing.outbox import Backlog, measure_backlog
-from entities.models import Entity
-from entities.problems import TITLES, Found, find_problems
 
-logger = logging.getLogger("entities")
+logger = logging.getLogger("cache_layer")
 
 LOOK_SECONDS, LOOK_MS = 2, 4_000
 """How often a process looks by itself, and how long it waits for the engines then."""
@@ -130,7 +130,7 @@ def look_at_health(*, note: bool = False, counted: Collection[Found] | None = No
     """
     begun_s = time.time()
     redis_answers = is_redis_healthy()  # before a database that hangs takes all the time there is
-    using = router.db_for_write(Entity)
+    using = outbox_alias()
     backlog, known, taken = None, [], True
     try:
         backlog = measure_backlog(using=using)
@@ -180,7 +180,7 @@ def _began(known: list[tuple[str, Sighting]], now_s: float) -> dict[str, float]:
 
 def watch_health() -> None:
     """Look again and again, and have incidents outlive this process; does not return."""
-    using = router.db_for_write(Entity)
+    using = outbox_alias()
     while True:
         try:
             with working_within(LOOK_MS):

@@ -15,10 +15,10 @@ from redis.exceptions import RedisError
 
 from cache_layer.counting.analytics import Series, Span, read_series
 from cache_layer.counting.incidents import Sighting
+from cache_layer.inspect.memo import Kept
+from cache_layer.inspect.recent import STEPS
+from cache_layer.inspect.server import ServerStatus, read_server
 from cache_layer.writing.outbox import Backlog
-from entities.cache_report import ServerStatus, read_server_status
-from entities.kept import Kept
-from entities.recent import STEPS
 
 LATE_SECONDS = 30
 """A change that waits longer for the relay is a problem."""
@@ -208,7 +208,7 @@ def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
 
 
 _counted: Kept[list[Found]] = Kept(
-    lambda: find_in_redis(read_series(Span.HOUR, NAMES), read_server_status()), seconds=COUNTED_SECONDS
+    lambda: find_in_redis(read_series(Span.HOUR, NAMES), read_server()), seconds=COUNTED_SECONDS
 )
 
 
