@@ -14,7 +14,7 @@ from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from cache_layer import Lookup, Part, register
 from pmo.models import SignIn, TokenEnd
-from pmo.people import (
+from pmo.people.documents import (
     GroupDocument,
     NameDocument,
     PersonDocument,

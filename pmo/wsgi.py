@@ -3,9 +3,9 @@
 import os
 
 from cache_layer.wsgi import serve
-from pmo.requests import make_application
-from pmo.sign_on import start_fetching
-from pmo.tracing import start_tracing
+from pmo.monitoring.tracing import start_tracing
+from pmo.people.sign_on import start_fetching
+from pmo.web.requests import make_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pmo.settings")
 

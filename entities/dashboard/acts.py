@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from cache_layer import get_writer_client
 from cache_layer.inspect import audit_cache
-from entities.cache_entries import (
+from entities.cache.entries import (
     BATCH_CODES,
     Warmed,
     describe_dropped,
@@ -19,8 +19,8 @@ from entities.cache_entries import (
     drop_entries,
     warm_entries,
 )
+from entities.cache.operations import recorded
 from entities.models import CacheOperation, Entity
-from entities.operations import recorded
 
 Operation = CacheOperation.Operation
 

@@ -16,7 +16,7 @@ from cache_layer.inspect import Kind
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading.reads import Source
 from entities.admin.form.cache_card import CacheCard
-from entities.cache_entries import drop_entries
+from entities.cache.entries import drop_entries
 from entities.lookups import ENTITY
 from entities.models import CacheOperation
 from entities.services import get_entity_infrastructure

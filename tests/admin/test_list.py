@@ -26,7 +26,7 @@ from cache_layer.server.connection import GuardedPipeline
 from cache_layer.writing.writes import hold_entries
 from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
 from entities.admin.widgets import draw_icon
-from entities.cache_entries import drop_entries
+from entities.cache.entries import drop_entries
 from entities.changes import change_entity
 from entities.lookups import ENTITY
 from entities.models import Entity

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from cache_layer.server.connection import GuardedRedis
 from entities import health
-from pmo import metrics
+from pmo.monitoring import metrics
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 
 

@@ -34,7 +34,7 @@ from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
-from pmo.engines.valkey import HOST
+from pmo.run.engines.valkey import HOST
 from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, read
 from tests.conftest import make_entity
 from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster, wait_until

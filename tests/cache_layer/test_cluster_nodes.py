@@ -21,7 +21,7 @@ from cache_layer.server import failover
 from cache_layer.server.connection import get_redis_client, is_redis_healthy
 from entities.lookups import ENTITY
 from entities.models import Entity
-from pmo.engines.valkey import HOST
+from pmo.run.engines.valkey import HOST
 from tests.cache_layer.conftest import reconnect
 from tests.cache_layer.topology import KEY, caches_at, label, read
 from tests.conftest import make_entity

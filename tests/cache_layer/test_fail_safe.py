@@ -20,7 +20,7 @@ from cache_layer.reading.reads import Source, read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.writes import invalidate_entries
-from entities.cache_entries import Warmed, warm_entry
+from entities.cache.entries import Warmed, warm_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.conftest import make_entity

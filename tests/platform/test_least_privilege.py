@@ -27,11 +27,11 @@ from cache_layer.reading.refresh import find_due
 from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
-from entities.cache_report import report_cache
+from entities.cache.report import report_cache
 from entities.lookups import ENTITY
 from entities.models import Entity
-from pmo.engines.postgres import program_folder
 from pmo.lookups import PERSON
+from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
 from tests.cache_layer.topology import caches_at, read
 from tests.conftest import make_entity

@@ -24,7 +24,7 @@ from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import measure_backlog
 from pmo.lookups import GROUP, PERSON, SIGN_IN
 from pmo.models import SignIn
-from pmo.tokens import renew, sign_in
+from pmo.people.tokens import renew, sign_in
 from tests.api.conftest import make_user
 from tests.api.test_express_lane import TYPE, Server
 from tests.conftest import make_entity

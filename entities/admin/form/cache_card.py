@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryActivity, EntryState, Kind, is_redis_healthy, read_activity, read_states
 from entities.admin.links import change_url
-from entities.cache_entries import Warmed, drop_entries, warm_entry
+from entities.cache.entries import Warmed, drop_entries, warm_entry
+from entities.cache.operations import recorded
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
-from entities.operations import recorded
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]

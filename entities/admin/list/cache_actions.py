@@ -14,10 +14,10 @@ from redis.exceptions import RedisError
 
 from cache_layer.inspect import Kind, is_redis_healthy, read_states
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
-from entities.cache_entries import describe_warmed, drop_entries, warm_entries
+from entities.cache.entries import describe_warmed, drop_entries, warm_entries
+from entities.cache.operations import recorded
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
-from entities.operations import recorded
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]

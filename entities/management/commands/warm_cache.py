@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
 from cache_layer import get_writer_client
-from entities.cache_entries import describe_warmed, warm_entries
+from entities.cache.entries import describe_warmed, warm_entries
 from entities.management.recording import add_reason, recorded_command
 from entities.management.selection import REDIS_DOWN, add_selection, selected_codes
+from entities.management.terminal import console_of, track
 from entities.models import CacheOperation
-from entities.terminal import console_of, track
 
 
 class Command(BaseCommand):

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pmo.embedded import EXIT_IN_USE, Endpoints
-from pmo.processes import start_process, stop_process
+from pmo.run.embedded import EXIT_IN_USE, Endpoints
+from pmo.run.processes import start_process, stop_process
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 JOIN_LIMIT_SECONDS = 60
 JOIN_CHECK_SECONDS = 0.2
 STOP_LIMIT_SECONDS = 30
@@ -59,7 +59,7 @@ def kept_engines(directory: Path, engines: Collection[str], port: int) -> Iterat
     Have `engines` run on the data under `directory` while the block runs.
 
     Args:
-        engines: of `pmo.embedded.ENGINES`.
+        engines: of `pmo.run.embedded.ENGINES`.
         port: the port that Valkey gets if it is free.
     Raises:
         EnginesUnavailable: they do not start, or another process runs only some of them there.
@@ -86,7 +86,7 @@ def kept_engines(directory: Path, engines: Collection[str], port: int) -> Iterat
 @contextlib.contextmanager
 def _own_engines(directory: Path, engines: Collection[str], port: int) -> Iterator[Keeper | None]:
     """As `kept_engines`; None if another process runs engines on `directory`."""
-    command = [sys.executable, "-m", "pmo.embedded", str(directory), *engines, "--port", str(port)]
+    command = [sys.executable, "-m", "pmo.run.embedded", str(directory), *engines, "--port", str(port)]
     process = _start(command)
     keeper = Keeper(Endpoints(), process, command)
     try:

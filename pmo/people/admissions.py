@@ -20,9 +20,9 @@ from rest_framework_simplejwt.tokens import Token
 
 from cache_layer import Admission, Lookup, Read, Source, read_entry
 from pmo.lookups import NAME, PERSON, SIGN_IN, TOKEN_END, is_sign_in_id
-from pmo.people import PersonDocument
-from pmo.sign_on import Claims
-from pmo.tokens import CLAIM
+from pmo.people.documents import PersonDocument
+from pmo.people.sign_on import Claims
+from pmo.people.tokens import CLAIM
 
 USER_FIELDS = tuple(
     field.attname for field in User._meta.concrete_fields if field.attname in PersonDocument.__struct_fields__

@@ -9,7 +9,7 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from pmo.environment import shown
-from pmo.listener import in_url
+from pmo.run.listener import in_url
 
 MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
 """The first of all, so that a preflight is answered before anything asks who sends it, and every error has headers."""

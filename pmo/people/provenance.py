@@ -10,7 +10,7 @@ import pghistory
 from django.http import HttpRequest, HttpResponse
 
 from cache_layer import COMMAND, working_for
-from entities.terminal import shell_user
+from entities.management.terminal import shell_user
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 

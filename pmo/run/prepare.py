@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pmo.embedded import exclusive_lock, read_or_create_secret
+from pmo.run.embedded import exclusive_lock, read_or_create_secret
 
 ADMIN = "admin"
 PASSWORD_BYTES = 18
@@ -32,7 +32,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
     from django.db import DatabaseError, connections
 
     from cache_layer import CacheUnavailable, close_redis_client
-    from pmo.provenance import running_command
+    from pmo.people.provenance import running_command
 
     try:
         connections["default"].ensure_connection()

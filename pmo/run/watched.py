@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pmo.keeper import Keeper
-from pmo.listener import Listener
-from pmo.processes import children_of, start_process, stop_process
-from pmo.restarts import Restarts, how_it_ended, say
+from pmo.run.keeper import Keeper
+from pmo.run.listener import Listener
+from pmo.run.processes import children_of, start_process, stop_process
+from pmo.run.restarts import Restarts, how_it_ended, say
 from pmo.serve import server_command
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_SECONDS = 60
 
 

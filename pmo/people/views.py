@@ -22,8 +22,8 @@ from rest_framework_simplejwt.views import TokenViewBase
 
 from entities.api.schema import RETRY_AFTER, errors
 from entities.api.serializers import StrictSerializer, TextField
-from pmo.authentication import token_of
-from pmo.tokens import RefreshToken, renew, sign_in, sign_out
+from pmo.people.authentication import token_of
+from pmo.people.tokens import RefreshToken, renew, sign_in, sign_out
 
 RIGHTS = ("add", "change", "delete")
 
@@ -206,7 +206,7 @@ class MeView(APIView):
 class TokenScheme(SimpleJWTScheme):
     """How the API's description calls what a token is."""
 
-    target_class = "pmo.authentication.TokenAuthentication"
+    target_class = "pmo.people.authentication.TokenAuthentication"
     name = "token"
 
 

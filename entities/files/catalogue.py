@@ -16,7 +16,7 @@ from entities.history import newest_events
 from entities.lookups import entries_of
 from entities.models import Entity, unknown_codes
 
-CATALOGUE_FILE = Path(__file__).parent / "data" / "catalogue.json"
+CATALOGUE_FILE = Path(__file__).parents[1] / "data" / "catalogue.json"
 DISPLAY_ORDER_STEP = 10
 
 

@@ -1,8 +1,9 @@
 """
 The embedded engines: a real PostgreSQL and a real Valkey from wheels, for development and tests.
 
-`python -m pmo.embedded DIRECTORY` keeps both running, also when one is killed: it prints their endpoints as one line of
-JSON, and stops them when its standard input closes, so they never outlive whoever started them, however that one ends.
+`python -m pmo.run.embedded DIRECTORY` keeps both running, also when one is killed: it prints their endpoints as one line
+of JSON, and stops them when its standard input closes, so they never outlive whoever started them, however that one
+ends.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pmo.engines import postgres, valkey
-from pmo.engines.engine import Engine, EngineFailed
-from pmo.engines.kept import KeptEngine
-from pmo.restarts import EndsAgainAndAgain
+from pmo.run.engines import postgres, valkey
+from pmo.run.engines.engine import Engine, EngineFailed
+from pmo.run.engines.kept import KeptEngine
+from pmo.run.restarts import EndsAgainAndAgain
 
 DATABASE = "pmo"
 ENGINES = ("postgres", "valkey")

@@ -12,8 +12,8 @@ from entities.admin.transfer.files import MOST_ROWS, JsonFile, UnreadableFile
 from entities.admin.transfer.problems import find_problems
 from entities.admin.transfer.rows import EntityResource, EntityTypesChanged, FieldChange
 from entities.changes import writing_types
+from entities.files.whole_files import write_whole
 from entities.models import BY_CODE, Entity
-from entities.whole_files import write_whole
 
 SHOWN_PROBLEMS = 20
 

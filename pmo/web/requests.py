@@ -21,7 +21,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
 from rest_framework.exceptions import APIException
 
-from pmo.uploads import MOST_BYTES
+from pmo.web.uploads import MOST_BYTES
 
 Environ = dict[str, Any]
 

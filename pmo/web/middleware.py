@@ -147,7 +147,7 @@ def answer_page(
     ways: Sequence[tuple[str, str]] = (("", "Try again"),),
 ) -> HttpResponse:
     """A page for people that says what is wrong, with `ways` to go on: addresses and what they are called."""
-    styled = request.path_info.startswith("/admin/")  # elsewhere no style is let in: `pmo.security`
+    styled = request.path_info.startswith("/admin/")  # elsewhere no style is let in: `pmo.web.security`
     nonce = getattr(request, "csp_nonce", "") if styled else ""
     links = " ".join(f'<a href="{address}">{name}</a>' for address, name in ways)
     page = PAGE.format(title=title, reason=reason, nonce=nonce, ways=links)

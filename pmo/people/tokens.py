@@ -26,7 +26,7 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from pmo.lookups import is_sign_in_id
 from pmo.models import SignIn, TokenEnd
-from pmo.sign_on import Claims
+from pmo.people.sign_on import Claims
 
 logger = logging.getLogger("pmo")
 

@@ -20,11 +20,11 @@ from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.tokens import Token
 
 from cache_layer import ADMISSION, Admission, read_entries, read_entry
-from pmo.admissions import admit, user_of
 from pmo.lookups import GROUP, PERSON
-from pmo.provenance import note_user
-from pmo.sign_on import Claims, get_sign_on
-from pmo.sign_on_keys import KeysUnknown
+from pmo.people.admissions import admit, user_of
+from pmo.people.provenance import note_user
+from pmo.people.sign_on import Claims, get_sign_on
+from pmo.people.sign_on_keys import KeysUnknown
 
 FORWARDED = re.compile(r"\[(?P<bracketed>[^]%]+)(?:%[^]]*)?](?::\d{1,5})?|(?P<with_port>[\d.]+):\d{1,5}")
 """An address with a port, or in brackets; the zone of an IPv6 address means something on its own machine alone."""

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from pmo.engines.engine import Engine, EngineFailed
-from pmo.restarts import Restarts, how_it_ended, say
+from pmo.run.engines.engine import Engine, EngineFailed
+from pmo.run.restarts import Restarts, how_it_ended, say
 
 
 class KeptEngine:

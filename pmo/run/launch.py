@@ -20,18 +20,18 @@ from typing import NoReturn
 from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
 
-from entities.terminal import suit_any_terminal
+from entities.management.terminal import suit_any_terminal
 from pmo.drain import draining_file
-from pmo.embedded import ValkeyEndpoint
 from pmo.environment import Environment, shown
-from pmo.keeper import EnginesUnavailable, Keeper, kept_engines
-from pmo.listener import ANY_ADDRESS, Listener, in_url
-from pmo.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
-from pmo.restarts import EndsAgainAndAgain
+from pmo.run.embedded import ValkeyEndpoint
+from pmo.run.keeper import EnginesUnavailable, Keeper, kept_engines
+from pmo.run.listener import ANY_ADDRESS, Listener, in_url
+from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
+from pmo.run.restarts import EndsAgainAndAgain
+from pmo.run.watched import PartEnded, WatchedKeeper, WebServer
 from pmo.serve import COUNTS_VARIABLE, make_counts_directory
-from pmo.watched import PartEnded, WatchedKeeper, WebServer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CHECK_SECONDS = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENGINE_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}

@@ -10,8 +10,8 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework_simplejwt.settings import api_settings
 
-from pmo.middleware import answer_error, answer_page, speaks_json
-from pmo.tokens import sign_in
+from pmo.people.tokens import sign_in
+from pmo.web.middleware import answer_error, answer_page, speaks_json
 
 START = ("/", "Start page")
 ADMIN = ("/admin/", "Admin")
