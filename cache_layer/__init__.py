@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cache_layer.memory.local_store import Copy
     from cache_layer.options import get_options
     from cache_layer.origin import COMMAND, current_origin, working_for
-    from cache_layer.reading.fills import Read, Source
+    from cache_layer.reading.answered import Read, Source
     from cache_layer.reading.reads import peek_copy, read_entries, read_entry
     from cache_layer.server.connection import close_redis_client, get_writer_client
     from cache_layer.server.location import Location, cache_location
@@ -35,7 +35,7 @@ _FACE = {
     "memory.local_store": ("Copy",),
     "options": ("get_options",),
     "origin": ("COMMAND", "current_origin", "working_for"),
-    "reading.fills": ("Read", "Source"),
+    "reading.answered": ("Read", "Source"),
     "reading.reads": ("peek_copy", "read_entries", "read_entry"),
     "server.connection": ("close_redis_client", "get_writer_client"),
     "server.location": ("Location", "cache_location"),

@@ -1,9 +1,9 @@
 """
 The embedded engines: a real PostgreSQL and a real Valkey from wheels, for development and tests.
 
-`python -m pmo.run.embedded DIRECTORY` keeps both running, also when one is killed: it prints their endpoints as one line
-of JSON, and stops them when its standard input closes, so they never outlive whoever started them, however that one
-ends.
+`python -m pmo.run.embedded DIRECTORY` keeps both running, also when one is killed: it prints their endpoints as one
+line of JSON, and stops them when its standard input closes, so they never outlive whoever started them, however that
+one ends.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
-from cache_layer.reading.reads import Source
+from cache_layer import Source
 from entities.admin.confirmation import Question
 from entities.cache.entries import drop_entries
 from entities.models import CacheOperation, Entity

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from cache_layer.reading.reads import Source
+from cache_layer import Source
 from entities.admin import EntityAdmin
 from entities.admin.history.differences import moved_codes
 from entities.admin.history.page import VERSIONS_PER_PAGE

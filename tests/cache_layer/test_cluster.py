@@ -17,6 +17,7 @@ from django.db import connection, connections, transaction
 from prometheus_client import REGISTRY
 from redis.crc import key_slot
 
+from cache_layer import Source, read_entries
 from cache_layer.checks import check_server
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.inspect import count_roughly, read_nodes
@@ -24,7 +25,6 @@ from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
-from cache_layer.reading.reads import Source, read_entries
 from cache_layer.server import failover
 from cache_layer.server.cluster import ClusterRedis
 from cache_layer.server.connection import get_redis_client, get_writer_client, is_redis_healthy

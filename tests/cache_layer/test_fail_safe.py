@@ -9,14 +9,13 @@ from django.core.checks import run_checks
 from django.db import OperationalError, connection, transaction
 from redis import Redis
 
-from cache_layer import Entry
+from cache_layer import Entry, Source, read_entries, read_entry
 from cache_layer.checks import check_settings
 from cache_layer.keys import known_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fail_safe
 from cache_layer.reading.fail_safe import is_away
-from cache_layer.reading.reads import Source, read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.writes import invalidate_entries

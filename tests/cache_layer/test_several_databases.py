@@ -13,10 +13,9 @@ from django.test import override_settings
 from psycopg import sql
 from redis import Redis
 
-from cache_layer import Entry
+from cache_layer import Entry, Source, read_entry
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.writing.outbox import measure_backlog
 from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY

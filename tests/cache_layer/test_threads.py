@@ -11,11 +11,10 @@ from django.core.signals import request_finished
 from django.db import connections, transaction
 from redis import Redis
 
-from cache_layer import Entry
+from cache_layer import Entry, Source, read_entry
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import find_copy
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity

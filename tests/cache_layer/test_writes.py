@@ -12,12 +12,11 @@ from django.core.signals import request_finished
 from django.db import IntegrityError, connection, connections, transaction
 from redis import Redis
 
-from cache_layer import Entry
+from cache_layer import Entry, Source, read_entry
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import drop_all_copies, keep_copy
 from cache_layer.protocol.scripts import hold_keys, invalidate_keys
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.writing.writes import hold_entries, invalidate_entries, writing
 from entities.lookups import ENTITY, ENTITY_TYPES

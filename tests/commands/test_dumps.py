@@ -14,7 +14,7 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection
 
-from cache_layer.reading.reads import read_entry
+from cache_layer import read_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.postgres import program_folder

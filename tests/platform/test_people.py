@@ -16,9 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from cache_layer import metrics
+from cache_layer import Source, metrics, read_entry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import measure_backlog
