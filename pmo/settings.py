@@ -19,13 +19,13 @@ from django.templatetags.static import static
 from cache_layer import cache_location
 from cache_layer.options import LIMITS, Options
 from pmo.database.address import database_of
-from pmo.environment import Environment
+from pmo.environment.hosts import allowed_hosts, plain_host, web_address
+from pmo.environment.listener import Listener
+from pmo.environment.variables import Environment
 from pmo.monitoring.logs import LEVELS, logging_config
 from pmo.people import sign_on
 from pmo.run import embedded
-from pmo.run.listener import Listener
 from pmo.web import cross_origin
-from pmo.web.hosts import allowed_hosts, plain_host, web_address
 from pmo.web.navigation import NAVIGATION
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from pmo.processes import children_of
 from pmo.run.embedded import ENGINES, Endpoints, ValkeyEndpoint
-from pmo.run.processes import children_of
 from tests.platform.running import (
     Launched,
     bare_environment,

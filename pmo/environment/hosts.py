@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from pmo.environment import shown
+from pmo.environment.variables import shown
 
 NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*)")
 
