@@ -1,7 +1,7 @@
 """
 Settings of the platform. Only this module reads the environment.
 
-Every variable is listed, with its default, in the README's configuration table.
+Every variable is listed, with its default, in docs/settings.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cache_layer.server.location import cache_location
 from pmo import cross_origin, embedded, sign_on
 from pmo.database.address import database_of
 from pmo.environment import Environment
-from pmo.hosts import allowed_hosts, plain_host, web_address
+from pmo.hosts import allowed_hosts, contact_address, plain_host, web_address
 from pmo.listener import Listener
 from pmo.logs import LEVELS, logging_config
 from pmo.navigation import NAVIGATION
@@ -58,6 +58,7 @@ CSRF_TRUSTED_ORIGINS = cross_origin.allowed_origins(
     env.items("CSRF_TRUSTED_ORIGINS"), variable="CSRF_TRUSTED_ORIGINS", patterns=True
 )
 BEHIND_TLS_PROXY = env.flag("BEHIND_TLS_PROXY", default=True)
+SECURITY_CONTACT = contact_address("SECURITY_CONTACT", env.text("SECURITY_CONTACT"))
 HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
 HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
 if HSTS_PRELOAD and not HSTS_INCLUDE_SUBDOMAINS:
