@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,15 +37,12 @@ def describe(rows: Sequence[Row], budget_ms: int) -> str:
         " (a login's with its password's hash). The longest recovery, until all is answered from the cache again:"
         f" {recovery:.1f} s."
     )
-    return "\n".join([summary, "", *_faults("Redis", REDIS), "", *_faults("PostgreSQL", POSTGRES)])
+    faults = [_faults("Redis", REDIS), _faults("PostgreSQL", POSTGRES)]
+    return "\n\n".join(textwrap.fill(text, 120, break_on_hyphens=False) for text in (summary, *faults))
 
 
-def _faults(engine: str, faults: Mapping[str, Fault]) -> list[str]:
-    return [
-        f"| {engine} | what is done |",
-        "|---|---|",
-        *(f"| {name} | {fault.says} |" for name, fault in faults.items()),
-    ]
+def _faults(engine: str, faults: Mapping[str, Fault]) -> str:
+    return f"**{engine}** is {'; '.join(f'*{name}* ({fault.says})' for name, fault in faults.items())}."
 
 
 def matrix_of(rows: Sequence[Row]) -> list[list[str]]:
