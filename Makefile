@@ -27,7 +27,7 @@ $(VENV)/.tests: tests/requirements.txt | $(VENV)/.made
 	@touch $@ $(VENV)/.runtime
 
 run: $(VENV)/.runtime ## set up everything and serve API, admin and docs on http://127.0.0.1:4000 (PORT, HOST, WORKERS)
-	@exec $(BIN)/python -m pmo.launch
+	@exec $(BIN)/python -m pmo.run.launch
 
 test: lint browser tools ## set up everything; lint, types, import rules and the tests on a real PostgreSQL and Valkey (ARGS)
 	@$(MAKE) --no-print-directory --jobs=2 types suite

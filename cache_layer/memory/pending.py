@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connections
 
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Entry
 from cache_layer.memory.local_store import lease_end_ns
 from cache_layer.metrics import DRAINS
 from cache_layer.options import get_options
@@ -25,8 +25,7 @@ from cache_layer.options import get_options
 class HeldEntry:
     """One key this write keeps others from caching; without a `holder` where Redis could not be, or was not, told."""
 
-    lookup: Lookup[Any]
-    identifier: str
+    entry: Entry
     holder: str | None
     alone: bool
 

@@ -13,9 +13,8 @@ from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 
+from cache_layer import DrainBeforeCommit, OutcomeUnknown
 from cache_layer.deadline import left_seconds, working_within
-from cache_layer.errors import OutcomeUnknown
-from cache_layer.writing.commit import DrainBeforeCommit
 from pmo.database.bounded import BoundedConnection, BoundedPool, TimeOver
 from pmo.database.schema import SchemaEditor
 

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 
-from pmo.embedded import Endpoints
-from pmo.engines.postgres import program_folder
+from pmo.run.embedded import Endpoints
+from pmo.run.engines.postgres import program_folder
 from tests.docs.pages import PAGES, Block, blocks_of
 from tests.platform.running import Launched, bare_environment
 from tests.servers import ROOT

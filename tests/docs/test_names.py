@@ -16,7 +16,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from cache_layer.options import LIMITS, Options
-from pmo.sign_on import DEFAULTS
+from pmo.people.sign_on import DEFAULTS
 from tests.benchmarks.report.excerpt import BEGIN, END, PAGE, README, excerpt_of
 from tests.docs.pages import (
     PAGES,
@@ -72,6 +72,13 @@ def test_every_file_exists() -> None:
         assert missing == set(), page.name
         for name in re.findall(rf"`([\w/]+\.(?:{'|'.join(SUFFIXES)}))`", read_page(page)):
             assert (ROOT / name).exists() or any(path.endswith(f"/{name}") for path in there), f"{page.name}: {name}"
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    named = {name for row in rows_of("docs/architecture.md") for name in code_in(row[0])}
+    for package in ("cache_layer", "entities", "pmo"):
+        rooms = {f"{room.parent.name}/" for room in (ROOT / package).glob("*/__init__.py")} - {"migrations/"}
+        assert rooms - named == set(), package
 
 
 def test_every_setting_that_is_read_is_listed_and_every_name_in_capitals_is_known() -> None:

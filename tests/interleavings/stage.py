@@ -22,7 +22,7 @@ from cache_layer.protocol import scripts
 from cache_layer.reading import absent, fail_safe, reads
 from cache_layer.server import connection, run_id
 from cache_layer.serving import renewal
-from cache_layer.writing import writes
+from cache_layer.writing import releases, writes
 from tests.interleavings.doing import Doing
 from tests.interleavings.memory import TurnLock
 from tests.interleavings.processes import STUCK_SECONDS, Process, current_process
@@ -67,6 +67,7 @@ def living_world() -> Iterator[World]:
         monkeypatch.setattr(local_store, "_stamps", {})
         monkeypatch.setattr(absent, "budget", absent.AbsentBudget())
         monkeypatch.setattr(writes, "RETRY_SECONDS", 0.005)
+        monkeypatch.setattr(releases, "RETRY_SECONDS", 0.005)
         monkeypatch.setattr(fail_safe, "note_away", lambda: None)  # each finds out for itself
         monkeypatch.setattr(reads, "note_away", lambda: None)
         monkeypatch.setattr(renewal, "threading", SimpleNamespace(Lock=lambda: TurnLock(stop)))
