@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 
 from cache_layer.keys import absent_key, holds_key, lease_key, value_key
 from cache_layer.lookup import Entry, Lookup
+from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.protocol.packing import unpack
-from cache_layer.protocol.scripts import BATCH_KEYS
 from cache_layer.server.connection import get_redis_client, get_writer_client
 
 
