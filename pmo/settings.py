@@ -25,6 +25,7 @@ from pmo.hosts import allowed_hosts, plain_host, web_address
 from pmo.listener import Listener
 from pmo.logs import LEVELS, logging_config
 from pmo.navigation import NAVIGATION
+from pmo.schemas import schema_version
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -122,6 +123,7 @@ CACHE_LAYER: dict[str, Any] = {
     "write_policy": env.choice("CACHE_WRITE_POLICY", Options.write_policy, ("available", "strict")),
     "relay": env.flag("CACHE_RELAY", default=Options.relay),
 }
+CACHE_LAYER["schema_version"] += schema_version() - 1
 if env.text("CACHE_EXPRESS_LANE") == "0" and not env.text("CACHE_EXPRESS_LANE_BYTES"):
     CACHE_LAYER["express_lane_bytes"] = 0  # by its name before it was a number of bytes
 _lease, _hold = CACHE_LAYER["local_lease_ms"], CACHE_LAYER["hold_ms"]
