@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,26 +33,17 @@ class EntityDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def document_of(entity: Entity) -> EntityDocument:
     """The document of a row."""
-    return EntityDocument(
-        code=entity.code,
-        entity_type=entity.entity_type,
-        label=entity.label,
-        label_plural=entity.label_plural,
-        icon=entity.icon,
-        child_entity_codes=tuple(entity.child_entity_codes),
-        active_flag=entity.active_flag,
-        created_ts=_to_the_second(entity.created_ts),
-        modified_ts=_to_the_second(entity.modified_ts),
-    )
+    return EntityDocument(*map(_as_documented, _members_of(entity)))
 
 
-def row_of(entity: Entity) -> dict[str, Any]:
-    """The document of a row, and what of the row the document leaves out."""
-    return msgspec.structs.asdict(document_of(entity)) | {"display_order": entity.display_order}
+_members_of = operator.attrgetter(*EntityDocument.__struct_fields__)
 
 
-def _to_the_second(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
+def _as_documented(value: Any) -> Any:
+    """A column's value as the document has it: nothing that could be changed, and times to the second."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(microsecond=0)
+    return tuple(value) if isinstance(value, list) else value
 
 
 _encoder = msgspec.json.Encoder()

@@ -147,7 +147,7 @@ def test_each_version_shows_only_what_it_changed(project: Entity, admin_client: 
     }
     assert added["version"].what == "Added"
     assert list(changes_of(added)) == [
-        "Label", "Label plural", "Icon", "Children", "Active", "Display order", "Entity type",
+        "Label", "Label plural", "Icon", "Children", "Display order", "Active", "Entity type",
     ]  # fmt: skip
 
 
