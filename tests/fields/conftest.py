@@ -21,8 +21,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.servers import ROOT, test_database_url, worker_environment
 
 HOW = (ROOT / "docs/architecture.md").read_text().partition("## Adding a field")[2].partition("\n## ")[0]
-BLOCKS = re.findall(r"```python\n(.*?)```", HOW, re.DOTALL)
-"""What the documentation says to add, indented by three."""
+BLOCKS = re.findall(r"```python\n(.*?)```", HOW.replace("description", "remark"), re.DOTALL)
+"""What the documentation says to add, under a name that nobody has taken."""
 
 
 class Extended(NamedTuple):
@@ -32,7 +32,7 @@ class Extended(NamedTuple):
     Attributes:
         tree: where its code is; all but `entities` is ours.
         database_url: a database that it has migrated.
-        found: what `with_description` found everywhere.
+        found: what `with_remark` found everywhere.
     """
 
     tree: Path
@@ -51,7 +51,7 @@ def extended(
     field, member = (textwrap.indent(textwrap.dedent(block), "    ") for block in BLOCKS)
     add(tree / "entities/models.py", field, before="    child_entity_codes = models.JSONField(")
     add(tree / "entities/documents.py", member, before="\n\ndef document_of")
-    ours, name = connection.settings_dict["NAME"], f"described_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    ours, name = connection.settings_dict["NAME"], f"remark_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     with django_db_blocker.unblock():
         here = test_database_url()
         connections.close_all()  # a database that is copied is nobody's else
@@ -72,7 +72,7 @@ def add(file: Path, lines: str, *, before: str) -> None:
 
 
 def run_through(tree: Path, database_url: str) -> dict[str, Any]:
-    script = Path(__file__).with_name("with_description.py")
+    script = Path(__file__).with_name("with_remark.py")
     environment = worker_environment() | {"DATABASE_URL": database_url, "PYTHONPATH": str(tree), "CACHE_RELAY": "false"}
     done = subprocess.run(
         [sys.executable, script], cwd=tree, env=environment, capture_output=True, text=True, timeout=120, check=False

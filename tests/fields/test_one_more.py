@@ -24,21 +24,21 @@ pytestmark = pytest.mark.django_db  # so that there is a test database, which `e
 EXPECTED: dict[str, Any] = {
     "form": "By staff",
     "history": "By staff",
-    "conflict": [["description", "(empty)", "By staff", "By somebody else"]],
+    "conflict": [["remark", "(empty)", "By staff", "By somebody else"]],
     "patched": "By API",
     "read": "By API",
     "row": "By API",
     "wrong kind": 400,
     "described": ["Entity", "EntityFieldsRequest", "EntityRow", "PatchedEntityFieldsRequest"],
     "exported": [
-        "code,label,label_plural,icon,description,child_entity_codes,display_order,active_flag,entity_type",
+        "code,label,label_plural,icon,remark,child_entity_codes,display_order,active_flag,entity_type",
         "project,Project,Projects,Flag,By API,,10,true,project",
     ],
-    "plan": [["description", "By API", "By a file"]],
+    "plan": [["remark", "By API", "By a file"]],
     "imported": "By a file",
     "restored": "By a file",
     "seeded": "To be done",
-    "compared": ["Description", "By staff", "By a file"],
+    "compared": ["Remark", "By staff", "By a file"],
     "version restored": "By staff",
     "undone": "By a file",
     "searched": ["project"],
@@ -86,7 +86,7 @@ def test_in_a_rolling_deploy_of_a_field_both_releases_answer_rightly_and_refuse_
     there = {"DATABASE_URL": extended.database_url} | METRICS
     with web_server(**there) as old, web_server(extended.tree, **there) as new:
         program = Program(old)
-        program.change(new, "project", label="0", description="0")
+        program.change(new, "project", label="0", remark="0")
         acknowledged, stale, reads, done = [0], [], count(), threading.Event()
 
         def read_all_the_time() -> None:
@@ -104,11 +104,11 @@ def test_in_a_rolling_deploy_of_a_field_both_releases_answer_rightly_and_refuse_
                 program.change((old, new)[number % 2], "project", label=str(number))
                 acknowledged[0] = number
                 if number % 3 == 0:
-                    program.change(new, "project", description=f"As of {number}")
+                    program.change(new, "project", remark=f"As of {number}")
                 bodies = {url: program.read(url, "project").body for url in (old, new)}
                 assert [body["label"] for body in bodies.values()] == [str(number)] * 2
-                assert bodies[new].get("description") == f"As of {number // 3 * 3}".replace("As of 0", "0")
-                assert "description" not in bodies[old]
+                assert bodies[new].get("remark") == f"As of {number // 3 * 3}".replace("As of 0", "0")
+                assert "remark" not in bodies[old]
         finally:
             done.set()
             reader.join()
@@ -116,7 +116,7 @@ def test_in_a_rolling_deploy_of_a_field_both_releases_answer_rightly_and_refuse_
         assert [counted(url, "cache_refused_values_total") for url in (old, new)] == [0.0, 0.0]
         assert [json.loads(fetch(f"{url}/health"))["problems"] for url in (old, new)] == [[], []]
         stored: list[Any] = redis_client.mget("entity:metadata:project", "{entity:metadata:project}:v2")
-        assert ["description" in json.loads(each) for each in stored if each] == [False, True]
+        assert ["remark" in json.loads(each) for each in stored if each] == [False, True]
 
 
 def fetch(url: str) -> str:
