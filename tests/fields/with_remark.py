@@ -4,6 +4,7 @@ Run in a tree whose `Entity` has just been given a `remark`: makes its migration
 Prints, as JSON, what each place has of it. The database is that of `DATABASE_URL`.
 """
 
+import csv
 import json
 import sys
 import tempfile
@@ -72,7 +73,7 @@ schemas = staff.get("/api/schema?format=json").json()["components"]["schemas"]
 found["described"] = [name for name, each in schemas.items() if "remark" in each.get("properties", {})]
 
 exported = staff.post(f"{LIST}export/", {"format": "0", "resource": "0"}).content
-found["exported"] = exported.decode("utf-8-sig").splitlines()
+found["exported"] = [row["remark"] for row in csv.DictReader(exported.decode("utf-8-sig").splitlines())]
 upload = SimpleUploadedFile("types.csv", exported.replace(b"By API", b"By a file"))
 page = staff.post(f"{LIST}import/", {"file": upload}).context
 found["plan"] = [(change.name, change.old, change.new) for row in page["result"].rows for change in row.changes]
