@@ -130,9 +130,6 @@ HOSTILE = {
     "another code": b'{"code":"task","entity_type":"task","label":"L","label_plural":"L","icon":"Flag",'
     b'"child_entity_codes":[],"active_flag":true,"created_ts":"2025-01-15T10:30:00Z",'
     b'"modified_ts":"2025-01-15T10:30:00Z"}',
-    "a field more": b'{"code":"project","entity_type":"project","label":"L","label_plural":"L","icon":"Flag",'
-    b'"child_entity_codes":[],"active_flag":true,"created_ts":"2025-01-15T10:30:00Z",'
-    b'"modified_ts":"2025-01-15T10:30:00Z","is_admin":true}',
     "inactive": b'{"code":"project","entity_type":"project","label":"L","label_plural":"L","icon":"Flag",'
     b'"child_entity_codes":[],"active_flag":false,"created_ts":"2025-01-15T10:30:00Z",'
     b'"modified_ts":"2025-01-15T10:30:00Z"}',
