@@ -149,9 +149,8 @@ COUNTED = (
         "ValuesRefused",
         "refused_values",
         15,
-        "Redis had bytes under our keys that are no document of this release, {number} times: they were loaded anew.",
-        "Do servers of two releases have the same schema version (docs/operations.md)? Else look for who writes there,"
-        " or use a Redis, or a REDIS_DB, of its own.",
+        "Redis had bytes of somebody else under our keys, {number} times: they were loaded anew.",
+        "Look for who writes there, or use a Redis, or a REDIS_DB, of its own.",
     ),
 )
 
