@@ -46,7 +46,7 @@ def earlier(own: bytes) -> bytes:
     """With one member less."""
     documents = json.loads(own)
     for document in documents if isinstance(documents, list) else [documents]:
-        del document["modified_ts"]
+        document.popitem()
     return json.dumps(documents, separators=(",", ":")).encode()
 
 
