@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from cache_layer.errors import OtherRelease
+from cache_layer import OtherRelease
 from entities import releases
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cache_layer.errors import OtherRelease
+from cache_layer import OtherRelease
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 

@@ -12,9 +12,8 @@ from django.db.models import OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from cache_layer.lookup import Lookup, Part, register
-from pmo.models import SignIn, TokenEnd
-from pmo.people import (
+from cache_layer import Lookup, Part, register
+from pmo.documents import (
     GroupDocument,
     NameDocument,
     PersonDocument,
@@ -23,6 +22,7 @@ from pmo.people import (
     decoder,
     encode,
 )
+from pmo.models import SignIn, TokenEnd
 
 LIFETIME_SECONDS = 3_600
 REST_SECONDS = 300.0

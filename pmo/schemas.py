@@ -16,7 +16,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from entities.documents import EntityDocument
-from pmo.people import GroupDocument, NameDocument, PersonDocument, SignInDocument, TokenEndDocument
+from pmo.documents import GroupDocument, NameDocument, PersonDocument, SignInDocument, TokenEndDocument
 
 DOCUMENTS = (EntityDocument, PersonDocument, GroupDocument, SignInDocument, NameDocument, TokenEndDocument)
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from pmo.listener import Listener
+from pmo.environment.listener import Listener
 from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
 

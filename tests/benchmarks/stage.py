@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pmo.listener import Listener
+from pmo.environment.listener import Listener
 from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
 from tests.benchmarks.contenders import CONSTANT, CONTENDERS, OURS_LOADER, Contender

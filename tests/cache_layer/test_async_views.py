@@ -17,9 +17,9 @@ from django.test import override_settings
 from django.urls import path
 from redis import Redis
 
+from cache_layer import Source, read_entry
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
-from cache_layer.reading.reads import Source, read_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.conftest import make_entity

@@ -16,10 +16,8 @@ from entities.admin.form.form import EntityForm
 from entities.admin.history.differences import ALL_FIELDS
 from entities.admin.history.restoring import _values_of
 from entities.admin.history.versions import Version
-from entities.admin.transfer.rows import EntityResource
 from entities.api.schema import PROJECT
 from entities.api.serializers import EntityFieldsSerializer, EntityRowSerializer, EntitySerializer
-from entities.catalogue import CatalogueEntry
 from entities.documents import EntityDocument
 from entities.fields import (
     FIELDS,
@@ -31,6 +29,8 @@ from entities.fields import (
     field_of,
     python_type,
 )
+from entities.files.catalogue import CatalogueEntry
+from entities.files.rows import EntityResource
 from entities.lookups import COLUMNS
 from entities.models import Entity
 

@@ -14,7 +14,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from redis import Redis
 
-from pmo import people
+from pmo import documents
 from pmo.schemas import DOCUMENTS, RELEASED, VERSION, last_digest, schema_version
 from tests.acceptance.conftest import Program
 from tests.fields.conftest import Extended
@@ -85,7 +85,7 @@ def test_the_documents_of_today_are_recorded(kind: Any) -> None:
 
 
 def test_every_document_that_is_cached_is_among_those_compared() -> None:
-    defined = [name for name, kind in vars(people).items() if name.endswith("Document") and isinstance(kind, type)]
+    defined = [name for name, kind in vars(documents).items() if name.endswith("Document") and isinstance(kind, type)]
     assert {"EntityDocument", *defined} == {kind.__name__ for kind in DOCUMENTS}
 
 

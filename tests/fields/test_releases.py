@@ -17,8 +17,8 @@ from cache_layer.upkeep.audit import audit_cache
 from entities.documents import decode_entities
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
+from pmo.documents import GroupDocument, _seal
 from pmo.lookups import GROUP
-from pmo.people import GroupDocument, _seal
 from tests.conftest import make_entity
 
 KEYS = {ENTITY: ("project", "entity:metadata:project"), ENTITY_TYPES: ("", "entity:types")}

@@ -24,8 +24,8 @@ from django.test.utils import setup_test_environment  # noqa: E402
 from entities.admin.form.conflicts import FormValues  # noqa: E402
 from entities.admin.history.acts import undo_url  # noqa: E402
 from entities.admin.history.restoring import mark_of  # noqa: E402
-from entities.backup import restore_backup, write_backup  # noqa: E402
-from entities.catalogue import read_catalogue, seed_entities  # noqa: E402
+from entities.files.backup import restore_backup, write_backup  # noqa: E402
+from entities.files.catalogue import read_catalogue, seed_entities  # noqa: E402
 from entities.history import newest_events  # noqa: E402
 from entities.models import Entity  # noqa: E402
 

@@ -1,0 +1,244 @@
+"""Import with a preview, and export, of entity types."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pghistory
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+from import_export.admin import ImportExportMixin
+from unfold.contrib.import_export.forms import ExportForm
+from unfold.widgets import UnfoldAdminFileFieldWidget
+
+from cache_layer.deadline import take_longer
+from entities.admin.confirmation import (
+    BULK_BUDGET_MS,
+    Button,
+    FormatForm,
+    Part,
+    Question,
+    ask,
+    count_types,
+    is_confirmed,
+)
+from entities.admin.history.acts import undo_url_of
+from entities.files.columns import COLUMNS
+from entities.files.formats import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
+from entities.files.problems import find_problems
+from entities.files.rows import EntityResource
+from entities.icons import describe_former
+from entities.models import Entity
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Entity]
+else:
+    from unfold.admin import ModelAdmin
+
+SALT = "entities.import"
+PREVIEW_LASTS_SECONDS = 3600
+READERS: dict[str, Any] = {"csv": CsvFile, "json": JsonFile, "xlsx": XlsxFile}
+SHOWN_ROWS = 200
+NAMED_ROWS = 20
+MOST_SIGNED_BYTES = 900_000
+"""Of the file on its way through the preview page and back: less than Django's limit for forms."""
+
+
+class ImportFileForm(forms.Form):
+    """The file; its name says its format."""
+
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget({"accept": ".csv,.json,.xlsx"}),
+        help_text=f"CSV (UTF-8), JSON or XLSX, at most {filesizeformat(MOST_BYTES)}.",
+    )
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.name.rpartition(".")[2].lower() not in READERS:
+            raise forms.ValidationError("Choose a file whose name ends in .csv, .json or .xlsx.")
+        if file.size > MOST_BYTES:
+            limit = filesizeformat(MOST_BYTES)
+            raise forms.ValidationError(f"The file is larger than {limit}: split it, or remove columns.")
+        return file
+
+
+class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-export has no types
+    """Import for those who may add and change entity types, export for those who may see them."""
+
+    resource_classes = (EntityResource,)
+    formats = FORMATS
+    export_form_class = ExportForm
+    to_encoding = "utf-8"
+    import_template_name = "admin/entities/entity/import.html"
+    export_template_name = "admin/entities/entity/export.html"
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return bool(self.has_view_permission(request))
+
+    def get_export_formats(self) -> list[Any]:
+        return list(FORMATS)
+
+    @admin.action(description="Export", permissions=["export"])
+    def export_selected(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse:
+        form = FormatForm(FORMATS, request.POST if is_confirmed(request) else None)
+        if form.is_valid():
+            return self._answer_with_file(request, queryset, FORMATS[int(form.cleaned_data["format"])]())
+        entities = list(queryset)
+        number = count_types(len(entities))
+        parts = [Part(f"{number} will be written to a file, with the columns {', '.join(COLUMNS)}.", entities)]
+        question = Question("export_selected", "Export entity types?", parts, [Button("", f"Export {number}")], form)
+        return ask(self, request, question)
+
+    def _answer_with_file(self, request: HttpRequest, queryset: QuerySet[Entity], file_format: Any) -> HttpResponse:
+        try:
+            answer: HttpResponse = self._do_file_export(file_format, request, queryset)
+        except ValueError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return answer
+
+    def export_action(self, request: HttpRequest) -> HttpResponse:
+        take_longer(BULK_BUDGET_MS)
+        try:
+            answer: HttpResponse = super().export_action(request)
+        except IncorrectLookupParameters:  # as in the list, a filter that is none
+            return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
+        return answer
+
+    def init_request_context_data(self, request: HttpRequest, form: Any) -> dict[str, Any]:
+        number = count_types(self.get_export_queryset(request).count())
+        more = {"title": "Export entity types", "media": self.media + form.media, "number": number, "columns": COLUMNS}
+        return {**super().init_request_context_data(request, form), **more}
+
+    def import_action(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        """The form for a file, and what would be done with it."""
+        if not self.has_import_permission(request):
+            raise PermissionDenied
+        take_longer(BULK_BUDGET_MS)
+        sent = request.method == "POST"
+        form = ImportFileForm(request.POST if sent else None, request.FILES if sent else None)
+        if not sent or not form.is_valid():
+            return self._show_import(request, form)
+        file = form.cleaned_data["file"]
+        content, kind = file.read(), file.name.rpartition(".")[2].lower()
+        try:
+            result = _import_file(content, kind, dry_run=True)
+            upload = _sign(content, kind, file.name, result)
+        except UnreadableFile as error:
+            form.add_error("file", str(error))
+            return self._show_import(request, form)
+        return self._show_import(request, form, result, upload)
+
+    @method_decorator(require_POST)
+    def process_import(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        """Import what the preview showed, and nothing else."""
+        if not self.has_import_permission(request):
+            raise PermissionDenied
+        take_longer(BULK_BUDGET_MS)
+        try:
+            signed = signing.loads(request.POST.get("upload", ""), salt=SALT, max_age=PREVIEW_LASTS_SECONDS)
+        except signing.BadSignature:
+            self.message_user(request, "This preview is too old: choose the file again.", messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:entities_entity_import"))
+        content = zlib.decompress(base64.b64decode(signed["content"]))
+        skip_wrong = "skip_wrong" in request.POST
+        with pghistory.context(act="import", file=signed["name"]):
+            result = _import_file(content, signed["kind"], plan=signed["plan"], skip_wrong=skip_wrong)
+        wrong = [row.number for row in result.rows if not row.is_valid()]
+        if result.base_errors or (wrong and not skip_wrong):
+            for error in result.base_errors:
+                self.message_user(request, str(error.error), messages.ERROR)
+            preview = _import_file(content, signed["kind"], dry_run=True)
+            token = _sign(content, signed["kind"], signed["name"], preview)
+            return self._show_import(request, ImportFileForm(), preview, token)
+        self.generate_log_entries(result, request)
+        counts = result.totals
+        done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
+        left_out = f" {_name_rows(wrong)} left out, for what is wrong in them." if wrong else ""
+        level = messages.WARNING if wrong else messages.SUCCESS
+        undo = undo_url_of([row.instance.code for row in result.rows if row.is_new() or row.is_update()])
+        self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level, extra_tags=undo)
+        return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
+
+    def _show_import(
+        self, request: HttpRequest, form: forms.Form, result: Any = None, upload: str = ""
+    ) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Import entity types",
+            "form": form,
+            "opts": self.opts,
+            "media": self.media + form.media,
+            "columns": COLUMNS,
+            **(_preview(result) if result else {}),
+            "upload": upload,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, self.import_template_name, context)
+
+
+def _import_file(
+    content: bytes, kind: str, *, dry_run: bool = False, plan: str | None = None, skip_wrong: bool = False
+) -> Any:
+    dataset = READERS[kind]().create_dataset(content)
+    return EntityResource().import_data(dataset, dry_run=dry_run, plan=plan, skip_wrong=skip_wrong)
+
+
+def _name_rows(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:NAMED_ROWS]))
+    more = f" and {len(numbers) - NAMED_ROWS} more" if len(numbers) > NAMED_ROWS else ""
+    return f"{'Rows' if len(numbers) > 1 else 'Row'} {shown}{more}"
+
+
+def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
+    """The file and what it would do, for the page to send back: no server has to remember it."""
+    packed = base64.b64encode(zlib.compress(content)).decode()
+    upload = {"content": packed, "kind": kind, "name": name, "plan": result.plan}
+    signed = signing.dumps(upload, salt=SALT, compress=True)
+    if len(signed) > MOST_SIGNED_BYTES:
+        raise UnreadableFile("The file is too large to be shown first: split it, or remove columns.")
+    return signed
+
+
+def _former_icons(rows: list[Any]) -> list[tuple[str, str]]:
+    """What to say about icons that are written under a former name, with the numbers of the rows."""
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        if any(change.name == "icon" for change in row.changes) and (former := describe_former(row.instance.icon)):
+            found.setdefault(former, []).append(row.number)
+    return [(_name_rows(numbers), text) for text, numbers in found.items()]
+
+
+def _preview(result: Any) -> dict[str, Any]:
+    """What the page shows of a dry run: errors, and what is new, changed and unchanged."""
+    errors = list(find_problems(result))
+    new = [row for row in result.rows if row.is_new()]
+    changed = [row for row in result.rows if row.is_update()]
+    return {
+        "result": result,
+        "errors": errors[:SHOWN_ROWS],
+        "hidden_errors": max(0, len(errors) - SHOWN_ROWS),
+        "file_errors": [str(error.error) for error in result.base_errors],
+        "new": new[:SHOWN_ROWS],
+        "changed": changed[:SHOWN_ROWS],
+        "hidden_rows": max(0, len(new) - SHOWN_ROWS) + max(0, len(changed) - SHOWN_ROWS),
+        "former_icons": _former_icons([*new, *changed]),
+        "counts": {"new": len(new), "changed": len(changed), "unchanged": result.totals["skip"], "errors": len(errors)},
+        "wrong_rows": len({error.row for error in errors}),
+        "may_import": not result.base_errors and bool(new or changed),
+    }

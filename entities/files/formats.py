@@ -1,0 +1,253 @@
+"""
+The files entity types are exported to and imported from: CSV, JSON and XLSX.
+
+A row that is read says where it stood, in the column `ROW`. What a reader cannot make sense of is an `UnreadableFile`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import msgspec
+import openpyxl
+import tablib
+from import_export.formats.base_formats import CSV, JSON, XLSX
+from openpyxl.utils import get_column_letter
+
+from entities.files.columns import COLUMNS, column_of
+
+ROW = "row number"
+MISSING = object()
+"""In place of a value that one object of a JSON file lacks while others have it."""
+MOST_BYTES = 5_000_000
+MOST_ROWS = 20_000
+MOST_COLUMNS = 50
+WIDTHS = {"label": 28, "label_plural": 28, "icon": 20, "child_entity_codes": 48, "display_order": 14, "active_flag": 12}
+OTHER_WIDTH = 24
+MOST_UNPACKED_BYTES = 30_000_000
+"""Of an XLSX file's parts, and of its cells' texts, as one text may stand in many cells."""
+MOST_TAGS = 1_200_000
+"""In all of an XLSX file: 20,000 whole rows have a million. Each takes longer to read than thousands of other bytes."""
+PIECE_BYTES = 65_536
+UNPACKED_IN_PIECES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""zipfile unpacks the others whole, however long that becomes."""
+
+DELIMITER = re.compile(r'"?sep=([^\w\s"]|\t)\1*"?\r?', re.IGNORECASE)
+"""A first line by which Excel is told, and tells, the delimiter."""
+FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+"""What spreadsheets take for a formula; see OWASP, "CSV Injection"."""
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+ESCAPED = re.compile(r"_x005F_(?=x[0-9A-Fa-f]{4}_)")
+"""Excel reads `_x0041_` as `A`; written `_x005F_x0041_` it stays as it is."""
+
+
+TOO_LARGE = "The file is too large when it is unpacked."
+
+
+class UnreadableFile(Exception):
+    """The file is no table of entity types; the message says why."""
+
+
+class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
+    """With commas, semicolons or what a line `sep=` says; what a spreadsheet would run is kept behind an apostrophe."""
+
+    def is_binary(self) -> bool:
+        return True
+
+    def create_dataset(self, in_stream: bytes) -> tablib.Dataset:
+        try:
+            text = in_stream.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UnreadableFile(
+                f"The file is not UTF-8 text (byte {error.start + 1}). In Excel, save it as “CSV UTF-8”."
+            ) from error
+        if "\x00" in text:
+            raise UnreadableFile("The file is no CSV text: it has NUL characters.")
+        first, _, _ = text.partition("\n")
+        declared = DELIMITER.fullmatch(first)
+        delimiter = declared[1] if declared else ";" if first.count(";") > first.count(",") else ","
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        rows: list[tuple[int, Sequence[Any]]] = []
+        try:
+            if declared:
+                next(reader)
+            for row in reader:
+                if any(row):
+                    rows.append((reader.line_num, [_without_apostrophe(cell) for cell in row]))
+        except csv.Error as error:
+            raise UnreadableFile(f"Line {reader.line_num} is no CSV: {error}.") from error
+        return _dataset(rows)
+
+    def export_data(self, dataset: tablib.Dataset, **_: Any) -> str:
+        stream = io.StringIO(newline="")
+        stream.write("\ufeff")  # else Excel takes it for the encoding of its country
+        writer = csv.writer(stream)
+        writer.writerow(dataset.headers)
+        for row in dataset:
+            writer.writerow([_harmless(_as_text(cell)) if isinstance(cell, str) else _as_text(cell) for cell in row])
+        return stream.getvalue()
+
+
+class JsonFile(JSON):  # type: ignore[misc] # as above
+    """An array of objects."""
+
+    def is_binary(self) -> bool:
+        return True
+
+    def create_dataset(self, in_stream: bytes) -> tablib.Dataset:
+        try:
+            objects = msgspec.json.decode(in_stream.removeprefix(b"\xef\xbb\xbf"), type=list[dict[str, Any]])
+        except (ValueError, RecursionError) as error:
+            raise UnreadableFile(f"The file is not a JSON array of objects: {error}.") from error
+        headers = list(dict.fromkeys(name for each in objects for name in each))
+        _columns(headers)  # before there is a cell for each of them in every row
+        rows = [(number, [each.get(name, MISSING) for name in headers]) for number, each in enumerate(objects, start=1)]
+        return _dataset([(0, headers), *rows])
+
+    def export_data(self, dataset: tablib.Dataset, **_: Any) -> str:
+        rows = [dict(zip(dataset.headers, row, strict=True)) for row in dataset]
+        return msgspec.json.format(msgspec.json.encode(rows), indent=2).decode()
+
+
+class XlsxFile(XLSX):  # type: ignore[misc] # as above
+    """The first sheet; every text is stored as text, so that none is run as a formula."""
+
+    def create_dataset(self, in_stream: bytes) -> tablib.Dataset:
+        _refuse_bomb(in_stream)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about styles that other programs leave out
+                sheet = openpyxl.load_workbook(io.BytesIO(in_stream), read_only=True, data_only=True).worksheets[0]
+                sheet.reset_dimensions()  # what the file says about its size may be wrong
+                cells = list(sheet.iter_rows(max_row=MOST_ROWS + 2, max_col=MOST_COLUMNS, values_only=True))
+        except Exception as error:  # openpyxl meets broken files with whatever its code runs into
+            raise UnreadableFile("The file is no Excel workbook that can be read.") from error
+        if sum(len(cell) for row in cells for cell in row if isinstance(cell, str)) > MOST_UNPACKED_BYTES:
+            raise UnreadableFile(TOO_LARGE)
+        rows = [
+            (number, [ESCAPED.sub("_", cell) if isinstance(cell, str) else cell for cell in row])
+            for number, row in enumerate(cells, start=1)
+            if any(cell is not None for cell in row)
+        ]
+        return _dataset(rows)
+
+    def export_data(self, dataset: tablib.Dataset, **_: Any) -> bytes:
+        workbook = openpyxl.Workbook()
+        sheet = workbook.worksheets[0]
+        sheet.title = "Entity types"
+        sheet.freeze_panes = "A2"
+        for number, row in enumerate([dataset.headers, *dataset], start=1):
+            for column, value in enumerate(row, start=1):
+                cell = sheet.cell(number, column)
+                if isinstance(value, bool | int):
+                    cell.value = value
+                    continue
+                cell.value = _in_xml(_as_text(value))
+                cell.data_type = "s"  # also of what begins with "="
+        for column, name in enumerate(dataset.headers, start=1):
+            sheet.column_dimensions[get_column_letter(column)].width = WIDTHS.get(name, OTHER_WIDTH)
+        stream = io.BytesIO()
+        workbook.save(stream)
+        return stream.getvalue()
+
+
+def _dataset(rows: Sequence[tuple[int, Sequence[Any]]]) -> tablib.Dataset:
+    """A dataset of the first row's columns, and `ROW`."""
+    if not rows:
+        raise UnreadableFile("The file is empty.")
+    headers = [str(name).strip() if name is not None else "" for name in rows[0][1]]
+    while headers and not headers[-1]:
+        headers.pop()
+    columns = _columns(headers)
+    if len(rows) == 1:
+        raise UnreadableFile("The file has no rows below its column names.")
+    if len(rows) - 1 > MOST_ROWS:
+        raise UnreadableFile(f"The file has more than {MOST_ROWS} rows: split it.")
+    dataset = tablib.Dataset(headers=[ROW, *columns])
+    for number, cells in rows[1:]:
+        if any(cell not in (None, "") for cell in cells[len(headers) :]):
+            raise UnreadableFile(f"Row {number} has more cells than there are column names.")
+        filled = [*cells[: len(headers)], *[None] * (len(headers) - len(cells))]
+        dataset.append([number, *filled])
+    return dataset
+
+
+def _columns(headings: Sequence[str]) -> list[str]:
+    """
+    The columns that the headings mean.
+
+    Raises:
+        UnreadableFile: one of them means none, two mean the same, or there are no codes.
+    """
+    headers = [column_of(heading) for heading in headings]
+    known = ", ".join(COLUMNS)
+    if "code" not in headers:
+        raise UnreadableFile(f"The file has no column “code”. Columns are: {known}.")
+    if unknown := [name for name in headers if name not in COLUMNS]:
+        raise UnreadableFile(f"Unknown columns: {_quoted(unknown)}. Columns are: {known}.")
+    if repeated := sorted(name for name, times in Counter(headers).items() if times > 1):
+        raise UnreadableFile(f"Columns given more than once: {_quoted(repeated)}.")
+    return headers
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"“{name[:60]}”" for name in list(names)[:10])
+
+
+def _refuse_bomb(content: bytes) -> None:
+    size = tags = 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for piece in chain.from_iterable(_unpack(archive, part) for part in archive.infolist()):
+                size += len(piece)
+                tags += piece.count(b"<")
+                if size > MOST_UNPACKED_BYTES or tags > MOST_TAGS:
+                    raise UnreadableFile(TOO_LARGE)
+    except UnreadableFile:
+        raise
+    except Exception as error:  # zipfile passes on whatever its decompressors raise
+        raise UnreadableFile("The file is no Excel workbook (.xlsx).") from error
+
+
+def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
+    """A part in pieces, to its end: it may be longer than the file says, and openpyxl unpacks it whole."""
+    if part.compress_type not in UNPACKED_IN_PIECES:
+        raise zipfile.BadZipFile("No program compresses workbooks so.")
+    part.file_size = 2 * MOST_UNPACKED_BYTES  # there zipfile would stop; who reads does before
+    with archive.open(part) as file:
+        yield from iter(partial(file.read, PIECE_BYTES), b"")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(value)
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def _without_apostrophe(text: str) -> str:
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
+
+
+def _in_xml(text: str) -> str:
+    if found := NOT_IN_XML.search(text):
+        raise ValueError(f"XLSX can't hold the character U+{ord(found[0]):04X}. Export CSV or JSON instead.")
+    return LOOKS_ESCAPED.sub("_x005F_", text)
+
+
+FORMATS = (CsvFile, JsonFile, XlsxFile)

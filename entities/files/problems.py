@@ -1,0 +1,70 @@
+"""What is wrong with the rows of a file, and which others cannot be imported without them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterator
+from typing import Any, NamedTuple
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from import_export.results import RowResult
+
+from entities.files.formats import MISSING
+
+LONGEST_VALUE = 60
+
+
+class Problem(NamedTuple):
+    """`value` is what the file has there; `column` is empty if it is about the whole row."""
+
+    row: int
+    column: str
+    value: str
+    text: str
+
+    def __str__(self) -> str:
+        given = f" (given: {self.value})" if self.value else ""
+        return f"Row {self.row}{f', {self.column}' if self.column else ''}: {self.text}{given}"
+
+
+def find_problems(result: Any) -> Iterator[Problem]:
+    """By row."""
+    for row in result.rows:
+        for name, texts in row.validation_error.message_dict.items() if row.validation_error else ():
+            column = "" if name == NON_FIELD_ERRORS else name
+            yield from (Problem(row.number, column, _as_given(row.given.get(name)), text) for text in texts)
+        yield from (Problem(row.number, "", "", str(each.error)) for each in row.errors)
+
+
+def leave_out_dependents(result: Any, existing: Container[str]) -> None:
+    """Call a row wrong too that lists a new entity type whose own row is wrong, however many steps away."""
+    listing = defaultdict(list)
+    good, wrong = set(), set()
+    for row in result.rows:
+        if not row.is_valid():
+            wrong.add(str(row.given.get("code")))
+            continue
+        good.add(row.instance.code)
+        for code in row.instance.child_entity_codes:
+            listing[code].append(row)
+    absent = [code for code in wrong - good if code not in existing]
+    while absent:
+        child = absent.pop()
+        for row in listing[child]:
+            if row.is_valid():
+                _call_wrong(result, row, child)
+                absent += [] if row.instance.code in existing else [row.instance.code]
+
+
+def _call_wrong(result: Any, row: Any, child: str) -> None:
+    result.totals[row.import_type] -= 1
+    result.totals[RowResult.IMPORT_TYPE_INVALID] += 1
+    row.import_type = RowResult.IMPORT_TYPE_INVALID
+    row.validation_error = ValidationError({"child_entity_codes": [f"The row of “{child}” is wrong."]})
+
+
+def _as_given(value: Any) -> str:
+    if value is MISSING or value is None:
+        return ""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."

@@ -1,0 +1,216 @@
+"""Rows of an imported or exported file, and the entity types they stand for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import tablib
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, router
+from django.db.models import Max
+from import_export import fields, resources
+from import_export.instance_loaders import BaseInstanceLoader
+
+from entities.changes import writing_types
+from entities.files.catalogue import DISPLAY_ORDER_STEP
+from entities.files.cells import LARGEST_NUMBER, cell_of
+from entities.files.columns import COLUMNS
+from entities.files.formats import MISSING, ROW
+from entities.files.problems import leave_out_dependents
+from entities.models import Entity
+from entities.plurals import suggest_plural
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """What an import does to one field; `old` is None where the entity type is new."""
+
+    name: str
+    old: str | None
+    new: str
+
+
+CELLS = {name: cell_of(name) for name in COLUMNS}
+
+
+class ExistingEntities(BaseInstanceLoader):  # type: ignore[misc] # import-export has no types
+    """Those the resource has read before the first row."""
+
+    def get_instance(self, row: Any) -> Entity | None:
+        existing: dict[str, Entity] = self.resource.existing
+        return existing.get(row["code"])
+
+
+class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
+    """
+    Adds and changes entity types, held and written together, all or none, or with `skip_wrong` all whose rows are
+    right; never deletes one and never changes a code.
+
+    Children may be of the same file, in any order. A column that is left out leaves what there is; rows that change
+    nothing are not written.
+    """
+
+    class Meta:
+        model = Entity
+        fields = COLUMNS
+        import_id_fields = ("code",)
+        instance_loader_class = ExistingEntities
+        skip_unchanged = True
+        report_skipped = True
+        store_instance = True
+        skip_html_diff = True
+        use_bulk = True  # no savepoint for each row
+        use_transactions = False  # `after_import` has its own
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.existing: dict[str, Entity] = {}
+        self.known: set[str] = set()
+        self.numbers: list[int] = []
+        self.seen: dict[str, int] = {}
+        self.to_create: list[Entity] = []
+        self.to_update: dict[str, Entity] = {}
+        self.originals: dict[str, Entity] = {}
+
+    @classmethod
+    def field_from_django_field(cls, field_name: str, *_: Any, **__: Any) -> fields.Field:
+        return fields.Field(attribute=field_name, column_name=field_name, widget=CELLS[field_name])
+
+    def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
+        self.numbers = dataset[ROW]
+        del dataset[ROW]
+        self.existing = Entity.objects.in_bulk()
+        self.known = {*self.existing, *(code for code in dataset["code"] if isinstance(code, str))}
+
+    def import_row(self, row: Any, instance_loader: Any, **kwargs: Any) -> Any:
+        given = dict(row)
+        row_result = super().import_row(row, instance_loader, **kwargs)
+        row_result.given = given
+        row_result.number = self.numbers[kwargs["row_number"] - 1]
+        return row_result
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        """Leave out what the file leaves open, and refuse a code that is none or comes twice."""
+        for name, value in list(row.items()):
+            if value is MISSING or (value in (None, "") and not CELLS[name].may_be_empty):
+                del row[name]
+        code = row.get("code")
+        if not isinstance(code, str) or not code:
+            raise ValidationError({"code": "Give a code."})
+        if code in self.seen:
+            raise ValidationError({"code": f"“{code[:50]}” is in row {self.seen[code]} already."})
+        self.seen[code] = self.numbers[kwargs["row_number"] - 1]
+
+    def import_instance(self, instance: Entity, row: Any, **kwargs: Any) -> None:
+        super().import_instance(instance, row, **kwargs)
+        if not instance.label_plural:
+            instance.label_plural = suggest_plural(instance.label)
+        instance.entity_type = instance.entity_type or instance.code
+
+    def skip_row(self, instance: Entity, original: Entity, row: Any, import_validation_errors: Any = None) -> bool:
+        if import_validation_errors or instance._state.adding:
+            return False
+        return not _changes(original, instance)
+
+    def validate_instance(self, instance: Entity, import_validation_errors: Any = None, **_: Any) -> None:
+        """As the form does, with the file's own codes among those that children may have."""
+        errors = dict(import_validation_errors or {})
+        try:
+            instance.clean_fields(exclude=set(errors))
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        if "child_entity_codes" not in errors:
+            unknown = [code for code in instance.child_entity_codes if code not in self.known]
+            if unknown:
+                errors["child_entity_codes"] = [f"Unknown entity types: {', '.join(unknown)}."]
+        if errors:
+            raise ValidationError(errors)
+
+    def save_instance(self, instance: Entity, is_create: bool, row: Any, **kwargs: Any) -> None:
+        if is_create:
+            self.to_create.append(instance)
+        else:
+            self.to_update[instance.code] = instance
+
+    def after_import_row(self, row: Any, row_result: Any, **kwargs: Any) -> None:
+        if row_result.original is not None:
+            self.originals[row_result.instance.code] = row_result.original
+        row_result.changes = [] if row_result.is_skip() else _changes(row_result.original, row_result.instance)
+
+    def after_import(self, dataset: tablib.Dataset, result: Any, **kwargs: Any) -> None:
+        """Write, unless this is a preview, or a row has an error and it is not said to skip those."""
+        leave_out_dependents(result, self.existing)
+        result.plan = _digest(result)
+        expected = kwargs.get("plan")
+        wrong = result.has_errors() or result.has_validation_errors()
+        if kwargs.get("dry_run") or (wrong and not kwargs.get("skip_wrong")):
+            return
+        if expected is not None and expected != result.plan:
+            raise EntityTypesChanged
+        good = {row.instance.code for row in result.rows if row.is_valid()}
+        self.to_create = [entity for entity in self.to_create if entity.code in good]
+        self.to_update = {code: entity for code, entity in self.to_update.items() if code in good}
+        self._write()
+
+    def _write(self) -> None:
+        alias = router.db_for_write(Entity)
+        codes = [*(entity.code for entity in self.to_create), *self.to_update]
+        if not codes:
+            return
+        try:
+            with writing_types(*codes):
+                rows = Entity.objects.using(alias).select_for_update(no_key=True).order_by("code")
+                locked = {row.code: row for row in rows.filter(code__in=self.to_update)}
+                for code in self.to_update:
+                    if code not in locked or _changes(self.originals[code], locked[code]):
+                        raise EntityTypesChanged
+                _place_last(self.to_create, using=alias)
+                Entity.objects.using(alias).bulk_create(self.to_create)
+                # Much quicker than `bulk_update`. These rows exist and are locked: none is inserted.
+                Entity.objects.using(alias).bulk_create(
+                    list(self.to_update.values()),
+                    update_conflicts=True,
+                    unique_fields=["code"],
+                    update_fields=[name for name in COLUMNS if name != "code"],
+                )
+        except IntegrityError as error:
+            raise EntityTypesChanged from error
+
+
+def _place_last(entities: list[Entity], *, using: str) -> None:
+    """As the trigger does, which asks for the last place for each row: for thousands that takes a minute."""
+    last = Entity.objects.using(using).aggregate(last=Max("display_order"))["last"] or 0
+    for number, entity in enumerate((each for each in entities if each.display_order is None), start=1):
+        entity.display_order = min(last + number * DISPLAY_ORDER_STEP, LARGEST_NUMBER)
+
+
+class EntityTypesChanged(Exception):
+    """Somebody changed entity types since the preview was made; nothing was written."""
+
+    def __str__(self) -> str:
+        return "Entity types were changed since the preview. Nothing was imported: look at the differences again."
+
+
+def _changes(old: Entity | None, new: Entity) -> list[FieldChange]:
+    """The fields in which a row differs from what there is."""
+    return [
+        FieldChange(name, None if old is None else _shown(name, getattr(old, name)), _shown(name, getattr(new, name)))
+        for name in COLUMNS
+        if old is None or getattr(old, name) != getattr(new, name)
+    ]
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return "last" if name == "display_order" else ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _digest(result: Any) -> str:
+    """Of everything the import would do."""
+    doings = [(row.object_id, row.import_type, getattr(row, "changes", None)) for row in result.rows]
+    return hashlib.blake2b(repr(doings).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,88 @@
+"""Names of this server, and addresses of others, that the environment gives."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from pmo.environment.variables import shown
+
+CONTACT = re.compile(r"mailto:[!-~]+@[!-~]+|https://[!-~]+")
+NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*)")
+
+
+def allowed_hosts(hosts: Iterable[str]) -> list[str]:
+    """
+    The names this server answers to.
+
+    Raises:
+        ImproperlyConfigured: no request could have one of them as its host.
+    """
+    found = list(hosts)
+    for host in found:
+        if not (host == "*" or NAME.fullmatch(host.removeprefix(".")) or _is_bracketed(host)):
+            raise ImproperlyConfigured(
+                f"ALLOWED_HOSTS has {shown(host)}: give names alone, without http:// and without a port, for example"
+                " pmo.example.org, or .example.org for all in it."
+            )
+    return found
+
+
+def plain_host(name: str, value: str, port: str) -> str:
+    """
+    A host for a URL: a name, or an address, an IPv6 one in brackets.
+
+    Args:
+        port: the variable that its port belongs into.
+    Raises:
+        ImproperlyConfigured: it is none, or more than that.
+    """
+    if NAME.fullmatch(value) or _is_bracketed(value):
+        return value
+    if _is_bracketed(f"[{value}]"):
+        return f"[{value}]"
+    raise ImproperlyConfigured(f"{name} is {shown(value)}: give a name or an address alone; the port is {port}.")
+
+
+def web_address(name: str, value: str) -> str:
+    """
+    An address with http:// or https://, or nothing.
+
+    Raises:
+        ImproperlyConfigured: it is another thing.
+    """
+    try:
+        url = urlsplit(value)
+        is_one = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_one = False
+    if value and not is_one:
+        raise ImproperlyConfigured(
+            f"{name} is no address: begin it with http:// or https://, as in http://collector:4318."
+        )
+    return value
+
+
+def contact_address(name: str, value: str) -> str:
+    """
+    Where people write to, as a URI (RFC 9116, 2.5.3), or nothing.
+
+    Raises:
+        ImproperlyConfigured: it is another thing.
+    """
+    if value and not CONTACT.fullmatch(value):
+        raise ImproperlyConfigured(
+            f"{name} is {shown(value)}: begin it with mailto: or https://, as in mailto:security@example.org."
+        )
+    return value
+
+
+def _is_bracketed(host: str) -> bool:
+    try:
+        return host[:1] == "[" and host[-1:] == "]" and bool(ipaddress.IPv6Address(host[1:-1]))
+    except ValueError:
+        return False

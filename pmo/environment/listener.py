@@ -1,0 +1,91 @@
+"""Where the web server listens: HOST, PORT and WORKERS."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+
+from pmo.environment.variables import Environment, shown
+
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 # compared with, not listened on
+
+
+class InvalidListener(ImproperlyConfigured):  # the name is the cause
+    """Nothing can listen there; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Where to listen, and with how many processes."""
+
+    host: str = "127.0.0.1"
+    port: int = 4000
+    workers: int = 2
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Listener:
+        """
+        Raises:
+            ImproperlyConfigured: PORT or WORKERS is not a fitting number.
+        """
+        variables = Environment(environment)
+        return cls(
+            host=variables.text("HOST", cls.host),
+            port=variables.whole("PORT", cls.port, 1, 65_535),
+            workers=variables.whole("WORKERS", cls.workers, 1, 1_024),
+        )
+
+    def find_address(self) -> str:
+        """
+        The numeric address to listen on; nobody else does.
+
+        Raises:
+            InvalidListener: HOST is no address of this machine, or the port cannot be had.
+        """
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+        except (socket.gaierror, UnicodeError):  # which is what a name gives that is too long
+            raise InvalidListener(f"HOST is {shown(self.host)}: there is no such address.") from None
+        family, address = found[0], str(found[4][0])
+        try:
+            _try_listening(family, address, self.port)
+        except OSError as error:
+            raise InvalidListener(self._advice(family, address, error)) from None
+        return address
+
+    def url(self, host: str | None = None) -> str:
+        """The URL that reaches it from this machine, without a slash at its end."""
+        host = host or self.host
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        return f"http://{in_url(local)}:{self.port}"
+
+    def _advice(self, family: int, address: str, error: OSError) -> str:
+        if error.errno == errno.EADDRINUSE:
+            other = _next_free_port(family, address, self.port)
+            return f"Port {self.port} is taken. Stop what listens there, or choose another: PORT={other} make run"
+        if error.errno == errno.EACCES:
+            return f"Port {self.port} is for root only. Choose one above 1023: PORT=4000 make run"
+        return f"Nothing can listen on {self.host}, port {self.port} (HOST, PORT): {error.strerror}."
+
+
+def in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _try_listening(family: int, address: str, port: int) -> None:
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))
+
+
+def _next_free_port(family: int, address: str, taken: int) -> int:
+    for port in range(taken + 1, 65536):
+        with contextlib.suppress(OSError):
+            _try_listening(family, address, port)
+            return port
+    return Listener.port

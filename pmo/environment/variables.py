@@ -1,0 +1,79 @@
+"""
+The variables of the environment, literally: no value is another variable's name, and none is guessed at.
+
+An empty variable is as good as an unset one. Each is read as what it has to be, or refused by its name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+
+from django.core.exceptions import ImproperlyConfigured
+
+COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Where the processes of one machine share what they count; prometheus-client reads it when it is first imported."""
+
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+LONGEST_NUMBER = 20
+MOST_SHOWN = 60
+KUBERNETES = "; Kubernetes has set it for a service of this name: set it yourself, or `enableServiceLinks: false`"
+
+
+class Environment:
+    """Each method raises `ImproperlyConfigured`, in one line that names the variable and says what would do."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def text(self, name: str, default: str = "") -> str:
+        """The value as it is."""
+        value = self._variables.get(name) or default
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ImproperlyConfigured(f"{name} is no text in UTF-8: encode it so.") from None
+        return value
+
+    def choice(self, name: str, default: str, among: Collection[str]) -> str:
+        value = self.text(name, default).strip()
+        if value not in among:
+            raise ImproperlyConfigured(f"{name} is {shown(value)}: it must be one of {', '.join(among)}.")
+        return value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, str(default)).strip().lower()
+        if value not in TRUE + FALSE:
+            raise ImproperlyConfigured(f"{name} is {shown(value)}: it must be true or false.")
+        return value in TRUE
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number, of ASCII digits."""
+        value = self.text(name, str(default)).strip()
+        digits = value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER
+        if not (digits and least <= int(value) <= most):
+            hint = KUBERNETES if value.startswith("tcp://") else ""
+            raise ImproperlyConfigured(
+                f"{name} is {shown(value)}: it must be a whole number from {least} to {most}{hint}."
+            )
+        return int(value)
+
+    def seconds(self, name: str, default: float, least: float, most: float) -> float:
+        """A number of seconds, perhaps with a fraction."""
+        value = self.text(name, str(default)).strip()
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not least <= seconds <= most:
+            raise ImproperlyConfigured(f"{name} is {shown(value)}: it must be a number from {least:g} to {most:g}.")
+        return seconds
+
+    def items(self, name: str, default: Collection[str] = ()) -> list[str]:
+        """What stands between commas, without the space around it."""
+        return [item.strip() for item in self.text(name, ",".join(default)).split(",") if item.strip()]
+
+
+def shown(value: str) -> str:
+    """A value for a message, on one line."""
+    return repr(value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}...")
