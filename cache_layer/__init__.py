@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cache_layer.errors import CacheUnavailable, OutcomeUnknown, UnknownTag, WriteRefused
+    from cache_layer.errors import CacheUnavailable, OtherRelease, OutcomeUnknown, UnknownTag, WriteRefused
     from cache_layer.invalidation.queryset import CoherentManager
     from cache_layer.invalidation.triggers import coherence_triggers
     from cache_layer.lookup import Entry, Lookup, Part, register, registered_lookups
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 
 _FACE = {
-    "errors": ("CacheUnavailable", "OutcomeUnknown", "UnknownTag", "WriteRefused"),
+    "errors": ("CacheUnavailable", "OtherRelease", "OutcomeUnknown", "UnknownTag", "WriteRefused"),
     "invalidation.queryset": ("CoherentManager",),
     "invalidation.triggers": ("coherence_triggers",),
     "lookup": ("Entry", "Lookup", "Part", "register", "registered_lookups"),
@@ -49,9 +49,9 @@ _ROOM_OF = {name: f"cache_layer.{room}" for room, names in _FACE.items() for nam
 
 __all__ = [
     "ADMISSION", "COMMAND", "Admission", "CacheUnavailable", "CoherentManager", "Copy", "DrainBeforeCommit", "Entry",
-    "Location", "Lookup", "OutcomeUnknown", "Part", "Read", "Source", "UnknownTag", "WriteRefused", "allow_replay",
-    "cache_location", "clear_entries", "close_redis_client", "coherence_triggers", "current_origin", "find_tagged",
-    "get_options", "get_writer_client", "hold_entries", "holding", "invalidate_entries",
+    "Location", "Lookup", "OtherRelease", "OutcomeUnknown", "Part", "Read", "Source", "UnknownTag", "WriteRefused",
+    "allow_replay", "cache_location", "clear_entries", "close_redis_client", "coherence_triggers", "current_origin",
+    "find_tagged", "get_options", "get_writer_client", "hold_entries", "holding", "invalidate_entries",
     "invalidate_tag", "peek_copy", "read_entries", "read_entry", "register", "registered_lookups", "working_for",
 ]  # fmt: skip
 

@@ -6,8 +6,11 @@ What can go wrong, by cause.
     ├── WriteRefused        the strict write policy: readers could not be stopped from serving the old value
     ├── OutcomeUnknown      the database was lost in the middle of a commit
     ├── InvalidOptions      a setting that cannot be used
-    └── UnknownTag          a tag that a lookup does not have
+    ├── UnknownTag          a tag that a lookup does not have
+    └── OtherRelease        a value that servers of another release have written
 """
+
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -41,6 +44,19 @@ class OutcomeUnknown(CacheLayerError, OperationalError):
 
 class InvalidOptions(CacheLayerError, ImproperlyConfigured):
     """A `CACHE_LAYER` setting is unknown or out of its range."""
+
+
+class OtherRelease(CacheLayerError, ValueError):
+    """
+    Another release, whose documents have more members or fewer, has written these bytes.
+
+    Attributes:
+        document: of this release's members, which a later one has too; None if some are missing.
+    """
+
+    def __init__(self, document: Any) -> None:
+        super().__init__("written by another release")
+        self.document = document
 
 
 class UnknownTag(CacheLayerError, ValueError):

@@ -75,7 +75,8 @@ class Lookup(Generic[Document]):
         rows: the query for some identifiers (`[""]` for a single entry), all of its columns.
         build: the document made of one identifier's rows, which all threads share; None if there is nothing to cache.
         encode: the document's bytes in Redis.
-        decode: the document of an identifier's bytes; raises ValueError unless they are what `encode` gives today.
+        decode: the document of an identifier's bytes; raises ValueError unless they are what `encode` gives today,
+            `OtherRelease` if another release may share the Redis and they are what it gives.
         columns: makes the rows named tuples of these fields instead of model instances, which take longer to make.
         tagged: the identifiers that a tag names, asked of the primary database; raises UnknownTag.
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).

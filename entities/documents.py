@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import functools
+import operator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+
+from cache_layer import OtherRelease
+from entities import releases
 
 if TYPE_CHECKING:
     from entities.models import Entity
@@ -16,7 +19,7 @@ Name = Annotated[str, msgspec.Meta(max_length=50)]
 Label = Annotated[str, msgspec.Meta(max_length=100)]
 
 
-class EntityDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EntityDocument(msgspec.Struct, frozen=True):
     """One entity type as programs see it; timestamps are UTC to the second. None is longer than the table allows."""
 
     code: Name
@@ -32,36 +35,20 @@ class EntityDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def document_of(entity: Entity) -> EntityDocument:
     """The document of a row."""
-    return EntityDocument(
-        code=entity.code,
-        entity_type=entity.entity_type,
-        label=entity.label,
-        label_plural=entity.label_plural,
-        icon=entity.icon,
-        child_entity_codes=tuple(entity.child_entity_codes),
-        active_flag=entity.active_flag,
-        created_ts=_to_the_second(entity.created_ts),
-        modified_ts=_to_the_second(entity.modified_ts),
-    )
+    return EntityDocument(*map(_as_documented, _members_of(entity)))
 
 
-def row_of(entity: Entity) -> dict[str, Any]:
-    """The document of a row, and what of the row the document leaves out."""
-    return msgspec.structs.asdict(document_of(entity)) | {"display_order": entity.display_order}
+_members_of = operator.attrgetter(*EntityDocument.__struct_fields__)
 
 
-def _to_the_second(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
+def _as_documented(value: Any) -> Any:
+    """A column's value as the document has it: nothing that could be changed, and times to the second."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(microsecond=0)
+    return tuple(value) if isinstance(value, list) else value
 
 
-_encoder = msgspec.json.Encoder()
-encode_entity = _encoder.encode
-encode_entities = _encoder.encode
-
-
-@functools.cache
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind, strict=True)
+encode_entity = encode_entities = releases.encode
 
 
 def decode_entity(code: str, payload: bytes) -> EntityDocument:
@@ -69,26 +56,38 @@ def decode_entity(code: str, payload: bytes) -> EntityDocument:
     The document of bytes found in Redis.
 
     Raises:
-        ValueError: they are not exactly one active document of today's shape, of this code.
+        OtherRelease: another release has written them.
+        ValueError: they are not exactly one active document, of this code.
     """
-    document: EntityDocument = _decoder(EntityDocument).decode(payload)
-    _require_own_bytes(document, payload)
-    if document.code != code or not document.active_flag:
-        raise ValueError(f"a document of {document.code!r}, active: {document.active_flag}")
+    try:
+        document = releases.decode(EntityDocument, payload)
+    except OtherRelease as other:
+        if other.document is not None:
+            _require_active(code, other.document)
+        raise
+    _require_active(code, document)
     return document
 
 
 def decode_entities(_: str, payload: bytes) -> tuple[EntityDocument, ...]:
     """The same, for the list of active entity types, each once."""
-    documents: tuple[EntityDocument, ...] = _decoder(tuple[EntityDocument, ...]).decode(payload)
-    _require_own_bytes(documents, payload)
+    try:
+        documents = releases.decode_several(EntityDocument, payload)
+    except OtherRelease as other:
+        if other.document is not None:
+            _require_active_once(other.document)
+        raise
+    _require_active_once(documents)
+    return documents
+
+
+def _require_active(code: str, document: EntityDocument) -> None:
+    if document.code != code or not document.active_flag:
+        raise ValueError(f"a document of {document.code!r}, active: {document.active_flag}")
+
+
+def _require_active_once(documents: tuple[EntityDocument, ...]) -> None:
     if len({document.code for document in documents}) < len(documents):
         raise ValueError("an entity type comes twice")
     if not all(document.active_flag for document in documents):
         raise ValueError("inactive entity types")
-    return documents
-
-
-def _require_own_bytes(document: Any, payload: bytes) -> None:
-    if _encoder.encode(document) != payload:
-        raise ValueError("not the bytes that this document is written as")

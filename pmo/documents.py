@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 import msgspec
 from django.conf import settings
 
+from entities import releases
+
 Document = TypeVar("Document", bound=msgspec.Struct)
 
 SEAL_CHARACTERS = 64
 
 
-class PersonDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PersonDocument(msgspec.Struct, frozen=True):
     """
     One user, as far as it matters for what they may do.
 
@@ -41,52 +43,48 @@ class PersonDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     permissions: tuple[str, ...]
 
 
-class GroupDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GroupDocument(msgspec.Struct, frozen=True):
     """One group: what its members may do, as `app_label.codename`."""
 
     id: int
     permissions: tuple[str, ...]
 
 
-class SignInDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SignInDocument(msgspec.Struct, frozen=True):
     """One login by the API that has not ended, and whose it is."""
 
     id: str
     user: int
 
 
-class NameDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NameDocument(msgspec.Struct, frozen=True):
     """A name that a token of the sign-on has, and the number of the user of this name, if there is one."""
 
     id: str
     user: int | None
 
 
-class TokenEndDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TokenEndDocument(msgspec.Struct, frozen=True):
     """Until when what the sign-on issued for a name has ended, in seconds since the epoch; None if nothing has."""
 
     id: str
     ended_s: float | None
 
 
-_encode = msgspec.json.Encoder().encode
-
-
 def encode(document: Any) -> bytes:
     """The document as JSON, with its seal in front of it."""
-    payload = _encode(document)
+    payload = releases.encode(document)
     return _seal(type(document), str(document.id), payload) + payload
 
 
 def decoder(kind: type[Document]) -> Callable[[str, bytes], Document]:
-    """What gives the document of an identifier's bytes; it raises ValueError unless `encode` gives them today."""
-    decode_json = msgspec.json.Decoder(kind, strict=True).decode
+    """What gives the document of an identifier's bytes; it raises ValueError unless a release's `encode` gives them."""
 
     def decode(identifier: str, sealed: bytes) -> Document:
         seal, payload = sealed[:SEAL_CHARACTERS], sealed[SEAL_CHARACTERS:]
         if not hmac.compare_digest(seal, _seal(kind, identifier, payload)):
             raise ValueError("not sealed for this key")
-        return decode_json(payload)
+        return releases.decode(kind, payload)
 
     return decode
 

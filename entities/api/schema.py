@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
@@ -15,6 +17,9 @@ from entities.api.serializers import (
     EntitySerializer,
 )
 from entities.codes import CODE_PATTERN, RESERVED_CODES
+from entities.documents import document_of, encode_entity
+from entities.fields import NOT_IN_DOCUMENT
+from entities.models import Entity
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
@@ -121,18 +126,24 @@ WITH_CHILDREN = {
     "allOf": [ENTITY_SCHEMA, {"type": "object", "properties": {"children": {"type": "array", "items": ENTITY_SCHEMA}}}]
 }
 
-PROJECT = {
-    "code": "project",
-    "entity_type": "project",
-    "label": "Project",
-    "label_plural": "Projects",
-    "icon": "FolderKanban",
-    "child_entity_codes": ["task", "wiki", "artifact", "form", "expense", "revenue"],
-    "active_flag": True,
-    "created_ts": "2025-01-15T10:30:00Z",
-    "modified_ts": "2025-01-18T14:22:00Z",
-}
-ROW = OpenApiExample("project", PROJECT | {"display_order": 10}, response_only=True, status_codes=[200])
+_PROJECT = Entity(
+    code="project",
+    entity_type="project",
+    label="Project",
+    label_plural="Projects",
+    icon="FolderKanban",
+    child_entity_codes=["task", "wiki", "artifact", "form", "expense", "revenue"],
+    display_order=10,
+    created_ts=datetime(2025, 1, 15, 10, 30, tzinfo=UTC),
+    modified_ts=datetime(2025, 1, 18, 14, 22, tzinfo=UTC),
+)
+PROJECT: dict[str, Any] = msgspec.json.decode(encode_entity(document_of(_PROJECT)))
+ROW = OpenApiExample(
+    "project",
+    PROJECT | {name: getattr(_PROJECT, name) for name in NOT_IN_DOCUMENT},
+    response_only=True,
+    status_codes=[200],
+)
 ANSWERED = OpenApiExample("project", PROJECT, response_only=True, status_codes=[200, 201])
 
 read_types = extend_schema(

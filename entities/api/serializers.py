@@ -15,6 +15,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from entities.documents import EntityDocument
+from entities.fields import NOT_IN_DOCUMENT, SETTABLE
 from entities.models import Entity, validate_children_shape
 from entities.plurals import suggest_plural
 from entities.texts import compose
@@ -86,7 +87,7 @@ class EntityRowSerializer(EntitySerializer):
     """The document's fields, and what else there is to set."""
 
     class Meta(EntitySerializer.Meta):
-        fields = (*EntitySerializer.Meta.fields, "display_order")
+        fields = (*EntitySerializer.Meta.fields, *NOT_IN_DOCUMENT)
         read_only_fields = fields
 
 
@@ -95,6 +96,7 @@ class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entit
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         models.CharField: TextField,
+        models.TextField: TextField,
         models.IntegerField: IntegerField,
         models.BooleanField: BooleanField,
         models.JSONField: ChildrenField,
@@ -102,16 +104,7 @@ class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entit
 
     class Meta:
         model = Entity
-        fields = (
-            "code",
-            "entity_type",
-            "label",
-            "label_plural",
-            "icon",
-            "child_entity_codes",
-            "display_order",
-            "active_flag",
-        )
+        fields = ("code", *SETTABLE)
         extra_kwargs = {  # noqa: RUF012 - as DRF declares it
             "code": {"trim_whitespace": False},
             "display_order": {

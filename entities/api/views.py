@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
+import msgspec
 from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -23,7 +24,8 @@ from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
 from entities.cache.entries import describe_dropped, drop_entries
 from entities.cache.operations import recorded
 from entities.codes import is_code
-from entities.documents import EntityDocument, document_of, row_of
+from entities.documents import EntityDocument, document_of
+from entities.fields import NOT_IN_DOCUMENT
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
@@ -69,14 +71,14 @@ class EntityViewSet(ViewSet):
     @schema.read_rows
     def read_rows(self, request: Request) -> Response:
         _flags(request)
-        return Response([row_of(entity) for entity in _stored()], headers=NOT_FROM_CACHE)
+        return Response([_row_of(entity) for entity in _stored()], headers=NOT_FROM_CACHE)
 
     @schema.read_row
     def read_row(self, request: Request, code: str) -> Response:
         _flags(request)
         if not is_code(code):
             raise Entity.DoesNotExist
-        return Response(row_of(_stored().get(code=code)), headers=NOT_FROM_CACHE)
+        return Response(_row_of(_stored().get(code=code)), headers=NOT_FROM_CACHE)
 
     @schema.create
     def create(self, request: Request) -> HttpResponse:
@@ -159,6 +161,12 @@ def _recorded(
 def _stored() -> QuerySet[Entity]:
     rows: QuerySet[Entity] = Entity.objects.using(router.db_for_write(Entity))
     return rows
+
+
+def _row_of(entity: Entity) -> dict[str, Any]:
+    """The document of a row, and what of the row the document leaves out."""
+    left_out = {name: getattr(entity, name) for name in NOT_IN_DOCUMENT}
+    return msgspec.structs.asdict(document_of(entity)) | left_out
 
 
 def _find(code: str) -> EntityDocument:

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 
 from cache_layer import hold_entries
+from entities.fields import CATALOGUED, field_of, value_type
 from entities.history import newest_events
 from entities.lookups import entries_of
 from entities.models import Entity, unknown_codes
@@ -24,14 +26,17 @@ class InvalidCatalogue(Exception):
     """The catalogue can't be loaded; the message names the entry and says why. Nothing was written."""
 
 
-class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entity type of a catalogue; its place in the file gives its display order."""
+def _member(name: str) -> Any:
+    """A catalogue need not say what the form need not."""
+    field = field_of(name)
+    kind = value_type(name)
+    return (name, kind, msgspec.field(default_factory=field.get_default)) if field.blank else (name, kind)
 
-    code: str
-    label: str
-    label_plural: str
-    icon: str
-    child_entity_codes: list[str] = []
+
+CatalogueEntry: Any = msgspec.defstruct(
+    "CatalogueEntry", map(_member, CATALOGUED), frozen=True, kw_only=True, forbid_unknown_fields=True
+)
+"""One entity type of a catalogue; its place in the file gives its display order."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def _without(removed: Collection[str], entity: Entity) -> Entity:
     return entity
 
 
-_COMPARED = ("label", "label_plural", "icon", "child_entity_codes", "display_order")
+_COMPARED = (*(name for name in CATALOGUED if name != "code"), "display_order")
 
 
 def _differs(entity: Entity, row: Entity | None) -> bool:

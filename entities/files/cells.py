@@ -7,6 +7,7 @@ from typing import Any
 
 from import_export import widgets
 
+from entities.fields import field_of, python_type
 from entities.files.flags import parse_flag
 from entities.texts import compose
 
@@ -14,9 +15,25 @@ LARGEST_NUMBER = 2**31 - 1
 
 
 class TextCell(widgets.Widget):  # type: ignore[misc] # import-export has no types
-    """A value of a file, which may be text although it stands for something else."""
+    """
+    A value of a file, which may be text although it stands for something else.
+
+    Attributes:
+        may_be_null: an empty cell is NULL.
+        may_be_empty: an empty cell says something; else it leaves what there is.
+    """
+
+    may_be_empty = True
+
+    def __init__(self, *, may_be_null: bool = False) -> None:
+        super().__init__()
+        self.may_be_null = may_be_null
+        self.may_be_empty = may_be_null or self.may_be_empty
 
     def clean(self, value: Any, row: Any = None, **_: Any) -> Any:
+        return None if self.may_be_null and value in (None, "") else self.read(value)
+
+    def read(self, value: Any) -> Any:
         return self.as_text(value)
 
     def as_text(self, value: Any) -> str:
@@ -35,7 +52,7 @@ class TextCell(widgets.Widget):  # type: ignore[misc] # import-export has no typ
 class ChildrenCell(TextCell):
     """A list of codes, or codes with commas or spaces between them."""
 
-    def clean(self, value: Any, row: Any = None, **_: Any) -> Any:
+    def read(self, value: Any) -> Any:
         if isinstance(value, list):
             return value
         return [code for code in re.split(r"[\s,]+", self.as_text(value)) if code]
@@ -44,7 +61,9 @@ class ChildrenCell(TextCell):
 class NumberCell(TextCell):
     """A whole number."""
 
-    def clean(self, value: Any, row: Any = None, **_: Any) -> int:
+    may_be_empty = False
+
+    def read(self, value: Any) -> int:
         text = self.as_text(value).strip()
         if not re.fullmatch(r"-?[0-9]{1,10}", text) or abs(int(text)) > LARGEST_NUMBER:
             raise ValueError(f"Give a whole number between -{LARGEST_NUMBER} and {LARGEST_NUMBER}.")
@@ -54,12 +73,17 @@ class NumberCell(TextCell):
 class FlagCell(TextCell):
     """True or false."""
 
-    def clean(self, value: Any, row: Any = None, **_: Any) -> bool:
+    may_be_empty = False
+
+    def read(self, value: Any) -> bool:
         return value if isinstance(value, bool) else parse_flag(self.as_text(value))
 
 
-CELLS: dict[str, type[TextCell]] = {
-    "child_entity_codes": ChildrenCell,
-    "display_order": NumberCell,
-    "active_flag": FlagCell,
-}
+CELLS: dict[Any, type[TextCell]] = {str: TextCell, int: NumberCell, bool: FlagCell, list[str]: ChildrenCell}
+"""By what a field's values are."""
+
+
+def cell_of(name: str) -> TextCell:
+    """How a field's value stands in a file."""
+    field = field_of(name)
+    return CELLS[python_type(field)](may_be_null=field.null)

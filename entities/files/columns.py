@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from entities.models import Entity
+from entities.fields import SETTABLE, field_of
 
-COLUMNS = (
-    "code", "label", "label_plural", "icon", "child_entity_codes", "display_order", "active_flag", "entity_type"
-)  # fmt: skip
+COLUMNS = ("code", *SETTABLE)
 
 
 def column_of(heading: str) -> str:
@@ -22,6 +20,6 @@ def _plain(heading: str) -> str:
 
 _HEADINGS = {
     "children": "child_entity_codes",
-    **{_plain(str(Entity._meta.get_field(name).verbose_name)): name for name in COLUMNS},  # type: ignore[union-attr] # columns, not relations
+    **{_plain(str(field_of(name).verbose_name)): name for name in COLUMNS},
     **{_plain(name): name for name in COLUMNS},
 }

@@ -21,6 +21,7 @@ import msgspec
 import openpyxl
 import tablib
 from import_export.formats.base_formats import CSV, JSON, XLSX
+from openpyxl.utils import get_column_letter
 
 from entities.files.columns import COLUMNS, column_of
 
@@ -30,6 +31,8 @@ MISSING = object()
 MOST_BYTES = 5_000_000
 MOST_ROWS = 20_000
 MOST_COLUMNS = 50
+WIDTHS = {"label": 28, "label_plural": 28, "icon": 20, "child_entity_codes": 48, "display_order": 14, "active_flag": 12}
+OTHER_WIDTH = 24
 MOST_UNPACKED_BYTES = 30_000_000
 """Of an XLSX file's parts, and of its cells' texts, as one text may stand in many cells."""
 MOST_TAGS = 1_200_000
@@ -151,8 +154,8 @@ class XlsxFile(XLSX):  # type: ignore[misc] # as above
                     continue
                 cell.value = _in_xml(_as_text(value))
                 cell.data_type = "s"  # also of what begins with "="
-        for letter, width in zip("ABCDEFGH", (24, 28, 28, 20, 48, 14, 12, 24), strict=True):
-            sheet.column_dimensions[letter].width = width
+        for column, name in enumerate(dataset.headers, start=1):
+            sheet.column_dimensions[get_column_letter(column)].width = WIDTHS.get(name, OTHER_WIDTH)
         stream = io.BytesIO()
         workbook.save(stream)
         return stream.getvalue()
@@ -228,6 +231,8 @@ def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
 def _as_text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(value)
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

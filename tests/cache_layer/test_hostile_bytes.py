@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from cache_layer import Source, read_entries, read_entry
+from cache_layer.errors import OtherRelease
 from cache_layer.keys import absent_key, totals_key
 from cache_layer.memory.local_store import drop_all_copies
 from entities.dashboard.figures import forget_figures
@@ -61,7 +62,6 @@ LISTS = {
     "no JSON": b"\x28\xb5\x2f\xfd\x04\x00garbage",
     "a giant": GIANT,
     "one document": as_ours(document()),
-    "another schema": as_ours([document(colour="red")]),
     "an older schema": as_ours([{"code": "project", "name": "Project"}]),
     "one that is inactive": as_ours([document(active_flag=False)]),
     "one twice": as_ours([document(), document()]),
@@ -139,7 +139,7 @@ def test_a_line_in_the_log_about_a_hostile_value_is_short(
     with caplog.at_level("WARNING", "cache_layer"):
         read_entry(ENTITY, "project")
     (refused,) = [record for record in caplog.records if record.msg == "Cache value refused"]
-    assert "unknown field" in vars(refused)["error"]
+    assert "missing required field" in vars(refused)["error"]
     assert len(vars(refused)["error"]) <= 200
 
 
@@ -247,9 +247,15 @@ def mutations(payload: bytes) -> st.SearchStrategy[bytes]:
 def test_whatever_is_decoded_is_an_active_document_of_its_code_in_our_bytes(payload: bytes) -> None:
     try:
         decoded = decode_entity("project", payload)
+        assert encode_entity(decoded) == payload
+    except OtherRelease as other:
+        if other.document is None:
+            return
+        decoded = other.document
+        assert payload.startswith(encode_entity(decoded)[:-1])
     except ValueError:
         return
-    assert (decoded.code, decoded.active_flag, encode_entity(decoded)) == ("project", True, payload)
+    assert (decoded.code, decoded.active_flag) == ("project", True)
     assert max(len(decoded.label), len(decoded.label_plural)) <= 100
 
 
@@ -264,8 +270,12 @@ def test_whatever_is_decoded_is_an_active_document_of_its_code_in_our_bytes(payl
 def test_whatever_list_is_decoded_is_of_active_documents_each_once_in_our_bytes(payload: bytes) -> None:
     try:
         decoded = decode_entities("", payload)
+        assert encode_entities(decoded) == payload
+    except OtherRelease as other:
+        if other.document is None:
+            return
+        decoded = other.document
     except ValueError:
         return
     assert all(each.active_flag for each in decoded)
     assert len({each.code for each in decoded}) == len(decoded)
-    assert encode_entities(decoded) == payload

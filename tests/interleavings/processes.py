@@ -54,6 +54,7 @@ class Process:
         is_dying: it was killed, and does nothing any more.
         leaves_holds: it ended an action with holds in place, to be released by its next.
         schema_version: of the documents it serves.
+        is_of_later_release: its documents have a member that those of others lack.
         swallowed: an error that Django only logs.
         has_missed_the_database: it could not be asked, in this action.
     """
@@ -72,6 +73,7 @@ class Process:
         self.swallowed: Exception | None = None
         self.leaves_holds = False
         self.schema_version = 1
+        self.is_of_later_release = False
         self.has_missed_the_database = False
         self.world = world
         self.is_dying = False

@@ -17,6 +17,7 @@ SCENES: dict[str, dict[str, Any]] = {
     "readers at rest": {"at_rest": True},
     "readers in one process": {"one_process": True},
     "readers of two versions": {"two_versions": True},
+    "readers of two releases": {"two_releases": True},
     "nodes apart": {"nodes": "in order"},
 }
 """What may stand in brackets before a script."""

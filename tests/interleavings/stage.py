@@ -16,6 +16,7 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from cache_layer import keys
+from cache_layer.errors import OtherRelease
 from cache_layer.memory import local_store, pending
 from cache_layer.options import Options, get_options
 from cache_layer.protocol import calls
@@ -23,6 +24,7 @@ from cache_layer.reading import absent, fail_safe, reads
 from cache_layer.server import connection, run_id
 from cache_layer.serving import renewal
 from cache_layer.writing import releases, writes
+from entities.lookups import ENTITY, ENTITY_TYPES
 from tests.interleavings.doing import Doing
 from tests.interleavings.memory import TurnLock
 from tests.interleavings.processes import STUCK_SECONDS, Process, current_process
@@ -73,6 +75,7 @@ def living_world() -> Iterator[World]:
         monkeypatch.setattr(renewal, "threading", SimpleNamespace(Lock=lambda: TurnLock(stop)))
         monkeypatch.setattr(renewal.Renewer, "want", renewal.Renewer.renew_used)
         _step_through(monkeypatch)
+        _have_two_releases(monkeypatch)
         world = World()
         _set_clock(monkeypatch, world)
         try:
@@ -104,6 +107,31 @@ def _set_clock(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     monkeypatch.setattr(pending, "sleep", lambda seconds: running().drains(seconds))
     replace(monkeypatch, time, time_with(lambda seconds: running().sleeps(seconds)))
     replace(monkeypatch, time.monotonic_ns, world.tick)
+
+
+def _have_two_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of the later release write a member more, and can do nothing with what lacks it."""
+    for lookup in (ENTITY, ENTITY_TYPES):
+        monkeypatch.setitem(vars(lookup), "encode", partial(_encode, lookup.encode))
+        monkeypatch.setitem(vars(lookup), "decode", partial(_decode, lookup.decode))
+
+
+ENDS, ENDS_LATER = b'Z"}', b'Z","remark":"By the later release"}'
+
+
+def _encode(encode: Callable[[Any], bytes], document: Any) -> bytes:
+    process = current_process()
+    return encode(document).replace(ENDS, ENDS_LATER) if process and process.is_of_later_release else encode(document)
+
+
+def _decode(decode: Callable[[str, bytes], Any], identifier: str, payload: bytes) -> Any:
+    process = current_process()
+    if not (process and process.is_of_later_release):
+        return decode(identifier, payload)
+    document = decode(identifier, payload.replace(ENDS_LATER, ENDS))
+    if ENDS in payload:
+        raise OtherRelease(None)
+    return document
 
 
 def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,3 +275,35 @@ def test_with_every_piece_in_its_place_all_of_these_histories_keep_every_promise
 @pytest.mark.parametrize("piece", REMOVALS)
 def test_without_any_one_piece_a_promise_is_broken(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_it_goes_wrong_without(piece, REMOVALS[piece], HISTORIES[piece], monkeypatch)
+
+
+TWO_RELEASES = {
+    "a value that lacks a member is replaced, but not behind a writer's back": """
+        (readers of two releases)
+        reader A: reads the type, to the end
+        reader B: reads the type, until it claims
+        writer 1: save(), until it changes the row
+        reader B: goes on, to the end
+        writer 1: goes on, to the end
+        reader B: reads the type, until it fills
+        writer 1: save(), to the end
+        reader B: goes on, to the end
+        reader B: reads the list, to the end
+        reader A: reads the type, to the end
+        reader A: reads the list, to the end
+    """,
+    "a value with a member more is used while its writer's change lasts": """
+        (readers of two releases)
+        writer 2: save(), to the end
+        reader A: reads the type, to the end
+        writer 1: save(), until it changes the row
+        reader A: reads the type, to the end
+        writer 1: goes on, to the end
+        reader B: reads the type, to the end
+        reader A: reads the type, to the end
+    """,
+}
+
+
+def test_releases_that_share_values_keep_every_promise() -> None:
+    assert_all_is_well(TWO_RELEASES)

@@ -38,11 +38,12 @@ SCENES = [
         row_exists=row_exists,
         one_process=readers == "in one process",
         two_versions=readers == "of two versions",
+        two_releases=readers == "of two releases",
         at_rest=at_rest,
         nodes=nodes,
     )
     for row_exists in (True, True, False)
-    for readers in ("apart", "apart", "in one process", "of two versions")
+    for readers in ("apart", "in one process", "of two versions", "of two releases")
     for at_rest in (False, True)
     for nodes in ("", "", "in order", "in reverse")
 ]

@@ -38,6 +38,7 @@ class Scene(NamedTuple):
     Attributes:
         one_process: the readers are threads of one process and share its memory.
         two_versions: the second reader and the second writer are of the next schema version.
+        two_releases: or of a later release of the same version, whose documents have one member more.
         at_rest: the readers' express lanes have answers whose copies rest on the stamp.
         nodes: entries and stamp are on nodes of their own, which are told of several `in order`, or `in reverse`.
     """
@@ -45,6 +46,7 @@ class Scene(NamedTuple):
     row_exists: bool = True
     one_process: bool = False
     two_versions: bool = False
+    two_releases: bool = False
     at_rest: bool = False
     nodes: str = ""
 
@@ -70,6 +72,7 @@ class World:
         self.scene = scene
         for seat in (READERS[1], WRITERS[1]):
             self.processes[seat].schema_version = 2 if scene.two_versions else 1
+            self.processes[seat].is_of_later_release = scene.two_releases
         self.labels = 0
         self.now_ns = START_NS
         self.server.begin()

@@ -11,6 +11,7 @@ import msgspec
 from django.core.exceptions import ValidationError
 
 from entities.admin.history.versions import Version
+from entities.fields import SETTABLE, value_type
 from entities.history import PLACES, all_events
 from entities.models import Entity
 
@@ -18,22 +19,22 @@ STARTED_FROM = "started_from"
 """The hidden field with the version that a form was made from."""
 
 
-class FormValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+_Values: Any = msgspec.defstruct("_Values", [(name, value_type(name)) for name in SETTABLE], frozen=True)
+
+
+class FormValues(  # type: ignore[call-arg] # mypy does not see that it derives from a struct
+    _Values,  # type: ignore[misc] # as above
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+):
     """What a form shows of an entity type, and of which moment."""
 
     modified_ts: str
-    label: str
-    label_plural: str
-    icon: str
-    child_entity_codes: list[str]
-    active_flag: bool
-    display_order: int
-    entity_type: str
 
     @classmethod
     def of(cls, entity: Entity) -> FormValues:
-        values = {name: getattr(entity, name) for name in cls.__struct_fields__ if name != "modified_ts"}
-        return cls(modified_ts=entity.modified_ts.isoformat(), **values)
+        return cls(modified_ts=entity.modified_ts.isoformat(), **{name: getattr(entity, name) for name in SETTABLE})
 
     @classmethod
     def parse(cls, text: str) -> FormValues:
@@ -53,9 +54,7 @@ class FormValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def values(self) -> dict[str, Any]:
         """Its fields without the time; what is the same in them is the same to a form."""
-        values = msgspec.structs.asdict(self)
-        del values["modified_ts"]
-        return values
+        return {name: getattr(self, name) for name in SETTABLE}
 
 
 class ChangedMeanwhile(Exception):

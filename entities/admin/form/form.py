@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from entities.admin.form.conflicts import STARTED_FROM, Conflict, FormValues, Verdict, find_conflict, merge
 from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
 from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code, is_code
+from entities.fields import SETTABLE
 from entities.icons import component_name, current_name, icon_names
 from entities.models import Entity
 from entities.plurals import suggest_plural
@@ -45,16 +46,7 @@ class EntityForm(EntityModelForm):
 
     class Meta:
         model = Entity
-        fields = (
-            "label",
-            "label_plural",
-            "code",
-            "icon",
-            "child_entity_codes",
-            "active_flag",
-            "display_order",
-            "entity_type",
-        )
+        fields = (*SETTABLE, "code")
         widgets = {"icon": IconWidget(), "label_plural": PluralWidget()}  # noqa: RUF012 - Django's own way
         help_texts = {  # noqa: RUF012 - Django's own way
             "label_plural": "Left empty, it is the regular plural of the label.",

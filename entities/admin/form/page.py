@@ -25,6 +25,7 @@ from entities.admin.history.acts import undo_url_of
 from entities.admin.links import draw_chips
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
+from entities.fields import SETTABLE
 from entities.icons import describe_former
 from entities.lookups import entries_of
 from entities.models import Entity
@@ -35,6 +36,9 @@ else:
     from unfold.admin import ModelAdmin
 
 ATTEMPTS = 3
+NAMES = ("label", "label_plural", "code")
+SHOWN = ("active_flag", "hiding", "display_order", "parents")
+MORE = ("entity_type", "created_ts", "modified_ts")
 DETACH = "detach"
 """Sent with the form where a type that is hidden is to be taken out of the lists of others."""
 
@@ -46,9 +50,9 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
     change_form_template = "admin/entities/entity/change_form.html"
     compressed_fields = False
     fieldsets = (
-        (None, {"fields": ("label", "label_plural", "code", "icon", "child_entity_codes")}),
-        ("Where it is shown", {"fields": ("active_flag", "hiding", "display_order", "parents")}),
-        ("More", {"fields": ("entity_type", "created_ts", "modified_ts"), "classes": ("collapse",)}),
+        (None, {"fields": (*NAMES, *(name for name in SETTABLE if name not in {*NAMES, *SHOWN, *MORE}))}),
+        ("Where it is shown", {"fields": SHOWN}),
+        ("More", {"fields": MORE, "classes": ("collapse",)}),
     )
     warn_unsaved_form = True
 

@@ -20,10 +20,10 @@ from django.utils.text import capfirst
 
 from entities.admin.widgets import draw_icon
 from entities.documents import document_of
+from entities.fields import SETTABLE
 from entities.models import Entity
 
-RESTORABLE = ("label", "label_plural", "icon", "child_entity_codes", "active_flag", "display_order", "entity_type")
-RECORDED = (*RESTORABLE, "created_ts")
+RECORDED = (*SETTABLE, "created_ts")
 """A change of one of these makes a version."""
 ALL_FIELDS = (*RECORDED, "modified_ts")
 MOMENT = "j M Y, H:i:s"

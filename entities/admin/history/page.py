@@ -20,12 +20,12 @@ from entities.admin.history.differences import (
     ALL_FIELDS,
     MOMENT,
     RECORDED,
-    RESTORABLE,
     compare_documents,
     compare_fields,
 )
 from entities.admin.history.restoring import ChangedMeanwhile, describe_problems, mark_of, problems_of, restore_version
 from entities.admin.history.versions import History, Version, find_entity
+from entities.fields import SETTABLE
 from entities.models import Entity
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class HistoryPage(ModelAdmin):
             except ValidationError as error:
                 problems = describe_problems(error)
         entity = find_entity(history.code)
-        differences = compare_fields(entity, version.row, RESTORABLE)
+        differences = compare_fields(entity, version.row, SETTABLE)
         context = {
             "title": f"Restore version {version.number} of {history.code}",
             "version": version,
@@ -131,7 +131,7 @@ class HistoryPage(ModelAdmin):
     def _restore(self, request: HttpRequest, version: Version, *, seen: str) -> HttpResponse:
         with pghistory.context(act="restore"), transaction.atomic():
             entity = find_entity(version.code)
-            changed = [each.name for each in compare_fields(entity, version.row, RESTORABLE) if each.differs]
+            changed = [each.name for each in compare_fields(entity, version.row, SETTABLE) if each.differs]
             if changed:
                 restored = restore_version(version, seen=seen)
                 done = f"Restored version {version.number}: {', '.join(changed)}."
@@ -180,7 +180,7 @@ def _row(versions: dict[int, Version], id_: int, before: int | None) -> dict[str
     old = versions[before].row if before and not version.is_start else None
     if version.is_deletion:
         return {"version": version, "changes": []}
-    changes = compare_fields(old, version.row, RECORDED if old else RESTORABLE)
+    changes = compare_fields(old, version.row, RECORDED if old else SETTABLE)
     return {"version": version, "changes": [change for change in changes if change.differs]}
 
 

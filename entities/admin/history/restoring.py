@@ -10,9 +10,10 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.utils import timezone
 
-from entities.admin.history.differences import RESTORABLE, field_name
+from entities.admin.history.differences import field_name
 from entities.admin.history.versions import Version
 from entities.changes import change_entity, writing_types
+from entities.fields import SETTABLE
 from entities.models import Entity
 
 
@@ -80,7 +81,7 @@ def add_again(code: str, values: Mapping[str, Any], created_ts: datetime) -> Ent
 
 
 def _values_of(version: Version) -> dict[str, Any]:
-    return {field: getattr(version.row, field) for field in RESTORABLE}
+    return {field: getattr(version.row, field) for field in SETTABLE}
 
 
 def _validate(version: Version) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from entities.admin.history.differences import RESTORABLE, field_name
+from entities.admin.history.differences import field_name
 from entities.admin.history.restoring import describe_problems
 from entities.changes import find_parents
+from entities.fields import SETTABLE
 from entities.models import Entity
 
 CHILDREN = "child_entity_codes"
@@ -105,7 +106,7 @@ def _reverse(step: Step, now: Entity | None) -> Reversal:
         reversal.stays.append("It is there again already.")
     elif after is None:
         reversal.kind, reversal.created_ts = Kind.ADD, before.created_ts
-        reversal.values = {name: getattr(before, name) for name in RESTORABLE}
+        reversal.values = {name: getattr(before, name) for name in SETTABLE}
     elif now is None:
         reversal.stays.append("It was deleted since.")
     else:
@@ -116,7 +117,7 @@ def _reverse(step: Step, now: Entity | None) -> Reversal:
 def _reverse_addition(reversal: Reversal, after: Any) -> None:
     if reversal.now is None:
         reversal.stays.append("It was deleted since.")
-    elif changed := [name for name in RESTORABLE if getattr(reversal.now, name) != getattr(after, name)]:
+    elif changed := [name for name in SETTABLE if getattr(reversal.now, name) != getattr(after, name)]:
         reversal.stays.append(f"It was changed since: {_names(changed)}.")
     else:
         reversal.kind = Kind.REMOVE
@@ -124,7 +125,7 @@ def _reverse_addition(reversal: Reversal, after: Any) -> None:
 
 def _reverse_change(reversal: Reversal, before: Any, after: Any) -> None:
     later = []
-    for name in RESTORABLE:
+    for name in SETTABLE:
         was, became, is_now = (getattr(each, name) for each in (before, after, reversal.now))
         if was in (became, is_now):
             continue
@@ -149,10 +150,10 @@ def _refuse_invalid(reversal: Reversal) -> None:
     if reversal.kind not in (Kind.CHANGE, Kind.ADD):
         return
     try:
-        Entity(code=reversal.code, **reversal.values).clean_fields(exclude=set(RESTORABLE) - reversal.values.keys())
+        Entity(code=reversal.code, **reversal.values).clean_fields(exclude=set(SETTABLE) - reversal.values.keys())
     except ValidationError as error:
         reversal.stays += describe_problems(error)
-        refused = {*error.message_dict, *(RESTORABLE if reversal.kind is Kind.ADD else ())}
+        refused = {*error.message_dict, *(SETTABLE if reversal.kind is Kind.ADD else ())}
         reversal.values = {name: value for name, value in reversal.values.items() if name not in refused}
     if not reversal.values:
         reversal.kind = Kind.NOTHING

@@ -15,11 +15,12 @@ from django.urls import URLPattern, path, reverse
 from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types
 from entities.admin.history.acts import undo_url, undo_url_of
-from entities.admin.history.differences import RESTORABLE, compare_fields
+from entities.admin.history.differences import compare_fields
 from entities.admin.history.restoring import ChangedMeanwhile
 from entities.admin.history.reversals import Kind, Reversal
 from entities.admin.history.undoing import preview_undoing, undo
 from entities.admin.history.versions import Version
+from entities.fields import SETTABLE
 from entities.history import FIRST, all_events
 from entities.models import Entity
 
@@ -111,7 +112,7 @@ def _row(reversal: Reversal) -> dict[str, Any]:
     to_be = copy.copy(reversal.now)
     for name, value in reversal.values.items() if to_be is not None else ():
         setattr(to_be, name, value)
-    fields = [name for name in RESTORABLE if name in reversal.values] if reversal.kind is Kind.CHANGE else []
+    fields = [name for name in SETTABLE if name in reversal.values] if reversal.kind is Kind.CHANGE else []
     return {
         "reversal": reversal,
         "says": SAYS[reversal.kind],

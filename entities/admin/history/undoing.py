@@ -9,10 +9,10 @@ import pghistory
 from django.db import IntegrityError, router
 
 from entities.admin.history.acts import events_of, versions_before
-from entities.admin.history.differences import RESTORABLE
 from entities.admin.history.restoring import ChangedMeanwhile, add_again
 from entities.admin.history.reversals import CHILDREN, Kind, Reversal, Step, plan_undoing
 from entities.changes import writing_types
+from entities.fields import SETTABLE
 from entities.models import Entity
 
 
@@ -94,7 +94,7 @@ def _change(reversals: Sequence[Reversal], alias: str) -> None:
             Entity.objects.using(alias).filter(code=each.code).update(child_entity_codes=each.values[CHILDREN])
     if changed:
         Entity.objects.using(alias).bulk_create(
-            changed, update_conflicts=True, unique_fields=["code"], update_fields=[*RESTORABLE]
+            changed, update_conflicts=True, unique_fields=["code"], update_fields=[*SETTABLE]
         )
 
 

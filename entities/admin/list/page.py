@@ -31,6 +31,7 @@ from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
 from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
 from entities.admin.list.requests import ListRequests
 from entities.admin.widgets import draw_icon
+from entities.fields import SEARCHED
 from entities.lookups import entries_of
 from entities.models import BY_CODE, Entity
 
@@ -75,7 +76,7 @@ class ListPage(LookupsThatCannotBe, ListRequests):
     ordering = ("display_order", BY_CODE)
     ordering_field = "display_order"
     hide_ordering_field = True
-    search_fields = ("code", "label", "label_plural")
+    search_fields = SEARCHED
     search_help_text = "Search in labels, plurals and codes"
 
     class Media:

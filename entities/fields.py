@@ -1,0 +1,84 @@
+"""
+The fields of `Entity`: what follows from the model for the form, files, the API, the history and the catalogue.
+
+A field that is added to the model is in all of them. What one of them leaves out is named here, with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from entities.models import Entity
+
+NOT_SET = {
+    "code": "given once, when an entity type is added",
+    "created_ts": "the time of the first save",
+    "modified_ts": "the time of the last change",
+}
+"""What nobody sets, imports or restores."""
+
+NOT_IN_DOCUMENT = {"display_order": "the list of all has the documents in this order; the API's rows have the number"}
+"""What programs do not get with the document."""
+
+NOT_IN_CATALOGUE = {
+    **NOT_SET,
+    "display_order": "an entry's place in the file gives it",
+    "active_flag": "seeding neither hides nor shows an entity type",
+    "entity_type": "the code",
+}
+"""What a catalogue does not say, besides the code, which it does."""
+
+NOT_SEARCHED = {
+    "icon": "how it looks, not what it is",
+    "entity_type": "the code, nearly always",
+}
+"""The texts that the list's search leaves out."""
+
+
+def field_of(name: str) -> models.Field[Any, Any]:
+    """The model's field."""
+    found: models.Field[Any, Any] = Entity._meta.get_field(name)  # type: ignore[assignment] # none is a relation
+    return found
+
+
+def python_type(field: models.Field[Any, Any]) -> Any:
+    """
+    What a value of this field is, where it is not NULL.
+
+    Raises:
+        NotImplementedError: nothing here knows fields of this kind.
+    """
+    if field.name == "child_entity_codes":
+        return list[str]
+    for kind, found in _TYPES.items():
+        if isinstance(field, kind):
+            return found
+    raise NotImplementedError(
+        f"Entity.{field.name} is a {type(field).__name__}: say in entities/fields.py (_TYPES) what its values are, and"
+        " in entities/files/cells.py (CELLS) how they are written in a file."
+    )
+
+
+def value_type(name: str) -> Any:
+    """What a value of this field is, NULL among them where it may be."""
+    field = field_of(name)
+    return python_type(field) | None if field.null else python_type(field)
+
+
+_TYPES: dict[type[models.Field[Any, Any]], Any] = {
+    models.CharField: str,
+    models.TextField: str,
+    models.IntegerField: int,
+    models.BooleanField: bool,
+}
+
+FIELDS = tuple(field.name for field in Entity._meta.concrete_fields)
+
+SETTABLE = (*(name for name in FIELDS if name not in {*NOT_SET, "entity_type"}), "entity_type")
+"""What people and programs set, in the model's order; last what is seldom anything else than the code."""
+
+SEARCHED = ("code", *(name for name in SETTABLE if python_type(field_of(name)) is str and name not in NOT_SEARCHED))
+
+CATALOGUED = ("code", *(name for name in SETTABLE if name not in NOT_IN_CATALOGUE))

@@ -1,0 +1,68 @@
+"""
+The version of the schema of what is cached.
+
+Servers of two releases share values whose documents differ in members at their end (`entities/releases.py`). Any other
+difference takes another version, under which values have keys of their own: see docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from django.core.exceptions import ImproperlyConfigured
+
+from entities.documents import EntityDocument
+from pmo.documents import GroupDocument, NameDocument, PersonDocument, SignInDocument, TokenEndDocument
+
+DOCUMENTS = (EntityDocument, PersonDocument, GroupDocument, SignInDocument, NameDocument, TokenEndDocument)
+
+VERSION = 1
+
+RELEASED: dict[str, dict[int, str]] = {
+    "EntityDocument": {9: "cffc6068d7e3"},
+    "PersonDocument": {8: "d7ea1f28f27a"},
+    "GroupDocument": {2: "9e0412fbef83"},
+    "SignInDocument": {2: "f836aa1418a7"},
+    "NameDocument": {2: "ab15d5d4f1c5"},
+    "TokenEndDocument": {2: "c6a2dbc175bf"},
+}
+"""Of each document, how many members it had in the releases of this version, and their digest: see `digests`."""
+
+
+def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, Mapping[int, str]] = RELEASED) -> int:
+    """
+    The version of these documents.
+
+    Raises:
+        ImproperlyConfigured: they differ from those that were released with this version, not only by members behind.
+    """
+    for kind in documents:
+        name = kind.__name__
+        if released[name].items() - digests(kind).items():
+            raise ImproperlyConfigured(
+                f"{name} has other members than in a release before, whose servers may run beside this one. Put what is"
+                " new behind what there was. Else raise VERSION in pmo/schemas.py by one, and let RELEASED begin anew"
+                f" with {last_digest(kind)}."
+            )
+    return VERSION
+
+
+def digests(kind: Any) -> dict[int, str]:
+    """By a number of members, from the first on: what tells them, in order, and what they may be from others."""
+    _, components = msgspec.json.schema_components([kind])
+    shape = components[kind.__name__]
+    members = [(name, each, name in shape["required"]) for name, each in shape["properties"].items()]
+    return {
+        number: hashlib.blake2b(json.dumps(members[:number]).encode(), digest_size=6).hexdigest()
+        for number in range(1, len(members) + 1)
+    }
+
+
+def last_digest(kind: Any) -> dict[int, str]:
+    """What `RELEASED` has of a document after its release."""
+    number, digest = list(digests(kind).items())[-1]
+    return {number: digest}

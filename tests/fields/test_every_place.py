@@ -1,0 +1,86 @@
+"""Every place that names the fields of an entity type has all of the model's, but for those left out with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db.models import DateField
+from django.db.models.fields import NOT_PROVIDED
+
+from entities.admin.entity import EntityAdmin
+from entities.admin.form.conflicts import FormValues
+from entities.admin.form.form import EntityForm
+from entities.admin.history.differences import ALL_FIELDS
+from entities.admin.history.restoring import _values_of
+from entities.admin.history.versions import Version
+from entities.api.schema import PROJECT
+from entities.api.serializers import EntityFieldsSerializer, EntityRowSerializer, EntitySerializer
+from entities.documents import EntityDocument
+from entities.fields import (
+    FIELDS,
+    NOT_IN_CATALOGUE,
+    NOT_IN_DOCUMENT,
+    NOT_SEARCHED,
+    NOT_SET,
+    SETTABLE,
+    field_of,
+    python_type,
+)
+from entities.files.catalogue import CatalogueEntry
+from entities.files.rows import EntityResource
+from entities.lookups import COLUMNS
+from entities.models import Entity
+
+TIMES = {"created_ts", "modified_ts"}
+ON_THE_PAGE_BESIDES = {"hiding", "parents"}
+PLACES: dict[str, tuple[Collection[str], Collection[str]]] = {
+    "form": (EntityForm.base_fields, TIMES),
+    "form's page": (
+        [name for _, part in EntityAdmin.fieldsets for name in part["fields"] if name not in ON_THE_PAGE_BESIDES],
+        (),
+    ),
+    "conflicts": (FormValues.__struct_fields__, {"code", "created_ts"}),
+    "history's pages": (ALL_FIELDS, {"code"}),
+    "restoring": (_values_of(Version(1, Entity())), NOT_SET),
+    "files and backups": (EntityResource().get_export_headers(selected_fields=None), TIMES),
+    "document": (EntityDocument.__struct_fields__, NOT_IN_DOCUMENT),
+    "what the cache reads": (COLUMNS, ()),
+    "API, documents": (EntitySerializer().fields, NOT_IN_DOCUMENT),
+    "API, rows": (EntityRowSerializer().fields, ()),
+    "API, to set": (EntityFieldsSerializer().fields, TIMES),
+    "OpenAPI's example": (PROJECT, NOT_IN_DOCUMENT),
+    "catalogue": (CatalogueEntry.__struct_fields__, NOT_IN_CATALOGUE.keys() - {"code"}),
+    "search": (
+        [*EntityAdmin.search_fields],
+        {name for name in FIELDS if name in NOT_SET.keys() - {"code"} or python_type(field_of(name)) is not str}
+        | NOT_SEARCHED.keys(),
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_field_is_there_once_or_left_out_with_its_reason(place: str) -> None:
+    names, left_out = PLACES[place]
+    assert sorted(names) == sorted(set(FIELDS) - set(left_out))
+
+
+def test_the_history_records_every_field() -> None:
+    event = apps.get_model("entities", "EntityEvent")
+    assert {field.name for field in event._meta.concrete_fields} >= set(FIELDS)
+
+
+def test_who_does_not_know_a_field_can_add_rows_without_it() -> None:
+    """As servers of the release before, beside those that know it, and other services do: give it a `db_default`."""
+    fields: dict[str, Any] = {name: field_of(name) for name in SETTABLE}
+    needed = {name for name, field in fields.items() if not (field.null or field.db_default is not NOT_PROVIDED)}
+    assert needed == {"label", "label_plural", "icon", "entity_type"}  # the last one a trigger fills in
+
+
+def test_a_kind_of_field_that_nothing_here_knows_says_where_to_add_it() -> None:
+    day = DateField()
+    day.name = "founded"
+    with pytest.raises(NotImplementedError, match=r"Entity.founded is a DateField: say in entities/fields.py"):
+        python_type(day)

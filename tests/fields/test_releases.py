@@ -1,0 +1,126 @@
+"""Values that an earlier or a later release has written: used, or loaded anew, and nobody's fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from cache_layer.errors import OtherRelease
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.metrics import REFUSED_VALUES
+from cache_layer.reading.reads import Source, read_entry
+from cache_layer.upkeep.audit import audit_cache
+from entities.documents import decode_entities
+from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.models import Entity
+from pmo.documents import GroupDocument, _seal
+from pmo.lookups import GROUP
+from tests.conftest import make_entity
+
+KEYS = {ENTITY: ("project", "entity:metadata:project"), ENTITY_TYPES: ("", "entity:types")}
+BOTH = pytest.mark.parametrize("lookup", KEYS, ids=lambda lookup: lookup.name)
+
+
+@pytest.fixture
+def project(committed_db: None) -> Entity:
+    return make_entity("project")
+
+
+@pytest.fixture
+def refused() -> Callable[[], float]:
+    """How many values were refused since."""
+    before = REFUSED_VALUES._value.get()
+    return lambda: REFUSED_VALUES._value.get() - before
+
+
+def later(own: bytes) -> bytes:
+    """With one member more in each document."""
+    return own.replace(b"}", b',"remark":"By a later one"}')
+
+
+def earlier(own: bytes) -> bytes:
+    """With one member less."""
+    documents = json.loads(own)
+    for document in documents if isinstance(documents, list) else [documents]:
+        document.popitem()
+    return json.dumps(documents, separators=(",", ":")).encode()
+
+
+@BOTH
+def test_what_a_later_release_wrote_is_read_without_the_members_we_do_not_know(
+    project: Entity, redis_client: Redis, refused: Callable[[], float], lookup: Any
+) -> None:
+    identifier, key = KEYS[lookup]
+    own = read_entry(lookup, identifier)
+    redis_client.set(key, later(own.payload))
+    drop_all_copies()
+    found = read_entry(lookup, identifier)
+    assert (found.source, found.document, found.payload) == (Source.REDIS, own.document, own.payload)
+    assert (redis_client.get(key), refused()) == (later(own.payload), 0)
+
+
+@BOTH
+def test_what_an_earlier_release_wrote_is_loaded_anew(
+    project: Entity, redis_client: Redis, refused: Callable[[], float], lookup: Any
+) -> None:
+    identifier, key = KEYS[lookup]
+    own = read_entry(lookup, identifier)
+    redis_client.set(key, earlier(own.payload))
+    drop_all_copies()
+    found = read_entry(lookup, identifier)
+    assert (found.source, found.payload) == (Source.DATABASE, own.payload)
+    assert (redis_client.get(key), refused()) == (own.payload, 0)
+
+
+def test_the_audit_finds_no_fault_with_other_releases_but_with_what_is_old(
+    project: Entity, redis_client: Redis
+) -> None:
+    own = read_entry(ENTITY, "project").payload
+    for fine in (later(own), earlier(own)):
+        redis_client.set("entity:metadata:project", fine)
+        assert audit_cache().mismatches == ()
+    redis_client.set("entity:metadata:project", later(own.replace(b'"Project"', b'"Old"')))
+    assert [mismatch.key for mismatch in audit_cache().mismatches] == ["entity:metadata:project"]
+
+
+HOSTILE: dict[str, Callable[[bytes], bytes]] = {
+    "a member twice": lambda own: own[:-1] + b',"label":"Evil"}',
+    "a member in front": lambda own: b'{"remark":1,' + own[1:],
+    "no JSON behind": lambda own: own[:-1] + b",remark}",
+    "nested without end": lambda own: own[:-1] + b',"remark":' + b"[" * 100_000,
+    "of another": lambda own: later(own.replace(b'"code":"project"', b'"code":"task"')),
+    "inactive": lambda own: later(own.replace(b"true", b"false")),
+    "spaces": lambda own: earlier(own).replace(b',"label"', b', "label"'),
+    "members left out in between": lambda own: own.replace(b'"icon":"FolderKanban",', b""),
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_no_release_writes_is_refused(
+    project: Entity, redis_client: Redis, refused: Callable[[], float], hostile: str
+) -> None:
+    own = read_entry(ENTITY, "project")
+    redis_client.set("entity:metadata:project", HOSTILE[hostile](own.payload))
+    drop_all_copies()
+    assert read_entry(ENTITY, "project").source is Source.DATABASE
+    assert refused() == 1
+
+
+def test_a_list_is_of_another_release_only_as_a_whole() -> None:
+    own = json.dumps([]).encode()
+    assert decode_entities("", own) == ()
+    with pytest.raises(ValueError, match="not the bytes"):
+        decode_entities("", b"[ ]")
+
+
+def test_what_is_sealed_may_be_of_a_later_release() -> None:
+    payload = b'{"id":7,"permissions":["entities.view_entity"],"members":3}'
+    with pytest.raises(OtherRelease) as found:
+        GROUP.decode("7", _seal(GroupDocument, "7", payload) + payload)
+    assert found.value.document == GroupDocument(7, ("entities.view_entity",))
+    with pytest.raises(ValueError, match="not sealed"):
+        GROUP.decode("7", payload)
