@@ -15,12 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
-from cache_layer.lookup import Lookup
 from cache_layer.metrics import ANSWER_TIMES, SECONDS
 from cache_layer.server.connection import get_redis_client
+
+if TYPE_CHECKING:  # models, which come after settings
+    from cache_layer.lookup import Lookup
 
 MOMENT_SECONDS, MINUTE_SECONDS, HOUR_SECONDS = 2, 60, 3_600
 WATCHED_SECONDS = 15

@@ -12,16 +12,18 @@ import hashlib
 import json
 import os
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from redis.exceptions import RedisError
 
 from cache_layer.activity import recent_events, recent_reads
 from cache_layer.keys import analytics_key
-from cache_layer.lookup import Lookup
 from cache_layer.memory.local_store import look_at_copy
 from cache_layer.server.connection import get_redis_client
+
+if TYPE_CHECKING:  # models, which come after settings
+    from cache_layer.lookup import Lookup
 
 ASKED_SECONDS = 10
 KNOWN_SECONDS = 60

@@ -26,7 +26,6 @@ from cache_layer.background import run_in_background
 from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, MOMENT_SECONDS
 from cache_layer.counting.questions import Respondent
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
-from cache_layer.lookup import ttl_seconds_of
 from cache_layer.options import get_options
 from cache_layer.protocol.scripts import BATCH_KEYS, report_counts
 from cache_layer.server.connection import get_redis_client
@@ -164,6 +163,8 @@ def _make_report(
     now_s: float, took_s: float, totals: dict[str, int], entries: list[tuple[str, EntryCounts]]
 ) -> _Report:
     """What was counted within the last `took_s`: it belongs to the steps in the middle of that time."""
+    from cache_layer.lookup import ttl_seconds_of  # needs models, which come after settings
+
     middle_s = now_s - min(took_s, get_options().analytics_seconds or MINUTE_SECONDS) / 2
     within_a_moment = took_s < 1.5 * MOMENT_SECONDS
     names = ("stored", "hits", "invalidated")
