@@ -10,6 +10,7 @@ from wsgiref.util import setup_testing_defaults
 
 import django
 from django.core.cache import cache
+from django.core.checks.registry import registry
 from django.core.management import call_command
 
 sys.path.insert(0, os.getcwd())
@@ -22,6 +23,7 @@ from shop.models import CoherentGroup, Rate
 from wsgi import application
 
 from cache_layer import ReadOnlyEntry, Source, read_entry
+from cache_layer.counting.reporting import read_totals
 
 seen = {}
 sys.stdout = sys.stderr  # what commands print
@@ -59,12 +61,15 @@ def renamed():
 senior = Rate.objects.create(name="senior", cents_per_hour=9_000)
 group = Group.objects.create(name="editors")
 seen["importable"] = [name for name in sys.argv[1:] if find_spec(name.partition(".")[0])]
+seen["checks"] = len([each for each in registry.get_checks() if each.__module__ == "cache_layer.checks"])
 call_command("check", databases=["default"], fail_level="WARNING")
 
 seen["read"] = [rate(), rate("junior"), CoherentGroup.coherent.get("editors").id == group.id]
 seen["from memory"] = any(read_entry(Rate.coherent.lookup, "senior").source is Source.LOCAL for _ in range(100))
 in_another_process(lambda: Rate.objects.filter(name="senior").update(cents_per_hour=9_500))
 seen["changed elsewhere"] = rate()
+in_another_process(lambda: Rate._base_manager.update(cents_per_hour=9_600))
+seen["changed by the base manager, as Django does"] = rate()
 in_another_process(renamed)
 seen["somebody else's model, renamed elsewhere"] = sorted(CoherentGroup.coherent.get_many(["editors", "writers"]))
 Group.objects.get().delete()
@@ -94,6 +99,7 @@ until = time.monotonic() + 10
 while answer("/rate/senior") != {"cents_per_hour": 7} and time.monotonic() < until:
     time.sleep(0.01)
 seen["changed by SQL"] = answer("/rate/senior")
+seen["counted without prometheus-client"] = read_totals()["reads:L1"] > 0 and read_totals()["load_seconds:+Inf"] > 0
 sys.stdout = sys.__stdout__
 print(json.dumps(seen))
 sys.stdout.flush()
