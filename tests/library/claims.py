@@ -20,7 +20,6 @@ django.setup()
 from django.contrib.auth.models import Group
 from django.db import connection, connections, transaction
 from shop.models import CoherentGroup, Rate
-from wsgi import application
 
 from cache_layer import ReadOnlyEntry, Source, read_entry
 from cache_layer.counting.reporting import read_totals
@@ -91,6 +90,8 @@ try:
     cache.set("shop.rate:senior", 1)
 except ReadOnlyEntry as error:
     seen["refused"] = str(error)
+
+from wsgi import application  # from here on this process relays, too
 
 seen["view"] = answer("/rate/senior")
 with connection.cursor() as cursor:

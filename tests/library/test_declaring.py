@@ -101,6 +101,19 @@ def test_a_key_that_no_row_can_have_is_no_error(monkeypatch: pytest.MonkeyPatch,
     assert [document.name for document in found.values()] == ["editors"]
 
 
+def test_what_django_changes_by_the_base_manager_of_a_model_of_others_is_seen_at_once(
+    monkeypatch: pytest.MonkeyPatch, committed_db: None
+) -> None:
+    """It does for `SET_NULL`."""
+    lookup = _lookup(Group, "id", ["name"], 60, "")
+    monkeypatch.setitem(_registry, lookup.name, lookup)
+    group = Group.objects.create(name="editors")
+    groups = CoherentEntries(lookup)
+    assert groups.get(group.pk).name == "editors"
+    Group._base_manager.update(name="writers")
+    assert groups.get(group.pk).name == "writers"
+
+
 # --- Documents --------------------------------------------------------------------------------------------------------
 
 UTC = datetime.UTC

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
+from redis import Redis
 
 from cache_layer.declaring.decorator import _lookup
 from cache_layer.lookup import _registry
@@ -46,6 +47,18 @@ def test_what_is_written_past_the_protocol_is_found() -> None:
     Rate.objects.create(name="senior", cents_per_hour=0)
     with pytest.raises(AssertionError, match="rate 'senior': a read that began when write"):
         assert_never_stale(RATE, SECONDS, write=by_sql)
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_what_is_cached_before_it_is_committed_is_found(redis_client: Redis) -> None:
+    Rate.objects.create(name="senior", cents_per_hour=0)
+
+    def write(name: str, number: int) -> None:
+        Rate.objects.filter(name=name).update(cents_per_hour=number)
+        redis_client.set(f"rate:{name}", str(number))
+
+    with pytest.raises(AssertionError, match="what was rolled back: b'3'"):
+        assert_never_stale(RATE, SECONDS, write=write)
 
 
 @pytest.mark.usefixtures("committed_db")
