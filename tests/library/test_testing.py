@@ -9,7 +9,8 @@ from redis import Redis
 
 from cache_layer.declaring.decorator import _lookup
 from cache_layer.lookup import _registry
-from cache_layer.testing import MIN_READS, assert_never_stale
+from cache_layer.testing import assert_never_stale
+from cache_layer.testing.run import MIN_READS
 from entities.lookups import ENTITY_TYPES
 from tests.conftest import make_entity
 from tests.otherapp.lookups import RATE
