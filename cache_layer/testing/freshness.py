@@ -20,7 +20,7 @@ from cache_layer.testing.changes import Changes, payload_now
 from cache_layer.testing.elsewhere import reading_elsewhere
 from cache_layer.testing.run import ROLLED_BACK, Run, Seen
 
-ROWS, READERS = 3, 2
+ROWS, READERS = 3, 1
 FLUSH_SECONDS = 0.2
 """How often Redis forgets everything of the lookup."""
 EVERY = 3

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from cache_layer.lookup import Lookup
 
-MIN_READS, MIN_WRITES, MORE_SECONDS = 100, 6, 30
+MIN_READS, MIN_WRITES, MORE_SECONDS = 100, 12, 30
 """How much there must be to judge, and how much longer it may take on a machine that is busy."""
 ROLLED_BACK = -1
 

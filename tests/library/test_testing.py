@@ -62,6 +62,15 @@ def test_what_is_cached_before_it_is_committed_is_found(redis_client: Redis) -> 
         assert_never_stale(RATE, SECONDS, write=write)
 
 
+@pytest.mark.proof
+@pytest.mark.usefixtures("committed_db")
+def test_a_writer_that_does_not_wait_for_copies_elsewhere_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cache_layer.memory.pending.Write.drain", lambda _: None)
+    Rate.objects.create(name="senior", cents_per_hour=0)
+    with pytest.raises(AssertionError, match="had returned gave what write"):
+        assert_never_stale(RATE, 3)
+
+
 @pytest.mark.usefixtures("committed_db")
 def test_a_document_that_reads_more_than_it_says_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     forgetful = _lookup(Rate, "name", ["cents_per_hour"], 60, "")
