@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cache_layer.upkeep.clearing import clear_entries
     from cache_layer.upkeep.tags import find_tagged, invalidate_tag
     from cache_layer.writing.commit import DrainBeforeCommit
-    from cache_layer.writing.writes import hold_entries, invalidate_entries, writing
+    from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 
 _FACE = {
     "declaring.decorator": ("coherent",),
@@ -47,17 +47,48 @@ _FACE = {
     "upkeep.clearing": ("clear_entries",),
     "upkeep.tags": ("find_tagged", "invalidate_tag"),
     "writing.commit": ("DrainBeforeCommit",),
-    "writing.writes": ("hold_entries", "invalidate_entries", "writing"),
+    "writing.writes": ("hold_entries", "holding", "invalidate_entries"),
 }
 _ROOM_OF = {name: f"cache_layer.{room}" for room, names in _FACE.items() for name in names}
 
 __all__ = [
-    "ADMISSION", "COMMAND", "Admission", "CacheUnavailable", "CoherentManager", "Copy", "DrainBeforeCommit",
-    "Entry", "Location", "Lookup", "OutcomeUnknown", "Part", "Read", "ReadOnlyEntry", "Source", "UnknownTag",
-    "WriteRefused", "allow_replay", "cache_location", "clear_entries", "close_redis_client", "coherence_triggers",
-    "coherent", "current_origin", "find_tagged", "get_options", "get_writer_client", "hold_entries",
-    "invalidate_entries", "invalidate_tag", "peek_copy", "purge_after_restart", "read_entries", "read_entry",
-    "register", "working_for", "writing",
+    "ADMISSION",
+    "COMMAND",
+    "Admission",
+    "CacheUnavailable",
+    "CoherentManager",
+    "Copy",
+    "DrainBeforeCommit",
+    "Entry",
+    "Location",
+    "Lookup",
+    "OutcomeUnknown",
+    "Part",
+    "Read",
+    "ReadOnlyEntry",
+    "Source",
+    "UnknownTag",
+    "WriteRefused",
+    "allow_replay",
+    "cache_location",
+    "clear_entries",
+    "close_redis_client",
+    "coherence_triggers",
+    "coherent",
+    "current_origin",
+    "find_tagged",
+    "get_options",
+    "get_writer_client",
+    "hold_entries",
+    "holding",
+    "invalidate_entries",
+    "invalidate_tag",
+    "peek_copy",
+    "purge_after_restart",
+    "read_entries",
+    "read_entry",
+    "register",
+    "working_for",
 ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from cache_layer.inspect.server import (
     read_nodes,
     read_server,
 )
-from cache_layer.inspect.states import EntryState, Kind, Stored, read_states, read_stored, redis_key
+from cache_layer.inspect.states import EntryState, Kind, Stored, look_at_entries, read_states, read_stored, redis_key
 from cache_layer.server.connection import is_redis_healthy
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.writing.outbox import Backlog, measure_backlog
@@ -52,6 +52,7 @@ __all__ = [
     "fold_reads",
     "forget_counted_problems",
     "is_redis_healthy",
+    "look_at_entries",
     "look_at_health",
     "look_into_memory",
     "look_twice",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, fields, replace
 from itertools import chain
+from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from cache_layer.keys import entry_key, holds_key, value_key
@@ -44,10 +45,10 @@ class Node(NamedTuple):
 
 class Amount(NamedTuple):
     """
-    What was found of a lookup.
+    What was found of lookups.
 
     Attributes:
-        values: entries that are cached.
+        values: entries that are cached, but for those of lookups that have a single one.
         holds: writers' holds in force.
         complete: whether all keys were looked at.
     """
@@ -83,9 +84,9 @@ def read_server() -> ServerStatus:
     )
 
 
-def count_roughly(lookup: Lookup[Any]) -> Amount:
+def count_roughly(*lookups: Lookup[Any]) -> Amount:
     """
-    Count what is stored of a lookup, within the limits above.
+    Count what is stored of lookups, within the limits above.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -93,7 +94,8 @@ def count_roughly(lookup: Lookup[Any]) -> Amount:
     found: set[str] = set()
     deadline = time.monotonic() + SCAN_SECONDS
     left = [(node, 0) for _, node in get_redis_client().nodes()]
-    glob = f"*{value_key(lookup.key_glob(), version=1)}*"
+    patterns = [value_key(lookup.key_glob(), version=1) for lookup in lookups]
+    glob = f"*{commonprefix(patterns)}*"  # noqa: RUF071 # of keys, not of paths
     for _ in range(SCAN_STEPS):
         node, cursor = left.pop()
         answer: Any = node.scan(cursor, match=glob, count=SCAN_KEYS)
@@ -102,9 +104,10 @@ def count_roughly(lookup: Lookup[Any]) -> Amount:
             left.append((node, answer[0]))
         if not left or time.monotonic() > deadline:
             break
-    keys = {key for key in map(entry_key, found) if lookup.is_key(key)}
-    held = [holds_key(key) for key in keys if holds_key(key) in found]
-    values = sum(value_key(key) in found for key in keys)
+    keys = set(map(entry_key, found))
+    held = [holds_key(key) for key in keys if holds_key(key) in found and any(each.is_key(key) for each in lookups)]
+    many = [lookup for lookup in lookups if lookup.identifier_field]
+    values = sum(value_key(key) in found and any(each.is_key(key) for each in many) for key in keys)
     return Amount(values, _count_holds(held[:MAX_HOLDS]), not left and len(held) <= MAX_HOLDS)
 
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError
 
 from cache_layer.keys import absent_key, holds_key, lease_key, value_key
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Entry, Lookup
+from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.protocol.packing import unpack
-from cache_layer.protocol.scripts import BATCH_KEYS
 from cache_layer.server.connection import get_redis_client, get_writer_client
 
 
@@ -62,12 +62,18 @@ def read_states(lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, En
     Without Redis every state is unknown, after one time-out at most.
     """
     wanted = list(dict.fromkeys(identifiers))
-    states: dict[str, EntryState] = {}
+    return dict(zip(wanted, look_at_entries(Entry(lookup, identifier) for identifier in wanted), strict=True))
+
+
+def look_at_entries(entries: Iterable[Entry]) -> list[EntryState]:
+    """The same for entries of any lookups, in the order asked for."""
+    wanted = list(entries)
+    states: list[EntryState] = []
     try:
         for start in range(0, len(wanted), BATCH_KEYS):
-            states |= _read_batch(lookup, wanted[start : start + BATCH_KEYS])
+            states += _read_batch(wanted[start : start + BATCH_KEYS])
     except RedisError:
-        return dict.fromkeys(wanted, EntryState(Kind.UNKNOWN))
+        return [EntryState(Kind.UNKNOWN)] * len(wanted)
     return states
 
 
@@ -101,10 +107,10 @@ def redis_key(lookup: Lookup[Any], identifier: str) -> str:
     return value_key(lookup.key(identifier))
 
 
-def _read_batch(lookup: Lookup[Any], identifiers: list[str]) -> dict[str, EntryState]:
+def _read_batch(entries: list[Entry]) -> list[EntryState]:
     pipeline = get_redis_client().pipeline()
     pipeline.time()
-    for key in map(lookup.key, identifiers):
+    for key in (entry.key for entry in entries):
         pipeline.pttl(value_key(key))
         pipeline.strlen(value_key(key))
         pipeline.zrange(holds_key(key), -1, -1, withscores=True)  # the hold that lasts longest
@@ -115,7 +121,7 @@ def _read_batch(lookup: Lookup[Any], identifiers: list[str]) -> dict[str, EntryS
         raise time
     seconds, microseconds = time
     now_ms = seconds * 1000 + microseconds // 1000
-    return {each: _state(now_ms, answers[5 * i : 5 * i + 5]) for i, each in enumerate(identifiers)}
+    return [_state(now_ms, answers[start : start + 5]) for start in range(0, len(answers), 5)]
 
 
 def _state(now_ms: int, answers: list[Any]) -> EntryState:

@@ -16,7 +16,7 @@ from django.db.models import Manager, Model, QuerySet, Value
 from django.db.models.manager import BaseManager
 
 from cache_layer.lookup import Entry, Lookup, Part, identifiers_of, parts_of
-from cache_layer.writing.writes import hold_entries, writing
+from cache_layer.writing.writes import hold_entries, holding
 
 Row = TypeVar("Row", bound=Model)
 Parts = list[tuple[Lookup[Any], Part]]
@@ -33,7 +33,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             rows = self._lock_rows()
             locked = self.filter(pk__in=[row["pk"] for row in rows])
             entries = self._entries([*rows, *locked._identifiers_after(kwargs)], self._parts(kwargs))
-            with writing(entries, using=self._write_alias):
+            with holding(entries, using=self._write_alias):
                 return super(CoherentQuerySet, locked).update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined] # as Django marks its own, against calls from templates
@@ -44,7 +44,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             return super().delete()  # raises Django's own error
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
-            with writing(self._entries(rows), using=self._write_alias):
+            with holding(self._entries(rows), using=self._write_alias):
                 return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in rows])).delete()
 
     delete.alters_data = True  # type: ignore[attr-defined] # as above
@@ -69,7 +69,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             raise NotSupportedError("bulk_create can't change what entries are told apart by: use bulk_update.")
         rows = list(objs)
         parts = [(lookup, part) for lookup, part in self._parts() if part.created or update_conflicts]
-        with writing(self._entries_of(rows, parts), using=self._write_alias):
+        with holding(self._entries_of(rows, parts), using=self._write_alias):
             created = super().bulk_create(
                 rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
             )
@@ -81,7 +81,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
     def bulk_update(self, objs: Iterable[Row], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's."""
         rows, names = list(objs), list(fields)
-        with writing(self._entries_of(rows, self._parts(names)), using=self._write_alias):
+        with holding(self._entries_of(rows, self._parts(names)), using=self._write_alias):
             return super().bulk_update(rows, names, batch_size)
 
     bulk_update.alters_data = True  # type: ignore[attr-defined] # as above

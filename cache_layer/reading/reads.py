@@ -15,7 +15,7 @@ from cache_layer.lookup import Lookup
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import Copy, find_copy
 from cache_layer.metrics import BYPASSES
-from cache_layer.protocol.scripts import BATCH_KEYS
+from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.reading.answered import Read, Reads, Source, get_payloads, read_database, read_payloads
 from cache_layer.reading.fail_safe import DATABASE_AWAY, is_away, note_away, note_back, read_known, was_away
 from cache_layer.reading.fills import read_missing, refresh_entries

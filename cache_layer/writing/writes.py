@@ -80,7 +80,7 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
 
 
 @contextmanager
-def writing(entries: Sequence[Entry], *, using: str) -> Iterator[None]:
+def holding(entries: Sequence[Entry], *, using: str) -> Iterator[None]:
     """One transaction that changes the rows behind `entries`: one hold, one drain, one release for all."""
     try:
         with transaction.atomic(using=using):

@@ -11,11 +11,11 @@ from cache_layer.inspect import (
     Kind,
     ServerStatus,
     count_values,
+    look_at_entries,
     measure_backlog,
     read_server,
-    read_states,
 )
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import ENTITY, entries_of
 from entities.models import Entity
 
 
@@ -59,14 +59,13 @@ def report_cache(limit: int | None) -> CacheReport:
     """
     server = read_server()
     codes = list(Entity.objects.values_list("code", flat=True)[:limit])
-    states = read_states(ENTITY, codes)
-    list_state = read_states(ENTITY_TYPES, [""])[""]
-    if any(state.kind is Kind.UNKNOWN for state in (*states.values(), list_state)):
+    states = look_at_entries(entries_of(*codes))
+    if any(state.kind is Kind.UNKNOWN for state in states):
         raise CacheUnavailable("Redis has just stopped answering.", refused=False)
-    entries = [_entry_status(code, states[code]) for code in codes]
+    *entries, listed = map(_entry_status, [*codes, "the list"], states)
     backlog = measure_backlog()
     cached = count_values(ENTITY)
-    return CacheReport(Entity.objects.count(), cached, _entry_status("the list", list_state), entries, backlog, server)
+    return CacheReport(Entity.objects.count(), cached, listed, entries, backlog, server)
 
 
 def _entry_status(code: str, state: EntryState) -> EntryStatus:

@@ -33,7 +33,7 @@ from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
 from entities.dashboard.lives import Lives, advise
-from entities.lookups import ENTITY
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import CacheOperation, Entity
 
 KEPT_SECONDS = 1
@@ -68,7 +68,7 @@ def make_figures(span: Span) -> dict[str, Any]:
     """Everything the dashboard shows at a glance, worded."""
     health = look_at_health()
     try:
-        cache = Cache(read_counted(), read_nodes(), count_roughly(ENTITY))
+        cache = Cache(read_counted(), read_nodes(), count_roughly(ENTITY, ENTITY_TYPES))
     except RedisError:
         cache = None
     database = Database(

@@ -39,6 +39,7 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
     It says when it cannot be known whether a commit has happened.
     """
 
+    # psycopg 3.3, Django 5.2; noticed by test_a_statement_that_there_is_no_time_for_is_not_sent.
     Database = SimpleNamespace(**vars(psycopg) | {"connect": BoundedConnection.connect})
 
     SchemaEditorClass = SchemaEditor

@@ -25,7 +25,7 @@ from cache_layer.counting.reporting import Reporter
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, INVALIDATIONS
-from cache_layer.protocol.scripts import BATCH_KEYS
+from cache_layer.protocol.calls import BATCH_KEYS
 from entities.lookups import ENTITY
 
 KEY = "entity:metadata:project"

@@ -18,7 +18,7 @@ from cache_layer.memory import pending
 from cache_layer.memory.local_store import drop_all_copies, keep_copy
 from cache_layer.protocol.scripts import hold_keys, invalidate_keys
 from cache_layer.upkeep.clearing import clear_entries
-from cache_layer.writing.writes import hold_entries, invalidate_entries, writing
+from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -257,7 +257,7 @@ def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: 
 
 
 def test_one_transaction_waits_once_for_a_key(project: Entity, waits: list[float]) -> None:
-    with writing([Entry(ENTITY, "project"), Entry(ENTITY_TYPES)], using="default"):
+    with holding([Entry(ENTITY, "project"), Entry(ENTITY_TYPES)], using="default"):
         for number in range(5):
             change(project, f"New {number}")
     assert len(waits) == 1

@@ -13,7 +13,7 @@ from cache_layer import keys, lookup
 from cache_layer.memory import local_store, pending
 from cache_layer.memory.pending import Write
 from cache_layer.models import Change
-from cache_layer.protocol import scripts
+from cache_layer.protocol import calls, scripts
 from cache_layer.protocol.scripts import Invalidated, Released, invalidate_keys
 from cache_layer.reading import reads
 from cache_layer.server import connection, run_id
@@ -33,7 +33,7 @@ def lua(script: str, there: str, instead: str) -> Removal:
         assert whole.count(there) == 1, f"{there!r} is in {script}.lua {whole.count(there)} times"
         without = whole.replace(there, instead)
         replace(monkeypatch, source, lambda name: without if name == script else source(name))
-        monkeypatch.setattr(scripts, "script_source", scripts.script_source.__wrapped__)
+        monkeypatch.setattr(calls, "script_source", calls.script_source.__wrapped__)
 
     return remove
 
