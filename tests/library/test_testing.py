@@ -58,7 +58,7 @@ def test_what_is_cached_before_it_is_committed_is_found(redis_client: Redis) -> 
         Rate.objects.filter(name=name).update(cents_per_hour=number)
         redis_client.set(f"rate:{name}", str(number))
 
-    with pytest.raises(AssertionError, match="what was rolled back: b'3'"):
+    with pytest.raises(AssertionError, match="what was rolled back"):
         assert_never_stale(RATE, SECONDS, write=write)
 
 
