@@ -109,10 +109,10 @@ pictures: CI := true
 pictures: $(VENV)/.tests browser ## take the pictures of docs/images of a platform in use (ARGS="--seconds 180")
 	$(BIN)/python -m tests.pictures $(ARGS)
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra metrics --extra zstd --group platform
 lock: $(VENV)/.tests ## compile pyproject.toml into the three pinned requirement files (UPGRADE=--upgrade for newer versions)
-	$(COMPILE) $(UPGRADE) --extra embedded --output-file requirements.txt
-	$(COMPILE) $(UPGRADE) --extra embedded --extra dev --constraint requirements.txt --output-file tests/requirements.txt
+	$(COMPILE) $(UPGRADE) --group embedded --output-file requirements.txt
+	$(COMPILE) $(UPGRADE) --group embedded --group dev --constraint requirements.txt --output-file tests/requirements.txt
 	$(COMPILE) $(UPGRADE) --constraint requirements.txt --output-file deploy/requirements.txt
 
 clean: ## remove the environment, the caches and the data of the embedded engines

@@ -10,9 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cache_layer.errors import CacheUnavailable, OtherRelease, OutcomeUnknown, UnknownTag, WriteRefused
+    from cache_layer.declaring.decorator import coherent
+    from cache_layer.errors import (
+        CacheUnavailable,
+        OtherRelease,
+        OutcomeUnknown,
+        ReadOnlyEntry,
+        UnknownTag,
+        WriteRefused,
+    )
     from cache_layer.invalidation.queryset import CoherentManager
     from cache_layer.invalidation.triggers import coherence_triggers
+    from cache_layer.keys import purge_after_restart
     from cache_layer.lookup import Entry, Lookup, Part, register, registered_lookups
     from cache_layer.memory.local_store import Copy
     from cache_layer.options import get_options
@@ -28,9 +37,11 @@ if TYPE_CHECKING:
     from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 
 _FACE = {
-    "errors": ("CacheUnavailable", "OtherRelease", "OutcomeUnknown", "UnknownTag", "WriteRefused"),
+    "declaring.decorator": ("coherent",),
+    "errors": ("CacheUnavailable", "OtherRelease", "OutcomeUnknown", "ReadOnlyEntry", "UnknownTag", "WriteRefused"),
     "invalidation.queryset": ("CoherentManager",),
     "invalidation.triggers": ("coherence_triggers",),
+    "keys": ("purge_after_restart",),
     "lookup": ("Entry", "Lookup", "Part", "register", "registered_lookups"),
     "memory.local_store": ("Copy",),
     "options": ("get_options",),
@@ -49,10 +60,11 @@ _ROOM_OF = {name: f"cache_layer.{room}" for room, names in _FACE.items() for nam
 
 __all__ = [
     "ADMISSION", "COMMAND", "Admission", "CacheUnavailable", "CoherentManager", "Copy", "DrainBeforeCommit", "Entry",
-    "Location", "Lookup", "OtherRelease", "OutcomeUnknown", "Part", "Read", "Source", "UnknownTag", "WriteRefused",
-    "allow_replay", "cache_location", "clear_entries", "close_redis_client", "coherence_triggers", "current_origin",
-    "find_tagged", "get_options", "get_writer_client", "hold_entries", "holding", "invalidate_entries",
-    "invalidate_tag", "peek_copy", "read_entries", "read_entry", "register", "registered_lookups", "working_for",
+    "Location", "Lookup", "OtherRelease", "OutcomeUnknown", "Part", "Read", "ReadOnlyEntry", "Source", "UnknownTag",
+    "WriteRefused", "allow_replay", "cache_location", "clear_entries", "close_redis_client", "coherence_triggers",
+    "coherent", "current_origin", "find_tagged", "get_options", "get_writer_client", "hold_entries", "holding",
+    "invalidate_entries", "invalidate_tag", "peek_copy", "purge_after_restart", "read_entries", "read_entry",
+    "register", "registered_lookups", "working_for",
 ]  # fmt: skip
 
 

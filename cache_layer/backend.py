@@ -1,83 +1,145 @@
-"""Django's cache verbs for one lookup: `caches["entity_metadata"].get("project")` gives the decoded document."""
+"""
+Django's cache verbs. Keys of coherent entries are read through, and never stale; all others are django-redis' own.
+
+    caches["default"].get("rate:senior")          an entry of the lookup with the key pattern `rate:{}`
+    caches["default"].set("report", {...}, 60)    a key like any other, of whoever sets it
+
+An alias whose OPTIONS name a LOOKUP has its entries only, by their identifiers: `caches["rates"].get("senior")`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
-from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
-from django_redis.client import DefaultClient
+from django_redis.cache import RedisCache
+from django_redis.util import CacheKey
 
+from cache_layer.errors import InvalidOptions, ReadOnlyEntry
 from cache_layer.keys import value_key
-from cache_layer.lookup import Entry, Lookup, get_lookup
-from cache_layer.reading.reads import read_cached, store_entry
+from cache_layer.lookup import Entry, find_lookup, get_lookup, registered_lookups
+from cache_layer.options import get_options
+from cache_layer.reading.asynchronous import aread_documents
+from cache_layer.reading.reads import read_entries
+from cache_layer.server.location import cache_location
 from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.upkeep.own_keys import OwnKeys
 from cache_layer.writing.writes import invalidate_entries
 
+JSON = "django_redis.serializers.json.JSONSerializer"
 
-class CoherentCache(BaseCache):
+
+class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no types
     """
-    A cache whose keys are identifiers and whose values are documents of `OPTIONS["LOOKUP"]`.
+    django-redis' backend, connected as this package needs it, with the coherent entries beside its own keys.
 
-    Values live under exactly the lookup's key, with its TTL: no prefix, and none of Django's versions. A `set` is
-    refused while a writer holds the key; its value is as fresh as the caller's, so programs read through
-    `cache_layer.reading.reads` instead.
+    Entries are read and deleted, which invalidates them. Whatever else is asked of one raises `ReadOnlyEntry`. Other
+    values are JSON unless a SERIALIZER says otherwise; an `incr` of theirs is Redis' own.
     """
 
-    def __init__(self, server: str, params: dict[str, Any]) -> None:
-        super().__init__(params)
-        self.client: DefaultClient = DefaultClient(server, params, self)
-        self._lookup_name = params.get("OPTIONS", {}).get("LOOKUP", "entity")
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        options = {"SERIALIZER": JSON} | params.get("OPTIONS", {})
+        if "CONNECTION_POOL_KWARGS" not in options:
+            if not isinstance(server, str):
+                raise InvalidOptions(f"LOCATION is {server!r}: use one URL, such as redis://host:6379/0.")
+            location = cache_location(server, options.get("PASSWORD"), get_options())
+            server, options = location["LOCATION"], location["OPTIONS"] | options
+        super().__init__(server, {**params, "OPTIONS": options})
+        self._client_cls = EntriesApart
+        self._lookup_name = options.get("LOOKUP", "")
 
-    @property
-    def lookup(self) -> Lookup[Any]:
-        return get_lookup(self._lookup_name)
+    def find_entry(self, key: Any, version: int | None = None) -> Entry | None:
+        """
+        Which entry a key is; None if it is a key like any other.
 
-    def make_key(self, key: str, version: int | None = None) -> str:
-        """The key in Redis, for an identifier."""
-        self._refuse_other(version)
-        return value_key(self.lookup.key(key))
+        Raises:
+            ReadOnlyEntry: it is one, and a version of Django's is asked for.
+        """
+        lookup = get_lookup(self._lookup_name) if self._lookup_name else find_lookup(str(key))
+        if lookup is None:
+            return None
+        if version not in (None, self.version):
+            raise ReadOnlyEntry(f"Entries have no versions of Django's: leave version={version} away.")
+        return Entry(lookup, str(key) if self._lookup_name else lookup.identifier(str(key)))
 
-    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        return self.get_many([key], version).get(key, default)
+    def make_key(self, key: Any, version: int | None = None) -> str:
+        """The key in Redis."""
+        entry = self.find_entry(key, version)
+        return str(super().make_key(key, version)) if entry is None else value_key(entry.key)
 
-    def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
-        self._refuse_other(version)
-        return read_cached(self.lookup, list(keys))
+    def get(self, key: Any, default: Any = None, version: int | None = None, client: Any = None) -> Any:
+        entry = self.find_entry(key, version)
+        if entry is None:
+            return super().get(key, default, version, client)
+        return _read([entry]).get(entry, default)
 
-    def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        self._refuse_other(version)
-        self._store(key, value, timeout)
+    def get_many(self, keys: Iterable[Any], version: int | None = None, client: Any = None) -> dict[Any, Any]:
+        keys = list(keys)
+        entries, others = self._split(keys, version)
+        documents = _read(entries.values())
+        found = {key: documents[entry] for key, entry in entries.items() if entry in documents}
+        found |= super().get_many(others, version, client) if others else {}
+        return {key: found[key] for key in keys if key in found}
 
-    def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        return not self.has_key(key, version) and self._store(key, value, timeout)
+    def has_key(self, key: Any, version: int | None = None, client: Any = None) -> bool:
+        entry = self.find_entry(key, version)
+        return bool(super().has_key(key, version, client) if entry is None else _read([entry]))
 
-    def touch(self, key: str, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        raise NotImplementedError("An entry's life is its lookup's TTL; it is not prolonged.")
+    def delete(self, key: Any, version: int | None = None, **options: Any) -> bool:
+        """As Django's; of an entry it tells whether there was a value in Redis."""
+        entry = self.find_entry(key, version)
+        return bool(super().delete(key, version, **options) if entry is None else invalidate_entries([entry]))
 
-    def delete(self, key: str, version: int | None = None) -> bool:
-        self._refuse_other(version)
-        return self._invalidate([key]) > 0
-
-    def delete_many(self, keys: Iterable[str], version: int | None = None) -> None:
-        self._refuse_other(version)
-        self._invalidate(keys)
+    def delete_many(self, keys: Iterable[Any], version: int | None = None, **options: Any) -> None:
+        entries, others = self._split(keys, version)
+        if others:
+            super().delete_many(others, version, **options)
+        if entries:
+            invalidate_entries(entries.values())
 
     def clear(self) -> None:
-        """Remove this lookup's keys, by SCAN and UNLINK in batches; nothing else in the database is touched."""
-        clear_entries(self.lookup)
+        """Remove the keys of this alias and drop the entries it serves; nothing else in Redis is touched."""
+        if not self._lookup_name:
+            super().clear()
+        for lookup in [get_lookup(self._lookup_name)] if self._lookup_name else registered_lookups():
+            clear_entries(lookup)
 
-    def close(self, **_: Any) -> None:
-        self.client.close()
+    async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        """As Django's; of an entry in this process's memory without a thread."""
+        entry = self.find_entry(key, version)
+        if entry is None:
+            return await super().aget(key, default, version)
+        document = (await aread_documents(entry.lookup, [entry.identifier]))[entry.identifier]
+        return default if document is None else document
 
-    def _refuse_other(self, version: int | None) -> None:
-        if version not in (None, self.version):
-            raise ValueError(f"Entries have no versions of Django's: leave version={version} away.")
+    def _split(self, keys: Iterable[Any], version: int | None) -> tuple[dict[Any, Entry], list[Any]]:
+        """The entries among keys, and the rest."""
+        found = {key: self.find_entry(key, version) for key in keys}
+        return (
+            {key: entry for key, entry in found.items() if entry is not None},
+            [key for key, entry in found.items() if entry is None],
+        )
 
-    def _invalidate(self, keys: Iterable[str]) -> int:
-        return invalidate_entries([Entry(self.lookup, key) for key in keys])
 
-    def _store(self, key: str, value: Any, timeout: Any) -> bool:
-        if timeout is not DEFAULT_TIMEOUT and timeout != self.default_timeout:
-            raise ValueError(f"Every entry lives {self.default_timeout} s; it can't be stored with another time-out.")
-        return store_entry(self.lookup, key, value)
+class EntriesApart(OwnKeys):
+    """The client for all keys that are no entries, whatever django-redis can do with them."""
+
+    def make_key(self, key: Any, version: int | None = None, prefix: str | None = None) -> Any:
+        """
+        Raises:
+            ReadOnlyEntry: it is an entry's.
+        """
+        if not isinstance(key, CacheKey) and self._backend.find_entry(key, version) is not None:
+            raise ReadOnlyEntry(f"{key!r} is a coherent entry, made of rows: it is read and deleted, no more.")
+        return super().make_key(key, version, prefix)
+
+
+def _read(entries: Iterable[Entry]) -> dict[Entry, Any]:
+    """The documents there are: those of each lookup at once."""
+    found: dict[Entry, Any] = {}
+    wanted = sorted(entries, key=lambda entry: entry.lookup.name)
+    for lookup, of_it in groupby(wanted, key=lambda entry: entry.lookup):
+        reads = read_entries(lookup, [entry.identifier for entry in of_it])
+        found |= {Entry(lookup, name): read.document for name, read in reads.items() if read.document is not None}
+    return found

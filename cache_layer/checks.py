@@ -3,7 +3,10 @@ System checks: what would break the promise, said before it does.
 
     cache_layer.E001  a lookup's model has no triggers for it: changes behind Django's back would go unnoticed
     cache_layer.E002  a setting of CACHE_LAYER is unknown or cannot be used
-    cache_layer.E003  the cache alias is not in CACHES, or its entries have no end
+    cache_layer.E003  the cache alias is not in CACHES, or another backend's
+    cache_layer.E004  pgtrigger is not installed: the triggers would be in no migration
+    cache_layer.E005  a lookup's model is in a database that is not PostgreSQL
+    cache_layer.E006  a migration makes triggers before there is the outbox they write to
     cache_layer.W001  the server may evict holds
     cache_layer.W002  the server keeps snapshots or a log of what is purged at its restart anyway
     cache_layer.W003  the server could not be asked
@@ -14,16 +17,22 @@ System checks: what would break the promise, said before it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pgtrigger
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections, router
+from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model
+from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 
+from cache_layer.backend import CoherentCache
 from cache_layer.errors import InvalidOptions
+from cache_layer.invalidation.after_outbox import writes_to_outbox
 from cache_layer.lookup import Part, registered_lookups
 from cache_layer.options import Options
 from cache_layer.server.connection import GuardedRedis, get_writer_client
@@ -61,6 +70,44 @@ def _notes(model: type[Model], trigger: pgtrigger.Trigger, part: Part) -> bool:
     return is_its_table and str(trigger.name).startswith("record_row") and noted in str(trigger.func)
 
 
+@register(Tags.models)
+def check_databases(**_: Any) -> list[CheckMessage]:
+    """Triggers can be made, and are."""
+    found: list[CheckMessage] = []
+    if not apps.is_installed("pgtrigger"):
+        hint = "Add 'pgtrigger' to INSTALLED_APPS, and make migrations."
+        found.append(
+            Error("'pgtrigger' is not installed: no migration has the triggers.", hint=hint, id="cache_layer.E004")
+        )
+    for lookup in registered_lookups():
+        alias = router.db_for_write(lookup.model)
+        if connections[alias].vendor != "postgresql":
+            what = (
+                f"The lookup {lookup.name!r} reads {lookup.model._meta.label} from {alias!r}, which is no PostgreSQL."
+            )
+            hint = (
+                "Keep the model in PostgreSQL, by DATABASES or a router: its triggers tell of what Django does not see."
+            )
+            found.append(Error(what, hint=hint, obj=lookup.model, id="cache_layer.E005"))
+    return found
+
+
+@register(Tags.database)
+def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Before migrations run: the outbox comes before what writes to it."""
+    loader = MigrationLoader(None)
+    return [
+        Error(
+            f"The migration {app}.{name} makes coherence triggers and does not depend on the outbox they write to.",
+            hint='Add ("cache_layer", "0001_outbox") to its dependencies.',
+            id="cache_layer.E006",
+        )
+        for (app, name), migration in loader.disk_migrations.items()
+        if databases and any(map(writes_to_outbox, migration.operations)) and (app, name) in loader.graph.nodes
+        if not any(before == "cache_layer" for before, _ in loader.graph.forwards_plan((app, name)))
+    ]
+
+
 @register(Tags.caches)
 def check_settings(**_: Any) -> list[CheckMessage]:
     """The settings can be used; else the first read or write would fail."""
@@ -77,10 +124,14 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 f"CACHE_LAYER['cache_alias'] is {alias!r}: CACHES has no such alias.", hint=hint, id="cache_layer.E003"
             )
         ]
-    ttl = settings.CACHES[alias].get("TIMEOUT")
-    if not isinstance(ttl, int) or ttl < 1:
-        hint = "Set it to whole seconds, 1 or more: the TTL bounds what nobody invalidates."
-        return [Error(f"CACHES[{alias!r}]['TIMEOUT'] is {ttl!r}.", hint=hint, id="cache_layer.E003")]
+    backend = settings.CACHES[alias].get("BACKEND", "")
+    try:
+        ours = issubclass(import_string(backend), CoherentCache)
+    except ImportError:
+        ours = False
+    if not ours:
+        hint = "Set it to 'cache_layer.backend.CoherentCache'; all that django-redis' can do it can too."
+        return [Error(f"CACHES[{alias!r}]['BACKEND'] is {backend!r}.", hint=hint, id="cache_layer.E003")]
     if options.stale_seconds and not options.fail_safe_seconds:
         hint = "Set it to 0, or the policy to `available`: strict refuses what could be old."
         return [

@@ -6,6 +6,8 @@ What can go wrong, by cause.
     ├── WriteRefused        the strict write policy: readers could not be stopped from serving the old value
     ├── OutcomeUnknown      the database was lost in the middle of a commit
     ├── InvalidOptions      a setting that cannot be used
+    ├── InvalidLookup       a lookup, or a `@coherent`, that cannot be used
+    ├── ReadOnlyEntry       a verb of Django's caches that a coherent entry does not have
     ├── UnknownTag          a tag that a lookup does not have
     └── OtherRelease        a value that servers of another release have written
 """
@@ -57,6 +59,18 @@ class OtherRelease(CacheLayerError, ValueError):
     def __init__(self, document: Any) -> None:
         super().__init__("written by another release")
         self.document = document
+
+
+class InvalidLookup(CacheLayerError, ImproperlyConfigured):
+    """What is declared of a model cannot be cached so; the message says what would do."""
+
+
+class ReadOnlyEntry(CacheLayerError, ValueError):
+    """
+    A coherent entry's value is made of its rows, and lives as long as its lookup says.
+
+    So `set`, `add`, `touch`, `incr`, a timeout and a version are refused: change the row instead.
+    """
 
 
 class UnknownTag(CacheLayerError, ValueError):

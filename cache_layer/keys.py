@@ -120,7 +120,7 @@ def hits_key(moment_s: float) -> str:
     return analytics_key(f"day:{int(moment_s) // DAY_SECONDS}")
 
 
-_purged_patterns: set[str] = {"*django.contrib.sessions*"}
+_purged_patterns: set[str] = set()
 
 
 def purge_after_restart(pattern: str) -> None:

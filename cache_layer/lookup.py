@@ -1,17 +1,17 @@
 """
-What is cached. A model is made coherent by declaring and registering a lookup:
+What is cached. A model is made coherent by declaring and registering a lookup, or by `@coherent`, which makes one:
 
-    ENTITY = Lookup(
-        name="entity",
-        model=Entity,
-        identifier_field="code",
-        key_pattern="entity:metadata:{}",
-        rows=lambda codes: Entity.objects.filter(code__in=codes, active_flag=True),
-        build=lambda rows: document_of(rows[0]) if rows else None,
-        encode=encode,
-        decode=decode,
+    RATE = Lookup(
+        name="rate",
+        model=Rate,
+        identifier_field="name",
+        key_pattern="rate:{}",
+        rows=lambda names: Rate.objects.filter(name__in=names),
+        build=lambda rows: rows[0].cents_per_hour if rows else None,
+        encode=lambda cents: json.dumps(cents).encode(),
+        decode=decode_cents,
     )
-    register(ENTITY)
+    register(RATE)
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -27,12 +28,15 @@ from django.db.models import BooleanField, Model, OuterRef, Q, QuerySet, TextFie
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
+from cache_layer.errors import InvalidLookup
 from cache_layer.keys import purge_after_restart, stamp_key, value_key
 from cache_layer.metrics import LOAD_SECONDS
 from cache_layer.models import Change
-from cache_layer.options import entry_ttl_seconds
 
 Document = TypeVar("Document")
+
+ARGUMENTS = {"rows": "identifiers", "build": "rows", "encode": "document", "decode": "identifier, payload"}
+"""What the functions of a lookup are called with."""
 
 MAY_BE_CACHED = (
     "pg_current_xact_id_if_assigned() IS NULL"
@@ -75,15 +79,15 @@ class Lookup(Generic[Document]):
         rows: the query for some identifiers (`[""]` for a single entry), all of its columns.
         build: the document made of one identifier's rows, which all threads share; None if there is nothing to cache.
         encode: the document's bytes in Redis.
-        decode: the document of an identifier's bytes; raises ValueError unless they are what `encode` gives today,
-            `OtherRelease` if another release may share the Redis and they are what it gives.
+        decode: the document of an identifier's bytes; raises (ValueError by custom) unless they are what `encode` gives
+            today, `OtherRelease` if another release may share the Redis and they are what it gives.
         columns: makes the rows named tuples of these fields instead of model instances, which take longer to make.
         tagged: the identifiers that a tag names, asked of the primary database; raises UnknownTag.
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).
         columns_read: the fields of `model` that the document is made of; empty for all. To change others costs nothing.
         created: whether a row of `model` that is added may change an entry, see `Part`.
         further_parts: rows of other models that the document is made of too.
-        lifetime_seconds: the TTL of the values; None for that of the cache alias.
+        lifetime_seconds: the TTL of the values.
         stamp: the name of the stamps that the entries share with those of other lookups of the same name; empty for
             none. While its stamp stays the same an entry has not changed.
         stamps: among how many stamps the entries are spread.
@@ -106,7 +110,7 @@ class Lookup(Generic[Document]):
     columns_read: frozenset[str] = frozenset()
     created: bool = True
     further_parts: tuple[Part, ...] = ()
-    lifetime_seconds: int | None = None
+    lifetime_seconds: int = 300
     stamp: str = ""
     stamps: int = 1
     counted: bool = True
@@ -116,7 +120,15 @@ class Lookup(Generic[Document]):
     _after: str = field(init=False)
 
     def __post_init__(self) -> None:
-        before, _, after = self.key_pattern.partition("{}")
+        before, found, after = self.key_pattern.partition("{}")
+        if bool(found) is (self.identifier_field is None) or "{}" in after:
+            wanted = "no {}: it is of one entry" if self.identifier_field is None else "one {}, for the identifier"
+            raise self._invalid(f"key_pattern is {self.key_pattern!r}; it must have {wanted}.")
+        if type(self.lifetime_seconds) is not int or self.lifetime_seconds < 1:
+            raise self._invalid(f"lifetime_seconds is {self.lifetime_seconds!r}: use whole seconds, 1 or more.")
+        for name, arguments in ARGUMENTS.items():
+            if not _takes(getattr(self, name), len(arguments.split(", "))):
+                raise self._invalid(f"{name} is called as {name}({arguments}), which it does not take.")
         object.__setattr__(self, "_before", before)
         object.__setattr__(self, "_after", after)
 
@@ -156,7 +168,33 @@ class Lookup(Generic[Document]):
     @property
     def ttl_seconds(self) -> int:
         """How long a value lives in Redis."""
-        return self.lifetime_seconds or entry_ttl_seconds()
+        return self.lifetime_seconds
+
+    def payload_of(self, document: Document) -> bytes:
+        """
+        The document's bytes.
+
+        Raises:
+            InvalidLookup: `encode` does not give any.
+        """
+        payload: Any = self.encode(document)
+        if not isinstance(payload, bytes) or not payload:
+            raise self._invalid(f"encode gave {payload!r:.60}: it must give bytes, one or more.")
+        return payload
+
+    def _invalid(self, why: str) -> InvalidLookup:
+        return InvalidLookup(f"The lookup {self.name!r}: {why}")
+
+
+def _takes(function: Callable[..., Any], number: int) -> bool:
+    """Whether it can be called with so many arguments; of what is not written in Python nobody knows."""
+    try:
+        signature(function).bind(*range(number))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +292,17 @@ _registry: dict[str, Lookup[Any]] = {}
 
 
 def register(lookup: Lookup[Any]) -> None:
-    """Make a lookup known, from its app's `lookups` module, which is imported at start-up."""
+    """
+    Make a lookup known, from its app's `lookups` module, which is imported at start-up.
+
+    Raises:
+        InvalidLookup: another has its name, or its keys.
+    """
+    for other in _registry.values():
+        if other.name == lookup.name or other.key_pattern == lookup.key_pattern:
+            raise lookup._invalid(
+                f"the lookup {other.name!r} of {other.model._meta.label} has this name or key pattern already."
+            )
     _registry[lookup.name] = lookup
     purge_after_restart(value_key(lookup.key_glob(), version=1))
     for key in lookup.stamp_keys():
@@ -282,6 +330,17 @@ def registered_lookups() -> list[Lookup[Any]]:
 def outbox_alias() -> str:
     """The database with the outbox: that of the models that entries are made of."""
     return router.db_for_write(next((lookup.model for lookup in _registry.values()), Change))
+
+
+def find_lookup(key: str) -> Lookup[Any] | None:
+    """The lookup that an entry's key is of; None if it is no entry's."""
+    return next((lookup for lookup in _registry.values() if lookup.is_key(key)), None)
+
+
+def ttl_seconds_of(key: str) -> int:
+    """How long the value of this entry lives; 0 if the key is no entry's."""
+    lookup = find_lookup(key)
+    return lookup.ttl_seconds if lookup else 0
 
 
 def identifiers_of(values: Iterable[Any]) -> list[str]:

@@ -1,12 +1,24 @@
 """
-Every counter and histogram of the cache layer, with its unit. prometheus-client keeps them, for all processes of a
-machine where PROMETHEUS_MULTIPROC_DIR says so.
+Every counter and histogram of the cache layer, with its unit. prometheus-client keeps them where it is installed
+(`pip install cache-layer[metrics]`), for all processes of a machine where PROMETHEUS_MULTIPROC_DIR says so.
 
 Label values are few and known: never a key, a code or a token. What is counted by entry is in `activity`.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge, Histogram
+else:
+    try:
+        from prometheus_client import Counter, Gauge, Histogram
+    except ImportError:
+        from cache_layer.plain_metrics import Counter, Gauge, Histogram
+
+TOTALS = (Counter, Histogram)
+"""The kinds that can be added up across processes."""
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 ANSWER_TIMES = (
     *(float(f"{digits}e{power}") for power in range(-6, 0) for digits in (1, 1.5, 2, 3, 4.5, 7)),

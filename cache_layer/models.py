@@ -1,7 +1,12 @@
 """The outbox: changes of coherent tables that no cache has been told about yet."""
 
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models.functions import Now
+
+if apps.apps_ready and not apps.is_installed("cache_layer"):
+    raise ImproperlyConfigured("Add 'cache_layer' and 'pgtrigger' to INSTALLED_APPS: the outbox is a table of its own.")
 
 
 class Change(models.Model):

@@ -66,7 +66,7 @@ class Options:
             refuses the write.
     """
 
-    cache_alias: str = "entity_metadata"
+    cache_alias: str = "default"
     schema_version: int = 1
     compress_bytes: int = 8_192
     local_lease_ms: int = 7
@@ -127,11 +127,6 @@ def known_ttl_seconds(ttl_seconds: int) -> int:
     """How long the last known value is kept of one that lives so long; 0 if none is."""
     stale_seconds = get_options().fail_safe_seconds
     return ttl_seconds + stale_seconds if stale_seconds else 0
-
-
-def entry_ttl_seconds() -> int:
-    """How long every entry lives: the TTL of the cache alias, in one place."""
-    return int(settings.CACHES[get_options().cache_alias]["TIMEOUT"])
 
 
 @functools.cache

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from django.conf import settings
+
 from cache_layer import Entry, Lookup, register
 from entities.documents import (
     EntityDocument,
@@ -15,6 +17,8 @@ from entities.models import Entity
 from entities.tags import tagged_codes
 
 COLUMNS = (*EntityDocument.__struct_fields__, "display_order")
+
+LIFETIME_SECONDS: int = settings.CACHES["entity_metadata"]["TIMEOUT"]
 
 STAMPS = 16
 """One change has copies of a sixteenth of the entity types, and of the sixteenth with the list, confirmed by Redis."""
@@ -38,6 +42,7 @@ ENTITY: Lookup[EntityDocument] = Lookup(
     encode=encode_entity,
     decode=decode_entity,
     columns=COLUMNS,
+    lifetime_seconds=LIFETIME_SECONDS,
     tagged=tagged_codes,
     stamp="entity",
     stamps=STAMPS,
@@ -53,6 +58,7 @@ ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
     encode=encode_entities,
     decode=decode_entities,
     columns=COLUMNS,
+    lifetime_seconds=LIFETIME_SECONDS,
     write_through=False,
     stamp="entity",
     stamps=STAMPS,

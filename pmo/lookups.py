@@ -12,7 +12,7 @@ from django.db.models import OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from cache_layer import Lookup, Part, register
+from cache_layer import Lookup, Part, purge_after_restart, register
 from pmo.documents import (
     GroupDocument,
     NameDocument,
@@ -158,6 +158,7 @@ TOKEN_END: Lookup[TokenEndDocument] = Lookup(
     **STAMPED,
 )
 
+purge_after_restart("*django.contrib.sessions*")  # else a snapshot would bring back who has logged out
 for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):
     register(lookup)
 

@@ -123,6 +123,7 @@ REDIS_PASSWORD = env.text("REDIS_PASSWORD") or None
 CACHE_LAYER: dict[str, Any] = {
     name: env.whole(f"CACHE_{name.upper()}", getattr(Options, name), *limits) for name, limits in LIMITS.items()
 } | {
+    "cache_alias": "entity_metadata",
     "write_policy": env.choice("CACHE_WRITE_POLICY", Options.write_policy, ("available", "strict")),
     "relay": env.flag("CACHE_RELAY", default=Options.relay),
 }
@@ -160,6 +161,7 @@ CACHES: dict[str, dict[str, Any]] = {
     "entity_metadata": {
         **_redis,
         "BACKEND": "cache_layer.backend.CoherentCache",
+        "OPTIONS": _redis["OPTIONS"] | {"LOOKUP": "entity"},
         "TIMEOUT": env.whole("CACHE_TTL_SECONDS", 300, 1, YEAR_SECONDS),
     },
 }

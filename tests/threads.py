@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.db import connections
 
 Result = TypeVar("Result")
@@ -33,6 +35,18 @@ def beside(call: Callable[[], Result]) -> Iterator[Future[Result]]:
         future = pool.submit(run)
         yield future
         future.result(timeout=20)
+
+
+def run_coroutine(work: Coroutine[Any, Any, Result]) -> Result:
+    """What a coroutine gives in an event loop of its own, whose thread keeps no connection to the database."""
+
+    async def run() -> Result:
+        try:
+            return await work
+        finally:
+            await sync_to_async(connections.close_all)()
+
+    return asyncio.run(run())
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 3) -> None:

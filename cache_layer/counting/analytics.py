@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_TIMES, SECONDS
-from cache_layer.options import entry_ttl_seconds
 from cache_layer.server.connection import get_redis_client
 
 if TYPE_CHECKING:  # models, which come after settings
@@ -218,7 +217,7 @@ def read_activity(lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, 
     pipeline.hmget(analytics_key("invalidated"), keys)
     found: dict[str, EntryActivity] = {}
     for identifier, today, expiry, hits, invalidated in zip(wanted, *pipeline.execute(), strict=True):
-        stored_s = int(expiry) - entry_ttl_seconds() if expiry and 0 < expiry <= _LAST_S else None
+        stored_s = int(expiry) - lookup.ttl_seconds if expiry and 0 < expiry <= _LAST_S else None
         ended = _INVALIDATED.fullmatch(invalidated or b"")
         found[identifier] = EntryActivity(
             hits_today=_count_of(today),

@@ -18,7 +18,6 @@ from multiprocessing.util import Finalize
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from prometheus_client import Counter, Histogram
 from redis.exceptions import RedisError
 
 from cache_layer import metrics
@@ -27,7 +26,7 @@ from cache_layer.background import run_in_background
 from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, MOMENT_SECONDS
 from cache_layer.counting.questions import Respondent
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
-from cache_layer.options import entry_ttl_seconds, get_options
+from cache_layer.options import get_options
 from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.protocol.scripts import report_counts
 from cache_layer.server.connection import get_redis_client
@@ -94,7 +93,7 @@ def read_totals() -> dict[str, int]:
     fold_reads()
     totals: dict[str, int] = {}
     for metric in vars(metrics).values():
-        if isinstance(metric, Counter | Histogram):
+        if isinstance(metric, metrics.TOTALS):
             for sample in chain.from_iterable(family.samples for family in metric.collect()):
                 name, _, kind = sample.name.removeprefix("cache_").rpartition("_")
                 if kind in ("total", "bucket"):
@@ -165,6 +164,8 @@ def _make_report(
     now_s: float, took_s: float, totals: dict[str, int], entries: list[tuple[str, EntryCounts]]
 ) -> _Report:
     """What was counted within the last `took_s`: it belongs to the steps in the middle of that time."""
+    from cache_layer.lookup import ttl_seconds_of  # needs models, which come after settings
+
     middle_s = now_s - min(took_s, get_options().analytics_seconds or MINUTE_SECONDS) / 2
     within_a_moment = took_s < 1.5 * MOMENT_SECONDS
     names = ("stored", "hits", "invalidated")
@@ -181,5 +182,5 @@ def _make_report(
     for name, number in totals.items():
         arguments += [name, number]
     for key, counts in entries:
-        arguments += [key, counts.hits, counts.stored_s, entry_ttl_seconds(), counts.invalidated_s, counts.cause]
+        arguments += [key, counts.hits, counts.stored_s, ttl_seconds_of(key), counts.invalidated_s, counts.cause]
     return _Report(keys, arguments)

@@ -16,7 +16,7 @@ Looked = TypeVar("Looked")
 def read_committed(lookup: Lookup[Any], identifier: str) -> bytes:
     """The document's bytes as the primary database has it now; empty if it has none that may be cached."""
     document = load(lookup, [identifier])[identifier].document
-    return lookup.encode(document) if document is not None else b""
+    return lookup.payload_of(document) if document is not None else b""
 
 
 def count_untold(lookup: Lookup[Any], identifier: str) -> int:

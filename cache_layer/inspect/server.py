@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
 from cache_layer.keys import entry_key, holds_key, value_key
-from cache_layer.lookup import registered_lookups
+from cache_layer.lookup import Lookup, registered_lookups
 from cache_layer.server.connection import GuardedRedis, get_redis_client, get_writer_client
 from cache_layer.upkeep.clearing import glob_of, scan_entries
 
@@ -124,14 +124,14 @@ def count_roughly() -> Amount:
     return Amount(values, _count_holds(held[:MAX_HOLDS]), not left and len(held) <= MAX_HOLDS)
 
 
-def read_lookups() -> list[LookupState]:
+def read_lookups(lookups: Sequence[Lookup[Any]] | None = None) -> list[LookupState]:
     """
-    What is cached of every lookup; looks at every key.
+    What is cached of these lookups, or of all; looks at every key.
 
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    lookups = registered_lookups()
+    lookups = registered_lookups() if lookups is None else lookups
     values: dict[str, set[str]] = {lookup.name: set() for lookup in lookups}
     for batch in scan_entries(lookups):
         for entry in batch:

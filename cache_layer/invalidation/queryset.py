@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from django.db import NotSupportedError, transaction
 from django.db.models import Manager, Model, QuerySet, Value
+from django.db.models.manager import BaseManager
 
 from cache_layer.lookup import Entry, Lookup, Part, identifiers_of, parts_of
 from cache_layer.writing.writes import hold_entries, holding
@@ -156,6 +157,10 @@ def adopt_managers(model: type[Model]) -> None:
         # As Django's `Options.add_manager` is meant to be used: by the name under which the model has it.
         model._meta.local_managers[:] = [each for each in model._meta.local_managers if each.name != manager.name]
         model.add_to_class(manager.name, ours)
+    default: Any = model._default_manager
+    if model._meta.base_manager_name is None and type(default).get_queryset is BaseManager.get_queryset:
+        model._meta.base_manager_name = default.name  # which leaves no row out: Django's own changes go by it
+        model._meta._expire_cache()  # type: ignore[attr-defined] # private; the base manager is kept there
 
 
 def _coherent_manager(manager: Any) -> type[Any]:

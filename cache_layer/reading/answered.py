@@ -109,10 +109,10 @@ def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Do
         payload = unpack(stored)
         return lookup.decode(identifier, payload), payload
     except OtherRelease as other:
-        return None if other.document is None else (other.document, lookup.encode(other.document))
-    except ValueError as error:
+        return None if other.document is None else (other.document, lookup.payload_of(other.document))
+    except Exception as error:  # of any kind: no bytes in Redis may fail a read
         REFUSED_VALUES.inc()
-        why = str(error)[:LOGGED_CHARACTERS]  # it may name what it found
+        why = f"{type(error).__name__}: {error}"[:LOGGED_CHARACTERS]  # it may name what it found
         logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": why})
         return None
 
@@ -140,4 +140,4 @@ def keep_read(
 
 def encode_loaded(lookup: Lookup[Document], loaded: Loaded[Document]) -> bytes:
     """The document's bytes; empty if there is none."""
-    return lookup.encode(loaded.document) if loaded.document is not None else b""
+    return lookup.payload_of(loaded.document) if loaded.document is not None else b""

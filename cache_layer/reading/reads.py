@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from time import monotonic_ns
 from typing import Any, TypeVar
 
@@ -17,8 +16,7 @@ from cache_layer.memory import pending
 from cache_layer.memory.local_store import Copy, find_copy
 from cache_layer.metrics import BYPASSES
 from cache_layer.protocol.calls import BATCH_KEYS
-from cache_layer.protocol.scripts import Claim, claim_fill, fill_entry
-from cache_layer.reading.answered import Read, Reads, Source, decode, get_payloads, read_database, read_payloads
+from cache_layer.reading.answered import Read, Reads, Source, get_payloads, read_database, read_payloads
 from cache_layer.reading.fail_safe import DATABASE_AWAY, is_away, note_away, note_back, read_known, was_away
 from cache_layer.reading.fills import read_missing, refresh_entries
 from cache_layer.reading.refresh import find_due, is_time_to_ask
@@ -72,28 +70,6 @@ def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[
     for start in range(0, len(rest), BATCH_KEYS):
         reads |= _read_further(lookup, rest[start : start + BATCH_KEYS])
     return {identifier: reads[identifier] for identifier in wanted}
-
-
-def read_cached(lookup: Lookup[Document], identifiers: Sequence[str]) -> dict[str, Document]:
-    """
-    The documents among `identifiers` that Redis has, in one round trip; nothing is loaded.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    found: dict[str, Document] = {}
-    for identifier, stored in zip(identifiers, get_payloads(lookup, identifiers), strict=True):
-        decoded = decode(lookup, identifier, stored) if stored is not None else None
-        if decoded is not None:
-            found[identifier] = decoded[0]
-    return found
-
-
-def store_entry(lookup: Lookup[Document], identifier: str, document: Document) -> bool:
-    """Put a document into Redis, unless a writer holds its key or another reader is filling it."""
-    key, token = lookup.key(identifier), secrets.token_hex(8)
-    claim, _ = claim_fill(key, token, replace=True)
-    return claim is Claim.LEASE and fill_entry(key, token, lookup.encode(document), lookup.ttl_seconds)
 
 
 def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:

@@ -97,7 +97,7 @@ def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
             continue
         payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
         document = committed_documents[lookup.identifier(key)].document
-        committed = lookup.encode(document) if document is not None else b""
+        committed = lookup.payload_of(document) if document is not None else b""
         if payload != committed and not _is_of_another_release(lookup, lookup.identifier(key), payload, committed):
             age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)
             yield Mismatch(lookup.name, key, payload, committed, round(age_seconds, 3))

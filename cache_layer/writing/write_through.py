@@ -57,7 +57,7 @@ def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, val
     rows: dict[str, CommittedRow] = {}
     for identifier, loaded in (load(lookup, alone, changes=True) if alone else {}).items():
         if loaded.document is not None:
-            payload = lookup.encode(loaded.document) if loaded.may_be_cached else b""
+            payload = lookup.payload_of(loaded.document) if loaded.may_be_cached else b""
             rows[identifier] = CommittedRow(payload, loaded.changes)
     rest = [each.entry.identifier for each in entries if each.entry.identifier not in rows]
     if rest:

@@ -25,7 +25,6 @@ from cache_layer.counting.reporting import Reporter
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, INVALIDATIONS
-from cache_layer.options import entry_ttl_seconds
 from cache_layer.protocol.calls import BATCH_KEYS
 from entities.lookups import ENTITY
 
@@ -158,7 +157,7 @@ def test_a_value_that_expires_is_noticed_though_nobody_asks_for_it_again(
     note_stored([KEY])
     hit(hits)
     reporter.report()
-    clock.now_s += entry_ttl_seconds() - 1
+    clock.now_s += ENTITY.ttl_seconds - 1
     INVALIDATIONS.labels("api").inc()
     reporter.report()
     assert read_series(Span.HOUR).totals("ended") == {}
@@ -174,12 +173,12 @@ def test_a_value_renewed_before_it_expires_begins_a_new_life(reporter: Reporter,
     note_stored([KEY])
     hit(2)
     reporter.report()
-    clock.now_s += entry_ttl_seconds() - 10
+    clock.now_s += ENTITY.ttl_seconds - 10
     note_stored([KEY])
     reporter.report()
     assert read_series(Span.HOUR).totals("ended") == {"renewed": 1}
     found = activity_of()
-    assert (found.hits_since_stored, found.stored_s) == (0, NOW + entry_ttl_seconds() - 10)
+    assert (found.hits_since_stored, found.stored_s) == (0, NOW + ENTITY.ttl_seconds - 10)
 
 
 def test_a_late_report_of_an_older_invalidation_ends_nothing(reporter: Reporter, clock: Clock) -> None:

@@ -1,16 +1,26 @@
-"""Django's cache verbs on `caches["entity_metadata"]`."""
+"""Django's cache verbs: entries are read through and never stale, everything else is as in any cache of Django's."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import cache as default_cache
 from django.core.cache import caches
+from django.test import override_settings
 from redis import Redis
 
-from cache_layer.protocol.scripts import hold_keys
+from cache_layer import ReadOnlyEntry
+from cache_layer.backend import CoherentCache
+from cache_layer.errors import InvalidOptions
+from cache_layer.memory.local_store import drop_all_copies
 from entities.documents import document_of
-from entities.services import get_entity_infrastructure
+from entities.models import Entity
+from pmo import settings as project_settings
 from tests.conftest import make_entity
+from tests.otherapp.models import Rate
+from tests.threads import run_coroutine
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -22,38 +32,167 @@ def document() -> object:
     return document_of(make_entity("project"))
 
 
-def test_set_and_get_use_exactly_the_documents_key(document: object, redis_client: Redis) -> None:
+@pytest.fixture
+def cache() -> Iterator[CoherentCache]:
+    """A project's one cache: every key that is no entry's is its own."""
+    where = project_settings.CACHES["default"]["LOCATION"]
+    one = {"BACKEND": "cache_layer.backend.CoherentCache", "LOCATION": where, "KEY_PREFIX": "shop"}
+    with override_settings(CACHES=project_settings.CACHES | {"shop": one}):
+        yield caches["shop"]  # type: ignore[misc] # as it says
+
+
+# --- Entries ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_entry_is_read_through_by_its_key_or_by_its_identifier(
+    document: object, cache: CoherentCache, redis_client: Redis
+) -> None:
     redis_client.delete(KEY)
-    cache = caches["entity_metadata"]
-    cache.set("project", document)
+    drop_all_copies()
+    assert caches["entity_metadata"].get("project") == cache.get(KEY) == document
     assert redis_client.ttl(KEY) == 300
-    assert cache.get("project") == document
-    assert cache.get_many(["project", "task"]) == {"project": document}
-    assert cache.make_key("project") == KEY
+    assert cache.get_or_set(KEY, "never") == document
+    assert KEY in cache
+    assert "entity:metadata:nothing" not in cache
+    assert caches["entity_metadata"].get("nothing", "default") == "default"
+    assert caches["entity_metadata"].make_key("project") == cache.make_key(KEY) == KEY
 
 
-def test_get_of_what_is_not_cached_gives_the_default(redis_client: Redis) -> None:
-    assert caches["entity_metadata"].get("project", "default") == "default"
+def test_an_entry_is_never_stale(document: object, cache: CoherentCache) -> None:
+    assert cache.get(KEY) == document
+    Entity.objects.filter(code="project").update(label="New")
+    assert cache.get(KEY).label == caches["entity_metadata"].get("project").label == "New"
 
 
-def test_set_is_refused_while_a_writer_holds_the_key(document: object, redis_client: Redis) -> None:
-    hold_keys([KEY], "a writer")
-    caches["entity_metadata"].set("project", document)
-    assert redis_client.exists(KEY) == 0
+def test_entries_of_several_lookups_and_other_keys_are_read_at_once(document: object, cache: CoherentCache) -> None:
+    Rate.objects.create(name="senior", cents_per_hour=9_000)
+    cache.set("plain", [1])
+    keys = ["rate:senior", "plain", KEY, "rate:nobody", "nothing"]
+    assert cache.get_many(keys) == {"rate:senior": 9_000, "plain": [1], KEY: document}
+    assert list(cache.get_many(keys)) == ["rate:senior", "plain", KEY]
+    cache.delete_many(["plain", KEY])
+    assert cache.get("plain") is None
 
 
-def test_add_stores_only_what_is_not_there(document: object, redis_client: Redis) -> None:
-    redis_client.delete(KEY)
-    assert caches["entity_metadata"].add("project", document) is True
-    assert caches["entity_metadata"].add("project", document) is False
-
-
-def test_delete_tells_whether_there_was_a_value(document: object) -> None:
+def test_to_delete_an_entry_invalidates_it_and_tells_whether_there_was_a_value(document: object) -> None:
     assert caches["entity_metadata"].delete("project") is True
     assert caches["entity_metadata"].delete("project") is False
+    assert caches["entity_metadata"].get("project") == document
 
 
-def test_to_clear_an_alias_removes_its_own_keys_and_nothing_else(document: object, redis_client: Redis) -> None:
+REFUSED: dict[str, Callable[[Any, str], object]] = {
+    "set": lambda cache, key: cache.set(key, 1),
+    "set_many": lambda cache, key: cache.set_many({"plain": 1, key: 1}),
+    "add": lambda cache, key: cache.add(key, 1),
+    "touch": lambda cache, key: cache.touch(key, 5),
+    "incr": lambda cache, key: cache.incr(key),
+    "decr": lambda cache, key: cache.decr(key),
+    "get_or_set": lambda cache, key: cache.get_or_set(f"{key}_missing", 1),
+    "incr_version": lambda cache, key: cache.incr_version(key),
+    "a version": lambda cache, key: cache.get(key, version=2),
+    "a version of many": lambda cache, key: cache.get_many([key], version=2),
+    "persist": lambda cache, key: cache.persist(key),
+    "lock": lambda cache, key: cache.lock(key),
+    "aset": lambda cache, key: run_coroutine(cache.aset(key, 1)),
+}
+
+
+@pytest.mark.parametrize("verb", REFUSED)
+def test_what_an_entry_does_not_have_raises_one_error_and_changes_nothing(
+    verb: str, document: object, cache: CoherentCache
+) -> None:
+    with pytest.raises(ReadOnlyEntry):
+        REFUSED[verb](caches["entity_metadata"], "project")
+    with pytest.raises(ReadOnlyEntry):
+        REFUSED[verb](cache, KEY)
+    assert cache.get(KEY) == document
+    assert cache.get("plain") is None
+
+
+def test_a_coroutine_gets_entries_as_it_gets_other_keys(document: object, cache: CoherentCache) -> None:
+    cache.set("a", 1)
+
+    async def read() -> list[object]:
+        return [await cache.aget(KEY), await cache.aget_many([KEY, "a", "nothing"]), await cache.aget("rate:x", "none")]
+
+    assert run_coroutine(read()) == [document, {KEY: document, "a": 1}, "none"]
+
+
+# --- Other keys: what Django promises of every cache ------------------------------------------------------------------
+
+
+def test_values_come_back_as_json_has_them(cache: CoherentCache) -> None:
+    values = {"number": 1, "float": 1.5, "none": None, "text": "é", "list": [1, {"a": "b"}], "yes": True}
+    assert cache.set_many(values) in (None, [])
+    assert cache.get_many(values) == values
+    assert "none" in cache
+    assert cache.get("none", "default") is None
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        cache.set("object", object())
+
+
+def test_add_delete_and_get_or_set_tell_what_they_did(cache: CoherentCache) -> None:
+    assert (cache.add("a", 1), cache.add("a", 2), cache.get("a")) == (True, False, 1)
+    assert (cache.delete("a"), cache.delete("a"), cache.get("a")) == (True, False, None)
+    assert cache.get_or_set("a", lambda: 3) == cache.get_or_set("a", 4) == 3
+    assert cache.get_or_set("none", None) is None
+
+
+def test_numbers_are_counted_and_only_numbers_there_are(cache: CoherentCache) -> None:
+    cache.set("a", 1)
+    assert (cache.incr("a"), cache.incr("a", 10), cache.decr("a", 2), cache.get("a")) == (2, 12, 10, 10)
+    for count in (cache.incr, cache.decr, cache.incr_version):
+        with pytest.raises(ValueError, match="not found"):
+            count("missing")
+
+
+def test_timeouts_are_kept_and_touched(cache: CoherentCache, redis_client: Redis) -> None:
+    cache.set_many({"minute": 1, "forever": 1}, 60)
+    assert redis_client.ttl("shop:1:minute") == 60
+    assert (cache.touch("minute", 120), cache.touch("forever", None), cache.touch("missing")) == (True, True, False)
+    assert (redis_client.ttl("shop:1:minute"), redis_client.ttl("shop:1:forever")) == (120, -1)
+    for past in (0, -1):
+        cache.set("past", 1)
+        cache.set("past", 2, past)
+        assert cache.get("past") is None
+    cache.set("default", 1)
+    assert redis_client.ttl("shop:1:default") == 300
+
+
+def test_versions_are_apart(cache: CoherentCache) -> None:
+    cache.set("a", 1)
+    cache.set("a", 2, version=2)
+    assert (cache.get("a"), cache.get("a", version=2), cache.get_many(["a"], version=2)) == (1, 2, {"a": 2})
+    cache.delete("a", version=2)
+    assert cache.incr_version("a") == 2
+    assert (cache.get("a"), cache.get("a", version=2)) == (None, 1)
+    assert cache.decr_version("a", version=2) == 1
+    assert cache.get("a") == 1
+
+
+def test_coroutines_have_every_verb(cache: CoherentCache) -> None:
+    async def use() -> list[object]:
+        await cache.aset("a", 1)
+        await cache.aset_many({"b": 2})
+        return [
+            await cache.aget("a"),
+            await cache.aget_many(["a", "b"]),
+            await cache.aincr("a"),
+            await cache.aadd("a", 1),
+            await cache.atouch("a", 5),
+            await cache.ahas_key("b"),
+            await cache.aget_or_set("c", 3),
+            await cache.adelete("c"),
+            await cache.aclear(),
+            await cache.aget("a"),
+        ]
+
+    assert run_coroutine(use()) == [1, {"a": 1, "b": 2}, 2, False, True, True, 3, True, None, None]
+
+
+def test_to_clear_an_alias_removes_its_own_keys_and_drops_the_entries_it_serves(
+    document: object, cache: CoherentCache, redis_client: Redis
+) -> None:
     default_cache.set("gone", 1)
     default_cache.set("gone", 1, version=2)
     default_cache.set_many({f"many{number}": number for number in range(450)})
@@ -63,33 +202,16 @@ def test_to_clear_an_alias_removes_its_own_keys_and_nothing_else(document: objec
     others = {key for key in redis_client.keys("*") if not key.startswith(b"default:")}
     default_cache.clear()
     assert set(redis_client.keys("*")) == others
+    cache.set("a", 1)
+    cache.clear()
+    assert redis_client.exists(KEY, "shop:1:a") == 0
     assert caches["sessions"].get("kept") == 2
-    assert caches["entity_metadata"].get("project") == document
-
-
-@pytest.mark.parametrize("method", ["get", "set", "add", "delete", "get_many", "incr_version", "has_key"])
-def test_versions_which_entries_do_not_have_are_refused_and_not_left_out(document: object, method: str) -> None:
-    caches["entity_metadata"].set("project", document)
-    arguments = {"set": ["project", document], "add": ["project", document], "get_many": [["project"]]}
-    version = {} if method == "incr_version" else {"version": 2}
-    with pytest.raises(ValueError, match="no versions of Django's"):
-        getattr(caches["entity_metadata"], method)(*arguments.get(method, ["project"]), **version)
-    assert caches["entity_metadata"].get("project") == document
-
-
-def test_clear_leaves_other_caches_alone(document: object, redis_client: Redis) -> None:
-    default_cache.set("kept", 1)
+    assert cache.get(KEY) == document
     caches["entity_metadata"].clear()
-    assert redis_client.keys("entity:metadata:*") == []
-    assert default_cache.get("kept") == 1
+    assert redis_client.exists(KEY) == 0
+    assert redis_client.get("defaulted") == b"kept"
 
 
-def test_another_time_out_is_refused(document: object) -> None:
-    with pytest.raises(ValueError, match="300 s"):
-        caches["entity_metadata"].set("project", document, timeout=5)
-
-
-def test_get_or_set_gives_the_document(document: object) -> None:
-    caches["entity_metadata"].delete("project")
-    read = get_entity_infrastructure().get_entity
-    assert caches["entity_metadata"].get_or_set("project", lambda: read("project")) == document
+def test_several_locations_are_refused() -> None:
+    with pytest.raises(InvalidOptions, match="use one URL"):
+        CoherentCache(["redis://a", "redis://b"], {})

@@ -56,9 +56,8 @@ def test_a_setting_that_cannot_be_used_is_an_error(settings: LazySettings) -> No
     assert "did you mean 'hold_ms'" in check_settings()[0].msg
 
 
-@pytest.mark.parametrize("ttl", [None, 0, "300"])
-def test_entries_without_an_end_are_an_error(settings: LazySettings, ttl: object) -> None:
-    settings.CACHES = settings.CACHES | {"entity_metadata": settings.CACHES["entity_metadata"] | {"TIMEOUT": ttl}}
+def test_an_alias_of_another_backend_is_an_error(settings: LazySettings) -> None:
+    settings.CACHE_LAYER = {"cache_alias": "sessions"}
     assert ids(check_settings()) == ["cache_layer.E003"]
 
 

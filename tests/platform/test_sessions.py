@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from pmo.people import sessions
 from pmo.people.sessions import SessionStore
@@ -50,3 +51,14 @@ def test_a_request_under_way_at_a_logout_does_not_bring_the_session_back(
     monkeypatch.setattr(late, "_get_session_from_db", find_just_before_the_logout)
     assert late["of"] == "root", "it was asked before"
     assert "of" not in SessionStore(key)
+
+
+def test_a_session_that_another_run_of_redis_left_is_purged(db: None, redis_client: Redis) -> None:
+    """Else a snapshot would bring back who has logged out since."""
+    session = SessionStore()
+    session["of"] = "root"
+    session.save()
+    (kept,) = redis_client.keys("sessions:*")
+    redis_client.mset(dict.fromkeys(redis_client.keys("cache_layer:run_id:*"), "another run"))
+    redis_client.connection_pool.disconnect()
+    assert redis_client.exists(kept) == 0

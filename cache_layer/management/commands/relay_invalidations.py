@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from cache_layer.counting.reporting import start_reporting
 from cache_layer.upkeep.relay import run_relay
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 LOCAL = "127.0.0.1"
 COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -38,8 +39,12 @@ class Command(BaseCommand):
 def _serve_metrics(host: str, port: int) -> None:
     """
     Raises:
-        CommandError: nobody can listen there.
+        CommandError: nobody can listen there, or there is nothing to serve them by.
     """
+    try:
+        from prometheus_client import start_http_server
+    except ImportError:
+        raise CommandError("Metrics are served by prometheus-client: pip install cache-layer[metrics].") from None
     try:
         start_http_server(port, host, _registry())
     except (OSError, OverflowError) as error:
@@ -48,6 +53,9 @@ def _serve_metrics(host: str, port: int) -> None:
 
 def _registry() -> CollectorRegistry:
     """This process's counts; where it shares a directory of them with others, those of all."""
+    from prometheus_client import REGISTRY, CollectorRegistry
+    from prometheus_client.multiprocess import MultiProcessCollector
+
     if not os.environ.get(COUNTS_VARIABLE):
         return REGISTRY
     registry = CollectorRegistry()

@@ -1,0 +1,1 @@
+"""A model made coherent in a few lines, over `Lookup`."""

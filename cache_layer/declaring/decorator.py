@@ -1,0 +1,135 @@
+"""
+A model made coherent by its own fields:
+
+    @coherent(key="name", fields=["cents_per_hour"])
+    class Rate(models.Model): ...
+
+    Rate.coherent.get("senior").cents_per_hour
+
+A model of somebody else's by a proxy, in an app of yours, which brings the triggers into your migrations:
+
+    @coherent(key="name", fields=["id"])
+    class CoherentGroup(Group):
+        class Meta:
+            proxy = True
+            default_permissions = ()
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet, UniqueConstraint
+
+from cache_layer.declaring.entries import CoherentEntries
+from cache_layer.declaring.fields import KEYS, RowDocuments, find_field, kind_of, refuse_unwritable
+from cache_layer.errors import InvalidLookup
+from cache_layer.invalidation.triggers import coherence_triggers
+from cache_layer.lookup import Lookup, register
+
+Row = TypeVar("Row", bound=Model)
+
+MAX_SUFFIX = 30
+"""Letters of a trigger's name that pgtrigger leaves for a suffix."""
+
+
+def coherent(
+    *, key: str, fields: Sequence[str], ttl_seconds: int = 300, key_pattern: str = ""
+) -> Callable[[type[Row]], type[Row]]:
+    """
+    Make a model's rows coherent entries, which `Model.coherent` reads.
+
+    Args:
+        key: the unique field, of whole numbers, text or UUIDs, by which entries are told apart.
+        fields: what is cached beside it. A change of others costs nothing.
+        ttl_seconds: how long a value lives in Redis.
+        key_pattern: the Redis key, with `{}` for the value of `key`; the model's label and it by default.
+    Raises:
+        InvalidLookup: what is declared cannot be cached so; the message says what would do.
+    """
+
+    def declare(model: type[Row]) -> type[Row]:
+        lookup = _lookup(model, key, fields, ttl_seconds, key_pattern)
+        register(lookup)
+        columns = [find_field(model, name) for name in (key, *fields)]
+        for trigger in coherence_triggers(
+            model._meta.db_table,
+            field=columns[0].attname,
+            column='"{}"'.format(columns[0].column.replace('"', '""')),
+            only=tuple(dict.fromkeys(column.name for column in columns)),
+            suffix=_suffix(model),
+        ):
+            trigger.register(model)  # type: ignore[arg-type] # a class is meant, as its documentation says
+        model.coherent = CoherentEntries(lookup)  # type: ignore[attr-defined] # added here
+        return model
+
+    return declare
+
+
+def _lookup(model: type[Model], key: str, fields: Sequence[str], ttl_seconds: int, key_pattern: str) -> Lookup[Any]:
+    if isinstance(fields, str):
+        raise InvalidLookup(f"@coherent of {model._meta.label}: fields is {fields!r}: use a list, [{fields!r}].")
+    if model._meta.abstract or hasattr(model, "coherent"):
+        raise InvalidLookup(f"@coherent of {model._meta.label}: it is abstract, or has a `coherent` already.")
+    columns = list({field.attname: field for field in (find_field(model, name) for name in (key, *fields))}.values())
+    for column in columns:
+        refuse_unwritable(model, column)
+    key_field = columns[0]
+    _refuse_key(model, key_field)
+    documents = RowDocuments(model, columns)
+    owner: type[Model] = model._meta.concrete_model or model
+
+    def rows(identifiers: Sequence[str]) -> QuerySet[Any]:
+        wanted = [identifier for identifier in identifiers if _is_value(key_field, identifier)]
+        return owner._base_manager.filter(**{f"{documents.key}__in": wanted})
+
+    return Lookup(
+        name=model._meta.label_lower,
+        model=owner,
+        identifier_field=documents.key,
+        key_pattern=key_pattern or f"{model._meta.label_lower}:{{}}",
+        rows=rows,
+        build=documents.build,
+        encode=documents.encode,
+        decode=documents.decode,
+        columns=documents.names,
+        columns_read=frozenset({name for column in columns for name in (column.name, column.attname)}),
+        lifetime_seconds=ttl_seconds,
+    )
+
+
+def _refuse_key(model: type[Model], field: Any) -> None:
+    """
+    Raises:
+        InvalidLookup: rows are not told apart by this field, or not by the text that PostgreSQL has for it.
+    """
+    total = {
+        constraint.fields
+        for constraint in model._meta.total_unique_constraints
+        if isinstance(constraint, UniqueConstraint)
+    }
+    if not field.unique and (field.name,) not in total:
+        raise InvalidLookup(
+            f"@coherent of {model._meta.label}: the key {field.name!r} is not unique; use one that is, or make it so."
+        )
+    if field.remote_field is None and kind_of(field) not in KEYS:
+        raise InvalidLookup(
+            f"@coherent of {model._meta.label}: the key {field.name!r} is a {type(field).__name__}; use one of whole"
+            " numbers, text or UUIDs."
+        )
+
+
+def _is_value(field: Any, identifier: str) -> bool:
+    """Whether a row can have this key, written so; the database refuses what is no number, say."""
+    try:
+        return str(field.to_python(identifier)) == identifier
+    except Exception:  # each kind of field has its own
+        return False
+
+
+def _suffix(model: type[Model]) -> str:
+    """The end of the triggers' names: a table may have those of several models."""
+    name = f"_{model._meta.label_lower.replace('.', '_')}"
+    return name if len(name) <= MAX_SUFFIX else f"{name[: MAX_SUFFIX - 9]}_{zlib.crc32(name.encode()):08x}"

@@ -1,0 +1,53 @@
+"""What `Model.coherent` is: a model's entries, read by their key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cache_layer.lookup import Entry, Lookup
+from cache_layer.reading.asynchronous import aread_documents
+from cache_layer.reading.reads import read_entries, read_entry
+from cache_layer.writing.writes import invalidate_entries
+
+
+class CoherentEntries:
+    """
+    The entries of one lookup.
+
+    Their documents are named tuples, shared by all threads; none is older than the last write that returned before it
+    was asked for.
+    """
+
+    def __init__(self, lookup: Lookup[Any]) -> None:
+        self.lookup = lookup
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The document of the row with this key; `default` if there is no such row."""
+        document = read_entry(self.lookup, str(key)).document
+        return default if document is None else document
+
+    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
+        """The documents of the rows there are, by key: one round trip for all that this process has no copy of."""
+        names = {key: str(key) for key in keys}
+        reads = read_entries(self.lookup, names.values())
+        return {key: reads[name].document for key, name in names.items() if reads[name].document is not None}
+
+    async def aget(self, key: Any, default: Any = None) -> Any:
+        """As `get`; a copy in this process's memory is given at once, and the rest waits in a thread."""
+        return (await self.aget_many([key])).get(key, default)
+
+    async def aget_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
+        """As `get_many`, in the way of `aget`."""
+        names = {key: str(key) for key in keys}
+        found = await aread_documents(self.lookup, names.values())
+        return {key: found[name] for key, name in names.items() if found[name] is not None}
+
+    def invalidate(self, *keys: Any) -> int:
+        """
+        Drop entries by hand, which no change of a row needs; gives how many were in Redis.
+
+        Raises:
+            CacheUnavailable: Redis did not answer: nothing is certain, try again.
+        """
+        return invalidate_entries([Entry(self.lookup, str(key)) for key in keys])

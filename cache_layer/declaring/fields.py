@@ -1,0 +1,149 @@
+"""Documents made of a row's own fields: which fields can be in one, and how it is written as JSON."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Field, JSONField, Model
+from django.utils.duration import duration_iso_string
+
+from cache_layer.errors import InvalidLookup
+
+WHOLE = {f"{size}{kind}Field" for size in ("Big", "Small", "") for kind in ("Auto", "Integer")} | {
+    f"Positive{size}IntegerField" for size in ("Big", "Small", "")
+}
+TEXT = {"CharField", "TextField", "SlugField"}
+KEYS = WHOLE | TEXT | {"UUIDField"}
+"""Kinds of fields that tell entries apart: those that Python and PostgreSQL write alike, as triggers must."""
+TYPED = {"BooleanField", "FloatField", "DecimalField", "DateField", "TimeField", "DateTimeField", "DurationField"}
+PLAIN = KEYS | TYPED | {"GenericIPAddressField", "FileField", "FilePathField", "JSONField", "ArrayField"}
+"""Kinds of fields whose values JSON can carry there and back."""
+
+
+def find_field(model: type[Model], name: str) -> Any:
+    """
+    A field whose value is in the model's own table.
+
+    Raises:
+        InvalidLookup: there is none of this name; the message says which there are.
+    """
+    columns = {field.name: field for field in model._meta.concrete_fields}
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        close = difflib.get_close_matches(name, columns, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(columns)}."
+        raise InvalidLookup(f"@coherent of {model._meta.label}: there is no field {name!r}: {hint}") from None
+    if not getattr(field, "concrete", False) or field.many_to_many:
+        raise InvalidLookup(
+            f"@coherent of {model._meta.label}: {name!r} is kept in other rows; declare a Lookup with further_parts."
+        )
+    if field.model._meta.db_table != model._meta.db_table:
+        raise InvalidLookup(
+            f"@coherent of {model._meta.label}: {name!r} is in the table of {field.model._meta.label}: declare that."
+        )
+    return field
+
+
+def kind_of(field: Any) -> str:
+    """What kind of value a field has; a relation's is that of the field it points to."""
+    while field.remote_field is not None:
+        field = field.target_field
+    return str(field.get_internal_type())
+
+
+def refuse_unwritable(model: type[Model], field: Any) -> None:
+    """
+    Raises:
+        InvalidLookup: JSON cannot carry the field's value there and back.
+    """
+    inner = field
+    while isinstance(inner, ArrayField):
+        inner = inner.base_field
+    own_json = isinstance(inner, JSONField) and (inner.encoder or inner.decoder)
+    own_values = hasattr(inner, "from_db_value") and not isinstance(inner, JSONField)
+    if inner.remote_field is None and (kind_of(inner) not in PLAIN or own_json or own_values):
+        raise InvalidLookup(
+            f"@coherent of {model._meta.label}: JSON cannot carry {field.name!r}, a {type(field).__name__}, there and"
+            " back; leave it out, or declare a Lookup with an encode and a decode of your own."
+        )
+
+
+class RowDocuments:
+    """
+    Named tuples of some fields of a row, and their JSON.
+
+    Attributes:
+        names: of the values, as the model's instances have them: `owner_id` for a relation.
+        key: which of them tells entries apart.
+    """
+
+    def __init__(self, model: type[Model], fields: Sequence[Any]) -> None:
+        self.key = str(fields[0].attname)
+        self.names = tuple(str(field.attname) for field in fields)
+        self.make: Callable[..., Any] = namedtuple(f"{model.__name__}Document", self.names)  # type: ignore[misc]
+        self._fields = tuple(fields)
+
+    def build(self, rows: Sequence[Any]) -> Any:
+        return self.make(*(freeze(getattr(rows[0], name)) for name in self.names)) if rows else None
+
+    def encode(self, document: Any) -> bytes:
+        values = dict(zip(self.names, document, strict=True))
+        return json.dumps(values, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def decode(self, identifier: str, payload: bytes) -> Any:
+        """
+        Raises:
+            ValueError: `encode` does not write these bytes, of this entry.
+        """
+        values = json.loads(payload)
+        if not isinstance(values, dict) or tuple(values) != self.names:
+            raise ValueError("other fields")
+        try:
+            document = self.make(*(_read(field, values[field.attname]) for field in self._fields))
+            same = self.encode(document) == payload
+        except Exception as error:  # each kind of field has its own
+            raise ValueError(f"not a value of ours: {error}") from error
+        if not same or str(getattr(document, self.key)) != identifier:
+            raise ValueError("not as it is written, or another entry's")
+        return document
+
+
+def freeze(value: Any) -> Any:
+    """The same value, which nobody can change: documents are shared by all threads."""
+    if isinstance(value, list | tuple):
+        return tuple(map(freeze, value))
+    if isinstance(value, dict):
+        return MappingProxyType({name: freeze(inner) for name, inner in value.items()})
+    return value
+
+
+def _read(field: Field[Any, Any], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(field, ArrayField):
+        return tuple(_read(field.base_field, inner) for inner in value)
+    return freeze(field.to_python(value))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no type for, as `Field.to_python` reads it."""
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return duration_iso_string(value)
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"JSON has no {type(value).__name__}")

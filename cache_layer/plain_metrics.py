@@ -1,0 +1,118 @@
+"""
+Counters, gauges and histograms as prometheus-client has them, for where it is not installed: of this process alone.
+
+Nobody can scrape them. The totals that processes report to Redis (`counting`) are made of them all the same.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from typing import NamedTuple
+
+_counting = threading.Lock()
+
+
+class Sample(NamedTuple):
+    """One number, under prometheus-client's name for it."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+class Family(NamedTuple):
+    """All numbers of a metric."""
+
+    samples: list[Sample]
+
+
+class _Metric:
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = (),
+        *,
+        buckets: Sequence[float] = (),
+        multiprocess_mode: str = "",
+    ) -> None:
+        self.name = name
+        self.documentation = documentation
+        self.labelnames = tuple(labelnames)
+        self.buckets = (*buckets, float("inf"))
+        self.multiprocess_mode = multiprocess_mode
+        self.value = 0.0
+        self.observed = [0] * len(self.buckets)
+        self._children: dict[tuple[str, ...], _Metric] = {}
+
+    def labels(self, *values: str) -> _Metric:
+        """The same metric for these values of its labels."""
+        with _counting:
+            if values not in self._children:
+                child = type(self)(self.name, self.documentation, buckets=self.buckets[:-1])
+                self._children[values] = child
+            return self._children[values]
+
+    def inc(self, amount: float = 1) -> None:
+        with _counting:
+            self.value += amount
+
+    def set(self, value: float) -> None:
+        self.value = float(value)
+
+    def set_to_current_time(self) -> None:
+        self.set(time.time())
+
+    def observe(self, amount: float) -> None:
+        place = next(number for number, bound in enumerate(self.buckets) if amount <= bound)
+        with _counting:
+            self.observed[place] += 1
+            self.value += amount
+
+    @contextmanager
+    def time(self) -> Iterator[None]:
+        """Observe how long the block takes, in seconds."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.observe(time.perf_counter() - begun)
+
+    def collect(self) -> list[Family]:
+        children = list(self._children.items()) if self.labelnames else [((), self)]
+        samples = [
+            sample
+            for values, child in children
+            for sample in child._samples(dict(zip(self.labelnames, values, strict=True)))
+        ]
+        return [Family(samples)]
+
+    def _samples(self, labels: dict[str, str]) -> list[Sample]:
+        return [Sample(self.name, labels, self.value)]
+
+
+class Counter(_Metric):
+    def _samples(self, labels: dict[str, str]) -> list[Sample]:
+        return [Sample(f"{self.name}_total", labels, self.value)]
+
+
+class Gauge(_Metric):
+    pass
+
+
+class Histogram(_Metric):
+    def _samples(self, labels: dict[str, str]) -> list[Sample]:
+        bounds = ["+Inf" if bound == float("inf") else repr(float(bound)) for bound in self.buckets]
+        counts = [
+            Sample(f"{self.name}_bucket", labels | {"le": bound}, number)
+            for bound, number in zip(bounds, accumulate(self.observed), strict=True)
+        ]
+        return [
+            *counts,
+            Sample(f"{self.name}_count", labels, counts[-1].value),
+            Sample(f"{self.name}_sum", labels, self.value),
+        ]

@@ -1,0 +1,16 @@
+"""Where Django looks for the backend's `DatabaseWrapper`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.backends.postgresql import base
+
+from cache_layer.writing.commit import DrainBeforeCommit
+
+Wrapper: Any = base.DatabaseWrapper
+"""Untyped: the stubs leave out what is of interest here."""
+
+
+class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as above
+    """Django's for PostgreSQL: a transaction waits once, at its end, for the copies of what it changes."""

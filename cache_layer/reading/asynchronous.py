@@ -1,0 +1,37 @@
+"""Reads in coroutines: a copy in memory needs no thread; what has to wait for Redis or the database waits in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from asgiref.sync import AsyncToSync, sync_to_async
+
+from cache_layer.lookup import Lookup
+from cache_layer.reading.reads import peek_copy, read_entries
+
+Document = TypeVar("Document")
+
+
+async def aread_documents(lookup: Lookup[Document], identifiers: Iterable[str]) -> dict[str, Document | None]:
+    """The documents, as `read_entries` reads them; None for what is not there."""
+    wanted = list(dict.fromkeys(identifiers))
+    documents: dict[str, Any] = {}
+    if not _is_inside_sync():
+        copies = ((identifier, peek_copy(lookup, identifier)) for identifier in wanted)
+        documents = {identifier: copy.document for identifier, copy in copies if copy is not None}
+    rest = [identifier for identifier in wanted if identifier not in documents]
+    if rest:
+        reads = await sync_to_async(read_entries)(lookup, rest)
+        documents |= {identifier: read.document for identifier, read in reads.items()}
+    return {identifier: documents[identifier] for identifier in wanted}
+
+
+def _is_inside_sync() -> bool:
+    """
+    Whether this coroutine is run by `async_to_sync`, whose caller may be in a transaction that changes what is read.
+
+    The caller waits in another thread, where `sync_to_async` goes back to. Checked against asgiref 3.13, which keeps
+    that thread's executor here; `test_a_coroutine_inside_a_transaction_reads_its_own_write` would notice a change.
+    """
+    return getattr(AsyncToSync.executors, "current", None) is not None

@@ -1,0 +1,12 @@
+"""
+For a project's own tests: whether its models are read fresh, whatever its code does to them.
+
+    class RatesStayFresh(TransactionTestCase):
+        def test_rates_are_never_stale(self):
+            Rate.objects.create(name="senior", cents_per_hour=9_000)
+            assert_never_stale(Rate.coherent.lookup)
+"""
+
+from cache_layer.testing.freshness import assert_never_stale
+
+__all__ = ["assert_never_stale"]

@@ -1,0 +1,71 @@
+"""Ways in which Django changes a row, for want of a project's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import CharField, Field, IntegerField, Model, TextField
+
+from cache_layer.lookup import Lookup, load
+from cache_layer.writing.releases import release_abandoned
+
+MIN_LENGTH = 10
+"""Digits of numbers that go on from what a text is."""
+
+
+def payload_now(lookup: Lookup[Any], row: str) -> bytes:
+    """The row's document as this transaction sees it; empty if there is none."""
+    document = load(lookup, [row])[row].document
+    return lookup.payload_of(document) if document is not None else b""
+
+
+class Changes:
+    """Ways of Django's to change one field of a row to what it never was."""
+
+    def __init__(self, lookup: Lookup[Any], row: str, payload: bytes, alias: str) -> None:
+        """
+        Args:
+            row, payload: of an entry that is there; a field is looked for whose change it shows.
+        """
+        self._model: type[Model] = lookup.model
+        self._by = lookup.identifier_field
+        self._bases: dict[tuple[str, str], int] = {}
+        for column in sorted(filter(_is_free, self._model._meta.local_concrete_fields), key=_is_text):
+            self._field: Any = column
+            seen = {payload}
+            with transaction.atomic(using=alias):
+                for number in (2, 3):  # two: a time of the last change may show that once
+                    self(row, number)
+                    seen.add(payload_now(lookup, row))
+                transaction.set_rollback(True, using=alias)
+            release_abandoned()  # else its holds lapse when the test is over
+            if len(seen) == 3:
+                return
+        raise ValueError(f"The lookup {lookup.name!r} shows no field of numbers or text that is free: pass `write`.")
+
+    def __call__(self, identifier: str, number: int) -> None:
+        manager: Any = self._model._default_manager
+        row = manager.filter(**{self._by: identifier} if self._by else {}).order_by("pk")[0]
+        name = self._field.name
+        found = str(getattr(row, name))
+        base = self._bases.setdefault((name, identifier), int(found) if found.isdecimal() else 0)
+        value = str(base + number) if _is_text(self._field) else base + number
+        if number % 4 == 0:
+            manager.filter(pk=row.pk).update(**{name: value})
+            return
+        setattr(row, name, value)
+        if number % 4 == 1:
+            manager.bulk_update([row], [name])
+        else:
+            row.save(update_fields=[name] if number % 4 == 2 else None)
+
+
+def _is_free(column: Field[Any, Any]) -> bool:
+    """Whether a field can have any number, or its digits."""
+    bound = column.primary_key or column.unique or column.choices or (column.max_length or MIN_LENGTH) < MIN_LENGTH
+    return isinstance(column, CharField | TextField | IntegerField) and not bound
+
+
+def _is_text(column: Field[Any, Any]) -> bool:
+    return isinstance(column, CharField | TextField)

@@ -1,0 +1,328 @@
+"""`@coherent`: what it makes of a model, and what it says of a mistake."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import pgtrigger
+import pytest
+from asgiref.sync import async_to_sync
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.contrib.postgres.fields import ArrayField
+from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, models, transaction
+from django.test.utils import isolate_apps
+
+import cache_layer.models
+from cache_layer import Lookup, coherent, read_entry, register
+from cache_layer.checks import check_databases, check_migrations
+from cache_layer.declaring.decorator import _lookup
+from cache_layer.declaring.entries import CoherentEntries
+from cache_layer.errors import InvalidLookup
+from cache_layer.lookup import _registry
+from tests.otherapp.models import Rate
+from tests.threads import run_coroutine
+
+
+@pytest.fixture
+def rates(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> CoherentEntries:
+    """As `@coherent(key="name", fields=["id", "cents_per_hour"])` of a model whose triggers are there makes them."""
+    lookup = _lookup(Rate, "name", ["id", "cents_per_hour"], 60, "")
+    monkeypatch.setitem(_registry, lookup.name, lookup)
+    return CoherentEntries(lookup)
+
+
+def test_entries_are_read_by_their_key(rates: CoherentEntries) -> None:
+    senior, _ = (Rate.objects.create(name=name, cents_per_hour=cents) for name, cents in (("senior", 9), ("lead", 8)))
+    assert rates.get("senior") == ("senior", senior.pk, 9)
+    assert rates.get("senior").cents_per_hour == 9
+    assert (rates.get("nobody"), rates.get("nobody", "default")) == (None, "default")
+    assert {name: rate.cents_per_hour for name, rate in rates.get_many(["lead", "nobody", "senior"]).items()} == {
+        "lead": 8,
+        "senior": 9,
+    }
+    assert rates.invalidate("lead", "nobody") == 1
+    Rate.objects.filter(name="senior").update(cents_per_hour=7)
+    assert rates.get("senior").cents_per_hour == 7
+
+
+def test_a_coroutine_needs_no_thread_for_what_is_in_memory(
+    rates: CoherentEntries, monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=5_000, hold_ms=20_000, write_budget_ms=1)
+    monkeypatch.setattr("cache_layer.memory.pending.sleep", lambda _: None)
+    Rate.objects.create(name="senior", cents_per_hour=9)
+    threads: list[int] = []
+
+    def note(*args: Any) -> Any:
+        threads.append(threading.get_ident())
+        return read_entries(*args)
+
+    read_entries = importlib.import_module("cache_layer.reading.asynchronous").read_entries
+    monkeypatch.setattr("cache_layer.reading.asynchronous.read_entries", note)
+
+    async def read() -> list[int | None]:
+        return [
+            (await rates.aget("senior")).cents_per_hour,
+            (await rates.aget_many(["senior"]))["senior"].cents_per_hour,
+        ]
+
+    assert run_coroutine(read()) == [9, 9]
+    assert len(threads) == 1, "the first read went to Redis"
+    assert threads[0] != threading.get_ident()
+
+
+def test_a_coroutine_inside_a_transaction_reads_its_own_write(
+    rates: CoherentEntries, monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=5_000, hold_ms=20_000)
+    monkeypatch.setattr("cache_layer.memory.pending.sleep", lambda _: None)
+    Rate.objects.create(name="senior", cents_per_hour=9)
+    assert rates.get("senior").cents_per_hour == 9
+    with transaction.atomic():
+        Rate.objects.filter(name="senior").update(cents_per_hour=1)
+        assert async_to_sync(rates.aget)("senior").cents_per_hour == 1
+
+
+def test_a_key_that_no_row_can_have_is_no_error(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> None:
+    lookup = _lookup(Group, "id", ["name"], 60, "")
+    monkeypatch.setitem(_registry, lookup.name, lookup)
+    group = Group.objects.create(name="editors")
+    found = CoherentEntries(lookup).get_many([group.pk, "x", "01", "", 2**70, -1])
+    assert [document.name for document in found.values()] == ["editors"]
+
+
+def test_what_django_changes_by_the_base_manager_of_a_model_of_others_is_seen_at_once(
+    monkeypatch: pytest.MonkeyPatch, committed_db: None
+) -> None:
+    """It does for `SET_NULL`."""
+    lookup = _lookup(Group, "id", ["name"], 60, "")
+    monkeypatch.setitem(_registry, lookup.name, lookup)
+    group = Group.objects.create(name="editors")
+    groups = CoherentEntries(lookup)
+    assert groups.get(group.pk).name == "editors"
+    Group._base_manager.update(name="writers")
+    assert groups.get(group.pk).name == "writers"
+
+
+# --- Documents --------------------------------------------------------------------------------------------------------
+
+UTC = datetime.UTC
+VALUES = {
+    "code": "é}",
+    "text": None,
+    "number": 2**40,
+    "flag": True,
+    "share": 0.1,
+    "price": Decimal("1.50"),
+    "day": datetime.date(2026, 2, 28),
+    "moment": datetime.datetime(2026, 2, 28, 1, 2, 3, 456_789, UTC),
+    "time": datetime.time(1, 2, 3, 4),
+    "lasts": datetime.timedelta(days=-1, microseconds=1),
+    "number_of": UUID(int=7),
+    "address": "::1",
+    "data": {"b": [1, {"c": None}], "a": 1.5},
+    "days": [[datetime.date(2026, 1, 1)], []],
+    "owner_id": 3,
+}
+
+
+@pytest.fixture
+def everything() -> Iterator[Lookup[Any]]:
+    with isolate_apps("tests.otherapp", "django.contrib.auth", "django.contrib.contenttypes"):
+
+        class Owner(models.Model):
+            class Meta:
+                app_label = "otherapp"
+
+        class Everything(models.Model):
+            code = models.SlugField(unique=True)
+            text = models.TextField(null=True)  # noqa: DJ001 - to have one
+            number = models.BigIntegerField()
+            flag = models.BooleanField()
+            share = models.FloatField()
+            price = models.DecimalField(max_digits=5, decimal_places=2)
+            day = models.DateField()
+            moment = models.DateTimeField()
+            time = models.TimeField()
+            lasts = models.DurationField()
+            number_of = models.UUIDField()
+            address = models.GenericIPAddressField()
+            data = models.JSONField()
+            days = ArrayField(ArrayField(models.DateField()))
+            owner = models.ForeignKey(Owner, models.CASCADE)
+
+            class Meta:
+                app_label = "otherapp"
+
+        yield _lookup(Everything, "code", [name.removesuffix("_id") for name in VALUES if name != "code"], 60, "")
+
+
+def test_every_kind_of_value_comes_back_as_it_was_and_cannot_be_changed(everything: Lookup[Any]) -> None:
+    document = everything.build([type("Row", (), VALUES)])
+    payload = everything.encode(document)
+    again = everything.decode("é}", payload)
+    assert again == document
+    assert list(map(type, again)) == list(map(type, document))
+    assert again.days == ((datetime.date(2026, 1, 1),), ())
+    assert isinstance(again.data, MappingProxyType)
+    assert again.data["b"][1] == {"c": None}
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (b'"flag":true', b'"flag":1'),
+        (b'"number":1099511627776', b'"number":"1099511627776"'),
+        (b'"day":"2026-02-28"', b'"day":"2026-02-30"'),
+        (b'"price":"1.50"', b'"price":1.5'),
+        (b'"share":0.1', b'"share":"much"'),
+        (b'"text":null,', b""),
+        (b'"text":null', b'"text":null,"text":null'),
+        (b'"days":[["2026-01-01"],[]]', b'"days":7'),
+        (b"{", b"[{"),
+    ],
+)
+def test_bytes_that_are_not_written_so_are_refused_as_values(
+    everything: Lookup[Any], written: bytes, instead: bytes
+) -> None:
+    payload = everything.encode(everything.build([type("Row", (), VALUES)]))
+    assert written in payload
+    with pytest.raises(ValueError, match=r"."):
+        everything.decode("é}", payload.replace(written, instead, 1))
+
+
+def test_another_entrys_bytes_are_refused(everything: Lookup[Any]) -> None:
+    payload = everything.encode(everything.build([type("Row", (), VALUES)]))
+    with pytest.raises(ValueError, match="another entry's"):
+        everything.decode("other", payload)
+
+
+# --- Mistakes ---------------------------------------------------------------------------------------------------------
+
+
+class Unlike(models.CharField):
+    def from_db_value(self, value: str, *_: object) -> object:
+        return [value]
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"fields": ["centz"]}, r"there is no field 'centz': did you mean 'cents'\?"),
+    ({"fields": ["zzz"]}, "there is no field 'zzz': it has id, name, cents, "),
+    ({"fields": ["raw"]}, "JSON cannot carry 'raw', a BinaryField, there and back; leave it out"),
+    ({"fields": ["own"]}, "JSON cannot carry 'own', a Unlike"),
+    ({"fields": ["friends"]}, "'friends' is kept in other rows"),
+    ({"fields": "cents"}, r"use a list, \['cents'\]"),
+    ({"key": "cents"}, "the key 'cents' is not unique"),
+    ({"key": "moment"}, "the key 'moment' is a DateTimeField; use one of whole numbers, text or UUIDs"),
+    ({"ttl_seconds": 0}, "lifetime_seconds is 0: use whole seconds, 1 or more"),
+    ({"key_pattern": "priced"}, "it must have one {}, for the identifier"),
+    ({"key_pattern": "rate:{}"}, "the lookup 'rate' of otherapp.Rate has this name or key pattern already"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), MISTAKES)
+def test_a_mistake_is_named_with_what_would_do(wrong: dict[str, Any], message: str) -> None:
+    before = list(_registry), pgtrigger.registered()
+    with isolate_apps("tests.otherapp"), pytest.raises(InvalidLookup, match=message):
+
+        @coherent(**({"key": "name", "fields": ["cents"]} | wrong))
+        class Priced(models.Model):
+            name = models.CharField(max_length=9, unique=True)
+            cents = models.IntegerField()
+            raw = models.BinaryField()
+            own = Unlike(max_length=9)
+            moment = models.DateTimeField(unique=True)
+            friends = models.ManyToManyField("self")
+
+            class Meta:
+                app_label = "otherapp"
+
+    assert (list(_registry), pgtrigger.registered()) == before
+
+
+def a_lookup(**wrong: Any) -> Lookup[Any]:
+    right: dict[str, Any] = {
+        "name": "wrong",
+        "model": Rate,
+        "identifier_field": "name",
+        "key_pattern": "wrong:{}",
+        "rows": lambda names: Rate.objects.filter(name__in=names),
+        "build": lambda rows: rows[0].cents_per_hour if rows else None,
+        "encode": lambda cents: b"%d" % cents,
+        "decode": lambda _, payload: int(payload),
+    }
+    return Lookup(**(right | wrong))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"decode": lambda payload: payload}, r"decode is called as decode\(identifier, payload\)"),
+        ({"build": lambda: None}, r"build is called as build\(rows\)"),
+        ({"identifier_field": None}, "it must have no {}: it is of one entry"),
+    ],
+)
+def test_a_lookup_that_cannot_work_is_refused_when_it_is_declared(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidLookup, match=message):
+        a_lookup(**wrong)
+
+
+def test_an_encode_without_bytes_is_named_and_not_taken_for_an_absence(
+    monkeypatch: pytest.MonkeyPatch, committed_db: None
+) -> None:
+    Rate.objects.create(name="senior", cents_per_hour=9)
+    with pytest.raises(InvalidLookup, match="encode gave '9': it must give bytes"):
+        read_entry(a_lookup(encode=str), "senior")
+
+
+def test_a_decode_that_raises_anything_makes_a_miss(committed_db: None, redis_client: Any) -> None:
+    Rate.objects.create(name="senior", cents_per_hour=9)
+    redis_client.set("wrong:senior", b"[]")
+    lookup = a_lookup(decode=lambda _, payload: {b"9": 9}[payload])
+    assert read_entry(lookup, "senior").document == 9
+
+
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(InvalidLookup, match="the lookup 'rate' of otherapp"):
+        register(a_lookup(name="rate"))
+
+
+# --- What must be installed -------------------------------------------------------------------------------------------
+
+
+def ids(messages: list[CheckMessage]) -> list[str | None]:
+    return [message.id for message in messages]
+
+
+def test_without_its_app_the_start_says_what_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apps, "is_installed", lambda _: False)
+    with pytest.raises(ImproperlyConfigured, match="Add 'cache_layer' and 'pgtrigger' to INSTALLED_APPS"):
+        importlib.reload(cache_layer.models)
+
+
+def test_checks_find_what_is_missing_around_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_databases() == []
+    with monkeypatch.context() as patched:
+        patched.setattr(apps, "is_installed", lambda _: False)
+        assert ids(check_databases()) == ["cache_layer.E004"]
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+    assert set(ids(check_databases())) == {"cache_layer.E005"}
+
+
+def test_a_migration_whose_triggers_come_before_the_outbox_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_migrations(databases=["default"]) == []
+    migration = importlib.import_module("tests.otherapp.migrations.0001_initial").Migration
+    monkeypatch.setattr(migration, "dependencies", [])
+    (message,) = check_migrations(databases=["default"])
+    assert message.id == "cache_layer.E006"
+    assert "otherapp.0001_initial" in message.msg

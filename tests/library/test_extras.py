@@ -1,0 +1,57 @@
+"""What is an extra of the wheel is not needed; that a foreign project has none of them is `test_project`'s."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import prometheus_client
+import pytest
+
+from cache_layer import plain_metrics
+from cache_layer.protocol import packing
+
+
+def count(module: ModuleType) -> list[list[tuple[str, dict[str, str], float]]]:
+    """The numbers of metrics that were used in every way this package does; of prometheus-client's unregistered."""
+    registry: dict[str, Any] = {"registry": None} if module is prometheus_client else {}
+    counter = module.Counter("cache_reads", "", ["source"], **registry)
+    counter.labels("L1").inc()
+    counter.labels("L1").inc(2)
+    counter.labels("L2")
+    plain = module.Counter("cache_holds", "", **registry)
+    plain.inc()
+    gauge = module.Gauge("cache_open", "", multiprocess_mode="livemax", **registry)
+    gauge.set(7)
+    histogram = module.Histogram("cache_seconds", "", ["client"], buckets=(1e-06, 0.25, 1.0), **registry)
+    for seconds in (0.25, 0.3, 5):
+        histogram.labels("reader").observe(seconds)
+    families = [family for metric in (counter, plain, gauge, histogram) for family in metric.collect()]
+    return [
+        [(sample.name, dict(sample.labels), sample.value) for sample in family.samples if "_created" not in sample.name]
+        for family in families
+    ]
+
+
+def test_plain_metrics_have_the_numbers_and_names_of_prometheus_client() -> None:
+    assert count(plain_metrics) == count(prometheus_client)
+
+
+def test_plain_metrics_time_and_date() -> None:
+    histogram = plain_metrics.Histogram("cache_seconds", "", buckets=(60.0,))
+    with histogram.time():
+        pass
+    assert [sample.value for sample in histogram.collect()[0].samples][:3] == [1, 1, 1]
+    gauge = plain_metrics.Gauge("cache_at", "")
+    gauge.set_to_current_time()
+    assert gauge.collect()[0].samples[0].value > 1e9
+
+
+def test_without_zstandard_nothing_is_compressed_and_what_is_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = b"x" * 100_000
+    packed = packing.pack(value)
+    assert len(packed) < len(value)
+    monkeypatch.setattr(packing, "zstd", None)
+    assert packing.pack(value) == packing.unpack(value) == value
+    with pytest.raises(ValueError, match=r"pip install cache-layer\[zstd\]"):
+        packing.unpack(packed)
