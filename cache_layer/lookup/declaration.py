@@ -22,28 +22,15 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connections, router
-from django.db.models import BooleanField, Model, OuterRef, Q, QuerySet, TextField
-from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast
+from django.db.models import Model, QuerySet
 
 from cache_layer.errors import InvalidLookup
-from cache_layer.keys import purge_after_restart, stamp_key, value_key
-from cache_layer.metrics import LOAD_SECONDS
-from cache_layer.models import Change
+from cache_layer.keys import stamp_key
 
 Document = TypeVar("Document")
 
 ARGUMENTS = {"rows": "identifiers", "build": "rows", "encode": "document", "decode": "identifier, payload"}
 """What the functions of a lookup are called with."""
-
-MAY_BE_CACHED = (
-    "pg_current_xact_id_if_assigned() IS NULL"
-    " AND current_setting('transaction_isolation') = 'read committed'"
-    " AND NOT pg_is_in_recovery()"
-)
-"""SQL: what this query sees is committed, and nothing newer was committed before it began."""
 
 
 class Part(NamedTuple):
@@ -123,12 +110,12 @@ class Lookup(Generic[Document]):
         before, found, after = self.key_pattern.partition("{}")
         if bool(found) is (self.identifier_field is None) or "{}" in after:
             wanted = "no {}: it is of one entry" if self.identifier_field is None else "one {}, for the identifier"
-            raise self._invalid(f"key_pattern is {self.key_pattern!r}; it must have {wanted}.")
+            raise self.invalid(f"key_pattern is {self.key_pattern!r}; it must have {wanted}.")
         if type(self.lifetime_seconds) is not int or self.lifetime_seconds < 1:
-            raise self._invalid(f"lifetime_seconds is {self.lifetime_seconds!r}: use whole seconds, 1 or more.")
+            raise self.invalid(f"lifetime_seconds is {self.lifetime_seconds!r}: use whole seconds, 1 or more.")
         for name, arguments in ARGUMENTS.items():
             if not _takes(getattr(self, name), len(arguments.split(", "))):
-                raise self._invalid(f"{name} is called as {name}({arguments}), which it does not take.")
+                raise self.invalid(f"{name} is called as {name}({arguments}), which it does not take.")
         object.__setattr__(self, "_before", before)
         object.__setattr__(self, "_after", after)
 
@@ -179,10 +166,11 @@ class Lookup(Generic[Document]):
         """
         payload: Any = self.encode(document)
         if not isinstance(payload, bytes) or not payload:
-            raise self._invalid(f"encode gave {payload!r:.60}: it must give bytes, one or more.")
+            raise self.invalid(f"encode gave {payload!r:.60}: it must give bytes, one or more.")
         return payload
 
-    def _invalid(self, why: str) -> InvalidLookup:
+    def invalid(self, why: str) -> InvalidLookup:
+        """What is raised where it cannot be used."""
         return InvalidLookup(f"The lookup {self.name!r}: {why}")
 
 
@@ -220,145 +208,7 @@ class Entry:
         return self.lookup.stamp_key(self.identifier)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded(Generic[Document]):
-    """
-    A document as the database has it, and whether others may be given it too.
-
-    Attributes:
-        changes: the ids in the outbox of the committed changes that are in it, if they were asked for.
-    """
-
-    document: Document | None
-    may_be_cached: bool
-    changes: tuple[int, ...] = ()
-
-
-def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool = False) -> dict[str, Loaded[Document]]:
-    """
-    Read entries from the primary database, in one query that also says whether its result may be cached.
-
-    Only if no row is found that takes a second query: it asks about the session, which has not changed since.
-
-    An open transaction that has written, a snapshot (repeatable read) and a replica all may see what is not, or no
-    longer, the newest committed state.
-    """
-    alias = router.db_for_write(lookup.model)
-    guard = RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
-    query = lookup.rows(identifiers).using(alias).annotate(may_be_cached=guard)
-    extra = ["may_be_cached"]
-    if changes:
-        query = query.annotate(changes=ArraySubquery(_changes_of_row(lookup)))
-        extra.append("changes")
-    with LOAD_SECONDS.time():
-        found: list[Any] = list(query.values_list(*lookup.columns, *extra, named=True) if lookup.columns else query)
-        may_be_cached = found[0].may_be_cached if found else _may_be_cached(alias)
-    rows: dict[str, list[Any]] = {identifier: [] for identifier in identifiers}
-    for row in found:
-        identifier = str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""
-        if identifier in rows:  # the database may find a row by other spellings than its own
-            rows[identifier].append(row)
-    build, missing = lookup.build, lookup.missing
-    return {
-        identifier: Loaded(
-            build(of_it) if of_it or missing is None else missing(identifier),
-            may_be_cached,
-            tuple(of_it[0].changes) if changes and of_it else (),
-        )
-        for identifier, of_it in rows.items()
-    }
-
-
-def changes_of(lookup: Lookup[Any], identifiers: Any) -> QuerySet[Change]:
-    """What the outbox has of entries, by whatever `identifier` can be compared with."""
-    condition = Q()
-    for part in lookup.parts:
-        condition |= Q(table_name=part.model._meta.db_table, field=part.field)
-    return Change.objects.filter(condition, **identifiers)
-
-
-def _changes_of_row(lookup: Lookup[Any]) -> QuerySet[Any]:
-    row = Cast(OuterRef(lookup.identifier_field or "pk"), TextField())
-    return changes_of(lookup, {"identifier": row}).values("id")
-
-
-def _may_be_cached(alias: str) -> bool:
-    with connections[alias].cursor() as cursor:
-        cursor.execute(f"SELECT {MAY_BE_CACHED}")
-        return bool(cursor.fetchone()[0])
-
-
-_registry: dict[str, Lookup[Any]] = {}
-
-
-def register(lookup: Lookup[Any]) -> None:
-    """
-    Make a lookup known, from its app's `lookups` module, which is imported at start-up.
-
-    Raises:
-        InvalidLookup: another has its name, or its keys.
-    """
-    for other in _registry.values():
-        if other.name == lookup.name or other.key_pattern == lookup.key_pattern:
-            raise lookup._invalid(
-                f"the lookup {other.name!r} of {other.model._meta.label} has this name or key pattern already."
-            )
-    _registry[lookup.name] = lookup
-    purge_after_restart(value_key(lookup.key_glob(), version=1))
-    for key in lookup.stamp_keys():
-        purge_after_restart(value_key(key, version=1))
-
-
-def get_lookup(name: str) -> Lookup[Any]:
-    """
-    The lookup called `name`.
-
-    Raises:
-        LookupError: there is none; the message names those that are.
-    """
-    try:
-        return _registry[name]
-    except KeyError:
-        raise LookupError(f"no lookup {name!r}; registered: {', '.join(_registry) or 'none'}") from None
-
-
-def registered_lookups() -> list[Lookup[Any]]:
-    """Every lookup, in the order of registration."""
-    return list(_registry.values())
-
-
-def outbox_alias() -> str:
-    """The database with the outbox: that of the models that entries are made of."""
-    return router.db_for_write(next((lookup.model for lookup in _registry.values()), Change))
-
-
-def find_lookup(key: str) -> Lookup[Any] | None:
-    """The lookup that an entry's key is of; None if it is no entry's."""
-    return next((lookup for lookup in _registry.values() if lookup.is_key(key)), None)
-
-
-def ttl_seconds_of(key: str) -> int:
-    """How long the value of this entry lives; 0 if the key is no entry's."""
-    lookup = find_lookup(key)
-    return lookup.ttl_seconds if lookup else 0
-
-
 def identifiers_of(values: Iterable[Any]) -> list[str]:
     """A field's values as identifiers, each once, but for those that the database has yet to make."""
     made = (value for value in values if not (value is None or hasattr(value, "resolve_expression")))
     return list(dict.fromkeys(map(str, made)))
-
-
-def parts_of(model: type[Model]) -> list[tuple[Lookup[Any], Part]]:
-    """What is made of `model`'s rows."""
-    return [(lookup, part) for lookup in _registry.values() for part in lookup.parts if issubclass(model, part.model)]
-
-
-def parts_of_table(table: str, field: str) -> list[tuple[Lookup[Any], Part]]:
-    """What is made of a table's rows and told apart by this field, or not at all; of any field if it is empty."""
-    return [
-        (lookup, part)
-        for lookup in _registry.values()
-        for part in lookup.parts
-        if part.model._meta.db_table == table and (not field or part.field in (None, field))
-    ]

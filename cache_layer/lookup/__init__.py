@@ -1,0 +1,32 @@
+"""What is cached: a model declares it, the registry knows it, the database has it."""
+
+from cache_layer.lookup.declaration import Entry, Lookup, Part, identifiers_of
+from cache_layer.lookup.loading import Loaded, changes_of, load
+from cache_layer.lookup.registry import (
+    find_lookup,
+    get_lookup,
+    outbox_alias,
+    parts_of,
+    parts_of_table,
+    register,
+    registered_lookups,
+    ttl_seconds_of,
+)
+
+__all__ = [
+    "Entry",
+    "Loaded",
+    "Lookup",
+    "Part",
+    "changes_of",
+    "find_lookup",
+    "get_lookup",
+    "identifiers_of",
+    "load",
+    "outbox_alias",
+    "parts_of",
+    "parts_of_table",
+    "register",
+    "registered_lookups",
+    "ttl_seconds_of",
+]

@@ -1,0 +1,94 @@
+"""Entries as the database has them, and whether others may be given what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connections, router
+from django.db.models import BooleanField, OuterRef, Q, QuerySet, TextField
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast
+
+from cache_layer.lookup.declaration import Lookup
+from cache_layer.metrics import LOAD_SECONDS
+from cache_layer.models import Change
+
+Document = TypeVar("Document")
+
+MAY_BE_CACHED = (
+    "pg_current_xact_id_if_assigned() IS NULL"
+    " AND current_setting('transaction_isolation') = 'read committed'"
+    " AND NOT pg_is_in_recovery()"
+)
+"""SQL: what this query sees is committed, and nothing newer was committed before it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[Document]):
+    """
+    A document as the database has it, and whether others may be given it too.
+
+    Attributes:
+        changes: the ids in the outbox of the committed changes that are in it, if they were asked for.
+    """
+
+    document: Document | None
+    may_be_cached: bool
+    changes: tuple[int, ...] = ()
+
+
+def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool = False) -> dict[str, Loaded[Document]]:
+    """
+    Read entries from the primary database, in one query that also says whether its result may be cached.
+
+    Only if no row is found that takes a second query: it asks about the session, which has not changed since.
+
+    An open transaction that has written, a snapshot (repeatable read) and a replica all may see what is not, or no
+    longer, the newest committed state.
+    """
+    alias = router.db_for_write(lookup.model)
+    guard = RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
+    query = lookup.rows(identifiers).using(alias).annotate(may_be_cached=guard)
+    extra = ["may_be_cached"]
+    if changes:
+        query = query.annotate(changes=ArraySubquery(_changes_of_row(lookup)))
+        extra.append("changes")
+    with LOAD_SECONDS.time():
+        found: list[Any] = list(query.values_list(*lookup.columns, *extra, named=True) if lookup.columns else query)
+        may_be_cached = found[0].may_be_cached if found else _may_be_cached(alias)
+    rows: dict[str, list[Any]] = {identifier: [] for identifier in identifiers}
+    for row in found:
+        identifier = str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""
+        if identifier in rows:  # the database may find a row by other spellings than its own
+            rows[identifier].append(row)
+    build, missing = lookup.build, lookup.missing
+    return {
+        identifier: Loaded(
+            build(of_it) if of_it or missing is None else missing(identifier),
+            may_be_cached,
+            tuple(of_it[0].changes) if changes and of_it else (),
+        )
+        for identifier, of_it in rows.items()
+    }
+
+
+def changes_of(lookup: Lookup[Any], identifiers: Any) -> QuerySet[Change]:
+    """What the outbox has of entries, by whatever `identifier` can be compared with."""
+    condition = Q()
+    for part in lookup.parts:
+        condition |= Q(table_name=part.model._meta.db_table, field=part.field)
+    return Change.objects.filter(condition, **identifiers)
+
+
+def _changes_of_row(lookup: Lookup[Any]) -> QuerySet[Any]:
+    row = Cast(OuterRef(lookup.identifier_field or "pk"), TextField())
+    return changes_of(lookup, {"identifier": row}).values("id")
+
+
+def _may_be_cached(alias: str) -> bool:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"SELECT {MAY_BE_CACHED}")
+        return bool(cursor.fetchone()[0])

@@ -1,0 +1,81 @@
+"""Every lookup there is, and what is made of which rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import router
+from django.db.models import Model
+
+from cache_layer.keys import purge_after_restart, value_key
+from cache_layer.lookup.declaration import Lookup, Part
+from cache_layer.models import Change
+
+_registry: dict[str, Lookup[Any]] = {}
+
+
+def register(lookup: Lookup[Any]) -> None:
+    """
+    Make a lookup known, from its app's `lookups` module, which is imported at start-up.
+
+    Raises:
+        InvalidLookup: another has its name, or its keys.
+    """
+    for other in _registry.values():
+        if other.name == lookup.name or other.key_pattern == lookup.key_pattern:
+            raise lookup.invalid(
+                f"the lookup {other.name!r} of {other.model._meta.label} has this name or key pattern already."
+            )
+    _registry[lookup.name] = lookup
+    purge_after_restart(value_key(lookup.key_glob(), version=1))
+    for key in lookup.stamp_keys():
+        purge_after_restart(value_key(key, version=1))
+
+
+def get_lookup(name: str) -> Lookup[Any]:
+    """
+    The lookup called `name`.
+
+    Raises:
+        LookupError: there is none; the message names those that are.
+    """
+    try:
+        return _registry[name]
+    except KeyError:
+        raise LookupError(f"no lookup {name!r}; registered: {', '.join(_registry) or 'none'}") from None
+
+
+def registered_lookups() -> list[Lookup[Any]]:
+    """Every lookup, in the order of registration."""
+    return list(_registry.values())
+
+
+def outbox_alias() -> str:
+    """The database with the outbox: that of the models that entries are made of."""
+    return router.db_for_write(next((lookup.model for lookup in _registry.values()), Change))
+
+
+def find_lookup(key: str) -> Lookup[Any] | None:
+    """The lookup that an entry's key is of; None if it is no entry's."""
+    return next((lookup for lookup in _registry.values() if lookup.is_key(key)), None)
+
+
+def ttl_seconds_of(key: str) -> int:
+    """How long the value of this entry lives; 0 if the key is no entry's."""
+    lookup = find_lookup(key)
+    return lookup.ttl_seconds if lookup else 0
+
+
+def parts_of(model: type[Model]) -> list[tuple[Lookup[Any], Part]]:
+    """What is made of `model`'s rows."""
+    return [(lookup, part) for lookup in _registry.values() for part in lookup.parts if issubclass(model, part.model)]
+
+
+def parts_of_table(table: str, field: str) -> list[tuple[Lookup[Any], Part]]:
+    """What is made of a table's rows and told apart by this field, or not at all; of any field if it is empty."""
+    return [
+        (lookup, part)
+        for lookup in _registry.values()
+        for part in lookup.parts
+        if part.model._meta.db_table == table and (not field or part.field in (None, field))
+    ]
