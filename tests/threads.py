@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,11 +32,3 @@ def beside(call: Callable[[], Result]) -> Iterator[Future[Result]]:
         future = pool.submit(run)
         yield future
         future.result(timeout=20)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 3) -> None:
-    """Wait until `condition` holds; it fails after less than the time in which a hold lapses by itself."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -16,7 +16,7 @@ from tests.adoption.conftest import Platform, make_platform, platform  # noqa: F
 from tests.browser.test_cross_origin import origin
 from tests.servers import ROOT, web_server, worker_environment
 from tests.sign_on import AUDIENCE, ISSUER, SECRET, serving_keys, shared_token, signed_token
-from tests.threads import wait_for
+from tests.waiting import wait_for
 
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "joining.md").read_text(), re.DOTALL)
 ADOPT, SERVE, MAKE_ADA, CHANGE_LABEL, NEIGHBOUR_WRITES, GO_BACK = (block for _, block in BLOCKS)

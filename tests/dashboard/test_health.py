@@ -24,7 +24,7 @@ from entities.health import look_at_health
 from entities.problems import COUNTED, NAMES, TITLES, find_counted
 from tests.dashboard.conftest import figures
 from tests.platform.test_monitoring import RULES
-from tests.threads import wait_for
+from tests.waiting import wait_for
 
 NOW = 1_800_000_000.0
 NOT_SEEN_BY_ONE_SERVER = {

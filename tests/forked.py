@@ -1,0 +1,34 @@
+"""What the process of a web server does, forked from one that has imported this and the libraries with it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+LIBRARIES = (
+    "django.contrib.admin.checks",
+    "django.core.handlers.wsgi",
+    "django_redis.cache",
+    "granian.cli",
+    "import_export.mixins",
+    "jwt",
+    "openpyxl",
+    "psycopg_pool",
+    "redis.cluster",
+    "redis.sentinel",
+    "rest_framework.serializers",
+    "rich.progress",
+    "structlog",
+)
+"""Those that take long, and look at no setting when they are imported."""
+for library in LIBRARIES:
+    importlib.import_module(library)
+
+
+def serve(environment: dict[str, str], port: int) -> None:
+    """Do as `python -m granian` would, in this environment; does not return."""
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["granian", "--interface", "wsgi", "--port", str(port), "--no-log", "pmo.wsgi:application"]
+    importlib.import_module("granian.cli").entrypoint()
