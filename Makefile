@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test suite tools proofs torture outages soak model matrix audit fuzz bench pictures lint types browser wrk lock clean
+.PHONY: help run test suite tools proofs torture outages soak model house matrix audit fuzz bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -27,7 +27,7 @@ $(VENV)/.tests: tests/requirements.txt | $(VENV)/.made
 	@touch $@ $(VENV)/.runtime
 
 run: $(VENV)/.runtime ## set up everything and serve API, admin and docs on http://127.0.0.1:4000 (PORT, HOST, WORKERS)
-	@exec $(BIN)/python -m pmo.launch
+	@exec $(BIN)/python -m pmo.run.launch
 
 test: lint browser tools ## set up everything; lint, types, import rules and the tests on a real PostgreSQL and Valkey (ARGS)
 	@$(MAKE) --no-print-directory --jobs=2 types suite
@@ -81,6 +81,9 @@ soak: $(VENV)/.tests ## mixed traffic at saturation, and beside it clients that 
 
 model: $(VENV)/.tests ## every history of the coherence protocol in the widest scopes, searched for a stale read
 	$(BIN)/python -m tests.model
+
+house: $(VENV)/.tests ## how big the project is, and how it hangs together
+	@$(BIN)/python -m tests.house
 
 matrix: $(VENV)/.tests ## the suite on every declared Python, Django, PostgreSQL, Redis and Valkey found here (ARGS="--list")
 	$(BIN)/python -m tests.matrix $(ARGS)

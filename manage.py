@@ -14,12 +14,12 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
-    from entities.terminal import suit_any_terminal
+    from entities.management.terminal import suit_any_terminal
 
     suit_any_terminal()
     try:
         django.setup()
-        from pmo.provenance import running_command
+        from pmo.people.provenance import running_command
 
         with running_command(" ".join(sys.argv[1:2])):
             execute_from_command_line(sys.argv)

@@ -9,7 +9,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django_redis.client import DefaultClient
 
 from cache_layer.keys import value_key
-from cache_layer.lookup import Lookup, get_lookup
+from cache_layer.lookup import Entry, Lookup, get_lookup
 from cache_layer.reading.reads import read_cached, store_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.writing.writes import invalidate_entries
@@ -75,7 +75,7 @@ class CoherentCache(BaseCache):
             raise ValueError(f"Entries have no versions of Django's: leave version={version} away.")
 
     def _invalidate(self, keys: Iterable[str]) -> int:
-        return invalidate_entries([(self.lookup, key) for key in keys])
+        return invalidate_entries([Entry(self.lookup, key) for key in keys])
 
     def _store(self, key: str, value: Any, timeout: Any) -> bool:
         if timeout is not DEFAULT_TIMEOUT and timeout != self.default_timeout:

@@ -159,6 +159,29 @@ class Lookup(Generic[Document]):
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One entry of a lookup.
+
+    Attributes:
+        identifier: empty for the single entry of a lookup without identifiers.
+        key: its plain key, of which all of its keys in Redis are made (`keys`).
+    """
+
+    lookup: Lookup[Any]
+    identifier: str = ""
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.lookup.key(self.identifier))
+
+    @property
+    def stamp_key(self) -> str:
+        """The key of the stamp that it shares with others; empty if it has none."""
+        return self.lookup.stamp_key(self.identifier)
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded(Generic[Document]):
     """
     A document as the database has it, and whether others may be given it too.
@@ -253,6 +276,11 @@ def get_lookup(name: str) -> Lookup[Any]:
 def registered_lookups() -> list[Lookup[Any]]:
     """Every lookup, in the order of registration."""
     return list(_registry.values())
+
+
+def outbox_alias() -> str:
+    """The database with the outbox: that of the models that entries are made of."""
+    return router.db_for_write(next((lookup.model for lookup in _registry.values()), Change))
 
 
 def identifiers_of(values: Iterable[Any]) -> list[str]:

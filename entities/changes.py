@@ -17,8 +17,8 @@ from django.db.models import F, JSONField, QuerySet, TextField, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Cast
 
-from cache_layer.writing.writes import Entry, writing
-from entities.lookups import ENTITY, ENTITY_TYPES
+from cache_layer import holding
+from entities.lookups import entries_of
 from entities.models import Entity
 
 Check = Callable[[Entity], None]
@@ -175,8 +175,7 @@ def find_parents(*codes: str) -> QuerySet[Entity]:
 @contextmanager
 def writing_types(*codes: str) -> Iterator[None]:
     """One transaction that changes these entity types, and with them the list of all."""
-    entries: list[Entry] = [*((ENTITY, code) for code in codes), (ENTITY_TYPES, "")]
-    with writing(entries, using=router.db_for_write(Entity)):
+    with holding(entries_of(*codes), using=router.db_for_write(Entity)):
         yield
 
 

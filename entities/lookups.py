@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cache_layer.lookup import Lookup, register
+from cache_layer import Entry, Lookup, register
 from entities.documents import (
     EntityDocument,
     decode_entities,
@@ -57,6 +57,14 @@ ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
     stamp="entity",
     stamps=STAMPS,
 )
+
+LIST = Entry(ENTITY_TYPES)
+
+
+def entries_of(*codes: str) -> list[Entry]:
+    """What is made of the rows of these types: their own entries, and the list of all."""
+    return [*(Entry(ENTITY, code) for code in codes), LIST]
+
 
 register(ENTITY)
 register(ENTITY_TYPES)

@@ -17,8 +17,7 @@ from django.db.models import CheckConstraint, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Collate, Now
 
-from cache_layer.invalidation.queryset import CoherentManager
-from cache_layer.invalidation.triggers import coherence_triggers
+from cache_layer import CoherentManager, coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
 from entities.icons import current_name
 from entities.texts import UNREADABLE, ComposedCharField, validate_readable

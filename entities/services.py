@@ -9,14 +9,20 @@ from typing import Any
 
 from django.db import router
 
-from cache_layer.memory.local_store import Copy
-from cache_layer.reading.reads import Read, Source, peek_copy, read_entries, read_entry
-from cache_layer.upkeep.clearing import clear_entries
-from cache_layer.upkeep.tags import invalidate_tag
-from cache_layer.writing.writes import invalidate_entries
+from cache_layer import (
+    Copy,
+    Read,
+    Source,
+    clear_entries,
+    invalidate_entries,
+    invalidate_tag,
+    peek_copy,
+    read_entries,
+    read_entry,
+)
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import ENTITY, ENTITY_TYPES, LIST, entries_of
 from entities.models import Entity
 
 
@@ -52,7 +58,7 @@ class EntityInfrastructure:
         Raises:
             CacheUnavailable: Redis did not answer: nothing is certain, try again.
         """
-        return invalidate_entries([(ENTITY, code), (ENTITY_TYPES, "")])
+        return invalidate_entries(entries_of(code))
 
     def invalidate_tagged_entity_cache(self, tag: str) -> int:
         """
@@ -63,7 +69,7 @@ class EntityInfrastructure:
             UnknownTag: there is no such tag; nothing was dropped.
             CacheUnavailable: Redis did not answer: nothing is certain, try again.
         """
-        return invalidate_tag(ENTITY, tag, besides=[(ENTITY_TYPES, "")])
+        return invalidate_tag(ENTITY, tag, besides=[LIST])
 
     def clear_all_entity_cache(self) -> int:
         """
@@ -72,7 +78,7 @@ class EntityInfrastructure:
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        invalidate_entries([(ENTITY_TYPES, "")])
+        invalidate_entries([LIST])
         return clear_entries(ENTITY)
 
     def read_entity(self, code: str, include_inactive: bool = False) -> Read[EntityDocument]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.db import connections, router
 
-from cache_layer.errors import UnknownTag
+from cache_layer import UnknownTag
 from entities.codes import is_code
 from entities.models import Entity
 

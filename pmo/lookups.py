@@ -12,9 +12,9 @@ from django.db.models import OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from cache_layer.lookup import Lookup, Part, register
+from cache_layer import Lookup, Part, register
 from pmo.models import SignIn, TokenEnd
-from pmo.people import (
+from pmo.people.documents import (
     GroupDocument,
     NameDocument,
     PersonDocument,

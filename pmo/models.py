@@ -11,8 +11,7 @@ import uuid
 from django.contrib.auth.models import Group, User
 from django.db import models
 
-from cache_layer.invalidation.queryset import CoherentManager
-from cache_layer.invalidation.triggers import coherence_triggers
+from cache_layer import CoherentManager, coherence_triggers
 
 
 class SignIn(models.Model):

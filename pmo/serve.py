@@ -20,8 +20,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from pmo.drain import draining_file
-from pmo.listener import Listener
-from pmo.processes import ending_with_parent
+from pmo.run.listener import Listener
+from pmo.run.processes import ending_with_parent
 
 OPTIONS = {
     "interface": "wsgi",

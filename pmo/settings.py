@@ -16,15 +16,17 @@ from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from cache_layer import cache_location
 from cache_layer.options import LIMITS, Options
-from cache_layer.server.location import cache_location
-from pmo import cross_origin, embedded, sign_on
 from pmo.database.address import database_of
 from pmo.environment import Environment
-from pmo.hosts import allowed_hosts, plain_host, web_address
-from pmo.listener import Listener
-from pmo.logs import LEVELS, logging_config
-from pmo.navigation import NAVIGATION
+from pmo.monitoring.logs import LEVELS, logging_config
+from pmo.people import sign_on
+from pmo.run import embedded
+from pmo.run.listener import Listener
+from pmo.web import cross_origin
+from pmo.web.hosts import allowed_hosts, plain_host, web_address
+from pmo.web.navigation import NAVIGATION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -75,7 +77,7 @@ if PRODUCTION:
         SECURE_HSTS_SECONDS = 31_536_000
         SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS_INCLUDE_SUBDOMAINS
         SECURE_HSTS_PRELOAD = HSTS_PRELOAD
-        AXES_CLIENT_IP_CALLABLE = "pmo.authentication.address_behind_proxy"
+        AXES_CLIENT_IP_CALLABLE = "pmo.people.authentication.address_behind_proxy"
         SESSION_COOKIE_SECURE = True
         CSRF_COOKIE_SECURE = True
 
@@ -158,10 +160,10 @@ CACHES: dict[str, dict[str, Any]] = {
         "TIMEOUT": env.whole("CACHE_TTL_SECONDS", 300, 1, YEAR_SECONDS),
     },
 }
-SESSION_ENGINE = "pmo.sessions"
+SESSION_ENGINE = "pmo.people.sessions"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
-CSRF_FAILURE_VIEW = "pmo.pages.form_refused"
+CSRF_FAILURE_VIEW = "pmo.web.pages.form_refused"
 CSRF_COOKIE_HTTPONLY = True  # our scripts take the token from the page
 
 # --- Application ------------------------------------------------------------------------------------------------------
@@ -191,20 +193,20 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "pmo.middleware.RequestBudgetMiddleware",
-    "pmo.middleware.AnyHostMiddleware",
-    "pmo.middleware.CookielessAPIMiddleware",
+    "pmo.web.middleware.RequestBudgetMiddleware",
+    "pmo.web.middleware.AnyHostMiddleware",
+    "pmo.web.middleware.CookielessAPIMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "pmo.security.SecurityHeadersMiddleware",
+    "pmo.web.security.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "pmo.compression.CompressionMiddleware",
-    "pmo.middleware.ServiceUnavailableMiddleware",
+    "pmo.web.compression.CompressionMiddleware",
+    "pmo.web.middleware.ServiceUnavailableMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "pmo.provenance.ProvenanceMiddleware",
+    "pmo.people.provenance.ProvenanceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -255,15 +257,15 @@ if PRODUCTION:
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a confirmation page sends every selected code
-FILE_UPLOAD_HANDLERS = ["pmo.uploads.BoundedUpload", *global_settings.FILE_UPLOAD_HANDLERS]
+FILE_UPLOAD_HANDLERS = ["pmo.web.uploads.BoundedUpload", *global_settings.FILE_UPLOAD_HANDLERS]
 
 # --- Authentication ---------------------------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "pmo.authentication.UsernameOrEmailBackend",
+    "pmo.people.authentication.UsernameOrEmailBackend",
 ]
-PASSWORD_HASHERS = ["pmo.hashers.UnhurriedPBKDF2", *global_settings.PASSWORD_HASHERS[1:]]
+PASSWORD_HASHERS = ["pmo.people.hashers.UnhurriedPBKDF2", *global_settings.PASSWORD_HASHERS[1:]]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -279,13 +281,13 @@ LOGIN_REDIRECT_URL = "admin:index"
 AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURE_LIMIT", 10, 1, 1_000_000)
 AXES_COOLOFF_TIME = timedelta(minutes=env.whole("LOGIN_COOLOFF_MINUTES", 5, 1, YEAR_MINUTES))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_USERNAME_CALLABLE = "pmo.authentication.name_attempted"
+AXES_USERNAME_CALLABLE = "pmo.people.authentication.name_attempted"
 AXES_VERBOSE = False
 
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.whole("ACCESS_TOKEN_MINUTES", 60, 1, YEAR_MINUTES)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.whole("REFRESH_TOKEN_DAYS", 7, 1, 10 * YEAR_DAYS)),
-    "AUTH_TOKEN_CLASSES": ["pmo.tokens.AccessToken"],
+    "AUTH_TOKEN_CLASSES": ["pmo.people.tokens.AccessToken"],
     "LEEWAY": 5,  # for a clock that is ahead; the end of a token is exact
     "CHECK_REVOKE_TOKEN": True,
     "UPDATE_LAST_LOGIN": False,
@@ -295,7 +297,7 @@ SIGN_ON = {name: env.text(name, default) for name, default in sign_on.DEFAULTS.i
 sign_on.sign_on_of(SIGN_ON, secret_key=SECRET_KEY, production=PRODUCTION)
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["pmo.authentication.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["pmo.people.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "entities.api.media.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

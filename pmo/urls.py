@@ -5,12 +5,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from pmo import pages
-from pmo.auth_views import LoginView, LogoutView, MeView, RefreshView
-from pmo.description import DescriptionView, DocumentationView
-from pmo.health import health, liveness, readiness
-from pmo.metrics import metrics
-from pmo.middleware import answer_error, server_error
+from pmo.monitoring.health import health, liveness, readiness
+from pmo.monitoring.metrics import metrics
+from pmo.people.views import LoginView, LogoutView, MeView, RefreshView
+from pmo.web import pages
+from pmo.web.description import DescriptionView, DocumentationView
+from pmo.web.middleware import answer_error, server_error
 
 
 @csrf_exempt

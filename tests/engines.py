@@ -15,7 +15,7 @@ from pathlib import Path
 import django.db.models  # noqa: F401 - whole, before pytest-randomly imports it in part (through model-bakery)
 import pytest
 
-from pmo.embedded import Programs, running_engines
+from pmo.run.embedded import Programs, running_engines
 
 PROGRAMS = Programs(
     *(Path(given) if (given := os.environ.get(f"PMO_TEST_{name}")) else None for name in ("POSTGRES", "VALKEY"))

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.test import override_settings
 from jwt.utils import base64url_encode
 
-from pmo.sign_on import DEFAULTS, get_sign_on, sign_on_of
+from pmo.people.sign_on import DEFAULTS, get_sign_on, sign_on_of
 from tests.servers import serving
 
 SECRET = "what the sign-on and we know, and nobody else does"

@@ -11,16 +11,19 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_TIMES, SECONDS
 from cache_layer.options import entry_ttl_seconds
 from cache_layer.server.connection import get_redis_client
+
+if TYPE_CHECKING:  # models, which come after settings
+    from cache_layer.lookup import Lookup
 
 MOMENT_SECONDS, MINUTE_SECONDS, HOUR_SECONDS = 2, 60, 3_600
 WATCHED_SECONDS = 15
@@ -197,25 +200,27 @@ def read_series(span: Span, names: Sequence[str] = ()) -> Series:
     return Series(step, starts, tuple(map(_counts_of, found)))
 
 
-def read_activity(keys: Sequence[str]) -> dict[str, EntryActivity]:
+def read_activity(lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryActivity]:
     """
     What was reported of these entries (a minute late, at most).
 
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    if not keys:
+    wanted = list(identifiers)
+    if not wanted:
         return {}
+    keys = [lookup.key(identifier) for identifier in wanted]
     pipeline = get_redis_client().pipeline()
-    pipeline.hmget(hits_key(time.time()), list(keys))
-    pipeline.zmscore(analytics_key("stored"), list(keys))
-    pipeline.hmget(analytics_key("hits"), list(keys))
-    pipeline.hmget(analytics_key("invalidated"), list(keys))
+    pipeline.hmget(hits_key(time.time()), keys)
+    pipeline.zmscore(analytics_key("stored"), keys)
+    pipeline.hmget(analytics_key("hits"), keys)
+    pipeline.hmget(analytics_key("invalidated"), keys)
     found: dict[str, EntryActivity] = {}
-    for key, today, expiry, hits, invalidated in zip(keys, *pipeline.execute(), strict=True):
+    for identifier, today, expiry, hits, invalidated in zip(wanted, *pipeline.execute(), strict=True):
         stored_s = int(expiry) - entry_ttl_seconds() if expiry and 0 < expiry <= _LAST_S else None
         ended = _INVALIDATED.fullmatch(invalidated or b"")
-        found[key] = EntryActivity(
+        found[identifier] = EntryActivity(
             hits_today=_count_of(today),
             hits_since_stored=_count_of(hits) if stored_s is not None else None,
             stored_s=stored_s,

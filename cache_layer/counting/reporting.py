@@ -28,7 +28,8 @@ from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, MOMENT_
 from cache_layer.counting.questions import Respondent
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.options import entry_ttl_seconds, get_options
-from cache_layer.protocol.scripts import BATCH_KEYS, report_counts
+from cache_layer.protocol.calls import BATCH_KEYS
+from cache_layer.protocol.scripts import report_counts
 from cache_layer.server.connection import get_redis_client
 
 logger = logging.getLogger("cache_layer")

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from django.db import NotSupportedError, transaction
 from django.db.models import Manager, Model, QuerySet, Value
 
-from cache_layer.lookup import Lookup, Part, identifiers_of, parts_of
-from cache_layer.writing.writes import Entry, hold_entries, writing
+from cache_layer.lookup import Entry, Lookup, Part, identifiers_of, parts_of
+from cache_layer.writing.writes import hold_entries, holding
 
 Row = TypeVar("Row", bound=Model)
 Parts = list[tuple[Lookup[Any], Part]]
@@ -32,7 +32,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             rows = self._lock_rows()
             locked = self.filter(pk__in=[row["pk"] for row in rows])
             entries = self._entries([*rows, *locked._identifiers_after(kwargs)], self._parts(kwargs))
-            with writing(entries, using=self._write_alias):
+            with holding(entries, using=self._write_alias):
                 return super(CoherentQuerySet, locked).update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined] # as Django marks its own, against calls from templates
@@ -43,7 +43,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             return super().delete()  # raises Django's own error
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
-            with writing(self._entries(rows), using=self._write_alias):
+            with holding(self._entries(rows), using=self._write_alias):
                 return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in rows])).delete()
 
     delete.alters_data = True  # type: ignore[attr-defined] # as above
@@ -68,7 +68,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             raise NotSupportedError("bulk_create can't change what entries are told apart by: use bulk_update.")
         rows = list(objs)
         parts = [(lookup, part) for lookup, part in self._parts() if part.created or update_conflicts]
-        with writing(self._entries_of(rows, parts), using=self._write_alias):
+        with holding(self._entries_of(rows, parts), using=self._write_alias):
             created = super().bulk_create(
                 rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
             )
@@ -80,7 +80,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
     def bulk_update(self, objs: Iterable[Row], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's."""
         rows, names = list(objs), list(fields)
-        with writing(self._entries_of(rows, self._parts(names)), using=self._write_alias):
+        with holding(self._entries_of(rows, self._parts(names)), using=self._write_alias):
             return super().bulk_update(rows, names, batch_size)
 
     bulk_update.alters_data = True  # type: ignore[attr-defined] # as above
@@ -123,10 +123,10 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         entries: list[Entry] = []
         for lookup, part in self._parts() if parts is None else parts:
             if part.field is None:
-                entries.append((lookup, ""))
+                entries.append(Entry(lookup))
             else:
                 values = (row[part.field] for row in rows if part.field in row)
-                entries += [(lookup, identifier) for identifier in identifiers_of(values)]
+                entries += [Entry(lookup, identifier) for identifier in identifiers_of(values)]
         return entries
 
 

@@ -10,9 +10,10 @@ from django.db import close_old_connections
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
-from cache_layer.lookup import identifiers_of, parts_of
+from cache_layer.lookup import Entry, identifiers_of, parts_of
 from cache_layer.memory.pending import HeldEntry, find_write, is_ours
-from cache_layer.writing.writes import Entry, hold_entries, release_abandoned, release_autocommitted
+from cache_layer.writing.releases import release_abandoned, release_autocommitted
+from cache_layer.writing.writes import hold_entries
 
 
 def connect_signals(model: type[Model]) -> None:
@@ -21,7 +22,8 @@ def connect_signals(model: type[Model]) -> None:
         before.connect(_before_change, sender=model, dispatch_uid="cache_layer")
     post_save.connect(_after_save, sender=model, dispatch_uid="cache_layer")
     post_delete.connect(_after_delete, sender=model, dispatch_uid="cache_layer")
-    # Before Django closes the request's connections: a session that is gone by then was lost.
+    # Before Django closes the request's connections: a session that is gone by then was lost. Django 5.2; noticed by
+    # test_a_rollback_is_the_same_on_every_kind_of_connection.
     request_finished.disconnect(close_old_connections)
     request_finished.connect(_after_request, dispatch_uid="cache_layer")
     request_finished.connect(close_old_connections)
@@ -43,12 +45,12 @@ def entries_of(
             continue
         field = part.field
         if field is None:
-            entries.append((lookup, ""))
+            entries.append(Entry(lookup))
             continue
         values = [getattr(instance, field)]
         if instance.pk is not None and field != instance._meta.pk.name:
             values += type(instance)._base_manager.using(using).filter(pk=instance.pk).values_list(field, flat=True)
-        entries += [(lookup, identifier) for identifier in identifiers_of(values)]
+        entries += [Entry(lookup, identifier) for identifier in identifiers_of(values)]
     return entries
 
 
@@ -62,10 +64,10 @@ def _after_save(
 ) -> None:
     """What was not known before (a number that the database has made, a row saved over) is held, or dropped, now."""
     entries = entries_of(instance, using=using, changed=update_fields, created=created)
-    late = [(lookup, made) for lookup, made in entries if not is_ours(lookup.key(made))]
+    late = [entry for entry in entries if not is_ours(entry.key)]
     write = find_write(using)
     if write is not None and not write.in_transaction:
-        write.entries |= {lookup.key(made): HeldEntry(lookup, made, holder=None, alone=False) for lookup, made in late}
+        write.entries |= {entry.key: HeldEntry(entry, holder=None, alone=False) for entry in late}
         release_autocommitted(using=using)
     elif late:
         hold_entries(late, using=using)

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connections
 
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Entry
 from cache_layer.memory.local_store import lease_end_ns
 from cache_layer.metrics import DRAINS
 from cache_layer.options import get_options
@@ -25,8 +25,7 @@ from cache_layer.options import get_options
 class HeldEntry:
     """One key this write keeps others from caching; without a `holder` where Redis could not be, or was not, told."""
 
-    lookup: Lookup[Any]
-    identifier: str
+    entry: Entry
     holder: str | None
     alone: bool
 
@@ -70,6 +69,7 @@ class Write:
         """Whether the transaction can still commit. Django drops the callbacks of what was rolled back."""
         if not self.in_transaction:
             return monotonic_ns() - self.begun_ns < get_options().hold_ms * 1_000_000
+        # Private in Django 5.2; noticed by test_the_end_of_an_inner_atomic_block_releases_nothing.
         return any(getattr(hook[1], "write", None) is self for hook in connections[self.alias].run_on_commit)
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
-from itertools import chain
 from typing import Any, NamedTuple
 
-from redis.exceptions import NoScriptError, RedisError
-
-from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import (
     absent_key,
     further_keys,
@@ -23,13 +17,9 @@ from cache_layer.keys import (
     value_key,
 )
 from cache_layer.options import get_options, known_ttl_seconds
+from cache_layer.protocol.calls import Call, evaluate, run_script, script_source
 from cache_layer.protocol.packing import pack
-from cache_layer.server.cluster import ClusterRedis
-from cache_layer.server.connection import GuardedRedis, get_redis_client, get_writer_client
-from cache_layer.server.run_id import lua_source
-
-BATCH_KEYS = 200
-"""Entries per round trip in batch operations; the server does nothing else for about a millisecond."""
+from cache_layer.server.connection import get_redis_client, get_writer_client
 
 
 class Claim(Enum):
@@ -78,11 +68,6 @@ class Release(NamedTuple):
     changes: tuple[int, ...] = ()
 
 
-class _Call(NamedTuple):
-    keys: tuple[str, ...]
-    arguments: tuple[Any, ...]
-
-
 class Fill(NamedTuple):
     """
     What a reader has loaded under its lease.
@@ -112,8 +97,8 @@ def claim_fill(key: str, token: str, *, replace: bool) -> tuple[Claim, bytes | N
 def claim_fills(keys: Sequence[str], token: str, *, replace: bool) -> dict[str, tuple[Claim, bytes | None]]:
     """The same for several keys, all with one token; in a cluster, what is on a node that fails counts as held."""
     arguments = (token, get_options().fill_lease_ms, int(replace))
-    calls = [_Call((value_key(key), lease_key(key), holds_key(key), absent_key(key)), arguments) for key in keys]
-    answers = _run(get_redis_client(), "claim", calls, unanswered=[Claim.HELD.value])
+    calls = [Call((value_key(key), lease_key(key), holds_key(key), absent_key(key)), arguments) for key in keys]
+    answers = run_script(get_redis_client(), "claim", calls, unanswered=[Claim.HELD.value])
     return {
         key: (Claim(answer[0]), answer[1] if len(answer) > 1 else None)
         for key, answer in zip(keys, answers, strict=True)
@@ -153,8 +138,8 @@ def read_stamps(keys: Sequence[str], nonce: str, ttl_seconds: int) -> dict[str, 
     Returns:
         Empty where a writer holds a stamp, or its node of a cluster fails.
     """
-    calls = [_Call((value_key(key), holds_key(key)), (nonce, ttl_seconds)) for key in keys]
-    answers = _run(get_redis_client(), "stamp", calls, unanswered=b"")
+    calls = [Call((value_key(key), holds_key(key)), (nonce, ttl_seconds)) for key in keys]
+    answers = run_script(get_redis_client(), "stamp", calls, unanswered=b"")
     return dict(zip(keys, answers, strict=True))
 
 
@@ -169,8 +154,8 @@ def hold_keys(keys: Sequence[str], holder: str) -> dict[str, bool]:
         For each key, whether no other hold was in force.
     """
     options = get_options()
-    calls = [_Call(_with_companions(key), (holder, options.hold_ms)) for key in keys]
-    answers = _run(get_writer_client(), "hold", calls)
+    calls = [Call(_with_companions(key), (holder, options.hold_ms)) for key in keys]
+    answers = run_script(get_writer_client(), "hold", calls)
     return {key: bool(alone) for key, alone in zip(keys, answers, strict=True)}
 
 
@@ -181,7 +166,7 @@ def release_keys(releases: Sequence[Release], stamps: Sequence[Release] = ()) ->
     A stamp comes last: made anew before an old value is gone it would vouch for it.
     """
     calls = [_release(release) for release in (*releases, *stamps)]
-    answers = _run(get_writer_client(), "release", calls, last=len(stamps))
+    answers = run_script(get_writer_client(), "release", calls, last=len(stamps))
     return {call.key: Released(answer) for call, answer in zip((*releases, *stamps), answers, strict=True)}
 
 
@@ -206,102 +191,40 @@ def invalidate_keys(
     told = unless_told or {}
     calls = [_invalidation(key, key in (unless_held or ()), told.get(key, ())) for key in (*keys, *stamps)]
     unanswered = None if unless_held is None else Invalidated.HELD.value
-    answers = _run(get_writer_client(), "invalidate", calls, unanswered=unanswered, last=len(stamps))
+    answers = run_script(get_writer_client(), "invalidate", calls, unanswered=unanswered, last=len(stamps))
     return {key: Invalidated(answer) for key, answer in zip(keys, answers[: len(keys)], strict=True)}
 
 
 def report_counts(keys: Sequence[str], arguments: Sequence[Any]) -> bool:
     """Add what one process counted to the analytics; False if Redis was told this before."""
-    return bool(_evaluate(get_writer_client(), script_source("analytics"), keys, arguments))
+    return bool(evaluate(get_writer_client(), script_source("analytics"), keys, arguments))
 
 
 def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str, bool]:
     calls = [
-        _Call(
+        Call(
             (value_key(key), lease_key(key), absent_key(key), known_key(key)),
             (token, what, payload, ttl_seconds, known_ttl_seconds(ttl_seconds) if what == "value" else 0),
         )
         for key, what, payload, ttl_seconds in fills
     ]
-    answers = _run(get_redis_client(), "fill", calls)
+    answers = run_script(get_redis_client(), "fill", calls)
     return {fill[0]: bool(answer) for fill, answer in zip(fills, answers, strict=True)}
 
 
-def _release(release: Release) -> _Call:
+def _release(release: Release) -> Call:
     key, holder, alone, payload, ttl_seconds, changes = release
     lives = (ttl_seconds, known_ttl_seconds(ttl_seconds) if ttl_seconds else 0)
     told = ",".join(map(str, changes))
-    return _Call((*_with_companions(key), told_key(key)), (holder, int(alone), pack(payload), *lives, told))
+    return Call((*_with_companions(key), told_key(key)), (holder, int(alone), pack(payload), *lives, told))
 
 
-def _invalidation(key: str, is_left_if_held: bool, changes: Collection[int]) -> _Call:
+def _invalidation(key: str, is_left_if_held: bool, changes: Collection[int]) -> Call:
     companions = (lease_key(key), last_holder_key(key), absent_key(key), holds_key(key), told_key(key))
     arguments = (int(is_left_if_held), ",".join(map(str, changes)))
-    return _Call((value_key(key), *companions, *further_keys(key)), arguments)
+    return Call((value_key(key), *companions, *further_keys(key)), arguments)
 
 
 def _with_companions(key: str) -> tuple[str, ...]:
     companions = (lease_key(key), holds_key(key), last_holder_key(key), absent_key(key))
     return value_key(key), *companions, *further_keys(key)
-
-
-def _run(
-    client: GuardedRedis, name: str, calls: Sequence[_Call], *, unanswered: Any = None, last: int = 0
-) -> list[Any]:
-    """
-    Run one script for every call, in order, `BATCH_KEYS` calls a round trip (in a cluster, a round trip for each node).
-
-    Args:
-        unanswered: what is taken for the answers of a cluster's nodes that fail; None raises.
-        last: how many of the calls must not run before all others have, in a cluster too.
-    """
-    answers: list[Any] = []
-    if last and isinstance(client, ClusterRedis):
-        answers, calls = _run(client, name, calls[:-last], unanswered=unanswered), calls[-last:]
-    for start in range(0, len(calls), BATCH_KEYS):
-        batch = calls[start : start + BATCH_KEYS]
-        if isinstance(client, ClusterRedis) and (len(batch) > 1 or unanswered is not None):
-            answers += _evaluate_each(client, script_source(name), batch, unanswered)
-            continue
-        if len(batch) == 1:
-            answers.append(_evaluate(client, script_source(name), *batch[0]))
-            continue
-        keys = list(chain.from_iterable(call.keys for call in batch))
-        arguments = list(chain.from_iterable(call.arguments for call in batch))
-        sizes = (len(batch[0].keys), len(batch[0].arguments))
-        answers += _evaluate(client, script_source(name, each=True), keys, [*sizes, *arguments])
-    return answers
-
-
-@functools.cache
-def script_source(name: str, *, each: bool = False) -> str:
-    """The text of a script for one entry, or of the one that runs it for several."""
-    one = lua_source(name)
-    return lua_source("each").replace("\n%s\n", f"\n{one}\n") if each else one
-
-
-def _evaluate(client: Any, source: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-    """Run a script by its digest; where the server lacks it, by its text, which the server keeps."""
-    try:
-        return client.evalsha(_digest(source), len(keys), *keys, *arguments)
-    except NoScriptError:  # nothing has run: the server restarted, or its scripts were flushed
-        return client.eval(source, len(keys), *keys, *arguments)
-
-
-def _evaluate_each(client: ClusterRedis, source: str, calls: Sequence[_Call], unanswered: Any) -> list[Any]:
-    """The same for entries that live on several nodes, which no script can see at once."""
-    digest = _digest(source)
-    answers = client.run([(("EVALSHA", digest, len(keys), *keys, *arguments), {}) for keys, arguments in calls])
-    for place, (answer, call) in enumerate(zip(answers, calls, strict=True)):
-        if isinstance(answer, NoScriptError):
-            answers[place] = _evaluate(client, source, *call)
-        elif isinstance(answer, CacheUnavailable) and unanswered is not None:
-            answers[place] = unanswered
-        elif isinstance(answer, RedisError):
-            raise answer
-    return answers
-
-
-@functools.cache
-def _digest(source: str) -> str:
-    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()

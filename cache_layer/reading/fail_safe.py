@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from cache_layer.keys import absent_key, known_key, value_key
 from cache_layer.lookup import Lookup
 from cache_layer.options import get_options
-from cache_layer.reading.fills import Read, Reads, Source, decode, read_payloads
+from cache_layer.reading.answered import Read, Reads, Source, decode, read_payloads
 from cache_layer.server.connection import get_redis_client
 
 logger = logging.getLogger("cache_layer")

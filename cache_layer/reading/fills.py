@@ -5,65 +5,36 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from time import monotonic_ns
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from django.db import DatabaseError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from cache_layer.activity import note_stored
 from cache_layer.deadline import left_seconds
-from cache_layer.keys import value_key
 from cache_layer.lookup import Loaded, Lookup, load
-from cache_layer.memory.local_store import Copy, keep_copy
-from cache_layer.metrics import BYPASSES, FILLS, REFRESHES, REFUSED_VALUES
+from cache_layer.metrics import BYPASSES, FILLS, REFRESHES
 from cache_layer.options import get_options
-from cache_layer.protocol.packing import unpack
 from cache_layer.protocol.scripts import Claim, Fill, claim_fills, fill_entries, give_back_leases
 from cache_layer.reading import absent
+from cache_layer.reading.answered import (
+    Read,
+    Reads,
+    Source,
+    encode_loaded,
+    get_payloads,
+    keep_read,
+    read_database,
+    read_payloads,
+)
 from cache_layer.reading.refresh import note_filled
-from cache_layer.server.connection import get_redis_client
 
 logger = logging.getLogger("cache_layer")
 Document = TypeVar("Document")
 
 FILL_POLL_SECONDS = 0.005
-LOGGED_CHARACTERS = 200
-
-
-class Source(StrEnum):
-    """Where an answer came from; the values of the `X-Cache` header."""
-
-    LOCAL = "L1"
-    REDIS = "L2"
-    DATABASE = "DB"
-    BYPASS = "BYPASS"
-    STALE = "STALE"
-
-
-class Read(NamedTuple, Generic[Document]):
-    """
-    One answered read.
-
-    Attributes:
-        document: None if there is no such entry.
-        payload: the document's bytes, as they are in Redis or were before they were compressed; empty if there is no
-            document.
-        source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached,
-            `STALE` if it is what was last known and the database is away.
-        copies: what of this process's memory it is made of; while their leases last the same answer may be given
-            again. Empty if it must not be.
-    """
-
-    document: Document | None
-    payload: bytes
-    source: Source
-    copies: tuple[Copy, ...] = ()
-
-
-Reads = dict[str, Read[Document]]
 
 
 def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replace: bool = False) -> Reads[Document]:
@@ -91,7 +62,7 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
         elif claim is Claim.FILLING:
             being_filled.append(identifier)
         elif claim is Claim.ABSENT:
-            reads[identifier] = _keep(lookup, identifier, None, b"", source=Source.REDIS, asked_ns=asked_ns)
+            reads[identifier] = keep_read(lookup, identifier, None, b"", source=Source.REDIS, asked_ns=asked_ns)
         elif claim is Claim.VALUE:
             reads |= read_payloads(lookup, [identifier], [payload], asked_ns)
         else:
@@ -119,43 +90,6 @@ def refresh_entries(lookup: Lookup[Document], keys: Sequence[str]) -> Reads[Docu
         return {}
 
 
-def read_payloads(
-    lookup: Lookup[Document], identifiers: Iterable[str], answers: Iterable[bytes | None], asked_ns: int
-) -> Reads[Document]:
-    """What Redis answered, where it can be decoded."""
-    reads: Reads[Document] = {}
-    for identifier, stored in zip(identifiers, answers, strict=True):
-        if stored is None:
-            continue
-        found = decode(lookup, identifier, stored)
-        if found is not None:
-            document, payload = found
-            reads[identifier] = _keep(lookup, identifier, document, payload, source=Source.REDIS, asked_ns=asked_ns)
-    return reads
-
-
-def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Document]:
-    """The entries as the database has them; nothing is cached."""
-    if not identifiers:
-        return {}
-    return {
-        identifier: Read(loaded.document, _encode(lookup, loaded), Source.BYPASS)
-        for identifier, loaded in load(lookup, identifiers).items()
-    }
-
-
-def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Document, bytes] | None:
-    """The document of what is stored, and its bytes; None, and a line in the log, if there is none in it."""
-    try:
-        payload = unpack(stored)
-        return lookup.decode(identifier, payload), payload
-    except ValueError as error:
-        REFUSED_VALUES.inc()
-        why = str(error)[:LOGGED_CHARACTERS]  # it may name what it found
-        logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": why})
-        return None
-
-
 def _fill(lookup: Lookup[Document], identifiers: list[str], token: str) -> Reads[Document]:
     """Load entries under our leases, and store them (or that there is none) where that is allowed."""
     keys = [lookup.key(identifier) for identifier in identifiers]
@@ -165,11 +99,11 @@ def _fill(lookup: Lookup[Document], identifiers: list[str], token: str) -> Reads
     except BaseException:
         _give_back(keys, token)
         raise
-    payloads = {identifier: _encode(lookup, entry) for identifier, entry in loaded.items()}
+    payloads = {identifier: encode_loaded(lookup, entry) for identifier, entry in loaded.items()}
     asked_ns = monotonic_ns()
     stored = _store(lookup, loaded, payloads, token)
     return {
-        identifier: _keep(
+        identifier: keep_read(
             lookup, identifier, entry.document, payloads[identifier], source=Source.DATABASE, asked_ns=asked_ns
         )
         if identifier in stored
@@ -222,48 +156,6 @@ def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[D
             break
         waiting = [identifier for identifier in waiting if identifier not in reads]
     return reads
-
-
-def get_payloads(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes | None]:
-    """
-    What is stored in Redis, in one round trip; a key of another type counts as one that can't be decoded.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    client: Any = get_redis_client()
-    if len(identifiers) > 1:
-        return list(client.mget([value_key(lookup.key(identifier)) for identifier in identifiers]))
-    try:
-        return [client.get(value_key(lookup.key(identifier))) for identifier in identifiers]
-    except ResponseError as error:
-        if not str(error).startswith("WRONGTYPE"):
-            raise
-        return [b""]
-
-
-def _keep(
-    lookup: Lookup[Document],
-    identifier: str,
-    document: Document | None,
-    payload: bytes,
-    *,
-    source: Source,
-    asked_ns: int,
-) -> Read[Document]:
-    copy = keep_copy(
-        lookup.key(identifier),
-        document,
-        payload,
-        asked_ns=asked_ns,
-        stamp_key=lookup.stamp_key(identifier),
-        rest_ns=int(lookup.rest_seconds * 1e9),
-    )
-    return Read(document, payload, source, (copy,) if copy else ())
-
-
-def _encode(lookup: Lookup[Document], loaded: Loaded[Document]) -> bytes:
-    return lookup.encode(loaded.document) if loaded.document is not None else b""
 
 
 def _describe(keys: list[str]) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Topology:
                 if slots is None:
                     slots = self._connect()
                     manager = slots.nodes_manager
+                    # redis-py 8.1; noticed by test_nodes_without_any_slots_are_of_no_use_until_they_have_some
                     manager.initialize = self._rarely(manager.initialize)  # type: ignore[method-assign]
                     self._slots = slots
             finally:

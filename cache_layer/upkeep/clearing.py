@@ -11,7 +11,8 @@ from cache_layer.activity import note_invalidated
 from cache_layer.keys import entry_key, value_key
 from cache_layer.lookup import Lookup
 from cache_layer.memory.local_store import drain, drop_copy
-from cache_layer.protocol.scripts import BATCH_KEYS, Invalidated, invalidate_keys
+from cache_layer.protocol.calls import BATCH_KEYS
+from cache_layer.protocol.scripts import Invalidated, invalidate_keys
 from cache_layer.server.connection import get_writer_client
 
 logger = logging.getLogger("cache_layer")

@@ -9,7 +9,7 @@ from django_redis.client.default import DefaultClient, glob_escape
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 
-from cache_layer.protocol.scripts import BATCH_KEYS
+from cache_layer.protocol.calls import BATCH_KEYS
 
 
 class OwnKeys(DefaultClient):  # type: ignore[misc] # django-redis has no types

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from cache_layer.errors import UnknownTag
-from cache_layer.lookup import Lookup
-from cache_layer.writing.writes import Entry, invalidate_entries
+from cache_layer.lookup import Entry, Lookup
+from cache_layer.writing.writes import invalidate_entries
 
 
 def find_tagged(lookup: Lookup[Any], tag: str) -> list[str]:
@@ -40,4 +40,4 @@ def invalidate_tag(lookup: Lookup[Any], tag: str, *, besides: Iterable[Entry] = 
         UnknownTag: there is no such tag; nothing was dropped.
         CacheUnavailable: Redis did not answer: nothing is certain, try again.
     """
-    return invalidate_entries([*((lookup, identifier) for identifier in find_tagged(lookup, tag)), *besides])
+    return invalidate_entries([*(Entry(lookup, identifier) for identifier in find_tagged(lookup, tag)), *besides])

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from django.db import connections
 from django.db.models import Count, Min
+from django.db.models.functions import Extract, Now
 
-from cache_layer.lookup import Lookup, changes_of
+from cache_layer.lookup import Lookup, changes_of, outbox_alias
 from cache_layer.models import Change
 
 FORGET = """
@@ -51,11 +52,14 @@ def forget_changes(ids: Sequence[int], *, using: str) -> None:
             cursor.execute(FORGET, [list(ids)])
 
 
-def measure_backlog(*, using: str) -> Backlog:
-    """How much the relay has still to do."""
-    from django.db.models.functions import Extract, Now
+def measure_backlog(*, using: str = "") -> Backlog:
+    """
+    How much the relay has still to do in a database; in that of the lookups unless `using` names one.
 
-    found = Change.objects.using(using).aggregate(
+    Raises:
+        django.db.Error: PostgreSQL did not answer.
+    """
+    found = Change.objects.using(using or outbox_alias()).aggregate(
         changes=Count("id"), oldest=Extract(Now() - Min("changed_ts"), "epoch")
     )
     return Backlog(found["changes"], max(0.0, float(found["oldest"] or 0)))

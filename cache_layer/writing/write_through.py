@@ -41,9 +41,9 @@ def read_back(held: Mapping[str, HeldEntry], using: str) -> dict[str, CommittedR
     """
     rows: dict[str, CommittedRow] = {}
     entries: dict[Lookup[Any], list[HeldEntry]] = defaultdict(list)
-    for entry in held.values():
-        if entry.lookup.identifier_field is not None:  # no change in the outbox names a single entry
-            entries[entry.lookup].append(entry)
+    for each in held.values():
+        if each.entry.lookup.identifier_field is not None:  # no change in the outbox names a single entry
+            entries[each.entry.lookup].append(each)
     for lookup, of_it in entries.items():
         try:
             rows |= _read_back(lookup, of_it, using, values=len(held) <= MAX_KEYS)
@@ -53,13 +53,13 @@ def read_back(held: Mapping[str, HeldEntry], using: str) -> dict[str, CommittedR
 
 
 def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, values: bool) -> dict[str, CommittedRow]:
-    alone = [entry.identifier for entry in entries if entry.alone] if values and lookup.write_through else []
+    alone = [each.entry.identifier for each in entries if each.alone] if values and lookup.write_through else []
     rows: dict[str, CommittedRow] = {}
     for identifier, loaded in (load(lookup, alone, changes=True) if alone else {}).items():
         if loaded.document is not None:
             payload = lookup.encode(loaded.document) if loaded.may_be_cached else b""
             rows[identifier] = CommittedRow(payload, loaded.changes)
-    rest = [entry.identifier for entry in entries if entry.identifier not in rows]
+    rest = [each.entry.identifier for each in entries if each.entry.identifier not in rows]
     if rest:
         rows |= {key: CommittedRow(b"", ids) for key, ids in find_changes(lookup, rest, using=using).items()}
     return {lookup.key(identifier): row for identifier, row in rows.items()}

@@ -11,8 +11,7 @@ from django.utils.http import parse_etags
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from cache_layer.reading.reads import Read, Source
-from cache_layer.serving.express import ADMISSION, allow_replay
+from cache_layer import ADMISSION, Read, Source, allow_replay
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.icons import describe_former
 from entities.models import Entity

@@ -19,7 +19,7 @@ from rest_framework import views
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, ParseError, ValidationError
 from rest_framework.response import Response
 
-from cache_layer.errors import OutcomeUnknown, WriteRefused
+from cache_layer import OutcomeUnknown, WriteRefused
 from entities.api.conditions import PreconditionFailed
 from entities.api.places import say_where
 from entities.api.serializers import as_fields

@@ -15,19 +15,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from cache_layer.errors import UnknownTag
-from cache_layer.reading.fills import Source
-from cache_layer.upkeep.tags import find_tagged
+from cache_layer import Source, UnknownTag, find_tagged
 from entities import changes
 from entities.api import schema
 from entities.api.conditions import answer_entity, answer_read, require_match
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
-from entities.cache_entries import describe_dropped, drop_entries
+from entities.cache.entries import describe_dropped, drop_entries
+from entities.cache.operations import recorded
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, row_of
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
-from entities.operations import recorded
 from entities.services import get_entity_infrastructure
 
 MOST_CODES = 200

@@ -16,15 +16,14 @@ from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from cache_layer import UnknownTag, find_tagged
 from cache_layer.deadline import forget_deadline
-from cache_layer.errors import UnknownTag
-from cache_layer.upkeep.tags import find_tagged
+from cache_layer.inspect import count_values
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
 from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
 from entities.dashboard.figures import forget_figures
-from entities.dashboard.server import count_values
-from entities.lookups import ENTITY
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import CacheOperation
 from entities.texts import ComposedFormField, validate_readable
 
@@ -70,7 +69,7 @@ class ActForm(forms.Form):
 @for_viewers
 def count_cached(_request: HttpRequest) -> HttpResponseBase:
     """How many values clearing everything would drop now."""
-    return JsonResponse({"values": count_values()})
+    return JsonResponse({"values": count_values(ENTITY, ENTITY_TYPES)})
 
 
 @for_operators

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from cache_layer.protocol.scripts import BATCH_KEYS
-from cache_layer.server.connection import get_writer_client
-from cache_layer.upkeep.audit import audit_cache
-from entities.cache_entries import (
+from cache_layer import get_writer_client
+from cache_layer.inspect import audit_cache
+from entities.cache.entries import (
+    BATCH_CODES,
     Warmed,
     describe_dropped,
     describe_warmed,
@@ -19,8 +19,8 @@ from entities.cache_entries import (
     drop_entries,
     warm_entries,
 )
+from entities.cache.operations import recorded
 from entities.models import CacheOperation, Entity
-from entities.operations import recorded
 
 Operation = CacheOperation.Operation
 
@@ -79,8 +79,8 @@ def _invalidate(codes: Sequence[str] | None) -> Iterator[Step]:
     chosen = _all_codes() if codes is None else codes
     yield Step(0, len(chosen) or 1)
     dropped = 0
-    for start in range(0, len(chosen), BATCH_KEYS):
-        batch = chosen[start : start + BATCH_KEYS]
+    for start in range(0, len(chosen), BATCH_CODES):
+        batch = chosen[start : start + BATCH_CODES]
         dropped += drop_entries(batch)
         yield Step(start + len(batch), len(chosen), describe_dropped(dropped))
 
@@ -98,7 +98,7 @@ def _warm(codes: Sequence[str] | None) -> Iterator[Step]:
             yield Step(total, total, describe_warmed(counts))
             return
         counts[warmed] += 1
-        if done % BATCH_KEYS == 0:
+        if done % BATCH_CODES == 0:
             yield Step(done, total, describe_warmed(counts))
 
 

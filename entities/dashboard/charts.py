@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from cache_layer.counting.analytics import HOUR_SECONDS, Series
+from cache_layer.inspect import Series, Span
 
 SOURCES = {
     "L1": "Memory (L1)",
@@ -83,6 +83,6 @@ def _cause_count(cause: str) -> str:
 
 
 def _labels(series: Series) -> list[str]:
-    week = len(series.starts_s) * series.step_seconds > 24 * HOUR_SECONDS
+    week = len(series.starts_s) * series.step_seconds > Span.DAY.value[0]
     shape = "%a %d, %H:%M" if week else "%H:%M"
     return [datetime.fromtimestamp(start, UTC).strftime(shape) for start in series.starts_s]

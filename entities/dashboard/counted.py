@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cache_layer.counting.analytics import HOUR_SECONDS, Series, Span, read_series
-from entities.kept import Kept
-from entities.recent import Recent, read_recent
+from cache_layer.inspect import Kept, Recent, Series, Span, read_recent, read_series
 
 NAMES = {Span.HOUR: "the last hour", Span.DAY: "the last 24 hours", Span.WEEK: "the last 7 days"}
+HOUR_SECONDS = 3_600
 WEEK_KEPT_SECONDS = 30
 """A week has 168 steps, all but one of which stay as they are."""
 

@@ -10,8 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet, TextChoices
 from redis.exceptions import RedisError
 
-from cache_layer.counting.analytics import EntryActivity, read_activity
-from entities.cache_states import CacheState, Kind, read_cache_states
+from cache_layer.inspect import EntryActivity, EntryState, Kind, read_activity, read_states
 from entities.dashboard import wording
 from entities.dashboard.charts import CAUSES
 from entities.lookups import ENTITY
@@ -44,7 +43,7 @@ class Entry:
     code: str
     label: str
     active: bool
-    state: CacheState
+    state: EntryState
     activity: EntryActivity
 
     @property
@@ -107,7 +106,7 @@ def list_entries(search: str, chosen: Filter, number: int) -> Listing:
     """
     found = _find(search)
     if chosen is not Filter.ALL:
-        states = read_cache_states(found.values_list("code", flat=True))
+        states = read_states(ENTITY, found.values_list("code", flat=True))
         if any(state.kind is Kind.UNKNOWN for state in states.values()):
             return Listing([], Paginator(found.none(), PAGE_ENTRIES).get_page(1), answers=False)
         codes = [code for code, state in states.items() if state.kind in KINDS[chosen]]
@@ -137,12 +136,12 @@ def _describe(page: Page[Entity] | Page[str], rows: list[Entity]) -> Listing:
 
 def _entries(rows: Iterable[Entity]) -> tuple[list[Entry], bool]:
     listed = list(rows)
-    states = read_cache_states(row.code for row in listed)
+    states = read_states(ENTITY, [row.code for row in listed])
     answers = not any(state.kind is Kind.UNKNOWN for state in states.values())
     activity: dict[str, EntryActivity] = {}
     if answers:
         try:
-            activity = read_activity([ENTITY.key(row.code) for row in listed])
+            activity = read_activity(ENTITY, [row.code for row in listed])
         except RedisError:
             answers = False
     return [
@@ -151,7 +150,7 @@ def _entries(rows: Iterable[Entity]) -> tuple[list[Entry], bool]:
             row.label,
             row.active_flag,
             states[row.code],
-            activity.get(ENTITY.key(row.code), NOTHING_COUNTED),
+            activity.get(row.code, NOTHING_COUNTED),
         )
         for row in listed
     ], answers

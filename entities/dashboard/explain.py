@@ -6,7 +6,6 @@ All of it is only looked at: no entry is read, filled, renewed or counted for it
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,21 +13,24 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 from redis.exceptions import RedisError
 
-from cache_layer.counting.questions import Answer, digest_of, look_into_memory, read_answers
-from cache_layer.keys import value_key
-from cache_layer.lookup import load
-from cache_layer.protocol.packing import unpack
-from cache_layer.server.connection import get_redis_client
-from cache_layer.upkeep.audit import GRACE_SECONDS
-from cache_layer.writing.outbox import find_changes
-from entities.cache_states import Kind, read_cache_states
+from cache_layer.inspect import (
+    STEPS,
+    Answer,
+    Kind,
+    digest_of,
+    look_into_memory,
+    look_twice,
+    read_answers,
+    read_committed,
+    read_states,
+    read_stored,
+)
+from entities.cache.operations import EVERYTHING
 from entities.dashboard.charts import CAUSES
 from entities.dashboard.wording import clock, count, size
 from entities.history import PLACES, WHAT_HAPPENED, all_events
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
-from entities.operations import EVERYTHING
-from entities.recent import STEPS
 
 SHOWN_CHANGES = 8
 
@@ -71,16 +73,11 @@ class Next(NamedTuple):
 
 def look_at_engines(code: str) -> tuple[Holder, Holder, str]:
     """PostgreSQL's and Redis' documents, and the digest of the first; a difference is looked at twice, as by `peek`."""
-    found = _look_at_engines(code)
-    if found[1].differs:
-        time.sleep(GRACE_SECONDS)
-        found = _look_at_engines(code)
-    return found
+    return look_twice(lambda: _look_at_engines(code), lambda found: found[1].differs)
 
 
 def _look_at_engines(code: str) -> tuple[Holder, Holder, str]:
-    document = load(ENTITY, [code])[code].document
-    committed = ENTITY.encode(document) if document is not None else b""
+    committed = read_committed(ENTITY, code)
     digest = digest_of(committed) if committed else ""
     row = Entity.objects.filter(code=code).values_list("active_flag", flat=True).first()
     has = size(len(committed)) if committed else "no such type" if row is None else "an inactive type, never cached"
@@ -88,20 +85,22 @@ def _look_at_engines(code: str) -> tuple[Holder, Holder, str]:
 
 
 def _look_at_redis(code: str, committed: str) -> Holder:
-    state = read_cache_states([code])[code]
+    state = read_states(ENTITY, [code])[code]
     if state.kind is Kind.UNKNOWN:
         return Holder("Redis", "unknown: it does not answer")
     if state.kind is not Kind.CACHED:
         return Holder("Redis", str(state.kind))
     try:
-        payload = unpack(bytes(get_redis_client().get(value_key(ENTITY.key(code))) or b""))  # type: ignore[arg-type] # bytes
+        found = read_stored(ENTITY, code)
     except RedisError:
         return Holder("Redis", "unknown: it does not answer")
-    except ValueError:
+    if found is None:
+        return Holder("Redis", str(Kind.NOT_CACHED))
+    if found.payload is None:
         return Holder("Redis", "bytes that are no document", "unreadable", differs=True)
     left = "" if state.ttl_seconds is None else f", {state.ttl_seconds} s left"
-    digest = digest_of(payload)
-    return Holder("Redis", f"{size(len(payload))}{left}", digest, digest != committed)
+    digest = digest_of(found.payload)
+    return Holder("Redis", f"{size(len(found.payload))}{left}", digest, digest != committed)
 
 
 def look_at_memories(code: str, mark: str, committed: str) -> list[Holder]:
@@ -111,7 +110,7 @@ def look_at_memories(code: str, mark: str, committed: str) -> list[Holder]:
     Args:
         mark: of the question they were asked by; this process needs none.
     """
-    own = look_into_memory(ENTITY.key(code))
+    own = look_into_memory(ENTITY, code)
     answers: list[Answer] = [own]
     silent: list[str] = []
     try:
@@ -185,18 +184,12 @@ BY_STATE = {
 
 def foresee(code: str, *, is_active: bool) -> Next:
     """What a read of this entry, which is active in the database or not, would do now on this server."""
-    copy = look_into_memory(ENTITY.key(code)).copy
+    copy = look_into_memory(ENTITY, code).copy
     if copy is not None and copy.left_ms:
         return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")
-    found = BY_STATE.get(read_cache_states([code])[code].kind)
+    found = BY_STATE.get(read_states(ENTITY, [code])[code].kind)
     if found is not None:
         return found
     if not is_active:
         return Next("-", "The database is asked and has no active type of this code: 404, and that is remembered.")
     return Next("DB", "Nothing is cached: the database is read, and the value is stored in Redis and here.")
-
-
-def untold_changes(code: str) -> int:
-    """Committed changes of this type that Redis has not been told of."""
-    using = Entity.objects.db
-    return len(find_changes(ENTITY, [code], using=using).get(code, ()))

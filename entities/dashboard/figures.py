@@ -14,20 +14,27 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from cache_layer.counting.analytics import Series, Span
-from cache_layer.options import get_options
-from cache_layer.writing.outbox import Backlog
+from cache_layer import get_options
+from cache_layer.inspect import (
+    STEPS,
+    Amount,
+    Backlog,
+    Health,
+    Kept,
+    Node,
+    Series,
+    Span,
+    count_roughly,
+    forget_counted_problems,
+    look_at_health,
+    read_nodes,
+)
 from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
 from entities.dashboard.lives import Lives, advise
-from entities.dashboard.server import Node, Stored, look_at_stored, read_nodes
-from entities.health import Health, look_at_health
-from entities.kept import Kept
-from entities.lookups import ENTITY
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import CacheOperation, Entity
-from entities.problems import forget_counted_problems
-from entities.recent import STEPS
 
 KEPT_SECONDS = 1
 SHOWN_OPERATIONS = 5
@@ -45,7 +52,7 @@ class Cache:
 
     counted: Counted
     nodes: list[Node]
-    stored: Stored
+    stored: Amount
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ def make_figures(span: Span) -> dict[str, Any]:
     """Everything the dashboard shows at a glance, worded."""
     health = look_at_health()
     try:
-        cache = Cache(read_counted(), read_nodes(), look_at_stored())
+        cache = Cache(read_counted(), read_nodes(), count_roughly(ENTITY, ENTITY_TYPES))
     except RedisError:
         cache = None
     database = Database(
@@ -194,7 +201,7 @@ def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
     }
 
 
-def _word_stored(stored: Stored, database: Database) -> dict[str, str]:
+def _word_stored(stored: Amount, database: Database) -> dict[str, str]:
     return {
         "cached": wording.at_least(stored.values, complete=stored.complete),
         "cached_note": f"of {wording.count(database.active_types)} active entity types",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cache_layer.counting.analytics import Series
+from cache_layer.inspect import Series
 from entities.dashboard.counted import counted_hours
 from entities.dashboard.wording import UNKNOWN, about, count, whole_percent
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError, ResponseError
 
-from cache_layer.keys import value_key
-from cache_layer.lookup import load
-from cache_layer.protocol.packing import unpack
-from cache_layer.server.connection import get_redis_client
-from cache_layer.upkeep.audit import GRACE_SECONDS
+from cache_layer.inspect import look_twice, read_committed, read_stored
 from entities.dashboard import wording
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY
@@ -79,33 +74,31 @@ class Peek:
 
 def peek(code: str) -> Peek:
     """Both sides now. A difference is looked at twice: a change under way is none."""
-    first = _look(code)
-    if first.verdict not in (Verdict.DIFFERS, Verdict.NOT_READABLE):
-        return first
-    time.sleep(GRACE_SECONDS)
-    return _look(code)
+    odd = Verdict.DIFFERS, Verdict.NOT_READABLE
+    return look_twice(lambda: _look(code), lambda found: found.verdict in odd)
 
 
 def _look(code: str) -> Peek:
-    stored, cached, why, verdict = b"", b"", "", Verdict.UNKNOWN
+    found, why, verdict = None, "", Verdict.UNKNOWN
     try:
-        stored = cast(bytes, get_redis_client().get(value_key(ENTITY.key(code))) or b"")
-        verdict = Verdict.DIFFERS if stored else Verdict.NOT_CACHED
+        found = read_stored(ENTITY, code)
+        verdict = Verdict.DIFFERS if found else Verdict.NOT_CACHED
     except ResponseError as error:
         verdict, why = Verdict.NOT_READABLE, str(error)
     except RedisError:
         pass
-    document = load(ENTITY, [code])[code].document
-    committed = ENTITY.encode(document) if document is not None else b""
-    if stored:
+    committed = read_committed(ENTITY, code)
+    stored, cached = (found.stored, found.payload or b"") if found else (b"", b"")
+    if found:
         try:
-            cached = unpack(stored)
-            verdict = _compare(code, cached, committed)
+            verdict, why = _compare(code, cached, committed), ""
+            if found.payload is None:
+                raise ValueError(found.problem)
         except ValueError as error:
             verdict, why = Verdict.NOT_READABLE, _printable(str(error))  # it may name what it found
     raw = "" if verdict is Verdict.SAME else (cached or stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
     compressed = Compressed(len(stored), len(cached)) if cached != stored and cached else None
-    return Peek(verdict, why, _lines(_fields(cached), _fields(committed)), raw, document is not None, compressed)
+    return Peek(verdict, why, _lines(_fields(cached), _fields(committed)), raw, bool(committed), compressed)
 
 
 def _compare(code: str, cached: bytes, committed: bytes) -> Verdict:

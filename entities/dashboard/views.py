@@ -10,13 +10,11 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
 
-from cache_layer.counting.analytics import Span
-from cache_layer.counting.questions import ask
-from cache_layer.keys import value_key
+from cache_layer.inspect import Span, ask, count_untold, redis_key
 from entities.codes import is_code
 from entities.dashboard.access import for_viewers, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
-from entities.dashboard.explain import foresee, look_at_engines, look_at_memories, untold_changes, what_happened
+from entities.dashboard.explain import foresee, look_at_engines, look_at_memories, what_happened
 from entities.dashboard.figures import REDIS_DOWN, read_figures
 from entities.dashboard.peek import Verdict, peek
 from entities.lookups import ENTITY
@@ -90,12 +88,12 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "mark": mark,
         "next": foresee(code, is_active=bool(committed)),
         "happened": what_happened(code),
-        "untold": untold_changes(code),
+        "untold": count_untold(ENTITY, code),
         "entry": read_one(code),
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
         "redis_down": REDIS_DOWN,
-        "key": value_key(ENTITY.key(code)),
+        "key": redis_key(ENTITY, code),
         "ttl_seconds": ENTITY.ttl_seconds,
     }
     return TemplateResponse(request, "admin/cache/entry.html", context)
@@ -104,7 +102,7 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
 def _ask(code: str) -> str:
     """Have every process say what its memory has; the question's mark, empty without Redis."""
     try:
-        return ask(ENTITY.key(code))
+        return ask(ENTITY, code)
     except RedisError:
         return ""
 

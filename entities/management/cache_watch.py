@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db import Error, router
+from django.db import Error
 from redis.exceptions import RedisError
 from rich import box
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
@@ -17,17 +17,25 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cache_layer.counting.analytics import EntryActivity, read_activity
-from cache_layer.options import entry_ttl_seconds
-from cache_layer.writing.outbox import Backlog, measure_backlog
-from entities.cache_report import ServerStatus, read_server_status
-from entities.cache_states import CacheState, Kind, read_cache_states
-from entities.health import Health, look_at_health
+from cache_layer.inspect import (
+    Backlog,
+    EntryActivity,
+    EntryState,
+    Health,
+    Kind,
+    Recent,
+    ServerStatus,
+    look_at_health,
+    measure_backlog,
+    read_activity,
+    read_recent,
+    read_server,
+    read_states,
+)
 from entities.lookups import ENTITY
 from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.management.keyboard import single_keys, wait_for_key
 from entities.models import Entity
-from entities.recent import Recent, read_recent
 
 SOURCES = {"L1": "green", "L2": "cyan", "DB": "yellow", "BYPASS": "red", "STALE": "magenta"}
 STYLES = {Kind.CACHED: "green", Kind.BEING_WRITTEN: "magenta", Kind.BEING_FILLED: "cyan", Kind.UNKNOWN: "red"}
@@ -45,7 +53,7 @@ class Picture:
     """What one look at the engines found; all entity types in display order."""
 
     codes: list[str]
-    states: dict[str, CacheState]
+    states: dict[str, EntryState]
     activity: dict[str, EntryActivity]
     recent: Recent
     backlog: Backlog
@@ -129,11 +137,11 @@ def take_picture() -> Picture:
         CacheUnavailable: Redis did not answer.
         django.db.Error: PostgreSQL did not.
     """
-    server = read_server_status()
+    server = read_server()
     codes = list(Entity.objects.values_list("code", flat=True))
-    backlog = measure_backlog(using=router.db_for_write(Entity))
-    activity = read_activity([ENTITY.key(code) for code in codes])
-    return Picture(codes, read_cache_states(codes), activity, read_recent(), backlog, server, look_at_health())
+    backlog = measure_backlog()
+    activity = read_activity(ENTITY, codes)
+    return Picture(codes, read_states(ENTITY, codes), activity, read_recent(), backlog, server, look_at_health())
 
 
 def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableType:
@@ -154,7 +162,7 @@ def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableTyp
 
 def _sorted_codes(picture: Picture, view: View) -> list[str]:
     def hits(code: str) -> int:
-        activity = picture.activity.get(ENTITY.key(code))
+        activity = picture.activity.get(code)
         return -activity.hits_today if activity else 0
 
     keys: dict[str, Callable[[str], int | str]] = {
@@ -190,7 +198,7 @@ def _entries_table(picture: Picture, codes: list[str], *, wide: bool) -> Table:
         table.add_column("Bytes", justify="right", width=7)
     table.add_column("Hits today", justify="right", width=10)
     for code in codes:
-        state, activity = picture.states[code], picture.activity.get(ENTITY.key(code))
+        state, activity = picture.states[code], picture.activity.get(code)
         seconds = "" if state.ttl_seconds is None else str(state.ttl_seconds)
         size = "" if state.payload_bytes is None else f"{state.payload_bytes:,}"
         hits = f"{activity.hits_today:,}" if activity else "0"
@@ -199,11 +207,11 @@ def _entries_table(picture: Picture, codes: list[str], *, wide: bool) -> Table:
     return table
 
 
-def _ttl_bar(state: CacheState) -> RenderableType:
+def _ttl_bar(state: EntryState) -> RenderableType:
     if state.ttl_seconds is None:
         return ""
-    style = "green" if state.ttl_seconds * 5 > entry_ttl_seconds() else "yellow"
-    return ProgressBar(entry_ttl_seconds(), state.ttl_seconds, complete_style=style, finished_style=style)
+    style = "green" if state.ttl_seconds * 5 > ENTITY.ttl_seconds else "yellow"
+    return ProgressBar(ENTITY.ttl_seconds, state.ttl_seconds, complete_style=style, finished_style=style)
 
 
 def _server_lines(picture: Picture) -> Text:

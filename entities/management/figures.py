@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.template.defaultfilters import filesizeformat
 
-from entities.cache_report import ServerStatus
+from cache_layer.inspect import ServerStatus
 
 
 def describe_memory(server: ServerStatus) -> str:

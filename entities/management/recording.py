@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
+from entities.cache.operations import recorded
+from entities.management.terminal import shell_user
 from entities.models import CacheOperation
-from entities.operations import recorded
-from entities.terminal import shell_user
 
 
 def add_reason(parser: CommandParser) -> None:

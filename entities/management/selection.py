@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from django.core.management.base import CommandError, CommandParser
 
-from cache_layer.errors import UnknownTag
-from cache_layer.upkeep.tags import find_tagged
+from cache_layer import UnknownTag, find_tagged
 from entities.lookups import ENTITY
 from entities.models import Entity, unknown_codes
 

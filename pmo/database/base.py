@@ -13,9 +13,8 @@ from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 
+from cache_layer import DrainBeforeCommit, OutcomeUnknown
 from cache_layer.deadline import left_seconds, working_within
-from cache_layer.errors import OutcomeUnknown
-from cache_layer.writing.commit import DrainBeforeCommit
 from pmo.database.bounded import BoundedConnection, BoundedPool, TimeOver
 from pmo.database.schema import SchemaEditor
 
@@ -40,6 +39,7 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
     It says when it cannot be known whether a commit has happened.
     """
 
+    # psycopg 3.3, Django 5.2; noticed by test_a_statement_that_there_is_no_time_for_is_not_sent.
     Database = SimpleNamespace(**vars(psycopg) | {"connect": BoundedConnection.connect})
 
     SchemaEditorClass = SchemaEditor

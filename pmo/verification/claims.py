@@ -13,16 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 from django.utils.timezone import now
 from redis.exceptions import RedisError
 
-from cache_layer.keys import value_key
-from cache_layer.options import get_options
-from cache_layer.protocol.packing import unpack
-from cache_layer.reading.reads import Source
-from cache_layer.server.connection import get_writer_client
+from cache_layer import Source, get_options
+from cache_layer.inspect import Stored, read_stored
 from entities.changes import purge_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -54,13 +50,6 @@ class Sample:
 
     code: str
     child: str
-
-
-class Stored(NamedTuple):
-    """What is in Redis under an entity type's key."""
-
-    payload: bytes
-    ttl_ms: int
 
 
 def verify_claims(server: Instance, say: Say) -> list[Claim]:
@@ -114,7 +103,7 @@ def check_persistence(server: Instance, sample: Sample, say: Say) -> None:
     filled = server.read(sample.code)
     expect(filled.source == Source.DATABASE, f"the first GET came from {filled.source or 'nowhere known'}, not the DB")
     stored = require_stored(sample.code, filled)
-    size, seconds = len(stored.payload), round(stored.ttl_ms / 1000)
+    size, seconds = len(stored.stored), round(stored.ttl_ms / 1000)
     say(f"3. GET: X-Cache {filled.source}; now {size} bytes in Redis, for {seconds} s")
     hit = read_past_local_copy(server, sample.code)
     expect(hit.source == Source.REDIS, f"the second GET came from {hit.source or 'nowhere known'}, not from Redis")
@@ -178,12 +167,7 @@ def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -
 
 def find_stored(code: str) -> Stored | None:
     """What Redis has, asked directly."""
-    pipeline = get_writer_client().pipeline(transaction=True)
-    key = value_key(ENTITY.key(code))
-    pipeline.get(key)
-    pipeline.pttl(key)
-    payload, ttl_ms = pipeline.execute()
-    return None if payload is None else Stored(unpack(payload), ttl_ms)
+    return read_stored(ENTITY, code, patient=True)
 
 
 def require_stored(code: str, answer: Answer) -> Stored:

@@ -7,6 +7,7 @@ import urllib.request
 from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer.counting.analytics import Span, read_activity, read_series
+from entities.lookups import ENTITY
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 from tests.servers import web_server
@@ -23,4 +24,4 @@ def test_a_server_that_is_stopped_tells_what_it_counted_since_its_last_report(co
     reads = read_series(Span.HOUR).totals("reads")
     assert sum(reads.values()) == 20
     hits = reads["L1"] + reads.get("L2", 0)
-    assert read_activity(["entity:metadata:project"])["entity:metadata:project"].hits_today == hits >= 19
+    assert read_activity(ENTITY, ["project"])["project"].hits_today == hits >= 19

@@ -23,13 +23,13 @@ for _ in range({PROCESSES} - 1):
         break
 
 from django.db import connections
-from cache_layer.reading import fills
+from cache_layer.reading import answered, fills
 from cache_layer.server.connection import get_redis_client
-from cache_layer.reading.reads import read_entry
+from cache_layer import read_entry
 from entities.lookups import ENTITY
 
 loads, load = [], fills.load
-fills.load = lambda *args: loads.append(args) or load(*args)
+answered.load = fills.load = lambda *args: loads.append(args) or load(*args)
 get_redis_client().ping()
 ready, go = threading.Barrier({THREADS} + 1), threading.Event()
 labels = []

@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import reverse
 
 from entities.models import Entity
-from pmo.sessions import SessionStore
+from pmo.people.sessions import SessionStore
 from tests.api.conftest import make_user
 from tests.commands.conftest import redis_down  # noqa: F401 - a fixture
 

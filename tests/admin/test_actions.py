@@ -9,9 +9,9 @@ from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
-from cache_layer.reading.reads import Source
+from cache_layer import Source
 from entities.admin.confirmation import Question
-from entities.cache_entries import drop_entries
+from entities.cache.entries import drop_entries
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import LIST, act, change_url, fields, message_of, remove, staff_client

@@ -11,12 +11,12 @@ from django.test import Client
 from django.urls import reverse
 from redis import Redis
 
+from cache_layer import Source
 from cache_layer.counting.reporting import report_activity
+from cache_layer.inspect import Kind
 from cache_layer.protocol.scripts import hold_keys
-from cache_layer.reading.reads import Source
 from entities.admin.form.cache_card import CacheCard
-from entities.cache_entries import drop_entries
-from entities.cache_states import Kind
+from entities.cache.entries import drop_entries
 from entities.lookups import ENTITY
 from entities.models import CacheOperation
 from entities.services import get_entity_infrastructure

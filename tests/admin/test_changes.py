@@ -19,7 +19,7 @@ from entities.admin.changes.feed import Act
 from entities.changes import change_entity, purge_entity
 from entities.history import all_events
 from entities.models import Entity
-from pmo.provenance import running_command
+from pmo.people.provenance import running_command
 from tests.admin.conftest import ADD, change_url, fields, remove, staff_client
 from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity

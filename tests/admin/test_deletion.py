@@ -10,7 +10,7 @@ from django.contrib.admin.models import DELETION, LogEntry
 from django.http import HttpResponse
 from django.test import Client
 
-from cache_layer.reading.reads import Source
+from cache_layer import Source
 from entities.admin.removal.consequences import Way
 from entities.models import Entity
 from entities.services import get_entity_infrastructure

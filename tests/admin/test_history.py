@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from cache_layer.reading.reads import Source
+from cache_layer import Source
 from entities.admin import EntityAdmin
 from entities.admin.history.differences import moved_codes
 from entities.admin.history.page import VERSIONS_PER_PAGE
@@ -25,7 +25,7 @@ from entities.admin.history.versions import History
 from entities.changes import change_entity
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from pmo.provenance import running_command
+from pmo.people.provenance import running_command
 from tests.admin.conftest import before_the_next, change_url, delete_url, fields, message_of, staff_client
 from tests.api.conftest import client_of, make_user
 from tests.commands.conftest import run

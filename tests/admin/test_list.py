@@ -17,14 +17,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
+from cache_layer import Entry
+from cache_layer.inspect import EntryState, Kind, read_states
 from cache_layer.keys import holds_key, lease_key
 from cache_layer.protocol.scripts import Claim, claim_fill
 from cache_layer.writing.writes import hold_entries
 from entities.admin import EntityAdmin
 from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
 from entities.admin.widgets import draw_icon
-from entities.cache_entries import drop_entries
-from entities.cache_states import CacheState, Kind, read_cache_states
+from entities.cache.entries import drop_entries
 from entities.changes import change_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -311,21 +312,21 @@ def test_rows_can_be_dragged_where_the_list_is_in_display_order(
             assert ("Rows can be moved in display order only" in page) is not may
 
 
-def state(code: str) -> CacheState:
-    return read_cache_states([code])[code]
+def state(code: str) -> EntryState:
+    return read_states(ENTITY, [code])[code]
 
 
 def test_the_cache_state_is_what_a_reader_would_find(committed_db: None, redis_client: Redis) -> None:
     make_entity("project")
     drop_entries(["project"])
     key = ENTITY.key("project")
-    assert state("project") == CacheState(Kind.NOT_CACHED)
+    assert state("project") == EntryState(Kind.NOT_CACHED)
     with transaction.atomic():
-        hold_entries([(ENTITY, "project")], using="default")
-        assert state("project") == CacheState(Kind.BEING_WRITTEN)
+        hold_entries([Entry(ENTITY, "project")], using="default")
+        assert state("project") == EntryState(Kind.BEING_WRITTEN)
     drop_entries(["project"])
     assert claim_fill(key, "token", replace=False)[0] is Claim.LEASE
-    assert state("project") == CacheState(Kind.BEING_FILLED)
+    assert state("project") == EntryState(Kind.BEING_FILLED)
     redis_client.delete(lease_key(key))
     get_entity_infrastructure().get_entity("project")
     cached = state("project")
@@ -333,18 +334,18 @@ def test_the_cache_state_is_what_a_reader_would_find(committed_db: None, redis_c
     assert cached.ttl_seconds is not None
     assert 290 < cached.ttl_seconds <= 300
     get_entity_infrastructure().get_entity("nobody")
-    assert state("nobody") == CacheState(Kind.KNOWN_ABSENT)
+    assert state("nobody") == EntryState(Kind.KNOWN_ABSENT)
 
 
 def test_a_hold_that_has_lapsed_is_none(redis_client: Redis) -> None:
     redis_client.zadd(holds_key(ENTITY.key("project")), {"a writer that died": 1})
-    assert state("project") == CacheState(Kind.NOT_CACHED)
+    assert state("project") == EntryState(Kind.NOT_CACHED)
 
 
 def test_keys_of_other_types_are_not_cached(redis_client: Redis) -> None:
     redis_client.rpush(ENTITY.key("project"), "x")
     redis_client.set(holds_key(ENTITY.key("project")), "x")
-    assert state("project") == CacheState(Kind.NOT_CACHED)
+    assert state("project") == EntryState(Kind.NOT_CACHED)
 
 
 def test_the_row_shows_the_cache_state_with_the_seconds_left(committed_db: None, admin_client: Client) -> None:

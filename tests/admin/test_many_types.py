@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from entities.cache_entries import warm_entries
+from entities.cache.entries import warm_entries
 from entities.dashboard.figures import forget_figures
 from entities.models import Entity
 from tests.admin.conftest import LIST, change_url, staff_client

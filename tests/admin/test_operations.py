@@ -12,8 +12,8 @@ from django.db import DatabaseError, connection, transaction
 from django.test import RequestFactory
 
 from cache_layer.origin import working_for
+from entities.cache.operations import MOST_CODES, describe_subject, recorded
 from entities.models import CacheOperation, EntityEvent
-from entities.operations import MOST_CODES, describe_subject, recorded
 from tests.conftest import make_entity
 
 INVALIDATE = CacheOperation.Operation.INVALIDATE

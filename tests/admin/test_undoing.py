@@ -20,7 +20,7 @@ from entities.admin.history.reversals import merge_children
 from entities.changes import change_entity, create_entity, purge_entity
 from entities.history import all_events
 from entities.models import Entity
-from pmo.provenance import running_command
+from pmo.people.provenance import running_command
 from tests.admin.conftest import LIST, before_the_next, change_url, fields, message_of, newest_message, remove
 from tests.admin.conftest import staff_client as client_of
 from tests.api.conftest import make_user

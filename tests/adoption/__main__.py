@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg
 from rich.console import Console
 
-from pmo.embedded import running_engines
+from pmo.run.embedded import running_engines
 from tests.torture.stage import OURS, ROOT
 
 PLATFORM = (Path(__file__).parent / "platform.sql").read_text()

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from entities.models import Entity
-from pmo.engines.postgres import program_folder
+from pmo.run.engines.postgres import program_folder
 
 OURS = tuple(field.column for field in Entity._meta.local_concrete_fields)
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 
 from entities.adoption import AdoptionRefused
-from pmo.engines.postgres import program_folder
+from pmo.run.engines.postgres import program_folder
 from tests.adoption.conftest import ALIAS, Platform
 from tests.servers import ROOT
 

@@ -11,7 +11,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from entities.models import Entity
-from pmo.compression import LEAST_BYTES
+from pmo.web.compression import LEAST_BYTES
 from tests.conftest import make_entity
 
 TYPE, TYPES = "/api/v1/entity/type/project", "/api/v1/entity/types"

@@ -11,8 +11,8 @@ from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
-from pmo import cross_origin
 from pmo.settings import MIDDLEWARE
+from pmo.web import cross_origin
 from tests.api.conftest import make_user
 from tests.api.test_express_lane import TYPE, TYPES, Server
 from tests.conftest import make_entity

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework_simplejwt.tokens import AccessToken
 
-from pmo.tokens import sign_in, sign_out
+from pmo.people.tokens import sign_in, sign_out
 from tests.api.conftest import make_user
 from tests.api.test_express_lane import TYPE, TYPES, Answer, Server
 from tests.conftest import make_entity

@@ -33,7 +33,7 @@ from cache_layer.serving.express import (
     allow_replay,
     with_express_lane,
 )
-from pmo.requests import make_application
+from pmo.web.requests import make_application
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 

@@ -21,12 +21,12 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from cache_layer.deadline import working_within
-from pmo import hashers
-from pmo.authentication import find_user
 from pmo.models import SignIn
+from pmo.people import hashers
+from pmo.people.authentication import find_user
+from pmo.people.tokens import KNOWN
+from pmo.people.tokens import renew as renew_token
 from pmo.serve import OPTIONS
-from pmo.tokens import KNOWN
-from pmo.tokens import renew as renew_token
 from tests.api.conftest import client_of, make_user
 from tests.servers import test_database_url
 
@@ -212,7 +212,7 @@ def test_a_lock_out_is_for_one_user_from_one_address(ada: User) -> None:
     assert elsewhere.status_code == 200
 
 
-@override_settings(AXES_FAILURE_LIMIT=3, AXES_CLIENT_IP_CALLABLE="pmo.authentication.address_behind_proxy")
+@override_settings(AXES_FAILURE_LIMIT=3, AXES_CLIENT_IP_CALLABLE="pmo.people.authentication.address_behind_proxy")
 def test_behind_a_proxy_the_address_is_the_one_it_saw(ada: User) -> None:
     def log_in_from(forwarded: str, password: str = "x") -> int:
         client = APIClient(REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": forwarded})
@@ -228,7 +228,7 @@ def test_behind_a_proxy_the_address_is_the_one_it_saw(ada: User) -> None:
     assert AccessAttempt.objects.get(ip_address="10.0.0.1").failures_since_start == 4
 
 
-@override_settings(AXES_CLIENT_IP_CALLABLE="pmo.authentication.address_behind_proxy")
+@override_settings(AXES_CLIENT_IP_CALLABLE="pmo.people.authentication.address_behind_proxy")
 def test_an_address_is_understood_however_the_proxy_writes_it(subtests: pytest.Subtests) -> None:
     for forwarded, address in [
         ("203.0.113.7:51234", "203.0.113.7"),
@@ -293,7 +293,10 @@ def test_a_name_the_admin_cannot_keep_is_just_wrong(name: str) -> None:
 
 
 def test_passwords_are_checked_by_half_of_the_threads_at_most(ada: User, settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["pmo.hashers.UnhurriedPBKDF2", "django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = [
+        "pmo.people.hashers.UnhurriedPBKDF2",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
     assert int(OPTIONS["blocking-threads"]) >= 2 * hashers.PLACES
     for _ in range(hashers.PLACES):
         hashers.queue.places.acquire()

@@ -26,7 +26,7 @@ from schemathesis.specs.openapi import checks
 
 from entities.codes import RESERVED_CODES
 from entities.models import Entity
-from pmo import description
+from pmo.web import description
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 

@@ -14,7 +14,7 @@ def sign_in_users(first: int, count: int) -> list[str]:
     from django.contrib.auth.models import User
     from django.db import transaction
 
-    from pmo.tokens import sign_in
+    from pmo.people.tokens import sign_in
 
     nobodys = make_password(None)
     with transaction.atomic():

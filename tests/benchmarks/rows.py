@@ -92,7 +92,7 @@ def prepare_tables() -> str:
     from django.contrib.contenttypes.models import ContentType
     from django.core.management import call_command
 
-    from pmo.tokens import sign_in
+    from pmo.people.tokens import sign_in
 
     call_command("migrate", interactive=False, verbosity=0)
     theirs = ContentType.objects.create(app_label="contenders", model="entitytype")

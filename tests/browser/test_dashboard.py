@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, Request, expect
 from redis import Redis
 
-from entities.cache_entries import drop_all_entries
+from entities.cache.entries import drop_all_entries
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import session_of

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import BrowserContext, Page, expect
 from rest_framework_simplejwt.tokens import AccessToken
 
-from entities.cache_entries import drop_entries
+from entities.cache.entries import drop_entries
 from entities.icons import icon_names
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure

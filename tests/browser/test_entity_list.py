@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from entities.cache_entries import drop_entries, warm_entries
+from entities.cache.entries import drop_entries, warm_entries
 from entities.models import Entity
 from tests.conftest import make_entity
 

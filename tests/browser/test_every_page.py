@@ -9,9 +9,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, ViewportSize, expect
 
+from entities.cache.operations import recorded
 from entities.changes import change_entity
 from entities.models import CacheOperation
-from entities.operations import recorded
 from tests.browser.pages import CHANGE, DASHBOARD, FEW_VISITS, LIST, VISITS, Visit
 from tests.conftest import make_entity
 

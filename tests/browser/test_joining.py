@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page
 
-from pmo.engines.postgres import program_folder
+from pmo.run.engines.postgres import program_folder
 from tests.adoption.conftest import Platform, make_platform, platform  # noqa: F401 # fixtures
 from tests.browser.test_cross_origin import origin
 from tests.servers import ROOT, web_server, worker_environment

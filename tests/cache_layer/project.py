@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from django.db import transaction
 
-from cache_layer.reading.reads import Source, read_entry
+from cache_layer import Source, read_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.servers import test_database_url

@@ -9,17 +9,17 @@ import pytest
 from django.db import connection, transaction
 from redis import Redis
 
-from cache_layer import activity
+from cache_layer import Entry, activity, read_entries, read_entry
 from cache_layer.activity import collect_activity, count_local_hit, count_read, fold_reads
 from cache_layer.counting.reporting import read_totals
 from cache_layer.keys import lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.origin import current_origin, working_for
 from cache_layer.protocol.scripts import hold_keys
-from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
-from cache_layer.writing.writes import invalidate_entries, release_abandoned
+from cache_layer.writing.releases import release_abandoned
+from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -135,7 +135,7 @@ def test_other_invalidations_are_counted_by_their_cause(
     assert counted() == {"invalidations:sql": 1, "relayed_changes": 1}
     read_entry(ENTITY, "project")
     counted()
-    invalidate_entries([(ENTITY, "project")])
+    invalidate_entries([Entry(ENTITY, "project")])
     assert counted() == {"invalidations:clear": 1, "drains": 1}
     read_entry(ENTITY, "project")
     counted()

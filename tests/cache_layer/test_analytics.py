@@ -14,6 +14,7 @@ from cache_layer.counting import reporting
 from cache_layer.counting.analytics import (
     HOUR_SECONDS,
     MINUTE_SECONDS,
+    EntryActivity,
     Series,
     Span,
     percentile_of,
@@ -25,9 +26,16 @@ from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, INVALIDATIONS
 from cache_layer.options import entry_ttl_seconds
-from cache_layer.protocol.scripts import BATCH_KEYS
+from cache_layer.protocol.calls import BATCH_KEYS
+from entities.lookups import ENTITY
 
 KEY = "entity:metadata:project"
+
+
+def activity_of() -> EntryActivity:
+    return read_activity(ENTITY, ["project"])["project"]
+
+
 NOW = 1_800_000_000
 
 
@@ -88,7 +96,7 @@ def test_two_processes_add_up(clock: Clock) -> None:
     one.report()
     other.report()  # in one process both see the same counters, as two processes would with counters of their own
     assert read_series(Span.HOUR).total("reads:L1") == 4
-    assert read_activity([KEY])[KEY].hits_today == 2
+    assert activity_of().hits_today == 2
 
 
 def test_a_report_that_arrives_twice_counts_once(
@@ -109,7 +117,7 @@ def test_a_report_that_arrives_twice_counts_once(
     assert read_series(Span.HOUR).total("reads:L1") == 5
     reporter.report()
     assert read_series(Span.HOUR).total("reads:L1") == 6
-    assert read_activity([KEY])[KEY].hits_today == 6
+    assert activity_of().hits_today == 6
 
 
 def test_what_is_counted_while_redis_is_away_is_told_when_it_is_back(
@@ -125,7 +133,7 @@ def test_what_is_counted_while_redis_is_away_is_told_when_it_is_back(
     reporter.report()
     reporter.report()
     assert read_series(Span.HOUR).total("reads:L1") == 6
-    assert read_activity([KEY])[KEY].hits_today == 6
+    assert activity_of().hits_today == 6
 
 
 def test_an_entry_s_life_is_followed(reporter: Reporter, clock: Clock) -> None:
@@ -134,11 +142,11 @@ def test_an_entry_s_life_is_followed(reporter: Reporter, clock: Clock) -> None:
     clock.now_s += 60
     hit(4)
     reporter.report()
-    assert read_activity([KEY])[KEY] == (4, 4, NOW, None, None)
+    assert activity_of() == (4, 4, NOW, None, None)
     clock.now_s += 60
     note_invalidated([KEY], "admin")
     reporter.report()
-    assert read_activity([KEY])[KEY] == (4, None, None, NOW + 120, "admin")
+    assert activity_of() == (4, None, None, NOW + 120, "admin")
     assert read_series(Span.HOUR).totals("ended") == {"invalidated": 1}
     assert read_series(Span.HOUR).totals("unread") == {}
 
@@ -159,7 +167,7 @@ def test_a_value_that_expires_is_noticed_though_nobody_asks_for_it_again(
     reporter.report()
     assert read_series(Span.HOUR).totals("ended") == {"expired": 1}
     assert read_series(Span.HOUR).totals("unread") == ({} if hits else {"expired": 1})
-    assert read_activity([KEY])[KEY].stored_s is None
+    assert activity_of().stored_s is None
 
 
 def test_a_value_renewed_before_it_expires_begins_a_new_life(reporter: Reporter, clock: Clock) -> None:
@@ -170,7 +178,7 @@ def test_a_value_renewed_before_it_expires_begins_a_new_life(reporter: Reporter,
     note_stored([KEY])
     reporter.report()
     assert read_series(Span.HOUR).totals("ended") == {"renewed": 1}
-    found = read_activity([KEY])[KEY]
+    found = activity_of()
     assert (found.hits_since_stored, found.stored_s) == (0, NOW + entry_ttl_seconds() - 10)
 
 
@@ -182,7 +190,7 @@ def test_a_late_report_of_an_older_invalidation_ends_nothing(reporter: Reporter,
     note_invalidated([KEY], "sql")  # by another process, say, that reports later
     clock.now_s += 60
     reporter.report()
-    assert read_activity([KEY])[KEY] == (0, 0, NOW + 10, NOW + 5, "sql")
+    assert activity_of() == (0, 0, NOW + 10, NOW + 5, "sql")
     assert read_series(Span.HOUR).totals("ended") == {}
 
 
@@ -197,7 +205,7 @@ def test_a_write_through_ends_one_life_and_begins_another(reporter: Reporter, cl
     reporter.report()
     assert read_series(Span.HOUR).totals("ended") == {"invalidated": 1}
     assert read_series(Span.HOUR).totals("unread") == ({} if hits else {"invalidated": 1})
-    assert read_activity([KEY])[KEY] == (hits, hits, NOW + 10, NOW + 10, "api")
+    assert activity_of() == (hits, hits, NOW + 10, NOW + 10, "api")
 
 
 def test_what_is_kept_of_entries_is_bounded(
@@ -217,12 +225,12 @@ def test_what_is_kept_of_entries_is_bounded(
 
 
 def test_many_entries_are_told_in_batches_and_the_totals_once(reporter: Reporter) -> None:
-    keys = [f"key_{number}" for number in range(2 * BATCH_KEYS + 1)]
-    for key in keys:
-        count_local_hit(key)
+    codes = [f"key_{number}" for number in range(2 * BATCH_KEYS + 1)]
+    for code in codes:
+        count_local_hit(ENTITY.key(code))
     reporter.report()
-    assert {found.hits_today for found in read_activity(keys).values()} == {1}
-    assert read_series(Span.HOUR).total("reads:L1") == len(keys)
+    assert {found.hits_today for found in read_activity(ENTITY, codes).values()} == {1}
+    assert read_series(Span.HOUR).total("reads:L1") == len(codes)
 
 
 def test_everything_that_is_kept_ends_by_itself(reporter: Reporter, redis_client: Redis) -> None:
@@ -339,4 +347,4 @@ def test_what_others_put_among_the_counts_is_passed_over(
             for key in (hits_key(NOW), analytics_key("hits"), analytics_key("invalidated")):
                 redis_client.hset(key, KEY, hostile)
             redis_client.zadd(analytics_key("stored"), {KEY: float("inf")})
-            assert read_activity([KEY])[KEY] == (0, None, None, None, None)
+            assert activity_of() == (0, None, None, None, None)

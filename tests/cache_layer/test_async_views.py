@@ -17,9 +17,9 @@ from django.test import override_settings
 from django.urls import path
 from redis import Redis
 
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
-from cache_layer.reading.reads import Source
 from entities.models import Entity
 from tests.cache_layer.project import KEY, read, rename
 from tests.threads import in_another_thread

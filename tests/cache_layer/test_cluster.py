@@ -17,13 +17,14 @@ from django.db import connection, connections, transaction
 from prometheus_client import REGISTRY
 from redis.crc import key_slot
 
+from cache_layer import Source, read_entries
 from cache_layer.checks import check_server
 from cache_layer.errors import CacheUnavailable, WriteRefused
+from cache_layer.inspect import count_roughly, read_nodes
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
-from cache_layer.reading.reads import Source, read_entries
 from cache_layer.server import failover
 from cache_layer.server.cluster import ClusterRedis
 from cache_layer.server.connection import get_redis_client, get_writer_client, is_redis_healthy
@@ -31,10 +32,9 @@ from cache_layer.server.topology import Topology
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
-from entities.dashboard.server import look_at_stored, read_nodes
 from entities.lookups import ENTITY
 from entities.models import Entity
-from pmo.engines.valkey import HOST
+from pmo.run.engines.valkey import HOST
 from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, read
 from tests.conftest import make_entity
 from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster
@@ -101,7 +101,7 @@ def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_s
     assert {(one.source, one.document and one.document.label) for one in found} == {(Source.REDIS, "new")}
     hold_keys([ENTITY.key(codes[0])], "somebody")
     assert len(read_nodes()) == SHARDS
-    assert (look_at_stored().values, look_at_stored().holds) == (len(codes) - 1, 1)
+    assert (count_roughly(ENTITY).values, count_roughly(ENTITY).holds) == (len(codes) - 1, 1)
     assert audit_cache().mismatches == ()
     assert clear_entries(ENTITY) == len(codes) - 1
     caches["default"].set_many({"a": 1, "b": [2], "c": None})

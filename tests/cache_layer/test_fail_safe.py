@@ -9,17 +9,17 @@ from django.core.checks import run_checks
 from django.db import OperationalError, connection, transaction
 from redis import Redis
 
+from cache_layer import Entry, Source, read_entries, read_entry
 from cache_layer.checks import check_settings
 from cache_layer.keys import known_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fail_safe
 from cache_layer.reading.fail_safe import is_away
-from cache_layer.reading.reads import Source, read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.writes import invalidate_entries
-from entities.cache_entries import Warmed, warm_entry
+from entities.cache.entries import Warmed, warm_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.conftest import make_entity
@@ -105,7 +105,7 @@ def test_what_ends_the_value_ends_what_is_last_known(expired: Entity, redis_clie
     if end == "hold":
         hold_keys([KEY], "a writer")
     elif end == "invalidate":
-        invalidate_entries([(ENTITY, "project")])
+        invalidate_entries([Entry(ENTITY, "project")])
     elif end == "clear":
         clear_entries(ENTITY)
     else:

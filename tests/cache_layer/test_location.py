@@ -8,7 +8,7 @@ from cache_layer.errors import InvalidOptions
 from cache_layer.options import Options
 from cache_layer.server.failover import ClusterSSLConnection, SentinelConnection, SentinelSSLConnection
 from cache_layer.server.location import Location, cache_location
-from pmo.launch import _redis_command
+from pmo.run.launch import _redis_command
 
 
 def test_a_sentinel_url_names_sentinels_service_and_both_logins() -> None:

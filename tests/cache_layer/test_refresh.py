@@ -11,10 +11,10 @@ import pytest
 from django.db import DatabaseError, connections, transaction
 from redis import Redis
 
+from cache_layer import Source, read_entries, read_entry
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import claim_fill, hold_keys
 from cache_layer.reading import fills, refresh
-from cache_layer.reading.reads import Source, read_entries, read_entry
 from entities.lookups import ENTITY
 from tests.conftest import make_entity
 

@@ -11,11 +11,11 @@ from itertools import count, islice
 import pytest
 from redis import Redis
 
+from cache_layer import read_entry
 from cache_layer.memory import local_store
 from cache_layer.memory.local_store import Copy, drop_all_copies
 from cache_layer.protocol.scripts import Release, hold_keys, invalidate_keys, read_stamps, release_keys
 from cache_layer.reading import refresh
-from cache_layer.reading.reads import read_entry
 from cache_layer.reading.refresh import find_due
 from cache_layer.server.connection import GuardedRedis, breaker
 from cache_layer.serving import renewal

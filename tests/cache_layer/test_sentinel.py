@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from cache_layer import Source
 from cache_layer.checks import check_server
 from cache_layer.errors import CacheUnavailable
-from cache_layer.reading.reads import Source
+from cache_layer.inspect import read_nodes
 from cache_layer.server.connection import get_redis_client, get_writer_client
-from entities.dashboard.server import read_nodes
 from entities.models import Entity
-from pmo.engines.valkey import HOST
+from pmo.run.engines.valkey import HOST
 from tests.cache_layer.topology import caches_at, change_unseen, compare_always, empty, label, read
 from tests.conftest import make_entity
 from tests.topologies import Sentinels, running_sentinels

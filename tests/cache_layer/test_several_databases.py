@@ -13,9 +13,9 @@ from django.test import override_settings
 from psycopg import sql
 from redis import Redis
 
+from cache_layer import Entry, Source, read_entry
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.writing.outbox import measure_backlog
 from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
@@ -153,7 +153,7 @@ def test_the_end_of_a_transaction_on_one_alias_leaves_the_holds_of_another(
 
 def test_one_row_held_on_two_aliases_is_released_by_the_last(project: Entity, second: str, redis_client: Redis) -> None:
     with transaction.atomic():
-        hold_entries([(ENTITY, "project")], using="default")
+        hold_entries([Entry(ENTITY, "project")], using="default")
         with transaction.atomic(using=second):
             change(project, "New", using=second)
         assert pending.is_ours(KEY)

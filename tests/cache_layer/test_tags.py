@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from cache_layer import Source, read_entries, read_entry
 from cache_layer.errors import UnknownTag
 from cache_layer.memory.local_store import drop_all_copies, find_copy
-from cache_layer.protocol.scripts import script_source
-from cache_layer.reading.reads import Source, read_entries, read_entry
+from cache_layer.protocol.calls import script_source
 from cache_layer.upkeep.tags import find_tagged, invalidate_tag
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity

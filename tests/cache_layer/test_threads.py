@@ -11,10 +11,10 @@ from django.core.signals import request_finished
 from django.db import connections, transaction
 from redis import Redis
 
+from cache_layer import Entry, Source
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import find_copy
-from cache_layer.reading.reads import Source
 from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -74,7 +74,7 @@ def test_a_hold_ends_only_with_its_own_threads_transaction(project: Entity, redi
         make_entity("task", label="New")
         roll_back("wiki")
         with transaction.atomic():
-            hold_entries([(ENTITY, "project")], using="default")
+            hold_entries([Entry(ENTITY, "project")], using="default")
             transaction.set_rollback(True)
         request_finished.send(None)
         assert label("task") == "New"

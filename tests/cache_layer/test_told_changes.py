@@ -10,16 +10,15 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from cache_layer import metrics
+from cache_layer import Entry, metrics, read_entry
 from cache_layer.keys import told_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import Release, hold_keys, read_stamps, release_keys
-from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
-from cache_layer.writing import writes
+from cache_layer.writing import releases
 from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
@@ -37,7 +36,7 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Entity:
     """A row whose last change its writer has told Redis of and not taken off the outbox yet."""
     row = make_entity("project", label="Old")
     read_entry(ENTITY_TYPES, "")
-    monkeypatch.setattr(writes, "forget_changes", lambda *_, **__: None)
+    monkeypatch.setattr(releases, "forget_changes", lambda *_, **__: None)
     row.label = "New"
     row.save()
     assert Change.objects.count() == 1
@@ -120,8 +119,8 @@ def repair() -> None:
 ENDS: dict[str, Callable[[], object]] = {
     "a save": lambda: Entity.objects.get().save(),
     "an update": lambda: Entity.objects.update(label="New"),
-    "an invalidation": lambda: invalidate_entries([(ENTITY, "project")]),
-    "an invalidation of the list": lambda: invalidate_entries([(ENTITY_TYPES, "")]),
+    "an invalidation": lambda: invalidate_entries([Entry(ENTITY, "project")]),
+    "an invalidation of the list": lambda: invalidate_entries([Entry(ENTITY_TYPES)]),
     "clearing": lambda: clear_entries(ENTITY),
     "a change in SQL": in_sql("UPDATE app.entity SET label = 'New'"),
     "TRUNCATE": in_sql("TRUNCATE app.entity"),

@@ -13,13 +13,13 @@ from django.core.signals import request_finished
 from django.db import IntegrityError, connection, connections, transaction
 from redis import Redis
 
+from cache_layer import Entry, Source, read_entry
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import drop_all_copies, keep_copy
 from cache_layer.protocol.scripts import hold_keys, invalidate_keys
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.upkeep.clearing import clear_entries
-from cache_layer.writing.writes import hold_entries, invalidate_entries, writing
+from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -163,7 +163,7 @@ def test_a_second_writer_that_commits_first_leaves_no_value_to_the_slower_one(
 ) -> None:
     """Neither was alone since its hold, so neither may write through."""
     with transaction.atomic():
-        hold_entries([(ENTITY, "project")], using="default")
+        hold_entries([Entry(ENTITY, "project")], using="default")
         hold_keys([KEY], "another writer")
         Entity.objects.filter(code="project").update(label="New")
     assert redis_client.exists(KEY) == 0
@@ -230,7 +230,7 @@ def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: 
 
 
 def test_one_transaction_waits_once_for_a_key(project: Entity, waits: list[float]) -> None:
-    with writing([(ENTITY, "project"), (ENTITY_TYPES, "")], using="default"):
+    with holding([Entry(ENTITY, "project"), Entry(ENTITY_TYPES)], using="default"):
         for number in range(5):
             change(project, f"New {number}")
     assert len(waits) == 1
@@ -245,7 +245,7 @@ def test_an_update_of_nothing_holds_nothing_but_the_list(project: Entity, redis_
 
 def test_invalidation_by_hand_drops_the_value(project: Entity, redis_client: Redis) -> None:
     label()
-    assert invalidate_entries([(ENTITY, "project")]) == 1
+    assert invalidate_entries([Entry(ENTITY, "project")]) == 1
     assert redis_client.exists(KEY) == 0
     assert read_entry(ENTITY, "project").source is Source.DATABASE
 
@@ -290,7 +290,7 @@ def test_a_copy_in_memory_does_not_outlive_a_write_elsewhere(project: Entity) ->
     """The drain: what another process (here: the rows changed behind this one) kept is gone when the hold returns."""
     label()
     with transaction.atomic():
-        hold_entries([(ENTITY, "project")], using="default")
+        hold_entries([Entry(ENTITY, "project")], using="default")
         with connection.cursor() as cursor:
             cursor.execute("UPDATE app.entity SET label = 'New' WHERE code = 'project'")
     assert label() == "New"

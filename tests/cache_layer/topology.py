@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import connection
 from django.test import override_settings
 
+from cache_layer import Read, read_entry
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import get_options
-from cache_layer.reading.reads import Read, read_entry
 from cache_layer.server import failover
 from cache_layer.server.connection import get_writer_client
 from cache_layer.server.location import cache_location

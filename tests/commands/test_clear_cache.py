@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError
 from redis import Redis
 
-from cache_layer.reading.reads import Source
+from cache_layer import Source
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run

@@ -14,10 +14,10 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection
 
-from cache_layer.reading.reads import read_entry
+from cache_layer import read_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
-from pmo.engines.postgres import program_folder
+from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 from tests.engines import PROGRAMS

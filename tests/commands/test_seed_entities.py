@@ -12,9 +12,9 @@ from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cache_layer.reading.reads import Source
-from entities.catalogue import CATALOGUE_FILE
+from cache_layer import Source
 from entities.changes import purge_entity
+from entities.files.catalogue import CATALOGUE_FILE
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run

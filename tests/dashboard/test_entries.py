@@ -13,8 +13,8 @@ from redis import Redis
 
 from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.counting.reporting import report_activity
+from cache_layer.inspect import entry
 from cache_layer.protocol.scripts import hold_keys
-from entities.dashboard import peek as peeking
 from entities.dashboard.peek import Verdict, peek
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -24,7 +24,7 @@ from tests.dashboard.conftest import ENTRIES, KEY, count_reads, entry_url
 
 @pytest.fixture(autouse=True)
 def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peeking, "GRACE_SECONDS", 0)
+    monkeypatch.setattr(entry, "GRACE_SECONDS", 0)
 
 
 def listed(client: Client, **query: object) -> list[str]:
@@ -192,7 +192,7 @@ def test_a_change_under_way_is_no_difference(
     get_entity_infrastructure().get_entity("project")
     payload = redis_client.get(KEY)
     redis_client.set(KEY, payload.replace(b"Project", b"Earlier"))
-    monkeypatch.setattr(peeking.time, "sleep", lambda _: redis_client.set(KEY, payload))
+    monkeypatch.setattr(entry.time, "sleep", lambda _: redis_client.set(KEY, payload))
     assert peek("project").verdict is Verdict.SAME
 
 

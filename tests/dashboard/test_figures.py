@@ -13,15 +13,15 @@ from redis import Redis
 
 from cache_layer.counting.analytics import Series
 from cache_layer.counting.reporting import report_activity
+from cache_layer.inspect import server
+from cache_layer.inspect.memo import Kept
 from cache_layer.keys import totals_key
 from cache_layer.metrics import ANSWER_SECONDS, AUDITED_VALUES, INVALIDATIONS, MISMATCHES, RELAY_LAG_SECONDS
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import hold_keys
-from entities.dashboard import server
 from entities.dashboard.charts import SOURCES, chart_reads
 from entities.dashboard.figures import forget_figures, read_figures
 from entities.dashboard.views import SPANS
-from entities.kept import Kept
 from tests.conftest import make_entity
 from tests.dashboard.conftest import DASHBOARD, FIGURES, count_reads, figures, series
 

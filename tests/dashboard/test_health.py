@@ -16,12 +16,12 @@ from redis import Redis
 
 from cache_layer.counting.analytics import Series, Span, read_series
 from cache_layer.counting.incidents import Sighting, Sightings, read_incidents, read_left, sightings
+from cache_layer.inspect import health, problems
+from cache_layer.inspect.health import look_at_health
+from cache_layer.inspect.problems import COUNTED, NAMES, TITLES, find_counted
 from cache_layer.keys import totals_key
 from cache_layer.models import Change, Incident
 from cache_layer.upkeep.turn import is_taken, own_turn
-from entities import health, problems
-from entities.health import look_at_health
-from entities.problems import COUNTED, NAMES, TITLES, find_counted
 from tests.dashboard.conftest import figures
 from tests.platform.test_monitoring import RULES
 from tests.waiting import wait_for

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from cache_layer import Entry, Source, read_entries, read_entry
 from cache_layer.invalidation.signals import _after_request
 from cache_layer.lookup import Lookup
 from cache_layer.reading.fills import refresh_entries
-from cache_layer.reading.reads import Source, read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.writes import invalidate_entries
@@ -212,7 +212,7 @@ def relay(_: Process) -> None:
 
 
 def invalidate_by_hand(_: Process) -> bool:
-    invalidate_entries(ENTRIES)
+    invalidate_entries(Entry(*entry) for entry in ENTRIES)
     return True
 
 

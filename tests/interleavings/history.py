@@ -9,7 +9,7 @@ from typing import Any
 from django.db import DatabaseError, OperationalError
 from redis.exceptions import RedisError
 
-from cache_layer.reading.reads import Source
+from cache_layer import Source
 from cache_layer.server.breaker import RECONNECT_DELAY_LIMIT_SECONDS
 from tests.interleavings.actions import READS_THROUGH_LANE, Action, read, relay
 from tests.interleavings.doing import NEED_THE_ROW, Doing, Order

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from cache_layer import Source, read_entry
 from cache_layer.memory import local_store
 from cache_layer.memory.local_store import Copy, Stamp
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.serving.express import KEY_VARIABLES, WHO, Admission, ExpressLane, Replay, allow_replay
 from tests.interleavings.doing import Doing
 from tests.interleavings.entries import ENTRIES, content_of

@@ -10,7 +10,7 @@ from redis import Redis
 
 from cache_layer import keys
 from cache_layer.keys import absent_key, holds_key, known_key, last_holder_key, lease_key, run_id_key, value_key
-from cache_layer.protocol import scripts
+from cache_layer.protocol import calls
 from cache_layer.server import connection
 from tests.interleavings.doing import BY_SCRIPT
 from tests.interleavings.entries import BESIDE, ENTRIES, KEYS, STAMP, content_of
@@ -73,7 +73,7 @@ class RedisServer:
         }
         self.client: Any = Redis(**options, protocol=2)
         for script, each in product(BY_SCRIPT, (False, True)):
-            self.client.script_load(scripts.script_source(script, each=each))
+            self.client.script_load(calls.script_source(script, each=each))
         self._run_id = f"{self.client.info('server')['run_id']}:{self.client.info('replication')['master_replid']}"
         self._run_id_key = run_id_key(keys._purged_patterns)
         self._loses_holds = loses_holds

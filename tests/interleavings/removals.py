@@ -13,12 +13,12 @@ from cache_layer import keys, lookup
 from cache_layer.memory import local_store, pending
 from cache_layer.memory.pending import Write
 from cache_layer.models import Change
-from cache_layer.protocol import scripts
+from cache_layer.protocol import calls, scripts
 from cache_layer.protocol.scripts import Invalidated, Released, invalidate_keys
 from cache_layer.reading import reads
 from cache_layer.server import connection, run_id
 from cache_layer.upkeep import relay
-from cache_layer.writing import commit, writes
+from cache_layer.writing import commit, releases, writes
 from tests.interleavings.stage import replace
 
 Removal = Callable[[pytest.MonkeyPatch], None]
@@ -33,7 +33,7 @@ def lua(script: str, there: str, instead: str) -> Removal:
         assert whole.count(there) == 1, f"{there!r} is in {script}.lua {whole.count(there)} times"
         without = whole.replace(there, instead)
         replace(monkeypatch, source, lambda name: without if name == script else source(name))
-        monkeypatch.setattr(scripts, "script_source", scripts.script_source.__wrapped__)
+        monkeypatch.setattr(calls, "script_source", calls.script_source.__wrapped__)
 
     return remove
 
@@ -87,7 +87,7 @@ def call_held_told(*args: Any, **kwargs: Any) -> dict[str, Invalidated]:
     return {key: Invalidated(max(outcome.value, Invalidated.NOTHING.value)) for key, outcome in outcomes.items()}
 
 
-def give_up_unheld(write: Write, held: writes.Held, rows: Any) -> dict[str, Released]:
+def give_up_unheld(write: Write, held: releases.Held, rows: Any) -> dict[str, Released]:
     write.budget_spent = not any(entry.holder for entry in held.values())
     return _tell_redis(write, held, rows)
 
@@ -109,9 +109,9 @@ def _holds_key_of_version(key: str) -> str:
     return keys._of_version(key, "holds", None)
 
 
-_forget_changes = writes._forget_changes
-_tell_redis = writes._tell_redis
-_drain = writes.drain
+_forget_changes = releases._forget_changes
+_tell_redis = releases._tell_redis
+_drain = releases.drain
 _begin_drain = Write.begin_drain
 
 TAKEN_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6))'
@@ -142,8 +142,8 @@ REMOVALS: dict[str, Removal] = {
         "release", 'if redis.call("GET", KEYS[4]) ~= ARGV[1] then', "if false then"
     ),
     "a hold is tried again under the same id": keep_one_id,
-    "a refused hold is given up at once": code(writes, "_tell_redis", give_up_unheld),
-    "a refused release does not drain": code(writes, "drain", drain_if_answered),
+    "a refused hold is given up at once": code(releases, "_tell_redis", give_up_unheld),
+    "a refused release does not drain": code(releases, "drain", drain_if_answered),
     "a commit in doubt gives up its hold": code(pending.Write, "is_in_doubt", lambda _: False),
     "no guard": lua("guard", "== run_id then", "~= 0 then"),
     "the guard leaves companions": trust_companions,
@@ -155,5 +155,5 @@ REMOVALS: dict[str, Removal] = {
     "invalidate leaves the last holder": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[2], KEYS[4])'),
     "invalidate leaves the lease": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[3], KEYS[4])'),
     "the relay forgets what it left": code(relay, "invalidate_keys", call_held_told),
-    "a writer forgets changes it has not read back": code(writes, "_forget_changes", forget_all_changes),
+    "a writer forgets changes it has not read back": code(releases, "_forget_changes", forget_all_changes),
 }

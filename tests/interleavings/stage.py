@@ -18,11 +18,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from cache_layer import keys
 from cache_layer.memory import local_store, pending
 from cache_layer.options import Options, get_options
-from cache_layer.protocol import scripts
+from cache_layer.protocol import calls
 from cache_layer.reading import absent, fail_safe, reads
 from cache_layer.server import connection, run_id
 from cache_layer.serving import renewal
-from cache_layer.writing import writes
+from cache_layer.writing import releases, writes
 from tests.interleavings.doing import Doing
 from tests.interleavings.memory import TurnLock
 from tests.interleavings.processes import STUCK_SECONDS, Process, current_process
@@ -67,6 +67,7 @@ def living_world() -> Iterator[World]:
         monkeypatch.setattr(local_store, "_stamps", {})
         monkeypatch.setattr(absent, "budget", absent.AbsentBudget())
         monkeypatch.setattr(writes, "RETRY_SECONDS", 0.005)
+        monkeypatch.setattr(releases, "RETRY_SECONDS", 0.005)
         monkeypatch.setattr(fail_safe, "note_away", lambda: None)  # each finds out for itself
         monkeypatch.setattr(reads, "note_away", lambda: None)
         monkeypatch.setattr(renewal, "threading", SimpleNamespace(Lock=lambda: TurnLock(stop)))
@@ -108,21 +109,21 @@ def _set_clock(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
 def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop processes before what others can notice."""
     options = {version: dataclasses.replace(get_options(), schema_version=version) for version in (1, 2)}
-    exchange, run, note_stamp = connection._guarded, scripts._run, local_store.note_stamp
+    exchange, run, note_stamp = connection._guarded, calls.run_script, local_store.note_stamp
     prolong, commit, release = local_store.Copy.prolong, BaseDatabaseWrapper._commit, writes.ReleaseOnCommit.__call__
 
     def guarded(command: Callable[[], Any], *, essential: bool) -> Any:
         process = current_process()
         return exchange(partial(process.runs_redis, command) if process else command, essential=essential)
 
-    def run_script(client: Any, name: str, calls: Sequence[Any], **how: Any) -> Any:
+    def run_script(client: Any, name: str, asked: Sequence[Any], **how: Any) -> Any:
         process = current_process()
-        if process is None or not calls:
-            return run(client, name, calls, **how)
+        if process is None or not asked:
+            return run(client, name, asked, **how)
         nodes = process.world.scene.nodes
         if nodes and not isinstance(client, NodesApart):
             client = NodesApart(client, nodes)
-        return process.runs_script(partial(run, client, name, calls, **how), name, calls[0].arguments[0])
+        return process.runs_script(partial(run, client, name, asked, **how), name, asked[0].arguments[0])
 
     def keep_stamp(*args: Any, **kwargs: Any) -> None:
         stop(Doing.KEEP_STAMP)

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from pmo.engines import postgres, valkey
+from pmo.run.engines import postgres, valkey
 
 
 @pytest.mark.django_db

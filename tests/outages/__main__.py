@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pmo.embedded import running_engines
+from pmo.run.embedded import running_engines
 from tests.outages.faults import POSTGRES, REDIS
 from tests.outages.matrix import Matrix, Row
 from tests.outages.prepare import Prepared

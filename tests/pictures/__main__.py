@@ -18,7 +18,7 @@ from urllib.error import HTTPError
 import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pmo.embedded import Endpoints
+from pmo.run.embedded import Endpoints
 from tests.browser.chromium import launch_chromium
 from tests.platform.running import launched
 from tests.servers import ROOT

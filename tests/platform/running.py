@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from pmo.drain import draining_file
-from pmo.embedded import Endpoints
-from pmo.processes import children_of
+from pmo.run.embedded import Endpoints
+from pmo.run.processes import children_of
 from tests.servers import ROOT, free_port
 from tests.waiting import wait_for
 
@@ -40,7 +40,7 @@ def bare_environment(**variables: str) -> dict[str, str]:
 
 
 class Launched:
-    """A running `python -m pmo.launch`."""
+    """A running `python -m pmo.run.launch`."""
 
     def __init__(self, directory: Path, **variables: str) -> None:
         self.directory = directory
@@ -51,7 +51,7 @@ class Launched:
         chosen = {"DATA_DIR": str(directory), "PORT": str(self.port), "WORKERS": "1"}
         # A shell that starts the tests in the background has them, and us, ignore Ctrl-C.
         self.process = subprocess.Popen(
-            ["env", "--default-signal=INT", sys.executable, "-m", "pmo.launch"],
+            ["env", "--default-signal=INT", sys.executable, "-m", "pmo.run.launch"],
             cwd=ROOT,
             env=bare_environment(**(chosen | variables)),
             stdout=subprocess.PIPE,
@@ -108,8 +108,8 @@ def launched(directory: Path, **variables: str) -> Iterator[Launched]:
 def keeper(
     directory: Path, *engines: str, port: int | None = None, pause_seconds: float = 5, stderr: IO[bytes] | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], Endpoints]]:
-    """Run `python -m pmo.embedded` on `directory` while the block runs, on any port for Valkey if none is given."""
-    command = [sys.executable, "-m", "pmo.embedded", str(directory), *engines, "--port", str(port or free_port())]
+    """Run `python -m pmo.run.embedded` on `directory` while the block runs, on any port for Valkey if none is given."""
+    command = [sys.executable, "-m", "pmo.run.embedded", str(directory), *engines, "--port", str(port or free_port())]
     command += ["--pause", str(pause_seconds)]
     with subprocess.Popen(
         command, cwd=ROOT, env=bare_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr

@@ -23,12 +23,12 @@ from django.test.utils import CaptureQueriesContext
 from entities.admin.form.views import search_types
 from entities.admin.list.ordering import reorder_entities
 from entities.admin.map.type_map import read_type_map
-from entities.backup import write_backup
 from entities.dashboard.entries import Filter, list_entries
+from entities.files.backup import write_backup
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from entities.tags import tagged_codes
-from pmo.engines.postgres import PORT, program_folder, running_postgres
+from pmo.run.engines.postgres import PORT, program_folder, running_postgres
 from tests.admin.conftest import LIST
 from tests.conftest import make_entity
 from tests.servers import test_database_url

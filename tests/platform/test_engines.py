@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from redis import Redis
 
-from pmo.embedded import EXIT_IN_USE, Endpoints
-from pmo.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, EndsAgainAndAgain, Restarts
+from pmo.run.embedded import EXIT_IN_USE, Endpoints
+from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, EndsAgainAndAgain, Restarts
 from tests.platform.running import bare_environment, keeper, permissions_of, processes_of, wait_until_nothing_runs_on
 from tests.servers import ROOT
 from tests.waiting import wait_for
@@ -129,7 +129,7 @@ def test_valkey_takes_another_port_than_one_in_use_and_listens_on_loopback_only(
 def test_a_second_keeper_leaves_a_directory_in_use_alone(tmp_path: Path) -> None:
     with keeper(tmp_path, "valkey") as (_, endpoints), valkey_of(endpoints) as client:
         second = subprocess.run(
-            [sys.executable, "-m", "pmo.embedded", str(tmp_path)],
+            [sys.executable, "-m", "pmo.run.embedded", str(tmp_path)],
             cwd=ROOT,
             env=bare_environment(),
             stdin=subprocess.DEVNULL,

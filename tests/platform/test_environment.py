@@ -137,7 +137,7 @@ LOAD = """
 import json, os, sys
 sys.path.insert(0, os.getcwd())
 settings = os.path.abspath("pmo/settings.py")
-from pmo.listener import Listener
+from pmo.run.listener import Listener
 code = compile(open(settings).read(), settings, "exec")
 ours, bare = json.loads(sys.argv[1]), dict(os.environ)
 for line in sys.stdin:

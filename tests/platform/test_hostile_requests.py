@@ -21,7 +21,7 @@ from rest_framework.test import APIClient
 from entities.codes import CODE_PATTERN
 from entities.services import EntityInfrastructure
 from entities.texts import INVISIBLE_ALONE, UNREADABLE
-from pmo.logs import logging_config
+from pmo.monitoring.logs import logging_config
 from tests.admin.conftest import staff_client
 from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity

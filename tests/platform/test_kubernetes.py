@@ -13,7 +13,7 @@ import pytest
 import yaml
 from django.urls import resolve
 
-from pmo.middleware import ASKED_BY_ADDRESS
+from pmo.web.middleware import ASKED_BY_ADDRESS
 from tests.platform.test_containers import SERVICES, WithoutDuplicates, variables_of_the_readme
 from tests.servers import ROOT
 

@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pmo.embedded import ENGINES, Endpoints, ValkeyEndpoint
-from pmo.processes import children_of
+from pmo.run.embedded import ENGINES, Endpoints, ValkeyEndpoint
+from pmo.run.processes import children_of
 from tests.platform.running import (
     Launched,
     bare_environment,
@@ -48,7 +48,7 @@ def login(launch: Launched) -> str:
 def refused(**variables: str) -> str:
     """What a launch says that cannot start."""
     done = subprocess.run(
-        [sys.executable, "-m", "pmo.launch"],
+        [sys.executable, "-m", "pmo.run.launch"],
         cwd=ROOT,
         env=bare_environment(**variables),
         capture_output=True,
@@ -105,7 +105,7 @@ def test_without_redis_it_serves_a_killed_one_leaves_nothing_and_a_second_run_st
         assert fetch(f"{second.url}/health")["status"] == "ok"
         assert " 0 created" in second.output
         assert (tmp_path / "admin_password").read_text() not in second.output
-        web, engines = second.child("granian"), second.child("pmo.embedded")
+        web, engines = second.child("granian"), second.child("pmo.run.embedded")
         for killed_pid, said in (
             (children_of(web).pop(), "A web worker ended"),
             (web, "The web server answers again"),

@@ -16,23 +16,21 @@ from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 from redis.exceptions import ResponseError
 
-from cache_layer import metrics
+from cache_layer import Source, metrics, read_entries, read_entry
 from cache_layer.checks import check_server
 from cache_layer.counting.analytics import Span, read_activity, read_series
 from cache_layer.counting.reporting import report_activity
+from cache_layer.inspect import Kind, count_roughly, read_states
 from cache_layer.protocol.scripts import read_stamps
-from cache_layer.reading.reads import Source, read_entries, read_entry
 from cache_layer.reading.refresh import find_due
 from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
-from entities.cache_report import report_cache
-from entities.cache_states import Kind, read_cache_states
-from entities.dashboard.server import look_at_stored
+from entities.cache.report import report_cache
 from entities.lookups import ENTITY
 from entities.models import Entity
-from pmo.engines.postgres import program_folder
 from pmo.lookups import PERSON
+from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
 from tests.cache_layer.topology import caches_at, read
 from tests.conftest import make_entity
@@ -106,13 +104,13 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
     assert all(read_stamps([*ENTITY.stamp_keys(), *PERSON.stamp_keys()], "a nonce", 60).values())
     rows[0].save()
     Entity.objects.filter(code__in=["task", "risk"]).update(label="new")
-    assert read_cache_states(["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
+    assert read_states(ENTITY, ["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
     assert report_cache(None).server.version
-    assert look_at_stored().complete
+    assert count_roughly(ENTITY).complete
     assert audit_cache().mismatches == ()
     report_activity()
     assert read_series(Span.HOUR).counts
-    assert read_activity([ENTITY.key("task")])
+    assert read_activity(ENTITY, ["task"])
     assert clear_entries(ENTITY) == 3
     assert metrics.UNHELD_WRITES.labels("silent")._value.get() == unheld
     for alias in ("default", "sessions"):

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
 from cache_layer import metrics
-from pmo.metrics import Engines
+from pmo.monitoring.metrics import Engines
 from tests.servers import ROOT, TOOLS
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"

@@ -16,15 +16,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from cache_layer import metrics
+from cache_layer import Source, metrics, read_entry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import Source, read_entry
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import measure_backlog
 from pmo.lookups import GROUP, PERSON, SIGN_IN
 from pmo.models import SignIn
-from pmo.tokens import renew, sign_in
+from pmo.people.tokens import renew, sign_in
 from tests.api.conftest import make_user
 from tests.api.test_express_lane import TYPE, Server
 from tests.conftest import make_entity, without_waiting

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pmo import sessions
-from pmo.sessions import SessionStore
+from pmo.people import sessions
+from pmo.people.sessions import SessionStore
 
 
 def test_a_logout_after_the_last_look_at_the_session_leaves_no_copy_behind(

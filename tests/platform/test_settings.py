@@ -68,7 +68,7 @@ def test_production_settings_pass_djangos_deployment_checks_and_insist_on_https(
         "foreign host": 400,
         "by address": [200, 200, 401, 400],
         "cookies": [True, True],
-        "address": "pmo.authentication.address_behind_proxy",
+        "address": "pmo.people.authentication.address_behind_proxy",
         "errors shown": False,
     }
     assert list(tmp_path.iterdir()) == []  # production keeps nothing beside its engines

@@ -20,16 +20,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from cache_layer import read_entry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import read_entry
 from cache_layer.serving.express import Admission
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import measure_backlog
-from pmo.admissions import RECHECK_SECONDS
 from pmo.lookups import NAME, TOKEN_END
 from pmo.models import TokenEnd
-from pmo.tokens import sign_in
+from pmo.people.admissions import RECHECK_SECONDS
+from pmo.people.tokens import sign_in
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.api.test_crowd import REQUESTS, told
 from tests.api.test_express_lane import TYPE, Server

@@ -11,9 +11,9 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer.deadline import left_seconds, working_within
-from pmo import sign_on_keys
-from pmo.sign_on import get_sign_on, start_fetching
-from pmo.sign_on_keys import KeysUnknown, ServedKeys
+from pmo.people import sign_on_keys
+from pmo.people.sign_on import get_sign_on, start_fetching
+from pmo.people.sign_on_keys import KeysUnknown, ServedKeys
 from tests.api.conftest import make_user
 from tests.sign_on import Served, serving_keys, shared_token, signed_token, trusted
 from tests.waiting import wait_for

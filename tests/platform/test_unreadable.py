@@ -19,8 +19,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer.serving.express import ExpressLane
 from entities.models import Entity
-from pmo.requests import WholeStream, make_application
-from pmo.uploads import MOST_BYTES
+from pmo.web.requests import WholeStream, make_application
+from pmo.web.uploads import MOST_BYTES
 from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity

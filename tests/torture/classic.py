@@ -22,8 +22,8 @@ from django.db.models.signals import post_delete, post_save, pre_delete, pre_sav
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cache_layer import Entry, Read, Source
 from cache_layer.lookup import Lookup, registered_lookups
-from cache_layer.reading.reads import Read, Source
 
 TIMEOUT_SECONDS = 0.25
 
@@ -32,8 +32,8 @@ def replace_coherence() -> None:
     """Take the cache layer's place where the project calls it."""
     for module, name, replacement in (
         ("entities.services", "read_entry", read_entry),
-        ("entities.changes", "writing", writing),
-        ("cache_layer.invalidation.queryset", "writing", writing),
+        ("entities.changes", "holding", holding),
+        ("cache_layer.invalidation.queryset", "holding", holding),
     ):
         imported = importlib.import_module(module)
         if not hasattr(imported, name):
@@ -63,10 +63,10 @@ def read_entry(lookup: Lookup[Any], identifier: str) -> Read[Any]:
 
 
 @contextlib.contextmanager
-def writing(entries: Sequence[tuple[Lookup[Any], str]], *, using: str) -> Iterator[None]:
+def holding(entries: Sequence[Entry], *, using: str) -> Iterator[None]:
     """One transaction, whose keys are deleted when it has been committed."""
     with transaction.atomic(using=using):
-        _delete_on_commit([lookup.key(identifier) for lookup, identifier in entries], using)
+        _delete_on_commit([entry.key for entry in entries], using)
         yield
 
 

@@ -17,7 +17,7 @@ class Login(NamedTuple):
     @property
     def number(self) -> str:
         """The primary key of its row."""
-        from pmo.tokens import CLAIM
+        from pmo.people.tokens import CLAIM
 
         return str(self.refresh[CLAIM])
 
@@ -33,7 +33,7 @@ def make_person(rights: list[int]) -> Person:
     """Somebody with a login for each of these numbers."""
     from django.contrib.auth.models import User
 
-    from pmo.tokens import sign_in
+    from pmo.people.tokens import sign_in
 
     password = f"!{rights[0]}"  # no hash: it takes long to make
     user = User.objects.create(username=f"person-{rights[0]}", password=password)

@@ -17,14 +17,12 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 from redis.exceptions import RedisError
 
-from cache_layer.counting.analytics import EntryActivity, read_activity
-from cache_layer.server.connection import is_redis_healthy
+from cache_layer.inspect import EntryActivity, EntryState, Kind, is_redis_healthy, read_activity, read_states
 from entities.admin.links import change_url
-from entities.cache_entries import Warmed, drop_entries, warm_entry
-from entities.cache_states import CacheState, Kind, read_cache_states
+from entities.cache.entries import Warmed, drop_entries, warm_entry
+from entities.cache.operations import recorded
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
-from entities.operations import recorded
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]
@@ -50,7 +48,7 @@ REDIS_DOWN = "Redis does not answer: nothing was done. Try again."
 class CacheCard:
     """One entry; `activity` is None if Redis does not say."""
 
-    state: CacheState
+    state: EntryState
     lifetime_seconds: int
     activity: EntryActivity | None
 
@@ -80,14 +78,13 @@ class CacheCard:
 
 def read_card(code: str) -> CacheCard:
     """How the entry of an entity type is now, and what was counted of it."""
-    state = read_cache_states([code])[code]
-    key = ENTITY.key(code)
+    state = read_states(ENTITY, [code])[code]
     activity = None
     if state.kind is not Kind.UNKNOWN:
         try:
-            activity = read_activity([key])[key]
+            activity = read_activity(ENTITY, [code])[code]
         except RedisError:
-            state = CacheState(Kind.UNKNOWN)
+            state = EntryState(Kind.UNKNOWN)
     return CacheCard(state, ENTITY.ttl_seconds, activity)
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from cache_layer.writing.writes import hold_entries
+from cache_layer import hold_entries
 from entities.admin.form.cache_card import CacheCardViews
 from entities.admin.form.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
 from entities.admin.form.deleted_meanwhile import show_deleted
@@ -26,7 +26,7 @@ from entities.admin.links import draw_chips
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
 from entities.icons import describe_former
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import entries_of
 from entities.models import Entity
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _lock_unchanged(code: str, form: EntityForm) -> None:
         ChangedMeanwhile: it is not what the form was checked with, or gone.
     """
     using = router.db_for_write(Entity)
-    hold_entries([(ENTITY, code), (ENTITY_TYPES, "")], using=using)
+    hold_entries(entries_of(code), using=using)
     row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
     if row is None or form.current is None or FormValues.of(row).values() != form.current.values():
         raise ChangedMeanwhile(form.started_from)

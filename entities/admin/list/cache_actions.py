@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
 
-from cache_layer.server.connection import is_redis_healthy
+from cache_layer.inspect import Kind, is_redis_healthy, read_states
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
-from entities.cache_entries import describe_warmed, drop_entries, warm_entries
-from entities.cache_states import Kind, read_cache_states
+from entities.cache.entries import describe_warmed, drop_entries, warm_entries
+from entities.cache.operations import recorded
+from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
-from entities.operations import recorded
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]
@@ -104,7 +104,7 @@ def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
 
 def _by_cached(entities: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:
     """Those that are cached now, and the others."""
-    states = read_cache_states(entity.code for entity in entities)
+    states = read_states(ENTITY, [entity.code for entity in entities])
     cached = [entity for entity in entities if states[entity.code].kind is Kind.CACHED]
     return cached, [entity for entity in entities if states[entity.code].kind is not Kind.CACHED]
 

@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from cache_layer.inspect import EntryState, read_states
 from entities.admin.history.versions import Version
 from entities.admin.links import draw_chips, find_inactive
-from entities.cache_states import CacheState, read_cache_states
 from entities.history import FIRST, PLACES, newest_events
+from entities.lookups import ENTITY
 from entities.models import Entity
 
 SHOWN_CHILDREN = 5
@@ -26,7 +27,7 @@ def add_what_else_is_known(rows: Iterable[Entity]) -> list[Any]:
     """Give all rows their `cache_state`, `newest_version` and `inactive_children`: one pipeline and two queries."""
     listed: list[Any] = list(rows)
     codes = [entity.code for entity in listed]
-    states = read_cache_states(codes)
+    states = read_states(ENTITY, codes)
     versions = newest_versions(codes)
     hidden = find_inactive({code for entity in listed for code in entity.child_entity_codes})
     for entity in listed:
@@ -74,7 +75,7 @@ def _asking_first(code: str) -> SafeString:
     return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
 
 
-def draw_cache_state(code: str, state: CacheState) -> SafeString:
+def draw_cache_state(code: str, state: EntryState) -> SafeString:
     """What Redis has of it now; the list's script keeps it so."""
     left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)

@@ -15,8 +15,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
+from cache_layer import hold_entries
 from cache_layer.deadline import take_longer
-from cache_layer.writing.writes import hold_entries
+from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import BULK_BUDGET_MS
 from entities.admin.links import LookupsThatCannotBe
 from entities.admin.list.columns import (
@@ -30,8 +31,7 @@ from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
 from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
 from entities.admin.list.requests import ListRequests
 from entities.admin.widgets import draw_icon
-from entities.cache_states import CacheState, Kind
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import entries_of
 from entities.models import BY_CODE, Entity
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class ReorderFormSet(EntityFormSet):
     """The list's editable column. Every changed row is held at once, so saving many of them waits only once."""
 
     def hold_changed_rows(self) -> None:
-        changed = [(ENTITY, form.instance.pk) for form in self.forms if form.has_changed()]
-        hold_entries([*changed, (ENTITY_TYPES, "")], using=self.get_queryset().db)
+        changed = [form.instance.pk for form in self.forms if form.has_changed()]
+        hold_entries(entries_of(*changed), using=self.get_queryset().db)
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
@@ -96,7 +96,7 @@ class ListPage(LookupsThatCannotBe, ListRequests):
 
     @admin.display(description="Cache")
     def cache(self, entity: Any) -> SafeString:
-        return draw_cache_state(entity.code, getattr(entity, "cache_state", CacheState(Kind.UNKNOWN)))
+        return draw_cache_state(entity.code, getattr(entity, "cache_state", EntryState(Kind.UNKNOWN)))
 
     @admin.display(description="Last change", ordering="modified_ts")
     def changed(self, entity: Any) -> SafeString:

@@ -14,9 +14,10 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from entities.cache_states import read_cache_states
+from cache_layer.inspect import read_states
 from entities.changes import change_entity
 from entities.codes import is_code
+from entities.lookups import ENTITY
 from entities.models import Entity
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class ListRequests(ModelAdmin):
         codes = [code for code in request.GET.get("codes", "").split(",") if is_code(code)]
         if len(codes) > MOST_STATES:
             return _refuse(f"At most {MOST_STATES} codes at once.", 400)
-        states = read_cache_states(codes)
+        states = read_states(ENTITY, codes)
         return JsonResponse({"states": {code: asdict(state) for code, state in states.items()}})
 
     @method_decorator(require_POST)

@@ -17,8 +17,8 @@ from entities.admin.transfer.cells import CELLS, LARGEST_NUMBER, TextCell
 from entities.admin.transfer.columns import COLUMNS
 from entities.admin.transfer.files import MISSING, ROW
 from entities.admin.transfer.problems import leave_out_dependents
-from entities.catalogue import DISPLAY_ORDER_STEP
 from entities.changes import writing_types
+from entities.files.catalogue import DISPLAY_ORDER_STEP
 from entities.models import Entity
 from entities.plurals import suggest_plural
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from entities.backup import InvalidBackup, write_backup
-from entities.whole_files import is_standard_output
+from entities.files.backup import InvalidBackup, write_backup
+from entities.files.whole_files import is_standard_output
 
 
 class Command(BaseCommand):

@@ -11,15 +11,12 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from cache_layer.counting.analytics import Series, Span, read_series
-from entities.cache_report import CacheReport, EntryStatus, report_cache
-from entities.health import Health, look_at_health
+from cache_layer.inspect import Health, Recent, Series, Span, find_in_redis, look_at_health, read_recent, read_series
+from entities.cache.report import CacheReport, EntryStatus, report_cache
 from entities.management.cache_watch import HEALTH_STYLES, watch_cache
 from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.management.selection import REDIS_DOWN
-from entities.problems import find_in_redis
-from entities.recent import Recent, read_recent
-from entities.terminal import console_of
+from entities.management.terminal import console_of
 
 SHOWN_ENTRIES = 100
 

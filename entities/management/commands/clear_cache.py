@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
-from entities.cache_entries import describe_dropped, drop_all_entries, drop_entries
+from entities.cache.entries import describe_dropped, drop_all_entries, drop_entries
 from entities.management.recording import add_reason, recorded_command
 from entities.management.selection import REDIS_DOWN, add_selection, selected_codes
 from entities.models import CacheOperation

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from entities.backup import InvalidBackup, Restored, restore_backup
+from entities.files.backup import InvalidBackup, Restored, restore_backup
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections, router
 
 from entities.adoption import was_adopted
-from entities.catalogue import CATALOGUE_FILE, InvalidCatalogue, read_catalogue, seed_entities
+from entities.files.catalogue import CATALOGUE_FILE, InvalidCatalogue, read_catalogue, seed_entities
 from entities.icons import describe_former
 from entities.models import Entity
 

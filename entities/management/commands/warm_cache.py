@@ -6,12 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
-from cache_layer.server.connection import get_writer_client
-from entities.cache_entries import describe_warmed, warm_entries
+from cache_layer import get_writer_client
+from entities.cache.entries import describe_warmed, warm_entries
 from entities.management.recording import add_reason, recorded_command
 from entities.management.selection import REDIS_DOWN, add_selection, selected_codes
+from entities.management.terminal import console_of, track
 from entities.models import CacheOperation
-from entities.terminal import console_of, track
 
 
 class Command(BaseCommand):

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cache_layer.errors import WriteRefused
-from pmo.provenance import running_command
-from pmo.sign_on import is_name
-from pmo.tokens import end_tokens
+from cache_layer import WriteRefused
+from pmo.people.provenance import running_command
+from pmo.people.sign_on import is_name
+from pmo.people.tokens import end_tokens
 
 
 class Command(BaseCommand):

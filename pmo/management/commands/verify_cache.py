@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework_simplejwt.tokens import AccessToken
 from rich.console import Console
 
-from entities.terminal import console_of
-from pmo.listener import Listener
+from entities.management.terminal import console_of
+from pmo.run.listener import Listener
 from pmo.verification.claims import Claim, verify_claims
 from pmo.verification.instances import Instance, InstanceFailed, headers_past_proxy
 

@@ -34,7 +34,7 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
     from redis import Redis
 
     from cache_layer.server.connection import get_redis_client
-    from entities.cache_entries import drop_all_entries, warm_entries
+    from entities.cache.entries import drop_all_entries, warm_entries
 
     codes = [code_of(number) for number in range(1, count + 1)]
     ours = get_redis_client()
@@ -59,7 +59,7 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
 
 
 def _warm(warming: Iterator[tuple[str, object]], count: int) -> None:
-    from entities.cache_entries import Warmed
+    from entities.cache.entries import Warmed
 
     found = Counter(warmed for _, warmed in islice(warming, count))
     assert found == {Warmed.FILLED: count}, found

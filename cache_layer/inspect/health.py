@@ -1,0 +1,193 @@
+"""
+How the platform is: the one source of `/health`, the dashboard's first line, `cache_status` and the last incidents.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.db import Error, connections
+
+from cache_layer.counting.incidents import Sighting, read_incidents, read_left, sightings
+from cache_layer.deadline import working_within
+from cache_layer.inspect.problems import TITLES, Found, find_problems
+from cache_layer.lookup import outbox_alias
+from cache_layer.options import get_options
+from cache_layer.server.connection import is_redis_healthy
+from cache_layer.upkeep.turn import is_taken
+from cache_layer.writing.outbox import Backlog, measure_backlog
+
+logger = logging.getLogger("cache_layer")
+
+LOOK_SECONDS, LOOK_MS = 2, 4_000
+"""How often a process looks by itself, and how long it waits for the engines then."""
+NO_RELAY_SECONDS = 120
+"""Somebody else has taken the turn by then, if anybody can."""
+SHOWN_INCIDENTS = 5
+
+
+class Problem(NamedTuple):
+    """
+    Attributes:
+        name: of the alert.
+        text: what is wrong, and what readers notice of it.
+        advice: what to do.
+        since_s: when it began, seconds since the epoch.
+    """
+
+    name: str
+    text: str
+    advice: str
+    since_s: float
+
+
+class Incident(NamedTuple):
+    """Something that was wrong, or still is."""
+
+    name: str
+    began_s: float
+    ended_s: float | None
+
+    @property
+    def words(self) -> str:
+        """`Redis away 20:19:36 to 20:20:37`, with the day if it was not today."""
+        began, today = datetime.fromtimestamp(self.began_s, UTC), datetime.now(UTC).date()
+        shape = "%H:%M:%S" if began.date() == today else "%d %b %H:%M:%S"
+        until = "until now" if self.ended_s is None else f"to {datetime.fromtimestamp(self.ended_s, UTC):%H:%M:%S}"
+        return f"{TITLES.get(self.name, self.name)} {began.strftime(shape)} {until}"
+
+
+@dataclass(frozen=True)
+class Health:
+    """
+    Attributes:
+        backlog: what the relay has still to do; None if PostgreSQL does not answer.
+        redis_answers: whether every node of Redis answers.
+        problems: what is wrong now, the worst first.
+        incidents: the last ones.
+    """
+
+    backlog: Backlog | None
+    redis_answers: bool
+    problems: list[Problem]
+    incidents: list[Incident]
+
+    @property
+    def status(self) -> str:
+        if self.backlog is None:
+            return "down"
+        return "degraded" if self.problems else "ok"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; moments as `2025-01-18T14:22:00Z`."""
+        return {
+            "status": self.status,
+            "headline": self.headline,
+            "problems": [
+                {"name": each.name, "since": _moment(each.since_s), "text": each.text, "advice": each.advice}
+                for each in self.problems
+            ],
+            "incidents": [
+                {"name": each.name, "began": _moment(each.began_s), "ended": each.ended_s and _moment(each.ended_s)}
+                for each in self.incidents
+            ],
+        }
+
+    @property
+    def level(self) -> str:
+        """`ok`, `warning`, or `error` if an engine is away."""
+        if self.backlog is None or not self.redis_answers:
+            return "error"
+        return "warning" if self.problems else "ok"
+
+    @property
+    def headline(self) -> str:
+        """`Healthy`, or the worst that is wrong and since when."""
+        if not self.problems:
+            return "Healthy"
+        worst = self.problems[0]
+        began = datetime.fromtimestamp(worst.since_s, UTC)
+        today = began.date() == datetime.now(UTC).date()
+        return f"{worst.text} Since {began.strftime('%H:%M:%S' if today else '%d %b %H:%M:%S')} UTC."
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def look_at_health(*, note: bool = False, counted: Collection[Found] | None = None) -> Health:
+    """
+    Ask both engines how they are: one exchange with Redis, a few with PostgreSQL, and the counters now and then.
+
+    Args:
+        note: keep what is wrong as an incident; for whoever looks again and again.
+        counted: what `find_in_redis` has found, if the caller has read what it needs.
+    """
+    begun_s = time.time()
+    redis_answers = is_redis_healthy()  # before a database that hangs takes all the time there is
+    using = outbox_alias()
+    backlog, known, taken = None, [], True
+    try:
+        backlog = measure_backlog(using=using)
+        known = read_incidents(SHOWN_INCIDENTS + len(TITLES), using=using)
+        taken = not get_options().relay or is_taken(using)
+    except Error:
+        backlog = None
+        known = list(read_left().items()) if redis_answers else []
+    now_s = time.time()
+    found = list(find_problems(redis_answers, backlog, taken, counted))
+    seen = {each.name: each.seen or Sighting(begun_s, now_s) for each in found}
+    if note:
+        sightings.see(seen)
+    began = _began(known, now_s)
+    problems = [
+        Problem(each.name, each.text, each.advice, min(began.get(each.name, now_s), seen[each.name].began_s))
+        for each in found
+    ]
+    shown = [problem for problem in problems if now_s - problem.since_s >= _patience(problem.name)]
+    names = {problem.name for problem in shown}
+    incidents = [
+        Incident(name, sighting.began_s, None if name in names and sighting.goes_on(now_s) else sighting.seen_s)
+        for name, sighting in known
+        if sighting.seen_s - sighting.began_s >= _patience(name)
+    ]
+    return Health(
+        backlog,
+        redis_answers,
+        sorted(shown, key=lambda problem: list(TITLES).index(problem.name)),
+        incidents[:SHOWN_INCIDENTS],
+    )
+
+
+def _patience(name: str) -> int:
+    """How many seconds something may be so before it is a problem."""
+    return NO_RELAY_SECONDS if name == "RelayNotWorking" else 0
+
+
+def _began(known: list[tuple[str, Sighting]], now_s: float) -> dict[str, float]:
+    """When each of what goes on began, as far as anybody has seen it."""
+    began: dict[str, float] = {}
+    for name, sighting in [*known, *sightings.untold.copy().items()]:
+        if sighting.goes_on(now_s):
+            began[name] = min(sighting.began_s, began.get(name, now_s))
+    return began
+
+
+def watch_health() -> None:
+    """Look again and again, and have incidents outlive this process; does not return."""
+    using = outbox_alias()
+    while True:
+        try:
+            with working_within(LOOK_MS):
+                look_at_health(note=True)
+                sightings.tell(using=using)
+        except Exception:  # a fault here must not end the looking
+            logger.exception("Health could not be looked at")
+        finally:
+            connections[using].close()
+        time.sleep(LOOK_SECONDS)

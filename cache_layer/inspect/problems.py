@@ -1,0 +1,217 @@
+"""
+What can be wrong with the platform, in the words of the dashboard.
+
+Each problem has the name of the alert in deploy/prometheus/alerts.yml, and in docs/operations.md, that fires for the
+same reason. What is not here, only Prometheus can tell: it compares servers, or one server's figures over time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from redis.exceptions import RedisError
+
+from cache_layer.counting.analytics import Series, Span, read_series
+from cache_layer.counting.incidents import Sighting
+from cache_layer.inspect.memo import Kept
+from cache_layer.inspect.recent import STEPS
+from cache_layer.inspect.server import ServerStatus, read_server
+from cache_layer.writing.outbox import Backlog
+
+LATE_SECONDS = 30
+"""A change that waits longer for the relay is a problem."""
+FULL = 0.9
+COUNTED_SECONDS = 5
+"""How old counted figures may be here."""
+
+TITLES = {
+    "DatabaseDown": "PostgreSQL away",
+    "RedisDown": "Redis away",
+    "OutboxStuck": "Changes waiting",
+    "RelayNotWorking": "No relay",
+    "RedisMemoryHigh": "Redis nearly full",
+    "CacheMismatch": "Wrong values found",
+    "UnheldWritesSilent": "Writes while Redis was silent",
+    "WritesRefused": "Writes refused",
+    "HoldsLost": "Write notices lost",
+    "ValuesRefused": "Foreign bytes",
+    "AnswersFailing": "Answers failing",
+    "HitRatioLow": "Few hits",
+}
+"""Every problem there is, the worst first, and what an incident of it is called."""
+
+
+class Found(NamedTuple):
+    """A problem, as one look finds it: as of now, or `seen` at a time that was counted."""
+
+    name: str
+    text: str
+    advice: str
+    seen: Sighting | None = None
+
+
+def find_problems(
+    redis_answers: bool, backlog: Backlog | None, taken: bool, counted: Collection[Found] | None = None
+) -> Iterator[Found]:
+    """
+    What is wrong now.
+
+    Args:
+        backlog: None if PostgreSQL does not answer.
+        taken: whether some server relays.
+        counted: what `find_in_redis` has found just now; if it is left out, it is looked for now and then.
+    """
+    if backlog is None:
+        yield Found(
+            "DatabaseDown",
+            "PostgreSQL does not answer: what is cached is still read, nothing can be saved.",
+            "Start PostgreSQL, or see why this server cannot reach it. Nothing else needs a restart.",
+        )
+    if not redis_answers:
+        yield Found(
+            "RedisDown",
+            "Redis does not answer: entity types are read from the database, and nothing can be invalidated or warmed.",
+            "Start Redis, or see why this server cannot reach it. Nothing else needs a restart.",
+        )
+    if backlog is not None:
+        yield from _find_late(backlog, redis_answers=redis_answers, taken=taken)
+    if redis_answers:
+        try:
+            yield from _counted.get() if counted is None else counted
+        except RedisError:
+            return
+
+
+def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterator[Found]:
+    if backlog.oldest_seconds > LATE_SECONDS:
+        advice = "Look for `Relay` in the log. To be right at once: clear all."
+        if not redis_answers:
+            advice = "They are told as soon as Redis answers."
+        elif not taken:
+            advice = "They are told as soon as a server relays."
+        yield Found(
+            "OutboxStuck",
+            f"{backlog.changes:,} committed change{'' if backlog.changes == 1 else 's'} could not be told to the cache"
+            " yet: what was changed by SQL may be read late.",
+            advice,
+            Sighting(time.time() - backlog.oldest_seconds, time.time()),
+        )
+    if not taken:
+        yield Found(
+            "RelayNotWorking",
+            "No server relays: what is changed by SQL is read only when the entry's time is over.",
+            "Look for `Relay interrupted` in the log; `manage.py relay_invalidations` helps at once.",
+        )
+
+
+class _Counted(NamedTuple):
+    """A problem that is told by a counter: some of it within the last minutes."""
+
+    name: str
+    counter: str
+    minutes: int
+    text: str
+    advice: str
+
+
+COUNTED = (
+    _Counted(
+        "CacheMismatch",
+        "audit_mismatches",
+        60,
+        "A comparison found {number} cached values that were not what is committed, and dropped them.",
+        "Keep the log (`Cache mismatch`), and look for another program that writes entity:* in this Redis.",
+    ),
+    _Counted(
+        "UnheldWritesSilent",
+        "unheld_writes:silent",
+        15,
+        "{number} writes went on while Redis was silent: a server that still reached it may have read old values.",
+        "See why Redis was silent; compare the cache with the database now.",
+    ),
+    _Counted(
+        "WritesRefused",
+        "refused_writes",
+        5,
+        "{number} writes were refused because Redis was silent: nothing of them was saved, and their authors know.",
+        "See why Redis was silent, or set CACHE_WRITE_POLICY=available.",
+    ),
+    _Counted(
+        "HoldsLost",
+        "holds_ended:lost",
+        15,
+        "Redis lost the notices of {number} writes under way; each writer waited once more, no reader noticed.",
+        "Was Redis restarted or flushed, or does it evict keys (maxmemory-policy)? Are transactions longer than 5 s?",
+    ),
+    _Counted(
+        "ValuesRefused",
+        "refused_values",
+        15,
+        "Redis had bytes of somebody else under our keys, {number} times: they were loaded anew.",
+        "Look for who writes there, or use a Redis, or a REDIS_DB, of its own.",
+    ),
+)
+
+
+def find_counted(hour: Series) -> Iterator[Found]:
+    """What the counters of the last hour say is wrong."""
+    for each in COUNTED:
+        minutes = list(zip(hour.starts_s, hour.counts, strict=True))[-each.minutes :]
+        numbers = [(start, counts.get(each.counter, 0)) for start, counts in minutes]
+        starts = [start for start, number in numbers if number]
+        if starts:
+            total = sum(number for _, number in numbers)
+            seen = Sighting(starts[0], min(time.time(), starts[-1] + hour.step_seconds))
+            yield Found(each.name, each.text.format(number=f"{total:,}"), each.advice, seen)
+    few = hour.latest(5)
+    errors, answered = few.total("answer_errors"), few.total("replays") + few.answers()
+    if errors >= 5 and errors > 0.01 * answered:
+        yield Found(
+            "AnswersFailing",
+            f"{errors:,} of {answered:,} answers of the last 5 minutes were errors of ours (status 500 or more).",
+            "The log has the exceptions.",
+        )
+    quarter = hour.latest(15)
+    reads, ratio = sum(quarter.totals("reads").values()), quarter.hit_ratio()
+    if ratio is not None and ratio < 0.8 and reads > 15 * 60:
+        yield Found(
+            "HitRatioLow",
+            f"Only {ratio:.0%} of the reads of the last 15 minutes were answered from memory or Redis.",
+            "Are many types not cached? Then warm all. Is one changed all the time? The list of entries says.",
+        )
+
+
+NAMES = (
+    *(each.counter for each in COUNTED),
+    *("answer_errors", "replays"),
+    *(f"reads:{source}" for source in STEPS),
+    *(f"answer_seconds:{source}:+Inf" for source in (*STEPS, "none")),
+)
+"""What `find_counted` looks at: a fifteenth of what is counted."""
+
+
+def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
+    """What the counters of the last hour, and the server's own figures, say is wrong."""
+    found = list(find_counted(hour))
+    if status.max_memory_bytes and status.used_memory_bytes > FULL * status.max_memory_bytes:
+        found.append(
+            Found(
+                "RedisMemoryHigh",
+                f"Redis uses {status.used_memory_bytes / status.max_memory_bytes:.0%} of the memory it may use: full,"
+                " it takes no more values.",
+                "Give it more (maxmemory), or a server of its own.",
+            )
+        )
+    return found
+
+
+_counted: Kept[list[Found]] = Kept(
+    lambda: find_in_redis(read_series(Span.HOUR, NAMES), read_server()), seconds=COUNTED_SECONDS
+)
+
+
+def forget_counted_problems() -> None:
+    """Have the counters read anew by the next look."""
+    _counted.forget()

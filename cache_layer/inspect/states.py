@@ -1,0 +1,138 @@
+"""What Redis has of entries at this moment, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil
+from typing import Any, NamedTuple
+
+from redis.exceptions import RedisError
+
+from cache_layer.keys import absent_key, holds_key, lease_key, value_key
+from cache_layer.lookup import Entry, Lookup
+from cache_layer.protocol.calls import BATCH_KEYS
+from cache_layer.protocol.packing import unpack
+from cache_layer.server.connection import get_redis_client, get_writer_client
+
+
+class Kind(StrEnum):
+    """What a reader who comes now would find."""
+
+    CACHED = "cached"
+    BEING_WRITTEN = "being written"
+    BEING_FILLED = "being filled"
+    KNOWN_ABSENT = "known absent"
+    NOT_CACHED = "not cached"
+    UNKNOWN = "unknown"
+    """Redis does not say."""
+
+
+@dataclass(frozen=True)
+class EntryState:
+    """One entry; `ttl_seconds` and `payload_bytes`, as they are in Redis, are None unless it is cached."""
+
+    kind: Kind
+    ttl_seconds: int | None = None
+    payload_bytes: int | None = None
+
+
+class Stored(NamedTuple):
+    """
+    A value in Redis.
+
+    Attributes:
+        stored: its bytes there.
+        payload: the document's bytes; None if these are none of ours.
+        problem: what is wrong with bytes that are none of ours.
+        ttl_ms: how long it is kept.
+    """
+
+    stored: bytes
+    payload: bytes | None
+    problem: str
+    ttl_ms: int
+
+
+def read_states(lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryState]:
+    """
+    Look at entries, all of a list's page in one round trip.
+
+    Without Redis every state is unknown, after one time-out at most.
+    """
+    wanted = list(dict.fromkeys(identifiers))
+    return dict(zip(wanted, look_at_entries(Entry(lookup, identifier) for identifier in wanted), strict=True))
+
+
+def look_at_entries(entries: Iterable[Entry]) -> list[EntryState]:
+    """The same for entries of any lookups, in the order asked for."""
+    wanted = list(entries)
+    states: list[EntryState] = []
+    try:
+        for start in range(0, len(wanted), BATCH_KEYS):
+            states += _read_batch(wanted[start : start + BATCH_KEYS])
+    except RedisError:
+        return [EntryState(Kind.UNKNOWN)] * len(wanted)
+    return states
+
+
+def read_stored(lookup: Lookup[Any], identifier: str, *, patient: bool = False) -> Stored | None:
+    """
+    The bytes of one value, which is neither renewed nor counted; None if there is none.
+
+    Args:
+        patient: ask a Redis that has just been silent, too.
+    Raises:
+        CacheUnavailable: Redis did not answer.
+        redis.exceptions.ResponseError: the key is of another type.
+    """
+    pipeline = (get_writer_client() if patient else get_redis_client()).pipeline(transaction=patient)
+    key = value_key(lookup.key(identifier))
+    pipeline.get(key)
+    pipeline.pttl(key)
+    stored, ttl_ms = pipeline.execute(raise_on_error=False)
+    if isinstance(stored, RedisError):
+        raise stored
+    if not stored:
+        return None
+    try:
+        return Stored(stored, unpack(stored), "", ttl_ms)
+    except ValueError as error:
+        return Stored(stored, None, str(error), ttl_ms)
+
+
+def redis_key(lookup: Lookup[Any], identifier: str) -> str:
+    """The key of the value in Redis, as `redis-cli` takes it."""
+    return value_key(lookup.key(identifier))
+
+
+def _read_batch(entries: list[Entry]) -> list[EntryState]:
+    pipeline = get_redis_client().pipeline()
+    pipeline.time()
+    for key in (entry.key for entry in entries):
+        pipeline.pttl(value_key(key))
+        pipeline.strlen(value_key(key))
+        pipeline.zrange(holds_key(key), -1, -1, withscores=True)  # the hold that lasts longest
+        pipeline.exists(lease_key(key))
+        pipeline.exists(absent_key(key))
+    time, *answers = pipeline.execute(raise_on_error=False)  # a key of another type is no entry of ours
+    if isinstance(time, RedisError):
+        raise time
+    seconds, microseconds = time
+    now_ms = seconds * 1000 + microseconds // 1000
+    return [_state(now_ms, answers[start : start + 5]) for start in range(0, len(answers), 5)]
+
+
+def _state(now_ms: int, answers: list[Any]) -> EntryState:
+    """In the order in which `claim.lua` looks."""
+    ttl_ms, length, holds, leases, absences = answers
+    if isinstance(length, int) and length:
+        return EntryState(Kind.CACHED, ceil(ttl_ms / 1000) if ttl_ms > 0 else None, length)
+    if isinstance(holds, list) and any(expiry > now_ms for _, expiry in holds):
+        return EntryState(Kind.BEING_WRITTEN)
+    if absences == 1:
+        return EntryState(Kind.KNOWN_ABSENT)
+    if leases == 1:
+        return EntryState(Kind.BEING_FILLED)
+    return EntryState(Kind.NOT_CACHED)

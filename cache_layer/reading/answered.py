@@ -1,0 +1,136 @@
+"""What Redis and the database answered, as reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from redis.exceptions import ResponseError
+
+from cache_layer.keys import value_key
+from cache_layer.lookup import Loaded, Lookup, load
+from cache_layer.memory.local_store import Copy, keep_copy
+from cache_layer.metrics import REFUSED_VALUES
+from cache_layer.protocol.packing import unpack
+from cache_layer.server.connection import get_redis_client
+
+logger = logging.getLogger("cache_layer")
+Document = TypeVar("Document")
+
+LOGGED_CHARACTERS = 200
+
+
+class Source(StrEnum):
+    """Where an answer came from; the values of the `X-Cache` header."""
+
+    LOCAL = "L1"
+    REDIS = "L2"
+    DATABASE = "DB"
+    BYPASS = "BYPASS"
+    STALE = "STALE"
+
+
+class Read(NamedTuple, Generic[Document]):
+    """
+    One answered read.
+
+    Attributes:
+        document: None if there is no such entry.
+        payload: the document's bytes, as they are in Redis or were before they were compressed; empty if there is no
+            document.
+        source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached,
+            `STALE` if it is what was last known and the database is away.
+        copies: what of this process's memory it is made of; while their leases last the same answer may be given
+            again. Empty if it must not be.
+    """
+
+    document: Document | None
+    payload: bytes
+    source: Source
+    copies: tuple[Copy, ...] = ()
+
+
+Reads = dict[str, Read[Document]]
+
+
+def get_payloads(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes | None]:
+    """
+    What is stored in Redis, in one round trip; a key of another type counts as one that can't be decoded.
+
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    client: Any = get_redis_client()
+    if len(identifiers) > 1:
+        return list(client.mget([value_key(lookup.key(identifier)) for identifier in identifiers]))
+    try:
+        return [client.get(value_key(lookup.key(identifier))) for identifier in identifiers]
+    except ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return [b""]
+
+
+def read_payloads(
+    lookup: Lookup[Document], identifiers: Iterable[str], answers: Iterable[bytes | None], asked_ns: int
+) -> Reads[Document]:
+    """What Redis answered, where it can be decoded."""
+    reads: Reads[Document] = {}
+    for identifier, stored in zip(identifiers, answers, strict=True):
+        if stored is None:
+            continue
+        found = decode(lookup, identifier, stored)
+        if found is not None:
+            document, payload = found
+            reads[identifier] = keep_read(lookup, identifier, document, payload, source=Source.REDIS, asked_ns=asked_ns)
+    return reads
+
+
+def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Document]:
+    """The entries as the database has them; nothing is cached."""
+    if not identifiers:
+        return {}
+    return {
+        identifier: Read(loaded.document, encode_loaded(lookup, loaded), Source.BYPASS)
+        for identifier, loaded in load(lookup, identifiers).items()
+    }
+
+
+def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Document, bytes] | None:
+    """The document of what is stored, and its bytes; None, and a line in the log, if there is none in it."""
+    try:
+        payload = unpack(stored)
+        return lookup.decode(identifier, payload), payload
+    except ValueError as error:
+        REFUSED_VALUES.inc()
+        why = str(error)[:LOGGED_CHARACTERS]  # it may name what it found
+        logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": why})
+        return None
+
+
+def keep_read(
+    lookup: Lookup[Document],
+    identifier: str,
+    document: Document | None,
+    payload: bytes,
+    *,
+    source: Source,
+    asked_ns: int,
+) -> Read[Document]:
+    """One answer, which this process's memory keeps from `asked_ns` on if it may."""
+    copy = keep_copy(
+        lookup.key(identifier),
+        document,
+        payload,
+        asked_ns=asked_ns,
+        stamp_key=lookup.stamp_key(identifier),
+        rest_ns=int(lookup.rest_seconds * 1e9),
+    )
+    return Read(document, payload, source, (copy,) if copy else ())
+
+
+def encode_loaded(lookup: Lookup[Document], loaded: Loaded[Document]) -> bytes:
+    """The document's bytes; empty if there is none."""
+    return lookup.encode(loaded.document) if loaded.document is not None else b""

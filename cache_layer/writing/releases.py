@@ -1,0 +1,151 @@
+"""The end of a write: what it held is released, and Redis, the outbox, the log and the counters are told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from itertools import chain
+from time import monotonic_ns
+
+from django.db import DatabaseError, connections
+from redis.exceptions import RedisError
+
+from cache_layer import metrics
+from cache_layer.activity import note_invalidated, note_stored
+from cache_layer.deadline import left_seconds, releasing
+from cache_layer.errors import CacheUnavailable
+from cache_layer.lookup import Entry
+from cache_layer.memory import pending
+from cache_layer.memory.local_store import drain
+from cache_layer.memory.pending import HeldEntry, Write
+from cache_layer.options import get_options
+from cache_layer.origin import current_origin
+from cache_layer.protocol.scripts import Release, Released, invalidate_keys, release_keys
+from cache_layer.writing.outbox import forget_changes
+from cache_layer.writing.write_through import CommittedRow, read_back
+
+logger = logging.getLogger("cache_layer")
+
+RETRY_SECONDS = 0.05
+
+Held = dict[str, HeldEntry]
+
+
+def release_autocommitted(*, using: str) -> None:
+    """After a row changed in autocommit mode: it is committed, so the hold can end."""
+    write = pending.find_write(using)
+    if write is not None and not write.in_transaction:
+        release_write(write, committed=True)
+
+
+def release_abandoned(*, idle: bool = False) -> None:
+    """
+    End the holds of this thread's rolled-back transactions and, if it is `idle`, of its failed autocommitted saves.
+
+    Unreleased they would lapse after `hold_ms`. Where the database session was lost, a commit may still happen: those
+    holds stay.
+    """
+    for write in pending.abandoned_writes(idle=idle):
+        if write.is_in_doubt():
+            pending.end_write(write)
+        else:
+            release_write(write, committed=False)
+
+
+def release_write(write: Write, *, committed: bool) -> None:
+    """
+    End a write's holds, leaving the committed values where it was the only writer.
+
+    What Redis could not be told stays in the outbox, and the relay tells it.
+    """
+    held, write.entries = write.entries, {}
+    if not held:
+        pending.end_write(write)
+        return
+    with releasing():
+        _release(write, held, committed=committed)
+
+
+def stamps_of(entries: Iterable[Entry]) -> set[str]:
+    """The keys of the stamps that vouch for `entries`."""
+    return {entry.stamp_key for entry in entries} - {""}
+
+
+def _release(write: Write, held: Held, *, committed: bool) -> None:
+    commit_seen = committed and not connections[write.alias].in_atomic_block  # in a TestCase nothing is committed
+    if committed and not commit_seen:
+        write.drain()
+    committed_rows = read_back(held, write.alias) if commit_seen else {}
+    pending.end_write(write)
+    try:
+        told = _tell_redis(write, held, committed_rows)
+    except RedisError as error:
+        metrics.UNTOLD_RELEASES.inc(len(held))
+        logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
+        drain()
+        return
+    if commit_seen:
+        _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
+    if committed:
+        _tell_people({key: outcome for key, outcome in told.items() if held[key].entry.lookup.counted})
+
+
+def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> dict[str, Released]:
+    """
+    Release what is held, invalidate what could not be, and wait once more where a hold was not there.
+
+    Returns:
+        How each entry's hold ended.
+    Raises:
+        RedisError: Redis refused, or did not do it within the whole write budget.
+    """
+    nothing = CommittedRow()
+    rows = {key: committed_rows.get(key, nothing) for key in held}
+    releases = [
+        Release(key, each.holder, each.alone, rows[key].payload, each.entry.lookup.ttl_seconds, rows[key].changes)
+        for key, each in held.items()
+        if each.holder is not None
+    ]
+    stamps = [Release(key, holder) for key, holder in write.stamps.items() if holder is not None]
+    unheld = [key for key, each in held.items() if each.holder is None]
+    unheld_stamps = stamps_of(held[key].entry for key in unheld)
+    budget_ms = 0 if write.budget_spent else get_options().write_budget_ms
+    deadline_ns = monotonic_ns() + int(left_seconds(budget_ms / 1000) * 1e9)
+    while True:
+        try:
+            if unheld:  # before their stamps are released
+                invalidate_keys(unheld, unheld_stamps)
+            outcomes = release_keys(releases, stamps)
+            break
+        except RedisError as error:  # also a server that answers, but has no memory or replicas just now
+            if (isinstance(error, CacheUnavailable) and error.refused) or monotonic_ns() >= deadline_ns:
+                raise
+            time.sleep(RETRY_SECONDS)
+    for release in releases:
+        metrics.HOLDS_ENDED.labels(outcomes[release.key].name.lower()).inc()
+    lost = [key for key, outcome in outcomes.items() if outcome is Released.LOST]
+    if lost:
+        logger.warning("Hold lost", extra={"keys": lost[:10], "count": len(lost)})
+    if lost or unheld:
+        drain()
+    return {key: outcomes[key] for key in held if key in outcomes} | dict.fromkeys(unheld, Released.LOST)
+
+
+def _tell_people(told: dict[str, Released]) -> None:
+    """Count and log what a committed write did to the cache."""
+    cause = current_origin()
+    stored = [key for key, outcome in told.items() if outcome is Released.STORED]
+    note_invalidated(list(told), cause)
+    note_stored(stored)
+    for key in told:
+        logger.info("Cache invalidated", extra={"key": key, "cause": cause})
+    for key in stored:
+        logger.info("Cache populated", extra={"key": key, "cause": cause})
+
+
+def _forget_changes(changes: list[int], using: str) -> None:
+    try:
+        forget_changes(changes, using=using)
+    except DatabaseError as error:
+        logger.warning("Outbox left to the relay", extra={"error": str(error)})

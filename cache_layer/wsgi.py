@@ -1,0 +1,31 @@
+"""
+A WSGI server's share of the cache.
+
+    application = serve(get_wsgi_application())
+"""
+
+from __future__ import annotations
+
+from cache_layer.background import run_in_background
+from cache_layer.counting.reporting import start_reporting
+from cache_layer.server.distance import warn_of_far_servers
+from cache_layer.serving.express import Application, with_express_lane
+from cache_layer.upkeep.standby import start_standby
+
+
+def serve(application: Application) -> Application:
+    """
+    The application behind the express lane, in a process that does its share: it reports what it counts, stands by to
+    relay, watches the health of both engines, and warns of a Redis that is far away.
+    """
+    start_reporting()
+    warn_of_far_servers()
+    start_standby()
+    run_in_background("cache-health", _watch_health)
+    return with_express_lane(application)
+
+
+def _watch_health() -> None:
+    from cache_layer.inspect.health import watch_health  # needs models, which are there when all apps are
+
+    watch_health()

@@ -1,0 +1,1 @@
+"""The cached entity types for operators: dropping, warming, reporting, and the log of it."""

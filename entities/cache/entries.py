@@ -1,0 +1,74 @@
+"""Dropping and filling the cached entity types, many at once: what the admin's actions and the commands do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from cache_layer import Source, clear_entries, invalidate_entries, read_entries, read_entry
+from entities.lookups import ENTITY, ENTITY_TYPES, LIST, entries_of
+
+BATCH_CODES = 200
+"""How many are dropped or warmed in one step."""
+
+
+class Warmed(StrEnum):
+    """What warming one entry came to."""
+
+    FILLED = "filled"
+    ALREADY_CACHED = "already cached"
+    NOT_CACHEABLE = "not cacheable"
+
+
+def drop_entries(codes: Iterable[str]) -> int:
+    """
+    Drop entity types, and the list of all, from the cache; when this returns no server serves what it replaced.
+
+    Returns:
+        How many values there were in Redis.
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    return invalidate_entries(entries_of(*codes))
+
+
+def drop_all_entries() -> int:
+    """The same, for everything cached of entity types, whether or not the database knows it."""
+    return invalidate_entries([LIST]) + clear_entries(ENTITY)
+
+
+def warm_entry(code: str) -> Warmed:
+    """Have one entity type cached; inactive and unknown ones, and those being changed right now, can't be."""
+    read = read_entry(ENTITY, code)
+    return _warmed(read.source, found=read.document is not None)
+
+
+def warm_list() -> Warmed:
+    """Have the list of entity types cached."""
+    return _warmed(read_entry(ENTITY_TYPES, "").source, found=True)
+
+
+def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
+    """Warm entity types, many at a time, then the list of all (as `the list`); yields what each came to."""
+    wanted = list(dict.fromkeys(codes))
+    for start in range(0, len(wanted), BATCH_CODES):
+        for code, read in read_entries(ENTITY, wanted[start : start + BATCH_CODES]).items():
+            yield code, _warmed(read.source, found=read.document is not None)
+    yield "the list", warm_list()
+
+
+def describe_dropped(number: int) -> str:
+    """`1 cached value dropped`, `2 cached values dropped`."""
+    return f"{number} cached value{'' if number == 1 else 's'} dropped"
+
+
+def describe_warmed(counts: Counter[Warmed]) -> str:
+    """`3 filled, 1 already cached, 0 not cacheable`."""
+    return ", ".join(f"{counts[warmed]} {warmed}" for warmed in Warmed)
+
+
+def _warmed(source: Source, *, found: bool) -> Warmed:
+    if not found or source in (Source.BYPASS, Source.STALE):
+        return Warmed.NOT_CACHEABLE
+    return Warmed.FILLED if source is Source.DATABASE else Warmed.ALREADY_CACHED

@@ -1,0 +1,1 @@
+"""Entity types as files: the catalogue, backups."""

@@ -1,0 +1,1 @@
+"""What is told of a running server: health, metrics, logs and traces."""

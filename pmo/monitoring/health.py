@@ -1,0 +1,124 @@
+"""For load balancers and people: whether this process can do its work, and whether it is there at all."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import Error
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cache_layer.inspect import Backlog, look_at_health, measure_backlog
+from pmo.drain import is_draining
+
+
+class ProblemSerializer(serializers.Serializer[None]):
+    """What is wrong."""
+
+    name = serializers.CharField(help_text="Of the alert in deploy/prometheus/alerts.yml, explained in the runbook.")
+    since = serializers.DateTimeField(help_text="When it began, as far as any server saw.")
+
+
+class HealthSerializer(serializers.Serializer[None]):
+    """What works."""
+
+    status = serializers.ChoiceField(["ok", "degraded", "down"])
+    database = serializers.ChoiceField(["ok", "down"])
+    cache = serializers.ChoiceField(["ok", "down"])
+    pending_invalidations = serializers.IntegerField(
+        allow_null=True, help_text="Committed changes that the cache has not been told of yet."
+    )
+    oldest_pending_seconds = serializers.FloatField(
+        allow_null=True, help_text="How long the oldest of them has waited: they are told when Redis answers a relay."
+    )
+    problems = ProblemSerializer(many=True, help_text="All that is wrong now, the worst first.")
+
+
+class LivenessSerializer(serializers.Serializer[None]):
+    """Nothing but this."""
+
+    status = serializers.ChoiceField(["ok"])
+
+
+class DrainingSerializer(serializers.Serializer[None]):
+    """It is about to end."""
+
+    status = serializers.ChoiceField(["draining"])
+
+
+@extend_schema(
+    operation_id="health",
+    tags=["health"],
+    summary="Database and cache",
+    description="`down` is the database. `degraded` is any other problem, the cache being down among them: everything"
+    " works, from the database. `problems` has their names.",
+    auth=[],
+    responses={200: HealthSerializer, 503: HealthSerializer},
+)
+@api_view(["GET", "HEAD"])
+@authentication_classes([])
+@permission_classes([])
+def health(_request: Request) -> Response:
+    looked = look_at_health()
+    backlog = looked.backlog
+    database = backlog is not None
+    return Response(
+        {
+            "status": looked.status,
+            "database": "ok" if database else "down",
+            "cache": "ok" if looked.redis_answers else "down",
+            "pending_invalidations": backlog and backlog.changes,
+            "oldest_pending_seconds": backlog and round(backlog.oldest_seconds, 3),
+            "problems": [
+                {name: problem[name] for name in ("name", "since")} for problem in looked.as_json()["problems"]
+            ],
+        },
+        status=200 if database else 503,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@extend_schema(
+    operation_id="liveness",
+    tags=["health"],
+    summary="Liveness",
+    description="That this process answers; it asks neither engine.",
+    auth=[],
+    responses={200: LivenessSerializer},
+)
+@api_view(["GET", "HEAD"])
+@authentication_classes([])
+@permission_classes([])
+def liveness(_request: Request) -> Response:
+    return Response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+@extend_schema(
+    operation_id="readiness",
+    tags=["health"],
+    summary="Readiness",
+    description="Whether to send this process requests: not any more while it is being drained. It asks neither engine:"
+    " where one is away, every process is as good as another.",
+    auth=[],
+    responses={200: LivenessSerializer, 503: DrainingSerializer},
+)
+@api_view(["GET", "HEAD"])
+@authentication_classes([])
+@permission_classes([])
+def readiness(_request: Request) -> Response:
+    draining = is_draining(settings.PORT)
+    return Response(
+        {"status": "draining" if draining else "ok"},
+        status=503 if draining else 200,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def ask_database() -> Backlog | None:
+    """The outbox's backlog, if PostgreSQL answers within the connection's own time limits."""
+    try:
+        return measure_backlog()
+    except Error:
+        return None

@@ -1,0 +1,130 @@
+"""`/metrics`: what this machine's processes counted, for Prometheus."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
+
+from cache_layer.inspect import fold_reads, read_server
+from pmo.monitoring.health import ask_database
+from pmo.serve import COUNTS_VARIABLE
+
+logger = logging.getLogger("pmo")
+
+UNREADABLE = (struct.error, RuntimeError, ValueError, TypeError, AttributeError, LookupError, OSError)
+"""What prometheus-client raises at a file of counts that is empty, cut off, overwritten or gone."""
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="metrics"', "Cache-Control": "no-store"}
+
+
+@csrf_exempt  # else the check of forms calls a method that is not there forbidden
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For whoever has METRICS_TOKEN as a bearer token, or is logged in and may see the cache dashboard."""
+    if not _has_token(request) and not request.user.has_perm("entities.view_cache"):
+        status = 403 if request.user.is_authenticated else 401
+        return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", status, headers=CHALLENGE)
+    fold_reads()
+    try:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    except TypeError:  # a version that is no number
+        encode, content_type = choose_encoder("")
+    return HttpResponse(encode(_registry()), content_type, headers={"Cache-Control": "no-store"})
+
+
+def _has_token(request: HttpRequest) -> bool:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    expected: str = settings.METRICS_TOKEN
+    known = bool(expected) and secrets.compare_digest(token.encode(), expected.encode())
+    return known and scheme.lower() == "bearer"
+
+
+def _registry() -> CollectorRegistry:
+    """The counts of every process of this machine, where they share a directory; else this one's."""
+    directory = os.environ.get(COUNTS_VARIABLE)
+    registry = CollectorRegistry()
+    if directory and Path(directory).is_dir():
+        _forget_dead_processes(Path(directory))
+        Counts(registry, directory)
+    else:
+        registry.register(REGISTRY)
+    registry.register(Engines())
+    return registry
+
+
+def _forget_dead_processes(directory: Path) -> None:
+    """What a process counted stays; what it was the last to say of the present does not."""
+    for file in directory.glob("gauge_live*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            with suppress(FileNotFoundError):  # another process was first
+                mark_process_dead(int(pid), str(directory))
+
+
+class Counts(MultiProcessCollector):
+    """prometheus-client's, which fails altogether where one process's file is broken, or only just being made."""
+
+    def merge(self, files: Iterable[str], accumulate: bool = True) -> Any:  # type: ignore[override] # theirs is static
+        counted = list(files)
+        try:
+            return MultiProcessCollector.merge(counted, accumulate)
+        except UNREADABLE:
+            return MultiProcessCollector.merge(filter(_is_readable, counted), accumulate)
+
+
+def _is_readable(file: str) -> bool:
+    try:
+        MultiProcessCollector.merge([file])
+    except UNREADABLE as error:
+        logger.warning("Counts left out: the file can't be read", extra={"file": file, "error": str(error)})
+        return False
+    return True
+
+
+class Engines(Collector):
+    """What the engines answer at this moment."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._collect_redis()  # before a database that hangs takes all the time there is
+        backlog = ask_database()
+        yield GaugeMetricFamily("cache_database_up", "1 if PostgreSQL answers.", value=backlog is not None)
+        if backlog is not None:
+            yield GaugeMetricFamily(
+                "cache_outbox_changes", "Committed changes the cache may not know of.", value=backlog.changes
+            )
+            yield GaugeMetricFamily(
+                "cache_outbox_oldest_seconds", "How long the oldest of them has waited.", value=backlog.oldest_seconds
+            )
+
+    def _collect_redis(self) -> Iterator[Metric]:
+        try:
+            server = read_server()
+        except RedisError:
+            yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=0)
+            return
+        yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=1)
+        yield GaugeMetricFamily("cache_redis_memory_bytes", "Memory Redis uses.", value=server.used_memory_bytes)
+        yield GaugeMetricFamily(
+            "cache_redis_memory_limit_bytes", "Memory Redis may use; 0 without a limit.", value=server.max_memory_bytes
+        )
+        yield GaugeMetricFamily("cache_redis_clients", "Connections to Redis.", value=server.connected_clients)
+        yield CounterMetricFamily(
+            "cache_redis_evicted_keys", "Keys Redis evicted for want of memory.", value=server.evicted_keys
+        )

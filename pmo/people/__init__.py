@@ -1,0 +1,1 @@
+"""Who may do what: sign-ins, tokens, sessions, and what is cached of people."""

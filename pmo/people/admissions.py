@@ -1,0 +1,119 @@
+"""
+Who may read by a token, how long, and on what that rests.
+
+One of ours: its user exists, is active and has the password of when it was issued, and its login has not ended. One of
+the sign-on's: it was issued after whatever ended those of its name, and if there is a user of this name they are
+active; who has no user here may read.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import chain
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import OperationalError, router
+from rest_framework_simplejwt.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import Token
+
+from cache_layer import Admission, Lookup, Read, Source, read_entry
+from pmo.lookups import NAME, PERSON, SIGN_IN, TOKEN_END, is_sign_in_id
+from pmo.people.documents import PersonDocument
+from pmo.people.sign_on import Claims
+from pmo.people.tokens import CLAIM
+
+USER_FIELDS = tuple(
+    field.attname for field in User._meta.concrete_fields if field.attname in PersonDocument.__struct_fields__
+)
+"""What a user object is made of, in the order in which Django takes it."""
+NOBODY: Read[Any] = Read(None, b"", Source.LOCAL)
+RECHECK_SECONDS = 300.0
+"""How soon a token of the sign-on is looked at again, by keys that it may have withdrawn meanwhile."""
+INACTIVE = "The user of this token is inactive.", "user_inactive"
+
+
+class Guest(AnonymousUser):
+    """Whom the sign-on knows, and we do not: they may what everyone may who is known."""
+
+    is_authenticated = True  # type: ignore[assignment] # a property there
+    is_anonymous = False  # type: ignore[assignment] # as above
+
+    def __init__(self, username: str) -> None:
+        super().__init__()
+        self.username = username  # type: ignore[assignment] # nobody has none there
+
+
+def admit(token: Token | Claims, *, is_read: bool) -> Admission:
+    """
+    Whose a token is whose signature and lifetime are right.
+
+    Raises:
+        AuthenticationFailed: nobody's, any more.
+    """
+    return _admit_foreign(token, is_read=is_read) if isinstance(token, Claims) else _admit_own(token, is_read=is_read)
+
+
+def _admit_own(token: Token, *, is_read: bool) -> Admission:
+    until_ns = _end_ns(token["exp"] - time.time())
+    number, sign_in = str(token.get(api_settings.USER_ID_CLAIM, "")), token.get(CLAIM)
+    reads: list[Read[Any]] = [_read(PERSON, number, is_read=is_read) if number.isdecimal() else NOBODY]
+    if sign_in is not None:
+        known = is_sign_in_id(sign_in)
+        reads.append(_read(SIGN_IN, sign_in, is_read=is_read) if known else NOBODY)
+    person: PersonDocument | None = reads[0].document
+    if person is None:
+        raise AuthenticationFailed("The user of this token is gone.", "user_not_found")
+    if not person.is_active:
+        raise AuthenticationFailed(*INACTIVE)
+    if token.get(api_settings.REVOKE_TOKEN_CLAIM) != person.password_mark:
+        raise AuthenticationFailed("The user of this token has a new password.", "password_changed")
+    if not all(read.document for read in reads):
+        raise AuthenticationFailed("The login of this token has ended: log in again.", "signed_out")
+    return _rest_on(reads, until_ns, person)
+
+
+def _admit_foreign(claims: Claims, *, is_read: bool) -> Admission:
+    until_ns = _end_ns(min(claims.expires_s - time.time(), RECHECK_SECONDS))
+    reads: list[Read[Any]] = [_read(lookup, claims.name, is_read=is_read) for lookup in (TOKEN_END, NAME)]
+    ended_s: float | None = getattr(reads[0].document, "ended_s", None)
+    number: int | None = getattr(reads[1].document, "user", None)
+    if ended_s is not None and claims.issued_s <= ended_s:
+        raise AuthenticationFailed("The tokens of this name were ended: log in again.", "signed_out")
+    person: PersonDocument | None = None
+    if number is not None:
+        reads.append(_read(PERSON, str(number), is_read=is_read))
+        person = reads[-1].document
+        if person is not None and not person.is_active:
+            raise AuthenticationFailed(*INACTIVE)
+    return _rest_on(reads, until_ns, person or claims.name)
+
+
+def _end_ns(left_seconds: float) -> int:
+    return time.monotonic_ns() + int(left_seconds * 1e9)
+
+
+def _rest_on(reads: list[Read[Any]], until_ns: int, user: PersonDocument | str) -> Admission:
+    copies = [read.copies for read in reads]
+    return Admission(tuple(chain.from_iterable(copies)) if all(copies) else (), until_ns, user)
+
+
+def _read(lookup: Lookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
+    """
+    Raises:
+        OperationalError: the database is away, and what was last known does not do for a change.
+    """
+    read = read_entry(lookup, identifier)
+    if read.source is Source.STALE and not is_read:
+        raise OperationalError("The database is away: who asks for this change is not certain.")
+    return read
+
+
+def user_of(person: PersonDocument | str) -> User | Guest:
+    """The user without what is not known of them here; Django reads that if it is asked for. Or a guest's name."""
+    if isinstance(person, str):
+        return Guest(person)
+    values = [getattr(person, name) for name in USER_FIELDS]
+    user: User = User.from_db(router.db_for_write(User), USER_FIELDS, values)
+    return user

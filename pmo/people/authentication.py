@@ -1,0 +1,174 @@
+"""Who is asking: users by name or e-mail address, and programs by token."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from axes.handlers.proxy import AxesProxyHandler
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from jwt import PyJWTError
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import InvalidToken
+from rest_framework_simplejwt.tokens import Token
+
+from cache_layer import ADMISSION, Admission, read_entries, read_entry
+from pmo.lookups import GROUP, PERSON
+from pmo.people.admissions import admit, user_of
+from pmo.people.provenance import note_user
+from pmo.people.sign_on import Claims, get_sign_on
+from pmo.people.sign_on_keys import KeysUnknown
+
+FORWARDED = re.compile(r"\[(?P<bracketed>[^]%]+)(?:%[^]]*)?](?::\d{1,5})?|(?P<with_port>[\d.]+):\d{1,5}")
+"""An address with a port, or in brackets; the zone of an IPv6 address means something on its own machine alone."""
+ATTEMPT_NAME_LENGTH = 255
+"""The width of django-axes' column."""
+
+
+def find_user(name: str) -> User | None:
+    """The user of this user name, or else of this e-mail address; nobody if several share the address."""
+    if "\0" in name:
+        return None
+    by_name = User.objects.filter(username=User.normalize_username(name)).first()
+    if by_name is not None or "@" not in name:
+        return by_name
+    by_email = list(User.objects.filter(email__iexact=name)[:2])
+    return by_email[0] if len(by_email) == 1 else None
+
+
+def name_attempted(_request: HttpRequest | None, credentials: Mapping[str, Any] | None = None) -> str:
+    """
+    Under which name django-axes counts a login: what was typed, in one spelling.
+
+    Whose name it is it does not ask: two names that are counted together would tell that they are one user's.
+    """
+    typed = str((credentials or {}).get("username") or "").replace("\0", "")
+    # To upper case first, as the database compares addresses: it takes the dotless i for an i.
+    return User.normalize_username(typed).upper().lower()[:ATTEMPT_NAME_LENGTH]
+
+
+def forget_failures(request: HttpRequest | None, typed: str) -> None:
+    """After a login that succeeded: those that failed under the name that was typed, from the same address."""
+    address = getattr(request, "axes_ip_address", None)
+    AxesProxyHandler.reset_attempts(username=name_attempted(request, {"username": typed}), ip_address=address)
+
+
+def address_behind_proxy(request: HttpRequest) -> str:
+    """
+    From where a login comes, as the one proxy before us saw it: the last address of `X-Forwarded-For`.
+
+    What is before it the client may have made up. Without an address there it is the proxy's own.
+    """
+    named = [part for part in map(str.strip, request.headers.get("X-Forwarded-For", "").split(",")) if part]
+    return (_address_in(named[-1]) if named else None) or str(request.META["REMOTE_ADDR"])
+
+
+def _address_in(part: str) -> str | None:
+    """The address of `203.0.113.7:51234`, `[2001:db8::1]:443` or one that stands alone, in one spelling."""
+    part = part.strip('"')
+    found = FORWARDED.fullmatch(part)
+    alone = (found["bracketed"] or found["with_port"]) if found else part.partition("%")[0]
+    try:
+        address = ipaddress.ip_address(alone)
+    except ValueError:
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+class UsernameOrEmailBackend(ModelBackend):
+    """Django's own, which also takes an e-mail address that only one user has."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        if username is None or "\0" in username:
+            return None
+        user = find_user(username)
+        # For unknown names too: it then takes the time of checking a password, so that nobody can find out names.
+        found = super().authenticate(request, username=user.username if user else username, password=password)
+        if found is not None:
+            forget_failures(request, username)
+        return found
+
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """As Django's, from the cache."""
+        if user_obj.is_anonymous or user_obj.is_superuser or not user_obj.is_active or obj is not None:
+            return super().get_all_permissions(user_obj, obj)
+        if not hasattr(user_obj, "_perm_cache"):  # where Django's own keeps them, as long as the user object lives
+            user_obj._perm_cache = permissions_of(user_obj)
+        return set(user_obj._perm_cache)
+
+
+class SignOnSilent(APIException):
+    """The sign-on does not say by which keys its tokens are known; what came may be one of them."""
+
+    status_code = 503
+    wait = 2
+    default_detail = "The platform's sign-on does not answer. Try again in a moment."
+    default_code = "sign_on_unavailable"
+
+
+class TokenAuthentication(JWTAuthentication):
+    """
+    A JWT in `Authorization: Bearer`: one of ours, or of the platform's sign-on where one is trusted.
+
+    Whom it belongs to is read like an entity type, from the cache where that is allowed: what ends a token is in force
+    everywhere when it returns. While the database is away and the cache may serve what it last knew
+    (`CACHE_STALE_SECONDS`), reads take that of people too.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        admission: Admission | None = request.META.get(ADMISSION)
+        if admission is None:
+            token = token_of(request)
+            if token is None:
+                return None
+            admission = admit(token, is_read=request.method in SAFE_METHODS)
+        user = user_of(admission.user)
+        note_user(user)
+        if admission.copies:
+            request._request.META[ADMISSION] = admission
+        return user, admission
+
+
+def token_of(request: Request) -> Token | Claims | None:
+    """
+    The token that a request sends, if it sends any: ours, or what the sign-on says in one of its own.
+
+    Raises:
+        InvalidToken: its signature or its lifetime are not right.
+        SignOnSilent: that can't be told now.
+    """
+    reader = JWTAuthentication()
+    header = reader.get_header(request)
+    raw = reader.get_raw_token(header) if header is not None else None
+    if raw is None:
+        return None
+    try:
+        return reader.get_validated_token(raw)
+    except InvalidToken as refused:
+        sign_on = get_sign_on()
+        if sign_on is None:
+            raise
+        try:
+            return sign_on.read(raw)
+        except PyJWTError:
+            raise refused from None
+        except KeysUnknown as error:
+            raise SignOnSilent from error
+
+
+def permissions_of(user: User) -> set[str]:
+    """What a user who is no superuser may do, by themselves or by their groups, as `app_label.codename`."""
+    person = read_entry(PERSON, str(user.pk)).document
+    if person is None:
+        return set()
+    groups = read_entries(GROUP, map(str, person.groups)).values()
+    return set(person.permissions).union(*(read.document.permissions for read in groups if read.document))

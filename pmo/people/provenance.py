@@ -1,0 +1,44 @@
+"""Who changes something, and from where: noted with every version of an entity type, and with every invalidation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pghistory
+from django.http import HttpRequest, HttpResponse
+
+from cache_layer import COMMAND, working_for
+from entities.management.terminal import shell_user
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class ProvenanceMiddleware:
+    """Notes for requests that may change something whether they came to the admin or the API, and whose they are."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in SAFE_METHODS:
+            return self.get_response(request)
+        origin = "api" if request.path.startswith("/api/") else "admin"
+        with working_for(origin), pghistory.context(source=origin):
+            if origin == "admin":
+                note_user(request.user)
+            return self.get_response(request)
+
+
+def note_user(user: Any) -> None:
+    """Whoever this is makes the changes from here on; nothing outside a request that may change something."""
+    if user.is_authenticated:
+        pghistory.context(user=user.pk, username=user.get_username())
+
+
+@contextmanager
+def running_command(name: str) -> Iterator[None]:
+    """What is changed in this block was changed by a management command."""
+    with working_for(COMMAND), pghistory.context(source=COMMAND, command=name, username=shell_user()):
+        yield

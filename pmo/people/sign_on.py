@@ -1,0 +1,218 @@
+"""
+Tokens of the platform's own sign-on: how they are told from others', and whom they name.
+
+SimpleJWT's settings describe one issuer, which is ours, and its client of a JWKS address is asked while a request
+waits; so these are read by PyJWT, on which it stands.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import jwt
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from pmo.environment import Environment, shown
+from pmo.people.sign_on_keys import BadKeys, Key, Keys, KnownKeys, ServedKeys, keys_of_file
+from pmo.web.hosts import web_address
+
+SHARED = ("HS256", "HS384", "HS512")
+PUBLIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+SECRET, FILE, URL = SOURCES = ("SIGN_ON_SECRET", "SIGN_ON_PUBLIC_KEY_FILE", "SIGN_ON_JWKS_URL")
+LEEWAY_SECONDS = 5
+DEFAULTS = {
+    **dict.fromkeys(SOURCES, ""),
+    "SIGN_ON_ALGORITHMS": "",
+    "SIGN_ON_ISSUER": "",
+    "SIGN_ON_AUDIENCE": "",
+    "SIGN_ON_USER_CLAIM": "sub",
+    "SIGN_ON_LEEWAY_SECONDS": str(LEEWAY_SECONDS),
+}
+"""The variables of the environment that tell of the sign-on; without one of the first three there is none."""
+LONGEST_LEEWAY_SECONDS = 60
+MOST_CHARACTERS = 255
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+class Claims(NamedTuple):
+    """
+    What a token of the sign-on says.
+
+    Attributes:
+        name: whose it is, by the claim that is chosen for that.
+        issued_s: seconds since the epoch: no later than it was issued, if the clock of the sign-on is ahead by what it
+            may be; long ago if it does not say.
+        expires_s: seconds since the epoch.
+    """
+
+    name: str
+    issued_s: int
+    expires_s: int
+
+
+class SignOn(NamedTuple):
+    """
+    Attributes:
+        algorithms: those it signs with; nothing that a token says adds to them.
+        leeway_s: how far ahead its clock may be.
+    """
+
+    keys: Keys
+    algorithms: tuple[str, ...]
+    issuer: str | None
+    audience: list[str] | None
+    user_claim: str
+    leeway_s: int
+
+    def read(self, text: bytes) -> Claims:
+        """
+        Raises:
+            PyJWTError: it is none of its tokens, or has expired.
+            KeysUnknown: whether it is one can't be told now.
+        """
+        header = jwt.get_unverified_header(text)
+        if header.get("alg") not in self.algorithms:
+            raise jwt.InvalidAlgorithmError("Not signed as the sign-on does it.")
+        claims = self._verified(text, header)
+        name = claims[self.user_claim]
+        if isinstance(name, int) and not isinstance(name, bool):
+            name = str(name)
+        if not isinstance(name, str) or not is_name(name):
+            raise jwt.InvalidTokenError("It names nobody.")
+        expires_s = int(claims["exp"])
+        if expires_s <= time.time():  # the leeway is for `iat` and `nbf`
+            raise jwt.ExpiredSignatureError("It has expired.")
+        return Claims(name, int(claims.get("iat") or 0) - self.leeway_s, expires_s)
+
+    def _verified(self, text: bytes, header: Mapping[str, Any]) -> dict[str, Any]:
+        refusal: Exception = jwt.InvalidKeyError("No key of the sign-on has this name.")
+        for key in self.keys.find(header.get("kid")):
+            if key.algorithm not in (None, header["alg"]):
+                continue
+            try:
+                return jwt.decode(
+                    text,
+                    key.key,
+                    algorithms=list(self.algorithms),
+                    issuer=self.issuer,
+                    audience=self.audience,
+                    leeway=self.leeway_s,
+                    options={"require": ["exp", self.user_claim], "verify_sub": False, "verify_jti": False},
+                )
+            except jwt.InvalidSignatureError as error:
+                refusal = error  # another key may be the right one
+            except (TypeError, ValueError, jwt.InvalidKeyError) as error:  # a key for another kind of signature
+                refusal = jwt.InvalidTokenError(str(error))
+        raise refusal
+
+
+def is_name(text: str) -> bool:
+    """Whether a token can name somebody so."""
+    return 0 < len(text) <= MOST_CHARACTERS and text.isprintable()
+
+
+@functools.cache
+def get_sign_on() -> SignOn | None:
+    """The sign-on, if there is one. Tests that override the settings call `get_sign_on.cache_clear()`."""
+    return sign_on_of(settings.SIGN_ON, secret_key=settings.SECRET_KEY, production=settings.PRODUCTION)
+
+
+def start_fetching() -> None:
+    """Have the keys that are served there before the first token comes."""
+    sign_on = get_sign_on()
+    if sign_on is not None and isinstance(sign_on.keys, ServedKeys):
+        sign_on.keys.begin_fetch()
+
+
+def sign_on_of(values: Mapping[str, str], *, secret_key: str, production: bool) -> SignOn | None:
+    """
+    The sign-on that these variables tell of, if any.
+
+    Args:
+        secret_key: what our own tokens are signed with.
+    Raises:
+        ImproperlyConfigured: they can't be meant; the message names the variable.
+    """
+    given = [name for name in SOURCES if values[name]]
+    if not given:
+        for name, default in DEFAULTS.items():
+            if values[name] != default:
+                raise ImproperlyConfigured(f"{name} is set, but none of {', '.join(SOURCES)} says how to trust tokens.")
+        return None
+    if len(given) > 1:
+        raise ImproperlyConfigured(f"{given[1]} and {given[0]} are both set: tokens are trusted by one of them.")
+    (source,) = given
+    variables = Environment(values)
+    algorithms = _algorithms(tuple(variables.items("SIGN_ON_ALGORITHMS")), source)
+    leeway_s = variables.whole("SIGN_ON_LEEWAY_SECONDS", LEEWAY_SECONDS, 0, LONGEST_LEEWAY_SECONDS)
+    if values[SECRET] == secret_key:
+        raise ImproperlyConfigured("SIGN_ON_SECRET is SECRET_KEY: whoever shares it could make our own tokens too.")
+    return SignOn(
+        _keys(source, values[source], algorithms, production=production),
+        algorithms,
+        values["SIGN_ON_ISSUER"] or None,
+        variables.items("SIGN_ON_AUDIENCE") or None,
+        values["SIGN_ON_USER_CLAIM"],
+        leeway_s,
+    )
+
+
+def _algorithms(chosen: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """Those for the kind of key there is: a public key must never be taken for a secret that all know."""
+    possible = SHARED if source == SECRET else PUBLIC
+    for each in chosen:
+        if each not in possible:
+            raise ImproperlyConfigured(
+                f"SIGN_ON_ALGORITHMS has {shown(each)}: with {source} it can be any of {', '.join(possible)}."
+            )
+    return chosen or (("HS256",) if source == SECRET else ("RS256", "ES256"))
+
+
+def _keys(source: str, value: str, algorithms: tuple[str, ...], *, production: bool) -> Keys:
+    if source == SECRET:
+        return KnownKeys([_secret(value, algorithms, production=production)])
+    if source == URL:
+        return ServedKeys(_address(value, production=production))
+    try:
+        keys = keys_of_file(value)
+    except BadKeys as error:
+        raise ImproperlyConfigured(f"SIGN_ON_PUBLIC_KEY_FILE is {shown(value)}: {error}.") from error
+    usable = [key for key in keys if any(_fits(key, algorithm) for algorithm in algorithms)]
+    if not usable:
+        raise ImproperlyConfigured(
+            f"SIGN_ON_PUBLIC_KEY_FILE is {shown(value)}: it has no public key for {' or '.join(algorithms)}."
+        )
+    return KnownKeys(usable)
+
+
+def _secret(value: str, algorithms: tuple[str, ...], *, production: bool) -> Key:
+    for name in algorithms:
+        algorithm: Any = jwt.get_algorithm_by_name(name)
+        try:
+            too_short = algorithm.check_key_length(algorithm.prepare_key(value))
+        except jwt.InvalidKeyError as error:
+            raise ImproperlyConfigured(f"SIGN_ON_SECRET is no secret: {error}") from error
+        if too_short and production:
+            raise ImproperlyConfigured(f"SIGN_ON_SECRET can be guessed: {name} takes a longer one (RFC 7518, 3.2).")
+    return Key(None, None, value)
+
+
+def _address(value: str, *, production: bool) -> str:
+    url = urlsplit(web_address(URL, value))
+    if production and url.scheme == "http" and url.hostname not in LOCAL_HOSTS:
+        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: production fetches keys by https:// alone.")
+    return value
+
+
+def _fits(key: Key, algorithm: str) -> bool:
+    """Whether a key is of the kind that an algorithm takes."""
+    try:
+        jwt.get_algorithm_by_name(algorithm).prepare_key(key.key)
+    except (jwt.InvalidKeyError, TypeError, ValueError):
+        return False
+    return key.algorithm in (None, algorithm)

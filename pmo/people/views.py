@@ -1,0 +1,230 @@
+"""Tokens for programs: login, refresh and logout; and whose a token is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic_ns
+from typing import Any
+
+from axes.helpers import get_cool_off
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed, Throttled, ValidationError
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.views import TokenViewBase
+
+from entities.api.schema import RETRY_AFTER, errors
+from entities.api.serializers import StrictSerializer, TextField
+from pmo.people.authentication import token_of
+from pmo.people.tokens import RefreshToken, renew, sign_in, sign_out
+
+RIGHTS = ("add", "change", "delete")
+
+
+class LockedOut(Throttled):
+    """Too many failed logins, as django-axes counts them."""
+
+    default_detail = "Too many failed logins for this user from this address."
+    extra_detail_singular = "Try again in {wait} second."
+    extra_detail_plural = "Try again in {wait} seconds."
+    default_code = "locked_out"
+
+
+class LoginSerializer(StrictSerializer):
+    """A user's name, or e-mail address, and password."""
+
+    username = TextField(
+        max_length=254, trim_whitespace=False, required=False, help_text="The user name or the e-mail address."
+    )
+    email = TextField(max_length=254, trim_whitespace=False, required=False, help_text="Instead of `username`.")
+    password = TextField(max_length=4096, trim_whitespace=False, style={"input_type": "password"})
+
+    def to_internal_value(self, data: Any) -> Any:
+        """One of the two names is needed; both are looked for, and counted, alike."""
+        has_email = isinstance(data, Mapping) and "email" in data
+        if has_email and "username" in data:
+            raise ValidationError({"email": ["Give this or username."]})
+        self.fields["username"].required = not has_email
+        return super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        request: Request = self.context["request"]
+        name = attrs["email"] if "email" in attrs else attrs["username"]
+        user = authenticate(request=request, username=name, password=attrs["password"])
+        if user is None:
+            if getattr(request, "axes_locked_out", False):
+                cool_off = get_cool_off(request)
+                raise LockedOut(wait=cool_off.total_seconds() if cool_off else None)
+            raise AuthenticationFailed("The user name or the password is wrong.")
+        return _tokens(sign_in(user))
+
+
+class RefreshSerializer(StrictSerializer):
+    """A refresh token."""
+
+    refresh = TextField(max_length=4096)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return _tokens(renew(attrs["refresh"]))
+
+
+class LogoutSerializer(StrictSerializer):
+    """The newest refresh token, or one before it."""
+
+    refresh = TextField(max_length=4096)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        sign_out(RefreshToken(attrs["refresh"]))
+        return {}
+
+
+class TokensSerializer(serializers.Serializer[User]):
+    """Send `token` as `Authorization: Bearer`."""
+
+    token = serializers.CharField()
+    refresh = serializers.CharField(help_text="For `auth/refresh`, once, when the token has expired.")
+    expires_in = serializers.IntegerField(help_text="Seconds the token is valid.")
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    """Whose a token is, and what it is good for."""
+
+    username = serializers.CharField()
+    is_staff = serializers.BooleanField()
+    is_superuser = serializers.BooleanField()
+    may = serializers.MultipleChoiceField(choices=["read", *RIGHTS, "clear_cache"])
+    expires_in = serializers.IntegerField(help_text="Seconds the token is valid, unless it is ended before.")
+
+
+class LoginView(TokenViewBase):
+    serializer_class = LoginSerializer
+
+    @extend_schema(
+        operation_id="login",
+        tags=["auth"],
+        summary="Get a token",
+        description="Every wrong combination gets the same 401. An e-mail address that several users share logs in "
+        "nobody. After too many failures a user is locked out from an address for some minutes.",
+        parameters=[RETRY_AFTER],
+        auth=[],
+        responses={
+            200: TokensSerializer,
+            401: OpenApiResponse(errors(401)[401].response, "The user name or the password is wrong."),
+            **errors(400, 413, 415, 429, 503),
+        },
+        examples=[OpenApiExample("login", {"username": "ada@example.com", "password": "..."}, request_only=True)],
+    )
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return _unstored(super().post(request, *args, **kwargs))
+
+
+class RefreshView(TokenViewBase):
+    serializer_class = RefreshSerializer
+
+    @extend_schema(
+        operation_id="refresh",
+        tags=["auth"],
+        summary="Get new tokens",
+        description="A refresh token is good for one use and gives the next. Used a second time it ends its login, "
+        "with all tokens of it: one of the two who have it stole it. Refused too once the user is deactivated or has "
+        "a new password, and when the days of the login are over.",
+        parameters=[RETRY_AFTER],
+        auth=[],
+        responses={
+            200: TokensSerializer,
+            401: OpenApiResponse(errors(401)[401].response, "The refresh token is not valid (any more)."),
+            **errors(400, 413, 415, 503),
+        },
+    )
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return _unstored(super().post(request, *args, **kwargs))
+
+
+class LogoutView(TokenViewBase):
+    serializer_class = LogoutSerializer
+
+    @extend_schema(
+        operation_id="logout",
+        tags=["auth"],
+        summary="End a login",
+        description="The login of `refresh` or, without a body, of the token that is sent. From the moment this is"
+        " answered no token of this login is valid on any server. A login that has ended already is one that has"
+        " ended.",
+        parameters=[RETRY_AFTER],
+        auth=[],
+        responses={
+            204: None,
+            401: OpenApiResponse(errors(401)[401].response, "There is no token in it, or one that has expired."),
+            **errors(400, 413, 415, 503),
+        },
+    )
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        token = token_of(request) if _has_no_body(request) else None
+        if token is not None:
+            sign_out(token)
+        else:
+            super().post(request, *args, **kwargs)
+        return _unstored(Response(status=204))
+
+
+class MeView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="me",
+        tags=["auth"],
+        summary="Whose token this is",
+        description="`may` says what the API lets its user do now.",
+        parameters=[RETRY_AFTER],
+        responses={200: MeSerializer, **errors(401, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        user = request.user
+        rights = [right for right in RIGHTS if user.has_perm(f"entities.{right}_entity")]
+        admission: Any = request.auth
+        left_ns = admission.until_ns - monotonic_ns()
+        return _unstored(
+            Response(
+                {
+                    "username": user.get_username(),
+                    "is_staff": user.is_staff,
+                    "is_superuser": user.is_superuser,
+                    "may": ["read", *rights, *(["clear_cache"] if user.is_staff else [])],
+                    "expires_in": max(0, left_ns // 1_000_000_000),
+                }
+            )
+        )
+
+
+class TokenScheme(SimpleJWTScheme):
+    """How the API's description calls what a token is."""
+
+    target_class = "pmo.people.authentication.TokenAuthentication"
+    name = "token"
+
+
+def _has_no_body(request: Request) -> bool:
+    """Whether nothing was sent; what came in chunks and has no length was not read."""
+    length = request.META.get("CONTENT_LENGTH")
+    return length == "0" or (not length and "HTTP_TRANSFER_ENCODING" not in request.META)
+
+
+def _tokens(refresh: RefreshToken) -> dict[str, Any]:
+    lifetime = api_settings.ACCESS_TOKEN_LIFETIME
+    return {
+        "token": str(refresh.access_token),
+        "refresh": str(refresh),
+        "expires_in": int(lifetime.total_seconds()),
+    }
+
+
+def _unstored(response: Response) -> Response:
+    response["Cache-Control"] = "no-store"
+    return response

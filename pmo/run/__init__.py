@@ -1,0 +1,1 @@
+"""What `make run` starts and watches: engines for development, and the web server."""

@@ -1,0 +1,170 @@
+"""The embedded PostgreSQL: reached through a Unix socket that only its own account, and root, can open."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pmo.run.engines.engine import Engine, EngineFailed, package_folder
+from pmo.run.processes import end_leftover, start_process, stop_process
+
+PORT = 5432  # part of the Unix socket's name; nothing listens on TCP
+ACCOUNT = "embedded_postgres"  # PostgreSQL refuses to run as root
+SOCKET_PATH_LIMIT = 107  # bytes, unix(7)
+
+
+@contextlib.contextmanager
+def running_postgres(
+    directory: Path, *, durable: bool = True, programs: Path | None = None, sockets: Path | None = None
+) -> Iterator[Engine]:
+    """
+    Run PostgreSQL on `directory / "postgres"` while the block runs; its `address` is the Unix socket's directory.
+
+    Args:
+        durable: False trades safety in a power cut for speed.
+        programs: the folder of `postgres` and `initdb`, from 15 on; the wheel's if none is given.
+        sockets: where its Unix socket is to be, of `socket_directory`; one of its own if none is given.
+    """
+    programs = programs or program_folder()
+    data = directory / "postgres"
+    account = _account_for_postgres(data, programs)
+    if not data.exists():
+        _initialise_database(data, programs, account)
+    if end_leftover(data / "postmaster.pid", data, signal.SIGINT):
+        for lock in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # with an id that may be somebody else's by now
+            (data / lock).unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        sockets = sockets or stack.enter_context(socket_directory(directory, programs))
+        log = stack.enter_context((directory / "postgres.log").open("ab"))
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": f'"{sockets}"',
+            "unix_socket_permissions": "0700",
+            "max_connections": "200",
+            "client_connection_check_interval": "1s",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        }
+        if not durable:
+            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(PORT)]
+        command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+        process = start_process(
+            command, farewell=signal.SIGINT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **account
+        )
+        engine = Engine("PostgreSQL", process, directory / "postgres.log", str(sockets))
+        try:
+            engine.wait_until(functools.partial(_is_ready, data / "postmaster.pid", process.pid))
+            yield engine
+        finally:
+            stop_process(process, signal.SIGINT)
+
+
+def url_of(engine: Engine, database: str) -> str:
+    return f"postgresql://postgres@:{PORT}/{database}?host={quote(engine.address, safe='')}"
+
+
+def program_folder() -> Path:
+    """The folder of `postgres`, `initdb`, `psql` and the others."""
+    return package_folder("embedded_postgres", "DATABASE_URL") / "pginstall" / "bin"
+
+
+def _initialise_database(data: Path, programs: Path, account: dict[str, Any]) -> None:
+    """Make the database files aside and move them into place whole, so that an interrupted first run leaves nothing."""
+    unfinished = data.with_name("postgres.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if account:
+        shutil.chown(unfinished, account["user"], account["group"])
+    command: list[str | Path] = [programs / "initdb", "-D", unfinished, "--username=postgres", "--auth=trust"]
+    command += ["--encoding=UTF8", "--no-instructions", "--locale=C", *_character_types(programs)]
+    made = subprocess.run(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", check=False, **account
+    )
+    if made.returncode:
+        raise EngineFailed(f"PostgreSQL's files could not be made in {data}:\n{made.stderr.strip()}")
+    unfinished.rename(data)
+
+
+def _character_types(programs: Path) -> list[str]:
+    """What makes capitals of all of Unicode, in the order of code points: PostgreSQL's own from 17 on."""
+    said = subprocess.run([programs / "initdb", "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    major = int(said.stdout.split()[2].split(".")[0])  # "initdb (PostgreSQL) 15.18 (Debian ...)"
+    return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= 17 else ["--lc-ctype=C.UTF-8"]
+
+
+def _account_for_postgres(data: Path, programs: Path) -> dict[str, Any]:
+    """
+    How `subprocess` starts PostgreSQL's programs: as root, under an account of its own.
+
+    That account gets the right to pass through the folders above the data and the programs, and no other.
+    """
+    if os.geteuid() != 0:
+        return {}
+    import pwd
+
+    try:
+        group = pwd.getpwnam(ACCOUNT).pw_gid
+    except KeyError:
+        group = _make_account()
+    for folder in {*data.resolve().parents, *programs.resolve().parents}:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
+    for installed in (programs, *programs.parents[2].glob(f"{programs.parents[1].name}.libs")):
+        if not installed.stat().st_mode & stat.S_IXOTH:
+            _open_to_all(programs.parent if installed == programs else installed)
+    return {"user": ACCOUNT, "group": group, "extra_groups": []}
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let everyone read and run what is in `folder`; its owner installed it under a strict umask."""
+    for file in (folder, *folder.rglob("*")):
+        mode = file.stat().st_mode
+        file.chmod(mode | (mode & stat.S_IRWXU) >> 6 & ~stat.S_IWOTH)
+
+
+def _make_account() -> int:
+    import pwd
+
+    command = ["useradd", "--system", "--user-group", "--no-create-home", ACCOUNT]
+    try:
+        subprocess.run(command, capture_output=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise EngineFailed(
+            f"PostgreSQL does not run as root, and an account for it could not be made: {error}"
+        ) from None
+    return pwd.getpwnam(ACCOUNT).pw_gid
+
+
+@contextlib.contextmanager
+def socket_directory(directory: Path, programs: Path | None = None) -> Iterator[Path]:
+    """The data's own, which only PostgreSQL's account may enter; where its path does not do, a temporary one."""
+    data = directory / "postgres"
+    account = _account_for_postgres(data, programs or program_folder())
+    if len(os.fsencode(data / f".s.PGSQL.{PORT}.lock")) <= SOCKET_PATH_LIMIT and not set(str(data)) & set(',"'):
+        yield data
+        return
+    with tempfile.TemporaryDirectory(prefix="pmo-", dir="/tmp") as temporary:  # mode 0700
+        if account:
+            shutil.chown(temporary, account["user"], account["group"])
+        yield Path(temporary)
+
+
+def _is_ready(pid_file: Path, pid: int) -> bool:
+    """As `pg_ctl --wait` does: the eighth line of the file says so."""
+    try:
+        lines = pid_file.read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"

@@ -1,0 +1,154 @@
+"""
+`make run`: set up and serve the whole platform, and stop all of it at Ctrl-C.
+
+Engines whose variables are unset are embedded; they, and the web server, end with this process, however it ends. What
+ends by itself meanwhile is started again, alone, unless it does nothing else. The
+variables read here are those that must be known before Django's settings can be loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from django.core.exceptions import ImproperlyConfigured
+from rich.console import Console
+
+from entities.management.terminal import suit_any_terminal
+from pmo.drain import draining_file
+from pmo.environment import Environment, shown
+from pmo.run.embedded import ValkeyEndpoint
+from pmo.run.keeper import EnginesUnavailable, Keeper, kept_engines
+from pmo.run.listener import ANY_ADDRESS, Listener, in_url
+from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
+from pmo.run.restarts import EndsAgainAndAgain
+from pmo.run.watched import PartEnded, WatchedKeeper, WebServer
+from pmo.serve import COUNTS_VARIABLE, make_counts_directory
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECK_SECONDS = 0.2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENGINE_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
+OPTIONAL = ("DATABASE_URL", "REDIS_HOST", "REDIS_URL", "REDIS_PORT", "DATA_DIR", "ALLOWED_HOSTS")
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class StopRequested(BaseException):  # not an error
+    """Ctrl-C, or another signal to end."""
+
+
+def main() -> None:
+    suit_any_terminal()
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _request_stop)
+    try:
+        with contextlib.ExitStack() as stack:
+            _launch(stack)
+    except (ImproperlyConfigured, EnginesUnavailable, PreparationFailed, PartEnded, EndsAgainAndAgain) as failure:
+        console.print(str(failure), style="bold red", markup=False)
+        sys.exit(1)
+    except StopRequested:
+        console.print("Stopped.")
+
+
+def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # once is enough: stopping is not interrupted
+    raise StopRequested
+
+
+def _launch(stack: contextlib.ExitStack) -> NoReturn:
+    for name in OPTIONAL:
+        if not os.environ.get(name):
+            os.environ.pop(name, None)  # an empty variable is an unset one
+    listener = Listener.of(os.environ)
+    address = listener.find_address()
+    directory = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR is {shown(str(directory))}: {error.strerror}.") from None
+    os.environ["DATA_DIR"] = str(directory)
+    keeper = _keep_engines(directory, stack)
+    os.environ.setdefault("LOG_FILE", str(directory / "pmo.log"))
+    if listener.host not in ANY_ADDRESS:
+        os.environ.setdefault("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{in_url(listener.host)}")
+    environment = dict(os.environ)
+    prepare_platform(directory, console)
+    draining_file(listener.port).unlink(missing_ok=True)
+    environment[COUNTS_VARIABLE] = str(make_counts_directory(directory, listener.port))
+    web = WebServer(listener, address, environment)
+    stack.callback(web.stop)
+    _print_links(listener, directory)
+    watched: list[WebServer | WatchedKeeper] = [web]
+    if keeper and keeper.process:
+        watched.append(WatchedKeeper(keeper))
+    while True:
+        for part in watched:
+            part.check()
+        time.sleep(CHECK_SECONDS)
+
+
+def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> Keeper | None:
+    """Have the engines run whose variables are unset."""
+    if os.environ.get("ENVIRONMENT") == "production":
+        return None  # the settings refuse embedded engines, and say what to set
+    engines = [] if "DATABASE_URL" in os.environ else ["postgres"]
+    engines += [] if {"REDIS_HOST", "REDIS_URL"} & os.environ.keys() else ["valkey"]
+    if not engines:
+        return None
+    port = Environment(os.environ).whole("REDIS_PORT", ValkeyEndpoint.port, 1, 65_535)
+    keeper = stack.enter_context(kept_engines(directory, engines, port))
+    whose = "embedded" if keeper.process else "those of another `make run`, and end with it"
+    names = " and ".join(ENGINE_NAMES[engine] for engine in engines)
+    console.print(f"Engines: {names}, {whose}; data in {directory}", markup=False)
+    if "valkey" in engines:
+        found = keeper.endpoints.valkey.port
+        if found != port and keeper.process:
+            console.print(f"Port {port} is taken: Valkey listens on {found}.")
+        for name in ("REDIS_PORT", "REDIS_PASSWORD"):
+            os.environ.pop(name, None)  # the settings read the port from the data directory
+    return keeper
+
+
+def _print_links(listener: Listener, directory: Path) -> None:
+    from django.conf import settings
+
+    url, password = listener.url(), password_file(directory)
+    lines = {
+        "Start": f"{url}/",
+        "API": f"{url}/api/v1/entity/types",
+        "API docs": f"{url}/api/docs",
+        "Admin": f"{url}/admin/",
+        "Health": f"{url}/health",
+        "Password": f"user {ADMIN}, first password in {password}" if password.exists() else "as you set it",
+        "Redis": _redis_command(settings.REDIS_URL),
+        "Log": os.environ["LOG_FILE"] or "on this terminal",
+    }
+    console.print("\nServing. Ctrl-C stops everything.", style="bold")
+    for label, value in lines.items():
+        console.print(f"  {label:<9} {value}", markup=False)
+    console.print()
+
+
+def _redis_command(url: str) -> str:
+    """What shows an entry to a person; behind Sentinel, who has it."""
+    from cache_layer import Location
+
+    location = Location.of(url)
+    host, port = location.addresses[0]
+    if location.kind == "sentinel":
+        return f"redis-cli -h {host} -p {port} SENTINEL GET-MASTER-ADDR-BY-NAME {location.path.partition('/')[0]}"
+    return f'redis-cli {"-c " if location.kind else ""}-h {host} -p {port} GET "entity:metadata:project"'
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The processes of `make run` while it serves: each is started again, alone, when it ends by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pmo.run.keeper import Keeper
+from pmo.run.listener import Listener
+from pmo.run.processes import children_of, start_process, stop_process
+from pmo.run.restarts import Restarts, how_it_ended, say
+from pmo.serve import server_command
+
+ROOT = Path(__file__).resolve().parents[2]
+START_LIMIT_SECONDS = 60
+
+
+class PartEnded(Exception):  # the name is the cause
+    """A process ended by itself, and is not started again."""
+
+
+class WebServer:
+    """
+    The web server, answering; a worker that ends is replaced by the server itself, and that is said here.
+
+    Raises:
+        PartEnded: it does not answer.
+    """
+
+    def __init__(self, listener: Listener, address: str, environment: Mapping[str, str]) -> None:
+        self._listener, self._address, self._environment = listener, address, environment
+        self._restarts = Restarts("The web server")
+        self._workers: set[int] = set()
+        try:
+            self._start()
+        except PartEnded as failure:
+            raise PartEnded(f"The web server {failure}.") from None
+
+    def check(self) -> None:
+        """
+        Raises:
+            EndsAgainAndAgain: it does not stay.
+        """
+        status = self._process.poll()
+        if status is None:
+            self._look_at_workers()
+            return
+        what = how_it_ended(status)
+        while True:
+            self.stop()  # its workers end with it
+            pause_seconds = self._restarts.ended(f"The last time it {what}.")
+            say(f"The web server {what}: started again in {pause_seconds:g} s.")
+            time.sleep(pause_seconds)
+            self._restarts.began()
+            try:
+                self._start()
+            except PartEnded as failure:
+                what = str(failure)
+            else:
+                say("The web server answers again.")
+                return
+
+    def stop(self) -> None:
+        stop_process(self._process, signal.SIGTERM)
+
+    def _start(self) -> None:
+        command = server_command(replace(self._listener, host=self._address))
+        self._process = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=self._environment)
+        deadline = time.monotonic() + START_LIMIT_SECONDS
+        try:
+            while not self._answers():
+                if (status := self._process.poll()) is not None:
+                    raise PartEnded(how_it_ended(status))
+                if time.monotonic() > deadline:
+                    raise PartEnded(f"did not answer within {START_LIMIT_SECONDS} s")
+                time.sleep(0.05)
+        except BaseException:
+            self.stop()
+            raise
+        self._workers = children_of(self._process.pid)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(urlsplit(self._listener.url(self._address)).netloc, timeout=5)
+        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/healthz", headers={"Host": "localhost"})
+            connection.getresponse()
+            return True
+        return False
+
+    def _look_at_workers(self) -> None:
+        workers = children_of(self._process.pid)
+        ended = self._workers - workers
+        if ended and len(workers) < len(self._workers):
+            return  # the next look finds who replaces it
+        if ended:
+            say(f"A web worker ended (process {', '.join(map(str, sorted(ended)))}): it was replaced, alone.")
+        self._workers = workers
+
+
+class WatchedKeeper:
+    """The process that keeps the embedded engines, and starts them again itself."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._restarts = Restarts("The keeper of the embedded engines")
+
+    def check(self) -> None:
+        """
+        Raises:
+            PartEnded: it has given up, and said why.
+            EndsAgainAndAgain: it does not stay.
+            EnginesUnavailable: it could not be started again.
+        """
+        process: subprocess.Popen[bytes] | None = self._keeper.process
+        status = process.poll() if process is not None else None
+        if status is None:
+            return
+        if status >= 0:
+            raise PartEnded("The embedded engines have ended, as said above: everything stops.")
+        pause_seconds = self._restarts.ended(f"The last time it {how_it_ended(status)}.")
+        say(f"The keeper of the embedded engines {how_it_ended(status)}, and they with it: all are started again.")
+        time.sleep(pause_seconds)
+        self._restarts.began()
+        self._keeper.start_again()
+        say("The embedded engines run again.")

@@ -1,0 +1,55 @@
+"""Which pages of other origins may use the API from a browser (CORS), as django-cors-headers is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from corsheaders.defaults import default_headers
+from django.core.exceptions import ImproperlyConfigured
+
+from pmo.environment import shown
+from pmo.run.listener import in_url
+
+MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
+"""The first of all, so that a preflight is answered before anything asks who sends it, and every error has headers."""
+PATHS = r"^/api/"
+REQUEST_HEADERS = (*default_headers, "if-match", "if-none-match")
+RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "Warning", "X-Cache")
+"""What scripts may read beside the headers that they may read anyway."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def allowed_origins(
+    origins: Iterable[str], *, variable: str = "CORS_ALLOWED_ORIGINS", patterns: bool = False
+) -> list[str]:
+    """
+    The origins, each as browsers write it in `Origin`.
+
+    Args:
+        variable: what they were read from.
+        patterns: whether `https://*.example.org` stands for all in it.
+    Raises:
+        ImproperlyConfigured: no browser would write one of them like this, so that it would never match.
+    """
+    found = list(origins)
+    for origin in found:
+        plain = origin.replace("://*.", "://", 1) if patterns else origin
+        if plain != _as_browsers_write(plain):
+            raise ImproperlyConfigured(
+                f"{variable} has {shown(origin)}: name each origin as browsers do, in small letters, with http:// or"
+                " https://, without a path or its usual port, for example https://app.example.org."
+            )
+    return found
+
+
+def _as_browsers_write(origin: str) -> str | None:
+    """The origin of a URL, serialised (RFC 6454, section 6.2); None if it has none."""
+    try:
+        url = urlsplit(origin)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return None
+    if url.scheme not in DEFAULT_PORTS or not host or not host.isascii() or set(host) & set("*@ %"):
+        return None
+    return f"{url.scheme}://{in_url(host)}" + (f":{port}" if port not in (None, DEFAULT_PORTS[url.scheme]) else "")

@@ -1,0 +1,154 @@
+"""How long a request may take, and what is answered when an engine is away or something is wrong with us."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from django.conf import settings
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from rest_framework.exceptions import APIException
+
+from cache_layer.deadline import working_within
+from entities.api.errors import Unavailable, as_unavailable, envelope
+
+logger = logging.getLogger("pmo")
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style nonce="{nonce}">
+html {{ background: light-dark(#fff, #111827); color: light-dark(#1f2937, #e5e7eb) }}
+a {{ color: light-dark(#6b21a8, #d8b4fe) }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto; padding: 0 1rem }}
+</style>
+<h1>{title}</h1>
+<p>{reason}</p>
+<p>{ways}</p>
+</html>
+"""
+ASKED_BY_ADDRESS = ("/health", "/healthz", "/readyz", "/metrics")
+FOR_PROGRAMS = ("/api/", "/health", "/readyz")
+BUG = "Something went wrong here. It was noted; what you sent may not have been saved."
+WAITING_SHARE = 0.95
+"""Of a request's time: the rest is for writing the answer."""
+
+
+class RequestBudgetMiddleware:
+    """Has everything a request waits for end in time for an answer within `REQUEST_BUDGET_MS`; 0 is without end."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.waiting_ms = settings.REQUEST_BUDGET_MS * WAITING_SHARE
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not self.waiting_ms:
+            return self.get_response(request)
+        with working_within(self.waiting_ms):
+            return self.get_response(request)
+
+
+class AnyHostMiddleware:
+    """Has probes and Prometheus, who ask a server by its address, answered as if they had asked by an allowed name."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        first = next(iter(settings.ALLOWED_HOSTS), "*")
+        self.name = "localhost" if first == "*" else first.removeprefix(".")
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info in ASKED_BY_ADDRESS:
+            request.META["HTTP_HOST"] = self.name
+        return self.get_response(request)
+
+
+class CookielessAPIMiddleware:
+    """Has the API take no cookies: what it answers depends on nothing that a browser sends by itself, and sets none."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/"):
+            request.META.pop("HTTP_COOKIE", None)
+        return self.get_response(request)
+
+
+class ServiceUnavailableMiddleware:
+    """Answers 503 with a reason when an engine is away, and 400 when nobody can read, or store, what was sent."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        problem: APIException | None = getattr(request, "problem", None)
+        if problem is None:
+            return self.get_response(request)
+        logger.warning("Unreadable request", extra={"path": request.path, "error": str(problem.detail)})
+        return answer_error(request, problem.status_code, str(problem.get_codes()), str(problem.detail))
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, DataError):  # a NUL character, a number beyond all limits
+            logger.warning("Refused by the database", extra={"path": request.path, "error": str(exception)})
+            return answer_error(request, 400, "unreadable", "The database can't take what was sent.")
+        unavailable = as_unavailable(exception)
+        return _answer(request, unavailable) if unavailable is not None else None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`: for what views did not raise (middlewares ask the database too), and for bugs."""
+    error = sys.exc_info()[1]
+    unavailable = as_unavailable(error) if isinstance(error, Exception) else None
+    if unavailable is not None:
+        return _answer(request, unavailable)
+    if speaks_json(request):
+        return answer_error(request, 500, "internal_error", BUG)
+    return answer_page(request, 500, "Something went wrong", BUG)
+
+
+def speaks_json(request: HttpRequest) -> bool:
+    """Whether programs ask here, rather than people."""
+    return request.path_info.startswith(FOR_PROGRAMS)
+
+
+def answer_error(
+    request: HttpRequest, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """An error outside of the API's views: in their envelope where programs ask, a line of text elsewhere."""
+    if speaks_json(request):
+        return JsonResponse(envelope(code, detail), status=status, headers=headers)
+    return HttpResponse(f"{detail}\n", "text/plain", status, headers=headers)
+
+
+def _answer(request: HttpRequest, unavailable: Unavailable) -> HttpResponse:
+    headers = {"Retry-After": str(unavailable.wait)}
+    reason = str(unavailable.detail)
+    if speaks_json(request):
+        return answer_error(request, 503, str(unavailable.get_codes()), reason, headers)
+    if unavailable.get_codes() != "outcome_unknown":
+        reason += " Nothing you sent was saved."
+    return answer_page(request, 503, "Not available right now", reason, headers)
+
+
+def answer_page(
+    request: HttpRequest,
+    status: int,
+    title: str,
+    reason: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    ways: Sequence[tuple[str, str]] = (("", "Try again"),),
+) -> HttpResponse:
+    """A page for people that says what is wrong, with `ways` to go on: addresses and what they are called."""
+    styled = request.path_info.startswith("/admin/")  # elsewhere no style is let in: `pmo.web.security`
+    nonce = getattr(request, "csp_nonce", "") if styled else ""
+    links = " ".join(f'<a href="{address}">{name}</a>' for address, name in ways)
+    page = PAGE.format(title=title, reason=reason, nonce=nonce, ways=links)
+    return HttpResponse(page, status=status, headers=headers)

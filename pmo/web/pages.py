@@ -1,0 +1,79 @@
+"""The pages outside of the admin: the first one, and those that lead back from where nothing is or nobody may go."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_POST, require_safe
+from rest_framework_simplejwt.settings import api_settings
+
+from pmo.people.tokens import sign_in
+from pmo.web.middleware import answer_error, answer_page, speaks_json
+
+START = ("/", "Start page")
+ADMIN = ("/admin/", "Admin")
+
+
+@csrf_exempt  # else the check of forms calls a method that is not there forbidden
+@require_safe
+def front_page(request: HttpRequest) -> HttpResponse:
+    """What runs here and where to go, for whoever asks."""
+    return _front_page(request, token="")
+
+
+@csrf_exempt
+@require_POST
+@csrf_protect
+def make_token(request: HttpRequest) -> HttpResponse:
+    """The same with an API token for whoever is logged in; in development only."""
+    user = request.user
+    if settings.PRODUCTION or not isinstance(user, User) or not user.is_active:
+        return forbidden(request, None)
+    return _front_page(request, token=str(sign_in(user).access_token))
+
+
+def _front_page(request: HttpRequest, token: str) -> HttpResponse:
+    user = request.user
+    links = [
+        ("/admin/", "Admin", "where staff edit entity types", not user.is_authenticated or user.is_staff),
+        ("/admin/cache/", "Cache dashboard", "what the cache is doing", user.has_perm("entities.view_cache")),
+        ("/api/docs", "API documentation", "every call, ready to try on the page", True),
+        ("/health", "Health", "is everything working? For people and load balancers", True),
+    ]
+    context = {
+        "links": [link[:3] for link in links if link[3]],
+        "development": not settings.PRODUCTION,
+        "token": token,
+        "minutes": int(api_settings.ACCESS_TOKEN_LIFETIME.total_seconds() // 60),
+        "host": request.get_host(),
+    }
+    headers = {"Cache-Control": "no-store", "Vary": "Cookie"}
+    return TemplateResponse(request, "front_page.html", context, headers=headers)
+
+
+def not_found(request: HttpRequest, exception: Exception | None) -> HttpResponse:  # noqa: ARG001 - Django names it
+    """Django's `handler404`."""
+    text = "There is nothing at this address: it was mistyped, or what was here has been deleted."
+    return _answer(request, 404, "not_found", "Not found", text)
+
+
+def forbidden(request: HttpRequest, exception: Exception | None) -> HttpResponse:  # noqa: ARG001
+    """Django's `handler403`."""
+    text = "Your account has no permission for this. Whoever manages the users can give it."
+    return _answer(request, 403, "permission_denied", "Not for you", text)
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    """Django's `CSRF_FAILURE_VIEW`."""
+    text = "This form was refused: you have logged in or out since it was opened, or it was sent from another site."
+    return _answer(request, 403, "permission_denied", "Not sent", f"{text} Open it again; nothing was saved.")
+
+
+def _answer(request: HttpRequest, status: int, code: str, title: str, text: str) -> HttpResponse:
+    if speaks_json(request):
+        return answer_error(request, status, code, text)
+    ways = [START, ADMIN] if request.path_info.startswith("/admin/") else [START]
+    return answer_page(request, status, title, text, ways=ways)
