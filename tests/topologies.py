@@ -19,8 +19,8 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError
 from redis.sentinel import Sentinel
 
+from pmo.processes import start_process, stop_process
 from pmo.run.engines.valkey import HOST, server_program
-from pmo.run.processes import start_process, stop_process
 from tests.waiting import wait_for
 
 PORTS = (20_000, 30_000)

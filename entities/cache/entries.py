@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import Any
 
-from cache_layer import Source, clear_entries, invalidate_entries, read_entries, read_entry
-from entities.lookups import ENTITY, ENTITY_TYPES, LIST, entries_of
+from cache_layer import (
+    Lookup,
+    Source,
+    clear_entries,
+    invalidate_entries,
+    read_entries,
+    read_entry,
+    registered_lookups,
+)
+from entities.lookups import ENTITY, ENTITY_TYPES, entries_of
 
 BATCH_CODES = 200
 """How many are dropped or warmed in one step."""
@@ -34,8 +43,8 @@ def drop_entries(codes: Iterable[str]) -> int:
 
 
 def drop_all_entries() -> int:
-    """The same, for everything cached of entity types, whether or not the database knows it."""
-    return invalidate_entries([LIST]) + clear_entries(ENTITY)
+    """The same, for everything that is cached, of entity types and of whatever else is registered."""
+    return clear_entries(*registered_lookups())
 
 
 def warm_entry(code: str) -> Warmed:
@@ -50,12 +59,17 @@ def warm_list() -> Warmed:
 
 
 def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
-    """Warm entity types, many at a time, then the list of all (as `the list`); yields what each came to."""
-    wanted = list(dict.fromkeys(codes))
-    for start in range(0, len(wanted), BATCH_CODES):
-        for code, read in read_entries(ENTITY, wanted[start : start + BATCH_CODES]).items():
-            yield code, _warmed(read.source, found=read.document is not None)
+    """Warm entity types, then the list of all (as `the list`); yields what each came to."""
+    yield from warm_lookup(ENTITY, codes)
     yield "the list", warm_list()
+
+
+def warm_lookup(lookup: Lookup[Any], identifiers: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
+    """Warm entries of one lookup, many at a time; yields what each came to."""
+    wanted = list(dict.fromkeys(identifiers))
+    for start in range(0, len(wanted), BATCH_CODES):
+        for identifier, read in read_entries(lookup, wanted[start : start + BATCH_CODES]).items():
+            yield identifier, _warmed(read.source, found=read.document is not None)
 
 
 def describe_dropped(number: int) -> str:
