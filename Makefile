@@ -34,7 +34,7 @@ test: lint browser tools ## set up everything; lint, types, import rules and the
 	@$(if $(WITHOUT_BROWSER),echo "Left out: the browser tests. $(HOW_TO_HAVE_CHROMIUM)")
 
 suite: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not proof" $(if $(WITHOUT_BROWSER),--ignore=tests/browser) $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not proof" $(if $(WITHOUT_BROWSER),--ignore=tests/browser) $(ARGS)
 
 proofs: $(VENV)/.tests browser ## what takes too long for `make test`: the tests marked so, the widest model, torture on every topology
 	FUZZ_INPUTS=50 INTERLEAVINGS_EXAMPLES=1000 $(BIN)/python -m pytest -n 2 --dist worksteal -m "proof or fuzz" $(if $(WITHOUT_BROWSER),--ignore=tests/browser) $(ARGS)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pmo.processes import start_process, stop_process
 from tests.servers import ROOT, TOOLS
-from tests.topologies import HOST, find_port, wait_until
+from tests.topologies import HOST, find_port
+from tests.waiting import wait_for
 
 FOLDER = ROOT / "deploy" / "nginx"
 PROGRAM = shutil.which("nginx", path=TOOLS)
@@ -39,7 +40,7 @@ def nginx_before(
     process = start_process([PROGRAM, "-c", str(conf), "-g", "daemon off;"], farewell=signal.SIGTERM, cwd=directory)
     ports = {int(number): int(found) for number, found in re.findall(r"# (\d+) is (\d+)", conf.read_text())}
     try:
-        wait_until(lambda: all(map(_listens, ports.values())))
+        wait_for(lambda: all(map(_listens, ports.values())))
         yield ports
     finally:
         stop_process(process, signal.SIGTERM)

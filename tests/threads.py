@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -47,11 +46,3 @@ def run_coroutine(work: Coroutine[Any, Any, Result]) -> Result:
             await sync_to_async(connections.close_all)()
 
     return asyncio.run(run())
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 3) -> None:
-    """Wait until `condition` holds; it fails after less than the time in which a hold lapses by itself."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -8,8 +8,7 @@ import random
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,11 +21,10 @@ from redis.sentinel import Sentinel
 
 from pmo.processes import start_process, stop_process
 from pmo.run.engines.valkey import HOST, server_program
+from tests.waiting import wait_for
 
 PORTS = (20_000, 30_000)
 """Below those the kernel gives to clients: none of theirs may take the port of a server that is down."""
-READY_SECONDS = 60
-STEP_SECONDS = 0.02
 SLOTS = 16_384
 SHARDS = 3
 SERVICE = "pmo"
@@ -132,7 +130,7 @@ class Cluster:
     def form(self) -> None:
         for server in self.servers:
             server.start()
-        wait_until(lambda: all(server.answers() for server in self.servers))
+        wait_for(lambda: all(server.answers() for server in self.servers))
         for number, server in enumerate(self.servers):
             server.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for number, server in enumerate(self.servers[:SHARDS]):
@@ -140,8 +138,8 @@ class Cluster:
         for server, port in zip(self.servers[1:], self._ports[1:], strict=True):
             self.servers[0].ask("CLUSTER", "MEET", HOST, server.port, port)
         for primary, replica in zip(self.servers[:SHARDS], self.servers[SHARDS:-1], strict=True):
-            wait_until(functools.partial(_succeeds, replica, "CLUSTER", "REPLICATE", _id(primary)))
-        wait_until(self.is_whole)
+            wait_for(functools.partial(_succeeds, replica, "CLUSTER", "REPLICATE", _id(primary)))
+        wait_for(self.is_whole)
 
     def is_whole(self) -> bool:
         """Whether every node knows of one primary for each slot, and every replica follows."""
@@ -180,7 +178,7 @@ class Cluster:
         with contextlib.suppress(StopIteration):  # the spare node has none
             replica = self.replica_of(primary)
             replica.ask("CLUSTER", "FAILOVER")
-            wait_until(replica.is_primary)
+            wait_for(replica.is_primary)
 
     def client(self) -> RedisCluster:
         return RedisCluster(HOST, self.servers[0].port, socket_timeout=10)
@@ -196,13 +194,13 @@ class Cluster:
     def take_over(self, replica: Server) -> None:
         """Make a replica the primary at once, whatever the others think."""
         replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
-        wait_until(lambda: replica.is_primary() and self._others_know(replica))
+        wait_for(lambda: replica.is_primary() and self._others_know(replica))
 
     def migrate(self, key: str, target: Server) -> None:
         """Have a key's slot move at once, with all its keys; nothing where it is being moved, or before Valkey 9."""
         slot, source = key_slot(key.encode()), self.primary_of(key)
         if _succeeds(source, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", _id(target)):
-            wait_until(lambda: not _is_migrating(source))
+            wait_for(lambda: not _is_migrating(source))
 
     def begin_move(self, key: str, target: Server) -> Move:
         """Begin to move a key's slot, and none of its keys."""
@@ -281,10 +279,10 @@ class Sentinels:
     def form(self) -> None:
         for server in self.servers:
             server.start()
-        wait_until(lambda: all(server.follows() for server in self.servers[1:]))
+        wait_for(lambda: all(server.follows() for server in self.servers[1:]))
         for sentinel in self.sentinels:
             sentinel.start()
-        wait_until(self.is_whole)
+        wait_for(self.is_whole)
 
     def is_whole(self) -> bool:
         """Whether every sentinel knows the others and both replicas, and these follow."""
@@ -317,8 +315,8 @@ class Sentinels:
     def fail_over(self) -> None:
         """Have the sentinels make a replica the primary."""
         before = self.primary()
-        wait_until(lambda: _succeeds(self.sentinels[0], "SENTINEL", "FAILOVER", SERVICE))
-        wait_until(lambda: self.primary() is not before and self.primary().is_primary())
+        wait_for(lambda: _succeeds(self.sentinels[0], "SENTINEL", "FAILOVER", SERVICE))
+        wait_for(lambda: self.primary() is not before and self.primary().is_primary())
 
 
 @contextlib.contextmanager
@@ -343,13 +341,6 @@ def running_sentinels(directory: Path, down_after_ms: int = 1_500) -> Iterator[S
     finally:
         for server in (*sentinels.sentinels, *sentinels.servers):
             server.stop()
-
-
-def wait_until(ready: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, "not ready in time"
-        time.sleep(STEP_SECONDS)
 
 
 _found: set[int] = set()

@@ -183,8 +183,10 @@ def require_stored(code: str, answer: Answer) -> Stored:
 def read_past_local_copy(instance: Instance, code: str) -> Answer:
     """Read until the copy in the instance's own memory has expired: then it must ask Redis."""
     deadline = time.monotonic() + LEASE_LIMIT_SECONDS
+    pause_seconds = get_options().local_lease_ms / 1000
     while (answer := instance.read(code)).source == Source.LOCAL and time.monotonic() < deadline:
-        time.sleep(get_options().local_lease_ms / 1000)
+        time.sleep(pause_seconds)
+        pause_seconds *= 2  # a copy that is read again and again is renewed again and again
     return answer
 
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 from django.contrib.auth.models import User
 
+from tests.conftest import hashed
+
 PASSWORD = "a long pass phrase"
 
 
@@ -75,4 +77,4 @@ class Staff:
 
 @pytest.fixture
 def staff_user(committed_db: None) -> User:
-    return User.objects.create_superuser("staff", password=PASSWORD)
+    return User.objects.create(username="staff", password=hashed(PASSWORD), is_staff=True, is_superuser=True)

@@ -14,7 +14,7 @@ from pmo.serve import server_command
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
 from tests.servers import ROOT, free_port, wait_until_answering, web_server, worker_environment
-from tests.threads import wait_for
+from tests.waiting import wait_for
 
 TYPE, TYPES = "/api/v1/entity/type/project", "/api/v1/entity/types"
 LONG_LEASES = {"CACHE_LOCAL_LEASE_MS": "2000"}
@@ -51,7 +51,7 @@ def test_every_replay_is_in_the_access_log(token: str, tmp_path: Path) -> None:
         command = server_command(Listener(port=port, workers=1))
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server:
             url = f"http://127.0.0.1:{port}"
-            wait_until_answering(f"{url}/healthz", server)
+            wait_until_answering(f"{url}/healthz", server.poll)
             sources = []
             with requests.Session() as session:
                 for _ in range(50):

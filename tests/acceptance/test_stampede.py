@@ -14,10 +14,13 @@ from tests.servers import ROOT, worker_environment
 PROCESSES, THREADS = 3, 67
 
 READER = f"""
-import sys, threading
+import os, sys, threading
 import django
 
 django.setup()
+for _ in range({PROCESSES} - 1):
+    if not os.fork():
+        break
 
 from django.db import connections
 from cache_layer.reading import answered, fills
@@ -41,12 +44,12 @@ threads = [threading.Thread(target=read) for _ in range({THREADS})]
 for thread in threads:
     thread.start()
 ready.wait()
-print("ready", flush=True)
-sys.stdin.readline()
+os.write(1, b"ready\\n")
+sys.stdin.read()  # until it is closed, for all of them
 go.set()
 for thread in threads:
     thread.join()
-print(len(loads), len(labels), *set(labels))
+os.write(1, " ".join([str(len(loads)), str(len(labels)), *set(labels)]).encode() + b"\\n")
 """
 
 
@@ -55,25 +58,13 @@ def test_200_readers_in_three_processes_cost_one_query() -> None:
     make_entity("project")
     command = [sys.executable, "-c", READER]
     patient = {"CACHE_FILL_WAIT_MS": "30000", "CACHE_FILL_LEASE_MS": "30000", "CACHE_SOCKET_TIMEOUT_MS": "10000"}
-    readers = [
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=worker_environment() | patient,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(PROCESSES)
-    ]
-    for reader in readers:
-        assert reader.stdout
-        assert reader.stdout.readline() == "ready\n"
-    get_writer_client().delete("entity:metadata:project")
-    for reader in readers:
-        assert reader.stdin
-        reader.stdin.write("go\n")
-        reader.stdin.flush()
-    said = [reader.communicate(timeout=60)[0].split() for reader in readers]
+    environment = worker_environment() | patient
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=-1, stdout=-1, text=True) as readers:
+        assert readers.stdin
+        assert readers.stdout
+        assert [readers.stdout.readline() for _ in range(PROCESSES)] == ["ready\n"] * PROCESSES
+        get_writer_client().delete("entity:metadata:project")
+        readers.stdin.close()
+        said = [line.split() for line in readers.stdout]
     assert [words[1:] for words in said] == [[str(THREADS), "Project"]] * PROCESSES
     assert sum(int(words[0]) for words in said) == 1

@@ -23,7 +23,7 @@ from tests.acceptance.conftest import Program
 from tests.conftest import make_entity
 from tests.platform.running import processes_of
 from tests.servers import ROOT, platform_server, test_database_url
-from tests.threads import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture

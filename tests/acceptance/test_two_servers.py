@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from tests.acceptance.conftest import Answer, Program, Staff
 from tests.cache_layer.conftest import own_valkey, restart  # noqa: F401 - fixtures
 from tests.conftest import make_entity
 from tests.servers import web_server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("staff_user")
 
@@ -49,7 +49,7 @@ def test_redis_may_stop_and_start_under_traffic(
         done = threading.Event()
 
         def read_all_the_time() -> None:
-            while not done.is_set():
+            while not done.wait(0.005):
                 answers.append(program.read(url, "project"))
 
         reader = threading.Thread(target=read_all_the_time)
@@ -71,9 +71,7 @@ def test_redis_may_stop_and_start_under_traffic(
         assert program.read(url, "project").body["label"] == "New"
 
 
-def wait_for_source(answers: list[Answer], source: str, seconds: float = 20) -> None:
+def wait_for_source(answers: list[Answer], source: str) -> None:
     """Wait until an answer that is still to come has come from there."""
-    seen, deadline = len(answers), time.monotonic() + seconds
-    while all(answer.source != source for answer in answers[seen:]):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    seen = len(answers)
+    wait_for(lambda: any(answer.source == source for answer in answers[seen:]))

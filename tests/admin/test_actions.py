@@ -16,7 +16,7 @@ from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import LIST, act, change_url, fields, message_of, remove, staff_client
 from tests.api.conftest import make_user
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_types
 
 CACHE_ACTIONS = ["warm_cache", "invalidate_cache"]
 ACTIONS = ["activate", "deactivate", *CACHE_ACTIONS]
@@ -92,9 +92,7 @@ def test_switching_stamps_the_change_and_notes_who_made_it(types: None, admin_cl
 def test_however_many_are_switched_there_is_one_wait(
     committed_db: None, admin_client: Client, waits: list[float]
 ) -> None:
-    Entity.objects.bulk_create(
-        Entity(code=f"type_{number}", label="Type", label_plural="Types", icon="Flag") for number in range(30)
-    )
+    make_types(30)
     waits.clear()
     remove(admin_client, "deactivate", *(f"type_{number}" for number in range(30)))
     assert active() == []
@@ -235,9 +233,7 @@ def test_a_reason_that_is_too_long_is_asked_for_again(types: None, admin_client:
 
 
 def test_selecting_all_acts_on_every_page_of_what_the_filter_shows(committed_db: None, admin_client: Client) -> None:
-    Entity.objects.bulk_create(
-        Entity(code=f"type_{number}", label="Type", label_plural="Types", icon="Flag") for number in range(130)
-    )
+    make_types(130)
     make_entity("other")
     query = "?q=type_"
     question = asked(admin_client, "deactivate", "type_1", query=query, select_across="1")

@@ -157,14 +157,17 @@ def test_text_of_others_is_escaped(ann: Client, bob: Client) -> None:
     assert "&quot;&gt;&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize("sent", ["{", "[]", '{"label": 1}', "\x00", "null"])
-def test_a_version_that_is_none_is_refused_until_the_page_is_opened_again(bob: Client, sent: str) -> None:
+def test_a_version_that_is_none_is_refused_until_the_page_is_opened_again(
+    bob: Client, subtests: pytest.Subtests
+) -> None:
     make_entity("project")
-    for _ in range(2):
-        response = bob.post(PROJECT, open_form(bob) | {"label": "Bobs", STARTED_FROM: sent})
-        assert response.status_code == 200
-        assert "This page is not complete. Open it again." in response.content.decode()
-    assert stored()["label"] == "Project"
+    for sent in ["{", "[]", '{"label": 1}', "\x00", "null"]:
+        with subtests.test(sent=sent):
+            for _ in range(2):
+                response = bob.post(PROJECT, open_form(bob) | {"label": "Bobs", STARTED_FROM: sent})
+                assert response.status_code == 200
+                assert "This page is not complete. Open it again." in response.content.decode()
+            assert stored()["label"] == "Project"
 
 
 @pytest.mark.parametrize("with_version", [True, False])

@@ -88,9 +88,9 @@ def test_saving_without_a_change_writes_nothing(admin_client: Client) -> None:
     assert Entity.objects.get().modified_ts == project.modified_ts
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
+def test_what_is_wrong_is_said_at_its_field(admin_client: Client, subtests: pytest.Subtests) -> None:
+    make_entity("wiki")
+    for field, value, message in [
         ("code", "Task", "Use a lower-case letter, then lower-case letters, digits or _, 50 at most."),
         ("code", "types", "types is reserved."),
         ("code", "wiki", "Entity type with this Code already exists."),
@@ -105,14 +105,12 @@ def test_saving_without_a_change_writes_nothing(admin_client: Client) -> None:
         ("child_entity_codes", "wi\x00ki", "Unknown entity types: wi\x00ki."),
         ("display_order", "soon", "Enter a whole number."),
         ("display_order", "99999999999", "Ensure this value is less than or equal to 2147483647."),
-    ],
-)
-def test_what_is_wrong_is_said_at_its_field(admin_client: Client, field: str, value: str, message: str) -> None:
-    make_entity("wiki")
-    errors = errors_of(admin_client.post(ADD, fields(**{field: value})))
-    assert list(errors) == [field]
-    assert errors[field][0].startswith(message)
-    assert Entity.objects.count() == 1
+    ]:
+        with subtests.test(field=field, value=value, message=message):
+            errors = errors_of(admin_client.post(ADD, fields(**{field: value})))
+            assert list(errors) == [field]
+            assert errors[field][0].startswith(message)
+            assert Entity.objects.count() == 1
 
 
 def test_after_a_mistake_the_form_keeps_what_was_typed(admin_client: Client) -> None:
@@ -285,9 +283,8 @@ def test_the_icon_that_is_set_is_drawn_beside_its_field(admin_client: Client) ->
     assert f'class="icon-field-drawing">{draw_icon("FolderKanban", size=22)}' in page
 
 
-@pytest.mark.parametrize(
-    ("label", "plural"),
-    [
+def test_the_regular_plural(subtests: pytest.Subtests) -> None:
+    for label, plural in [
         ("Project", "Projects"),
         ("Company", "Companies"),
         ("Survey", "Surveys"),
@@ -296,10 +293,9 @@ def test_the_icon_that_is_set_is_drawn_beside_its_field(admin_client: Client) ->
         ("Tax", "Taxes"),
         ("Change Request", "Change Requests"),
         ("", ""),
-    ],
-)
-def test_the_regular_plural(label: str, plural: str) -> None:
-    assert suggest_plural(label) == plural
+    ]:
+        with subtests.test(label=label, plural=plural):
+            assert suggest_plural(label) == plural
 
 
 def test_a_plural_left_empty_is_the_regular_one(admin_client: Client) -> None:
@@ -360,9 +356,8 @@ def test_a_new_type_without_a_display_order_comes_last_and_later_it_needs_one(ad
     assert errors_of(response) == {"display_order": ["This field is required."]}
 
 
-@pytest.mark.parametrize(
-    ("label", "code"),
-    [
+def test_a_code_is_made_of_the_label(subtests: pytest.Subtests) -> None:
+    for label, code in [
         ("Change Request", "change_request"),
         ("  Purchase-order (2nd) ", "purchase_order_2nd"),
         ("3D Model", "d_model"),
@@ -371,11 +366,10 @@ def test_a_new_type_without_a_display_order_comes_last_and_later_it_needs_one(ad
         ("Проект", ""),
         ("x" * 60, "x" * 50),
         (f"{'long ' * 9}labels here", "long_long_long_long_long_long_long_long_long"),
-    ],
-)
-def test_a_code_is_made_of_the_label(label: str, code: str) -> None:
-    assert derive_code(label) == code
-    assert not code or is_code(code)
+    ]:
+        with subtests.test(label=label, code=code):
+            assert derive_code(label) == code
+            assert not code or is_code(code)
 
 
 @given(label=st.text(max_size=100))

@@ -160,19 +160,17 @@ def test_children_are_shown_as_added_removed_and_moved(admin_client: Client) -> 
     }
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "moved"),
-    [
+def test_as_few_children_as_possible_count_as_moved(subtests: pytest.Subtests) -> None:
+    for old, new, moved in [
         ("abcd", "abcd", ""),
         ("abcd", "bcda", "a"),
         ("abcd", "dabc", "d"),
         ("abc", "xaybz", ""),
         ("abcdef", "bcafde", "af"),
         ("abcd", "bd", ""),
-    ],
-)
-def test_as_few_children_as_possible_count_as_moved(old: str, new: str, moved: str) -> None:
-    assert sorted(moved_codes(list(old), list(new))) == sorted(moved)
+    ]:
+        with subtests.test(old=old, new=new, moved=moved):
+            assert sorted(moved_codes(list(old), list(new))) == sorted(moved)
 
 
 def test_of_a_reversed_list_all_but_one_moved() -> None:
@@ -286,11 +284,14 @@ def test_a_version_beside_itself_does_not_differ(project: Entity, admin_client: 
     assert not any(line.mark for line in response.context["lines"])
 
 
-@pytest.mark.parametrize("wrong", ["", "0", "-1", "abc", "99999999", "9" * 18, "9" * 5000, "1e3", "²", "%00"])
-def test_versions_that_do_not_exist_are_not_found(project: Entity, admin_client: Client, wrong: str) -> None:
+def test_versions_that_do_not_exist_are_not_found(
+    project: Entity, admin_client: Client, subtests: pytest.Subtests
+) -> None:
     known = version_of("project", 1)
-    assert admin_client.get(compare_url("project", known, wrong)).status_code == 404
-    assert admin_client.get(compare_url("project", wrong, known)).status_code == 404
+    for wrong in ["", "0", "-1", "abc", "99999999", "9" * 18, "9" * 5000, "1e3", "²", "%00"]:
+        with subtests.test(wrong=wrong):
+            assert admin_client.get(compare_url("project", known, wrong)).status_code == 404
+            assert admin_client.get(compare_url("project", wrong, known)).status_code == 404
 
 
 def test_versions_of_another_type_are_not_found(project: Entity, admin_client: Client) -> None:

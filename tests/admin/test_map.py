@@ -126,15 +126,20 @@ def test_linked_types_are_drawn_before_orphans() -> None:
     assert (picture.around, picture.left_out) == ("", 2)
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [(" Project ", "project"), ("TASK", "task"), ("road", "plan"), ("jec", "project"), ("nothing", None)],
-)
-def test_a_type_is_found_by_code_label_or_a_part_of_them(text: str, code: str | None) -> None:
+def test_a_type_is_found_by_code_label_or_a_part_of_them(subtests: pytest.Subtests) -> None:
     rows = [("task_list", "Lists", "Flag", True, []), ("project", "Project", "Flag", True, [])]
-    assert (
-        TypeMap([*rows, ("task", "Task", "Flag", True, []), ("plan", "Road map", "Flag", True, [])]).find(text) == code
-    )
+    for text, code in [
+        (" Project ", "project"),
+        ("TASK", "task"),
+        ("road", "plan"),
+        ("jec", "project"),
+        ("nothing", None),
+    ]:
+        with subtests.test(text=text, code=code):
+            assert (
+                TypeMap([*rows, ("task", "Task", "Flag", True, []), ("plan", "Road map", "Flag", True, [])]).find(text)
+                == code
+            )
 
 
 def test_the_page_shows_every_type_with_its_links_icon_and_state(viewer: Client) -> None:
@@ -176,25 +181,21 @@ def test_text_in_the_address_cannot_smuggle_in_markup(admin_client: Client) -> N
     assert "<script>alert(1)" not in page
 
 
-@pytest.mark.parametrize(
-    ("query", "complaint"),
-    [
+def test_a_wrong_address_is_refused_with_the_reason(admin_client: Client, subtests: pytest.Subtests) -> None:
+    make_entity("project")
+    for query, complaint in [
         ({"around": "nowhere"}, "No entity type is called “nowhere”."),
         ({"around": "a\x00b"}, "Null characters are not allowed."),
         ({"around": "x" * 101}, "at most 100 characters"),
         ({"levels": "9"}, "Levels: Ensure this value is less than or equal to 4."),
         ({"levels": "many"}, "Levels: Enter a whole number."),
         ({"show": "none"}, "Show: Select a valid choice."),
-    ],
-)
-def test_a_wrong_address_is_refused_with_the_reason(
-    admin_client: Client, query: dict[str, str], complaint: str
-) -> None:
-    make_entity("project")
-    response = admin_client.get(MAP, query)
-    assert response.status_code == 400
-    assert complaint in text_of(response)
-    assert drawn(response) == ["project"], "the map is there all the same"
+    ]:
+        with subtests.test(query=query, complaint=complaint):
+            response = admin_client.get(MAP, query)
+            assert response.status_code == 400
+            assert complaint in text_of(response)
+            assert drawn(response) == ["project"], "the map is there all the same"
 
 
 def test_who_may_not_view_entity_types_sees_neither_map_nor_button(db: None) -> None:

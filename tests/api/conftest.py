@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import transaction
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from entities.models import Entity
+from tests.conftest import without_waiting
 
 PROJECT: dict[str, Any] = {
     "code": "project",
@@ -26,6 +28,8 @@ def quick_writes(set_options: Callable[..., None]) -> None:
     set_options(local_lease_ms=1)
 
 
+@without_waiting()
+@transaction.atomic
 def make_user(name: str = "reader", *permissions: str, **fields: Any) -> User:
     """A user with these permissions on entity types: `add`, `change`, `delete`. Without `password` none can log in."""
     user = User.objects.create_user(name, fields.pop("email", f"{name}@example.com"), **fields)

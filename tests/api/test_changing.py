@@ -77,9 +77,9 @@ def test_the_code_of_another_is_refused_too(editor: APIClient) -> None:
     assert list(editor.patch(PROJECT, {"code": "task"}).json()["errors"]) == ["code"]
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, subtests: pytest.Subtests) -> None:
+    before = make_entity("project")
+    for field, value in [
         ("label", None),
         ("label", ""),
         ("label", 5),
@@ -92,21 +92,20 @@ def test_the_code_of_another_is_refused_too(editor: APIClient) -> None:
         ("active_flag", "yes"),
         ("modified_ts", "2025-01-15T10:30:00Z"),
         ("colour", "red"),
-    ],
-)
-def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, field: str, value: Any) -> None:
-    before = make_entity("project")
-    answer = editor.patch(PROJECT, {field: value, "label_plural": "Changed"})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
-    assert Entity.objects.get(code="project").label_plural == before.label_plural
+    ]:
+        with subtests.test(field=field, value=value):
+            answer = editor.patch(PROJECT, {field: value, "label_plural": "Changed"})
+            assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+            assert Entity.objects.get(code="project").label_plural == before.label_plural
 
 
-@pytest.mark.parametrize("code", ["nowhere", "No-Code", "%00", "x" * 3000])
-@pytest.mark.parametrize("method", ["patch", "put", "delete"])
-def test_an_unknown_code_is_not_found(editor: APIClient, method: str, code: str) -> None:
-    path = f"/api/v1/entity/{code}" + ("/children" if method == "put" else "")
-    answer = getattr(editor, method)(path, {"child_entity_codes": []})
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+def test_an_unknown_code_is_not_found(editor: APIClient, subtests: pytest.Subtests) -> None:
+    for code in ["nowhere", "No-Code", "%00", "x" * 3000]:
+        for method in ["patch", "put", "delete"]:
+            with subtests.test(code=code, method=method):
+                path = f"/api/v1/entity/{code}" + ("/children" if method == "put" else "")
+                answer = getattr(editor, method)(path, {"child_entity_codes": []})
+                assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["post", "put"])
@@ -130,28 +129,26 @@ def test_a_change_of_the_version_that_was_read_succeeds_and_the_next_needs_a_new
     assert (third.status_code, third.json()["label"]) == (200, "Third")
 
 
-@pytest.mark.parametrize("method", ["patch", "put", "delete"])
-@pytest.mark.parametrize(
-    ("sent", "said"),
-    [
-        ('"other"', "It changed since"),
-        ('"other", "another"', "It changed since"),
-        ("garbage", "If-Match has to name entity tags"),
-        ('"other", garbage', "If-Match has to name entity tags"),
-        ("", "If-Match has to name entity tags"),
-        ("W/{}", "If-Match names a weak tag"),
-    ],
-)
-def test_another_version_is_not_changed(editor: APIClient, method: str, sent: str, said: str) -> None:
+def test_another_version_is_not_changed(editor: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("task")
     make_entity("project")
     tag = editor.get(READ)["ETag"]
-    path = CHILDREN if method == "put" else PROJECT
-    body = {"child_entity_codes": ["task"]} if method == "put" else {"label": "New"}
-    answer = getattr(editor, method)(path, body, headers={"If-Match": sent.format(tag)})
-    assert (answer.status_code, answer["ETag"]) == (412, tag)
-    assert answer.json()["detail"].startswith(said)
-    assert editor.get(READ)["ETag"] == tag
+    for method in ["patch", "put", "delete"]:
+        for sent, said in [
+            ('"other"', "It changed since"),
+            ('"other", "another"', "It changed since"),
+            ("garbage", "If-Match has to name entity tags"),
+            ('"other", garbage', "If-Match has to name entity tags"),
+            ("", "If-Match has to name entity tags"),
+            ("W/{}", "If-Match names a weak tag"),
+        ]:
+            with subtests.test(method=method, sent=sent, said=said):
+                path = CHILDREN if method == "put" else PROJECT
+                body = {"child_entity_codes": ["task"]} if method == "put" else {"label": "New"}
+                answer = getattr(editor, method)(path, body, headers={"If-Match": sent.format(tag)})
+                assert (answer.status_code, answer["ETag"]) == (412, tag)
+                assert answer.json()["detail"].startswith(said)
+                assert editor.get(READ)["ETag"] == tag
 
 
 @pytest.mark.usefixtures("committed_db")
@@ -214,9 +211,10 @@ def test_wrong_children_are_named(editor: APIClient, body: Any, message: str) ->
     assert editor.put(CHILDREN, body).json()["errors"] == {"child_entity_codes": [message]}
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
+def test_wrong_children_are_refused_by_the_name_of_the_field(editor: APIClient, subtests: pytest.Subtests) -> None:
+    make_entity("task")
+    make_entity("project")
+    for body, field in [
         ({}, "child_entity_codes"),
         ({"child_entity_codes": None}, "child_entity_codes"),
         ({"child_entity_codes": "task"}, "child_entity_codes"),
@@ -229,11 +227,8 @@ def test_wrong_children_are_named(editor: APIClient, body: Any, message: str) ->
         ({"child_entity_codes": ["task"], "mode": ["append"]}, "mode"),
         ({"child_entity_codes": ["task"], "position": 1}, "position"),
         ([], "non_field_errors"),
-    ],
-)
-def test_wrong_children_are_refused_by_the_name_of_the_field(editor: APIClient, body: Any, field: str) -> None:
-    make_entity("task")
-    make_entity("project")
-    answer = editor.put(CHILDREN, body)
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
-    assert Entity.objects.get(code="project").child_entity_codes == []
+    ]:
+        with subtests.test(body=body, field=field):
+            answer = editor.put(CHILDREN, body)
+            assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+            assert Entity.objects.get(code="project").child_entity_codes == []

@@ -162,29 +162,31 @@ def test_a_code_that_is_taken_just_before_is_told_by_field() -> None:
     assert refused.value.message_dict == {"code": ["An entity type with this code exists already."]}
 
 
-@pytest.mark.parametrize(
-    ("values", "field"),
-    [
+def test_what_the_database_refuses_is_told_by_field(subtests: pytest.Subtests) -> None:
+    for values, field in [
         ({"code": "Bad-Code"}, "code"),
         ({"code": "cache"}, "code"),
         ({"child_entity_codes": ["project", "project"]}, "child_entity_codes"),
         ({"child_entity_codes": [1]}, "child_entity_codes"),
         ({"child_entity_codes": ["nowhere"]}, "child_entity_codes"),
-    ],
-)
-def test_what_the_database_refuses_is_told_by_field(values: dict[str, Any], field: str) -> None:
-    with pytest.raises(ValidationError) as refused:
-        changes.create_entity(PROJECT | values)
-    assert list(refused.value.message_dict) == [field]
+    ]:
+        with subtests.test(values=values, field=field):
+            with pytest.raises(ValidationError) as refused:
+                changes.create_entity(PROJECT | values)
+            assert list(refused.value.message_dict) == [field]
 
 
-@pytest.mark.parametrize("moment", ["infinity", "-infinity", "10000-01-01 UTC", "0001-01-01 00:00+14"])
-@pytest.mark.parametrize("column", ["created_ts", "modified_ts"])
-def test_a_time_that_no_document_can_have_is_refused_to_sql_too(moment: str, column: str) -> None:
+def test_a_time_that_no_document_can_have_is_refused_to_sql_too(subtests: pytest.Subtests) -> None:
     """With one of those in a row no list of entity types could be read."""
     make_entity("project")
-    with pytest.raises(IntegrityError, match="entity_times"), connection.cursor() as cursor:
-        cursor.execute(f"UPDATE app.entity SET {column} = %s", [moment])
+    for moment in ["infinity", "-infinity", "10000-01-01 UTC", "0001-01-01 00:00+14"]:
+        for column in ["created_ts", "modified_ts"]:
+            with (
+                subtests.test(moment=moment, column=column),
+                pytest.raises(IntegrityError, match="entity_times"),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(f"UPDATE app.entity SET {column} = %s", [moment])
 
 
 def wait_for_a_blocked_session() -> None:

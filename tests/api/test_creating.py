@@ -89,9 +89,9 @@ def test_white_space_around_a_label_is_dropped(editor: APIClient) -> None:
     assert editor.post(ENTITY, PROJECT | {"label": "  Project "}).json()["label"] == "Project"
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, subtests: pytest.Subtests) -> None:
+    make_entity("task")
+    for field, value in [
         ("code", ""),
         ("code", "Project"),
         ("code", "1project"),
@@ -146,20 +146,19 @@ def test_white_space_around_a_label_is_dropped(editor: APIClient) -> None:
         *((field, [PROJECT[field]]) for field in ("code", "label", "label_plural", "icon")),
         *((field, True) for field in ("code", "entity_type", "label", "icon")),
         *((field, None) for field in (*PROJECT, "entity_type", "child_entity_codes", "display_order", "active_flag")),
-    ],
-)
-def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, field: str, value: Any) -> None:
-    make_entity("task")
-    answer = post_raw(editor, json.dumps(PROJECT | {field: value}).encode())
-    assert answer.status_code == 400
-    assert list(answer.json()["errors"]) == [field.encode(errors="replace").decode()]
-    assert not Entity.objects.filter(code="project").exists()
+    ]:
+        with subtests.test(field=field, value=value):
+            answer = post_raw(editor, json.dumps(PROJECT | {field: value}).encode())
+            assert answer.status_code == 400
+            assert list(answer.json()["errors"]) == [field.encode(errors="replace").decode()]
+            assert not Entity.objects.filter(code="project").exists()
 
 
-@pytest.mark.parametrize("field", ["code", "label", "icon"])
-def test_a_missing_field_is_named(editor: APIClient, field: str) -> None:
-    answer = editor.post(ENTITY, {name: value for name, value in PROJECT.items() if name != field})
-    assert (answer.status_code, answer.json()["errors"]) == (400, {field: ["This field is required."]})
+def test_a_missing_field_is_named(editor: APIClient, subtests: pytest.Subtests) -> None:
+    for field in ["code", "label", "icon"]:
+        with subtests.test(field=field):
+            answer = editor.post(ENTITY, {name: value for name, value in PROJECT.items() if name != field})
+            assert (answer.status_code, answer.json()["errors"]) == (400, {field: ["This field is required."]})
 
 
 def test_everything_wrong_is_told_at_once(editor: APIClient) -> None:
@@ -185,9 +184,8 @@ def test_a_code_that_is_taken_is_refused(editor: APIClient) -> None:
     assert Entity.objects.get(code="project").label == "Kept"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+def test_what_is_not_json_is_refused(editor: APIClient, subtests: pytest.Subtests) -> None:
+    for body in [
         b"{",
         b"{'code': 1}",
         b'{"display_order": NaN}',
@@ -197,17 +195,17 @@ def test_a_code_that_is_taken_is_refused(editor: APIClient) -> None:
         b'{"display_order": ' + b"1" * 5000 + b"}",
         b"[" * 100_000,
         b'{"a":' * 100_000,
-    ],
-)
-def test_what_is_not_json_is_refused(editor: APIClient, body: bytes) -> None:
-    answer = post_raw(editor, body)
-    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    ]:
+        with subtests.test(body=body):
+            answer = post_raw(editor, body)
+            assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
 
 
-@pytest.mark.parametrize("body", [b"[]", b'["code"]', b"null", b'"project"', b"5", b"true", b"1e400", b"[1e400]"])
-def test_a_body_that_is_no_object_is_refused(editor: APIClient, body: bytes) -> None:
-    answer = post_raw(editor, body)
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["non_field_errors"])
+def test_a_body_that_is_no_object_is_refused(editor: APIClient, subtests: pytest.Subtests) -> None:
+    for body in [b"[]", b'["code"]', b"null", b'"project"', b"5", b"true", b"1e400", b"[1e400]"]:
+        with subtests.test(body=body):
+            answer = post_raw(editor, body)
+            assert (answer.status_code, list(answer.json()["errors"])) == (400, ["non_field_errors"])
 
 
 def test_an_infinite_number_is_no_display_order(editor: APIClient) -> None:
@@ -230,15 +228,17 @@ def test_an_empty_body_lacks_every_field(editor: APIClient) -> None:
     assert (answer.status_code, sorted(answer.json()["errors"])) == (400, ["code", "icon", "label"])
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_only_json_is_read(editor: APIClient, content_type: str) -> None:
-    answer = post_raw(editor, b'{"code": "project"}', content_type)
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+def test_only_json_is_read(editor: APIClient, subtests: pytest.Subtests) -> None:
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]:
+        with subtests.test(content_type=content_type):
+            answer = post_raw(editor, b'{"code": "project"}', content_type)
+            assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("charset", ["bz2", "nonsense", "undefined"])
-def test_a_charset_that_is_none_is_refused(editor: APIClient, charset: str) -> None:
-    assert post_raw(editor, b"{}", f"application/json; charset={charset}").status_code == 400
+def test_a_charset_that_is_none_is_refused(editor: APIClient, subtests: pytest.Subtests) -> None:
+    for charset in ["bz2", "nonsense", "undefined"]:
+        with subtests.test(charset=charset):
+            assert post_raw(editor, b"{}", f"application/json; charset={charset}").status_code == 400
 
 
 def test_a_body_over_a_megabyte_is_refused_unread(editor: APIClient) -> None:

@@ -138,15 +138,16 @@ SAME_AS_DJANGO: list[tuple[str, dict[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "variables"), SAME_AS_DJANGO)
-def test_a_replay_is_what_django_would_say(server: Server, token: str, path: str, variables: dict[str, str]) -> None:
-    variables = {"HTTP_AUTHORIZATION": token} | variables
-    server.ask(path, **variables)
-    by_django = server.ask(path, directly=True, **variables)
-    asked = server.django.asked
-    assert server.ask(path, **variables) == by_django
-    assert server.django.asked == asked
-    assert ("X-Cache", "L1") in by_django.headers
+def test_a_replay_is_what_django_would_say(server: Server, token: str, subtests: pytest.Subtests) -> None:
+    for path, variables in SAME_AS_DJANGO:
+        sent = {"HTTP_AUTHORIZATION": token} | variables
+        server.ask(path, **sent)
+        by_django = server.ask(path, directly=True, **sent)
+        asked = server.django.asked
+        with subtests.test(path, variables=variables):
+            assert server.ask(path, **sent) == by_django
+            assert server.django.asked == asked
+            assert ("X-Cache", "L1") in by_django.headers
 
 
 ANYTHING: dict[str, list[str]] = {
@@ -216,9 +217,8 @@ def test_a_known_version_is_not_replayed_whole(server: Server, token: str) -> No
     assert server.ask(HTTP_AUTHORIZATION=token, HTTP_IF_NONE_MATCH='"other"').status == "200 OK"
 
 
-@pytest.mark.parametrize(
-    ("path", "variables"),
-    [
+def test_everything_else_is_django_s(server: Server, token: str, subtests: pytest.Subtests) -> None:
+    asked: list[tuple[str, dict[str, str]]] = [
         (TYPE, {"HTTP_AUTHORIZATION": ""}),
         (TYPE, {"HTTP_AUTHORIZATION": "Bearer nonsense"}),
         ("/api/v1/entity/type/unknown", {}),
@@ -226,18 +226,18 @@ def test_a_known_version_is_not_replayed_whole(server: Server, token: str) -> No
         (f"{TYPE}?misspelt=true", {}),
         (TYPE, {"REQUEST_METHOD": "DELETE"}),
         ("/healthz", {}),
-    ],
-)
-def test_everything_else_is_django_s(server: Server, token: str, path: str, variables: dict[str, str]) -> None:
-    for _ in range(2):
-        server.ask(path, **{"HTTP_AUTHORIZATION": token} | variables)
-    assert server.django.asked == 2
-    assert len(server.lane.kept) == 0
+    ]
+    for number, (path, variables) in enumerate(asked, start=1):
+        for _ in range(2):
+            server.ask(path, **{"HTTP_AUTHORIZATION": token} | variables)
+        with subtests.test(path, variables=variables):
+            assert server.django.asked == 2 * number
+            assert len(server.lane.kept) == 0
 
 
-@pytest.mark.parametrize(
-    "variable",
-    [
+def test_a_request_that_differs_is_another_one(server: Server, token: str, subtests: pytest.Subtests) -> None:
+    server.ask(HTTP_AUTHORIZATION=token)
+    differing: list[dict[str, str]] = [
         {"PATH_INFO": "/api/v1/entity/type/task"},
         {"QUERY_STRING": "include_inactive=true"},
         {"REQUEST_METHOD": "HEAD"},
@@ -251,12 +251,11 @@ def test_everything_else_is_django_s(server: Server, token: str, path: str, vari
         {"HTTP_IF_NONE_MATCH": '"x"'},
         {"HTTP_ORIGIN": "https://elsewhere.example"},
         {"HTTP_X_FORWARDED_PROTO": "https"},
-    ],
-)
-def test_a_request_that_differs_is_another_one(server: Server, token: str, variable: dict[str, str]) -> None:
-    server.ask(HTTP_AUTHORIZATION=token)
-    server.ask(**{"HTTP_AUTHORIZATION": token} | variable)
-    assert server.django.asked == 2
+    ]
+    for number, variable in enumerate(differing, start=1):
+        server.ask(**{"HTTP_AUTHORIZATION": token} | variable)
+        with subtests.test(variable=variable):
+            assert server.django.asked == 1 + number
 
 
 def test_a_replay_ends_with_the_lease_of_the_document(

@@ -137,14 +137,14 @@ def test_a_user_name_that_looks_like_an_address_goes_before_the_address(ada: Use
     assert log_in("ada@example.com", "another one").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["", "a\0b", "@", "%@%", "x" * 300])
-def test_nobody_has_such_a_name(ada: User, name: str) -> None:
-    assert find_user(name) is None
+def test_nobody_has_such_a_name(ada: User, subtests: pytest.Subtests) -> None:
+    for name in ["", "a\0b", "@", "%@%", "x" * 300]:
+        with subtests.test(name=name):
+            assert find_user(name) is None
 
 
-@pytest.mark.parametrize(
-    ("body", "fields"),
-    [
+def test_what_is_no_login_is_refused_by_field(subtests: pytest.Subtests) -> None:
+    for body, fields in [
         ({}, ["password", "username"]),
         ({"username": "ada"}, ["password"]),
         ({"email": "ada@example.com"}, ["password"]),
@@ -157,11 +157,10 @@ def test_nobody_has_such_a_name(ada: User, name: str) -> None:
         ({"username": "x" * 255, "password": "x"}, ["username"]),
         ({"username": "ada", "password": "x", "remember": True}, ["remember"]),
         ([], ["non_field_errors"]),
-    ],
-)
-def test_what_is_no_login_is_refused_by_field(body: Any, fields: list[str]) -> None:
-    answer = APIClient().post(LOGIN, body)
-    assert (answer.status_code, sorted(answer.json()["errors"])) == (400, fields)
+    ]:
+        with subtests.test(body=body, fields=fields):
+            answer = APIClient().post(LOGIN, body)
+            assert (answer.status_code, sorted(answer.json()["errors"])) == (400, fields)
 
 
 def test_half_a_surrogate_pair_is_no_name() -> None:
@@ -229,9 +228,9 @@ def test_behind_a_proxy_the_address_is_the_one_it_saw(ada: User) -> None:
     assert AccessAttempt.objects.get(ip_address="10.0.0.1").failures_since_start == 4
 
 
-@pytest.mark.parametrize(
-    ("forwarded", "address"),
-    [
+@override_settings(AXES_CLIENT_IP_CALLABLE="pmo.people.authentication.address_behind_proxy")
+def test_an_address_is_understood_however_the_proxy_writes_it(subtests: pytest.Subtests) -> None:
+    for forwarded, address in [
         ("203.0.113.7:51234", "203.0.113.7"),
         ("198.51.100.1, [2001:db8::1]:443", "2001:db8::1"),
         ("[2001:DB8:0::1]", "2001:db8::1"),
@@ -245,16 +244,15 @@ def test_behind_a_proxy_the_address_is_the_one_it_saw(ada: User) -> None:
         ("203.0.113.7:", "10.0.0.1"),
         ("203.0.113.7:5x", "10.0.0.1"),
         ("[203.0.113.7", "10.0.0.1"),
-    ],
-)
-@override_settings(AXES_CLIENT_IP_CALLABLE="pmo.people.authentication.address_behind_proxy")
-def test_an_address_is_understood_however_the_proxy_writes_it(forwarded: str, address: str) -> None:
-    headers = {"X-Forwarded-For": forwarded}
-    APIClient(REMOTE_ADDR="10.0.0.1", headers=headers).post(LOGIN, {"username": "eve", "password": "x"})
-    login = {"username": "eve", "password": "x"}
-    Client(REMOTE_ADDR="10.0.0.1", headers=headers).post("/admin/login/", login)
-    attempt = AccessAttempt.objects.get()
-    assert (attempt.ip_address, attempt.failures_since_start) == (address, 2)
+    ]:
+        AccessAttempt.objects.all().delete()
+        with subtests.test(forwarded=forwarded, address=address):
+            headers = {"X-Forwarded-For": forwarded}
+            APIClient(REMOTE_ADDR="10.0.0.1", headers=headers).post(LOGIN, {"username": "eve", "password": "x"})
+            login = {"username": "eve", "password": "x"}
+            Client(REMOTE_ADDR="10.0.0.1", headers=headers).post("/admin/login/", login)
+            attempt = AccessAttempt.objects.get()
+            assert (attempt.ip_address, attempt.failures_since_start) == (address, 2)
 
 
 @override_settings(AXES_FAILURE_LIMIT=3)
@@ -438,10 +436,11 @@ def test_a_refresh_token_ends_with_its_user(ada: User, end: str) -> None:
     assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail", "errors"])
 
 
-@pytest.mark.parametrize("token", ["x", "a.b.c", "ä.ö.ü", ".", "W10.W10.W10"])
-def test_what_is_no_refresh_token_is_refused(token: str) -> None:
-    answer = APIClient().post(REFRESH, {"refresh": token})
-    assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
+def test_what_is_no_refresh_token_is_refused(subtests: pytest.Subtests) -> None:
+    for token in ["x", "a.b.c", "ä.ö.ü", ".", "W10.W10.W10"]:
+        with subtests.test(token=token):
+            answer = APIClient().post(REFRESH, {"refresh": token})
+            assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
 
 
 def test_an_access_token_is_no_refresh_token_and_the_other_way_round(ada: User) -> None:
@@ -451,15 +450,15 @@ def test_an_access_token_is_no_refresh_token_and_the_other_way_round(ada: User) 
     assert client.get(TYPES).status_code == 401
 
 
-@pytest.mark.parametrize("body", [{}, {"refresh": None}, {"refresh": 5}, {"refresh": ""}, {"refresh": "x" * 5000}])
-def test_a_refresh_needs_a_token(body: dict[str, Any]) -> None:
-    answer = APIClient().post(REFRESH, body)
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["refresh"])
+def test_a_refresh_needs_a_token(subtests: pytest.Subtests) -> None:
+    for body in [{}, {"refresh": None}, {"refresh": 5}, {"refresh": ""}, {"refresh": "x" * 5000}]:
+        with subtests.test(body=body):
+            answer = APIClient().post(REFRESH, body)
+            assert (answer.status_code, list(answer.json()["errors"])) == (400, ["refresh"])
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
+def test_what_is_no_token_is_refused(subtests: pytest.Subtests) -> None:
+    for header in [
         "",
         "Bearer",
         "Bearer a b",
@@ -469,12 +468,11 @@ def test_a_refresh_needs_a_token(body: dict[str, Any]) -> None:
         "Bearer \xff\xfe",
         "Basic YWRhOng=",
         "Token x",
-    ],
-)
-def test_what_is_no_token_is_refused(header: str) -> None:
-    answer = APIClient().get(TYPES, headers={"Authorization": header})
-    assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail", "errors"])
-    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+    ]:
+        with subtests.test(header=header):
+            answer = APIClient().get(TYPES, headers={"Authorization": header})
+            assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail", "errors"])
+            assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS512", "HS256"])

@@ -99,21 +99,33 @@ def test_an_inactive_entity_type_is_found_only_where_it_is_asked_for(reader: API
     assert [each["code"] for each in reader.get(TYPES, {"include_inactive": "true"}).json()] == ["project"]
 
 
-@pytest.mark.parametrize("path", [TYPE, TYPES])
-@pytest.mark.parametrize("value", ["", "1", "True", "yes", "\x00", "ß"])
-def test_include_inactive_is_true_or_false(reader: APIClient, path: str, value: str) -> None:
-    answer = reader.get(path, {"include_inactive": value})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["include_inactive"])
+def test_include_inactive_is_true_or_false(reader: APIClient, subtests: pytest.Subtests) -> None:
+    for path in [TYPE, TYPES]:
+        for value in ["", "1", "True", "yes", "\x00", "ß"]:
+            with subtests.test(path=path, value=value):
+                answer = reader.get(path, {"include_inactive": value})
+                assert (answer.status_code, list(answer.json()["errors"])) == (400, ["include_inactive"])
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["nowhere", "Project", "x" * 5000, "%00", "%0a", "pro%0Aject", "project%0A", "٣", "%ff%fe", "..", "a%2Fb", "-"],
-)
-def test_an_unknown_or_impossible_code_is_not_found(reader: APIClient, code: str) -> None:
+def test_an_unknown_or_impossible_code_is_not_found(reader: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("project")
-    answer = reader.get(f"/api/v1/entity/type/{code}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    for code in [
+        "nowhere",
+        "Project",
+        "x" * 5000,
+        "%00",
+        "%0a",
+        "pro%0Aject",
+        "project%0A",
+        "٣",
+        "%ff%fe",
+        "..",
+        "a%2Fb",
+        "-",
+    ]:
+        with subtests.test(code=code):
+            answer = reader.get(f"/api/v1/entity/type/{code}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", [TYPE, TYPES])
@@ -130,23 +142,25 @@ def test_answers_are_private_and_always_revalidated(reader: APIClient, path: str
     assert answer["Vary"] == "Authorization"
 
 
-@pytest.mark.parametrize("path", [TYPE, TYPES])
-@pytest.mark.parametrize("template", ["{}", "W/{}", '"other", {}', "*"])
-def test_a_known_version_is_not_sent_again(reader: APIClient, path: str, template: str) -> None:
+def test_a_known_version_is_not_sent_again(reader: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("project")
-    first = reader.get(path)
-    assert first["ETag"].startswith('"')
-    again = reader.get(path, headers={"If-None-Match": template.format(first["ETag"])})
-    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
-    assert again["Cache-Control"] == first["Cache-Control"]
+    for path in [TYPE, TYPES]:
+        for template in ["{}", "W/{}", '"other", {}', "*"]:
+            with subtests.test(path=path, template=template):
+                first = reader.get(path)
+                assert first["ETag"].startswith('"')
+                again = reader.get(path, headers={"If-None-Match": template.format(first["ETag"])})
+                assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+                assert again["Cache-Control"] == first["Cache-Control"]
 
 
-@pytest.mark.parametrize("path", [TYPE, TYPES])
-@pytest.mark.parametrize("sent", ['"other"', "garbage", ""])
-def test_another_version_is_sent_whole(reader: APIClient, path: str, sent: str) -> None:
+def test_another_version_is_sent_whole(reader: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("project")
-    answer = reader.get(path, headers={"If-None-Match": sent})
-    assert (answer.status_code, answer.content[:1]) == (200, b"[" if path == TYPES else b"{")
+    for path in [TYPE, TYPES]:
+        for sent in ['"other"', "garbage", ""]:
+            with subtests.test(path=path, sent=sent):
+                answer = reader.get(path, headers={"If-None-Match": sent})
+                assert (answer.status_code, answer.content[:1]) == (200, b"[" if path == TYPES else b"{")
 
 
 @pytest.mark.usefixtures("committed_db")
@@ -186,9 +200,10 @@ def test_too_many_parameters_are_told_in_json(reader: APIClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
 
 
-@pytest.mark.parametrize("coding", ["zzz", "zstd-zstd", ""])
-def test_a_tag_that_was_never_given_is_none_we_know(reader: APIClient, coding: str) -> None:
+def test_a_tag_that_was_never_given_is_none_we_know(reader: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("project")
     tag = reader.get(TYPE)["ETag"]
-    assert reader.get(TYPE, headers={"If-None-Match": f'{tag[:-1]}-{coding}"'}).status_code == 200
-    assert reader.get(TYPE, headers={"If-None-Match": f"{tag}, {'x' * 8_192}"}).status_code == 200
+    for coding in ["zzz", "zstd-zstd", ""]:
+        with subtests.test(coding=coding):
+            assert reader.get(TYPE, headers={"If-None-Match": f'{tag[:-1]}-{coding}"'}).status_code == 200
+            assert reader.get(TYPE, headers={"If-None-Match": f"{tag}, {'x' * 8_192}"}).status_code == 200

@@ -80,7 +80,7 @@ def node() -> Iterator[Server]:
     environment = os.environ | libpq_variables(test_database_url()) | {"PORT": str(port)}
     with subprocess.Popen(contender.command, env=environment | {"SECRET_KEY": settings.SECRET_KEY}) as process:
         try:
-            wait_until_answering(f"http://127.0.0.1:{port}/healthz", process)
+            wait_until_answering(f"http://127.0.0.1:{port}/healthz", process.poll)
             yield Server(contender, port, process)
         finally:
             process.terminate()

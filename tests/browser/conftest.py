@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.cached_db import SessionStore
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, WebError, expect, sync_playwright
 
+from tests.admin.conftest import session_of
 from tests.browser.chromium import launch_chromium
+from tests.conftest import without_waiting
 from tests.servers import web_server
 
 expect.set_options(timeout=20_000)  # a busy machine may take its time
@@ -54,9 +54,11 @@ def browser(
     browser, loop = chromium
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with running(loop):
+        kept = list(browser.contexts)
         yield browser
         for context in browser.contexts:
-            context.close()
+            if context not in kept:
+                context.close()
         connections.close_all()
 
 
@@ -67,15 +69,32 @@ def site(django_db_setup: None) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def kept_context(chromium: tuple[Browser, asyncio.AbstractEventLoop], site: str) -> BrowserContext:
+    """What all tests of this process browse with: it has files of the site already, as a person's browser has."""
+    browser, loop = chromium
+    with running(loop):
+        return browser.new_context(base_url=site)
+
+
 @pytest.fixture
-def staff_context(browser: Browser, site: str) -> Iterator[BrowserContext]:
+def staff_context(kept_context: BrowserContext, browser: Browser, site: str) -> Iterator[BrowserContext]:
     """A superuser's browser; a script error on any of its pages fails the test."""
-    context = browser.new_context(base_url=site)
+    context, errors = kept_context, list[str]()
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": log_in(), "url": site}])
-    errors: list[str] = []
-    context.on("weberror", lambda error: errors.append(str(error.error)))
+
+    def note(error: WebError) -> None:
+        errors.append(str(error.error))
+
+    context.on("weberror", note)
     yield context
-    context.close()
+    context.remove_listener("weberror", note)
+    context.set_offline(False)
+    context.clear_cookies()
+    for page in context.pages:
+        stored = {"origin": site, "storageTypes": "local_storage"}
+        context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
+        page.close()
     assert errors == []
 
 
@@ -86,10 +105,5 @@ def page(staff_context: BrowserContext) -> Page:
 
 def log_in() -> str:
     """A new superuser's session key."""
-    user = User.objects.create_superuser("root")
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    return str(session.session_key)
+    with without_waiting():
+        return session_of(User.objects.create_superuser("root"))

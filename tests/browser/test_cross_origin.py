@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page
 
 from tests.api.conftest import make_user
-from tests.conftest import make_entity
+from tests.conftest import hashed, make_entity
 from tests.servers import serving, web_server
 
 PAGE = b"<!doctype html><html lang=en><title>A page of the platform</title><h1>A page of the platform</h1></html>"
@@ -54,7 +54,9 @@ class Elsewhere:
 def ada(committed_db: None) -> User:
     make_entity("task")
     make_entity("project")
-    return make_user("ada", "add", "change", password="correct horse")
+    user = make_user("ada", "add", "change")
+    User.objects.update(password=hashed("correct horse"))
+    return user
 
 
 def test_a_page_of_another_origin_uses_the_api(browser: Browser, ada: User) -> None:

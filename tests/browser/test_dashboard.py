@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.cached_db import SessionStore
 from playwright.sync_api import Browser, Page, Request, expect
 from redis import Redis
 
 from entities.cache.entries import drop_all_entries
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
+from tests.admin.conftest import session_of
+from tests.conftest import make_types
 from tests.dashboard.conftest import staff_with
 from tests.servers import web_server
-from tests.threads import wait_for
+from tests.waiting import wait_for
 
 DASHBOARD, ENTRIES = "/admin/cache/", "/admin/cache/entries/"
 SEE_STEPS = """
@@ -32,13 +32,8 @@ SEE_STEPS = """
 
 def log_in(browser: Browser, site: str, user: User) -> Page:
     """A page of this user's browser."""
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
     context = browser.new_context(base_url=site)
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": str(session.session_key), "url": site}])
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": site}])
     return context.new_page()
 
 
@@ -50,13 +45,6 @@ def operator(browser: Browser, site: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     assert errors == []
-
-
-def make_types(number: int) -> None:
-    Entity.objects.bulk_create(
-        Entity(code=f"type_{each}", label=f"Type {each}", label_plural="x", icon="Flag", display_order=each)
-        for each in range(number)
-    )
 
 
 def cache_types(number: int) -> None:

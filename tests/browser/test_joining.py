@@ -17,7 +17,7 @@ from tests.browser.test_cross_origin import origin
 from tests.docs.pages import blocks_of
 from tests.servers import ROOT, web_server, worker_environment
 from tests.sign_on import AUDIENCE, ISSUER, SECRET, serving_keys, shared_token, signed_token
-from tests.threads import wait_for
+from tests.waiting import wait_for
 
 BLOCKS = blocks_of(ROOT / "docs" / "joining.md", "bash", "js")
 ADOPT, SERVE, MAKE_ADA, CHANGE_LABEL, NEIGHBOUR_WRITES, GO_BACK = (block.text for block in BLOCKS)

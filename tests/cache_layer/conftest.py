@@ -11,8 +11,15 @@ from django.core.cache import caches
 from django.test import override_settings
 
 from cache_layer.server.connection import breaker, close_redis_client
+from entities.models import Entity
 from pmo import settings as project_settings
+from tests.conftest import make_entity
 from tests.servers import free_port, valkey_server
+
+
+@pytest.fixture
+def project(committed_db: None) -> Entity:
+    return make_entity("project", label="Old")
 
 
 @pytest.fixture

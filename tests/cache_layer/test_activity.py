@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -174,7 +173,7 @@ def test_entries_beyond_the_limit_are_only_in_the_totals(
     assert {key: counts.hits for key, counts in collect_activity().items()} == {"a": 2, "b": 1}
 
 
-def test_the_counters_have_no_labels_of_callers(counted: Callable[[], dict[str, int]], commands: Any) -> None:
+def test_the_counters_have_no_labels_of_callers(counted: Callable[[], dict[str, int]]) -> None:
     for number in range(20):
         read_entry(ENTITY, f"unknown_{number}")
     found = counted()

@@ -17,34 +17,14 @@ from django.test import override_settings
 from django.urls import path
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
-from entities.lookups import ENTITY
 from entities.models import Entity
-from tests.conftest import make_entity
+from tests.cache_layer.project import KEY, read, rename
 from tests.threads import in_another_thread
 
-KEY = "entity:metadata:project"
-
-pytestmark = pytest.mark.usefixtures("committed_db")
-
-
-@pytest.fixture(autouse=True)
-def _project(committed_db: None) -> None:
-    make_entity("project", label="Old")
-
-
-def rename(label: str = "New") -> None:
-    row = Entity.objects.get(code="project")
-    row.label = label
-    row.save()
-
-
-def read() -> tuple[str, Source]:
-    found = read_entry(ENTITY, "project")
-    assert found.document is not None
-    return found.document.label, found.source
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def run_async(*views: Callable[..., Any]) -> list[int]:

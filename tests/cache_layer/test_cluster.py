@@ -37,7 +37,8 @@ from entities.models import Entity
 from pmo.run.engines.valkey import HOST
 from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, read
 from tests.conftest import make_entity
-from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster, wait_until
+from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db", "in_cluster")
 
@@ -50,9 +51,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def in_cluster(cluster: Cluster) -> Iterator[None]:
-    wait_until(cluster.is_whole)
+    wait_for(cluster.is_whole)
     with caches_at(cluster.url):
-        wait_until(is_redis_healthy)
+        wait_for(is_redis_healthy)
         empty()
         yield
 
@@ -115,7 +116,7 @@ def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(proj
         for _ in range(5):
             assert read().document is not None
         assert not saving.done()
-        wait_until(lambda: _failures() > failures)
+        wait_for(lambda: _failures() > failures)
         client: Any = get_redis_client()
         assert not any(breaker.failures for breaker in client.topology.breakers.values())  # the node is well
         move.end()
@@ -148,7 +149,7 @@ def test_what_a_promoted_replica_has_is_not_trusted(
     change_unseen("new")
     before = cluster.primary_of(KEY)
     cluster.take_over(cluster.replica_of(before))
-    wait_until(before.follows)
+    wait_for(before.follows)
     now = monotonic()
     monkeypatch.setattr(failover, "monotonic", lambda: now)
 
@@ -159,14 +160,14 @@ def test_what_a_promoted_replica_has_is_not_trusted(
             return str(error)
         return ""
 
-    wait_until(lambda: "took over a moment ago" in refusal())  # others may trust its predecessor
+    wait_for(lambda: "took over a moment ago" in refusal())  # others may trust its predecessor
     now += 0.99
     assert "took over a moment ago" in refusal()
     assert label() == "new"
     now += 0.02
-    wait_until(lambda: not refusal())
+    wait_for(lambda: not refusal())
     assert get_writer_client().get(KEY) is None
-    wait_until(lambda: read().source is Source.REDIS)
+    wait_for(lambda: read().source is Source.REDIS)
     assert label() == "new"
 
 
@@ -177,7 +178,7 @@ def test_a_hold_that_a_promoted_replica_has_is_lost(project: Entity, cluster: Cl
     cluster.take_over(replica)
     assert replica.ask("EXISTS", holds_key(KEY)) == 1
     assert read().source is Source.BYPASS  # it is not to be used yet
-    wait_until(is_redis_healthy)
+    wait_for(is_redis_healthy)
     assert release_keys([Release(KEY, "a writer", True, b"", 300)]) == {KEY: Released.LOST}
 
 
@@ -189,7 +190,7 @@ def test_a_primary_that_was_replaced_and_is_back_is_not_trusted_by_connections_i
     second = cluster.replica_of(first)
     old = get_redis_client().get(KEY)
     cluster.take_over(second)
-    wait_until(first.follows)
+    wait_for(first.follows)
     change_unseen("new")
     second.ask("SET", KEY, old)
     second.ask("WAIT", 1, 1_000)
@@ -271,7 +272,7 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
         assert label(there) == "new"
     finally:
         silent.signal(signal.SIGCONT)
-    wait_until(is_redis_healthy)
+    wait_for(is_redis_healthy)
     assert relay_changes() == Change.objects.count() == 0
     assert label(here) == "new"
 
@@ -288,7 +289,7 @@ def test_a_node_that_refuses_connections_does_not_let_a_writer_go_on_at_once(
             project.save()
     finally:
         dead.start()
-    wait_until(is_redis_healthy)
+    wait_for(is_redis_healthy)
 
 
 def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
@@ -301,7 +302,7 @@ def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
         assert read().source is Source.BYPASS
     finally:
         primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
-    wait_until(lambda: read().source is Source.REDIS)
+    wait_for(lambda: read().source is Source.REDIS)
 
 
 def test_primaries_that_would_be_replaced_before_they_notice_are_warned_of(cluster: Cluster) -> None:
@@ -319,7 +320,7 @@ def test_scripts_that_a_node_has_lost_are_sent_again(cluster: Cluster) -> None:
     keys = [ENTITY.key(code) for code in codes_of_every_shard()]
     for server in cluster.servers:
         server.ask("SCRIPT", "FLUSH")
-    wait_until(lambda: set(invalidate_keys(keys, unless_held=keys).values()) == {Invalidated.NOTHING})
+    wait_for(lambda: set(invalidate_keys(keys, unless_held=keys).values()) == {Invalidated.NOTHING})
 
 
 def another(cluster: Cluster, primary: Server) -> Server:

@@ -25,7 +25,8 @@ from pmo.run.engines.valkey import HOST
 from tests.cache_layer.conftest import reconnect
 from tests.cache_layer.topology import KEY, caches_at, label, read
 from tests.conftest import make_entity
-from tests.topologies import PLAIN, SLOTS, Server, find_port, wait_until
+from tests.topologies import PLAIN, SLOTS, Server, find_port
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -40,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("node") / "node", (*PLAIN, *options, *port))
     server.start()
     try:
-        wait_until(server.answers)
+        wait_for(server.answers)
         yield server
     finally:
         server.stop()
@@ -58,7 +59,7 @@ def node(server: Server, committed_db: None) -> Iterator[Server]:
     make_entity("project")
     make_entity("office")
     with caches_at(address(server)):
-        wait_until(lambda: sources() == {"project": Source.REDIS, "office": Source.REDIS})
+        wait_for(lambda: sources() == {"project": Source.REDIS, "office": Source.REDIS})
         yield server
 
 
@@ -107,21 +108,21 @@ def test_nodes_without_any_slots_are_of_no_use_until_they_have_some(node: Server
     reconnect()
     assert read().source is Source.BYPASS
     give_all_slots(node)
-    wait_until(lambda: read().source is Source.REDIS)
+    wait_for(lambda: read().source is Source.REDIS)
 
 
 def test_a_slot_that_no_node_has_costs_its_own_entries_alone_until_one_has_it(node: Server) -> None:
     node.ask("CLUSTER", "DELSLOTS", SLOT)
-    wait_until(lambda: sources() == {"project": Source.BYPASS, "office": Source.REDIS})
+    wait_for(lambda: sources() == {"project": Source.BYPASS, "office": Source.REDIS})
     client: Any = get_redis_client()
-    wait_until(lambda: bool(sources()) and SLOT not in client.topology.slots().nodes_manager.slots_cache)
+    wait_for(lambda: bool(sources()) and SLOT not in client.topology.slots().nodes_manager.slots_cache)
     for _ in range(3):
         assert read("project").source is Source.BYPASS
         assert read("office").source is Source.REDIS
     told = invalidate_keys([KEY, OTHER], unless_held=[KEY, OTHER])
     assert told == {KEY: Invalidated.HELD, OTHER: Invalidated.DROPPED}
     node.ask("CLUSTER", "ADDSLOTS", SLOT)
-    wait_until(lambda: read("project").source is Source.REDIS)
+    wait_for(lambda: read("project").source is Source.REDIS)
 
 
 def test_nodes_that_are_all_gone_are_looked_for_where_the_url_says(node: Server) -> None:
@@ -133,14 +134,14 @@ def test_nodes_that_are_all_gone_are_looked_for_where_the_url_says(node: Server)
     finally:
         node.ask("CONFIG", "SET", "cluster-announce-port", 0)
         node.ask("CONFIG", "SET", "cluster-announce-ip", "")
-    wait_until(lambda: read().source is Source.REDIS)
+    wait_for(lambda: read().source is Source.REDIS)
 
 
 def test_keys_that_a_given_up_move_has_left_do_not_keep_a_node_from_being_used(node: Server) -> None:
     node.ask("CLUSTER", "DELSLOTS", SLOT)
     assert node.ask("DBSIZE") >= 2
     begin_another_run(node)
-    wait_until(lambda: sources() == {"project": Source.BYPASS, "office": Source.REDIS})
+    wait_for(lambda: sources() == {"project": Source.BYPASS, "office": Source.REDIS})
     node.ask("CLUSTER", "ADDSLOTS", SLOT)
 
 
@@ -168,9 +169,9 @@ def test_those_who_try_again_and_again_do_not_keep_anybody_from_looking_where_th
         return known.slots_cache is not before
 
     before = known.slots_cache
-    wait_until(look_again)  # somebody may have looked a moment ago
+    wait_for(look_again)  # somebody may have looked a moment ago
     before = known.slots_cache
-    wait_until(look_again)
+    wait_for(look_again)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of processes with threads, from Python 3.12 on
@@ -203,5 +204,5 @@ def test_a_server_with_many_keys_of_others_is_purged_all_the_same(
     set_options(socket_timeout_ms=50)  # a purge at once would take longer
     begin_another_run(node)
     with caches_at(f"{address(node)},{HOST}"):  # another URL, so another client
-        wait_until(lambda: read().source is Source.REDIS)
+        wait_for(lambda: read().source is Source.REDIS)
     assert not node.ask("EXISTS", OTHER)

@@ -16,16 +16,14 @@ from cache_layer.memory import pending
 from cache_layer.writing import commit
 from entities.lookups import ENTITY
 from entities.models import Entity
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_types
 
 MS = 1_000_000
 
 
 @pytest.fixture
 def committed(committed_db: None, set_options: Callable[..., None]) -> None:
-    Entity.objects.bulk_create(
-        Entity(code=f"type_{each}", label="Type", label_plural="Types", icon="Flag") for each in range(50)
-    )
+    make_types(50)
     set_options(local_lease_ms=40)
 
 

@@ -14,39 +14,17 @@ from django.core.signals import request_finished
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.writing.outbox import measure_backlog
-from entities.lookups import ENTITY
 from entities.models import Entity
+from tests.cache_layer.project import KEY, change, label, read
 from tests.conftest import make_entity
 from tests.servers import test_database_url
 from tests.threads import in_another_thread
 
-KEY = "entity:metadata:project"
-
 pytestmark = pytest.mark.usefixtures("committed_db")
-
-
-@pytest.fixture
-def project(committed_db: None) -> Entity:
-    return make_entity("project", label="Old")
-
-
-def change(row: Entity, label: str) -> None:
-    row.label = label
-    row.save()
-
-
-def read() -> tuple[str, Source]:
-    found = read_entry(ENTITY, "project")
-    assert found.document is not None
-    return found.document.label, found.source
-
-
-def label() -> str:
-    return read()[0]
 
 
 SETTINGS: dict[str, dict[str, Any]] = {

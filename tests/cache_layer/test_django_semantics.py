@@ -18,48 +18,21 @@ from cache_layer.memory.local_store import find_copy
 from cache_layer.server.connection import get_redis_client
 from entities.lookups import ENTITY
 from entities.models import Entity
+from tests.cache_layer.project import KEY, TASK_KEY, change, label, roll_back, source
 from tests.conftest import make_entity
 from tests.threads import in_another_thread
-
-KEY, TASK_KEY = "entity:metadata:project", "entity:metadata:task"
-
-
-@pytest.fixture
-def project(committed_db: None) -> Entity:
-    return make_entity("project", label="Old")
-
-
-def change(row: Entity, label: str) -> None:
-    row.label = label
-    row.save()
-
-
-def label(code: str = "project") -> str | None:
-    document = read_entry(ENTITY, code).document
-    return document.label if document else None
-
-
-def source() -> Source:
-    return read_entry(ENTITY, "project").source
-
-
-def roll_back(code: str) -> None:
-    with transaction.atomic():
-        change(Entity(code=code, label_plural="", icon="Flag"), "Never")
-        transaction.set_rollback(True)
-
 
 # --- on_commit, savepoints, nested atomic -----------------------------------------------------------------------------
 
 
-def test_others_read_the_new_value_in_callbacks_before_and_after_the_release(project: Entity) -> None:
+def test_everybody_reads_the_new_value_in_callbacks_before_and_after_the_release(project: Entity) -> None:
     seen: list[str | None] = []
     assert label() == "Old"
     with transaction.atomic():
-        transaction.on_commit(lambda: seen.append(in_another_thread(label)))
+        transaction.on_commit(lambda: seen.extend((label(), in_another_thread(label))))
         change(project, "New")
-        transaction.on_commit(lambda: seen.append(in_another_thread(label)))
-    assert seen == ["New", "New"]
+        transaction.on_commit(lambda: seen.extend((label(), in_another_thread(label))))
+    assert seen == ["New"] * 4
 
 
 def test_a_callback_that_writes_before_the_release_leaves_its_own_value(project: Entity, redis_client: Redis) -> None:

@@ -90,24 +90,27 @@ def project(committed_db: None) -> None:
     make_entity("project", label="Project")
 
 
-@pytest.mark.parametrize("payload", VALUES.values(), ids=VALUES.keys())
 def test_hostile_values_are_not_served_alone_or_among_others(
-    project: None, redis_client: Redis, payload: bytes
+    project: None, redis_client: Redis, subtests: pytest.Subtests
 ) -> None:
-    redis_client.set("entity:metadata:project", payload)
-    assert read_entries(ENTITY, ["task", "project"])["project"].document.label == "Project"  # type: ignore[union-attr]
-    drop_all_copies()
-    redis_client.set("entity:metadata:project", payload)
-    assert read_entry(ENTITY, "project").document.label == "Project"  # type: ignore[union-attr]
-    assert json.loads(redis_client.get("entity:metadata:project"))["label"] == "Project"
+    for payload in VALUES.values():
+        with subtests.test(payload=payload):
+            redis_client.set("entity:metadata:project", payload)
+            assert read_entries(ENTITY, ["task", "project"])["project"].document.label == "Project"  # type: ignore[union-attr]
+            drop_all_copies()
+            redis_client.set("entity:metadata:project", payload)
+            assert read_entry(ENTITY, "project").document.label == "Project"  # type: ignore[union-attr]
+            assert json.loads(redis_client.get("entity:metadata:project"))["label"] == "Project"
 
 
-@pytest.mark.parametrize("payload", LISTS.values(), ids=LISTS.keys())
-def test_hostile_lists_are_not_served(project: None, redis_client: Redis, payload: bytes) -> None:
-    redis_client.set("entity:types", payload)
-    read = read_entry(ENTITY_TYPES, "")
-    assert (read.source, [each.label for each in read.document or ()]) == (Source.DATABASE, ["Task", "Project"])
-    assert len(json.loads(redis_client.get("entity:types"))) == 2
+def test_hostile_lists_are_not_served(project: None, redis_client: Redis, subtests: pytest.Subtests) -> None:
+    for payload in LISTS.values():
+        drop_all_copies()
+        with subtests.test(payload=payload):
+            redis_client.set("entity:types", payload)
+            read = read_entry(ENTITY_TYPES, "")
+            assert (read.source, [each.label for each in read.document or ()]) == (Source.DATABASE, ["Task", "Project"])
+            assert len(json.loads(redis_client.get("entity:types"))) == 2
 
 
 @pytest.mark.parametrize("kind", ["hash", "list", "set"])
@@ -161,15 +164,16 @@ HOSTILE_CODES = [
 ]
 
 
-@pytest.mark.parametrize("code", HOSTILE_CODES)
 def test_a_hostile_code_reaches_no_engine(
-    code: str, commands: list[str], db: None, django_assert_num_queries: Callable[[int], Any]
+    commands: list[str], db: None, django_assert_num_queries: Callable[[int], Any], subtests: pytest.Subtests
 ) -> None:
-    with django_assert_num_queries(0):
-        assert get_entity_infrastructure().get_entity(code) is None
-        assert get_entity_infrastructure().get_entity(code, include_inactive=True) is None
-        assert get_entity_infrastructure().get_entities([code]) == {}
-    assert commands == []
+    for code in HOSTILE_CODES:
+        with subtests.test(code=code):
+            with django_assert_num_queries(0):
+                assert get_entity_infrastructure().get_entity(code) is None
+                assert get_entity_infrastructure().get_entity(code, include_inactive=True) is None
+                assert get_entity_infrastructure().get_entities([code]) == {}
+            assert commands == []
 
 
 def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_break_nothing(

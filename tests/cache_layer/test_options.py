@@ -15,9 +15,8 @@ from tests.platform.running import bare_environment
 from tests.servers import ROOT
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
+def test_a_mistake_is_named_with_what_would_do(subtests: pytest.Subtests) -> None:
+    for values, message in [
         ({"local_leese_ms": 50}, "did you mean 'local_lease_ms'"),
         ({"zzz": 1}, "known: cache_alias"),
         ({"local_lease_ms": -1}, "from 0 to 60000"),
@@ -27,11 +26,9 @@ from tests.servers import ROOT
         ({"write_policy": "hope"}, "'available' or 'strict'"),
         ({"relay": 1}, "True or False"),
         ({"local_lease_ms": 2_500}, "more than twice"),
-    ],
-)
-def test_a_mistake_is_named_with_what_would_do(values: dict[str, object], message: str) -> None:
-    with pytest.raises(InvalidOptions, match=message):
-        Options.of(values)
+    ]:
+        with subtests.test(values=values, message=message), pytest.raises(InvalidOptions, match=message):
+            Options.of(values)
 
 
 def test_nothing_set_gives_the_designs_values() -> None:

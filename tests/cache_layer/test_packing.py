@@ -63,9 +63,10 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("size", [0, 1, 8_192])
-def test_what_is_no_longer_than_the_threshold_is_stored_as_it_is(size: int) -> None:
-    assert pack(b"x" * size) == b"x" * size
+def test_what_is_no_longer_than_the_threshold_is_stored_as_it_is(subtests: pytest.Subtests) -> None:
+    for size in [0, 1, 8_192]:
+        with subtests.test(size=size):
+            assert pack(b"x" * size) == b"x" * size
 
 
 def test_a_longer_value_is_compressed_and_comes_back() -> None:
@@ -99,11 +100,12 @@ def test_compression_can_be_switched_off(set_options: Callable[..., None]) -> No
     assert pack(JSON) == JSON
 
 
-@pytest.mark.parametrize("what", [what for what in HOSTILE if what != "another content"])
-def test_hostile_frames_are_refused(what: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - the message is zstd's, or says what it is
-        unpack(HOSTILE[what])
-    assert not is_packed(HOSTILE[what], JSON)
+def test_hostile_frames_are_refused(subtests: pytest.Subtests) -> None:
+    for what in [what for what in HOSTILE if what != "another content"]:
+        with subtests.test(what=what):
+            with pytest.raises(ValueError):  # noqa: PT011 - the message is zstd's, or says what it is
+                unpack(HOSTILE[what])
+            assert not is_packed(HOSTILE[what], JSON)
 
 
 def test_a_frame_that_asks_for_much_memory_is_refused() -> None:
@@ -137,12 +139,16 @@ def test_the_audit_compares_what_is_in_a_compressed_value(long: Entity, redis_cl
     assert redis_client.exists(KEY) == 0
 
 
-@pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_value_is_a_miss_and_is_replaced(long: Entity, redis_client: Redis, what: str) -> None:
-    redis_client.set(KEY, HOSTILE[what], ex=300)
-    assert read_entry(ENTITY, "project").source is Source.DATABASE
-    drop_all_copies()
-    assert read_entry(ENTITY, "project").source is Source.REDIS
+def test_a_hostile_value_is_a_miss_and_is_replaced(
+    long: Entity, redis_client: Redis, subtests: pytest.Subtests
+) -> None:
+    for what, frame in HOSTILE.items():
+        drop_all_copies()
+        with subtests.test(what):
+            redis_client.set(KEY, frame, ex=300)
+            assert read_entry(ENTITY, "project").source is Source.DATABASE
+            drop_all_copies()
+            assert read_entry(ENTITY, "project").source is Source.REDIS
 
 
 def test_a_hot_copy_of_a_compressed_value_is_renewed(long: Entity, redis_client: Redis) -> None:

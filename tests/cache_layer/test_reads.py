@@ -23,7 +23,7 @@ from cache_layer.reading.absent import AbsentBudget
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
-from tests.conftest import make_entity
+from tests.conftest import make_entity, new_entity
 
 KEY = "entity:metadata:project"
 
@@ -98,7 +98,7 @@ def test_an_unknown_identifier_is_remembered_for_60_seconds(
 
 def test_an_unknown_identifier_is_known_as_soon_as_it_is_created(project: Entity) -> None:
     assert read_entry(ENTITY, "wiki").document is None
-    make_entity("wiki")
+    new_entity("wiki").save()
     assert read_entry(ENTITY, "wiki").document is not None
 
 
@@ -141,12 +141,16 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("payload", HOSTILE.values(), ids=HOSTILE.keys())
-def test_foreign_bytes_are_a_miss_and_are_replaced(project: Entity, redis_client: Redis, payload: bytes) -> None:
-    redis_client.set(KEY, payload)
-    read = read_entry(ENTITY, "project")
-    assert (read.source, read.document and read.document.label) == (Source.DATABASE, "Project")
-    assert json.loads(redis_client.get(KEY))["label"] == "Project"
+def test_foreign_bytes_are_a_miss_and_are_replaced(
+    project: Entity, redis_client: Redis, subtests: pytest.Subtests
+) -> None:
+    for payload in HOSTILE.values():
+        drop_all_copies()
+        with subtests.test(payload=payload):
+            redis_client.set(KEY, payload)
+            read = read_entry(ENTITY, "project")
+            assert (read.source, read.document and read.document.label) == (Source.DATABASE, "Project")
+            assert json.loads(redis_client.get(KEY))["label"] == "Project"
 
 
 def test_a_key_of_another_type_is_a_miss_and_is_replaced(project: Entity, redis_client: Redis) -> None:

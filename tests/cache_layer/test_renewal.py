@@ -21,7 +21,7 @@ from cache_layer.server.connection import GuardedRedis, breaker
 from cache_layer.serving import renewal
 from cache_layer.serving.renewal import Renewer
 from entities.lookups import ENTITY
-from tests.conftest import make_entity
+from tests.conftest import Commands, make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -382,11 +382,11 @@ def test_a_forked_child_has_no_thread_and_no_lock_of_its_parent() -> None:
 
 
 def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(
-    copy: Copy, clock: list[int], commands: list[str]
+    copy: Copy, clock: list[int], commands: Commands
 ) -> None:
     clock[0] = copy.until_ns
     renewer = Renewer()
-    with renewer._renewing, ThreadPoolExecutor(8) as pool:
+    with renewer._renewing, ThreadPoolExecutor(8, initializer=commands.listen) as pool:
         found = [pool.submit(renewer.renew, (copy,)) for _ in range(8)]
         while len(renewer._used) < 1 or pool._work_queue.qsize():
             time.sleep(0.001)

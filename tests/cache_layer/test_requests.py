@@ -23,25 +23,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
-from entities.lookups import ENTITY
-from entities.models import Entity
 from tests.api.conftest import make_user
-from tests.conftest import make_entity
+from tests.cache_layer.project import KEY, read, rename
 from tests.servers import test_database_url, web_server
-from tests.threads import beside, wait_for
+from tests.threads import beside
+from tests.waiting import BEFORE_HOLDS_LAPSE, wait_for
 
-KEY = "entity:metadata:project"
 Ask = Callable[[Callable[..., Any]], int]
 
-pytestmark = pytest.mark.usefixtures("committed_db")
-
-
-@pytest.fixture(autouse=True)
-def _project(committed_db: None) -> None:
-    make_entity("project", label="Old")
+pytestmark = pytest.mark.usefixtures("project")
 
 
 @pytest.fixture
@@ -63,18 +56,6 @@ def ask(committed_db: None, live_server: LiveServer) -> Ask:
                     return error.code
 
     return answer
-
-
-def rename(label: str = "New") -> None:
-    row = Entity.objects.get(code="project")
-    row.label = label
-    row.save()
-
-
-def read() -> tuple[str, Source]:
-    found = read_entry(ENTITY, "project")
-    assert found.document is not None
-    return found.document.label, found.source
 
 
 def test_with_atomic_requests_a_write_is_held_until_the_request_has_committed(
@@ -122,7 +103,7 @@ def test_with_atomic_requests_a_view_that_fails_leaves_the_old_value_and_no_hold
         raise RuntimeError("after the save")
 
     assert ask(view) == 500
-    wait_for(lambda: not redis_client.exists(holds_key(KEY)))
+    wait_for(lambda: not redis_client.exists(holds_key(KEY)), BEFORE_HOLDS_LAPSE)
     assert [read()[0], read()] == ["Old", ("Old", Source.LOCAL)]
 
 
@@ -139,7 +120,7 @@ def test_with_atomic_requests_a_refused_api_call_is_rolled_back_and_leaves_no_ho
         raise ValidationError("after the save")
 
     assert ask(view) == 400
-    wait_for(lambda: not redis_client.exists(holds_key(KEY)))
+    wait_for(lambda: not redis_client.exists(holds_key(KEY)), BEFORE_HOLDS_LAPSE)
     assert read()[0] == "Old"
 
 
@@ -166,5 +147,5 @@ def test_a_request_that_was_rolled_back_by_hand_leaves_no_hold(ask: Ask, redis_c
         return HttpResponse()
 
     assert ask(view) == 200
-    wait_for(lambda: not redis_client.exists(holds_key(KEY)))
+    wait_for(lambda: not redis_client.exists(holds_key(KEY)), BEFORE_HOLDS_LAPSE)
     assert read()[0] == "Old"

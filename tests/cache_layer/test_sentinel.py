@@ -15,7 +15,8 @@ from entities.models import Entity
 from pmo.run.engines.valkey import HOST
 from tests.cache_layer.topology import caches_at, change_unseen, compare_always, empty, label, read
 from tests.conftest import make_entity
-from tests.topologies import Sentinels, running_sentinels, wait_until
+from tests.topologies import Sentinels, running_sentinels
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -42,7 +43,7 @@ def test_a_failover_is_followed_and_what_the_new_primary_has_is_not_trusted(
     [(before, client)] = get_writer_client().nodes()
     change_unseen("new")
     sentinels.fail_over()
-    wait_until(lambda: read().source is Source.REDIS and client.nodes()[0][0] != before)
+    wait_for(lambda: read().source is Source.REDIS and client.nodes()[0][0] != before)
     assert label() == "new"
     assert read_nodes()[0].address == f"{HOST}:{sentinels.primary().port}"
     project.label = "newer"
@@ -60,7 +61,7 @@ def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
         assert read().source is Source.BYPASS
     finally:
         primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
-    wait_until(lambda: read().source is Source.REDIS)
+    wait_for(lambda: read().source is Source.REDIS)
 
 
 def test_a_primary_that_needs_no_replicas_is_warned_of(project: Entity, sentinels: Sentinels) -> None:

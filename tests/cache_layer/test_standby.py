@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import pytest
 
 from tests.servers import ROOT, relaying_process, worker_environment
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
-THREADS = "import threading; print(*(thread.name for thread in threading.enumerate()))"
+EACH = """
+import json, os, sys, threading, tests.forked
+for number, (program, environment) in enumerate(json.loads(sys.argv[1])):
+    if os.fork() == 0:
+        os.environ |= environment
+        exec(program)
+        names = " ".join(thread.name for thread in threading.enumerate())
+        os.write(1, f"{number} {names}\\n".encode())
+        os._exit(0)
+    os.wait()
+"""
 PREFORKING = """
 import os, signal, sys, time, pmo.wsgi
 from cache_layer.metrics import RELAY_WORKING
@@ -31,32 +41,23 @@ signal.pause()
 """
 
 
-@pytest.mark.parametrize(
-    ("program", "setting", "expected"),
-    [
-        ("import pmo.wsgi", {}, True),
-        ("import pmo.wsgi", {"CACHE_RELAY": "false"}, False),
-        ("import django; django.setup(); django.core.management.call_command('check')", {}, False),
-    ],
-    ids=["a web process", "a web process that is told not to", "a command"],
-)
-def test_web_processes_stand_by_unless_told_not_to(program: str, setting: dict[str, str], expected: bool) -> None:
+def test_web_processes_stand_by_unless_told_not_to() -> None:
+    command = "import django; django.setup(); django.core.management.call_command('check')"
+    processes: list[tuple[str, dict[str, str]]] = [
+        ("import pmo.wsgi", {}),
+        ("import pmo.wsgi", {"CACHE_RELAY": "false"}),
+        (command, {}),
+    ]
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}; {THREADS}"],
+        [sys.executable, "-c", EACH, json.dumps(processes)],
         cwd=ROOT,
-        env=worker_environment() | setting,
+        env=worker_environment(),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert ("cache-relay" in done.stdout.splitlines()[-1].split()) == expected
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    said = [line.split() for line in done.stdout.splitlines() if line[:1] in ("0", "1", "2")]
+    assert [(number, "cache-relay" in names) for number, *names in said] == [("0", True), ("1", False), ("2", False)]
 
 
 @pytest.mark.parametrize("pool_size", [2, pytest.param(0, marks=pytest.mark.proof)])

@@ -11,42 +11,17 @@ from django.core.signals import request_finished
 from django.db import connections, transaction
 from redis import Redis
 
-from cache_layer import Entry, Source, read_entry
+from cache_layer import Entry, Source
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import find_copy
 from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
+from tests.cache_layer.project import KEY, TASK_KEY, change, label, roll_back, source
 from tests.conftest import make_entity
-from tests.threads import beside, in_another_thread, wait_for
-
-KEY, TASK_KEY = "entity:metadata:project", "entity:metadata:task"
-
-
-@pytest.fixture
-def project(committed_db: None) -> Entity:
-    return make_entity("project", label="Old")
-
-
-def change(row: Entity, label: str) -> None:
-    row.label = label
-    row.save()
-
-
-def label(code: str = "project") -> str | None:
-    document = read_entry(ENTITY, code).document
-    return document.label if document else None
-
-
-def source() -> Source:
-    return read_entry(ENTITY, "project").source
-
-
-def roll_back(code: str) -> None:
-    with transaction.atomic():
-        change(Entity(code=code, label_plural="", icon="Flag"), "Never")
-        transaction.set_rollback(True)
+from tests.threads import beside, in_another_thread
+from tests.waiting import BEFORE_HOLDS_LAPSE, wait_for
 
 
 def test_counting_under_a_row_lock_is_never_read_backwards(project: Entity, set_options: Callable[..., None]) -> None:
@@ -126,7 +101,7 @@ def test_of_two_threads_that_save_one_row_the_last_to_commit_is_read(project: En
     with beside(save_second), transaction.atomic():
         change(project, "First")
         saved.set()
-        wait_for(lambda: redis_client.zcard(holds_key(KEY)) == 2)
+        wait_for(lambda: redis_client.zcard(holds_key(KEY)) == 2, BEFORE_HOLDS_LAPSE)
         assert label() == "First"
     assert label() == "Second"
     assert redis_client.exists(holds_key(KEY)) == 0

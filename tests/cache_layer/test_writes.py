@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.signals import request_finished
@@ -22,21 +23,11 @@ from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.conftest import make_entity
-
-KEY = "entity:metadata:project"
+from tests.cache_layer.project import KEY, change, label
+from tests.conftest import make_entity, new_entity
+from tests.threads import in_another_thread
 
 pytestmark = pytest.mark.usefixtures("committed_db")
-
-
-@pytest.fixture
-def project(committed_db: None) -> Entity:
-    return make_entity("project", label="Old")
-
-
-def label() -> str | None:
-    document = read_entry(ENTITY, "project").document
-    return document and document.label
 
 
 def cached_label(redis_client: Redis) -> str | None:
@@ -44,31 +35,22 @@ def cached_label(redis_client: Redis) -> str | None:
     return payload and json.loads(payload)["label"]
 
 
-def change(row: Entity, label: str) -> None:
-    row.label = label
-    row.save()
-
-
-def test_a_read_after_a_save_has_returned_gives_the_new_value(project: Entity) -> None:
+def test_a_save_is_read_when_it_has_returned_and_leaves_its_value_no_list_and_no_hold(
+    project: Entity, redis_client: Redis
+) -> None:
     assert label() == "Old"
-    change(project, "New")
-    assert label() == "New"
-
-
-def test_a_save_leaves_the_new_value_in_redis(project: Entity, redis_client: Redis) -> None:
+    read_entry(ENTITY_TYPES, "")
+    assert not connection.in_atomic_block
     change(project, "New")
     assert cached_label(redis_client) == "New"
-
-
-def test_a_save_drops_the_list(project: Entity, redis_client: Redis) -> None:
-    read_entry(ENTITY_TYPES, "")
-    change(project, "New")
-    assert redis_client.exists("entity:types") == 0
+    assert redis_client.exists("entity:types", holds_key(KEY)) == 0
+    assert not pending.is_ours(KEY)
+    assert label() == "New"
 
 
 def test_a_created_type_is_read_at_once_although_it_was_unknown(redis_client: Redis) -> None:
     assert label() is None
-    make_entity("project", label="New")
+    new_entity("project", label="New").save()
     assert label() == "New"
 
 
@@ -169,22 +151,6 @@ def test_a_failed_save_leaves_the_old_value_readable(project: Entity, redis_clie
     assert label() == "Old"
 
 
-def test_a_save_outside_a_transaction_is_released_at_once(project: Entity, redis_client: Redis) -> None:
-    assert not connection.in_atomic_block
-    change(project, "New")
-    assert redis_client.exists(holds_key(KEY)) == 0
-    assert not pending.is_ours(KEY)
-
-
-def test_a_user_callback_on_commit_reads_the_new_value(project: Entity) -> None:
-    seen: list[str | None] = []
-    with transaction.atomic():
-        transaction.on_commit(lambda: seen.append(label()))
-        change(project, "New")
-        transaction.on_commit(lambda: seen.append(label()))
-    assert seen == ["New", "New"]
-
-
 def test_a_raising_callback_does_not_keep_the_hold(project: Entity, redis_client: Redis) -> None:
     with transaction.atomic():
         transaction.on_commit(lambda: 1 / 0, robust=True)
@@ -252,8 +218,15 @@ def test_many_rows_cost_one_wait(waits: list[float]) -> None:
 
 def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: Entity) -> None:
     """What is changed is exactly what was held."""
-    with transaction.atomic():
+
+    def add_before_the_update(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            in_another_thread(lambda: make_entity("late", label="Old"))
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(add_before_the_update):
         assert Entity.objects.filter(label="Old").update(label="New") == 1
+    assert (label(), label("late")) == ("New", "Old")
 
 
 def test_one_transaction_waits_once_for_a_key(project: Entity, waits: list[float]) -> None:
@@ -263,8 +236,11 @@ def test_one_transaction_waits_once_for_a_key(project: Entity, waits: list[float
     assert len(waits) == 1
 
 
-def test_an_update_of_nothing_waits_for_nothing_but_the_list(redis_client: Redis) -> None:
+def test_an_update_of_nothing_holds_nothing_but_the_list(project: Entity, redis_client: Redis) -> None:
+    label()
+    read_entry(ENTITY_TYPES, "")
     assert Entity.objects.filter(code="nothing").update(label="New") == 0
+    assert (redis_client.exists(KEY), redis_client.exists("entity:types")) == (1, 0)
 
 
 def test_invalidation_by_hand_drops_the_value(project: Entity, redis_client: Redis) -> None:
@@ -302,10 +278,11 @@ def test_clear_removes_our_keys_and_nothing_else(project: Entity, redis_client: 
     assert redis_client.exists(*others) == len(others)
 
 
-def test_clear_of_many_entries_needs_few_round_trips(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(2_000):
-        redis_client.set(f"entity:metadata:type_{number}", b"{}")
+def test_clear_of_many_entries_needs_few_round_trips(redis_client: Redis, commands: list[str]) -> None:
+    redis_client.mset({f"entity:metadata:type_{number}": b"{}" for number in range(2_000)})
+    commands.clear()
     assert clear_entries(ENTITY) == 2_000
+    assert len(commands) < 20
     assert redis_client.keys("entity:metadata:*") == []
 
 

@@ -108,15 +108,16 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("content", "problem"), BAD.items(), ids=range(len(BAD)))
-def test_a_bad_file_is_refused_and_changes_nothing(tmp_path: Path, content: str, problem: str) -> None:
-    file, before = tmp_path / "bad.json", rows()
-    file.write_text(content)
-    for options in ((), ("--dry-run",)):
-        with pytest.raises(CommandError) as refused:
-            run("restore_entities", str(file), "--remove-others", *options)
-        assert problem in str(refused.value)
-    assert rows() == before
+def test_a_bad_file_is_refused_and_changes_nothing(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    for content, problem in BAD.items():
+        with subtests.test(content=content, problem=problem):
+            file, before = tmp_path / "bad.json", rows()
+            file.write_text(content)
+            for options in ((), ("--dry-run",)):
+                with pytest.raises(CommandError) as refused:
+                    run("restore_entities", str(file), "--remove-others", *options)
+                assert problem in str(refused.value)
+            assert rows() == before
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:

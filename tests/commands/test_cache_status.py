@@ -26,12 +26,10 @@ from redis import Redis
 from cache_layer.keys import totals_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
-from cache_layer.server.connection import GuardedPipeline, GuardedRedis
 from entities.management.cache_watch import AROUND_ENTRIES
-from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_types
 from tests.servers import ROOT, free_port, valkey_server, worker_environment
 
 pytestmark = pytest.mark.usefixtures("committed_db")
@@ -123,10 +121,7 @@ def test_a_key_of_another_type_is_not_called_cached(redis_client: Redis) -> None
 
 
 def test_the_first_hundred_are_listed_and_all_on_demand() -> None:
-    Entity.objects.bulk_create(
-        Entity(code=f"type_{number}", label="Type", label_plural="Types", icon="Flag", display_order=number)
-        for number in range(120)
-    )
+    make_types(120)
     printed = run("cache_status")
     assert cells(printed, "type_99")
     assert "type_100" not in printed
@@ -134,34 +129,13 @@ def test_the_first_hundred_are_listed_and_all_on_demand() -> None:
     assert cells(run("cache_status", "--all"), "type_119")
 
 
-@pytest.fixture
-def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The exchanges with Redis since the test emptied the list."""
-    trips: list[str] = []
-
-    def note(owner: type, method: str) -> None:
-        original = getattr(owner, method)
-
-        def noting(self: object, *args: object, **options: object) -> object:
-            trips.append(method)
-            return original(self, *args, **options)
-
-        monkeypatch.setattr(owner, method, noting)
-
-    note(GuardedRedis, "execute_command")
-    note(GuardedPipeline, "execute")
-    return trips
-
-
-def test_round_trips_grow_by_one_for_hundreds_of_entries(redis_client: Redis, round_trips: list[str]) -> None:
-    Entity.objects.bulk_create(
-        Entity(code=f"type_{number}", label="Type", label_plural="Types", icon="Flag") for number in range(1500)
-    )
+def test_round_trips_grow_by_one_for_hundreds_of_entries(redis_client: Redis, commands: list[str]) -> None:
+    make_types(1500)
     redis_client.delete(*redis_client.keys("*"))  # what the writer has left
     redis_client.mset({f"entity:metadata:type_{number}": "x" for number in range(1500)})
-    round_trips.clear()
+    commands.clear()
     assert json.loads(run("cache_status", "--json", "--all"))["cached"] == 1500
-    assert len(round_trips) < 16
+    assert len(commands) < 16
 
 
 def test_without_redis_it_fails_and_says_so(redis_down: None) -> None:

@@ -116,9 +116,8 @@ def test_however_many_change_there_is_one_wait(seed: Callable[..., str], waits: 
     assert len(waits) == 1
 
 
-@pytest.mark.parametrize(
-    ("entries", "message"),
-    [
+def test_a_bad_entry_is_named_and_nothing_written(seed: Callable[..., str], subtests: pytest.Subtests) -> None:
+    for entries, message in [
         ([PROJECT, PROJECT | {"code": "Task"}], r'Entry 2 \("Task"\): code: Use a lower-case letter'),
         ([PROJECT | {"code": "types"}], r'Entry 1 \("types"\): code: types is reserved'),
         ([PROJECT | {"icon": "Nope"}], r'Entry 1 \("project"\): icon: Nope is not a Lucide icon'),
@@ -130,14 +129,11 @@ def test_however_many_change_there_is_one_wait(seed: Callable[..., str], waits: 
         ([PROJECT, PROJECT], r"more than once: project\."),
         ([PROJECT | {"child_entity_codes": ["a", "a"]}], r"Listed more than once: a\."),
         ([PROJECT | {"child_entity_codes": ["project", "nope", "task"]}], r'"nope" \(of "project"\), "task" \(of'),
-    ],
-)
-def test_a_bad_entry_is_named_and_nothing_written(
-    seed: Callable[..., str], entries: list[object], message: str
-) -> None:
-    with pytest.raises(CommandError, match=message):
-        seed(*entries)
-    assert not Entity.objects.exists()
+    ]:
+        with subtests.test(entries=entries, message=message):
+            with pytest.raises(CommandError, match=message):
+                seed(*entries)
+            assert not Entity.objects.exists()
 
 
 def test_children_may_be_in_the_database_alone(seed: Callable[..., str]) -> None:

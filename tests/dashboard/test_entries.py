@@ -18,7 +18,7 @@ from cache_layer.protocol.scripts import hold_keys
 from entities.dashboard.peek import Verdict, peek
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_types
 from tests.dashboard.conftest import ENTRIES, KEY, count_reads, entry_url
 
 
@@ -33,17 +33,10 @@ def listed(client: Client, **query: object) -> list[str]:
     return [entry.code for entry in response.context["listing"].entries]
 
 
-def many(number: int) -> None:
-    Entity.objects.bulk_create(
-        Entity(code=f"t{each}", label=f"Type {each}", label_plural="x", icon="Flag", display_order=each)
-        for each in range(number)
-    )
-
-
 def test_entries_come_in_the_databases_order_a_page_at_a_time(viewer: Client) -> None:
-    many(60)
-    assert listed(viewer) == [f"t{number}" for number in range(50)]
-    assert listed(viewer, page=2) == [f"t{number}" for number in range(50, 60)]
+    make_types(60)
+    assert listed(viewer) == [f"type_{number}" for number in range(50)]
+    assert listed(viewer, page=2) == [f"type_{number}" for number in range(50, 60)]
 
 
 def test_search_finds_codes_and_labels(viewer: Client) -> None:
@@ -86,18 +79,19 @@ def test_a_page_takes_the_same_queries_for_few_and_many(viewer: Client) -> None:
             viewer.get(ENTRIES)
         return len(captured)
 
-    many(3)
+    make_types(3)
     few = queries()
     Entity.objects.all().delete()
-    many(300)
+    make_types(300)
     assert queries() == few
 
 
-@pytest.mark.parametrize("query", [{"page": "x"}, {"state": "odd"}, {"q": "x" * 101}, {"q": "a\x00"}])
-def test_a_query_that_makes_no_sense_shows_the_beginning(viewer: Client, query: dict[str, str]) -> None:
+def test_a_query_that_makes_no_sense_shows_the_beginning(viewer: Client, subtests: pytest.Subtests) -> None:
     make_entity("project")
-    page = viewer.get(ENTRIES, query).content.decode()
-    assert "That is no page of this list: it begins anew here." in page
+    for query in [{"page": "x"}, {"state": "odd"}, {"q": "x" * 101}, {"q": "a\x00"}]:
+        with subtests.test(query=query):
+            page = viewer.get(ENTRIES, query).content.decode()
+            assert "That is no page of this list: it begins anew here." in page
 
 
 def test_without_redis_entries_are_listed_and_it_says_so(viewer: Client, redis_down: None) -> None:

@@ -24,7 +24,7 @@ from cache_layer.models import Change, Incident
 from cache_layer.upkeep.turn import is_taken, own_turn
 from tests.dashboard.conftest import figures
 from tests.platform.test_monitoring import RULES
-from tests.threads import wait_for
+from tests.waiting import wait_for
 
 NOW = 1_800_000_000.0
 NOT_SEEN_BY_ONE_SERVER = {

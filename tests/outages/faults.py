@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tests.outages.prepare import ROLE
 from tests.outages.proxy import Mode
-from tests.outages.stage import Stage, wait_until
+from tests.outages.stage import Stage
+from tests.waiting import wait_for
 
 Step = Callable[[Stage], None]
 
@@ -68,7 +69,7 @@ def _lose_disk(stage: Stage) -> None:
     stage.admin.config_set("stop-writes-on-bgsave-error", "yes")
     shutil.rmtree(stage.valkey_data, ignore_errors=True)
     stage.admin.bgsave()
-    wait_until(lambda: stage.admin.info("persistence")["rdb_last_bgsave_status"] == "err", "the snapshot fails")
+    wait_for(lambda: stage.admin.info("persistence")["rdb_last_bgsave_status"] == "err")
 
 
 def _find_disk(stage: Stage) -> None:

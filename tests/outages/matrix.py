@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from tests.outages.asking import OPERATIONS, Answer, Client
 from tests.outages.faults import POSTGRES, REDIS, Fault
 from tests.outages.prepare import CHANGED
-from tests.outages.stage import Stage, wait_until
+from tests.outages.stage import Stage
+from tests.waiting import wait_for
 
 RECOVERY_SECONDS = 30
 SETTLED_SOURCES = ("L1", "L2")
@@ -105,7 +106,7 @@ class Matrix:
     def _recover(self) -> float:
         """Wait until everything works as before, without anybody's help; gives how long it took."""
         begun = time.monotonic()
-        wait_until(self._is_well, "recovery", RECOVERY_SECONDS)
+        wait_for(self._is_well, RECOVERY_SECONDS)
         return time.monotonic() - begun
 
     def _is_well(self) -> bool:

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from pmo.serve import server_command
 from tests.outages.prepare import ROLE, Prepared
 from tests.outages.proxy import Proxy, Streams
 from tests.torture.stage import OURS, ROOT, find_port
+from tests.waiting import wait_for
 
 ADMIN = "outages"
 """Redis' user for the matrix itself: the servers are the default user, who may be locked out."""
@@ -72,7 +72,7 @@ class Stage:
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         for number, port in enumerate(ports):
             self._start(server_command(Listener(port=port, workers=1)), f"server-{number}", self.redis[number])
-        wait_until(lambda: all(map(is_serving, self.urls)), "the servers start")
+        wait_for(lambda: all(map(is_serving, self.urls)))
 
     def start_valkey(self) -> None:
         """Start Redis, again on the same port and without what it had; call it from the thread that made this."""
@@ -129,12 +129,3 @@ def is_serving(url: str) -> bool:
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
     return True
-
-
-def wait_until(ready: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Raises TimeoutError if it takes longer."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.05)

@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -17,6 +16,7 @@ from pmo.drain import draining_file
 from pmo.processes import children_of
 from pmo.run.embedded import Endpoints
 from tests.servers import ROOT, free_port
+from tests.waiting import wait_for
 
 OURS = (
     "DATABASE_",
@@ -126,21 +126,19 @@ def keeper(
 
 
 def processes_of(mark: Path | str) -> list[str]:
-    """What runs on a directory, for example: it stands in their environment or command line."""
+    """What runs on a directory, for example: it stands in their environment, command line or working directory."""
     mark = os.fsencode(mark)
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if mark in (process / "environ").read_bytes() + (process / "cmdline").read_bytes():
+            said = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+            if mark in said + os.fsencode((process / "cwd").readlink()):
                 found.append(f"{process.name} {(process / 'cmdline').read_bytes().replace(bytes(1), b' ').decode()}")
     return found
 
 
-def wait_until_nothing_runs_on(directory: Path, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while left := processes_of(directory):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+def wait_until_nothing_runs_on(directory: Path) -> None:
+    wait_for(lambda: not processes_of(directory))
 
 
 def permissions_of(file: Path) -> str:

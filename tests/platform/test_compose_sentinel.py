@@ -24,7 +24,8 @@ from pmo.run.engines.valkey import server_program
 from tests.platform.test_containers import SERVICES as BESIDE
 from tests.platform.test_containers import WithoutDuplicates
 from tests.servers import ROOT
-from tests.topologies import HOST, Server, wait_until
+from tests.topologies import HOST, Server
+from tests.waiting import wait_for
 
 SERVICES: dict[str, Any] = yaml.load((ROOT / "deploy" / "compose.sentinel.yml").read_text(), WithoutDuplicates)[
     "services"
@@ -75,7 +76,7 @@ def test_a_server_has_what_the_promise_demands_and_its_own_name(name: str, tmp_p
     server = Container(tmp_path / name, options)
     server.start()
     try:
-        wait_until(server.answers)
+        wait_for(server.answers)
         found = {
             option: server.ask("CONFIG", "GET", option)[1].decode() for option in (*DEMANDED, "replica-announce-ip")
         }
@@ -93,7 +94,7 @@ def test_whoever_has_no_password_is_refused_and_the_password_is_no_argument(
     server.start()
     try:
         with Redis(port=server.port, password=password, protocol=2, retry=Retry(NoBackoff(), 0)) as client:
-            wait_until(lambda: is_answering(client))
+            wait_for(lambda: is_answering(client))
             assert (
                 client.config_get("maxmemory*").items()
                 >= {
@@ -127,7 +128,7 @@ def test_a_sentinel_takes_its_file_and_the_servers_password(tmp_path: Path, monk
     sentinel = Container(tmp_path / "sentinel", SERVICES["sentinel-1"]["command"][1:])
     sentinel.start()
     try:
-        wait_until(sentinel.answers)
+        wait_for(sentinel.answers)
         answer = sentinel.ask("SENTINEL MASTER", "pmo")
     finally:
         sentinel.stop()

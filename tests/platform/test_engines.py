@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +18,7 @@ from pmo.run.embedded import EXIT_IN_USE, Endpoints
 from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, EndsAgainAndAgain, Restarts
 from tests.platform.running import bare_environment, keeper, permissions_of, processes_of, wait_until_nothing_runs_on
 from tests.servers import ROOT
+from tests.waiting import wait_for
 
 
 def valkey_of(endpoints: Endpoints) -> Redis:
@@ -69,10 +69,7 @@ def kill_valkey(directory: Path) -> None:
 
 
 def wait_until_said(said: IO[bytes], words: str, times: int) -> None:
-    deadline = time.monotonic() + 20
-    while Path(said.name).read_text().count(words) < times:
-        assert time.monotonic() < deadline, Path(said.name).read_text()
-        time.sleep(0.02)
+    wait_for(lambda: Path(said.name).read_text().count(words) >= times)
 
 
 def test_a_killed_engine_is_started_again_alone_where_it_was_until_it_does_not_stay(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from cache_layer.options import LIMITS
 from pmo import settings
 from tests.docs.pages import documented_settings
 from tests.platform.running import bare_environment
-from tests.platform.test_settings import PRODUCTION, run
 from tests.servers import ROOT, free_port
 from tests.sign_on import SECRET
 
@@ -24,6 +24,14 @@ KINDS = {"word": "some", "empty": "", "negative": "-1", "zero": "0", "fraction":
 ANY = "word empty negative zero fraction huge"
 NAMES = "word empty zero fraction huge"
 """What can be a host: not what begins with a hyphen."""
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "a key that is long enough, and has many different characters: 0123456789",
+    "ALLOWED_HOSTS": "pmo.example.org",
+    "DATABASE_URL": "postgresql://pmo:hush@db/pmo",
+    "REDIS_HOST": os.environ["REDIS_HOST"],
+    "REDIS_PORT": os.environ["REDIS_PORT"],
+}
 ACCEPTED = {
     "REDIS_HOST": NAMES,
     "REDIS_PORT": "empty",
@@ -268,5 +276,7 @@ def test_a_server_and_a_command_say_it_in_one_line(tmp_path: Path) -> None:
         (("-m", "pmo.serve"), "HOST", "no.such.host.invalid"),
         (("manage.py", "check"), "CACHE_TTL_SECONDS", "0"),
     ):
-        ended = run("-W", "ignore", *command, DATA_DIR=str(tmp_path), **{"PORT": str(free_port()), name: value})
+        variables = {"DATA_DIR": str(tmp_path), "PORT": str(free_port()), name: value}
+        program, environment = [sys.executable, "-W", "ignore", *command], bare_environment(**variables)
+        ended = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert (ended.returncode, ended.stderr.count("\n"), ended.stderr.split()[0]) == (1, 1, name), ended.stderr

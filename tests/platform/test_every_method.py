@@ -78,13 +78,14 @@ def test_no_address_of_the_admin_fails_at_what_no_browser_sends(urls: dict[str, 
     assert wrong == {}
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nowhere", "/api/v2/entity", "/api/", f"{ENTITY}/types/", f"{ENTITY}/a/b/c"])
-def test_where_there_is_nothing_every_method_is_told_so(root: APIClient, path: str) -> None:
+def test_where_there_is_nothing_every_method_is_told_so(root: APIClient, subtests: pytest.Subtests) -> None:
     root.handler.enforce_csrf_checks = True
-    for method in ("GET", "OPTIONS", *CHANGING):
-        answer = root.generic(method, path)
-        assert (answer.status_code, answer["Content-Type"]) == (404, "application/json"), method
-        assert answer.json() == {"code": "not_found", "detail": "There is nothing at this path.", "errors": {}}
+    for path in ["/api/v1/nowhere", "/api/v2/entity", "/api/", f"{ENTITY}/types/", f"{ENTITY}/a/b/c"]:
+        with subtests.test(path=path):
+            for method in ("GET", "OPTIONS", *CHANGING):
+                answer = root.generic(method, path)
+                assert (answer.status_code, answer["Content-Type"]) == (404, "application/json"), method
+                assert answer.json() == {"code": "not_found", "detail": "There is nothing at this path.", "errors": {}}
 
 
 def test_words_of_the_addresses_are_no_codes(root: APIClient) -> None:
@@ -98,22 +99,18 @@ def test_words_of_the_addresses_are_no_codes(root: APIClient) -> None:
     assert root.get(f"{ENTITY}/types?codes=type").json()["errors"] == {"codes": ["type is no code."]}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "places"),
-    [
+def test_a_method_that_is_not_there_is_told_where_it_is(root: APIClient, subtests: pytest.Subtests) -> None:
+    for method, path, places in [
         ("POST", "types", "POST works at /api/v1/entity."),
         ("PUT", "task", "PUT works at /api/v1/entity/task/children."),
         ("PATCH", "type/task", "PATCH works at /api/v1/entity/task."),
         ("PATCH", "types", "PATCH works at /api/v1/entity/{code}."),
         ("DELETE", "type/task", "DELETE works at /api/v1/entity/cache/task and at /api/v1/entity/task."),
         ("PROPFIND", "types", None),
-    ],
-)
-def test_a_method_that_is_not_there_is_told_where_it_is(
-    root: APIClient, method: str, path: str, places: str | None
-) -> None:
-    answer = root.generic(method, f"{ENTITY}/{path}")
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    said = answer.json()["detail"]
-    assert said.startswith(f"{method} does not work here; what does: {answer['Allow']}.")
-    assert said.endswith(places or f"{answer['Allow']}.")
+    ]:
+        with subtests.test(method=method, path=path, places=places):
+            answer = root.generic(method, f"{ENTITY}/{path}")
+            assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+            said = answer.json()["detail"]
+            assert said.startswith(f"{method} does not work here; what does: {answer['Allow']}.")
+            assert said.endswith(places or f"{answer['Allow']}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,26 +47,29 @@ def policy_of(answer: Any) -> dict[str, set[str]]:
     return {name: set(sources) for name, *sources in directives}
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_pages_of_the_admin_run_scripts_of_this_server_alone_and_none_inline(staff: Client, page: str) -> None:
-    answer = staff.get(page)
-    assert policy_of(answer) == {
-        "default-src": {"'none'"},
-        "base-uri": {"'none'"},
-        "frame-ancestors": {"'none'"},
-        "form-action": {"'self'"},
-        "script-src": {"'self'", "'unsafe-eval'"},
-        "style-src-elem": {"'self'"},
-        "style-src-attr": {"'unsafe-inline'"},
-        "font-src": {"'self'"},
-        "img-src": {"'self'", "data:"},
-        "connect-src": {"'self'"},
-    }
-    assert "private" in answer["Cache-Control"], "no cache that others share keeps it"
-    text = answer.content.decode()
-    inline = [attributes for _, attributes in OPEN_TAG.findall(text) if " src=" not in attributes]
-    assert [each for each in inline if "application/json" not in each] == []
-    assert HANDLER.search(text) is None
+def test_pages_of_the_admin_run_scripts_of_this_server_alone_and_none_inline(
+    staff: Client, subtests: pytest.Subtests
+) -> None:
+    for page in PAGES:
+        with subtests.test(page=page):
+            answer = staff.get(page)
+            assert policy_of(answer) == {
+                "default-src": {"'none'"},
+                "base-uri": {"'none'"},
+                "frame-ancestors": {"'none'"},
+                "form-action": {"'self'"},
+                "script-src": {"'self'", "'unsafe-eval'"},
+                "style-src-elem": {"'self'"},
+                "style-src-attr": {"'unsafe-inline'"},
+                "font-src": {"'self'"},
+                "img-src": {"'self'", "data:"},
+                "connect-src": {"'self'"},
+            }
+            assert "private" in answer["Cache-Control"], "no cache that others share keeps it"
+            text = answer.content.decode()
+            inline = [attributes for _, attributes in OPEN_TAG.findall(text) if " src=" not in attributes]
+            assert [each for each in inline if "application/json" not in each] == []
+            assert HANDLER.search(text) is None
 
 
 @pytest.mark.parametrize("page", ["/admin/nowhere", "/"])
@@ -95,16 +99,13 @@ OTHERS_PAGE = "/static/drf_spectacular_sidecar/swagger-ui-dist/oauth2-redirect.h
 """A page with a script in it, that a package brings among its static files."""
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/v1/entity/types", "/api/nowhere", "/api/schema", "/health", "/metrics", "/x", OTHERS_PAGE]
-)
-@pytest.mark.parametrize("known", [True, False])
-def test_everything_else_allows_nothing(path: str, known: bool) -> None:
-    answer = client_of(make_user() if known else None).get(path)
-    nothing = {"default-src", "base-uri", "form-action", "frame-ancestors"}
-    assert policy_of(answer) == {directive: {"'none'"} for directive in nothing}
-    assert_kept_apart(answer)
-    answer.close()
+def test_everything_else_allows_nothing(subtests: pytest.Subtests) -> None:
+    nothing = {name: {"'none'"} for name in ("default-src", "base-uri", "form-action", "frame-ancestors")}
+    for client in (client_of(make_user()), client_of(None)):
+        for path in ("/api/v1/entity/types", "/api/nowhere", "/api/schema", "/health", "/metrics", "/x", OTHERS_PAGE):
+            with subtests.test(path), closing(client.get(path)) as answer:
+                assert policy_of(answer) == nothing
+                assert_kept_apart(answer)
 
 
 def test_pages_are_kept_apart_from_other_sites(staff: Client) -> None:

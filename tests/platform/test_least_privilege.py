@@ -36,7 +36,8 @@ from tests.cache_layer.topology import caches_at, read
 from tests.conftest import make_entity
 from tests.engines import PROGRAMS
 from tests.servers import ROOT, test_database_url
-from tests.topologies import PLAIN, Server, wait_until
+from tests.topologies import PLAIN, Server
+from tests.waiting import wait_for
 
 PASSWORD = "only for this test"
 FORBIDDEN_IN_REDIS = [
@@ -85,7 +86,7 @@ def guarded_redis(tmp_path: Path) -> Iterator[None]:
     server.start()
     try:
         with caches_at(f"redis://pmo:{quote(PASSWORD)}@127.0.0.1:{server.port}/0"):
-            wait_until(is_redis_healthy)
+            wait_for(is_redis_healthy)
             yield
     finally:
         server.stop()

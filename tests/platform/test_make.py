@@ -43,7 +43,7 @@ def test_continuous_integration_runs_exactly_make_test() -> None:
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
     assert "test: lint browser " in (ROOT / "Makefile").read_text()
     said = make("--dry-run", "test").stdout
-    for tool in ("ruff check", "lint-imports", "kingfisher scan", "mypy", "pytest -n 3"):
+    for tool in ("ruff check", "lint-imports", "kingfisher scan", "mypy", "pytest -n 4"):
         assert said.count(f".venv/bin/{tool}") + said.count(f".venv/bin/python -m {tool}") == 1, tool
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import signal
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -35,6 +33,7 @@ from tests.servers import (
     web_server,
     worker_environment,
 )
+from tests.waiting import wait_for
 
 TOKEN = "a secret of this test"
 
@@ -76,12 +75,13 @@ WRONG = ["Bearer wrong", "Bearer ", "Bearer", "", f"Basic {TOKEN}", f"Bearer {TO
 
 @pytest.mark.usefixtures("db", "token_set")
 class TestAccess:
-    @pytest.mark.parametrize("authorization", [None, *WRONG])
-    def test_without_the_token_it_asks_for_it(self, authorization: str | None) -> None:
-        answer = ask(authorization)
-        assert answer.status_code == 401
-        assert answer["WWW-Authenticate"].startswith("Bearer")
-        assert b"cache_reads" not in answer.content
+    def test_without_the_token_it_asks_for_it(self, subtests: pytest.Subtests) -> None:
+        for authorization in [None, *WRONG]:
+            with subtests.test(authorization=authorization):
+                answer = ask(authorization)
+                assert answer.status_code == 401
+                assert answer["WWW-Authenticate"].startswith("Bearer")
+                assert b"cache_reads" not in answer.content
 
     def test_an_accept_header_with_a_version_that_is_none_is_answered(self) -> None:
         accept = "application/openmetrics-text; version=x"
@@ -95,10 +95,10 @@ class TestAccess:
         assert b"cache_reads_total" in answer.content
         assert ask(f"bearer {TOKEN}").status_code == 200, "the scheme's case does not matter"
 
-    @pytest.mark.parametrize("authorization", [None, "Bearer ", "Bearer", f"Bearer {TOKEN}"])
-    def test_where_no_token_is_set_none_is_accepted(self, authorization: str | None) -> None:
-        with override_settings(METRICS_TOKEN=""):
-            assert ask(authorization).status_code == 401
+    def test_where_no_token_is_set_none_is_accepted(self, subtests: pytest.Subtests) -> None:
+        for authorization in [None, "Bearer ", "Bearer", f"Bearer {TOKEN}"]:
+            with subtests.test(authorization=authorization), override_settings(METRICS_TOKEN=""):
+                assert ask(authorization).status_code == 401
 
     def test_a_token_beyond_ascii_works(self) -> None:
         with override_settings(METRICS_TOKEN="gehéim"):
@@ -193,17 +193,6 @@ def scrape(url: str) -> Samples:
     return parse(fetch(f"{url}/metrics", Authorization=f"Bearer {TOKEN}")[0])
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for it; a connection that a killed worker had accepted is tried again."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ConnectionError, urllib.error.URLError):
-            if condition():
-                return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
 def workers(directory: Path) -> set[int]:
     """The processes that have counted something there, and are alive."""
     pids = {int(file.stem.rpartition("_")[2]) for file in directory.glob("counter_*.db")}
@@ -273,7 +262,7 @@ def test_a_relay_of_its_own_serves_its_figures(committed_db: None, counts: Path,
     ) as relay:
         try:
             url = f"http://127.0.0.1:{port}/metrics"
-            wait_until_answering(url, relay)
+            wait_until_answering(url, relay.poll)
             wait_for(lambda: parse(fetch(url)[0])["cache_relay_working", ()] == 1)
         finally:
             relay.terminate()

@@ -140,13 +140,14 @@ def test_alerts_cover_what_can_go_wrong() -> None:
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
-    assert rule.keys() == {"alert", "expr", "for", "labels", "annotations"}
-    assert rule["labels"]["severity"] in ("critical", "warning")
-    assert DURATION.fullmatch(rule["for"])
-    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
-    assert all(rule["annotations"].values())
+def test_an_alert_says_how_bad_it_is_and_what_to_do(subtests: pytest.Subtests) -> None:
+    for rule in RULES:
+        with subtests.test(rule=rule):
+            assert rule.keys() == {"alert", "expr", "for", "labels", "annotations"}
+            assert rule["labels"]["severity"] in ("critical", "warning")
+            assert DURATION.fullmatch(rule["for"])
+            assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+            assert all(rule["annotations"].values())
 
 
 def test_the_scrape_configuration_fits_the_containers_and_the_alerts() -> None:
@@ -190,13 +191,14 @@ def test_the_dashboard_belongs_to_no_installation() -> None:
     assert rows == ["Reading", "Changing", "Engines", "Relay & audit"]
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
-def test_a_panel_is_described_in_a_sentence_and_has_a_unit(panel: dict[str, Any]) -> None:
-    assert len(panel["description"]) > 30
-    assert panel["description"].endswith(".")
-    assert panel["fieldConfig"]["defaults"]["unit"]
-    assert panel["type"] in ("timeseries", "stat")
-    assert all(target["refId"] and target["legendFormat"] for target in panel["targets"])
+def test_a_panel_is_described_in_a_sentence_and_has_a_unit(subtests: pytest.Subtests) -> None:
+    for panel in PANELS:
+        with subtests.test(panel=panel):
+            assert len(panel["description"]) > 30
+            assert panel["description"].endswith(".")
+            assert panel["fieldConfig"]["defaults"]["unit"]
+            assert panel["type"] in ("timeseries", "stat")
+            assert all(target["refId"] and target["legendFormat"] for target in panel["targets"])
 
 
 def test_panels_fit_the_grid_and_do_not_overlap() -> None:

@@ -3,56 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from jwt.algorithms import RSAAlgorithm
 
 from tests.platform.running import bare_environment, permissions_of
+from tests.platform.test_environment import PRODUCTION, Load, load  # noqa: F401 - a fixture
 from tests.servers import ROOT
 from tests.sign_on import SECRET, key_file, private_key, private_pem
 
-PRODUCTION = {
-    "ENVIRONMENT": "production",
-    "SECRET_KEY": "a key that is long enough, and has many different characters: 0123456789",
-    "ALLOWED_HOSTS": "pmo.example.org",
-    "DATABASE_URL": "postgresql://pmo:hush@db/pmo",
-    "REDIS_HOST": os.environ["REDIS_HOST"],
-    "REDIS_PORT": os.environ["REDIS_PORT"],
-}
-LOAD_EACH = """
-import json, os, runpy, sys
-bare = dict(os.environ)
-for environment in json.load(sys.stdin):
-    os.environ.clear()
-    os.environ.update(bare | environment)
-    try:
-        print("SECRET_KEY is", runpy.run_path("pmo/settings.py")["SECRET_KEY"])
-    except Exception as error:
-        print(type(error).__name__, error)
-"""
 
-
-def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=bare_environment(**variables),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def load_settings(*environments: dict[str, str]) -> list[str]:
+@pytest.fixture
+def load_settings(load: Load, tmp_path: Path) -> Callable[..., list[str]]:  # noqa: F811 - the fixture
     """What comes of the settings in each environment: one line."""
-    loaded = run("-W", "ignore", "-c", LOAD_EACH, stdin=json.dumps(environments))
-    assert loaded.returncode == 0, loaded.stderr
-    return loaded.stdout.splitlines()
+
+    def load_settings(*environments: dict[str, str]) -> list[str]:
+        loaded = load(tmp_path, list(environments), "SECRET_KEY")
+        return [said or f"SECRET_KEY is {found['SECRET_KEY']}" for found, said in loaded]
+
+    return load_settings
 
 
 CHECK_AND_ASK = """
@@ -80,7 +53,14 @@ print(json.dumps({
 
 
 def test_production_settings_pass_djangos_deployment_checks_and_insist_on_https(tmp_path: Path) -> None:
-    checked = run("-W", "ignore", "-c", CHECK_AND_ASK, **PRODUCTION, DATA_DIR=str(tmp_path))
+    checked = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CHECK_AND_ASK],
+        cwd=ROOT,
+        env=bare_environment(**PRODUCTION, DATA_DIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert checked.returncode == 0, checked.stderr
     assert json.loads(checked.stdout.splitlines()[-1]) == {
         "plain": [301, "https://pmo.example.org/admin/"],
@@ -94,13 +74,14 @@ def test_production_settings_pass_djangos_deployment_checks_and_insist_on_https(
     assert list(tmp_path.iterdir()) == []  # production keeps nothing beside its engines
 
 
-def test_subdomains_and_preloading_are_a_choice(tmp_path: Path) -> None:
-    chosen = {"HSTS_INCLUDE_SUBDOMAINS": "true", "HSTS_PRELOAD": "true", "DATA_DIR": str(tmp_path)}
-    checked = run("-W", "ignore", "-c", CHECK_AND_ASK, **PRODUCTION, **chosen)
-    assert json.loads(checked.stdout.splitlines()[-1])["hsts"] == "max-age=31536000; includeSubDomains; preload"
+def test_subdomains_and_preloading_are_a_choice(load: Load, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+    chosen = {"HSTS_INCLUDE_SUBDOMAINS": "true", "HSTS_PRELOAD": "true"}
+    names = ("SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
+    loaded = load(tmp_path, [PRODUCTION, PRODUCTION | chosen], *names)
+    assert [tuple(found.values()) for found, _ in loaded] == [(31_536_000, False, False), (31_536_000, True, True)]
 
 
-def test_production_refuses_to_start_and_names_the_variable() -> None:
+def test_production_refuses_to_start_and_names_the_variable(load_settings: Callable[..., list[str]]) -> None:
     wrong = {
         "DEBUG": "true",
         "SECRET_KEY": "",
@@ -116,42 +97,50 @@ def test_production_refuses_to_start_and_names_the_variable() -> None:
         assert name in refusal
 
 
-def test_production_refuses_a_secret_key_that_can_be_guessed() -> None:
+def test_production_refuses_a_secret_key_that_can_be_guessed(load_settings: Callable[..., list[str]]) -> None:
     guessed = ("changeme", "x" * 31, "ab" * 40)
     for refusal in load_settings(*(PRODUCTION | {"SECRET_KEY": key} for key in guessed)):
-        assert refusal.startswith("ImproperlyConfigured SECRET_KEY can be guessed")
+        assert refusal.startswith("ImproperlyConfigured: SECRET_KEY can be guessed")
 
 
-def test_a_database_url_of_no_known_kind_is_refused(tmp_path: Path) -> None:
+def test_a_database_url_of_no_known_kind_is_refused(tmp_path: Path, load_settings: Callable[..., list[str]]) -> None:
     [refusal] = load_settings({"DATABASE_URL": "pmo@db", "DATA_DIR": str(tmp_path)})
-    assert refusal.startswith("ImproperlyConfigured DATABASE_URL is not understood")
+    assert refusal.startswith("ImproperlyConfigured: DATABASE_URL is not understood")
 
 
-def test_development_makes_one_secret_key_that_only_its_owner_reads(tmp_path: Path) -> None:
+def test_development_makes_one_secret_key_that_only_its_owner_reads(
+    tmp_path: Path, load_settings: Callable[..., list[str]]
+) -> None:
     first, second = load_settings(*[{"DATA_DIR": str(tmp_path)}] * 2)
     assert len(first) >= len("SECRET_KEY is ") + 50
     assert first == second
     assert permissions_of(tmp_path / "secret_key") == "-rw-------"
 
 
-def test_a_request_budget_that_leaves_no_time_to_release_a_write_is_refused(tmp_path: Path) -> None:
+def test_a_request_budget_that_leaves_no_time_to_release_a_write_is_refused(
+    tmp_path: Path, load_settings: Callable[..., list[str]]
+) -> None:
     common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test", "CACHE_LOCAL_LEASE_MS": "20"}
     least, less, none = load_settings(*(common | {"REQUEST_BUDGET_MS": each} for each in ("1080", "1079", "0")))
     assert (least, none) == ("SECRET_KEY is of this test",) * 2
-    assert less.startswith("ImproperlyConfigured REQUEST_BUDGET_MS is 1079")
+    assert less.startswith("ImproperlyConfigured: REQUEST_BUDGET_MS is 1079")
 
 
-def test_an_origin_that_no_browser_would_send_is_refused(tmp_path: Path) -> None:
+def test_an_origin_that_no_browser_would_send_is_refused(
+    tmp_path: Path, load_settings: Callable[..., list[str]]
+) -> None:
     common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test"}
     right = ("https://app.example.org, http://localhost:5173", "http://[::1]:3000,", "")
     wrong = ("*", "null", "app.example.org", "https://app.example.org/", "https://App.example.org", "https://a:443")
     loaded = load_settings(*(common | {"CORS_ALLOWED_ORIGINS": each} for each in (*right, *wrong)))
     assert loaded[: len(right)] == ["SECRET_KEY is of this test"] * len(right)
     for refusal in loaded[len(right) :]:
-        assert refusal.startswith("ImproperlyConfigured CORS_ALLOWED_ORIGINS has ")
+        assert refusal.startswith("ImproperlyConfigured: CORS_ALLOWED_ORIGINS has ")
 
 
-def test_a_sign_on_that_cannot_be_meant_is_refused_and_the_variable_is_named(tmp_path: Path) -> None:
+def test_a_sign_on_that_cannot_be_meant_is_refused_and_the_variable_is_named(
+    tmp_path: Path, load_settings: Callable[..., list[str]]
+) -> None:
     keys, private, nothing = key_file(tmp_path, "first"), tmp_path / "private.pem", tmp_path / "nothing.pem"
     private.write_bytes(private_pem("first"))
     nothing.write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
@@ -194,5 +183,5 @@ def test_a_sign_on_that_cannot_be_meant_is_refused_and_the_variable_is_named(tmp
     assert loaded[: len(right)] == [f"SECRET_KEY is {PRODUCTION['SECRET_KEY']}"] * len(right)
     assert len(loaded) == len(right) + len(wrong), "one line each"
     for (name, _), refusal in zip(wrong, loaded[len(right) :], strict=True):
-        assert refusal.startswith(f"ImproperlyConfigured {name} "), refusal
+        assert refusal.startswith(f"ImproperlyConfigured: {name} "), refusal
     assert SECRET not in str(loaded)

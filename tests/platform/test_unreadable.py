@@ -174,21 +174,22 @@ TYPES_OF_NOTHING = [
 ]
 
 
-@pytest.mark.parametrize("content_type", TYPES_OF_NOTHING)
 def test_a_content_type_that_cannot_be_read_is_refused_as_everything_else(
-    committed_db: None, ask: Ask, caplog: pytest.LogCaptureFixture, content_type: str
+    committed_db: None, ask: Ask, caplog: pytest.LogCaptureFixture, subtests: pytest.Subtests
 ) -> None:
-    for path in ("/api/v1/entity/types?codes=a", "/api/nowhere", "/health", "/healthz?x=%ff", "/readyz"):
-        caplog.clear()
-        answer = ask("GET", path, CONTENT_TYPE=content_type)
-        assert (answer.status, answer.code) == (400, "unreadable")
-        assert answer.headers["Content-Type"] == JSON
-        assert answer.headers["X-Frame-Options"] == "DENY"
-        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-        [line] = [record for record in caplog.records if record.levelno >= logging.WARNING]
-        assert (line.getMessage(), line.path) == ("Unreadable request", path.partition("?")[0])  # type: ignore[attr-defined] # extra
-    for path in ("/", "/admin/", "/metrics"):
-        assert ask("POST", path, CONTENT_TYPE=content_type).status == 400
+    for content_type in TYPES_OF_NOTHING:
+        with subtests.test(content_type=content_type):
+            for path in ("/api/v1/entity/types?codes=a", "/api/nowhere", "/health", "/healthz?x=%ff", "/readyz"):
+                caplog.clear()
+                answer = ask("GET", path, CONTENT_TYPE=content_type)
+                assert (answer.status, answer.code) == (400, "unreadable")
+                assert answer.headers["Content-Type"] == JSON
+                assert answer.headers["X-Frame-Options"] == "DENY"
+                assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+                [line] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+                assert (line.getMessage(), line.path) == ("Unreadable request", path.partition("?")[0])  # type: ignore[attr-defined] # extra
+            for path in ("/", "/admin/", "/metrics"):
+                assert ask("POST", path, CONTENT_TYPE=content_type).status == 400
 
 
 def test_no_name_of_a_codec_is_an_error_of_the_server(committed_db: None, ask: Ask) -> None:

@@ -23,11 +23,12 @@ from pmo.serve import server_command
 from tests.nginx import nginx_before
 from tests.outages.__main__ import prepare_database
 from tests.outages.prepare import CHANGED, READ
-from tests.outages.stage import is_serving, wait_until
+from tests.outages.stage import is_serving
 from tests.soak.attackers import ATTACKS, Attack
 from tests.soak.traffic import Seen, Traffic
 from tests.soak.watch import Sample, Watch
 from tests.torture.stage import ROOT, find_port
+from tests.waiting import wait_for
 
 MOST_SECONDS = 7_200
 CALM_SHARE = 0.5
@@ -67,7 +68,7 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
     port = find_port()
     with (directory / "server.err").open("ab") as log:
         web = _start(stack, server_command(Listener(port=port, workers=arguments.workers)), environment, log)
-    wait_until(lambda: is_serving(f"http://127.0.0.1:{port}"), "the server starts")
+    wait_for(lambda: is_serving(f"http://127.0.0.1:{port}"))
     front = _start_nginx(stack, directory, port) if arguments.nginx else port
     watch = Watch(web.pid, endpoints.valkey.port, endpoints.database_url)
     stack.callback(watch.stop)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.platform.running import processes_of, wait_until_nothing_runs_on
 from tests.torture.plan import FAULTS, Plan
 from tests.torture.run import run_torture
 from tests.torture.stage import ROOT
+from tests.waiting import wait_for
 
 START_LIMIT_SECONDS = 90
 STOP_LIMIT_SECONDS = 30
@@ -42,7 +41,7 @@ def test_for_some_seconds_no_read_is_stale_and_nothing_is_left_running(tmp_path:
     assert outcome.verdict.reads > 200
     assert outcome.rights.watched.total() > 0
     assert min(outcome.rights.accepted, outcome.rights.refused, outcome.rights.late) > 10
-    assert _processes_of(directory) == []
+    assert processes_of(directory) == []
 
 
 @pytest.mark.proof
@@ -82,33 +81,9 @@ def test_nothing_is_left_running(blow: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.torture", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as harness:
         try:
-            _wait_until(lambda: any(directory.glob("*/writer-*.log")), START_LIMIT_SECONDS)
-            assert len(_processes_of(directory)) > 10
+            wait_for(lambda: any(directory.glob("*/writer-*.log")), START_LIMIT_SECONDS)
+            assert len(processes_of(directory)) > 10
         finally:
             harness.send_signal(blow)
         assert harness.wait(STOP_LIMIT_SECONDS) in (130, -signal.SIGKILL)
-    deadline = time.monotonic() + STOP_LIMIT_SECONDS
-    while left := _processes_of(directory):
-        assert time.monotonic() < deadline, [Path(f"/proc/{each}/cmdline").read_bytes() for each in left]
-        time.sleep(0.05)
-
-
-def _processes_of(directory: Path) -> list[str]:
-    """The processes that have to do with a directory, by their command lines, variables or working directories."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-            said += os.readlink(process / "cwd").encode()
-        except OSError:
-            continue
-        if str(directory).encode() in said:
-            found.append(process.name)
-    return found
-
-
-def _wait_until(ready: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until_nothing_runs_on(directory)

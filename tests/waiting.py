@@ -1,0 +1,27 @@
+"""Waiting for what happens in other threads, processes and engines."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+BEFORE_HOLDS_LAPSE = 3
+"""Seconds: a hold that nobody releases ends by itself after five."""
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """
+    Wait until it holds; a server that is not there yet, or not there any more, is asked again.
+
+    Raises:
+        TimeoutError: it does not hold after so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            if condition():
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:g} s")
+        time.sleep(0.02)
