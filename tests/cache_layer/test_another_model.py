@@ -16,7 +16,7 @@ from redis.crc import key_slot
 
 from cache_layer import Source, read_entry
 from cache_layer.keys import holds_key, last_holder_key, lease_key, value_key
-from cache_layer.lookup import _registry
+from cache_layer.lookup.registry import _registry
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.upkeep.clearing import clear_entries, scan_entries
 from cache_layer.upkeep.relay import relay_changes

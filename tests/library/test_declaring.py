@@ -28,7 +28,7 @@ from cache_layer.checks import check_databases, check_migrations
 from cache_layer.declaring.decorator import _lookup
 from cache_layer.declaring.entries import CoherentEntries
 from cache_layer.errors import InvalidLookup
-from cache_layer.lookup import _registry
+from cache_layer.lookup.registry import _registry
 from tests.otherapp.models import Rate
 from tests.threads import run_coroutine
 

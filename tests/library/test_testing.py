@@ -8,7 +8,7 @@ from django.db import connection
 from redis import Redis
 
 from cache_layer.declaring.decorator import _lookup
-from cache_layer.lookup import _registry
+from cache_layer.lookup.registry import _registry
 from cache_layer.testing import assert_never_stale
 from cache_layer.testing.run import MIN_READS
 from entities.lookups import ENTITY_TYPES
