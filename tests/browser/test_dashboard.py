@@ -60,21 +60,21 @@ def test_clearing_all_asks_first_and_says_what_was_dropped(operator: Page, redis
     operator.get_by_label("Reason").fill("a rehearsal")
     operator.get_by_role("button", name="Clear all").click()
     dialog = operator.get_by_role("dialog")
-    expect(dialog).to_contain_text("3 cached values will be dropped.")
+    expect(dialog).to_contain_text("4 cached values will be dropped.")
     operator.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert len(list(redis_client.scan_iter("entity:metadata:*"))) == 3
 
     operator.get_by_role("button", name="Clear all").click()
     dialog.get_by_role("button", name="Clear all").click()
-    expect(operator.get_by_role("status")).to_have_text("Done: 3 cached values dropped.")
+    expect(operator.get_by_role("status")).to_have_text("Done: 4 cached values dropped.")
     assert list(redis_client.scan_iter("entity:metadata:*")) == []
     row = CacheOperation.objects.get()
     assert (row.username, row.operation, row.reason, row.result) == (
         "olga",
         "clear",
         "a rehearsal",
-        "3 cached values dropped",
+        "4 cached values dropped",
     )
     expect(operator.locator("[data-operations] tr").first).to_contain_text("a rehearsal")
 

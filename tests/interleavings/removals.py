@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cache_layer import keys, lookup
+from cache_layer import keys
+from cache_layer.lookup import loading
 from cache_layer.memory import local_store, pending
 from cache_layer.memory.pending import Write
 from cache_layer.models import Change
@@ -149,8 +150,8 @@ REMOVALS: dict[str, Removal] = {
     "the guard leaves companions": trust_companions,
     "the guard purges living holds": lua("guard", "if is_another_run or", "if true or"),
     "the guard leaves holds of another run": lua("guard", "if is_another_run or", "if"),
-    "what is not committed may be cached": code(lookup, "MAY_BE_CACHED", "true"),
-    "an old snapshot may be cached": code(lookup, "MAY_BE_CACHED", "pg_current_xact_id_if_assigned() IS NULL"),
+    "what is not committed may be cached": code(loading, "MAY_BE_CACHED", "true"),
+    "an old snapshot may be cached": code(loading, "MAY_BE_CACHED", "pg_current_xact_id_if_assigned() IS NULL"),
     "a copy's lease counts from when it is kept": count_from_now,
     "invalidate leaves the last holder": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[2], KEYS[4])'),
     "invalidate leaves the lease": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[3], KEYS[4])'),
