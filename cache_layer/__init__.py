@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cache_layer.invalidation.queryset import CoherentManager
     from cache_layer.invalidation.triggers import coherence_triggers
     from cache_layer.keys import purge_after_restart
-    from cache_layer.lookup import Entry, Lookup, Part, register
+    from cache_layer.lookup import Entry, Lookup, Part, register, registered_lookups
     from cache_layer.memory.local_store import Copy
     from cache_layer.options import get_options
     from cache_layer.origin import COMMAND, current_origin, working_for
@@ -35,7 +35,7 @@ _FACE = {
     "invalidation.queryset": ("CoherentManager",),
     "invalidation.triggers": ("coherence_triggers",),
     "keys": ("purge_after_restart",),
-    "lookup": ("Entry", "Lookup", "Part", "register"),
+    "lookup": ("Entry", "Lookup", "Part", "register", "registered_lookups"),
     "memory.local_store": ("Copy",),
     "options": ("get_options",),
     "origin": ("COMMAND", "current_origin", "working_for"),
@@ -52,43 +52,12 @@ _FACE = {
 _ROOM_OF = {name: f"cache_layer.{room}" for room, names in _FACE.items() for name in names}
 
 __all__ = [
-    "ADMISSION",
-    "COMMAND",
-    "Admission",
-    "CacheUnavailable",
-    "CoherentManager",
-    "Copy",
-    "DrainBeforeCommit",
-    "Entry",
-    "Location",
-    "Lookup",
-    "OutcomeUnknown",
-    "Part",
-    "Read",
-    "ReadOnlyEntry",
-    "Source",
-    "UnknownTag",
-    "WriteRefused",
-    "allow_replay",
-    "cache_location",
-    "clear_entries",
-    "close_redis_client",
-    "coherence_triggers",
-    "coherent",
-    "current_origin",
-    "find_tagged",
-    "get_options",
-    "get_writer_client",
-    "hold_entries",
-    "holding",
-    "invalidate_entries",
-    "invalidate_tag",
-    "peek_copy",
-    "purge_after_restart",
-    "read_entries",
-    "read_entry",
-    "register",
-    "working_for",
+    "ADMISSION", "COMMAND", "Admission", "CacheUnavailable", "CoherentManager", "Copy", "DrainBeforeCommit", "Entry",
+    "Location", "Lookup", "OutcomeUnknown", "Part", "Read", "ReadOnlyEntry", "Source", "UnknownTag", "WriteRefused",
+    "allow_replay", "cache_location", "clear_entries", "close_redis_client", "coherence_triggers", "coherent",
+    "current_origin", "find_tagged", "get_options", "get_writer_client", "hold_entries", "holding",
+    "invalidate_entries", "invalidate_tag", "peek_copy", "purge_after_restart", "read_entries", "read_entry",
+    "register", "registered_lookups", "working_for",
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from pmo.run.listener import Listener
+from pmo.environment.listener import Listener
 
 MOST_SECONDS = 60
 

@@ -13,8 +13,7 @@ from django.db.models.functions import Concat
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from cache_layer import Lookup, Part, purge_after_restart, register
-from pmo.models import SignIn, TokenEnd
-from pmo.people.documents import (
+from pmo.documents import (
     GroupDocument,
     NameDocument,
     PersonDocument,
@@ -23,6 +22,7 @@ from pmo.people.documents import (
     decoder,
     encode,
 )
+from pmo.models import SignIn, TokenEnd
 
 LIFETIME_SECONDS = 3_600
 REST_SECONDS = 300.0

@@ -20,8 +20,9 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from pmo.drain import draining_file
-from pmo.run.listener import Listener
-from pmo.run.processes import ending_with_parent
+from pmo.environment.listener import Listener
+from pmo.environment.variables import COUNTS_VARIABLE
+from pmo.processes import ending_with_parent
 
 OPTIONS = {
     "interface": "wsgi",
@@ -40,10 +41,6 @@ OPTIONS = {
     # The application logs what happens; Granian only errors (not that 8 threads are many for 2 cores).
     "log-level": "error",
 }
-
-
-COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Where the processes of one machine share what they count; prometheus-client reads it when it is first imported."""
 
 
 def server_command(listener: Listener) -> list[str]:

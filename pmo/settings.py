@@ -1,7 +1,7 @@
 """
 Settings of the platform. Only this module reads the environment.
 
-Every variable is listed, with its default, in the README's configuration table.
+Every variable is listed, with its default, in docs/settings.md.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from django.templatetags.static import static
 from cache_layer import cache_location
 from cache_layer.options import LIMITS, Options
 from pmo.database.address import database_of
-from pmo.environment import Environment
+from pmo.environment.hosts import allowed_hosts, contact_address, plain_host, web_address
+from pmo.environment.listener import Listener
+from pmo.environment.variables import Environment
 from pmo.monitoring.logs import LEVELS, logging_config
 from pmo.people import sign_on
 from pmo.run import embedded
-from pmo.run.listener import Listener
 from pmo.web import cross_origin
-from pmo.web.hosts import allowed_hosts, plain_host, web_address
 from pmo.web.navigation import NAVIGATION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -60,6 +60,7 @@ CSRF_TRUSTED_ORIGINS = cross_origin.allowed_origins(
     env.items("CSRF_TRUSTED_ORIGINS"), variable="CSRF_TRUSTED_ORIGINS", patterns=True
 )
 BEHIND_TLS_PROXY = env.flag("BEHIND_TLS_PROXY", default=True)
+SECURITY_CONTACT = contact_address("SECURITY_CONTACT", env.text("SECURITY_CONTACT"))
 HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
 HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
 if HSTS_PRELOAD and not HSTS_INCLUDE_SUBDOMAINS:

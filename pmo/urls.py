@@ -39,6 +39,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("", pages.front_page, name="front"),
+    path(".well-known/security.txt", pages.security_contact, name="security-contact"),
     path("token", pages.make_token, name="front-token"),
     path("api/v1/", include((api, "api"))),
     path("api/schema", DescriptionView.as_view(), name="api-schema"),

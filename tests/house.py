@@ -3,7 +3,7 @@
 
     lines        of each kind of file, without blank ones, vendored ones and migrations
     largest      modules over 250 lines; folders by the modules that lie in them
-    imports      modules and names of `cache_layer` that the application uses; packages that need each other
+    imports      modules and names of `cache_layer` that the application uses
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import grimp
 from rich.console import Console
 from rich.table import Table
 
@@ -45,22 +44,6 @@ def imported_names(files: Iterable[Path], package: str) -> Iterator[tuple[str, s
                 yield from ((str(node.module), alias.name) for alias in node.names)
 
 
-def find_rounds() -> list[str]:
-    """Pairs of sub-packages that import each other, directly."""
-    graph = grimp.build_graph(*PACKAGES)
-    rooms = {
-        room: graph.find_descendants(room) | {room} for package in PACKAGES for room in graph.find_children(package)
-    }
-    owner = {module: room for room, modules in rooms.items() for module in modules}
-    uses = {
-        (owner[importer], owner[imported])
-        for importer in owner
-        for imported in graph.find_modules_directly_imported_by(importer)
-        if imported in owner and owner[imported] != owner[importer]
-    }
-    return sorted(f"{one} and {other}" for one, other in uses if one < other and (other, one) in uses)
-
-
 def main() -> None:
     files = tracked_files()
     table = Table("figure", "what", title="The house")
@@ -82,8 +65,6 @@ def main() -> None:
     outside = {*imported_names((file for file in modules if file.parts[0] != "cache_layer"), "cache_layer")}
     table.add_row("imports", "modules of cache_layer from outside", f"{len({module for module, _ in outside})}")
     table.add_row("imports", "names of cache_layer from outside", f"{len(outside)}")
-    rounds = find_rounds()
-    table.add_row("imports", f"packages that need each other: {'; '.join(rounds) or 'none'}", f"{len(rounds)}")
     Console(width=None if Console().is_terminal else 150).print(table)
 
 

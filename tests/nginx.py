@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from pmo.run.processes import start_process, stop_process
+from pmo.processes import start_process, stop_process
 from tests.servers import ROOT, TOOLS
 from tests.topologies import HOST, find_port, wait_until
 

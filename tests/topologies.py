@@ -20,8 +20,8 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError
 from redis.sentinel import Sentinel
 
+from pmo.processes import start_process, stop_process
 from pmo.run.engines.valkey import HOST, server_program
-from pmo.run.processes import start_process, stop_process
 
 PORTS = (20_000, 30_000)
 """Below those the kernel gives to clients: none of theirs may take the port of a server that is down."""

@@ -14,10 +14,11 @@ from cache_layer.inspect.problems import find_in_redis, forget_counted_problems
 from cache_layer.inspect.recent import STEPS, Recent, read_recent
 from cache_layer.inspect.server import (
     Amount,
+    LookupState,
     Node,
     ServerStatus,
     count_roughly,
-    count_values,
+    read_lookups,
     read_nodes,
     read_server,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Health",
     "Kept",
     "Kind",
+    "LookupState",
     "Node",
     "Recent",
     "Series",
@@ -46,7 +48,6 @@ __all__ = [
     "audit_cache",
     "count_roughly",
     "count_untold",
-    "count_values",
     "digest_of",
     "find_in_redis",
     "fold_reads",
@@ -60,6 +61,7 @@ __all__ = [
     "read_activity",
     "read_answers",
     "read_committed",
+    "read_lookups",
     "read_nodes",
     "read_recent",
     "read_series",

@@ -1,7 +1,7 @@
 """
 What can be wrong with the platform, in the words of the dashboard.
 
-Each problem has the name of the alert in deploy/prometheus/alerts.yml, and in docs/operations.md, that fires for the
+Each problem has the name of the alert in deploy/prometheus/alerts.yml, and in docs/runbook.md, that fires for the
 same reason. What is not here, only Prometheus can tell: it compares servers, or one server's figures over time.
 """
 

@@ -1,17 +1,18 @@
-"""The Redis behind the cache: how its nodes are doing, and how much of a lookup they hold now."""
+"""The Redis behind the cache: how its nodes are doing, and how much they hold now."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import chain
-from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from cache_layer.keys import entry_key, holds_key, value_key
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import registered_lookups
 from cache_layer.server.connection import GuardedRedis, get_redis_client, get_writer_client
-from cache_layer.upkeep.clearing import scan_keys
+from cache_layer.upkeep.clearing import glob_of, scan_entries
 
 SCAN_STEPS = 12
 SCAN_KEYS = 2_000
@@ -45,17 +46,27 @@ class Node(NamedTuple):
 
 class Amount(NamedTuple):
     """
-    What was found of lookups.
+    How much is stored.
 
     Attributes:
-        values: entries that are cached, but for those of lookups that have a single one.
+        values: entries that are cached, by the names of their lookups.
         holds: writers' holds in force.
         complete: whether all keys were looked at.
     """
 
-    values: int
+    values: Mapping[str, int]
     holds: int
     complete: bool
+
+
+class LookupState(NamedTuple):
+    """How many values of one lookup are cached, of which model, under which keys and for how long."""
+
+    name: str
+    model: str
+    key_pattern: str
+    values: int
+    ttl_seconds: int
 
 
 def read_nodes() -> list[Node]:
@@ -84,31 +95,51 @@ def read_server() -> ServerStatus:
     )
 
 
-def count_roughly(*lookups: Lookup[Any]) -> Amount:
+def count_roughly() -> Amount:
     """
-    Count what is stored of lookups, within the limits above.
+    Count what is stored of every lookup, within the limits above.
 
     Raises:
         CacheUnavailable: Redis did not answer.
     """
+    lookups = registered_lookups()
     found: set[str] = set()
     deadline = time.monotonic() + SCAN_SECONDS
     left = [(node, 0) for _, node in get_redis_client().nodes()]
-    patterns = [value_key(lookup.key_glob(), version=1) for lookup in lookups]
-    glob = f"*{commonprefix(patterns)}*"  # noqa: RUF071 # of keys, not of paths
     for _ in range(SCAN_STEPS):
         node, cursor = left.pop()
-        answer: Any = node.scan(cursor, match=glob, count=SCAN_KEYS)
+        answer: Any = node.scan(cursor, match=glob_of(lookups), count=SCAN_KEYS)
         found.update(key.decode(errors="replace") if isinstance(key, bytes) else key for key in answer[1])
         if answer[0]:
             left.append((node, answer[0]))
         if not left or time.monotonic() > deadline:
             break
-    keys = set(map(entry_key, found))
-    held = [holds_key(key) for key in keys if holds_key(key) in found and any(each.is_key(key) for each in lookups)]
-    many = [lookup for lookup in lookups if lookup.identifier_field]
-    values = sum(value_key(key) in found and any(each.is_key(key) for each in many) for key in keys)
+    values: Counter[str] = Counter()
+    held: list[str] = []
+    for key in set(map(entry_key, found)):
+        lookup = next((each for each in lookups if each.is_key(key)), None)
+        if lookup is not None:
+            values[lookup.name] += value_key(key) in found
+            held += [holds_key(key)] if holds_key(key) in found else []
     return Amount(values, _count_holds(held[:MAX_HOLDS]), not left and len(held) <= MAX_HOLDS)
+
+
+def read_lookups() -> list[LookupState]:
+    """
+    What is cached of every lookup; looks at every key.
+
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    lookups = registered_lookups()
+    values: dict[str, set[str]] = {lookup.name: set() for lookup in lookups}
+    for batch in scan_entries(lookups):
+        for entry in batch:
+            values[entry.lookup.name].add(entry.key)
+    return [
+        LookupState(each.name, each.model._meta.label, each.key_pattern, len(values[each.name]), each.ttl_seconds)
+        for each in lookups
+    ]
 
 
 def _count_holds(keys: list[str]) -> int:
@@ -121,18 +152,6 @@ def _count_holds(keys: list[str]) -> int:
     for key in keys:
         pipeline.zcount(key, f"({seconds * 1000 + microseconds // 1000}", "+inf")
     return sum(pipeline.execute())
-
-
-def count_values(*lookups: Lookup[Any]) -> int:
-    """
-    How many values there are of these lookups; looks at every key.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    single = [value_key(lookup.key("")) for lookup in lookups if not lookup.identifier_field]
-    entries = [set(chain.from_iterable(scan_keys(lookup))) for lookup in lookups if lookup.identifier_field]
-    return sum(map(len, entries)) + (int(get_writer_client().exists(*single)) if single else 0)
 
 
 def _read_node(node: GuardedRedis) -> ServerStatus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from cache_layer.metrics import AUDITED_AT, AUDITED_VALUES, MISMATCHES
 from cache_layer.protocol.packing import unpack
 from cache_layer.protocol.scripts import invalidate_keys
 from cache_layer.server.connection import get_redis_client
-from cache_layer.upkeep.clearing import scan_keys
+from cache_layer.upkeep.clearing import scan_entries
 
 logger = logging.getLogger("cache_layer")
 
@@ -58,8 +59,11 @@ def audit_cache(*, repair: bool = True) -> Audit:
     """
     compared = 0
     mismatches: list[Mismatch] = []
-    for lookup in registered_lookups():
-        for keys in scan_keys(lookup):
+    for batch in scan_entries(registered_lookups()):
+        of_lookup: dict[Lookup[Any], list[str]] = defaultdict(list)
+        for entry in batch:
+            of_lookup[entry.lookup].append(entry.key)
+        for lookup, keys in of_lookup.items():
             compared += len(keys) * lookup.counted
             suspects = list(_differing(lookup, keys))
             if suspects:

@@ -1,15 +1,16 @@
-"""Every entry of a lookup at once: found by SCAN, dropped in batches."""
+"""Every entry of some lookups at once: found by SCAN, dropped in batches."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from os.path import commonprefix
 from typing import Any
 
 from cache_layer.activity import note_invalidated
 from cache_layer.keys import entry_key, value_key
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Entry, Lookup
 from cache_layer.memory.local_store import drain, drop_copy
 from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.protocol.scripts import Invalidated, invalidate_keys
@@ -18,9 +19,9 @@ from cache_layer.server.connection import get_writer_client
 logger = logging.getLogger("cache_layer")
 
 
-def clear_entries(lookup: Lookup[Any], *, cause: str = "clear") -> int:
+def clear_entries(*lookups: Lookup[Any], cause: str = "clear") -> int:
     """
-    Drop every entry of a lookup; holds stay in force, and no other key is touched.
+    Drop every entry of these lookups; holds stay in force, and no other key is touched.
 
     Args:
         cause: what the counters call it.
@@ -31,37 +32,45 @@ def clear_entries(lookup: Lookup[Any], *, cause: str = "clear") -> int:
     """
     dropped = 0
     # Once does not do: a lease ahead of the scan may become a value behind it, and a slot that moves be seen nowhere.
-    scans = (scan_keys(lookup, companions=True) for _ in range(2))
+    scans = (scan_entries(lookups, companions=True) for _ in range(2))
     for batch in chain.from_iterable(scans):
-        outcomes = invalidate_keys(batch)
-        with_value = [key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED]
-        note_invalidated(with_value if lookup.counted else (), cause)
+        outcomes = invalidate_keys(entry.key for entry in batch)
+        with_value = [entry for entry in batch if outcomes[entry.key] is Invalidated.DROPPED]
+        note_invalidated([entry.key for entry in with_value if entry.lookup.counted], cause)
         dropped += len(with_value)
-        for key in batch:
-            drop_copy(key)
-    invalidate_keys((), lookup.stamp_keys())
+        for entry in batch:
+            drop_copy(entry.key)
+    invalidate_keys((), {key for lookup in lookups for key in lookup.stamp_keys()})
     drain()
-    logger.info("Cache cleared", extra={"lookup": lookup.name, "count": dropped})
+    names = ", ".join(lookup.name for lookup in lookups)
+    logger.info("Cache cleared", extra={"lookup": names, "count": dropped})
     return dropped
 
 
-def scan_keys(lookup: Lookup[Any], *, companions: bool = False) -> Iterator[list[str]]:
+def scan_entries(lookups: Sequence[Lookup[Any]], *, companions: bool = False) -> Iterator[list[Entry]]:
     """
-    The plain keys of what has a value in this schema version, in batches.
+    The entries of these lookups that have a value in this schema version, in batches; SCAN may give one twice.
 
     Args:
-        companions: also keys that have no value but a lease (someone is filling them), a marker (no such row) or a
-            value of another version.
+        companions: also what has no value but a lease (someone is filling it), a marker (no such row) or a value of
+            another version.
     """
-    glob = f"*{value_key(lookup.key_glob(), version=1)}*" if companions else value_key(lookup.key_glob())
-    batch: set[str] = set()
-    scans = (node.scan_iter(match=glob, count=1000) for _, node in get_writer_client().nodes())
+    batch: dict[str, Entry] = {}
+    scans = (node.scan_iter(match=glob_of(lookups), count=1000) for _, node in get_writer_client().nodes())
     for raw in chain.from_iterable(scans):
-        key = entry_key(raw.decode(errors="replace"))
-        if lookup.is_key(key):
-            batch.add(key)
+        found = raw.decode(errors="replace")
+        key = entry_key(found)
+        if companions or found == value_key(key):
+            lookup = next((each for each in lookups if each.is_key(key)), None)
+            if lookup is not None:
+                batch[key] = Entry(lookup, lookup.identifier(key))
         if len(batch) >= BATCH_KEYS:
-            yield list(batch)
-            batch = set()
+            yield list(batch.values())
+            batch = {}
     if batch:
-        yield list(batch)
+        yield list(batch.values())
+
+
+def glob_of(lookups: Sequence[Lookup[Any]]) -> str:
+    """A pattern for SCAN that finds every key of these lookups, and perhaps others that begin as theirs."""
+    return f"*{commonprefix([value_key(each.key_glob(), version=1) for each in lookups])}*"  # noqa: RUF071 # of keys

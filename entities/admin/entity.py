@@ -13,7 +13,7 @@ from entities.admin.list.page import ListPage
 from entities.admin.list.switching import Switching
 from entities.admin.map.page import MapPage
 from entities.admin.removal.page import Removal
-from entities.admin.transfer.page import Transfer
+from entities.admin.transfer import Transfer
 from entities.models import Entity
 
 

@@ -6,8 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from cache_layer import Source, clear_entries, invalidate_entries, read_entries, read_entry
-from entities.lookups import ENTITY, ENTITY_TYPES, LIST, entries_of
+from cache_layer import (
+    Source,
+    clear_entries,
+    invalidate_entries,
+    read_entries,
+    read_entry,
+    registered_lookups,
+)
+from entities.lookups import ENTITY, ENTITY_TYPES, entries_of
 
 BATCH_CODES = 200
 """How many are dropped or warmed in one step."""
@@ -34,8 +41,8 @@ def drop_entries(codes: Iterable[str]) -> int:
 
 
 def drop_all_entries() -> int:
-    """The same, for everything cached of entity types, whether or not the database knows it."""
-    return invalidate_entries([LIST]) + clear_entries(ENTITY)
+    """The same, for everything that is cached, of entity types and of whatever else is registered."""
+    return clear_entries(*registered_lookups())
 
 
 def warm_entry(code: str) -> Warmed:

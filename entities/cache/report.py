@@ -9,10 +9,11 @@ from cache_layer.inspect import (
     Backlog,
     EntryState,
     Kind,
+    LookupState,
     ServerStatus,
-    count_values,
     look_at_entries,
     measure_backlog,
+    read_lookups,
     read_server,
 )
 from entities.lookups import ENTITY, entries_of
@@ -34,7 +35,8 @@ class CacheReport:
     """
     Attributes:
         entity_types: how many there are in the database.
-        cached: how many entries of the kind `entity:metadata:*` there are in Redis.
+        cached: how many entity types have a value in Redis.
+        lookups: how many values every lookup has there.
         list_entry: the entry of the list of all.
         entries: the first entity types in display order.
         backlog: committed changes the cache may not know of yet.
@@ -42,6 +44,7 @@ class CacheReport:
 
     entity_types: int
     cached: int
+    lookups: list[LookupState]
     list_entry: EntryStatus
     entries: list[EntryStatus]
     backlog: Backlog
@@ -64,8 +67,9 @@ def report_cache(limit: int | None) -> CacheReport:
         raise CacheUnavailable("Redis has just stopped answering.", refused=False)
     *entries, listed = map(_entry_status, [*codes, "the list"], states)
     backlog = measure_backlog()
-    cached = count_values(ENTITY)
-    return CacheReport(Entity.objects.count(), cached, listed, entries, backlog, server)
+    lookups = read_lookups()
+    cached = next(each.values for each in lookups if each.name == ENTITY.name)
+    return CacheReport(Entity.objects.count(), cached, lookups, listed, entries, backlog, server)
 
 
 def _entry_status(code: str, state: EntryState) -> EntryStatus:

@@ -8,6 +8,7 @@ Redis it takes one time-out, and the database's figures are there.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,7 +34,7 @@ from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
 from entities.dashboard.lives import Lives, advise
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 
 KEPT_SECONDS = 1
@@ -68,7 +69,7 @@ def make_figures(span: Span) -> dict[str, Any]:
     """Everything the dashboard shows at a glance, worded."""
     health = look_at_health()
     try:
-        cache = Cache(read_counted(), read_nodes(), count_roughly(ENTITY, ENTITY_TYPES))
+        cache = Cache(read_counted(), read_nodes(), count_roughly())
     except RedisError:
         cache = None
     database = Database(
@@ -203,10 +204,17 @@ def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
 
 def _word_stored(stored: Amount, database: Database) -> dict[str, str]:
     return {
-        "cached": wording.at_least(stored.values, complete=stored.complete),
+        "cached": wording.at_least(stored.values.get(ENTITY.name, 0), complete=stored.complete),
         "cached_note": f"of {wording.count(database.active_types)} active entity types",
+        "cached_besides": _word_others(stored.values),
         "holds": wording.at_least(stored.holds, complete=stored.complete),
     }
+
+
+def _word_others(values: Mapping[str, int]) -> str:
+    """What else is cached: `also 12 person, 3 group`."""
+    others = [f"{wording.count(number)} {name}" for name, number in sorted(values.items()) if name != ENTITY.name]
+    return f"also {', '.join(others)}" if others else ""
 
 
 def _word_database(database: Database) -> dict[str, str]:

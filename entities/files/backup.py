@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import IntegrityError, router
 
-from entities.admin.transfer.files import MOST_ROWS, JsonFile, UnreadableFile
-from entities.admin.transfer.problems import find_problems
-from entities.admin.transfer.rows import EntityResource, EntityTypesChanged, FieldChange
 from entities.changes import writing_types
+from entities.files.formats import MOST_ROWS, JsonFile, UnreadableFile
+from entities.files.problems import find_problems
+from entities.files.rows import EntityResource, EntityTypesChanged, FieldChange
 from entities.files.whole_files import write_whole
 from entities.models import BY_CODE, Entity
 

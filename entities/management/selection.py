@@ -13,13 +13,13 @@ from entities.models import Entity, unknown_codes
 REDIS_DOWN = "Redis does not answer, so {}: {}"
 
 
-def add_selection(parser: CommandParser) -> None:
-    """Arguments `[codes ...]`, `--tag` and `--all`."""
+def add_selection(parser: CommandParser, everything: str = "every entity type") -> None:
+    """Arguments `[codes ...]`, `--tag` and `--all`, which means `everything`."""
     parser.add_argument("codes", nargs="*", help="codes of entity types")
     parser.add_argument(
         "--tag", default="", help="under:CODE: it and everything inside it; above:CODE: what it is inside"
     )
-    parser.add_argument("--all", action="store_true", dest="everything", help="every entity type")
+    parser.add_argument("--all", action="store_true", dest="everything", help=everything)
 
 
 def selected_codes(codes: Sequence[str], *, tag: str, everything: bool) -> list[str]:

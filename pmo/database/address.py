@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 from psycopg.pq import Conninfo
 
-from pmo.environment import shown
+from pmo.environment.variables import shown
 
 SCHEMES = ("postgresql", "postgres")
 LONGEST_NAME = 63

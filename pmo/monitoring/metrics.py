@@ -24,8 +24,8 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import fold_reads, read_server
+from pmo.environment.variables import COUNTS_VARIABLE
 from pmo.monitoring.health import ask_database
-from pmo.serve import COUNTS_VARIABLE
 
 logger = logging.getLogger("pmo")
 

@@ -19,8 +19,8 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
 from cache_layer import Admission, Lookup, Read, Source, read_entry
+from pmo.documents import PersonDocument
 from pmo.lookups import NAME, PERSON, SIGN_IN, TOKEN_END, is_sign_in_id
-from pmo.people.documents import PersonDocument
 from pmo.people.sign_on import Claims
 from pmo.people.tokens import CLAIM
 

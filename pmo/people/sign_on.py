@@ -17,9 +17,9 @@ import jwt
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from pmo.environment import Environment, shown
+from pmo.environment.hosts import web_address
+from pmo.environment.variables import Environment, shown
 from pmo.people.sign_on_keys import BadKeys, Key, Keys, KnownKeys, ServedKeys, keys_of_file
-from pmo.web.hosts import web_address
 
 SHARED = ("HS256", "HS384", "HS512")
 PUBLIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pmo.processes import start_process, stop_process
 from pmo.run.embedded import EXIT_IN_USE, Endpoints
-from pmo.run.processes import start_process, stop_process
 
 ROOT = Path(__file__).resolve().parents[2]
 JOIN_LIMIT_SECONDS = 60

@@ -22,14 +22,14 @@ from rich.console import Console
 
 from entities.management.terminal import suit_any_terminal
 from pmo.drain import draining_file
-from pmo.environment import Environment, shown
+from pmo.environment.listener import ANY_ADDRESS, Listener, in_url
+from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
 from pmo.run.embedded import ValkeyEndpoint
 from pmo.run.keeper import EnginesUnavailable, Keeper, kept_engines
-from pmo.run.listener import ANY_ADDRESS, Listener, in_url
 from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
 from pmo.run.restarts import EndsAgainAndAgain
 from pmo.run.watched import PartEnded, WatchedKeeper, WebServer
-from pmo.serve import COUNTS_VARIABLE, make_counts_directory
+from pmo.serve import make_counts_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK_SECONDS = 0.2

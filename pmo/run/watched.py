@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pmo.environment.listener import Listener
+from pmo.processes import children_of, start_process, stop_process
 from pmo.run.keeper import Keeper
-from pmo.run.listener import Listener
-from pmo.run.processes import children_of, start_process, stop_process
 from pmo.run.restarts import Restarts, how_it_ended, say
 from pmo.serve import server_command
 

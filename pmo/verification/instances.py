@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from pmo.run.listener import Listener
-from pmo.run.processes import start_process, stop_process
+from pmo.environment.listener import Listener
+from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
 
 ANSWER_LIMIT_SECONDS = 15

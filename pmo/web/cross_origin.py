@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from pmo.environment import shown
-from pmo.run.listener import in_url
+from pmo.environment.listener import in_url
+from pmo.environment.variables import shown
 
 MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
 """The first of all, so that a preflight is answered before anything asks who sends it, and every error has headers."""

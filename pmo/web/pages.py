@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework_simplejwt.settings import api_settings
@@ -15,6 +18,8 @@ from pmo.web.middleware import answer_error, answer_page, speaks_json
 
 START = ("/", "Start page")
 ADMIN = ("/admin/", "Admin")
+VALID = timedelta(days=30)
+"""How long somebody may rely on the contact for vulnerabilities."""
 
 
 @csrf_exempt  # else the check of forms calls a method that is not there forbidden
@@ -33,6 +38,17 @@ def make_token(request: HttpRequest) -> HttpResponse:
     if settings.PRODUCTION or not isinstance(user, User) or not user.is_active:
         return forbidden(request, None)
     return _front_page(request, token=str(sign_in(user).access_token))
+
+
+@csrf_exempt
+@require_safe
+def security_contact(request: HttpRequest) -> HttpResponse:
+    """Where to report a vulnerability (RFC 9116), if SECURITY_CONTACT says so."""
+    if not settings.SECURITY_CONTACT:
+        return not_found(request, None)
+    expires = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) + VALID
+    text = f"Contact: {settings.SECURITY_CONTACT}\nExpires: {expires.isoformat()}\n"
+    return HttpResponse(text, "text/plain; charset=utf-8")
 
 
 def _front_page(request: HttpRequest, token: str) -> HttpResponse:

@@ -9,7 +9,7 @@ import pytest
 import requests
 from rest_framework_simplejwt.tokens import AccessToken
 
-from pmo.run.listener import Listener
+from pmo.environment.listener import Listener
 from pmo.serve import server_command
 from tests.api.conftest import make_user
 from tests.conftest import make_entity

@@ -23,13 +23,13 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from entities.admin.transfer import files
-from entities.admin.transfer.columns import COLUMNS
-from entities.admin.transfer.files import MOST_ROWS, MOST_UNPACKED_BYTES, UnreadableFile, XlsxFile
-from entities.admin.transfer.flags import parse_flag
-from entities.admin.transfer.page import READERS
-from entities.admin.transfer.rows import EntityResource
+from entities.admin.transfer import READERS
 from entities.codes import RESERVED_CODES
+from entities.files import formats as files
+from entities.files.columns import COLUMNS
+from entities.files.flags import parse_flag
+from entities.files.formats import MOST_ROWS, MOST_UNPACKED_BYTES, UnreadableFile, XlsxFile
+from entities.files.rows import EntityResource
 from entities.icons import icon_names
 from entities.models import Entity
 from entities.services import get_entity_infrastructure

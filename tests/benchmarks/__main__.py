@@ -16,6 +16,7 @@ from rich.table import Table
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.plan import ALL_MEASURES, LONG_MEASURES, MEASURES, Plan, UnknownName, parse_names
 from tests.benchmarks.report.document import write_documents
+from tests.benchmarks.report.excerpt import write_excerpt
 from tests.benchmarks.report.ratios import requirements
 from tests.benchmarks.report.tables import Tabled, all_tables
 from tests.benchmarks.run import Results, run_benchmark
@@ -35,7 +36,7 @@ def main() -> None:
         plan = _plan(arguments)
         run_benchmark(plan, results, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
         if plan.is_whole and not arguments.no_docs:
-            for written in write_documents(results, ROOT / "docs"):
+            for written in (*write_documents(results, ROOT / "docs"), write_excerpt()):
                 console.print(f"written: {written.relative_to(ROOT)}", style="dim")
     except (StageFailed, UnknownName, ConnectionError, TimeoutError) as failure:
         console.print(f"The run failed: {failure}", style="bold red", markup=False)

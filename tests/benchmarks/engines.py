@@ -14,8 +14,8 @@ from typing import Any
 
 from redis import Redis
 
+from pmo.processes import start_process, stop_process
 from pmo.run.embedded import running_engines
-from pmo.run.processes import start_process, stop_process
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.cores import Cores
 from tests.benchmarks.load.wire import Reads

@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pmo.run.listener import Listener
-from pmo.run.processes import start_process, stop_process
+from pmo.environment.listener import Listener
+from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
 from tests.benchmarks.contenders import CONSTANT, CONTENDERS, OURS_LOADER, Contender
 from tests.benchmarks.contenders.constant import ANSWER_VARIABLE

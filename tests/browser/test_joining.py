@@ -14,12 +14,13 @@ from playwright.sync_api import Browser, Page
 from pmo.run.engines.postgres import program_folder
 from tests.adoption.conftest import Platform, make_platform, platform  # noqa: F401 # fixtures
 from tests.browser.test_cross_origin import origin
+from tests.docs.pages import blocks_of
 from tests.servers import ROOT, web_server, worker_environment
 from tests.sign_on import AUDIENCE, ISSUER, SECRET, serving_keys, shared_token, signed_token
 from tests.threads import wait_for
 
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "joining.md").read_text(), re.DOTALL)
-ADOPT, SERVE, MAKE_ADA, CHANGE_LABEL, NEIGHBOUR_WRITES, GO_BACK = (block for _, block in BLOCKS)
+BLOCKS = blocks_of(ROOT / "docs" / "joining.md", "bash", "js")
+ADOPT, SERVE, MAKE_ADA, CHANGE_LABEL, NEIGHBOUR_WRITES, GO_BACK = (block.text for block in BLOCKS)
 PATH = f"{program_folder()}:{os.environ['PATH']}"
 COLUMNS = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'entity' ORDER BY 1"
 UNTOUCHED = "SELECT code, created_ts, child_entity_codes, db_table FROM app.entity ORDER BY 1"

@@ -18,7 +18,7 @@ from cache_layer import Source, read_entry
 from cache_layer.keys import holds_key, last_holder_key, lease_key, value_key
 from cache_layer.lookup import _registry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.upkeep.clearing import clear_entries, scan_keys
+from cache_layer.upkeep.clearing import clear_entries, scan_entries
 from cache_layer.upkeep.relay import relay_changes
 from tests.otherapp.lookups import RATE
 from tests.otherapp.models import QuotedRate, Rate
@@ -158,7 +158,7 @@ def test_names_of_any_letters_have_keys_of_their_own_in_one_slot_and_are_cleared
     for _ in range(2):
         drop_all_copies()
         assert [cents(name) for name in HOSTILE_NAMES] == [*range(len(HOSTILE_NAMES))]
-    keys = list(chain.from_iterable(scan_keys(RATE)))
+    keys = [entry.key for entry in chain.from_iterable(scan_entries([RATE]))]
     assert sorted(map(RATE.identifier, keys)) == sorted(HOSTILE_NAMES)
     for key in keys:
         names = [value_key(key, 1), value_key(key, 2), lease_key(key), holds_key(key), last_holder_key(key)]

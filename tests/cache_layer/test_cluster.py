@@ -100,7 +100,7 @@ def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_s
     assert {(one.source, one.document and one.document.label) for one in found} == {(Source.REDIS, "new")}
     hold_keys([ENTITY.key(codes[0])], "somebody")
     assert len(read_nodes()) == SHARDS
-    assert (count_roughly(ENTITY).values, count_roughly(ENTITY).holds) == (len(codes) - 1, 1)
+    assert (count_roughly().values["entity"], count_roughly().holds) == (len(codes) - 1, 1)
     assert audit_cache().mismatches == ()
     assert clear_entries(ENTITY) == len(codes) - 1
     caches["default"].set_many({"a": 1, "b": [2], "c": None})

@@ -13,7 +13,7 @@ from cache_layer.inspect import Kind, read_states
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.audit import audit_cache
-from cache_layer.upkeep.clearing import clear_entries, scan_keys
+from cache_layer.upkeep.clearing import clear_entries, scan_entries
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.writes import invalidate_entries
 from entities.documents import EntityDocument
@@ -114,11 +114,14 @@ def test_each_version_lists_its_own_values(project: Entity, redis_client: Redis,
     redis_client.flushdb()
     use(2)
     read_entries(ENTITY, ["project", "task"])
-    assert sorted(*scan_keys(ENTITY)) == ["entity:metadata:project", "entity:metadata:task"]
+    assert sorted(entry.key for batch in scan_entries([ENTITY]) for entry in batch) == [
+        "entity:metadata:project",
+        "entity:metadata:task",
+    ]
     assert audit_cache().compared == 2
     assert read_states(ENTITY, ["project"])["project"].kind is Kind.CACHED
     use(1)
-    assert list(scan_keys(ENTITY)) == []
+    assert list(scan_entries([ENTITY])) == []
     assert read_states(ENTITY, ["project"])["project"].kind is Kind.NOT_CACHED
 
 

@@ -15,10 +15,10 @@ from django.core.management import CommandError
 from django.db import connection
 from redis import Redis
 
-from entities.admin.transfer.columns import COLUMNS
-from entities.admin.transfer.rows import EntityResource
 from entities.changes import change_entity, purge_entity
 from entities.files import backup as backup_module
+from entities.files.columns import COLUMNS
+from entities.files.rows import EntityResource
 from entities.models import Entity, EntityEvent
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run

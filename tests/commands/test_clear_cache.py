@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from django.contrib.auth.models import Group
 from django.core.management import CommandError
 from redis import Redis
 
-from cache_layer import Source
+from cache_layer import Source, read_entry
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
+from pmo.lookups import GROUP
 from tests.commands.conftest import run
 from tests.conftest import make_entity
 
@@ -34,6 +38,13 @@ def test_all_drops_every_entity_type_and_the_list_and_no_other_key(cached: Redis
     assert run("clear_cache", "--all") == "4 cached values dropped\n"
     assert cached.keys(VALUES) == []
     assert cached.get("somebody:else") == b"x"
+
+
+def test_all_is_everything_of_every_lookup(cached: Redis) -> None:
+    read_entry(GROUP, str(Group.objects.create(name="editors").pk))
+    found = {each["name"]: each["values"] for each in json.loads(run("cache_status", "--json"))["lookups"]}
+    assert found == dict.fromkeys(found, 0) | {"entity": 3, "entity_types": 1, "group": 1}
+    assert run("clear_cache", "--all") == "5 cached values dropped\n"
 
 
 def test_codes_drop_those_and_the_list(cached: Redis) -> None:

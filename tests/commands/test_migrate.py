@@ -47,7 +47,7 @@ def test_migrations_can_run_beside_the_version_before() -> None:
             continue
         sql = StringIO()
         call_command("sqlmigrate", app, name, stdout=sql)
-        assert find_unsafe(sql.getvalue()) == [], f"{app}.{name}: see docs/operations.md, Migrations"
+        assert find_unsafe(sql.getvalue()) == [], f"{app}.{name}: see docs/operations.md, Stopping and updating"
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,10 @@ def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client
 def test_clearing_says_before_how_many_and_after_what_was_dropped(operator: Client, redis_client: Redis) -> None:
     make_types(3)
     act(operator, "warm")
-    assert operator.get(VALUES).json() == {"values": 4}
-    assert act(operator, "clear")[-1]["result"] == "4 cached values dropped"
+    assert operator.get(VALUES).json() == {"values": 5}, "three types, the list, and who asks, with their permissions"
+    assert act(operator, "clear")[-1]["result"] == "5 cached values dropped"
     assert list(redis_client.scan_iter("entity:*")) == []
-    assert operator.get(VALUES).json() == {"values": 0}
+    assert operator.get(VALUES).json() == {"values": 1}
 
 
 def test_comparing_repairs_what_differs_and_says_so(operator: Client, redis_client: Redis) -> None:

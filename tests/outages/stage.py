@@ -19,10 +19,10 @@ from typing import Any
 import psycopg
 from redis import Redis
 
+from pmo.environment.listener import Listener
+from pmo.processes import start_process, stop_process
 from pmo.run.engines.engine import Engine
 from pmo.run.engines.valkey import running_valkey
-from pmo.run.listener import Listener
-from pmo.run.processes import start_process, stop_process
 from pmo.serve import server_command
 from tests.outages.prepare import ROLE, Prepared
 from tests.outages.proxy import Proxy, Streams

@@ -1,8 +1,10 @@
-"""The tables of `docs/outages.md`, from what was seen."""
+"""The summary in `docs/outages.md`, and every row in `docs/outages.csv`, from what was seen."""
 
 from __future__ import annotations
 
+import csv
 import datetime
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,10 +17,12 @@ BEGIN, END = "<!-- make outages: from here -->", "<!-- make outages: to here -->
 
 
 def write_page(rows: Sequence[Row], budget_ms: int) -> None:
-    """Put the tables in place of the last ones."""
+    """Put summary and rows in place of the last ones."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n\n{describe(rows, budget_ms)}\n\n{END}{after}")
+    with PAGE.with_suffix(".csv").open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(matrix_of(rows))
 
 
 def describe(rows: Sequence[Row], budget_ms: int) -> str:
@@ -33,22 +37,19 @@ def describe(rows: Sequence[Row], budget_ms: int) -> str:
         " (a login's with its password's hash). The longest recovery, until all is answered from the cache again:"
         f" {recovery:.1f} s."
     )
-    return "\n".join([summary, "", *_faults("Redis", REDIS), "", *_faults("PostgreSQL", POSTGRES), "", *_matrix(rows)])
+    faults = [_faults("Redis", REDIS), _faults("PostgreSQL", POSTGRES)]
+    return "\n\n".join(textwrap.fill(text, 120, break_on_hyphens=False) for text in (summary, *faults))
 
 
-def _faults(engine: str, faults: Mapping[str, Fault]) -> list[str]:
-    return [
-        f"| {engine} | what is done |",
-        "|---|---|",
-        *(f"| {name} | {fault.says} |" for name, fault in faults.items()),
-    ]
+def _faults(engine: str, faults: Mapping[str, Fault]) -> str:
+    return f"**{engine}** is {'; '.join(f'*{name}* ({fault.says})' for name, fault in faults.items())}."
 
 
-def _matrix(rows: Sequence[Row]) -> list[str]:
-    head = ["Redis", "PostgreSQL", *OPERATIONS, "logged"]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+def matrix_of(rows: Sequence[Row]) -> list[list[str]]:
+    """A line for each combination, below the names of the columns."""
+    lines = [["Redis", "PostgreSQL", *OPERATIONS, "logged"]]
     for row in rows:
         cells = [f"{row.answers[name].text}, {row.answers[name].seconds:.2f} s" for name in OPERATIONS]
         logged = ", ".join(f"{name} {count}" for name, count in row.logged.most_common()) or "-"
-        lines.append(f"| {row.redis} | {row.postgres} | {' | '.join(cells)} | {logged} |")
+        lines.append([row.redis, row.postgres, *cells, logged])
     return lines

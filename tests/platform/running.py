@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from pmo.drain import draining_file
+from pmo.processes import children_of
 from pmo.run.embedded import Endpoints
-from pmo.run.processes import children_of
 from tests.servers import ROOT, free_port
 
 OURS = (

@@ -55,6 +55,7 @@ BY_TOKEN = {
     ("GET", "/readyz"): EVERYONE,
     ("GET", "/metrics"): NOBODY,  # a user's token is not METRICS_TOKEN: tests/platform/test_metrics.py
     ("GET", "/"): EVERYONE,
+    ("GET", "/.well-known/security.txt"): EVERYONE,
     ("POST", "/token"): NOBODY,  # by a form of the page of somebody who is logged in
 }
 """Who gets something else than 401 or 403, with the token of an API user."""

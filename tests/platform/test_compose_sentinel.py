@@ -19,8 +19,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from cache_layer.server.location import Location
+from pmo.processes import start_process
 from pmo.run.engines.valkey import server_program
-from pmo.run.processes import start_process
 from tests.platform.test_containers import SERVICES as BESIDE
 from tests.platform.test_containers import WithoutDuplicates
 from tests.servers import ROOT

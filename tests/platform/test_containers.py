@@ -17,6 +17,7 @@ import podman_compose
 import pytest
 import yaml
 
+from tests.docs.pages import documented_settings
 from tests.servers import ROOT, web_server
 
 
@@ -75,14 +76,8 @@ def test_redis_is_run_as_the_users_document_says_on_its_port() -> None:
     assert SERVICES["redis"]["ports"] == ["${REDIS_PUBLISH:-127.0.0.1}:6379:6379"]
 
 
-def variables_of_the_readme() -> set[str]:
-    table = (ROOT / "README.md").read_text().partition("## Configuration")[2]
-    rows = re.findall(r"^\| (`[A-Z].*?) \|", table, re.MULTILINE)
-    return {name for row in rows for name in re.findall("`([A-Z_]+)`", row)}
-
-
 def test_every_variable_reaches_the_containers() -> None:
-    names = variables_of_the_readme()
+    names = documented_settings().keys()
     given = {name: f"of-{name}".lower() for name in (names - FIXED) | set(SECRETS)}
     services = compose(**given)["services"]
     for part in ("web", "migrate"):
@@ -166,7 +161,7 @@ def test_prometheus_has_the_token_of_web() -> None:
 def test_every_variable_of_the_compose_file_that_one_must_know_is_in_the_example() -> None:
     documented = set(re.findall(r"^#?(\w+)=", (ROOT / "deploy" / ".env.example").read_text(), re.MULTILINE))
     used = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
-    assert used - documented - variables_of_the_readme() == set()
+    assert used - documented - documented_settings().keys() == set()
     assert documented <= used
 
 

@@ -1,4 +1,4 @@
-"""Every variable of the README, whatever is in it: it works as documented, or is refused by its name."""
+"""Every variable of docs/settings.md, whatever is in it: it works as documented, or is refused by its name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from cache_layer.options import LIMITS
+from pmo import settings
+from tests.docs.pages import documented_settings
 from tests.platform.running import bare_environment
 from tests.platform.test_settings import PRODUCTION, run
 from tests.servers import ROOT, free_port
@@ -44,6 +46,7 @@ ACCEPTED = {
     "BEHIND_TLS_PROXY": "empty zero",
     "HSTS_INCLUDE_SUBDOMAINS": "empty zero",
     "HSTS_PRELOAD": "empty zero",
+    "SECURITY_CONTACT": "empty",
     "DEBUG": "empty zero",
     "DATA_DIR": ANY,
     "LOG_LEVEL": "empty",
@@ -77,6 +80,8 @@ MORE_ACCEPTED = [
     ("ALLOWED_HOSTS", "*, .example.org,[::1]"),
     ("CSRF_TRUSTED_ORIGINS", "https://*.example.org,https://pmo.example.org:8443"),
     ("BEHIND_TLS_PROXY", "No"),
+    ("SECURITY_CONTACT", "mailto:security@example.org"),
+    ("SECURITY_CONTACT", "https://example.org/security"),
     ("LOG_LEVEL", "DEBUG"),
     ("PORT", " 65535\n"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
@@ -113,6 +118,9 @@ MORE_REFUSED = [
     ("CSRF_TRUSTED_ORIGINS", "pmo.example.org"),
     ("CSRF_TRUSTED_ORIGINS", "https://pmo.example.org/"),
     ("BEHIND_TLS_PROXY", "perhaps"),
+    ("SECURITY_CONTACT", "security@example.org"),
+    ("SECURITY_CONTACT", "mailto:a@example.org\nExpires: never"),
+    ("SECURITY_CONTACT", "http://example.org/security"),
     ("HSTS_PRELOAD", "true"),
     ("DATA_DIR", "/dev/null"),
     ("LOG_LEVEL", "verbose"),
@@ -129,8 +137,9 @@ LOAD = """
 import json, os, sys
 sys.path.insert(0, os.getcwd())
 settings = os.path.abspath("pmo/settings.py")
-from pmo.run.listener import Listener
+from pmo.environment.listener import Listener
 code = compile(open(settings).read(), settings, "exec")
+show = lambda value: str(value) if type(value).__module__ in ("datetime", "pathlib") else type(value).__name__
 ours, bare = json.loads(sys.argv[1]), dict(os.environ)
 for line in sys.stdin:
     directory, environments, names = json.loads(line)
@@ -145,10 +154,11 @@ for line in sys.stdin:
                 listener.find_address()
             loaded = {"__file__": settings, "__name__": "settings"}
             exec(code, loaded)
+            loaded["PORT"] = repr(listener)
             found.append([{name: loaded[name] for name in names}, ""])
         except Exception as error:
             found.append([None, f"{type(error).__name__}: {error}"])
-    print(json.dumps(found), flush=True)
+    print(json.dumps(found, default=show), flush=True)
 """
 Load = Callable[..., list[tuple[Any, str]]]
 
@@ -173,10 +183,15 @@ def load() -> Iterator[Load]:
         loader.stdin.close()
 
 
-def test_the_table_has_every_variable_of_the_readme() -> None:
-    table = (ROOT / "README.md").read_text().partition("## Configuration")[2]
-    rows = re.findall(r"^\| (`[A-Z].*?) \|", table, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)} == ACCEPTED.keys()
+def test_the_table_has_every_variable_and_its_default_is_what_is_said(load: Load, tmp_path: Path) -> None:
+    documented = documented_settings()
+    assert documented.keys() == ACCEPTED.keys()
+    names = [name for name in vars(settings) if name.isupper()]
+    common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test", "REDIS_HOST": "cache", "SIGN_ON_SECRET": SECRET}
+    said = {name: default for name, default in documented.items() if default}
+    [unset, *each] = load(tmp_path, [common, *(common | {name: default} for name, default in said.items())], *names)
+    for name, found in zip(said, each, strict=True):
+        assert found == unset, name
 
 
 def test_whatever_is_in_a_variable_works_or_is_refused_in_one_line_that_names_it(load: Load, tmp_path: Path) -> None:

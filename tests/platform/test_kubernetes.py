@@ -14,7 +14,8 @@ import yaml
 from django.urls import resolve
 
 from pmo.web.middleware import ASKED_BY_ADDRESS
-from tests.platform.test_containers import SERVICES, WithoutDuplicates, variables_of_the_readme
+from tests.docs.pages import documented_settings
+from tests.platform.test_containers import SERVICES, WithoutDuplicates
 from tests.servers import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -51,7 +52,7 @@ def test_every_object_has_only_what_kubernetes_knows(found: dict[str, Any]) -> N
 
 
 def test_every_variable_is_one_the_platform_reads_and_no_secret_is_in_the_configuration() -> None:
-    assert CONFIG.keys() | set().union(*SECRETS.values()) <= variables_of_the_readme()
+    assert CONFIG.keys() | set().union(*SECRETS.values()) <= documented_settings().keys()
     assert not CONFIG.keys() & set().union(*SECRETS.values())
     told = (FOLDER / "kustomization.yml").read_text().replace("\\\n#", "")
     for name, variables in SECRETS.items():

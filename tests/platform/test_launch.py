@@ -17,8 +17,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from pmo.processes import children_of
 from pmo.run.embedded import ENGINES, Endpoints, ValkeyEndpoint
-from pmo.run.processes import children_of
+from tests.docs.console import check_console_blocks, missing_programs
 from tests.platform.running import (
     Launched,
     bare_environment,
@@ -60,18 +61,21 @@ def refused(**variables: str) -> str:
     return done.stdout
 
 
-def test_a_first_run_serves_alone_and_with_a_second_server_until_ctrl_c(tmp_path: Path) -> None:
-    with launched(tmp_path) as first:
+def test_a_first_run_serves_alone_as_the_pages_say_and_with_a_second_server_until_ctrl_c(tmp_path: Path) -> None:
+    data = tmp_path / ".data"
+    with launched(data) as first:
         assert fetch(f"{first.url}/health")["status"] == "ok"
         assert fetch(f"{first.url}/readyz")["status"] == "ok"
-        assert f"password {(tmp_path / 'admin_password').read_text()}\n" in first.output
-        assert permissions_of(tmp_path / "admin_password") == "-rw-------"
+        assert f"password {(data / 'admin_password').read_text()}\n" in first.output
+        assert permissions_of(data / "admin_password") == "-rw-------"
+        if not missing_programs():
+            check_console_blocks(first)
         token = login(first)
-        with launched(tmp_path) as second:
+        with launched(data) as second:
             assert "of another `make run`" in second.output
             fetch(f"{first.url}/api/v1/entity/task", token=token, method="PATCH", label="Chore")
             assert fetch(f"{second.url}/api/v1/entity/type/task", token=token)["label"] == "Chore"
-            with psycopg.connect(Endpoints.of(tmp_path).database_url, autocommit=True) as session:
+            with psycopg.connect(Endpoints.of(data).database_url, autocommit=True) as session:
                 session.execute("UPDATE app.entity SET label = 'By SQL' WHERE code = 'task'")
             deadline = time.monotonic() + 10
             while {fetch(f"{each.url}/api/v1/entity/type/task", token=token)["label"] for each in (first, second)} != {

@@ -1,4 +1,4 @@
-"""Alerts, dashboard and scrape configuration name what /metrics exposes, and what the runbook explains."""
+"""Alerts, dashboard and scrape configuration name what /metrics exposes; the runbook is compared in tests/docs."""
 
 from __future__ import annotations
 
@@ -149,25 +149,6 @@ def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> Non
     assert all(rule["annotations"].values())
 
 
-def headings() -> dict[str, str]:
-    """The text under each heading of the third level in the runbook, by its anchor."""
-    _, _, section = (ROOT / "docs" / "operations.md").read_text().partition("\n## Alerts\n")
-    parts = re.split(r"^### (.+)$", section.split("\n## ")[0], flags=re.MULTILINE)[1:]
-    return {title.lower().replace(" ", "-"): text for title, text in zip(parts[::2], parts[1::2], strict=True)}
-
-
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_is_in_the_runbook_with_something_to_type(rule: dict[str, Any]) -> None:
-    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
-    assert page == "{{ $externalLabels.runbook }}"
-    assert anchor == rule["alert"].lower()
-    assert "`" in headings()[anchor]
-
-
-def test_the_runbook_has_no_alert_that_is_gone() -> None:
-    assert set(headings()) == {rule["alert"].lower() for rule in RULES}
-
-
 def test_the_scrape_configuration_fits_the_containers_and_the_alerts() -> None:
     configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     assert all((PROMETHEUS / file).is_file() for file in configuration["rule_files"])
@@ -180,7 +161,7 @@ def test_the_scrape_configuration_fits_the_containers_and_the_alerts() -> None:
     token = jobs["pmo-web"]["authorization"]["credentials_file"]
     assert token == f"/run/secrets/{services['prometheus']['secrets'][0]}"
     assert configuration["global"]["external_labels"] == {"runbook": "${RUNBOOK_URL}"}
-    assert services["prometheus"]["environment"]["RUNBOOK_URL"] == "${RUNBOOK_URL:-docs/operations.md}"
+    assert services["prometheus"]["environment"]["RUNBOOK_URL"] == "${RUNBOOK_URL:-docs/runbook.md}"
 
 
 def test_in_kubernetes_each_pod_is_a_target_by_its_address() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.admin.conftest import staff_client
@@ -59,3 +61,13 @@ def test_there_is_a_way_back() -> None:
         assert '<a href="/">Start page</a>' in answer.content.decode()
         assert ('<a href="/admin/">Admin</a>' in answer.content.decode()) == path.startswith("/admin/")
     assert Client().get("/api/nowhere").json()["code"] == "not_found"
+
+
+def test_who_finds_a_vulnerability_is_told_whom_to_write_to_if_the_installation_says_so(settings: object) -> None:
+    assert Client().get("/.well-known/security.txt").status_code == 404
+    settings.SECURITY_CONTACT = "mailto:security@example.org"  # type: ignore[attr-defined] # pytest-django's
+    told = Client().get("/.well-known/security.txt")
+    assert told["Content-Type"] == "text/plain; charset=utf-8"
+    contact, expires = told.content.decode().splitlines()
+    assert contact == "Contact: mailto:security@example.org"
+    assert datetime.fromisoformat(expires.removeprefix("Expires: ")) > timezone.now()

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pmo.environment.listener import Listener
+from pmo.processes import start_process, stop_process
 from pmo.run.embedded import running_engines
-from pmo.run.listener import Listener
-from pmo.run.processes import start_process, stop_process
 from pmo.serve import server_command
 from tests.nginx import nginx_before
 from tests.outages.__main__ import prepare_database

@@ -22,12 +22,12 @@ import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
+from pmo.environment.listener import Listener
+from pmo.processes import start_process, stop_process
 from pmo.run.embedded import running_engines
 from pmo.run.engines.engine import Engine
 from pmo.run.engines.postgres import program_folder
 from pmo.run.engines.valkey import running_valkey
-from pmo.run.listener import Listener
-from pmo.run.processes import start_process, stop_process
 from pmo.serve import server_command
 from tests.relays import find_relaying
 from tests.topologies import find_port, running_cluster, running_sentinels

@@ -17,7 +17,7 @@ from time import monotonic_ns
 
 import django
 
-from pmo.run.processes import ending_with_parent
+from pmo.processes import ending_with_parent
 from tests.torture.operations import HttpWriter, OrmWriter, RawWriter, Writer
 from tests.torture.people import PeopleWriter
 from tests.torture.records import WriteLog, first_version

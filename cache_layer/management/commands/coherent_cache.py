@@ -13,7 +13,8 @@ from cache_layer.lookup import Lookup, get_lookup, registered_lookups
 from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.reading.reads import read_entries
 from cache_layer.server.connection import get_writer_client
-from cache_layer.upkeep.clearing import clear_entries, scan_keys
+from  import scan_keys
+from cache_layer.upkeep.clearing import clear_entries
 
 OWN_KEYS = ("cache_layer:*", "{cache_layer:*")
 

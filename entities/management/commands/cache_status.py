@@ -61,7 +61,14 @@ class Command(BaseCommand):
                 "a_second_now": recent.rates,
                 "now": recent.words,
             }
-            found = {"backlog": backlog, "server": server, "reads": reads, "health": health.as_json()}
+            lookups = [each._asdict() for each in report.lookups]
+            found = {
+                "backlog": backlog,
+                "server": server,
+                "reads": reads,
+                "health": health.as_json(),
+                "lookups": lookups,
+            }
             self.stdout.write(json.dumps(asdict(report) | found, indent=2))
             return
         console = console_of(self)
@@ -69,6 +76,7 @@ class Command(BaseCommand):
         console.print(_entries_table(report))
         if hidden := report.entity_types - len(report.entries):
             console.print(f"... and {hidden} more entity types: --all shows them")
+        console.print(_lookups_table(report))
         console.print(_server_table(report, hour, recent))
 
     def _watch(self, interval_seconds: float, *, alone: bool) -> None:
@@ -96,6 +104,15 @@ def _entries_table(report: CacheReport) -> Table:
     table.add_column("Bytes", justify="right")
     for entry in (*report.entries, report.list_entry):
         table.add_row(*_cells(entry))
+    return table
+
+
+def _lookups_table(report: CacheReport) -> Table:
+    table = Table("Lookup", title="All that is cached")
+    table.add_column("TTL, s", justify="right")
+    table.add_column("Values", justify="right")
+    for each in report.lookups:
+        table.add_row(each.name, str(each.ttl_seconds), str(each.values))
     return table
 
 

@@ -12,10 +12,12 @@ from entities.models import CacheOperation
 
 
 class Command(BaseCommand):
-    help = "Drops entity types, and the list of all, from the cache; readers then get them from the database."
+    help = (
+        "Drops entity types and the list of all, or with --all everything, from the cache; the database is read next."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_selection(parser)
+        add_selection(parser, everything="everything that is cached, of every lookup")
         add_reason(parser)
 
     def handle(self, *, codes: list[str], tag: str, everything: bool, reason: str, **_: Any) -> None:

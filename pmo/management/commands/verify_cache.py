@@ -11,7 +11,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from rich.console import Console
 
 from entities.management.terminal import console_of
-from pmo.run.listener import Listener
+from pmo.environment.listener import Listener
 from pmo.verification.claims import Claim, verify_claims
 from pmo.verification.instances import Instance, InstanceFailed, headers_past_proxy
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pmo.processes import end_leftover, start_process, stop_process
 from pmo.run.engines.engine import Engine, EngineFailed, package_folder
-from pmo.run.processes import end_leftover, start_process, stop_process
 
 PORT = 5432  # part of the Unix socket's name; nothing listens on TCP
 ACCOUNT = "embedded_postgres"  # PostgreSQL refuses to run as root

@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from pmo.processes import end_leftover, start_process, stop_process
 from pmo.run.engines.engine import Engine, EngineFailed, package_folder
-from pmo.run.processes import end_leftover, start_process, stop_process
 
 HOST = "127.0.0.1"
 

@@ -22,7 +22,7 @@ import openpyxl
 import tablib
 from import_export.formats.base_formats import CSV, JSON, XLSX
 
-from entities.admin.transfer.columns import COLUMNS, column_of
+from entities.files.columns import COLUMNS, column_of
 
 ROW = "row number"
 MISSING = object()

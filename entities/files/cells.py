@@ -7,7 +7,7 @@ from typing import Any
 
 from import_export import widgets
 
-from entities.admin.transfer.flags import parse_flag
+from entities.files.flags import parse_flag
 from entities.texts import compose
 
 LARGEST_NUMBER = 2**31 - 1

@@ -13,12 +13,12 @@ from django.db.models import Max
 from import_export import fields, resources
 from import_export.instance_loaders import BaseInstanceLoader
 
-from entities.admin.transfer.cells import CELLS, LARGEST_NUMBER, TextCell
-from entities.admin.transfer.columns import COLUMNS
-from entities.admin.transfer.files import MISSING, ROW
-from entities.admin.transfer.problems import leave_out_dependents
 from entities.changes import writing_types
 from entities.files.catalogue import DISPLAY_ORDER_STEP
+from entities.files.cells import CELLS, LARGEST_NUMBER, TextCell
+from entities.files.columns import COLUMNS
+from entities.files.formats import MISSING, ROW
+from entities.files.problems import leave_out_dependents
 from entities.models import Entity
 from entities.plurals import suggest_plural
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from import_export.results import RowResult
 
-from entities.admin.transfer.files import MISSING
+from entities.files.formats import MISSING
 
 LONGEST_VALUE = 60
 

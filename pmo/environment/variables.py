@@ -11,6 +11,9 @@ from collections.abc import Collection, Mapping
 
 from django.core.exceptions import ImproperlyConfigured
 
+COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Where the processes of one machine share what they count; prometheus-client reads it when it is first imported."""
+
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 LONGEST_NUMBER = 20
 MOST_SHOWN = 60

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
 
-from pmo.environment import Environment, shown
+from pmo.environment.variables import Environment, shown
 
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 # compared with, not listened on
 

@@ -35,10 +35,10 @@ from entities.admin.confirmation import (
     is_confirmed,
 )
 from entities.admin.history.acts import undo_url_of
-from entities.admin.transfer.columns import COLUMNS
-from entities.admin.transfer.files import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
-from entities.admin.transfer.problems import find_problems
-from entities.admin.transfer.rows import EntityResource
+from entities.files.columns import COLUMNS
+from entities.files.formats import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
+from entities.files.problems import find_problems
+from entities.files.rows import EntityResource
 from entities.icons import describe_former
 from entities.models import Entity
 

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from pmo.environment import shown
+from pmo.environment.variables import shown
 
+CONTACT = re.compile(r"mailto:[!-~]+@[!-~]+|https://[!-~]+")
 NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*)")
 
 
@@ -62,6 +63,20 @@ def web_address(name: str, value: str) -> str:
     if value and not is_one:
         raise ImproperlyConfigured(
             f"{name} is no address: begin it with http:// or https://, as in http://collector:4318."
+        )
+    return value
+
+
+def contact_address(name: str, value: str) -> str:
+    """
+    Where people write to, as a URI (RFC 9116, 2.5.3), or nothing.
+
+    Raises:
+        ImproperlyConfigured: it is another thing.
+    """
+    if value and not CONTACT.fullmatch(value):
+        raise ImproperlyConfigured(
+            f"{name} is {shown(value)}: begin it with mailto: or https://, as in mailto:security@example.org."
         )
     return value
 

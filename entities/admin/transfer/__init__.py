@@ -1,1 +1,0 @@
-"""Entity types to files and back."""

@@ -1,0 +1,1 @@
+"""What the environment says: variables, names and addresses."""
