@@ -13,8 +13,7 @@ from cache_layer.lookup import Lookup, get_lookup, registered_lookups
 from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.reading.reads import read_entries
 from cache_layer.server.connection import get_writer_client
-from  import scan_keys
-from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.upkeep.clearing import clear_entries, scan_entries
 
 OWN_KEYS = ("cache_layer:*", "{cache_layer:*")
 
@@ -56,7 +55,7 @@ def key_patterns(lookups: list[Lookup[Any]]) -> list[str]:
 
 
 def _describe(lookup: Lookup[Any]) -> str:
-    number = sum(map(len, scan_keys(lookup)))
+    number = len({entry.key for batch in scan_entries([lookup]) for entry in batch})
     where = value_key(lookup.key_glob(), version=1)
     return f"{lookup.name}: {number} of {lookup.model._meta.label} at {where}, for {lookup.ttl_seconds} s"
 
