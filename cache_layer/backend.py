@@ -102,8 +102,7 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
         """Remove the keys of this alias and drop the entries it serves; nothing else in Redis is touched."""
         if not self._lookup_name:
             super().clear()
-        for lookup in [get_lookup(self._lookup_name)] if self._lookup_name else registered_lookups():
-            clear_entries(lookup)
+        clear_entries(*([get_lookup(self._lookup_name)] if self._lookup_name else registered_lookups()))
 
     async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """As Django's; of an entry in this process's memory without a thread."""

@@ -37,6 +37,7 @@ FOLDERS = ("cache_layer", "entities", "pmo", "templates", "tests", "deploy", "do
 SUFFIXES = ("py", "lua", "sql", "yml", "conf", "env", "csv", "acl", "toml", "txt")
 OF_OTHERS = {
     *("COMPOSE_FILE", "GRANIAN_LOG_ACCESS_ENABLED", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "RES_OPTIONS"),
+    *("CACHE_LAYER", "IGNORE_EXCEPTIONS", "SET_NULL"),  # of projects that the library is for
     *("SUPERUSER_URL", "ON_ERROR_STOP", "DISABLE_SERVER_SIDE_CURSORS", "BY_CODE", "CACHE_EXPRESS_LANE"),
 }
 """Names in capitals that are no settings of ours (the last was one)."""
@@ -96,6 +97,8 @@ def test_every_setting_that_is_read_is_listed_and_every_name_in_capitals_is_know
     known = (
         listed.keys() | OF_OTHERS | {name for file in deployed for name in re.findall(r"\$\{(\w+)", file.read_text())}
     )
+    project = (ROOT / "tests" / "library" / "project" / "settings.py").read_text()
+    known |= set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", project)) | {"DJANGO_SETTINGS_MODULE"}
     for page in pages():
         named = {name for code in all_code(page) for name in re.findall(r"\b[A-Z]+_[A-Z_]+\b", code)}
         assert named - known == set(), page.name
