@@ -19,9 +19,9 @@ from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAY_SECO
 
 FOLD_AT = 2_000
 """Reads counted one by one until they are added up."""
-MOST_ENTRIES = 10_000
+MAX_ENTRIES = 10_000
 """Entries that are told apart between two collections; the reads of others are only in the totals."""
-MOST_EVENTS, SHOWN_EVENTS = 2_000, 10
+MAX_EVENTS, SHOWN_EVENTS = 2_000, 10
 """Of what happened to all entries, and of what is told of one."""
 
 
@@ -56,8 +56,8 @@ class Activity:
     entries: dict[str, EntryCounts] = field(default_factory=dict)
 
     def of(self, key: str) -> EntryCounts:
-        """The counts of an entry; of nobody's if there are too many."""
-        if key not in self.entries and len(self.entries) >= MOST_ENTRIES:
+        """The entry's counters, or a throwaway once MAX_ENTRIES is reached."""
+        if key not in self.entries and len(self.entries) >= MAX_ENTRIES:
             return EntryCounts()
         return self.entries.setdefault(key, EntryCounts())
 
@@ -70,7 +70,7 @@ _exchanges: deque[tuple[str, float]] = deque()
 _folding = threading.Lock()
 _activity = Activity()
 _reads: dict[str, dict[str, tuple[int, int]]] = {}
-_events: deque[tuple[str, int, str, str]] = deque(maxlen=MOST_EVENTS)
+_events: deque[tuple[str, int, str, str]] = deque(maxlen=MAX_EVENTS)
 
 
 count_local_hit = _local_hits.append
@@ -156,7 +156,7 @@ def _note_reads(found: Mapping[str, Counter[str]]) -> None:
     now_s = int(time.time())
     for source, keys in found.items():
         for key, number in keys.items():
-            if key in _reads or len(_reads) < MOST_ENTRIES:
+            if key in _reads or len(_reads) < MAX_ENTRIES:
                 before, _ = _reads.setdefault(key, {}).get(source, (0, 0))
                 _reads[key][source] = before + number, now_s
 

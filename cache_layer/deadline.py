@@ -95,7 +95,7 @@ def left_for_holds_seconds(at_most: float) -> float:
     return at_most if budget is None else min(at_most, (budget.share_ns(HOLD_SHARE) - monotonic_ns()) / 1e9)
 
 
-def must_commit() -> None:
+def tighten_to_commit_deadline() -> None:
     """From here on, work is a write that holds keys: it must commit early enough for its release."""
     budget = _budget.get()
     if budget is not None:

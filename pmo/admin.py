@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from entities.admin.links import LookupsThatCannotBe
+from entities.admin.links import RejectInvalidFilters
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -54,7 +54,7 @@ MAY: Any = ("What they may do", {"fields": ("groups", "is_staff")})
 
 
 @admin.register(User)
-class UserAdmin(ChangedBySuperusers, LookupsThatCannotBe, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg] # unfold has no types
+class UserAdmin(ChangedBySuperusers, RejectInvalidFilters, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg] # unfold has no types
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -82,5 +82,5 @@ class UserAdmin(ChangedBySuperusers, LookupsThatCannotBe, DjangoUserAdmin, Model
 
 
 @admin.register(Group)
-class GroupAdmin(ChangedBySuperusers, LookupsThatCannotBe, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
+class GroupAdmin(ChangedBySuperusers, RejectInvalidFilters, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
     pass

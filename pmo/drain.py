@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from pmo.environment.listener import Listener
 
-MOST_SECONDS = 60
+MAX_SECONDS = 60
 
 
 def draining_file(port: int) -> Path:
@@ -39,7 +39,7 @@ def main() -> None:
     except (ImproperlyConfigured, IndexError, ValueError) as error:
         sys.exit(f"Usage: python -m pmo.drain SECONDS ({error})")
     draining_file(port).touch(mode=0o600)
-    time.sleep(min(max(0.0, seconds), MOST_SECONDS))
+    time.sleep(min(max(0.0, seconds), MAX_SECONDS))
 
 
 if __name__ == "__main__":

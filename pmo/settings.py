@@ -270,7 +270,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "pmo.people.authentication.UsernameOrEmailBackend",
 ]
-PASSWORD_HASHERS = ["pmo.people.hashers.UnhurriedPBKDF2", *global_settings.PASSWORD_HASHERS[1:]]
+PASSWORD_HASHERS = ["pmo.people.hashers.PBKDF2OutsideDeadline", *global_settings.PASSWORD_HASHERS[1:]]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -21,7 +21,7 @@ from uuid import uuid4
 from redis.exceptions import RedisError
 
 from cache_layer import metrics
-from cache_layer.activity import MOST_ENTRIES, EntryCounts, collect_activity, fold_reads
+from cache_layer.activity import MAX_ENTRIES, EntryCounts, collect_activity, fold_reads
 from cache_layer.background import run_in_background
 from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, MOMENT_SECONDS
 from cache_layer.counting.questions import Respondent
@@ -177,7 +177,7 @@ def _make_report(
         *map(analytics_key, names),
         totals_key(MOMENT_SECONDS, middle_s),
     ]
-    arguments: list[Any] = [int(now_s), MINUTES_KEPT_SECONDS, KEPT_SECONDS, MOST_ENTRIES, len(totals)]
+    arguments: list[Any] = [int(now_s), MINUTES_KEPT_SECONDS, KEPT_SECONDS, MAX_ENTRIES, len(totals)]
     arguments.append(MOMENTS_KEPT_SECONDS if within_a_moment and totals else 0)
     for name, number in totals.items():
         arguments += [name, number]

@@ -25,7 +25,7 @@ except ImportError:
     zstd = None
 
 MAGIC = b"\x28\xb5\x2f\xfd"
-MOST_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 """A longer value is stored as it is, and no frame is unpacked to more."""
 LARGEST_WINDOW = {zstd.DecompressionParameter.window_log_max: 24} if zstd else {}
 """As large as the longest value: a frame that asks for more memory is not ours."""
@@ -36,7 +36,7 @@ def pack(payload: bytes) -> bytes:
     if zstd is None:
         return payload
     looks_packed = payload.startswith(MAGIC)
-    if not (looks_packed or 0 < get_options().compress_bytes < len(payload) <= MOST_BYTES):
+    if not (looks_packed or 0 < get_options().compress_bytes < len(payload) <= MAX_BYTES):
         return payload
     packed: bytes = zstd.compress(payload)
     return packed if looks_packed or len(packed) < len(payload) else payload
@@ -55,7 +55,7 @@ def unpack(stored: bytes) -> bytes:
         raise ValueError("a compressed value, and no Zstandard: pip install cache-layer[zstd]")
     try:
         length = zstd.get_frame_info(stored).decompressed_size
-        if length is None or length > MOST_BYTES:
+        if length is None or length > MAX_BYTES:
             raise ValueError(f"a compressed value of {'unknown length' if length is None else f'{length} bytes'}")
         decompressor = zstd.ZstdDecompressor(options=LARGEST_WINDOW)
         payload: bytes = decompressor.decompress(stored, max_length=length + 1)

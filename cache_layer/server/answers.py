@@ -10,7 +10,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cache_layer.deadline import left_seconds
 
-LEAST_READ_SECONDS = 0.01
+MIN_READ_SECONDS = 0.01
 """How long an answer is waited for even if the time is over: a writer's command is not given up unsent."""
 
 Parser: Any = DefaultParser
@@ -27,7 +27,7 @@ class BoundedParser(Parser):  # type: ignore[misc] # untyped
     def read_response(self, *args: Any, **options: Any) -> Any:
         seconds = left_seconds(self._socket_timeout)
         if seconds < self._socket_timeout:
-            options["timeout"] = seconds = max(seconds, LEAST_READ_SECONDS)
+            options["timeout"] = seconds = max(seconds, MIN_READ_SECONDS)
         self._until, self._has_waited = monotonic() + seconds, False
         return super().read_response(*args, **options)
 

@@ -23,7 +23,7 @@ from redis.retry import Retry
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
 from cache_layer.server.connection import GuardedRedis, _guarded
-from cache_layer.server.topology import SlotClient, Topology, knowing_some
+from cache_layer.server.topology import SlotClient, Topology, raising_redis_errors
 
 ELSEWHERE = (AskError, TryAgainError)
 """What a node answers that does not have the slot, or not all of it. `MovedError` is an `AskError`."""
@@ -84,7 +84,7 @@ class ClusterRedis(CoreCommands):
         """Commands for several nodes; they are never a transaction."""
         return ClusterPipeline(self)
 
-    def asking(self, *, essential: bool) -> ClusterRedis:
+    def with_policy(self, *, essential: bool) -> ClusterRedis:
         """The same nodes, asked in another way."""
         return type(self)(self.topology, essential=essential)
 
@@ -131,7 +131,7 @@ class ClusterRedis(CoreCommands):
 
     def _client_of(self, node: ClusterNode) -> GuardedRedis:
         redis = self._slots().get_redis_connection(node)
-        return GuardedRedis(connection_pool=redis.connection_pool).asking(**self._asks(node))
+        return GuardedRedis(connection_pool=redis.connection_pool).with_policy(**self._asks(node))
 
     def _asks(self, node: ClusterNode) -> dict[str, Any]:
         return {"essential": self._essential, "replicated": True, "breaker": self.topology.breakers[node.name]}
@@ -200,7 +200,7 @@ class ClusterFactory(ConnectionFactory):
 
     def _connect(self) -> SlotClient:
         first, *others = [ClusterNode(host, port) for host, port in self.options["CLUSTER_NODES"]]
-        with knowing_some():
+        with raising_redis_errors():
             return SlotClient(
                 url=f"redis://{first.name}",  # with a URL it makes the pools as it is told
                 startup_nodes=others,

@@ -165,7 +165,7 @@ class GuardedRedis(Redis):
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> GuardedPipeline:
         return GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, asks=self.asks)
 
-    def asking(self, **asks: Any) -> GuardedRedis:
+    def with_policy(self, **asks: Any) -> GuardedRedis:
         """The same pool, asked in another way."""
         client = type(self)(connection_pool=self.connection_pool)
         client.asks = {**self.asks, **asks}
@@ -219,7 +219,7 @@ def get_writer_client() -> GuardedRedis:
 def _client(*, essential: bool) -> GuardedRedis:
     backend: Any = caches[get_options().cache_alias]
     shared: GuardedRedis = backend.client.get_client(write=True)
-    return shared.asking(essential=True) if essential else shared
+    return shared.with_policy(essential=True) if essential else shared
 
 
 def close_redis_client() -> None:

@@ -24,7 +24,7 @@ from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, Se
 
 from cache_layer.deadline import left_seconds
 from cache_layer.keys import purged_patterns, run_id_key
-from cache_layer.server.answers import LEAST_READ_SECONDS, BoundedParser
+from cache_layer.server.answers import MIN_READ_SECONDS, BoundedParser
 from cache_layer.server.connection import GuardedRedis
 from cache_layer.server.run_id import lua_source, note_new_run
 
@@ -44,7 +44,7 @@ class Compared(Connection):
 
     def _connect(self) -> Any:
         """For one command several servers may be asked: each is waited for no longer than the work has time."""
-        self.socket_connect_timeout = max(left_seconds(self.socket_timeout or math.inf), LEAST_READ_SECONDS)
+        self.socket_connect_timeout = max(left_seconds(self.socket_timeout or math.inf), MIN_READ_SECONDS)
         return super()._connect()
 
     def on_connect_check_health(self, check_health: bool = True) -> None:

@@ -116,7 +116,7 @@ class Topology:
         def look(*args: Any, **options: Any) -> None:
             if self._is_due() and self._lock.acquire(blocking=False):
                 try:
-                    with knowing_some():
+                    with raising_redis_errors():
                         initialize(*args, **options)
                 finally:
                     self._looked_at = monotonic()
@@ -126,7 +126,7 @@ class Topology:
 
 
 @contextlib.contextmanager
-def knowing_some() -> Iterator[None]:
+def raising_redis_errors() -> Iterator[None]:
     """Nodes of which none has a slot, as new ones, are of no use; redis-py looks for the first."""
     try:
         yield

@@ -35,7 +35,7 @@ logger = logging.getLogger("cache_layer")
 BATCH_COPIES = 1_000
 RENEWED_PART = 0.6
 """Of what is left of a lease when its answer comes: after that much the next answer should come."""
-LEAST_PART = 0.1
+MIN_PART = 0.1
 """Of a lease: no question follows another sooner."""
 THREADS = 4
 """At most."""
@@ -136,7 +136,7 @@ class Renewer:
     def _await_turn(self, took_ns: int) -> bool:
         """Wait until it is time for the next question, unless there are threads enough without this one."""
         lasts_ns = lease_ns()
-        least_ns = int(lasts_ns * LEAST_PART)
+        least_ns = int(lasts_ns * MIN_PART)
         step_ns = max(int((lasts_ns - took_ns) * RENEWED_PART), least_ns)
         with self._taking:
             now_ns = monotonic_ns()

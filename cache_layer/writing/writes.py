@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from cache_layer import metrics
 from cache_layer.activity import note_invalidated
-from cache_layer.deadline import left_for_holds_seconds, must_commit
+from cache_layer.deadline import left_for_holds_seconds, tighten_to_commit_deadline
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.lookup import Entry
 from cache_layer.memory import pending
@@ -73,7 +73,7 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     write.stamps |= dict.fromkeys(stamps, holder)
     if holder is not None:
         metrics.HOLDS.inc(len(fresh))
-    must_commit()
+    tighten_to_commit_deadline()
     write.begin_drain()
     if not (write.in_transaction and waits_at_commit(using)):
         write.drain()

@@ -21,7 +21,7 @@ def change_url(code: str) -> str:
     return reverse("admin:entities_entity_change", args=[quote(code)])
 
 
-class LookupsThatCannotBe:
+class RejectInvalidFilters:
     """
     A list that treats years beyond the calendar, and the like, as it treats other filters that are none.
 

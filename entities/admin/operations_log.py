@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from entities.admin.links import LookupsThatCannotBe
+from entities.admin.links import RejectInvalidFilters
 from entities.models import CacheOperation
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ else:
 
 
 @admin.register(CacheOperation)
-class CacheOperationAdmin(LookupsThatCannotBe, ModelAdmin):
+class CacheOperationAdmin(RejectInvalidFilters, ModelAdmin):
     """Who did what with the cache, when, from where and why."""
 
     list_display = ("done_ts", "username", "origin", "operation", "shown_subject", "reason", "result")

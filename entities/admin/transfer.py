@@ -36,7 +36,7 @@ from entities.admin.confirmation import (
 )
 from entities.admin.history.acts import undo_url_of
 from entities.files.columns import COLUMNS
-from entities.files.formats import FORMATS, MOST_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
+from entities.files.formats import FORMATS, MAX_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.files.problems import find_problems
 from entities.files.rows import EntityResource
 from entities.icons import describe_former
@@ -52,7 +52,7 @@ PREVIEW_LASTS_SECONDS = 3600
 READERS: dict[str, Any] = {"csv": CsvFile, "json": JsonFile, "xlsx": XlsxFile}
 SHOWN_ROWS = 200
 NAMED_ROWS = 20
-MOST_SIGNED_BYTES = 900_000
+MAX_SIGNED_BYTES = 900_000
 """Of the file on its way through the preview page and back: less than Django's limit for forms."""
 
 
@@ -61,15 +61,15 @@ class ImportFileForm(forms.Form):
 
     file = forms.FileField(
         widget=UnfoldAdminFileFieldWidget({"accept": ".csv,.json,.xlsx"}),
-        help_text=f"CSV (UTF-8), JSON or XLSX, at most {filesizeformat(MOST_BYTES)}.",
+        help_text=f"CSV (UTF-8), JSON or XLSX, at most {filesizeformat(MAX_BYTES)}.",
     )
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.name.rpartition(".")[2].lower() not in READERS:
             raise forms.ValidationError("Choose a file whose name ends in .csv, .json or .xlsx.")
-        if file.size > MOST_BYTES:
-            limit = filesizeformat(MOST_BYTES)
+        if file.size > MAX_BYTES:
+            limit = filesizeformat(MAX_BYTES)
             raise forms.ValidationError(f"The file is larger than {limit}: split it, or remove columns.")
         return file
 
@@ -210,7 +210,7 @@ def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
     packed = base64.b64encode(zlib.compress(content)).decode()
     upload = {"content": packed, "kind": kind, "name": name, "plan": result.plan}
     signed = signing.dumps(upload, salt=SALT, compress=True)
-    if len(signed) > MOST_SIGNED_BYTES:
+    if len(signed) > MAX_SIGNED_BYTES:
         raise UnreadableFile("The file is too large to be shown first: split it, or remove columns.")
     return signed
 

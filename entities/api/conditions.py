@@ -25,7 +25,7 @@ MISCELLANEOUS = "299 -"
 CHANGED = "It changed since the version that If-Match names. Read it again."
 MALFORMED = "If-Match has to name entity tags as `ETag` does, each in its double quotes, with commas between them."
 WEAK = "If-Match names a weak tag, which never matches (RFC 9110, section 13.1.1): send it as it came, without W/."
-LONGEST_CONDITION = 8_192
+MAX_CONDITION_LENGTH = 8_192
 """Characters of an `If-None-Match`; a longer one is not looked at."""
 
 
@@ -57,7 +57,7 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
     if read.source is Source.STALE:
         headers["Warning"] = STALE_WARNING
     sent = request.headers.get("If-None-Match", "")
-    known = parse_etags(sent) if len(sent) <= LONGEST_CONDITION else []
+    known = parse_etags(sent) if len(sent) <= MAX_CONDITION_LENGTH else []
     same = [each for each in known if each == "*" or _uncoded(each.removeprefix("W/")) == tag]
     if same:
         headers["ETag"] = same[0].removeprefix("W/") if same != ["*"] else tag

@@ -30,7 +30,7 @@ from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 
-MOST_CODES = 200
+MAX_CODES = 200
 NOT_FROM_CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization", "X-Cache": Source.BYPASS}
 
 Operation = CacheOperation.Operation
@@ -215,8 +215,8 @@ def _codes(request: Request) -> list[str]:
     """The query parameter `codes`: some codes, with commas between them."""
     codes = request.query_params["codes"].split(",")
     wrong = [f"{code} is no code." for code in codes if not is_code(code)]
-    if len(codes) > MOST_CODES:
-        wrong = [f"Ask for at most {MOST_CODES} at a time."]
+    if len(codes) > MAX_CODES:
+        wrong = [f"Ask for at most {MAX_CODES} at a time."]
     if wrong:
         raise ValidationError({"codes": wrong})
     return codes

@@ -14,7 +14,7 @@ from entities.models import CacheOperation
 logger = logging.getLogger("entities")
 
 EVERYTHING = "all"
-MOST_CODES = 100
+MAX_CODES = 100
 """Of an operation on more the first are named, and how many more there were."""
 
 
@@ -61,6 +61,6 @@ def describe_subject(codes: Sequence[str] | None, tag: str = "") -> str:
     """`project, task`; `all` for None; `under:project (project, task)` by tag."""
     if codes is None:
         return EVERYTHING
-    more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
-    listed = ", ".join(codes[:MOST_CODES]) + more
+    more = f" and {len(codes) - MAX_CODES} more" if len(codes) > MAX_CODES else ""
+    listed = ", ".join(codes[:MAX_CODES]) + more
     return f"{tag} ({listed})" if tag else listed

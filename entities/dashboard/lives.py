@@ -8,7 +8,7 @@ from cache_layer.inspect import Series
 from entities.dashboard.counted import counted_hours
 from entities.dashboard.wording import UNKNOWN, about, count, whole_percent
 
-LEAST_LIVES = 20
+MIN_LIVES = 20
 """Fewer say nothing about the TTL."""
 MOSTLY = 0.5
 """From this share on a hint speaks of most entries."""
@@ -67,10 +67,10 @@ class Lives:
 
 def advise(lives: Lives, ttl_seconds: int) -> str:
     """What the lives say about the TTL, in plain words."""
-    if lives.ended < LEAST_LIVES:
+    if lives.ended < MIN_LIVES:
         return (
             f"Too little was counted yet to judge how long entries stay (TTL, {ttl_seconds} s):"
-            f" {count(lives.ended)} of at least {LEAST_LIVES} stored values were dropped or ran out."
+            f" {count(lives.ended)} of at least {MIN_LIVES} stored values were dropped or ran out."
         )
     unread = lives.share(lives.unread_expired)
     if unread >= MOSTLY:

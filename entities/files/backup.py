@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, router
 
 from entities.changes import writing_types
-from entities.files.formats import MOST_ROWS, JsonFile, UnreadableFile
+from entities.files.formats import MAX_ROWS, JsonFile, UnreadableFile
 from entities.files.problems import find_problems
 from entities.files.rows import EntityResource, EntityTypesChanged, FieldChange
 from entities.files.whole_files import write_whole
@@ -42,8 +42,8 @@ def write_backup(file: Path) -> int:
         InvalidBackup: the file can't be written, or there are more than can be read back.
     """
     dataset = EntityResource().export(Entity.objects.using(router.db_for_write(Entity)).order_by(BY_CODE))
-    if len(dataset) > MOST_ROWS:
-        raise InvalidBackup(f"There are more than {MOST_ROWS} entity types: use pg_dump.")
+    if len(dataset) > MAX_ROWS:
+        raise InvalidBackup(f"There are more than {MAX_ROWS} entity types: use pg_dump.")
     try:
         write_whole(file, JsonFile().export_data(dataset) + "\n")
     except OSError as error:

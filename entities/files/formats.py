@@ -28,14 +28,14 @@ from entities.files.columns import COLUMNS, column_of
 ROW = "row number"
 MISSING = object()
 """In place of a value that one object of a JSON file lacks while others have it."""
-MOST_BYTES = 5_000_000
-MOST_ROWS = 20_000
-MOST_COLUMNS = 50
+MAX_BYTES = 5_000_000
+MAX_ROWS = 20_000
+MAX_COLUMNS = 50
 WIDTHS = {"label": 28, "label_plural": 28, "icon": 20, "child_entity_codes": 48, "display_order": 14, "active_flag": 12}
 OTHER_WIDTH = 24
-MOST_UNPACKED_BYTES = 30_000_000
+MAX_UNPACKED_BYTES = 30_000_000
 """Of an XLSX file's parts, and of its cells' texts, as one text may stand in many cells."""
-MOST_TAGS = 1_200_000
+MAX_TAGS = 1_200_000
 """In all of an XLSX file: 20,000 whole rows have a million. Each takes longer to read than thousands of other bytes."""
 PIECE_BYTES = 65_536
 UNPACKED_IN_PIECES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -129,10 +129,10 @@ class XlsxFile(XLSX):  # type: ignore[misc] # as above
                 warnings.simplefilter("ignore")  # about styles that other programs leave out
                 sheet = openpyxl.load_workbook(io.BytesIO(in_stream), read_only=True, data_only=True).worksheets[0]
                 sheet.reset_dimensions()  # what the file says about its size may be wrong
-                cells = list(sheet.iter_rows(max_row=MOST_ROWS + 2, max_col=MOST_COLUMNS, values_only=True))
+                cells = list(sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=MAX_COLUMNS, values_only=True))
         except Exception as error:  # openpyxl meets broken files with whatever its code runs into
             raise UnreadableFile("The file is no Excel workbook that can be read.") from error
-        if sum(len(cell) for row in cells for cell in row if isinstance(cell, str)) > MOST_UNPACKED_BYTES:
+        if sum(len(cell) for row in cells for cell in row if isinstance(cell, str)) > MAX_UNPACKED_BYTES:
             raise UnreadableFile(TOO_LARGE)
         rows = [
             (number, [ESCAPED.sub("_", cell) if isinstance(cell, str) else cell for cell in row])
@@ -171,8 +171,8 @@ def _dataset(rows: Sequence[tuple[int, Sequence[Any]]]) -> tablib.Dataset:
     columns = _columns(headers)
     if len(rows) == 1:
         raise UnreadableFile("The file has no rows below its column names.")
-    if len(rows) - 1 > MOST_ROWS:
-        raise UnreadableFile(f"The file has more than {MOST_ROWS} rows: split it.")
+    if len(rows) - 1 > MAX_ROWS:
+        raise UnreadableFile(f"The file has more than {MAX_ROWS} rows: split it.")
     dataset = tablib.Dataset(headers=[ROW, *columns])
     for number, cells in rows[1:]:
         if any(cell not in (None, "") for cell in cells[len(headers) :]):
@@ -211,7 +211,7 @@ def _refuse_bomb(content: bytes) -> None:
             for piece in chain.from_iterable(_unpack(archive, part) for part in archive.infolist()):
                 size += len(piece)
                 tags += piece.count(b"<")
-                if size > MOST_UNPACKED_BYTES or tags > MOST_TAGS:
+                if size > MAX_UNPACKED_BYTES or tags > MAX_TAGS:
                     raise UnreadableFile(TOO_LARGE)
     except UnreadableFile:
         raise
@@ -223,7 +223,7 @@ def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
     """A part in pieces, to its end: it may be longer than the file says, and openpyxl unpacks it whole."""
     if part.compress_type not in UNPACKED_IN_PIECES:
         raise zipfile.BadZipFile("No program compresses workbooks so.")
-    part.file_size = 2 * MOST_UNPACKED_BYTES  # there zipfile would stop; who reads does before
+    part.file_size = 2 * MAX_UNPACKED_BYTES  # there zipfile would stop; who reads does before
     with archive.open(part) as file:
         yield from iter(partial(file.read, PIECE_BYTES), b"")
 

@@ -11,7 +11,7 @@ from import_export.results import RowResult
 
 from entities.files.formats import MISSING
 
-LONGEST_VALUE = 60
+MAX_VALUE_LENGTH = 60
 
 
 class Problem(NamedTuple):
@@ -67,4 +67,4 @@ def _as_given(value: Any) -> str:
     if value is MISSING or value is None:
         return ""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."

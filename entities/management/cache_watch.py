@@ -42,7 +42,7 @@ STYLES = {Kind.CACHED: "green", Kind.BEING_WRITTEN: "magenta", Kind.BEING_FILLED
 HEALTH_STYLES = {"ok": "bold green", "warning": "bold yellow", "error": "bold red"}
 AROUND_ENTRIES = 7
 """Lines that are not entries: health, rates, the table's head and its rule, two of the server, the keys."""
-FEWEST_ENTRIES = 1
+MIN_ENTRIES = 1
 WIDE = 80
 """Columns from which on there is room for everything."""
 SORTS = ("display order", "code", "state", "time left", "size", "hits today")
@@ -68,7 +68,7 @@ class View:
     sort: int = 0
     is_reversed: bool = False
     first: int = 0
-    shown: int = field(default=FEWEST_ENTRIES)
+    shown: int = field(default=MIN_ENTRIES)
 
     def press(self, key: str, entries: int) -> bool:
         """Do what a key means; whether to go on."""
@@ -109,7 +109,7 @@ def _look_and_wait(live: Live, console: Console, view: View, interval_seconds: f
     due = time.monotonic() + interval_seconds
     found = look()
     while True:
-        view.shown = max(FEWEST_ENTRIES, console.size.height - AROUND_ENTRIES)
+        view.shown = max(MIN_ENTRIES, console.size.height - AROUND_ENTRIES)
         live.update(draw(found, view, console.size) if isinstance(found, Picture) else found, refresh=True)
         left = due - time.monotonic()
         if left <= 0:

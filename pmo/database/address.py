@@ -12,7 +12,7 @@ from psycopg.pq import Conninfo
 from pmo.environment.variables import shown
 
 SCHEMES = ("postgresql", "postgres")
-LONGEST_NAME = 63
+MAX_NAME_LENGTH = 63
 DJANGOS_OWN = ("assume_role", "prepare_threshold", "server_side_binding")
 
 
@@ -34,7 +34,7 @@ def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
     except ValueError:
         raise _not_understood() from None
     name = config["NAME"]
-    if not 0 < len(name.encode()) <= LONGEST_NAME:
+    if not 0 < len(name.encode()) <= MAX_NAME_LENGTH:
         raise _not_understood("no database is named, or by a name that is too long")
     _refuse_options(config, pooled=pooled)
     return config | {"ENGINE": "pmo.database"}

@@ -15,8 +15,8 @@ COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes of one machine share what they count; prometheus-client reads it when it is first imported."""
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-LONGEST_NUMBER = 20
-MOST_SHOWN = 60
+MAX_NUMBER_LENGTH = 20
+MAX_SHOWN = 60
 KUBERNETES = "; Kubernetes has set it for a service of this name: set it yourself, or `enableServiceLinks: false`"
 
 
@@ -50,7 +50,7 @@ class Environment:
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         """A whole number, of ASCII digits."""
         value = self.text(name, str(default)).strip()
-        digits = value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER
+        digits = value.isascii() and value.isdigit() and len(value) <= MAX_NUMBER_LENGTH
         if not (digits and least <= int(value) <= most):
             hint = KUBERNETES if value.startswith("tcp://") else ""
             raise ImproperlyConfigured(
@@ -76,4 +76,4 @@ class Environment:
 
 def shown(value: str) -> str:
     """A value for a message, on one line."""
-    return repr(value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}...")
+    return repr(value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}...")

@@ -47,7 +47,7 @@ def name_attempted(_request: HttpRequest | None, credentials: Mapping[str, Any] 
     """
     Under which name django-axes counts a login: what was typed, in one spelling.
 
-    Whose name it is it does not ask: two names that are counted together would tell that they are one user's.
+    Deliberately does not resolve the account: shared counters would reveal aliases.
     """
     typed = str((credentials or {}).get("username") or "").replace("\0", "")
     # To upper case first, as the database compares addresses: it takes the dotless i for an i.

@@ -37,8 +37,8 @@ queue = Queue()
 os.register_at_fork(after_in_child=queue.open)
 
 
-class UnhurriedPBKDF2(PBKDF2PasswordHasher):
-    """The same algorithm, under the same name: slow on purpose, so it is not what a request's time is for."""
+class PBKDF2OutsideDeadline(PBKDF2PasswordHasher):
+    """Django's PBKDF2, slow on purpose. Hashing does not consume the request deadline."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         places, turn = queue.places, queue.turn

@@ -34,8 +34,8 @@ DEFAULTS = {
     "SIGN_ON_LEEWAY_SECONDS": str(LEEWAY_SECONDS),
 }
 """The variables of the environment that tell of the sign-on; without one of the first three there is none."""
-LONGEST_LEEWAY_SECONDS = 60
-MOST_CHARACTERS = 255
+MAX_LEEWAY_SECONDS = 60
+MAX_CHARACTERS = 255
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -113,7 +113,7 @@ class SignOn(NamedTuple):
 
 def is_name(text: str) -> bool:
     """Whether a token can name somebody so."""
-    return 0 < len(text) <= MOST_CHARACTERS and text.isprintable()
+    return 0 < len(text) <= MAX_CHARACTERS and text.isprintable()
 
 
 @functools.cache
@@ -149,7 +149,7 @@ def sign_on_of(values: Mapping[str, str], *, secret_key: str, production: bool) 
     (source,) = given
     variables = Environment(values)
     algorithms = _algorithms(tuple(variables.items("SIGN_ON_ALGORITHMS")), source)
-    leeway_s = variables.whole("SIGN_ON_LEEWAY_SECONDS", LEEWAY_SECONDS, 0, LONGEST_LEEWAY_SECONDS)
+    leeway_s = variables.whole("SIGN_ON_LEEWAY_SECONDS", LEEWAY_SECONDS, 0, MAX_LEEWAY_SECONDS)
     if values[SECRET] == secret_key:
         raise ImproperlyConfigured("SIGN_ON_SECRET is SECRET_KEY: whoever shares it could make our own tokens too.")
     return SignOn(

@@ -8,7 +8,7 @@ from django_http_compression.middleware import HttpCompressionMiddleware
 
 from entities.api.conditions import tag_coded
 
-LEAST_BYTES = 1_400
+MIN_BYTES = 1_400
 """A shorter answer fits into one packet as it is."""
 
 
@@ -21,7 +21,7 @@ class CompressionMiddleware(HttpCompressionMiddleware):
     """
 
     def maybe_compress(self, request: HttpRequest, response: HttpResponseBase) -> None:
-        if not response.streaming and len(response.content) < LEAST_BYTES:  # type: ignore[attr-defined] # it has a content then
+        if not response.streaming and len(response.content) < MIN_BYTES:  # type: ignore[attr-defined] # it has a content then
             return
         tag = response.headers.get("ETag")
         super().maybe_compress(request, response)

@@ -21,7 +21,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
 from rest_framework.exceptions import APIException
 
-from pmo.web.uploads import MOST_BYTES
+from pmo.web.uploads import MAX_BYTES
 
 Environ = dict[str, Any]
 
@@ -102,7 +102,7 @@ class Request(WSGIRequest):
         if "charset" in parameters:
             # Django asks whether there is a codec of this name: some are not for texts, and some refuse "replace".
             b"\xff".decode(parameters["charset"], "replace")
-        if self._received is not None and self.content_type == MULTIPART and stream.limit <= MOST_BYTES:
+        if self._received is not None and self.content_type == MULTIPART and stream.limit <= MAX_BYTES:
             end = f"--{parameters.get('boundary', '')}--".encode()
             self._received.seek(max(0, stream.limit - len(end) - 2))
             if not self._received.read().rstrip(b"\r\n").endswith(end):
@@ -127,7 +127,7 @@ class Request(WSGIRequest):
         most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = self._received = tempfile.SpooledTemporaryFile(most)  # noqa: SIM115 - `close` closes it
         if content_type.startswith(MULTIPART):
-            most = MOST_BYTES
+            most = MAX_BYTES
         length = 0
         while length <= most and (chunk := environ["wsgi.input"].read(min(CHUNK_BYTES, most + 1 - length))):
             length += body.write(chunk)

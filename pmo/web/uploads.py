@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 
-MOST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 """Twice what an import takes, so that who chose too large a file is mostly told so by the form itself."""
 
 
@@ -15,7 +15,7 @@ class BoundedUpload(FileUploadHandler):
     """Refuses a longer request before any of it is read, and leaves the others to the handlers after it."""
 
     def handle_raw_input(self, input_data: Any, META: Any, content_length: int, *args: Any, **kwargs: Any) -> None:  # noqa: N803 - Django names it
-        if content_length > MOST_BYTES:
+        if content_length > MAX_BYTES:
             raise RequestDataTooBig("The request body is too big.")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:

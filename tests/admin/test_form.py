@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entities.admin.form.previews import Preview
-from entities.admin.form.views import MOST_SUGGESTIONS
+from entities.admin.form.views import MAX_SUGGESTIONS
 from entities.admin.widgets import draw_icon
 from entities.codes import RESERVED_CODES, derive_code, is_code
 from entities.documents import document_of, encode_entity
@@ -157,10 +157,10 @@ def test_children_are_searched_by_label_and_code_best_first(admin_client: Client
 
 
 def test_of_many_matches_only_the_first_are_sent(admin_client: Client) -> None:
-    for number in range(MOST_SUGGESTIONS + 1):
+    for number in range(MAX_SUGGESTIONS + 1):
         make_entity(f"type_{number:02}")
     answer = admin_client.get(CHILDREN, {"q": "type"}).json()
-    assert ([each["code"] for each in answer["types"]][-1], answer["more"]) == (f"type_{MOST_SUGGESTIONS - 1:02}", True)
+    assert ([each["code"] for each in answer["types"]][-1], answer["more"]) == (f"type_{MAX_SUGGESTIONS - 1:02}", True)
 
 
 def test_the_page_has_only_the_labels_of_its_own_children(admin_client: Client) -> None:

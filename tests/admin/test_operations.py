@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import RequestFactory
 
 from cache_layer.origin import working_for
-from entities.cache.operations import MOST_CODES, describe_subject, recorded
+from entities.cache.operations import MAX_CODES, describe_subject, recorded
 from entities.models import CacheOperation, EntityEvent
 from tests.conftest import make_entity
 
@@ -74,6 +74,6 @@ def test_no_page_and_no_model_permission_changes_the_audit_trail(db: None, super
 
 
 def test_of_many_codes_the_first_are_named() -> None:
-    codes = [f"type_{number}" for number in range(MOST_CODES + 3)]
-    assert describe_subject(codes).endswith(f"type_{MOST_CODES - 1} and 3 more")
+    codes = [f"type_{number}" for number in range(MAX_CODES + 3)]
+    assert describe_subject(codes).endswith(f"type_{MAX_CODES - 1} and 3 more")
     assert describe_subject(["one"]) == "one"

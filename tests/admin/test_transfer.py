@@ -28,7 +28,7 @@ from entities.codes import RESERVED_CODES
 from entities.files import formats as files
 from entities.files.columns import COLUMNS
 from entities.files.flags import parse_flag
-from entities.files.formats import MOST_ROWS, MOST_UNPACKED_BYTES, UnreadableFile, XlsxFile
+from entities.files.formats import MAX_ROWS, MAX_UNPACKED_BYTES, UnreadableFile, XlsxFile
 from entities.files.rows import EntityResource
 from entities.icons import icon_names
 from entities.models import Entity
@@ -269,7 +269,7 @@ def test_a_bad_file_gets_a_clear_message(admin_client: Client, subtests: pytest.
         ('code,label\nx,"y\n', "a.csv", "is no CSV"),
         ("code,label\nx,\x00\n", "a.csv", "NUL"),
         ("code,label\nbüro,Büro\n".encode("latin-1"), "a.csv", "not UTF-8"),
-        ("code,label\n" + "a,b\n" * (MOST_ROWS + 1), "a.csv", "more than 20000 rows"),
+        ("code,label\n" + "a,b\n" * (MAX_ROWS + 1), "a.csv", "more than 20000 rows"),
         ("code,label\n" + "a,b\n" * 1_300_000, "a.csv", "larger than"),
         ("code", "a.txt", "ends in .csv, .json or .xlsx"),
         ("{}", "a.json", "not a JSON array of objects"),
@@ -289,7 +289,7 @@ def test_a_bad_file_gets_a_clear_message(admin_client: Client, subtests: pytest.
 
 
 def test_a_workbook_with_a_row_too_many_is_refused_and_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MOST_ROWS", 3)
+    monkeypatch.setattr(files, "MAX_ROWS", 3)
     rows = [[f"type_{number}"] for number in range(4)]
     assert len(XlsxFile().create_dataset(workbook(["code"], *rows[:3]))) == 3
     with pytest.raises(UnreadableFile, match="more than 3 rows"):
@@ -299,14 +299,14 @@ def test_a_workbook_with_a_row_too_many_is_refused_and_not_cut(monkeypatch: pyte
 def test_a_zip_bomb_is_not_unpacked(admin_client: Client) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/worksheets/sheet1.xml", bytes(2 * MOST_UNPACKED_BYTES + 1))
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(2 * MAX_UNPACKED_BYTES + 1))
     assert "too large when it is unpacked" in refusal(upload(admin_client, stream.getvalue(), "bomb.xlsx"))
 
 
 @pytest.mark.parametrize(
     ("compression", "length", "says"),
     [
-        (zipfile.ZIP_DEFLATED, MOST_UNPACKED_BYTES + 1_000_000, "too large when it is unpacked"),
+        (zipfile.ZIP_DEFLATED, MAX_UNPACKED_BYTES + 1_000_000, "too large when it is unpacked"),
         (zipfile.ZIP_BZIP2, 20, r"no Excel workbook \(.xlsx\)"),
         (zipfile.ZIP_LZMA, 20, r"no Excel workbook \(.xlsx\)"),
     ],

@@ -294,7 +294,7 @@ def test_a_name_the_admin_cannot_keep_is_just_wrong(name: str) -> None:
 
 def test_passwords_are_checked_by_half_of_the_threads_at_most(ada: User, settings: Any) -> None:
     settings.PASSWORD_HASHERS = [
-        "pmo.people.hashers.UnhurriedPBKDF2",
+        "pmo.people.hashers.PBKDF2OutsideDeadline",
         "django.contrib.auth.hashers.MD5PasswordHasher",
     ]
     assert int(OPTIONS["blocking-threads"]) >= 2 * hashers.PLACES

@@ -166,7 +166,7 @@ def test_no_hit_is_lost_among_threads(counted: Callable[[], dict[str, int]], mon
 def test_entries_beyond_the_limit_are_only_in_the_totals(
     counted: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activity, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(activity, "MAX_ENTRIES", 2)
     for key in ("a", "b", "c", "a", "c"):
         count_local_hit(key)
     assert counted() == {"reads:L1": 5}

@@ -210,7 +210,7 @@ def test_a_write_through_ends_one_life_and_begins_another(reporter: Reporter, cl
 def test_what_is_kept_of_entries_is_bounded(
     reporter: Reporter, monkeypatch: pytest.MonkeyPatch, redis_client: Redis
 ) -> None:
-    monkeypatch.setattr(reporting, "MOST_ENTRIES", 5)
+    monkeypatch.setattr(reporting, "MAX_ENTRIES", 5)
     for number in range(9):
         count_local_hit(f"key_{number}")
         note_stored([f"key_{number}"])

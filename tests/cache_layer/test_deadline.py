@@ -70,7 +70,7 @@ def test_what_is_waited_for_gets_what_is_left(clock: Clock) -> None:
 def test_a_write_holds_by_half_commits_by_three_quarters_and_releases_until_the_end(clock: Clock) -> None:
     with working_within(2_000):
         assert left_for_holds_seconds(9) == 1
-        deadline.must_commit()
+        deadline.tighten_to_commit_deadline()
         assert left_seconds(9) == 1.5
         clock.wait(1)
         with deadline.releasing():

@@ -11,7 +11,7 @@ from redis import Redis
 
 from cache_layer import Source, read_entry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.protocol.packing import MAGIC, MOST_BYTES, is_packed, pack, unpack
+from cache_layer.protocol.packing import MAGIC, MAX_BYTES, is_packed, pack, unpack
 from cache_layer.serving.renewal import Renewer
 from cache_layer.upkeep.audit import audit_cache
 from entities.lookups import ENTITY
@@ -51,8 +51,8 @@ def with_window(log: int) -> bytes:
 
 
 HOSTILE = {
-    "a bomb": zstd.compress(bytes(MOST_BYTES + 1)),
-    "a bomb of unknown length": streamed(bytes(MOST_BYTES + 1)),
+    "a bomb": zstd.compress(bytes(MAX_BYTES + 1)),
+    "a bomb of unknown length": streamed(bytes(MAX_BYTES + 1)),
     "a bomb that lies about its length": MAGIC + b"\x20\x08" + zstd.compress(bytes(10_000))[7:],
     "cut short": zstd.compress(JSON)[:-1],
     "only its beginning": MAGIC,
@@ -82,8 +82,8 @@ def test_what_does_not_become_shorter_is_stored_as_it_is() -> None:
 
 
 def test_what_is_too_long_to_be_unpacked_is_not_packed() -> None:
-    assert pack(bytes(MOST_BYTES + 1)) == bytes(MOST_BYTES + 1)
-    assert unpack(pack(bytes(MOST_BYTES))) == bytes(MOST_BYTES)
+    assert pack(bytes(MAX_BYTES + 1)) == bytes(MAX_BYTES + 1)
+    assert unpack(pack(bytes(MAX_BYTES))) == bytes(MAX_BYTES)
 
 
 def test_a_value_that_begins_like_a_compressed_one_comes_back_whatever_its_length(

@@ -20,7 +20,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from cache_layer.serving.express import ExpressLane
 from entities.models import Entity
 from pmo.web.requests import WholeStream, make_application
-from pmo.web.uploads import MOST_BYTES
+from pmo.web.uploads import MAX_BYTES
 from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
@@ -124,7 +124,7 @@ def test_a_form_in_chunks_is_read_as_another(committed_db: None, ask: Ask) -> No
     assert ask("POST", "/admin/entities/entity/import/", **broken_off, **cookies).status == 400
     plain = chunked(f"csrfmiddlewaretoken={token}&q=1", CONTENT_TYPE="application/x-www-form-urlencoded")
     assert ask("POST", "/admin/entities/entity/import/", **plain, **cookies).status == 411, "its end can't be told"
-    endless = chunked(form + "x" * MOST_BYTES, CONTENT_TYPE="multipart/form-data; boundary=x")
+    endless = chunked(form + "x" * MAX_BYTES, CONTENT_TYPE="multipart/form-data; boundary=x")
     assert ask("POST", "/admin/entities/entity/import/", **endless, **cookies).status == 400
 
 

@@ -30,7 +30,7 @@ from tests.soak.watch import Sample, Watch
 from tests.torture.stage import ROOT, find_port
 from tests.waiting import wait_for
 
-MOST_SECONDS = 7_200
+MAX_SECONDS = 7_200
 CALM_SHARE = 0.5
 """Of the time, without bad clients; the rest is shared by the attacks."""
 FLAT_MB = 15
@@ -136,7 +136,7 @@ def _find_broken(phases: Sequence[Phase]) -> Iterator[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=600, choices=range(10, MOST_SECONDS + 1), metavar="N")
+    parser.add_argument("--seconds", type=int, default=600, choices=range(10, MAX_SECONDS + 1), metavar="N")
     parser.add_argument("--clients", type=int, default=16, help="of the mixed traffic, one request under way each")
     parser.add_argument("--workers", type=int, default=2, help="of the server")
     parser.add_argument("--nginx", action="store_true", help="behind nginx with deploy/nginx/pmo.conf")

@@ -16,7 +16,7 @@ from tests.outages.prepare import PASSWORD, USERNAME, Prepared
 PATIENCE_SECONDS = 15
 RARELY_SECONDS = 2.0
 """Between two logins, and between two pages of the admin: a password's hash takes a core half a second."""
-MOST_LATENCIES = 200_000
+MAX_LATENCIES = 200_000
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Traffic:
     def _note(self, name: str, status: int, text: str, seconds: float) -> None:
         seen = self.seen
         seen.answers[f"{name} {status}"] += 1
-        if len(seen.latencies) < MOST_LATENCIES:
+        if len(seen.latencies) < MAX_LATENCIES:
             seen.latencies.append(seconds)
         expected = 404 if name == "unknown" else 200
         if status != expected and not (status == 503 and ('"code"' in text or "Not available" in text)):

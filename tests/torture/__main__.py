@@ -19,7 +19,7 @@ from tests.torture.report import faults_help, print_failures, print_outcomes, pr
 from tests.torture.run import Outcome, run_torture
 from tests.torture.stage import StageFailed
 
-MOST_SECONDS = 7_200
+MAX_SECONDS = 7_200
 PRINTED_WIDTH = 150
 
 
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"faults:\n{faults_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seconds", type=_number(1, MOST_SECONDS), default=60, help="of load, for each run")
+    parser.add_argument("--seconds", type=_number(1, MAX_SECONDS), default=60, help="of load, for each run")
     parser.add_argument(
         "--faults", default="all", help="a comma-separated list, all, none, or each: one after the other"
     )

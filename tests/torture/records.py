@@ -24,7 +24,7 @@ ACKNOWLEDGED = "acknowledged"
 KILLED = "killed"
 VERSIONS_PER_LIFE = 100_000
 LIVES_PER_SLOT = 1_000
-LONGEST_NOTE_BYTES = 400
+MAX_NOTE_BYTES = 400
 
 
 def label_of(version: int) -> str:
@@ -152,7 +152,7 @@ def find_unfinished(file: Path) -> int | None:
     """The server that the writer is waiting for right now, -1 for none; None if it is not writing."""
     try:
         with file.open("rb") as opened:
-            opened.seek(max(0, os.fstat(opened.fileno()).st_size - LONGEST_NOTE_BYTES))
+            opened.seek(max(0, os.fstat(opened.fileno()).st_size - MAX_NOTE_BYTES))
             last = opened.read().decode().rsplit("\n", 2)[-2].split()
     except (FileNotFoundError, IndexError):
         return None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin
 
-MOST_SUGGESTIONS = 20
+MAX_SUGGESTIONS = 20
 ICONS_SECONDS = 365 * 24 * 3600
 """The address of the icons has their version in it, so browsers may keep them."""
 
@@ -64,9 +64,9 @@ class FormViews(ModelAdmin):
         if not (self.has_view_or_change_permission(request) or self.has_add_permission(request)):
             raise PermissionDenied
         without = [code for code in request.GET.get("without", "").split(",") if is_code(code)]
-        found = search_types(request.GET.get("q", ""), without)[: MOST_SUGGESTIONS + 1]
+        found = search_types(request.GET.get("q", ""), without)[: MAX_SUGGESTIONS + 1]
         types = [{"code": code, "label": label, "active": active} for code, label, active in found]
-        return JsonResponse({"types": types[:MOST_SUGGESTIONS], "more": len(types) > MOST_SUGGESTIONS})
+        return JsonResponse({"types": types[:MAX_SUGGESTIONS], "more": len(types) > MAX_SUGGESTIONS})
 
     @method_decorator([require_safe, never_cache])
     def editors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -23,7 +23,7 @@ from entities.models import Entity
 SHOWN_CHILDREN = 5
 
 
-def add_what_else_is_known(rows: Iterable[Entity]) -> list[Any]:
+def attach_cache_state(rows: Iterable[Entity]) -> list[Any]:
     """Give all rows their `cache_state`, `newest_version` and `inactive_children`: one pipeline and two queries."""
     listed: list[Any] = list(rows)
     codes = [entity.code for entity in listed]

@@ -19,9 +19,9 @@ from cache_layer import hold_entries
 from cache_layer.deadline import take_longer
 from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import BULK_BUDGET_MS
-from entities.admin.links import LookupsThatCannotBe
+from entities.admin.links import RejectInvalidFilters
 from entities.admin.list.columns import (
-    add_what_else_is_known,
+    attach_cache_state,
     draw_cache_state,
     draw_children,
     draw_last_change,
@@ -65,7 +65,7 @@ class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
         return Collate(found, "C") if found in ("code", "label") else found
 
 
-class ListPage(LookupsThatCannotBe, ListRequests):
+class ListPage(RejectInvalidFilters, ListRequests):
     """The list, which keeps itself up to date and can be put in another order."""
 
     list_display = ("name", "code", "children", "active", "cache", "changed")
@@ -112,7 +112,7 @@ class ListPage(LookupsThatCannotBe, ListRequests):
         if "action" in request.POST or NEW_ORDER in request.POST:
             return changelist  # no row is shown
         may_change = self.has_change_permission(request)
-        rows = add_what_else_is_known(changelist.result_list)
+        rows = attach_cache_state(changelist.result_list)
         for entity in rows:
             entity.may_change = may_change
         changelist.sorted_otherwise = ORDER_VAR in changelist.params

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin
 
-MOST_STATES = 200
+MAX_STATES = 200
 
 
 class ListRequests(ModelAdmin):
@@ -45,8 +45,8 @@ class ListRequests(ModelAdmin):
         if not self.has_view_permission(request):
             return _refuse("You may not see entity types.", 403)
         codes = [code for code in request.GET.get("codes", "").split(",") if is_code(code)]
-        if len(codes) > MOST_STATES:
-            return _refuse(f"At most {MOST_STATES} codes at once.", 400)
+        if len(codes) > MAX_STATES:
+            return _refuse(f"At most {MAX_STATES} codes at once.", 400)
         states = read_states(ENTITY, codes)
         return JsonResponse({"states": {code: asdict(state) for code, state in states.items()}})
 

@@ -14,7 +14,7 @@ from tests.torture.run import quantile
 READS_PER_SECOND = 1_000
 WRITES = {"quiet": 0, "written": 5}
 """A second, for each kind of turn."""
-LEAST_SECONDS = 4
+MIN_SECONDS = 4
 HITS = ("L1", "L2")
 
 
@@ -38,7 +38,7 @@ def measure_tail(session: Session) -> dict[str, Any]:
             server.port,
             reads,
             per_second=READS_PER_SECOND,
-            seconds=max(LEAST_SECONDS, session.plan.seconds),
+            seconds=max(MIN_SECONDS, session.plan.seconds),
             written=written,
             writes_per_second=WRITES[kind],
         )
