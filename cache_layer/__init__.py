@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cache_layer.errors import CacheUnavailable, OutcomeUnknown, UnknownTag, WriteRefused
     from cache_layer.invalidation.queryset import CoherentManager
     from cache_layer.invalidation.triggers import coherence_triggers
-    from cache_layer.lookup import Entry, Lookup, Part, get_lookup, register, registered_lookups
+    from cache_layer.lookup import Entry, Lookup, Part, register, registered_lookups
     from cache_layer.memory.local_store import Copy
     from cache_layer.options import get_options
     from cache_layer.origin import COMMAND, current_origin, working_for
@@ -31,7 +31,7 @@ _FACE = {
     "errors": ("CacheUnavailable", "OutcomeUnknown", "UnknownTag", "WriteRefused"),
     "invalidation.queryset": ("CoherentManager",),
     "invalidation.triggers": ("coherence_triggers",),
-    "lookup": ("Entry", "Lookup", "Part", "get_lookup", "register", "registered_lookups"),
+    "lookup": ("Entry", "Lookup", "Part", "register", "registered_lookups"),
     "memory.local_store": ("Copy",),
     "options": ("get_options",),
     "origin": ("COMMAND", "current_origin", "working_for"),
@@ -51,7 +51,7 @@ __all__ = [
     "ADMISSION", "COMMAND", "Admission", "CacheUnavailable", "CoherentManager", "Copy", "DrainBeforeCommit", "Entry",
     "Location", "Lookup", "OutcomeUnknown", "Part", "Read", "Source", "UnknownTag", "WriteRefused", "allow_replay",
     "cache_location", "clear_entries", "close_redis_client", "coherence_triggers", "current_origin", "find_tagged",
-    "get_lookup", "get_options", "get_writer_client", "hold_entries", "holding", "invalidate_entries",
+    "get_options", "get_writer_client", "hold_entries", "holding", "invalidate_entries",
     "invalidate_tag", "peek_copy", "read_entries", "read_entry", "register", "registered_lookups", "working_for",
 ]  # fmt: skip
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any
 
 from cache_layer import (
-    Lookup,
     Source,
     clear_entries,
     invalidate_entries,
@@ -59,17 +57,12 @@ def warm_list() -> Warmed:
 
 
 def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
-    """Warm entity types, then the list of all (as `the list`); yields what each came to."""
-    yield from warm_lookup(ENTITY, codes)
-    yield "the list", warm_list()
-
-
-def warm_lookup(lookup: Lookup[Any], identifiers: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
-    """Warm entries of one lookup, many at a time; yields what each came to."""
-    wanted = list(dict.fromkeys(identifiers))
+    """Warm entity types, many at a time, then the list of all (as `the list`); yields what each came to."""
+    wanted = list(dict.fromkeys(codes))
     for start in range(0, len(wanted), BATCH_CODES):
-        for identifier, read in read_entries(lookup, wanted[start : start + BATCH_CODES]).items():
-            yield identifier, _warmed(read.source, found=read.document is not None)
+        for code, read in read_entries(ENTITY, wanted[start : start + BATCH_CODES]).items():
+            yield code, _warmed(read.source, found=read.document is not None)
+    yield "the list", warm_list()
 
 
 def describe_dropped(number: int) -> str:

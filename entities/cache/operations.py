@@ -58,9 +58,9 @@ def recorded(
 
 
 def describe_subject(codes: Sequence[str] | None, tag: str = "") -> str:
-    """`project, task`; `all` for None; `under:project (project, task)` by tag, or `group (all)` of another lookup."""
+    """`project, task`; `all` for None; `under:project (project, task)` by tag."""
     if codes is None:
-        return f"{tag} ({EVERYTHING})" if tag else EVERYTHING
+        return EVERYTHING
     more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
     listed = ", ".join(codes[:MOST_CODES]) + more
     return f"{tag} ({listed})" if tag else listed
