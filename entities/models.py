@@ -19,9 +19,9 @@ from django.db.models.functions import Collate, Now
 
 from cache_layer import CoherentManager, coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
-from entities.icons import current_name
 from entities.texts import UNREADABLE, ComposedCharField, validate_readable
 from entities.triggers import NEVER_EMPTIED, TRIGGERS
+from entities.words.icons import current_name
 
 TIMES = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 """PostgreSQL knows more, `infinity` among them; with one of those in a row no list of rows could be read."""

@@ -14,7 +14,7 @@ from entities.admin.changes.feed import read_feed
 from entities.admin.history.differences import MOMENT
 from entities.admin.links import draw_chips
 from entities.admin.map.type_map import TypeMap, read_type_map
-from entities.icons import current_name
+from entities.words.icons import current_name
 
 LATEST = 8
 NAMED = 12

@@ -39,8 +39,8 @@ from entities.files.columns import COLUMNS
 from entities.files.formats import FORMATS, MAX_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.files.problems import find_problems
 from entities.files.rows import EntityResource
-from entities.icons import describe_former
 from entities.models import Entity
+from entities.words.icons import describe_former
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]

@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from entities.icons import current_name, icon_names, icon_set
-from entities.plurals import PLURAL_RULES
+from entities.words.icons import current_name, icon_names, icon_set
+from entities.words.plurals import PLURAL_RULES
 
 TEMPLATES = "admin/entities/entity"
 

@@ -15,8 +15,8 @@ from entities.adoption import mends
 from entities.adoption.problem import Problem, quote_name
 from entities.adoption.shape import FILLED_BY_TRIGGER, fields
 from entities.adoption.table import NAME, Table
-from entities.icons import describe_former
 from entities.models import Entity
+from entities.words.icons import describe_former
 
 SHOWN_ROWS = 20
 """Of each rule."""

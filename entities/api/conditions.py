@@ -13,8 +13,8 @@ from rest_framework.request import Request
 
 from cache_layer import ADMISSION, Read, Source, allow_replay
 from entities.documents import EntityDocument, document_of, encode_entity
-from entities.icons import describe_former
 from entities.models import Entity
+from entities.words.icons import describe_former
 
 AnyRequest = HttpRequest | Request
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')

@@ -6,17 +6,31 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
 from entities.api import schema_fields  # noqa: F401 - drf-spectacular finds them once they are imported
+from entities.api.parameters import (
+    CHILDREN,
+    CODE,
+    CODES,
+    ETAG,
+    FORMER_ICON,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    INCLUDE_INACTIVE,
+    LOCATION,
+    RETRY_AFTER,
+    TAG,
+    WARNING,
+    X_CACHE,
+)
 from entities.api.serializers import (
     ChildrenSerializer,
     EntityFieldsSerializer,
     EntityRowSerializer,
     EntitySerializer,
 )
-from entities.codes import CODE_PATTERN, RESERVED_CODES
 from entities.documents import document_of, encode_entity
 from entities.fields import NOT_IN_DOCUMENT
 from entities.models import Entity
@@ -67,59 +81,6 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
     """The descriptions of these error answers."""
     return {status: ERRORS[status] for status in statuses}
 
-
-def _header(name: str, description: str, *statuses: int) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, response=list(statuses))
-
-
-def _flag(name: str, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, bool, OpenApiParameter.QUERY, description=description, default=False)
-
-
-RETRY_AFTER = _header("Retry-After", "Seconds until the next try.", 429, 503)
-ETAG = _header("ETag", "Names these exact bytes of the document; with 412, of the current one.", 200, 201, 304, 412)
-LOCATION = _header("Location", "Where to read it.", 201)
-X_CACHE = _header(
-    "X-Cache",
-    "Where it came from: `L1` this process's memory, `L2` Redis, `DB` the database (and it is cached now), `BYPASS` the"
-    " database (and it must not be cached now), `STALE` the last known, because the database is away (if this server is"
-    " set to serve it).",
-    200,
-    304,
-)
-WARNING = _header("Warning", '`110 - "Response is Stale"` with `X-Cache: STALE`.', 200, 304)
-FORMER_ICON = _header(
-    "Warning", '`299 - "..."`: the icon has another name in Lucide now; it is kept as sent.', 200, 201
-)
-IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, description="Change it only if this is still its `ETag`; `*` for any."
-)
-IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="Answer 304 without a body if this is still its `ETag`."
-)
-CODE = OpenApiParameter(
-    "code",
-    str,
-    OpenApiParameter.PATH,
-    pattern=CODE_PATTERN,
-    description=f"For example `project`. Words of the API's own paths are no codes: {', '.join(RESERVED_CODES)}.",
-)
-TAG = OpenApiParameter(
-    "tag",
-    str,
-    description="Only those of a tag: `under:project` is project and everything inside it, `above:task` is task and"
-    " everything it is inside of, however deep.",
-)
-CODES = OpenApiParameter(
-    "codes",
-    {"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}, "maxItems": 200},
-    OpenApiParameter.QUERY,
-    style="form",
-    explode=False,
-    description="Only these, for example `project,task`; not together with `include_inactive`.",
-)
-CHILDREN = _flag("children", "One more field, `children`: the documents of the active children, in order.")
-INCLUDE_INACTIVE = _flag("include_inactive", "Inactive ones too, read from the database.")
 
 ENTITY_SCHEMA = {"$ref": "#/components/schemas/Entity"}
 WITH_CHILDREN = {

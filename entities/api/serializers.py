@@ -17,8 +17,8 @@ from rest_framework.exceptions import ValidationError
 from entities.documents import EntityDocument
 from entities.fields import NOT_IN_DOCUMENT, SETTABLE
 from entities.models import Entity, validate_children_shape
-from entities.plurals import suggest_plural
 from entities.texts import compose
+from entities.words.plurals import suggest_plural
 
 
 class TextField(serializers.CharField):

@@ -212,8 +212,8 @@ def _word_stored(stored: Amount, database: Database) -> dict[str, str]:
 
 
 def _word_others(values: Mapping[str, int]) -> str:
-    """What else is cached: `also 12 person, 3 group`."""
-    others = [f"{wording.count(number)} {name}" for name, number in sorted(values.items()) if name != ENTITY.name]
+    """What else is cached: `also group 3, person 12`."""
+    others = [f"{name} {wording.count(number)}" for name, number in sorted(values.items()) if name != ENTITY.name]
     return f"also {', '.join(others)}" if others else ""
 
 

@@ -20,7 +20,7 @@ from entities.files.columns import COLUMNS
 from entities.files.formats import MISSING, ROW
 from entities.files.problems import leave_out_dependents
 from entities.models import Entity
-from entities.plurals import suggest_plural
+from entities.words.plurals import suggest_plural
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from entities.admin.form.views import MAX_SUGGESTIONS
 from entities.admin.widgets import draw_icon
 from entities.codes import RESERVED_CODES, derive_code, is_code
 from entities.documents import document_of, encode_entity
-from entities.icons import icon_names
 from entities.models import Entity
-from entities.plurals import suggest_plural
 from entities.services import get_entity_infrastructure
+from entities.words.icons import icon_names
+from entities.words.plurals import suggest_plural
 from tests.admin.conftest import ADD, before_the_next, change_url, errors_of, fields, newest_message, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity

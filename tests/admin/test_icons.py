@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from entities.icons import TAGS_FILE, current_name, describe_former, former_names, icon_names, icon_tags
+from entities.words.icons import TAGS_FILE, current_name, describe_former, former_names, icon_names, icon_tags
 
 
 def test_every_former_name_leads_to_an_icon_and_hides_none() -> None:

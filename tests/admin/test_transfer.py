@@ -30,10 +30,10 @@ from entities.files.columns import COLUMNS
 from entities.files.flags import parse_flag
 from entities.files.formats import MAX_ROWS, MAX_UNPACKED_BYTES, UnreadableFile, XlsxFile
 from entities.files.rows import EntityResource
-from entities.icons import icon_names
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from entities.texts import UNREADABLE
+from entities.words.icons import icon_names
 from tests.admin.conftest import LIST, act, before_the_next, message_of, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity

@@ -11,9 +11,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from rest_framework_simplejwt.tokens import AccessToken
 
 from entities.cache.entries import drop_entries
-from entities.icons import icon_names
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
+from entities.words.icons import icon_names
 from tests.conftest import make_entity
 
 CHANGE = "/admin/entities/entity/project/change/"

@@ -15,9 +15,9 @@ from entities.admin.form.conflicts import STARTED_FROM, Conflict, FormValues, Ve
 from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
 from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code, is_code
 from entities.fields import SETTABLE
-from entities.icons import component_name, current_name, icon_names
 from entities.models import Entity
-from entities.plurals import suggest_plural
+from entities.words.icons import component_name, current_name, icon_names
+from entities.words.plurals import suggest_plural
 
 if TYPE_CHECKING:
     EntityModelForm = forms.ModelForm[Entity]

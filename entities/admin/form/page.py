@@ -26,9 +26,9 @@ from entities.admin.links import draw_chips
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
 from entities.fields import SETTABLE
-from entities.icons import describe_former
 from entities.lookups import entries_of
 from entities.models import Entity
+from entities.words.icons import describe_former
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]

@@ -21,9 +21,9 @@ from entities.admin.form.conflicts import describe_author
 from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
 from entities.codes import is_code
-from entities.icons import icon_set
 from entities.models import BY_CODE, Entity
 from entities.texts import compose
+from entities.words.icons import icon_set
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entity]

@@ -8,8 +8,8 @@ from django.db import connections, router
 
 from entities.adoption import was_adopted
 from entities.files.catalogue import CATALOGUE_FILE, InvalidCatalogue, read_catalogue, seed_entities
-from entities.icons import describe_former
 from entities.models import Entity
+from entities.words.icons import describe_former
 
 
 class Command(BaseCommand):

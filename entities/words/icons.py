@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 from zipfile import ZipFile
 
-FORMER_NAMES_FILE = Path(__file__).parent / "data" / "former_icon_names.json"
-TAGS_FILE = Path(__file__).parent / "data" / "icon_tags.json"
+FORMER_NAMES_FILE = Path(__file__).parents[1] / "data" / "former_icon_names.json"
+TAGS_FILE = Path(__file__).parents[1] / "data" / "icon_tags.json"
 """Both say where they come from; take them anew from the version of Lucide that the package `lucide` has."""
 
 
