@@ -109,8 +109,8 @@ def _is_of_another_release(lookup: Lookup[Any], identifier: str, payload: bytes,
         lookup.decode(identifier, payload)
     except OtherRelease as other:
         return other.document is None or lookup.encode(other.document) == committed
-    except ValueError:
-        pass
+    except Exception:  # of any kind, as for a reader
+        return False
     return False
 
 

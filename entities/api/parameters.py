@@ -11,7 +11,8 @@ def _header(name: str, description: str, *statuses: int) -> OpenApiParameter:
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, response=list(statuses))
 
 
-def _flag(name: str, description: str) -> OpenApiParameter:
+def flag(name: str, description: str) -> OpenApiParameter:
+    """A query parameter that is false unless it is given."""
     return OpenApiParameter(name, bool, OpenApiParameter.QUERY, description=description, default=False)
 
 
@@ -57,5 +58,5 @@ CODES = OpenApiParameter(
     explode=False,
     description="Only these, for example `project,task`; not together with `include_inactive`.",
 )
-CHILDREN = _flag("children", "One more field, `children`: the documents of the active children, in order.")
-INCLUDE_INACTIVE = _flag("include_inactive", "Inactive ones too, read from the database.")
+CHILDREN = flag("children", "One more field, `children`: the documents of the active children, in order.")
+INCLUDE_INACTIVE = flag("include_inactive", "Inactive ones too, read from the database.")

@@ -20,7 +20,6 @@ from cache_layer.inspect import (
     STEPS,
     Amount,
     Backlog,
-    Health,
     Kept,
     Node,
     Series,
@@ -80,7 +79,7 @@ def make_figures(span: Span) -> dict[str, Any]:
     texts = _word_database(database)
     answer: dict[str, Any] = {
         "answers": cache is not None,
-        "health": word_health(health),
+        "health": wording.health(health),
         "taken": wording.clock(time.time()),
         "span": NAMES[span],
         "notices": _notices(cache),
@@ -122,17 +121,6 @@ def forget_figures() -> None:
     forget_counted_problems()
     for kept in _kept.values():
         kept.forget()
-
-
-def word_health(health: Health) -> dict[str, Any]:
-    """The first line, what to do, and what else is or was wrong."""
-    return {
-        "level": health.level,
-        "headline": health.headline,
-        "advice": health.problems[0].advice if health.problems else "Both engines answer, and no change waits.",
-        "others": [f"{problem.text} {problem.advice}" for problem in health.problems[1:]],
-        "incidents": [incident.words for incident in health.incidents],
-    }
 
 
 def _notices(cache: Cache | None) -> list[dict[str, str]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import floor, inf, log10
+from typing import Any
 
 from django.template.defaultfilters import filesizeformat
+
+from cache_layer.inspect import Health
 
 UNKNOWN = "-"
 
@@ -68,3 +71,14 @@ def moment(seconds: float) -> str:
 
 def clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
+
+
+def health(found: Health) -> dict[str, Any]:
+    """The first line, what to do, and what else is or was wrong."""
+    return {
+        "level": found.level,
+        "headline": found.headline,
+        "advice": found.problems[0].advice if found.problems else "Both engines answer, and no change waits.",
+        "others": [f"{problem.text} {problem.advice}" for problem in found.problems[1:]],
+        "incidents": [incident.words for incident in found.incidents],
+    }

@@ -28,9 +28,7 @@ from entities.files.columns import COLUMNS, column_of
 ROW = "row number"
 MISSING = object()
 """In place of a value that one object of a JSON file lacks while others have it."""
-MAX_BYTES = 5_000_000
-MAX_ROWS = 20_000
-MAX_COLUMNS = 50
+MAX_BYTES, MAX_ROWS, MAX_COLUMNS = 5_000_000, 20_000, 50
 WIDTHS = {"label": 28, "label_plural": 28, "icon": 20, "child_entity_codes": 48, "display_order": 14, "active_flag": 12}
 OTHER_WIDTH = 24
 MAX_UNPACKED_BYTES = 30_000_000
@@ -49,8 +47,6 @@ NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 ESCAPED = re.compile(r"_x005F_(?=x[0-9A-Fa-f]{4}_)")
 """Excel reads `_x0041_` as `A`; written `_x005F_x0041_` it stays as it is."""
-
-
 TOO_LARGE = "The file is too large when it is unpacked."
 
 
