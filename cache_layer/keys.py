@@ -86,7 +86,7 @@ def told_key(key: str) -> str:
     return f"{{{_encoded(key)}}}:told"
 
 
-def entry_key(found: str) -> str:
+def plain_key_of(found: str) -> str:
     """The plain key of a key that was found in Redis: the same, or that of which it is a companion."""
     encoded = found[1:].partition("}:")[0] if found.startswith("{") else found
     return encoded.replace("%7D", "}").replace("%7B", "{").replace("%25", "%")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
-from cache_layer.keys import entry_key, holds_key, value_key
+from cache_layer.keys import holds_key, plain_key_of, value_key
 from cache_layer.lookup import Lookup, registered_lookups
 from cache_layer.server.connection import GuardedRedis, get_redis_client, get_writer_client
 from cache_layer.upkeep.clearing import glob_of, scan_entries
@@ -116,7 +116,7 @@ def count_roughly() -> Amount:
             break
     values: Counter[str] = Counter()
     held: list[str] = []
-    for key in set(map(entry_key, found)):
+    for key in set(map(plain_key_of, found)):
         lookup = next((each for each in lookups if each.is_key(key)), None)
         if lookup is not None:
             values[lookup.name] += value_key(key) in found

@@ -66,7 +66,7 @@ def unpack(stored: bytes) -> bytes:
     return payload
 
 
-def is_packed(stored: bytes | None, payload: bytes) -> bool:
+def unpacks_to(stored: bytes | None, payload: bytes) -> bool:
     """Whether what is stored, if anything is, unpacks to these bytes."""
     if stored is None or not stored.startswith(MAGIC):
         return stored == payload

@@ -56,7 +56,7 @@ class Read(NamedTuple, Generic[Document]):
 Reads = dict[str, Read[Document]]
 
 
-def get_payloads(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes | None]:
+def fetch_stored(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes | None]:
     """
     What is stored in Redis, in one round trip; a key of another type counts as one that can't be decoded.
 
@@ -74,7 +74,7 @@ def get_payloads(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes 
         return [b""]
 
 
-def read_payloads(
+def decode_stored(
     lookup: Lookup[Document], identifiers: Iterable[str], answers: Iterable[bytes | None], asked_ns: int
 ) -> Reads[Document]:
     """What Redis answered, where it can be decoded."""

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from cache_layer.keys import absent_key, known_key, value_key
 from cache_layer.lookup import Lookup
 from cache_layer.options import get_options
-from cache_layer.reading.answered import Read, Reads, Source, decode, read_payloads
+from cache_layer.reading.answered import Read, Reads, Source, decode, decode_stored
 from cache_layer.server.connection import get_redis_client
 
 logger = logging.getLogger("cache_layer")
@@ -81,7 +81,7 @@ def read_known(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Do
     except RedisError:
         return None
     values, absences, known = (stored[start : start + len(keys)] for start in range(0, len(stored), len(keys)))
-    reads = read_payloads(lookup, identifiers, values, asked_ns)
+    reads = decode_stored(lookup, identifiers, values, asked_ns)
     for identifier, absent, last in zip(identifiers, absences, known, strict=True):
         if identifier in reads:
             continue

@@ -23,11 +23,11 @@ from cache_layer.reading.answered import (
     Read,
     Reads,
     Source,
+    decode_stored,
     encode_loaded,
-    get_payloads,
+    fetch_stored,
     keep_read,
     read_database,
-    read_payloads,
 )
 from cache_layer.reading.refresh import note_filled
 
@@ -64,7 +64,7 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
         elif claim is Claim.ABSENT:
             reads[identifier] = keep_read(lookup, identifier, None, b"", source=Source.REDIS, asked_ns=asked_ns)
         elif claim is Claim.VALUE:
-            reads |= read_payloads(lookup, [identifier], [payload], asked_ns)
+            reads |= decode_stored(lookup, [identifier], [payload], asked_ns)
         else:
             held += 1
     if leased:
@@ -151,7 +151,7 @@ def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[D
         time.sleep(FILL_POLL_SECONDS)
         asked_ns = monotonic_ns()
         try:
-            reads |= read_payloads(lookup, waiting, get_payloads(lookup, waiting), asked_ns)
+            reads |= decode_stored(lookup, waiting, fetch_stored(lookup, waiting), asked_ns)
         except RedisError:
             break
         waiting = [identifier for identifier in waiting if identifier not in reads]

@@ -16,7 +16,7 @@ from cache_layer.memory import pending
 from cache_layer.memory.local_store import Copy, find_copy
 from cache_layer.metrics import BYPASSES
 from cache_layer.protocol.calls import BATCH_KEYS
-from cache_layer.reading.answered import Read, Reads, Source, get_payloads, read_database, read_payloads
+from cache_layer.reading.answered import Read, Reads, Source, decode_stored, fetch_stored, read_database
 from cache_layer.reading.fail_safe import DATABASE_AWAY, is_away, note_away, note_back, read_known, was_away
 from cache_layer.reading.fills import read_missing, refresh_entries
 from cache_layer.reading.refresh import find_due, is_time_to_ask
@@ -120,8 +120,8 @@ def _is_in_transaction(lookup: Lookup[Any]) -> bool:
 
 def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
     asked_ns = monotonic_ns()
-    payloads = get_payloads(lookup, identifiers)
-    reads = read_payloads(lookup, identifiers, payloads, asked_ns)
+    payloads = fetch_stored(lookup, identifiers)
+    reads = decode_stored(lookup, identifiers, payloads, asked_ns)
     _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)
     to_ask = [key for key in map(lookup.key, reads) if is_time_to_ask(key)]
     if to_ask and not _is_in_transaction(lookup):  # it could break, or hold up, the caller's

@@ -25,7 +25,7 @@ from redis.exceptions import RedisError, ResponseError
 from cache_layer.activity import fold_many_reads
 from cache_layer.keys import value_key
 from cache_layer.memory.local_store import Copy, Stamp, lease_ns, note_stamp, stamps_used_since
-from cache_layer.protocol.packing import is_packed
+from cache_layer.protocol.packing import unpacks_to
 from cache_layer.protocol.scripts import read_stamps
 from cache_layer.reading.refresh import is_time_to_ask
 from cache_layer.server.connection import get_redis_client
@@ -204,5 +204,5 @@ def _ask_for_values(copies: list[Copy]) -> None:
         asked_ns = monotonic_ns()
         payloads = client.mget([value_key(copy.key) for copy in batch])
         for copy, stored in zip(batch, payloads, strict=True):
-            if is_packed(stored, copy.payload):
+            if unpacks_to(stored, copy.payload):
                 copy.prolong(asked_ns)

@@ -9,7 +9,7 @@ from os.path import commonprefix
 from typing import Any
 
 from cache_layer.activity import note_invalidated
-from cache_layer.keys import entry_key, value_key
+from cache_layer.keys import plain_key_of, value_key
 from cache_layer.lookup import Entry, Lookup
 from cache_layer.memory.local_store import drain, drop_copy
 from cache_layer.protocol.calls import BATCH_KEYS
@@ -59,7 +59,7 @@ def scan_entries(lookups: Sequence[Lookup[Any]], *, companions: bool = False) ->
     scans = (node.scan_iter(match=glob_of(lookups), count=1000) for _, node in get_writer_client().nodes())
     for raw in chain.from_iterable(scans):
         found = raw.decode(errors="replace")
-        key = entry_key(found)
+        key = plain_key_of(found)
         if companions or found == value_key(key):
             lookup = next((each for each in lookups if each.is_key(key)), None)
             if lookup is not None:

@@ -124,9 +124,9 @@ def relay_changes(*, using: str = "default") -> int:
             break
         last = changes[-1].id
         rows = [change for change in changes if change.field]
-        told = _tell_cache(rows)
-        forget_changes([change.id for change in told], using=using)
-        left += len(rows) - len(told)
+        settled = _tell_cache(rows)
+        forget_changes([change.id for change in settled], using=using)
+        left += len(rows) - len(settled)
         whole_tables += [change for change in changes if not change.field]
     if whole_tables:  # last: that needs every node of a cluster
         _tell_of_tables(whole_tables)
@@ -142,23 +142,26 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
             entry = _Changed(lookup, change.identifier if part.field else "", set())
             entries.setdefault(lookup.key(entry.identifier), entry).changes.add(change.id)
     outcomes = _invalidate(entries)
-    known = {
-        number for key, outcome in outcomes.items() if outcome is Invalidated.TOLD for number in entries[key].changes
-    }
-    held = {
-        number for key, outcome in outcomes.items() if outcome is Invalidated.HELD for number in entries[key].changes
-    }
-    told = [change for change in changes if change.id not in held]
-    ours = [change for change in told if change.id not in known]
-    if ours:
-        _count_relayed(ours)
+    told_by_writers = _changes_of(entries, outcomes, Invalidated.TOLD)
+    held = _changes_of(entries, outcomes, Invalidated.HELD)
+    settled = [change for change in changes if change.id not in held]
+    told_by_us = [change for change in settled if change.id not in told_by_writers]
+    if told_by_us:
+        _count_relayed(told_by_us)
     dropped = [
-        key for key, outcome in outcomes.items() if outcome is Invalidated.DROPPED and not entries[key].changes <= known
+        key
+        for key, outcome in outcomes.items()
+        if outcome is Invalidated.DROPPED and not entries[key].changes <= told_by_writers
     ]
     note_invalidated(dropped, "sql")
     for key in dropped:
         logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
-    return told
+    return settled
+
+
+def _changes_of(entries: Mapping[str, _Changed], outcomes: Mapping[str, Invalidated], wanted: Invalidated) -> set[int]:
+    """The ids of the changes behind entries whose invalidation met this."""
+    return {number for key, outcome in outcomes.items() if outcome is wanted for number in entries[key].changes}
 
 
 class _Changed(NamedTuple):

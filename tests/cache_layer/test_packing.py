@@ -11,7 +11,7 @@ from redis import Redis
 
 from cache_layer import Source, read_entry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.protocol.packing import MAGIC, MAX_BYTES, is_packed, pack, unpack
+from cache_layer.protocol.packing import MAGIC, MAX_BYTES, pack, unpack, unpacks_to
 from cache_layer.serving.renewal import Renewer
 from cache_layer.upkeep.audit import audit_cache
 from entities.lookups import ENTITY
@@ -92,7 +92,7 @@ def test_a_value_that_begins_like_a_compressed_one_comes_back_whatever_its_lengt
     set_options(compress_bytes=0)
     for payload in (MAGIC, MAGIC + b"an image, for example", zstd.compress(JSON)):
         assert unpack(pack(payload)) == payload
-        assert is_packed(pack(payload), payload)
+        assert unpacks_to(pack(payload), payload)
 
 
 def test_compression_can_be_switched_off(set_options: Callable[..., None]) -> None:
@@ -105,7 +105,7 @@ def test_hostile_frames_are_refused(subtests: pytest.Subtests) -> None:
         with subtests.test(what=what):
             with pytest.raises(ValueError):  # noqa: PT011 - the message is zstd's, or says what it is
                 unpack(HOSTILE[what])
-            assert not is_packed(HOSTILE[what], JSON)
+            assert not unpacks_to(HOSTILE[what], JSON)
 
 
 def test_a_frame_that_asks_for_much_memory_is_refused() -> None:

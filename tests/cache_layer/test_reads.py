@@ -172,7 +172,7 @@ def test_a_fill_after_a_hold_is_refused(project: Entity, redis_client: Redis) ->
     assert redis_client.exists(KEY) == 0
 
 
-@pytest.mark.parametrize("slow", ["get_payloads", "claim_fills", "fill_entries"])
+@pytest.mark.parametrize("slow", ["fetch_stored", "claim_fills", "fill_entries"])
 def test_a_copy_is_leased_from_before_redis_was_asked(
     project: Entity, set_options: Callable[..., None], monkeypatch: pytest.MonkeyPatch, slow: str
 ) -> None:
