@@ -35,8 +35,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     os.environ |= {
         "ENVIRONMENT": "development",
         "DATA_DIR": str(directory),
-        # Another pytest's start would take from PostgreSQL's account the right to pass through the folder of them all.
-        "PYTEST_DEBUG_TEMPROOT": str(directory),
         "DATABASE_URL": endpoints.database_url,
         "DATABASE_POOL_SIZE": "0",
         "REDIS_HOST": endpoints.valkey.host,

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -39,7 +40,7 @@ INACTIVE = "a_b"
 
 
 @pytest.fixture
-def american_database(committed_db: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def american_database(committed_db: None) -> Iterator[None]:
     """This test's database is one like the others', on a server that knows collations: the wheel's does not."""
     name, own = f"american_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", connection.settings_dict
     schema = subprocess.check_output([PROGRAMS / "pg_dump", "--schema-only", "--no-privileges", test_database_url()])
@@ -50,7 +51,8 @@ def american_database(committed_db: None, tmp_path_factory: pytest.TempPathFacto
             found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
             if not found:
                 pytest.skip("no PostgreSQL with ICU is installed")
-            scratch = tmp_path_factory.mktemp("american")
+            # Not in pytest's folder, which another run's start closes to PostgreSQL's account.
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-")))
             engine = running_postgres(scratch, durable=False, programs=found[-1].parent)
             address = stack.enter_context(engine).address
         server = stack.enter_context(closing(psycopg.connect(_url(address, "postgres"), autocommit=True)))

@@ -105,7 +105,8 @@ def test_without_redis_it_serves_a_killed_one_leaves_nothing_and_a_second_run_st
         wait_until_nothing_runs_on(tmp_path)
     Endpoints("postgresql://gone@127.0.0.1:1/gone", ValkeyEndpoint(port=1), ENGINES).announce(tmp_path)
 
-    with launched(tmp_path) as second:
+    # The port that all take by default could be another test's by the time its engines start again.
+    with launched(tmp_path, REDIS_PORT=str(free_port())) as second:
         assert fetch(f"{second.url}/health")["status"] == "ok"
         assert " 0 created" in second.output
         assert (tmp_path / "admin_password").read_text() not in second.output
