@@ -64,7 +64,7 @@ ERRORS = {
 
 
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
-    """The descriptions of these error responses."""
+    """The descriptions of these error answers."""
     return {status: ERRORS[status] for status in statuses}
 
 
