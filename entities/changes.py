@@ -1,7 +1,7 @@
 """
-Changes of entity types, each in one transaction: what the API and the admin call.
+Changes of entity types, one transaction each, for the API and the admin.
 
-The cache is held before the row is locked, so that writers who queue for one row drain together and not in turn.
+The cache is held before the row is locked, so that writers queueing for one row drain together, not one by one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from entities.lookups import entries_of
 from entities.models import Entity
 
 Check = Callable[[Entity], None]
-"""Called with the locked row before anything is changed; what it raises undoes the change."""
+"""Called with the locked row before any change; an exception aborts the change."""
 
 
 class ListedByParents(Exception):
@@ -48,7 +48,7 @@ def create_entity(values: Mapping[str, Any]) -> Entity:
 
 def change_entity(code: str, values: Mapping[str, Any], check: Check | None = None) -> Entity:
     """
-    Set some fields, of an inactive entity type as well; what is equal already costs no write.
+    Set some fields, of inactive entity types too; equal values cause no write.
 
     Raises:
         Entity.DoesNotExist: there is none.
@@ -62,7 +62,7 @@ def change_entity(code: str, values: Mapping[str, Any], check: Check | None = No
 
 def append_children(code: str, children: Iterable[str], check: Check | None = None) -> Entity:
     """
-    Put children behind those that are there, in order, each once. Concurrent appends lose none.
+    Append new children in order, each once. Concurrent appends lose none.
 
     Raises:
         Entity.DoesNotExist: there is none.
@@ -76,10 +76,10 @@ def append_children(code: str, children: Iterable[str], check: Check | None = No
 
 def deactivate_entity(code: str, *, detach: bool = False, check: Check | None = None) -> Entity:
     """
-    Hide an entity type from readers; `change_entity` brings it back.
+    Hide an entity type from readers; `change_entity` can reactivate it.
 
     Args:
-        detach: also take it out of the types that list it.
+        detach: also remove it from the types that list it.
     Raises:
         Entity.DoesNotExist: there is none.
     """
@@ -93,13 +93,13 @@ def deactivate_entity(code: str, *, detach: bool = False, check: Check | None = 
 
 def purge_entity(code: str, *, detach: bool = False, check: Check | None = None) -> None:
     """
-    Remove an entity type for good.
+    Delete an entity type for good.
 
     Args:
-        detach: first take it out of the types that list it.
+        detach: first remove it from the types that list it.
     Raises:
         Entity.DoesNotExist: there is none.
-        ListedByParents: others list it: some with `detach` unset, or one that began to just now.
+        ListedByParents: others list it: without `detach` any, else one that has just begun to.
     """
     parents = parents_of(code)
     if parents and not detach:
@@ -115,7 +115,7 @@ def purge_entity(code: str, *, detach: bool = False, check: Check | None = None)
 
 def deactivate_entities(codes: Collection[str], *, detach: bool = False) -> list[Entity]:
     """
-    As `deactivate_entity`, of many at once; those that are inactive or gone cost no write.
+    Like `deactivate_entity`, in bulk; inactive or missing ones cause no write.
 
     Returns:
         Those that were active.
@@ -131,7 +131,7 @@ def deactivate_entities(codes: Collection[str], *, detach: bool = False) -> list
 
 def purge_entities(codes: Collection[str], *, detach: bool = False) -> None:
     """
-    As `purge_entity`, of many at once, which may list each other; their last versions keep what they listed.
+    Like `purge_entity`, in bulk; they may list each other, and their last versions keep what they listed.
 
     Raises:
         ListedByParents: others list some of them.
@@ -145,15 +145,15 @@ def purge_entities(codes: Collection[str], *, detach: bool = False) -> None:
             if detach:
                 _detach_from_parents(*codes)
             rows = Entity.objects.using(alias).filter(code__in=codes)
-            list(rows.select_for_update().order_by("code").values_list("code"))  # in one order, against deadlocks
-            # Django's own `delete` takes a hundred rows at a time, which may be listed by the next hundred.
+            list(rows.select_for_update().order_by("code").values_list("code"))  # in one order, to avoid deadlocks
+            # Django's `delete` removes batches of a hundred rows, which the next batch may list.
             rows._raw_delete(alias)
     except IntegrityError as error:
         raise ListedByParents(", ".join(codes), parents_of(*codes)) from error
 
 
 def detach_entities(*codes: str) -> None:
-    """Take entity types out of all others that list them. Call it before one of them is locked."""
+    """Remove entity types from all others that list them. Call it before locking any of them."""
     with writing_types(*parents_of(*codes)):
         _detach_from_parents(*codes)
 
@@ -164,7 +164,7 @@ def parents_of(*codes: str) -> list[str]:
 
 
 def find_parents(*codes: str) -> QuerySet[Entity]:
-    """The entity types besides these that list any of them."""
+    """The other entity types that list any of these."""
     listing = {"contains": [codes[0]]} if len(codes) == 1 else {"has_any_keys": list(codes)}
     found: QuerySet[Entity] = Entity.objects.filter(
         **{f"child_entity_codes__{lookup}": value for lookup, value in listing.items()}
@@ -174,17 +174,17 @@ def find_parents(*codes: str) -> QuerySet[Entity]:
 
 @contextmanager
 def writing_types(*codes: str) -> Iterator[None]:
-    """One transaction that changes these entity types, and with them the list of all."""
+    """A transaction that changes these entity types, and with them the list of all."""
     with holding(entries_of(*codes), using=router.db_for_write(Entity)):
         yield
 
 
 def _lock_row(code: str, check: Check | None, *, no_key: bool = True) -> Entity:
     """
-    The row, nobody else's to write until this transaction ends.
+    The row, locked against other writers until this transaction ends.
 
     Args:
-        no_key: leave others free to list the row as a child meanwhile.
+        no_key: still let others list the row as a child.
     """
     entity: Entity = Entity.objects.select_for_update(no_key=no_key).get(code=code)
     if check is not None:
@@ -201,7 +201,7 @@ def _save_changes(entity: Entity, values: Mapping[str, Any]) -> None:
 
 
 def _detach_from_parents(*codes: str) -> None:
-    """Called before the row itself is locked: a parent that is being saved locks itself first, then its children."""
+    """Call it before locking the row: a parent being saved locks itself first, then its children."""
     gone = Cast(Value(list(codes)), ArrayField(TextField()))
     without = CombinedExpression(F("child_entity_codes"), "-", gone, output_field=JSONField())
     find_parents(*codes).update(child_entity_codes=without)
@@ -216,12 +216,12 @@ _FIELDS = {
     "entity_children_distinct": "child_entity_codes",
     "entity_children_known": "child_entity_codes",
 }
-"""Which field a constraint of the table is about."""
+"""The field each of the table's constraints is about."""
 
 
 @contextmanager
 def _refusals_by_field() -> Iterator[None]:
-    """Tell by field what only the database noticed, because another transaction was quicker."""
+    """Report constraint violations, caused by a concurrent transaction, by field."""
     try:
         yield
     except IntegrityError as error:

@@ -1,4 +1,4 @@
-"""The document of one entity type: the fields, their order and their bytes in Redis and in API answers."""
+"""The document of one entity type: its fields, their order, and their bytes in Redis and API responses."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _members_of = operator.attrgetter(*EntityDocument.__struct_fields__)
 
 
 def _as_documented(value: Any) -> Any:
-    """A column's value as the document has it: nothing that could be changed, and times to the second."""
+    """A column's value as in the document: immutable, and times to the second."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(microsecond=0)
     return tuple(value) if isinstance(value, list) else value
@@ -53,11 +53,11 @@ encode_entity = encode_entities = releases.encode
 
 def decode_entity(code: str, payload: bytes) -> EntityDocument:
     """
-    The document of bytes found in Redis.
+    Decode bytes found in Redis.
 
     Raises:
-        OtherRelease: another release has written them.
-        ValueError: they are not exactly one active document, of this code.
+        OtherRelease: another release wrote them.
+        ValueError: they are not exactly one active document with this code.
     """
     try:
         document = releases.decode(EntityDocument, payload)
@@ -70,7 +70,7 @@ def decode_entity(code: str, payload: bytes) -> EntityDocument:
 
 
 def decode_entities(_: str, payload: bytes) -> tuple[EntityDocument, ...]:
-    """The same, for the list of active entity types, each once."""
+    """Decode the list of active entity types, each once."""
     try:
         documents = releases.decode_several(EntityDocument, payload)
     except OtherRelease as other:

@@ -1,7 +1,7 @@
 """
-The fields of `Entity`: what follows from the model for the form, files, the API, the history and the catalogue.
+The fields of `Entity`: the form, files, API, history and catalogue derive theirs from the model.
 
-A field that is added to the model is in all of them. What one of them leaves out is named here, with the reason.
+A field added to the model appears in all of them. Exceptions are listed here, with the reason.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ NOT_SET = {
     "created_ts": "the time of the first save",
     "modified_ts": "the time of the last change",
 }
-"""What nobody sets, imports or restores."""
+"""Fields nobody sets, imports or restores."""
 
 NOT_IN_DOCUMENT = {"display_order": "the list of all has the documents in this order; the API's rows have the number"}
-"""What programs do not get with the document."""
+"""Fields that are not in the document."""
 
 NOT_IN_CATALOGUE = {
     **NOT_SET,
@@ -28,13 +28,13 @@ NOT_IN_CATALOGUE = {
     "active_flag": "seeding neither hides nor shows an entity type",
     "entity_type": "the code",
 }
-"""What a catalogue does not say, besides the code, which it does."""
+"""Fields left out of a catalogue entry. The code, though never set, is in it."""
 
 NOT_SEARCHED = {
     "icon": "how it looks, not what it is",
     "entity_type": "the code, nearly always",
 }
-"""The texts that the list's search leaves out."""
+"""The text fields that the list's search leaves out."""
 
 
 def field_of(name: str) -> models.Field[Any, Any]:
@@ -45,10 +45,10 @@ def field_of(name: str) -> models.Field[Any, Any]:
 
 def python_type(field: models.Field[Any, Any]) -> Any:
     """
-    What a value of this field is, where it is not NULL.
+    The type of a field's values other than NULL.
 
     Raises:
-        NotImplementedError: nothing here knows fields of this kind.
+        NotImplementedError: fields of this kind are not supported.
     """
     if field.name == "child_entity_codes":
         return list[str]
@@ -62,7 +62,7 @@ def python_type(field: models.Field[Any, Any]) -> Any:
 
 
 def value_type(name: str) -> Any:
-    """What a value of this field is, NULL among them where it may be."""
+    """The type of a field's values, including NULL if allowed."""
     field = field_of(name)
     return python_type(field) | None if field.null else python_type(field)
 
@@ -77,7 +77,7 @@ _TYPES: dict[type[models.Field[Any, Any]], Any] = {
 FIELDS = tuple(field.name for field in Entity._meta.concrete_fields)
 
 SETTABLE = (*(name for name in FIELDS if name not in {*NOT_SET, "entity_type"}), "entity_type")
-"""What people and programs set, in the model's order; last what is seldom anything else than the code."""
+"""The fields people and programs set, in the model's order; last the one that rarely differs from the code."""
 
 SEARCHED = ("code", *(name for name in SETTABLE if python_type(field_of(name)) is str and name not in NOT_SEARCHED))
 

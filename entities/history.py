@@ -1,4 +1,4 @@
-"""The history of entity types, every version of each, which pghistory keeps by triggers; and the words for it."""
+"""The history of entity types, which pghistory records with triggers, and the words for it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.apps import apps
 from django.db.models import QuerySet
 
 FIRST = "first"
-"""The label of versions that are older than the history: nobody's act."""
+"""The label of versions that predate the history: nobody's act."""
 WHAT_HAPPENED = {"insert": "Added", "update": "Changed", "delete": "Deleted", FIRST: "First known"}
 PLACES = {"admin": "in the admin", "api": "through the API", "command": "by a command"}
-"""Where it was changed, within a sentence."""
+"""Where a change was made, within a sentence."""
 
 
 def all_events() -> Any:
-    """The manager of the history, whose model pghistory makes."""
+    """The manager of the history model, which pghistory generates."""
     return apps.get_model("entities", "EntityEvent")._default_manager
 
 

@@ -1,4 +1,4 @@
-"""What of the entity types is cached, and under which keys."""
+"""Which data of entity types is cached, and under which keys."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ COLUMNS = (*EntityDocument.__struct_fields__, "display_order")
 LIFETIME_SECONDS: int = settings.CACHES["entity_metadata"]["TIMEOUT"]
 
 STAMPS = 16
-"""One change has copies of a sixteenth of the entity types, and of the sixteenth with the list, confirmed by Redis."""
+"""One change has Redis confirm copies of a sixteenth of the entity types, and of the sixteenth with the list."""
 
 
 def _build_entity(rows: Sequence[Entity]) -> EntityDocument | None:
@@ -68,7 +68,7 @@ LIST = Entry(ENTITY_TYPES)
 
 
 def entries_of(*codes: str) -> list[Entry]:
-    """What is made of the rows of these types: their own entries, and the list of all."""
+    """The entries built from these types' rows: their own, and the list of all."""
     return [*(Entry(ENTITY, code) for code in codes), LIST]
 
 

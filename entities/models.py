@@ -24,26 +24,26 @@ from entities.triggers import NEVER_EMPTIED, TRIGGERS
 from entities.words.icons import current_name
 
 TIMES = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
-"""PostgreSQL knows more, `infinity` among them; with one of those in a row no list of rows could be read."""
+"""PostgreSQL allows more, `infinity` among them; a single such row would make every list unreadable."""
 
 BY_CODE = Collate("code", "C")
-"""By code points, as Python sorts, whatever the collation of the database or of a platform's column."""
+"""By code point, as Python sorts, whatever the collation of the database or a platform's column."""
 
 
 def validate_icon(name: str) -> None:
-    """Refuse a name that Lucide does not have, not even as a former one."""
+    """Reject names that Lucide has never had."""
     if current_name(name) is None:
         raise ValidationError("%(name)s is not a Lucide icon.", code="unknown_icon", params={"name": name})
 
 
 def validate_not_reserved(code: str) -> None:
-    """Refuse a word of the API's own paths."""
+    """Reject words from the API's own paths."""
     if code in RESERVED_CODES:
         raise ValidationError("%(code)s is reserved.", code="reserved", params={"code": code})
 
 
 def validate_children_shape(codes: Any) -> None:
-    """Refuse what is not a list of strings, each once."""
+    """Reject anything but a list of distinct strings."""
     if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
         raise ValidationError("Give a list of entity codes.", code="not_a_list_of_strings")
     repeated = sorted(code for code, times in Counter(codes).items() if times > 1)
@@ -55,10 +55,10 @@ def validate_children_shape(codes: Any) -> None:
 
 DATABASE_ROLE = RawSQL(
     "session_user || CASE current_setting('role') WHEN 'none' THEN '' ELSE ' as ' || current_setting('role') END",
-    [],  # no tuple: Django adds it to a list when it alters a default
+    [],  # not a tuple: Django adds it to a list when it alters a default
     output_field=models.TextField(),
 )
-"""Who is signed in, and as which other role; in a trigger `current_user` is the trigger's owner."""
+"""The session's user, and its role if another; in a trigger `current_user` is the trigger's owner."""
 APPLICATION_NAME = RawSQL("current_setting('application_name')", [], output_field=models.TextField())
 
 
@@ -69,11 +69,11 @@ APPLICATION_NAME = RawSQL("current_setting('application_name')", [], output_fiel
     model_name="EntityEvent",
     context_field=pghistory.ContextJSONField(),
     append_only=True,
-    attrs={  # PostgreSQL fills them by itself; they are empty in versions from before they were there
+    attrs={  # PostgreSQL fills them; they are empty in versions from before they existed
         "database_role": models.TextField(null=True, db_default=DATABASE_ROLE),
         "application_name": models.TextField(null=True, db_default=APPLICATION_NAME),
     },
-    # pghistory's SQL puts this between quotes as it is; what it names must not depend on a writer's search_path.
+    # pghistory's SQL quotes this as is; what it names must not depend on a writer's search_path.
     meta={
         "db_table": 'app"."entity_event',
         "verbose_name": "version of an entity type",
@@ -81,14 +81,14 @@ APPLICATION_NAME = RawSQL("current_setting('application_name')", [], output_fiel
     },
 )
 class Entity(models.Model):
-    """One entity type. `code` never changes; the database keeps every rule for writers that bypass Django too."""
+    """One entity type. `code` never changes; the database enforces every rule for writers that bypass Django too."""
 
     code = models.CharField(
         max_length=50,
         primary_key=True,
         validators=[
             RegexValidator(
-                CODE_PATTERN.replace("$", r"\Z"),  # in Python `$` also matches before a last line break
+                CODE_PATTERN.replace("$", r"\Z"),  # in Python `$` also matches before a final newline
                 "Use a lower-case letter, then lower-case letters, digits or _, 50 at most.",
                 code="code",
             ),
@@ -160,20 +160,20 @@ class Entity(models.Model):
         return self.label
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if "entity_type" not in self.get_deferred_fields():  # else it would be read now, and written back
+        if "entity_type" not in self.get_deferred_fields():  # else it would be loaded now and written back
             self.entity_type = self.entity_type or self.code
         super().save(*args, **kwargs)
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """As Django's; the database gives a new row without a display order the last place."""
+        """Like Django's; the database gives a new row without a display order the last place."""
         last: set[str] = {"display_order"} if self._state.adding and self.display_order is None else set()
         super().clean_fields(exclude={*(exclude or ()), *last})
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
-        """Nothing: the fields' validators say the same with words for people, and Django cannot check raw SQL."""
+        """Does nothing: the fields' validators say the same in words for people, and Django cannot check raw SQL."""
 
     def clean(self) -> None:
-        """Refuse children that are no entity types, by name."""
+        """Reject children that are not entity types, by name."""
         unknown = unknown_codes(self.child_entity_codes, besides=self.code)
         if unknown:
             raise ValidationError(
@@ -224,7 +224,7 @@ class CacheOperation(models.Model):
 
 
 def unknown_codes(codes: list[str], *, besides: str = "") -> list[str]:
-    """Those of `codes` that are no entity types, in order; `besides` counts as one."""
+    """Those of `codes` that are not entity types, in order; `besides` counts as one."""
     possible = [code for code in codes if is_code(code)]
     known = {besides, *Entity.objects.filter(code__in=possible).values_list("code", flat=True)}
     return [code for code in codes if code not in known]

@@ -1,8 +1,8 @@
 """
-Documents in the bytes of this release, of an earlier one and of a later one: servers of two may share a Redis.
+Documents in the bytes of this, an earlier or a later release: servers of two releases may share a Redis.
 
-A release adds members behind those there are. So what a later one writes begins with what this one would, and can be
-used without the rest; what an earlier one wrote lacks the last of our members, and has to be loaded anew.
+Releases only append members. So a later one's bytes begin with what this one would write, and the rest can be ignored;
+an earlier one's bytes lack our last members, and the document must be loaded again.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def _parse(kind: Any, payload: bytes) -> Any:
 
 def decode(kind: type[Document], payload: bytes) -> Document:
     """
-    The document of its bytes.
+    Decode a document.
 
     Raises:
-        OtherRelease: another release has written them.
-        ValueError: no release has.
+        OtherRelease: another release wrote the bytes.
+        ValueError: no release did.
     """
     try:
         document: Document = _parse(kind, payload)
@@ -57,11 +57,11 @@ def decode(kind: type[Document], payload: bytes) -> Document:
 
 
 def decode_several(kind: type[Document], payload: bytes) -> tuple[Document, ...]:
-    """The same, of an array of documents."""
+    """Decode an array of documents."""
     try:
         documents: tuple[Document, ...] = _parse(tuple[kind, ...], payload)  # type: ignore[valid-type] # a type
     except msgspec.ValidationError:
-        pass  # the first that is wrong says why
+        pass  # the first invalid one says why
     else:
         if encode(documents) == payload:
             return documents

@@ -1,4 +1,4 @@
-"""The entity infrastructure service: how the rest of a platform reads entity types and drops them from the cache."""
+"""The entity infrastructure service: how a platform reads entity types and drops them from the cache."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from entities.models import Entity
 
 class EntityInfrastructure:
     """
-    Entity types, from the cache where that is allowed.
+    Entity types, from the cache where allowed.
 
-    No read is older than the last write that returned before it began, on any server; without Redis it comes from the
+    No read is older than the last write that returned before it began, on any server; without Redis, reads use the
     database.
     """
 
     def get_entity(self, code: str, include_inactive: bool = False) -> EntityDocument | None:
-        """One entity type; None if there is none, or it is inactive and `include_inactive` is not set."""
+        """One entity type; None if it does not exist, or is inactive and `include_inactive` is not set."""
         copy = None if include_inactive else peek_copy(ENTITY, code)
         return copy.document if copy is not None else self.read_entity(code, include_inactive).document
 
     def get_entities(self, codes: Iterable[str]) -> dict[str, EntityDocument]:
-        """Those of these entity types that are active, by code and in this order; asked for together, once."""
+        """The active ones of these entity types, by code and in this order, fetched together, each once."""
         return {document.code: document for document in self.read_entities(codes).document or ()}
 
     def get_all_entity(self, include_inactive: bool = False) -> tuple[EntityDocument, ...]:
@@ -53,21 +53,21 @@ class EntityInfrastructure:
 
     def invalidate_entity_cache(self, code: str) -> int:
         """
-        Drop one entity type, and the list of all, from the cache; returns how many of the two were there.
+        Drop one entity type and the list of all from the cache; returns how many of the two were there.
 
         Raises:
-            CacheUnavailable: Redis did not answer: nothing is certain, try again.
+            CacheUnavailable: Redis did not answer: the outcome is uncertain, try again.
         """
         return invalidate_entries(entries_of(code))
 
     def invalidate_tagged_entity_cache(self, tag: str) -> int:
         """
-        Drop every entity type that a tag names (`under:project`: project and everything inside it), and the list of
-        all, from the cache; returns how many of them were there.
+        Drop the entity types that a tag names (`under:project`: project and everything inside it) and the list of all
+        from the cache; returns how many were there.
 
         Raises:
             UnknownTag: there is no such tag; nothing was dropped.
-            CacheUnavailable: Redis did not answer: nothing is certain, try again.
+            CacheUnavailable: Redis did not answer: the outcome is uncertain, try again.
         """
         return invalidate_tag(ENTITY, tag, besides=[LIST])
 
@@ -82,7 +82,7 @@ class EntityInfrastructure:
         return clear_entries(ENTITY)
 
     def read_entity(self, code: str, include_inactive: bool = False) -> Read[EntityDocument]:
-        """As `get_entity`, with the document's bytes and where they came from."""
+        """Like `get_entity`, with the document's bytes and their source."""
         if not is_code(code):
             return Read(None, b"", Source.DATABASE)
         if not include_inactive:
@@ -92,7 +92,7 @@ class EntityInfrastructure:
         return Read(document, encode_entity(document) if document else b"", Source.BYPASS)
 
     def read_entities(self, codes: Iterable[str]) -> Read[tuple[EntityDocument, ...]]:
-        """As `get_entities`, with the bytes of the JSON array and the furthest place any of it came from."""
+        """Like `get_entities`, with the bytes of the JSON array and the furthest source any of it came from."""
         reads = read_entries(ENTITY, filter(is_code, codes)).values()
         found = [read for read in reads if read.document is not None]
         return Read(
@@ -103,7 +103,7 @@ class EntityInfrastructure:
         )
 
     def read_entity_with_children(self, code: str) -> Read[EntityDocument]:
-        """One active entity type, with the documents of its active children as one more field, `children`."""
+        """One active entity type, with its active children's documents in an extra field, `children`."""
         entity = self.read_entity(code)
         if entity.document is None:
             return entity
@@ -116,7 +116,7 @@ class EntityInfrastructure:
         )
 
     def read_all_entity(self, include_inactive: bool = False) -> Read[tuple[EntityDocument, ...]]:
-        """As `get_all_entity`, with the bytes of the JSON array and where they came from."""
+        """Like `get_all_entity`, with the bytes of the JSON array and their source."""
         if not include_inactive:
             return read_entry(ENTITY_TYPES, "")
         documents = tuple(document_of(row) for row in Entity.objects.using(router.db_for_write(Entity)))
@@ -124,7 +124,7 @@ class EntityInfrastructure:
 
 
 def _copies_of(*reads: Read[Any]) -> tuple[Copy, ...]:
-    """What all of these are made of; nothing if one of them must not be given again."""
+    """The copies these reads are made of; empty if any of them must not be served again."""
     return tuple(chain.from_iterable(read.copies for read in reads)) if all(read.copies for read in reads) else ()
 
 

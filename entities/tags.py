@@ -1,6 +1,6 @@
 """
-The tags of entity types: `under:project` is project and everything inside it, `above:task` is task and everything it is
-inside of, however deep.
+Entity type tags: `under:project` is project and everything inside it, `above:task` is task and everything that contains
+it, at any depth.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from cache_layer import UnknownTag
 from entities.codes import is_code
 from entities.models import Entity
 
-# UNION, not UNION ALL: an entity type that is reached a second time is not followed again, so circles end.
+# UNION, not UNION ALL: an entity type reached again is not followed again, so cycles end.
 UNDER = """
     WITH RECURSIVE named (code) AS (
         SELECT code::text FROM app.entity WHERE code = %s
@@ -39,7 +39,7 @@ def tagged_codes(tag: str) -> list[str]:
     The codes of the entity types, inactive ones too, that a tag names; one query on the primary.
 
     Raises:
-        UnknownTag: it is no tag, or of an entity type that there is not.
+        UnknownTag: not a tag, or of an entity type that does not exist.
     """
     kind, _, code = tag.partition(":")
     if kind not in KINDS or not is_code(code):

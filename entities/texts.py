@@ -1,4 +1,4 @@
-"""Texts that people write: in one Unicode form, visible, and without what turns the letters after it around."""
+"""Text typed by people: in one Unicode form, visible, and without direction overrides."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ else:
     CharField = models.CharField
 
 TEXTS = ("label", "label_plural", "entity_type")
-"""The columns of `app.entity` that hold such texts."""
+"""The columns of `app.entity` with such text."""
 
-# In the classes below Python and PostgreSQL read the same characters; `\x` they read differently.
+# Python and PostgreSQL agree on the classes below; on `\x` they do not.
 DIRECTION_OVERRIDES = r"\u202a-\u202e\u2066-\u2069"
-"""With one of those a text reads otherwise than it is written; see CVE-2021-42574, "Trojan Source"."""
+"""With one of these a text displays differently than it is written; see CVE-2021-42574, "Trojan Source"."""
 
 INVISIBLE = (
     r"\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
@@ -31,14 +31,14 @@ INVISIBLE = (
 
 INVISIBLE_ALONE = f"^[{INVISIBLE}]+$"
 UNREADABLE = f"{INVISIBLE_ALONE}|[{DIRECTION_OVERRIDES}]"
-"""For PostgreSQL, which takes an empty text: platforms have those."""
+"""For PostgreSQL, which accepts empty text: platforms have some."""
 
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{DIRECTION_OVERRIDES}\ud800-\udfff]")
-_INVISIBLE_ALONE = re.compile(INVISIBLE_ALONE.replace("$", r"\Z"))  # `$` also matches before a last line break
+_INVISIBLE_ALONE = re.compile(INVISIBLE_ALONE.replace("$", r"\Z"))  # `$` also matches before a final newline
 
 
 def validate_readable(text: str) -> None:
-    """Refuse control characters, overrides of the direction among them, and a text of which nothing can be seen."""
+    """Reject control characters, direction overrides included, and text with nothing visible."""
     if _CONTROL.search(text):
         raise ValidationError("Control characters are not allowed.", code="control_characters")
     if _INVISIBLE_ALONE.match(text):
@@ -46,19 +46,19 @@ def validate_readable(text: str) -> None:
 
 
 def compose(value: Any) -> Any:
-    """A text in Unicode's composed form (NFC): `é` is one character of it, however it was typed. Others unchanged."""
+    """Text in Unicode's composed form (NFC): `é` is one character, however it was typed. Other values unchanged."""
     return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
 class ComposedFormField(forms.CharField):
-    """Composes before it counts characters."""
+    """Composes before it checks the length."""
 
     def to_python(self, value: Any) -> Any:
         return compose(super().to_python(value))
 
 
 class ComposedCharField(CharField):
-    """A `CharField` whose text is composed however it is given."""
+    """A `CharField` whose text is always composed."""
 
     def to_python(self, value: Any) -> Any:
         return compose(super().to_python(value))

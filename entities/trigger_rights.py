@@ -1,8 +1,8 @@
 """
-Who may change `app.entity` need not know of our other tables.
+Lets roles change `app.entity` without rights on our other tables.
 
-The triggers write the outbox and the history, and look children up. They do so with the rights of whoever made them,
-not of whoever changes a row: other services have rights on `app.entity` alone. Nor can those switch triggers off.
+The triggers write the outbox and the history, and look up children. They run with their owner's rights, not the
+writer's: other services have rights on `app.entity` alone. Nor can those switch triggers off.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _IS_OURS = "SELECT FROM pg_proc WHERE proname = '_pgtrigger_should_ignore' AND p
 
 
 def run_triggers_as_owner(connection: Any) -> None:
-    """Give our triggers on `app.entity` their owner's rights; to make one anew takes them away."""
+    """Run our triggers on `app.entity` with their owner's rights; recreating a trigger resets that."""
     with connection.cursor() as cursor:
         cursor.execute(_IS_OURS)
         if cursor.rowcount:

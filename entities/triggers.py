@@ -1,4 +1,4 @@
-"""Rules that PostgreSQL keeps for every writer, Django or not; the SQL is in `sql/`."""
+"""Rules that PostgreSQL enforces for every writer, Django or not; the SQL is in `sql/`."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ NEVER_EMPTIED = pgtrigger.Trigger(
     level=pgtrigger.Statement,
     func="RAISE EXCEPTION 'Cannot truncate %: it is kept for ever', TG_TABLE_NAME;",
 )
-"""For what is written once: `TRUNCATE` fires no trigger of a row."""
+"""For append-only tables: `TRUNCATE` fires no row triggers."""
 
 TRIGGERS = [
-    pgtrigger.Trigger(  # triggers run in the order of their names: this one before the change is stamped
+    pgtrigger.Trigger(  # triggers run in order of name: this one before the change is stamped
         name="compose_texts",
         when=pgtrigger.Before,
         operation=pgtrigger.Insert | pgtrigger.Update,
@@ -45,7 +45,7 @@ TRIGGERS = [
         name="stamp_modification",
         when=pgtrigger.Before,
         operation=pgtrigger.Update,
-        condition=pgtrigger.Condition("OLD.* *<> NEW.*"),  # byte by byte: a platform's columns may be of type json
+        condition=pgtrigger.Condition("OLD.* *<> NEW.*"),  # bytewise: a platform may have json columns
         func=_sql("stamp_modification"),
     ),
     pgtrigger.Trigger(
@@ -59,7 +59,7 @@ TRIGGERS = [
         name="check_children",
         when=pgtrigger.After,
         operation=pgtrigger.Insert | pgtrigger.UpdateOf("child_entity_codes"),
-        timing=pgtrigger.Immediate,  # for each statement; who loads rows one by one may defer it to the commit
+        timing=pgtrigger.Immediate,  # per statement; bulk loaders may defer it to the commit
         declare=[("unknown", "text"), ("repeated", "text")],
         func=_sql("check_children"),
     ),

@@ -20,7 +20,7 @@ admin.site.unregister(Group)
 
 
 class ChangedBySuperusers:
-    """Others may look, with the permission to: who changes users or groups can have every permission there is."""
+    """Only superusers may change these: doing so can grant any permission. Others may view, with the permission to."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
@@ -37,11 +37,11 @@ SHIPPED = {
     "editor": "adds, changes and deletes entity types",
     "operator": "sees the cache dashboard, warms and clears the cache",
 }
-"""What the groups may do that are there from the start (`migrations/0004_groups.py`)."""
+"""What the groups created by `migrations/0004_groups.py` may do."""
 
 
 class GroupsField(ModelMultipleChoiceField):  # type: ignore[type-arg] # it takes none at run time
-    """Groups to tick, each with what it may do."""
+    """Groups as tick boxes, each described by what it may do."""
 
     widget = UnfoldAdminCheckboxSelectMultipleWidget
 

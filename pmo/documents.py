@@ -1,8 +1,8 @@
 """
-What is cached of people, their groups and their logins: the documents and their bytes in Redis.
+The cached documents of users, groups and logins, and their bytes in Redis.
 
-Redis is not where rights come from: each document is sealed with `SECRET_KEY` for its own key, so whoever can write to
-Redis can give nobody another's rights, or more of them.
+Redis is not a source of rights: each document is sealed with `SECRET_KEY` for its own key, so whoever can write to
+Redis can neither add rights nor swap one user's for another's.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SEAL_CHARACTERS = 64
 
 class PersonDocument(msgspec.Struct, frozen=True):
     """
-    One user, as far as it matters for what they may do.
+    One user, as far as it matters for permissions.
 
     Attributes:
-        password_mark: what tokens carry of the password hash, so that a new password ends them.
-        groups: the numbers of their groups.
-        permissions: their own, as `app_label.codename`.
+        password_mark: the part of the password hash that tokens carry, so that a new password ends them.
+        groups: ids of the user's groups.
+        permissions: the user's own, as `app_label.codename`.
     """
 
     id: int
@@ -44,41 +44,41 @@ class PersonDocument(msgspec.Struct, frozen=True):
 
 
 class GroupDocument(msgspec.Struct, frozen=True):
-    """One group: what its members may do, as `app_label.codename`."""
+    """One group and its members' permissions, as `app_label.codename`."""
 
     id: int
     permissions: tuple[str, ...]
 
 
 class SignInDocument(msgspec.Struct, frozen=True):
-    """One login by the API that has not ended, and whose it is."""
+    """One API login that has not ended, and its user."""
 
     id: str
     user: int
 
 
 class NameDocument(msgspec.Struct, frozen=True):
-    """A name that a token of the sign-on has, and the number of the user of this name, if there is one."""
+    """A name from a sign-on token, and the id of the user with this name, if any."""
 
     id: str
     user: int | None
 
 
 class TokenEndDocument(msgspec.Struct, frozen=True):
-    """Until when what the sign-on issued for a name has ended, in seconds since the epoch; None if nothing has."""
+    """When the sign-on's tokens for a name were last ended, in seconds since the epoch; None if never."""
 
     id: str
     ended_s: float | None
 
 
 def encode(document: Any) -> bytes:
-    """The document as JSON, with its seal in front of it."""
+    """The document as JSON, prefixed with its seal."""
     payload = releases.encode(document)
     return _seal(type(document), str(document.id), payload) + payload
 
 
 def decoder(kind: type[Document]) -> Callable[[str, bytes], Document]:
-    """What gives the document of an identifier's bytes; it raises ValueError unless a release's `encode` gives them."""
+    """A decoder for one kind of document; it raises ValueError for bytes that no release's `encode` wrote."""
 
     def decode(identifier: str, sealed: bytes) -> Document:
         seal, payload = sealed[:SEAL_CHARACTERS], sealed[SEAL_CHARACTERS:]

@@ -1,8 +1,8 @@
 """
-`python -m pmo.drain SECONDS`: have load balancers send no more, and wait until they have noticed.
+`python -m pmo.drain SECONDS`: tell load balancers to stop sending requests, and wait until they have noticed.
 
-What Kubernetes runs before it stops a container (`preStop`): `/readyz` says no from now on, everything is still
-answered. Then SIGTERM ends the server when the requests under way are answered. PORT comes from the environment.
+Kubernetes runs it before it stops a container (`preStop`): `/readyz` fails from now on, but every request is still
+answered. SIGTERM then ends the server after the requests in flight. PORT comes from the environment.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MAX_SECONDS = 60
 
 
 def draining_file(port: int) -> Path:
-    """While it is there, the server on `port` is being drained; a server removes it when it starts."""
+    """The file whose presence marks the server on `port` as draining; a starting server removes it."""
     return Path(tempfile.gettempdir()) / f"pmo-draining-{port}"
 
 
 def is_draining(port: int) -> bool:
-    """Whether our own account says so."""
+    """Whether the draining file exists and belongs to our own account."""
     try:
         return draining_file(port).lstat().st_uid == os.getuid()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What of people is cached, and under which keys: so that nobody asks the database who sends a valid token."""
+"""Which data of users is cached, and under which keys: valid tokens are checked without asking the database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pmo.models import SignIn, TokenEnd
 LIFETIME_SECONDS = 3_600
 REST_SECONDS = 300.0
 STAMPS = 16
-"""One change has a sixteenth of the people's tokens looked at again, in Redis."""
+"""One change has a sixteenth of all users' tokens revalidated in Redis."""
 
 OF_PEOPLE: dict[str, Any] = {"encode": encode, "lifetime_seconds": LIFETIME_SECONDS, "counted": False}
 STAMPED = OF_PEOPLE | {"stamp": "people", "stamps": STAMPS, "rest_seconds": REST_SECONDS}
@@ -36,7 +36,7 @@ PERSON_FIELDS = ("id", "username", "password", "is_active", "is_staff", "is_supe
 
 
 def _permissions(through: Any, column: str) -> ArraySubquery:
-    """The names of the permissions of a user, or a group."""
+    """The permission names of a user or a group."""
     name = Concat("permission__content_type__app_label", Value("."), "permission__codename")
     pairs = through._base_manager.filter(**{column: OuterRef("pk")})
     return ArraySubquery(pairs.annotate(name=name).order_by("name").values("name"))
@@ -125,7 +125,7 @@ SIGN_IN: Lookup[SignInDocument] = Lookup(
     decode=decoder(SignInDocument),
     columns=("id", "user_id"),
     columns_read=frozenset({"id", "user", "user_id"}),
-    created=False,  # nobody can have asked for a random number before it was given out
+    created=False,  # nobody can have looked up a random id before it was issued
     **STAMPED,
 )
 
@@ -158,13 +158,13 @@ TOKEN_END: Lookup[TokenEndDocument] = Lookup(
     **STAMPED,
 )
 
-purge_after_restart("*django.contrib.sessions*")  # else a snapshot would bring back who has logged out
+purge_after_restart("*django.contrib.sessions*")  # otherwise a snapshot would bring back sessions that were logged out
 for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):
     register(lookup)
 
 
 def is_sign_in_id(text: str) -> bool:
-    """Whether a login can have this number, written as we write it."""
+    """Whether `text` can be the id of a login, in our spelling."""
     try:
         return str(UUID(text)) == text
     except ValueError:

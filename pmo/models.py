@@ -1,7 +1,7 @@
 """
-What the platform itself keeps: logins, and since when somebody's tokens of the sign-on are over.
+The platform's own tables: API logins, and when somebody's sign-on tokens were ended.
 
-The proxies bring the triggers to tables of Django's, by which changes of people behind Django's back are noticed.
+The proxies add triggers to Django's tables, so that changes of users that bypass Django are noticed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from cache_layer import CoherentManager, coherence_triggers
 
 class SignIn(models.Model):
     """
-    One login by the API, as long as its tokens may be used; without this row none of them is valid.
+    One API login, kept while its tokens may be used; without this row they are invalid.
 
-    The tokens themselves are not kept: who reads this table can use none.
+    The tokens themselves are not stored, so reading this table yields none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -38,7 +38,7 @@ class SignIn(models.Model):
 
 
 class TokenEnd(models.Model):
-    """What the sign-on issued for this name until then is good no longer."""
+    """Sign-on tokens of this name issued until then are no longer valid."""
 
     name = models.CharField(max_length=255, primary_key=True)
     ended_ts = models.DateTimeField()

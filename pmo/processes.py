@@ -1,4 +1,4 @@
-"""Child processes that never outlive the process that started them, and that the terminal's Ctrl-C does not reach."""
+"""Child processes that never outlive their parent and do not receive the terminal's Ctrl-C."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def start_process(
     Start `command` in a session of its own.
 
     Args:
-        farewell: the signal the process is sent by the kernel when this one dies, however it dies (on Linux).
+        farewell: the signal the kernel sends the process when this one dies, however it dies (on Linux).
         options: as for `subprocess.Popen`.
     """
     return subprocess.Popen(  # noqa: S603 # the callers' commands are fixed
@@ -37,9 +37,9 @@ def start_process(
 
 def stop_process(process: subprocess.Popen[bytes], farewell: signal.Signals, limit_seconds: float = 10) -> None:
     """
-    Send `farewell` and wait; what is left of the process and its group after `limit_seconds` is killed.
+    Send `farewell` and wait; kill what is left of the process and its group after `limit_seconds`.
 
-    A program can miss a signal while it starts: so the whole group is sent it again after a second.
+    A program can miss a signal while it starts, so the whole group gets it again after a second.
     """
     if process.poll() is None:
         process.send_signal(farewell)
@@ -53,35 +53,35 @@ def stop_process(process: subprocess.Popen[bytes], farewell: signal.Signals, lim
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # none left; macOS says the latter of a zombie
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # none left; macOS raises the latter for a zombie
         os.killpg(process.pid, number)
 
 
 def children_of(pid: int) -> set[int]:
-    """The ids of a process's children, ended ones that it has not noticed included; none outside Linux."""
+    """The ids of a process's children, unreaped ones included; empty outside Linux."""
     found: set[int] = set()
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # a thread that has ended
+        with contextlib.suppress(OSError):  # the thread has ended
             found.update(map(int, file.read_text().split()))
     return found
 
 
 def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals, limit_seconds: float = 10) -> bool:
     """
-    End the process that a killed run left in `directory`.
+    End the process that a killed run left behind in `directory`.
 
     Args:
         pid_file: its first line is the process's id.
-        directory: what the process works in: this tells it from another that has its id since.
+        directory: its working directory, which tells it from an unrelated process that reuses its id.
     Returns:
-        Whether nobody works in `directory` now; False where that cannot be told (outside Linux).
+        Whether no process works in `directory` now; False where that is unknown (outside Linux).
     """
     if sys.platform != "linux":
         return False
     try:
         pid = int(pid_file.read_text().split()[0])
         handle = os.pidfd_open(pid)
-    except (OSError, ValueError, IndexError):  # no such file, no such process
+    except (OSError, ValueError, IndexError):  # no such file or process
         return True
     try:
         if _works_in(pid, directory):
@@ -105,9 +105,9 @@ def _works_in(pid: int, directory: Path) -> bool:
 
 def ending_with_parent(farewell: signal.Signals, parent: int | None = None) -> Callable[[], None] | None:
     """
-    What a child of this process calls first, for the kernel to send it `farewell` when this process dies (on Linux).
+    A function for the child to call first, so that the kernel sends it `farewell` when this process dies (on Linux).
 
-    A child that is forked while its parent dies ends at once: the kernel tells of no death before it was asked.
+    A child forked while its parent dies exits at once: the kernel reports no death that precedes the request.
 
     Args:
         parent: the parent, where it is not this process.

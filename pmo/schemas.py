@@ -1,8 +1,8 @@
 """
-The version of the schema of what is cached.
+The schema version of cached documents.
 
-Servers of two releases share values whose documents differ in members at their end (`entities/releases.py`). Any other
-difference takes another version, under which values have keys of their own: see docs/operations.md.
+Servers of two releases share values whose documents differ only in appended members (`entities/releases.py`). Any other
+difference needs a new version, whose values have their own keys: see docs/operations.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RELEASED: dict[str, dict[int, str]] = {
     "NameDocument": {2: "ab15d5d4f1c5"},
     "TokenEndDocument": {2: "c6a2dbc175bf"},
 }
-"""Of each document, how many members it had in the releases of this version, and their digest: see `digests`."""
+"""For each document, its member counts in the releases of this version, with their digests: see `digests`."""
 
 
 def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, Mapping[int, str]] = RELEASED) -> int:
@@ -38,7 +38,7 @@ def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, 
     The version of these documents.
 
     Raises:
-        ImproperlyConfigured: they differ from those that were released with this version, not only by members behind.
+        ImproperlyConfigured: they differ from the released ones of this version in more than appended members.
     """
     for kind in documents:
         name = kind.__name__
@@ -52,7 +52,7 @@ def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, 
 
 
 def digests(kind: Any) -> dict[int, str]:
-    """By a number of members, from the first on: what tells them, in order, and what they may be from others."""
+    """By number of leading members: a digest of their order, names, types and whether they are required."""
     _, components = msgspec.json.schema_components([kind])
     shape = components[kind.__name__]
     members = [(name, each, name in shape["required"]) for name, each in shape["properties"].items()]
@@ -63,6 +63,6 @@ def digests(kind: Any) -> dict[int, str]:
 
 
 def last_digest(kind: Any) -> dict[int, str]:
-    """What `RELEASED` has of a document after its release."""
+    """The entry of a document in `RELEASED` after its release."""
     number, digest = list(digests(kind).items())[-1]
     return {number: digest}

@@ -1,7 +1,7 @@
 """
-`python -m pmo.serve`: serve the platform under Granian, with the options chosen here.
+`python -m pmo.serve`: serve the platform under Granian with the options chosen here.
 
-`make run` and the container image both start it. HOST, PORT and WORKERS come from the environment.
+Used by `make run` and the container image. HOST, PORT and WORKERS come from the environment.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ OPTIONS = {
     "interface": "wsgi",
     "factory": None,
     "http": "1",
-    # A request may wait for the database, a drain or another's fill: more threads than cores. Each may need a database
-    # connection, and DATABASE_POOL_SIZE is 8.
+    # A request may wait for the database, a drain or another's fill, so more threads than cores. Each may need a
+    # database connection, and DATABASE_POOL_SIZE is 8.
     "blocking-threads": "8",
-    # Connections that a worker keeps open; those that the threads have no time for yet wait inside.
+    # Connections a worker keeps open; those without a free thread wait inside.
     "backlog": "2048",
     "backpressure": "1024",
-    # A worker that died is replaced; Granian ends if one dies again at once.
+    # Replace dead workers; Granian exits if one dies again at once.
     "respawn-failed-workers": None,
-    # Stopping is patient, not endless.
+    # Shutdown is patient, not endless.
     "workers-kill-timeout": "5",
-    # The application logs what happens; Granian only errors (not that 8 threads are many for 2 cores).
+    # The application does the logging; Granian only logs errors (not that 8 threads are many for 2 cores).
     "log-level": "error",
 }
 
 
 def server_command(listener: Listener) -> list[str]:
-    """The command line that serves there; the host must be a numeric address."""
+    """The command line that serves this listener; its host must be a numeric address."""
     command = [sys.executable, "-m", "granian", "pmo.serve:load_application"]
     chosen = OPTIONS | {"host": listener.host, "port": str(listener.port), "workers": str(listener.workers)}
     for name, value in chosen.items():
@@ -53,19 +53,19 @@ def server_command(listener: Listener) -> list[str]:
 
 
 def load_application() -> Callable[..., Any]:
-    """The application, loaded in a worker process that can be stopped meanwhile."""
-    # Granian forks its workers with its own signal handlers, which do nothing in them, and sets theirs after loading.
+    """The application, loaded in a worker process that can be stopped while loading."""
+    # Granian's forked workers inherit handlers that do nothing there; it installs their own only after loading.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     if end_with_parent := ending_with_parent(signal.SIGTERM, os.getppid()):
-        end_with_parent()  # else the workers of a killed Granian go on serving, and keep its port
+        end_with_parent()  # else the workers of a killed Granian go on serving and keep its port
     from pmo.wsgi import application
 
     return application
 
 
 def make_counts_directory(data: Path, port: int) -> Path:
-    """An empty directory in which the processes of one server leave their counts: below `data` if that is writable."""
+    """An empty directory where a server's processes leave their counts: below `data` if that is writable."""
     directory = data / f"metrics-{port}"
     try:
         shutil.rmtree(directory, ignore_errors=True)
@@ -77,10 +77,10 @@ def make_counts_directory(data: Path, port: int) -> Path:
 
 def _load_settings() -> None:
     """
-    Read them once before there are workers, of which each would fail, many times.
+    Load the settings once before there are workers, which would each fail, repeatedly.
 
     Raises:
-        ImproperlyConfigured: the message says which variable, and what would do.
+        ImproperlyConfigured: the message names the variable and what it accepts.
     """
     importlib.import_module(os.environ.get("DJANGO_SETTINGS_MODULE") or "pmo.settings")
 

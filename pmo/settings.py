@@ -36,7 +36,7 @@ os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")  # resolver(5): a s
 
 YEAR_SECONDS, YEAR_MINUTES, YEAR_DAYS = 31_536_000, 525_600, 365
 
-if os.environ.get("ENVIRONMENT") == "":  # whoever had a value there did not mean development
+if os.environ.get("ENVIRONMENT") == "":  # set but empty was not meant as development
     raise ImproperlyConfigured("ENVIRONMENT is empty: it must be one of development, production.")
 PRODUCTION = env.choice("ENVIRONMENT", "development", ("development", "production")) == "production"
 DEBUG = env.flag("DEBUG", default=False)
@@ -53,7 +53,7 @@ except OSError as error:
 
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY: production has no default.")
-if PRODUCTION and (len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5):  # tokens are signed with it: RFC 7518, 3.2
+if PRODUCTION and (len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5):  # it signs tokens: RFC 7518, 3.2
     raise ImproperlyConfigured("SECRET_KEY can be guessed: give it 32 characters or more, made at random.")
 
 ALLOWED_HOSTS = allowed_hosts(env.items("ALLOWED_HOSTS", () if PRODUCTION else ("localhost", "127.0.0.1", "[::1]")))
@@ -91,7 +91,7 @@ DATABASE_POOL_SIZE = env.whole("DATABASE_POOL_SIZE", 8, 0, 1_000)
 DATABASES = {"default": database_of(env.text("DATABASE_URL", EMBEDDED.database_url), pooled=DATABASE_POOL_SIZE > 0)}
 DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": env.whole("DATABASE_CONNECT_TIMEOUT_SECONDS", 2, 1, 3_600),
-    # Where the network swallows everything, what waits without end (the relay, a command) notices in half a minute.
+    # On a dead network, waits without a deadline (the relay, commands) fail within half a minute.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -103,9 +103,9 @@ if DATABASE_POOL_SIZE:
         "min_size": 1,
         "max_size": DATABASE_POOL_SIZE,
         "timeout": POOL_TIMEOUT_SECONDS,
-        "reconnect_timeout": 1.0,  # then the next request tries: a pause that grows for minutes helps nobody
+        "reconnect_timeout": 1.0,  # the next request retries; a backoff of minutes helps nobody
     }
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted PostgreSQL costs no request
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted PostgreSQL fails no request
 DATABASES["default"]["TEST"] = {"NAME": f"test_{DATABASES['default']['NAME']}"}
 
 REDIS_HOST, REDIS_URL = env.text("REDIS_HOST"), env.text("REDIS_URL")
@@ -129,7 +129,7 @@ CACHE_LAYER: dict[str, Any] = {
 }
 CACHE_LAYER["schema_version"] += schema_version() - 1
 if env.text("CACHE_EXPRESS_LANE") == "0" and not env.text("CACHE_EXPRESS_LANE_BYTES"):
-    CACHE_LAYER["express_lane_bytes"] = 0  # by its name before it was a number of bytes
+    CACHE_LAYER["express_lane_bytes"] = 0  # the old variable, from before it was a number of bytes
 _lease, _hold = CACHE_LAYER["local_lease_ms"], CACHE_LAYER["hold_ms"]
 if _hold <= 2 * _lease:
     raise ImproperlyConfigured(
@@ -151,7 +151,7 @@ _redis = cache_location(REDIS_URL, REDIS_PASSWORD, Options.of(CACHE_LAYER)) | {
 }
 _redis["OPTIONS"] |= {
     "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-    # Sessions and short-lived values have the database behind them: without Redis they are simply not cached.
+    # Sessions and short-lived values are backed by the database: without Redis they are simply not cached.
     "IGNORE_EXCEPTIONS": True,
     "CLIENT_CLASS": "cache_layer.upkeep.own_keys.OwnKeys",
 }
@@ -169,7 +169,7 @@ SESSION_ENGINE = "pmo.people.sessions"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_FAILURE_VIEW = "pmo.web.pages.form_refused"
-CSRF_COOKIE_HTTPONLY = True  # our scripts take the token from the page
+CSRF_COOKIE_HTTPONLY = True  # our scripts read the token from the page
 
 # --- Application ------------------------------------------------------------------------------------------------------
 
@@ -225,8 +225,8 @@ CORS_EXPOSE_HEADERS = cross_origin.RESPONSE_HEADERS
 ROOT_URLCONF = "pmo.urls"
 WSGI_APPLICATION = "pmo.wsgi.application"
 APPEND_SLASH = False
-# W045: a constraint in SQL that forms check by a validator instead. W005, W021: HSTS of subdomains, and its preloading,
-# are up to who owns the domain.
+# W045: a raw SQL constraint, which forms check with a validator. W005, W021: HSTS for subdomains and preloading are the
+# domain owner's decision.
 SILENCED_SYSTEM_CHECKS = ["models.W045", "security.W005", "security.W021"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -261,7 +261,7 @@ if PRODUCTION:
     }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a confirmation page sends every selected code
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # the confirmation page sends every selected code
 FILE_UPLOAD_HANDLERS = ["pmo.web.uploads.BoundedUpload", *global_settings.FILE_UPLOAD_HANDLERS]
 
 # --- Authentication ---------------------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.whole("ACCESS_TOKEN_MINUTES", 60, 1, YEAR_MINUTES)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.whole("REFRESH_TOKEN_DAYS", 7, 1, 10 * YEAR_DAYS)),
     "AUTH_TOKEN_CLASSES": ["pmo.people.tokens.AccessToken"],
-    "LEEWAY": 5,  # for a clock that is ahead; the end of a token is exact
+    "LEEWAY": 5,  # for clocks that are ahead; tokens expire exactly on time
     "CHECK_REVOKE_TOKEN": True,
     "UPDATE_LAST_LOGIN": False,
 }
@@ -330,7 +330,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [],  # choices stay where they are used
+    "POSTPROCESSING_HOOKS": [],  # enums stay inline
 }
 
 UNFOLD = {
@@ -339,7 +339,7 @@ UNFOLD = {
     "SITE_SYMBOL": "category",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
-    "COLORS": lambda _: {},  # in a stylesheet instead of in every page
+    "COLORS": lambda _: {},  # in a stylesheet rather than in every page
     "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/site.css")],
     "SCRIPTS": [lambda _: static("entities/htmx.js"), lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},

@@ -1,4 +1,4 @@
-"""Every path the platform answers."""
+"""The platform's URLs."""
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -15,12 +15,12 @@ from pmo.web.middleware import answer_error, server_error
 
 @csrf_exempt
 def not_found(request: HttpRequest) -> HttpResponse:
-    """Under `/api/` even an unknown path is answered in JSON, whatever the method: nothing there takes cookies."""
+    """Unknown paths under `/api/` get JSON, whatever the method: nothing there uses cookies."""
     return answer_error(request, 404, "not_found", "There is nothing at this path.")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
-    """Django's own answer reads the form once more, to no avail, if it is the form that could not be read."""
+    """Django's handler would fail again by reading the form that could not be read."""
     return answer_error(request, 400, "unreadable", "The request could not be read.")
 
 

@@ -1,4 +1,4 @@
-"""The admin's pages of this app; importing them registers them."""
+"""This app's admin pages; importing them registers them."""
 
 from entities.admin.entity import EntityAdmin
 from entities.admin.operations_log import CacheOperationAdmin

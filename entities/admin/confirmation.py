@@ -1,4 +1,4 @@
-"""The page that says what a bulk action will do before it does it."""
+"""The page that says what a bulk action will do before it runs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CONFIRMED = "confirmed"
 @dataclass(frozen=True)
 class Part:
     """
-    Some of the selected entity types, and what becomes of them.
+    Some of the selected entity types, and what happens to them.
 
     Attributes:
         says: the sentence above them.
-        entities: which; links to the first of them are shown.
+        entities: which ones; the first of them are shown as links.
         warns: whether it may surprise.
     """
 
@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Button:
-    """A way to go on; `way` is sent with the form."""
+    """A way to proceed; `way` is sent with the form."""
 
     way: str
     label: str
@@ -61,11 +61,11 @@ class Button:
 @dataclass(frozen=True)
 class Question:
     """
-    What is asked before an action.
+    What an action asks before it runs.
 
     Attributes:
         action: its name among the list's actions; empty on a page of its own.
-        buttons: the ways to go on, the usual one first; none if there is nothing to do.
+        buttons: the ways to proceed, the usual one first; empty if there is nothing to do.
     """
 
     action: str
@@ -76,7 +76,7 @@ class Question:
 
 
 class ReasonForm(forms.Form):
-    """Why somebody operates the cache: it goes to the audit log."""
+    """Why somebody operates the cache, for the audit log."""
 
     reason = ComposedFormField(
         required=False,
@@ -88,7 +88,7 @@ class ReasonForm(forms.Form):
 
 
 class FormatForm(forms.Form):
-    """In which format to export."""
+    """The format of an export."""
 
     format = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
 
@@ -99,22 +99,22 @@ class FormatForm(forms.Form):
 
 
 BULK_BUDGET_MS = 60_000
-"""How long a request may take that reads or changes thousands of rows, instead of `REQUEST_BUDGET_MS`."""
+"""Replaces `REQUEST_BUDGET_MS` for requests that read or change thousands of rows."""
 
 
 def is_confirmed(request: HttpRequest) -> bool:
-    """Whether this request comes from the page that says what will happen."""
+    """Whether the request comes from the confirmation page."""
     return CONFIRMED in request.POST
 
 
 def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str = "") -> TemplateResponse:
     """
-    The page; going on from it runs the same action on the same selection, with the same filters.
+    The confirmation page; submitting it reruns the action on the same selection with the same filters.
 
-    Asked for by htmx it is what a dialog has in it.
+    For htmx requests only the dialog's content.
 
     Args:
-        back: where to go afterwards, or instead, from a page of its own.
+        back: where a page of its own leads afterwards, or on cancel.
     """
     across = request.POST.get("select_across") == "1"
     selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
@@ -139,12 +139,12 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
 
 
 def is_dialog(request: HttpRequest) -> bool:
-    """Whether a page asks for what it shows in a dialog."""
+    """Whether the request wants content for a dialog."""
     return "HX-Request" in request.headers
 
 
 def log_switched(request: HttpRequest, entities: Sequence[Entity]) -> None:
-    """Note in Django's log who has activated or deactivated these."""
+    """Log in Django's admin log who activated or deactivated these."""
     if entities and request.user.pk:
         change = [{"changed": {"fields": ["Active"]}}]
         LogEntry.objects.log_actions(request.user.pk, entities, CHANGE, change_message=change)

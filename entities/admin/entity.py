@@ -1,4 +1,4 @@
-"""The admin of entity types, put together from its pages."""
+"""The admin of entity types, composed of its pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EntityAdmin(
     """
     Entity types: list, form and actions.
 
-    The cache is kept right by the model's own signals and QuerySet; nothing here has to think of it.
+    The model's signals and QuerySet keep the cache coherent; nothing here has to.
     """
 
     actions_list = ("map",)

@@ -1,4 +1,4 @@
-"""The admin's first page: how many types there are, what needs somebody's attention, and what was changed last."""
+"""The admin's front page: how many types there are, what needs attention, and the latest changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMED = 12
 
 @dataclass(frozen=True)
 class Count:
-    """A number that leads to what it counts."""
+    """A number that links to what it counts."""
 
     number: int
     says: str
@@ -31,7 +31,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Concern:
-    """Something that may be a mistake, with the types it is about."""
+    """A possible mistake, with the types it concerns."""
 
     says: str
     chips: SafeString
@@ -40,7 +40,7 @@ class Concern:
 
 
 def describe_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What Unfold's first page has besides: for those who may see entity types."""
+    """The additions to Unfold's front page, for users who may view entity types."""
     context |= {"title": "Home", "content_title": "Home"}
     if not request.user.has_perm("entities.view_entity"):
         return context

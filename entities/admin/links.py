@@ -1,4 +1,4 @@
-"""Links to entity types, as the admin's pages show them."""
+"""Links to entity types on the admin's pages."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from entities.texts import compose
 
 
 def change_url(code: str) -> str:
-    """The form of an entity type."""
+    """The URL of an entity type's form."""
     return reverse("admin:entities_entity_change", args=[quote(code)])
 
 
 class RejectInvalidFilters:
     """
-    A list that treats years beyond the calendar, and the like, as it treats other filters that are none.
+    A list that treats values such as years beyond the calendar like any other invalid filter.
 
-    Patterns of people's own are none either: some would keep the database busy for ever.
+    User-supplied regular expressions are invalid too: some would keep the database busy for ever.
     """
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
@@ -33,7 +33,7 @@ class RejectInvalidFilters:
         return allowed and not lookup.endswith(("regex", "search"))
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """As Django's, for what is stored: composed texts."""
+        """Like Django's, but composes the search term, as stored texts are."""
         return super().get_search_results(request, queryset, compose(search_term))  # type: ignore[misc] # as below
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -44,7 +44,7 @@ class RejectInvalidFilters:
 
 
 def draw_chips(codes: Iterable[str], *, inactive: Collection[str] = ()) -> SafeString:
-    """A small link for each code, in order; those that are inactive look so, and say it to those who can't see it."""
+    """A small link for each code, in order; inactive ones look different, and screen readers are told so."""
     hidden = SafeString('<span class="entity-unseen"> (inactive)</span>')
     chips = format_html_join(
         "",
@@ -58,5 +58,5 @@ def draw_chips(codes: Iterable[str], *, inactive: Collection[str] = ()) -> SafeS
 
 
 def find_inactive(codes: Collection[str]) -> set[str]:
-    """Those of the entity types that are inactive; one query."""
+    """The inactive ones among these entity types; one query."""
     return set(Entity.objects.filter(code__in=codes, active_flag=False).values_list("code", flat=True))

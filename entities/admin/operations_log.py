@@ -1,4 +1,4 @@
-"""The audit log of the cache, to be read: rows are added by what people do, and by nobody's hand."""
+"""The read-only audit log of the cache: operations add its rows, nobody edits them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import with a preview, and export, of entity types."""
+"""Imports entity types with a preview, and exports them."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ READERS: dict[str, Any] = {"csv": CsvFile, "json": JsonFile, "xlsx": XlsxFile}
 SHOWN_ROWS = 200
 NAMED_ROWS = 20
 MAX_SIGNED_BYTES = 900_000
-"""Of the file on its way through the preview page and back: less than Django's limit for forms."""
+"""The limit for a file sent through the preview page and back, signed: below Django's limit for forms."""
 
 
 class ImportFileForm(forms.Form):
-    """The file; its name says its format."""
+    """The file; its name determines the format."""
 
     file = forms.FileField(
         widget=UnfoldAdminFileFieldWidget({"accept": ".csv,.json,.xlsx"}),
@@ -75,7 +75,7 @@ class ImportFileForm(forms.Form):
 
 
 class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-export has no types
-    """Import for those who may add and change entity types, export for those who may see them."""
+    """Import for users who may add and change entity types, export for those who may view them."""
 
     resource_classes = (EntityResource,)
     formats = FORMATS
@@ -116,7 +116,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         take_longer(BULK_BUDGET_MS)
         try:
             answer: HttpResponse = super().export_action(request)
-        except IncorrectLookupParameters:  # as in the list, a filter that is none
+        except IncorrectLookupParameters:  # like the list for an invalid filter
             return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
         return answer
 
@@ -126,7 +126,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         return {**super().init_request_context_data(request, form), **more}
 
     def import_action(self, request: HttpRequest, **_: Any) -> HttpResponse:
-        """The form for a file, and what would be done with it."""
+        """The upload form, and the preview of an uploaded file."""
         if not self.has_import_permission(request):
             raise PermissionDenied
         take_longer(BULK_BUDGET_MS)
@@ -146,7 +146,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
 
     @method_decorator(require_POST)
     def process_import(self, request: HttpRequest, **_: Any) -> HttpResponse:
-        """Import what the preview showed, and nothing else."""
+        """Import exactly what the preview showed."""
         if not self.has_import_permission(request):
             raise PermissionDenied
         take_longer(BULK_BUDGET_MS)
@@ -206,7 +206,7 @@ def _name_rows(numbers: list[int]) -> str:
 
 
 def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
-    """The file and what it would do, for the page to send back: no server has to remember it."""
+    """Sign the file and its preview so that the page can send them back; no server has to remember them."""
     packed = base64.b64encode(zlib.compress(content)).decode()
     upload = {"content": packed, "kind": kind, "name": name, "plan": result.plan}
     signed = signing.dumps(upload, salt=SALT, compress=True)
@@ -216,7 +216,7 @@ def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
 
 
 def _former_icons(rows: list[Any]) -> list[tuple[str, str]]:
-    """What to say about icons that are written under a former name, with the numbers of the rows."""
+    """Notes on icons written under a former name, with their row numbers."""
     found: dict[str, list[int]] = {}
     for row in rows:
         if any(change.name == "icon" for change in row.changes) and (former := describe_former(row.instance.icon)):

@@ -1,4 +1,4 @@
-"""Form widgets for icons and children; each is a plain text field that the page's scripts make comfortable."""
+"""Form widgets for icons and children: plain text fields that scripts enhance."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TEMPLATES = "admin/entities/entity"
 
 
 def draw_icon(name: str, *, size: int = 20) -> SafeString:
-    """The drawing of a Lucide component name, a former one too; nothing if Lucide has no such icon."""
+    """The drawing of a Lucide component, former names included; empty if there is no such icon."""
     drawing = icon_names().get(current_name(name) or "")
     return mark_safe(lucide(drawing, size=size, aria_hidden="true")) if drawing else SafeString()  # noqa: S308 - the package's own drawing
 
 
 class IconWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has no types
-    """A text field beside the drawing of the icon that is set, with a dialog to search all of them."""
+    """A text field beside the current icon's drawing, with a dialog for searching all icons."""
 
     class Media:
         js = (Script("entities/icons.js", defer=True),)
@@ -44,7 +44,7 @@ class IconWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has
 
 
 class PluralWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has no types
-    """A text field that follows the label's regular plural until someone types something else."""
+    """A text field that follows the label's regular plural until the user types something else."""
 
     class Media:
         js = (Script("entities/plural.js", defer=True),)
@@ -55,9 +55,9 @@ class PluralWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold h
 
 class ChildrenWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has no types
     """
-    Codes in display order, as a list to search, add, remove and move; without scripts, text split by commas.
+    Codes in display order, as a list to search, add, remove and move; without scripts, comma-separated text.
 
-    `split` makes codes of the text, and `labels` gives code and label of those that exist: set by the form.
+    The form sets `split`, which splits the text into codes, and `labels`, which gives code and label of existing ones.
     """
 
     split: Callable[[Any], list[str]] = staticmethod(lambda _: [])

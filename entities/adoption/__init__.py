@@ -1,8 +1,8 @@
 """
-How a table `app.entity` that a platform has already is taken over, and given back as it was found.
+Adopts a table `app.entity` that a platform already has, and gives it back as it was found.
 
-`table` reads the catalogue, `shape` and `rows` find what stands in the way, `operation` changes the table inside the
-first migration, and `run` puts all migrations of the table into one transaction.
+`table` reads the catalogue, `shape` and `rows` find obstacles, `operation` changes the table in the first migration,
+and `run` puts all migrations of the table into one transaction.
 """
 
 from entities.adoption.run import AdoptionRefused, adopt, find_problems, is_pending

@@ -1,4 +1,4 @@
-"""What migrations after the first do to the table; of one that was adopted, only to what its platform left to us."""
+"""What later migrations do to the table; if it was adopted, only to what its platform left to us."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MEND = f"""
 
 
 def leave_display_order_to_trigger(_: Any, schema_editor: Any) -> None:
-    """Who leaves the display order out gives none, so that the trigger does; a platform's own default stays."""
+    """Default to NULL, so that the trigger sets an omitted display order; a platform's own default stays."""
     _set_default(schema_editor, "NULL")
 
 
 def default_display_order_to_zero(_: Any, schema_editor: Any) -> None:
-    """The way back."""
+    """Reverses `leave_display_order_to_trigger`."""
     _set_default(schema_editor, "0")
 
 
@@ -37,9 +37,9 @@ def _set_default(schema_editor: Any, default: str) -> None:
 
 def mend_texts(_: Any, schema_editor: Any) -> None:
     """
-    Compose labels, and make them readable; each row that is changed is told.
+    Compose labels and make them readable; changed rows are logged.
 
-    Not in the transaction of the adoption: it changes no row, and the constraint tells of those that are broken.
+    Not in the adoption's transaction: an adoption changes no rows, and the constraint reports broken ones.
     """
     connection = schema_editor.connection
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""SQL that a person may run to mend a row: it is shown, and never run by us."""
+"""SQL that mends a row, for a person to run: shown, never run by us."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def _mend_text(name: str) -> str:
 
 
 TEXTS_MENDED = ", ".join(map(_mend_text, TEXTS))
-"""Composed, without overrides of the direction; where nothing is left to be seen, the code stands in."""
+"""Composed, without direction overrides; if nothing visible is left, the code."""
 
 
 def fill(column: str) -> str:
-    """Give a column something where it is NULL."""
+    """Give a column a value where it is NULL."""
     if column == "code":
         return f"DELETE FROM {NAME} WHERE code IS NULL;"
     return f"UPDATE {NAME} SET {column} = {FILLINGS.get(column, 'now()')} WHERE {quote_name(column)} IS NULL;"
 
 
 def set_children(code: str, children: Any, known: set[str]) -> str:
-    """Leave of a row's children those that are entity types, each once, in their order."""
+    """Reduce a row's children to existing entity types, each once, in their order."""
     if isinstance(children, str):
         try:
             children = json.loads(children)
@@ -56,7 +56,7 @@ def set_children(code: str, children: Any, known: set[str]) -> str:
 
 
 def of_rule(constraint: str, code: str, codes: set[str]) -> tuple[str, bool]:
-    """For a broken constraint: what would mend it, and whether that is SQL."""
+    """The mend for a broken constraint, and whether it is SQL."""
     if constraint == "entity_times":
         columns = [
             f"{column} = CASE WHEN {column} BETWEEN '0001-01-02Z' AND '9999-12-30Z' THEN {column} ELSE now() END"
@@ -71,7 +71,7 @@ def of_rule(constraint: str, code: str, codes: set[str]) -> tuple[str, bool]:
 
 
 def _rename(code: str, codes: set[str]) -> tuple[str, bool]:
-    """Another code, in the lists of the other rows too; what else refers to it is the platform's to know."""
+    """Rename the code, in the children of other rows too; other references are the platform's to update."""
     better = re.sub(r"[^a-z0-9]+", "_", code.lower()).strip("_")[:50]
     if code in RESERVED_CODES:
         better = f"{code}_type"

@@ -1,4 +1,4 @@
-"""The first migration's operation: make the table, or adopt the one that is there; and the way back."""
+"""The first migration's operation: create the table or adopt the existing one, and reverse that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from entities.adoption.table import NAME, RECORD, SCHEMA, Table, find_table, was
 
 
 class AdoptOrCreateModel(CreateModel):
-    """As Django's `CreateModel`, which fails where the table exists."""
+    """Like Django's `CreateModel`, which fails if the table exists."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         connection = schema_editor.connection
@@ -36,19 +36,19 @@ class AdoptOrCreateModel(CreateModel):
 
 
 def _adopt_table(schema_editor: Any, model: type[Model]) -> None:
-    """Add what is missing, in the transaction of the migration, and note it."""
+    """Add what is missing, in the migration's transaction, and record it."""
     connection = schema_editor.connection
     schema_editor.execute(f"LOCK TABLE {NAME} IN ACCESS EXCLUSIVE MODE")
     before = cast(Table, find_table(connection))
     refuse_problems(connection, under_lock=True)
-    if FILLED_BY_TRIGGER not in before.columns:  # no UPDATE: triggers that are there would note it, or change times
+    if FILLED_BY_TRIGGER not in before.columns:  # no UPDATE: existing triggers would record it, or change times
         column = f"{quote_name(FILLED_BY_TRIGGER)} {type_of(model._meta.get_field(FILLED_BY_TRIGGER), connection)}"
         schema_editor.execute(f"ALTER TABLE {NAME} ADD COLUMN {column} GENERATED ALWAYS AS (code) STORED")
         schema_editor.execute(f"ALTER TABLE {NAME} ALTER COLUMN {quote_name(FILLED_BY_TRIGGER)} DROP EXPRESSION")
     changes = ", ".join(_missing(schema_editor, model, before))
     try:
         with transaction.atomic(using=connection.alias):
-            schema_editor.execute(f"ALTER TABLE {NAME} {changes}", params=None)  # all at once: the rows are read once
+            schema_editor.execute(f"ALTER TABLE {NAME} {changes}", params=None)  # at once: one pass over the rows
     except IntegrityError:
         refuse_problems(connection)
         raise
@@ -59,7 +59,7 @@ def _adopt_table(schema_editor: Any, model: type[Model]) -> None:
 
 
 def _missing(schema_editor: Any, model: type[Model], table: Table) -> Iterator[str]:
-    """Parts of one ALTER TABLE. A default that the table has already stays."""
+    """The parts of one ALTER TABLE. Existing defaults stay."""
     for field in cast(Any, model)._meta.local_concrete_fields:
         name, column = quote_name(field.column), table.columns.get(field.column)
         if column is None and field.name != FILLED_BY_TRIGGER:
@@ -96,7 +96,7 @@ def _difference(before: Table, after: Table) -> dict[str, list[str]]:
 
 
 def _write_record(schema_editor: Any, added: dict[str, list[str]]) -> None:
-    """Only its owner may write it: the way back obeys it."""
+    """Only its owner may write it, because the reversal obeys it."""
     schema_editor.execute(
         f"CREATE TABLE {RECORD} (added jsonb NOT NULL, adopted_ts timestamptz NOT NULL DEFAULT now())"
     )
@@ -113,7 +113,7 @@ def _write_record(schema_editor: Any, added: dict[str, list[str]]) -> None:
 
 
 def read_record(connection: Any) -> dict[str, list[str]] | None:
-    """What the adoption added to the table; None if it is one that we made."""
+    """What the adoption added to the table; None if the table is our own."""
     if not was_adopted(connection):
         return None
     with connection.cursor() as cursor:
@@ -123,7 +123,7 @@ def read_record(connection: Any) -> dict[str, list[str]] | None:
 
 
 def _give_table_back(schema_editor: Any, added: dict[str, list[str]]) -> None:
-    """Take away what the adoption added, and nothing else."""
+    """Remove what the adoption added, and nothing else."""
     for name in added["indexes"]:
         schema_editor.execute(f"DROP INDEX IF EXISTS {quote_name(SCHEMA)}.{quote_name(name)}")
     changes = [f"DROP CONSTRAINT IF EXISTS {quote_name(name)}" for name in added["constraints"]]

@@ -1,4 +1,4 @@
-"""What stands in the way of an adoption, in one line."""
+"""An obstacle to an adoption, in one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """Where, which rule is broken, and what would mend it: SQL if `mend_sql`, else words."""
+    """Where it is, which rule is broken, and the mend: SQL if `mend_sql`, else words."""
 
     where: str
     rule: str
@@ -24,7 +24,7 @@ def quote_name(name: str) -> str:
 
 
 def quote_text(text: str) -> str:
-    """As a literal of SQL, on one line, without anything that a terminal would obey."""
+    """An SQL literal on one line, without terminal control characters."""
     if text.isprintable() and "\\" not in text:
         return "'" + text.replace("'", "''") + "'"
     return "E'" + "".join(_escape(character) for character in text) + "'"

@@ -1,4 +1,4 @@
-"""Which rows break a rule that the database will keep, and which ones forms would refuse."""
+"""Finds rows that break a rule the database will enforce, and rows that forms would refuse."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from entities.models import Entity
 from entities.words.icons import describe_former
 
 SHOWN_ROWS = 20
-"""Of each rule."""
+"""Per rule."""
 RULES = {
     "entity_code_pattern": "the code is not a lower-case letter, then lower-case letters, digits or _, 50 at most",
     "entity_code_not_reserved": "the code is a word of the API's own paths",
@@ -42,10 +42,10 @@ _LISTED = f"""
 
 def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iterator[Problem]:
     """
-    What the database would refuse. The order is that in which the mends can be run.
+    What the database would refuse, in the order in which the mends can be run.
 
     Args:
-        table: one without problems of its shape.
+        table: one without shape problems.
     """
     with connection.cursor() as cursor:
         for field in fields():
@@ -61,13 +61,13 @@ def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iter
 
 
 def find_wrong_children(connection: Any, table: Table) -> Iterator[Problem]:
-    """Of those the part that no constraint keeps: a trigger does, and it asks nobody about rows that are there."""
+    """The part that no constraint enforces: a trigger does, but it does not check existing rows."""
     with connection.cursor() as cursor:
         yield from _find_wrong_children(cursor, table)
 
 
 def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
-    """What the database will take and forms will not, an icon that is unknown here among it."""
+    """What the database will accept and forms will not, including unknown icons."""
     with connection.cursor() as cursor:
         for field in fields():
             if isinstance(field, models.CharField) and not field.primary_key and field.column in table.columns:
@@ -76,7 +76,7 @@ def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
 
 
 def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
-    """The first ones, and how many more there are."""
+    """The first ones, and the number of the rest."""
     more, last = 0, None
     for number, problem in enumerate(problems):
         if number < SHOWN_ROWS:
@@ -121,7 +121,7 @@ def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> I
 
 
 def _missing_columns(schema_editor: Any, table: Table) -> Iterator[str]:
-    """As the adoption will add them, so that every rule can be asked for."""
+    """The columns as the adoption will add them, so that every rule can be checked."""
     for field in fields():
         if field.column not in table.columns:
             value = "code" if field.name == FILLED_BY_TRIGGER else default_of(schema_editor, field)
@@ -129,7 +129,7 @@ def _missing_columns(schema_editor: Any, table: Table) -> Iterator[str]:
 
 
 def default_of(schema_editor: Any, field: Any) -> str:
-    """A field's default in the database, as SQL."""
+    """A field's database default, as SQL."""
     sql, parameters = schema_editor.db_default_sql(field)
     return str(sql % tuple(schema_editor.quote_value(parameter) for parameter in parameters))
 

@@ -1,4 +1,4 @@
-"""All migrations of the table in one transaction, so that an adoption is done whole or not at all."""
+"""Runs all migrations of the table in one transaction, so that an adoption is all or nothing."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ APP, FIRST = "entities", "0001_initial"
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.5
 BUSY = {"55P03", "40P01"}
-"""lock_not_available and deadlock_detected: somebody else is at work on the table."""
+"""lock_not_available and deadlock_detected: the table is in use."""
 
 
 class AdoptionRefused(CommandError):
-    """`app.entity` can't be adopted as it is; the message has a line for each problem. Nothing was changed."""
+    """`app.entity` cannot be adopted as it is; the message has a line per problem. Nothing was changed."""
 
     def __init__(self, problems: list[Problem]) -> None:
         lines = "\n".join(str(problem) for problem in problems)
@@ -36,17 +36,17 @@ class AdoptionRefused(CommandError):
 
 
 def is_pending(connection: Any) -> bool:
-    """Whether there is a table that our first migration, not yet applied, would find."""
+    """Whether our first migration is unapplied and would find an existing table."""
     applied = MigrationRecorder(connection).applied_migrations()
     return (APP, FIRST) not in applied and find_table(connection) is not None
 
 
 def find_problems(connection: Any, *, warnings: bool = True, under_lock: bool = False) -> list[Problem]:
     """
-    What stands in the way, and what is only worth knowing; nothing is written.
+    Obstacles and warnings; nothing is written.
 
     Args:
-        under_lock: everybody waits, so leave out what the constraints themselves will say.
+        under_lock: everybody waits, so skip what the constraints will report themselves.
     """
     table = find_table(connection)
     if table is None:
@@ -64,7 +64,7 @@ def find_problems(connection: Any, *, warnings: bool = True, under_lock: bool = 
 def refuse_problems(connection: Any, *, under_lock: bool = False) -> None:
     """
     Raises:
-        AdoptionRefused: something stands in the way.
+        AdoptionRefused: there are obstacles.
     """
     problems = find_problems(connection, warnings=False, under_lock=under_lock)
     if problems:
@@ -73,12 +73,12 @@ def refuse_problems(connection: Any, *, under_lock: bool = False) -> None:
 
 def adopt(connection: Any, progress: Callable[..., None] | None = None) -> None:
     """
-    Run the migrations of our table, in one transaction, and before it those that they need.
+    Run the migrations of our table in one transaction, after those they depend on.
 
-    Where the table is in use for longer than a lock is waited for, it is tried again a few times.
+    Retried a few times if the table is in use for longer than the lock timeout.
 
     Raises:
-        AdoptionRefused: something stands in the way.
+        AdoptionRefused: there are obstacles.
         CommandError: the table was in use each time. Nothing was changed.
     """
     refuse_problems(connection)
@@ -95,7 +95,7 @@ def adopt(connection: Any, progress: Callable[..., None] | None = None) -> None:
                 run_triggers_as_owner(connection)
             return
         except IntegrityError:
-            refuse_problems(connection)  # a row was changed after they were looked at
+            refuse_problems(connection)  # a row was changed since the check
             raise
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) not in BUSY:

@@ -1,4 +1,4 @@
-"""Whether the table's columns, names and owner are such that it can be adopted."""
+"""Whether the table's columns, names and owner allow it to be adopted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from entities.models import CacheOperation, Entity
 
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "p": "a partitioned table"}
 FILLED_BY_TRIGGER = "entity_type"
-"""The code, where it is left out: without a default it can be added none the less."""
+"""A trigger sets it to the code when omitted, so it can be added without a default."""
 _RIGHTS = """
     SELECT current_user, (
             -- not current_schema(), which leaves out what the role has no rights on yet
@@ -31,7 +31,7 @@ def fields() -> Iterator[Any]:
 
 
 def type_of(field: Any, connection: Any) -> str:
-    """A field's type, as PostgreSQL writes it."""
+    """A field's type, in PostgreSQL's spelling."""
     return str(field.db_type(connection)).replace("varchar", "character varying")
 
 
@@ -41,9 +41,9 @@ def can_be_added(field: Any) -> bool:
 
 def find_shape_problems(connection: Any, table: Table) -> Iterator[Problem]:
     """
-    What of the table itself stands in the way.
+    Obstacles in the table itself.
 
-    Rows can be looked at only if there is none: they are read by our columns.
+    Rows can only be checked if there are none: they are read through our columns.
     """
     if table.kind != "r":
         kind = KINDS.get(table.kind, "no table")
@@ -93,7 +93,7 @@ def _find_column_problems(connection: Any, table: Table, field: Any) -> Iterator
         yield Problem(f"column {name}", "it is generated, so nobody can write it", f"{alter} DROP EXPRESSION;")
     if column.type != wanted:
         cast = CASTS.get(wanted, "{0}::" + wanted).format(quote_name(name))
-        reset = f"{alter} DROP DEFAULT; " if column.default and wanted == "boolean" else ""  # the others are cast
+        reset = f"{alter} DROP DEFAULT; " if column.default and wanted == "boolean" else ""  # other defaults are cast
         rule = f"it is {column.type}, not {wanted}"
         yield Problem(f"column {name}", rule, f"{reset}{alter} TYPE {wanted} USING {cast};")
     elif column.nullable and column.default is None and not field.null and not can_be_added(field):
@@ -103,7 +103,7 @@ def _find_column_problems(connection: Any, table: Table, field: Any) -> Iterator
 
 
 def _find_taken_names(connection: Any, table: Table) -> Iterator[Problem]:
-    """Names that we give to something else, and other tables of ours."""
+    """Names we use that are taken already, those of our other tables included."""
     ours = {constraint.name for constraint in Entity._meta.constraints}
     for name in sorted(ours & table.constraints):
         rename = f"ALTER TABLE {NAME} RENAME CONSTRAINT {quote_name(name)} TO {quote_name(f'{name}_before')};"

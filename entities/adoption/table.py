@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogue says of `app.entity`."""
+"""What PostgreSQL's catalogue says about `app.entity`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 SCHEMA, TABLE = "app", "entity"
 NAME = f'"{SCHEMA}"."{TABLE}"'
 RECORD = f'"{SCHEMA}"."entity_adoption"'
-"""What was added to a table that was adopted, in one row; a table that we made has none."""
+"""One row that records what was added to an adopted table; a table of our own has none."""
 
 _TABLE = """
     SELECT c.oid, c.relkind::text, c.relrowsecurity, pg_get_userbyid(c.relowner), pg_has_role(c.relowner, 'USAGE'),
@@ -22,7 +22,7 @@ _COLUMNS = """
     FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
-# PostgreSQL 18 lists NOT NULL among the constraints: that is told with the columns.
+# PostgreSQL 18 lists NOT NULL as a constraint; it is reported with the columns.
 _CONSTRAINTS = "SELECT conname FROM pg_constraint WHERE conrelid = %s AND contype <> 'n'"
 _INDEXES = """
     SELECT c.relname,
@@ -37,7 +37,7 @@ _INDEXES = """
 
 @dataclass(frozen=True)
 class Column:
-    """`generated`: by an expression or an identity, so that nobody may write it."""
+    """`generated`: by an expression or an identity, so it cannot be written."""
 
     type: str
     nullable: bool
@@ -62,14 +62,14 @@ class Table:
 
 
 def was_adopted(connection: Any) -> bool:
-    """Whether the table was there before us."""
+    """Whether the table existed before us."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [RECORD])
         return bool(cursor.fetchone()[0])
 
 
 def find_table(connection: Any) -> Table | None:
-    """`app.entity`, whatever it is; None if there is nothing of that name."""
+    """`app.entity`, whatever its kind; None if nothing has that name."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLE, [SCHEMA, TABLE])
         found = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""Answers that carry a document, with an entity tag (ETag), and requests conditional on it (RFC 9110, section 13)."""
+"""Responses with a document and its entity tag (ETag), and conditional requests (RFC 9110, section 13)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from entities.words.icons import describe_former
 AnyRequest = HttpRequest | Request
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')
 STALE_WARNING = '110 - "Response is Stale"'
-"""RFC 7234, section 5.5.1: the database is away, and this is what was last known."""
+"""RFC 7234, section 5.5.1: the database is away, and this is the last known state."""
 MISCELLANEOUS = "299 -"
-"""The same, section 5.5.6: a warning that is for people."""
+"""RFC 7234, section 5.5.6: a warning for people."""
 CHANGED = "It changed since the version that If-Match names. Read it again."
 MALFORMED = "If-Match has to name entity tags as `ETag` does, each in its double quotes, with commas between them."
 WEAK = "If-Match names a weak tag, which never matches (RFC 9110, section 13.1.1): send it as it came, without W/."
 MAX_CONDITION_LENGTH = 8_192
-"""Characters of an `If-None-Match`; a longer one is not looked at."""
+"""Characters of an `If-None-Match`; longer ones are ignored."""
 
 
 class PreconditionFailed(APIException):
@@ -75,7 +75,7 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
 
 
 def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    """The document of a row that was just written; a `Warning` says if its icon has another name now."""
+    """The document of a row just written, with a `Warning` if its icon has been renamed."""
     payload = encode_entity(document_of(entity))
     former = describe_former(entity.icon)
     warning = {"Warning": f'{MISCELLANEOUS} "{former}"'} if former else {}
@@ -92,7 +92,7 @@ def require_match(request: AnyRequest, document: EntityDocument) -> None:
     Compare a document with `If-Match`, if the request has one.
 
     Raises:
-        PreconditionFailed: it is none of those named; also if what is sent is no entity tag at all.
+        PreconditionFailed: its tag is not listed, or the header is no list of entity tags.
     """
     sent = request.headers.get("If-Match")
     if sent is None:
@@ -103,7 +103,7 @@ def require_match(request: AnyRequest, document: EntityDocument) -> None:
 
 
 def _why(sent: str, expected: list[str]) -> str:
-    """What is wrong with an `If-Match` of which these tags could be read, and none is the current one."""
+    """Why an `If-Match`, of which these tags could be parsed, does not match."""
     if len(expected) != len(sent.split(",")):
         return MALFORMED
     return WEAK if any(tag.startswith("W/") for tag in expected) else CHANGED

@@ -30,19 +30,19 @@ logger = logging.getLogger("entities")
 
 
 READ_ONLY = "25006"
-"""PostgreSQL's code for a change on a replica, or where changes are switched off."""
+"""PostgreSQL's code for a write on a replica or with writes disabled."""
 TIME_LIMITS = ("57014", "25P03", "25P04")
-"""PostgreSQL's codes where one of its time limits has passed: of a statement (ours too), in and of a transaction."""
+"""PostgreSQL's codes for its timeouts: statement (ours too), idle in transaction, transaction."""
 INVALID = "Something in it is wrong: `errors` says what, by field."
 OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Look before you try again."
 
 
 class Unavailable(APIException):
-    """An engine that is needed does not answer."""
+    """A required engine does not answer."""
 
     status_code = 503
     wait = 2
-    """Seconds until the next try: `Retry-After`."""
+    """Seconds until the next attempt: `Retry-After`."""
 
 
 class BodyTooBig(APIException):
@@ -59,7 +59,7 @@ class Listed(APIException):
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's handler, for more kinds of errors and with a body of one shape."""
+    """DRF's handler, extended to more errors, with one response format."""
     known = as_unavailable(error) or as_api_error(error)
     response = views.exception_handler(known, context)
     if response is not None and isinstance(known, APIException):
@@ -75,12 +75,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def envelope(code: str, detail: str, errors: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The body of an answer that is an error."""
+    """The body of an error response."""
     return {"code": code, "detail": detail, "errors": errors or {}}
 
 
 def as_api_error(error: Exception) -> Exception:
-    """The `APIException` that tells a client about `error`; the error itself if it is a bug of ours."""
+    """The `APIException` that reports `error` to a client; `error` itself if it is a bug of ours."""
     match error:
         case ModelValidationError():
             return ValidationError(as_fields(error))
@@ -98,7 +98,7 @@ def as_api_error(error: Exception) -> Exception:
 
 
 def as_unavailable(error: Exception) -> Unavailable | None:
-    """Which engine is missing, if that is what `error` says."""
+    """Which engine is missing, if that is what `error` means."""
     match error:
         case Unavailable():
             return error
@@ -115,7 +115,7 @@ def as_unavailable(error: Exception) -> Unavailable | None:
 def _as_database_unavailable(error: OperationalError | InterfaceError | InternalError) -> Unavailable | None:
     state = getattr(error.__cause__, "sqlstate", None)
     if isinstance(error, InternalError) and state not in (READ_ONLY, *TIME_LIMITS):
-        return None  # a bug, of ours or of PostgreSQL
+        return None  # a bug, ours or PostgreSQL's
     during = {"during": "commit"} if isinstance(error, OutcomeUnknown) else {}
     logger.error("Database error", extra={"error": str(error)} | during)
     if isinstance(error, OutcomeUnknown):
@@ -131,13 +131,13 @@ def _body(error: APIException) -> dict[str, Any]:
     if isinstance(error, ValidationError):
         return envelope("invalid", INVALID, _printable(as_fields(error)))
     detail: Any = error.detail
-    if isinstance(detail, dict):  # as simplejwt raises it
+    if isinstance(detail, dict):  # raised by simplejwt
         return envelope(str(detail["code"]), str(detail["detail"]))
     return envelope(detail.code, str(detail))
 
 
 def _printable(value: Any) -> Any:
-    """The same texts without halves of surrogate pairs, which input may have and UTF-8 has not."""
+    """The same text without lone surrogates, which input may contain and UTF-8 cannot encode."""
     if isinstance(value, dict):
         return {_printable(name): _printable(each) for name, each in value.items()}
     if isinstance(value, list):

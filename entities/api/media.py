@@ -1,4 +1,4 @@
-"""What goes over the wire: JSON, whatever `Accept` says."""
+"""The wire format: JSON, whatever `Accept` says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 
 class StrictJSONParser(JSONParser):
-    """DRF's parser, which also refuses what is nested too deeply to be read."""
+    """DRF's parser, which also rejects JSON nested too deeply to parse."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -25,7 +25,7 @@ class StrictJSONParser(JSONParser):
 
 
 class AlwaysJSON(DefaultContentNegotiation):
-    """Answers in the one format there is instead of with 406, as RFC 9110, section 12.5.1, permits."""
+    """Answers in the only format instead of with 406, as RFC 9110, section 12.5.1, permits."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

@@ -1,4 +1,4 @@
-"""Where a method works that an address does not have."""
+"""Finds the URLs that support a method when the requested one does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARAMETER = re.compile(r"<\w+:(\w+)>")
 
 
 def say_where(request: Request, view: APIView) -> str:
-    """What a 405 tells people: which methods the address has, and which addresses have the method."""
+    """The text of a 405: the methods this URL supports, and the URLs that support the method."""
     method = str(request.method)
     said = f"{method} does not work here; what does: {', '.join(view.allowed_methods)}."
     places = _find_places(method, view.kwargs) if isinstance(view, ViewSet) else []
@@ -23,8 +23,8 @@ def say_where(request: Request, view: APIView) -> str:
 
 
 def _find_places(method: str, known: Mapping[str, str]) -> list[str]:
-    """The addresses of entity types that have it: those about the same as what was asked, if there are any."""
-    from entities.api.urls import urlpatterns  # they import the views, and those what answers errors
+    """The entity type URLs that support it, preferably those for the same resource as the request."""
+    from entities.api.urls import urlpatterns  # circular: they import the views, which import the error handling
 
     action = "get" if method == "HEAD" else method.lower()
     views: list[tuple[Any, Any]] = [(each.pattern, each.callback) for each in urlpatterns]

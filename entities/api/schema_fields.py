@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes our serializers and fields, where drf-spectacular would not guess it."""
+"""Describes our serializers and fields in the OpenAPI document where drf-spectacular cannot infer it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from entities.texts import DIRECTION_OVERRIDES, INVISIBLE, validate_readable
 
 _CONTROL = rf"\u0000-\u001f\u007f-\u009f\u2028\u2029{DIRECTION_OVERRIDES}"
 _WITHIN_16_BITS = r"\u0000" + INVISIBLE.partition(r"\U")[0]
-"""JSON Schema's patterns have no characters beyond."""
+"""JSON Schema patterns have no characters beyond."""
 
 
 class StrictSerializerSchema(OpenApiSerializerExtension):
-    """Says that unknown fields are refused."""
+    """Says that unknown fields are rejected."""
 
     target_class = "entities.api.serializers.StrictSerializer"
     match_subclasses = True
@@ -27,7 +27,7 @@ class StrictSerializerSchema(OpenApiSerializerExtension):
 
 
 class TextFieldSchema(OpenApiSerializerFieldExtension):
-    """Says "readable" for the model's validator."""
+    """Describes the model's validator as "readable"."""
 
     target_class = "entities.api.serializers.TextField"
 
@@ -40,7 +40,7 @@ class TextFieldSchema(OpenApiSerializerFieldExtension):
 
 
 class ChildrenFieldSchema(OpenApiSerializerFieldExtension):
-    """Says what the model's validators ask for."""
+    """Describes what the model's validators require."""
 
     target_class = "entities.api.serializers.ChildrenField"
 

@@ -1,7 +1,7 @@
 """
-What requests may say and answers look like. Field rules come from the model's own validators.
+The format of requests and responses. Field rules come from the model's own validators.
 
-Requests are read strictly: no field that is not known, no number for a string, no string for a number or a flag.
+Requests are parsed strictly: no unknown fields, no number for a string, no string for a number or a flag.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from entities.words.plurals import suggest_plural
 
 
 class TextField(serializers.CharField):
-    """A JSON string, composed before its characters are counted."""
+    """A JSON string, composed before its length is checked."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -31,7 +31,7 @@ class TextField(serializers.CharField):
 
 
 class IntegerField(serializers.IntegerField):
-    """A JSON number without fraction."""
+    """A JSON number without a fraction."""
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -49,11 +49,11 @@ class BooleanField(serializers.BooleanField):
 
 
 class ChildrenField(serializers.JSONField):
-    """A list of entity codes; the model's validators say so."""
+    """A list of entity codes, checked by the model's validators."""
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields it does not have, by name, together with whatever else is wrong."""
+    """Rejects unknown fields by name, together with all other errors."""
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
@@ -68,7 +68,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 def as_fields(error: ValidationError | ModelValidationError) -> dict[str, Any]:
-    """What is wrong, by field."""
+    """Errors by field."""
     return serializers.as_serializer_error(error)
 
 

@@ -1,4 +1,4 @@
-"""Paths under `/api/v1/`. The words beside `<code>` are reserved: no entity type can have them as its code."""
+"""Paths under `/api/v1/`. The words beside `<code>` are reserved: no entity type may have them as its code."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The endpoints under `entity`; what they promise their callers is written in `schema`."""
+"""The endpoints under `entity`; their contract is documented in `schema`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class EntityViewSet(ViewSet):
     queryset = Entity.objects.all()
 
     def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Where there is nothing no other method would do either."""
+        """404 if the resource does not exist: no other method would work either."""
         if "code" in kwargs:
             _find(kwargs["code"])
         return super().http_method_not_allowed(request, *args, **kwargs)
@@ -154,7 +154,7 @@ class EntityCacheViewSet(ViewSet):
 def _recorded(
     request: Request, operation: Operation, codes: list[str] | None, tag: str = ""
 ) -> AbstractContextManager[CacheOperation]:
-    """Note in the audit log what is done here, by the token's user."""
+    """Record the operation in the audit log, under the token's user."""
     return recorded(operation, codes, username=request.user.get_username(), tag=tag)
 
 
@@ -164,15 +164,15 @@ def _stored() -> QuerySet[Entity]:
 
 
 def _row_of(entity: Entity) -> dict[str, Any]:
-    """The document of a row, and what of the row the document leaves out."""
+    """The document of a row, plus the row's other fields."""
     left_out = {name: getattr(entity, name) for name in NOT_IN_DOCUMENT}
     return msgspec.structs.asdict(document_of(entity)) | left_out
 
 
 def _find(code: str) -> EntityDocument:
     """
-    The entity type, active or not, before its row is locked: what can be refused now holds up neither writers nor
-    readers. An active one mostly comes from memory.
+    The entity type, active or not, before its row is locked: refusing here blocks neither writers nor readers. Active
+    ones usually come from memory.
     """
     service = get_entity_infrastructure()
     read = service.read_entity(code)
@@ -185,10 +185,10 @@ def _find(code: str) -> EntityDocument:
 
 def _body(request: Request) -> Any:
     """
-    The fields that a request gives, which may be none: `{}`.
+    The request's fields, possibly none: `{}`.
 
     Raises:
-        ParseError: there is no body at all, so nobody meant to say that.
+        ParseError: there is no body at all, so `{}` was not meant.
     """
     if request.stream is None:
         raise ParseError("There is no body: send the fields to change as JSON.", "no_body")
@@ -196,13 +196,13 @@ def _body(request: Request) -> Any:
 
 
 def _check(request: Request, found: EntityDocument) -> changes.Check:
-    """The comparison with `If-Match`, made now and to be made again under the row's lock."""
+    """Compare with `If-Match` now; the result repeats it under the row's lock."""
     require_match(request, found)
     return lambda entity: require_match(request, document_of(entity))
 
 
 def _flags(request: Request, *names: str, besides: tuple[str, ...] = ()) -> list[bool]:
-    """Query parameters that are `true` or `false`, which they are if not given. A misspelt one is refused."""
+    """Query parameters that are `true` or `false`, false by default. Misspelt ones are rejected."""
     given = request.query_params
     wrong = {name: ["This parameter is unknown."] for name in given if name not in (*names, *besides)}
     wrong |= {name: ["Use true or false."] for name in names if given.get(name, "false") not in ("true", "false")}
@@ -212,7 +212,7 @@ def _flags(request: Request, *names: str, besides: tuple[str, ...] = ()) -> list
 
 
 def _codes(request: Request) -> list[str]:
-    """The query parameter `codes`: some codes, with commas between them."""
+    """The query parameter `codes`: comma-separated codes."""
     codes = request.query_params["codes"].split(",")
     wrong = [f"{code} is no code." for code in codes if not is_code(code)]
     if len(codes) > MAX_CODES:

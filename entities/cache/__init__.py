@@ -1,1 +1,1 @@
-"""The cached entity types for operators: dropping, warming, reporting, and the log of it."""
+"""Cache operations on entity types: dropping, warming, reporting, and the audit log."""

@@ -1,4 +1,4 @@
-"""Dropping and filling the cached entity types, many at once: what the admin's actions and the commands do."""
+"""Drops and fills cached entity types in bulk, for the admin's actions and the commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH_CODES = 200
 
 
 class Warmed(StrEnum):
-    """What warming one entry came to."""
+    """The outcome of warming one entry."""
 
     FILLED = "filled"
     ALREADY_CACHED = "already cached"
@@ -30,10 +30,10 @@ class Warmed(StrEnum):
 
 def drop_entries(codes: Iterable[str]) -> int:
     """
-    Drop entity types, and the list of all, from the cache; when this returns no server serves what it replaced.
+    Drop entity types and the list of all from the cache; afterwards no server serves the old values.
 
     Returns:
-        How many values there were in Redis.
+        The number of values that were in Redis.
     Raises:
         CacheUnavailable: Redis did not answer.
     """
@@ -41,23 +41,23 @@ def drop_entries(codes: Iterable[str]) -> int:
 
 
 def drop_all_entries() -> int:
-    """The same, for everything that is cached, of entity types and of whatever else is registered."""
+    """Drop everything that is cached: entity types and all other registered lookups."""
     return clear_entries(*registered_lookups())
 
 
 def warm_entry(code: str) -> Warmed:
-    """Have one entity type cached; inactive and unknown ones, and those being changed right now, can't be."""
+    """Cache one entity type; inactive or unknown ones, and those being changed right now, cannot be."""
     read = read_entry(ENTITY, code)
     return _warmed(read.source, found=read.document is not None)
 
 
 def warm_list() -> Warmed:
-    """Have the list of entity types cached."""
+    """Cache the list of entity types."""
     return _warmed(read_entry(ENTITY_TYPES, "").source, found=True)
 
 
 def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
-    """Warm entity types, many at a time, then the list of all (as `the list`); yields what each came to."""
+    """Warm entity types in batches, then the list of all (as `the list`); yields each outcome."""
     wanted = list(dict.fromkeys(codes))
     for start in range(0, len(wanted), BATCH_CODES):
         for code, read in read_entries(ENTITY, wanted[start : start + BATCH_CODES]).items():

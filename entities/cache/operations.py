@@ -15,7 +15,7 @@ logger = logging.getLogger("entities")
 
 EVERYTHING = "all"
 MAX_CODES = 100
-"""Of an operation on more the first are named, and how many more there were."""
+"""Operations on more name the first ones and the number of the rest."""
 
 
 @contextmanager
@@ -28,13 +28,13 @@ def recorded(
     tag: str = "",
 ) -> Iterator[CacheOperation]:
     """
-    Note in the audit log that somebody did this, also if it fails.
+    Record an operation in the audit log, even if it fails.
 
-    The block sets `result` of what it is given. Without the database the log has it, and the operation goes on.
+    The block sets `result` on the yielded row. Without the database the log gets the record, and the operation goes on.
 
     Args:
-        codes: on what; None for everything.
-        tag: by which they were chosen, if they were.
+        codes: the affected codes; None for everything.
+        tag: the tag that selected them, if any.
     """
     record = CacheOperation(
         username=username,

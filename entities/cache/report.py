@@ -1,4 +1,4 @@
-"""What is cached of the entity types, and how the server that holds it is doing."""
+"""The state of the cached entity types and of the server that holds them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from entities.models import Entity
 
 @dataclass(frozen=True)
 class EntryStatus:
-    """One entity type's entry; `ttl_seconds` and `payload_bytes`, as in Redis, are None where nothing is cached."""
+    """One entity type's entry; `ttl_seconds` and `payload_bytes`, as in Redis, are None if nothing is cached."""
 
     code: str
     cached: bool
@@ -34,9 +34,9 @@ class EntryStatus:
 class CacheReport:
     """
     Attributes:
-        entity_types: how many there are in the database.
-        cached: how many entity types have a value in Redis.
-        lookups: how many values every lookup has there.
+        entity_types: how many the database has.
+        cached: how many have a value in Redis.
+        lookups: how many values each lookup has there.
         list_entry: the entry of the list of all.
         entries: the first entity types in display order.
         backlog: committed changes the cache may not know of yet.
@@ -53,10 +53,10 @@ class CacheReport:
 
 def report_cache(limit: int | None) -> CacheReport:
     """
-    Look at the cache, in a number of round trips that grows with the entries by one for every few hundred.
+    Read the cache's state, with one round trip more for every few hundred entries.
 
     Args:
-        limit: how many entity types to report one by one; None for all.
+        limit: how many entity types to report individually; None for all.
     Raises:
         CacheUnavailable: Redis did not answer.
     """

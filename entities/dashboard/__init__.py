@@ -1,1 +1,1 @@
-"""The cache dashboard at `/admin/cache/`: what the cache does, every entry of it, and what operators may do."""
+"""The cache dashboard at `/admin/cache/`: the cache's figures, all entries, and the operators' actions."""

@@ -1,4 +1,4 @@
-"""Who may see the cache, and who may operate it."""
+"""Who may view the cache, and who may operate it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ View = Callable[..., HttpResponseBase]
 
 
 def for_viewers(view: View) -> View:
-    """Shown to staff with the permission; others get 403, strangers the login page. Changes nothing."""
+    """Restrict to staff with the permission; others get 403, anonymous users the login page. Read-only."""
     return _staff_with(VIEW, require_safe(view))
 
 
 def for_operators(view: View) -> View:
-    """Done for staff with the permission to operate the cache; only by POST, with a CSRF token."""
+    """Restrict to staff with the permission to operate the cache; POST only, with a CSRF token."""
     return _staff_with(OPERATE, require_POST(view))
 
 
@@ -31,7 +31,7 @@ def may_operate(request: HttpRequest) -> bool:
 
 
 def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
-    """What every page of the admin is given, and whether this user may operate the cache."""
+    """The context of every admin page, and whether this user may operate the cache."""
     request.current_app = admin.site.name
     return {**admin.site.each_context(request), "title": title, "may_operate": may_operate(request)}
 

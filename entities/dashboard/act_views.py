@@ -1,7 +1,7 @@
 """
-The one address that does something: an act's progress comes as lines of JSON in one streamed answer.
+The one endpoint that acts: it streams an act's progress as lines of JSON in one response.
 
-One request does all of an act, so it is recorded once, and is broken off when the browser goes away or cancels.
+One request performs the whole act, so it is recorded once, and aborted when the browser disconnects or cancels.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def count_cached(_request: HttpRequest) -> HttpResponseBase:
 
 @for_operators
 def act(request: HttpRequest) -> HttpResponseBase:
-    """Do it; every line says how far it is, the last one what it came to."""
+    """Perform an act; each line reports progress, the last one the outcome."""
     form = ActForm(request.POST)
     if not form.is_valid():
         return JsonResponse(
@@ -95,9 +95,9 @@ def act(request: HttpRequest) -> HttpResponseBase:
 
 
 def _lines(steps: Iterator[Step]) -> Iterator[bytes]:
-    """The steps as JSON, in the context of the request: it is over for the middleware that named its origin."""
+    """The steps as JSON, in the request's context: the middleware that set its origin is done with the request."""
     context = copy_context()
-    context.run(forget_deadline)  # it goes on for as long as it moves
+    context.run(forget_deadline)  # it may run as long as it makes progress
 
     def lines() -> Iterator[bytes]:
         try:

@@ -1,4 +1,4 @@
-"""What operators do with the cache, in steps; each act is one row of the audit log, however it ends."""
+"""Operators' actions on the cache, in steps; each act is one row of the audit log, however it ends."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Operation = CacheOperation.Operation
 
 
 class ActFailed(Exception):
-    """Redis did not answer; the message says how far the act had come."""
+    """Redis did not answer; the message says how far the act got."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """One act of a person; `codes` is None for everything, `tag` says by what they were chosen."""
+    """One act of a user; `codes` is None for everything, `tag` is what selected them."""
 
     operation: Operation
     codes: tuple[str, ...] | None
@@ -42,7 +42,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Step:
-    """How far an act is, and what it came to so far."""
+    """How far an act has got, and its results so far."""
 
     done: int
     total: int
@@ -55,7 +55,7 @@ class Step:
 
 def perform(act: Act) -> Iterator[Step]:
     """
-    Do it, step by step. Whoever stops asking for steps has broken it off: the audit log says how far it was.
+    Perform an act step by step. A caller that stops iterating aborts it: the audit log says how far it got.
 
     Raises:
         ActFailed: Redis did not answer.
@@ -86,7 +86,7 @@ def _invalidate(codes: Sequence[str] | None) -> Iterator[Step]:
 
 
 def _warm(codes: Sequence[str] | None) -> Iterator[Step]:
-    """Reads go on without Redis and say nothing, so it is asked before and after."""
+    """Reads silently bypass an unavailable Redis, so it is checked before and after."""
     chosen = _all_codes() if codes is None else codes
     total = len(chosen) + 1  # the list of all comes last
     get_writer_client().ping()

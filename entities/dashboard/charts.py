@@ -1,4 +1,4 @@
-"""Series as the charts and the tables behind them show them."""
+"""Series as shown by the charts and the tables behind them."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ CAUSES = {
 
 def chart_reads(series: Series, hour: Series) -> dict[str, Any]:
     """
-    Reads a second by where they came from; None where nothing was reported, or not all of it yet.
+    Reads per second by source; None where nothing was reported, or not all of it yet.
 
     Args:
-        hour: the minutes of the last hour, of which the present step of a longer span is made.
+        hour: the last hour by minute, from which a longer span's current step is computed.
     """
     whole = series.whole()
     found = dict(zip(whole.starts_s, whole.counts, strict=True))
@@ -61,7 +61,7 @@ def chart_reads(series: Series, hour: Series) -> dict[str, Any]:
 
 
 def chart_invalidations(series: Series) -> dict[str, Any]:
-    """What entries were dropped by, in each step; None where nothing was reported."""
+    """What dropped entries in each step; None where nothing was reported."""
     return {
         "labels": _labels(series),
         "datasets": [

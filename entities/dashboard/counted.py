@@ -1,4 +1,4 @@
-"""What all servers counted over each span, for several readers at the cost of one."""
+"""All servers' counts over each span, cached for several readers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from cache_layer.inspect import Kept, Recent, Series, Span, read_recent, read_se
 NAMES = {Span.HOUR: "the last hour", Span.DAY: "the last 24 hours", Span.WEEK: "the last 7 days"}
 HOUR_SECONDS = 3_600
 WEEK_KEPT_SECONDS = 30
-"""A week has 168 steps, all but one of which stay as they are."""
+"""A week has 168 steps, of which only the last changes."""
 
 
 class Counted(NamedTuple):
-    """The series of each span, and what happens now."""
+    """The series of each span, and the current rates."""
 
     recent: Recent
     hour: Series
@@ -29,7 +29,7 @@ _week = Kept(lambda: read_series(Span.WEEK), seconds=WEEK_KEPT_SECONDS)
 
 def read_counted() -> Counted:
     """
-    Every span: three round trips, and every half minute one more.
+    Read every span: three round trips, and one more every half minute.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -44,6 +44,6 @@ def forget_counted() -> None:
 
 
 def counted_hours(series: Series) -> float:
-    """How many hours there are since the first step that has something."""
+    """Hours since the first step with data."""
     first = next((number for number, counts in enumerate(series.counts) if counts), len(series.counts) - 1)
     return (len(series.counts) - first) * series.step_seconds / HOUR_SECONDS

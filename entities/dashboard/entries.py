@@ -1,4 +1,4 @@
-"""A page of the entries: what is cached of each entity type, and what was counted of it."""
+"""A page of entries: the cached state and the counters of each entity type."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One entity type's."""
+    """One entity type's entry."""
 
     code: str
     label: str
@@ -48,20 +48,20 @@ class Entry:
 
     @property
     def ttl_percent(self) -> int:
-        """How much of its time is left, in fives: there is a style for each."""
+        """How much of its TTL is left, in steps of five: each has a style."""
         seconds = self.state.ttl_seconds or 0
         return min(100, round(20 * seconds / ENTITY.ttl_seconds) * 5)
 
     @property
     def age(self) -> str:
-        """How long ago it was filled, by its TTL; written through by a writer counts as filled."""
+        """Time since it was filled, from its TTL; a write-through counts as a fill."""
         if self.state.ttl_seconds is None:
             return ""
         return wording.duration(max(0, ENTITY.ttl_seconds - self.state.ttl_seconds))
 
     @property
     def filled(self) -> str:
-        """When it was last filled, as far as was reported; of what is cached, by its TTL."""
+        """When it was last filled: as last reported, or for cached entries from the TTL."""
         if self.state.ttl_seconds is not None:
             return wording.clock(time.time() - ENTITY.ttl_seconds + self.state.ttl_seconds)
         return wording.moment(self.activity.stored_s) if self.activity.stored_s else ""
@@ -100,9 +100,9 @@ class Listing:
 
 def list_entries(search: str, chosen: Filter, number: int) -> Listing:
     """
-    The entries whose code or label has `search` in it, in the database's order; two exchanges with Redis for a page.
+    The entries with `search` in their code or label, in the database's order; two round trips to Redis per page.
 
-    A filter by state has to look at all of them: one more exchange for every few hundred.
+    A filter by state has to check all of them: one more round trip for every few hundred.
     """
     found = _find(search)
     if chosen is not Filter.ALL:

@@ -1,7 +1,7 @@
 """
-Everything one asks of an entry in an incident: who has what of it now, what happened to it, and what comes next.
+What one asks about an entry in an incident: who has which copy now, what happened to it, and what comes next.
 
-All of it is only looked at: no entry is read, filled, renewed or counted for it.
+It only looks: no entry is read, filled, renewed or counted.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ SHOWN_CHANGES = 8
 @dataclass(frozen=True)
 class Holder:
     """
-    Who has a copy of the entry: a server's memory, Redis, or PostgreSQL.
+    A holder of the entry: a process's memory, Redis, or PostgreSQL.
 
     Attributes:
         name: `PostgreSQL`, `Redis`, or a process.
-        has: what it has, in words.
+        has: its copy, in words.
         digest: of the document's bytes; empty if it has none.
-        differs: whether that is another document than PostgreSQL's.
+        differs: whether the document differs from PostgreSQL's.
         reads, events: what this process did, in words.
     """
 
@@ -72,7 +72,7 @@ class Next(NamedTuple):
 
 
 def look_at_engines(code: str) -> tuple[Holder, Holder, str]:
-    """PostgreSQL's and Redis' documents, and the digest of the first; a difference is looked at twice, as by `peek`."""
+    """PostgreSQL's and Redis' documents, and the digest of the former; differences are checked twice, as in `peek`."""
     return look_twice(lambda: _look_at_engines(code), lambda found: found[1].differs)
 
 
@@ -105,10 +105,10 @@ def _look_at_redis(code: str, committed: str) -> Holder:
 
 def look_at_memories(code: str, mark: str, committed: str) -> list[Holder]:
     """
-    What each process's memory has: those that answered, and those of which it is not known.
+    What each process's memory has, for those that answered, and those that have not.
 
     Args:
-        mark: of the question they were asked by; this process needs none.
+        mark: of the question they were asked; this process needs none.
     """
     own = look_into_memory(ENTITY, code)
     answers: list[Answer] = [own]
@@ -142,7 +142,7 @@ def _word_answer(answer: Answer, committed: str, *, own: bool) -> Holder:
 
 
 def what_happened(code: str) -> list[Happened]:
-    """The last changes of the type and operations on its entry, by whom, the newest first."""
+    """The latest changes of the type and operations on its entry, by whom, newest first."""
     events = all_events().filter(pgh_obj_id=code)
     happened = [
         Happened(row.pgh_created_at, WHAT_HAPPENED.get(row.pgh_label, str(row.pgh_label)), _who_changed(row))
@@ -163,7 +163,7 @@ def what_happened(code: str) -> list[Happened]:
 
 
 def _who_changed(row: Any) -> str:
-    """`olga, in the admin`; of SQL the database role, where the history has it."""
+    """`olga, in the admin`; for SQL the database role, if the history has it."""
     noted = row.pgh_context
     if not isinstance(noted, dict):
         role, program = row.database_role, row.application_name
@@ -183,7 +183,7 @@ BY_STATE = {
 
 
 def foresee(code: str, *, is_active: bool) -> Next:
-    """What a read of this entry, which is active in the database or not, would do now on this server."""
+    """What a read of this entry, active in the database or not, would do now on this server."""
     copy = look_into_memory(ENTITY, code).copy
     if copy is not None and copy.left_ms:
         return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")

@@ -1,8 +1,8 @@
 """
-The dashboard's figures, as JSON: one answer keeps every open dashboard of a process up to date for a second.
+The dashboard's figures as JSON: one response serves all open dashboards of a process for a second.
 
-Making it takes a few exchanges with Redis for the counters, its nodes and what is stored, and five queries. Without
-Redis it takes one time-out, and the database's figures are there.
+Building it takes a few round trips to Redis for the counters, its nodes and what is stored, and five queries. Without
+Redis it takes one timeout, and the database's figures are still there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there a
 
 @dataclass(frozen=True)
 class Cache:
-    """What Redis says."""
+    """What Redis reports."""
 
     counted: Counted
     nodes: list[Node]
@@ -57,7 +57,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Database:
-    """What PostgreSQL says."""
+    """What PostgreSQL reports."""
 
     active_types: int
     backlog: Backlog
@@ -65,7 +65,7 @@ class Database:
 
 
 def make_figures(span: Span) -> dict[str, Any]:
-    """Everything the dashboard shows at a glance, worded."""
+    """The dashboard's overview, in words."""
     health = look_at_health()
     try:
         cache = Cache(read_counted(), read_nodes(), count_roughly())
@@ -111,12 +111,12 @@ _kept = {span: Kept(partial(make_figures, span), seconds=KEPT_SECONDS) for span 
 
 
 def read_figures(span: Span) -> dict[str, Any]:
-    """The same, a second old at most."""
+    """`make_figures`, cached for up to a second."""
     return _kept[span].get()
 
 
 def forget_figures() -> None:
-    """Have everything read anew by the next call."""
+    """Make the next call read everything anew."""
     forget_counted()
     forget_counted_problems()
     for kept in _kept.values():
@@ -200,7 +200,7 @@ def _word_stored(stored: Amount, database: Database) -> dict[str, str]:
 
 
 def _word_others(values: Mapping[str, int]) -> str:
-    """What else is cached: `also group 3, person 12`."""
+    """The other cached values: `also group 3, person 12`."""
     others = [f"{name} {wording.count(number)}" for name, number in sorted(values.items()) if name != ENTITY.name]
     return f"also {', '.join(others)}" if others else ""
 

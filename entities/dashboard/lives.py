@@ -1,4 +1,4 @@
-"""How well the TTL fits: how entries' lives end, and how many reads each served."""
+"""How well the TTL fits: how entries end, and how many reads each served."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from entities.dashboard.wording import UNKNOWN, about, count, whole_percent
 MIN_LIVES = 20
 """Fewer say nothing about the TTL."""
 MOSTLY = 0.5
-"""From this share on a hint speaks of most entries."""
+"""From this share on, a hint says most entries."""
 WORTH_READS = 2.0
-"""With fewer reads a life the cache saves little."""
+"""With fewer reads per value, the cache saves little."""
 
 
 @dataclass(frozen=True)
 class Lives:
     """
-    Lives of cached values within a span.
+    Lifetimes of cached values within a span.
 
     Attributes:
         reads: from memory or Redis.
         stored: values stored by readers and writers.
-        invalidated, expired, renewed: lives that ended so.
-        unread, unread_expired: those that nobody read, and that expired so.
-        hours: over how many hours they were counted.
+        invalidated, expired, renewed: how many ended that way.
+        unread, unread_expired: how many were never read, and how many of those expired.
+        hours: the length of the span counted.
     """
 
     reads: int
@@ -58,7 +58,7 @@ class Lives:
 
     @property
     def reads_each(self) -> float | None:
-        """Reads that each stored value served, on average."""
+        """The average number of reads served per stored value."""
         return self.reads / self.stored if self.stored else None
 
     def share(self, number: int) -> float:
@@ -66,7 +66,7 @@ class Lives:
 
 
 def advise(lives: Lives, ttl_seconds: int) -> str:
-    """What the lives say about the TTL, in plain words."""
+    """What these lifetimes say about the TTL, in plain words."""
     if lives.ended < MIN_LIVES:
         return (
             f"Too little was counted yet to judge how long entries stay (TTL, {ttl_seconds} s):"

@@ -1,4 +1,4 @@
-"""One entry's bytes in Redis beside the document that the database has, with the differences."""
+"""One entry's bytes in Redis beside the database's document, with the differences."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Verdict(StrEnum):
     NOT_CACHED = "not cached"
     NOT_READABLE = "not readable"
     UNKNOWN = "unknown"
-    """Redis does not say."""
+    """Redis does not answer."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One field on both sides, as JSON; empty where a side lacks it. Of very many fields the first are shown."""
+    """One field on both sides, as JSON; empty where a side lacks it. Very many fields are cut off."""
 
     name: str
     cached: str
@@ -58,10 +58,10 @@ class Compressed(NamedTuple):
 class Peek:
     """
     Attributes:
-        why: what is wrong with bytes that are not readable.
-        raw: the bytes as text, if they are not what the database's document is written as; the first of very many.
-        in_database: whether the database has an active row, which alone is ever cached.
-        compressed: how long the value is in Redis and in full, if it is compressed there.
+        why: what is wrong with unreadable bytes.
+        raw: the bytes as text, if not exactly the database's document; very many are cut off.
+        in_database: whether the database has an active row; only those are ever cached.
+        compressed: the value's lengths in Redis and uncompressed, if it is compressed there.
     """
 
     verdict: Verdict
@@ -73,7 +73,7 @@ class Peek:
 
 
 def peek(code: str) -> Peek:
-    """Both sides now. A difference is looked at twice: a change under way is none."""
+    """Both sides now. Differences are checked twice, since a change may be in progress."""
     odd = Verdict.DIFFERS, Verdict.NOT_READABLE
     return look_twice(lambda: _look(code), lambda found: found.verdict in odd)
 
@@ -95,7 +95,7 @@ def _look(code: str) -> Peek:
             if found.payload is None:
                 raise ValueError(found.problem)
         except ValueError as error:
-            verdict, why = Verdict.NOT_READABLE, _printable(str(error))  # it may name what it found
+            verdict, why = Verdict.NOT_READABLE, _printable(str(error))  # the message may quote what it found
     raw = "" if verdict is Verdict.SAME else (cached or stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
     compressed = Compressed(len(stored), len(cached)) if cached != stored and cached else None
     return Peek(verdict, why, _lines(_fields(cached), _fields(committed)), raw, bool(committed), compressed)
@@ -109,7 +109,7 @@ def _compare(code: str, cached: bytes, committed: bytes) -> Verdict:
 
 
 def _fields(payload: bytes) -> dict[str, Any]:
-    """The fields of a JSON object; none if it is something else."""
+    """The fields of a JSON object; empty for anything else."""
     try:
         fields = json.loads(payload)
     except (ValueError, RecursionError):
@@ -129,5 +129,5 @@ def _shown(fields: dict[str, Any], name: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """The first of it; half a surrogate pair, which JSON can say and UTF-8 can't, as JSON says it."""
+    """The start of the text; lone surrogates, which JSON allows and UTF-8 does not, are escaped as in JSON."""
     return text[:SHOWN_BYTES].encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""The dashboard's pages, and the JSON that keeps them up to date."""
+"""The dashboard's pages, and the JSON that refreshes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPANS = {"hour": Span.HOUR, "day": Span.DAY, "week": Span.WEEK}
 SPAN_LABELS = (("hour", "1 h"), ("day", "24 h"), ("week", "7 d"))
 MARK_LENGTH = 32
 ROWS_ALONE = "X-Rows-Alone"
-"""The header of the script that refreshes the list of entries."""
+"""The header sent by the script that refreshes the list of entries."""
 
 
 class ListForm(forms.Form):
@@ -37,7 +37,7 @@ class ListForm(forms.Form):
 
 @for_viewers
 def dashboard(request: HttpRequest) -> HttpResponseBase:
-    """Everything at a glance."""
+    """The overview."""
     span = request.GET.get("span", "hour")
     if span not in SPANS:
         raise Http404
@@ -47,7 +47,7 @@ def dashboard(request: HttpRequest) -> HttpResponseBase:
 
 @for_viewers
 def figures(request: HttpRequest) -> HttpResponseBase:
-    """What the dashboard shows, as JSON."""
+    """The overview's figures as JSON."""
     span = request.GET.get("span", "hour")
     if span not in SPANS:
         return HttpResponseBadRequest(f"Use a span of {', '.join(SPANS)}.")
@@ -56,7 +56,7 @@ def figures(request: HttpRequest) -> HttpResponseBase:
 
 @for_viewers
 def entries(request: HttpRequest) -> HttpResponseBase:
-    """Every entry, a page at a time; to the list's own script the rows alone."""
+    """All entries, paginated; the list's own script gets only the rows."""
     form = ListForm(request.GET)
     asked: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
     chosen = Filter(asked.get("state") or Filter.ALL)
@@ -76,7 +76,7 @@ def entries(request: HttpRequest) -> HttpResponseBase:
 
 @for_viewers
 def entry(request: HttpRequest, code: str) -> HttpResponseBase:
-    """One entry, and what is cached of it beside the database."""
+    """One entry, and its cached bytes beside the database's document."""
     if not is_code(code):
         raise Http404
     looked = peek(code)
@@ -100,7 +100,7 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
 
 
 def _ask(code: str) -> str:
-    """Have every process say what its memory has; the question's mark, empty without Redis."""
+    """Ask all processes what their memory has; returns the question's mark, empty without Redis."""
     try:
         return ask(ENTITY, code)
     except RedisError:
@@ -109,7 +109,7 @@ def _ask(code: str) -> str:
 
 @for_viewers
 def memories(request: HttpRequest, code: str) -> HttpResponseBase:
-    """What the processes have answered by now to the question of one page."""
+    """The processes' answers so far to one page's question."""
     mark = request.GET.get("mark", "")
     if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
         return HttpResponseBadRequest("That is no question of a page of ours.")

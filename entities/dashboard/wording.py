@@ -1,4 +1,4 @@
-"""Figures in words: no more digits than are known."""
+"""Figures in words, with no more digits than are known."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def at_least(number: int, *, complete: bool) -> str:
 
 
 def about(number: float) -> str:
-    """With two digits that mean something: `1,200`, `0.35`."""
+    """Two significant digits: `1,200`, `0.35`."""
     if number <= 0:
         return "0"
     digits = 1 - floor(log10(number))
@@ -43,7 +43,7 @@ def rate(per_second: float) -> str:
 
 
 def time_taken(seconds: float | None) -> str:
-    """With two digits that mean something: `0.032 ms`, `2.4 ms`, `1.2 s`; more than is counted is `over 5 s`."""
+    """Two significant digits: `0.032 ms`, `2.4 ms`, `1.2 s`; beyond the histogram `over 5 s`."""
     if seconds is None:
         return UNKNOWN
     if seconds == inf:
@@ -74,7 +74,7 @@ def clock(seconds: float) -> str:
 
 
 def health(found: Health) -> dict[str, Any]:
-    """The first line, what to do, and what else is or was wrong."""
+    """The headline, what to do, and what else is or was wrong."""
     return {
         "level": found.level,
         "headline": found.headline,

@@ -1,1 +1,1 @@
-"""Entity types as files: the catalogue, backups, and tables that people export and import."""
+"""Entity types as files: the catalogue, backups, and tables for export and import."""

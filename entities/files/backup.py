@@ -1,4 +1,4 @@
-"""Every entity type in a file, and back: the JSON that the admin exports and imports, so it can be looked at there."""
+"""Backs up all entity types to a file and restores them: the admin's own JSON, so the admin can show a backup."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SHOWN_PROBLEMS = 20
 
 
 class InvalidBackup(Exception):
-    """The file can't be written or restored; the message says why. Nothing was changed."""
+    """The file cannot be written or restored; the message says why. Nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What restoring did, or would do: the changes by code, and the codes the file does not have."""
+    """What restoring did, or would do: the changes by code, and the codes missing from the file."""
 
     created: list[str]
     changed: dict[str, list[FieldChange]]
@@ -34,12 +34,12 @@ class Restored:
 
 def write_backup(file: Path) -> int:
     """
-    Write every entity type, active or not, as `write_whole` does it.
+    Write every entity type, active or not, through `write_whole`.
 
     Returns:
-        How many there are.
+        The number of entity types.
     Raises:
-        InvalidBackup: the file can't be written, or there are more than can be read back.
+        InvalidBackup: the file cannot be written, or there are more than can be read back.
     """
     dataset = EntityResource().export(Entity.objects.using(router.db_for_write(Entity)).order_by(BY_CODE))
     if len(dataset) > MAX_ROWS:
@@ -53,13 +53,13 @@ def write_backup(file: Path) -> int:
 
 def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = False) -> Restored:
     """
-    Set the entity types back to what a file says, in one transaction; readers see all of it, or nothing of it yet.
+    Restore the entity types from a file in one transaction; readers see all of it or nothing.
 
     Args:
-        remove_others: also remove those that the file does not have.
-        dry_run: only say what would be done.
+        remove_others: also delete those missing from the file.
+        dry_run: only report what would be done.
     Raises:
-        InvalidBackup: the file is no backup, or entity types were changed at the same time.
+        InvalidBackup: the file is no backup, or entity types were changed concurrently.
     """
     try:
         content = file.read_bytes()

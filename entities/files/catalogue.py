@@ -1,4 +1,4 @@
-"""The catalogue of entity types that a PMO begins with: `data/catalogue.json`, and how it comes into the database."""
+"""The catalogue of entity types a PMO starts with: `data/catalogue.json`, and loading it into the database."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ DISPLAY_ORDER_STEP = 10
 
 
 class InvalidCatalogue(Exception):
-    """The catalogue can't be loaded; the message names the entry and says why. Nothing was written."""
+    """The catalogue cannot be loaded; the message names the entry and says why. Nothing was written."""
 
 
 def _member(name: str) -> Any:
-    """A catalogue need not say what the form need not."""
+    """A member of a catalogue entry; optional where the form's field is."""
     field = field_of(name)
     kind = value_type(name)
     return (name, kind, msgspec.field(default_factory=field.get_default)) if field.blank else (name, kind)
@@ -36,12 +36,12 @@ def _member(name: str) -> Any:
 CatalogueEntry: Any = msgspec.defstruct(
     "CatalogueEntry", map(_member, CATALOGUED), frozen=True, kw_only=True, forbid_unknown_fields=True
 )
-"""One entity type of a catalogue; its place in the file gives its display order."""
+"""One entity type of a catalogue; its position in the file sets its display order."""
 
 
 @dataclass(frozen=True)
 class Seeded:
-    """How many entity types were added, left as they were, and set back to the catalogue; which stay removed."""
+    """How many entity types were added, left alone, and reset to the catalogue; which stay removed."""
 
     created: int
     unchanged: int
@@ -71,14 +71,14 @@ def read_catalogue(file: Path) -> list[Entity]:
 
 def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False, with_removed: bool = False) -> Seeded:
     """
-    Add the entity types that are missing; those that exist, or that somebody removed, are left as they are.
+    Add the missing entity types; existing ones, and those somebody removed, are left alone.
 
     Args:
-        overwrite: set existing ones back to the catalogue, except whether they are active.
-        with_removed: add those too that somebody removed.
+        overwrite: reset existing ones to the catalogue, except their active flag.
+        with_removed: also add those that somebody removed.
     Raises:
-        InvalidCatalogue: a child is neither in the catalogue nor in the database, or somebody else added the same
-            entity type just now.
+        InvalidCatalogue: a child is neither in the catalogue nor in the database, or somebody else has just added the
+            same entity type.
     """
     _refuse_unknown_children(catalogue)
     alias = router.db_for_write(Entity)
@@ -102,7 +102,7 @@ def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False, with_
 
 
 def _find_removed(codes: list[str], alias: str) -> tuple[str, ...]:
-    """Those whose last version in the history, which is kept for ever, is their removal."""
+    """Those whose last version in the history, which is kept for ever, is a deletion."""
     last = dict(newest_events(codes).using(alias).values_list("pgh_obj_id", "pgh_label"))
     return tuple(code for code in codes if last.get(code) == "delete")
 

@@ -1,4 +1,4 @@
-"""What stands in a cell of a file, and what it means."""
+"""Converts between the cells of a file and field values."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LARGEST_NUMBER = 2**31 - 1
 
 class TextCell(widgets.Widget):  # type: ignore[misc] # import-export has no types
     """
-    A value of a file, which may be text although it stands for something else.
+    A value in a file, which may be text even if it stands for something else.
 
     Attributes:
         may_be_null: an empty cell is NULL.
-        may_be_empty: an empty cell says something; else it leaves what there is.
+        may_be_empty: an empty cell is a value; otherwise it leaves the field unchanged.
     """
 
     may_be_empty = True
@@ -38,7 +38,7 @@ class TextCell(widgets.Widget):  # type: ignore[misc] # import-export has no typ
 
     def as_text(self, value: Any) -> str:
         if isinstance(value, float) and value.is_integer():
-            value = int(value)  # a spreadsheet's number
+            value = int(value)  # spreadsheets store it as a float
         if value is None or isinstance(value, str):
             return str(compose(value or ""))
         if isinstance(value, int) and not isinstance(value, bool):
@@ -50,7 +50,7 @@ class TextCell(widgets.Widget):  # type: ignore[misc] # import-export has no typ
 
 
 class ChildrenCell(TextCell):
-    """A list of codes, or codes with commas or spaces between them."""
+    """A list of codes, or codes separated by commas or spaces."""
 
     def read(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -80,10 +80,10 @@ class FlagCell(TextCell):
 
 
 CELLS: dict[Any, type[TextCell]] = {str: TextCell, int: NumberCell, bool: FlagCell, list[str]: ChildrenCell}
-"""By what a field's values are."""
+"""Cells by the type of a field's values."""
 
 
 def cell_of(name: str) -> TextCell:
-    """How a field's value stands in a file."""
+    """The cell for a field."""
     field = field_of(name)
     return CELLS[python_type(field)](may_be_null=field.null)

@@ -1,4 +1,4 @@
-"""The columns of a file, and the headings people have for them."""
+"""The columns of a file, and the headings people use for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COLUMNS = ("code", *SETTABLE)
 
 
 def column_of(heading: str) -> str:
-    """The column that a heading means, in any case, with spaces, or as the form calls it; else the heading itself."""
+    """The column a heading means: in any case, with spaces, or by the form's label; else the heading itself."""
     return _HEADINGS.get(_plain(heading), heading)
 
 

@@ -1,4 +1,4 @@
-"""The words that spreadsheets and people have for true and false."""
+"""The words that spreadsheets and people use for true and false."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _SPREADSHEETS = {
     TRUE: "wahr vrai verdadero vero verdadeiro waar sand sann sant tosi prawda pravda igaz истина doğru",
     FALSE: "falsch faux falso onwaar falsk usann falskt epätosi fałsz nepravda hamis ложь yanlış",  # noqa: RUF001 - Turkish
 }
-"""What Excel writes for TRUE and FALSE where it speaks another language; no library we have knows them."""
+"""TRUE and FALSE in Excel's other languages; no library we have knows them."""
 
 
 def parse_flag(text: str) -> bool:
     """
-    True or false, in English, in Excel's words, or as Django translates yes and no.
+    True or false: in English, in Excel's words, or in Django's translations of yes and no.
 
     Raises:
-        ValueError: it is none of those words.
+        ValueError: none of those words.
     """
     word = text.strip().casefold()
     known = _WORDS if word in _WORDS else _translations()
@@ -40,7 +40,7 @@ _WORDS = {
 
 @functools.cache
 def _translations() -> Mapping[str, bool]:
-    """Yes and no in every language of Django; a word that is yes in one and no in another is left out."""
+    """Yes and no in all of Django's languages; words that mean yes in one and no in another are left out."""
     found: dict[bool, set[str]] = {True: set(), False: set()}
     for file in (Path(conf.__file__).parent / "locale").glob("*/LC_MESSAGES/django.mo"):
         with file.open("rb") as opened:

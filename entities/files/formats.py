@@ -1,7 +1,7 @@
 """
-The files entity types are exported to and imported from: CSV, JSON and XLSX.
+The file formats for exporting and importing entity types: CSV, JSON and XLSX.
 
-A row that is read says where it stood, in the column `ROW`. What a reader cannot make sense of is an `UnreadableFile`.
+Each row read has its position in the column `ROW`. Readers raise `UnreadableFile` for anything they cannot parse.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from entities.files.columns import COLUMNS, column_of
 
 ROW = "row number"
 MISSING = object()
-"""In place of a value that one object of a JSON file lacks while others have it."""
+"""Stands for a value that one object of a JSON file lacks and others have."""
 MAX_BYTES, MAX_ROWS, MAX_COLUMNS = 5_000_000, 20_000, 50
 WIDTHS = {"label": 28, "label_plural": 28, "icon": 20, "child_entity_codes": 48, "display_order": 14, "active_flag": 12}
 OTHER_WIDTH = 24
 MAX_UNPACKED_BYTES = 30_000_000
-"""Of an XLSX file's parts, and of its cells' texts, as one text may stand in many cells."""
+"""For an XLSX file's parts, and again for its cells' texts, as many cells may share one text."""
 MAX_TAGS = 1_200_000
-"""In all of an XLSX file: 20,000 whole rows have a million. Each takes longer to read than thousands of other bytes."""
+"""In a whole XLSX file: 20,000 full rows have a million. Parsing one takes longer than thousands of other bytes."""
 PIECE_BYTES = 65_536
 UNPACKED_IN_PIECES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""zipfile unpacks the others whole, however long that becomes."""
+"""zipfile unpacks the others whole, however large the result."""
 
 DELIMITER = re.compile(r'"?sep=([^\w\s"]|\t)\1*"?\r?', re.IGNORECASE)
-"""A first line by which Excel is told, and tells, the delimiter."""
+"""A first line that tells Excel the delimiter, which Excel also writes."""
 FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 """What spreadsheets take for a formula; see OWASP, "CSV Injection"."""
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 ESCAPED = re.compile(r"_x005F_(?=x[0-9A-Fa-f]{4}_)")
-"""Excel reads `_x0041_` as `A`; written `_x005F_x0041_` it stays as it is."""
+"""Excel reads `_x0041_` as `A`; escaped as `_x005F_x0041_` it stays as it is."""
 TOO_LARGE = "The file is too large when it is unpacked."
 
 
@@ -55,7 +55,7 @@ class UnreadableFile(Exception):
 
 
 class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
-    """With commas, semicolons or what a line `sep=` says; what a spreadsheet would run is kept behind an apostrophe."""
+    """Separated by commas, semicolons or what a `sep=` line says; formulas are escaped with an apostrophe."""
 
     def is_binary(self) -> bool:
         return True
@@ -86,7 +86,7 @@ class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
 
     def export_data(self, dataset: tablib.Dataset, **_: Any) -> str:
         stream = io.StringIO(newline="")
-        stream.write("\ufeff")  # else Excel takes it for the encoding of its country
+        stream.write("\ufeff")  # else Excel assumes its locale's encoding
         writer = csv.writer(stream)
         writer.writerow(dataset.headers)
         for row in dataset:
@@ -106,7 +106,7 @@ class JsonFile(JSON):  # type: ignore[misc] # as above
         except (ValueError, RecursionError) as error:
             raise UnreadableFile(f"The file is not a JSON array of objects: {error}.") from error
         headers = list(dict.fromkeys(name for each in objects for name in each))
-        _columns(headers)  # before there is a cell for each of them in every row
+        _columns(headers)  # before every row gets a cell for each of them
         rows = [(number, [each.get(name, MISSING) for name in headers]) for number, each in enumerate(objects, start=1)]
         return _dataset([(0, headers), *rows])
 
@@ -122,11 +122,11 @@ class XlsxFile(XLSX):  # type: ignore[misc] # as above
         _refuse_bomb(in_stream)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about styles that other programs leave out
+                warnings.simplefilter("ignore")  # about styles that other programs omit
                 sheet = openpyxl.load_workbook(io.BytesIO(in_stream), read_only=True, data_only=True).worksheets[0]
-                sheet.reset_dimensions()  # what the file says about its size may be wrong
+                sheet.reset_dimensions()  # the file's claim about its size may be wrong
                 cells = list(sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=MAX_COLUMNS, values_only=True))
-        except Exception as error:  # openpyxl meets broken files with whatever its code runs into
+        except Exception as error:  # openpyxl raises anything for broken files
             raise UnreadableFile("The file is no Excel workbook that can be read.") from error
         if sum(len(cell) for row in cells for cell in row if isinstance(cell, str)) > MAX_UNPACKED_BYTES:
             raise UnreadableFile(TOO_LARGE)
@@ -149,7 +149,7 @@ class XlsxFile(XLSX):  # type: ignore[misc] # as above
                     cell.value = value
                     continue
                 cell.value = _in_xml(_as_text(value))
-                cell.data_type = "s"  # also of what begins with "="
+                cell.data_type = "s"  # even if it begins with "="
         for column, name in enumerate(dataset.headers, start=1):
             sheet.column_dimensions[get_column_letter(column)].width = WIDTHS.get(name, OTHER_WIDTH)
         stream = io.BytesIO()
@@ -158,7 +158,7 @@ class XlsxFile(XLSX):  # type: ignore[misc] # as above
 
 
 def _dataset(rows: Sequence[tuple[int, Sequence[Any]]]) -> tablib.Dataset:
-    """A dataset of the first row's columns, and `ROW`."""
+    """A dataset with the first row's columns, and `ROW`."""
     if not rows:
         raise UnreadableFile("The file is empty.")
     headers = [str(name).strip() if name is not None else "" for name in rows[0][1]]
@@ -180,10 +180,10 @@ def _dataset(rows: Sequence[tuple[int, Sequence[Any]]]) -> tablib.Dataset:
 
 def _columns(headings: Sequence[str]) -> list[str]:
     """
-    The columns that the headings mean.
+    The columns that the headings name.
 
     Raises:
-        UnreadableFile: one of them means none, two mean the same, or there are no codes.
+        UnreadableFile: a heading is unknown, two mean the same column, or there is none for codes.
     """
     headers = [column_of(heading) for heading in headings]
     known = ", ".join(COLUMNS)
@@ -216,10 +216,10 @@ def _refuse_bomb(content: bytes) -> None:
 
 
 def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
-    """A part in pieces, to its end: it may be longer than the file says, and openpyxl unpacks it whole."""
+    """A part in chunks, to its real end: it may exceed its declared size, and openpyxl unpacks it whole."""
     if part.compress_type not in UNPACKED_IN_PIECES:
         raise zipfile.BadZipFile("No program compresses workbooks so.")
-    part.file_size = 2 * MAX_UNPACKED_BYTES  # there zipfile would stop; who reads does before
+    part.file_size = 2 * MAX_UNPACKED_BYTES  # zipfile would stop there; the caller stops before
     with archive.open(part) as file:
         yield from iter(partial(file.read, PIECE_BYTES), b"")
 

@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a file, and which others cannot be imported without them."""
+"""Errors in a file's rows, and the other rows that cannot be imported because of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_VALUE_LENGTH = 60
 
 
 class Problem(NamedTuple):
-    """`value` is what the file has there; `column` is empty if it is about the whole row."""
+    """`value` is the file's value; `column` is empty if it concerns the whole row."""
 
     row: int
     column: str
@@ -28,7 +28,7 @@ class Problem(NamedTuple):
 
 
 def find_problems(result: Any) -> Iterator[Problem]:
-    """By row."""
+    """The errors, row by row."""
     for row in result.rows:
         for name, texts in row.validation_error.message_dict.items() if row.validation_error else ():
             column = "" if name == NON_FIELD_ERRORS else name
@@ -37,7 +37,7 @@ def find_problems(result: Any) -> Iterator[Problem]:
 
 
 def leave_out_dependents(result: Any, existing: Container[str]) -> None:
-    """Call a row wrong too that lists a new entity type whose own row is wrong, however many steps away."""
+    """Also mark rows as wrong that list a new entity type whose own row is wrong, however indirectly."""
     listing = defaultdict(list)
     good, wrong = set(), set()
     for row in result.rows:

@@ -1,4 +1,4 @@
-"""Rows of an imported or exported file, and the entity types they stand for."""
+"""Rows of an imported or exported file, and their entity types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from entities.words.plurals import suggest_plural
 
 @dataclass(frozen=True)
 class FieldChange:
-    """What an import does to one field; `old` is None where the entity type is new."""
+    """What an import does to one field; `old` is None for a new entity type."""
 
     name: str
     old: str | None
@@ -36,7 +36,7 @@ CELLS = {name: cell_of(name) for name in COLUMNS}
 
 
 class ExistingEntities(BaseInstanceLoader):  # type: ignore[misc] # import-export has no types
-    """Those the resource has read before the first row."""
+    """Looks up the entities that the resource read before the first row."""
 
     def get_instance(self, row: Any) -> Entity | None:
         existing: dict[str, Entity] = self.resource.existing
@@ -45,11 +45,11 @@ class ExistingEntities(BaseInstanceLoader):  # type: ignore[misc] # import-expor
 
 class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
     """
-    Adds and changes entity types, held and written together, all or none, or with `skip_wrong` all whose rows are
-    right; never deletes one and never changes a code.
+    Adds and changes entity types, held and written together: all or none, or with `skip_wrong` those with valid rows.
+    Never deletes one or changes a code.
 
-    Children may be of the same file, in any order. A column that is left out leaves what there is; rows that change
-    nothing are not written.
+    Children may be in the same file, in any order. Missing columns leave fields unchanged; rows that change nothing
+    are not written.
     """
 
     class Meta:
@@ -61,7 +61,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         report_skipped = True
         store_instance = True
         skip_html_diff = True
-        use_bulk = True  # no savepoint for each row
+        use_bulk = True  # no savepoint per row
         use_transactions = False  # `after_import` has its own
 
     def __init__(self, **kwargs: Any) -> None:
@@ -92,7 +92,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         return row_result
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
-        """Leave out what the file leaves open, and refuse a code that is none or comes twice."""
+        """Drop what the file leaves open, and reject invalid and repeated codes."""
         for name, value in list(row.items()):
             if value is MISSING or (value in (None, "") and not CELLS[name].may_be_empty):
                 del row[name]
@@ -115,7 +115,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         return not _changes(original, instance)
 
     def validate_instance(self, instance: Entity, import_validation_errors: Any = None, **_: Any) -> None:
-        """As the form does, with the file's own codes among those that children may have."""
+        """Validate like the form, also accepting the file's own codes as children."""
         errors = dict(import_validation_errors or {})
         try:
             instance.clean_fields(exclude=set(errors))
@@ -140,7 +140,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         row_result.changes = [] if row_result.is_skip() else _changes(row_result.original, row_result.instance)
 
     def after_import(self, dataset: tablib.Dataset, result: Any, **kwargs: Any) -> None:
-        """Write, unless this is a preview, or a row has an error and it is not said to skip those."""
+        """Write, unless this is a preview, or a row is wrong and wrong rows are not to be skipped."""
         leave_out_dependents(result, self.existing)
         result.plan = _digest(result)
         expected = kwargs.get("plan")
@@ -168,7 +168,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
                         raise EntityTypesChanged
                 _place_last(self.to_create, using=alias)
                 Entity.objects.using(alias).bulk_create(self.to_create)
-                # Much quicker than `bulk_update`. These rows exist and are locked: none is inserted.
+                # Much faster than `bulk_update`. These rows exist and are locked: none is inserted.
                 Entity.objects.using(alias).bulk_create(
                     list(self.to_update.values()),
                     update_conflicts=True,
@@ -180,21 +180,21 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
 
 
 def _place_last(entities: list[Entity], *, using: str) -> None:
-    """As the trigger does, which asks for the last place for each row: for thousands that takes a minute."""
+    """Like the trigger, which queries the last place for each row: thousands would take a minute."""
     last = Entity.objects.using(using).aggregate(last=Max("display_order"))["last"] or 0
     for number, entity in enumerate((each for each in entities if each.display_order is None), start=1):
         entity.display_order = min(last + number * DISPLAY_ORDER_STEP, LARGEST_NUMBER)
 
 
 class EntityTypesChanged(Exception):
-    """Somebody changed entity types since the preview was made; nothing was written."""
+    """Entity types have changed since the preview was made; nothing was written."""
 
     def __str__(self) -> str:
         return "Entity types were changed since the preview. Nothing was imported: look at the differences again."
 
 
 def _changes(old: Entity | None, new: Entity) -> list[FieldChange]:
-    """The fields in which a row differs from what there is."""
+    """The fields in which a row differs from the existing entity type."""
     return [
         FieldChange(name, None if old is None else _shown(name, getattr(old, name)), _shown(name, getattr(new, name)))
         for name in COLUMNS
@@ -211,6 +211,6 @@ def _shown(name: str, value: Any) -> str:
 
 
 def _digest(result: Any) -> str:
-    """Of everything the import would do."""
+    """A digest of everything the import would do."""
     doings = [(row.object_id, row.import_type, getattr(row, "changes", None)) for row in result.rows]
     return hashlib.blake2b(repr(doings).encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""Writing to a path that somebody gave: to the file that is meant, and whole or not at all where that can be."""
+"""Writes to a path given by a user: to the file it means, and atomically where possible."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ STANDARD_OUTPUT = 1
 
 def write_whole(path: Path, text: str) -> None:
     """
-    Replace a regular file, also by a link to it; only its owner reads the new one. Anything else is written to.
+    Replace a regular file, also through a symlink; only its owner may read the new one. Others are written in place.
 
     Raises:
-        OSError: it can't be done; a regular file that was there is as it was.
+        OSError: writing failed; an existing regular file is unchanged.
     """
     if is_standard_output(path):
         sys.stdout.flush()
@@ -30,7 +30,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def is_special(path: Path) -> bool:
-    """Whether it leads to what can't be replaced: a pipe, a device, a socket; a directory is none."""
+    """Whether it leads to something that cannot be replaced: a pipe, a device or a socket, but not a directory."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -39,10 +39,10 @@ def is_special(path: Path) -> bool:
 
 
 def is_standard_output(path: Path) -> bool:
-    """Whether it leads to where this process writes; to open it anew would begin a file that it goes on with."""
+    """Whether it leads to this process's output; reopening it would start over in a file that is being written."""
     try:
         return os.path.samestat(path.stat(), os.fstat(STANDARD_OUTPUT))
-    except OSError:  # it is not there, or has been closed
+    except OSError:  # it does not exist, or is closed
         return False
 
 

@@ -41,10 +41,10 @@ SOURCES = {"L1": "green", "L2": "cyan", "DB": "yellow", "BYPASS": "red", "STALE"
 STYLES = {Kind.CACHED: "green", Kind.BEING_WRITTEN: "magenta", Kind.BEING_FILLED: "cyan", Kind.UNKNOWN: "red"}
 HEALTH_STYLES = {"ok": "bold green", "warning": "bold yellow", "error": "bold red"}
 AROUND_ENTRIES = 7
-"""Lines that are not entries: health, rates, the table's head and its rule, two of the server, the keys."""
+"""Lines other than entries: health, rates, the table's head and rule, two for the server, the keys."""
 MIN_ENTRIES = 1
 WIDE = 80
-"""Columns from which on there is room for everything."""
+"""Columns needed to show everything."""
 SORTS = ("display order", "code", "state", "time left", "size", "hits today")
 
 
@@ -63,7 +63,7 @@ class Picture:
 
 @dataclass
 class View:
-    """Which part of the entries is shown, and in which order; the keys change it."""
+    """Which part of the entries is shown, and in which order; keys change it."""
 
     sort: int = 0
     is_reversed: bool = False
@@ -71,7 +71,7 @@ class View:
     shown: int = field(default=MIN_ENTRIES)
 
     def press(self, key: str, entries: int) -> bool:
-        """Do what a key means; whether to go on."""
+        """Handle a key; returns whether to go on."""
         moves = {
             "up": -1,
             "k": -1,
@@ -91,8 +91,8 @@ class View:
 
 
 def watch_cache(console: Console, interval_seconds: float) -> None:
-    """Show the cache as it is, again and again, until Ctrl-C or q; engines that are away are named and asked again."""
-    logging.disable(logging.ERROR)  # lines of the log would tear the picture, which says the same
+    """Show the cache live until Ctrl-C or q; engines that are away are named and retried."""
+    logging.disable(logging.ERROR)  # log lines would tear the display, which says the same
     view = View()
     try:
         with single_keys(), Live(Text("Looking ..."), console=console, screen=True, auto_refresh=False) as live:
@@ -105,7 +105,7 @@ def watch_cache(console: Console, interval_seconds: float) -> None:
 
 
 def _look_and_wait(live: Live, console: Console, view: View, interval_seconds: float) -> bool:
-    """One look, shown anew at each key until it is time for the next; whether to go on."""
+    """Look once, redrawing on each key until the next look is due; returns whether to go on."""
     due = time.monotonic() + interval_seconds
     found = look()
     while True:
@@ -120,7 +120,7 @@ def _look_and_wait(live: Live, console: Console, view: View, interval_seconds: f
 
 
 def look() -> Picture | Panel:
-    """What there is to show now."""
+    """What to show now."""
     try:
         return take_picture()
     except RedisError as error:
@@ -131,7 +131,7 @@ def look() -> Picture | Panel:
 
 def take_picture() -> Picture:
     """
-    Look at all entity types and at all that is counted.
+    Read the state of all entity types and all counters.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -145,7 +145,7 @@ def take_picture() -> Picture:
 
 
 def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableType:
-    """The picture without a frame, since lines are few; without bars and sizes where there is no room for them."""
+    """Draw the picture without a frame, since lines are scarce; omit bars and sizes if there is no room."""
     codes = _sorted_codes(picture, view)
     view.first = max(0, min(view.first, len(codes) - view.shown))
     shown = codes[view.first : view.first + view.shown]

@@ -1,4 +1,4 @@
-"""Figures of the cache in words, for commands."""
+"""Cache figures in words, for commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cache_layer.inspect import ServerStatus
 
 
 def describe_memory(server: ServerStatus) -> str:
-    """What the server uses, and what it may use."""
+    """The memory the server uses, and its limit."""
     used = filesizeformat(server.used_memory_bytes)
     limit = f"of {filesizeformat(server.max_memory_bytes)}" if server.max_memory_bytes else "without a limit"
     return f"{used}, {limit}".replace("\xa0", " ")

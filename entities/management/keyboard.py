@@ -1,4 +1,4 @@
-"""Single keys of a terminal, read while waiting."""
+"""Reads single keys from a terminal while waiting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = {
 
 @contextlib.contextmanager
 def single_keys() -> Iterator[None]:
-    """Have keys come one by one and unseen while the block runs, where standard input is a terminal; Ctrl-C stays."""
+    """Read keys one by one without echo in the block, if standard input is a terminal; Ctrl-C still works."""
     if not sys.stdin.isatty():
         yield
         return
@@ -40,7 +40,7 @@ def single_keys() -> Iterator[None]:
 
 
 def wait_for_key(seconds: float) -> str:
-    """The next key pressed within this time: `up`, `page down`, `s`; nothing if none was."""
+    """The next key pressed within this time: `up`, `page down`, `s`; empty if none was."""
     if not sys.stdin.isatty():
         time.sleep(seconds)
         return ""

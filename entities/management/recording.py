@@ -14,7 +14,7 @@ from entities.models import CacheOperation
 
 
 def add_reason(parser: CommandParser) -> None:
-    """Argument `--reason`."""
+    """Add the argument `--reason`."""
     parser.add_argument("--reason", default="", help="why, for the audit log")
 
 
@@ -22,10 +22,10 @@ def recorded_command(
     operation: CacheOperation.Operation, codes: Sequence[str] | None, *, reason: str, tag: str = ""
 ) -> AbstractContextManager[CacheOperation]:
     """
-    As `recorded`, by whoever runs the command.
+    Like `recorded`, for the user who runs the command.
 
     Raises:
-        CommandError: the audit log can't take this reason; nothing was done.
+        CommandError: the audit log cannot store this reason; nothing was done.
     """
     try:
         CacheOperation._meta.get_field("reason").clean(reason, None)

@@ -14,7 +14,7 @@ REDIS_DOWN = "Redis does not answer, so {}: {}"
 
 
 def add_selection(parser: CommandParser, everything: str = "every entity type") -> None:
-    """Arguments `[codes ...]`, `--tag` and `--all`, which means `everything`."""
+    """Add the arguments `[codes ...]`, `--tag` and `--all`, which means `everything`."""
     parser.add_argument("codes", nargs="*", help="codes of entity types")
     parser.add_argument(
         "--tag", default="", help="under:CODE: it and everything inside it; above:CODE: what it is inside"
@@ -24,10 +24,10 @@ def add_selection(parser: CommandParser, everything: str = "every entity type") 
 
 def selected_codes(codes: Sequence[str], *, tag: str, everything: bool) -> list[str]:
     """
-    The codes that are meant, each once.
+    The selected codes, each once.
 
     Raises:
-        CommandError: not one of the three is given, or something is unknown.
+        CommandError: not exactly one of the three is given, or something is unknown.
     """
     if [bool(codes), bool(tag), everything].count(True) != 1:
         raise CommandError("Give the codes of entity types, or --tag, or --all.")

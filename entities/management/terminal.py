@@ -1,4 +1,4 @@
-"""What commands print on: rich's console over a command's own output, and progress on it."""
+"""Command output: a rich console over the command's own stream, and progress bars."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLAIN_LINE_EVERY = 1000
 
 
 def suit_any_terminal() -> None:
-    """Have what a terminal's encoding does not know written as an escape, instead of ending the command."""
+    """Escape characters that a terminal's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -28,9 +28,9 @@ def suit_any_terminal() -> None:
 
 def console_of(command: BaseCommand) -> Console:
     """
-    A console that writes to a command's standard output: in colour on a terminal, plain and unwrapped elsewhere.
+    A console on the command's standard output: coloured on a terminal, plain and unwrapped elsewhere.
 
-    No colour either where Django's own output has none, as with `--no-color`.
+    Also without colour where Django's own output has none, as with `--no-color`.
     """
     stdout = command.stdout
     stdout.ending = ""  # rich ends its own lines
@@ -39,7 +39,7 @@ def console_of(command: BaseCommand) -> Console:
 
 
 def track(console: Console, items: Iterable[Item], *, total: int, what: str) -> Iterator[Item]:
-    """The items one by one, with a progress bar; a plain line now and then where the console is no terminal."""
+    """Iterate with a progress bar, or occasional plain lines if the console is no terminal."""
     if not console.is_terminal:
         for number, item in enumerate(items, start=1):
             yield item
@@ -53,7 +53,7 @@ def track(console: Console, items: Iterable[Item], *, total: int, what: str) -> 
 
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
-    """Keep log lines below a warning off the terminal, where they would tear the bar; files still get them."""
+    """Keep log lines below warnings off the terminal, where they would tear the bar; files still get them."""
     on_terminal = [
         handler
         for handler in logging.getLogger().handlers
@@ -70,8 +70,8 @@ def _quiet_logs() -> Iterator[None]:
 
 
 def shell_user() -> str:
-    """Whoever runs a command."""
+    """The user who runs a command."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a container's user may have no name
         return "unknown"

@@ -1,4 +1,4 @@
-"""Lucide's icon set, by the component names its documents use: `FolderKanban` for `folder-kanban.svg`."""
+"""Lucide's icon set, by the component names its documentation uses: `FolderKanban` for `folder-kanban.svg`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from zipfile import ZipFile
 
 FORMER_NAMES_FILE = Path(__file__).parents[1] / "data" / "former_icon_names.json"
 TAGS_FILE = Path(__file__).parents[1] / "data" / "icon_tags.json"
-"""Both say where they come from; take them anew from the version of Lucide that the package `lucide` has."""
+"""Both files name their source; update them from the Lucide version of the package `lucide`."""
 
 
 class IconSet(NamedTuple):
     """
-    As JSON: under `icons` every drawing, by component name: what is inside its `<svg>`; under `tags` what it stands
-    for, in words with spaces between them; under `former` the names that icons had. `version` changes with the bytes.
+    JSON: `icons` has each drawing by component name, as the content of its `<svg>`; `tags` its meanings as
+    space-separated words; `former` the names that icons had. `version` changes with the bytes.
     """
 
     payload: bytes
@@ -38,7 +38,7 @@ def icon_names() -> Mapping[str, str]:
 
 @functools.cache
 def former_names() -> Mapping[str, str]:
-    """Names that icons had before and that Lucide still exports, with the name each icon has now."""
+    """Former icon names that Lucide still exports, with each icon's current name."""
     return MappingProxyType(json.loads(FORMER_NAMES_FILE.read_bytes())["names"])
 
 
@@ -51,9 +51,9 @@ def icon_tags() -> Mapping[str, Sequence[str]]:
 
 def current_name(name: str) -> str | None:
     """
-    The component name of the icon that Lucide exports under `name`; None if there is none.
+    The component name of the icon that Lucide exports as `name`; None if there is none.
 
-    Lucide exports each name, former ones too, also as `LucideHouse` and `HouseIcon`.
+    Lucide also exports each name, former ones included, as `LucideHouse` and `HouseIcon`.
     """
     for each in (name, name.removesuffix("Icon"), name.removeprefix("Lucide")):
         if each in icon_names():
@@ -64,7 +64,7 @@ def current_name(name: str) -> str | None:
 
 
 def describe_former(name: str) -> str:
-    """What to say about the name of an icon that has another one now; nothing if it has not."""
+    """A note on an icon name that has been replaced; empty if it is current."""
     now = current_name(name)
     return f"Lucide calls the icon {name} {now} now; both names work." if now and now != name else ""
 

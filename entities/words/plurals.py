@@ -1,4 +1,4 @@
-"""The regular English plural of a label: suggested in the browser, and taken where none is given."""
+"""The regular English plural of a label: suggested in the browser, and the default if none is given."""
 
 import re
 
@@ -7,7 +7,7 @@ PLURAL_RULES = (
     (r"(s|x|z|ch|sh)$", "es", 0),
     (r"\S$", "s", 0),
 )
-"""Patterns in the order they are tried, what is appended, and how many letters are cut off first."""
+"""Patterns in order of precedence, the suffix, and how many letters are cut off first."""
 
 
 def suggest_plural(label: str) -> str:

@@ -1,1 +1,1 @@
-"""A Django database backend: Django's own for PostgreSQL, whose waits end when the time of the work is over."""
+"""A Django database backend: Django's PostgreSQL backend with every wait bounded by the deadline of the work."""

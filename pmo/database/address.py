@@ -1,4 +1,4 @@
-"""What `DATABASE_URL` says."""
+"""Parses `DATABASE_URL`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DJANGOS_OWN = ("assume_role", "prepare_threshold", "server_side_binding")
 
 def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
     """
-    Django's settings of a database; what stands behind `?` is for libpq.
+    Django's database settings for a URL; its query string is passed to libpq.
 
     Args:
-        pooled: whether connections will be kept in a pool.
+        pooled: whether connections are kept in a pool.
     Raises:
-        ImproperlyConfigured: it is no PostgreSQL's; the message has nothing of the URL that may be secret.
+        ImproperlyConfigured: not a PostgreSQL URL; the message contains no part of it that may be secret.
     """
     if not url.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
         raise _not_understood()
@@ -41,7 +41,7 @@ def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
 
 
 def _refuse_options(config: dict[str, Any], *, pooled: bool) -> None:
-    if "AUTOCOMMIT" in config:  # the protocol can't be run with it
+    if "AUTOCOMMIT" in config:  # the protocol requires Django's default
         raise ImproperlyConfigured("DATABASE_URL has autocommit: leave it away.")
     if not isinstance(config.get("ATOMIC_REQUESTS", False), bool):
         raise ImproperlyConfigured("DATABASE_URL has atomic_requests: it must be True or False.")

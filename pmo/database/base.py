@@ -1,4 +1,4 @@
-"""Where Django looks for the backend's `DatabaseWrapper`."""
+"""The `DatabaseWrapper` that Django looks for here."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ NOTICE_LOST_CLIENTS = """
     SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
            set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '25000', false)
 """
-"""As the settings have it for our side; over a Unix socket it does nothing."""
+"""Matches the settings of our side; no effect over a Unix socket."""
 
 _pools: dict[int, dict[str, BoundedPool]] = {}
-"""Of each process, by alias: a forked child has its parent's in memory too, and neither uses nor closes them."""
+"""Per process id, by alias: a forked child inherits its parent's pools but must neither use nor close them."""
 
 Wrapper: Any = base.DatabaseWrapper
-"""Untyped: what is of interest here the stubs leave out."""
+"""Untyped: the stubs lack the parts used here."""
 
 
 class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as above
     """
-    Django's, with bounded connections, whose COMMIT waits for the copies of what it changes.
+    Django's wrapper with bounded connections; COMMIT waits until cached copies of the changes are gone.
 
-    It says when it cannot be known whether a commit has happened.
+    Raises `OutcomeUnknown` when a commit may or may not have happened.
     """
 
-    # psycopg 3.3, Django 5.2; noticed by test_a_statement_that_there_is_no_time_for_is_not_sent.
+    # psycopg 3.3, Django 5.2; test_a_statement_that_there_is_no_time_for_is_not_sent notices a change.
     Database = SimpleNamespace(**vars(psycopg) | {"connect": BoundedConnection.connect})
 
     SchemaEditorClass = SchemaEditor
@@ -50,7 +50,7 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
 
     @property
     def pool(self) -> Any:
-        """As Django's, which names the classes itself; connections that are kept otherwise are refused, as there."""
+        """Like Django's, which hardcodes its classes; persistent connections are refused as there."""
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None
@@ -68,9 +68,9 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
 
     def _configure_connection(self, connection: Any) -> bool:
         """
-        As Django's; and the server notices within half a minute when this side has vanished without a farewell.
+        Like Django's, and the server notices within half a minute when the client vanishes.
 
-        Else a session that nobody has any more keeps its locks, the relay's among them, for two hours.
+        Otherwise an abandoned session keeps its locks, including the relay's, for two hours.
         """
         with self._within_connecting_time():
             super()._configure_connection(connection)
@@ -78,12 +78,12 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
         return True
 
     def is_usable(self) -> bool:
-        """As Django's, which asks after the end of a request too, when nothing else bounds it."""
+        """Like Django's, which also checks after a request has ended, when no deadline applies."""
         with self._within_connecting_time():
             return bool(super().is_usable())
 
     def _within_connecting_time(self) -> AbstractContextManager[None]:
-        """What is asked beside the work may take as long as connecting, at most."""
+        """Bound checks outside the request's own work by the connect timeout."""
         seconds: float = self.settings_dict["OPTIONS"].get("connect_timeout", CONNECTING_SECONDS)
         return working_within(left_seconds(seconds) * 1000)
 

@@ -1,8 +1,8 @@
 """
-psycopg's connection and pool, whose waits end at the deadline of the work they are done for (`cache_layer.deadline`).
+psycopg's connection and pool with waits bounded by the deadline of the current work (`cache_layer.deadline`).
 
-It is the client that stops waiting, so it does not matter why PostgreSQL does not answer: it is slow, waits for a lock,
-hangs, or is cut off. A statement that was sent goes on at the server until it notices that nobody listens any more
+The client stops waiting, so it does not matter why PostgreSQL does not answer: slow, waiting for a lock, hung or cut
+off. A statement already sent runs on until the server notices that the client is gone
 (`client_connection_check_interval`).
 """
 
@@ -19,22 +19,22 @@ from psycopg_pool import ConnectionPool
 from cache_layer.deadline import left_seconds, unlimited, working_within
 
 ENDLESS = 1e9
-"""Seconds: more than anything takes."""
+"""Seconds; longer than anything takes."""
 PATIENCE_SECONDS, TRIAL_SECONDS = 0.1, 1.0
-"""How long a connection is waited for where nobody gets any, and how often one caller waits longer."""
+"""How long to wait for a connection while nobody gets any, and how often one caller may wait longer."""
 
 
 class TimeOver(OperationalError):
-    """No time was left to ask: nothing was sent."""
+    """The deadline passed before the statement was sent."""
 
-    sqlstate = "57014"  # query_canceled, as PostgreSQL itself says at its own time limits
+    sqlstate = "57014"  # query_canceled, which PostgreSQL reports for its own timeouts
 
 
 class BoundedConnection(Connection[Any]):
-    """A connection that is closed if an answer does not come in time, since it may still come."""
+    """A connection that closes itself if an answer does not arrive in time, since it may still arrive later."""
 
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
-        """As psycopg's, by which all of its statements wait."""
+        """Like psycopg's, which all of its statements wait through."""
         left = left_seconds(ENDLESS)
         if left >= ENDLESS:
             return super().wait(gen, *args, **options)
@@ -48,18 +48,18 @@ class BoundedConnection(Connection[Any]):
             raise
 
     def set_autocommit(self, value: bool) -> None:
-        """Asks nobody, so it needs no time: Django does it between a commit and what is to be done after it."""
+        """Sends nothing, so it ignores the deadline: Django calls it between a commit and its on-commit hooks."""
         with unlimited():
             super().set_autocommit(value)
 
 
 class BoundedPool(ConnectionPool[BoundedConnection]):
     """
-    A pool whose connections are waited for no longer than the work has time, and hardly where nobody gets any.
+    A pool that bounds waiting by the deadline, and waits only briefly while nobody gets a connection.
 
-    While PostgreSQL hangs every thread would wait a whole budget, and what does not need it would wait for a thread. So
-    where nobody has got a connection for as long as one is waited for, one caller a second waits that long, and the
-    others for `PATIENCE_SECONDS`: enough for one that is there.
+    If PostgreSQL hangs, every thread would wait a whole budget, and requests that need no connection would wait for a
+    thread. So once nobody has got a connection for a full timeout, one caller a second waits that long; the others wait
+    `PATIENCE_SECONDS`, enough if a connection is free.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -69,7 +69,7 @@ class BoundedPool(ConnectionPool[BoundedConnection]):
         self._next_trial = 0.0
 
     def _check_all(self, connection: BoundedConnection) -> None:
-        """Check a connection before it is given out; where one is dead, all are replaced, not one after the other."""
+        """Check a connection before handing it out; if one is dead, replace all instead of one after the other."""
         try:
             self.check_connection(connection)
         except TimeOver:
@@ -79,7 +79,7 @@ class BoundedPool(ConnectionPool[BoundedConnection]):
             raise
 
     def getconn(self, timeout: float | None = None) -> BoundedConnection:
-        """As psycopg's; to find a connection dead is part of the waiting."""
+        """Like psycopg's; discarding dead connections counts towards the wait."""
         seconds = max(0.0, left_seconds(self.timeout if timeout is None else timeout))
         if not self._is_worth_waiting():
             seconds = min(seconds, PATIENCE_SECONDS)
@@ -90,7 +90,7 @@ class BoundedPool(ConnectionPool[BoundedConnection]):
         return connection
 
     def _is_worth_waiting(self) -> bool:
-        """Whether somebody got a connection lately, or it is this caller's turn to try."""
+        """Whether somebody got a connection recently, or it is this caller's turn to try."""
         now = monotonic()
         with self._turn:
             if self._asked_in_vain_since is None:

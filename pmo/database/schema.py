@@ -1,4 +1,4 @@
-"""Django's schema editor, which can change the type of columns that triggers look at."""
+"""Django's schema editor, able to change the type of columns that triggers depend on."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _LOOKING = """
         WHERE classid = 'pg_trigger'::regclass AND objid = t.oid AND refobjid = tgrelid AND attname = %s)
     ORDER BY tgname
 """
-"""The triggers that fire on or look at one column: what takes one away, and what makes it as it was."""
+"""The triggers that depend on one column, with the statements that drop and recreate each."""
 
 
 class SchemaEditor(DatabaseSchemaEditor):
     """
-    Django's. PostgreSQL refuses to change the type of a column while a trigger looks at it.
+    Django's schema editor. PostgreSQL refuses to change the type of a column that a trigger depends on.
 
-    pgtrigger takes such triggers away too, by the table's name in the message, which it can't read if it has a schema;
-    here they are gone before.
+    pgtrigger drops such triggers too, by the table name in the error message, which it cannot parse if it has a schema;
+    here they are dropped beforehand.
     """
 
     def _alter_field(
@@ -42,7 +42,7 @@ class SchemaEditor(DatabaseSchemaEditor):
 
     @contextmanager
     def _without_triggers(self, table: str, column: str) -> Iterator[None]:
-        """In the block no trigger looks at the column; behind it all are as they were, the functions untouched."""
+        """Drop the triggers that depend on the column for the block, then recreate them; functions stay untouched."""
         quoted = self.quote_name(table)
         with transaction.atomic(using=self.connection.alias):
             with self.connection.cursor() as cursor:

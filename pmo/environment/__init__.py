@@ -1,1 +1,1 @@
-"""What the environment says: variables, names and addresses."""
+"""Reads the environment: variables, host names and addresses."""

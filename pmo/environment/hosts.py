@@ -1,4 +1,4 @@
-"""Names of this server, and addresses of others, that the environment gives."""
+"""Names of this server, and addresses of others, from the environment."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*)")
 
 def allowed_hosts(hosts: Iterable[str]) -> list[str]:
     """
-    The names this server answers to.
+    The host names this server answers to.
 
     Raises:
-        ImproperlyConfigured: no request could have one of them as its host.
+        ImproperlyConfigured: one of them can never be a request's host.
     """
     found = list(hosts)
     for host in found:
@@ -34,12 +34,12 @@ def allowed_hosts(hosts: Iterable[str]) -> list[str]:
 
 def plain_host(name: str, value: str, port: str) -> str:
     """
-    A host for a URL: a name, or an address, an IPv6 one in brackets.
+    A host for a URL: a name or an address, IPv6 in brackets.
 
     Args:
-        port: the variable that its port belongs into.
+        port: the variable that holds its port.
     Raises:
-        ImproperlyConfigured: it is none, or more than that.
+        ImproperlyConfigured: not a host, or more than a host.
     """
     if NAME.fullmatch(value) or _is_bracketed(value):
         return value
@@ -50,10 +50,10 @@ def plain_host(name: str, value: str, port: str) -> str:
 
 def web_address(name: str, value: str) -> str:
     """
-    An address with http:// or https://, or nothing.
+    An http:// or https:// address, or an empty string.
 
     Raises:
-        ImproperlyConfigured: it is another thing.
+        ImproperlyConfigured: anything else.
     """
     try:
         url = urlsplit(value)
@@ -69,10 +69,10 @@ def web_address(name: str, value: str) -> str:
 
 def contact_address(name: str, value: str) -> str:
     """
-    Where people write to, as a URI (RFC 9116, 2.5.3), or nothing.
+    A contact URI (RFC 9116, 2.5.3), or an empty string.
 
     Raises:
-        ImproperlyConfigured: it is another thing.
+        ImproperlyConfigured: anything else.
     """
     if value and not CONTACT.fullmatch(value):
         raise ImproperlyConfigured(

@@ -16,12 +16,12 @@ ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 # compared with, not listened on
 
 
 class InvalidListener(ImproperlyConfigured):  # the name is the cause
-    """Nothing can listen there; the message says what to do."""
+    """The server cannot listen there; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Where to listen, and with how many processes."""
+    """The address to listen on and the number of worker processes."""
 
     host: str = "127.0.0.1"
     port: int = 4000
@@ -31,7 +31,7 @@ class Listener:
     def of(cls, environment: Mapping[str, str]) -> Listener:
         """
         Raises:
-            ImproperlyConfigured: PORT or WORKERS is not a fitting number.
+            ImproperlyConfigured: PORT or WORKERS is not a number in range.
         """
         variables = Environment(environment)
         return cls(
@@ -42,14 +42,14 @@ class Listener:
 
     def find_address(self) -> str:
         """
-        The numeric address to listen on; nobody else does.
+        The numeric address to listen on, checked to be free.
 
         Raises:
-            InvalidListener: HOST is no address of this machine, or the port cannot be had.
+            InvalidListener: HOST is no address of this machine, or the port is not available.
         """
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
-        except (socket.gaierror, UnicodeError):  # which is what a name gives that is too long
+        except (socket.gaierror, UnicodeError):  # UnicodeError: the name is too long
             raise InvalidListener(f"HOST is {shown(self.host)}: there is no such address.") from None
         family, address = found[0], str(found[4][0])
         try:
@@ -59,7 +59,7 @@ class Listener:
         return address
 
     def url(self, host: str | None = None) -> str:
-        """The URL that reaches it from this machine, without a slash at its end."""
+        """The URL that reaches it from this machine, without a trailing slash."""
         host = host or self.host
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         return f"http://{in_url(local)}:{self.port}"

@@ -1,7 +1,7 @@
 """
-The variables of the environment, literally: no value is another variable's name, and none is guessed at.
+Environment variables, taken literally: values are neither expanded nor guessed.
 
-An empty variable is as good as an unset one. Each is read as what it has to be, or refused by its name.
+An empty variable counts as unset. Each is validated, and errors name the variable.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from django.core.exceptions import ImproperlyConfigured
 
 COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Where the processes of one machine share what they count; prometheus-client reads it when it is first imported."""
+"""Where the processes of one machine share their counts; prometheus-client reads it on first import."""
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 MAX_NUMBER_LENGTH = 20
@@ -21,13 +21,13 @@ KUBERNETES = "; Kubernetes has set it for a service of this name: set it yoursel
 
 
 class Environment:
-    """Each method raises `ImproperlyConfigured`, in one line that names the variable and says what would do."""
+    """Each method raises `ImproperlyConfigured` with one line that names the variable and what is accepted."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
 
     def text(self, name: str, default: str = "") -> str:
-        """The value as it is."""
+        """The value as is."""
         value = self._variables.get(name) or default
         try:
             value.encode()
@@ -48,7 +48,7 @@ class Environment:
         return value in TRUE
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number, of ASCII digits."""
+        """A whole number in ASCII digits."""
         value = self.text(name, str(default)).strip()
         digits = value.isascii() and value.isdigit() and len(value) <= MAX_NUMBER_LENGTH
         if not (digits and least <= int(value) <= most):
@@ -59,7 +59,7 @@ class Environment:
         return int(value)
 
     def seconds(self, name: str, default: float, least: float, most: float) -> float:
-        """A number of seconds, perhaps with a fraction."""
+        """A number of seconds, fractions allowed."""
         value = self.text(name, str(default)).strip()
         try:
             seconds = float(value)
@@ -70,7 +70,7 @@ class Environment:
         return seconds
 
     def items(self, name: str, default: Collection[str] = ()) -> list[str]:
-        """What stands between commas, without the space around it."""
+        """The comma-separated values, stripped."""
         return [item.strip() for item in self.text(name, ",".join(default)).split(",") if item.strip()]
 
 

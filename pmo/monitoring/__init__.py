@@ -1,1 +1,1 @@
-"""What is told of a running server: health, metrics, logs and traces."""
+"""What a running server reports: health, metrics, logs and traces."""

@@ -1,4 +1,4 @@
-"""For load balancers and people: whether this process can do its work, and whether it is there at all."""
+"""Liveness and readiness, for load balancers and people."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def readiness(_request: Request) -> Response:
 
 
 def ask_database() -> Backlog | None:
-    """The outbox's backlog, if PostgreSQL answers within the connection's own time limits."""
+    """The outbox's backlog, if PostgreSQL answers within the connection's own timeouts."""
     try:
         return measure_backlog()
     except Error:

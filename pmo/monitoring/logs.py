@@ -1,4 +1,4 @@
-"""Logs: one event a line, JSON, or aligned `key=value` text where a person watches a terminal."""
+"""Logs: one event a line, as JSON, or as aligned `key=value` text on a terminal."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SHARED: list[Processor] = [
 
 def logging_config(*, level: str, file: str) -> dict[str, Any]:
     """
-    The `dictConfig` of the standard library's logging, rendered by structlog.
+    The `dictConfig` for the standard library's logging, rendered by structlog.
 
     Args:
-        level: `DEBUG` shows cache hits as well.
-        file: where a copy is appended, as JSON; empty for none.
+        level: `DEBUG` includes cache hits.
+        file: where a JSON copy is appended; empty for none.
     Raises:
-        ImproperlyConfigured: that can't be done.
+        ImproperlyConfigured: the file cannot be written.
     """
 
     def formatter(renderer: Processor) -> dict[str, Any]:

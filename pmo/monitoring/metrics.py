@@ -1,4 +1,4 @@
-"""`/metrics`: what this machine's processes counted, for Prometheus."""
+"""`/metrics`: the counts of this machine's processes, for Prometheus."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from pmo.monitoring.health import ask_database
 logger = logging.getLogger("pmo")
 
 UNREADABLE = (struct.error, RuntimeError, ValueError, TypeError, AttributeError, LookupError, OSError)
-"""What prometheus-client raises at a file of counts that is empty, cut off, overwritten or gone."""
+"""What prometheus-client raises for a file of counts that is empty, truncated, overwritten or gone."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="metrics"', "Cache-Control": "no-store"}
 
 
-@csrf_exempt  # else the check of forms calls a method that is not there forbidden
+@csrf_exempt  # else the CSRF check answers 403 instead of 405
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For whoever has METRICS_TOKEN as a bearer token, or is logged in and may see the cache dashboard."""
+    """For requests with METRICS_TOKEN as the bearer token, and logged-in users who may see the cache dashboard."""
     if not _has_token(request) and not request.user.has_perm("entities.view_cache"):
         status = 403 if request.user.is_authenticated else 401
         return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", status, headers=CHALLENGE)
     fold_reads()
     try:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    except TypeError:  # a version that is no number
+    except TypeError:  # the version is not a number
         encode, content_type = choose_encoder("")
     return HttpResponse(encode(_registry()), content_type, headers={"Cache-Control": "no-store"})
 
@@ -57,7 +57,7 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _registry() -> CollectorRegistry:
-    """The counts of every process of this machine, where they share a directory; else this one's."""
+    """The counts of all processes of this machine if they share a directory, else of this one."""
     directory = os.environ.get(COUNTS_VARIABLE)
     registry = CollectorRegistry()
     if directory and Path(directory).is_dir():
@@ -70,16 +70,16 @@ def _registry() -> CollectorRegistry:
 
 
 def _forget_dead_processes(directory: Path) -> None:
-    """What a process counted stays; what it was the last to say of the present does not."""
+    """Drop the live gauges of dead processes; their counters stay."""
     for file in directory.glob("gauge_live*.db"):
         pid = file.stem.rpartition("_")[2]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            with suppress(FileNotFoundError):  # another process was first
+            with suppress(FileNotFoundError):  # another process removed it first
                 mark_process_dead(int(pid), str(directory))
 
 
 class Counts(MultiProcessCollector):
-    """prometheus-client's, which fails altogether where one process's file is broken, or only just being made."""
+    """prometheus-client's collector, which fails as a whole if one process's file is broken or still being created."""
 
     def merge(self, files: Iterable[str], accumulate: bool = True) -> Any:  # type: ignore[override] # theirs is static
         counted = list(files)
@@ -99,10 +99,10 @@ def _is_readable(file: str) -> bool:
 
 
 class Engines(Collector):
-    """What the engines answer at this moment."""
+    """What the engines report right now."""
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._collect_redis()  # before a database that hangs takes all the time there is
+        yield from self._collect_redis()  # first: a hanging database may use up the time
         backlog = ask_database()
         yield GaugeMetricFamily("cache_database_up", "1 if PostgreSQL answers.", value=backlog is not None)
         if backlog is not None:

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces: on where its standard variables name a collector, not even imported elsewhere."""
+"""OpenTelemetry traces: enabled if the standard variables name a collector, otherwise not even imported."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 SERVICE = "pmo-entity-cache"
-"""The name in traces, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES has another."""
+"""The service name in traces, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES sets another."""
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 NOT_TRACED = r"^https?://[^/]+/(healthz|readyz|metrics)$"
 
 
 def start_tracing() -> None:
     """
-    Trace what Django, psycopg and redis-py do in this process, if a collector is named.
+    Trace Django, psycopg and redis-py in this process, if a collector is configured.
 
-    Call it in the process that serves, before the application is made: the exporter has a thread of its own. Values of
-    SQL parameters and of Redis' arguments are not in the traces, nor are headers.
+    Call it in the serving process before the application is created: the exporter has a thread of its own. Traces
+    contain neither SQL parameters, nor Redis arguments, nor headers.
     """
     if not any(os.environ.get(name) for name in ENDPOINTS):
         return
@@ -36,7 +36,7 @@ def start_tracing() -> None:
     from opentelemetry.trace import SpanKind
 
     class OfAnswers(BatchSpanProcessor):
-        """Sends nothing of what threads of the process's own ask, the relay's above all."""
+        """Drops the spans of background threads, above all the relay's."""
 
         def on_end(self, span: ReadableSpan) -> None:
             if span.parent is not None or span.kind is SpanKind.SERVER:
@@ -45,7 +45,7 @@ def start_tracing() -> None:
     resource = Resource.create({"service.name": SERVICE}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(OfAnswers(OTLPSpanExporter()))
-    # A worker that Granian forked ends without `atexit`, but not without this.
+    # Workers forked by Granian exit without `atexit`, but run multiprocessing's finalizers.
     Finalize(None, provider.force_flush, exitpriority=0)
     DjangoInstrumentor().instrument(
         tracer_provider=provider, response_hook=_name_source, excluded_urls=NOT_TRACED, skip_dep_check=True
@@ -55,6 +55,6 @@ def start_tracing() -> None:
 
 
 def _name_source(span: Span, _request: HttpRequest, response: HttpResponseBase) -> None:
-    """Have the span say where an answer's entries came from."""
+    """Record on the span where the answer's entries came from."""
     if "X-Cache" in response:
         span.set_attribute("cache.source", response["X-Cache"])

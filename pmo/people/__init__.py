@@ -1,1 +1,1 @@
-"""Who may do what: sign-ins, tokens, sessions, and what is cached of people."""
+"""Who may do what: logins, tokens, sessions, and cached user data."""

@@ -1,9 +1,9 @@
 """
-Who may read by a token, how long, and on what that rests.
+Who may read with a token, for how long, and which cached entries that depends on.
 
-One of ours: its user exists, is active and has the password of when it was issued, and its login has not ended. One of
-the sign-on's: it was issued after whatever ended those of its name, and if there is a user of this name they are
-active; who has no user here may read.
+Our own tokens: the user exists, is active and has had the same password since it was issued, and the login has not
+ended. Sign-on tokens: issued after the tokens of that name were last ended, and a user of that name, if there is one,
+is active; names without a user here may read.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from pmo.people.tokens import CLAIM
 USER_FIELDS = tuple(
     field.attname for field in User._meta.concrete_fields if field.attname in PersonDocument.__struct_fields__
 )
-"""What a user object is made of, in the order in which Django takes it."""
+"""The fields a user object is built from, in Django's order."""
 NOBODY: Read[Any] = Read(None, b"", Source.LOCAL)
 RECHECK_SECONDS = 300.0
-"""How soon a token of the sign-on is looked at again, by keys that it may have withdrawn meanwhile."""
+"""How often a sign-on token is verified again: its key may have been withdrawn."""
 INACTIVE = "The user of this token is inactive.", "user_inactive"
 
 
 class Guest(AnonymousUser):
-    """Whom the sign-on knows, and we do not: they may what everyone may who is known."""
+    """Somebody the sign-on knows and we do not, with the rights of every authenticated user."""
 
     is_authenticated = True  # type: ignore[assignment] # a property there
     is_anonymous = False  # type: ignore[assignment] # as above
@@ -47,10 +47,10 @@ class Guest(AnonymousUser):
 
 def admit(token: Token | Claims, *, is_read: bool) -> Admission:
     """
-    Whose a token is whose signature and lifetime are right.
+    Admit the owner of a token whose signature and lifetime have been verified.
 
     Raises:
-        AuthenticationFailed: nobody's, any more.
+        AuthenticationFailed: the token is no longer valid.
     """
     return _admit_foreign(token, is_read=is_read) if isinstance(token, Claims) else _admit_own(token, is_read=is_read)
 
@@ -102,7 +102,7 @@ def _rest_on(reads: list[Read[Any]], until_ns: int, user: PersonDocument | str) 
 def _read(lookup: Lookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
     """
     Raises:
-        OperationalError: the database is away, and what was last known does not do for a change.
+        OperationalError: the database is away, and stale data does not do for a change.
     """
     read = read_entry(lookup, identifier)
     if read.source is Source.STALE and not is_read:
@@ -111,7 +111,7 @@ def _read(lookup: Lookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
 
 
 def user_of(person: PersonDocument | str) -> User | Guest:
-    """The user without what is not known of them here; Django reads that if it is asked for. Or a guest's name."""
+    """A user object with only the known fields; Django loads the others on access. A `Guest` for a name."""
     if isinstance(person, str):
         return Guest(person)
     values = [getattr(person, name) for name in USER_FIELDS]

@@ -1,4 +1,4 @@
-"""Who is asking: users by name or e-mail address, and programs by token."""
+"""Authentication: users by name or e-mail address, programs by token."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from pmo.people.sign_on import Claims, get_sign_on
 from pmo.people.sign_on_keys import KeysUnknown
 
 FORWARDED = re.compile(r"\[(?P<bracketed>[^]%]+)(?:%[^]]*)?](?::\d{1,5})?|(?P<with_port>[\d.]+):\d{1,5}")
-"""An address with a port, or in brackets; the zone of an IPv6 address means something on its own machine alone."""
+"""An address with a port, or in brackets; an IPv6 zone is dropped: it is only valid on its own machine."""
 ATTEMPT_NAME_LENGTH = 255
 """The width of django-axes' column."""
 
 
 def find_user(name: str) -> User | None:
-    """The user of this user name, or else of this e-mail address; nobody if several share the address."""
+    """The user with this username, or else with this e-mail address; None if several share the address."""
     if "\0" in name:
         return None
     by_name = User.objects.filter(username=User.normalize_username(name)).first()
@@ -45,33 +45,33 @@ def find_user(name: str) -> User | None:
 
 def name_attempted(_request: HttpRequest | None, credentials: Mapping[str, Any] | None = None) -> str:
     """
-    Under which name django-axes counts a login: what was typed, in one spelling.
+    The name under which django-axes counts a login attempt: as typed, normalised.
 
     Deliberately does not resolve the account: shared counters would reveal aliases.
     """
     typed = str((credentials or {}).get("username") or "").replace("\0", "")
-    # To upper case first, as the database compares addresses: it takes the dotless i for an i.
+    # To upper case first, as the database compares addresses: it equates the dotless i with i.
     return User.normalize_username(typed).upper().lower()[:ATTEMPT_NAME_LENGTH]
 
 
 def forget_failures(request: HttpRequest | None, typed: str) -> None:
-    """After a login that succeeded: those that failed under the name that was typed, from the same address."""
+    """After a successful login, forget failed attempts under the typed name from the same address."""
     address = getattr(request, "axes_ip_address", None)
     AxesProxyHandler.reset_attempts(username=name_attempted(request, {"username": typed}), ip_address=address)
 
 
 def address_behind_proxy(request: HttpRequest) -> str:
     """
-    From where a login comes, as the one proxy before us saw it: the last address of `X-Forwarded-For`.
+    The client's address as our proxy saw it: the last one in `X-Forwarded-For`.
 
-    What is before it the client may have made up. Without an address there it is the proxy's own.
+    The client may have forged those before it. Without an address there, it is the proxy's own.
     """
     named = [part for part in map(str.strip, request.headers.get("X-Forwarded-For", "").split(",")) if part]
     return (_address_in(named[-1]) if named else None) or str(request.META["REMOTE_ADDR"])
 
 
 def _address_in(part: str) -> str | None:
-    """The address of `203.0.113.7:51234`, `[2001:db8::1]:443` or one that stands alone, in one spelling."""
+    """The normalised address in `203.0.113.7:51234`, `[2001:db8::1]:443` or a bare address."""
     part = part.strip('"')
     found = FORWARDED.fullmatch(part)
     alone = (found["bracketed"] or found["with_port"]) if found else part.partition("%")[0]
@@ -83,7 +83,7 @@ def _address_in(part: str) -> str | None:
 
 
 class UsernameOrEmailBackend(ModelBackend):
-    """Django's own, which also takes an e-mail address that only one user has."""
+    """Django's backend, which also accepts an e-mail address that only one user has."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -91,23 +91,23 @@ class UsernameOrEmailBackend(ModelBackend):
         if username is None or "\0" in username:
             return None
         user = find_user(username)
-        # For unknown names too: it then takes the time of checking a password, so that nobody can find out names.
+        # Also for unknown names, so that the time it takes does not reveal which names exist.
         found = super().authenticate(request, username=user.username if user else username, password=password)
         if found is not None:
             forget_failures(request, username)
         return found
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """As Django's, from the cache."""
+        """Like Django's, from the cache."""
         if user_obj.is_anonymous or user_obj.is_superuser or not user_obj.is_active or obj is not None:
             return super().get_all_permissions(user_obj, obj)
-        if not hasattr(user_obj, "_perm_cache"):  # where Django's own keeps them, as long as the user object lives
+        if not hasattr(user_obj, "_perm_cache"):  # Django's own attribute, which lives as long as the user object
             user_obj._perm_cache = permissions_of(user_obj)
         return set(user_obj._perm_cache)
 
 
 class SignOnSilent(APIException):
-    """The sign-on does not say by which keys its tokens are known; what came may be one of them."""
+    """The sign-on's keys are unavailable, so a token that may be one of its own cannot be verified."""
 
     status_code = 503
     wait = 2
@@ -117,11 +117,11 @@ class SignOnSilent(APIException):
 
 class TokenAuthentication(JWTAuthentication):
     """
-    A JWT in `Authorization: Bearer`: one of ours, or of the platform's sign-on where one is trusted.
+    A JWT in `Authorization: Bearer`: one of ours, or of the platform's sign-on if one is configured.
 
-    Whom it belongs to is read like an entity type, from the cache where that is allowed: what ends a token is in force
-    everywhere when it returns. While the database is away and the cache may serve what it last knew
-    (`CACHE_STALE_SECONDS`), reads take that of people too.
+    The token's user is read like an entity type, from the cache where allowed: whatever ends a token takes effect
+    everywhere before it returns. While the database is away and the cache may serve stale entries
+    (`CACHE_STALE_SECONDS`), reads accept stale user data too.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
@@ -140,11 +140,11 @@ class TokenAuthentication(JWTAuthentication):
 
 def token_of(request: Request) -> Token | Claims | None:
     """
-    The token that a request sends, if it sends any: ours, or what the sign-on says in one of its own.
+    The request's token, if any: ours, or the claims of a sign-on token.
 
     Raises:
-        InvalidToken: its signature or its lifetime are not right.
-        SignOnSilent: that can't be told now.
+        InvalidToken: its signature is invalid or it has expired.
+        SignOnSilent: that cannot be verified now.
     """
     reader = JWTAuthentication()
     header = reader.get_header(request)
@@ -166,7 +166,7 @@ def token_of(request: Request) -> Token | Claims | None:
 
 
 def permissions_of(user: User) -> set[str]:
-    """What a user who is no superuser may do, by themselves or by their groups, as `app_label.codename`."""
+    """The permissions of a non-superuser, their own and their groups', as `app_label.codename`."""
     person = read_entry(PERSON, str(user.pk)).document
     if person is None:
         return set()

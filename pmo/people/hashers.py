@@ -1,4 +1,4 @@
-"""How passwords are hashed: as Django does it, without that counting as waiting, and without keeping out readers."""
+"""Password hashing: Django's, exempt from the request deadline, and bounded so that readers still get threads."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from cache_layer.deadline import computing
 from entities.api.errors import Unavailable
 
 PLACES = 4
-"""How many threads of a process may be at it: half of those that answer requests. One hashes, the others wait."""
+"""How many threads of a process may hash or wait to: half of the request threads. One hashes, the others wait."""
 
 
 class TooManyLogins(Unavailable):
-    """Anyone may send passwords, and each takes as long as thousands of reads."""
+    """Anyone may send passwords, and hashing one takes as long as thousands of reads."""
 
     default_detail = "Too many passwords are being checked at this moment. Try again in a moment."
     default_code = "too_many_logins"
 
 
 class Queue:
-    """The threads of a process that hash, or wait to."""
+    """The threads of a process that hash or wait to."""
 
     def __init__(self) -> None:
         self.open()
 
     def open(self) -> None:
-        """With nobody at it, also in a forked child whose parent was hashing."""
+        """Start empty, also in a forked child whose parent was hashing."""
         self.places = threading.BoundedSemaphore(PLACES)
         self.turn = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Who changes something, and from where: noted with every version of an entity type, and with every invalidation."""
+"""Records who changes something and from where, with every entity type version and every invalidation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class ProvenanceMiddleware:
-    """Notes for requests that may change something whether they came to the admin or the API, and whose they are."""
+    """Notes whether a request that may change something came to the admin or the API, and its user."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -32,13 +32,13 @@ class ProvenanceMiddleware:
 
 
 def note_user(user: Any) -> None:
-    """Whoever this is makes the changes from here on; nothing outside a request that may change something."""
+    """Attribute changes from here on to this user; does nothing outside a request that may change something."""
     if user.is_authenticated:
         pghistory.context(user=user.pk, username=user.get_username())
 
 
 @contextmanager
 def running_command(name: str) -> Iterator[None]:
-    """What is changed in this block was changed by a management command."""
+    """Attribute changes in the block to a management command."""
     with working_for(COMMAND), pghistory.context(source=COMMAND, command=name, username=shell_user()):
         yield

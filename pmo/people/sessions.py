@@ -1,10 +1,10 @@
 """
-Sessions of people: Django's own, in the database, with copies in Redis that are of no use to others who read or write
-there, and that end with a logout.
+User sessions: Django's own in the database, with copies in Redis that are useless to anyone else who can read or write
+there, and that end at logout.
 
-The id of a session is all that its user's cookie has: who could read it in Redis would be that user, and so would who
-could put that user's session under the id of their own. So Redis gets a hash of the id, and the session signed for it.
-Both take `SECRET_KEY`.
+A session id is all that the user's cookie holds: whoever could read one in Redis could act as that user, and so could
+whoever stored that user's session under their own id. So Redis gets a hash of the id, and the session signed for it.
+Both use `SECRET_KEY`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ SALT = "pmo.sessions"
 
 
 class Sealed:
-    """As much of a cache, django-redis', as sessions need."""
+    """The part of django-redis' cache interface that sessions need."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
 
     def get(self, key: str) -> Any:
-        """What was put there, by us and for this key; else None."""
+        """The value, if we stored it for this key; else None."""
         signed = self._cache.get(_hashed(key))
         try:
             return signing.loads(signed, salt=key) if isinstance(signed, str) else None
@@ -39,7 +39,7 @@ class Sealed:
             return None
 
     def set(self, key: str, value: Any, timeout: int) -> None:
-        """Put a copy there; a request that is under way at a logout must not bring the session back."""
+        """Store a copy; a request that overlaps a logout must not bring the session back."""
         self._cache.set(_hashed(key), signing.dumps(value, salt=key), timeout)
         if not DatabaseStore().exists(key.removeprefix(KEY_PREFIX)):
             self.end(key)
@@ -52,8 +52,8 @@ class Sealed:
         Delete it for certain.
 
         Raises:
-            CacheUnavailable: Redis is silent, and others may still reach it. What one that is gone has is purged when
-                it is back.
+            CacheUnavailable: Redis does not answer, and others may still reach it. A refused connection is no error:
+                what a Redis that is gone holds is purged when it is back.
         """
         try:
             get_writer_client().unlink(self._cache.client.make_key(_hashed(key)))
@@ -66,7 +66,7 @@ class Sealed:
 
 
 class SessionStore(CachedStore):
-    """Django's own, kept in the database, which a logout ends everywhere: a copy left in Redis would go on."""
+    """Django's store in the database, whose logout also deletes the copy in Redis, which would stay valid otherwise."""
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
@@ -77,7 +77,7 @@ class SessionStore(CachedStore):
         End this session.
 
         Raises:
-            CacheUnavailable: Redis is silent, and others may still reach it; the session goes on.
+            CacheUnavailable: Redis does not answer, and others may still reach it; the session stays valid.
         """
         if self.session_key:
             self._cache.end(self.cache_key)
@@ -85,5 +85,5 @@ class SessionStore(CachedStore):
 
 
 def _hashed(key: str) -> str:
-    """A key that tells no id; what purges sessions after a restart of Redis still knows it for one."""
+    """A key that does not reveal the id, and still matches the pattern purged after a restart of Redis."""
     return KEY_PREFIX + salted_hmac(SALT, key, algorithm="sha256").hexdigest()

@@ -1,8 +1,8 @@
 """
-Tokens of the platform's own sign-on: how they are told from others', and whom they name.
+Tokens of the platform's own sign-on: how they are verified, and whom they name.
 
-SimpleJWT's settings describe one issuer, which is ours, and its client of a JWKS address is asked while a request
-waits; so these are read by PyJWT, on which it stands.
+SimpleJWT supports one issuer, which is ours, and its JWKS client blocks requests while it fetches; so PyJWT, which it
+builds on, verifies these.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DEFAULTS = {
     "SIGN_ON_USER_CLAIM": "sub",
     "SIGN_ON_LEEWAY_SECONDS": str(LEEWAY_SECONDS),
 }
-"""The variables of the environment that tell of the sign-on; without one of the first three there is none."""
+"""The environment variables that configure the sign-on; without any of the first three there is none."""
 MAX_LEEWAY_SECONDS = 60
 MAX_CHARACTERS = 255
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -41,12 +41,12 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 class Claims(NamedTuple):
     """
-    What a token of the sign-on says.
+    The claims of a verified sign-on token.
 
     Attributes:
-        name: whose it is, by the claim that is chosen for that.
-        issued_s: seconds since the epoch: no later than it was issued, if the clock of the sign-on is ahead by what it
-            may be; long ago if it does not say.
+        name: its owner, from the configured claim.
+        issued_s: seconds since the epoch, minus the allowed clock skew, so never later than it was really issued;
+            long ago without `iat`.
         expires_s: seconds since the epoch.
     """
 
@@ -58,8 +58,8 @@ class Claims(NamedTuple):
 class SignOn(NamedTuple):
     """
     Attributes:
-        algorithms: those it signs with; nothing that a token says adds to them.
-        leeway_s: how far ahead its clock may be.
+        algorithms: accepted algorithms, whatever a token's header says.
+        leeway_s: how far ahead the sign-on's clock may be.
     """
 
     keys: Keys
@@ -72,8 +72,8 @@ class SignOn(NamedTuple):
     def read(self, text: bytes) -> Claims:
         """
         Raises:
-            PyJWTError: it is none of its tokens, or has expired.
-            KeysUnknown: whether it is one can't be told now.
+            PyJWTError: not one of its tokens, or expired.
+            KeysUnknown: its keys are unavailable, so that cannot be decided now.
         """
         header = jwt.get_unverified_header(text)
         if header.get("alg") not in self.algorithms:
@@ -85,7 +85,7 @@ class SignOn(NamedTuple):
         if not isinstance(name, str) or not is_name(name):
             raise jwt.InvalidTokenError("It names nobody.")
         expires_s = int(claims["exp"])
-        if expires_s <= time.time():  # the leeway is for `iat` and `nbf`
+        if expires_s <= time.time():  # the leeway applies to `iat` and `nbf` only
             raise jwt.ExpiredSignatureError("It has expired.")
         return Claims(name, int(claims.get("iat") or 0) - self.leeway_s, expires_s)
 
@@ -105,25 +105,25 @@ class SignOn(NamedTuple):
                     options={"require": ["exp", self.user_claim], "verify_sub": False, "verify_jti": False},
                 )
             except jwt.InvalidSignatureError as error:
-                refusal = error  # another key may be the right one
+                refusal = error  # another key may match
             except (TypeError, ValueError, jwt.InvalidKeyError) as error:  # a key for another kind of signature
                 refusal = jwt.InvalidTokenError(str(error))
         raise refusal
 
 
 def is_name(text: str) -> bool:
-    """Whether a token can name somebody so."""
+    """Whether a token may carry this name."""
     return 0 < len(text) <= MAX_CHARACTERS and text.isprintable()
 
 
 @functools.cache
 def get_sign_on() -> SignOn | None:
-    """The sign-on, if there is one. Tests that override the settings call `get_sign_on.cache_clear()`."""
+    """The sign-on, if configured. Tests that override the settings call `get_sign_on.cache_clear()`."""
     return sign_on_of(settings.SIGN_ON, secret_key=settings.SECRET_KEY, production=settings.PRODUCTION)
 
 
 def start_fetching() -> None:
-    """Have the keys that are served there before the first token comes."""
+    """Fetch the served keys before the first token arrives."""
     sign_on = get_sign_on()
     if sign_on is not None and isinstance(sign_on.keys, ServedKeys):
         sign_on.keys.begin_fetch()
@@ -131,12 +131,12 @@ def start_fetching() -> None:
 
 def sign_on_of(values: Mapping[str, str], *, secret_key: str, production: bool) -> SignOn | None:
     """
-    The sign-on that these variables tell of, if any.
+    The sign-on configured by these variables, if any.
 
     Args:
         secret_key: what our own tokens are signed with.
     Raises:
-        ImproperlyConfigured: they can't be meant; the message names the variable.
+        ImproperlyConfigured: they are invalid or contradict each other; the message names the variable.
     """
     given = [name for name in SOURCES if values[name]]
     if not given:
@@ -163,7 +163,7 @@ def sign_on_of(values: Mapping[str, str], *, secret_key: str, production: bool) 
 
 
 def _algorithms(chosen: tuple[str, ...], source: str) -> tuple[str, ...]:
-    """Those for the kind of key there is: a public key must never be taken for a secret that all know."""
+    """The algorithms for the available kind of key: a public key must never be used as a shared secret."""
     possible = SHARED if source == SECRET else PUBLIC
     for each in chosen:
         if each not in possible:
@@ -210,7 +210,7 @@ def _address(value: str, *, production: bool) -> str:
 
 
 def _fits(key: Key, algorithm: str) -> bool:
-    """Whether a key is of the kind that an algorithm takes."""
+    """Whether the key is of the kind the algorithm takes."""
     try:
         jwt.get_algorithm_by_name(algorithm).prepare_key(key.key)
     except (jwt.InvalidKeyError, TypeError, ValueError):

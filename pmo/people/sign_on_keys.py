@@ -1,8 +1,8 @@
 """
-What the platform's sign-on is known by: a shared secret, public keys in a file, or those that it serves (JWKS).
+The keys of the platform's sign-on: a shared secret, public keys in a file, or keys it serves (JWKS).
 
-Keys that are served are fetched in the background (PyJWT's `PyJWKClient`). A key that is known is used whether the
-sign-on answers or not; only for one that is not known does a request wait, never longer than `WAIT_SECONDS`.
+Served keys are fetched in the background (PyJWT's `PyJWKClient`). Known keys are used whether the sign-on answers or
+not; a request only waits for an unknown key, never longer than `WAIT_SECONDS`.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ logger = logging.getLogger("pmo")
 
 PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 FRESH_SECONDS = 300.0
-"""How long keys are used before they are asked for again."""
+"""How long keys are used before they are fetched again."""
 COOLDOWN_SECONDS = 10.0
-"""At most one fetch in this time, whatever keys tokens name."""
+"""At most one fetch in this time, whichever keys tokens name."""
 FETCH_SECONDS = 5.0
 WAIT_SECONDS = 1.0
 PLACES = 4
-"""How many threads of a process may wait for keys: half of those that answer requests."""
+"""How many threads of a process may wait for keys: half of the request threads."""
 
 
 class BadKeys(ValueError):
-    """What was given has no key that could be used; the message says why."""
+    """The source contains no usable key; the message says why."""
 
 
 class KeysUnknown(Exception):
-    """The sign-on could not be asked for its keys, so nobody knows whether a token is right."""
+    """The sign-on's keys could not be fetched, so the token cannot be verified."""
 
 
 class Key(NamedTuple):
@@ -49,7 +49,7 @@ class Key(NamedTuple):
 
     Attributes:
         name: its `kid`; None if it has none.
-        algorithm: the only one that it is for; None for any of its kind.
+        algorithm: the only one it may be used with; None for any of its kind.
     """
 
     name: str | None
@@ -60,30 +60,30 @@ class Key(NamedTuple):
 class Keys(Protocol):
     def find(self, name: str | None) -> list[Key]:
         """
-        The keys that a token may be signed with which names this one, or none.
+        The keys that may have signed a token with this `kid`, or with none.
 
         Raises:
-            KeysUnknown: they could not be asked for.
+            KeysUnknown: the keys could not be fetched.
         """
 
 
 class KnownKeys:
-    """Keys that stay the same: a secret, or those of a file."""
+    """Keys that never change: a secret, or those of a file."""
 
     def __init__(self, keys: list[Key]) -> None:
         self.keys = keys
 
     def find(self, name: str | None) -> list[Key]:
-        """A key without a name may be any; a token that names none is tried with all."""
+        """A key without a name matches any; a token without one is tried with all keys."""
         return [key for key in self.keys if name is None or key.name in (None, name)]
 
 
 def keys_of_file(path: str) -> list[Key]:
     """
-    The public keys of a file: in PEM, one or several, also certificates; or a JWKS document.
+    The public keys of a file: one or several in PEM, certificates included; or a JWKS document.
 
     Raises:
-        BadKeys: it can't be read, has none, or has a private one.
+        BadKeys: it cannot be read, has no key, or has a private one.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def _of_pem(kind: str, block: bytes) -> Any:
 
 
 def _of_document(document: Any) -> list[Key]:
-    """The public keys for signatures (RFC 7517): what is secret, to encrypt with or unknown to us verifies nothing."""
+    """The public signature keys (RFC 7517); secret, encryption and unknown keys are skipped."""
     keys: list[Key] = []
     for given in document["keys"]:
         with suppress(jwt.PyJWTError):
@@ -120,7 +120,7 @@ def _of_document(document: Any) -> list[Key]:
 
 
 class ServedKeys:
-    """The keys that an address serves."""
+    """The keys served at a URL."""
 
     def __init__(self, url: str) -> None:
         self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS)
@@ -130,7 +130,7 @@ class ServedKeys:
         os.register_at_fork(after_in_child=self._begin_anew)
 
     def _begin_anew(self) -> None:
-        """With nobody asking, also in a forked child whose parent was."""
+        """Start without a fetch in progress, also in a forked child whose parent had one."""
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(PLACES)
         self._fetch: threading.Event | None = None
@@ -153,7 +153,7 @@ class ServedKeys:
         return found
 
     def begin_fetch(self) -> threading.Event | None:
-        """Have them fetched: the event that tells of the end; None if they were asked for just now."""
+        """Start a fetch and return the event set when it ends; None if there was one just now."""
         with self._lock:
             if self._fetch is not None and not self._fetch.is_set():
                 return self._fetch
@@ -169,7 +169,7 @@ class ServedKeys:
             if not keys:
                 raise BadKeys("it serves no public key for signatures")
             self._keys, self._fetched = KnownKeys(keys), monotonic()
-        except Exception as error:  # of any kind: what is served may be anything
+        except Exception as error:  # any kind: the response may be anything
             logger.warning("Sign-on keys not fetched", extra={"url": self._client.uri, "error": str(error)[:300]})
         finally:
             tell()

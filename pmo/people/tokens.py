@@ -1,9 +1,9 @@
 """
-What begins, renews and ends a login by the API.
+Starts, renews and ends API logins.
 
-A refresh token is used once and gives the next. One that comes a second time was stolen, before or after its use: then
-the whole login ends, for the thief as well (RFC 9700, section 4.14.2). A login ends when its first refresh token would
-have, however often it is renewed.
+A refresh token works once and yields the next. A second use means that it was stolen, before or after the first: the
+whole login ends, for the thief as well (RFC 9700, section 4.14.2). A login ends when its first refresh token would have
+expired, however often it is renewed.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ logger = logging.getLogger("pmo")
 
 CLAIM = "sign_in"
 KNOWN = timedelta(hours=2)
-"""Longer than a login is known after it was asked for last: `pmo.lookups`."""
+"""Longer than a login stays cached after its last lookup: `pmo.lookups`."""
 
 
 class PunctualToken(Token):
-    """The leeway is for clocks that are ahead (`iat`, `nbf`): it prolongs no token."""
+    """Applies the leeway only to clocks that are ahead (`iat`, `nbf`): it extends no token."""
 
     def check_exp(self, claim: str = "exp", current_time: datetime | None = None) -> None:
         leeway = self.get_token_backend().get_leeway()
@@ -44,18 +44,18 @@ class PunctualToken(Token):
 
 
 class AccessToken(PunctualToken, JWTAccessToken):
-    """Lets its user work, until it expires or its login ends."""
+    """Authenticates its user until it expires or its login ends."""
 
 
 class RefreshToken(PunctualToken, JWTRefreshToken):  # type: ignore[misc] # its bases disagree in a type variable
-    """Gives the next tokens of its login, once."""
+    """Yields the next tokens of its login, once."""
 
     access_token_class = AccessToken
 
 
 def sign_in(user: User) -> RefreshToken:
-    """The first refresh token of a new login; what has expired of this user's is forgotten."""
-    # So long ago that no token of theirs is valid and no process knows them: nobody need be told.
+    """The first refresh token of a new login; the user's expired logins are deleted."""
+    # Expired long enough ago that no token of theirs is valid and no process caches them: no invalidation is needed.
     past = SignIn.objects.filter(user=user, expires_ts__lt=timezone.now() - api_settings.ACCESS_TOKEN_LIFETIME - KNOWN)
     past._raw_delete(past.db)
     token = cast(RefreshToken, RefreshToken.for_user(user))
@@ -69,8 +69,8 @@ def renew(text: str) -> RefreshToken:
     The next refresh token.
 
     Raises:
-        TokenError: it is none.
-        AuthenticationFailed: its login has ended, or does so now because it was used before; or the user is gone,
+        TokenError: not a valid refresh token.
+        AuthenticationFailed: its login has ended, or ends now because the token was used before; or the user is gone,
             inactive, or has a new password.
     """
     token = RefreshToken(text)  # type: ignore[arg-type] # it takes the text of a token too
@@ -78,7 +78,7 @@ def renew(text: str) -> RefreshToken:
     used = token["jti"]
     token.set_jti()
     token.set_iat()
-    with transaction.atomic():  # what is given up half-way must not happen later: the same token will be tried again
+    with transaction.atomic():  # an abandoned attempt must not take effect later: the client retries the same token
         is_renewed = SignIn.objects.filter(id=token.get(CLAIM), newest=used).update(newest=token["jti"])
     if not is_renewed:
         SignIn.objects.filter(id=token.get(CLAIM)).delete()
@@ -88,10 +88,10 @@ def renew(text: str) -> RefreshToken:
 
 def sign_out(token: Token | Claims) -> None:
     """
-    End the login of a token, and with it all its tokens.
+    End a token's login, and with it all its tokens.
 
     Raises:
-        ParseError: it belongs to none that could be ended here.
+        ParseError: it belongs to no login that can be ended here.
     """
     if isinstance(token, Claims):
         raise ParseError("This token is of the platform's sign-on: log out there.", "no_login")
@@ -101,7 +101,7 @@ def sign_out(token: Token | Claims) -> None:
 
 
 def end_tokens(name: str) -> None:
-    """End all that anybody has of this name: what the sign-on issued until now, and the logins here."""
+    """End all tokens of this name: what the sign-on has issued until now, and the logins here."""
     with transaction.atomic():
         TokenEnd.objects.update_or_create(name=name, defaults={"ended_ts": timezone.now()})
         SignIn.objects.filter(user__username=name).delete()

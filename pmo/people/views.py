@@ -30,7 +30,7 @@ RIGHTS = ("add", "change", "delete")
 
 
 class LockedOut(Throttled):
-    """Too many failed logins, as django-axes counts them."""
+    """Too many failed logins, as counted by django-axes."""
 
     default_detail = "Too many failed logins for this user from this address."
     extra_detail_singular = "Try again in {wait} second."
@@ -48,7 +48,7 @@ class LoginSerializer(StrictSerializer):
     password = TextField(max_length=4096, trim_whitespace=False, style={"input_type": "password"})
 
     def to_internal_value(self, data: Any) -> Any:
-        """One of the two names is needed; both are looked for, and counted, alike."""
+        """Require one of the two name fields; both are looked up and counted alike."""
         has_email = isinstance(data, Mapping) and "email" in data
         if has_email and "username" in data:
             raise ValidationError({"email": ["Give this or username."]})
@@ -205,14 +205,14 @@ class MeView(APIView):
 
 
 class TokenScheme(SimpleJWTScheme):
-    """How the API's description calls what a token is."""
+    """How the OpenAPI document describes token authentication."""
 
     target_class = "pmo.people.authentication.TokenAuthentication"
     name = "token"
 
 
 def _has_no_body(request: Request) -> bool:
-    """Whether nothing was sent; what came in chunks and has no length was not read."""
+    """Whether the body is empty; a chunked body has no length and was not read."""
     length = request.META.get("CONTENT_LENGTH")
     return length == "0" or (not length and "HTTP_TRANSFER_ENCODING" not in request.META)
 

@@ -1,1 +1,1 @@
-"""What `make run` starts and watches: engines for development, and the web server."""
+"""What `make run` starts and supervises: engines for development, and the web server."""

@@ -33,7 +33,7 @@ ENGINES = ("postgres", "valkey")
 EXIT_IN_USE = 75  # EX_TEMPFAIL, sysexits.h
 CHECK_SECONDS = 0.2
 PAUSE_SECONDS = 5.0
-"""Before an engine that ended is started again the first time: long enough to look at what goes on without it."""
+"""Pause before the first restart of an engine: long enough to see how the platform copes without it."""
 
 
 class DirectoryInUse(Exception):  # the name is the cause
@@ -42,7 +42,7 @@ class DirectoryInUse(Exception):  # the name is the cause
 
 @dataclass(frozen=True)
 class Programs:
-    """Engines from elsewhere: PostgreSQL's folder of programs, a server of Valkey or Redis; None is the wheel's."""
+    """Engine programs to use instead of the wheels' (None): PostgreSQL's folder, and a Valkey or Redis server."""
 
     postgres: Path | None = None
     valkey: Path | None = None
@@ -56,7 +56,7 @@ class ValkeyEndpoint:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the engines of one data directory listen; for one that is not in `running`, where it would."""
+    """Where the engines of a data directory listen; for those not in `running`, where they would."""
 
     database_url: str = f"postgresql://postgres@/{DATABASE}"
     valkey: ValkeyEndpoint = ValkeyEndpoint()
@@ -64,7 +64,7 @@ class Endpoints:
 
     @classmethod
     def of(cls, directory: Path) -> Endpoints:
-        """The endpoints last announced in `directory`; after a crash nobody may be listening there."""
+        """The endpoints last announced in `directory`; after a crash they may be dead."""
         try:
             return cls.parse(_endpoints_file(directory).read_bytes())
         except FileNotFoundError:
@@ -72,7 +72,7 @@ class Endpoints:
 
     @classmethod
     def parse(cls, announced: bytes) -> Endpoints:
-        """Endpoints from their `json()`."""
+        """Parse the output of `json()`."""
         found: dict[str, Any] = json.loads(announced)
         return cls(found["database_url"], ValkeyEndpoint(**found["valkey"]), tuple(found["running"]))
 
@@ -80,7 +80,7 @@ class Endpoints:
         return json.dumps(asdict(self))
 
     def announce(self, directory: Path) -> None:
-        """Tell other processes, all at once."""
+        """Publish them to other processes, atomically."""
         unfinished = directory / "endpoints.unfinished"
         unfinished.write_text(self.json())
         unfinished.replace(_endpoints_file(directory))
@@ -91,7 +91,7 @@ def _endpoints_file(directory: Path) -> Path:
 
 
 def read_or_create_secret(file: Path, length_bytes: int = 48) -> str:
-    """The secret kept in `file`, readable only by its owner; made on first use."""
+    """The secret in `file`, readable only by its owner; created on first use."""
     with contextlib.suppress(FileNotFoundError):
         return file.read_text()
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def read_or_create_secret(file: Path, length_bytes: int = 48) -> str:
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
         opened.write(secret)
     try:
-        os.link(fresh, file)  # fails if another process was first: then its secret counts
+        os.link(fresh, file)  # fails if another process was first, whose secret is then used
     except FileExistsError:
         secret = file.read_text()
     finally:
@@ -111,7 +111,7 @@ def read_or_create_secret(file: Path, length_bytes: int = 48) -> str:
 @contextlib.contextmanager
 def exclusive_lock(file: Path, *, wait: bool) -> Iterator[None]:
     """
-    Hold the lock `file` while the block runs; it ends with this process.
+    Hold the file lock while the block runs; it ends with this process.
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is False.
@@ -136,13 +136,13 @@ def running_engines(
 
     Args:
         engines: which of `ENGINES`.
-        port: Valkey's TCP port; another free one is taken if it is in use.
+        port: Valkey's TCP port; another free one if it is in use.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
-        durable: False for a database that is thrown away: faster, and lost in a power cut.
-        programs: what to run instead of what the wheels bring.
+        durable: False for a disposable database: faster, but lost in a power cut.
+        programs: what to run instead of the wheels' programs.
     Raises:
         DirectoryInUse: another process runs engines on `directory`.
-        EngineFailed: one did not start.
+        EngineFailed: an engine did not start.
     """
     with _kept_engines(directory, engines, port=port, snapshots=snapshots, durable=durable, programs=programs) as kept:
         yield kept[0]
@@ -210,12 +210,12 @@ def _create_database(engine: Engine) -> None:
 
 
 def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: stopping is not interrupted
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one signal is enough: shutdown is not interrupted
     sys.exit(0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pmo.embedded", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pmo.run.embedded", description=__doc__)
     parser.add_argument("directory", type=Path, help="where their data is kept")
     parser.add_argument("engines", nargs="*", metavar="|".join(ENGINES), help="which to run; both if none is named")
     parser.add_argument("--port", type=int, default=ValkeyEndpoint.port, help="Valkey's port, if it is free")

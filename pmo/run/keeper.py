@@ -1,4 +1,4 @@
-"""Has the embedded engines run and end with this process, or joins those that another process has on the same data."""
+"""Runs the embedded engines as long as this process, or joins those another process runs on the same data."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ STOP_LIMIT_SECONDS = 30
 
 
 class EnginesUnavailable(Exception):  # the name is the cause
-    """The engines cannot be had; the message says why."""
+    """The engines are not available; the message says why."""
 
 
 @dataclass
 class Keeper:
-    """Engines that run: ours if there is a process, else another's."""
+    """Running engines: ours if `process` is set, else another process's."""
 
     endpoints: Endpoints
     process: subprocess.Popen[bytes] | None
@@ -34,10 +34,10 @@ class Keeper:
 
     def start_again(self) -> None:
         """
-        Have the engines run again, after the process that kept them was killed.
+        Restart the engines after the process that kept them was killed.
 
         Raises:
-            EnginesUnavailable: they do not start, or not where they were.
+            EnginesUnavailable: they do not start, or not at the same endpoints.
         """
         self.close()
         self.process = _start(self.command)
@@ -56,13 +56,13 @@ class Keeper:
 @contextlib.contextmanager
 def kept_engines(directory: Path, engines: Collection[str], port: int) -> Iterator[Keeper]:
     """
-    Have `engines` run on the data under `directory` while the block runs.
+    Keep `engines` running on the data under `directory` while the block runs.
 
     Args:
         engines: of `pmo.run.embedded.ENGINES`.
-        port: the port that Valkey gets if it is free.
+        port: the preferred port for Valkey.
     Raises:
-        EnginesUnavailable: they do not start, or another process runs only some of them there.
+        EnginesUnavailable: they do not start, or another process there runs only some of them.
     """
     deadline = time.monotonic() + JOIN_LIMIT_SECONDS
     while time.monotonic() < deadline:
@@ -85,7 +85,7 @@ def kept_engines(directory: Path, engines: Collection[str], port: int) -> Iterat
 
 @contextlib.contextmanager
 def _own_engines(directory: Path, engines: Collection[str], port: int) -> Iterator[Keeper | None]:
-    """As `kept_engines`; None if another process runs engines on `directory`."""
+    """Like `kept_engines`; None if another process runs engines on `directory`."""
     command = [sys.executable, "-m", "pmo.run.embedded", str(directory), *engines, "--port", str(port)]
     process = _start(command)
     keeper = Keeper(Endpoints(), process, command)
@@ -108,7 +108,7 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def _read_endpoints(process: subprocess.Popen[bytes]) -> Endpoints | None:
-    """What it announces when its engines are ready; None if it ends before."""
+    """The endpoints it announces when its engines are ready; None if it exits first."""
     assert process.stdout is not None  # noqa: S101 # it is a pipe
     announced = process.stdout.readline()
     return Endpoints.parse(announced) if announced else None

@@ -1,9 +1,9 @@
 """
 `make run`: set up and serve the whole platform, and stop all of it at Ctrl-C.
 
-Engines whose variables are unset are embedded; they, and the web server, end with this process, however it ends. What
-ends by itself meanwhile is started again, alone, unless it does nothing else. The
-variables read here are those that must be known before Django's settings can be loaded.
+Engines whose variables are unset are embedded; like the web server they end with this process, however it ends. A part
+that exits by itself is restarted alone, unless it keeps exiting. The variables read here are those needed before
+Django's settings can be loaded.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class StopRequested(BaseException):  # not an error
-    """Ctrl-C, or another signal to end."""
+    """Ctrl-C or another termination signal."""
 
 
 def main() -> None:
@@ -61,14 +61,14 @@ def main() -> None:
 
 def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
     for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # once is enough: stopping is not interrupted
+        signal.signal(number, signal.SIG_IGN)  # one signal is enough: shutdown is not interrupted
     raise StopRequested
 
 
 def _launch(stack: contextlib.ExitStack) -> NoReturn:
     for name in OPTIONAL:
         if not os.environ.get(name):
-            os.environ.pop(name, None)  # an empty variable is an unset one
+            os.environ.pop(name, None)  # an empty variable counts as unset
     listener = Listener.of(os.environ)
     address = listener.find_address()
     directory = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute()
@@ -98,9 +98,9 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
 
 
 def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> Keeper | None:
-    """Have the engines run whose variables are unset."""
+    """Start the engines whose variables are unset."""
     if os.environ.get("ENVIRONMENT") == "production":
-        return None  # the settings refuse embedded engines, and say what to set
+        return None  # the settings refuse embedded engines and say what to set
     engines = [] if "DATABASE_URL" in os.environ else ["postgres"]
     engines += [] if {"REDIS_HOST", "REDIS_URL"} & os.environ.keys() else ["valkey"]
     if not engines:
@@ -140,7 +140,7 @@ def _print_links(listener: Listener, directory: Path) -> None:
 
 
 def _redis_command(url: str) -> str:
-    """What shows an entry to a person; behind Sentinel, who has it."""
+    """A command that shows an entry; behind Sentinel, one that finds the primary."""
     from cache_layer import Location
 
     location = Location.of(url)

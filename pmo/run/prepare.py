@@ -1,4 +1,4 @@
-"""What stands between reachable engines and a platform that can be served; every step may be repeated."""
+"""The steps between reachable engines and a platform ready to serve; all are idempotent."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def prepare_platform(directory: Path, console: Console) -> None:
     """
     Migrate, load the catalogue, create a superuser if there is none, warm the cache.
 
-    Without Redis all but the last is done: the platform serves from the database.
+    Without Redis only the last step is skipped: the platform serves from the database.
 
     Raises:
-        PreparationFailed: a setting is wrong, or the database cannot be used.
+        PreparationFailed: a setting is wrong, or the database is unusable.
     """
     _load_django()
     from django.core.management import CommandError, call_command
@@ -56,7 +56,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
 
 
 def _load_django() -> None:
-    """With the settings as the server will have them, so that a mistake in them is said now."""
+    """Load Django with the server's settings, so that a mistake in them is reported now."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "pmo.settings"
     import django
     from django.conf import settings
@@ -66,7 +66,7 @@ def _load_django() -> None:
         django.setup()
     except ImproperlyConfigured as error:
         raise PreparationFailed(str(error)) from None
-    # This process connects for a moment only, and a direct connection says why it fails.
+    # This process connects only briefly, and a direct connection reports why it fails.
     settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
     for name in ("cache_layer", "entities", "pmo"):  # the terminal belongs to the progress bar
         logging.getLogger(name).setLevel(logging.ERROR)

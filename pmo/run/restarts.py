@@ -1,4 +1,4 @@
-"""When a part of `make run` that ended by itself is started again: after a pause, and not for ever."""
+"""Restarts of a part of `make run` that exited by itself: after a pause, and only so often."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable
 
 STAYS_SECONDS = 10
-"""A part that ran for as long is not in a loop."""
+"""A part that ran this long is not in a crash loop."""
 MAX_SHORT_LIVES = 5
 
 
 class EndsAgainAndAgain(Exception):  # the name is the cause
-    """It ended as often within seconds of its start that another start would change nothing."""
+    """It exited so often within seconds of its start that another restart would change nothing."""
 
 
 class Restarts:
     """
-    Of one part.
+    The restarts of one part.
 
     Args:
-        first_pause_seconds: before it is started again the first time; doubled while it does not stay.
+        first_pause_seconds: before the first restart; doubled while it keeps exiting.
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class Restarts:
         self._begun = clock()
 
     def began(self) -> None:
-        """It was started just now."""
+        """Note that it has just started."""
         self._begun = self._clock()
 
     def ended(self, why: str) -> float:
         """
-        How many seconds to wait before it is started again.
+        Seconds to wait before the next restart.
 
         Raises:
-            EndsAgainAndAgain: it is given up; the message has `why` it ended the last time.
+            EndsAgainAndAgain: it is given up; the message includes `why` it exited last.
         """
         if self._clock() - self._begun >= STAYS_SECONDS:
             self._short_lives = 0
@@ -53,7 +53,7 @@ class Restarts:
 
 
 def how_it_ended(status: int) -> str:
-    """What `Popen.returncode` means: `was killed (SIGKILL)`, `ended with status 1`."""
+    """Describe a `Popen.returncode`: `was killed (SIGKILL)`, `ended with status 1`."""
     if status >= 0:
         return f"ended with status {status}"
     try:
@@ -63,8 +63,8 @@ def how_it_ended(status: int) -> str:
 
 
 def say(line: str) -> None:
-    """One line on the terminal, to be seen among those of the log."""
-    from rich.console import Console  # seldom needed
+    """Print one line that stands out from the log on the terminal."""
+    from rich.console import Console  # rarely needed
 
     Console(stderr=True, highlight=False, soft_wrap=True).print(
         f"{time.strftime('%H:%M:%S')} {line}", style="bold yellow", markup=False

@@ -1,4 +1,4 @@
-"""The processes of `make run` while it serves: each is started again, alone, when it ends by itself."""
+"""The processes of `make run` while it serves: each is restarted, alone, when it exits by itself."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ START_LIMIT_SECONDS = 60
 
 
 class PartEnded(Exception):  # the name is the cause
-    """A process ended by itself, and is not started again."""
+    """A process exited by itself and is not restarted."""
 
 
 class WebServer:
     """
-    The web server, answering; a worker that ends is replaced by the server itself, and that is said here.
+    The running web server; it replaces dead workers itself, and this reports it.
 
     Raises:
         PartEnded: it does not answer.
@@ -46,7 +46,7 @@ class WebServer:
     def check(self) -> None:
         """
         Raises:
-            EndsAgainAndAgain: it does not stay.
+            EndsAgainAndAgain: it keeps exiting.
         """
         status = self._process.poll()
         if status is None:
@@ -98,14 +98,14 @@ class WebServer:
         workers = children_of(self._process.pid)
         ended = self._workers - workers
         if ended and len(workers) < len(self._workers):
-            return  # the next look finds who replaces it
+            return  # the next check finds the replacement
         if ended:
             say(f"A web worker ended (process {', '.join(map(str, sorted(ended)))}): it was replaced, alone.")
         self._workers = workers
 
 
 class WatchedKeeper:
-    """The process that keeps the embedded engines, and starts them again itself."""
+    """The process that runs the embedded engines and restarts them itself."""
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
@@ -114,9 +114,9 @@ class WatchedKeeper:
     def check(self) -> None:
         """
         Raises:
-            PartEnded: it has given up, and said why.
-            EndsAgainAndAgain: it does not stay.
-            EnginesUnavailable: it could not be started again.
+            PartEnded: it has given up and said why.
+            EndsAgainAndAgain: it keeps exiting.
+            EnginesUnavailable: it could not be restarted.
         """
         process: subprocess.Popen[bytes] | None = self._keeper.process
         status = process.poll() if process is not None else None

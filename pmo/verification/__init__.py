@@ -1,1 +1,1 @@
-"""Whether the running system caches as it promises: looked at from outside, over HTTP and in Redis."""
+"""Checks from outside, over HTTP and in Redis, that the running system caches as promised."""

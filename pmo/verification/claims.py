@@ -1,7 +1,7 @@
 """
-The eight steps of the integration test, and the four claims they are evidence for.
+The eight steps of the integration test, and the four claims they prove.
 
-Only entity types of the verification's own are changed; they are removed when it ends, however it ends.
+Only the verification's own entity types are changed; they are removed when it ends, however it ends.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ HITS = (Source.LOCAL, Source.REDIS)
 
 
 class NotObserved(Exception):
-    """The system did something else than claimed; the message says what was seen."""
+    """The system did not behave as claimed; the message says what was seen."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A result line; `problem` is empty where all of it was observed."""
+    """A result line; `problem` is empty if everything was observed."""
 
     text: str
     problem: str
@@ -54,12 +54,12 @@ class Sample:
 
 def verify_claims(server: Instance, say: Say) -> list[Claim]:
     """
-    Take the eight steps with `server`, and look at it with servers of our own beside it.
+    Run the eight steps against `server`, with our own servers beside it.
 
     Args:
-        say: is told what each step came to.
+        say: called with the outcome of each step.
     Raises:
-        InstanceFailed: nothing can be verified, since `server` can't be used or has another database.
+        InstanceFailed: nothing can be verified: `server` is unusable or has another database.
     """
     with sample_types(server) as sample:
         say(f"1. Reset: two temporary entity types, {sample.code} and one to be its child; your data stays as it is")
@@ -80,7 +80,7 @@ def verify_claims(server: Instance, say: Say) -> list[Claim]:
 
 @contextmanager
 def sample_types(server: Instance) -> Iterator[Sample]:
-    """Entity types made through `server`, removed from the database afterwards, with what killed runs left."""
+    """Entity types created through `server`; afterwards they, and leftovers of killed runs, are deleted."""
     sample = Sample(f"{CODE_PREFIX}{secrets.token_hex(4)}", f"{CODE_PREFIX}{secrets.token_hex(4)}")
     try:
         for code in (sample.code, sample.child):
@@ -96,7 +96,7 @@ def sample_types(server: Instance) -> Iterator[Sample]:
 
 
 def check_persistence(server: Instance, sample: Sample, say: Say) -> None:
-    """Steps 2 to 4: what a miss leaves in Redis is what the next reader gets, from Redis."""
+    """Steps 2 to 4: what a miss stores in Redis is what the next reader gets from there."""
     server.invalidate(sample.code)
     expect(find_stored(sample.code) is None, "after clearing, Redis still has a value")
     say("2. Cleared it from the cache: nothing in Redis")
@@ -112,9 +112,9 @@ def check_persistence(server: Instance, sample: Sample, say: Say) -> None:
 
 
 def check_invalidation(instances: Sequence[Instance], sample: Sample, say: Say) -> None:
-    """Steps 5 to 8: after a change, and after clearing by hand, nobody gives what was before."""
+    """Steps 5 to 8: after a change, or a manual clear, nobody serves the old value."""
     server = instances[0]
-    old = {instance.read(sample.code).body for instance in instances}  # each has a copy in its memory now
+    old = {instance.read(sample.code).body for instance in instances}  # each has a copy in memory now
     server.replace_children(sample.code, [sample.child])
     answers = [instance.read(sample.code) for instance in instances]
     stored = find_stored(sample.code)
@@ -152,7 +152,7 @@ def check_sharing(instances: Sequence[Instance], sample: Sample, say: Say) -> No
 
 
 def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -> None:
-    """A value outlives the processes that stored and read it, and serves the next one's first read."""
+    """A value outlives the processes that stored and read it, and serves the next process's first read."""
     expect(before is not None, "there was nothing in Redis that could survive")
     assert before is not None  # noqa: S101 # said in the line above; for the type checker
     with own_instance("Instance C", token) as restarted:
@@ -166,12 +166,12 @@ def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -
 
 
 def find_stored(code: str) -> Stored | None:
-    """What Redis has, asked directly."""
+    """The value in Redis, read directly."""
     return read_stored(ENTITY, code, patient=True)
 
 
 def require_stored(code: str, answer: Answer) -> Stored:
-    """What Redis has, which must be what was just answered, and live no longer than it may."""
+    """The value in Redis, required to equal the answer and to expire within the TTL."""
     stored = find_stored(code)
     if stored is None:
         raise NotObserved("after a GET there is nothing in this command's Redis")
@@ -181,12 +181,12 @@ def require_stored(code: str, answer: Answer) -> Stored:
 
 
 def read_past_local_copy(instance: Instance, code: str) -> Answer:
-    """Read until the copy in the instance's own memory has expired: then it must ask Redis."""
+    """Read until the instance's in-memory copy has expired and it must ask Redis."""
     deadline = time.monotonic() + LEASE_LIMIT_SECONDS
     pause_seconds = get_options().local_lease_ms / 1000
     while (answer := instance.read(code)).source == Source.LOCAL and time.monotonic() < deadline:
         time.sleep(pause_seconds)
-        pause_seconds *= 2  # a copy that is read again and again is renewed again and again
+        pause_seconds *= 2  # frequent reads keep renewing the copy
     return answer
 
 
@@ -201,7 +201,7 @@ def expect(seen: bool, otherwise: str) -> None:
 
 
 def _start_beside(running: ExitStack, token: str, say: Say) -> tuple[list[Instance], str]:
-    """Two more instances; none, and why, if they can't be started."""
+    """Two more instances; or none and the reason, if they cannot be started."""
     try:
         beside = [running.enter_context(own_instance(f"Instance {name}", token)) for name in ("A", "B")]
     except InstanceFailed as error:
@@ -218,7 +218,7 @@ def _look(sample: Sample) -> Stored | None:
 
 
 def _problem(check: Callable[[], None]) -> str:
-    """What a check did not observe; empty if it observed everything."""
+    """What a check did not observe; empty if it passed."""
     try:
         check()
     except (NotObserved, InstanceFailed) as error:

@@ -1,4 +1,4 @@
-"""API servers, called over HTTP: the one that is verified, and short-lived ones of our own beside it."""
+"""API servers called over HTTP: the one being verified, and short-lived ones of our own beside it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ REDIRECTS = (301, 302, 307, 308)
 
 
 class InstanceFailed(Exception):
-    """A server could not be reached, or answered something else than it should; the message says which and what."""
+    """A server could not be reached or answered unexpectedly; the message says which and how."""
 
 
 class Answer(NamedTuple):
     """
     Attributes:
-        source: the `X-Cache` header; empty where there is none.
-        location: where one is sent, or where something was made; mostly empty.
+        source: the `X-Cache` header; empty if absent.
+        location: the `Location` header; usually empty.
     """
 
     status: int
@@ -46,7 +46,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Instance:
-    """One server; `name` is how people are told of it."""
+    """One server; `name` is what people are shown."""
 
     name: str
     url: str
@@ -134,7 +134,7 @@ def _wait_until_alive(instance: Instance, process: subprocess.Popen[bytes], outp
 
 
 def headers_past_proxy() -> dict[str, str]:
-    """What the proxy in front of a production server would send: a host that is allowed, and that TLS was used."""
+    """The headers a production proxy would send: an allowed host, and that TLS was used."""
     names = [name.removeprefix(".") for name in settings.ALLOWED_HOSTS]
     headers = {} if not names or {"*", "127.0.0.1"} & set(names) else {"Host": names[0]}
     if getattr(settings, "SECURE_SSL_REDIRECT", False):

@@ -1,1 +1,1 @@
-"""Between the socket and the views: what every request and answer goes through."""
+"""Between the socket and the views: what every request and response passes through."""

@@ -1,4 +1,4 @@
-"""Compression of answers, for clients that accept it."""
+"""Response compression for clients that accept it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from django_http_compression.middleware import HttpCompressionMiddleware
 from entities.api.conditions import tag_coded
 
 MIN_BYTES = 1_400
-"""A shorter answer fits into one packet as it is."""
+"""A shorter response fits into one packet uncompressed."""
 
 
 class CompressionMiddleware(HttpCompressionMiddleware):
     """
-    Zstandard or gzip, by the client's preference, for longer answers.
+    Zstandard or gzip, by the client's preference, for longer responses.
 
-    Pages are padded at random, so that their length tells nothing about the secrets in them (BREACH). The API's JSON
-    has none beside what a stranger can choose: there the same document is always the same bytes, with a strong tag.
+    Pages are padded randomly, so that their length reveals nothing about secrets in them (BREACH). The API's JSON never
+    mixes secrets with attacker-chosen input: there a document always gives the same bytes, with a strong tag.
     """
 
     def maybe_compress(self, request: HttpRequest, response: HttpResponseBase) -> None:

@@ -1,4 +1,4 @@
-"""Which pages of other origins may use the API from a browser (CORS), as django-cors-headers is told."""
+"""Which other origins' pages may use the API from a browser (CORS), configured through django-cors-headers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pmo.environment.listener import in_url
 from pmo.environment.variables import shown
 
 MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
-"""The first of all, so that a preflight is answered before anything asks who sends it, and every error has headers."""
+"""First of all, so that preflights are answered before authentication, and every error has CORS headers."""
 PATHS = r"^/api/"
 REQUEST_HEADERS = (*default_headers, "if-match", "if-none-match")
 RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "Warning", "X-Cache")
-"""What scripts may read beside the headers that they may read anyway."""
+"""Headers that scripts may read besides those that are always readable."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -27,10 +27,10 @@ def allowed_origins(
     The origins, each as browsers write it in `Origin`.
 
     Args:
-        variable: what they were read from.
-        patterns: whether `https://*.example.org` stands for all in it.
+        variable: the variable they were read from.
+        patterns: whether `https://*.example.org` matches all subdomains.
     Raises:
-        ImproperlyConfigured: no browser would write one of them like this, so that it would never match.
+        ImproperlyConfigured: no browser would write one of them like this, so it would never match.
     """
     found = list(origins)
     for origin in found:
@@ -44,7 +44,7 @@ def allowed_origins(
 
 
 def _as_browsers_write(origin: str) -> str | None:
-    """The origin of a URL, serialised (RFC 6454, section 6.2); None if it has none."""
+    """A URL's origin, serialised (RFC 6454, section 6.2); None if it has none."""
     try:
         url = urlsplit(origin)
         host, port = url.hostname or "", url.port

@@ -1,4 +1,4 @@
-"""The OpenAPI document as it is served."""
+"""Serves the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rest_framework.request import Request
 
 
 class DescriptionView(SpectacularAPIView):
-    """Made once by each process, as YAML or JSON: it is for everyone, the same for all, and takes long to make."""
+    """The OpenAPI document as YAML or JSON, the same for everyone; slow to build, so each process builds it once."""
 
     content_negotiation_class = DefaultContentNegotiation
 
@@ -29,14 +29,14 @@ class DescriptionView(SpectacularAPIView):
 
 
 class DocumentationView(SpectacularSwaggerView):
-    """The page for people. Asked for its options it names them, as there is nothing that a page could show of them."""
+    """The Swagger UI page. OPTIONS gets a bare `Allow`: a page has nothing to show for it."""
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
 
 def _describe(renderer: Callable[[], BaseRenderer]) -> str | bytes:
-    with _making:  # two threads that begin at once get in each other's way: spectacular loads its extensions then
+    with _making:  # concurrent first calls collide: spectacular loads its extensions then
         return _made(renderer)
 
 

@@ -1,4 +1,4 @@
-"""How long a request may take, and what is answered when an engine is away or something is wrong with us."""
+"""Bounds the time of requests, and answers when an engine is away or something is broken on our side."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ ASKED_BY_ADDRESS = ("/health", "/healthz", "/readyz", "/metrics")
 FOR_PROGRAMS = ("/api/", "/health", "/readyz")
 BUG = "Something went wrong here. It was noted; what you sent may not have been saved."
 WAITING_SHARE = 0.95
-"""Of a request's time: the rest is for writing the answer."""
+"""Of a request's time; the rest is for writing the response."""
 
 
 class RequestBudgetMiddleware:
-    """Has everything a request waits for end in time for an answer within `REQUEST_BUDGET_MS`; 0 is without end."""
+    """Bounds all waiting so that a request is answered within `REQUEST_BUDGET_MS`; 0 is unlimited."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -56,7 +56,7 @@ class RequestBudgetMiddleware:
 
 
 class AnyHostMiddleware:
-    """Has probes and Prometheus, who ask a server by its address, answered as if they had asked by an allowed name."""
+    """Lets probes and Prometheus, which address servers by IP, pass as if they had used an allowed host."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -70,7 +70,7 @@ class AnyHostMiddleware:
 
 
 class CookielessAPIMiddleware:
-    """Has the API take no cookies: what it answers depends on nothing that a browser sends by itself, and sets none."""
+    """Strips cookies from the API: its answers depend on nothing a browser sends by itself, and set none."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -82,7 +82,7 @@ class CookielessAPIMiddleware:
 
 
 class ServiceUnavailableMiddleware:
-    """Answers 503 with a reason when an engine is away, and 400 when nobody can read, or store, what was sent."""
+    """Answers 503 with a reason when an engine is away, and 400 when the input cannot be read or stored."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -95,7 +95,7 @@ class ServiceUnavailableMiddleware:
         return answer_error(request, problem.status_code, str(problem.get_codes()), str(problem.detail))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, DataError):  # a NUL character, a number beyond all limits
+        if isinstance(exception, DataError):  # a NUL character, a number out of range
             logger.warning("Refused by the database", extra={"path": request.path, "error": str(exception)})
             return answer_error(request, 400, "unreadable", "The database can't take what was sent.")
         unavailable = as_unavailable(exception)
@@ -103,7 +103,7 @@ class ServiceUnavailableMiddleware:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`: for what views did not raise (middlewares ask the database too), and for bugs."""
+    """Django's `handler500`: for errors outside views (middlewares query the database too), and for bugs."""
     error = sys.exc_info()[1]
     unavailable = as_unavailable(error) if isinstance(error, Exception) else None
     if unavailable is not None:
@@ -114,14 +114,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def speaks_json(request: HttpRequest) -> bool:
-    """Whether programs ask here, rather than people."""
+    """Whether the client is a program rather than a person."""
     return request.path_info.startswith(FOR_PROGRAMS)
 
 
 def answer_error(
     request: HttpRequest, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> HttpResponse:
-    """An error outside of the API's views: in their envelope where programs ask, a line of text elsewhere."""
+    """An error outside the API's views: the JSON envelope for programs, a line of text otherwise."""
     if speaks_json(request):
         return JsonResponse(envelope(code, detail), status=status, headers=headers)
     return HttpResponse(f"{detail}\n", "text/plain", status, headers=headers)
@@ -146,8 +146,8 @@ def answer_page(
     *,
     ways: Sequence[tuple[str, str]] = (("", "Try again"),),
 ) -> HttpResponse:
-    """A page for people that says what is wrong, with `ways` to go on: addresses and what they are called."""
-    styled = request.path_info.startswith("/admin/")  # elsewhere no style is let in: `pmo.web.security`
+    """An error page for people, with links to go on: `ways` are addresses and labels."""
+    styled = request.path_info.startswith("/admin/")  # elsewhere the policy allows no styles: `pmo.web.security`
     nonce = getattr(request, "csp_nonce", "") if styled else ""
     links = " ".join(f'<a href="{address}">{name}</a>' for address, name in ways)
     page = PAGE.format(title=title, reason=reason, nonce=nonce, ways=links)

@@ -1,4 +1,4 @@
-"""The admin's menu: everyone sees what they may open."""
+"""The admin's menu: users see only what they may open."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.urls import reverse, reverse_lazy
 
 def _item(title: str, icon: str, url_name: str, permission: str, *, alone: bool = False) -> dict[str, Any]:
     """
-    A link.
+    A menu link.
 
     Args:
-        alone: marked on this very page only: others that have links of their own are below it.
+        alone: highlighted on this page only: pages below it have their own links.
     """
 
     def may_open(request: HttpRequest) -> bool:
@@ -34,7 +34,7 @@ def _is_page(url_name: str) -> Callable[[HttpRequest], bool]:
 
 
 def _is_entity_types(request: HttpRequest) -> bool:
-    """The list and everything below it that has no item of its own."""
+    """The list and the pages below it without an item of their own."""
     below = request.path.startswith(reverse("admin:entities_entity_changelist"))
     return below and request.path not in map(reverse, ("admin:entities_entity_map", "admin:entities_entity_changes"))
 

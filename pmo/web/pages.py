@@ -1,4 +1,4 @@
-"""The pages outside of the admin: the first one, and those that lead back from where nothing is or nobody may go."""
+"""The pages outside the admin: the front page, and the error pages that lead back."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pmo.web.middleware import answer_error, answer_page, speaks_json
 START = ("/", "Start page")
 ADMIN = ("/admin/", "Admin")
 VALID = timedelta(days=30)
-"""How long somebody may rely on the contact for vulnerabilities."""
+"""How long the contact for vulnerabilities is valid."""
 
 
-@csrf_exempt  # else the check of forms calls a method that is not there forbidden
+@csrf_exempt  # else the CSRF check answers 403 instead of 405
 @require_safe
 def front_page(request: HttpRequest) -> HttpResponse:
-    """What runs here and where to go, for whoever asks."""
+    """What runs here and where to go, for anyone."""
     return _front_page(request, token="")
 
 
@@ -33,7 +33,7 @@ def front_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 @csrf_protect
 def make_token(request: HttpRequest) -> HttpResponse:
-    """The same with an API token for whoever is logged in; in development only."""
+    """The front page with an API token for the logged-in user; in development only."""
     user = request.user
     if settings.PRODUCTION or not isinstance(user, User) or not user.is_active:
         return forbidden(request, None)
@@ -43,7 +43,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_safe
 def security_contact(request: HttpRequest) -> HttpResponse:
-    """Where to report a vulnerability (RFC 9116), if SECURITY_CONTACT says so."""
+    """Where to report a vulnerability (RFC 9116), if SECURITY_CONTACT is set."""
     if not settings.SECURITY_CONTACT:
         return not_found(request, None)
     expires = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) + VALID

@@ -1,13 +1,13 @@
 """
-A request as Django gets it: whole, or said to be unreadable.
+A request as Django gets it: complete, or marked as unreadable.
 
-What can't be read is told, never taken for something that was not sent. Django makes the request before its first
-middleware runs, so that what raises there has neither an answer nor a line in the log; it reads a body up to its
-`Content-Length`, so that one without (`Transfer-Encoding: chunked`, as streaming clients and proxies send) is empty;
-and it takes a body that ends too soon for a whole one.
+Unreadable input is reported, never treated as absent. Django builds the request before its first middleware runs, so an
+exception there gets neither an answer nor a log line; it reads a body up to `Content-Length`, so a body without one
+(`Transfer-Encoding: chunked`, as streaming clients and proxies send) is empty to it; and it takes a truncated body for
+a complete one.
 
-Granian ends a body in chunks alike whether the client sent all of it or went away (2.8.7). So one is read only if it
-shows its own end: JSON does, and a form with files. Any other form has to have a length.
+Granian ends a chunked body the same way whether the client sent all of it or disconnected (2.8.7). So one is only
+accepted if its content shows its end: JSON and multipart forms do. Any other form needs a length.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Unreadable(APIException):
-    """Something in a request is not what HTTP lets it be."""
+    """Part of a request is not valid HTTP."""
 
     status_code = 400
     default_code = "unreadable"
 
 
 class LengthRequired(APIException):
-    """This server can't tell where the body ends."""
+    """The server cannot tell where the body ends."""
 
     status_code = 411
     default_detail = "Nobody can tell whether this body is whole: send it with a Content-Length."
@@ -47,10 +47,10 @@ class LengthRequired(APIException):
 
 class WholeStream(LimitedStream):
     """
-    Django's, of a body that is to be as long as it was said to be.
+    Django's stream of a body that must be as long as announced.
 
     Raises:
-        ConnectionError: it ended before; Django makes an `UnreadablePostError` of it.
+        ConnectionError: it ended early; Django turns this into an `UnreadablePostError`.
     """
 
     _pos: int
@@ -71,10 +71,10 @@ class WholeStream(LimitedStream):
 
 class Request(WSGIRequest):
     """
-    Django's, which can be made of whatever was sent.
+    Django's request, which can be built from any input.
 
     Attributes:
-        problem: why it can't be answered, if it can't.
+        problem: why it cannot be answered, if so.
     """
 
     problem: APIException | None = None
@@ -86,7 +86,7 @@ class Request(WSGIRequest):
             self._make(environ)
         except APIException as problem:
             self.problem = problem
-        except (LookupError, ValueError, SuspiciousOperation):  # with a charset, it reads the query string too
+        except (LookupError, ValueError, SuspiciousOperation):  # with a charset it reads the query string too
             self.problem = Unreadable("Its Content-Type, or its query string by the charset there, can't be read.")
         except OSError:
             self.problem = Unreadable("Its body ended too soon.")
@@ -100,7 +100,7 @@ class Request(WSGIRequest):
         self._stream = WholeStream(environ["wsgi.input"], stream.limit)  # type: ignore[assignment] # as Django does
         parameters = self.content_params or {}
         if "charset" in parameters:
-            # Django asks whether there is a codec of this name: some are not for texts, and some refuse "replace".
+            # Django only checks that a codec of this name exists: some are not for text, and some reject "replace".
             b"\xff".decode(parameters["charset"], "replace")
         if self._received is not None and self.content_type == MULTIPART and stream.limit <= MAX_BYTES:
             end = f"--{parameters.get('boundary', '')}--".encode()
@@ -111,11 +111,11 @@ class Request(WSGIRequest):
 
     def _receive(self, environ: Environ) -> None:
         """
-        Give a body without a length its length; of one that is longer than Django takes only so much that it says so.
+        Give a body without a length its length; of a body over Django's limit read just enough to exceed it.
 
         Raises:
-            LengthRequired: the server would wait for more, or would not tell that there should be more.
-            OSError: the client went away before it had sent all.
+            LengthRequired: the server would wait for more data, or not report missing data.
+            OSError: the client disconnected before it had sent everything.
         """
         if environ.get("CONTENT_LENGTH") or environ["REQUEST_METHOD"].upper() not in WITH_BODY:
             return
@@ -141,12 +141,12 @@ class Request(WSGIRequest):
 
 
 class Handler(WSGIHandler):
-    """Django's, for such requests."""
+    """Django's handler, for such requests."""
 
     request_class = Request
 
 
 def make_application() -> Handler:
-    """As Django's `get_wsgi_application`."""
+    """Like Django's `get_wsgi_application`."""
     django.setup(set_prefix=False)
     return Handler()

@@ -1,4 +1,4 @@
-"""What browsers are told not to do with our answers: the content security policy, and the headers beside it."""
+"""What browsers must not do with our responses: the content security policy and related headers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 CLOSED = {"default-src": "'none'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'"}
 NOTHING = "; ".join(f"{name} {value}" for name, value in CLOSED.items())
-"""For what is no page: a browser that is made to show it loads and runs nothing."""
+"""For responses that are not pages: a browser made to display one loads and runs nothing."""
 
 _OWN = {
     "font-src": [SELF],
@@ -20,8 +20,7 @@ _OWN = {
     "style-src-attr": [UNSAFE_INLINE],  # Alpine and Swagger UI set the attribute; it runs no script
 }
 ADMIN = CLOSED | {
-    # Unfold's pages are written in Alpine.js, which makes functions of their attributes: it needs `unsafe-eval`. No
-    # script is inline.
+    # Unfold's pages use Alpine.js, which makes functions of attributes: it needs `unsafe-eval`. No script is inline.
     "script-src": [SELF, UNSAFE_EVAL],
     "style-src-elem": [SELF, NONCE],
     "form-action": [SELF],
@@ -35,7 +34,7 @@ PERMISSIONS = ", ".join(f"{feature}=()" for feature in UNUSED)
 
 
 class SecurityHeadersMiddleware(CSPMiddleware):
-    """A policy for the admin, one for each other page of ours, and one that allows nothing for everything else."""
+    """One policy for the admin, one for each other page of ours, and one that allows nothing for the rest."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"

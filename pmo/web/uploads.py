@@ -1,4 +1,4 @@
-"""How much a form with files may bring, whoever sends it: Django limits everything but the files themselves."""
+"""Limits the size of multipart forms from anyone: Django limits everything but the files themselves."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 
 MAX_BYTES = 10_000_000
-"""Twice what an import takes, so that who chose too large a file is mostly told so by the form itself."""
+"""Twice the import limit, so that a file that is too large is usually reported by the form itself."""
 
 
 class BoundedUpload(FileUploadHandler):
-    """Refuses a longer request before any of it is read, and leaves the others to the handlers after it."""
+    """Refuses larger requests before reading any of them, and leaves the rest to the next handlers."""
 
     def handle_raw_input(self, input_data: Any, META: Any, content_length: int, *args: Any, **kwargs: Any) -> None:  # noqa: N803 - Django names it
         if content_length > MAX_BYTES:

@@ -1,1 +1,1 @@
-"""Everything that happened to entity types, deleted ones too: by whom, from where, and the way back."""
+"""The history of all entity types, deleted ones included: by whom, from where, and how to undo it."""

@@ -1,4 +1,4 @@
-"""The history of all entity types, newest first, with what was done at once kept together."""
+"""The history of all entity types, newest first, grouped by act."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from entities.history import FIRST, all_events
 from entities.models import Entity
 
 WINDOW = 1_000
-"""So many versions are looked at to make a page, however large the history is."""
+"""How many versions are read to make a page, however large the history is."""
 VERBS = {"insert": "added", "update": "changed", "delete": "deleted"}
 TITLES = {"import": "Import", "restore": "Restored", "undo": "Undone"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One version with what it changed; `is_gone` says that there is no such entity type now."""
+    """One version and what it changed; `is_gone` means that the entity type no longer exists."""
 
     version: Version
     differences: Sequence[Difference]
@@ -35,7 +35,7 @@ class Change:
 
 @dataclass
 class Act:
-    """What was done at once: the newest of its changes, how many there are of each kind, and who did it."""
+    """Changes made together: the newest of them, their number by kind, and who made them."""
 
     ids: list[int] = field(default_factory=list)
     verbs: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Act:
 
     @property
     def title(self) -> str:
-        """`Import: 2 added, 5 changed`; of one change its verb alone."""
+        """`Import: 2 added, 5 changed`; for a single change just its verb."""
         counts = {verb: self.verbs.count(verb) for verb in VERBS.values() if verb in self.verbs}
         said = ", ".join(f"{count} {verb}" for verb, count in counts.items())
         named = TITLES.get(self.version.act, "")
@@ -77,9 +77,9 @@ def read_feed(events: QuerySet[Any] | None = None, *, acts: int, changes_each: i
     The newest acts among some versions.
 
     Args:
-        events: those versions; all of them if it is left out.
-        changes_each: how many changes of one act are read.
-        older_than: only those before this version; 0 begins with the newest.
+        events: those versions; all by default.
+        changes_each: the most changes read per act.
+        older_than: only versions before this one; 0 starts with the newest.
     """
     events = (all_events().all() if events is None else events).exclude(pgh_label=FIRST)
     if older_than:
@@ -98,7 +98,7 @@ def read_feed(events: QuerySet[Any] | None = None, *, acts: int, changes_each: i
 
 
 def _choose(acts: Sequence[Act], wanted: int) -> tuple[list[Act], int]:
-    """The first of them, and all that began before the last of those ended: so none is on two pages."""
+    """The first acts, and all that began before the last of them ended, so that no act spans two pages."""
     lowest = min((act.ids[-1] for act in acts[:wanted]), default=0)
     chosen = list(acts[:wanted])
     for act in acts[wanted:]:
@@ -110,7 +110,7 @@ def _choose(acts: Sequence[Act], wanted: int) -> tuple[list[Act], int]:
 
 
 def _fill(acts: Sequence[Act], changes_each: int) -> None:
-    """Four queries, whatever the number of acts."""
+    """Read the acts' changes in four queries, whatever their number."""
     rows = all_events().in_bulk([id_ for act in acts for id_ in act.ids[:changes_each]])
     before = versions_before(list(rows.values()))
     there = set(Entity.objects.filter(code__in={row.code for row in rows.values()}).values_list("code", flat=True))

@@ -1,4 +1,4 @@
-"""Which changes to show: since when, whose, from where, of which types."""
+"""Filters for changes: by time, person, origin and entity type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_SQL = ("admin", "api", "command")
 
 
 class ChangesForm(forms.Form):
-    """`?since=day&person=ann&source=sql&type=task&what=delete&until=2026-11-30`; all of it may be left out."""
+    """`?since=day&person=ann&source=sql&type=task&what=delete&until=2026-11-30`; all are optional."""
 
     type = forms.CharField(required=False, max_length=100, label="Type")
     person = forms.CharField(required=False, max_length=150, label="Person or role")
@@ -41,14 +41,14 @@ class ChangesForm(forms.Form):
     older_than = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, widget=forms.HiddenInput)
 
     def select(self, events: QuerySet[Any]) -> QuerySet[Any]:
-        """Those that are asked for; what cannot be read asks for nothing."""
+        """The matching events; invalid filters are ignored."""
         self.full_clean()
         asked = self.cleaned_data
         if code := compose(asked.get("type", "").strip()):
             events = events.filter(Q(code=code.lower()) | Q(label__icontains=code))
         if person := asked.get("person", "").strip():
             in_sql = Q(database_role__icontains=person) | Q(application_name__icontains=person)
-            # Every version has a role; of what was done through us it is our own.
+            # Every version has a database role; for changes made through us it is our own.
             events = events.filter(Q(pgh_context__username__icontains=person) | in_sql & Q(pgh_context__isnull=True))
         if source := asked.get("source"):
             past_us = ~Q(pgh_context__source__in=NOT_SQL) | Q(pgh_context__source=None)

@@ -28,7 +28,7 @@ CHANGES_EACH = 4
 
 
 class ChangesPage(ModelAdmin):
-    """`changes/`, with filters in its address."""
+    """`changes/`, with its filters in the URL."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.changes_view)

@@ -1,1 +1,1 @@
-"""The form of one entity type, with what is cached of it."""
+"""The form of one entity type, with its cache entry."""

@@ -1,4 +1,4 @@
-"""What is cached of one entity type, beside its form, for everyone; and what operators may do about it."""
+"""The cache entry of one entity type, beside its form: for everyone to see and for operators to act on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ REDIS_DOWN = "Redis does not answer: nothing was done. Try again."
 
 @dataclass(frozen=True)
 class CacheCard:
-    """One entry; `activity` is None if Redis does not say."""
+    """One entry; `activity` is None if Redis does not answer."""
 
     state: EntryState
     lifetime_seconds: int
@@ -77,7 +77,7 @@ class CacheCard:
 
 
 def read_card(code: str) -> CacheCard:
-    """How the entry of an entity type is now, and what was counted of it."""
+    """The current state and counters of an entity type's entry."""
     state = read_states(ENTITY, [code])[code]
     activity = None
     if state.kind is not Kind.UNKNOWN:
@@ -89,7 +89,7 @@ def read_card(code: str) -> CacheCard:
 
 
 class CacheCardViews(ModelAdmin):
-    """The card, and its buttons."""
+    """The card and its buttons."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -116,7 +116,7 @@ class CacheCardViews(ModelAdmin):
 
     @method_decorator(require_POST)
     def operate_cache_view(self, request: HttpRequest, object_id: str, operation: str) -> HttpResponse:
-        """Invalidate or warm one entity type; answers a script with the card, and a person with the form's page."""
+        """Invalidate or warm one entity type; scripts get the card, people the form's page."""
         if not request.user.has_perm("entities.operate_cache"):
             raise PermissionDenied
         if operation not in (Operation.INVALIDATE, Operation.WARM):
@@ -143,7 +143,7 @@ def _render_card(request: HttpRequest, entity: Entity, done: dict[str, Any] | No
 
 
 def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpRequest) -> tuple[str, str]:
-    """Do it, with a note in the audit log; the level and the text of what came of it."""
+    """Do it, noting it in the audit log; returns the level and text of the message."""
     try:
         reason = CacheOperation._meta.get_field("reason").clean(request.POST.get("reason", "").strip(), None)
     except ValidationError as error:

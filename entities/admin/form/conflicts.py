@@ -1,4 +1,4 @@
-"""Two people edit the same entity type: what the second started from, and what each of them changed."""
+"""Concurrent edits of one entity type: what the second editor started from, and what each has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from entities.history import PLACES, all_events
 from entities.models import Entity
 
 STARTED_FROM = "started_from"
-"""The hidden field with the version that a form was made from."""
+"""The hidden field that holds the version a form was made from."""
 
 
 _Values: Any = msgspec.defstruct("_Values", [(name, value_type(name)) for name in SETTABLE], frozen=True)
@@ -28,7 +28,7 @@ class FormValues(  # type: ignore[call-arg] # mypy does not see that it derives 
     forbid_unknown_fields=True,
     kw_only=True,
 ):
-    """What a form shows of an entity type, and of which moment."""
+    """An entity type's values as a form shows them, and their time."""
 
     modified_ts: str
 
@@ -39,10 +39,10 @@ class FormValues(  # type: ignore[call-arg] # mypy does not see that it derives 
     @classmethod
     def parse(cls, text: str) -> FormValues:
         """
-        What `dump` wrote.
+        Parse the output of `dump`.
 
         Raises:
-            ValidationError: it is something else.
+            ValidationError: the text is something else.
         """
         try:
             return msgspec.json.decode(text, type=cls)
@@ -53,12 +53,12 @@ class FormValues(  # type: ignore[call-arg] # mypy does not see that it derives 
         return msgspec.json.encode(self).decode()
 
     def values(self) -> dict[str, Any]:
-        """Its fields without the time; what is the same in them is the same to a form."""
+        """The fields without the time; equal values are the same to a form."""
         return {name: getattr(self, name) for name in SETTABLE}
 
 
 class ChangedMeanwhile(Exception):
-    """The row is not the one that the form was checked with; `started_from` is the version the form was made from."""
+    """The row is no longer the one the form was validated against; `started_from` is the version it was made from."""
 
     def __init__(self, started_from: str) -> None:
         super().__init__("Somebody else changed or deleted it since the form was checked.")
@@ -76,7 +76,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """One field that somebody changed, as people read it; `..._sent` are as its input would have them."""
+    """One field that somebody changed, as people read it; the `..._sent` values are as its input would hold them."""
 
     name: str
     label: str
@@ -90,7 +90,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Conflict:
-    """What changed since a form was made. `author` is who changed it last."""
+    """What changed since a form was made. `author` made the last change."""
 
     author: str
     differences: tuple[Difference, ...]
@@ -100,7 +100,7 @@ class Conflict:
 
 
 def find_conflict(form: Any, before: FormValues, now: FormValues) -> Conflict | None:
-    """How a bound form differs from the version it was made from and from the row; None if the row is that version."""
+    """How a bound form differs from its original version and from the row; None if the row still is that version."""
     old, new = before.values(), now.values()
     if old == new:
         return None
@@ -129,26 +129,26 @@ def find_conflict(form: Any, before: FormValues, now: FormValues) -> Conflict | 
 
 
 def merge(data: Any, conflict: Conflict, now: FormValues) -> Any:
-    """What was sent, with what only others changed taken over."""
+    """The submitted data, with the fields that only others changed taken over."""
     merged, values = data.copy(), now.values()
     for name in conflict.names(Verdict.THEIRS):
         value = values[name]
         if value is False:
-            merged.pop(name, None)  # a box that is not ticked is not sent
+            merged.pop(name, None)  # unticked boxes are not submitted
         else:
             merged[name] = as_text(value)
     return merged
 
 
 def describe_value(value: Any) -> str:
-    """A field's value for people."""
+    """A field's value as shown to people."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return as_text(value) or "(empty)"
 
 
 def describe_author(code: str) -> str:
-    """`ann, in the admin`, of whoever changed an entity type last."""
+    """`ann, in the admin`: the last person to change an entity type."""
     event: Any = all_events().filter(pgh_obj_id=code).order_by("-pgh_id").first()
     context: Mapping[str, Any] = (event.pgh_context if event else None) or {}
     place = PLACES.get(context.get("source", ""), "directly in the database")
@@ -163,7 +163,7 @@ def _verdict(*, theirs: bool, yours: bool) -> Verdict:
 
 
 def as_text(value: Any) -> str:
-    """A field's value as its input would have it; of a tick box `on` or nothing."""
+    """A field's value as its input holds it; for a tick box `on` or nothing."""
     if isinstance(value, bool):
         return "on" if value else ""
     return ", ".join(value) if isinstance(value, list) else str("" if value is None else value)

@@ -1,4 +1,4 @@
-"""The page for somebody who saves an entity type that somebody else has deleted."""
+"""The page for somebody who saves an entity type that was deleted in the meantime."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from entities.models import Entity
 
 
 def show_deleted(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    """What was typed, by whom the type was deleted, and a way to add it again with this."""
+    """Shows what was typed, who deleted the type, and a way to add it again with these values."""
     code = unquote(object_id)
     form = EntityForm(request.POST)
     typed = {name: form[name].data for name in form.fields if name != "code"}

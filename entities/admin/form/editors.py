@@ -1,4 +1,4 @@
-"""Who has the form of an entity type open: told to whoever opens it as well, before anything is typed."""
+"""Tracks who has an entity type's form open, to warn others before they type."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.core.cache import cache
 from django.utils import timezone
 
 LASTS_SECONDS = 30
-"""How long somebody counts as an editor after their browser was last heard of, which asks every `EVERY_SECONDS`."""
+"""How long after a browser's last ping its user counts as an editor; browsers ping every `EVERY_SECONDS`."""
 EVERY_SECONDS = 10
 REMEMBERED_SECONDS = 12 * 3600
 
 
 @dataclass(frozen=True)
 class Editor:
-    """Somebody else, and since when."""
+    """Another editor, and since when."""
 
     name: str
     since: datetime
@@ -25,9 +25,9 @@ class Editor:
 
 def note_editor(code: str, user: Any) -> list[Editor]:
     """
-    Note that this person has the form open; the others that have, by name.
+    Note that this user has the form open; returns the others who do, by name.
 
-    Redis ends what was not noted again, by its own clock; without Redis nobody is known.
+    Redis expires notes that are not renewed, by its own clock; without Redis there are no others.
     """
     index, mine = f"editors:{code}", f"editor:{code}:{user.pk}"
     known: list[int] = cache.get(index) or []
@@ -42,5 +42,5 @@ def note_editor(code: str, user: Any) -> list[Editor]:
 
 
 def forget_editor(code: str, user: Any) -> None:
-    """Note that this person has saved, and so left the form."""
+    """Note that this user has saved and left the form."""
     cache.delete(f"editor:{code}:{user.pk}")

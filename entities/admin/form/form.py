@@ -26,7 +26,7 @@ else:
 
 
 class ChildrenField(forms.Field):
-    """Codes in display order, written with commas or spaces between them; whether they exist the model knows."""
+    """Codes in display order, separated by commas or spaces; the model checks that they exist."""
 
     widget = ChildrenWidget
 
@@ -38,7 +38,7 @@ class ChildrenField(forms.Field):
 
 
 class EntityForm(EntityModelForm):
-    """One entity type, with what people need to get icon, plural and children right."""
+    """One entity type, with help for choosing icon, plural and children."""
 
     child_entity_codes = ChildrenField(
         label="Children", required=False, help_text="The entity types shown inside this one, in display order."
@@ -60,7 +60,7 @@ class EntityForm(EntityModelForm):
         added = self.instance._state.adding
         self.current = None if added else FormValues.of(self.instance)
         self.conflict: Conflict | None = None
-        if "label_plural" in self.fields:  # else the user may only look
+        if "label_plural" in self.fields:  # missing if the user may only view
             self.fields["label_plural"].required = False
         if added and self.fields:
             self.fields["display_order"].required = self.fields["code"].required = False
@@ -72,12 +72,12 @@ class EntityForm(EntityModelForm):
 
     @property
     def started_from(self) -> str:
-        """The version this form was made from: as it was sent, or the row as it is now if that is offered."""
+        """The version this form was made from: as submitted, or the current row if that is offered."""
         sent: str = "" if self.conflict else self.data.get(STARTED_FROM, "")
         return sent or (self.current.dump() if self.current else "")
 
     def clean(self) -> dict[str, Any] | None:
-        """Offer both people's changes, where somebody else changed the row since this form was made."""
+        """Offer to merge if somebody else changed the row since this form was made."""
         cleaned = super().clean()
         if self.current is None or not self.data.get(STARTED_FROM):
             return cleaned
@@ -94,7 +94,7 @@ class EntityForm(EntityModelForm):
         return cleaned
 
     def as_offered(self) -> EntityForm:
-        """The form that a conflict offers, as it will be checked when it is sent again."""
+        """The form that a conflict offers, as it will be validated when submitted again."""
         data: Any = self.data
         data = data.copy()
         data[STARTED_FROM] = self.started_from
@@ -104,7 +104,7 @@ class EntityForm(EntityModelForm):
         return self.cleaned_data["label_plural"] or suggest_plural(self.cleaned_data.get("label", ""))
 
     def clean_code(self) -> str:
-        """As it was typed, or made of the label; it never changes afterwards."""
+        """The code as typed, or derived from the label; it never changes afterwards."""
         label = self.cleaned_data.get("label", "")
         code: str = self.cleaned_data["code"] or free_code(label)
         if label and not code:
@@ -112,7 +112,7 @@ class EntityForm(EntityModelForm):
         return code
 
     def clean_icon(self) -> str:
-        """The component name; lucide.dev's own spelling, `folder-kanban`, is understood as well. Former names stay."""
+        """The component name; lucide.dev's spelling, `folder-kanban`, works too. Former names are kept."""
         name: str = self.cleaned_data["icon"]
         for spelling in (name, component_name(name.lower())):
             if current_name(spelling):
@@ -125,7 +125,7 @@ class EntityForm(EntityModelForm):
 
 
 def free_code(label: str) -> str:
-    """The code that a new type of this label gets: with a number behind it if it is taken or reserved."""
+    """The code for a new type with this label, with a number appended if it is taken or reserved."""
     code = derive_code(label)
     if not code:
         return ""
@@ -138,7 +138,7 @@ def free_code(label: str) -> str:
 
 
 def label_types(codes: Sequence[str]) -> list[tuple[str, str]]:
-    """Code and label of those that are entity types; inactive ones say so."""
+    """Code and label of the existing ones; the labels of inactive types say so."""
     possible = [code for code in codes if is_code(code)]
     rows = Entity.objects.filter(code__in=possible).values_list("code", "label", "active_flag")
     return [(code, label if active else f"{label} (inactive)") for code, label, active in rows]

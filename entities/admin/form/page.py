@@ -40,7 +40,7 @@ NAMES = ("label", "label_plural", "code")
 SHOWN = ("active_flag", "hiding", "display_order", "parents")
 MORE = ("entity_type", "created_ts", "modified_ts")
 DETACH = "detach"
-"""Sent with the form where a type that is hidden is to be taken out of the lists of others."""
+"""Submitted with the form to also take a hidden type out of the lists of others."""
 
 
 class FormPage(FormViews, CacheCardViews, ModelAdmin):
@@ -75,7 +75,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         return ("hiding", "parents", "created_ts", "modified_ts", *(("code",) if obj else ()))
 
     def get_fieldsets(self, request: HttpRequest, obj: Entity | None = None) -> Any:
-        """Without what does not apply to this one: a new one has no parents, an inactive one can't be hidden."""
+        """Omit what does not apply: a new type has no parents, an inactive one cannot be hidden."""
         fieldsets = super().get_fieldsets(request, obj)
         absent: tuple[str, ...] = () if obj else ("parents", "created_ts", "modified_ts")
         if not (obj and obj.active_flag and self.has_change_permission(request, obj)):
@@ -90,12 +90,12 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             try:
                 return super().changeform_view(request, *args, **kwargs)
             except IntegrityError:
-                # Somebody removed a child, or took the code, since the form was checked: checked again, it says so.
+                # Somebody removed a child or took the code after validation: validating again reports it.
                 continue
             except ChangedMeanwhile as error:
                 sent: Any = request.POST.copy()
                 sent[STARTED_FROM] = error.started_from
-                request.POST = sent  # what the form was made from, though it was not sent
+                request.POST = sent  # what the form was made from, although it was not submitted
         return super().changeform_view(request, *args, **kwargs)
 
     def render_change_form(
@@ -104,7 +104,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         form, entity = context["adminform"].form, context.get("original")
         context["conflict"] = getattr(form, "conflict", None)
         context["preview"] = preview_form(form.as_offered() if context["conflict"] else form)
-        context["errors"] = None if context["conflict"] else context.get("errors")  # it says better what to do
+        context["errors"] = None if context["conflict"] else context.get("errors")  # the conflict says it better
         if entity:
             context |= self.cache_card_context(request, entity.pk)
         if entity and self.has_change_permission(request, entity):
@@ -118,9 +118,9 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         return response
 
     def save_model(self, request: HttpRequest, obj: Entity, form: Any, change: bool) -> None:
-        """Save the fields that were edited, if the row is still the one that the form was checked with."""
+        """Save the edited fields, if the row is still the one the form was validated against."""
         if not change:
-            obj.save(force_insert=True)  # else Django would overwrite a row that somebody else has just added
+            obj.save(force_insert=True)  # else Django would overwrite a row that somebody else just added
         elif form.changed_data:
             if formset := getattr(form, "formset", None):
                 formset.hold_changed_rows()
@@ -137,13 +137,13 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
     def message_user(
         self, request: HttpRequest, message: Any, level: Any = messages.INFO, *args: Any, **kwargs: Any
     ) -> None:
-        """As Django's; what says that something was saved has a button that undoes it."""
+        """Like Django's; messages about saved changes get an undo button."""
         if level == messages.SUCCESS and not (args or kwargs):
             kwargs = {"extra_tags": getattr(request, "undo_url", "")}
         super().message_user(request, message, level, *args, **kwargs)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        """Django's message; for what was sent from the form of a type that was deleted meanwhile, a page with it."""
+        """Django's message; if a form of a type deleted meanwhile was submitted, a page that keeps its values."""
         if request.method == "POST" and STARTED_FROM in request.POST:
             return show_deleted(self, request, object_id)
         response: HttpResponse = super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
@@ -155,7 +155,7 @@ def _lock_unchanged(code: str, form: EntityForm) -> None:
     Hold the cache and lock the row.
 
     Raises:
-        ChangedMeanwhile: it is not what the form was checked with, or gone.
+        ChangedMeanwhile: the row is gone, or not what the form was validated against.
     """
     using = router.db_for_write(Entity)
     hold_entries(entries_of(code), using=using)

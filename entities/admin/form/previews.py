@@ -1,4 +1,4 @@
-"""What an entity type would be if its form were saved as it is: the document, and the tabs of a screen."""
+"""Previews of an entity type as its form would save it: the document, and the tabs of a screen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from entities.models import Entity
 
 @dataclass(frozen=True)
 class Member:
-    """One member of the document as JSON; `before` is what is stored, if that is something else."""
+    """One member of the document as JSON; `before` is the stored value if it differs."""
 
     name: str
     text: str
@@ -40,12 +40,12 @@ class Tab:
 @dataclass(frozen=True)
 class Preview:
     """
-    All of it.
+    The whole preview.
 
     Attributes:
-        code: what it has, or would get if none is typed.
-        errors: field labels with what is wrong; those fields are shown as they are stored.
-        stored: whether there is such an entity type already.
+        code: the current one, or the one it would get if none is typed.
+        errors: problems by field label; those fields are shown as stored.
+        stored: whether the entity type already exists.
     """
 
     code: str
@@ -63,7 +63,7 @@ class Preview:
 
 
 def preview_form(form: Any) -> Preview:
-    """What saving this form would make; for a form without data, what is stored."""
+    """What saving this form would produce; for an unbound form, what is stored."""
     form.is_valid()
     entity: Entity = form.instance
     stored = None if entity._state.adding else Entity.objects.filter(pk=entity.pk).first()
@@ -81,7 +81,7 @@ def preview_form(form: Any) -> Preview:
 
 
 def _document_to_be(entity: Entity, *, changed: bool) -> EntityDocument:
-    """The document that programs would get; its times are those of saving it now."""
+    """The document that programs would get if it were saved now."""
     now = timezone.now()
     saved = copy.copy(entity)
     saved.entity_type = entity.entity_type or entity.code
@@ -103,7 +103,7 @@ def _members(document: EntityDocument, stored: EntityDocument | None) -> list[Me
 
 
 def _as_json(document: EntityDocument) -> dict[str, str]:
-    """Each member's own bytes, in order, with spaces after commas."""
+    """Each member's JSON bytes, in order, with spaces after commas."""
     members = msgspec.json.decode(encode_entity(document), type=dict[str, msgspec.Raw])
     return {name: msgspec.json.format(bytes(value), indent=0).decode() for name, value in members.items()}
 

@@ -1,4 +1,4 @@
-"""What the form's scripts ask for while somebody types: icons, entity types to choose from, and the preview."""
+"""Endpoints for the form's scripts: icons, entity types to choose from, and the preview."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ else:
 
 MAX_SUGGESTIONS = 20
 ICONS_SECONDS = 365 * 24 * 3600
-"""The address of the icons has their version in it, so browsers may keep them."""
+"""The icons' URL contains their version, so browsers may cache them."""
 
 
 class FormViews(ModelAdmin):
-    """Small answers for the form's scripts."""
+    """Small responses for the form's scripts."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -51,10 +51,10 @@ class FormViews(ModelAdmin):
 
     @method_decorator(require_safe)
     def icons_view(self, request: HttpRequest) -> HttpResponse:
-        """Every icon, as `icon_set` has them."""
+        """All icons, as in `icon_set`."""
         icons = icon_set()
         headers = {"Cache-Control": f"private, max-age={ICONS_SECONDS}, immutable", "ETag": f'"{icons.version}"'}
-        if icons.version in request.headers.get("If-None-Match", ""):  # in whatever coding it was sent
+        if icons.version in request.headers.get("If-None-Match", ""):  # whatever content coding was sent
             return HttpResponse(status=304, headers=headers)
         return HttpResponse(icons.payload, content_type="application/json", headers=headers)
 
@@ -70,7 +70,7 @@ class FormViews(ModelAdmin):
 
     @method_decorator([require_safe, never_cache])
     def editors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Who else has the form open, and who changed the type since `seen`, as HTML: asked again and again."""
+        """Who else has the form open, and who changed the type since `seen`, as HTML; polled by the page."""
         entity = self.get_object(request, unquote(object_id))
         if not self.has_change_permission(request, entity):
             raise PermissionDenied
@@ -85,7 +85,7 @@ class FormViews(ModelAdmin):
 
     @method_decorator(require_POST)
     def preview_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        """The preview of what is sent, as HTML; nothing is saved."""
+        """The preview of the submitted values as HTML; nothing is saved."""
         entity = self.get_object(request, unquote(object_id)) if object_id else None
         allowed = self.has_change_permission(request, entity) if object_id else self.has_add_permission(request)
         if not allowed:
@@ -97,7 +97,7 @@ class FormViews(ModelAdmin):
 
 
 def search_types(text: str, without: Sequence[str]) -> QuerySet[Entity, tuple[str, str, bool]]:
-    """Code, label and active flag of the entity types with `text` in label or code; those that begin with it first."""
+    """Code, label and active flag of entity types with `text` in label or code; prefix matches first."""
     text = str(compose(text.replace("\x00", "").strip()))
     begins = Q(label__istartswith=text) | Q(code__startswith=text)
     types: QuerySet[Entity] = Entity.objects.filter(Q(label__icontains=text) | Q(code__icontains=text))

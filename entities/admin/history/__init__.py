@@ -1,1 +1,1 @@
-"""The versions of an entity type: seen, compared and restored."""
+"""The versions of an entity type: view, compare and restore."""

@@ -1,4 +1,4 @@
-"""How two states of an entity type differ: field by field as pages show it, and line by line as documents."""
+"""Differences between two states of an entity type: by field as pages show them, and by line of the documents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from entities.fields import SETTABLE
 from entities.models import Entity
 
 RECORDED = (*SETTABLE, "created_ts")
-"""A change of one of these makes a version."""
+"""A change of any of these makes a version."""
 ALL_FIELDS = (*RECORDED, "modified_ts")
 MOMENT = "j M Y, H:i:s"
 NAMES = {"child_entity_codes": "Children"}
@@ -36,7 +36,7 @@ SIGNS: dict[Mark, str] = {"added": "+", "removed": "−", "moved": "↕"}  # noq
 
 @dataclass(frozen=True)
 class Difference:
-    """One field in two states, drawn; `summary` says in one piece what is new, where that is shorter than both."""
+    """One field in two states, rendered; `summary` shows just what is new, where that is shorter than both."""
 
     name: str
     differs: bool
@@ -47,7 +47,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of two documents: in both of them, or `added` or `removed`."""
+    """One line of two documents: in both, or `added` or `removed`."""
 
     mark: Mark
     sign: str
@@ -56,10 +56,10 @@ class Line:
 
 def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference]:
     """
-    Each of these fields in both states, whether it differs or not.
+    Each of these fields in both states, whether or not it differs.
 
     Args:
-        old, new: an entity type, a row of its history, or None where there is none.
+        old, new: an entity type, a history row, or None if there is none.
     """
     return [_compare_field(field, old, new) for field in fields]
 
@@ -78,16 +78,16 @@ def compare_documents(old: Any, new: Any) -> list[Line]:
 
 
 def field_name(field: str) -> str:
-    """What pages call a field."""
+    """The label pages use for a field."""
     return NAMES.get(field) or capfirst(str(label_for_field(field, Entity)))
 
 
 def moved_codes(old: Sequence[str], new: Sequence[str]) -> list[str]:
     """
-    The codes whose place among those in both lists is another one: as few as explain the new order.
+    The codes that moved relative to the others in both lists: the smallest set that explains the new order.
 
-    Source: all but a longest increasing subsequence, found as in patience sorting; Fredman, "On computing the length of
-    longest increasing subsequences", 1975.
+    Source: the complement of a longest increasing subsequence, found as in patience sorting; Fredman, "On computing the
+    length of longest increasing subsequences", 1975.
     """
     places = {code: place for place, code in enumerate(old)}
     common = [code for code in new if code in places]
@@ -126,7 +126,7 @@ def _compare_children(before: list[str] | None, after: list[str] | None) -> Diff
 
 
 def _draw_chips(codes: Iterable[str], marks: dict[str, Mark], places: dict[str, str]) -> SafeString:
-    """A link to each child's own history, which also deleted ones have."""
+    """A link to each child's own history, which deleted children have too."""
     chips = format_html_join("", "{}", ((_draw_chip(code, marks.get(code, ""), places),) for code in codes))
     return format_html('<span class="history-chips">{}</span>', chips) if chips else SafeString("none")
 

@@ -1,4 +1,4 @@
-"""The history of one entity type: its versions, the difference between any two, and the way back to one."""
+"""The history of one entity type: its versions, the difference between any two, and restoring one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VERSIONS_PER_PAGE = 25
 
 
 class HistoryPage(ModelAdmin):
-    """Three pages, each of which also a deleted entity type has."""
+    """Three pages, available for deleted entity types too."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -78,7 +78,7 @@ class HistoryPage(ModelAdmin):
         return self._answer(request, "object_history", history, entity, context | (extra_context or {}))
 
     def compare_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The older and the newer of any two versions, beside each other."""
+        """Any two versions side by side, the older one first."""
         entity = self._viewed(request, object_id)
         history = History(unquote(object_id))
         ids = sorted(_id_of(request.GET.get(name)) for name in ("old", "new"))
@@ -99,7 +99,7 @@ class HistoryPage(ModelAdmin):
         return self._answer(request, "compare_versions", history, entity, context)
 
     def restore_view(self, request: HttpRequest, object_id: str, version_id: int) -> HttpResponse:
-        """What restoring would change; sent back, it is done, unless somebody else was quicker."""
+        """Preview a restore; POST performs it, unless somebody else changed the type meanwhile."""
         if not self._may_restore(request, self._viewed(request, object_id)):
             raise PermissionDenied
         history = History(unquote(object_id))
@@ -175,7 +175,7 @@ class HistoryPage(ModelAdmin):
 
 
 def _row(versions: dict[int, Version], id_: int, before: int | None) -> dict[str, Any]:
-    """A version, with the fields it changed."""
+    """A version with the fields it changed."""
     version = versions[id_]
     old = versions[before].row if before and not version.is_start else None
     if version.is_deletion:
@@ -185,7 +185,7 @@ def _row(versions: dict[int, Version], id_: int, before: int | None) -> dict[str
 
 
 def _chosen(request: HttpRequest, history: History) -> tuple[int | None, int | None]:
-    """The two versions to compare, newer and older: the newest two, unless the person chose others."""
+    """The two versions to compare, newer first: those chosen, else the newest two."""
     default = dict(zip(("new", "old"), history.ids, strict=False))
     asked = {name: _id_of(request.GET.get(name)) for name in ("new", "old")}
     new, old = (asked[name] if asked[name] in history else default.get(name) for name in ("new", "old"))
@@ -193,10 +193,10 @@ def _chosen(request: HttpRequest, history: History) -> tuple[int | None, int | N
 
 
 def _restorable(history: History, entity: Entity | None) -> list[int]:
-    """Every version but the one that is there now."""
+    """All versions except the current one."""
     return history.ids[1:] if entity else history.ids
 
 
 def _id_of(text: str | None) -> int:
-    """The number in a query parameter; 0, which no version has, for anything else."""
+    """The number in a query parameter; anything else is 0, which no version has."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0

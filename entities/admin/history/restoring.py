@@ -1,4 +1,4 @@
-"""Making an entity type again what it was in an earlier version."""
+"""Restores an entity type to an earlier version."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from entities.models import Entity
 
 
 class ChangedMeanwhile(Exception):
-    """The entity type is not what the person was shown any more."""
+    """The entity type is no longer in the state that the user was shown."""
 
 
 def mark_of(entity: Entity | None) -> str:
-    """Tells one state of an entity type from another; empty for a deleted one."""
+    """Identifies a state of an entity type; empty for a deleted one."""
     return entity.modified_ts.isoformat() if entity else ""
 
 
@@ -42,13 +42,13 @@ def describe_problems(error: ValidationError) -> list[str]:
 
 def restore_version(version: Version, *, seen: str) -> Entity:
     """
-    Set every field to this version's, except the code and when it was created; add the type again if it was deleted.
+    Set every field except the code and creation time to this version's; add the type again if it was deleted.
 
     Args:
-        seen: what `mark_of` gave for the state that the person was shown.
+        seen: `mark_of` for the state that the user was shown.
     Raises:
-        ChangedMeanwhile: it has another state now.
-        ValidationError: the version is not valid today, for example because a child was deleted.
+        ChangedMeanwhile: it is in another state now.
+        ValidationError: the version is no longer valid, for example because a child was deleted.
     """
     _validate(version)
 
@@ -66,7 +66,7 @@ def restore_version(version: Version, *, seen: str) -> Entity:
 
 def add_again(code: str, values: Mapping[str, Any], created_ts: datetime) -> Entity:
     """
-    Add a deleted entity type with these values, as old as it was.
+    Add a deleted entity type with these values and its original creation time.
 
     Raises:
         ChangedMeanwhile: somebody else added it, or deleted one of its children.
@@ -85,5 +85,5 @@ def _values_of(version: Version) -> dict[str, Any]:
 
 
 def _validate(version: Version) -> None:
-    """As the form does; that the code is free or taken is known when it is written."""
+    """Validate like the form; whether the code is free is only known when it is written."""
     Entity(code=version.code, **_values_of(version)).full_clean(validate_unique=False)

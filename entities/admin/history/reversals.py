@@ -1,4 +1,4 @@
-"""What undoing would do to each entity type, field by field, so that nothing is lost that somebody has done since."""
+"""Plans what undoing does to each entity type, field by field, preserving everything done since."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Reversal:
     What undoing does to one entity type.
 
     Attributes:
-        values: the fields it sets, with what they had before.
-        stays: why something, or all of it, stays as it is now.
+        values: the fields it sets, with their earlier values.
+        stays: why some or all of it is left unchanged.
         event_id: the version that is undone.
     """
 
@@ -50,7 +50,7 @@ class Reversal:
 
 @dataclass(frozen=True)
 class Step:
-    """What an act did to one entity type: its row before, if that is known, and after, None where there was none."""
+    """What an act did to one entity type: its row before, if known, and after; None where it did not exist."""
 
     code: str
     before: Any
@@ -61,11 +61,11 @@ class Step:
 
 def plan_undoing(steps: Sequence[Step], now: Mapping[str, Entity], known: set[str]) -> list[Reversal]:
     """
-    What undoing these would do, and what it would leave.
+    What undoing these steps would do, and what it would leave.
 
     Args:
-        now: the entity types as they are, by code.
-        known: of the codes that the steps' earlier rows list, those that there are.
+        now: the current entity types, by code.
+        known: the existing ones among the codes listed in the steps' earlier rows.
     """
     reversals = [_reverse(step, now.get(step.code)) for step in steps]
     for each in reversals:
@@ -80,7 +80,7 @@ def plan_undoing(steps: Sequence[Step], now: Mapping[str, Entity], known: set[st
 
 
 def merge_children(before: Sequence[str], after: Sequence[str], now: Sequence[str]) -> list[str]:
-    """`now` without what the change from `before` to `after` added, and with what it removed, near its old place."""
+    """Revert the change from `before` to `after` in `now`; codes it removed return near their old places."""
     if list(now) == list(after):
         return list(before)
     merged = [code for code in now if code in before or code not in after]
@@ -146,7 +146,7 @@ def _reverse_change(reversal: Reversal, before: Any, after: Any) -> None:
 
 
 def _refuse_invalid(reversal: Reversal) -> None:
-    """What would be refused today is not set; of a deleted type all of it is needed."""
+    """Do not set values that would be refused today; restoring a deleted type needs all of its values."""
     if reversal.kind not in (Kind.CHANGE, Kind.ADD):
         return
     try:
@@ -160,7 +160,7 @@ def _refuse_invalid(reversal: Reversal) -> None:
 
 
 def _leave_out_unknown(reversal: Reversal, known: set[str]) -> None:
-    """Children that were deleted meanwhile are not listed again."""
+    """Do not list children again that were deleted meanwhile."""
     gone = [code for code in reversal.values.get(CHILDREN, ()) if code not in known]
     if not gone:
         return
@@ -172,7 +172,7 @@ def _leave_out_unknown(reversal: Reversal, known: set[str]) -> None:
 
 
 def _keep_listed(removals: Sequence[Reversal], reversals: Sequence[Reversal]) -> None:
-    """Types that were added and that others list by now stay, unless those go too or do not list them any more."""
+    """Keep added types that others list by now, unless those are removed too or stop listing them."""
     if not removals:
         return
     codes = [each.code for each in removals]

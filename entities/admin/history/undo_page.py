@@ -1,4 +1,4 @@
-"""Undoing what was done at once: at once, where nothing is in the way; else after saying what stays."""
+"""Undoes an act: immediately if nothing is in the way, else after saying what stays."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SAYS = {
 
 
 class UndoPage(ModelAdmin):
-    """`undo/123/` is the act that made version 123, with everything it did; with `?alone=1` that version alone."""
+    """`undo/123/` undoes the whole act that made version 123; with `?alone=1` only that version."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.undo_view)
@@ -98,7 +98,7 @@ class UndoPage(ModelAdmin):
             log(request, row, "Undone.")
 
     def _may_undo(self, request: HttpRequest, reversals: list[Reversal]) -> bool:
-        """Adding and deleting again take the same permissions as doing so at first."""
+        """Adding and deleting in an undo need the same permissions as doing so directly."""
         kinds = {each.kind for each in reversals}
         needed = {
             Kind.CHANGE: self.has_change_permission,

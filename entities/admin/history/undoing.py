@@ -1,4 +1,4 @@
-"""Taking back what was done at once."""
+"""Undoes an act."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from entities.models import Entity
 
 
 def steps_of(event: Any, *, alone: bool = False) -> list[Step]:
-    """What the act did that made this version; or, `alone`, what this version changed."""
+    """What the act that made this version did; with `alone`, only what this version changed."""
     events = [event] if alone else events_of(event)
     first: dict[str, Any] = {}
     last: dict[str, Any] = {}
@@ -26,7 +26,7 @@ def steps_of(event: Any, *, alone: bool = False) -> list[Step]:
         last[each.code] = each
     earlier = versions_before([each for each in first.values() if each.pgh_label == "update"])
     before = {
-        code: each if each.pgh_label == "delete" else earlier.get(each.pgh_id)  # a deletion has the last values
+        code: each if each.pgh_label == "delete" else earlier.get(each.pgh_id)  # a deletion holds the last values
         for code, each in first.items()
     }
     return [
@@ -49,10 +49,10 @@ def preview_undoing(event: Any, *, alone: bool = False) -> list[Reversal]:
 
 def undo(event: Any, *, alone: bool = False) -> list[Reversal]:
     """
-    Take back the act that made this version, or `alone` this version, all that can be of it, in one transaction.
+    Undo as much as possible of the act that made this version, or with `alone` of this version, in one transaction.
 
     Raises:
-        ChangedMeanwhile: somebody added one of these types, or deleted a child, at the same moment; nothing was undone.
+        ChangedMeanwhile: somebody concurrently added one of these types or deleted a child; nothing was undone.
     """
     steps = steps_of(event, alone=alone)
     codes = [step.code for step in steps]
@@ -64,14 +64,14 @@ def undo(event: Any, *, alone: bool = False) -> list[Reversal]:
             _add(reversals)
             _change(reversals, alias)
             gone = Entity.objects.using(alias).filter(code__in=_codes(reversals, Kind.REMOVE))
-            gone._raw_delete(alias)  # at once: they may list each other
+            gone._raw_delete(alias)  # in one statement: they may list each other
     except IntegrityError as error:
         raise ChangedMeanwhile from error
     return reversals
 
 
 def _add(reversals: Iterable[Reversal]) -> None:
-    """In an order in which children are there first; those that list each other get their children afterwards."""
+    """Add children before parents; types that list each other get their children afterwards."""
     to_add = {each.code: each for each in reversals if each.kind is Kind.ADD}
     while to_add:
         free = [each for each in to_add.values() if not (to_add.keys() - {each.code}) & set(each.values[CHILDREN])]
@@ -84,7 +84,7 @@ def _add(reversals: Iterable[Reversal]) -> None:
 
 
 def _change(reversals: Sequence[Reversal], alias: str) -> None:
-    """All in one statement, as an import does; of types that were added again, children that are still missing."""
+    """Change all in one statement, as an import does; re-added types also get the children still missing."""
     changed = [each.now for each in reversals if each.kind is Kind.CHANGE]
     for each in reversals:
         if each.kind is Kind.CHANGE:
@@ -103,6 +103,6 @@ def _codes(reversals: Iterable[Reversal], kind: Kind) -> list[str]:
 
 
 def _known(steps: Sequence[Step]) -> set[str]:
-    """Of the codes that the steps' earlier rows list, those that there are."""
+    """The existing ones among the codes listed in the steps' earlier rows."""
     listed = {code for step in steps if step.before is not None for code in step.before.child_entity_codes}
     return set(Entity.objects.filter(code__in=listed).values_list("code", flat=True))

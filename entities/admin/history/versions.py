@@ -1,4 +1,4 @@
-"""The versions of an entity type, also of a deleted one: what it was, who made it so and from where."""
+"""The versions of an entity type, deleted or not: what it was, and who changed it from where."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IN_SQL = "SQL"
 
 @dataclass(frozen=True)
 class Version:
-    """One version. `row` has the fields of `Entity`, as they were; those of a deletion are the last ones."""
+    """One version. `row` has the fields of `Entity` as they were; for a deletion, the last values."""
 
     number: int
     row: Any
@@ -54,7 +54,7 @@ class Version:
 
     @property
     def act(self) -> str:
-        """What it was part of, if that has a name: `import`, `restore`, `undo`."""
+        """The name of the act it was part of, if any: `import`, `restore`, `undo`."""
         return self._noted("act")
 
     @property
@@ -68,12 +68,12 @@ class Version:
 
     @property
     def is_start(self) -> bool:
-        """Whether there was nothing before it, or nothing is known of it."""
+        """Whether nothing came before it, or nothing is known of it."""
         return self.row.pgh_label in ("insert", FIRST)
 
     @property
     def origin(self) -> str:
-        """Where it was changed: `Admin`, `API`, `Command`, or `SQL` past all of them; nothing if nobody knows."""
+        """Where it was changed: `Admin`, `API`, `Command`, or `SQL` for everything else; empty if unknown."""
         if self.row.pgh_label == FIRST:
             return ""
         if self.row.pgh_context is None:
@@ -82,12 +82,12 @@ class Version:
 
     @property
     def who(self) -> str:
-        """Who changed it; the role of the database where nobody said."""
+        """Who changed it; the database role if no user is known."""
         return self._noted("username") or self.session
 
     @property
     def session(self) -> str:
-        """Whose session of the database it was, and of which program: `ann (psql)`; no writer can hide it."""
+        """The database session's user and program: `ann (psql)`; no writer can hide it."""
         role, program = self.row.database_role or "", self.row.application_name or ""
         return f"{role} ({program})" if role and program else role
 
@@ -109,7 +109,7 @@ class Version:
 
 
 class History:
-    """Every version of one entity type, newest first; two queries, however many there are."""
+    """All versions of one entity type, newest first, in two queries."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -139,5 +139,5 @@ class History:
 
 
 def find_entity(code: str) -> Entity | None:
-    """The entity type as it is now; None if there is none, or never can be."""
+    """The current entity type; None if it does not exist or the code is invalid."""
     return Entity.objects.filter(code=code).first() if is_code(code) else None

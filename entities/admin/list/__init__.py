@@ -1,1 +1,1 @@
-"""The list of entity types: what it shows, its order, and what is done to several at once."""
+"""The list of entity types: its columns, order and bulk actions."""

@@ -1,4 +1,4 @@
-"""What the list does with the cache: invalidate and warm, by selection."""
+"""The list's cache actions: invalidate and warm the selected entity types."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CACHE_DOWN = "Redis does not answer, so {}. Readers get entity types from the da
 
 
 class CacheActions(ModelAdmin):
-    """Actions for those who may operate the cache."""
+    """Actions for users who may operate the cache."""
 
     def has_operate_cache_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("entities.operate_cache")

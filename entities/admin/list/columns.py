@@ -24,7 +24,7 @@ SHOWN_CHILDREN = 5
 
 
 def attach_cache_state(rows: Iterable[Entity]) -> list[Any]:
-    """Give all rows their `cache_state`, `newest_version` and `inactive_children`: one pipeline and two queries."""
+    """Set `cache_state`, `newest_version` and `inactive_children` on all rows: one pipeline and two queries."""
     listed: list[Any] = list(rows)
     codes = [entity.code for entity in listed]
     states = read_states(ENTITY, codes)
@@ -43,7 +43,7 @@ def newest_versions(codes: Sequence[str]) -> dict[str, Any]:
 
 
 def draw_children(codes: Sequence[str], inactive: Collection[str] = ()) -> SafeString:
-    """The first of them as links, in order; the others behind a `+3` that opens."""
+    """Links to the first children, in order; the rest behind a `+3` that expands."""
     if len(codes) <= SHOWN_CHILDREN + 1:
         return draw_chips(codes, inactive=inactive)
     shown, more = codes[:SHOWN_CHILDREN], codes[SHOWN_CHILDREN:]
@@ -58,7 +58,7 @@ def draw_children(codes: Sequence[str], inactive: Collection[str] = ()) -> SafeS
 
 
 def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:
-    """Whether it is active, as a switch that works for those who may change it."""
+    """Its active flag as a switch that works for users who may change it."""
     return format_html(
         '<button type="button" role="switch" class="entity-switch" aria-checked="{}" aria-label="{} is active" '
         'data-switch="{}"{}><span></span></button>',
@@ -70,13 +70,13 @@ def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:
 
 
 def _asking_first(code: str) -> SafeString:
-    """The attributes with which htmx shows what deactivating would do; an inactive one the script activates instead."""
+    """htmx attributes that preview a deactivation; the script activates inactive types directly."""
     url = reverse("admin:entities_entity_deactivate", args=[quote(code)])
     return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
 
 
 def draw_cache_state(code: str, state: EntryState) -> SafeString:
-    """What Redis has of it now; the list's script keeps it so."""
+    """Its state in Redis; the list's script keeps it up to date."""
     left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
     return format_html(
@@ -103,7 +103,7 @@ def draw_last_change(entity: Entity, version: Any) -> SafeString:
 
 
 def name_changer(version: Any) -> str:
-    """`by root, through the API`; `by ann (psql), in SQL` for whoever wrote past the application; empty if unknown."""
+    """`by root, through the API`; `by ann (psql), in SQL` for writers that bypass the application; empty if unknown."""
     if version is None or version.pgh_label == FIRST:
         return ""
     context = version.pgh_context or {"username": Version(0, version).session}

@@ -13,7 +13,7 @@ from entities.models import Entity
 
 
 class YesNoFilter(SimpleListFilter):
-    """A question with the answers yes and no."""
+    """A yes-or-no filter."""
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
         return [("yes", "Yes"), ("no", "No")]

@@ -1,4 +1,4 @@
-"""Putting entity types in another order, many at once."""
+"""Reorders many entity types at once."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from entities.changes import writing_types
 from entities.models import Entity
 
 LARGEST_NUMBER = 2**31 - 1
-"""PostgreSQL's largest integer; where numbers would grow beyond it, all are counted anew."""
+"""PostgreSQL's largest integer; if numbers would exceed it, all are renumbered."""
 
 
 class ReorderedMeanwhile(Exception):
-    """Their order is no longer the one that was rearranged; nothing was changed."""
+    """The order is no longer the one that was rearranged; nothing was changed."""
 
 
 def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entity]:
     """
-    Put these entity types in this order, in the places they have together; all others stay where they are.
+    Put these entity types in this order, using the places they already occupy; all others stay where they are.
 
-    Those the list did not show, on other pages or behind a filter, keep their places among themselves and among these.
+    Types on other pages, or hidden by a filter, keep their order among themselves and relative to these.
 
     Args:
-        seen: the order they had when somebody began to rearrange them.
+        seen: their order when the user began to rearrange them.
     Returns:
-        Those whose display order was changed for it, as few as possible.
+        Those whose display order changed, as few as possible.
     Raises:
-        ReorderedMeanwhile: they have another order by now.
+        ReorderedMeanwhile: their order has changed since.
     """
     alias = router.db_for_write(Entity)
     with transaction.atomic(using=alias):
@@ -50,13 +50,13 @@ def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entit
 
 
 def _wait_for_others(alias: str) -> None:
-    """Let one transaction at a time rearrange; row locks would be taken in as many orders as there are."""
+    """Serialise reorderings; row locks would be taken in a different order each time and deadlock."""
     with connections[alias].cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('entities: reorder'))")
 
 
 def _number(rows: Sequence[Entity], numbers: Sequence[int]) -> list[Entity]:
-    """Spread ascending numbers over the rows so that they sort as given: equal ones sort by code, so some must grow."""
+    """Assign ascending numbers that sort the rows as given; ties sort by code, so some numbers must grow."""
     changed = []
     before: tuple[int, str] | None = None
     for row, number in zip(rows, numbers, strict=True):

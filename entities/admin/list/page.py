@@ -42,11 +42,11 @@ else:
     EntityModelForm, EntityFormSet = ModelForm, BaseModelFormSet
 
 NEW_ORDER, ORDER_SEEN = "_order", "_order_seen"
-"""The fields in which the list's script sends the codes shown, in their new order and in the one they were shown in."""
+"""The form fields with the codes shown, in their new order and in the one they were shown in."""
 
 
 class ReorderFormSet(EntityFormSet):
-    """The list's editable column. Every changed row is held at once, so saving many of them waits only once."""
+    """The list's editable column. Holds all changed rows at once, so that saving many waits only once."""
 
     def hold_changed_rows(self) -> None:
         changed = [form.instance.pk for form in self.forms if form.has_changed()]
@@ -58,7 +58,7 @@ class ReorderFormSet(EntityFormSet):
 
 
 class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
-    """Texts are in the order of their code points, as Python sorts them, in any database."""
+    """Sorts text by code point, as Python does, in any database."""
 
     def get_ordering_field(self, field_name: Any) -> Any:
         found = super().get_ordering_field(field_name)
@@ -66,7 +66,7 @@ class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
 
 
 class ListPage(RejectInvalidFilters, ListRequests):
-    """The list, which keeps itself up to date and can be put in another order."""
+    """The list, which refreshes itself and can be reordered."""
 
     list_display = ("name", "code", "children", "active", "cache", "changed")
     list_display_links = ("name",)
@@ -107,10 +107,10 @@ class ListPage(RejectInvalidFilters, ListRequests):
         return OneOrder
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """As Django's; its rows know their cache state and newest version, whatever their number."""
+        """Like Django's; rows carry their cache state and newest version, read in bulk."""
         changelist: Any = super().get_changelist_instance(request)
         if "action" in request.POST or NEW_ORDER in request.POST:
-            return changelist  # no row is shown
+            return changelist  # no rows are shown
         may_change = self.has_change_permission(request)
         rows = attach_cache_state(changelist.result_list)
         for entity in rows:

@@ -1,4 +1,4 @@
-"""What the list's script asks of the server: cache states, and activating a type."""
+"""Endpoints for the list's script: cache states, and activating a type."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ListRequests(ModelAdmin):
 
     @method_decorator([require_safe, never_cache])
     def cache_states_view(self, request: HttpRequest) -> JsonResponse:
-        """What Redis has of `codes` (with commas between them) now."""
+        """The current state in Redis of `codes` (comma-separated)."""
         if not self.has_view_permission(request):
             return _refuse("You may not see entity types.", 403)
         codes = [code for code in request.GET.get("codes", "").split(",") if is_code(code)]
@@ -52,7 +52,7 @@ class ListRequests(ModelAdmin):
 
     @method_decorator(require_POST)
     def activate_view(self, request: HttpRequest) -> JsonResponse:
-        """Activate the entity type `code`; to deactivate one a page asks first."""
+        """Activate the entity type `code`; deactivating asks for confirmation on a page."""
         if not self.has_change_permission(request):
             return _refuse("You may not change entity types.", 403)
         switched: list[Entity] = []

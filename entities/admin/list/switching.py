@@ -1,4 +1,4 @@
-"""Activating entity types, by selection."""
+"""Activates the selected entity types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ else:
 
 
 class Switching(ModelAdmin):
-    """An action for those who may change entity types."""
+    """An action for users who may change entity types."""
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:

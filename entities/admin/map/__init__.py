@@ -1,1 +1,1 @@
-"""The map of entity types: a picture of what is inside what."""
+"""The map of entity types: a picture of which contains which."""

@@ -1,4 +1,4 @@
-"""The map of entity types: a picture of their links, and lists of what stands out."""
+"""The map of entity types: a picture of their links, and lists of anomalies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ else:
     from unfold.admin import ModelAdmin
 
 LISTED = 50
-"""How many types one list beside the picture names."""
+"""The most types named in a list beside the picture."""
 
 
 class MapForm(forms.Form):
@@ -68,7 +68,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Finding:
-    """A list beside the picture: its title, what it means, and the types with those that list them, if that matters."""
+    """A list beside the picture: title, meaning, and the types, with the types that list them if that matters."""
 
     title: str
     meaning: str
@@ -81,7 +81,7 @@ class Finding:
 
 
 class MapPage(ModelAdmin):
-    """The page at `map/`; `actions_list` puts its button on the list."""
+    """The page at `map/`; `actions_list` adds its button to the list."""
 
     @action(description="Map", url_path="map", icon="account_tree", permissions=["view"])  # type: ignore[untyped-decorator] # unfold has no types
     def map(self, request: HttpRequest) -> TemplateResponse:
@@ -153,7 +153,7 @@ def _finding(title: str, meaning: str, types: list[MapType], *, parents: bool = 
 
 
 def _choices(type_map: TypeMap, chosen: Show) -> list[dict[str, Any]]:
-    """The links above the picture, each with how many types it is about."""
+    """The links above the picture, each with the number of types it shows."""
     inactive = len(type_map.inactive)
     counts = {
         Show.ALL: len(type_map.types),

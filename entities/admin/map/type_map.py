@@ -1,4 +1,4 @@
-"""Entity types and their links from parent to child, and the part of them that a browser draws quickly."""
+"""Entity types with their parent-child links, and the part of them that a browser can draw quickly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from django.db.models import TextChoices
 from entities.models import Entity
 
 MAX_TYPES = 300
-MAX_LINKS = 600  # so many take the layout in the browser about a second
+MAX_LINKS = 600  # the browser needs about a second to lay out so many
 
 
 class Show(TextChoices):
-    """Which entity types the picture has."""
+    """Which entity types the picture shows."""
 
     ALL = "all", "All"
     ACTIVE = "active", "Active"
@@ -26,7 +26,7 @@ class Show(TextChoices):
 
 @dataclass(frozen=True)
 class MapType:
-    """One entity type; `parents` and `children` exist, in display order, and may contain itself."""
+    """One entity type; `parents` and `children` are existing types in display order and may include itself."""
 
     code: str
     label: str
@@ -58,7 +58,7 @@ class MapType:
 
 @dataclass(frozen=True)
 class Picture:
-    """The part that is drawn; `around` is the type in its middle, if it is not the whole map."""
+    """The part that is drawn; `around` is the type at its centre, unless it is the whole map."""
 
     codes: list[str]
     around: str
@@ -72,7 +72,7 @@ class TypeMap:
         """Each row: code, label, icon, whether it is active, and the codes it lists as children."""
         self.types: dict[str, MapType] = {}
         self.missing: dict[str, list[str]] = {}
-        """Codes that are listed as children and do not exist, with those that list them."""
+        """Codes listed as children that do not exist, with the types that list them."""
         listed: dict[str, list[str]] = {}
         for code, label, icon, is_active, children in rows:
             self.types[code] = MapType(code, label, icon, is_active)
@@ -111,7 +111,7 @@ class TypeMap:
         return [each for each in self.inactive if each.other_parents]
 
     def find(self, text: str) -> str | None:
-        """The code of the type that is called so, or else of the first whose label or code has `text` in it."""
+        """The code of the type with this name, else of the first with `text` in its label or code."""
         wanted = text.strip().casefold()
         if wanted in self.types:
             return wanted
@@ -122,7 +122,7 @@ class TypeMap:
         return next(similar, None)
 
     def draw(self, show: Show = Show.ALL, around: str = "", levels: int = 2) -> Picture:
-        """What to draw: all that `show` names, or, of too many, those within `levels` links of one."""
+        """What to draw: all that `show` selects or, if that is too much, what is within `levels` links of one type."""
         wanted = self._named(show)
         linked = [code for code in wanted if self._neighbours(code) & wanted.keys()]
         drawn = self._within_limits(linked)
@@ -174,7 +174,7 @@ class TypeMap:
 
 
 def read_type_map() -> TypeMap:
-    """The map as it is in the database, by one query."""
+    """The map of the current database, in one query."""
     return TypeMap(Entity.objects.values_list("code", "label", "icon", "active_flag", "child_entity_codes"))
 
 

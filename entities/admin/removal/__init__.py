@@ -1,1 +1,1 @@
-"""Hiding and deleting entity types: what it would do is said first, in the same words everywhere."""
+"""Hides and deletes entity types, after stating the consequences in the same words everywhere."""

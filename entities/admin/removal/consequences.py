@@ -1,4 +1,4 @@
-"""What hiding or deleting entity types would do, and to whom; and the doing of it."""
+"""The consequences of hiding or deleting entity types, and carrying it out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Way(StrEnum):
 
     def go(self, entities: Sequence[Entity]) -> Sequence[Entity]:
         """
-        Do it, all of it or nothing; those that it was done to.
+        Do it, all or nothing; returns those it was done to.
 
         Raises:
             ListedByParents: others list one of those to delete, and still would.
@@ -44,11 +44,11 @@ class Way(StrEnum):
 
 class Consequences:
     """
-    Of hiding some entity types, or of deleting them.
+    The consequences of hiding or deleting some entity types.
 
     Attributes:
-        going: those it happens to.
-        already: those that are hidden already.
+        going: those affected.
+        already: those already hidden.
         parents: the others that list one of `going`, in display order.
     """
 
@@ -64,11 +64,11 @@ class Consequences:
 
     @property
     def parts(self) -> list[Part]:
-        """What is said of it."""
+        """What the page says about it."""
         return list(self._parts())
 
     def buttons(self, *, may_change: bool, may_delete: bool) -> list[Button]:
-        """The ways to go on, the one that leaves nothing behind first; without a permission some are missing."""
+        """The ways to proceed, the one that leaves nothing behind first; those without permission are missing."""
         if not self.going:
             return []
         lists = f"{len(self.parents)} list{pluralize(len(self.parents))}"

@@ -1,4 +1,4 @@
-"""Hiding and deleting, from wherever it is asked for: the list's switch, its actions, the form, the map."""
+"""Hides and deletes, wherever it was requested: the list's switch and actions, the form, the map."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ else:
 
 
 class Removal(ModelAdmin):
-    """One page, or as a dialog the same on another page, for one type or many."""
+    """One page, also shown as a dialog, for one type or many."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.deactivate_view)
@@ -63,7 +63,7 @@ class Removal(ModelAdmin):
     def _remove(
         self, request: HttpRequest, chosen: QuerySet[Entity], *, delete: bool, action: str = "", back: str = ""
     ) -> HttpResponse | None:
-        """Ask, or, if somebody has answered, do it: then there is nothing more to answer."""
+        """The confirmation page; None once a confirmed request has been carried out."""
         consequences = Consequences(list(chosen), delete=delete)
         may_change, may_delete = self.has_change_permission(request), self.has_delete_permission(request)
         buttons = consequences.buttons(may_change=may_change, may_delete=may_delete)
@@ -73,7 +73,7 @@ class Removal(ModelAdmin):
                 if way is not None:
                     self._go(request, way, consequences.going)
                     return None
-            except ListedByParents:  # somebody listed one since the page was made: now it says who
+            except ListedByParents:  # somebody listed one since the page was made: shown again, it says who
                 consequences = Consequences(list(chosen), delete=delete)
                 buttons = consequences.buttons(may_change=may_change, may_delete=may_delete)
         return ask(self, request, Question(action, consequences.title, consequences.parts, buttons), back=back)
@@ -93,7 +93,7 @@ class Removal(ModelAdmin):
 
 
 def _answer(request: HttpRequest, *, may_change: bool, may_delete: bool) -> Way | None:
-    """Which way was chosen; None if it is none, or not this person's."""
+    """The chosen way; None if there is none, or the user may not."""
     sent = request.POST.get("way", "")
     if sent not in list(Way):
         return None
@@ -103,7 +103,7 @@ def _answer(request: HttpRequest, *, may_change: bool, may_delete: bool) -> Way 
 
 
 def _page_before(request: HttpRequest) -> str:
-    """Where to go afterwards, or instead: the page that asked, unless it is the type's own, which may be gone."""
+    """Where to go afterwards or on cancel: the page that asked, if it is ours, else the list."""
     before = request.POST.get("next") or request.headers.get("HX-Current-URL", "")
     own = url_has_allowed_host_and_scheme(before, {request.get_host()}, require_https=request.is_secure())
     return before if own else reverse("admin:entities_entity_changelist")

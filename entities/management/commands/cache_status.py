@@ -89,7 +89,7 @@ class Command(BaseCommand):
 
 
 def print_health(console: Console, health: Health) -> None:
-    """The dashboard's first lines."""
+    """Print the dashboard's headlines."""
     console.print(health.headline, style=HEALTH_STYLES[health.level], markup=False)
     for problem in health.problems:
         text = problem.advice if problem is health.problems[0] else f"{problem.text} {problem.advice}"

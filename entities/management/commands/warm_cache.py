@@ -34,7 +34,7 @@ class Command(BaseCommand):
         console.print(record.result)
 
     def _require_redis(self) -> None:
-        """Reads go on without Redis and say nothing, so ask it."""
+        """Reads silently bypass an unavailable Redis, so check it."""
         try:
             get_writer_client().ping()
         except RedisError as error:

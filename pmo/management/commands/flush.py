@@ -1,4 +1,4 @@
-"""Django's `flush`, which says that it leaves the entity types alone."""
+"""Django's `flush`, which also says that it leaves the entity types alone."""
 
 from __future__ import annotations
 

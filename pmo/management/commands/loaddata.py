@@ -1,4 +1,4 @@
-"""Django's `loaddata`, which takes rows in any order and leaves what triggers write to them."""
+"""Django's `loaddata`, accepting rows in any order and leaving trigger-written tables alone."""
 
 from __future__ import annotations
 

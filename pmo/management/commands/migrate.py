@@ -1,4 +1,4 @@
-"""Django's `migrate`, safe to start several times at once and beside servers that are at work."""
+"""Django's `migrate`, safe to run concurrently and beside running servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from entities.adoption import adopt, find_problems, is_pending
 
 LOCK = "pmo.migrate"
 LOCK_TIMEOUT_MS = 1_000
-"""How long a change of a table may wait for it, and keep those behind it waiting: half of a request's time."""
+"""How long a schema change may wait for its lock and block those queued behind it: half a request's time."""
 
 
 class Command(migrate.Command):
@@ -36,7 +36,7 @@ class Command(migrate.Command):
 
 
 def migrates_everything(options: Mapping[str, Any]) -> bool:
-    """Whether the entity types' table is to be migrated in earnest, up to its newest migration."""
+    """Whether this run actually migrates the entity types' table to its newest migration."""
     only = ("migration_name", "plan", "check_unapplied", "prune", "fake")
     return options["app_label"] in (None, "entities") and not any(options[each] for each in only)
 
@@ -44,9 +44,9 @@ def migrates_everything(options: Mapping[str, Any]) -> bool:
 @contextmanager
 def only_migration(alias: str) -> Iterator[None]:
     """
-    Wait until no other migration runs; in the block a statement waits for a lock on a table no longer than allowed.
+    Wait until no other migration runs; inside, statements wait for table locks no longer than `LOCK_TIMEOUT_MS`.
 
-    A migration that did not get its lock fails with PostgreSQL's "lock timeout" and has changed nothing: try it again.
+    A migration that fails with PostgreSQL's "lock timeout" has changed nothing: try it again.
     """
     lock = "hashtextextended(%s, 0)"
     with connections[alias].cursor() as cursor:

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         console = console_of(self)
         if not re.match(r"https?://[^/]", url):
             raise CommandError(f"{url} is no URL: give one like {Listener().url()}.")
-        ours = url == Listener.of(os.environ).url()  # then no proxy stands between it and us
+        ours = url == Listener.of(os.environ).url()  # then no proxy is in between
         server = Instance("The API", url, token or self._make_token(), headers_past_proxy() if ours else {})
         try:
             claims = verify_claims(server, lambda line: None if as_json else console.print(line, markup=False))
@@ -66,7 +66,7 @@ def _print_claims(console: Console, claims: list[Claim]) -> None:
 
 
 def _marks(encoding: str) -> tuple[str, str]:
-    """What stands before a claim that was seen, and before one that was not, on a terminal of this encoding."""
+    """The marks for a claim that was observed and one that was not, in a terminal of this encoding."""
     marks = ("✅", "❌")
     try:
         "".join(marks).encode(encoding)

