@@ -45,7 +45,7 @@ def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, 
         if released[name].items() - digests(kind).items():
             raise ImproperlyConfigured(
                 f"{name} has other members than in a release before, whose servers may run beside this one. Put what is"
-                " new behind what there was. Else raise VERSION in pmo/schemas.py by one, and let RELEASED begin anew"
+                " new behind what there was. Else raise VERSION in pmo/schemas.py by one, and start RELEASED over"
                 f" with {last_digest(kind)}."
             )
     return VERSION

@@ -28,7 +28,7 @@ class ListedSerializer(ErrorSerializer):
 
 
 class InvalidatedSerializer(serializers.Serializer[Any]):
-    """How many entries Redis had and has no longer."""
+    """How many cached entries were dropped."""
 
     invalidated = serializers.IntegerField()
 

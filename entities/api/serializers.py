@@ -84,7 +84,7 @@ class EntitySerializer(serializers.ModelSerializer[Entity]):
 
 
 class EntityRowSerializer(EntitySerializer):
-    """The document's fields, and what else there is to set."""
+    """The document's fields, and the other fields that can be set."""
 
     class Meta(EntitySerializer.Meta):
         fields = (*EntitySerializer.Meta.fields, *NOT_IN_DOCUMENT)
@@ -92,7 +92,7 @@ class EntityRowSerializer(EntitySerializer):
 
 
 class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entity]):
-    """What may be set of an entity type."""
+    """The fields of an entity type that can be set."""
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         models.CharField: TextField,

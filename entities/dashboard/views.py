@@ -68,7 +68,7 @@ def entries(request: HttpRequest) -> HttpResponseBase:
         "filters": Filter.choices,
         "ttl_seconds": ENTITY.ttl_seconds,
         "redis_down": REDIS_DOWN,
-        "problem": "" if form.is_valid() else "That is no page of this list: it begins anew here.",
+        "problem": "" if form.is_valid() else "There is no such page: this is the first one.",
     }
     template = "rows" if request.headers.get(ROWS_ALONE) else "entries"
     return TemplateResponse(request, f"admin/cache/{template}.html", context)

@@ -218,7 +218,7 @@ def _refuse_bomb(content: bytes) -> None:
 def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
     """A part in chunks, to its real end: it may exceed its declared size, and openpyxl unpacks it whole."""
     if part.compress_type not in UNPACKED_IN_PIECES:
-        raise zipfile.BadZipFile("No program compresses workbooks so.")
+        raise zipfile.BadZipFile("Workbooks are never compressed this way.")
     part.file_size = 2 * MAX_UNPACKED_BYTES  # zipfile would stop there; the caller stops before
     with archive.open(part) as file:
         yield from iter(partial(file.read, PIECE_BYTES), b"")

@@ -42,13 +42,13 @@ def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
 
 def _refuse_options(config: dict[str, Any], *, pooled: bool) -> None:
     if "AUTOCOMMIT" in config:  # the protocol requires Django's default
-        raise ImproperlyConfigured("DATABASE_URL has autocommit: leave it away.")
+        raise ImproperlyConfigured("DATABASE_URL has autocommit: leave it out.")
     if not isinstance(config.get("ATOMIC_REQUESTS", False), bool):
         raise ImproperlyConfigured("DATABASE_URL has atomic_requests: it must be True or False.")
     age = config.get("CONN_MAX_AGE", 0)
     if pooled and age != 0:
         raise ImproperlyConfigured(
-            "DATABASE_URL has conn_max_age, which would keep connections out of the pool: leave it away, or set"
+            "DATABASE_URL has conn_max_age, which would keep connections out of the pool: leave it out, or set"
             " DATABASE_POOL_SIZE=0 to have no pool."
         )
     if age is not None and (not isinstance(age, int) or age < 0):
@@ -56,7 +56,7 @@ def _refuse_options(config: dict[str, Any], *, pooled: bool) -> None:
     options = config.get("OPTIONS", {})
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
     for name in sorted(options.keys() - known - {*DJANGOS_OWN}):
-        raise ImproperlyConfigured(f"DATABASE_URL has {shown(name)} after its ?: leave it away, or use one of libpq's.")
+        raise ImproperlyConfigured(f"DATABASE_URL has {shown(name)} after its ?: leave it out, or use one of libpq's.")
     timeout = options.get("connect_timeout", 1)
     if not isinstance(timeout, int) or timeout < 1:
         raise ImproperlyConfigured("DATABASE_URL has connect_timeout: it must be whole seconds, 1 or more.")

@@ -37,13 +37,13 @@ class HealthSerializer(serializers.Serializer[None]):
 
 
 class LivenessSerializer(serializers.Serializer[None]):
-    """Nothing but this."""
+    """The process is alive."""
 
     status = serializers.ChoiceField(["ok"])
 
 
 class DrainingSerializer(serializers.Serializer[None]):
-    """It is about to end."""
+    """The server is shutting down."""
 
     status = serializers.ChoiceField(["draining"])
 

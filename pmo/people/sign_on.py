@@ -77,13 +77,13 @@ class SignOn(NamedTuple):
         """
         header = jwt.get_unverified_header(text)
         if header.get("alg") not in self.algorithms:
-            raise jwt.InvalidAlgorithmError("Not signed as the sign-on does it.")
+            raise jwt.InvalidAlgorithmError("Not signed with an algorithm of the sign-on.")
         claims = self._verified(text, header)
         name = claims[self.user_claim]
         if isinstance(name, int) and not isinstance(name, bool):
             name = str(name)
         if not isinstance(name, str) or not is_name(name):
-            raise jwt.InvalidTokenError("It names nobody.")
+            raise jwt.InvalidTokenError("It has no user name.")
         expires_s = int(claims["exp"])
         if expires_s <= time.time():  # the leeway applies to `iat` and `nbf` only
             raise jwt.ExpiredSignatureError("It has expired.")

@@ -91,7 +91,7 @@ def test_a_query_that_makes_no_sense_shows_the_beginning(viewer: Client, subtest
     for query in [{"page": "x"}, {"state": "odd"}, {"q": "x" * 101}, {"q": "a\x00"}]:
         with subtests.test(query=query):
             page = viewer.get(ENTRIES, query).content.decode()
-            assert "That is no page of this list: it begins anew here." in page
+            assert "There is no such page: this is the first one." in page
 
 
 def test_without_redis_entries_are_listed_and_it_says_so(viewer: Client, redis_down: None) -> None:

@@ -84,7 +84,7 @@ class Command(BaseCommand):
             raise CommandError("--watch shows what fits the terminal: leave --json and --all away.")
         console = console_of(self)
         if not console.is_terminal:
-            raise CommandError("--watch needs a terminal: without one, leave it away or use --json.")
+            raise CommandError("--watch needs a terminal: without one, leave it out or use --json.")
         watch_cache(console, interval_seconds)
 
 
