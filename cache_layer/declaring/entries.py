@@ -47,6 +47,6 @@ class CoherentEntries:
         Drop entries by hand and return how many were in Redis. Changes of rows do not need this.
 
         Raises:
-            CacheUnavailable: Redis did not answer: nothing is certain, try again.
+            CacheUnavailable: Redis did not answer: entries may or may not be dropped, try again.
         """
         return invalidate_entries([Entry(self.lookup, str(key)) for key in keys])
