@@ -61,7 +61,7 @@ def coherent(
             only=tuple(dict.fromkeys(column.name for column in columns)),
             suffix=_suffix(model),
         ):
-            trigger.register(model)  # type: ignore[arg-type] # a class is meant, as its documentation says
+            trigger.register(model)  # type: ignore[arg-type] # its documentation passes a class
         model.coherent = CoherentEntries(lookup)  # type: ignore[attr-defined] # added here
         return model
 

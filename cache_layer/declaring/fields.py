@@ -112,7 +112,7 @@ class RowDocuments:
         try:
             document = self.make(*(_read(field, values[field.attname]) for field in self._fields))
             same = self.encode(document) == payload
-        except Exception as error:  # each kind of field has its own
+        except Exception as error:  # each kind of field raises its own
             raise ValueError(f"not a value of ours: {error}") from error
         if not same or str(getattr(document, self.key)) != identifier:
             raise ValueError("not as it is written, or another entry's")

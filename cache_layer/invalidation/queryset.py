@@ -36,7 +36,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             with holding(entries, using=self._write_alias):
                 return super(CoherentQuerySet, locked).update(**kwargs)
 
-    update.alters_data = True  # type: ignore[attr-defined] # as Django marks its own, against calls from templates
+    update.alters_data = True  # type: ignore[attr-defined] # as Django does, so that templates can't call it
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """As Django's; locks and holds the rows first."""

@@ -33,7 +33,7 @@ def entries_of(
     instance: Model, *, using: str, changed: Iterable[str] | None = None, created: bool = False
 ) -> list[Entry]:
     """
-    Every entry that a change of a row changes, under its old and its new identifier.
+    Every entry that a change of a row affects, under its old and its new identifier.
 
     Args:
         changed: the names of the changed fields; None for any.

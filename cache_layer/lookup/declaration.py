@@ -67,8 +67,8 @@ class Lookup(Generic[Document]):
         build: builds the document, which all threads share, from one identifier's rows; None if there is nothing to
             cache.
         encode: returns the document's bytes in Redis.
-        decode: returns the document of an identifier's bytes. Raises `OtherRelease` for bytes that another release
-            sharing the Redis may write, and another error (usually ValueError) for any others `encode` would not.
+        decode: returns the document of an identifier's bytes. For bytes that `encode` would not write it raises
+            `OtherRelease`, if another release sharing the Redis would, or another error (usually ValueError).
         columns: if given, rows are named tuples of these fields, which are faster to make than model instances.
         tagged: returns the identifiers that a tag names, from the primary database; raises UnknownTag.
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).

@@ -45,7 +45,7 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
     """
     Read entries from the primary database, in one query that also says whether its result may be cached.
 
-    If no row is found a second query says so; it asks about the session, which has not changed in between.
+    If no row is found, a second query asks that of the session, which has not changed in between.
 
     An open transaction that has written, a snapshot (repeatable read) and a replica may all see something other than
     the newest committed state.

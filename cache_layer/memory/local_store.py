@@ -187,7 +187,7 @@ def drop_copy(key: str) -> None:
 
 
 def drop_all_copies() -> None:
-    """Forget every copy in this process; a forked child begins so."""
+    """Forget every copy in this process; also runs in a forked child."""
     _copies.clear()
     for stamp in list(_stamps.values()):
         stamp.until_ns = 0

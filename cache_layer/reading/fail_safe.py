@@ -44,7 +44,7 @@ def note_away() -> None:
 
 
 def note_back() -> None:
-    """Record that the database has just answered; also the state of a forked child."""
+    """Record that the database has just answered; also runs in a forked child."""
     global _ask_again_ns  # noqa: PLW0603 - as above
     _ask_again_ns = 0
 

@@ -48,7 +48,7 @@ def is_time_to_ask(key: str) -> bool:
 
 
 def forget_times() -> None:
-    """Forget when values expire; also the state of a forked child."""
+    """Forget when values expire; also runs in a forked child."""
     _ask_at_ns.clear()
 
 

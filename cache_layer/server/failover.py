@@ -71,7 +71,7 @@ class Compared(Connection):
         """
         Purge what another run of the server left, unless some process already did.
 
-        A script loaded into the server marks it as purged: scripts end with the run and are not replicated.
+        A script loaded into the server marks it as purged: scripts end with the run and are copied nowhere.
         """
         patterns = purged_patterns()
         run_id, took_over, *_ = self._ask("EVAL", lua_source("takeover"), 0)

@@ -173,8 +173,8 @@ def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
     """
     Drop entries, except those that a writer holds or has just told Redis of.
 
-    Held entries are dropped if their writers leave no value, since such a key may be held without a gap. Stamps, and
-    other entries of the same row, are not left to writers either: those may still be on another node's round trip.
+    Held entries are dropped if their writers leave no value, since such a key may be held without a gap. Stamps and
+    other entries of a row are dropped too: their writer may not have told another node yet, or needs a further trip.
     """
     outcomes = invalidate_keys(
         entries,
