@@ -1,9 +1,9 @@
 """
-Coherent caching of Django models in Redis: no reader is given what was replaced before it asked.
+Coherent caching of Django models in Redis: no read returns a value that was replaced before the read began.
 
-What a project declares, reads and writes by is here, loaded at its first use, since models come after settings. What
-operators look at is in `cache_layer.inspect`, settings in `cache_layer.options`, time limits in `cache_layer.deadline`,
-a server's share in `cache_layer.wsgi`. The rest is this package's own business.
+A project imports from here what it needs to declare, read and write entries; names load on first use, since models need
+the settings. Operators' views are in `cache_layer.inspect`, settings in `cache_layer.options`, time limits in
+`cache_layer.deadline`, and the WSGI hook in `cache_layer.wsgi`. Everything else is private.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """
-What happened to each entry in this process since it was last collected: reads from the cache, stores, invalidations.
+This process's reads, stores and invalidations of each entry since they were last collected.
 
-A hot read costs an append here, and nothing else: appending to a `deque` and popping from it need no lock.
+Counting a hot read costs one append to a `deque`: appending and popping need no lock.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Protocol, TypeVar
 from cache_layer.metrics import INVALIDATIONS, READS, REDIS_SECONDS, REPLAY_SECONDS, REPLAYS
 
 FOLD_AT = 2_000
-"""Reads counted one by one until they are added up."""
+"""How many queued reads trigger adding them up."""
 MAX_ENTRIES = 10_000
-"""Entries that are told apart between two collections; the reads of others are only in the totals."""
+"""Entries counted individually between two collections; reads of further entries only go into the totals."""
 MAX_EVENTS, SHOWN_EVENTS = 2_000, 10
-"""Of what happened to all entries, and of what is told of one."""
+"""How many events are kept for all entries, and shown for one."""
 
 
 Counted = TypeVar("Counted")
 
 
 class HasKey(Protocol):
-    """A copy in memory, as far as it matters here."""
+    """A copy in memory; only its key matters here."""
 
     key: str
 
@@ -37,12 +37,12 @@ class HasKey(Protocol):
 @dataclass
 class EntryCounts:
     """
-    One entry's.
+    The counters of one entry.
 
     Attributes:
         hits: reads from memory or Redis.
-        stored_s, invalidated_s: seconds since the epoch of the last time; 0 if it was not.
-        cause: of the last invalidation.
+        stored_s, invalidated_s: when that last happened, in seconds since the epoch; 0 if it did not.
+        cause: the cause of the last invalidation.
     """
 
     hits: int = 0
@@ -75,39 +75,39 @@ _events: deque[tuple[str, int, str, str]] = deque(maxlen=MAX_EVENTS)
 
 count_local_hit = _local_hits.append
 """
-A read was answered from this process's memory: its key, or an empty one for "there is no such entry".
+Count a read answered from this process's memory, by its key; an empty key stands for "there is no such entry".
 
-They are added up by those of the reads that go further away, as one must whenever a local lease ends.
+Reads that go to Redis or the database add these up: one must whenever a local lease ends.
 """
 
 count_replay = _replayed.append
-"""An answer made of these copies was given again. They are added up when the copies are renewed."""
+"""Count a replay of an answer made of these copies. Renewing copies adds these up."""
 
 count_replay_time = _replay_times.append
-"""How many nanoseconds one of them took; of a few, which stand for all."""
+"""Record how many nanoseconds a replay took; a sample of all replays."""
 
 
 def count_read(source: str, key: str) -> None:
-    """A read was answered from further away."""
+    """Count a read that was not answered from memory."""
     _other_reads.append((source, key))
     fold_many_reads()
 
 
 def count_exchange(client: str, seconds: float) -> None:
-    """Redis answered a reader, or a writer."""
+    """Record how long Redis took to answer a client, "reader" or "writer"."""
     _exchanges.append((client, seconds))
     if len(_exchanges) >= FOLD_AT:
         fold_reads()
 
 
 def fold_many_reads() -> None:
-    """Add up what was counted one by one, if it is much by now."""
+    """Add up the queued reads if there are many."""
     if len(_replayed) + len(_local_hits) + len(_other_reads) >= FOLD_AT:
         fold_reads()
 
 
 def note_stored(keys: Iterable[str]) -> None:
-    """These entries have a new value in Redis."""
+    """Record that these entries have a new value in Redis."""
     now_s = int(time.time())
     with _folding:
         for key in keys:
@@ -116,7 +116,7 @@ def note_stored(keys: Iterable[str]) -> None:
 
 
 def note_invalidated(keys: Collection[str], cause: str) -> None:
-    """These entries were invalidated."""
+    """Record that these entries were invalidated."""
     INVALIDATIONS.labels(cause).inc(len(keys))
     now_s = int(time.time())
     with _folding:
@@ -127,7 +127,7 @@ def note_invalidated(keys: Collection[str], cause: str) -> None:
 
 
 def fold_reads() -> None:
-    """Add up what was counted one by one."""
+    """Add up the queued reads."""
     with _folding:
         local: Counter[str] = Counter(_taken(_local_hits))
         replays = Counter(_taken(_replayed))
@@ -152,7 +152,7 @@ def fold_reads() -> None:
 
 
 def _note_reads(found: Mapping[str, Counter[str]]) -> None:
-    """When each entry was last read from where; of as many entries as are told apart."""
+    """Note how often, and when last, each entry was read from each source, for MAX_ENTRIES entries."""
     now_s = int(time.time())
     for source, keys in found.items():
         for key, number in keys.items():
@@ -162,21 +162,21 @@ def _note_reads(found: Mapping[str, Counter[str]]) -> None:
 
 
 def recent_reads(key: str) -> dict[str, tuple[int, int]]:
-    """This process's reads of an entry by where they came from: how many, and when the last was, within seconds."""
+    """This process's reads of an entry by source: how many, and when the last one was, to within seconds."""
     fold_reads()
     with _folding:
         return dict(_reads.get(key, {}))
 
 
 def recent_events(key: str) -> list[tuple[int, str, str]]:
-    """What this process did to an entry lately, the newest first: when, what, and the cause of an invalidation."""
+    """This process's recent events of an entry, newest first: when, what, and the cause of an invalidation."""
     with _folding:
         found = ((when, what, why) for known, when, what, why in reversed(_events) if known == key)
         return list(islice(found, SHOWN_EVENTS))
 
 
 def collect_activity() -> dict[str, EntryCounts]:
-    """What happened to each entry since the last call."""
+    """The counters of each entry since the last call."""
     global _activity
     fold_reads()
     with _folding:
@@ -185,7 +185,7 @@ def collect_activity() -> dict[str, EntryCounts]:
 
 
 def _forget() -> None:
-    """Start empty in a forked child, whose parent tells its own and may have been folding."""
+    """Start empty in a forked child: its parent reports its own counts, and may have held the lock."""
     global _folding, _activity
     _folding, _activity = threading.Lock(), Activity()
     for counted in (_local_hits, _other_reads, _replayed, _replay_times, _exchanges, _events):
@@ -194,7 +194,7 @@ def _forget() -> None:
 
 
 def _taken(counted: deque[Counted]) -> list[Counted]:
-    """All that is in it by now; others may go on appending."""
+    """Pop everything queued so far; other threads may keep appending."""
     return [counted.popleft() for _ in range(len(counted))]
 
 

@@ -1,4 +1,4 @@
-"""Registers what the installed apps declare in their `lookups` modules."""
+"""Registers the lookups that installed apps declare in their `lookups` modules."""
 
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
@@ -20,9 +20,7 @@ class CacheLayerConfig(AppConfig):
 
         autodiscover_modules("lookups")
         order_migrations()
-        for model in apps.get_models(
-            include_auto_created=True
-        ):  # proxies and children too: their signals are their own
+        for model in apps.get_models(include_auto_created=True):  # proxies and children too: each has its own signals
             if parts_of(model):
                 adopt_managers(model)
                 connect_signals(model)

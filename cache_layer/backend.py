@@ -1,10 +1,10 @@
 """
-Django's cache verbs. Keys of coherent entries are read through, and never stale; all others are django-redis' own.
+Django's cache API over coherent entries, which are read through and never stale; django-redis handles all other keys.
 
     caches["default"].get("rate:senior")          an entry of the lookup with the key pattern `rate:{}`
-    caches["default"].set("report", {...}, 60)    a key like any other, of whoever sets it
+    caches["default"].set("report", {...}, 60)    an ordinary key
 
-An alias whose OPTIONS name a LOOKUP has its entries only, by their identifiers: `caches["rates"].get("senior")`.
+An alias whose OPTIONS name a LOOKUP has only its entries, by identifier: `caches["rates"].get("senior")`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ JSON = "django_redis.serializers.json.JSONSerializer"
 
 class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no types
     """
-    django-redis' backend, connected as this package needs it, with the coherent entries beside its own keys.
+    django-redis' backend with this package's connection, serving coherent entries beside ordinary keys.
 
-    Entries are read and deleted, which invalidates them. Whatever else is asked of one raises `ReadOnlyEntry`. Other
-    values are JSON unless a SERIALIZER says otherwise; an `incr` of theirs is Redis' own.
+    Entries can be read and deleted (which invalidates them); anything else raises `ReadOnlyEntry`. Other values are
+    JSON unless SERIALIZER says otherwise, and their `incr` is Redis' own.
     """
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
@@ -51,10 +51,10 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
 
     def find_entry(self, key: Any, version: int | None = None) -> Entry | None:
         """
-        Which entry a key is; None if it is a key like any other.
+        The entry behind a key; None if it is an ordinary key.
 
         Raises:
-            ReadOnlyEntry: it is one, and a version of Django's is asked for.
+            ReadOnlyEntry: it is an entry, and the caller passed a Django cache version.
         """
         lookup = get_lookup(self._lookup_name) if self._lookup_name else find_lookup(str(key))
         if lookup is None:
@@ -87,7 +87,7 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
         return bool(super().has_key(key, version, client) if entry is None else _read([entry]))
 
     def delete(self, key: Any, version: int | None = None, **options: Any) -> bool:
-        """As Django's; of an entry it tells whether there was a value in Redis."""
+        """As Django's; for an entry, returns whether Redis had a value."""
         entry = self.find_entry(key, version)
         return bool(super().delete(key, version, **options) if entry is None else invalidate_entries([entry]))
 
@@ -99,13 +99,13 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
             invalidate_entries(entries.values())
 
     def clear(self) -> None:
-        """Remove the keys of this alias and drop the entries it serves; nothing else in Redis is touched."""
+        """Remove this alias's keys and drop the entries it serves; leaves everything else in Redis alone."""
         if not self._lookup_name:
             super().clear()
         clear_entries(*([get_lookup(self._lookup_name)] if self._lookup_name else registered_lookups()))
 
     async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        """As Django's; of an entry in this process's memory without a thread."""
+        """As Django's; an entry in this process's memory needs no thread."""
         entry = self.find_entry(key, version)
         if entry is None:
             return await super().aget(key, default, version)
@@ -113,7 +113,7 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
         return default if document is None else document
 
     def _split(self, keys: Iterable[Any], version: int | None) -> tuple[dict[Any, Entry], list[Any]]:
-        """The entries among keys, and the rest."""
+        """The entries among `keys`, and the other keys."""
         found = {key: self.find_entry(key, version) for key in keys}
         return (
             {key: entry for key, entry in found.items() if entry is not None},
@@ -122,12 +122,12 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
 
 
 class EntriesApart(OwnKeys):
-    """The client for all keys that are no entries, whatever django-redis can do with them."""
+    """django-redis' client, restricted to keys that are not entries."""
 
     def make_key(self, key: Any, version: int | None = None, prefix: str | None = None) -> Any:
         """
         Raises:
-            ReadOnlyEntry: it is an entry's.
+            ReadOnlyEntry: the key is an entry's.
         """
         if not isinstance(key, CacheKey) and self._backend.find_entry(key, version) is not None:
             raise ReadOnlyEntry(f"{key!r} is a coherent entry, made of rows: it is read and deleted, no more.")
@@ -135,7 +135,7 @@ class EntriesApart(OwnKeys):
 
 
 def _read(entries: Iterable[Entry]) -> dict[Entry, Any]:
-    """The documents there are: those of each lookup at once."""
+    """The documents of the entries that have one, in one read per lookup."""
     found: dict[Entry, Any] = {}
     wanted = sorted(entries, key=lambda entry: entry.lookup.name)
     for lookup, of_it in groupby(wanted, key=lambda entry: entry.lookup):

@@ -1,4 +1,4 @@
-"""Threads that a process has until it ends, and each process that is forked from it too."""
+"""Threads that run until their process ends, and again in each process forked from it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 
 def run_in_background(name: str, work: Callable[[], None]) -> None:
-    """Run `work`, which does not return, in a thread of this process, and of those forked from it, from now on."""
+    """Run `work`, which never returns, in a thread of this process and of each process forked from it."""
 
     def start() -> None:
         threading.Thread(target=work, name=name, daemon=True).start()
 
     start()
-    os.register_at_fork(after_in_child=start)  # after what the modules that are imported by now do there
+    os.register_at_fork(after_in_child=start)  # runs after the fork hooks of modules imported so far

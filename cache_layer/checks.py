@@ -1,16 +1,16 @@
 """
-System checks: what would break the promise, said before it does.
+System checks: report what would break coherence before it does.
 
-    cache_layer.E001  a lookup's model has no triggers for it: changes behind Django's back would go unnoticed
-    cache_layer.E002  a setting of CACHE_LAYER is unknown or cannot be used
-    cache_layer.E003  the cache alias is not in CACHES, or another backend's
-    cache_layer.E004  pgtrigger is not installed: the triggers would be in no migration
-    cache_layer.E005  a lookup's model is in a database that is not PostgreSQL
-    cache_layer.E006  a migration makes triggers before there is the outbox they write to
+    cache_layer.E001  a lookup's model lacks triggers: changes behind Django's back would go unnoticed
+    cache_layer.E002  a CACHE_LAYER setting is unknown or invalid
+    cache_layer.E003  the cache alias is missing from CACHES or uses another backend
+    cache_layer.E004  pgtrigger is not installed: no migration would create the triggers
+    cache_layer.E005  a lookup's model is in a database other than PostgreSQL
+    cache_layer.E006  a migration creates triggers before the outbox they write to exists
     cache_layer.W001  the server may evict holds
-    cache_layer.W002  the server keeps snapshots or a log of what is purged at its restart anyway
-    cache_layer.W003  the server could not be asked
-    cache_layer.W004  a server that others may replace goes on serving when it is cut off from its replicas
+    cache_layer.W002  the server persists data that is purged after a restart anyway
+    cache_layer.W003  the server did not answer the check
+    cache_layer.W004  a server with replicas keeps serving when it is cut off from them
     cache_layer.W005  the fail-safe setting has no effect under the write policy `strict`
     cache_layer.W006  the server is so far away that local leases end before they are renewed
 """
@@ -39,12 +39,12 @@ from cache_layer.server.connection import GuardedRedis, get_writer_client
 from cache_layer.server.distance import find_far_servers
 
 NOTICED_MS = 2_000
-"""A server counts its replicas once a second, and how long they lag in whole seconds."""
+"""How late a server may notice it: it counts its replicas once a second and measures their lag in whole seconds."""
 
 
 @register(Tags.models)
 def check_triggers(**_: Any) -> list[CheckMessage]:
-    """Every coherent table notes its changes in the outbox, by what tells the entries apart."""
+    """Every coherent table has triggers that record its changes in the outbox by the identifier field."""
     return [
         Error(
             f"The lookup {lookup.name!r} reads {part.model._meta.label}, which has no coherence triggers"
@@ -72,7 +72,7 @@ def _notes(model: type[Model], trigger: pgtrigger.Trigger, part: Part) -> bool:
 
 @register(Tags.models)
 def check_databases(**_: Any) -> list[CheckMessage]:
-    """Triggers can be made, and are."""
+    """The triggers can be installed: pgtrigger is there, and every model is in PostgreSQL."""
     found: list[CheckMessage] = []
     if not apps.is_installed("pgtrigger"):
         hint = "Add 'pgtrigger' to INSTALLED_APPS, and make migrations."
@@ -94,7 +94,7 @@ def check_databases(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Before migrations run: the outbox comes before what writes to it."""
+    """Before migrations run: those that create triggers depend on the outbox."""
     loader = MigrationLoader(None)
     return [
         Error(
@@ -110,7 +110,7 @@ def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[C
 
 @register(Tags.caches)
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """The settings can be used; else the first read or write would fail."""
+    """The settings are valid; otherwise the first read or write would fail."""
     try:
         options = Options.of(getattr(settings, "CACHE_LAYER", {}))
     except InvalidOptions as error:
@@ -146,7 +146,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.caches, deploy=True)
 def check_server(**_: Any) -> list[CheckMessage]:
-    """Each server keeps what it is given until it expires, and no longer than it runs."""
+    """Each server keeps keys until they expire, and never across a restart."""
     try:
         nodes = get_writer_client().nodes()
         return [*(message for address, node in nodes for message in _check_node(address, node)), *_check_distance()]

@@ -1,11 +1,11 @@
 """
-Until when the work of this thread must be done: one deadline for all its waiting, on Redis, others and the database.
+One deadline for everything this thread waits for: Redis, the database and other processes.
 
     with working_within(2_000):
-        ...             every wait below takes what is left of the two seconds, and no more
+        ...             every wait in here takes at most what is left of the two seconds
 
-A write must have its holds by half of that time and have committed by three quarters, so that the release, which must
-not be cut short, always has a quarter. Outside of such a block, in commands and in the relay, nothing is limited.
+A write must have its holds by half of that time and have committed by three quarters, so that a quarter is left for the
+release, which must not be cut short. Outside such a block, in commands and in the relay, there is no limit.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from contextvars import ContextVar
 from time import monotonic_ns
 
 HOLD_SHARE, COMMIT_SHARE = 0.5, 0.75
-"""By which part of its time a write must have taken its holds, and have committed."""
+"""The share of its time within which a write must have taken its holds, and have committed."""
 
 
 class _Budget:
-    """The time of one piece of work; `ends_ns` moves on as a write goes through its phases."""
+    """The time for one piece of work; `ends_ns` changes as a write goes through its phases."""
 
     def __init__(self, budget_ms: float) -> None:
         self.begin(budget_ms)
@@ -39,7 +39,7 @@ _budget: ContextVar[_Budget | None] = ContextVar("cache_layer_deadline", default
 
 @contextmanager
 def working_within(budget_ms: float) -> Iterator[None]:
-    """Have what is done in this block end `budget_ms` from now; a block inside another has a time of its own."""
+    """Give this block a deadline `budget_ms` from now; a nested block has its own."""
     token = _budget.set(_Budget(budget_ms))
     try:
         yield
@@ -48,7 +48,7 @@ def working_within(budget_ms: float) -> Iterator[None]:
 
 
 def take_longer(budget_ms: float) -> None:
-    """This work turned out to be of a kind that has `budget_ms` from now; nothing where nothing is limited."""
+    """Restart the deadline at `budget_ms` from now; does nothing if there is none."""
     budget = _budget.get()
     if budget is not None:
         budget.begin(budget_ms)
@@ -56,7 +56,7 @@ def take_longer(budget_ms: float) -> None:
 
 @contextmanager
 def computing() -> Iterator[None]:
-    """What this block does is computing, not waiting: the deadline moves on by the time it takes."""
+    """Stop the clock while this block computes: the deadline moves by the time it takes."""
     begun_ns = monotonic_ns()
     try:
         yield
@@ -70,7 +70,7 @@ def computing() -> Iterator[None]:
 
 @contextmanager
 def unlimited() -> Iterator[None]:
-    """What this block does must not fail for want of time."""
+    """Lift the deadline in this block, which must not time out."""
     token = _budget.set(None)
     try:
         yield
@@ -79,24 +79,24 @@ def unlimited() -> Iterator[None]:
 
 
 def forget_deadline() -> None:
-    """What this context goes on to do is not part of the work that began it."""
+    """Drop the inherited deadline: from here on this context does work of its own."""
     _budget.set(None)
 
 
 def left_seconds(at_most: float) -> float:
-    """How long to wait for something that may take `at_most`; 0 or less when the time is over."""
+    """How long to wait for something, `at_most` seconds; 0 or less when the deadline has passed."""
     budget = _budget.get()
     return at_most if budget is None else min(at_most, (budget.ends_ns - monotonic_ns()) / 1e9)
 
 
 def left_for_holds_seconds(at_most: float) -> float:
-    """How long a writer may go on trying to take its holds."""
+    """How long a writer may keep trying to take its holds, `at_most` seconds."""
     budget = _budget.get()
     return at_most if budget is None else min(at_most, (budget.share_ns(HOLD_SHARE) - monotonic_ns()) / 1e9)
 
 
 def tighten_to_commit_deadline() -> None:
-    """From here on, work is a write that holds keys: it must commit early enough for its release."""
+    """Shorten the deadline of a write that now holds keys, so that time is left for its release."""
     budget = _budget.get()
     if budget is not None:
         budget.ends_ns = budget.share_ns(COMMIT_SHARE)
@@ -104,7 +104,7 @@ def tighten_to_commit_deadline() -> None:
 
 @contextmanager
 def releasing() -> Iterator[None]:
-    """The release has all the time that is left, and a quarter of it in any case: it begins late if a commit does."""
+    """Give the release all the time that is left, and at least a quarter of the budget if the commit came late."""
     budget = _budget.get()
     if budget is None:
         yield

@@ -2,14 +2,14 @@
 What can go wrong, by cause.
 
     CacheLayerError
-    ├── CacheUnavailable    Redis refused, did not answer in time, or would not do its work
+    ├── CacheUnavailable    Redis refused the connection, did not answer in time, or accepts no writes
     ├── WriteRefused        the strict write policy: readers could not be stopped from serving the old value
     ├── OutcomeUnknown      the database was lost in the middle of a commit
-    ├── InvalidOptions      a setting that cannot be used
-    ├── InvalidLookup       a lookup, or a `@coherent`, that cannot be used
-    ├── ReadOnlyEntry       a verb of Django's caches that a coherent entry does not have
-    ├── UnknownTag          a tag that a lookup does not have
-    └── OtherRelease        a value that servers of another release have written
+    ├── InvalidOptions      a setting is unknown or out of range
+    ├── InvalidLookup       a lookup or `@coherent` declaration that cannot work
+    ├── ReadOnlyEntry       a method of Django's cache API that coherent entries do not support
+    ├── UnknownTag          the lookup has no such tag
+    └── OtherRelease        a value written by a server of another release
 """
 
 from typing import Any
@@ -25,10 +25,10 @@ class CacheLayerError(Exception):
 
 class CacheUnavailable(CacheLayerError, RedisConnectionError):
     """
-    Redis could not be used; what is asked for must come from the database.
+    Redis could not be used; read from the database instead.
 
-    `refused` tells a server that is gone (its connections are refused: whatever it held will be purged when it comes
-    back) from one that is silent (others may still be reading from it).
+    `refused` is true if the server is gone (it refuses connections, and its data will be purged when it comes back),
+    false if it is silent (others may still be reading from it).
     """
 
     def __init__(self, message: str, *, refused: bool) -> None:
@@ -41,19 +41,19 @@ class WriteRefused(CacheLayerError):
 
 
 class OutcomeUnknown(CacheLayerError, OperationalError):
-    """The database did not answer a commit: the change was made, or will be, or not. Look before trying again."""
+    """The database did not answer a COMMIT, which may or may not take effect. Check before trying again."""
 
 
 class InvalidOptions(CacheLayerError, ImproperlyConfigured):
-    """A `CACHE_LAYER` setting is unknown or out of its range."""
+    """A `CACHE_LAYER` setting is unknown or out of range."""
 
 
 class OtherRelease(CacheLayerError, ValueError):
     """
-    Another release, whose documents have more members or fewer, has written these bytes.
+    Another release wrote these bytes, and its documents have more or fewer members.
 
     Attributes:
-        document: of this release's members, which a later one has too; None if some are missing.
+        document: made of this release's members; None if the bytes lack some of them.
     """
 
     def __init__(self, document: Any) -> None:
@@ -62,16 +62,16 @@ class OtherRelease(CacheLayerError, ValueError):
 
 
 class InvalidLookup(CacheLayerError, ImproperlyConfigured):
-    """What is declared of a model cannot be cached so; the message says what would do."""
+    """A model cannot be cached as declared; the message says how to fix it."""
 
 
 class ReadOnlyEntry(CacheLayerError, ValueError):
     """
-    A coherent entry's value is made of its rows, and lives as long as its lookup says.
+    A coherent entry is built from its rows and expires after its lookup's TTL.
 
-    So `set`, `add`, `touch`, `incr`, a timeout and a version are refused: change the row instead.
+    So `set`, `add`, `touch`, `incr`, timeouts and versions are refused: change the row instead.
     """
 
 
 class UnknownTag(CacheLayerError, ValueError):
-    """There is no such tag; the message, for people, says which there are."""
+    """The lookup has no such tag; the message, meant for users, lists the ones it has."""

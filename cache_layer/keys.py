@@ -1,13 +1,13 @@
 """
 Every key this package uses in Redis.
 
-A value lives under its plain key. Its companions share its slot in a cluster through the hash tag, and begin with `{`,
-so that a scan for `entity:metadata:*` lists values only. For that a key must have no braces of its own: they are
+A value lives under its plain key. Its companions start with `{`, so that a scan for `entity:metadata:*` lists values
+only; their hash tag puts them in the value's slot of a cluster. A key must therefore contain no braces itself: they are
 percent-encoded, and so is `%`.
 
-Above version 1 of the schema a value is a companion of its plain key too, and each version has its own leases and
-absences. Holds belong to all versions. So writers of every version stop the readers of every other, and whatever finds
-the companions of version 1 finds all.
+From schema version 2 on, the value is a companion of the plain key too, and each version has its own leases and absent
+markers. All versions share the holds, so a writer of any version stops the readers of every version, and a scan that
+finds the companions of version 1 finds those of all versions.
 """
 
 import functools
@@ -19,15 +19,15 @@ from cache_layer.options import get_options
 
 def run_id_key(patterns: Iterable[str]) -> str:
     """
-    The run id of the server that was purged of `patterns`.
+    The key of the run id of the server that `patterns` were purged from.
 
-    One for each set of patterns: a process that knows fewer must not make a server trusted for one that knows more.
+    Each set of patterns has its own key: a process that purges fewer patterns must not vouch for one that purges more.
     """
     return f"cache_layer:run_id:{hashlib.blake2b(repr(sorted(patterns)).encode(), digest_size=8).hexdigest()}"
 
 
 def value_key(key: str, version: int | None = None) -> str:
-    """Where the value of `key` is, in this process's version of the schema or another."""
+    """The Redis key of the value of `key`, in this process's schema version unless `version` says otherwise."""
     version = version or get_options().schema_version
     return _encoded(key) if version == 1 else f"{{{_encoded(key)}}}:v{version}"
 
@@ -51,7 +51,7 @@ CHANGES_CHANNEL = "cache_layer_changes"
 """The NOTIFY channel on which PostgreSQL wakes the relay."""
 
 RELAY_LOCK = "cache_layer_relay"
-"""The name of the advisory lock that lets one relay work."""
+"""The name of the advisory lock of the relay that works."""
 
 
 def absent_key(key: str, version: int | None = None) -> str:
@@ -60,15 +60,15 @@ def absent_key(key: str, version: int | None = None) -> str:
 
 
 def known_key(key: str, version: int | None = None) -> str:
-    """The last value, for longer than the value itself: for when the database is away."""
+    """The last known value, which outlives the value itself and is served while the database is away."""
     return _of_version(key, "known", version)
 
 
 def further_keys(key: str) -> tuple[str, ...]:
     """
-    What else readers may serve, or fill, and a writer ends: the last known value, then all of the versions beside ours.
+    What else a writer drops: the last known value of our version, then all keys of the versions next to it.
 
-    The first is the last known value of our own version.
+    Readers might serve or fill these keys.
     """
     own = get_options().schema_version
     versions = [version for version in (own - 1, own + 1) if version]
@@ -77,17 +77,17 @@ def further_keys(key: str) -> tuple[str, ...]:
 
 
 def stamp_key(name: str, number: int) -> str:
-    """The plain key of one of the stamps of this name; like an entry's it has companions."""
+    """The plain key of one of the stamps of this name; it has companions, as an entry's key does."""
     return f"cache_layer:stamp:{name}:{number}"
 
 
 def told_key(key: str) -> str:
-    """The changes, by their ids in the outbox, that writers told of lately: a sorted set, scored by expiry."""
+    """The outbox ids of changes that writers recently told Redis of: a sorted set, scored by expiry."""
     return f"{{{_encoded(key)}}}:told"
 
 
 def plain_key_of(found: str) -> str:
-    """The plain key of a key that was found in Redis: the same, or that of which it is a companion."""
+    """The plain key behind a key found in Redis: the same key, or the one it is a companion of."""
     encoded = found[1:].partition("}:")[0] if found.startswith("{") else found
     return encoded.replace("%7D", "}").replace("%7B", "{").replace("%25", "%")
 
@@ -97,13 +97,13 @@ def _of_version(key: str, name: str, version: int | None) -> str:
     return f"{{{_encoded(key)}}}:{name}" if version == 1 else f"{{{_encoded(key)}}}:v{version}:{name}"
 
 
-@functools.lru_cache(maxsize=1_000)  # a key has a dozen companions, whose names are made at once
+@functools.lru_cache(maxsize=1_000)  # a key's dozen companion names are built together
 def _encoded(key: str) -> str:
     return key.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
 
 
 def analytics_key(name: str) -> str:
-    """What is counted; all of it in one slot."""
+    """The key of an analytics structure; all share one slot."""
     return f"{{cache_layer:analytics}}:{name}"
 
 
@@ -111,12 +111,12 @@ DAY_SECONDS = 86_400
 
 
 def totals_key(step_seconds: int, moment_s: float) -> str:
-    """The totals of the minute, or hour, of a moment in seconds since the epoch."""
+    """The totals of the step (such as a minute) that contains this moment, in seconds since the epoch."""
     return analytics_key(f"{step_seconds}:{int(moment_s) // step_seconds * step_seconds}")
 
 
 def hits_key(moment_s: float) -> str:
-    """Each entry's hits on the day, UTC, of a moment in seconds since the epoch."""
+    """Each entry's hits on the UTC day that contains this moment, in seconds since the epoch."""
     return analytics_key(f"day:{int(moment_s) // DAY_SECONDS}")
 
 
@@ -124,10 +124,10 @@ _purged_patterns: set[str] = set()
 
 
 def purge_after_restart(pattern: str) -> None:
-    """Have keys that match `pattern`, and their companions, removed when a server turns out to be another run."""
+    """Purge keys that match `pattern`, and their companions, whenever another run of a server is found."""
     _purged_patterns.update((pattern, f"{{{pattern}}}:*"))
 
 
 def purged_patterns() -> list[str]:
-    """Of all keys whose values are used without asking where they come from."""
+    """The patterns of all keys whose values readers trust."""
     return sorted(_purged_patterns)

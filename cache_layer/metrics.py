@@ -1,8 +1,8 @@
 """
-Every counter and histogram of the cache layer, with its unit. prometheus-client keeps them where it is installed
-(`pip install cache-layer[metrics]`), for all processes of a machine where PROMETHEUS_MULTIPROC_DIR says so.
+Every counter and histogram of the cache layer, with its unit. They are prometheus-client's where that is installed
+(`pip install cache-layer[metrics]`), shared by all processes of a machine if PROMETHEUS_MULTIPROC_DIR is set.
 
-Label values are few and known: never a key, a code or a token. What is counted by entry is in `activity`.
+Label values are few and known in advance: never a key, a code or a token. `activity` counts by entry.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ else:
         from cache_layer.plain_metrics import Counter, Gauge, Histogram
 
 TOTALS = (Counter, Histogram)
-"""The kinds that can be added up across processes."""
+"""The metric types that can be summed across processes."""
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 ANSWER_TIMES = (
     *(float(f"{digits}e{power}") for power in range(-6, 0) for digits in (1, 1.5, 2, 3, 4.5, 7)),
     *(1.0, 2.0, 5.0),
 )
-"""From a microsecond to a second each bound is about half as much again as the one before."""
+"""From a microsecond to a second, each bound is about 1.5 times the one before."""
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -101,4 +101,4 @@ KNOWN_LABELS = {
 }
 for metric, values in KNOWN_LABELS.items():
     for value in values:
-        metric.labels(value)  # it begins at 0, so that the first event of its kind is an increase
+        metric.labels(value)  # starts it at 0, so that the first event shows as an increase

@@ -1,4 +1,4 @@
-"""The outbox: changes of coherent tables that no cache has been told about yet."""
+"""The outbox, which holds changes of coherent tables until the cache has been told, and the incidents."""
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
@@ -11,9 +11,9 @@ if apps.apps_ready and not apps.is_installed("cache_layer"):
 
 class Change(models.Model):
     """
-    One changed row of a coherent table, written by a trigger in the transaction that changed it.
+    One changed row of a coherent table, recorded by a trigger in the transaction that changed it.
 
-    It is removed when the cache has been told: by the Django writer that made the change, or by the relay.
+    The Django writer that made the change, or the relay, deletes it once the cache has been told.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -32,9 +32,9 @@ class Change(models.Model):
 
 class Incident(models.Model):
     """
-    Something was wrong for a while, as one or more servers saw it.
+    Something that was wrong for a while, as seen by one or more servers.
 
-    It goes on while somebody has just seen it; so nobody has to end it, and it ends when all servers do.
+    It ends when nobody has seen it for a while, so servers that stop leave none open.
     """
 
     id = models.BigAutoField(primary_key=True)

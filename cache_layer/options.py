@@ -32,37 +32,37 @@ LIMITS = {
     "stale_seconds": (0, YEAR_SECONDS),
     "write_budget_ms": (1, HOUR_MS),
 }
-"""The least and the most of each number: beyond them Redis, or a wait, refuses what it is told."""
+"""The minimum and maximum of each number; Redis or a system call would reject values beyond them."""
 
 
 @dataclass(frozen=True)
 class Options:
     """
-    The defaults are the design's.
+    The options and their defaults.
 
     Attributes:
         cache_alias: the alias in `CACHES` whose connection pool is used.
-        schema_version: of the documents. Raise it by one where what they mean changes and their shape does not say so;
-            those of two consecutive versions may be served side by side.
-        compress_bytes: longer values are compressed in Redis; 0 compresses none.
-        local_lease_ms: `L`, how long a copy in this process's memory may be used without asking Redis, and a writer
-            waits for its end; 0 keeps none.
-        local_entries: how many copies this process keeps at most.
-        express_lane_bytes: how much the express lane keeps at most; 0 switches it off.
-        hold_ms: `H`, how long a writer's hold outlives a writer that died.
+        schema_version: the documents' schema version. Raise it by one when their meaning changes but their shape does
+            not; servers of two consecutive versions may run side by side.
+        compress_bytes: values longer than this are compressed in Redis; 0 disables compression.
+        local_lease_ms: `L`, how long a copy in this process's memory may be used without asking Redis, and how long a
+            writer waits for copies to lapse; 0 disables local copies.
+        local_entries: the maximum number of copies in this process.
+        express_lane_bytes: the express lane's memory limit; 0 disables the lane.
+        hold_ms: `H`, how long a hold lasts if its writer dies.
         fill_lease_ms: how long a reader may take to load a value before another may try.
         fill_wait_ms: how long a reader waits for another's fill before it reads the database itself.
-        absent_ttl_seconds: how long an identifier that has no row is remembered; 0 remembers none.
-        absent_entries: how many such identifiers this process marks in that time.
-        socket_timeout_ms: how long one command, or one connect, may take.
+        absent_ttl_seconds: how long to remember that an identifier has no row; 0 disables this.
+        absent_entries: how many such identifiers this process may mark in that time.
+        socket_timeout_ms: the timeout of one command or one connect.
         max_connections: connections to Redis per process.
         audit_seconds: how often the relay compares the whole cache with the database; 0 for never.
-        analytics_seconds: how often a process reports what it counted; 0 for never.
-        relay: whether a web process stands by to relay changes made behind Django's back.
-        stale_seconds: how long after its TTL the last known value of an entry, said to be stale, may be served while
-            the database is away; 0 serves none, and so does the write policy `strict`.
-        write_budget_ms: how long a writer goes on trying to take its holds while Redis is silent.
-        write_policy: what a writer does then: `available` commits and invalidates as soon as Redis answers, `strict`
+        analytics_seconds: how often a process reports its counters; 0 for never.
+        relay: whether web processes stand by to relay changes made behind Django's back.
+        stale_seconds: how long past its TTL an entry's last known value may be served, marked as stale, while the
+            database is away; 0 or the write policy `strict` disables this.
+        write_budget_ms: how long a writer retries its holds while Redis is silent.
+        write_policy: what a writer does after that: `available` commits and invalidates once Redis answers, `strict`
             refuses the write.
     """
 
@@ -88,7 +88,7 @@ class Options:
 
     @property
     def fail_safe_seconds(self) -> int:
-        """`stale_seconds`, where the write policy allows anything stale."""
+        """`stale_seconds`, or 0 if the write policy does not allow stale reads."""
         return self.stale_seconds if self.write_policy == "available" else 0
 
     @classmethod
@@ -97,7 +97,7 @@ class Options:
         Options with `values` in place of the defaults.
 
         Raises:
-            InvalidOptions: a name is unknown or a value out of its range; the message says what would do.
+            InvalidOptions: a name is unknown or a value is out of range; the message says how to fix it.
         """
         known = {field.name: field for field in fields(cls)}
         for name, value in values.items():
@@ -124,7 +124,7 @@ class Options:
 
 
 def known_ttl_seconds(ttl_seconds: int) -> int:
-    """How long the last known value is kept of one that lives so long; 0 if none is."""
+    """The TTL of the last known value of an entry with this TTL; 0 if none is kept."""
     stale_seconds = get_options().fail_safe_seconds
     return ttl_seconds + stale_seconds if stale_seconds else 0
 

@@ -1,4 +1,4 @@
-"""From where the work of this thread was asked for: the cause that counters and logs give for an invalidation."""
+"""Where this thread's work came from: the cause that counters and logs give for an invalidation."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 COMMAND = "command"
-"""A management command, a shell, a job: whatever nobody named otherwise."""
+"""The default: a management command, a shell, a job."""
 
 _origin: ContextVar[str] = ContextVar("cache_layer_origin", default=COMMAND)
 
 
 def current_origin() -> str:
-    """The origin of what this thread, or task, is doing."""
+    """The origin of this thread's, or task's, current work."""
     return _origin.get()
 
 
 @contextmanager
 def working_for(origin: str) -> Iterator[None]:
-    """Name the origin of what is done in this block; a small, fixed set of names, since counters are kept by it."""
+    """Set the origin of all work in this block. It becomes a metric label, so use a small, fixed set of names."""
     token = _origin.set(origin)
     try:
         yield

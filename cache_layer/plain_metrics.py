@@ -1,7 +1,7 @@
 """
-Counters, gauges and histograms as prometheus-client has them, for where it is not installed: of this process alone.
+Stand-ins for prometheus-client's counters, gauges and histograms where it is not installed, for this process only.
 
-Nobody can scrape them. The totals that processes report to Redis (`counting`) are made of them all the same.
+Nothing scrapes them, but the totals that processes report to Redis (`counting`) come from them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Sample(NamedTuple):
 
 
 class Family(NamedTuple):
-    """All numbers of a metric."""
+    """All samples of a metric."""
 
     samples: list[Sample]
 
@@ -50,7 +50,7 @@ class _Metric:
         self._children: dict[tuple[str, ...], _Metric] = {}
 
     def labels(self, *values: str) -> _Metric:
-        """The same metric for these values of its labels."""
+        """The metric for these label values."""
         with _counting:
             if values not in self._children:
                 child = type(self)(self.name, self.documentation, buckets=self.buckets[:-1])

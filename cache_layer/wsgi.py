@@ -1,5 +1,5 @@
 """
-A WSGI server's share of the cache.
+The cache's part in a WSGI server.
 
     application = serve(get_wsgi_application())
 """
@@ -15,8 +15,8 @@ from cache_layer.upkeep.standby import start_standby
 
 def serve(application: Application) -> Application:
     """
-    The application behind the express lane, in a process that does its share: it reports what it counts, stands by to
-    relay, watches the health of both engines, and warns of a Redis that is far away.
+    Put the application behind the express lane, and start this process's background work: report its counters, stand by
+    to relay, watch the health of Redis and PostgreSQL, and warn of a distant Redis.
     """
     start_reporting()
     warn_of_far_servers()
@@ -26,6 +26,6 @@ def serve(application: Application) -> Application:
 
 
 def _watch_health() -> None:
-    from cache_layer.inspect.health import watch_health  # needs models, which are there when all apps are
+    from cache_layer.inspect.health import watch_health  # needs models, which load after all apps
 
     watch_health()

@@ -1,1 +1,1 @@
-"""What happened, in totals across processes."""
+"""Counts what happened, in totals across processes."""

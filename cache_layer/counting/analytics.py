@@ -1,9 +1,9 @@
 """
 Analytics: what all processes counted, as `reporting` left it in Redis: minutes for two hours, hours for seven days, and
-moments of two seconds for as long as somebody looks.
+moments of two seconds while somebody looks.
 
-It is gone with Redis' memory. A step is whole when it is over and has been reported; one that nobody reported is
-unknown, not zero. What others have put there is passed over.
+The figures are lost with Redis' memory. A step is whole when it is over and has been reported; an unreported step is
+unknown, not zero. Foreign data under these keys is ignored.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:  # models, which come after settings
 
 MOMENT_SECONDS, MINUTE_SECONDS, HOUR_SECONDS = 2, 60, 3_600
 WATCHED_SECONDS = 15
-"""How long after somebody last looked every process goes on reporting each moment."""
+"""How long every process keeps reporting each moment after somebody last looked."""
 GRACE_SECONDS = 0.5
-"""How long after its end a step may still be reported: the reports of all processes come at the same time."""
+"""How long after its end a step may still be reported; all processes report at the same time."""
 
 _NAME = re.compile(r"[a-z_][A-Za-z0-9_.+:-]*")
 _COUNT = re.compile(rb"[0-9]{1,18}")
@@ -36,11 +36,11 @@ _INVALIDATED = re.compile(rb"([0-9]{1,10}) ([a-z]{1,20})")
 _BOUND = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?(?:e-?[0-9]{1,2})?|\+Inf")
 _ANSWERS = ("answer_seconds", "replay_seconds")
 _LAST_S = 9_999_999_999
-"""No moment of ours is later, in seconds since the epoch."""
+"""The latest plausible time, in seconds since the epoch."""
 
 
 class Span(Enum):
-    """How far to look back, with the length of one step, both in seconds."""
+    """How far to look back, and the length of a step, both in seconds."""
 
     NOW = (20, MOMENT_SECONDS)
     HOUR = (HOUR_SECONDS, MINUTE_SECONDS)
@@ -50,13 +50,13 @@ class Span(Enum):
 
 class EntryActivity(NamedTuple):
     """
-    What all processes reported of one entry.
+    What all processes reported about one entry.
 
     Attributes:
-        hits_today: reads from memory or Redis since midnight, UTC.
+        hits_today: reads from memory or Redis since midnight UTC.
         hits_since_stored: None if its value is not known to be stored.
-        stored_s, invalidated_s: seconds since the epoch; None if not within seven days.
-        cause: of the last invalidation.
+        stored_s, invalidated_s: seconds since the epoch; None if that was not within seven days.
+        cause: the cause of the last invalidation.
     """
 
     hits_today: int
@@ -72,9 +72,9 @@ class Series:
     Totals by time step.
 
     Attributes:
-        starts_s: when each step began, seconds since the epoch.
-        counts: of each step, by name: that of the counter, and its labels' values behind colons, as `reads:L1`;
-            histograms are cumulative, as `answer_seconds:L2:0.005`. A step that was reported has `reports`.
+        starts_s: when each step began, in seconds since the epoch.
+        counts: each step's counts by name: the counter and its label values, separated by colons, such as `reads:L1`.
+            Histograms are cumulative, such as `answer_seconds:L2:0.005`. A reported step has `reports`.
     """
 
     step_seconds: int
@@ -85,7 +85,7 @@ class Series:
         return sum(counts.get(name, 0) for counts in self.counts)
 
     def totals(self, metric: str) -> dict[str, int]:
-        """The totals of one metric by its labels."""
+        """The totals of one metric by label values."""
         found: dict[str, int] = defaultdict(int)
         for counts in self.counts:
             for name, number in counts.items():
@@ -94,7 +94,7 @@ class Series:
         return dict(found)
 
     def latest(self, steps: int) -> Series:
-        """The end of it."""
+        """The last `steps` steps."""
         first = max(0, len(self.counts) - steps)
         return Series(self.step_seconds, self.starts_s[first:], self.counts[first:])
 
@@ -110,22 +110,22 @@ class Series:
 
     @property
     def seconds(self) -> int:
-        """How long its steps are together."""
+        """The total length of its steps."""
         return self.step_seconds * len(self.counts)
 
     def answers(self) -> int:
-        """Answers that Django made."""
+        """The number of answers other than replays from memory."""
         return sum(number for labels, number in self.totals("answer_seconds").items() if labels.endswith(":+Inf"))
 
     def hit_ratio(self) -> float | None:
-        """Reads answered from memory or Redis among all; None if there were none."""
+        """The share of reads answered from memory or Redis; None if there were no reads."""
         reads = self.totals("reads")
         total = sum(reads.values())
         return (reads.get("L1", 0) + reads.get("L2", 0)) / total if total else None
 
     def buckets(self, metric: str, *, but: str = "") -> dict[float, int]:
-        """A histogram's cumulative counts by upper bound, over all its labels `but` one."""
-        buckets = dict.fromkeys(ANSWER_TIMES if metric in _ANSWERS else SECONDS, 0)  # those without any are not told
+        """A histogram's cumulative counts by upper bound, summed over all labels except `but`."""
+        buckets = dict.fromkeys(ANSWER_TIMES if metric in _ANSWERS else SECONDS, 0)  # empty buckets are not reported
         for labels, number in self.totals(metric).items():
             label, _, bound = labels.rpartition(":")
             if _BOUND.fullmatch(bound) and (not but or label != but):
@@ -133,13 +133,14 @@ class Series:
         return buckets
 
     def percentile_seconds(self, metric: str, part: float) -> float | None:
-        """This part of a histogram's observations, over all its labels, took no longer; None if there are none."""
+        """A percentile (`part`: 0 to 1) of a histogram, over all its labels; None if it has no observations."""
         return percentile_of(self.buckets(metric), part)
 
     def read_percentile_seconds(self, part: float) -> float | None:
         """
-        This part of the API's reads took no longer: of those made by Django or asked of Redis, which are all timed, and
-        of those replayed from memory, of which some are.
+        A percentile (`part`: 0 to 1) of the times of the API's reads.
+
+        Those answered by Django or after asking Redis are all timed; of replays from memory, only a sample.
         """
         buckets = {bound: float(number) for bound, number in self.buckets("answer_seconds", but="none").items()}
         timed = self.buckets("replay_seconds")
@@ -151,9 +152,9 @@ class Series:
 
 def percentile_of(buckets: Mapping[float, float], part: float) -> float | None:
     """
-    The value below which this part of the observations lies, taking those of a bucket to be spread evenly over it.
+    The value below which this part of the observations lies, assuming they are spread evenly within each bucket.
 
-    `inf` if that is above the last bound, None if there are no observations. As Prometheus' `histogram_quantile`.
+    `inf` if it is above the last bound, None if there are no observations. As Prometheus' `histogram_quantile`.
     """
     total = buckets.get(inf, 0)
     if not total:
@@ -164,12 +165,12 @@ def percentile_of(buckets: Mapping[float, float], part: float) -> float | None:
             share = (rank - below) / (buckets[bound] - below)
             return bound if bound == inf else lower + (bound - lower) * share
         below, lower = max(below, buckets[bound]), bound
-    return inf  # what others have put there does not add up
+    return inf  # foreign data does not add up
 
 
 def look() -> None:
     """
-    Somebody looks at the figures: for a while every process reports each moment.
+    Make every process report each moment for a while, since somebody is looking.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -179,10 +180,10 @@ def look() -> None:
 
 def read_series(span: Span, names: Sequence[str] = ()) -> Series:
     """
-    What was counted, the oldest step first, the present one last.
+    Read what was counted, from the oldest step to the current one.
 
     Args:
-        names: of `Series.counts`; all there are if it is empty, which are some hundreds in each step.
+        names: the names to read, as in `Series.counts`; empty for all, which is some hundreds per step.
     Raises:
         CacheUnavailable: Redis did not answer.
     """
@@ -201,7 +202,7 @@ def read_series(span: Span, names: Sequence[str] = ()) -> Series:
 
 def read_activity(lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryActivity]:
     """
-    What was reported of these entries (a minute late, at most).
+    Read what was reported about these entries, at most a minute late.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -235,5 +236,5 @@ def _counts_of(found: Mapping[bytes, bytes | None]) -> dict[str, int]:
 
 
 def _count_of(found: bytes | None) -> int:
-    """A number as adding to it leaves one; 0 for anything else."""
+    """A count as HINCRBY leaves it; 0 for anything else."""
     return int(found) if found and _COUNT.fullmatch(found) else 0

@@ -1,8 +1,8 @@
 """
-Incidents: what was wrong, from when to when, kept in PostgreSQL and seen alike by all servers.
+Incidents: what was wrong, from when to when, kept in PostgreSQL so that all servers show the same.
 
-Each process notes what it sees in its memory first. It is told to PostgreSQL; while that is away, to Redis, so that it
-outlives the process there too. Telling it twice, or by several servers, makes one incident of it.
+Each process first notes what it sees in its memory, then writes it to PostgreSQL or, while that is away, to Redis, so
+that it outlives the process. Sightings written twice, or by several servers, merge into one incident.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cache_layer.models import Incident
 from cache_layer.server.connection import get_redis_client
 
 GAP_SECONDS = 10
-"""Seen again within this time, it is the same incident, which had not ended."""
+"""A problem seen again within this time is still the same incident."""
 KEPT_DAYS = 90
 
 MERGE = """
@@ -40,7 +40,7 @@ MERGE = """
 
 
 class Sighting(NamedTuple):
-    """From when to when something was seen, in seconds since the epoch."""
+    """When something was first and last seen, in seconds since the epoch."""
 
     began_s: float
     seen_s: float
@@ -49,13 +49,13 @@ class Sighting(NamedTuple):
         return now_s - self.seen_s <= GAP_SECONDS
 
     def after(self, before: Sighting | None) -> Sighting:
-        """This one, from the beginning of the one before if that is the same incident."""
+        """This sighting, extended back to the start of `before` if that is the same incident."""
         same = before is not None and before.goes_on(self.began_s)
         return Sighting(min(before.began_s, self.began_s), self.seen_s) if before and same else self
 
 
 class Sightings:
-    """What this process saw and has not told PostgreSQL; thread-safe."""
+    """What this process saw and has not yet written to PostgreSQL; thread-safe."""
 
     def __init__(self) -> None:
         self.forget()
@@ -67,13 +67,13 @@ class Sightings:
         self._ask_redis = True
 
     def see(self, seen: Mapping[str, Sighting]) -> None:
-        """These are, or were, wrong."""
+        """Note that these are, or were, wrong."""
         with self._lock:
             for name, sighting in seen.items():
                 self.untold[name] = sighting.after(self.untold.get(name))
 
     def tell(self, *, using: str) -> None:
-        """Have what was seen outlive this process: in PostgreSQL, or else in Redis, or else as soon as one answers."""
+        """Write what was seen to PostgreSQL, or else to Redis, or else keep it until one of them answers."""
         with self._lock:
             if not self.untold and not self._ask_redis:
                 return
@@ -90,7 +90,7 @@ class Sightings:
 
 def read_incidents(limit: int, *, using: str) -> list[tuple[str, Sighting]]:
     """
-    The latest incidents, those that go on first.
+    The latest incidents, ongoing ones first.
 
     Raises:
         django.db.Error: PostgreSQL did not answer.
@@ -115,14 +115,14 @@ def _write(told: Collection[tuple[str, Sighting]], using: str) -> None:
 
 def read_left() -> dict[str, Sighting]:
     """
-    What was left in Redis by whoever saw it while PostgreSQL was away.
+    The sightings left in Redis, by any process, while PostgreSQL was away.
 
-    It stays there until it runs out: telling it twice changes nothing.
+    They stay there until they expire: writing them to PostgreSQL twice changes nothing.
     """
     try:
         left: Any = get_redis_client().get(analytics_key("incidents"))
         return {str(name): Sighting(float(began), float(seen)) for name, (began, seen) in json.loads(left).items()}
-    except (RedisError, ValueError, TypeError, AttributeError):  # nothing, or something of others
+    except (RedisError, ValueError, TypeError, AttributeError):  # nothing there, or foreign data
         return {}
 
 
@@ -130,5 +130,5 @@ def _leave_in_redis(untold: dict[str, Sighting]) -> None:
     left = read_left()
     for name, sighting in untold.items():
         left[name] = sighting.after(left.get(name))
-    with suppress(RedisError):  # it is told later
+    with suppress(RedisError):  # retried later
         get_redis_client().set(analytics_key("incidents"), json.dumps(left), ex=DAY_SECONDS)

@@ -1,9 +1,9 @@
 """
-Questions between processes: what each one's memory has of one entry, answered within seconds over Redis.
+Questions between processes: ask over Redis what each one's memory has of an entry, and get answers within seconds.
 
-Whoever asks leaves the question there; every process looks for one every two seconds, as it reports, and leaves its
-answer. Nothing is read, filled or renewed for it. Processes give a sign of life now and then, so that one that does not
-answer is told apart from one that is not there.
+The asker leaves the question in Redis; every process looks for one every two seconds, in its reporting thread, and
+leaves its answer. This reads, fills and renews no entry. Processes give a sign of life now and then, so that one that
+does not answer can be told from one that is gone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:  # models, which come after settings
 
 ASKED_SECONDS = 10
 KNOWN_SECONDS = 60
-"""How long after its last sign a process is still expected to answer."""
+"""How long after its last sign of life a process is expected to answer."""
 MAX_BYTES = 20_000
-"""Nobody of ours is the author of a longer answer."""
+"""The maximum length of an answer; longer ones are foreign."""
 
 
 class Answer(NamedTuple):
@@ -37,10 +37,10 @@ class Answer(NamedTuple):
     What one process's memory has of an entry.
 
     Attributes:
-        process: its name.
-        copy: None if it has none.
-        reads: of this entry by where they came from: how many since it began, and when the last was.
-        events: what it did to the entry: when, what and why, the newest first.
+        process: the process's name.
+        copy: its copy; None if it has none.
+        reads: its reads of this entry by source: how many since it started, and when the last one was.
+        events: what it did to the entry, newest first: when, what and why.
     """
 
     process: str
@@ -54,9 +54,9 @@ class CopySeen(NamedTuple):
     A copy in a process's memory.
 
     Attributes:
-        digest: of its bytes, as `digest_of` makes it.
-        payload_bytes: how long it is.
-        left_ms: for how long it may be used without asking Redis; 0 if it may not.
+        digest: the `digest_of` its bytes.
+        payload_bytes: its length.
+        left_ms: how long it may still be used without asking Redis; 0 if its lease has ended.
     """
 
     digest: str
@@ -74,7 +74,7 @@ def digest_of(payload: bytes) -> str:
 
 
 def look_into_memory(lookup: Lookup[Any], identifier: str) -> Answer:
-    """What this process's memory has of an entry; it stays as it is."""
+    """What this process's memory has of an entry; changes nothing."""
     return _look_into_memory(lookup.key(identifier))
 
 
@@ -86,7 +86,7 @@ def _look_into_memory(key: str) -> Answer:
 
 def ask(lookup: Lookup[Any], identifier: str) -> str:
     """
-    Ask every process about an entry; gives the question's mark.
+    Ask every process about an entry; returns the question's mark.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -98,7 +98,7 @@ def ask(lookup: Lookup[Any], identifier: str) -> str:
 
 def read_answers(mark: str) -> tuple[list[Answer], list[str]]:
     """
-    The answers so far, and the processes that were expected to answer and have not.
+    The answers so far, and the names of the processes that have yet to answer.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -114,14 +114,14 @@ def read_answers(mark: str) -> tuple[list[Answer], list[str]]:
 
 
 class Respondent:
-    """Answers questions in one process; told each time it looks which was the last."""
+    """Answers questions in one process; remembers the last one."""
 
     def __init__(self) -> None:
         self._last = ""
         self._signed_s = 0.0
 
     def answer(self) -> None:
-        """Answer the question there is, if it is a new one; now and then give a sign of life."""
+        """Answer the current question if it is new; give a sign of life now and then."""
         try:
             self._sign()
             asked: Any = get_redis_client().get(analytics_key("asked"))
@@ -149,7 +149,7 @@ class Respondent:
 
 
 def _parse(name: bytes, text: bytes) -> Answer | None:
-    """An answer as a process leaves it; None for what others have put there."""
+    """Parse an answer left by a process; None for foreign data."""
     try:
         copy, reads, events = json.loads(text[:MAX_BYTES])
         return Answer(

@@ -1,9 +1,9 @@
 """
-Reporting: each process tells Redis what it counted, once every `analytics_seconds` and when it ends; while somebody
-looks at the figures, every two seconds. All do it at the same times by the clock, so that a step is told of by all or
-by none.
+Reporting: each process sends Redis its counts every `analytics_seconds` and when it ends, and every two seconds while
+somebody looks at the figures. All report at the same times by the clock, so that a step has the reports of all
+processes or of none.
 
-Told are totals (the counters of `metrics`) and entries, 10,000 of them at most: a few megabytes for all of it.
+Reports have totals (the counters of `metrics`) and at most 10,000 entries: a few megabytes in all.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from cache_layer.server.connection import get_redis_client
 logger = logging.getLogger("cache_layer")
 
 FOLD_SECONDS = MOMENT_SECONDS
-"""How often reads are added up, so that whoever asks any process for the totals finds them."""
+"""How often reads are added up, so that every process can always show current totals."""
 MOMENTS_KEPT_SECONDS = 120
 MINUTES_KEPT_SECONDS = 2 * HOUR_SECONDS
 KEPT_SECONDS = 7 * DAY_SECONDS + HOUR_SECONDS
 
 
 class _Report(NamedTuple):
-    """One message to Redis; its mark makes telling it twice harmless."""
+    """One message to Redis; its mark makes sending it twice harmless."""
 
     keys: list[str]
     arguments: list[Any]
 
 
 class Reporter:
-    """Tells Redis what this process counted; what can't be told is counted on."""
+    """Reports this process's counts to Redis; a report that can't be sent is kept for the next time."""
 
     def __init__(self) -> None:
         self.forget()
         os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        """Begin to count from now; a forked child leaves its parent's counts to the parent."""
+        """Start counting from now; a forked child leaves its parent's counts to the parent."""
         self._reporting = threading.Lock()
         self._unsent: list[_Report] = []
         collect_activity()
@@ -64,10 +64,10 @@ class Reporter:
 
     def report(self) -> None:
         """
-        Tell everything counted since the last time.
+        Report everything counted since the last report.
 
         Raises:
-            CacheUnavailable: Redis did not answer: it will be told the next time.
+            CacheUnavailable: Redis did not answer: the report is sent the next time.
         """
         with self._reporting:
             if not self._unsent:
@@ -89,7 +89,7 @@ class Reporter:
 
 
 def read_totals() -> dict[str, int]:
-    """This process's counters and histograms by name, as `Series.counts` has them."""
+    """This process's counters and histograms by name, named as in `Series.counts`."""
     fold_reads()
     totals: dict[str, int] = {}
     for metric in vars(metrics).values():
@@ -106,25 +106,25 @@ _reporter = Reporter()
 
 def report_activity() -> None:
     """
-    Tell Redis now what this process counted.
+    Report this process's counts to Redis now.
 
     Raises:
-        CacheUnavailable: Redis did not answer: it will be told the next time.
+        CacheUnavailable: Redis did not answer: the report is sent the next time.
     """
     _reporter.report()
 
 
 def start_reporting() -> None:
-    """Report from a thread of this process, and of those forked from it, from now on."""
+    """Start reporting in a thread of this process and of each process forked from it."""
     if get_options().analytics_seconds:
         run_in_background("cache-analytics", _report_forever)
 
 
 def report_at_exit() -> None:
-    """Report what this process counted when it ends."""
+    """Report this process's counts when it ends."""
     if get_options().analytics_seconds:
         atexit.register(_report_quietly)
-        Finalize(None, _report_quietly, exitpriority=0)  # processes that multiprocessing began skip `atexit`
+        Finalize(None, _report_quietly, exitpriority=0)  # processes started by multiprocessing skip `atexit`
 
 
 def _report_forever() -> None:
@@ -137,7 +137,7 @@ def _report_forever() -> None:
         fold_reads()
         respondent.answer()
         now_s = time.time()
-        if not due_s - every_s <= now_s < due_s or _is_watched():  # the clock may be set back
+        if not due_s - every_s <= now_s < due_s or _is_watched():  # the clock may go back
             due_s = _next_multiple(every_s, now_s)
             _report_quietly()
 
@@ -163,7 +163,7 @@ def _report_quietly() -> None:
 def _make_report(
     now_s: float, took_s: float, totals: dict[str, int], entries: list[tuple[str, EntryCounts]]
 ) -> _Report:
-    """What was counted within the last `took_s`: it belongs to the steps in the middle of that time."""
+    """A report of the last `took_s` seconds; it counts for the steps that contain the middle of that time."""
     from cache_layer.lookup import ttl_seconds_of  # needs models, which come after settings
 
     middle_s = now_s - min(took_s, get_options().analytics_seconds or MINUTE_SECONDS) / 2

@@ -1,1 +1,1 @@
-"""A model made coherent in a few lines, over `Lookup`."""
+"""Makes a model coherent in a few lines, on top of `Lookup`."""

@@ -1,12 +1,12 @@
 """
-A model made coherent by its own fields:
+Make a model coherent by naming its fields:
 
     @coherent(key="name", fields=["cents_per_hour"])
     class Rate(models.Model): ...
 
     Rate.coherent.get("senior").cents_per_hour
 
-A model of somebody else's by a proxy, in an app of yours, which brings the triggers into your migrations:
+For somebody else's model use a proxy in your own app, which puts the triggers into your migrations:
 
     @coherent(key="name", fields=["id"])
     class CoherentGroup(Group):
@@ -32,7 +32,7 @@ from cache_layer.lookup import Lookup, register
 Row = TypeVar("Row", bound=Model)
 
 MAX_SUFFIX = 30
-"""Letters of a trigger's name that pgtrigger leaves for a suffix."""
+"""How many letters of a trigger's name pgtrigger's limit leaves for a suffix."""
 
 
 def coherent(
@@ -42,12 +42,12 @@ def coherent(
     Make a model's rows coherent entries, which `Model.coherent` reads.
 
     Args:
-        key: the unique field, of whole numbers, text or UUIDs, by which entries are told apart.
-        fields: what is cached beside it. A change of others costs nothing.
+        key: the unique field (whole numbers, text or UUIDs) that tells entries apart.
+        fields: the fields cached with it. Changing others costs nothing.
         ttl_seconds: how long a value lives in Redis.
-        key_pattern: the Redis key, with `{}` for the value of `key`; the model's label and it by default.
+        key_pattern: the Redis key, with `{}` for the value of `key`; by default the model's label, a colon and `{}`.
     Raises:
-        InvalidLookup: what is declared cannot be cached so; the message says what would do.
+        InvalidLookup: the model cannot be cached as declared; the message says how to fix it.
     """
 
     def declare(model: type[Row]) -> type[Row]:
@@ -61,7 +61,7 @@ def coherent(
             only=tuple(dict.fromkeys(column.name for column in columns)),
             suffix=_suffix(model),
         ):
-            trigger.register(model)  # type: ignore[arg-type] # a class is meant, as its documentation says
+            trigger.register(model)  # type: ignore[arg-type] # its documentation passes a class
         model.coherent = CoherentEntries(lookup)  # type: ignore[attr-defined] # added here
         return model
 
@@ -103,7 +103,7 @@ def _lookup(model: type[Model], key: str, fields: Sequence[str], ttl_seconds: in
 def _refuse_key(model: type[Model], field: Any) -> None:
     """
     Raises:
-        InvalidLookup: rows are not told apart by this field, or not by the text that PostgreSQL has for it.
+        InvalidLookup: the field is not unique, or Python and PostgreSQL write its values differently.
     """
     total = {
         constraint.fields
@@ -122,14 +122,14 @@ def _refuse_key(model: type[Model], field: Any) -> None:
 
 
 def _is_value(field: Any, identifier: str) -> bool:
-    """Whether a row can have this key, written so; the database refuses what is no number, say."""
+    """Whether a row can have this key in this spelling; the database would reject, say, text for a number."""
     try:
         return str(field.to_python(identifier)) == identifier
-    except Exception:  # each kind of field has its own
+    except Exception:  # each kind of field raises its own
         return False
 
 
 def _suffix(model: type[Model]) -> str:
-    """The end of the triggers' names: a table may have those of several models."""
+    """The suffix of the triggers' names, since a table may have triggers for several models."""
     name = f"_{model._meta.label_lower.replace('.', '_')}"
     return name if len(name) <= MAX_SUFFIX else f"{name[: MAX_SUFFIX - 9]}_{zlib.crc32(name.encode()):08x}"

@@ -1,4 +1,4 @@
-"""What `Model.coherent` is: a model's entries, read by their key."""
+"""`Model.coherent`: a model's entries, read by key."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ class CoherentEntries:
     """
     The entries of one lookup.
 
-    Their documents are named tuples, shared by all threads; none is older than the last write that returned before it
-    was asked for.
+    Documents are named tuples shared by all threads; none is older than the last write that returned before the read.
     """
 
     def __init__(self, lookup: Lookup[Any]) -> None:
@@ -28,26 +27,26 @@ class CoherentEntries:
         return default if document is None else document
 
     def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
-        """The documents of the rows there are, by key: one round trip for all that this process has no copy of."""
+        """The documents of existing rows, by key; one round trip for all that this process has no copy of."""
         names = {key: str(key) for key in keys}
         reads = read_entries(self.lookup, names.values())
         return {key: reads[name].document for key, name in names.items() if reads[name].document is not None}
 
     async def aget(self, key: Any, default: Any = None) -> Any:
-        """As `get`; a copy in this process's memory is given at once, and the rest waits in a thread."""
+        """As `get`; returns a copy in this process's memory at once, and waits for anything else in a thread."""
         return (await self.aget_many([key])).get(key, default)
 
     async def aget_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
-        """As `get_many`, in the way of `aget`."""
+        """As `get_many`, and asynchronous as `aget`."""
         names = {key: str(key) for key in keys}
         found = await aread_documents(self.lookup, names.values())
         return {key: found[name] for key, name in names.items() if found[name] is not None}
 
     def invalidate(self, *keys: Any) -> int:
         """
-        Drop entries by hand, which no change of a row needs; gives how many were in Redis.
+        Drop entries by hand and return how many were in Redis. Changes of rows do not need this.
 
         Raises:
-            CacheUnavailable: Redis did not answer: nothing is certain, try again.
+            CacheUnavailable: Redis did not answer: entries may or may not be dropped, try again.
         """
         return invalidate_entries([Entry(self.lookup, str(key)) for key in keys])

@@ -1,4 +1,4 @@
-"""Documents made of a row's own fields: which fields can be in one, and how it is written as JSON."""
+"""Documents built from a row's own fields: which fields are supported, and how they are written as JSON."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ WHOLE = {f"{size}{kind}Field" for size in ("Big", "Small", "") for kind in ("Aut
 }
 TEXT = {"CharField", "TextField", "SlugField"}
 KEYS = WHOLE | TEXT | {"UUIDField"}
-"""Kinds of fields that tell entries apart: those that Python and PostgreSQL write alike, as triggers must."""
+"""Fields that can be keys: Python and PostgreSQL write their values alike, which the triggers rely on."""
 TYPED = {"BooleanField", "FloatField", "DecimalField", "DateField", "TimeField", "DateTimeField", "DurationField"}
 PLAIN = KEYS | TYPED | {"GenericIPAddressField", "FileField", "FilePathField", "JSONField", "ArrayField"}
-"""Kinds of fields whose values JSON can carry there and back."""
+"""Fields whose values survive a round trip through JSON."""
 
 
 def find_field(model: type[Model], name: str) -> Any:
@@ -35,7 +35,7 @@ def find_field(model: type[Model], name: str) -> Any:
     A field whose value is in the model's own table.
 
     Raises:
-        InvalidLookup: there is none of this name; the message says which there are.
+        InvalidLookup: there is no such field in that table; the message helps to find the right one.
     """
     columns = {field.name: field for field in model._meta.concrete_fields}
     try:
@@ -56,7 +56,7 @@ def find_field(model: type[Model], name: str) -> Any:
 
 
 def kind_of(field: Any) -> str:
-    """What kind of value a field has; a relation's is that of the field it points to."""
+    """The type of a field's values; for a relation, that of the field it points to."""
     while field.remote_field is not None:
         field = field.target_field
     return str(field.get_internal_type())
@@ -65,7 +65,7 @@ def kind_of(field: Any) -> str:
 def refuse_unwritable(model: type[Model], field: Any) -> None:
     """
     Raises:
-        InvalidLookup: JSON cannot carry the field's value there and back.
+        InvalidLookup: the field's values would not survive a round trip through JSON.
     """
     inner = field
     while isinstance(inner, ArrayField):
@@ -84,8 +84,8 @@ class RowDocuments:
     Named tuples of some fields of a row, and their JSON.
 
     Attributes:
-        names: of the values, as the model's instances have them: `owner_id` for a relation.
-        key: which of them tells entries apart.
+        names: the attribute names on the model's instances: `owner_id` for a relation.
+        key: the one that tells entries apart.
     """
 
     def __init__(self, model: type[Model], fields: Sequence[Any]) -> None:
@@ -104,7 +104,7 @@ class RowDocuments:
     def decode(self, identifier: str, payload: bytes) -> Any:
         """
         Raises:
-            ValueError: `encode` does not write these bytes, of this entry.
+            ValueError: `encode` would not write these bytes for this entry.
         """
         values = json.loads(payload)
         if not isinstance(values, dict) or tuple(values) != self.names:
@@ -112,7 +112,7 @@ class RowDocuments:
         try:
             document = self.make(*(_read(field, values[field.attname]) for field in self._fields))
             same = self.encode(document) == payload
-        except Exception as error:  # each kind of field has its own
+        except Exception as error:  # each kind of field raises its own
             raise ValueError(f"not a value of ours: {error}") from error
         if not same or str(getattr(document, self.key)) != identifier:
             raise ValueError("not as it is written, or another entry's")
@@ -120,7 +120,7 @@ class RowDocuments:
 
 
 def freeze(value: Any) -> Any:
-    """The same value, which nobody can change: documents are shared by all threads."""
+    """An immutable version of the value, since all threads share documents."""
     if isinstance(value, list | tuple):
         return tuple(map(freeze, value))
     if isinstance(value, dict):
@@ -137,7 +137,7 @@ def _read(field: Field[Any, Any], value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no type for, as `Field.to_python` reads it."""
+    """Values that JSON has no type for, in a form that `Field.to_python` reads."""
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):

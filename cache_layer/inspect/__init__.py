@@ -1,7 +1,7 @@
 """
-What operators look at: entries, the server, what is counted, and health. Looking changes nothing.
+What operators look at: entries, the server, counters and health. Looking changes nothing.
 
-What is declared here is all that dashboards, commands and monitoring outside this package import.
+Dashboards, commands and monitoring outside this package import only what is declared here.
 """
 
 from cache_layer.activity import fold_reads

@@ -1,4 +1,4 @@
-"""One entry, as each of its holders has it; nothing is read through, filled, renewed or counted for it."""
+"""Shows one entry as each place has it, without reading through, filling, renewing or counting."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Looked = TypeVar("Looked")
 
 
 def read_committed(lookup: Lookup[Any], identifier: str) -> bytes:
-    """The document's bytes as the primary database has it now; empty if it has none that may be cached."""
+    """The document's bytes from the primary database; empty if there is no document."""
     document = load(lookup, [identifier])[identifier].document
     return lookup.payload_of(document) if document is not None else b""
 
 
 def count_untold(lookup: Lookup[Any], identifier: str) -> int:
-    """How many committed changes of this entry Redis has not been told of."""
+    """How many committed changes of this entry Redis has not been told of yet."""
     return len(find_changes(lookup, [identifier], using=outbox_alias()).get(identifier, ()))
 
 
 def look_twice(look: Callable[[], Looked], is_odd: Callable[[Looked], bool]) -> Looked:
-    """What a look finds; something odd is looked at again a moment later, since a change under way is no fault."""
+    """The result of `look`, repeated a moment later if it is odd, since a change under way is not a fault."""
     found = look()
     if is_odd(found):
         time.sleep(GRACE_SECONDS)

@@ -1,5 +1,5 @@
 """
-How the platform is: the one source of `/health`, the dashboard's first line, `cache_status` and the last incidents.
+The platform's health: the one source of `/health`, the dashboard's first line, `cache_status` and the last incidents.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from cache_layer.writing.outbox import Backlog, measure_backlog
 logger = logging.getLogger("cache_layer")
 
 LOOK_SECONDS, LOOK_MS = 2, 4_000
-"""How often a process looks by itself, and how long it waits for the engines then."""
+"""How often a process looks in the background, and how long it waits for Redis and PostgreSQL then."""
 NO_RELAY_SECONDS = 120
-"""Somebody else has taken the turn by then, if anybody can."""
+"""How long without a relay is a problem: by then another process has taken the turn, if any can."""
 SHOWN_INCIDENTS = 5
 
 
 class Problem(NamedTuple):
     """
     Attributes:
-        name: of the alert.
-        text: what is wrong, and what readers notice of it.
+        name: the alert's name.
+        text: what is wrong, and what readers notice.
         advice: what to do.
-        since_s: when it began, seconds since the epoch.
+        since_s: when it began, in seconds since the epoch.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Incident(NamedTuple):
 
     @property
     def words(self) -> str:
-        """`Redis away 20:19:36 to 20:20:37`, with the day if it was not today."""
+        """Such as `Redis away 20:19:36 to 20:20:37`, with the day if it was not today."""
         began, today = datetime.fromtimestamp(self.began_s, UTC), datetime.now(UTC).date()
         shape = "%H:%M:%S" if began.date() == today else "%d %b %H:%M:%S"
         until = "until now" if self.ended_s is None else f"to {datetime.fromtimestamp(self.ended_s, UTC):%H:%M:%S}"
@@ -66,10 +66,10 @@ class Incident(NamedTuple):
 class Health:
     """
     Attributes:
-        backlog: what the relay has still to do; None if PostgreSQL does not answer.
-        redis_answers: whether every node of Redis answers.
-        problems: what is wrong now, the worst first.
-        incidents: the last ones.
+        backlog: what the relay still has to do; None if PostgreSQL does not answer.
+        redis_answers: whether every Redis node answers.
+        problems: what is wrong now, worst first.
+        incidents: the latest incidents.
     """
 
     backlog: Backlog | None
@@ -84,7 +84,7 @@ class Health:
         return "degraded" if self.problems else "ok"
 
     def as_json(self) -> dict[str, Any]:
-        """For programs; moments as `2025-01-18T14:22:00Z`."""
+        """For programs; times such as `2025-01-18T14:22:00Z`."""
         return {
             "status": self.status,
             "headline": self.headline,
@@ -100,14 +100,14 @@ class Health:
 
     @property
     def level(self) -> str:
-        """`ok`, `warning`, or `error` if an engine is away."""
+        """`ok`, `warning`, or `error` if Redis or PostgreSQL is away."""
         if self.backlog is None or not self.redis_answers:
             return "error"
         return "warning" if self.problems else "ok"
 
     @property
     def headline(self) -> str:
-        """`Healthy`, or the worst that is wrong and since when."""
+        """`Healthy`, or the worst problem and when it began."""
         if not self.problems:
             return "Healthy"
         worst = self.problems[0]
@@ -122,14 +122,14 @@ def _moment(seconds: float) -> str:
 
 def look_at_health(*, note: bool = False, counted: Collection[Found] | None = None) -> Health:
     """
-    Ask both engines how they are: one exchange with Redis, a few with PostgreSQL, and the counters now and then.
+    Check Redis (one exchange) and PostgreSQL (a few), and the counters now and then.
 
     Args:
-        note: keep what is wrong as an incident; for whoever looks again and again.
-        counted: what `find_in_redis` has found, if the caller has read what it needs.
+        note: record problems as incidents; for callers that look continuously.
+        counted: what `find_in_redis` returned, if the caller has already called it.
     """
     begun_s = time.time()
-    redis_answers = is_redis_healthy()  # before a database that hangs takes all the time there is
+    redis_answers = is_redis_healthy()  # first, since a hanging database may take all the time
     using = outbox_alias()
     backlog, known, taken = None, [], True
     try:
@@ -165,12 +165,12 @@ def look_at_health(*, note: bool = False, counted: Collection[Found] | None = No
 
 
 def _patience(name: str) -> int:
-    """How many seconds something may be so before it is a problem."""
+    """How many seconds something may be wrong before it is a problem."""
     return NO_RELAY_SECONDS if name == "RelayNotWorking" else 0
 
 
 def _began(known: list[tuple[str, Sighting]], now_s: float) -> dict[str, float]:
-    """When each of what goes on began, as far as anybody has seen it."""
+    """When each ongoing problem began, as far as any process has seen."""
     began: dict[str, float] = {}
     for name, sighting in [*known, *sightings.untold.copy().items()]:
         if sighting.goes_on(now_s):
@@ -179,14 +179,14 @@ def _began(known: list[tuple[str, Sighting]], now_s: float) -> dict[str, float]:
 
 
 def watch_health() -> None:
-    """Look again and again, and have incidents outlive this process; does not return."""
+    """Look continuously, and store incidents so that they outlive this process; never returns."""
     using = outbox_alias()
     while True:
         try:
             with working_within(LOOK_MS):
                 look_at_health(note=True)
                 sightings.tell(using=using)
-        except Exception:  # a fault here must not end the looking
+        except Exception:  # no fault may end this loop
             logger.exception("Health could not be looked at")
         finally:
             connections[using].close()

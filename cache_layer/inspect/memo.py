@@ -1,4 +1,4 @@
-"""A value that is costly to make and may be a moment old."""
+"""Caches a value that is costly to make and may be a moment old."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """The last value, given again for so many seconds; however many ask at once, one of them makes the next."""
+    """Returns the last value for `seconds`; of many threads that ask at once, only one makes the next."""
 
     def __init__(self, make: Callable[[], Value], *, seconds: float) -> None:
         self._make = make
@@ -21,7 +21,7 @@ class Kept(Generic[Value]):
         os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        """Start empty, also in a forked child whose parent may have been making one."""
+        """Start empty, also in a forked child, whose parent may have been making one."""
         self._lock = threading.Lock()
         self._kept: tuple[float, Value] | None = None
 

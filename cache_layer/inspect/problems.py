@@ -1,8 +1,8 @@
 """
-What can be wrong with the platform, in the words of the dashboard.
+What can be wrong with the platform, worded for the dashboard.
 
-Each problem has the name of the alert in deploy/prometheus/alerts.yml, and in docs/runbook.md, that fires for the
-same reason. What is not here, only Prometheus can tell: it compares servers, or one server's figures over time.
+Each problem is named after the alert in deploy/prometheus/alerts.yml and docs/runbook.md that fires for the same
+reason. Only Prometheus can detect the other alerts: they compare servers, or one server's figures over time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from cache_layer.inspect.server import ServerStatus, read_server
 from cache_layer.writing.outbox import Backlog
 
 LATE_SECONDS = 30
-"""A change that waits longer for the relay is a problem."""
+"""How long a change may wait for the relay before it is a problem."""
 FULL = 0.9
 COUNTED_SECONDS = 5
-"""How old counted figures may be here."""
+"""How old the counters may be here."""
 
 TITLES = {
     "DatabaseDown": "PostgreSQL away",
@@ -40,11 +40,11 @@ TITLES = {
     "AnswersFailing": "Answers failing",
     "HitRatioLow": "Few hits",
 }
-"""Every problem there is, the worst first, and what an incident of it is called."""
+"""All problems, worst first, with the titles of their incidents."""
 
 
 class Found(NamedTuple):
-    """A problem, as one look finds it: as of now, or `seen` at a time that was counted."""
+    """A problem found by one look: it exists now, or was `seen` at the times in the counters."""
 
     name: str
     text: str
@@ -61,7 +61,7 @@ def find_problems(
     Args:
         backlog: None if PostgreSQL does not answer.
         taken: whether some server relays.
-        counted: what `find_in_redis` has found just now; if it is left out, it is looked for now and then.
+        counted: what `find_in_redis` has just returned; if None, a result at most `COUNTED_SECONDS` old is used.
     """
     if backlog is None:
         yield Found(
@@ -107,7 +107,7 @@ def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterato
 
 
 class _Counted(NamedTuple):
-    """A problem that is told by a counter: some of it within the last minutes."""
+    """A problem that exists if a counter rose within the last `minutes`."""
 
     name: str
     counter: str
@@ -156,7 +156,7 @@ COUNTED = (
 
 
 def find_counted(hour: Series) -> Iterator[Found]:
-    """What the counters of the last hour say is wrong."""
+    """The problems shown by the last hour's counters."""
     for each in COUNTED:
         minutes = list(zip(hour.starts_s, hour.counts, strict=True))[-each.minutes :]
         numbers = [(start, counts.get(each.counter, 0)) for start, counts in minutes]
@@ -189,11 +189,11 @@ NAMES = (
     *(f"reads:{source}" for source in STEPS),
     *(f"answer_seconds:{source}:+Inf" for source in (*STEPS, "none")),
 )
-"""What `find_counted` looks at: a fifteenth of what is counted."""
+"""The counters that `find_counted` reads: a fifteenth of all."""
 
 
 def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
-    """What the counters of the last hour, and the server's own figures, say is wrong."""
+    """The problems shown by the last hour's counters and the server's own figures."""
     found = list(find_counted(hour))
     if status.max_memory_bytes and status.used_memory_bytes > FULL * status.max_memory_bytes:
         found.append(
@@ -213,5 +213,5 @@ _counted: Kept[list[Found]] = Kept(
 
 
 def forget_counted_problems() -> None:
-    """Have the counters read anew by the next look."""
+    """Make the next look read the counters again."""
     _counted.forget()

@@ -1,4 +1,4 @@
-"""What happens now: reads a second and the hit ratio of the last whole steps, for the dashboard and for commands."""
+"""Current activity: reads per second and hit ratio over the last whole steps, for the dashboard and commands."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from cache_layer.counting.analytics import MINUTE_SECONDS, MOMENT_SECONDS, Serie
 
 SHOWN_SECONDS = 10
 STEPS = {"L1": "memory", "L2": "Redis", "DB": "database", "BYPASS": "database, not cached", "STALE": "last known"}
-"""Where a read may be answered from."""
+"""The sources of reads, and their names for people."""
 
 
 @dataclass(frozen=True)
 class Recent:
-    """The last whole steps: seconds while somebody looks, else the last whole minute; none if none was reported."""
+    """The last whole steps: of two seconds while somebody looks, else the last minute; empty if none was reported."""
 
     series: Series
 
     @property
     def words(self) -> str:
-        """Over what time: `over the last 10 s`."""
+        """The period, such as `over the last 10 s`."""
         if not self.series.counts:
             return "not reported yet"
         if self.series.step_seconds == MINUTE_SECONDS:
@@ -29,7 +29,7 @@ class Recent:
 
     @property
     def rates(self) -> dict[str, float] | None:
-        """Reads a second by where they came from; None if nothing was reported, which is not 0."""
+        """Reads per second by source; None, rather than 0, if nothing was reported."""
         if not self.series.counts:
             return None
         reads = self.series.totals("reads")
@@ -42,10 +42,10 @@ class Recent:
 
 def read_recent(hour: Series | None = None) -> Recent:
     """
-    Look at what happens now; this has every process report each moment for a while.
+    Read the current activity; makes every process report each moment for a while.
 
     Args:
-        hour: that of `read_series`, if it has been read already.
+        hour: the result of `read_series(Span.HOUR)`, if already read.
     Raises:
         CacheUnavailable: Redis did not answer.
     """

@@ -1,4 +1,4 @@
-"""The Redis behind the cache: how its nodes are doing, and how much they hold now."""
+"""The Redis behind the cache: the state of its nodes, and how much they store now."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cache_layer.upkeep.clearing import glob_of, scan_entries
 SCAN_STEPS = 12
 SCAN_KEYS = 2_000
 SCAN_SECONDS = 0.1
-"""A look at what is stored ends after so many steps, of so many keys each, or so long: more is `at least`."""
+"""A count of what is stored stops after this many steps of this many keys, or this time; it is then "at least"."""
 MAX_HOLDS = 500
 
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """A server's own figures, over everything it holds and since it started."""
+    """A server's own figures, over everything it stores and since it started."""
 
     name: str
     version: str
@@ -38,7 +38,7 @@ class ServerStatus:
 
 
 class Node(NamedTuple):
-    """One server, and how it is doing."""
+    """One server and its status."""
 
     address: str
     status: ServerStatus
@@ -49,9 +49,9 @@ class Amount(NamedTuple):
     How much is stored.
 
     Attributes:
-        values: entries that are cached, by the names of their lookups.
-        holds: writers' holds in force.
-        complete: whether all keys were looked at.
+        values: the number of cached entries by lookup name.
+        holds: the number of holds in force.
+        complete: whether all keys were counted.
     """
 
     values: Mapping[str, int]
@@ -60,7 +60,7 @@ class Amount(NamedTuple):
 
 
 class LookupState(NamedTuple):
-    """How many values of one lookup are cached, of which model, under which keys and for how long."""
+    """One lookup: its model, keys and TTL, and how many values are cached."""
 
     name: str
     model: str
@@ -71,17 +71,17 @@ class LookupState(NamedTuple):
 
 def read_nodes() -> list[Node]:
     """
-    Every node that holds entries: one, or a cluster's.
+    The status of every node that has entries: one server, or a cluster's primaries.
 
     Raises:
-        CacheUnavailable: one did not answer.
+        CacheUnavailable: a node did not answer.
     """
     return [Node(address, _read_node(node)) for address, node in get_writer_client().nodes()]
 
 
 def read_server() -> ServerStatus:
     """
-    Ask the server how it is; of a cluster all nodes, whose figures are added.
+    The server's status; for a cluster, the sum over all nodes.
 
     Raises:
         CacheUnavailable: it did not answer.
@@ -97,7 +97,7 @@ def read_server() -> ServerStatus:
 
 def count_roughly() -> Amount:
     """
-    Count what is stored of every lookup, within the limits above.
+    Count the stored values of every lookup, within the limits above.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -126,7 +126,7 @@ def count_roughly() -> Amount:
 
 def read_lookups(lookups: Sequence[Lookup[Any]] | None = None) -> list[LookupState]:
     """
-    What is cached of these lookups, or of all; looks at every key.
+    What is cached of these lookups, or of all; scans every key.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -143,7 +143,7 @@ def read_lookups(lookups: Sequence[Lookup[Any]] | None = None) -> list[LookupSta
 
 
 def _count_holds(keys: list[str]) -> int:
-    """Those that have not run out; an expired one stays in its set until the next writer comes."""
+    """Count the holds that have not expired; an expired one stays in its set until the next writer."""
     if not keys:
         return 0
     client = get_redis_client()

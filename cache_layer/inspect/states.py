@@ -1,4 +1,4 @@
-"""What Redis has of entries at this moment, for people to look at."""
+"""The current state of entries in Redis, for people to look at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cache_layer.server.connection import get_redis_client, get_writer_client
 
 
 class Kind(StrEnum):
-    """What a reader who comes now would find."""
+    """What a reader would find now."""
 
     CACHED = "cached"
     BEING_WRITTEN = "being written"
@@ -26,12 +26,12 @@ class Kind(StrEnum):
     KNOWN_ABSENT = "known absent"
     NOT_CACHED = "not cached"
     UNKNOWN = "unknown"
-    """Redis does not say."""
+    """Redis does not answer."""
 
 
 @dataclass(frozen=True)
 class EntryState:
-    """One entry; `ttl_seconds` and `payload_bytes`, as they are in Redis, are None unless it is cached."""
+    """The state of one entry; `ttl_seconds` and `payload_bytes` (in Redis) are None unless it is cached."""
 
     kind: Kind
     ttl_seconds: int | None = None
@@ -43,10 +43,10 @@ class Stored(NamedTuple):
     A value in Redis.
 
     Attributes:
-        stored: its bytes there.
-        payload: the document's bytes; None if these are none of ours.
-        problem: what is wrong with bytes that are none of ours.
-        ttl_ms: how long it is kept.
+        stored: its bytes in Redis.
+        payload: the document's bytes; None if the stored ones can't be unpacked.
+        problem: why they can't be unpacked.
+        ttl_ms: its remaining TTL.
     """
 
     stored: bytes
@@ -57,16 +57,16 @@ class Stored(NamedTuple):
 
 def read_states(lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryState]:
     """
-    Look at entries, all of a list's page in one round trip.
+    The states of entries; a page of a list takes one round trip.
 
-    Without Redis every state is unknown, after one time-out at most.
+    Without Redis every state is unknown, after at most one timeout.
     """
     wanted = list(dict.fromkeys(identifiers))
     return dict(zip(wanted, look_at_entries(Entry(lookup, identifier) for identifier in wanted), strict=True))
 
 
 def look_at_entries(entries: Iterable[Entry]) -> list[EntryState]:
-    """The same for entries of any lookups, in the order asked for."""
+    """The states of entries of any lookups, in the given order."""
     wanted = list(entries)
     states: list[EntryState] = []
     try:
@@ -79,13 +79,13 @@ def look_at_entries(entries: Iterable[Entry]) -> list[EntryState]:
 
 def read_stored(lookup: Lookup[Any], identifier: str, *, patient: bool = False) -> Stored | None:
     """
-    The bytes of one value, which is neither renewed nor counted; None if there is none.
+    One stored value, without renewing or counting it; None if there is none.
 
     Args:
-        patient: ask a Redis that has just been silent, too.
+        patient: ask Redis even if it has just been silent.
     Raises:
         CacheUnavailable: Redis did not answer.
-        redis.exceptions.ResponseError: the key is of another type.
+        redis.exceptions.ResponseError: the key has another type.
     """
     pipeline = (get_writer_client() if patient else get_redis_client()).pipeline(transaction=patient)
     key = value_key(lookup.key(identifier))
@@ -103,7 +103,7 @@ def read_stored(lookup: Lookup[Any], identifier: str, *, patient: bool = False) 
 
 
 def redis_key(lookup: Lookup[Any], identifier: str) -> str:
-    """The key of the value in Redis, as `redis-cli` takes it."""
+    """The value's key in Redis, as for `redis-cli`."""
     return value_key(lookup.key(identifier))
 
 
@@ -113,10 +113,10 @@ def _read_batch(entries: list[Entry]) -> list[EntryState]:
     for key in (entry.key for entry in entries):
         pipeline.pttl(value_key(key))
         pipeline.strlen(value_key(key))
-        pipeline.zrange(holds_key(key), -1, -1, withscores=True)  # the hold that lasts longest
+        pipeline.zrange(holds_key(key), -1, -1, withscores=True)  # the hold that expires last
         pipeline.exists(lease_key(key))
         pipeline.exists(absent_key(key))
-    time, *answers = pipeline.execute(raise_on_error=False)  # a key of another type is no entry of ours
+    time, *answers = pipeline.execute(raise_on_error=False)  # a key of another type is not our entry
     if isinstance(time, RedisError):
         raise time
     seconds, microseconds = time
@@ -125,7 +125,7 @@ def _read_batch(entries: list[Entry]) -> list[EntryState]:
 
 
 def _state(now_ms: int, answers: list[Any]) -> EntryState:
-    """In the order in which `claim.lua` looks."""
+    """The state, checked in the same order as in `claim.lua`."""
     ttl_ms, length, holds, leases, absences = answers
     if isinstance(length, int) and length:
         return EntryState(Kind.CACHED, ceil(ttl_ms / 1000) if ttl_ms > 0 else None, length)

@@ -1,4 +1,4 @@
-"""Migrations that make coherence triggers come after the one that makes the outbox, which the triggers write to."""
+"""Makes migrations that create coherence triggers depend on the one that creates the outbox they write to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cache_layer.models import Change
 
 
 class AfterOutbox(MigrationAutodetector):
-    """Django's autodetector, which has such a migration depend on ours."""
+    """Django's autodetector, which makes such migrations depend on ours."""
 
     def add_operation(self, app_label: str, operation: Any, dependencies: Any = None, beginning: bool = False) -> None:
         if writes_to_outbox(operation):
@@ -22,7 +22,7 @@ class AfterOutbox(MigrationAutodetector):
 
 
 def writes_to_outbox(operation: Any) -> bool:
-    """Whether a migration's operation makes a trigger that notes changes in the outbox."""
+    """Whether a migration operation creates a trigger that writes to the outbox."""
     if not isinstance(operation, AddTrigger):
         return False
     trigger: Any = operation.trigger
@@ -30,7 +30,7 @@ def writes_to_outbox(operation: Any) -> bool:
 
 
 def order_migrations() -> None:
-    """Have `makemigrations` do so: both commands name their autodetector, where pgtrigger puts its own too."""
+    """Install the autodetector in `makemigrations` and `migrate`, where pgtrigger installs its own too."""
     commands: list[Any] = [makemigrations, migrate]
     found = commands[0].MigrationAutodetector
     if not issubclass(found, AfterOutbox):

@@ -1,5 +1,5 @@
 """
-Changes of many rows at once, which send no signals: one hold and one drain for all of them.
+Bulk changes, which send no signals: one hold and one drain for all rows.
 
     class Entity(Model):
         objects = CoherentManager()
@@ -26,9 +26,9 @@ class CoherentQuerySet(QuerySet[Row, Row]):
     """A QuerySet whose `update`, `bulk_update`, `bulk_create` and `delete` keep the cache coherent."""
 
     def update(self, **kwargs: Any) -> int:
-        """As Django's; the rows are locked first, so those held are those changed. What nothing is made of is not."""
+        """As Django's; locks rows first, so that it changes those it holds. Fields no entry uses need neither."""
         if self.query.is_sliced or not self._parts(kwargs):
-            return super().update(**kwargs)  # of a slice it raises Django's own error
+            return super().update(**kwargs)  # for a slice this raises Django's error
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
             locked = self.filter(pk__in=[row["pk"] for row in rows])
@@ -36,12 +36,12 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             with holding(entries, using=self._write_alias):
                 return super(CoherentQuerySet, locked).update(**kwargs)
 
-    update.alters_data = True  # type: ignore[attr-defined] # as Django marks its own, against calls from templates
+    update.alters_data = True  # type: ignore[attr-defined] # as Django does, so that templates can't call it
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """As Django's, with the rows locked and held first."""
+        """As Django's; locks and holds the rows first."""
         if self.query.is_sliced or self.query.combinator:
-            return super().delete()  # raises Django's own error
+            return super().delete()  # raises Django's error
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
             with holding(self._entries(rows), using=self._write_alias):
@@ -63,7 +63,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         As Django's.
 
         Raises:
-            NotSupportedError: rows that are there already would get other identifiers; nobody knows their old ones.
+            NotSupportedError: existing rows would get other identifiers, and their old ones are unknown.
         """
         if update_conflicts and set(self._identifier_fields()).intersection(update_fields or ()):
             raise NotSupportedError("bulk_create can't change what entries are told apart by: use bulk_update.")
@@ -73,7 +73,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             created = super().bulk_create(
                 rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
             )
-            hold_entries(self._entries_of(rows, parts), using=self._write_alias)  # some got theirs from the database
+            hold_entries(self._entries_of(rows, parts), using=self._write_alias)  # the database set some identifiers
             return created
 
     bulk_create.alters_data = True  # type: ignore[attr-defined] # as above
@@ -92,19 +92,19 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         return self.db
 
     def _parts(self, changed: Iterable[str] | None = None) -> Parts:
-        """What is made of these fields of the rows; None for any."""
+        """The lookups and parts that depend on these fields of the rows; None for any field."""
         return [(lookup, part) for lookup, part in parts_of(self.model) if part.concerns(changed)]
 
     def _identifier_fields(self) -> list[str]:
         return list(dict.fromkeys(part.field for _, part in self._parts() if part.field))
 
     def _lock_rows(self) -> list[dict[str, Any]]:
-        """The primary keys and identifiers of the rows to change, locked in one order against deadlocks."""
+        """Lock the rows to change, in primary key order to avoid deadlocks, and return their keys and identifiers."""
         rows = self.model._base_manager.using(self._write_alias).filter(pk__in=self.order_by().values("pk"))
         return list(rows.select_for_update().order_by("pk").values("pk", *self._identifier_fields()))
 
     def _identifiers_after(self, changes: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Those that an update would give these rows, which are locked; the database says what expressions come to."""
+        """The identifiers an update would give these locked rows; the database evaluates expressions."""
         names = [name for name in self._identifier_fields() if name in changes]
         if not names:
             return []
@@ -132,7 +132,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
 
 
 class CoherentManager(Manager.from_queryset(CoherentQuerySet)):  # type: ignore[misc] # mypy: a class made at run time
-    """The manager a coherent model declares as `objects`; also Django's own, for `SET_NULL` and related rows."""
+    """The manager a coherent model declares as `objects`; also its base manager, for `SET_NULL` and related rows."""
 
     use_in_migrations = False
 
@@ -143,37 +143,37 @@ class CoherentManager(Manager.from_queryset(CoherentQuerySet)):  # type: ignore[
 
 def adopt_managers(model: type[Model]) -> None:
     """
-    Make the managers of a model that is not ours, such as Django's own users, keep the cache coherent.
+    Make the managers of a model that is not ours, such as Django's users, keep the cache coherent.
 
-    Their classes, and those of their QuerySets, are derived from, so whatever methods they have are kept. Managers of
-    relations are made of these classes too.
+    Subclasses of the managers and their QuerySets replace them, so all their methods stay. Django builds the managers
+    of relations from these classes too.
     """
     for found in model._meta.managers:
-        manager: Any = found  # its stubs leave out the class of its QuerySets
+        manager: Any = found  # the stubs lack `_queryset_class`
         if issubclass(manager._queryset_class, CoherentQuerySet):
             continue
         ours: Any = copy.copy(manager)
         ours.__class__ = _coherent_manager(type(manager))
-        # As Django's `Options.add_manager` is meant to be used: by the name under which the model has it.
+        # As `Options.add_manager` is meant to be used: one manager for each name.
         model._meta.local_managers[:] = [each for each in model._meta.local_managers if each.name != manager.name]
         model.add_to_class(manager.name, ours)
     default: Any = model._default_manager
     if model._meta.base_manager_name is None and type(default).get_queryset is BaseManager.get_queryset:
-        model._meta.base_manager_name = default.name  # which leaves no row out: Django's own changes go by it
-        model._meta._expire_cache()  # type: ignore[attr-defined] # private; the base manager is kept there
+        model._meta.base_manager_name = default.name  # it leaves no row out, and Django's own changes use it
+        model._meta._expire_cache()  # type: ignore[attr-defined] # private; clears the cached base manager
 
 
 def _coherent_manager(manager: Any) -> type[Any]:
     queryset = type(f"Coherent{manager._queryset_class.__name__}", (CoherentQuerySet, manager._queryset_class), {})
 
     def deconstruct(self: Any) -> Any:
-        """For migrations, whose models have the manager as it was: what they do is left to the triggers."""
+        """Migrations get the original manager; the triggers record what they change."""
         plain = copy.copy(self)
         plain.__class__ = manager
         return plain.deconstruct()
 
     def equals(self: Any, other: object) -> bool:
-        """As in migrations: the manager it was derived from is the same."""
+        """As `deconstruct` does, compare the original manager."""
         return isinstance(other, manager) and self._constructor_args == other._constructor_args
 
     own = {"_queryset_class": queryset, "deconstruct": deconstruct, "__eq__": equals, "__hash__": manager.__hash__}

@@ -17,13 +17,13 @@ from cache_layer.writing.writes import hold_entries
 
 
 def connect_signals(model: type[Model]) -> None:
-    """Keep the entries made of `model` coherent with `save()` and `delete()`, whoever calls them."""
+    """Keep the entries built from `model` coherent on `save()` and `delete()`, whoever calls them."""
     for before in (pre_save, pre_delete):
         before.connect(_before_change, sender=model, dispatch_uid="cache_layer")
     post_save.connect(_after_save, sender=model, dispatch_uid="cache_layer")
     post_delete.connect(_after_delete, sender=model, dispatch_uid="cache_layer")
-    # Before Django closes the request's connections: a session that is gone by then was lost. Django 5.2; noticed by
-    # test_a_rollback_is_the_same_on_every_kind_of_connection.
+    # Run before Django closes the request's connections, so that a closed session means a lost one. Django 5.2; noticed
+    # by test_a_rollback_is_the_same_on_every_kind_of_connection.
     request_finished.disconnect(close_old_connections)
     request_finished.connect(_after_request, dispatch_uid="cache_layer")
     request_finished.connect(close_old_connections)
@@ -33,11 +33,11 @@ def entries_of(
     instance: Model, *, using: str, changed: Iterable[str] | None = None, created: bool = False
 ) -> list[Entry]:
     """
-    Every entry that a change of a row changes, under its old and its new identifier.
+    Every entry that a change of a row affects, under its old and its new identifier.
 
     Args:
-        changed: the names of the fields; None for any.
-        created: it is a new row.
+        changed: the names of the changed fields; None for any.
+        created: whether the row is new.
     """
     entries: list[Entry] = []
     for lookup, part in parts_of(type(instance)):
@@ -56,13 +56,13 @@ def entries_of(
 
 def _before_change(instance: Model, using: str, update_fields: Collection[str] | None = None, **_: Any) -> None:
     entries = entries_of(instance, using=using, changed=update_fields, created=instance._state.adding)
-    hold_entries(entries, using=using)  # a write begins although it holds nothing: `_after_save` ends it
+    hold_entries(entries, using=using)  # begins a write even without entries: `_after_save` ends it
 
 
 def _after_save(
     instance: Model, using: str, created: bool, update_fields: Collection[str] | None = None, **_: Any
 ) -> None:
-    """What was not known before (a number that the database has made, a row saved over) is held, or dropped, now."""
+    """Hold, or drop, entries unknown before the save: of an id the database assigned, or of a row saved over."""
     entries = entries_of(instance, using=using, changed=update_fields, created=created)
     late = [entry for entry in entries if not is_ours(entry.key)]
     write = find_write(using)

@@ -20,15 +20,15 @@ def coherence_triggers(
     table: str, *, field: str, column: str, only: tuple[str, ...] = (), created: bool = True, suffix: str = ""
 ) -> list[pgtrigger.Trigger]:
     """
-    The triggers that note every change of a table in the outbox, in the transaction that makes it.
+    The triggers that record every change of a table in the outbox, in the same transaction.
 
     Args:
         table: the model's `db_table`.
-        field: by which the lookups' parts tell entries apart.
-        column: its column.
+        field: the field by which the lookups' parts tell entries apart.
+        column: the field's column.
         only: the names of the fields whose changes matter; empty for all.
         created: whether new rows matter.
-        suffix: of the triggers' names, for a table that has these by another field already.
+        suffix: appended to the triggers' names, if the table already has these triggers for another field.
     """
     names = {"table": table, "field": field, "column": column, "channel": CHANGES_CHANNEL}
     note = _sql("record_row").format_map(names)

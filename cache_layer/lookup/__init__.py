@@ -1,4 +1,4 @@
-"""What is cached: a model declares it, the registry knows it, the database has it."""
+"""What is cached: how it is declared, registered and loaded."""
 
 from cache_layer.lookup.declaration import Entry, Lookup, Part, identifiers_of
 from cache_layer.lookup.loading import Loaded, changes_of, load

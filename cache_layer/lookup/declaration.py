@@ -1,5 +1,5 @@
 """
-What is cached. A model is made coherent by declaring and registering a lookup, or by `@coherent`, which makes one:
+What is cached. Declare and register a lookup to make a model coherent, or let `@coherent` create one:
 
     RATE = Lookup(
         name="rate",
@@ -30,17 +30,17 @@ from cache_layer.keys import stamp_key
 Document = TypeVar("Document")
 
 ARGUMENTS = {"rows": "identifiers", "build": "rows", "encode": "document", "decode": "identifier, payload"}
-"""What the functions of a lookup are called with."""
+"""The arguments of each of a lookup's functions."""
 
 
 class Part(NamedTuple):
     """
-    Rows that entries are made of.
+    Rows that entries are built from.
 
     Attributes:
-        field: of the rows, which holds the identifier of their entry; None for a single entry made of all rows.
+        field: the field that holds the identifier of a row's entry; None for a single entry built from all rows.
         columns: the names of the fields that matter, a relation's with and without `_id`; empty for all.
-        created: whether a row that is added may change an entry. Not if nobody can have asked for it before.
+        created: whether a new row may change an entry; False if nobody can have asked for that entry before.
     """
 
     model: type[Model]
@@ -49,7 +49,7 @@ class Part(NamedTuple):
     created: bool = True
 
     def concerns(self, changed: Iterable[str] | None) -> bool:
-        """Whether a change of these fields (None: of any) may change an entry."""
+        """Whether a change of these fields (None for any) may change an entry."""
         return changed is None or not self.columns or not self.columns.isdisjoint(changed)
 
 
@@ -59,28 +59,29 @@ class Lookup(Generic[Document]):
     One kind of entry.
 
     Attributes:
-        name: how commands and log lines call it.
-        model: whose rows it is made of, one for each entry (or all of them, for a single entry).
-        identifier_field: the model field that tells entries apart; None for a single entry made of all rows.
+        name: the name in commands and log lines.
+        model: the model of the rows, one row per entry (or all rows, for a single entry).
+        identifier_field: the model field that tells entries apart; None for a single entry built from all rows.
         key_pattern: the Redis key, with `{}` for the identifier (without, for a single entry).
-        rows: the query for some identifiers (`[""]` for a single entry), all of its columns.
-        build: the document made of one identifier's rows, which all threads share; None if there is nothing to cache.
-        encode: the document's bytes in Redis.
-        decode: the document of an identifier's bytes; raises (ValueError by custom) unless they are what `encode` gives
-            today, `OtherRelease` if another release may share the Redis and they are what it gives.
-        columns: makes the rows named tuples of these fields instead of model instances, which take longer to make.
-        tagged: the identifiers that a tag names, asked of the primary database; raises UnknownTag.
+        rows: returns the query for some identifiers (`[""]` for a single entry), with all columns.
+        build: builds the document, which all threads share, from one identifier's rows; None if there is nothing to
+            cache.
+        encode: returns the document's bytes in Redis.
+        decode: returns the document of an identifier's bytes. For bytes that `encode` would not write it raises
+            `OtherRelease`, if another release sharing the Redis would, or another error (usually ValueError).
+        columns: if given, rows are named tuples of these fields, which are faster to make than model instances.
+        tagged: returns the identifiers that a tag names, from the primary database; raises UnknownTag.
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).
-        columns_read: the fields of `model` that the document is made of; empty for all. To change others costs nothing.
-        created: whether a row of `model` that is added may change an entry, see `Part`.
-        further_parts: rows of other models that the document is made of too.
+        columns_read: the fields of `model` that the document depends on; empty for all. Changing others costs nothing.
+        created: whether a new row of `model` may change an entry, see `Part`.
+        further_parts: rows of other models that the document is built from too.
         lifetime_seconds: the TTL of the values.
-        stamp: the name of the stamps that the entries share with those of other lookups of the same name; empty for
-            none. While its stamp stays the same an entry has not changed.
-        stamps: among how many stamps the entries are spread.
-        counted: whether reads and invalidations are among those that metrics and dashboards tell of.
-        missing: the document of an identifier that has no row, where that is one too; `write_through` must be off then.
-        rest_seconds: how long a copy may rest on its stamp until Redis is asked for the value itself again.
+        stamp: the name of the stamps, which lookups with the same name share; empty for none. An entry has not changed
+            while its stamp stays the same.
+        stamps: how many stamps the entries are spread over.
+        counted: whether metrics and dashboards include its reads and invalidations.
+        missing: returns the document of an identifier without a row, if it has one; needs `write_through` off.
+        rest_seconds: how long a copy may rest on its stamp before Redis is asked for the value itself again.
     """
 
     name: str
@@ -121,7 +122,7 @@ class Lookup(Generic[Document]):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Everything its entries are made of."""
+        """All rows that its entries are built from."""
         return Part(self.model, self.identifier_field, self.columns_read, self.created), *self.further_parts
 
     def stamp_key(self, identifier: str) -> str:
@@ -134,14 +135,14 @@ class Lookup(Generic[Document]):
 
     def key(self, identifier: str) -> str:
         """
-        The entry's key: exactly the pattern, no prefix; the same for all of a single entry.
+        The entry's key: the pattern with the identifier in it and no prefix; constant for a single entry.
 
-        In schema version 1 it is the value's key in Redis, but for braces (`keys`).
+        In schema version 1 it is also the value's key in Redis, except that braces are encoded (`keys`).
         """
         return self._before + identifier + self._after if self.identifier_field else self._before
 
     def key_glob(self) -> str:
-        """A pattern of this lookup's keys, for `SCAN`."""
+        """The `SCAN` pattern of this lookup's keys."""
         return self.key("*")
 
     def identifier(self, key: str) -> str:
@@ -149,8 +150,8 @@ class Lookup(Generic[Document]):
         return key.removeprefix(self._before).removesuffix(self._after) if self.identifier_field else ""
 
     def is_key(self, key: str) -> bool:
-        """Whether this is the key of an entry, and not of something else that `SCAN` finds by the same pattern."""
-        return key == self.key(self.identifier(key)) and "\0" not in key  # which no text in PostgreSQL has
+        """Whether this is an entry's key, rather than another key that matches the `SCAN` pattern."""
+        return key == self.key(self.identifier(key)) and "\0" not in key  # text in PostgreSQL cannot contain NUL
 
     @property
     def ttl_seconds(self) -> int:
@@ -162,7 +163,7 @@ class Lookup(Generic[Document]):
         The document's bytes.
 
         Raises:
-            InvalidLookup: `encode` does not give any.
+            InvalidLookup: `encode` returned something other than bytes, or empty bytes.
         """
         payload: Any = self.encode(document)
         if not isinstance(payload, bytes) or not payload:
@@ -170,12 +171,12 @@ class Lookup(Generic[Document]):
         return payload
 
     def invalid(self, why: str) -> InvalidLookup:
-        """What is raised where it cannot be used."""
+        """The error to raise if this lookup cannot be used."""
         return InvalidLookup(f"The lookup {self.name!r}: {why}")
 
 
 def _takes(function: Callable[..., Any], number: int) -> bool:
-    """Whether it can be called with so many arguments; of what is not written in Python nobody knows."""
+    """Whether `function` takes this many arguments; True for functions without a signature, such as some C ones."""
     try:
         signature(function).bind(*range(number))
     except TypeError:
@@ -192,7 +193,7 @@ class Entry:
 
     Attributes:
         identifier: empty for the single entry of a lookup without identifiers.
-        key: its plain key, of which all of its keys in Redis are made (`keys`).
+        key: its plain key, from which all its keys in Redis derive (`keys`).
     """
 
     lookup: Lookup[Any]
@@ -204,11 +205,11 @@ class Entry:
 
     @property
     def stamp_key(self) -> str:
-        """The key of the stamp that it shares with others; empty if it has none."""
+        """The key of the stamp it shares with others; empty if it has none."""
         return self.lookup.stamp_key(self.identifier)
 
 
 def identifiers_of(values: Iterable[Any]) -> list[str]:
-    """A field's values as identifiers, each once, but for those that the database has yet to make."""
+    """A field's values as identifiers, each once, without NULLs and expressions the database has yet to evaluate."""
     made = (value for value in values if not (value is None or hasattr(value, "resolve_expression")))
     return list(dict.fromkeys(map(str, made)))

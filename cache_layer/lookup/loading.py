@@ -1,4 +1,4 @@
-"""Entries as the database has them, and whether others may be given what was read."""
+"""Loads entries from the database, and tells whether the result may be cached."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ MAY_BE_CACHED = (
     " AND current_setting('transaction_isolation') = 'read committed'"
     " AND NOT pg_is_in_recovery()"
 )
-"""SQL: what this query sees is committed, and nothing newer was committed before it began."""
+"""SQL: whether this query sees only committed rows, and everything that was committed before it began."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[Document]):
     """
-    A document as the database has it, and whether others may be given it too.
+    A document loaded from the database.
 
     Attributes:
-        changes: the ids in the outbox of the committed changes that are in it, if they were asked for.
+        may_be_cached: whether others may be given it too.
+        changes: the outbox ids of the committed changes it includes, if requested.
     """
 
     document: Document | None
@@ -44,10 +45,10 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
     """
     Read entries from the primary database, in one query that also says whether its result may be cached.
 
-    Only if no row is found that takes a second query: it asks about the session, which has not changed since.
+    If no row is found, a second query asks that of the session, which has not changed in between.
 
-    An open transaction that has written, a snapshot (repeatable read) and a replica all may see what is not, or no
-    longer, the newest committed state.
+    An open transaction that has written, a snapshot (repeatable read) and a replica may all see something other than
+    the newest committed state.
     """
     alias = router.db_for_write(lookup.model)
     guard = RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
@@ -62,7 +63,7 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
     rows: dict[str, list[Any]] = {identifier: [] for identifier in identifiers}
     for row in found:
         identifier = str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""
-        if identifier in rows:  # the database may find a row by other spellings than its own
+        if identifier in rows:  # the database may match a row by another spelling
             rows[identifier].append(row)
     build, missing = lookup.build, lookup.missing
     return {
@@ -76,7 +77,7 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
 
 
 def changes_of(lookup: Lookup[Any], identifiers: Any) -> QuerySet[Change]:
-    """What the outbox has of entries, by whatever `identifier` can be compared with."""
+    """The outbox's changes of entries; `identifiers` are the filter arguments on `identifier`."""
     condition = Q()
     for part in lookup.parts:
         condition |= Q(table_name=part.model._meta.db_table, field=part.field)

@@ -1,4 +1,4 @@
-"""Every lookup there is, and what is made of which rows."""
+"""All registered lookups, and which rows their entries are built from."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _registry: dict[str, Lookup[Any]] = {}
 
 def register(lookup: Lookup[Any]) -> None:
     """
-    Make a lookup known, from its app's `lookups` module, which is imported at start-up.
+    Register a lookup; call this in the app's `lookups` module, which is imported at start-up.
 
     Raises:
-        InvalidLookup: another has its name, or its keys.
+        InvalidLookup: another lookup has this name or key pattern.
     """
     for other in _registry.values():
         if other.name == lookup.name or other.key_pattern == lookup.key_pattern:
@@ -37,7 +37,7 @@ def get_lookup(name: str) -> Lookup[Any]:
     The lookup called `name`.
 
     Raises:
-        LookupError: there is none; the message names those that are.
+        LookupError: there is none; the message lists those there are.
     """
     try:
         return _registry[name]
@@ -46,33 +46,33 @@ def get_lookup(name: str) -> Lookup[Any]:
 
 
 def registered_lookups() -> list[Lookup[Any]]:
-    """Every lookup, in the order of registration."""
+    """All lookups, in the order of registration."""
     return list(_registry.values())
 
 
 def outbox_alias() -> str:
-    """The database with the outbox: that of the models that entries are made of."""
+    """The database that has the outbox: the one of the cached models."""
     return router.db_for_write(next((lookup.model for lookup in _registry.values()), Change))
 
 
 def find_lookup(key: str) -> Lookup[Any] | None:
-    """The lookup that an entry's key is of; None if it is no entry's."""
+    """The lookup that a key belongs to; None if the key is not an entry's."""
     return next((lookup for lookup in _registry.values() if lookup.is_key(key)), None)
 
 
 def ttl_seconds_of(key: str) -> int:
-    """How long the value of this entry lives; 0 if the key is no entry's."""
+    """The TTL of this entry's value; 0 if the key is not an entry's."""
     lookup = find_lookup(key)
     return lookup.ttl_seconds if lookup else 0
 
 
 def parts_of(model: type[Model]) -> list[tuple[Lookup[Any], Part]]:
-    """What is made of `model`'s rows."""
+    """The lookups, with their parts, whose entries are built from `model`'s rows."""
     return [(lookup, part) for lookup in _registry.values() for part in lookup.parts if issubclass(model, part.model)]
 
 
 def parts_of_table(table: str, field: str) -> list[tuple[Lookup[Any], Part]]:
-    """What is made of a table's rows and told apart by this field, or not at all; of any field if it is empty."""
+    """The lookups, with their parts, that use a table's rows by this field or as a whole; by any field if empty."""
     return [
         (lookup, part)
         for lookup in _registry.values()

@@ -1,10 +1,10 @@
--- One process tells what it counted since it last did.
--- KEYS  1 mark of this report  2 totals of the minute  3 of the hour  4 hits of the day  5 what is stored, by expiry
---       6 its hits so far  7 last invalidations  8 totals of the moment
--- ARGV  1 now in s  2 TTL of the minute in s  3 of all else in s  4 most entries  5 how many totals
---       6 TTL of the moment in s, 0 if what is told was not counted within one
---       then name and number of each, then of each entry: key, hits, stored in s, TTL in s, invalidated in s, cause
--- Gives 1; 0 if this report was told before
+-- Add what one process counted since its last report.
+-- KEYS  1 mark of this report  2 totals of the minute  3 of the hour  4 hits of the day  5 stored entries, by expiry
+--       6 their hits so far  7 last invalidations  8 totals of the moment
+-- ARGV  1 now in s  2 TTL of the minute in s  3 TTL of all else in s  4 maximum of entries  5 number of totals
+--       6 TTL of the moment in s; 0 if the report covers more than one moment
+--       then name and number per total, then per entry: key, hits, stored in s, TTL in s, invalidated in s, cause
+-- Returns 1; 0 if this report was added before
 if not redis.call("SET", KEYS[1], "", "NX", "EX", 3600) then
   return 0
 end

@@ -1,9 +1,9 @@
--- A reader found no usable value: use what appeared meanwhile, or take the right to fill.
+-- A reader found no usable value: return a value that appeared meanwhile, or take the lease to fill the key.
 -- KEYS  1 value  2 lease  3 holds  4 absent
--- ARGV  1 token  2 lease in ms  3 "1": the reader has seen a value it can't decode; look past it
--- Gives {"value", bytes} | {"held"} | {"absent"} | {"filling"} | {"lease"}
+-- ARGV  1 token  2 lease in ms  3 "1" to ignore the value: the reader can't decode it, or is refreshing it
+-- Returns {"value", bytes} | {"held"} | {"absent"} | {"filling"} | {"lease"}
 if ARGV[3] ~= "1" then
-  local value = redis.pcall("GET", KEYS[1]) -- a key of another type gives an error table: look past it too
+  local value = redis.pcall("GET", KEYS[1]) -- a key of another type gives an error table: ignore it too
   if type(value) == "string" then
     return { "value", value }
   end

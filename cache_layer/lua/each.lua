@@ -1,7 +1,7 @@
--- Runs one of the other scripts, which takes the place of "%s", for each of several entries: they all have as many keys.
+-- Run another script, put in place of "%s", for several entries, which all have the same number of keys.
 -- KEYS  the first entry's, the second's, ...
--- ARGV  1 keys of one entry  2 arguments of one entry  3... the first entry's arguments, the second's, ...
--- Gives the answers in the same order
+-- ARGV  1 keys per entry  2 arguments per entry  3... the first entry's arguments, the second's, ...
+-- Returns the answers in the same order
 local function one(KEYS, ARGV)
 %s
 end

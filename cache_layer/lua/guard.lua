@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
--- A new connection: nothing is trusted across a restart or a failover. Purge what another run of the server left, or
--- what this one got as a replica: the replication id is another one since it became the primary.
--- A server that takes no writes (a replica; one that could not save its snapshot) could be told of none: it refuses this.
--- Holds of another run go: their writers must learn that they were not there all the time. After a FLUSHDB, which takes
--- the recorded run id too, they stay: they are alive, and only keep readers away.
--- A schema version is trusted only while every process that connected since was of it or of one beside it: those end
--- its values when they write.
--- KEYS  1 the run id whose values are trusted, and the schema versions (none said: 1)
+-- On a new connection: trust nothing across a restart or a failover. Purge what another run of the server left, and
+-- what this one received as a replica: its replication id changed when it became the primary.
+-- A server that accepts no writes (a replica; one that could not save its snapshot) learns of no change: it fails here.
+-- Holds of another run are purged: their writers must learn that they were interrupted. After a FLUSHDB, which also
+-- removes the recorded run id, holds stay: they are valid, and only keep readers away.
+-- A schema version is trusted only while every process that connected since has this version or one next to it, since
+-- only their writes drop its values.
+-- KEYS  1 the run id whose values are trusted, and the trusted schema versions (if missing: 1)
 -- ARGV  1 schema version of this process  2... patterns of the keys to purge
--- Gives the number of keys purged; -1 if the run id is the known one
+-- Returns the number of purged keys; -1 if the run id is the known one
 local own = tonumber(ARGV[1])
 local info = redis.call("INFO", "server") .. redis.call("INFO", "replication")
 if not info:find("role:master") then

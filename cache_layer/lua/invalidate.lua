@@ -1,9 +1,9 @@
--- The value may be old, whoever changed it: drop it, and refuse every fill and write-through under way.
+-- The value may be outdated: drop it, and refuse all fills and write-throughs under way.
 -- KEYS  1 value  2 lease  3 last holder  4 absent  5 holds  6 changes told of  7 last known value
---       8... of the versions beside: value, lease, absent, last known value
--- ARGV  1 "1": leave the key alone while a writer holds it, since nobody is served from it until its release
---       2 ids of changes, with commas between them: leave the key alone if writers have told of them all
--- Gives 1 if there was a value, 0 if not, -1 if left alone since it is held, -2 since it was told of
+--       8... of the neighbouring schema versions: value, lease, absent, last known value
+-- ARGV  1 "1": leave the key alone while a writer holds it, since nobody is served from it until the release
+--       2 comma-separated change ids: leave the key alone if writers have told of them all
+-- Returns 1 if there was a value, 0 if not; if left alone, -1 because it is held, -2 because all was told
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local untold = ARGV[2] == ""

@@ -1,9 +1,9 @@
--- A writer has committed (or rolled back): end its hold and, if it was alone since it took it, store the new value.
+-- A writer has committed (or rolled back): end its hold and, if there was no other hold meanwhile, store the new value.
 -- KEYS  1 value  2 lease  3 holds  4 last holder  5 absent  6 last known value
---       7... of the versions beside: value, lease, absent, last known value; at the end: changes told of
+--       7... of the neighbouring schema versions: value, lease, absent, last known value; at the end: changes told of
 -- ARGV  1 holder  2 "1" if it was alone when it took the hold  3 bytes ("" stores nothing)  4 TTL in seconds
---       5 TTL of the last known value; "0" keeps none  6 ids of the changes this tells of, with commas between them
--- Gives "stored" | "released" | "lost" (the hold was gone: the writer must wait out the local leases once more)
+--       5 TTL of the last known value; "0" keeps none  6 comma-separated ids of the changes this tells of
+-- Returns "stored" | "released" | "lost" (the hold was gone: the writer must wait out the local leases again)
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local told = KEYS[#KEYS]
@@ -14,7 +14,7 @@ if not expiry or tonumber(expiry) <= now then
   redis.call("DEL", KEYS[4]) -- a lost hold ends everyone's aloneness
   return "lost"
 end
-for id in ARGV[6]:gmatch("%d+") do -- the relay may see these before the writer has taken them off the outbox
+for id in ARGV[6]:gmatch("%d+") do -- the relay may see these before the writer deletes them from the outbox
   redis.call("ZREMRANGEBYSCORE", told, "-inf", now)
   redis.call("ZADD", told, now + 5000, id)
   redis.call("PEXPIRE", told, 5000)

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom,allow-cross-slot-keys
--- Which run of a server that others may replace is this? And purge what another run left, as guard.lua does, which
--- keeps a key: here keys move between servers. A script that may write is refused by a replica, and by a primary that
--- has too few replicas (min-replicas-to-write). Holds go too: a writer whose hold was with the former primary must learn
--- that it was not here all the time. It purges in steps: only what waited for has ended is noted.
--- ARGV  none only asks; else 1 the pattern to go on with  2 its cursor  3... patterns of the keys to purge
--- Gives {run id and replication id, 1 if it was a replica before, number of keys purged, pattern and cursor of the next
---       step}; after the last one there is no such pattern
+-- Identify the run of a server that can fail over, and purge what another run left. guard.lua does so too, but records
+-- the run in a key; here keys move between servers. A replica rejects scripts that may write, and so does a primary
+-- with too few replicas (min-replicas-to-write). Holds are purged too: a writer that placed its hold on the former
+-- primary must learn that it was interrupted. Purging takes several steps; the caller marks the run after the last.
+-- ARGV  none to identify the run only; else 1 number of the next pattern  2 its cursor  3... patterns of keys to purge
+-- Returns {run id and replication id, 1 if it was a replica before, number of purged keys, number and cursor of the
+--          next pattern}; after the last step that number is past the patterns
 local info = redis.call("INFO", "server") .. redis.call("INFO", "replication")
 local place, cursor, purged = tonumber(ARGV[1]) or 1, ARGV[2], 0
 for _ = 1, 10 do
@@ -18,7 +18,7 @@ for _ = 1, 10 do
     if type(done) == "table" and not done.err:find("non local key") then
       return done
     end
-    purged = purged + (tonumber(done) or 0) -- a key whose slot is another's: nobody is served from it
+    purged = purged + (tonumber(done) or 0) -- a key of a slot that another node serves: nobody reads it here
   end
   cursor = page[1]
   place = cursor == "0" and place + 1 or place

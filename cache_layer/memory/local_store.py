@@ -1,11 +1,11 @@
 """
-L1: this process's memory, time-leased.
+L1: copies in this process's memory, under time leases.
 
 A copy may be used for `local_lease_ms`, counted on the monotonic clock from before the command that fetched it was
-sent. A writer waits that long after its hold, so no copy outlives the value it copies.
+sent. A writer waits that long after its hold, so no copy outlives its value.
 
-A copy may also rest on the stamp of its entry: a writer ends the stamp with the value, so while Redis gives the same
-stamp as before the value was fetched, the value has not changed.
+A copy may also rest on its entry's stamp. A writer ends the stamp together with the value, so the value has not changed
+while Redis returns the same stamp as before the value was fetched.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Stamp:
     A stamp as Redis gave it.
 
     Attributes:
-        known_ns: `monotonic_ns()` from after its nonce was first given.
-        until_ns: `monotonic_ns()` at which its lease ends; it moves on while Redis keeps giving the same nonce.
+        known_ns: `monotonic_ns()` just after Redis first returned its nonce.
+        until_ns: `monotonic_ns()` at which its lease ends; extended while Redis returns the same nonce.
         used_ns: when a copy that rests on it was last used.
     """
 
@@ -44,14 +44,14 @@ class Copy:
     A value in this process's memory.
 
     Attributes:
-        until_ns: `monotonic_ns()` at which its lease ends; it moves on while Redis keeps giving the same bytes.
+        until_ns: `monotonic_ns()` at which its lease ends; extended while Redis returns the same bytes.
         stamp_key: the key of its entry's stamp; empty if it has none.
-        stamp: what it rests on.
-        rests_until_ns: until when it may, at most.
-        due_ns: when it is time to ask Redis for its bytes again, before that ends.
-        rest_ns: how long it may after each time that Redis gave its bytes.
+        stamp: the stamp it rests on.
+        rests_until_ns: when its rest ends at the latest.
+        due_ns: when to ask Redis for its bytes again, before its rest ends.
+        rest_ns: how long it may rest each time Redis has returned its bytes.
         used_ns: when it was last used while it rested.
-        is_watched: whether somebody renews it when that is due, if it is in use then.
+        is_watched: whether it will be renewed when due, if it is in use then.
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class Copy:
         self.stamp: Stamp | None = None
 
     def prolong(self, asked_ns: int) -> None:
-        """Begin its lease anew: Redis was asked then, and had the same bytes. It rests on today's stamp from now on."""
+        """Restart its lease: Redis, asked at `asked_ns`, had the same bytes. Rest it on the current stamp."""
         self.until_ns = max(self.until_ns, lease_end_ns(asked_ns))
         stamp = _stamps.get(self.stamp_key)
         if stamp is not None and stamp.known_ns <= asked_ns:  # else the value may be older than the stamp
@@ -87,14 +87,14 @@ class Copy:
             self.due_ns = asked_ns + self.rest_ns * 3 // 4
 
     def is_usable(self, now_ns: int) -> bool:
-        """Whether its own lease lasts, or that of the stamp it rests on."""
+        """Whether its own lease, or that of the stamp it rests on, is still running."""
         if now_ns < self.until_ns:
             return True
         stamp = self.stamp
         return stamp is not None and now_ns < stamp.until_ns and now_ns < self.rests_until_ns
 
     def is_due(self, now_ns: int) -> bool:
-        """Whether Redis is to be asked for its bytes, since it rests on nothing or has for long enough."""
+        """Whether to ask Redis for its bytes: it rests on no stamp, or its rest is about to end."""
         return now_ns >= self.due_ns or self.stamp is None or now_ns >= self.stamp.until_ns
 
 
@@ -108,7 +108,7 @@ def lease_ns() -> int:
 
 
 def lease_end_ns(asked_ns: int) -> int:
-    """When the lease ends of what a Redis command fetched (or stored) that was sent at `asked_ns`, or after it."""
+    """When the lease ends of a value that Redis returned (or stored) for a command sent at `asked_ns` or later."""
     return asked_ns + lease_ns()
 
 
@@ -119,7 +119,7 @@ def find_copy(key: str) -> Copy | None:
 
 
 def look_at_copy(key: str) -> tuple[bytes, int] | None:
-    """The bytes of a copy, and for how many milliseconds it may be used; None if there is none. It stays as it is."""
+    """A copy's bytes and how many more milliseconds it may be used; None if there is no copy. Changes nothing."""
     copy = _copies.get(key)
     if copy is None:
         return None
@@ -136,10 +136,10 @@ def keep_copy(
     Keep a value for the rest of its local lease.
 
     Args:
-        asked_ns: `monotonic_ns()` from before the Redis command that fetched (or stored) it was sent.
-        stamp_key, rest_ns: on which stamp it may rest, and how long.
+        asked_ns: `monotonic_ns()` just before sending the Redis command that fetched (or stored) it.
+        stamp_key, rest_ns: the stamp it may rest on, and for how long.
     Returns:
-        The copy, the same as before if the bytes are; None if none are kept.
+        The copy, the existing one if its bytes are the same; None if local copies are off.
     """
     options = get_options()
     if not options.local_lease_ms:
@@ -158,7 +158,7 @@ def keep_copy(
 
 
 def note_stamp(key: str, nonce: bytes, *, asked_ns: int) -> None:
-    """Redis gave this nonce, or none, when asked at `asked_ns`: what rests on another may not be used any more."""
+    """Record the nonce, or none, that Redis returned when asked at `asked_ns`; copies resting on another one end."""
     stamp = _stamps.get(key)
     if stamp is not None and stamp.nonce == nonce:
         stamp.until_ns = max(stamp.until_ns, lease_end_ns(asked_ns))
@@ -171,12 +171,12 @@ def note_stamp(key: str, nonce: bytes, *, asked_ns: int) -> None:
 
 
 def stamps_used_since(moment_ns: int) -> list[Stamp]:
-    """The stamps that copies rest on which were used since then."""
+    """The stamps of resting copies that were used since then."""
     return [stamp for stamp in list(_stamps.values()) if stamp.used_ns >= moment_ns]
 
 
 def drain() -> None:
-    """Wait until every copy made before now has reached the end of its lease, in every process."""
+    """Wait until the lease of every copy made before now, in any process, has ended."""
     DRAINS.inc()
     time.sleep(get_options().local_lease_ms / 1000)
 
@@ -187,7 +187,7 @@ def drop_copy(key: str) -> None:
 
 
 def drop_all_copies() -> None:
-    """Forget every copy in this process; a forked child begins so."""
+    """Forget every copy in this process; also runs in a forked child."""
     _copies.clear()
     for stamp in list(_stamps.values()):
         stamp.until_ns = 0

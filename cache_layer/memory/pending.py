@@ -1,7 +1,7 @@
 """
-The writes this thread has begun and not yet released, one for each open transaction (or autocommitted save).
+This thread's unreleased writes, one per open transaction (or autocommitted save).
 
-A thread that holds a key reads it from the database: it sees its own uncommitted row, and nobody else does.
+A thread that holds a key reads it from the database, so it sees its own uncommitted row; nobody else does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cache_layer.options import get_options
 
 @dataclass(eq=False)
 class HeldEntry:
-    """One key this write keeps others from caching; without a `holder` where Redis could not be, or was not, told."""
+    """One entry that a write holds; `holder` is None if Redis could not be told, or was not."""
 
     entry: Entry
     holder: str | None
@@ -36,8 +36,8 @@ class Write:
     The entries held for one transaction of one database alias.
 
     Attributes:
-        stamps: the keys of their stamps, held with them, and by which holder.
-        drained_ns: `monotonic_ns()` from which on no process has a copy of what is held.
+        stamps: the holders of their stamps, which are held too, by key.
+        drained_ns: `monotonic_ns()` after which no process has a copy of the held entries.
     """
 
     alias: str
@@ -50,23 +50,23 @@ class Write:
     drained_ns: int = 0
 
     def begin_drain(self) -> None:
-        """Its newest hold is in force: after `local_lease_ms` no process has a copy of what it holds."""
+        """Start the drain, since the newest hold is in force: in `local_lease_ms` no process has a copy any more."""
         self.drained_ns = lease_end_ns(monotonic_ns())
 
     def drain(self) -> None:
-        """Wait for what is left of that time; it costs nothing when it is over."""
+        """Wait out the rest of the drain, if any."""
         left_ns = self.drained_ns - monotonic_ns()
         if left_ns > 0:
             DRAINS.inc()
             sleep(left_ns / 1e9)
 
     def is_in_doubt(self) -> bool:
-        """Whether its database session is gone, so that a commit may have happened, or happen yet, unseen."""
+        """Whether its database session is gone, so that a commit may have happened, or may still happen, unseen."""
         session = connections[self.alias].connection
         return self.session is None or session is not self.session or bool(session.closed)
 
     def is_open(self) -> bool:
-        """Whether the transaction can still commit. Django drops the callbacks of what was rolled back."""
+        """Whether the transaction can still commit: Django drops the callbacks of rolled-back transactions."""
         if not self.in_transaction:
             return monotonic_ns() - self.begun_ns < get_options().hold_ms * 1_000_000
         # Private in Django 5.2; noticed by test_the_end_of_an_inner_atomic_block_releases_nothing.
@@ -82,12 +82,12 @@ _writes = _Writes()
 
 
 def is_ours(key: str) -> bool:
-    """Whether this thread is in the middle of changing what `key` caches."""
+    """Whether this thread is changing the rows behind `key`."""
     return bool(_writes.by_alias) and any(key in write.entries for write in _all_writes())
 
 
 def in_transaction(alias: str) -> bool:
-    """Whether a change made now waits for a commit; `on_commit` refuses transactions that Django does not manage."""
+    """Whether a change made now needs a commit; `on_commit` rejects transactions that Django does not manage."""
     connection = connections[alias]
     return connection.in_atomic_block or not connection.get_autocommit()
 
@@ -99,13 +99,13 @@ def find_write(alias: str) -> Write | None:
 
 
 def drain_writes(alias: str) -> None:
-    """Before a COMMIT on `alias`: wait until no process has a copy of what this thread's transaction changes."""
+    """Before a COMMIT on `alias`, wait until no process has a copy of what this thread's transaction changes."""
     for write in _writes.by_alias.get(alias, ()):
         write.drain()
 
 
 def begin_write(alias: str) -> Write:
-    """A new write on `alias`, remembered until `end_write`."""
+    """Start a write on `alias` and remember it until `end_write`."""
     in_tx = in_transaction(alias)  # opens the connection
     write = Write(alias, in_tx, connections[alias].connection)
     _writes.by_alias.setdefault(alias, []).append(write)
@@ -122,7 +122,7 @@ def end_write(write: Write) -> None:
 
 
 def abandoned_writes(*, idle: bool) -> list[Write]:
-    """This thread's writes whose transaction was rolled back; if it is idle, also those whose save has failed."""
+    """This thread's writes whose transaction was rolled back; if it is `idle`, also failed autocommitted saves."""
     return [write for write in _all_writes() if (idle and not write.in_transaction) or not write.is_open()]
 
 

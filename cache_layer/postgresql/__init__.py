@@ -1,1 +1,1 @@
-"""A Django database backend, `ENGINE = "cache_layer.postgresql"`: Django's own, whose COMMIT waits for the copies."""
+"""Django's PostgreSQL backend with a COMMIT that waits for the copies: `ENGINE = "cache_layer.postgresql"`."""

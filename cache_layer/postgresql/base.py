@@ -1,4 +1,4 @@
-"""Where Django looks for the backend's `DatabaseWrapper`."""
+"""The module in which Django looks for a backend's `DatabaseWrapper`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.db.backends.postgresql import base
 from cache_layer.writing.commit import DrainBeforeCommit
 
 Wrapper: Any = base.DatabaseWrapper
-"""Untyped: the stubs leave out what is of interest here."""
+"""Untyped: the stubs lack what is needed here."""
 
 
 class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as above
-    """Django's for PostgreSQL: a transaction waits once, at its end, for the copies of what it changes."""
+    """Django's for PostgreSQL; a transaction waits once, at its end, for the copies of what it changes."""

@@ -1,1 +1,1 @@
-"""The coherence protocol's steps, each one atomic script."""
+"""The steps of the coherence protocol, each one atomic script."""

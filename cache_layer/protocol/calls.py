@@ -1,4 +1,4 @@
-"""Running the Lua scripts: one call or many at once, on one server or on the nodes of a cluster."""
+"""Runs the Lua scripts: one call or many at once, on one server or on a cluster's nodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cache_layer.server.connection import GuardedRedis
 from cache_layer.server.run_id import lua_source
 
 BATCH_KEYS = 200
-"""Entries per round trip in batch operations; the server does nothing else for about a millisecond."""
+"""Entries per round trip of a batch, which blocks the server for about a millisecond."""
 
 
 class Call(NamedTuple):
@@ -30,11 +30,11 @@ def run_script(
     client: GuardedRedis, name: str, calls: Sequence[Call], *, unanswered: Any = None, last: int = 0
 ) -> list[Any]:
     """
-    Run one script for every call, in order, `BATCH_KEYS` calls a round trip (in a cluster, a round trip for each node).
+    Run one script for every call, in order, `BATCH_KEYS` calls per round trip (in a cluster, one round trip per node).
 
     Args:
-        unanswered: what is taken for the answers of a cluster's nodes that fail; None raises.
-        last: how many of the calls must not run before all others have, in a cluster too.
+        unanswered: the answer to assume for calls to a cluster's nodes that fail; None raises.
+        last: how many calls, at the end, must run after all the others, in a cluster too.
     """
     answers: list[Any] = []
     if last and isinstance(client, ClusterRedis):
@@ -56,21 +56,21 @@ def run_script(
 
 @functools.cache
 def script_source(name: str, *, each: bool = False) -> str:
-    """The text of a script for one entry, or of the one that runs it for several."""
+    """The text of a script for one entry, or wrapped to run for several (`each`)."""
     one = lua_source(name)
     return lua_source("each").replace("\n%s\n", f"\n{one}\n") if each else one
 
 
 def evaluate(client: Any, source: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-    """Run a script by its digest; where the server lacks it, by its text, which the server keeps."""
+    """Run a script by its digest, or by its text (which loads it) if the server lacks it."""
     try:
         return client.evalsha(_digest(source), len(keys), *keys, *arguments)
-    except NoScriptError:  # nothing has run: the server restarted, or its scripts were flushed
+    except NoScriptError:  # nothing has run: the server restarted or flushed its scripts
         return client.eval(source, len(keys), *keys, *arguments)
 
 
 def _evaluate_each(client: ClusterRedis, source: str, calls: Sequence[Call], unanswered: Any) -> list[Any]:
-    """The same for entries that live on several nodes, which no script can see at once."""
+    """Run one script for entries on several nodes, which no single call can reach."""
     digest = _digest(source)
     answers = client.run([(("EVALSHA", digest, len(keys), *keys, *arguments), {}) for keys, arguments in calls])
     for place, (answer, call) in enumerate(zip(answers, calls, strict=True)):

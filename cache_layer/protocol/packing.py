@@ -1,11 +1,11 @@
 """
-Compression of long values in Redis: Zstandard (RFC 8878), told from plain ones by the number that a frame begins with.
+Compression of long values in Redis: Zstandard (RFC 8878), recognized by the magic number at the start of a frame.
 
-Zstandard is the standard library's from Python 3.14, and a package before (`pip install cache-layer[zstd]`). Where it
-is missing nothing is compressed, and what others have compressed is a miss.
+Python has Zstandard from 3.14 on; before, `pip install cache-layer[zstd]`. Without it nothing is compressed, and
+compressed values count as misses.
 
-JSON never begins so; a value that does is compressed whatever its length. Memory, and whoever is answered, have the
-plain bytes.
+JSON never starts with this magic. Values that do are always compressed, so unpacking is unambiguous. Copies in memory
+and answers have the plain bytes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ except ImportError:
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 MAX_BYTES = 16 * 1024 * 1024
-"""A longer value is stored as it is, and no frame is unpacked to more."""
+"""Longer values are stored uncompressed, and no frame is unpacked to more than this."""
 LARGEST_WINDOW = {zstd.DecompressionParameter.window_log_max: 24} if zstd else {}
-"""As large as the longest value: a frame that asks for more memory is not ours."""
+"""The window of the longest value: a frame that needs more memory is not ours."""
 
 
 def pack(payload: bytes) -> bytes:
-    """The bytes to store: compressed if longer than `compress_bytes`, and shorter then; or if they look so already."""
+    """The bytes to store: compressed if longer than `compress_bytes` and it helps, or if they start with the magic."""
     if zstd is None:
         return payload
     looks_packed = payload.startswith(MAGIC)
@@ -47,7 +47,7 @@ def unpack(stored: bytes) -> bytes:
     The plain bytes of what is stored.
 
     Raises:
-        ValueError: it begins like a frame and is not one, whole, of a value that is not too long.
+        ValueError: it starts with the magic but is not one whole frame, or its value is too long.
     """
     if not stored.startswith(MAGIC):
         return stored
@@ -67,7 +67,7 @@ def unpack(stored: bytes) -> bytes:
 
 
 def unpacks_to(stored: bytes | None, payload: bytes) -> bool:
-    """Whether what is stored, if anything is, unpacks to these bytes."""
+    """Whether the stored bytes, if any, unpack to `payload`."""
     if stored is None or not stored.startswith(MAGIC):
         return stored == payload
     try:

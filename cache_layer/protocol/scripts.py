@@ -1,4 +1,4 @@
-"""One typed function per Lua script. Each works on one key and its companions; `each.lua` runs it for several."""
+"""One typed function per Lua script. A script works on one key and its companions; `each.lua` runs it for several."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cache_layer.server.connection import get_redis_client, get_writer_client
 
 
 class Claim(Enum):
-    """What a reader may do with a key it found no usable value for."""
+    """What a reader may do with a key for which it found no usable value."""
 
     VALUE = b"value"
     HELD = b"held"
@@ -41,7 +41,7 @@ class Released(Enum):
 
 
 class Invalidated(Enum):
-    """What an invalidation met."""
+    """What an invalidation found."""
 
     DROPPED = 1
     NOTHING = 0
@@ -54,10 +54,10 @@ class Release(NamedTuple):
     One hold to end.
 
     Attributes:
-        holder: the id that `hold_keys` was given.
-        alone: what `hold_keys` said.
-        payload: the committed value's bytes, to be left in the cache; empty for none.
-        changes: the ids in the outbox of what this tells Redis of.
+        holder: the id passed to `hold_keys`.
+        alone: what `hold_keys` returned.
+        payload: the committed value's bytes to leave in the cache; empty for none.
+        changes: the outbox ids of the changes that this release covers.
     """
 
     key: str
@@ -70,11 +70,11 @@ class Release(NamedTuple):
 
 class Fill(NamedTuple):
     """
-    What a reader has loaded under its lease.
+    A value that a reader loaded under its lease.
 
     Attributes:
         payload: the value's bytes; empty if there is no such row.
-        ttl_seconds: of the value, or of the note that there is no such row.
+        ttl_seconds: the TTL of the value, or of the absent marker.
     """
 
     key: str
@@ -87,15 +87,15 @@ def claim_fill(key: str, token: str, *, replace: bool) -> tuple[Claim, bytes | N
     Ask for the right to fill `key`.
 
     Args:
-        replace: look past the value: it can't be decoded, or is to be renewed.
+        replace: ignore the current value: it can't be decoded, or is being refreshed.
     Returns:
-        What the reader may do, and the bytes, as they are stored, if a value has appeared meanwhile.
+        What the reader may do, and the stored bytes if a value has appeared meanwhile.
     """
     return claim_fills([key], token, replace=replace)[key]
 
 
 def claim_fills(keys: Sequence[str], token: str, *, replace: bool) -> dict[str, tuple[Claim, bytes | None]]:
-    """The same for several keys, all with one token; in a cluster, what is on a node that fails counts as held."""
+    """`claim_fill` for several keys with one token; in a cluster, keys on a failed node count as held."""
     arguments = (token, get_options().fill_lease_ms, int(replace))
     calls = [Call((value_key(key), lease_key(key), holds_key(key), absent_key(key)), arguments) for key in keys]
     answers = run_script(get_redis_client(), "claim", calls, unanswered=[Claim.HELD.value])
@@ -107,7 +107,7 @@ def claim_fills(keys: Sequence[str], token: str, *, replace: bool) -> dict[str, 
 
 def fill_entry(key: str, token: str, payload: bytes, ttl_seconds: int) -> bool:
     """
-    Store a loaded value, or note that there is none, unless a writer took the key since the lease was given.
+    Store a loaded value, or an absent marker, unless a writer took the key since the lease was given.
 
     Returns:
         False if the lease is no longer ours; the caller keeps its value and caches nothing.
@@ -119,7 +119,7 @@ def fill_entry(key: str, token: str, payload: bytes, ttl_seconds: int) -> bool:
 
 
 def fill_entries(fills: Sequence[Fill], token: str) -> dict[str, bool]:
-    """The same for several keys claimed with one token."""
+    """`fill_entry` for several keys claimed with one token."""
     return _fill([(key, "value" if payload else "absent", pack(payload), ttl) for key, payload, ttl in fills], token)
 
 
@@ -130,13 +130,13 @@ def give_back_leases(keys: Sequence[str], token: str) -> None:
 
 def read_stamps(keys: Sequence[str], nonce: str, ttl_seconds: int) -> dict[str, bytes]:
     """
-    The stamps in force; those that are not there are made, of `nonce`, which is random, and the server's time.
+    The current stamps; missing ones are created from the random `nonce` and the server's time.
 
-    Of both, since the client may send the command again: if its connection breaks after it has run, what it has made
-    may be in use elsewhere, and ended, before the second one runs.
+    The time matters because the client may resend the command after its connection broke: the stamp made by the first
+    run may already be in use elsewhere, and ended, before the second run.
 
     Returns:
-        Empty where a writer holds a stamp, or its node of a cluster fails.
+        The stamps by key; empty where a writer holds one, or its node of a cluster fails.
     """
     calls = [Call((value_key(key), holds_key(key)), (nonce, ttl_seconds)) for key in keys]
     answers = run_script(get_redis_client(), "stamp", calls, unanswered=b"")
@@ -145,11 +145,11 @@ def read_stamps(keys: Sequence[str], nonce: str, ttl_seconds: int) -> dict[str, 
 
 def hold_keys(keys: Sequence[str], holder: str) -> dict[str, bool]:
     """
-    Stop everyone from serving `keys`, entries' or stamps', from the cache, for `hold_ms` at most.
+    Stop everyone from serving `keys` (of entries or stamps) from the cache, for `hold_ms` at most.
 
     Args:
-        holder: an id never used before: a first attempt that timed out may still run later, and must not look like
-            the second.
+        holder: an id never used before: an attempt that timed out may still run later, and must not pass for the
+            next one.
     Returns:
         For each key, whether no other hold was in force.
     """
@@ -161,9 +161,9 @@ def hold_keys(keys: Sequence[str], holder: str) -> dict[str, bool]:
 
 def release_keys(releases: Sequence[Release], stamps: Sequence[Release] = ()) -> dict[str, Released]:
     """
-    End holds, storing the values that may be left behind; then those on stamps.
+    End holds on entries, storing values where allowed; then end holds on stamps.
 
-    A stamp comes last: made anew before an old value is gone it would vouch for it.
+    Stamps come last: a stamp recreated before an old value is gone would vouch for that value.
     """
     calls = [_release(release) for release in (*releases, *stamps)]
     answers = run_script(get_writer_client(), "release", calls, last=len(stamps))
@@ -178,12 +178,12 @@ def invalidate_keys(
     unless_told: Mapping[str, Collection[int]] | None = None,
 ) -> dict[str, Invalidated]:
     """
-    Drop the values of `keys`, refuse every fill and write-through under way, and end `stamps` after that.
+    Drop the values of `keys`, refuse all fills and write-throughs under way, and then end `stamps`.
 
     Args:
-        unless_held: those to leave alone while a writer holds them. Unless it is None, keys on a node of a cluster
-            that fails count as held too.
-        unless_told: those to leave alone if writers have told Redis of these changes, by their ids in the outbox.
+        unless_held: keys to leave alone while a writer holds them. Unless this is None, keys on a failed node of a
+            cluster count as held too.
+        unless_told: keys to leave alone if writers have told Redis of all these changes (outbox ids).
     """
     keys, stamps = list(keys), list(stamps)
     if not keys and not stamps:
@@ -196,7 +196,7 @@ def invalidate_keys(
 
 
 def report_counts(keys: Sequence[str], arguments: Sequence[Any]) -> bool:
-    """Add what one process counted to the analytics; False if Redis was told this before."""
+    """Add one process's counts to the analytics; False if Redis already has this report."""
     return bool(evaluate(get_writer_client(), script_source("analytics"), keys, arguments))
 
 

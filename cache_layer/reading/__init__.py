@@ -1,1 +1,1 @@
-"""Memory, then Redis, then the database."""
+"""Reads from memory, then Redis, then the database."""

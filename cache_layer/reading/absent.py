@@ -1,4 +1,4 @@
-"""How many unknown identifiers may be remembered as absent: random ones must not fill Redis."""
+"""Limits how many unknown identifiers are remembered as absent, so that random ones cannot fill Redis."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cache_layer.options import get_options
 
 
 class AbsentBudget:
-    """Allows `absent_entries` markers in any `absent_ttl_seconds`, the time after which one vanishes by itself."""
+    """Allows `absent_entries` markers per `absent_ttl_seconds`, after which a marker expires."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._marked: deque[float] = deque()
 
     def allows(self) -> bool:
-        """Whether one more may be made; True counts it."""
+        """Whether one more marker may be made; if so, counts it."""
         options = get_options()
         now = monotonic()
         with self._lock:

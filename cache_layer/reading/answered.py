@@ -1,4 +1,4 @@
-"""What Redis and the database answered, as reads."""
+"""Turns the answers of Redis and the database into reads."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Read(NamedTuple, Generic[Document]):
 
     Attributes:
         document: None if there is no such entry.
-        payload: the document's bytes, as they are in Redis or were before they were compressed, or as this release
-            would have them there; empty if there is no document.
+        payload: the document's uncompressed bytes, as stored in Redis or as this release would store them; empty if
+            there is no document.
         source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached,
-            `STALE` if it is what was last known and the database is away.
-        copies: what of this process's memory it is made of; while their leases last the same answer may be given
-            again. Empty if it must not be.
+            `STALE` if it is the last known value and the database is away.
+        copies: the copies in memory it is made of; the answer may be replayed while their leases last. Empty if it must
+            not be replayed.
     """
 
     document: Document | None
@@ -58,7 +58,7 @@ Reads = dict[str, Read[Document]]
 
 def fetch_stored(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes | None]:
     """
-    What is stored in Redis, in one round trip; a key of another type counts as one that can't be decoded.
+    The stored bytes, in one round trip; a key of another type counts as a value that can't be decoded.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -77,7 +77,7 @@ def fetch_stored(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes 
 def decode_stored(
     lookup: Lookup[Document], identifiers: Iterable[str], answers: Iterable[bytes | None], asked_ns: int
 ) -> Reads[Document]:
-    """What Redis answered, where it can be decoded."""
+    """The reads for Redis' answers that can be decoded."""
     reads: Reads[Document] = {}
     for identifier, stored in zip(identifiers, answers, strict=True):
         if stored is None:
@@ -90,7 +90,7 @@ def decode_stored(
 
 
 def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Document]:
-    """The entries as the database has them; nothing is cached."""
+    """Read entries from the database without caching them."""
     if not identifiers:
         return {}
     return {
@@ -101,18 +101,18 @@ def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads
 
 def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Document, bytes] | None:
     """
-    The document of what is stored, and its bytes as this release writes it.
+    Decode stored bytes into the document and the bytes this release would write for it.
 
-    None if a release wrote it that did not know all of ours; None, and a line in the log, if it is no document.
+    None if an older release wrote it without some of our members; None, and a log line, if it is not a document.
     """
     try:
         payload = unpack(stored)
         return lookup.decode(identifier, payload), payload
     except OtherRelease as other:
         return None if other.document is None else (other.document, lookup.payload_of(other.document))
-    except Exception as error:  # of any kind: no bytes in Redis may fail a read
+    except Exception as error:  # any kind: no bytes in Redis may fail a read
         REFUSED_VALUES.inc()
-        why = f"{type(error).__name__}: {error}"[:LOGGED_CHARACTERS]  # it may name what it found
+        why = f"{type(error).__name__}: {error}"[:LOGGED_CHARACTERS]  # it may quote the value
         logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": why})
         return None
 
@@ -126,7 +126,7 @@ def keep_read(
     source: Source,
     asked_ns: int,
 ) -> Read[Document]:
-    """One answer, which this process's memory keeps from `asked_ns` on if it may."""
+    """A read, kept as a copy in memory (leased from `asked_ns`) if allowed."""
     copy = keep_copy(
         lookup.key(identifier),
         document,

@@ -1,4 +1,4 @@
-"""Reads in coroutines: a copy in memory needs no thread; what has to wait for Redis or the database waits in one."""
+"""Reads from coroutines: copies in memory need no thread; reads from Redis or the database wait in one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Document = TypeVar("Document")
 
 
 async def aread_documents(lookup: Lookup[Document], identifiers: Iterable[str]) -> dict[str, Document | None]:
-    """The documents, as `read_entries` reads them; None for what is not there."""
+    """The documents, read as by `read_entries`; None where there is none."""
     wanted = list(dict.fromkeys(identifiers))
     documents: dict[str, Any] = {}
     if not _is_inside_sync():
@@ -29,9 +29,9 @@ async def aread_documents(lookup: Lookup[Document], identifiers: Iterable[str]) 
 
 def _is_inside_sync() -> bool:
     """
-    Whether this coroutine is run by `async_to_sync`, whose caller may be in a transaction that changes what is read.
+    Whether `async_to_sync` runs this coroutine, so that its caller may be in a transaction that changes what we read.
 
-    The caller waits in another thread, where `sync_to_async` goes back to. Checked against asgiref 3.13, which keeps
+    The caller waits in another thread, and `sync_to_async` returns there. Checked against asgiref 3.13, which keeps
     that thread's executor here; `test_a_coroutine_inside_a_transaction_reads_its_own_write` would notice a change.
     """
     return getattr(AsyncToSync.executors, "current", None) is not None

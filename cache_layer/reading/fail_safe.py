@@ -1,10 +1,10 @@
 """
-Fail-safe: the last known documents, past their TTL, while the database is away. Off unless `stale_seconds` says so.
+Fail-safe: serves last known documents past their TTL while the database is away. Off unless `stale_seconds` is set.
 
-The last known value of an entry is stored and deleted with its value by the same scripts: it is as coherent, and only
-lives longer. It may still be old: a change behind Django's back that the relay had not told of, or one made where
-neither this database nor this Redis can be seen. So whatever is made of it says that it is stale, and none of it is
-kept in memory.
+The same scripts store and delete an entry's last known value and its value, so both are equally coherent; the former
+only lives longer. It may still be old: it misses a change behind Django's back that the relay has not told yet, and one
+made where neither this database nor this Redis is reachable. So answers made from it are marked as stale, and it is
+never kept in memory.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ logger = logging.getLogger("cache_layer")
 Document = TypeVar("Document")
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
-"""Refused, lost, too slow, or no connection of the pool was free in time."""
+"""The connection was refused or lost, the database was too slow, or no pool connection became free in time."""
 RETRY_SECONDS = 1.0
-"""How long nobody waits for a database that has just failed, where something is known; then one caller tries it."""
+"""How long a failed database is not asked if a last known value exists; after that one caller tries it."""
 
 _ask_again_ns = 0
 
 
 def note_away() -> None:
-    """The database has just failed."""
+    """Record that the database has just failed."""
     global _ask_again_ns  # noqa: PLW0603 - one moment for all threads
     if not _ask_again_ns:
         logger.warning("Database away")
@@ -44,18 +44,18 @@ def note_away() -> None:
 
 
 def note_back() -> None:
-    """The database has just answered; a forked child begins so."""
+    """Record that the database has just answered; also runs in a forked child."""
     global _ask_again_ns  # noqa: PLW0603 - as above
     _ask_again_ns = 0
 
 
 def was_away() -> bool:
-    """Whether the database has not answered since it failed."""
+    """Whether the database has failed and not answered since."""
     return bool(_ask_again_ns)
 
 
 def is_away() -> bool:
-    """Whether to take what is known, if anything is, without asking the database. False gives one caller the trial."""
+    """Whether to use last known values without asking the database. Once a second, one caller gets False and tries."""
     if not _ask_again_ns or not get_options().fail_safe_seconds:
         return False
     if monotonic_ns() < _ask_again_ns:
@@ -66,10 +66,10 @@ def is_away() -> bool:
 
 def read_known(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Document] | None:
     """
-    What Redis has of these entries without the database, in one round trip: values, absences, or last known values.
+    Read entries from Redis alone, in one round trip: values, absent markers or last known values.
 
     Returns:
-        None if fail-safe is off, Redis does not answer, or something is not known.
+        None if fail-safe is off, Redis does not answer, or an entry has none of these.
     """
     if not get_options().fail_safe_seconds:
         return None

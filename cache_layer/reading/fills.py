@@ -1,4 +1,4 @@
-"""The miss path: entries that Redis has no usable value for, from the database, under fill leases."""
+"""The miss path: loads entries for which Redis has no usable value from the database, under fill leases."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ FILL_POLL_SECONDS = 0.005
 
 def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replace: bool = False) -> Reads[Document]:
     """
-    Read entries that Redis had no usable value for, and leave them there where that is allowed.
+    Read entries for which Redis had no usable value, and cache them where allowed.
 
-    Costs one script, one query and one script, however many they are. Those that a writer holds, or that another
+    Costs one script, one query and one script, however many there are. Entries that a writer holds, or that another
     reader takes long to fill, are read from the database and not cached.
 
     Args:
-        replace: there are values, but they can't be decoded, or are to be renewed.
+        replace: ignore existing values: they can't be decoded, or are being refreshed.
     Raises:
         CacheUnavailable: Redis did not answer; nothing was read.
     """
@@ -78,7 +78,7 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
 
 
 def refresh_entries(lookup: Lookup[Document], keys: Sequence[str]) -> Reads[Document]:
-    """Load entries anew, over their values; not those that another does, nor if an engine fails: the values live on."""
+    """Reload entries over their values, except those others are loading; values stay if either server fails."""
     token = secrets.token_hex(8)
     try:
         claims = claim_fills(keys, token, replace=True)
@@ -91,7 +91,7 @@ def refresh_entries(lookup: Lookup[Document], keys: Sequence[str]) -> Reads[Docu
 
 
 def _fill(lookup: Lookup[Document], identifiers: list[str], token: str) -> Reads[Document]:
-    """Load entries under our leases, and store them (or that there is none) where that is allowed."""
+    """Load entries under our leases, and store them (or absent markers) where allowed."""
     keys = [lookup.key(identifier) for identifier in identifiers]
     logger.info("Cache miss", extra=_describe(keys))
     try:
@@ -115,7 +115,7 @@ def _fill(lookup: Lookup[Document], identifiers: list[str], token: str) -> Reads
 def _store(
     lookup: Lookup[Document], loaded: dict[str, Loaded[Document]], payloads: dict[str, bytes], token: str
 ) -> set[str]:
-    """Fill what may be cached; gives the identifiers that are."""
+    """Store what may be cached; returns the stored identifiers."""
     fills: dict[str, Fill] = {}
     for identifier, entry in loaded.items():
         ttl_seconds = lookup.ttl_seconds if payloads[identifier] else _absent_ttl_seconds()
@@ -143,7 +143,7 @@ def _store(
 
 
 def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
-    """Wait for values that others are loading, for at most `fill_wait_ms`; gives those that came."""
+    """Wait at most `fill_wait_ms` for values that others are loading; returns those that arrived."""
     deadline_ns = monotonic_ns() + int(left_seconds(get_options().fill_wait_ms / 1000) * 1e9)
     reads: Reads[Document] = {}
     waiting = list(identifiers)
@@ -159,18 +159,18 @@ def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[D
 
 
 def _describe(keys: list[str]) -> dict[str, Any]:
-    """Which keys a line in the log is about."""
+    """The fields that name the keys in a log line."""
     return {"key": keys[0]} if len(keys) == 1 else {"keys": keys[:10], "count": len(keys)}
 
 
 def _absent_ttl_seconds() -> int:
-    """How long it may be remembered that there is no such row; 0 if too many are already."""
+    """The TTL of an absent marker; 0 if there are too many already."""
     ttl_seconds = get_options().absent_ttl_seconds
     return ttl_seconds if ttl_seconds and absent.budget.allows() else 0
 
 
 def _count_fills(lookup: Lookup[Any], not_cacheable: int, **outcomes: int) -> None:
-    """Count what loading entries under leases came to; what was not stored was read past the cache."""
+    """Count the outcomes of loads under leases; a load that was not stored bypassed the cache."""
     if not lookup.counted:
         return
     for outcome, number in (outcomes | {"not_cacheable": not_cacheable}).items():

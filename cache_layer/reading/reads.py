@@ -28,7 +28,7 @@ FROM_DATABASE = (Source.DATABASE, Source.BYPASS)
 
 
 def peek_copy(lookup: Lookup[Any], identifier: str) -> Copy | None:
-    """This process's copy of an entry, if this thread may use it now; asks nobody."""
+    """This process's copy of an entry, if this thread may use it now; asks no server."""
     key = lookup.key(identifier)
     copy = find_copy(key)
     if copy is None or pending.is_ours(key):
@@ -42,8 +42,8 @@ def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
     """
     Read one entry: never older than the last write that returned before this call.
 
-    Without Redis it is read from the database, after at most one command's time-out. Without the database, if
-    `stale_seconds` allows it, what comes may be what was last known; its source then is `STALE`.
+    Without Redis it comes from the database, after at most one command's timeout. Without the database, if
+    `stale_seconds` allows it, it may be the last known value; its source then is `STALE`.
     """
     copy = peek_copy(lookup, identifier)
     if copy is not None:
@@ -54,7 +54,7 @@ def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
 
 def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[Document]:
     """
-    Read entries, each as `read_entry` does: one `MGET`, and one script, one query and one script for all it lacks.
+    Read entries, each as by `read_entry`, with one `MGET`, and one script, one query and one script for all misses.
 
     Returns:
         The reads by identifier, in the order asked for, each identifier once.
@@ -73,7 +73,7 @@ def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[
 
 
 def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
-    """Read what is not in this process's memory; while the database is away, what is last known, where that may be."""
+    """Read what is not in this process's memory; last known values, where allowed, while the database is away."""
     reads = read_known(lookup, identifiers) if is_away() and _may_be_stale(lookup, identifiers) else None
     if reads is None:
         try:
@@ -91,7 +91,7 @@ def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Doc
 
 
 def _read_engines(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
-    """Read from Redis, or the database. A thread that holds a key reads its own row, uncommitted."""
+    """Read from Redis or the database. A thread that holds a key reads its own uncommitted row."""
     ours = [identifier for identifier in identifiers if pending.is_ours(lookup.key(identifier))]
     others = [identifier for identifier in identifiers if identifier not in ours] if ours else identifiers
     reads: Reads[Document] = {}
@@ -109,7 +109,7 @@ def _read_engines(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Doc
 
 
 def _may_be_stale(lookup: Lookup[Any], identifiers: list[str]) -> bool:
-    """Not where somebody is about to write what depends on it: in a transaction, or holding one of the keys."""
+    """Whether stale values may be read: not in a transaction or while holding a key, since a write may use them."""
     is_ours = any(pending.is_ours(lookup.key(identifier)) for identifier in identifiers)
     return not is_ours and not _is_in_transaction(lookup)
 
@@ -124,7 +124,7 @@ def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Docum
     reads = decode_stored(lookup, identifiers, payloads, asked_ns)
     _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)
     to_ask = [key for key in map(lookup.key, reads) if is_time_to_ask(key)]
-    if to_ask and not _is_in_transaction(lookup):  # it could break, or hold up, the caller's
+    if to_ask and not _is_in_transaction(lookup):  # a refresh could break or delay the caller's transaction
         due = find_due(to_ask, lookup.ttl_seconds)
         reads |= refresh_entries(lookup, due) if due else {}
     missing: list[str] = []

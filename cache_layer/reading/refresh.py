@@ -1,8 +1,8 @@
 """
-Eager refresh: of the readers of a hot value one loads it anew shortly before it expires, so that none finds it missing.
+Eager refresh: one reader of a hot value reloads it shortly before it expires, so that nobody finds it missing.
 
-A process learns when a value will expire by asking now and then, not with every `GET`; of a value that it first reads
-at its very end it learns too late.
+A process asks for a value's TTL now and then, not with every `GET`; so it is too late for a value that it first reads
+just before the end.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from cache_layer.options import get_options
 from cache_layer.server.connection import get_redis_client
 
 LAST_PART = 10
-"""A value is refreshed in the last tenth of its life; at most every half of that time a process asks for its TTL."""
+"""A value is refreshed in the last tenth of its life; a process asks for its TTL at most every half of that time."""
 
 _ask_at_ns: dict[str, int] = {}
 
 
 def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
-    """Those of the values this process has just read from Redis that are known to be near their end."""
+    """The keys, among those just read from Redis, whose values are known to expire soon."""
     now_ns = monotonic_ns()
     last_part_ms = ttl_seconds * 1_000 // LAST_PART
     to_ask = [key for key in keys if now_ns >= _ask_at_ns.get(key, 0)]
@@ -36,24 +36,24 @@ def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
 
 
 def note_filled(keys: Sequence[str], ttl_seconds: int) -> None:
-    """These values have just begun their life."""
+    """Record that these values were just stored with this TTL."""
     due_ns = monotonic_ns() + (ttl_seconds - ttl_seconds // LAST_PART) * 1_000_000_000
     for key in keys:
         _ask_at(key, due_ns)
 
 
 def is_time_to_ask(key: str) -> bool:
-    """Whether `find_due` would ask Redis, or has never been called for this key."""
+    """Whether `find_due` would ask Redis for this key, or has never seen it."""
     return monotonic_ns() >= _ask_at_ns.get(key, 0)
 
 
 def forget_times() -> None:
-    """Know nothing of when values expire; a forked child begins so."""
+    """Forget when values expire; also runs in a forked child."""
     _ask_at_ns.clear()
 
 
 def _ask_time_left_ms(keys: Sequence[str]) -> list[int]:
-    """How long these values will live, in one round trip; below 0 if one is gone, or Redis does not answer."""
+    """The values' remaining TTLs, in one round trip; below 0 if a value is gone or Redis does not answer."""
     if not keys:
         return []
     pipeline = get_redis_client().pipeline()

@@ -1,1 +1,1 @@
-"""A client of Redis that answers whole and in time, or raises `CacheUnavailable`."""
+"""A Redis client that answers completely and in time, or raises `CacheUnavailable`."""

@@ -1,4 +1,4 @@
-"""How long Redis' answers are waited for: each comes whole in time, or not at all."""
+"""A time limit for each answer from Redis: it arrives completely in time, or counts as failed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from cache_layer.deadline import left_seconds
 
 MIN_READ_SECONDS = 0.01
-"""How long an answer is waited for even if the time is over: a writer's command is not given up unsent."""
+"""The minimum wait for an answer, even past the deadline: a writer must still send its command."""
 
 Parser: Any = DefaultParser
-"""hiredis'."""
+"""hiredis' parser."""
 
 
 class BoundedParser(Parser):  # type: ignore[misc] # untyped
     """
-    redis-py's own, with one time-out for an answer, or what time the work has left.
+    redis-py's parser with one timeout for the whole answer: the socket timeout, or less if the deadline is near.
 
-    Its own waits a time-out for each piece: for a server that trickles, a thousand of them.
+    redis-py applies the timeout to each read, so a server that trickles bytes could take a thousand timeouts.
     """
 
     def read_response(self, *args: Any, **options: Any) -> Any:
@@ -32,7 +32,7 @@ class BoundedParser(Parser):  # type: ignore[misc] # untyped
         return super().read_response(*args, **options)
 
     def read_from_socket(self, *args: Any, **options: Any) -> Any:
-        if self._has_waited:  # the first piece has that time-out anyway, set on the socket
+        if self._has_waited:  # the first read has this timeout already, set on the socket
             options["timeout"] = self._until - monotonic()
             if options["timeout"] <= 0:
                 raise RedisTimeoutError("The answer did not come whole in time.")

@@ -1,4 +1,4 @@
-"""Keeps readers from waiting for a server that has just failed."""
+"""A circuit breaker for readers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Breaker:
     """
     Keeps readers from waiting for a server that has just failed.
 
-    After the n-th failure in a row nobody tries for min(n * 50 ms, 2 s); then one caller does, and the others go on
-    without Redis until it has an answer.
+    After the n-th failure in a row nobody tries for min(n * 50 ms, 2 s). Then one caller tries, and the others go on
+    without Redis until it succeeds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,7 +27,7 @@ class Breaker:
         self._open_until = 0.0
 
     def allows(self) -> bool:
-        """Whether to try now. True gives one caller the trial when the delay is over."""
+        """Whether to try now. Once the delay is over, one caller gets True and makes the trial."""
         if not self.failures:
             return True
         with self._lock:
@@ -54,4 +54,4 @@ class Breaker:
 
 
 breaker = Breaker()
-"""The one of a single server; each node of a cluster has one of its own."""
+"""The breaker of a single server; each node of a cluster has its own."""

@@ -1,8 +1,8 @@
 """
-The client of a cluster: redis-py's knows the nodes and follows the slots; entries are asked for node by node.
+The cluster client: redis-py's client tracks nodes and slots, and commands are sent node by node.
 
-An exchange goes straight to the node that has the slot, behind a breaker of that node's own. Where the slot was moved,
-or is just being moved, redis-py's client asks again.
+A command goes straight to the node that has the slot, behind that node's own breaker. If the slot has moved or is
+moving, redis-py's client follows the redirection.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from cache_layer.server.connection import GuardedRedis, _guarded
 from cache_layer.server.topology import SlotClient, Topology, raising_redis_errors
 
 ELSEWHERE = (AskError, TryAgainError)
-"""What a node answers that does not have the slot, or not all of it. `MovedError` is an `AskError`."""
+"""Answers of a node that lacks the slot or some of its keys. `MovedError` is an `AskError`."""
 ASK_AGAIN = (*ELSEWHERE, ClusterDownError)
-"""After which a command that was sent with others is sent by itself."""
+"""Errors after which a command of a batch is sent again on its own."""
 EVERYWHERE = ("FLUSHDB", "FLUSHALL")
 ONE_BY_ONE = {"MGET": "GET", "DEL": "DEL", "UNLINK": "UNLINK", "EXISTS": "EXISTS"}
 
 Command = tuple[tuple[Any, ...], dict[str, Any]]
-"""Its arguments, and its options for redis-py."""
+"""A command's arguments, and its options for redis-py."""
 
 
 class ClusterRedis(CoreCommands):
-    """What `GuardedRedis` is to one server: every failure is a `CacheUnavailable`."""
+    """`GuardedRedis` for a cluster: every failure is a `CacheUnavailable`."""
 
     _event_dispatcher: Any = None  # redis-py declares it; no command uses it
 
@@ -57,7 +57,7 @@ class ClusterRedis(CoreCommands):
             raise
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
-        """The answers to several commands, one round trip for each node; errors are answers too."""
+        """Run several commands in one round trip per node; errors are returned as answers."""
         batches: defaultdict[ClusterNode, list[int]] = defaultdict(list)
         answers: list[Any] = [None] * len(commands)
         slots = self._slots()
@@ -85,11 +85,11 @@ class ClusterRedis(CoreCommands):
         return ClusterPipeline(self)
 
     def with_policy(self, *, essential: bool) -> ClusterRedis:
-        """The same nodes, asked in another way."""
+        """A client of the same nodes with another error policy."""
         return type(self)(self.topology, essential=essential)
 
     def nodes(self) -> list[tuple[str, GuardedRedis]]:
-        """Every node that holds entries, by its address, as they are now."""
+        """Every node that holds entries, with its address, from a fresh look at the topology."""
         self.topology.look()
         primaries = sorted(self._slots().get_primaries(), key=lambda node: node.name)
         return [(node.name, self._client_of(node)) for node in primaries]
@@ -104,12 +104,12 @@ class ClusterRedis(CoreCommands):
         self.topology.close()
 
     def _ask_one_by_one(self, command: str, keys: Sequence[Any]) -> Any:
-        """MGET's list, or the sum of what else is told of several keys; on a node that fails MGET finds nothing."""
+        """MGET's list, or the sum of the other commands' answers; for MGET, keys on a failed node count as missing."""
         answers = self.run([((ONE_BY_ONE[command], key), {}) for key in keys])
         failures = [answer for answer in answers if isinstance(answer, CacheUnavailable)]
         if failures and (command != "MGET" or len(failures) == len(answers)):
             raise failures[0]
-        if command == "MGET":  # a key of another type is none either
+        if command == "MGET":  # a key of another type counts as missing too
             return [None if isinstance(answer, RedisError) else answer for answer in answers]
         return sum(answers)
 
@@ -117,7 +117,7 @@ class ClusterRedis(CoreCommands):
         return _guarded(self.topology.slots, essential=self._essential, replicated=True)
 
     def _find_node(self, args: Sequence[Any], slots: SlotClient) -> ClusterNode:
-        """The node that has the slot of a command's first key; any for one without keys."""
+        """The node that has the slot of a command's first key; any node for a command without keys."""
         command = args[0]
         if command in RedisCluster.COMMAND_FLAGS:
             return slots.get_default_node()
@@ -140,7 +140,7 @@ class ClusterRedis(CoreCommands):
         slots = self.topology.slots()
         try:
             return slots.get_redis_connection(node).execute_command(*args, **options)
-        except ELSEWHERE:  # its answer; nothing has run
+        except ELSEWHERE:  # the node answered so; nothing has run
             return slots.execute_command(*args, **options)
 
     def _again(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -172,7 +172,7 @@ class ClusterPipeline(CoreCommands):
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """
         Raises:
-            CacheUnavailable: a node could not be asked; others have done what they were told.
+            CacheUnavailable: a node could not be reached; the others have run their commands.
         """
         commands, self._commands = self._commands, []
         answers = self._client.run(commands)
@@ -183,7 +183,7 @@ class ClusterPipeline(CoreCommands):
 
 
 class ClusterFactory(ConnectionFactory):
-    """Makes django-redis use one cluster client in the whole process."""
+    """Makes django-redis share one cluster client in the whole process."""
 
     _clients: ClassVar[dict[str, ClusterRedis]] = {}
     _making = threading.Lock()
@@ -202,7 +202,7 @@ class ClusterFactory(ConnectionFactory):
         first, *others = [ClusterNode(host, port) for host, port in self.options["CLUSTER_NODES"]]
         with raising_redis_errors():
             return SlotClient(
-                url=f"redis://{first.name}",  # with a URL it makes the pools as it is told
+                url=f"redis://{first.name}",  # it uses the given pool class only with a URL
                 startup_nodes=others,
                 retry=Retry(NoBackoff(), 0),
                 require_full_coverage=False,

@@ -1,7 +1,7 @@
 """
-The connection to Redis: one pool per process, made by django-redis, with a breaker.
+The connection to Redis: one pool per process, made by django-redis, behind a breaker.
 
-Reads and writes have their own error policies, so nothing is swallowed here: every failure is a `CacheUnavailable`.
+Every failure raises `CacheUnavailable`; readers and writers have their own policies for it.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ logger = logging.getLogger("cache_layer")
 Result = TypeVar("Result")
 
 READ_RETRIES = 1
-"""Of a reader's command on a connection that turned out broken. A writer's attempts have ids of their own."""
+"""Retries of a reader's command on a broken connection. Writers retry themselves, each time with a new id."""
 
 UNAVAILABLE = (
     RedisConnectionError,
     RedisTimeoutError,
     ClusterError,
     RedisClusterException,
-    AskError,  # and its child MovedError: the slot is somewhere else again
+    AskError,  # and its subclass MovedError: the slot has moved again
     TryAgainError,
 )
 
 
 REFUSALS = ("MISCONF", "NOREPLICAS")
-"""How the errors begin of a server that takes no writes, for want of disk or of replicas, and goes on serving reads."""
+"""Error prefixes of a server that still serves reads but accepts no writes, since it lacks disk space or replicas."""
 
 
 def is_about_slot(error: BaseException | None) -> bool:
-    """Whether only the slot is at fault: no node has it, or its keys are moved one by one and not all in one place."""
+    """Whether only the slot is at fault: no node serves it, or it is migrating and its keys are on two nodes."""
     redirected = type(error) is ClusterError  # redis-py: too many times
     return redirected or isinstance(error, TryAgainError | AskError) or "slot not served" in str(error)
 
@@ -70,11 +70,11 @@ def _guarded(
     Run one exchange with Redis.
 
     Args:
-        essential: ask Redis even while the breaker is open: a writer must know.
-        replicated: another server may have taken over: a refused connection does not tell that nobody serves.
+        essential: ask Redis even while the breaker is open, since a writer must know.
+        replicated: another server may have taken over, so a refused connection does not prove that none is serving.
     Raises:
-        CacheUnavailable: refused, too slow, taking no writes, or (behind the breaker, or with hardly any time left) not
-            tried.
+        CacheUnavailable: Redis refused the connection, was too slow or accepts no writes; or it was not tried, since
+            the breaker is open or hardly any time is left.
     """
     if not essential:
         patience = _patience_seconds()
@@ -87,7 +87,7 @@ def _guarded(
         begun = time.perf_counter()
         try:
             result = command()
-        except (RedisError, RedisClusterException) as error:  # which is none
+        except (RedisError, RedisClusterException) as error:  # not a RedisError
             if not isinstance(error, UNAVAILABLE) and not refuses_writes(error):
                 raise
             refused = isinstance(error.__context__, ConnectionRefusedError)
@@ -106,12 +106,12 @@ def _guarded(
 
 
 def refuses_writes(error: BaseException | None) -> bool:
-    """Whether a server says that it can be told of no change: then it must not be read. A replica is one such."""
+    """Whether a server accepts no writes, as a replica does: it learns of no change, so it must not be read."""
     return isinstance(error, ReadOnlyError) or str(error).startswith(REFUSALS)
 
 
 class GuardedPipeline(Pipeline):
-    """A pipeline whose failures are `CacheUnavailable`, counted by the breaker."""
+    """A pipeline whose failures raise `CacheUnavailable` and count for the breaker."""
 
     def __init__(self, *args: Any, asks: Mapping[str, Any], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -121,7 +121,7 @@ class GuardedPipeline(Pipeline):
         commands, execute = self.command_stack, super().execute
 
         def run() -> list[Any]:
-            self.command_stack = list(commands)  # a failure has emptied it
+            self.command_stack = list(commands)  # a failed attempt empties it
             return execute(raise_on_error)
 
         return _guarded(run, **self._asks)
@@ -129,10 +129,10 @@ class GuardedPipeline(Pipeline):
 
 class GuardedRedis(Redis):
     """
-    redis-py's client, whose failures are `CacheUnavailable`, counted by the breaker.
+    redis-py's client, whose failures raise `CacheUnavailable` and count for the breaker.
 
     Attributes:
-        asks: how it asks, the arguments of `_guarded`.
+        asks: its error policy, as arguments of `_guarded`.
     """
 
     asks: Mapping[str, Any] = {"essential": False}
@@ -142,16 +142,16 @@ class GuardedRedis(Redis):
             return _guarded(functools.partial(super().execute_command, *args, **options), **self.asks)
         except CacheUnavailable as error:
             if refuses_writes(error.__cause__):
-                self.connection_pool.disconnect()  # the next connection asks whether it takes writes
+                self.connection_pool.disconnect()  # a new connection checks that the server accepts writes
             raise
 
     def _execute_command(self, *args: Any, **options: Any) -> Any:
         """
-        redis-py's, without its retries (there are `_guarded`'s) and its telemetry: they take a fifth of a read.
+        redis-py's, without retries (`_guarded` has its own) and telemetry, which take a fifth of a read's time.
 
-        Private in redis-py 8.1. A version that calls it no more costs that time, in `make bench ARGS="--only process"`.
+        Private in redis-py 8.1. If a version no longer calls it, `make bench ARGS="--only process"` shows that time.
         """
-        if self.connection is not None:  # a client that was made to keep one
+        if self.connection is not None:  # a client with a dedicated connection
             kept: Callable[..., Any] = super()._execute_command
             return kept(*args, **options)
         parse: Callable[..., Any] = self.parse_response
@@ -166,13 +166,13 @@ class GuardedRedis(Redis):
         return GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, asks=self.asks)
 
     def with_policy(self, **asks: Any) -> GuardedRedis:
-        """The same pool, asked in another way."""
+        """A client of the same pool with another error policy."""
         client = type(self)(connection_pool=self.connection_pool)
         client.asks = {**self.asks, **asks}
         return client
 
     def nodes(self) -> list[tuple[str, GuardedRedis]]:
-        """Every node that holds entries, by its address."""
+        """Every node that holds entries, with its address."""
         where = self.connection_pool.connection_kwargs
         return [(where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}", self)]
 
@@ -181,12 +181,12 @@ class GuardedRedis(Redis):
 
 
 def _patience_seconds() -> float:
-    """As long as it may take to get a connection: to wait for a free one, and to connect."""
+    """How long it may take to get a connection: one timeout for a free slot in the pool, one to connect."""
     return 2 * get_options().socket_timeout_ms / 1000
 
 
 def connection_pool_options(options: Options) -> dict[str, Any]:
-    """The part of `CACHES[...]["OPTIONS"]` that makes django-redis connect as this package needs it to."""
+    """The `CACHES[...]["OPTIONS"]` that make django-redis connect as this package needs."""
     timeout = options.socket_timeout_ms / 1000
     return {
         "REDIS_CLIENT_CLASS": "cache_layer.server.connection.GuardedRedis",
@@ -206,12 +206,12 @@ def connection_pool_options(options: Options) -> dict[str, Any]:
 
 
 def get_redis_client() -> GuardedRedis:
-    """This process's client, for readers: it does not ask a server that has just failed."""
+    """This process's client for readers; skips a server that has just failed."""
     return _client(essential=False)
 
 
 def get_writer_client() -> GuardedRedis:
-    """The same pool, for writers: it always asks."""
+    """A client of the same pool that asks Redis even while the breaker is open."""
     return _client(essential=True)
 
 
@@ -223,7 +223,7 @@ def _client(*, essential: bool) -> GuardedRedis:
 
 
 def close_redis_client() -> None:
-    """Close this process's connections; the next use opens new ones."""
+    """Close this process's connections to Redis; the next use opens new ones."""
     if _client.cache_info().currsize:
         get_redis_client().drop_connections()
     _client.cache_clear()

@@ -1,4 +1,4 @@
-"""How far away Redis is: copies in memory are renewed in time only if a round trip takes little of their lease."""
+"""The round-trip time to Redis: it must be a small part of the local lease, or copies lapse before they are renewed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cache_layer.server.connection import GuardedRedis, get_writer_client
 logger = logging.getLogger("cache_layer")
 
 LEASE_ROUND_TRIPS = 5
-"""How many round trips fit into a local lease, at least."""
+"""How many round trips must fit into a local lease."""
 PINGS = 10
 
 
 class FarServer(NamedTuple):
-    """What is wrong, and what to do."""
+    """What is wrong, and what to do about it."""
 
     text: str
     hint: str
@@ -29,10 +29,10 @@ class FarServer(NamedTuple):
 
 def find_far_servers() -> list[FarServer]:
     """
-    The servers to which a round trip takes more than a fifth of the local lease.
+    The servers whose round trip takes more than a fifth of the local lease.
 
     Raises:
-        CacheUnavailable: one did not answer.
+        CacheUnavailable: a server did not answer.
     """
     lease_ms = get_options().local_lease_ms
     if not lease_ms:
@@ -50,10 +50,10 @@ def find_far_servers() -> list[FarServer]:
 
 
 def warn_of_far_servers() -> None:
-    """Log what `find_far_servers` finds, from a thread of its own; for when a server starts."""
+    """Log what `find_far_servers` finds, in a separate thread; called when a web server starts."""
 
     def warn() -> None:
-        with contextlib.suppress(RedisError):  # others say that it is away
+        with contextlib.suppress(RedisError):  # reported elsewhere
             for found in find_far_servers():
                 logger.warning("Redis far away", extra={"reason": found.text, "hint": found.hint})
 
@@ -61,7 +61,7 @@ def warn_of_far_servers() -> None:
 
 
 def _measure_round_trip_ms(node: GuardedRedis) -> float:
-    """How long the quickest of some commands took."""
+    """The shortest round trip of a few PINGs."""
     taken = []
     for _ in range(PINGS):
         begun = time.perf_counter()

@@ -1,11 +1,11 @@
 """
-Connections to servers that others may replace: Sentinel's primary, a cluster's nodes.
+Connections to servers that can fail over: Sentinel's primary, a cluster's nodes.
 
-A server that was replaced and has taken over again since is the same run, but has lost what its replica never got. So
-a connection carries no command unless the server was compared within the last second, which no failover beats: it takes
-as long as the failure takes to be noticed, and more. A primary that is cut off from its replicas refuses to be compared
-(`min-replicas-to-write`), and is read no more. And a server that has taken over is not used for a second after it was
-purged: by then no connection trusts the one it replaced.
+A server that was replaced and later took over again is still the same run, but has lost what its replica never got. So
+a connection sends a command only if its server was compared within the last second. No failover is faster: it takes at
+least as long as noticing the failure. A primary that is cut off from its replicas rejects the comparison
+(`min-replicas-to-write`), so it is no longer read. A server that took over is not used until a second after its purge:
+by then no connection trusts the server it replaced.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from cache_layer.server.run_id import lua_source, note_new_run
 TRUSTED_SECONDS = 1.0
 
 _purged_at: dict[str, float] = {}
-"""When this process purged a server's run."""
+"""When this process purged each run of a server."""
 _purging: dict[str, tuple[int, bytes, int]] = {}
-"""How far it has come with others: the pattern, its cursor, and how many keys were removed."""
+"""Unfinished purges of other runs: the current pattern, its cursor, and how many keys were removed."""
 
 
 class Compared(Connection):
-    """A connection whose server is compared before its first command, and again every second."""
+    """A connection that compares its server before the first command, and again every second."""
 
     in_cluster = False
     _compared_at = math.inf
 
     def _connect(self) -> Any:
-        """For one command several servers may be asked: each is waited for no longer than the work has time."""
+        """Limit the connect timeout to the time left, since one command may try several servers."""
         self.socket_connect_timeout = max(left_seconds(self.socket_timeout or math.inf), MIN_READ_SECONDS)
         return super()._connect()
 
     def on_connect_check_health(self, check_health: bool = True) -> None:
-        self._compared_at = math.inf  # nothing is compared before the login
+        self._compared_at = math.inf  # no comparison before the login
         super().on_connect_check_health(check_health)
         self._compared_at = -math.inf
 
@@ -62,16 +62,16 @@ class Compared(Connection):
         except (RedisConnectionError, RedisTimeoutError):
             self.disconnect()
             raise
-        except RedisError as error:  # a replica, or cut off: the client looks for the primary
+        except RedisError as error:  # a replica, or cut off: the client looks for the new primary
             self.disconnect()
             raise RedisConnectionError(f"{self.host}:{self.port} may not be asked: {error}") from error
         self._compared_at = now
 
     def _compare(self) -> None:
         """
-        Purge what another run of the server left, unless a process has done so.
+        Purge what another run of the server left, unless some process already did.
 
-        That is noted by a script which the server keeps, since it ends with the run and moves nowhere.
+        A script loaded into the server marks it as purged: scripts end with the run and are copied nowhere.
         """
         patterns = purged_patterns()
         run_id, took_over, *_ = self._ask("EVAL", lua_source("takeover"), 0)
@@ -85,14 +85,14 @@ class Compared(Connection):
         self._ask("SCRIPT", "LOAD", note)
 
     def _purge(self, note: str, patterns: Sequence[str]) -> None:
-        """In steps, so that a server with many keys answers others meanwhile; who has waited enough leaves the rest."""
+        """Purge in steps, so that the server can answer others; after a timeout, leave the rest to the next attempt."""
         until = monotonic() + (self.socket_timeout or 0)
         place, cursor, purged = _purging.get(note, (1, b"0", 0))
         while place <= len(patterns):
             if monotonic() > until:
                 raise RedisConnectionError(f"{self.host}:{self.port} is still being purged.")
             if self.in_cluster:
-                self._ask("ASKING")  # also what is just being moved to this node
+                self._ask("ASKING")  # include keys that are being moved to this node
             *_, removed, place, cursor = self._ask("EVAL", lua_source("takeover"), 0, place, cursor, *patterns)
             purged += removed
             _purging[note] = place, cursor, purged
@@ -106,7 +106,7 @@ class Compared(Connection):
 
 
 class SentinelConnection(Compared, SentinelManagedConnection):
-    """To the primary that the sentinels name."""
+    """A connection to the primary that the sentinels name."""
 
 
 class SentinelSSLConnection(Compared, SentinelManagedSSLConnection):
@@ -114,12 +114,12 @@ class SentinelSSLConnection(Compared, SentinelManagedSSLConnection):
 
 
 class ClusterConnection(Compared):
-    """To a node of a cluster. Any node may tell where the slots are."""
+    """A connection to a cluster node. Asking where the slots are needs no comparison: any node may tell."""
 
     in_cluster = True
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options, parser_class=BoundedParser)  # redis-py's cluster client passes none on
+        super().__init__(*args, **options, parser_class=BoundedParser)  # redis-py's cluster client does not pass it on
 
     def send_command(self, *args: Any, **options: Any) -> None:
         super().send_command(*args, **(options | {"check_health": False} if args[0] == "CLUSTER SLOTS" else options))
@@ -130,7 +130,7 @@ class ClusterSSLConnection(ClusterConnection, SSLConnection):
 
 
 class SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Connections to the primary; who finds all in use waits, as with a single server."""
+    """A pool of connections to the primary that waits while all are in use, as with a single server."""
 
 
 class SentinelRedis(GuardedRedis):

@@ -5,8 +5,8 @@ Where Redis is, by URL:
     redis+sentinel://[user:password@]host:26379,host:26379/name     the primary that sentinels call `name` (or name/0)
     redis+cluster://[user:password@]host:6379,host:6379             a cluster, found by any of these nodes
 
-With `rediss` in place of `redis` all connections are by TLS. What follows `?` goes to redis-py: `ssl_ca_certs`,
-`ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`, `ssl_check_hostname`. Sentinels may have a login of their own:
+`rediss` instead of `redis` uses TLS for all connections. Parameters after `?` go to redis-py: `ssl_ca_certs`,
+`ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`, `ssl_check_hostname`. Sentinels may have their own login:
 `sentinel_username`, `sentinel_password`.
 """
 
@@ -34,7 +34,7 @@ PARAMETERS = {
     *("username", "password", "db", "client_name", "health_check_interval"),
     *("socket_timeout", "socket_connect_timeout", "socket_keepalive", "sentinel_username", "sentinel_password"),
 }
-"""What may follow `?`, beside what TLS wants; the rest of redis-py's is ours to say, as the protocol."""
+"""The parameters allowed after `?`, besides those of TLS; this package sets redis-py's others, such as the protocol."""
 TLS_PARAMETERS = {name for name in signature(SSLConnection.__init__).parameters if name.startswith("ssl_")}
 
 
@@ -45,9 +45,9 @@ class Location:
 
     Attributes:
         kind: empty for one server, else `sentinel` or `cluster`.
-        addresses: of the server, the sentinels, or some of the cluster's nodes.
-        path: the database, or the name the sentinels know (and the database).
-        parameters: for redis-py's connections: user, password, TLS.
+        addresses: hosts and ports of the server, the sentinels, or some of the cluster's nodes.
+        path: the database, or the sentinels' name for the primary (and the database).
+        parameters: redis-py's connection parameters: user, password, TLS.
     """
 
     kind: str
@@ -60,11 +60,11 @@ class Location:
     def of(cls, url: str) -> Location:
         """
         Raises:
-            InvalidOptions: the URL is not understood; the message says what would do.
+            InvalidOptions: the URL is invalid; the message says how to fix it.
         """
         try:
             parts = urlsplit(url)
-        except ValueError:  # brackets that do not close
+        except ValueError:  # unbalanced brackets
             raise InvalidOptions("REDIS_URL is not understood: use redis://host:6379/0.") from None
         scheme, _, kind = parts.scheme.partition("+")
         if scheme not in ("redis", "rediss") or kind not in PORTS:
@@ -75,7 +75,7 @@ class Location:
             addresses = tuple(_address(urlsplit(f"//{host}"), PORTS[kind]) for host in hosts.split(","))
             parameters = parse_url(f"redis://{login}@host/?{parts.query}")
         except ValueError as error:
-            why = str(error) if str(error) == MISSING else "it is not understood"  # others quote what may be secret
+            why = str(error) if str(error) == MISSING else "it is not understood"  # other messages may quote a secret
             raise InvalidOptions(
                 f"REDIS_URL: {why}; use {parts.scheme}://user:password@host:port,host:port/..., and in the password %2F"
                 " for /, %3F for ?, %23 for #, %40 for @ and %25 for %."
@@ -94,7 +94,7 @@ class Location:
 
 
 def cache_location(url: str, password: str | None, options: Options) -> dict[str, Any]:
-    """`LOCATION` and `OPTIONS` of an alias in `CACHES`, for django-redis to connect as this package needs it to."""
+    """`LOCATION` and `OPTIONS` for an alias in `CACHES`, so that django-redis connects as this package needs."""
     pool = connection_pool_options(options)
     location = Location.of(url)
     if not location.kind:
@@ -106,7 +106,7 @@ def cache_location(url: str, password: str | None, options: Options) -> dict[str
 
 
 def _pool_name(location: Location) -> str:
-    """What django-redis keeps the connections under; of Sentinel it takes the name and the database."""
+    """The name under which django-redis keeps the pool; for Sentinel it parses the primary's name and database."""
     if location.kind == "sentinel":
         return f"redis://{location.path}"
     return "redis+cluster://" + ",".join(f"{host}:{port}" for host, port in location.addresses)
@@ -133,7 +133,7 @@ def _sentinel_options(location: Location, connecting: dict[str, Any]) -> dict[st
 def _cluster_options(location: Location, connecting: dict[str, Any]) -> dict[str, Any]:
     from cache_layer.server.failover import ClusterConnection, ClusterSSLConnection
 
-    del connecting["retry"]  # redis-py's cluster client has its own place for it
+    del connecting["retry"]  # the cluster client takes it separately
     return {
         "CONNECTION_FACTORY": "cache_layer.server.cluster.ClusterFactory",
         "CONNECTION_POOL_KWARGS": connecting

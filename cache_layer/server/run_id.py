@@ -1,4 +1,4 @@
-"""The run-id guard: what another run of a server left, before a restart or a failover, is trusted by nobody."""
+"""The run-id guard: nobody trusts what another run of a server left before a restart or a failover."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lua_source(name: str) -> str:
 
 
 def on_connect(connection: Any) -> None:
-    """Trust nothing that another run of the server left; called by redis-py for each new connection."""
+    """Purge what another run of the server left; redis-py calls this for each new connection."""
     connection.on_connect()
     patterns = purged_patterns()
     arguments = (1, run_id_key(patterns), get_options().schema_version, *patterns)
@@ -34,7 +34,7 @@ def on_connect(connection: Any) -> None:
 
 
 def note_new_run(purged: int) -> None:
-    """Count and log that another run of a server was found, and so many keys of ours removed."""
+    """Count and log that another run of a server was found, and how many of our keys were purged."""
     RECONNECTS.inc()
     INVALIDATIONS.labels("restart").inc(purged)
     logger.warning("Redis connected", extra={"new_server_run": True, "purged_keys": purged})

@@ -1,4 +1,4 @@
-"""Which node of a cluster has which slots: redis-py knows, and is told when to look again."""
+"""Which cluster node has which slots: redis-py tracks this, and here we say when it looks again."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LOOK_AGAIN_SECONDS = 0.1
 
 
 class SlotClient(RedisCluster):
-    """redis-py's client, with fewer attempts, and acquainted with nodes that have no slots yet."""
+    """redis-py's client, with fewer attempts, that also knows nodes without slots."""
 
-    RedisClusterRequestTTL = 6  # attempts; half of them, after TRYAGAIN, 50 ms apart
+    RedisClusterRequestTTL = 6  # attempts; after TRYAGAIN, half of them 50 ms apart
 
     def get_node(self, host: Any = None, port: Any = None, node_name: Any = None) -> ClusterNode | None:
-        """As redis-py does; a node that a slot is being moved to may be new."""
+        """As redis-py's, but learns unknown nodes: a slot may be moving to a new one."""
         node = super().get_node(host, port, node_name)
         if node is None and node_name:
             host, _, port = node_name.rpartition(":")
@@ -35,10 +35,10 @@ class SlotClient(RedisCluster):
 
 class Topology:
     """
-    Which node has which slots, shared by readers and writers; looked up on first use, and after a failure.
+    Which node has which slots, shared by readers and writers; looked up on first use and after a failure.
 
-    One thread looks, at most every 100 ms, while the others go on with what is known. After a failure that is a thread
-    of its own: of the nodes it asks, others may have failed too, and a request has no time for them.
+    One thread looks, at most every 100 ms, while the others use what is known. After a failure this is a background
+    thread: other nodes it asks may have failed too, and a request has no time to wait for them.
     """
 
     _slots: SlotClient | None
@@ -55,7 +55,7 @@ class Topology:
         The client that knows the slots.
 
         Raises:
-            RedisConnectionError: no node could be asked yet.
+            RedisConnectionError: no node has answered yet.
         """
         slots = self._slots
         if slots is None:
@@ -74,16 +74,16 @@ class Topology:
         return slots
 
     def look_again(self, failed: ClusterNode | None = None) -> None:
-        """A node failed, or none has a slot: have somebody look whether another has it by now."""
+        """Look up the slots again in a background thread, since a node failed or no node has a slot."""
         if self._is_due() and not self._lock.locked():
-            with contextlib.suppress(RuntimeError):  # this process is ending, or has no room for one more
+            with contextlib.suppress(RuntimeError):  # the process is ending or cannot start another thread
                 threading.Thread(target=self.look, args=(failed,), daemon=True).start()
 
     def look(self, failed: ClusterNode | None = None) -> None:
         """
-        Ask where the slots are, unless that was asked a moment ago. What is known of nodes without any is forgotten.
+        Ask where the slots are, unless somebody just did, and forget the breakers of nodes without slots.
 
-        If no node that is known can tell, the next use asks those it was given.
+        If no known node answers, the next use starts over from the configured nodes.
         """
         slots = self._slots
         if slots is None:
@@ -91,7 +91,7 @@ class Topology:
         try:
             slots.nodes_manager.initialize(
                 last_failed_node_name=failed.name if failed else None,
-                disconnect_startup_nodes_pools=False,  # the node that tells is well
+                disconnect_startup_nodes_pools=False,  # the node that answers is healthy
             )
         except (RedisError, RedisClusterException):
             if self._slots is slots:
@@ -105,7 +105,7 @@ class Topology:
             self._slots = None
 
     def _begin(self) -> None:
-        """Also in a forked child, whose parent may have been looking: redis-py's client has locks of its own."""
+        """Start empty, also in a forked child: its parent may have held locks, of ours or of redis-py's client."""
         self._lock = threading.Lock()
         self._slots = None
 
@@ -127,7 +127,7 @@ class Topology:
 
 @contextlib.contextmanager
 def raising_redis_errors() -> Iterator[None]:
-    """Nodes of which none has a slot, as new ones, are of no use; redis-py looks for the first."""
+    """Turn redis-py's IndexError, raised if no node has a slot (all are new), into a `RedisClusterException`."""
     try:
         yield
     except IndexError:

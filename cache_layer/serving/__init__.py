@@ -1,1 +1,1 @@
-"""Whole answers, given again while what they rest on holds."""
+"""Replays whole answers while everything they rest on is unchanged."""

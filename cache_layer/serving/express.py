@@ -1,13 +1,13 @@
 """
-The express lane: replays a response that Django produced, while everything it rests on is known to hold.
+The express lane: replays a response that Django produced while everything it rests on is unchanged.
 
     application = with_express_lane(get_wsgi_application())
 
-It decides nothing itself, and keeps two things apart. *What*: a view marks a response that is the same for everyone
-who may read (`allow_replay`), and says which copies in this process's memory it was made of. *Who*: whoever
-authenticates requests says that the sender of this `Authorization` header may read, and on which copies that rests
-(`Admission`). While the copies of both may be used, the response is given again without Django and without asking
-anybody; when they may not, Redis is asked whether it still has the same bytes.
+It decides nothing itself, and keeps two questions apart. *What*: a view marks a response that is the same for everyone
+who may read (`allow_replay`), and names the copies in this process's memory that it was made of. *Who*: the
+authentication says that the sender of this `Authorization` header may read, and which copies that rests on
+(`Admission`). While the copies of both may be used, the response is replayed without Django and without asking any
+server; after that, Redis is asked whether it still has the same bytes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ KEY_HEADERS = (
     "Range",
     "X-Forwarded-Proto",
 )
-"""The request headers a response may depend on, besides `Authorization`; one whose `Vary` names another is not kept."""
+"""The request headers a response may depend on, besides `Authorization`; if its `Vary` names others it is not kept."""
 
 KEY_VARIABLES = (
     "REQUEST_METHOD",
@@ -53,31 +53,31 @@ KEY_VARIABLES = (
     "PATH_INFO",
     "QUERY_STRING",
     "CONTENT_LENGTH",
-    "CONTENT_TYPE",  # one that can't be read is refused, whatever the method
+    "CONTENT_TYPE",  # invalid ones are rejected, whatever the method
     "wsgi.url_scheme",
     *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
 )
 WHO = "HTTP_AUTHORIZATION"
 ADMISSION = "cache_layer.admission"
-"""The variable in the environment of a request that Django gets whose sender was admitted before, and still is."""
+"""The WSGI environment variable that passes a still valid admission of the sender on to Django."""
 
 _SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")
 _VARIES_BY = {name.lower() for name in (*KEY_HEADERS, "Authorization")}
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
-"""A response with a longer body, to a longer request, or made of more entries is not kept."""
+"""Limits for keeping a response: the bytes of its body, the characters of its key, the entries it is made of."""
 OVERHEAD_BYTES = 600
-"""What an item takes beside its texts."""
+"""What an item takes besides its strings."""
 
 
 class Admission:
     """
-    Whoever sends the `Authorization` header of this may have what is the same for everyone who may read.
+    The sender of an `Authorization` header may get responses that are the same for everyone who may read.
 
     Attributes:
-        copies: the entries that this rests on.
-        until_ns: `monotonic_ns()` at which it ends, whatever they say.
-        user: who it is, for those who answer.
+        copies: the entries this rests on.
+        until_ns: `monotonic_ns()` at which it ends in any case.
+        user: the sender, for the views.
     """
 
     __slots__ = ("copies", "size_bytes", "until_ns", "used", "user")
@@ -89,12 +89,12 @@ class Admission:
 
 class Terms(NamedTuple):
     """
-    On which terms a response may be replayed.
+    The terms on which a response may be replayed.
 
     Attributes:
         copies: the entries in this process's memory that it was made of.
-        admission: of whoever asked.
-        headers: those that a replay has other values of: from memory, and after Redis was asked.
+        admission: the admission of the original sender.
+        headers: the headers whose values differ in a replay: one from memory, and one after asking Redis.
     """
 
     copies: tuple[Copy, ...]
@@ -103,7 +103,7 @@ class Terms(NamedTuple):
 
 
 class Replay:
-    """A response that can be given again."""
+    """A response that can be replayed."""
 
     __slots__ = ("asked_headers", "body", "copies", "headers", "size_bytes", "status", "used")
 
@@ -126,20 +126,20 @@ def allow_replay(
     asked: Mapping[str, str],
 ) -> None:
     """
-    Let the express lane give this response, which is the same for everyone who may read, again.
+    Let the express lane replay this response, which must be the same for everyone who may read.
 
     Args:
-        copies: everything it was made of; a response made of none is never replayed.
-        admission: of whoever asked for it; without one it is not replayed.
-        local, asked: headers, in lower case, that have another value when it is given from memory, or after Redis
-            was asked.
+        copies: everything it was made of; without copies it is never replayed.
+        admission: the sender's admission; without one it is not replayed.
+        local, asked: headers, in lower case, whose values differ when it is replayed from memory, or after asking
+            Redis.
     """
     if copies and admission is not None:
         response.replay_terms = Terms(copies, admission, (local, asked))  # type: ignore[attr-defined] # for ExpressLane
 
 
 class ExpressLane:
-    """A WSGI application in front of Django's, with at most `limit_bytes` of responses and admissions in memory."""
+    """A WSGI application in front of Django's that keeps at most `limit_bytes` of responses and admissions."""
 
     def __init__(self, application: Application, limit_bytes: int) -> None:
         self.application = application
@@ -162,7 +162,7 @@ class ExpressLane:
                 if not renewer.threads:
                     renewer.want()
                 start_response(replay.status, replay.headers.copy())
-                if not now_ns & 63:  # one in 64, whatever their order, is timed
+                if not now_ns & 63:  # times about one in 64
                     count_replay_time(monotonic_ns() - now_ns)
                 return [replay.body]
             elif self._ask_again(key, who, replay, admission) and replay is not None:
@@ -176,7 +176,7 @@ class ExpressLane:
         return self._answer(key, who, environ, start_response)
 
     def _ask_again(self, key: Any, who: bytes, replay: Replay | None, admission: Admission) -> bool:
-        """Whether what lapsed holds again; what does not is forgotten, so that nobody asks for it in vain."""
+        """Whether Redis still has the bytes of lapsed copies; forgets what changed, so that nobody asks in vain."""
         copies = admission.copies if replay is None else (*replay.copies, *admission.copies)
         if self._renewer.renew(copies):
             admission.used = True
@@ -193,7 +193,7 @@ class ExpressLane:
     def _answer(
         self, key: tuple[Any, ...], who: bytes, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Have Django answer, and keep what may be given again."""
+        """Let Django answer, and keep the response if it may be replayed."""
         begun_ns = monotonic_ns()
         started: list[Any] = []
 
@@ -219,17 +219,17 @@ class ExpressLane:
 
 
 def with_express_lane(application: Application) -> Application:
-    """The application behind the express lane, which counts its answers even if it keeps none."""
+    """Put the application behind the express lane, which counts answers even if it keeps none."""
     return ExpressLane(application, get_options().express_lane_bytes)
 
 
 def _mark(header: str) -> bytes:
-    """What stands for an `Authorization` header in memory, where tokens are not kept; empty for none."""
+    """A digest that stands for an `Authorization` header, since tokens are not kept in memory; empty for none."""
     return hashlib.sha256(header.encode()).digest() if header else b""
 
 
 def _count_answer(response: Any, took_ns: int) -> None:
-    """Note how long Django took, by where the answer says that it comes from."""
+    """Record how long Django took, by the source in the answer's `X-Cache`."""
     if isinstance(response, HttpResponseBase):
         source = response.get("X-Cache", "none")
         ANSWER_SECONDS.labels(source if source in _SOURCES else "none").observe(took_ns / 1e9)
@@ -238,7 +238,7 @@ def _count_answer(response: Any, took_ns: int) -> None:
 
 
 def _may_be_kept(key: tuple[Any, ...], response: HttpResponse, terms: Terms) -> bool:
-    """Whether a response is the same for everyone with this key, and no larger than is worth keeping."""
+    """Whether a response is the same for everyone with this key, and small enough to keep."""
     is_small = (
         len(response.content) <= BODY_BYTES
         and len(terms.copies) <= COPIES

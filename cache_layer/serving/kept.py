@@ -1,4 +1,4 @@
-"""What is kept within a number of bytes; what was not used for longest makes room."""
+"""A dictionary bounded in bytes that evicts what has not been used lately."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 class Item(Protocol):
     """
-    Something that is kept.
+    An item that is kept.
 
     Attributes:
         used: set by whoever uses it.
-        size_bytes: about what it takes, its key included.
+        size_bytes: its approximate size, including its key.
     """
 
     used: bool
@@ -25,9 +25,9 @@ class Kept:
     """
     A bounded dictionary.
 
-    Room is made by second chance: in the order in which they came, what was used since the last look stays and is
-    looked at again later, and what was not goes. So a flood of what nobody asks for twice displaces only itself. To use
-    an item takes no lock.
+    Eviction is second chance: going through items in order of arrival, those used since the last look stay for another
+    round, and the others go. So a flood of items that nobody uses twice displaces only itself. Using an item takes no
+    lock.
     Source: the clock algorithm, Corbato, "A Paging Experiment with the Multics System", 1969.
     """
 
@@ -37,14 +37,14 @@ class Kept:
         os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        """Start empty, also in a forked child whose parent may have been holding the lock."""
+        """Start empty, also in a forked child, whose parent may have held the lock."""
         self._lock = threading.Lock()
         self._items: dict[Hashable, Any] = {}
         self.find = self._items.get
         self.size_bytes = 0
 
     def keep(self, key: Hashable, item: Item) -> None:
-        """Keep an item, in place of what has its key, unless it takes more room than there is for all."""
+        """Keep an item, replacing any other with its key, unless it is larger than the limit."""
         with self._lock:
             self._drop(key)
             if item.size_bytes > self.limit_bytes:
@@ -60,7 +60,7 @@ class Kept:
             self.size_bytes += item.size_bytes
 
     def drop(self, key: Hashable, item: Item) -> None:
-        """Forget an item, unless another has its key by now."""
+        """Forget an item, unless another has taken its key."""
         with self._lock:
             if self._items.get(key) is item:
                 self._drop(key)

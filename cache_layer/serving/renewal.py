@@ -1,11 +1,11 @@
 """
-Renewal: copies in use stay in use. While there are hits, threads of their own ask Redis for all of them at once: a
-request that did would wait, and lose its turn among the others that want the interpreter. There is one such thread, and
-others where Redis is so far away that the next question has to go before the answer to the last has come.
+Renewal keeps copies in use valid. While there are hits, background threads ask Redis for all such copies at once: a
+request that did so would wait, and lose its turn to run to other threads. One thread is enough, unless Redis is so far
+away that the next question must go out before the last answer has come.
 
-It asks for the stamps first: a few small entries that vouch for all copies which rest on them. A copy that rests on
-none, or has for long enough, is asked for itself, all of those by one `MGET`: its lease begins anew where Redis still
-has the same bytes. That is the same as reading each of them again.
+It asks for the stamps first: a few small entries that vouch for all copies resting on them. Copies that rest on no
+stamp, or have rested long enough, are asked for themselves, all by one `MGET`: a copy's lease restarts if Redis still
+has the same bytes. That is equivalent to reading each of them again.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ logger = logging.getLogger("cache_layer")
 
 BATCH_COPIES = 1_000
 RENEWED_PART = 0.6
-"""Of what is left of a lease when its answer comes: after that much the next answer should come."""
+"""The next answer should come after this share of what is left of a lease when its answer comes."""
 MIN_PART = 0.1
-"""Of a lease: no question follows another sooner."""
+"""The minimum time between two questions, as a share of a lease."""
 THREADS = 4
-"""At most."""
+"""The maximum number of threads."""
 STAMP_SECONDS = 3_600
 LATELY_NS = 100_000_000
 """How long after its last use a stamp is still renewed."""
@@ -48,10 +48,10 @@ IN_USE_NS = 10_000_000_000
 
 class Renewer:
     """
-    Knows what was used since the last renewal.
+    Renews the copies that were used since the last renewal.
 
     Attributes:
-        threads: how many renew; while there is none, whoever uses something calls `want`.
+        threads: how many threads renew; if none does, whoever uses a copy calls `want`.
     """
 
     def __init__(self) -> None:
@@ -59,14 +59,14 @@ class Renewer:
         os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        """Start anew, also in a forked child whose parent may have been renewing."""
+        """Start empty, also in a forked child, whose parent may have been renewing."""
         self._renewing, self._taking = threading.Lock(), threading.Lock()
         self.threads = self._next_ns = 0
         self._used: set[Copy] = set()
         self._watched: dict[int, deque[tuple[int, Copy]]] = {}
 
     def use(self, copies: Iterable[Copy], now_ns: int) -> bool:
-        """Whether all of these may be used now; those that may are kept so."""
+        """Whether all of these may be used now; marks those that may as used, so that they are renewed."""
         for copy in copies:
             stamp = copy.stamp
             if stamp is not None and now_ns < stamp.until_ns and now_ns < copy.rests_until_ns:
@@ -80,18 +80,18 @@ class Renewer:
         return True
 
     def want(self) -> None:
-        """Have what is in use renewed from now on by one thread more, until nothing is any more."""
+        """Start one more thread that renews copies until none is in use."""
         with self._taking:
             if self.threads >= THREADS:
                 return
             self.threads += 1
         try:
             threading.Thread(target=self._run, name="renewal", daemon=True).start()
-        except RuntimeError:  # no room for one, or the process ends: leases end too
+        except RuntimeError:  # too many threads, or the process is ending: let leases end
             self._end_thread()
 
     def renew_used(self) -> bool:
-        """Renew all that was used lately, if anything was."""
+        """Renew what was used lately; returns whether anything was."""
         now_ns = monotonic_ns()
         with self._taking:
             used, due = self._take_used(), list(self._take_due(now_ns))
@@ -100,18 +100,18 @@ class Renewer:
         for copy in due:
             if copy.due_ns > now_ns and not copy.is_watched:
                 self._watch(copy)
-        fold_many_reads()  # when there is time until the next question
+        fold_many_reads()  # there is time before the next question
         return bool(used or stamps)
 
     def renew(self, copies: Collection[Copy]) -> bool:
-        """Whether Redis, asked now, still has all of these; of the threads that wait here one asks for all."""
+        """Whether Redis, asked now, still has all of these; one of the waiting threads asks for all of them."""
         if self.use(copies, monotonic_ns()):
             return True
         self._used.update(copies)
         with self._renewing:
             now_ns = monotonic_ns()
             if not self.use(copies, now_ns):
-                # What others wait for too: with Redis far away one after the other would come to more than a lease.
+                # Also ask for what others wait for: with a distant Redis, taking turns would take longer than a lease.
                 self._ask({*self._take_used(), *copies}, stamps_used_since(now_ns - LATELY_NS))
             return self.use(copies, monotonic_ns())
 
@@ -120,7 +120,7 @@ class Renewer:
             self.threads -= 1
 
     def _run(self) -> None:
-        """One of the threads: it renews in its turn, while anything is used."""
+        """The body of a thread: renew in turn while anything is used."""
         took_ns = 0
         try:
             while self._await_turn(took_ns):
@@ -134,7 +134,7 @@ class Renewer:
             self._end_thread()
 
     def _await_turn(self, took_ns: int) -> bool:
-        """Wait until it is time for the next question, unless there are threads enough without this one."""
+        """Wait until it is time for the next question; False if the other threads are enough."""
         lasts_ns = lease_ns()
         least_ns = int(lasts_ns * MIN_PART)
         step_ns = max(int((lasts_ns - took_ns) * RENEWED_PART), least_ns)
@@ -154,12 +154,12 @@ class Renewer:
         return list(used)
 
     def _watch(self, copy: Copy) -> None:
-        """Have it renewed when it is due. Those that may rest as long as each other come in the order of their ends."""
+        """Queue a copy for renewal when due. Each queue has one rest time, so its copies are ordered by due time."""
         copy.is_watched = True
         self._watched.setdefault(copy.rest_ns, deque()).append((copy.due_ns, copy))
 
     def _take_due(self, now_ns: int) -> Iterator[Copy]:
-        """The watched copies that are due and in use; the others are forgotten until they are used again."""
+        """The watched copies that are due and in use; those not in use are forgotten until their next use."""
         for watched in list(self._watched.values()):
             while watched and watched[0][0] <= now_ns:
                 copy = watched.popleft()[1]
@@ -173,7 +173,7 @@ class Renewer:
         try:
             now_ns = monotonic_ns()
             ended = {copy.stamp_key for copy in copies if copy.stamp is None or now_ns >= copy.stamp.until_ns}
-            with suppress(ResponseError):  # a server without room makes no stamps, and still has values
+            with suppress(ResponseError):  # a full server creates no stamps but still has values
                 _ask_for_stamps({*(stamp.key for stamp in stamps), *ended} - {""})
             now_ns = monotonic_ns()
             _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
@@ -182,7 +182,7 @@ class Renewer:
 
 
 def _ask_for_stamps(keys: Collection[str]) -> None:
-    """One `MGET`, which costs Redis a fraction of a script, and a script for those that are not there."""
+    """Ask for stamps by `MGET`, which costs Redis a fraction of a script; use the script only for missing ones."""
     if not keys:
         return
     client: Any = get_redis_client()

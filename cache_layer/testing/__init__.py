@@ -1,5 +1,5 @@
 """
-For a project's own tests: whether its models are read fresh, whatever its code does to them.
+For a project's own tests: checks that its models are never read stale, whatever its code does to them.
 
     class RatesStayFresh(TransactionTestCase):
         def test_rates_are_never_stale(self):

@@ -1,4 +1,4 @@
-"""Ways in which Django changes a row, for want of a project's own."""
+"""Changes rows in Django's usual ways, if a project passes no `write` of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cache_layer.lookup import Lookup, load
 from cache_layer.writing.releases import release_abandoned
 
 MIN_LENGTH = 10
-"""Digits of numbers that go on from what a text is."""
+"""The minimum length of a text field, so that it has room for the digits of growing numbers."""
 
 
 def payload_now(lookup: Lookup[Any], row: str) -> bytes:
@@ -21,12 +21,12 @@ def payload_now(lookup: Lookup[Any], row: str) -> bytes:
 
 
 class Changes:
-    """Ways of Django's to change one field of a row to what it never was."""
+    """Changes one field of a row to values it never had, by `save`, `update` and `bulk_update`."""
 
     def __init__(self, lookup: Lookup[Any], row: str, payload: bytes, alias: str) -> None:
         """
         Args:
-            row, payload: of an entry that is there; a field is looked for whose change it shows.
+            row, payload: an existing entry and its bytes, used to find a field whose changes the document shows.
         """
         self._model: type[Model] = lookup.model
         self._by = lookup.identifier_field
@@ -35,11 +35,11 @@ class Changes:
             self._field: Any = column
             seen = {payload}
             with transaction.atomic(using=alias):
-                for number in (2, 3):  # two: a time of the last change may show that once
+                for number in (2, 3):  # twice: a modification time might change the document once
                     self(row, number)
                     seen.add(payload_now(lookup, row))
                 transaction.set_rollback(True, using=alias)
-            release_abandoned()  # else its holds lapse when the test is over
+            release_abandoned()  # otherwise its holds would lapse after the test
             if len(seen) == 3:
                 return
         raise ValueError(f"The lookup {lookup.name!r} shows no field of numbers or text that is free: pass `write`.")
@@ -62,7 +62,7 @@ class Changes:
 
 
 def _is_free(column: Field[Any, Any]) -> bool:
-    """Whether a field can have any number, or its digits."""
+    """Whether a field can take any number, or its digits as text."""
     bound = column.primary_key or column.unique or column.choices or (column.max_length or MIN_LENGTH) < MIN_LENGTH
     return isinstance(column, CharField | TextField | IntegerField) and not bound
 

@@ -1,4 +1,4 @@
-"""A process that reads too: its memory is its own, and only the drain of a writer keeps it from being stale."""
+"""A second reading process: it has its own memory, which only the drains of writers keep from being stale."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cache_layer.testing.run import Run, Seen
 
 @contextmanager
 def reading_elsewhere(run: Run, read: Callable[[], object]) -> Iterator[None]:
-    """Have a child of this process `read` while the block runs; what it saw is part of the run afterwards."""
-    connections.close_all()  # it must not share them
+    """Let a child process `read` while the block runs, and then add what it saw to the run."""
+    connections.close_all()  # the child must not share them
     told, tell = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child waits for none of them
+        warnings.simplefilter("ignore", DeprecationWarning)  # about threads: the child waits for none
         child = os.fork()
     if child == 0:
         _read_until_told(run, read, tell)
@@ -38,7 +38,7 @@ def reading_elsewhere(run: Run, read: Callable[[], object]) -> Iterator[None]:
 
 
 def _read_until_told(run: Run, read: Callable[[], object], tell: int) -> None:
-    """Does not return."""
+    """Read until told to stop, send the results, and exit; never returns."""
     try:
         while not run.returned[-1]:
             read()
@@ -48,4 +48,4 @@ def _read_until_told(run: Run, read: Callable[[], object], tell: int) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(0)  # nothing of the parent's ends here
+        os._exit(0)  # skips the parent's exit handlers

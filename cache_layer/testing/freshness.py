@@ -1,4 +1,4 @@
-"""Writers, readers in two processes, rollbacks, and a Redis that forgets."""
+"""A freshness test with writers, readers in two processes, rollbacks, and a Redis that loses keys."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ from cache_layer.testing.run import ROLLED_BACK, Run, Seen
 
 ROWS, READERS = 3, 1
 FLUSH_SECONDS = 0.2
-"""How often Redis forgets everything of the lookup."""
+"""How often all the lookup's keys are removed from Redis."""
 EVERY = 3
-"""Of a row's writes one in so many is rolled back."""
+"""One in this many writes of a row is rolled back."""
 
 Change = Callable[[str, int], object]
 
 
 def assert_never_stale(lookup: Lookup[Any], seconds: float = 5, *, write: Change | None = None) -> int:
     """
-    Write, roll back and read a few rows at once, here and in another process, while Redis forgets; judge every read.
+    Write, roll back and read a few rows concurrently, here and in another process, while Redis loses keys; check every
+    read.
 
-    It takes rows that are there, changes them, and leaves them so.
+    It uses existing rows, changes them, and does not restore them.
 
     Args:
-        write: changes the row with this identifier in a way of the project's own, so that its document is one that it
-            never was, whatever the number; saves, updates and bulk updates of one of its fields by default.
+        write: changes the row with this identifier in the project's own way, for any number to a document that it never
+            had; by default saves, updates and bulk updates one of its fields.
     Returns:
-        How many reads of this process were judged.
+        How many reads of this process were checked.
     Raises:
-        AssertionError: a read gave what a write that had returned before had replaced, or what was rolled back.
-        ValueError: there is no row, nothing to change in one, or a `TestCase` around it, in which nothing is committed.
+        AssertionError: a read returned a value replaced by a write that had returned before it, or one rolled back.
+        ValueError: there is no row, nothing to change in it, or a `TestCase`, which commits nothing, runs this.
     """
     alias = router.db_for_write(lookup.model)
     if connections[alias].in_atomic_block:
@@ -73,12 +74,12 @@ def _work(run: Run, work: Callable[[], None]) -> None:
     try:
         work()
     finally:
-        run.stop.set()  # if this one failed; else it is over anyway
+        run.stop.set()  # stops the others if this one failed
         connections.close_all()
 
 
 def _find_rows(lookup: Lookup[Any]) -> dict[str, bytes]:
-    """Some entries, and what they are now."""
+    """A few existing entries and their current bytes."""
     if lookup.identifier_field is None:
         wanted = [""]
     else:
@@ -119,7 +120,7 @@ def _read(run: Run, lookup: Lookup[Any]) -> None:
 
 
 def _flush(run: Run, lookup: Lookup[Any]) -> None:
-    """Have Redis forget values, holds and all, as when it was flushed or restarted."""
+    """Remove values, holds and all other keys from Redis, as a flush or restart does."""
     glob = f"*{value_key(lookup.key_glob(), version=1)}*"
     stamps = [value_key(key, version=1) for key in lookup.stamp_keys()]
     while run.goes_on():

@@ -1,4 +1,4 @@
-"""What is written and read in one run, and what is wrong with it."""
+"""What one run wrote and read, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from cache_layer.lookup import Lookup
 
 MIN_READS, MIN_WRITES, MORE_SECONDS = 100, 12, 30
-"""How much there must be to judge, and how much longer it may take on a machine that is busy."""
+"""The minimum of reads and writes to judge by, and how much longer a busy machine may take."""
 ROLLED_BACK = -1
 
 
 class Seen(NamedTuple):
-    """What a read gave, and which write of its row had returned before it began."""
+    """What a read returned, and the newest write of its row that had returned before it began."""
 
     row: str
     payload: bytes
@@ -25,11 +25,11 @@ class Seen(NamedTuple):
 @dataclass
 class Run:
     """
-    What happened.
+    One run: its plan and what happened.
 
     Attributes:
-        versions: of each row, by the bytes of its document.
-        returned: the newest of each row's writes that has returned; other processes see it too.
+        versions: the numbers of each row's writes, by the bytes of the document.
+        returned: each row's newest write that has returned, in memory shared with the other process.
     """
 
     until: float
@@ -49,10 +49,10 @@ class Run:
 
     def note(self, row: str, payload: bytes, version: int) -> None:
         """
-        A write made this document of the row.
+        Record the document that a write left.
 
         Raises:
-            ValueError: the row was that before.
+            ValueError: the row had this document before.
         """
         if self.versions[row].setdefault(payload, version) != version:
             raise ValueError(f"A write of {row!r} left the document as it was before: {payload!r:.200}")
@@ -60,8 +60,8 @@ class Run:
     def judge(self, lookup: Lookup[Any]) -> None:
         """
         Raises:
-            AssertionError: a read gave what it must not.
-            ValueError: nothing was read, or written.
+            AssertionError: a read returned a stale or rolled-back document.
+            ValueError: nothing was read, or nothing written.
         """
         if not self.reads or not self.writes:
             raise ValueError(f"There was no time to write and to read, in {MORE_SECONDS} seconds more than given.")

@@ -1,1 +1,1 @@
-"""What is put right later: SQL behind Django's back, clearing, tags, the audit."""
+"""Maintenance: the relay of SQL changes, clearing, tags, the audit."""

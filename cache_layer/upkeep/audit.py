@@ -1,4 +1,4 @@
-"""Cached versus committed: compares every value in Redis with the database, and repairs what differs."""
+"""The audit: compares every value in Redis with the database, and repairs differences."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from cache_layer.upkeep.clearing import scan_entries
 logger = logging.getLogger("cache_layer")
 
 GRACE_SECONDS = 0.25
-"""How long a difference must last: a change under way is no fault."""
+"""How long a difference must last to count, since a change under way is not a fault."""
 
 
 @dataclass(frozen=True)
 class Mismatch:
     """
-    A value in Redis that is not what the database has.
+    A value in Redis that differs from the database.
 
     Attributes:
-        age_seconds: how long ago it was stored, by its TTL.
+        age_seconds: how long ago it was stored, judging by its TTL.
     """
 
     lookup: str
@@ -54,7 +54,7 @@ def audit_cache(*, repair: bool = True) -> Audit:
     Compare every cached value of every lookup with its committed row.
 
     Args:
-        repair: invalidate what differs.
+        repair: whether to invalidate values that differ.
     Raises:
         CacheUnavailable: Redis did not answer.
     """
@@ -104,7 +104,7 @@ def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
 
 
 def _is_of_another_release(lookup: Lookup[Any], identifier: str, payload: bytes, committed: bytes) -> bool:
-    """Whether it has what is committed, as far as this release can tell."""
+    """Whether another release wrote it and, as far as this one can tell, it matches what is committed."""
     try:
         lookup.decode(identifier, payload)
     except OtherRelease as other:
@@ -115,7 +115,7 @@ def _is_of_another_release(lookup: Lookup[Any], identifier: str, payload: bytes,
 
 
 def _unpacked(stored: bytes) -> bytes:
-    """The document's bytes; what can't be unpacked is none's."""
+    """The document's bytes; bytes that can't be unpacked are returned as they are."""
     try:
         return unpack(stored)
     except ValueError:
@@ -123,6 +123,6 @@ def _unpacked(stored: bytes) -> bytes:
 
 
 def _still_differing(lookup: Lookup[Any], suspects: list[Mismatch]) -> list[Mismatch]:
-    """Those whose value has stayed the same and wrong."""
+    """Those whose value is unchanged and still wrong."""
     cached = {suspect.key: suspect.cached for suspect in suspects}
     return [found for found in _differing(lookup, list(cached)) if found.cached == cached[found.key]]

@@ -1,4 +1,4 @@
-"""Every entry of some lookups at once: found by SCAN, dropped in batches."""
+"""Finds all entries of some lookups by SCAN, and drops them in batches."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def clear_entries(*lookups: Lookup[Any], cause: str = "clear") -> int:
     Drop every entry of these lookups; holds stay in force, and no other key is touched.
 
     Args:
-        cause: what the counters call it.
+        cause: the cause in the counters.
     Returns:
         How many values were dropped.
     Raises:
-        CacheUnavailable: Redis did not answer: nothing is certain, try again.
+        CacheUnavailable: Redis did not answer: entries may or may not be dropped, try again.
     """
     dropped = 0
-    # Once does not do: a lease ahead of the scan may become a value behind it, and a slot that moves be seen nowhere.
+    # One scan is not enough: a lease ahead of it may become a value behind it, and it may miss a slot that is moving.
     scans = (scan_entries(lookups, companions=True) for _ in range(2))
     for batch in chain.from_iterable(scans):
         outcomes = invalidate_keys(entry.key for entry in batch)
@@ -49,10 +49,10 @@ def clear_entries(*lookups: Lookup[Any], cause: str = "clear") -> int:
 
 def scan_entries(lookups: Sequence[Lookup[Any]], *, companions: bool = False) -> Iterator[list[Entry]]:
     """
-    The entries of these lookups that have a value in this schema version, in batches; SCAN may give one twice.
+    The entries of these lookups that have a value in this schema version, in batches; SCAN may return one twice.
 
     Args:
-        companions: also what has no value but a lease (someone is filling it), a marker (no such row) or a value of
+        companions: include entries that only have a lease (someone is filling it), an absent marker or a value of
             another version.
     """
     batch: dict[str, Entry] = {}
@@ -72,5 +72,5 @@ def scan_entries(lookups: Sequence[Lookup[Any]], *, companions: bool = False) ->
 
 
 def glob_of(lookups: Sequence[Lookup[Any]]) -> str:
-    """A pattern for SCAN that finds every key of these lookups, and perhaps others that begin as theirs."""
+    """A SCAN pattern that matches every key of these lookups, and perhaps others with the same prefix."""
     return f"*{commonprefix([value_key(each.key_glob(), version=1) for each in lookups])}*"  # noqa: RUF071 # of keys

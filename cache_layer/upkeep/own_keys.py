@@ -1,4 +1,4 @@
-"""An alias in `CACHES` that is one of several in its Redis: what clears it leaves the others alone."""
+"""Clears only the keys of one alias in `CACHES`, so that several can share a Redis."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cache_layer.protocol.calls import BATCH_KEYS
 
 
 class OwnKeys(DefaultClient):  # type: ignore[misc] # django-redis has no types
-    """django-redis' client; its own `clear` is FLUSHDB."""
+    """django-redis' client, whose own `clear` is FLUSHDB."""
 
     def clear(self, client: Any = None) -> None:
-        """Remove the keys of this alias, of every version, by SCAN and UNLINK in batches."""
+        """Remove this alias's keys of every version, by SCAN and UNLINK in batches."""
         client = client or self.get_client(write=True)
         glob = self._backend.key_func("*", glob_escape(self._backend.key_prefix), "*")
         try:

@@ -2,10 +2,10 @@
 The relay: tells the cache of changes made behind Django's back.
 
 Triggers write every change of a coherent table to the outbox and NOTIFY. The relay drops the keys from the cache, then
-the rows from the outbox: nothing is lost when it, Redis or PostgreSQL is away for a while. Many may run, one in each
-web process (`standby`): the one whose `turn` it is works. A key that a Django writer holds is left until its release,
-which mostly takes the change off the outbox itself; not one for which writers leave no value, since such a key may be
-held without a gap.
+the rows from the outbox, so nothing is lost while it, Redis or PostgreSQL is away. Many may run, one in each web
+process (`standby`); the one that has the `turn` works. It leaves a key that a Django writer holds until the release,
+which usually deletes the change from the outbox itself. It does drop held keys whose writers leave no value, since
+such a key may be held without a gap.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ logger = logging.getLogger("cache_layer")
 
 BATCH_CHANGES = 1_000
 POLL_SECONDS = 1.0
-"""How often the outbox is looked at without a NOTIFY."""
+"""How often the relay looks at the outbox without a NOTIFY."""
 HELD_SECONDS = 0.02
-"""How soon a change behind a held key is looked at again."""
+"""How soon it looks again at a change of a held key."""
 TRY_SECONDS = (0.5, 1.0)
-"""How long a relay that does not work waits until it tries to; by chance, or a thousand would try at once."""
+"""How long a standby waits before it tries to take the turn; random, or a thousand would try at once."""
 CEDE_SECONDS = 0.25
-"""How long a relay that fails keeps its turn, or a thousand would ask a Redis that is away right after each other."""
+"""How long a failing relay keeps the turn, or a thousand would ask an absent Redis in quick succession."""
 
 
 def run_relay(stop: Event, *, using: str = "default") -> None:
     """
-    Work until `stop` is set, or stand by while another relay works; what fails is tried again, and logged once.
+    Work until `stop` is set, or stand by while another relay works; failures are retried, and logged once.
 
-    A standby has no connection between two tries. It asks through the pool; after a failure on a connection of its own,
-    since the pool would log each that it cannot get.
+    A standby has no connection between two tries. It asks through the pool; after a failure it uses its own connection,
+    since the pool logs every connection it cannot get.
     """
     state, failed = _State(), False
     RELAY_WORKING.set(0)
@@ -62,7 +62,7 @@ def run_relay(stop: Event, *, using: str = "default") -> None:
                     if ours:
                         _work(stop, state, using)
             failed = False
-        except Exception as error:  # of any kind: nobody would notice that a thread has ended
+        except Exception as error:  # any kind: nobody would notice that the thread has ended
             failed = True
             state.interrupted(error)
         stop.wait(uniform(*TRY_SECONDS))  # noqa: S311 # no secret
@@ -87,7 +87,7 @@ def _work(stop: Event, state: _State, using: str) -> None:
 
 
 class _State:
-    """Whether a relay works; a change is logged, not what stays as it was."""
+    """Whether the relay works; logs only when that changes."""
 
     def __init__(self) -> None:
         self._logged: bool | None = None
@@ -107,12 +107,12 @@ class _State:
 
 def relay_changes(*, using: str = "default") -> int:
     """
-    Invalidate what the outbox names, and take it off.
+    Invalidate what the outbox names, and delete those changes from it.
 
     Returns:
-        How many changes had to be left: a writer holds their keys, or they are on a node of a cluster that fails.
+        How many changes were left: a writer holds their keys, or a node of a cluster failed.
     Raises:
-        CacheUnavailable: Redis did not answer; what was not told is still in the outbox.
+        CacheUnavailable: Redis did not answer; changes it was not told of are still in the outbox.
     """
     left, last = 0, 0
     whole_tables: list[Any] = []
@@ -135,7 +135,7 @@ def relay_changes(*, using: str = "default") -> int:
 
 
 def _tell_cache(changes: list[Any]) -> list[Any]:
-    """Invalidate what changes of rows name; gives those that need not be told again."""
+    """Invalidate the entries of changed rows; returns the changes that are done with."""
     entries: dict[str, _Changed] = {}
     for change in changes:
         for lookup, part in parts_of_table(change.table_name, change.field):
@@ -165,7 +165,7 @@ def _changes_of(entries: Mapping[str, _Changed], outcomes: Mapping[str, Invalida
 
 
 class _Changed(NamedTuple):
-    """An entry that changes name, and their ids."""
+    """An entry, and the ids of the changes that name it."""
 
     lookup: Lookup[Any]
     identifier: str
@@ -174,10 +174,10 @@ class _Changed(NamedTuple):
 
 def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
     """
-    Drop entries, but for those that a writer holds, or has told of just now.
+    Drop entries, except those that a writer holds or has just told Redis of.
 
-    Not left to writers are those for which they leave no value: such a key may be held without a gap. Nor are stamps,
-    and what else is made of a row: of those a writer may not have told yet, on another node or in a further round trip.
+    Held entries are dropped if their writers leave no value, since such a key may be held without a gap. Stamps and
+    other entries of a row are dropped too: their writer may not have told another node yet, or needs a further trip.
     """
     outcomes = invalidate_keys(
         entries,
@@ -190,7 +190,7 @@ def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
 
 
 def _tell_of_tables(changes: list[Any]) -> None:
-    """Drop every entry of tables that were changed as a whole."""
+    """Drop all entries of tables that changed as a whole."""
     for table in {change.table_name for change in changes}:
         for lookup, _ in parts_of_table(table, ""):
             clear_entries(lookup, cause="sql")
@@ -206,7 +206,7 @@ def _count_relayed(changes: list[Any]) -> None:
 
 
 def _wait_for_changes(using: str, seconds: float) -> None:
-    """Sleep until PostgreSQL says that something changed, or `seconds` have passed."""
+    """Sleep until PostgreSQL notifies of a change, or `seconds` have passed."""
     connection: Any = connections[using]
     with connection.wrap_database_errors:
         for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
@@ -214,7 +214,7 @@ def _wait_for_changes(using: str, seconds: float) -> None:
 
 
 def _audit_when_due(audited: float) -> float:
-    """Compare the whole cache with the database now and then; gives the time of the last comparison."""
+    """Compare the whole cache with the database if that is due; returns the time of the last comparison."""
     period = get_options().audit_seconds
     if not period or monotonic() - audited < period:
         return audited

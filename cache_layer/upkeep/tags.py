@@ -1,9 +1,9 @@
 """
-Tags: groups of entries, named by what they have in common, that are dropped with one write.
+Tags name groups of entries by what they have in common, and drop a group in one call.
 
-A lookup says which entries a tag names, by asking the database. Nothing is noted when an entry is filled: Redis could
-lose such a note, and with it an invalidation. Each entry is kept coherent by the writes of its own rows, whatever its
-tags; a tag is for people, and means whom it names at the moment it is asked.
+A lookup finds a tag's entries by asking the database. Fills record no tags: Redis could lose such a record, and with it
+an invalidation. Writes keep each entry coherent whatever its tags; a tag is for people, and covers the entries it names
+at the moment it is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def find_tagged(lookup: Lookup[Any], tag: str) -> list[str]:
     The identifiers that a tag names, as they are committed now.
 
     Raises:
-        UnknownTag: the lookup has no such tag; the message says which there are.
+        UnknownTag: the lookup has no such tag; the message lists the ones it has.
     """
     if lookup.tagged is None:
         raise UnknownTag(f"The lookup {lookup.name!r} has no tags.")
@@ -30,14 +30,14 @@ def find_tagged(lookup: Lookup[Any], tag: str) -> list[str]:
 
 def invalidate_tag(lookup: Lookup[Any], tag: str, *, besides: Iterable[Entry] = ()) -> int:
     """
-    Drop every entry that a tag names; when this returns no process serves what it replaced.
+    Drop every entry that a tag names; once this returns, no process serves the old values.
 
     Args:
-        besides: entries made of the same rows, to be dropped with them.
+        besides: entries built from the same rows, to drop with them.
     Returns:
         How many had a value in Redis.
     Raises:
         UnknownTag: there is no such tag; nothing was dropped.
-        CacheUnavailable: Redis did not answer: nothing is certain, try again.
+        CacheUnavailable: Redis did not answer: entries may or may not be dropped, try again.
     """
     return invalidate_entries([*(Entry(lookup, identifier) for identifier in find_tagged(lookup, tag)), *besides])

@@ -1,8 +1,8 @@
 """
-Whose turn it is to relay: that of the session which has an advisory lock.
+The turn to relay belongs to the database session that has an advisory lock.
 
-PostgreSQL frees the lock when that session ends, so nobody has to tell of a relay that dies; and it ends the session
-of one that hangs, since whoever works asks something all the time.
+PostgreSQL frees the lock when that session ends, so a relay that dies needs no detection. It also ends the session of a
+relay that hangs, by the idle timeout: a working relay keeps querying.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from cache_layer.deadline import working_within
 from cache_layer.keys import RELAY_LOCK
 
 ASK_MS = 2_000
-"""How long PostgreSQL may take to say whose turn it is."""
+"""How long PostgreSQL may take to answer about the lock."""
 IDLE_MS = 10_000
-"""How long whoever has the turn may ask PostgreSQL nothing."""
+"""How long the relay that has the turn may be idle in PostgreSQL."""
 LOCK = "hashtextextended(%s, 0)"
 TAKEN = """
     SELECT EXISTS (
@@ -33,7 +33,7 @@ TAKEN = """
 
 
 def is_vacant(using: str) -> bool:
-    """Whether it is nobody's turn. The connection this is asked by is given back at once, and keeps nothing."""
+    """Whether nobody has the turn. Returns its connection to the pool at once, and keeps no lock."""
     try:
         return _try_lock("pg_try_advisory_xact_lock", using)
     finally:
@@ -41,7 +41,7 @@ def is_vacant(using: str) -> bool:
 
 
 def is_taken(using: str) -> bool:
-    """Whether some server relays; unlike `is_vacant` this takes the turn from nobody, not even for a moment."""
+    """Whether some server relays; unlike `is_vacant`, never takes the lock, not even for a moment."""
     with connections[using].cursor() as cursor:
         cursor.execute(TAKEN, {"name": RELAY_LOCK})
         return bool(cursor.fetchone()[0])
@@ -50,9 +50,9 @@ def is_taken(using: str) -> bool:
 @contextmanager
 def own_turn(using: str) -> Iterator[bool]:
     """
-    Have the turn while the block runs, unless another has it: then the block is given False.
+    Take the turn while the block runs; yields False if another has it.
 
-    This thread's connection is one that no pool has meanwhile: what is locked and listened to by it ends with it.
+    Meanwhile this thread's connection is outside any pool, so its lock and LISTEN end with it.
     """
     shared = connections[using]
     own = shared.copy()
@@ -82,7 +82,7 @@ _descriptors: set[int] = set()
 
 @contextmanager
 def _closed_in_children(descriptor: int) -> Iterator[None]:
-    """Have forked children close a socket: PostgreSQL notices that a process has died when nobody has it open."""
+    """Close a socket in forked children: PostgreSQL notices a dead process only once nobody has its socket open."""
     _descriptors.add(descriptor)
     try:
         yield

@@ -1,1 +1,1 @@
-"""Hold, change, drain, commit, release."""
+"""The write path: hold, change, drain, commit, release."""

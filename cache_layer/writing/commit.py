@@ -1,11 +1,10 @@
 """
-COMMIT waits for the copies.
+Makes COMMIT wait until no process has a copy of what the transaction changes.
 
     class DatabaseWrapper(DrainBeforeCommit, postgresql.base.DatabaseWrapper): ...
 
-Copies of what a transaction changes only have to be gone when the change becomes visible. So a transaction waits once,
-at its end, for what is left of the local lease since its newest hold. With a backend that does not wait, and in
-autocommit mode, the wait comes right after the hold.
+The copies only have to be gone when the change becomes visible. So a transaction waits once, at its end, for the rest
+of the local lease since its newest hold. With other backends, and in autocommit mode, the wait follows the hold.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from cache_layer.memory.pending import drain_writes
 
 
 class DrainBeforeCommit:
-    """A mixin for Django's database backends; it comes before the backend's own class."""
+    """A mixin for Django's database backends; list it before the backend's own class."""
 
     alias: str
 
@@ -28,5 +27,5 @@ class DrainBeforeCommit:
 
 
 def waits_at_commit(alias: str) -> bool:
-    """Whether a change made now on `alias` becomes visible at a COMMIT that waits for the copies."""
+    """Whether a COMMIT on `alias` waits for the copies."""
     return isinstance(connections[alias], DrainBeforeCommit)

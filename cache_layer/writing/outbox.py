@@ -1,4 +1,4 @@
-"""Changes that are committed and that the cache may not know of yet."""
+"""Committed changes that the cache may not know of yet."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FORGET = """
 
 class Backlog(NamedTuple):
     """
-    What the relay has still to do: a health figure.
+    What the relay still has to do: a health figure.
 
     Attributes:
-        changes: how many.
+        changes: how many changes wait.
         oldest_seconds: how long the oldest has waited; 0 if there is none.
     """
 
@@ -34,9 +34,9 @@ class Backlog(NamedTuple):
 
 def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str) -> dict[str, tuple[int, ...]]:
     """
-    The ids of the committed changes behind entries, by identifier.
+    The outbox ids of the committed changes of entries, by identifier.
 
-    What was committed before a key is released or invalidated is covered by that, whoever committed it.
+    Releasing or invalidating a key covers all changes committed before, whoever made them.
     """
     found: dict[str, tuple[int, ...]] = {}
     changes = changes_of(lookup, {"identifier__in": list(identifiers)}).using(using)
@@ -46,7 +46,7 @@ def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str)
 
 
 def forget_changes(ids: Sequence[int], *, using: str) -> None:
-    """The cache has been told of these changes. Nobody waits for the disk: after a crash it is told once more."""
+    """Delete changes the cache was told of. This does not wait for the disk: after a crash it is told again."""
     if ids:
         with connections[using].cursor() as cursor:
             cursor.execute(FORGET, [list(ids)])
@@ -54,7 +54,7 @@ def forget_changes(ids: Sequence[int], *, using: str) -> None:
 
 def measure_backlog(*, using: str = "") -> Backlog:
     """
-    How much the relay has still to do in a database; in that of the lookups unless `using` names one.
+    How much the relay still has to do, in the database `using` or else in that of the lookups.
 
     Raises:
         django.db.Error: PostgreSQL did not answer.

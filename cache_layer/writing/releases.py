@@ -1,4 +1,4 @@
-"""The end of a write: what it held is released, and Redis, the outbox, the log and the counters are told."""
+"""The end of a write: release its holds and update Redis, the outbox, the log and the counters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Held = dict[str, HeldEntry]
 
 
 def release_autocommitted(*, using: str) -> None:
-    """After a row changed in autocommit mode: it is committed, so the hold can end."""
+    """End the holds of a change in autocommit mode, which is committed already."""
     write = pending.find_write(using)
     if write is not None and not write.in_transaction:
         release_write(write, committed=True)
@@ -43,8 +43,7 @@ def release_abandoned(*, idle: bool = False) -> None:
     """
     End the holds of this thread's rolled-back transactions and, if it is `idle`, of its failed autocommitted saves.
 
-    Unreleased they would lapse after `hold_ms`. Where the database session was lost, a commit may still happen: those
-    holds stay.
+    Otherwise they would lapse after `hold_ms`. Holds of a lost database session stay: its commit may still happen.
     """
     for write in pending.abandoned_writes(idle=idle):
         if write.is_in_doubt():
@@ -55,9 +54,9 @@ def release_abandoned(*, idle: bool = False) -> None:
 
 def release_write(write: Write, *, committed: bool) -> None:
     """
-    End a write's holds, leaving the committed values where it was the only writer.
+    End a write's holds, and leave the committed values of entries that no other writer held.
 
-    What Redis could not be told stays in the outbox, and the relay tells it.
+    Changes that Redis could not be told of stay in the outbox for the relay.
     """
     held, write.entries = write.entries, {}
     if not held:
@@ -73,7 +72,7 @@ def stamps_of(entries: Iterable[Entry]) -> set[str]:
 
 
 def _release(write: Write, held: Held, *, committed: bool) -> None:
-    commit_seen = committed and not connections[write.alias].in_atomic_block  # in a TestCase nothing is committed
+    commit_seen = committed and not connections[write.alias].in_atomic_block  # a TestCase commits nothing
     if committed and not commit_seen:
         write.drain()
     committed_rows = read_back(held, write.alias) if commit_seen else {}
@@ -93,12 +92,12 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
 
 def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> dict[str, Released]:
     """
-    Release what is held, invalidate what could not be, and wait once more where a hold was not there.
+    Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
 
     Returns:
         How each entry's hold ended.
     Raises:
-        RedisError: Redis refused, or did not do it within the whole write budget.
+        RedisError: Redis refused connections, or kept failing for the whole write budget.
     """
     nothing = CommittedRow()
     rows = {key: committed_rows.get(key, nothing) for key in held}
@@ -118,7 +117,7 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
                 invalidate_keys(unheld, unheld_stamps)
             outcomes = release_keys(releases, stamps)
             break
-        except RedisError as error:  # also a server that answers, but has no memory or replicas just now
+        except RedisError as error:  # includes a server that lacks memory or replicas just now
             if (isinstance(error, CacheUnavailable) and error.refused) or monotonic_ns() >= deadline_ns:
                 raise
             time.sleep(RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""Write-through: the committed values that a writer, who has just changed them, may leave in the cache."""
+"""Write-through: a writer leaves the values it has just committed in the cache."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from cache_layer.writing.outbox import find_changes
 logger = logging.getLogger("cache_layer")
 
 MAX_KEYS = 16
-"""A writer of more leaves the values to the next readers."""
+"""Writers of more entries leave the values to the next readers."""
 
 
 class CommittedRow(NamedTuple):
     """
-    What a writer tells Redis of an entry it held.
+    What a writer tells Redis about an entry it held.
 
     Attributes:
-        payload: the committed value; empty if the next reader is to fill it.
-        changes: the ids in the outbox of the changes that this covers.
+        payload: the committed value; empty to let the next reader fill it.
+        changes: the outbox ids of the changes this covers.
     """
 
     payload: bytes = b""
@@ -34,15 +34,14 @@ class CommittedRow(NamedTuple):
 
 def read_back(held: Mapping[str, HeldEntry], using: str) -> dict[str, CommittedRow]:
     """
-    The committed values of what this writer held alone, and the changes behind all it held, by key.
+    The committed values of entries this writer held alone, and the changes of all entries it held, by key.
 
-    One query says both for the entries of a lookup. What the database does not say now is left to others: values to
-    the next readers, changes to the relay.
+    One query per lookup reads both. If that fails, the values are left to the next readers, the changes to the relay.
     """
     rows: dict[str, CommittedRow] = {}
     entries: dict[Lookup[Any], list[HeldEntry]] = defaultdict(list)
     for each in held.values():
-        if each.entry.lookup.identifier_field is not None:  # no change in the outbox names a single entry
+        if each.entry.lookup.identifier_field is not None:  # the outbox does not name single entries
             entries[each.entry.lookup].append(each)
     for lookup, of_it in entries.items():
         try:

@@ -2,10 +2,10 @@
 The write path: hold, change, drain, commit, release.
 
     with atomic():
-        hold_entries(...)       nobody caches the keys from here on
+        hold_entries(...)       from here on nobody serves or fills the keys
         row.save()
-                                before the COMMIT: the drain; no process has a copy left
-    # on commit: re-read, release; write through if alone
+                                before COMMIT, drain: no process has a copy left
+    # after the commit: re-read and release; write through if alone
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ logger = logging.getLogger("cache_layer")
 
 
 class ReleaseOnCommit:
-    """Django's `on_commit` callback; its presence among the callbacks tells that the transaction is still open."""
+    """Django's `on_commit` callback; while Django keeps it, the transaction is still open."""
 
     def __init__(self, write: Write) -> None:
         self.write = write
-        self.__qualname__ = type(self).__qualname__  # Django names it in the log if it fails
+        self.__qualname__ = type(self).__qualname__  # Django logs this name if it fails
 
     def __call__(self) -> None:
         release_write(self.write, committed=True)
@@ -49,11 +49,11 @@ class ReleaseOnCommit:
 
 def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     """
-    Before rows change: stop everyone from serving `entries` from the cache, until commit.
+    Stop everyone from serving `entries` from the cache until the commit; call this before their rows change.
 
-    The COMMIT waits until no process can still use a copy in its memory; in autocommit mode, where the statement is
-    the commit, this does, and the caller ends the write by `release_autocommitted`. Entries this transaction holds
-    already cost nothing.
+    COMMIT waits until no process can still use a copy. In autocommit mode, where the statement is the commit, this
+    function waits instead, and the caller ends the write with `release_autocommitted`. Entries that this transaction
+    already holds cost nothing.
 
     Raises:
         WriteRefused: Redis is silent and the write policy is `strict`.
@@ -61,7 +61,7 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
     release_abandoned()
     write = _current_write(using)
     if write.in_transaction:
-        # Also for keys held already: a savepoint that is rolled back takes its callback with it.
+        # Also for keys held already: rolling back a savepoint drops its callbacks.
         transaction.on_commit(ReleaseOnCommit(write), using=using, robust=True)
     fresh = {entry.key: entry for entry in entries if entry.key not in write.entries}
     if not fresh:
@@ -81,7 +81,7 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
 
 @contextmanager
 def holding(entries: Sequence[Entry], *, using: str) -> Iterator[None]:
-    """One transaction that changes the rows behind `entries`: one hold, one drain, one release for all."""
+    """Run the block in a transaction that holds `entries`: one hold, one drain and one release for all."""
     try:
         with transaction.atomic(using=using):
             hold_entries(entries, using=using)
@@ -92,12 +92,12 @@ def holding(entries: Sequence[Entry], *, using: str) -> Iterator[None]:
 
 def invalidate_entries(entries: Iterable[Entry]) -> int:
     """
-    Drop entries by hand; when this returns no process serves what it replaced.
+    Drop entries by hand; once this returns, no process serves the old values.
 
     Returns:
         How many had a value in Redis.
     Raises:
-        CacheUnavailable: Redis did not answer: nothing is certain, try again.
+        CacheUnavailable: Redis did not answer: entries may or may not be dropped, try again.
     """
     entries = list(entries)
     keys = [entry.key for entry in entries]
@@ -111,7 +111,7 @@ def invalidate_entries(entries: Iterable[Entry]) -> int:
 
 
 def _current_write(using: str) -> Write:
-    """This transaction's write. In autocommit mode a new one: this save may be inside another's signals."""
+    """This transaction's write; in autocommit mode a new one, since this save may run in another's signals."""
     write = pending.find_write(using)
     if write is None or not (write.in_transaction and pending.in_transaction(using)):
         write = pending.begin_write(using)
@@ -119,7 +119,7 @@ def _current_write(using: str) -> Write:
 
 
 def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, bool]]:
-    """Take the holds; if Redis is gone or stays silent, go on without where the policy allows it."""
+    """Take the holds; if Redis is gone or stays silent, go on without them if the policy allows it."""
     options = get_options()
     deadline_ns = monotonic_ns() + int(left_for_holds_seconds(options.write_budget_ms / 1000) * 1e9)
     while True:
@@ -128,7 +128,7 @@ def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, b
             return holder, hold_keys(keys, holder)
         except RedisError as error:
             if isinstance(error, CacheUnavailable) and error.refused:
-                # The server is gone: when it comes back the run-id guard purges what it held.
+                # The server is gone: when it comes back, the run-id guard purges its data.
                 metrics.UNHELD_WRITES.labels("refused").inc()
                 return None, {}
             if monotonic_ns() >= deadline_ns:

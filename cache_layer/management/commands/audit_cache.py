@@ -1,4 +1,4 @@
-"""Compare what is cached with what is committed."""
+"""Compare cached values with committed rows."""
 
 from __future__ import annotations
 

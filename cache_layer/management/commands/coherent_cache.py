@@ -1,4 +1,4 @@
-"""What is cached of every coherent model; operators clear and warm it."""
+"""Show what is cached of each coherent model; clear or warm it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             self.stdout.write(" ".join(f"~{pattern}" for pattern in key_patterns(chosen)))
             return
         try:
-            get_writer_client().ping()  # reads go on without Redis and say nothing
+            get_writer_client().ping()  # reads would silently go on without Redis
             if clear or warm:
                 lines = [_clear(lookup) if clear else _warm(lookup) for lookup in chosen]
             else:
@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
 
 def key_patterns(lookups: list[Lookup[Any]]) -> list[str]:
-    """Of every key that these lookups, and this package itself, use in Redis; companions begin with a brace."""
+    """The patterns of all keys these lookups, and this package itself, use in Redis; companions start with a brace."""
     own = [pattern for lookup in lookups for pattern in (lookup.key_glob(), f"{{{lookup.key_glob()}}}*")]
     return list(dict.fromkeys([*own, *OWN_KEYS]))
 

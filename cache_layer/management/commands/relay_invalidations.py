@@ -39,7 +39,7 @@ class Command(BaseCommand):
 def _serve_metrics(host: str, port: int) -> None:
     """
     Raises:
-        CommandError: nobody can listen there, or there is nothing to serve them by.
+        CommandError: the address is unusable, or prometheus-client is not installed.
     """
     try:
         from prometheus_client import start_http_server
@@ -52,7 +52,7 @@ def _serve_metrics(host: str, port: int) -> None:
 
 
 def _registry() -> CollectorRegistry:
-    """This process's counts; where it shares a directory of them with others, those of all."""
+    """This process's metrics, or those of all processes that share PROMETHEUS_MULTIPROC_DIR."""
     from prometheus_client import REGISTRY, CollectorRegistry
     from prometheus_client.multiprocess import MultiProcessCollector
 
