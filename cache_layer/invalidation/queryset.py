@@ -65,7 +65,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         Raises:
             NotSupportedError: existing rows would get other identifiers, and their old ones are unknown.
         """
-        if update_conflicts and set(self._identifier_fields()).intersection(update_fields or ()):
+        if update_conflicts and any(self._name_in(update_fields or (), name) for name in self._identifier_fields()):
             raise NotSupportedError("bulk_create can't change what entries are told apart by: use bulk_update.")
         rows = list(objs)
         parts = [(lookup, part) for lookup, part in self._parts() if part.created or update_conflicts]
@@ -105,16 +105,24 @@ class CoherentQuerySet(QuerySet[Row, Row]):
 
     def _identifiers_after(self, changes: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The identifiers an update would give these locked rows; the database evaluates expressions."""
-        names = [name for name in self._identifier_fields() if name in changes]
+        given = {name: self._name_in(changes, name) for name in self._identifier_fields()}
+        names = [name for name in given if given[name]]
         if not names:
             return []
-        expressions = {f"new_{name}": self._expression(name, changes[name]) for name in names}
+        expressions = {f"new_{name}": self._expression(name, changes[given[name]]) for name in names}
         rows = self.using(self._write_alias).order_by().values(**expressions)
         return [{name: row[f"new_{name}"] for name in names} for row in rows]
 
     def _expression(self, name: str, value: Any) -> Any:
         field: Any = self.model._meta.get_field(name)
+        if isinstance(value, Model):
+            value = getattr(value, field.target_field.attname)
         return value if hasattr(value, "resolve_expression") else Value(value, field)
+
+    def _name_in(self, names: Collection[str], field: str) -> str:
+        """By which of a field's two names, a relation's with and without `_id`, it is among these; empty if by none."""
+        found: Any = self.model._meta.get_field(field)
+        return next((name for name in (found.name, found.attname) if name in names), "")
 
     def _entries_of(self, rows: Sequence[Row], parts: Parts) -> list[Entry]:
         fields = self._identifier_fields()

@@ -16,6 +16,7 @@ What is cached. Declare and register a lookup to make a model coherent, or let `
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,10 @@ Document = TypeVar("Document")
 
 ARGUMENTS = {"rows": "identifiers", "build": "rows", "encode": "document", "decode": "identifier, payload"}
 """The arguments of each of a lookup's functions."""
+OWN_PREFIXES = ("{", "cache_layer:")
+"""Companions, and this package's own keys, begin so."""
+GLOB = re.compile(r"[*?\[\]^\\]")
+"""Special characters of SCAN, which finds the keys to clear and to purge."""
 
 
 class Part(NamedTuple):
@@ -112,6 +117,10 @@ class Lookup(Generic[Document]):
         if bool(found) is (self.identifier_field is None) or "{}" in after:
             wanted = "no {}: it is of one entry" if self.identifier_field is None else "one {}, for the identifier"
             raise self.invalid(f"key_pattern is {self.key_pattern!r}; it must have {wanted}.")
+        if not before or before.startswith(OWN_PREFIXES) or GLOB.search(self.key_pattern):
+            raise self.invalid(
+                f"key_pattern is {self.key_pattern!r}: begin it with a prefix of your own, without any of * ? [ ] ^ \\."
+            )
         if type(self.lifetime_seconds) is not int or self.lifetime_seconds < 1:
             raise self.invalid(f"lifetime_seconds is {self.lifetime_seconds!r}: use whole seconds, 1 or more.")
         for name, arguments in ARGUMENTS.items():

@@ -52,14 +52,14 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
     """
     alias = router.db_for_write(lookup.model)
     guard = RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
-    query = lookup.rows(identifiers).using(alias).annotate(may_be_cached=guard)
-    extra = ["may_be_cached"]
+    query = lookup.rows(identifiers).using(alias).annotate(cache_layer_guard=guard)
+    extra = ["cache_layer_guard"]  # names no field of a model has
     if changes:
-        query = query.annotate(changes=ArraySubquery(_changes_of_row(lookup)))
-        extra.append("changes")
+        query = query.annotate(cache_layer_changes=ArraySubquery(_changes_of_row(lookup)))
+        extra.append("cache_layer_changes")
     with LOAD_SECONDS.time():
         found: list[Any] = list(query.values_list(*lookup.columns, *extra, named=True) if lookup.columns else query)
-        may_be_cached = found[0].may_be_cached if found else _may_be_cached(alias)
+        may_be_cached = found[0].cache_layer_guard if found else _may_be_cached(alias)
     rows: dict[str, list[Any]] = {identifier: [] for identifier in identifiers}
     for row in found:
         identifier = str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""
@@ -70,7 +70,7 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
         identifier: Loaded(
             build(of_it) if of_it or missing is None else missing(identifier),
             may_be_cached,
-            tuple(of_it[0].changes) if changes and of_it else (),
+            tuple(of_it[0].cache_layer_changes) if changes and of_it else (),
         )
         for identifier, of_it in rows.items()
     }

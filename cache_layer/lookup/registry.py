@@ -19,13 +19,12 @@ def register(lookup: Lookup[Any]) -> None:
     Register a lookup; call this in the app's `lookups` module, which is imported at start-up.
 
     Raises:
-        InvalidLookup: another lookup has this name or key pattern.
+        InvalidLookup: another lookup has this name, or keys of this pattern.
     """
     for other in _registry.values():
-        if other.name == lookup.name or other.key_pattern == lookup.key_pattern:
-            raise lookup.invalid(
-                f"the lookup {other.name!r} of {other.model._meta.label} has this name or key pattern already."
-            )
+        if other.name == lookup.name or other.is_key(lookup.key("x")) or lookup.is_key(other.key("x")):
+            owner = f"the lookup {other.name!r} of {other.model._meta.label}"
+            raise lookup.invalid(f"{owner} has this name, or keys of this pattern, already.")
     _registry[lookup.name] = lookup
     purge_after_restart(value_key(lookup.key_glob(), version=1))
     for key in lookup.stamp_keys():

@@ -30,6 +30,8 @@ def clear_entries(*lookups: Lookup[Any], cause: str = "clear") -> int:
     Raises:
         CacheUnavailable: Redis did not answer: entries may or may not be dropped, try again.
     """
+    if not lookups:
+        return 0
     dropped = 0
     # One scan is not enough: a lease ahead of it may become a value behind it, and it may miss a slot that is moving.
     scans = (scan_entries(lookups, companions=True) for _ in range(2))

@@ -191,9 +191,8 @@ def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
 
 def _tell_of_tables(changes: list[Any]) -> None:
     """Drop all entries of tables that changed as a whole."""
-    for table in {change.table_name for change in changes}:
-        for lookup, _ in parts_of_table(table, ""):
-            clear_entries(lookup, cause="sql")
+    tables = {change.table_name for change in changes}
+    clear_entries(*{lookup for table in tables for lookup, _ in parts_of_table(table, "")}, cause="sql")
     _count_relayed(changes)
 
 

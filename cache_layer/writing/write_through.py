@@ -7,8 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError
-
 from cache_layer.lookup import Lookup, load
 from cache_layer.memory.pending import HeldEntry
 from cache_layer.writing.outbox import find_changes
@@ -46,7 +44,7 @@ def read_back(held: Mapping[str, HeldEntry], using: str) -> dict[str, CommittedR
     for lookup, of_it in entries.items():
         try:
             rows |= _read_back(lookup, of_it, using, values=len(held) <= MAX_KEYS)
-        except DatabaseError as error:
+        except Exception as error:  # also of a lookup's own functions: the commit has happened, holds must end
             logger.warning("Outbox left to the relay", extra={"keys": list(held)[:10], "error": str(error)})
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ from redis import Redis
 
 from cache_layer import Entry, Source, read_entry
 from cache_layer.keys import holds_key
+from cache_layer.lookup.registry import _registry
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import drop_all_copies, keep_copy
 from cache_layer.protocol.scripts import hold_keys, invalidate_keys
@@ -149,6 +151,15 @@ def test_a_failed_save_leaves_the_old_value_readable(project: Entity, redis_clie
     time.sleep(0)
     make_entity("task")
     assert label() == "Old"
+
+
+def test_a_lookup_that_fails_after_the_commit_does_not_keep_the_hold(
+    project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(_registry, ENTITY.name, dataclasses.replace(ENTITY, encode=lambda _: 1 // 0))
+    change(project, "New")
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert label() == "New"
 
 
 def test_a_raising_callback_does_not_keep_the_hold(project: Entity, redis_client: Redis) -> None:

@@ -28,6 +28,8 @@ from cache_layer.checks import check_databases, check_migrations
 from cache_layer.declaring.decorator import _lookup
 from cache_layer.declaring.entries import CoherentEntries
 from cache_layer.errors import InvalidLookup
+from cache_layer.invalidation.queryset import CoherentManager
+from cache_layer.invalidation.signals import connect_signals
 from cache_layer.lookup.registry import _registry
 from tests.otherapp.models import Rate
 from tests.threads import run_coroutine
@@ -226,7 +228,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"key": "moment"}, "the key 'moment' is a DateTimeField; use one of whole numbers, text or UUIDs"),
     ({"ttl_seconds": 0}, "lifetime_seconds is 0: use whole seconds, 1 or more"),
     ({"key_pattern": "priced"}, "it must have one {}, for the identifier"),
-    ({"key_pattern": "rate:{}"}, "the lookup 'rate' of otherapp.Rate has this name or key pattern already"),
+    ({"key_pattern": "{}"}, "begin it with a prefix of your own"),
+    ({"key_pattern": "cache_layer:{}"}, "begin it with a prefix of your own"),
+    ({"key_pattern": "rate[v2]:{}"}, r"without any of \* \? \["),
+    ({"key_pattern": "rate:{}:full"}, "the lookup 'rate' of otherapp.Rate has this name, or keys of this pattern"),
+    ({"key_pattern": "rate:{}"}, "the lookup 'rate' of otherapp.Rate has this name, or keys of this pattern, already"),
 ]
 
 
@@ -248,6 +254,29 @@ def test_a_mistake_is_named_with_what_would_do(wrong: dict[str, Any], message: s
                 app_label = "otherapp"
 
     assert (list(_registry), pgtrigger.registered()) == before
+
+
+@isolate_apps("tests.otherapp")
+def test_a_field_may_have_any_name(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> None:
+    class Log(models.Model):
+        changes = models.TextField(unique=True)
+        may_be_cached = models.BooleanField()
+        objects = CoherentManager()
+
+        class Meta:
+            app_label = "otherapp"
+            db_table = "log_of_changes"
+
+    monkeypatch.setitem(_registry, "log", _lookup(Log, "changes", ["may_be_cached"], 60, "log:{}"))
+    connect_signals(Log)
+    with connection.schema_editor() as editor:
+        editor.create_model(Log)
+    try:
+        Log.objects.create(changes="some", may_be_cached=False)
+        assert CoherentEntries(_registry["log"]).get("some").may_be_cached is False
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(Log)
 
 
 def a_lookup(**wrong: Any) -> Lookup[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User, update_last_login
 from django.core.wsgi import get_wsgi_application
-from django.db import connection, transaction
+from django.db import NotSupportedError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -159,9 +159,16 @@ def test_a_lost_permission_is_lost_when_that_returns(ada: Ada, what: str) -> Non
     assert (ada.read(), ada.change("Newer")) == (200, 403)
 
 
+def given_anothers_place(ada: Ada) -> None:
+    bob = make_user("bob")
+    bob.groups.add(ada.group)
+    User.groups.through.objects.filter(user=bob).update(user=ada.user)
+
+
 @pytest.mark.parametrize(
     "gain",
     [
+        given_anothers_place,
         lambda ada: ada.user.user_permissions.add(Permission.objects.get(codename="change_entity")),
         lambda ada: Permission.objects.get(codename="change_entity").user_set.add(ada.user),
         lambda ada: ada.user.groups.add(ada.group),
@@ -174,6 +181,14 @@ def test_a_permission_that_is_given_may_be_used_when_that_returns(ada: Ada, gain
     assert ada.change() == 403
     gain(ada)
     assert ada.change("Newer") == 200
+
+
+@pytest.mark.parametrize("field", ["user", "user_id"])
+def test_who_a_pair_is_of_cannot_change_where_nobody_knows_whose_it_was(ada: Ada, field: str) -> None:
+    pairs = User.groups.through
+    given = pairs(id=pairs.objects.get(user=ada.user).pk, user=make_user("bob"), group=ada.group)
+    with pytest.raises(NotSupportedError, match="use bulk_update"):
+        pairs.objects.bulk_create([given], update_conflicts=True, unique_fields=["id"], update_fields=[field])
 
 
 SQL = {
