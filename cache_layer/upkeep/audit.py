@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.db import DataError
+
 from cache_layer.activity import note_invalidated
 from cache_layer.errors import OtherRelease
 from cache_layer.keys import value_key
@@ -91,12 +94,12 @@ def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
             pipeline.get(value_key(key))
             pipeline.pttl(value_key(key))
         answers = pipeline.execute(raise_on_error=False)
-    committed_documents = load(lookup, [lookup.identifier(key) for key in keys])
+    committed_documents = _load(lookup, [lookup.identifier(key) for key in keys])
     for key, cached, ttl_ms in zip(keys, answers[::2], answers[1::2], strict=True):
         if cached is None:
             continue
         payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
-        document = committed_documents[lookup.identifier(key)].document
+        document = committed_documents[lookup.identifier(key)]
         committed = lookup.payload_of(document) if document is not None else b""
         if payload != committed and not _is_of_another_release(lookup, lookup.identifier(key), payload, committed):
             age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)
@@ -112,6 +115,16 @@ def _is_of_another_release(lookup: Lookup[Any], identifier: str, payload: bytes,
     except Exception:  # of any kind, as for a reader
         return False
     return False
+
+
+def _load(lookup: Lookup[Any], identifiers: list[str]) -> dict[str, Any]:
+    """The committed documents; None where there is none, also for identifiers that no row can have."""
+    try:
+        return {identifier: loaded.document for identifier, loaded in load(lookup, identifiers).items()}
+    except (ValueError, TypeError, ValidationError, DataError):
+        if len(identifiers) == 1:
+            return {identifiers[0]: None}
+        return {key: document for each in identifiers for key, document in _load(lookup, [each]).items()}
 
 
 def _unpacked(stored: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
 from os.path import commonprefix
 from typing import Any
 
@@ -17,6 +17,9 @@ from cache_layer.protocol.scripts import Invalidated, invalidate_keys
 from cache_layer.server.connection import get_writer_client
 
 logger = logging.getLogger("cache_layer")
+
+SCAN_KEYS = 4_000
+"""Keys that the server looks at in one round trip; it does nothing else for about a millisecond."""
 
 
 def clear_entries(*lookups: Lookup[Any], cause: str = "clear") -> int:
@@ -58,7 +61,9 @@ def scan_entries(lookups: Sequence[Lookup[Any]], *, companions: bool = False) ->
             another version.
     """
     batch: dict[str, Entry] = {}
-    scans = (node.scan_iter(match=glob_of(lookups), count=1000) for _, node in get_writer_client().nodes())
+    groups = groupby(sorted(lookups, key=_first_segment), key=_first_segment)  # else the server sends all keys it has
+    globs = [glob_of(list(group)) for _, group in groups]
+    scans = (node.scan_iter(match=glob, count=SCAN_KEYS) for _, node in get_writer_client().nodes() for glob in globs)
     for raw in chain.from_iterable(scans):
         found = raw.decode(errors="replace")
         key = plain_key_of(found)
@@ -71,6 +76,10 @@ def scan_entries(lookups: Sequence[Lookup[Any]], *, companions: bool = False) ->
             batch = {}
     if batch:
         yield list(batch.values())
+
+
+def _first_segment(lookup: Lookup[Any]) -> str:
+    return lookup.key_pattern.partition(":")[0]
 
 
 def glob_of(lookups: Sequence[Lookup[Any]]) -> str:

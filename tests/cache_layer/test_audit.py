@@ -56,6 +56,16 @@ def test_a_value_without_a_row_is_a_mismatch(redis_client: Redis) -> None:
     assert redis_client.exists("entity:metadata:ghost") == 0
 
 
+def test_a_key_that_no_row_can_have_is_a_mismatch_and_ends_no_audit(redis_client: Redis) -> None:
+    make_entity("project")
+    nobodys = {"people:group:abc", f"people:group:{10**30}", "people:sign_in:xyz", "people:user:abc"}
+    for key in nobodys:
+        redis_client.set(key, b"{}", ex=300)
+    found = audit_cache()
+    assert {mismatch.key for mismatch in found.mismatches} == nobodys
+    assert audit_cache().mismatches == ()
+
+
 def test_a_key_of_another_type_is_a_mismatch(redis_client: Redis) -> None:
     redis_client.hset("entity:metadata:ghost", "a", "b")
     assert len(audit_cache().mismatches) == 1

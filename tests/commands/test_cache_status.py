@@ -130,12 +130,17 @@ def test_the_first_hundred_are_listed_and_all_on_demand() -> None:
 
 
 def test_round_trips_grow_by_one_for_hundreds_of_entries(redis_client: Redis, commands: list[str]) -> None:
+    def report() -> tuple[int, int]:
+        commands.clear()
+        return json.loads(run("cache_status", "--json", "--all"))["cached"], len(commands)
+
+    _, with_none = report()
     make_types(1500)
     redis_client.delete(*redis_client.keys("*"))  # what the writer has left
     redis_client.mset({f"entity:metadata:type_{number}": "x" for number in range(1500)})
-    commands.clear()
-    assert json.loads(run("cache_status", "--json", "--all"))["cached"] == 1500
-    assert len(commands) < 16
+    cached, with_many = report()
+    assert cached == 1500
+    assert with_many - with_none <= 1500 / 200 + 1
 
 
 def test_without_redis_it_fails_and_says_so(redis_down: None) -> None:
