@@ -82,20 +82,15 @@ class Fill(NamedTuple):
     ttl_seconds: int
 
 
-def claim_fill(key: str, token: str, *, replace: bool) -> tuple[Claim, bytes | None]:
+def claim_fills(keys: Sequence[str], token: str, *, replace: bool) -> dict[str, tuple[Claim, bytes | None]]:
     """
-    Ask for the right to fill `key`.
+    Ask for the right to fill keys, with one token; in a cluster, keys on a failed node count as held.
 
     Args:
         replace: ignore the current value: it can't be decoded, or is being refreshed.
     Returns:
-        What the reader may do, and the stored bytes if a value has appeared meanwhile.
+        For each key what the reader may do, and the stored bytes if a value has appeared meanwhile.
     """
-    return claim_fills([key], token, replace=replace)[key]
-
-
-def claim_fills(keys: Sequence[str], token: str, *, replace: bool) -> dict[str, tuple[Claim, bytes | None]]:
-    """`claim_fill` for several keys with one token; in a cluster, keys on a failed node count as held."""
     arguments = (token, get_options().fill_lease_ms, int(replace))
     calls = [Call((value_key(key), lease_key(key), holds_key(key), absent_key(key)), arguments) for key in keys]
     answers = run_script(get_redis_client(), "claim", calls, unanswered=[Claim.HELD.value])
@@ -105,21 +100,16 @@ def claim_fills(keys: Sequence[str], token: str, *, replace: bool) -> dict[str, 
     }
 
 
-def fill_entry(key: str, token: str, payload: bytes, ttl_seconds: int) -> bool:
+def fill_entries(fills: Sequence[Fill], token: str) -> dict[str, bool]:
     """
-    Store a loaded value, or an absent marker, unless a writer took the key since the lease was given.
+    Store loaded values, or absent markers, except where a writer took the key since the lease was given.
 
     Returns:
-        False if the lease is no longer ours; the caller keeps its value and caches nothing.
+        False for a key whose lease is no longer ours; the caller keeps its value and caches nothing.
     Raises:
         CacheUnavailable: Redis did not answer within `socket_timeout_ms`.
     Source: leases, Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1.
     """
-    return fill_entries([Fill(key, payload, ttl_seconds)], token)[key]
-
-
-def fill_entries(fills: Sequence[Fill], token: str) -> dict[str, bool]:
-    """`fill_entry` for several keys claimed with one token."""
     return _fill([(key, "value" if payload else "absent", pack(payload), ttl) for key, payload, ttl in fills], token)
 
 

@@ -7,17 +7,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import CharField, Field, IntegerField, Model, TextField
 
-from cache_layer.lookup import Lookup, load
+from cache_layer.inspect.entry import read_committed
+from cache_layer.lookup import Lookup
 from cache_layer.writing.releases import release_abandoned
 
 MIN_LENGTH = 10
 """The minimum length of a text field, so that it has room for the digits of growing numbers."""
-
-
-def payload_now(lookup: Lookup[Any], row: str) -> bytes:
-    """The row's document as this transaction sees it; empty if there is none."""
-    document = load(lookup, [row])[row].document
-    return lookup.payload_of(document) if document is not None else b""
 
 
 class Changes:
@@ -37,7 +32,7 @@ class Changes:
             with transaction.atomic(using=alias):
                 for number in (2, 3):  # twice: a modification time might change the document once
                     self(row, number)
-                    seen.add(payload_now(lookup, row))
+                    seen.add(read_committed(lookup, row))
                 transaction.set_rollback(True, using=alias)
             release_abandoned()  # otherwise its holds would lapse after the test
             if len(seen) == 3:

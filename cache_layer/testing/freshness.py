@@ -12,11 +12,12 @@ from typing import Any
 
 from django.db import connections, router, transaction
 
+from cache_layer.inspect.entry import read_committed
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load
 from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_writer_client
-from cache_layer.testing.changes import Changes, payload_now
+from cache_layer.testing.changes import Changes
 from cache_layer.testing.elsewhere import reading_elsewhere
 from cache_layer.testing.run import ROLLED_BACK, Run, Seen
 
@@ -98,11 +99,11 @@ def _write(run: Run, lookup: Lookup[Any], place: int, change: Change, alias: str
         if number % EVERY == 0:
             with transaction.atomic(using=alias):
                 change(row, number)
-                run.note(row, payload_now(lookup, row), ROLLED_BACK)
+                run.note(row, read_committed(lookup, row), ROLLED_BACK)
                 transaction.set_rollback(True, using=alias)
             continue
         change(row, number)
-        run.note(row, payload_now(lookup, row), number)
+        run.note(row, read_committed(lookup, row), number)
         run.returned[place] = number
         run.writes += 1
 

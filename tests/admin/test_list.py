@@ -20,7 +20,7 @@ from redis import Redis
 from cache_layer import Entry
 from cache_layer.inspect import EntryState, Kind, read_states
 from cache_layer.keys import holds_key, lease_key
-from cache_layer.protocol.scripts import Claim, claim_fill
+from cache_layer.protocol.scripts import Claim
 from cache_layer.writing.writes import hold_entries
 from entities.admin import EntityAdmin
 from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
@@ -32,6 +32,7 @@ from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import LIST, change_url, message_of, staff_client
 from tests.api.conftest import make_user
+from tests.cache_layer.project import claim_fill
 from tests.conftest import make_entity, make_types
 
 

@@ -6,6 +6,7 @@ import psycopg
 from django.db import transaction
 
 from cache_layer import Source, read_entry
+from cache_layer.protocol.scripts import Claim, Fill, claim_fills, fill_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.servers import test_database_url
@@ -47,3 +48,11 @@ def read() -> tuple[str, Source]:
     found = read_entry(ENTITY, "project")
     assert found.document is not None
     return found.document.label, found.source
+
+
+def claim_fill(key: str, token: str, *, replace: bool) -> tuple[Claim, bytes | None]:
+    return claim_fills([key], token, replace=replace)[key]
+
+
+def fill_entry(key: str, token: str, payload: bytes, ttl_seconds: int) -> bool:
+    return fill_entries([Fill(key, payload, ttl_seconds)], token)[key]

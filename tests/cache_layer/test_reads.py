@@ -17,12 +17,13 @@ from cache_layer.keys import absent_key, holds_key, lease_key
 from cache_layer.memory import local_store
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import Options
-from cache_layer.protocol.scripts import claim_fill, fill_entry, hold_keys
+from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import absent, fills, reads
 from cache_layer.reading.absent import AbsentBudget
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
+from tests.cache_layer.project import claim_fill, fill_entry
 from tests.conftest import make_entity, new_entity
 
 KEY = "entity:metadata:project"

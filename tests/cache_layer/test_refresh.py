@@ -13,9 +13,10 @@ from redis import Redis
 
 from cache_layer import Source, read_entries, read_entry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.protocol.scripts import claim_fill, hold_keys
+from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fills, refresh
 from entities.lookups import ENTITY
+from tests.cache_layer.project import claim_fill
 from tests.conftest import make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db", "project")

@@ -22,7 +22,7 @@ from cache_layer.keys import holds_key, lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.metrics import RELAY_WORKING
 from cache_layer.models import Change
-from cache_layer.protocol.scripts import claim_fill, fill_entry, hold_keys, invalidate_keys
+from cache_layer.protocol.scripts import hold_keys, invalidate_keys
 from cache_layer.upkeep import clearing, relay, turn
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes, run_relay
@@ -30,7 +30,7 @@ from cache_layer.upkeep.turn import is_vacant, own_turn
 from cache_layer.writing.outbox import forget_changes, measure_backlog
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
-from tests.cache_layer.project import KEY, label, psql
+from tests.cache_layer.project import KEY, claim_fill, fill_entry, label, psql
 from tests.conftest import make_entity
 from tests.servers import ROOT, test_database_url
 from tests.threads import in_another_thread

@@ -25,7 +25,7 @@ from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.cache_layer.project import KEY, change, label
+from tests.cache_layer.project import KEY, change, claim_fill, fill_entry, label
 from tests.conftest import make_entity, new_entity
 from tests.threads import in_another_thread
 
@@ -262,7 +262,6 @@ def test_invalidation_by_hand_drops_the_value(project: Entity, redis_client: Red
 
 
 def test_an_invalidation_refuses_fills_under_way(project: Entity, redis_client: Redis) -> None:
-    from cache_layer.protocol.scripts import claim_fill, fill_entry
 
     claim_fill(KEY, "token", replace=True)
     invalidate_keys([KEY])
