@@ -132,14 +132,18 @@ def find_copy(key: str) -> Copy | None:
 
 
 def look_at_copy(key: str) -> tuple[bytes, int] | None:
-    """A copy's bytes and how many more milliseconds it may be used; None if there is no copy. Changes nothing."""
+    """
+    The bytes that a copy was read from, and how many more milliseconds it may be used; None if there is no copy.
+
+    Changes nothing.
+    """
     copy = _copies.get(key)
     if copy is None:
         return None
     until_ns = copy.until_ns
     if copy.stamp is not None:
         until_ns = max(until_ns, min(copy.stamp.until_ns, copy.rests_until_ns))
-    return copy.payload, max(0, (until_ns - monotonic_ns()) // 1_000_000)
+    return copy.read_payload, max(0, (until_ns - monotonic_ns()) // 1_000_000)
 
 
 def keep_copy(
