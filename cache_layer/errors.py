@@ -12,6 +12,7 @@ What can go wrong, by cause.
     └── OtherRelease        a value written by a server of another release
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -54,11 +55,13 @@ class OtherRelease(CacheLayerError, ValueError):
 
     Attributes:
         document: made of this release's members; None if the bytes lack some of them.
+        agrees_with: whether a document of this release has the same values in all members that both have.
     """
 
-    def __init__(self, document: Any) -> None:
+    def __init__(self, document: Any, agrees_with: Callable[[Any], bool]) -> None:
         super().__init__("written by another release")
         self.document = document
+        self.agrees_with = agrees_with
 
 
 class InvalidLookup(CacheLayerError, ImproperlyConfigured):

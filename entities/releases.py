@@ -8,6 +8,8 @@ an earlier one's bytes lack our last members, and the document must be loaded ag
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,9 +53,9 @@ def decode(kind: type[Document], payload: bytes) -> Document:
         if own == payload:
             return document
         if payload.startswith(own[:-1] + b","):
-            raise OtherRelease(document)
+            raise OtherRelease(document, partial(_agree, payload))
         wrong = ValueError(NOT_OURS)
-    raise OtherRelease(None) if _lacks_last_members(kind, payload) else wrong
+    raise OtherRelease(None, partial(_agree, payload)) if _lacks_last_members(kind, payload) else wrong
 
 
 def decode_several(kind: type[Document], payload: bytes) -> tuple[Document, ...]:
@@ -74,14 +76,28 @@ def decode_several(kind: type[Document], payload: bytes) -> tuple[Document, ...]
             found.append(other.document)
     if payload != b"[" + b",".join(map(bytes, parts)) + b"]":
         raise ValueError(NOT_OURS)
-    raise OtherRelease(None if None in found else tuple(found))
+    raise OtherRelease(None if None in found else tuple(found), partial(_all_agree, list(map(bytes, parts))))
 
 
 def _lacks_last_members(kind: type[msgspec.Struct], payload: bytes) -> bool:
+    """Whether the bytes are those of a document with only the first of the members."""
     try:
-        members: dict[str, msgspec.Raw] = _parse(dict[str, msgspec.Raw], payload)
+        count = len(_parse(dict[str, msgspec.Raw], payload))
+        return 0 < count < len(kind.__struct_fields__) and encode(_parse(_earlier(kind, count), payload)) == payload
     except ValueError:
         return False
-    names = kind.__struct_fields__[: len(members)]
-    written = b",".join(b'"%b":%b' % (name.encode(), bytes(value)) for name, value in members.items())
-    return len(members) > 0 and tuple(members) == names and payload == b"{" + written + b"}"
+
+
+@functools.cache
+def _earlier(kind: type[msgspec.Struct], count: int) -> type[msgspec.Struct]:
+    """The document when it had only its first `count` members."""
+    return msgspec.defstruct(kind.__name__, [(each.name, each.type) for each in msgspec.structs.fields(kind)[:count]])
+
+
+def _agree(payload: bytes, document: msgspec.Struct) -> bool:
+    own = encode(document)
+    return payload == own or payload.startswith(own[:-1] + b",") or own.startswith(payload[:-1] + b",")
+
+
+def _all_agree(payloads: list[bytes], documents: Sequence[msgspec.Struct]) -> bool:
+    return len(payloads) == len(documents) and all(map(_agree, payloads, documents))

@@ -24,7 +24,7 @@ from cache_layer.inspect.server import (
 )
 from cache_layer.inspect.states import EntryState, Kind, Stored, look_at_entries, read_states, read_stored, redis_key
 from cache_layer.server.connection import is_redis_healthy
-from cache_layer.upkeep.audit import audit_cache
+from cache_layer.upkeep.audit import agrees_across_releases, audit_cache
 from cache_layer.writing.outbox import Backlog, measure_backlog
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "ServerStatus",
     "Span",
     "Stored",
+    "agrees_across_releases",
     "ask",
     "audit_cache",
     "count_roughly",

@@ -44,6 +44,8 @@ class Copy:
     A value in this process's memory.
 
     Attributes:
+        payload: the bytes to answer with.
+        read_payload: the uncompressed bytes found in Redis; others than `payload` if a later release wrote them.
         until_ns: `monotonic_ns()` at which its lease ends; extended while Redis returns the same bytes.
         stamp_key: the key of its entry's stamp; empty if it has none.
         stamp: the stamp it rests on.
@@ -60,6 +62,7 @@ class Copy:
         "is_watched",
         "key",
         "payload",
+        "read_payload",
         "rest_ns",
         "rests_until_ns",
         "stamp",
@@ -68,10 +71,20 @@ class Copy:
         "used_ns",
     )
 
-    def __init__(self, key: str, document: Any, payload: bytes, *, stamp_key: str = "", rest_ns: int = 0) -> None:
+    def __init__(
+        self,
+        key: str,
+        document: Any,
+        payload: bytes,
+        read_payload: bytes = b"",
+        *,
+        stamp_key: str = "",
+        rest_ns: int = 0,
+    ) -> None:
         self.key = key
         self.document = document
         self.payload = payload
+        self.read_payload = read_payload or payload
         self.stamp_key = stamp_key
         self.rest_ns = rest_ns
         self.until_ns = self.rests_until_ns = self.due_ns = self.used_ns = 0
@@ -119,24 +132,36 @@ def find_copy(key: str) -> Copy | None:
 
 
 def look_at_copy(key: str) -> tuple[bytes, int] | None:
-    """A copy's bytes and how many more milliseconds it may be used; None if there is no copy. Changes nothing."""
+    """
+    The bytes that a copy was read from, and how many more milliseconds it may be used; None if there is no copy.
+
+    Changes nothing.
+    """
     copy = _copies.get(key)
     if copy is None:
         return None
     until_ns = copy.until_ns
     if copy.stamp is not None:
         until_ns = max(until_ns, min(copy.stamp.until_ns, copy.rests_until_ns))
-    return copy.payload, max(0, (until_ns - monotonic_ns()) // 1_000_000)
+    return copy.read_payload, max(0, (until_ns - monotonic_ns()) // 1_000_000)
 
 
 def keep_copy(
-    key: str, document: Any, payload: bytes, *, asked_ns: int, stamp_key: str = "", rest_ns: int = 0
+    key: str,
+    document: Any,
+    payload: bytes,
+    *,
+    asked_ns: int,
+    read_payload: bytes = b"",
+    stamp_key: str = "",
+    rest_ns: int = 0,
 ) -> Copy | None:
     """
     Keep a value for the rest of its local lease.
 
     Args:
         asked_ns: `monotonic_ns()` just before sending the Redis command that fetched (or stored) it.
+        read_payload: the uncompressed bytes found in Redis, if a later release wrote others than `payload`.
         stamp_key, rest_ns: the stamp it may rest on, and for how long.
     Returns:
         The copy, the existing one if its bytes are the same; None if local copies are off.
@@ -150,8 +175,8 @@ def keep_copy(
             del _copies[next(iter(_copies))]
         except (KeyError, StopIteration, RuntimeError):  # another thread made room
             break
-    if copy is None or copy.payload != payload:
-        copy = Copy(key, document, payload, stamp_key=stamp_key, rest_ns=rest_ns)
+    if copy is None or copy.read_payload != (read_payload or payload):
+        copy = Copy(key, document, payload, read_payload, stamp_key=stamp_key, rest_ns=rest_ns)
     copy.prolong(asked_ns)
     _copies[key] = copy
     return copy

@@ -84,8 +84,16 @@ def decode_stored(
             continue
         found = decode(lookup, identifier, stored)
         if found is not None:
-            document, payload = found
-            reads[identifier] = keep_read(lookup, identifier, document, payload, source=Source.REDIS, asked_ns=asked_ns)
+            document, payload, read_payload = found
+            reads[identifier] = keep_read(
+                lookup,
+                identifier,
+                document,
+                payload,
+                source=Source.REDIS,
+                asked_ns=asked_ns,
+                read_payload=read_payload,
+            )
     return reads
 
 
@@ -99,17 +107,17 @@ def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads
     }
 
 
-def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Document, bytes] | None:
+def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Document, bytes, bytes] | None:
     """
-    Decode stored bytes into the document and the bytes this release would write for it.
+    Decode stored bytes into the document, the bytes this release would write for it, and the uncompressed bytes.
 
     None if an older release wrote it without some of our members; None, and a log line, if it is not a document.
     """
     try:
         payload = unpack(stored)
-        return lookup.decode(identifier, payload), payload
+        return lookup.decode(identifier, payload), payload, payload
     except OtherRelease as other:
-        return None if other.document is None else (other.document, lookup.payload_of(other.document))
+        return None if other.document is None else (other.document, lookup.payload_of(other.document), payload)
     except Exception as error:  # any kind: no bytes in Redis may fail a read
         REFUSED_VALUES.inc()
         why = f"{type(error).__name__}: {error}"[:LOGGED_CHARACTERS]  # it may quote the value
@@ -125,6 +133,7 @@ def keep_read(
     *,
     source: Source,
     asked_ns: int,
+    read_payload: bytes = b"",
 ) -> Read[Document]:
     """A read, kept as a copy in memory (leased from `asked_ns`) if allowed."""
     copy = keep_copy(
@@ -132,6 +141,7 @@ def keep_read(
         document,
         payload,
         asked_ns=asked_ns,
+        read_payload=read_payload,
         stamp_key=lookup.stamp_key(identifier),
         rest_ns=int(lookup.rest_seconds * 1e9),
     )

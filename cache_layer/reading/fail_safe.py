@@ -87,7 +87,7 @@ def read_known(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Do
             continue
         found = decode(lookup, identifier, last) if last is not None else None
         if found is not None:
-            reads[identifier] = Read(*found, Source.STALE)
+            reads[identifier] = Read(found[0], found[1], Source.STALE)
         elif absent is not None:
             reads[identifier] = Read(None, b"", Source.REDIS)
         else:

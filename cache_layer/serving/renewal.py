@@ -204,5 +204,5 @@ def _ask_for_values(copies: list[Copy]) -> None:
         asked_ns = monotonic_ns()
         payloads = client.mget([value_key(copy.key) for copy in batch])
         for copy, stored in zip(batch, payloads, strict=True):
-            if unpacks_to(stored, copy.payload):
+            if unpacks_to(stored, copy.read_payload):
                 copy.prolong(asked_ns)

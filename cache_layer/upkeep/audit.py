@@ -101,17 +101,17 @@ def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
         payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
         document = committed_documents[lookup.identifier(key)]
         committed = lookup.payload_of(document) if document is not None else b""
-        if payload != committed and not _is_of_another_release(lookup, lookup.identifier(key), payload, committed):
+        if payload != committed and not agrees_across_releases(lookup, lookup.identifier(key), payload, committed):
             age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)
             yield Mismatch(lookup.name, key, payload, committed, round(age_seconds, 3))
 
 
-def _is_of_another_release(lookup: Lookup[Any], identifier: str, payload: bytes, committed: bytes) -> bool:
-    """Whether another release wrote it and, as far as this one can tell, it matches what is committed."""
+def agrees_across_releases(lookup: Lookup[Any], identifier: str, payload: bytes, committed: bytes) -> bool:
+    """Whether another release wrote them, with the committed values in all members that both releases have."""
     try:
         lookup.decode(identifier, payload)
     except OtherRelease as other:
-        return other.document is None or lookup.encode(other.document) == committed
+        return bool(committed) and other.agrees_with(lookup.decode(identifier, committed))
     except Exception:  # of any kind, as for a reader
         return False
     return False

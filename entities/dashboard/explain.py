@@ -6,6 +6,7 @@ It only looks: no entry is read, filled, renewed or counted.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from cache_layer.inspect import (
     STEPS,
     Answer,
     Kind,
+    agrees_across_releases,
     digest_of,
     look_into_memory,
     look_twice,
@@ -44,7 +46,7 @@ class Holder:
         name: `PostgreSQL`, `Redis`, or a process.
         has: its copy, in words.
         digest: of the document's bytes; empty if it has none.
-        differs: whether the document differs from PostgreSQL's.
+        differs: whether the document differs from PostgreSQL's, other than by the fields of another release.
         reads, events: what this process did, in words.
     """
 
@@ -71,20 +73,26 @@ class Next(NamedTuple):
     why: str
 
 
-def look_at_engines(code: str) -> tuple[Holder, Holder, str]:
-    """PostgreSQL's and Redis' documents, and the digest of the former; differences are checked twice, as in `peek`."""
+def look_at_engines(code: str) -> tuple[Holder, Holder, set[str]]:
+    """
+    PostgreSQL's and Redis' documents, and the digests of right ones: this release's, and another's if Redis has that.
+
+    Differences are checked twice, as in `peek`.
+    """
     return look_twice(lambda: _look_at_engines(code), lambda found: found[1].differs)
 
 
-def _look_at_engines(code: str) -> tuple[Holder, Holder, str]:
+def _look_at_engines(code: str) -> tuple[Holder, Holder, set[str]]:
     committed = read_committed(ENTITY, code)
     digest = digest_of(committed) if committed else ""
     row = Entity.objects.filter(code=code).values_list("active_flag", flat=True).first()
     has = size(len(committed)) if committed else "no such type" if row is None else "an inactive type, never cached"
-    return Holder("PostgreSQL", has, digest), _look_at_redis(code, digest), digest
+    redis = _look_at_redis(code, committed)
+    right = {digest} if redis.differs else {digest, redis.digest}
+    return Holder("PostgreSQL", has, digest), redis, right - {""}
 
 
-def _look_at_redis(code: str, committed: str) -> Holder:
+def _look_at_redis(code: str, committed: bytes) -> Holder:
     state = read_states(ENTITY, [code])[code]
     if state.kind is Kind.UNKNOWN:
         return Holder("Redis", "unknown: it does not answer")
@@ -99,16 +107,19 @@ def _look_at_redis(code: str, committed: str) -> Holder:
     if found.payload is None:
         return Holder("Redis", "bytes that are no document", "unreadable", differs=True)
     left = "" if state.ttl_seconds is None else f", {state.ttl_seconds} s left"
-    digest = digest_of(found.payload)
-    return Holder("Redis", f"{size(len(found.payload))}{left}", digest, digest != committed)
+    has, differs = f"{size(len(found.payload))}{left}", found.payload != committed
+    if differs and agrees_across_releases(ENTITY, code, found.payload, committed):
+        has, differs = f"{has}, written by another release", False
+    return Holder("Redis", has, digest_of(found.payload), differs)
 
 
-def look_at_memories(code: str, mark: str, committed: str) -> list[Holder]:
+def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holder]:
     """
     What each process's memory has, for those that answered, and those that have not.
 
     Args:
         mark: of the question they were asked; this process needs none.
+        right: the digests of right documents.
     """
     own = look_into_memory(ENTITY, code)
     answers: list[Answer] = [own]
@@ -118,11 +129,11 @@ def look_at_memories(code: str, mark: str, committed: str) -> list[Holder]:
         answers += [answer for answer in found if answer.process != own.process]
     except RedisError:
         silent = ["the other processes"]
-    holders = [_word_answer(answer, committed, own=answer is own) for answer in answers]
+    holders = [_word_answer(answer, right, own=answer is own) for answer in answers]
     return holders + [Holder(name, "unknown: it has not answered") for name in silent if name != own.process]
 
 
-def _word_answer(answer: Answer, committed: str, *, own: bool) -> Holder:
+def _word_answer(answer: Answer, right: Collection[str], *, own: bool) -> Holder:
     copy = answer.copy
     has, digest = "nothing", ""
     if copy is not None:
@@ -138,7 +149,7 @@ def _word_answer(answer: Answer, committed: str, *, own: bool) -> Holder:
     )
     usable = copy is not None and copy.left_ms > 0
     name = f"{answer.process} (this one)" if own else answer.process
-    return Holder(name, has, digest, usable and digest != committed, reads, events)
+    return Holder(name, has, digest, usable and digest not in right, reads, events)
 
 
 def what_happened(code: str) -> list[Happened]:

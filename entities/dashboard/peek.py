@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -10,7 +11,8 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError, ResponseError
 
-from cache_layer.inspect import look_twice, read_committed, read_stored
+from cache_layer import OtherRelease
+from cache_layer.inspect import agrees_across_releases, look_twice, read_committed, read_stored
 from entities.dashboard import wording
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY
@@ -23,6 +25,8 @@ class Verdict(StrEnum):
     """How the two compare."""
 
     SAME = "the same"
+    OTHER_RELEASE = "of another release"
+    """The same in the fields that both releases have."""
     DIFFERS = "differs"
     NOT_CACHED = "not cached"
     NOT_READABLE = "not readable"
@@ -37,10 +41,7 @@ class Line:
     name: str
     cached: str
     committed: str
-
-    @property
-    def differs(self) -> bool:
-        return bool(self.cached) and self.cached != self.committed
+    differs: bool
 
 
 class Compressed(NamedTuple):
@@ -98,13 +99,17 @@ def _look(code: str) -> Peek:
             verdict, why = Verdict.NOT_READABLE, _printable(str(error))  # the message may quote what it found
     raw = "" if verdict is Verdict.SAME else (cached or stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
     compressed = Compressed(len(stored), len(cached)) if cached != stored and cached else None
-    return Peek(verdict, why, _lines(_fields(cached), _fields(committed)), raw, bool(committed), compressed)
+    lines = _lines(_fields(cached), _fields(committed), may_differ=verdict is not Verdict.OTHER_RELEASE)
+    return Peek(verdict, why, lines, raw, bool(committed), compressed)
 
 
 def _compare(code: str, cached: bytes, committed: bytes) -> Verdict:
     if cached == committed:
         return Verdict.SAME
-    ENTITY.decode(code, cached)
+    if agrees_across_releases(ENTITY, code, cached, committed):
+        return Verdict.OTHER_RELEASE
+    with suppress(OtherRelease):
+        ENTITY.decode(code, cached)
     return Verdict.DIFFERS
 
 
@@ -117,11 +122,10 @@ def _fields(payload: bytes) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _lines(cached: dict[str, Any], committed: dict[str, Any]) -> list[Line]:
+def _lines(cached: dict[str, Any], committed: dict[str, Any], *, may_differ: bool) -> list[Line]:
     names = dict.fromkeys([*EntityDocument.__struct_fields__, *cached]) if cached or committed else {}
-    return [
-        Line(_printable(name), _shown(cached, name), _shown(committed, name)) for name in islice(names, SHOWN_FIELDS)
-    ]
+    sides = [(name, _shown(cached, name), _shown(committed, name)) for name in islice(names, SHOWN_FIELDS)]
+    return [Line(_printable(name), one, other, may_differ and bool(one) and one != other) for name, one, other in sides]
 
 
 def _shown(fields: dict[str, Any], name: str) -> str:

@@ -80,13 +80,13 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
     if not is_code(code):
         raise Http404
     looked = peek(code)
-    postgresql, redis, committed = look_at_engines(code)
+    postgresql, redis, right = look_at_engines(code)
     mark = _ask(code)
     context = page_context(request, f"Cache entry {code}, explained") | {
         "engines": [postgresql, redis],
-        "memories": look_at_memories(code, mark, committed),
+        "memories": look_at_memories(code, mark, right),
         "mark": mark,
-        "next": foresee(code, is_active=bool(committed)),
+        "next": foresee(code, is_active=bool(postgresql.digest)),
         "happened": what_happened(code),
         "untold": count_untold(ENTITY, code),
         "entry": read_one(code),
@@ -113,6 +113,6 @@ def memories(request: HttpRequest, code: str) -> HttpResponseBase:
     mark = request.GET.get("mark", "")
     if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
         return HttpResponseBadRequest("That is no question of a page of ours.")
-    _, _, committed = look_at_engines(code)
-    context = {"memories": look_at_memories(code, mark, committed), "mark": mark}
+    _, _, right = look_at_engines(code)
+    context = {"memories": look_at_memories(code, mark, right), "mark": mark}
     return TemplateResponse(request, "admin/cache/memories.html", context)

@@ -73,6 +73,25 @@ def test_a_copy_in_use_lives_on_while_redis_has_the_same_bytes(copy: Copy, clock
         clock[0] += 12 * MS
 
 
+def test_a_copy_of_what_a_later_release_wrote_lives_on_while_redis_has_just_that(
+    copy: Copy, clock: list[int], redis_client: Redis
+) -> None:
+    later = copy.payload[:-1] + b',"remark":"By a later one"}'
+    redis_client.set(KEY, later)
+    drop_all_copies()
+    (found,) = read_entry(ENTITY, "project").copies
+    assert found.payload == copy.payload
+    clock[0] += 60 * MS
+    assert Renewer().renew((found,))
+    for other in (copy.payload, later.replace(b"By", b"by")):
+        clock[0] += 60 * MS
+        redis_client.set(KEY, other)
+        redis_client.delete(STAMP)
+        assert not Renewer().renew((found,))
+    (again,) = read_entry(ENTITY, "project").copies
+    assert (again.payload, again is found) == (found.payload, False)
+
+
 def test_what_rests_on_one_stamp_is_renewed_by_asking_for_the_stamp_alone(
     copy: Copy, clock: list[int], commands: list[str]
 ) -> None:

@@ -132,6 +132,27 @@ def test_differences_are_marked_by_field(viewer: Client, redis_client: Redis) ->
     assert page.count('class="cache-mark"') == 2, "the field, and Redis as a whole"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [lambda own: own[:-1] + b',"remark":"By a later one"}', lambda own: own[: own.index(b',"modified_ts"')] + b"}"],
+    ids=["later", "earlier"],
+)
+def test_a_right_value_of_another_release_is_called_so_and_nothing_is_marked(
+    viewer: Client, redis_client: Redis, written: Callable[[bytes], bytes]
+) -> None:
+    make_entity("project", label="Right")
+    own = redis_client.get(KEY)
+    redis_client.set(KEY, written(own))
+    assert peek("project").verdict is Verdict.OTHER_RELEASE
+    page = viewer.get(entry_url("project")).content.decode()
+    assert "Another release wrote the bytes in Redis" in page
+    assert 'class="cache-mark"' not in page
+    redis_client.set(KEY, written(own.replace(b"Right", b"Wrong")))
+    looked = peek("project")
+    assert looked.verdict is Verdict.DIFFERS
+    assert "label" in [line.name for line in looked.lines if line.differs]
+
+
 @pytest.mark.parametrize("payload", [b"\xff\xfe", b"[]", b"{", b'{"code":1}', b"[" * 100_000])
 def test_bytes_that_are_no_document_are_not_readable(viewer: Client, redis_client: Redis, payload: bytes) -> None:
     make_entity("project")
@@ -182,7 +203,7 @@ def test_what_the_database_lacks_says_so(viewer: Client, redis_client: Redis) ->
     page = viewer.get(entry_url("nowhere")).content.decode()
     assert "The database has no active entity type with this code" in page
     redis_client.set("entity:metadata:nowhere", '{"code":"nowhere"}')
-    assert peek("nowhere").verdict is Verdict.NOT_READABLE
+    assert peek("nowhere").verdict is Verdict.DIFFERS
 
 
 def test_a_change_under_way_is_no_difference(

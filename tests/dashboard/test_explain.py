@@ -55,9 +55,9 @@ def test_looking_fills_renews_and_counts_nothing(viewer: Client, redis_client: R
 def test_who_has_another_document_is_marked_and_what_is_not_known_is_called_so(redis_client: Redis) -> None:
     make_entity("project")
     document = ENTITY.encode(get_entity_infrastructure().get_entity("project"))  # type: ignore[arg-type] # there is one
-    postgresql, redis, committed = look_at_engines("project")
-    assert (postgresql.digest, redis.digest, redis.differs) == (committed, committed, False)
-    assert committed == digest_of(document)
+    postgresql, redis, right = look_at_engines("project")
+    assert (postgresql.digest, redis.digest, redis.differs) == (digest_of(document), digest_of(document), False)
+    assert right == {digest_of(document)}
     redis_client.set(KEY, document.replace(b"Project", b"Projekt"))
     assert look_at_engines("project")[1].differs
     mark = ask(ENTITY, "project")
@@ -71,7 +71,7 @@ def test_who_has_another_document_is_marked_and_what_is_not_known_is_called_so(r
         },
     )
     redis_client.zadd(analytics_key("processes"), {"web-4, process 9": 9_000_000_000, process_name(): 9_000_000_000})
-    _, *others = look_at_memories("project", mark, committed)
+    _, *others = look_at_memories("project", mark, right)
     assert [(each.name, each.differs) for each in others] == [
         ("web-2, process 7", True),
         ("web-3, process 8", False),
@@ -80,6 +80,24 @@ def test_who_has_another_document_is_marked_and_what_is_not_known_is_called_so(r
     assert others[0].events == ("00:01:40 invalidated (SQL)",)
     assert others[0].reads == "5 from memory, last 00:01:40"
     assert others[2].has == "unknown: it has not answered"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_right_document_of_a_later_release_differs_nowhere(redis_client: Redis) -> None:
+    make_entity("project")
+    own = redis_client.get(KEY)
+    later = own[:-1] + b',"remark":"By a later one"}'
+    redis_client.set(KEY, later)
+    drop_all_copies()
+    get_entity_infrastructure().get_entity("project")
+    postgresql, redis, right = look_at_engines("project")
+    assert redis.has.endswith("written by another release")
+    assert (redis.differs, right) == (False, {digest_of(own), digest_of(later)})
+    (here,) = look_at_memories("project", "", right)
+    assert (here.digest, here.differs) == (digest_of(later), False), "as the later release names it too"
+    redis_client.set(KEY, later.replace(b"Project", b"Projekt"))
+    postgresql, redis, right = look_at_engines("project")
+    assert (redis.differs, right) == (True, {postgresql.digest})
 
 
 def test_a_process_answers_each_question_once_with_what_it_has(redis_client: Redis) -> None:

@@ -13,6 +13,7 @@ from cache_layer.errors import OtherRelease
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.metrics import REFUSED_VALUES
 from cache_layer.reading.reads import Source, read_entry
+from cache_layer.upkeep import audit
 from cache_layer.upkeep.audit import audit_cache
 from entities.documents import decode_entities
 from entities.lookups import ENTITY, ENTITY_TYPES
@@ -76,15 +77,27 @@ def test_what_an_earlier_release_wrote_is_loaded_anew(
     assert (redis_client.get(key), refused()) == (own.payload, 0)
 
 
+@BOTH
 def test_the_audit_finds_no_fault_with_other_releases_but_with_what_is_old(
-    project: Entity, redis_client: Redis
+    project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch, lookup: Any
 ) -> None:
-    own = read_entry(ENTITY, "project").payload
-    for fine in (later(own), earlier(own)):
-        redis_client.set("entity:metadata:project", fine)
+    monkeypatch.setattr(audit.time, "sleep", lambda _: None)
+    identifier, key = KEYS[lookup]
+    own = read_entry(lookup, identifier).payload
+    for written in (later, earlier):
+        redis_client.set(key, written(own))
         assert audit_cache().mismatches == ()
-    redis_client.set("entity:metadata:project", later(own.replace(b'"Project"', b'"Old"')))
-    assert [mismatch.key for mismatch in audit_cache().mismatches] == ["entity:metadata:project"]
+        redis_client.set(key, written(own.replace(b'"Project"', b'"Old"')))
+        assert [mismatch.key for mismatch in audit_cache().mismatches] == [key]
+
+
+def test_the_audit_finds_what_no_release_wrote_and_what_has_no_row(project: Entity, redis_client: Redis) -> None:
+    own = read_entry(ENTITY, "project").payload
+    redis_client.set("entity:metadata:project", own.replace(b'"Project"', b"5"))
+    redis_client.set("entity:metadata:ghost", b'{"code":"ghost"}')
+    redis_client.set("entity:types", b'[{"code":1}]')
+    wrong_keys = {mismatch.key for mismatch in audit_cache().mismatches}
+    assert wrong_keys == {"entity:metadata:project", "entity:metadata:ghost", "entity:types"}
 
 
 HOSTILE: dict[str, Callable[[bytes], bytes]] = {
@@ -95,6 +108,8 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "of another": lambda own: later(own.replace(b'"code":"project"', b'"code":"task"')),
     "inactive": lambda own: later(own.replace(b"true", b"false")),
     "spaces": lambda own: earlier(own).replace(b',"label"', b', "label"'),
+    "a member of another type": lambda own: own.replace(b'"Project"', b"5"),
+    "few members, one of another type": lambda _: b'{"code":1}',
     "members left out in between": lambda own: own.replace(b'"icon":"FolderKanban",', b""),
 }
 
@@ -117,10 +132,15 @@ def test_a_list_is_of_another_release_only_as_a_whole() -> None:
         decode_entities("", b"[ ]")
 
 
-def test_what_is_sealed_may_be_of_a_later_release() -> None:
-    payload = b'{"id":7,"permissions":["entities.view_entity"],"members":3}'
+@pytest.mark.parametrize(
+    ("payload", "is_usable"), [(b'{"id":7,"permissions":[],"members":3}', True), (b'{"id":7}', False)]
+)
+def test_what_is_sealed_may_be_of_another_release(payload: bytes, is_usable: bool) -> None:
+    document = GroupDocument(7, ())
     with pytest.raises(OtherRelease) as found:
         GROUP.decode("7", _seal(GroupDocument, "7", payload) + payload)
-    assert found.value.document == GroupDocument(7, ("entities.view_entity",))
+    assert found.value.document == (document if is_usable else None)
+    assert found.value.agrees_with(document)
+    assert not found.value.agrees_with(GroupDocument(8, ()))
     with pytest.raises(ValueError, match="not sealed"):
         GROUP.decode("7", payload)

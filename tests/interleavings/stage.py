@@ -130,7 +130,7 @@ def _decode(decode: Callable[[str, bytes], Any], identifier: str, payload: bytes
         return decode(identifier, payload)
     document = decode(identifier, payload.replace(ENDS_LATER, ENDS))
     if ENDS in payload:
-        raise OtherRelease(None)
+        raise OtherRelease(None, document.__eq__)
     return document
 
 
