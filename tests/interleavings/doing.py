@@ -78,7 +78,7 @@ def doing_in_redis(command: Any, script: str) -> Doing | None:
 
 def doing_in_sql(sql: str, params: Any, *, by_relay: bool) -> Doing | None:
     """What a statement is for; None if nobody can notice it."""
-    if '"may_be_cached"' in sql:
+    if '"cache_layer_guard"' in sql:
         return Doing.LOAD
     if "DELETE FROM cache_layer_outbox" in sql:
         return Doing.FORGET_CHANGES
