@@ -17,12 +17,12 @@ from django_redis.cache import RedisCache
 from django_redis.util import CacheKey
 
 from cache_layer.errors import InvalidOptions, ReadOnlyEntry
-from cache_layer.keys import value_key
+from cache_layer.keys import is_text, value_key
 from cache_layer.lookup import Entry, find_lookup, get_lookup, registered_lookups
 from cache_layer.options import get_options
 from cache_layer.reading.asynchronous import aread_documents
 from cache_layer.reading.reads import read_entries
-from cache_layer.server.location import cache_location
+from cache_layer.server.location import guarded_location
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.own_keys import OwnKeys
 from cache_layer.writing.writes import invalidate_entries
@@ -40,13 +40,15 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         options = {"SERIALIZER": JSON} | params.get("OPTIONS", {})
-        if "CONNECTION_POOL_KWARGS" not in options:
-            if not isinstance(server, str):
-                raise InvalidOptions(f"LOCATION is {server!r}: use one URL, such as redis://host:6379/0.")
-            location = cache_location(server, options.get("PASSWORD"), get_options())
-            server, options = location["LOCATION"], location["OPTIONS"] | options
-        super().__init__(server, {**params, "OPTIONS": options})
-        self._client_cls = EntriesApart
+        location = guarded_location(server, options, get_options())
+        super().__init__(location["LOCATION"], {**params, "OPTIONS": location["OPTIONS"]})
+        given: Any = vars(self)["_client_cls"]  # of CLIENT_CLASS
+        self._client_cls = EntriesApart if issubclass(EntriesApart, given) else given
+        if not issubclass(self._client_cls, EntriesApart):
+            raise InvalidOptions(
+                f"CLIENT_CLASS is {options['CLIENT_CLASS']!r}, which does not keep entries apart from other keys: leave"
+                " it out, or use a subclass of cache_layer.backend.EntriesApart."
+            )
         self._lookup_name = options.get("LOOKUP", "")
 
     def find_entry(self, key: Any, version: int | None = None) -> Entry | None:
@@ -89,14 +91,14 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
     def delete(self, key: Any, version: int | None = None, **options: Any) -> bool:
         """As Django's; for an entry, returns whether Redis had a value."""
         entry = self.find_entry(key, version)
-        return bool(super().delete(key, version, **options) if entry is None else invalidate_entries([entry]))
+        return bool(super().delete(key, version, **options) if entry is None else _invalidate([entry]))
 
     def delete_many(self, keys: Iterable[Any], version: int | None = None, **options: Any) -> None:
         entries, others = self._split(keys, version)
         if others:
             super().delete_many(others, version, **options)
         if entries:
-            invalidate_entries(entries.values())
+            _invalidate(entries.values())
 
     def clear(self) -> None:
         """Remove this alias's keys and drop the entries it serves; leaves everything else in Redis alone."""
@@ -109,7 +111,8 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
         entry = self.find_entry(key, version)
         if entry is None:
             return await super().aget(key, default, version)
-        document = (await aread_documents(entry.lookup, [entry.identifier]))[entry.identifier]
+        names = [entry.identifier] if is_text(entry.identifier) else []
+        document = (await aread_documents(entry.lookup, names)).get(entry.identifier)
         return default if document is None else document
 
     def _split(self, keys: Iterable[Any], version: int | None) -> tuple[dict[Any, Entry], list[Any]]:
@@ -134,10 +137,18 @@ class EntriesApart(OwnKeys):
         return super().make_key(key, version, prefix)
 
 
+def _possible(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if is_text(entry.identifier)]
+
+
+def _invalidate(entries: Iterable[Entry]) -> int:
+    return invalidate_entries(_possible(entries))
+
+
 def _read(entries: Iterable[Entry]) -> dict[Entry, Any]:
     """The documents of the entries that have one, in one read per lookup."""
     found: dict[Entry, Any] = {}
-    wanted = sorted(entries, key=lambda entry: entry.lookup.name)
+    wanted = sorted(_possible(entries), key=lambda entry: entry.lookup.name)
     for lookup, of_it in groupby(wanted, key=lambda entry: entry.lookup):
         reads = read_entries(lookup, [entry.identifier for entry in of_it])
         found |= {Entry(lookup, name): read.document for name, read in reads.items() if read.document is not None}

@@ -3,7 +3,7 @@ System checks: report what would break coherence before it does.
 
     cache_layer.E001  a lookup's model lacks triggers: changes behind Django's back would go unnoticed
     cache_layer.E002  a CACHE_LAYER setting is unknown or invalid
-    cache_layer.E003  the cache alias is missing from CACHES or uses another backend
+    cache_layer.E003  the cache alias is missing from CACHES, uses another backend or replaces its client
     cache_layer.E004  pgtrigger is not installed: no migration would create the triggers
     cache_layer.E005  a lookup's model is in a database other than PostgreSQL
     cache_layer.E006  a migration creates triggers before the outbox they write to exists
@@ -23,6 +23,7 @@ from typing import Any
 import pgtrigger
 from django.apps import apps
 from django.conf import settings
+from django.core.cache import caches
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections, router
 from django.db.migrations.loader import MigrationLoader
@@ -129,7 +130,12 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         ours = issubclass(import_string(backend), CoherentCache)
     except ImportError:
         ours = False
-    if not ours:
+    if ours:
+        try:
+            caches[alias]
+        except (InvalidOptions, ImportError) as error:
+            return [Error(f"CACHES[{alias!r}]: {error}", hint="Correct it in CACHES.", id="cache_layer.E003")]
+    else:
         hint = "Set it to 'cache_layer.backend.CoherentCache'; all that django-redis' can do it can too."
         return [Error(f"CACHES[{alias!r}]['BACKEND'] is {backend!r}.", hint=hint, id="cache_layer.E003")]
     if options.stale_seconds and not options.fail_safe_seconds:

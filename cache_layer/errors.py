@@ -46,7 +46,7 @@ class OutcomeUnknown(CacheLayerError, OperationalError):
 
 
 class InvalidOptions(CacheLayerError, ImproperlyConfigured):
-    """A `CACHE_LAYER` setting is unknown or out of range."""
+    """A `CACHE_LAYER` setting is unknown or out of range, or an alias in `CACHES` cannot be connected as it says."""
 
 
 class OtherRelease(CacheLayerError, ValueError):

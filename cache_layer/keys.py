@@ -102,6 +102,14 @@ def _encoded(key: str) -> str:
     return key.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
 
 
+def is_text(identifier: str) -> bool:
+    """Whether PostgreSQL and Redis can be asked for it; no row has an identifier with a NUL or half a character."""
+    try:
+        return b"\0" not in identifier.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def analytics_key(name: str) -> str:
     """The key of an analytics structure; all share one slot."""
     return f"{{cache_layer:analytics}}:{name}"

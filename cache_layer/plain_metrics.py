@@ -6,6 +6,7 @@ Nothing scrapes them, but the totals that processes report to Redis (`counting`)
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,17 @@ from contextlib import contextmanager
 from itertools import accumulate
 from typing import NamedTuple
 
-_counting = threading.Lock()
+_counting: threading.Lock
+
+
+def _begin() -> None:
+    """Make the lock, also in a forked child: a thread of its parent may have held the parent's."""
+    global _counting  # noqa: PLW0603 - one lock for all metrics
+    _counting = threading.Lock()
+
+
+_begin()
+os.register_at_fork(after_in_child=_begin)
 
 
 class Sample(NamedTuple):

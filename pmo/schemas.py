@@ -45,8 +45,8 @@ def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, 
         if released[name].items() - digests(kind).items():
             raise ImproperlyConfigured(
                 f"{name} has other members than in a release before, whose servers may run beside this one. Put what is"
-                " new behind what there was. Else raise VERSION in pmo/schemas.py by one, and start RELEASED over"
-                f" with {last_digest(kind)}."
+                " new behind what there was (in a second release if its column is not new, see docs/operations.md)."
+                f" Else raise VERSION in pmo/schemas.py by one, and start RELEASED over with {last_digest(kind)}."
             )
     return VERSION
 

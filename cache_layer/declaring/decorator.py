@@ -27,6 +27,7 @@ from cache_layer.declaring.entries import CoherentEntries
 from cache_layer.declaring.fields import KEYS, RowDocuments, find_field, kind_of, refuse_unwritable
 from cache_layer.errors import InvalidLookup
 from cache_layer.invalidation.triggers import coherence_triggers
+from cache_layer.keys import is_text
 from cache_layer.lookup import Lookup, register
 
 Row = TypeVar("Row", bound=Model)
@@ -43,7 +44,7 @@ def coherent(
 
     Args:
         key: the unique field (whole numbers, text or UUIDs) that tells entries apart.
-        fields: the fields cached with it. Changing others costs nothing.
+        fields: the fields cached with it, new ones last. Changing others costs nothing.
         ttl_seconds: how long a value lives in Redis.
         key_pattern: the Redis key, with `{}` for the value of `key`; by default the model's label, a colon and `{}`.
     Raises:
@@ -124,7 +125,7 @@ def _refuse_key(model: type[Model], field: Any) -> None:
 def _is_value(field: Any, identifier: str) -> bool:
     """Whether a row can have this key in this spelling; the database would reject, say, text for a number."""
     try:
-        return str(field.to_python(identifier)) == identifier
+        return is_text(identifier) and str(field.to_python(identifier)) == identifier
     except Exception:  # each kind of field raises its own
         return False
 

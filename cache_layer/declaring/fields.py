@@ -17,7 +17,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Field, JSONField, Model
 from django.utils.duration import duration_iso_string
 
-from cache_layer.errors import InvalidLookup
+from cache_layer.errors import InvalidLookup, OtherRelease
 
 WHOLE = {f"{size}{kind}Field" for size in ("Big", "Small", "") for kind in ("Auto", "Integer")} | {
     f"Positive{size}IntegerField" for size in ("Big", "Small", "")
@@ -91,32 +91,42 @@ class RowDocuments:
     def __init__(self, model: type[Model], fields: Sequence[Any]) -> None:
         self.key = str(fields[0].attname)
         self.names = tuple(str(field.attname) for field in fields)
-        self.make: Callable[..., Any] = namedtuple(f"{model.__name__}Document", self.names)  # type: ignore[misc]
+        try:
+            self.make: Callable[..., Any] = namedtuple(f"{model.__name__}Document", self.names)  # type: ignore[misc]
+        except ValueError as error:
+            raise InvalidLookup(
+                f"@coherent of {model._meta.label}: a document cannot have these names: {error}"
+            ) from None
         self._fields = tuple(fields)
 
     def build(self, rows: Sequence[Any]) -> Any:
         return self.make(*(freeze(getattr(rows[0], name)) for name in self.names)) if rows else None
 
     def encode(self, document: Any) -> bytes:
-        values = dict(zip(self.names, document, strict=True))
-        return json.dumps(values, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+        return _written(dict(zip(self.names, document, strict=True)))
 
     def decode(self, identifier: str, payload: bytes) -> Any:
         """
+        Releases only append fields, so another one's bytes begin with ours, or ours with them.
+
         Raises:
-            ValueError: `encode` would not write these bytes for this entry.
+            OtherRelease: a release with more or fewer fields wrote these bytes for this entry.
+            ValueError: no release would.
         """
-        values = json.loads(payload)
-        if not isinstance(values, dict) or tuple(values) != self.names:
-            raise ValueError("other fields")
         try:
-            document = self.make(*(_read(field, values[field.attname]) for field in self._fields))
-            same = self.encode(document) == payload
-        except Exception as error:  # each kind of field raises its own
+            found = json.loads(payload)
+            values = {name: _read(field, found[name]) for name, field in zip(found, self._fields, strict=False)}
+            own = _written(values)
+        except Exception as error:  # each kind of field raises its own; a RecursionError if nested without end
             raise ValueError(f"not a value of ours: {error}") from error
-        if not same or str(getattr(document, self.key)) != identifier:
-            raise ValueError("not as it is written, or another entry's")
-        return document
+        if not values or tuple(values) != self.names[: len(values)] or str(values.get(self.key)) != identifier:
+            raise ValueError("other fields, or another entry's")
+        document = self.make(*values.values()) if len(values) == len(self.names) else None
+        if own == payload and document is not None:
+            return document
+        if own == payload or (len(found) > len(values) and payload.startswith(own[:-1] + b",")):
+            raise OtherRelease(document)
+        raise ValueError("not as it is written")
 
 
 def freeze(value: Any) -> Any:
@@ -134,6 +144,10 @@ def _read(field: Field[Any, Any], value: Any) -> Any:
     if isinstance(field, ArrayField):
         return tuple(_read(field.base_field, inner) for inner in value)
     return freeze(field.to_python(value))
+
+
+def _written(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django_redis.pool import ConnectionFactory
 from redis.backoff import NoBackoff
@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
-from cache_layer.server.connection import GuardedRedis, _guarded
+from cache_layer.server.connection import GuardedRedis, _guarded, refuses_writes
 from cache_layer.server.topology import SlotClient, Topology, raising_redis_errors
 
 ELSEWHERE = (AskError, TryAgainError)
@@ -76,7 +76,12 @@ class ClusterRedis(CoreCommands):
             except CacheUnavailable as error:
                 self.topology.look_again(node)
                 found = [error] * len(places)
+            refusal = next((error for error in found if isinstance(error, RedisError) and refuses_writes(error)), None)
+            unavailable = self._note_refusal(node, refusal) if refusal else None
             for place, answer in zip(places, found, strict=True):
+                if unavailable and isinstance(answer, RedisError) and refuses_writes(answer):
+                    answers[place] = unavailable
+                    continue
                 answers[place] = self._again(*commands[place]) if isinstance(answer, ASK_AGAIN) else answer
         return answers
 
@@ -106,12 +111,15 @@ class ClusterRedis(CoreCommands):
     def _ask_one_by_one(self, command: str, keys: Sequence[Any]) -> Any:
         """MGET's list, or the sum of the other commands' answers; for MGET, keys on a failed node count as missing."""
         answers = self.run([((ONE_BY_ONE[command], key), {}) for key in keys])
-        failures = [answer for answer in answers if isinstance(answer, CacheUnavailable)]
-        if failures and (command != "MGET" or len(failures) == len(answers)):
-            raise failures[0]
-        if command == "MGET":  # a key of another type counts as missing too
-            return [None if isinstance(answer, RedisError) else answer for answer in answers]
-        return sum(answers)
+        failures = [answer for answer in answers if isinstance(answer, RedisError)]
+        if command != "MGET":
+            if failures:
+                raise failures[0]
+            return sum(answers)
+        unavailable = [answer for answer in failures if isinstance(answer, CacheUnavailable)]
+        if unavailable and len(unavailable) == len(answers):
+            raise unavailable[0]
+        return [None if isinstance(answer, RedisError) else answer for answer in answers]  # one of another type, too
 
     def _slots(self) -> SlotClient:
         return _guarded(self.topology.slots, essential=self._essential, replicated=True)
@@ -142,6 +150,18 @@ class ClusterRedis(CoreCommands):
             return slots.get_redis_connection(node).execute_command(*args, **options)
         except ELSEWHERE:  # the node answered so; nothing has run
             return slots.execute_command(*args, **options)
+
+    def _note_refusal(self, node: ClusterNode, error: RedisError) -> CacheUnavailable:
+        """What `execute_command` would raise for a node that accepts no writes."""
+
+        def refuse() -> NoReturn:
+            raise error
+
+        self.topology.look_again(node)
+        try:
+            _guarded(refuse, **self._asks(node) | {"essential": True})  # it has been asked already
+        except CacheUnavailable as unavailable:
+            return unavailable
 
     def _again(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         try:

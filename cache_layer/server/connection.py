@@ -10,9 +10,10 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.core.cache import caches
+from django_redis.pool import ConnectionFactory
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
@@ -180,6 +181,12 @@ class GuardedRedis(Redis):
         self.connection_pool.disconnect()
 
 
+class GuardedFactory(ConnectionFactory):  # type: ignore[misc] # django-redis has no types
+    """Keeps its pools by URL, as django-redis does, apart from those of aliases that are not connected as ours."""
+
+    _pools: ClassVar[dict[str, Any]] = {}
+
+
 def _patience_seconds() -> float:
     """How long it may take to get a connection: one timeout for a free slot in the pool, one to connect."""
     return 2 * get_options().socket_timeout_ms / 1000
@@ -189,6 +196,7 @@ def connection_pool_options(options: Options) -> dict[str, Any]:
     """The `CACHES[...]["OPTIONS"]` that make django-redis connect as this package needs."""
     timeout = options.socket_timeout_ms / 1000
     return {
+        "CONNECTION_FACTORY": "cache_layer.server.connection.GuardedFactory",
         "REDIS_CLIENT_CLASS": "cache_layer.server.connection.GuardedRedis",
         "CONNECTION_POOL_CLASS": "redis.connection.BlockingConnectionPool",
         "CONNECTION_POOL_KWARGS": {

@@ -14,8 +14,9 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
+from django_redis.pool import SentinelConnectionFactory
 from redis.connection import BlockingConnectionPool, Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -34,6 +35,12 @@ _purged_at: dict[str, float] = {}
 """When this process purged each run of a server."""
 _purging: dict[str, tuple[int, bytes, int]] = {}
 """Unfinished purges of other runs: the current pattern, its cursor, and how many keys were removed."""
+
+
+class SentinelFactory(SentinelConnectionFactory):
+    """As `GuardedFactory`."""
+
+    _pools: ClassVar[dict[str, Any]] = {}
 
 
 class Compared(Connection):

@@ -18,6 +18,7 @@ from inspect import signature
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from django.utils.module_loading import import_string
 from redis.backoff import NoBackoff
 from redis.connection import SSLConnection, parse_url
 from redis.retry import Retry
@@ -28,6 +29,10 @@ from cache_layer.server.connection import connection_pool_options
 
 PORTS = {"": 6379, "sentinel": 26379, "cluster": 6379}
 OWN_LOGIN = "sentinel_"
+CLIENT = "cache_layer.server.connection.GuardedRedis"
+CLUSTER_FACTORY = "cache_layer.server.cluster.ClusterFactory"
+GUARDING = {"connection_class", "parser_class", "protocol", "redis_connect_func", "retry"}
+"""Parameters of connections that nobody else may set: they compare run ids, limit answers and never repeat a write."""
 MISSING = "an address is missing"
 DATABASE = re.compile("[0-9]{1,5}")
 PARAMETERS = {
@@ -72,6 +77,8 @@ class Location:
         login, _, hosts = parts.netloc.rpartition("@")
         path = unquote(parts.path.strip("/"))
         try:
+            if "@" in parts.path:
+                raise ValueError("what is before it is a password, with a / in it")
             addresses = tuple(_address(urlsplit(f"//{host}"), PORTS[kind]) for host in hosts.split(","))
             parameters = parse_url(f"redis://{login}@host/?{parts.query}")
         except ValueError as error:
@@ -83,7 +90,8 @@ class Location:
         for name in parameters.keys() - {"host"}:
             if name not in PARAMETERS and not (scheme == "rediss" and name in TLS_PARAMETERS):
                 hint = "it needs rediss://" if name in TLS_PARAMETERS else f"known: {', '.join(sorted(PARAMETERS))}"
-                raise InvalidOptions(f"REDIS_URL has {name[:60]!r} after its ?: {hint}.")
+                what = repr(name[:60]) if login or "@" not in parts.query else "part of a password"
+                raise InvalidOptions(f"REDIS_URL has {what} after its ?: {hint}.")
         if not kind and path and not DATABASE.fullmatch(path):
             raise InvalidOptions(f"REDIS_URL: {path[:60]!r} is no database: use a whole number.")
         if kind == "sentinel" and not path:
@@ -105,6 +113,39 @@ def cache_location(url: str, password: str | None, options: Options) -> dict[str
     return {"LOCATION": [_pool_name(location)], "OPTIONS": make(location, connecting)}
 
 
+def guarded_location(server: Any, given: dict[str, Any], options: Options) -> dict[str, Any]:
+    """
+    `LOCATION` and `OPTIONS` for an alias that has some of its own, which come before ours unless coherence needs ours.
+
+    Raises:
+        InvalidOptions: one of its options would replace the client, its pools or the guard of each connection.
+    """
+    if not isinstance(server, str):  # `cache_location` makes lists too
+        if not (_is_a(given, "REDIS_CLIENT_CLASS", CLIENT) or _is_a(given, "CONNECTION_FACTORY", CLUSTER_FACTORY)):
+            raise InvalidOptions(f"LOCATION is a {type(server).__name__}: use one URL, such as redis://host:6379/0.")
+        return {"LOCATION": server, "OPTIONS": given}
+    made = cache_location(server, given.get("PASSWORD"), options)
+    ours: dict[str, Any] = made["OPTIONS"]
+    for name in given.keys() & {"REDIS_CLIENT_CLASS", "CONNECTION_FACTORY", "CONNECTION_POOL_CLASS"}:
+        if not _is_a(given, name, ours.get(name, CLIENT)):
+            raise InvalidOptions(
+                f"OPTIONS has {name} {given[name]!r}, which cannot keep entries coherent: leave it out."
+            )
+    own_pool, our_pool = given.get("CONNECTION_POOL_KWARGS", {}), ours["CONNECTION_POOL_KWARGS"]
+    for name in GUARDING & own_pool.keys():
+        if own_pool[name] != our_pool.get(name):
+            raise InvalidOptions(f"CONNECTION_POOL_KWARGS has {name!r}, which keeps entries coherent: leave it out.")
+    return made | {"OPTIONS": ours | given | {"CONNECTION_POOL_KWARGS": our_pool | own_pool}}
+
+
+def _is_a(given: dict[str, Any], name: str, base: str) -> bool:
+    """Whether the class that an option names exists, and is `base` or a subclass of it."""
+    try:
+        return issubclass(import_string(given.get(name, "")), import_string(base))
+    except (ImportError, TypeError):
+        return False
+
+
 def _pool_name(location: Location) -> str:
     """The name under which django-redis keeps the pool; for Sentinel it parses the primary's name and database."""
     if location.kind == "sentinel":
@@ -118,7 +159,7 @@ def _sentinel_options(location: Location, connecting: dict[str, Any]) -> dict[st
     login = {name: connecting.pop(name) for name in list(connecting) if name.startswith(OWN_LOGIN)}
     asking = {name: value for name, value in connecting.items() if name.startswith(("socket_", "ssl_", "protocol"))}
     return {
-        "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
+        "CONNECTION_FACTORY": "cache_layer.server.failover.SentinelFactory",
         "CONNECTION_POOL_CLASS": "cache_layer.server.failover.SentinelPool",
         "REDIS_CLIENT_CLASS": "cache_layer.server.failover.SentinelRedis",
         "CONNECTION_POOL_KWARGS": connecting
@@ -135,7 +176,7 @@ def _cluster_options(location: Location, connecting: dict[str, Any]) -> dict[str
 
     del connecting["retry"]  # the cluster client takes it separately
     return {
-        "CONNECTION_FACTORY": "cache_layer.server.cluster.ClusterFactory",
+        "CONNECTION_FACTORY": CLUSTER_FACTORY,
         "CONNECTION_POOL_KWARGS": connecting
         | {"connection_class": ClusterSSLConnection if location.tls else ClusterConnection},
         "CLUSTER_NODES": list(location.addresses),

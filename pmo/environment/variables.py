@@ -7,6 +7,7 @@ An empty variable counts as unset. Each is validated, and errors name the variab
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,6 +18,7 @@ COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 MAX_NUMBER_LENGTH = 20
 MAX_SHOWN = 60
+LOGIN = re.compile(r"(?<=//).*@", re.DOTALL)
 KUBERNETES = "; Kubernetes has set it for a service of this name: set it yourself, or `enableServiceLinks: false`"
 
 
@@ -75,5 +77,6 @@ class Environment:
 
 
 def shown(value: str) -> str:
-    """A value for a message, on one line."""
+    """A value for a message, on one line, without the login of a URL."""
+    value = LOGIN.sub("***@", value)
     return repr(value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}...")

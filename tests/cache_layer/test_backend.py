@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.core.cache import cache as default_cache
 from django.core.cache import caches
 from django.test import override_settings
@@ -13,8 +14,11 @@ from redis import Redis
 
 from cache_layer import ReadOnlyEntry
 from cache_layer.backend import CoherentCache
+from cache_layer.checks import check_settings
 from cache_layer.errors import InvalidOptions
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.server.connection import GuardedRedis
+from cache_layer.server.run_id import on_connect
 from entities.documents import document_of
 from entities.models import Entity
 from pmo import settings as project_settings
@@ -212,6 +216,41 @@ def test_to_clear_an_alias_removes_its_own_keys_and_drops_the_entries_it_serves(
     assert redis_client.get("defaulted") == b"kept"
 
 
-def test_several_locations_are_refused() -> None:
-    with pytest.raises(InvalidOptions, match="use one URL"):
-        CoherentCache(["redis://a", "redis://b"], {})
+def test_several_locations_are_refused_without_their_passwords() -> None:
+    with pytest.raises(InvalidOptions, match="LOCATION is a list: use one URL") as found:
+        CoherentCache(["redis://:s3cret@a", "redis://b"], {"OPTIONS": {"CONNECTION_POOL_KWARGS": {}}})
+    assert "s3cret" not in str(found.value)
+
+
+def test_a_project_may_size_the_pool_and_is_connected_as_before(document: object) -> None:
+    where, pool = f"{project_settings.CACHES['default']['LOCATION']}?client_name=sized", {"max_connections": 7}
+    sized: dict[str, Any] = {"BACKEND": "cache_layer.backend.CoherentCache", "LOCATION": where}
+    sized["OPTIONS"] = {"CONNECTION_POOL_KWARGS": pool, "CLIENT_CLASS": "django_redis.client.DefaultClient"}
+    both = {"plain": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": where}, "sized": sized}
+    with override_settings(CACHES=project_settings.CACHES | both):
+        assert caches["plain"].get("a") is None
+        client: Any = caches["sized"].client.get_client()  # type: ignore[attr-defined]
+        assert isinstance(client, GuardedRedis)
+        connecting = client.connection_pool.connection_kwargs
+        assert connecting["redis_connect_func"] is on_connect, "the pool is not that of the other alias"
+        assert client.connection_pool.max_connections == 7
+        assert caches["sized"].get(KEY) == document
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"REDIS_CLIENT_CLASS": "redis.Redis"},
+        {"CONNECTION_FACTORY": "django_redis.pool.ConnectionFactory"},
+        {"CONNECTION_POOL_CLASS": "redis.connection.ConnectionPool"},
+        {"CONNECTION_POOL_KWARGS": {"redis_connect_func": print}},
+        {"CLIENT_CLASS": "django_redis.client.HerdClient"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_what_would_replace_the_client_or_its_guard_is_refused(options: dict[str, Any], settings: LazySettings) -> None:
+    alias = {"BACKEND": "cache_layer.backend.CoherentCache", "LOCATION": "redis://a/0", "OPTIONS": options}
+    settings.CACHES = project_settings.CACHES | {"entity_metadata": alias}
+    (message,) = check_settings()
+    assert message.id == "cache_layer.E003"
+    assert "leave it out" in message.msg

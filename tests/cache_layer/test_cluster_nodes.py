@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from django.db import transaction
 from redis.crc import key_slot
+from redis.exceptions import ResponseError
 
 from cache_layer import Source, read_entries
+from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.protocol.scripts import Invalidated, invalidate_keys
+from cache_layer.protocol.scripts import Invalidated, hold_keys, invalidate_keys
 from cache_layer.server import failover
-from cache_layer.server.connection import get_redis_client, is_redis_healthy
+from cache_layer.server.connection import get_redis_client, get_writer_client, is_redis_healthy
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
@@ -158,6 +160,32 @@ def test_a_writer_goes_on_telling_a_node_that_takes_no_writes_for_a_moment(
     assert get_redis_client().zcard(holds_key(KEY)) == 0
     assert read().source is Source.REDIS
     assert label() == "new"
+
+
+def test_a_node_that_takes_no_writes_is_unavailable_for_several_keys_as_for_one(
+    node: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failover, "TRUSTED_SECONDS", 60.0)  # else the comparison would notice
+    client: Any = get_writer_client()
+    for command in (
+        lambda: client.delete(KEY),
+        lambda: client.unlink(KEY, OTHER),
+        lambda: client.pipeline().delete(KEY).execute(raise_on_error=False),
+        lambda: hold_keys([KEY, OTHER], "a writer"),
+    ):
+        wait_for(is_redis_healthy)  # by a connection that is trusted from here on
+        (breaker,) = client.topology.breakers.values()
+        assert breaker.failures == 0
+        node.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+        try:
+            with pytest.raises(CacheUnavailable, match="NOREPLICAS") as found:
+                command()
+        finally:
+            node.ask("CONFIG", "SET", "min-replicas-to-write", 0)
+        assert breaker.failures == 1
+        assert isinstance(found.value.__cause__, ResponseError), "a connection made anew would be refused otherwise"
+    wait_for(is_redis_healthy)
+    assert client.unlink(KEY, OTHER) == 2
 
 
 def test_those_who_try_again_and_again_do_not_keep_anybody_from_looking_where_the_slots_are(node: Server) -> None:

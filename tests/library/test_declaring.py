@@ -17,13 +17,14 @@ from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
+from django.core.cache import caches
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, models, transaction
-from django.test.utils import isolate_apps
+from django.test.utils import isolate_apps, override_settings
 
 import cache_layer.models
-from cache_layer import Lookup, coherent, read_entry, register
+from cache_layer import Lookup, OtherRelease, Source, coherent, read_entry, register
 from cache_layer.checks import check_databases, check_migrations
 from cache_layer.declaring.decorator import _lookup
 from cache_layer.declaring.entries import CoherentEntries
@@ -31,8 +32,14 @@ from cache_layer.errors import InvalidLookup
 from cache_layer.invalidation.queryset import CoherentManager
 from cache_layer.invalidation.signals import connect_signals
 from cache_layer.lookup.registry import _registry
+from cache_layer.management.commands.coherent_cache import key_patterns
+from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.upkeep.audit import audit_cache
+from pmo import settings as project_settings
 from tests.otherapp.models import Rate
 from tests.threads import run_coroutine
+
+BACKEND = "cache_layer.backend.CoherentCache"
 
 
 @pytest.fixture
@@ -101,6 +108,21 @@ def test_a_key_that_no_row_can_have_is_no_error(monkeypatch: pytest.MonkeyPatch,
     group = Group.objects.create(name="editors")
     found = CoherentEntries(lookup).get_many([group.pk, "x", "01", "", 2**70, -1])
     assert [document.name for document in found.values()] == ["editors"]
+
+
+@pytest.mark.parametrize("key", ["a\0b", "\ud800"])
+def test_text_that_no_row_can_have_is_no_error(rates: CoherentEntries, key: str) -> None:
+    assert (rates.get(key), rates.get_many([key]), run_coroutine(rates.aget(key)), rates.invalidate(key)) == (
+        *(None, {}, None, 0),
+    )
+    where = project_settings.CACHES["default"]["LOCATION"]
+    with override_settings(CACHES=project_settings.CACHES | {"entries": {"BACKEND": BACKEND, "LOCATION": where}}):
+        cache = caches["entries"]
+    for name in (f"otherapp.rate:{key}", f"rate:{key}"):
+        assert (cache.get(name, "none"), run_coroutine(cache.aget(name, "none"))) == ("none", "none")
+        assert (name in cache, cache.get_many([name]), cache.delete(name)) == (False, {}, False)
+        assert cache.delete_many([name]) is None
+    assert list(rates.lookup.rows([key])) == []
 
 
 def test_what_django_changes_by_the_base_manager_of_a_model_of_others_is_seen_at_once(
@@ -209,6 +231,51 @@ def test_another_entrys_bytes_are_refused(everything: Lookup[Any]) -> None:
         everything.decode("other", payload)
 
 
+def test_two_releases_share_an_entry_whose_fields_one_has_more_of(
+    monkeypatch: pytest.MonkeyPatch, committed_db: None
+) -> None:
+    old = _lookup(Rate, "name", ["cents_per_hour"], 60, "shared:{}")
+    new = _lookup(Rate, "name", ["cents_per_hour", "id"], 60, "shared:{}")
+    monkeypatch.setitem(_registry, new.name, new)
+    senior = Rate.objects.create(name="senior", cents_per_hour=9)
+    for lookup, source, document in (
+        (new, Source.REDIS, ("senior", 9, senior.pk)),
+        (old, Source.REDIS, ("senior", 9)),
+    ):
+        drop_all_copies()
+        found = read_entry(lookup, "senior")
+        assert (found.source, found.document) == (source, document)
+    assert old.payload_of(found.document) == found.payload
+    for payload, document in ((old.encode(("senior", 9)), None), (b'{"name":"senior"}', None)):
+        with pytest.raises(OtherRelease) as other:
+            new.decode("senior", payload)
+        assert other.value.document is document
+    assert audit_cache().mismatches == ()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"name":"senior","cents_per_hour":"9"}',
+        b'{"name":"senior","cents_per_hour":"9","id":1}',
+        b'{"name":"senior", "cents_per_hour":9,"id":1}',
+        b'{"name":"senior","id":1,"cents_per_hour":9}',
+        b'{"name":"senior","id":1}',
+        b'{"name":"other","cents_per_hour":9,"id":1}',
+        b'{"name":"other"}',
+        b'{"name":"senior","cents_per_hour":9,"cents_per_hour":9}',
+        b'{ "name":"senior"}',
+        b"{}",
+        b"[]",
+        b"[" * 200_000,
+    ],
+)
+def test_bytes_that_no_release_writes_are_a_value_error(payload: bytes) -> None:
+    with pytest.raises(ValueError, match=r".") as found:
+        _lookup(Rate, "name", ["cents_per_hour"], 60, "").decode("senior", payload)
+    assert not isinstance(found.value, OtherRelease)
+
+
 # --- Mistakes ---------------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +290,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"fields": ["raw"]}, "JSON cannot carry 'raw', a BinaryField, there and back; leave it out"),
     ({"fields": ["own"]}, "JSON cannot carry 'own', a Unlike"),
     ({"fields": ["friends"]}, "'friends' is kept in other rows"),
+    ({"fields": ["_hidden"]}, "a document cannot have these names: .*'_hidden'"),
     ({"fields": "cents"}, r"use a list, \['cents'\]"),
     ({"key": "cents"}, "the key 'cents' is not unique"),
     ({"key": "moment"}, "the key 'moment' is a DateTimeField; use one of whole numbers, text or UUIDs"),
@@ -245,6 +313,7 @@ def test_a_mistake_is_named_with_what_would_do(wrong: dict[str, Any], message: s
         class Priced(models.Model):
             name = models.CharField(max_length=9, unique=True)
             cents = models.IntegerField()
+            _hidden = models.IntegerField()
             raw = models.BinaryField()
             own = Unlike(max_length=9)
             moment = models.DateTimeField(unique=True)
@@ -355,3 +424,7 @@ def test_a_migration_whose_triggers_come_before_the_outbox_is_refused(monkeypatc
     (message,) = check_migrations(databases=["default"])
     assert message.id == "cache_layer.E006"
     assert "otherapp.0001_initial" in message.msg
+
+
+def test_the_patterns_for_redis_are_of_keys_as_they_are_written() -> None:
+    assert key_patterns([a_lookup(key_pattern="a%{b}:{}")])[:2] == ["a%25%7Bb%7D:*", "{a%25%7Bb%7D:*}*"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -45,6 +48,18 @@ def test_plain_metrics_time_and_date() -> None:
     gauge = plain_metrics.Gauge("cache_at", "")
     gauge.set_to_current_time()
     assert gauge.collect()[0].samples[0].value > 1e9
+
+
+def test_a_child_counts_though_a_thread_of_its_parent_has_held_the_lock() -> None:
+    counter = plain_metrics.Counter("cache_reads", "")
+    with plain_metrics._counting, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads beside the fork
+        child = os.fork()
+        if not child:
+            signal.alarm(2)
+            counter.inc()
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_without_zstandard_nothing_is_compressed_and_what_is_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import LookupState, read_lookups
+from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, get_lookup, registered_lookups
 from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.reading.reads import read_entries
@@ -53,8 +54,8 @@ class Command(BaseCommand):
 
 def key_patterns(lookups: list[Lookup[Any]]) -> list[str]:
     """The patterns of all keys these lookups, and this package itself, use in Redis; companions start with a brace."""
-    own = [pattern for lookup in lookups for pattern in (lookup.key_glob(), f"{{{lookup.key_glob()}}}*")]
-    return list(dict.fromkeys([*own, *OWN_KEYS]))
+    globs = [value_key(lookup.key_glob(), version=1) for lookup in lookups]
+    return list(dict.fromkeys([*(pattern for glob in globs for pattern in (glob, f"{{{glob}}}*")), *OWN_KEYS]))
 
 
 def _describe(state: LookupState) -> str:
