@@ -8,6 +8,7 @@ import json
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -125,8 +126,12 @@ class RowDocuments:
         if own == payload and document is not None:
             return document
         if own == payload or (len(found) > len(values) and payload.startswith(own[:-1] + b",")):
-            raise OtherRelease(document)
+            raise OtherRelease(document, partial(self._agrees, payload))
         raise ValueError("not as it is written")
+
+    def _agrees(self, payload: bytes, document: Any) -> bool:
+        own = self.encode(document)
+        return payload.startswith(own[:-1] + b",") or own.startswith(payload[:-1] + b",")
 
 
 def freeze(value: Any) -> Any:

@@ -232,7 +232,7 @@ def test_another_entrys_bytes_are_refused(everything: Lookup[Any]) -> None:
 
 
 def test_two_releases_share_an_entry_whose_fields_one_has_more_of(
-    monkeypatch: pytest.MonkeyPatch, committed_db: None
+    monkeypatch: pytest.MonkeyPatch, committed_db: None, redis_client: Any
 ) -> None:
     old = _lookup(Rate, "name", ["cents_per_hour"], 60, "shared:{}")
     new = _lookup(Rate, "name", ["cents_per_hour", "id"], 60, "shared:{}")
@@ -251,6 +251,9 @@ def test_two_releases_share_an_entry_whose_fields_one_has_more_of(
             new.decode("senior", payload)
         assert other.value.document is document
     assert audit_cache().mismatches == ()
+    for payload, wrong in ((old.encode(("senior", 9)), 0), (old.encode(("senior", 8)), 1)):
+        redis_client.set("shared:senior", payload)
+        assert len(audit_cache().mismatches) == wrong
 
 
 @pytest.mark.parametrize(
