@@ -10,7 +10,7 @@ import pytest
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.measures.crowd import TOKENS, TYPES, cell
 from tests.benchmarks.measures.saves import count_waits
-from tests.benchmarks.plan import ALL_MEASURES, MEASURES, Plan, UnknownName, parse_names
+from tests.benchmarks.plan import ALL_MEASURES, LONG_MEASURES, MEASURES, Plan, UnknownName, parse_names
 from tests.benchmarks.report.chart import draw_hits
 from tests.benchmarks.report.document import compose_page
 from tests.benchmarks.report.ratios import Requirement, medians, ratios, requirements
@@ -165,3 +165,11 @@ FIGURES: dict[str, Any] = {
     "startup": {"lane": [1.5]},
     "scaling": {"lane": {"1": [100.0], "2": [190.0]}},
 }
+
+
+def test_what_takes_long_stays_from_an_earlier_run() -> None:
+    before = "## Memory\n\nResident.\n\n| people seen | MiB |\n|---|---:|\n| 0 | 144 |\n\n## Again\n"
+    short = {name: figures for name, figures in FIGURES.items() if name not in LONG_MEASURES}
+    page = compose_page(short, before)
+    assert "| 0 | 144 |\n\nFrom an earlier run" in page
+    assert compose_page(short, page) == page
