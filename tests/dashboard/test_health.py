@@ -167,6 +167,7 @@ def test_what_was_seen_without_postgresql_outlives_the_process_in_redis(
 def test_an_outage_is_seen_since_its_first_look_and_stays_in_the_last_incidents(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    Incident.objects.all().delete()  # as above
     answers = [False, False, True]
     clock = [time.time() - 60]
     monkeypatch.setattr(health, "is_redis_healthy", lambda: answers[0])
