@@ -102,9 +102,11 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
 
     def clear(self) -> None:
         """Remove this alias's keys and drop the entries it serves; leaves everything else in Redis alone."""
-        if not self._lookup_name:
-            super().clear()
-        clear_entries(*([get_lookup(self._lookup_name)] if self._lookup_name else registered_lookups()))
+        if self._lookup_name:
+            clear_entries(get_lookup(self._lookup_name))
+            return
+        super().clear()
+        clear_entries(*registered_lookups())
 
     async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """As Django's; an entry in this process's memory needs no thread."""

@@ -63,6 +63,11 @@ class OtherRelease(CacheLayerError, ValueError):
         self.document = document
         self.agrees_with = agrees_with
 
+    @staticmethod
+    def begins_with(payload: bytes, first: bytes) -> bool:
+        """Whether a JSON object has the members of another first, in the same bytes, and more behind them."""
+        return payload.startswith(first[:-1] + b",")
+
 
 class InvalidLookup(CacheLayerError, ImproperlyConfigured):
     """A model cannot be cached as declared; the message says how to fix it."""

@@ -52,7 +52,7 @@ def decode(kind: type[Document], payload: bytes) -> Document:
         own = encode(document)
         if own == payload:
             return document
-        if payload.startswith(own[:-1] + b","):
+        if OtherRelease.begins_with(payload, own):
             raise OtherRelease(document, partial(_agree, payload))
         wrong = ValueError(NOT_OURS)
     raise OtherRelease(None, partial(_agree, payload)) if _lacks_last_members(kind, payload) else wrong
@@ -96,7 +96,7 @@ def _earlier(kind: type[msgspec.Struct], count: int) -> type[msgspec.Struct]:
 
 def _agree(payload: bytes, document: msgspec.Struct) -> bool:
     own = encode(document)
-    return payload == own or payload.startswith(own[:-1] + b",") or own.startswith(payload[:-1] + b",")
+    return payload == own or OtherRelease.begins_with(payload, own) or OtherRelease.begins_with(own, payload)
 
 
 def _all_agree(payloads: list[bytes], documents: Sequence[msgspec.Struct]) -> bool:

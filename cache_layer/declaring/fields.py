@@ -125,13 +125,13 @@ class RowDocuments:
         document = self.make(*values.values()) if len(values) == len(self.names) else None
         if own == payload and document is not None:
             return document
-        if own == payload or (len(found) > len(values) and payload.startswith(own[:-1] + b",")):
+        if own == payload or (len(found) > len(values) and OtherRelease.begins_with(payload, own)):
             raise OtherRelease(document, partial(self._agrees, payload))
         raise ValueError("not as it is written")
 
     def _agrees(self, payload: bytes, document: Any) -> bool:
         own = self.encode(document)
-        return payload.startswith(own[:-1] + b",") or own.startswith(payload[:-1] + b",")
+        return OtherRelease.begins_with(payload, own) or OtherRelease.begins_with(own, payload)
 
 
 def freeze(value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cache_layer.lookup import Lookup, load, outbox_alias
+from cache_layer.reading.answered import encode_loaded
 from cache_layer.upkeep.audit import GRACE_SECONDS
 from cache_layer.writing.outbox import find_changes
 
@@ -15,8 +16,7 @@ Looked = TypeVar("Looked")
 
 def read_committed(lookup: Lookup[Any], identifier: str) -> bytes:
     """The document's bytes from the primary database; empty if there is no document."""
-    document = load(lookup, [identifier])[identifier].document
-    return lookup.payload_of(document) if document is not None else b""
+    return encode_loaded(lookup, load(lookup, [identifier])[identifier])
 
 
 def count_untold(lookup: Lookup[Any], identifier: str) -> int:

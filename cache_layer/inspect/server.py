@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from cache_layer.keys import holds_key, plain_key_of, value_key
-from cache_layer.lookup import Lookup, registered_lookups
+from cache_layer.lookup import Lookup, find_lookup, registered_lookups
 from cache_layer.server.connection import GuardedRedis, get_redis_client, get_writer_client
 from cache_layer.upkeep.clearing import glob_of, scan_entries
 
@@ -105,10 +105,11 @@ def count_roughly() -> Amount:
     lookups = registered_lookups()
     found: set[str] = set()
     deadline = time.monotonic() + SCAN_SECONDS
+    glob = glob_of(lookups)  # one, since a second pattern would be a second walk
     left = [(node, 0) for _, node in get_redis_client().nodes()]
     for _ in range(SCAN_STEPS):
         node, cursor = left.pop()
-        answer: Any = node.scan(cursor, match=glob_of(lookups), count=SCAN_KEYS)
+        answer: Any = node.scan(cursor, match=glob, count=SCAN_KEYS)
         found.update(key.decode(errors="replace") if isinstance(key, bytes) else key for key in answer[1])
         if answer[0]:
             left.append((node, answer[0]))
@@ -117,7 +118,7 @@ def count_roughly() -> Amount:
     values: Counter[str] = Counter()
     held: list[str] = []
     for key in set(map(plain_key_of, found)):
-        lookup = next((each for each in lookups if each.is_key(key)), None)
+        lookup = find_lookup(key, lookups)
         if lookup is not None:
             values[lookup.name] += value_key(key) in found
             held += [holds_key(key)] if holds_key(key) in found else []

@@ -1,6 +1,6 @@
 """What is cached: how it is declared, registered and loaded."""
 
-from cache_layer.lookup.declaration import Entry, Lookup, Part, identifiers_of
+from cache_layer.lookup.declaration import Entry, Lookup, Part, identifiers_of, stamps_of
 from cache_layer.lookup.loading import Loaded, changes_of, load
 from cache_layer.lookup.registry import (
     find_lookup,
@@ -28,5 +28,6 @@ __all__ = [
     "parts_of_table",
     "register",
     "registered_lookups",
+    "stamps_of",
     "ttl_seconds_of",
 ]

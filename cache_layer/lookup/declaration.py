@@ -218,6 +218,11 @@ class Entry:
         return self.lookup.stamp_key(self.identifier)
 
 
+def stamps_of(entries: Iterable[Entry]) -> set[str]:
+    """The keys of the stamps that vouch for `entries`."""
+    return {entry.stamp_key for entry in entries} - {""}
+
+
 def identifiers_of(values: Iterable[Any]) -> list[str]:
     """A field's values as identifiers, each once, without NULLs and expressions the database has yet to evaluate."""
     made = (value for value in values if not (value is None or hasattr(value, "resolve_expression")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import router
@@ -54,9 +55,10 @@ def outbox_alias() -> str:
     return router.db_for_write(next((lookup.model for lookup in _registry.values()), Change))
 
 
-def find_lookup(key: str) -> Lookup[Any] | None:
-    """The lookup that a key belongs to; None if the key is not an entry's."""
-    return next((lookup for lookup in _registry.values() if lookup.is_key(key)), None)
+def find_lookup(key: str, among: Iterable[Lookup[Any]] | None = None) -> Lookup[Any] | None:
+    """The lookup, of all or `among` these, that a key belongs to; None if the key is not an entry's."""
+    lookups = _registry.values() if among is None else among
+    return next((lookup for lookup in lookups if lookup.is_key(key)), None)
 
 
 def ttl_seconds_of(key: str) -> int:

@@ -15,11 +15,13 @@ from django.db import connections, router, transaction
 from cache_layer.inspect.entry import read_committed
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load
+from cache_layer.reading.answered import encode_loaded
 from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_writer_client
 from cache_layer.testing.changes import Changes
 from cache_layer.testing.elsewhere import reading_elsewhere
 from cache_layer.testing.run import ROLLED_BACK, Run, Seen
+from cache_layer.upkeep.clearing import glob_of
 
 ROWS, READERS = 3, 1
 FLUSH_SECONDS = 0.2
@@ -87,7 +89,7 @@ def _find_rows(lookup: Lookup[Any]) -> dict[str, bytes]:
         values = lookup.model._base_manager.order_by("pk").values_list(lookup.identifier_field, flat=True)
         wanted = [str(value) for value in values[: 10 * ROWS] if value is not None]
     found = load(lookup, wanted) if wanted else {}
-    there = {row: lookup.payload_of(entry.document) for row, entry in found.items() if entry.document is not None}
+    there = {row: payload for row, loaded in found.items() if (payload := encode_loaded(lookup, loaded))}
     return dict(list(there.items())[:ROWS])
 
 
@@ -122,7 +124,7 @@ def _read(run: Run, lookup: Lookup[Any]) -> None:
 
 def _flush(run: Run, lookup: Lookup[Any]) -> None:
     """Remove values, holds and all other keys from Redis, as a flush or restart does."""
-    glob = f"*{value_key(lookup.key_glob(), version=1)}*"
+    glob = glob_of([lookup])
     stamps = [value_key(key, version=1) for key in lookup.stamp_keys()]
     while run.goes_on():
         run.stop.wait(FLUSH_SECONDS)

@@ -15,10 +15,11 @@ from django.db import DataError
 from cache_layer.activity import note_invalidated
 from cache_layer.errors import OtherRelease
 from cache_layer.keys import value_key
-from cache_layer.lookup import Lookup, get_lookup, load, registered_lookups
+from cache_layer.lookup import Entry, Loaded, Lookup, get_lookup, load, registered_lookups, stamps_of
 from cache_layer.metrics import AUDITED_AT, AUDITED_VALUES, MISMATCHES
 from cache_layer.protocol.packing import unpack
 from cache_layer.protocol.scripts import invalidate_keys
+from cache_layer.reading.answered import encode_loaded
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.clearing import scan_entries
 
@@ -77,9 +78,8 @@ def audit_cache(*, repair: bool = True) -> Audit:
         logger.error("Cache mismatch", extra={"key": mismatch.key, "age_seconds": mismatch.age_seconds})
     if repair and mismatches:
         wrong = [mismatch.key for mismatch in mismatches]
-        found = [(get_lookup(mismatch.lookup), mismatch.key) for mismatch in mismatches]
-        stamps = {lookup.stamp_key(lookup.identifier(key)) for lookup, key in found} - {""}
-        invalidate_keys(wrong, stamps)
+        found = ((get_lookup(mismatch.lookup), mismatch.key) for mismatch in mismatches)
+        invalidate_keys(wrong, stamps_of(Entry(lookup, lookup.identifier(key)) for lookup, key in found))
         note_invalidated(wrong, "audit")
     AUDITED_VALUES.inc(compared)
     MISMATCHES.inc(len(mismatches))
@@ -94,13 +94,13 @@ def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
             pipeline.get(value_key(key))
             pipeline.pttl(value_key(key))
         answers = pipeline.execute(raise_on_error=False)
-    committed_documents = _load(lookup, [lookup.identifier(key) for key in keys])
+    rows = _load(lookup, [lookup.identifier(key) for key in keys])
     for key, cached, ttl_ms in zip(keys, answers[::2], answers[1::2], strict=True):
         if cached is None:
             continue
         payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
-        document = committed_documents[lookup.identifier(key)]
-        committed = lookup.payload_of(document) if document is not None else b""
+        loaded = rows.get(lookup.identifier(key))
+        committed = encode_loaded(lookup, loaded) if loaded else b""
         if payload != committed and not agrees_across_releases(lookup, lookup.identifier(key), payload, committed):
             age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)
             yield Mismatch(lookup.name, key, payload, committed, round(age_seconds, 3))
@@ -117,14 +117,14 @@ def agrees_across_releases(lookup: Lookup[Any], identifier: str, payload: bytes,
     return False
 
 
-def _load(lookup: Lookup[Any], identifiers: list[str]) -> dict[str, Any]:
-    """The committed documents; None where there is none, also for identifiers that no row can have."""
+def _load(lookup: Lookup[Any], identifiers: list[str]) -> dict[str, Loaded[Any]]:
+    """As `load`, without the identifiers that no row can have."""
     try:
-        return {identifier: loaded.document for identifier, loaded in load(lookup, identifiers).items()}
+        return load(lookup, identifiers)
     except (ValueError, TypeError, ValidationError, DataError):
         if len(identifiers) == 1:
-            return {identifiers[0]: None}
-        return {key: document for each in identifiers for key, document in _load(lookup, [each]).items()}
+            return {}
+        return {key: loaded for each in identifiers for key, loaded in _load(lookup, [each]).items()}
 
 
 def _unpacked(stored: bytes) -> bytes:

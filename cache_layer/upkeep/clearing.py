@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from os.path import commonprefix
 from typing import Any
 
 from cache_layer.activity import note_invalidated
 from cache_layer.keys import plain_key_of, value_key
-from cache_layer.lookup import Entry, Lookup
+from cache_layer.lookup import Entry, Lookup, find_lookup
 from cache_layer.memory.local_store import drain, drop_copy
 from cache_layer.protocol.calls import BATCH_KEYS
 from cache_layer.protocol.scripts import Invalidated, invalidate_keys
@@ -61,14 +61,13 @@ def scan_entries(lookups: Sequence[Lookup[Any]], *, companions: bool = False) ->
             another version.
     """
     batch: dict[str, Entry] = {}
-    groups = groupby(sorted(lookups, key=_first_segment), key=_first_segment)  # else the server sends all keys it has
-    globs = [glob_of(list(group)) for _, group in groups]
+    globs = globs_of(lookups)
     scans = (node.scan_iter(match=glob, count=SCAN_KEYS) for _, node in get_writer_client().nodes() for glob in globs)
     for raw in chain.from_iterable(scans):
         found = raw.decode(errors="replace")
         key = plain_key_of(found)
         if companions or found == value_key(key):
-            lookup = next((each for each in lookups if each.is_key(key)), None)
+            lookup = find_lookup(key, lookups)
             if lookup is not None:
                 batch[key] = Entry(lookup, lookup.identifier(key))
         if len(batch) >= BATCH_KEYS:
@@ -78,10 +77,16 @@ def scan_entries(lookups: Sequence[Lookup[Any]], *, companions: bool = False) ->
         yield list(batch.values())
 
 
-def _first_segment(lookup: Lookup[Any]) -> str:
-    return lookup.key_pattern.partition(":")[0]
+def globs_of(lookups: Iterable[Lookup[Any]]) -> list[str]:
+    """Patterns as `glob_of`'s, one for each first segment of keys: the server does not send everybody's keys."""
+    by_segment = sorted(lookups, key=_first_segment)
+    return [glob_of(group) for _, group in groupby(by_segment, key=_first_segment)]
 
 
-def glob_of(lookups: Sequence[Lookup[Any]]) -> str:
+def glob_of(lookups: Iterable[Lookup[Any]]) -> str:
     """A SCAN pattern that matches every key of these lookups, and perhaps others with the same prefix."""
     return f"*{commonprefix([value_key(each.key_glob(), version=1) for each in lookups])}*"  # noqa: RUF071 # of keys
+
+
+def _first_segment(lookup: Lookup[Any]) -> str:
+    return lookup.key_pattern.partition(":")[0]

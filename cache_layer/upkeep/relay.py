@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from cache_layer.activity import note_invalidated
 from cache_layer.keys import CHANGES_CHANNEL
-from cache_layer.lookup import Lookup, parts_of_table
+from cache_layer.lookup import Entry, parts_of_table, stamps_of
 from cache_layer.metrics import RELAY_LAG_SECONDS, RELAY_WORKING, RELAYED_CHANGES
 from cache_layer.models import Change
 from cache_layer.options import get_options
@@ -139,8 +139,8 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
     entries: dict[str, _Changed] = {}
     for change in changes:
         for lookup, part in parts_of_table(change.table_name, change.field):
-            entry = _Changed(lookup, change.identifier if part.field else "", set())
-            entries.setdefault(lookup.key(entry.identifier), entry).changes.add(change.id)
+            entry = Entry(lookup, change.identifier if part.field else "")
+            entries.setdefault(entry.key, _Changed(entry, set())).changes.add(change.id)
     outcomes = _invalidate(entries)
     told_by_writers = _changes_of(entries, outcomes, Invalidated.TOLD)
     held = _changes_of(entries, outcomes, Invalidated.HELD)
@@ -167,8 +167,7 @@ def _changes_of(entries: Mapping[str, _Changed], outcomes: Mapping[str, Invalida
 class _Changed(NamedTuple):
     """An entry, and the ids of the changes that name it."""
 
-    lookup: Lookup[Any]
-    identifier: str
+    entry: Entry
     changes: set[int]
 
 
@@ -181,11 +180,11 @@ def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
     """
     outcomes = invalidate_keys(
         entries,
-        unless_held={key for key, entry in entries.items() if entry.lookup.write_through},
-        unless_told={key: entry.changes for key, entry in entries.items()},
+        unless_held={key for key, each in entries.items() if each.entry.lookup.write_through},
+        unless_told={key: each.changes for key, each in entries.items()},
     )
-    ended = [entries[key] for key, outcome in outcomes.items() if outcome is not Invalidated.HELD]
-    invalidate_keys((), {entry.lookup.stamp_key(entry.identifier) for entry in ended} - {""})
+    ended = [entries[key].entry for key, outcome in outcomes.items() if outcome is not Invalidated.HELD]
+    invalidate_keys((), stamps_of(ended))
     return outcomes
 
 

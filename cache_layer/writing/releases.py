@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 from itertools import chain
 from time import monotonic_ns
 
@@ -15,7 +14,7 @@ from cache_layer import metrics
 from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.deadline import left_seconds, releasing
 from cache_layer.errors import CacheUnavailable
-from cache_layer.lookup import Entry
+from cache_layer.lookup import stamps_of
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import drain
 from cache_layer.memory.pending import HeldEntry, Write
@@ -64,11 +63,6 @@ def release_write(write: Write, *, committed: bool) -> None:
         return
     with releasing():
         _release(write, held, committed=committed)
-
-
-def stamps_of(entries: Iterable[Entry]) -> set[str]:
-    """The keys of the stamps that vouch for `entries`."""
-    return {entry.stamp_key for entry in entries} - {""}
 
 
 def _release(write: Write, held: Held, *, committed: bool) -> None:

@@ -24,14 +24,14 @@ from cache_layer import metrics
 from cache_layer.activity import note_invalidated
 from cache_layer.deadline import left_for_holds_seconds, tighten_to_commit_deadline
 from cache_layer.errors import CacheUnavailable, WriteRefused
-from cache_layer.lookup import Entry
+from cache_layer.lookup import Entry, stamps_of
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import drain, drop_copy
 from cache_layer.memory.pending import HeldEntry, Write
 from cache_layer.options import get_options
 from cache_layer.protocol.scripts import Invalidated, hold_keys, invalidate_keys
 from cache_layer.writing.commit import waits_at_commit
-from cache_layer.writing.releases import RETRY_SECONDS, release_abandoned, release_write, stamps_of
+from cache_layer.writing.releases import RETRY_SECONDS, release_abandoned, release_write
 
 logger = logging.getLogger("cache_layer")
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError, ResponseError
 
 from cache_layer import OtherRelease
-from cache_layer.inspect import agrees_across_releases, look_twice, read_committed, read_stored
+from cache_layer.inspect import Stored, agrees_across_releases, look_twice, read_committed, read_stored
 from entities.dashboard import wording
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY
@@ -80,27 +80,35 @@ def peek(code: str) -> Peek:
 
 
 def _look(code: str) -> Peek:
-    found, why, verdict = None, "", Verdict.UNKNOWN
+    found, failure = None, None
     try:
         found = read_stored(ENTITY, code)
-        verdict = Verdict.DIFFERS if found else Verdict.NOT_CACHED
-    except ResponseError as error:
-        verdict, why = Verdict.NOT_READABLE, str(error)
-    except RedisError:
-        pass
+    except RedisError as error:
+        failure = error
     committed = read_committed(ENTITY, code)
+    verdict, why = _judge_failure(failure) if failure else _judge(code, found, committed)
     stored, cached = (found.stored, found.payload or b"") if found else (b"", b"")
-    if found:
-        try:
-            verdict, why = _compare(code, cached, committed), ""
-            if found.payload is None:
-                raise ValueError(found.problem)
-        except ValueError as error:
-            verdict, why = Verdict.NOT_READABLE, _printable(str(error))  # the message may quote what it found
     raw = "" if verdict is Verdict.SAME else (cached or stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
     compressed = Compressed(len(stored), len(cached)) if cached != stored and cached else None
     lines = _lines(_fields(cached), _fields(committed), may_differ=verdict is not Verdict.OTHER_RELEASE)
     return Peek(verdict, why, lines, raw, bool(committed), compressed)
+
+
+def _judge_failure(error: RedisError) -> tuple[Verdict, str]:
+    """The verdict on a key of another type, or on a Redis that does not answer."""
+    return (Verdict.NOT_READABLE, str(error)) if isinstance(error, ResponseError) else (Verdict.UNKNOWN, "")
+
+
+def _judge(code: str, found: Stored | None, committed: bytes) -> tuple[Verdict, str]:
+    """The verdict, and what is wrong with unreadable bytes."""
+    if found is None:
+        return Verdict.NOT_CACHED, ""
+    try:
+        if found.payload is None:
+            raise ValueError(found.problem)
+        return _compare(code, found.payload, committed), ""
+    except ValueError as error:
+        return Verdict.NOT_READABLE, _printable(str(error))  # the message may quote what it found
 
 
 def _compare(code: str, cached: bytes, committed: bytes) -> Verdict:
