@@ -17,7 +17,8 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 
 PAGE_ENTRIES = 50
-NOTHING_COUNTED = EntryActivity(0, None, None, None, None)
+NOT_KNOWN = EntryActivity(0, None, None, None, None)
+"""The activity of entries while Redis, which has the counts, does not answer."""
 
 
 class Filter(TextChoices):
@@ -72,7 +73,7 @@ class Entry:
 
     @property
     def hits_today(self) -> str:
-        return wording.count(self.activity.hits_today)
+        return wording.UNKNOWN if self.activity is NOT_KNOWN else wording.count(self.activity.hits_today)
 
     @property
     def hits_since_stored(self) -> str:
@@ -150,7 +151,7 @@ def _entries(rows: Iterable[Entity]) -> tuple[list[Entry], bool]:
             row.label,
             row.active_flag,
             states[row.code],
-            activity.get(row.code, NOTHING_COUNTED),
+            activity.get(row.code, NOT_KNOWN),
         )
         for row in listed
     ], answers

@@ -15,6 +15,7 @@ from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.counting.reporting import report_activity
 from cache_layer.inspect import entry
 from cache_layer.protocol.scripts import hold_keys
+from entities.dashboard.entries import Filter, list_entries, read_one
 from entities.dashboard.peek import Verdict, peek
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -101,6 +102,7 @@ def test_without_redis_entries_are_listed_and_it_says_so(viewer: Client, redis_d
     assert entry_url("project") in page
     assert "Redis does not answer" in viewer.get(ENTRIES, {"state": "cached"}).content.decode()
     assert "Redis does not answer" in viewer.get(entry_url("project")).content.decode()
+    assert (read_one("project").hits_today, list_entries("", Filter.ALL, 1).entries[0].hits_today) == ("-", "-")
 
 
 def test_labels_are_escaped(viewer: Client) -> None:
