@@ -26,9 +26,18 @@ SERVED_SECRET = "what should never be served, and is it all the same"
 ISSUER, AUDIENCE = "https://sign-on.example.org", "pmo"
 
 
-@functools.cache
 def private_key(name: str, kind: str) -> Any:
-    """The private key of this name, the same for a whole run."""
+    """The private key of this name, the same for a whole run and for all threads."""
+    with _making:
+        return _made(name, kind)
+
+
+_making = threading.Lock()
+"""`functools.cache` alone makes a second key if two threads ask at once, and returns each its own."""
+
+
+@functools.cache
+def _made(_name: str, kind: str) -> Any:
     if kind == "RS256":
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return ec.generate_private_key(ec.SECP256R1())
