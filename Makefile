@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test suite tools proofs torture outages soak model house matrix audit fuzz bench pictures lint types browser wrk lock clean
+.PHONY: help run test suite tools proofs torture outages soak model house matrix audit fuzz bench pictures lint types browser wrk lock keep clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -114,6 +114,12 @@ lock: $(VENV)/.tests ## compile pyproject.toml into the three pinned requirement
 	$(COMPILE) $(UPGRADE) --group embedded --output-file requirements.txt
 	$(COMPILE) $(UPGRADE) --group embedded --group dev --constraint requirements.txt --output-file tests/requirements.txt
 	$(COMPILE) $(UPGRADE) --constraint requirements.txt --output-file deploy/requirements.txt
+
+PRODUCT := manage.py pyproject.toml pmo entities cache_layer templates
+keep: ## keep a release's code, without static files, for the test of upgrades from it (RELEASE=1.1.0, its tag or commit)
+	@version=$$(git show $(or $(RELEASE),$(error RELEASE is missing)):pyproject.toml | sed -n 's/^version = "\(.*\)"/\1/p') && test "$$version" && \
+	git archive --output=tests/upgrade/$$version.tar $(RELEASE) $(PRODUCT) ':(exclude)entities/static' && \
+	rm -f tests/upgrade/*.xz && xz -9e tests/upgrade/$$version.tar && ls tests/upgrade/*.xz
 
 clean: ## remove the environment, the caches and the data of the embedded engines
 	rm -rf $(VENV) .data .matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles tests/benchmarks/node/node_modules

@@ -27,15 +27,20 @@ class Program:
     """A client of the REST API, on any server."""
 
     def __init__(self, url: str) -> None:
-        self._token = self._ask("POST", f"{url}/api/v1/auth/login", {"username": "staff", "password": PASSWORD}).body[
-            "token"
-        ]
+        self._get_tokens(f"{url}/api/v1/auth/login", username="staff", password=PASSWORD)
 
     def read(self, url: str, code: str) -> Answer:
         return self._ask("GET", f"{url}/api/v1/entity/type/{code}")
 
     def change(self, url: str, code: str, **fields: object) -> Answer:
         return self._ask("PATCH", f"{url}/api/v1/entity/{code}", fields)
+
+    def renew_tokens(self, url: str) -> None:
+        self._get_tokens(f"{url}/api/v1/auth/refresh", refresh=self._refresh)
+
+    def _get_tokens(self, url: str, **shown: str) -> None:
+        tokens = self._ask("POST", url, shown).body
+        self._token, self._refresh = tokens["token"], tokens["refresh"]
 
     def _ask(self, method: str, url: str, body: object = None) -> Answer:
         request = urllib.request.Request(url, method=method, data=json.dumps(body).encode() if body else None)
@@ -47,10 +52,15 @@ class Program:
 
 
 class Staff:
-    """Somebody in the admin of one server."""
+    """
+    Somebody in the admin.
+
+    Attributes:
+        url: of the server they are sent to, which may change: they stay logged in.
+    """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         self._submit("/admin/login/?next=/admin/", username="staff", password=PASSWORD)
 
@@ -66,12 +76,12 @@ class Staff:
         assert "was changed successfully" in page
 
     def _submit(self, path: str, **fields: str) -> str:
-        with self._browser.open(self._url + path, timeout=15) as response:
+        with self._browser.open(self.url + path, timeout=15) as response:
             form = response.read().decode()
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
         assert token
         fields["csrfmiddlewaretoken"] = token[1]
-        with self._browser.open(self._url + path, urllib.parse.urlencode(fields).encode(), timeout=15) as response:
+        with self._browser.open(self.url + path, urllib.parse.urlencode(fields).encode(), timeout=15) as response:
             return str(response.read().decode())
 
 

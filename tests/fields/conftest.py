@@ -1,56 +1,30 @@
-"""A tree of the project whose entity types have one more field, and a database for it."""
+"""The next release, and a database for it."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection, connections
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.servers import ROOT, test_database_url, worker_environment
-
-HOW = (ROOT / "docs/architecture.md").read_text().partition("## Adding a field")[2].partition("\n## ")[0]
-BLOCKS = re.findall(r"```python\n(.*?)```", HOW.replace("description", "remark"), re.DOTALL)
-"""What the documentation says to add, under a name that nobody has taken."""
+from tests.fields.next_release import make_next_release
+from tests.servers import test_database_url, worker_environment
 
 
-class Extended(NamedTuple):
-    """
-    The next release.
-
-    Attributes:
-        tree: where its code is; all but `entities` is ours.
-        database_url: a database that it has migrated.
-        found: what `with_remark` found everywhere.
-    """
-
-    tree: Path
-    database_url: str
-    found: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def extended(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Extended]:
-    tree = tmp_path_factory.mktemp("next_release")
-    for name in ("cache_layer", "pmo", "templates", "manage.py"):
-        (tree / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "entities", tree / "entities")
-    field, member = (textwrap.indent(textwrap.dedent(block), "    ") for block in BLOCKS)
-    add(tree / "entities/models.py", field, before="    child_entity_codes = models.JSONField(")
-    add(tree / "entities/documents.py", member, before="\n\ndef document_of")
+@pytest.fixture
+def found_with_remark(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path: Path
+) -> Iterator[dict[str, Any]]:
+    """What `with_remark` finds in a tree whose entity types have one more field."""
+    make_next_release(tmp_path)
     ours, name = connection.settings_dict["NAME"], f"remark_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     with django_db_blocker.unblock():
         here = test_database_url()
@@ -60,15 +34,9 @@ def extended(
         session.execute(f"CREATE DATABASE {name} TEMPLATE {ours}")  # type: ignore[arg-type] # as above
         there = here.replace(f"/{ours}?", f"/{name}?")
         try:
-            yield Extended(tree, there, run_through(tree, there))
+            yield run_through(tmp_path, there)
         finally:
             session.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")  # type: ignore[arg-type] # as above
-
-
-def add(file: Path, lines: str, *, before: str) -> None:
-    text = file.read_text()
-    assert text.count(before) == 1
-    file.write_text(text.replace(before, lines + before))
 
 
 def run_through(tree: Path, database_url: str) -> dict[str, Any]:

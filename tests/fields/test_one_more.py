@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
-import threading
-import urllib.request
-from itertools import count
 from typing import Annotated, Any
 
 import msgspec
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from redis import Redis
 
 from pmo import documents
 from pmo.schemas import DOCUMENTS, RELEASED, VERSION, last_digest, schema_version
-from tests.acceptance.conftest import Program
-from tests.fields.conftest import Extended
-from tests.servers import web_server
 
-pytestmark = pytest.mark.django_db  # so that there is a test database, which `extended` copies
+pytestmark = pytest.mark.django_db  # so that there is a test database, which `found_with_remark` copies
 
 EXPECTED: dict[str, Any] = {
     "form": "By staff",
@@ -43,8 +34,8 @@ EXPECTED: dict[str, Any] = {
 }
 
 
-def test_a_field_of_model_migration_and_document_is_everywhere(extended: Extended) -> None:
-    assert extended.found == EXPECTED
+def test_a_field_of_model_migration_and_document_is_everywhere(found_with_remark: dict[str, Any]) -> None:
+    assert found_with_remark == EXPECTED
 
 
 def document(*members: tuple[str, Any]) -> list[Any]:
@@ -87,56 +78,3 @@ def test_the_documents_of_today_are_recorded(kind: Any) -> None:
 def test_every_document_that_is_cached_is_among_those_compared() -> None:
     defined = [name for name, kind in vars(documents).items() if name.endswith("Document") and isinstance(kind, type)]
     assert {"EntityDocument", *defined} == {kind.__name__ for kind in DOCUMENTS}
-
-
-METRICS = {"METRICS_TOKEN": "x" * 32}
-
-
-def test_in_a_rolling_deploy_of_a_field_both_releases_answer_rightly_and_refuse_nothing(
-    extended: Extended, redis_client: Redis
-) -> None:
-    there = {"DATABASE_URL": extended.database_url} | METRICS
-    with web_server(**there) as old, web_server(extended.tree, **there) as new:
-        program = Program(old)
-        program.change(new, "project", label="0", remark="0")
-        acknowledged, stale, reads, done = [0], [], count(), threading.Event()
-
-        def read_all_the_time() -> None:
-            while not done.is_set():
-                for url in (old, new):
-                    least = acknowledged[0]
-                    if int(program.read(url, "project").body["label"]) < least:
-                        stale.append((url, least))
-                    next(reads)
-
-        reader = threading.Thread(target=read_all_the_time)
-        reader.start()
-        try:
-            for number in range(1, 13):
-                program.change((old, new)[number % 2], "project", label=str(number))
-                acknowledged[0] = number
-                if number % 3 == 0:
-                    program.change(new, "project", remark=f"As of {number}")
-                bodies = {url: program.read(url, "project").body for url in (old, new)}
-                assert [body["label"] for body in bodies.values()] == [str(number)] * 2
-                assert bodies[new].get("remark") == f"As of {number // 3 * 3}".replace("As of 0", "0")
-                assert "remark" not in bodies[old]
-        finally:
-            done.set()
-            reader.join()
-        assert (stale, next(reads) > 24) == ([], True)
-        assert [counted(url, "cache_refused_values_total") for url in (old, new)] == [0.0, 0.0]
-        assert [json.loads(fetch(f"{url}/health"))["problems"] for url in (old, new)] == [[], []]
-        assert json.loads(redis_client.get("entity:metadata:project") or "{}").get("remark") == "As of 12"
-
-
-def fetch(url: str) -> str:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {METRICS['METRICS_TOKEN']}"})
-    with urllib.request.urlopen(request, timeout=15) as response:
-        return str(response.read().decode())
-
-
-def counted(url: str, name: str) -> float:
-    found = re.search(rf"^{name} (\S+)$", fetch(f"{url}/metrics"), re.MULTILINE)
-    assert found
-    return float(found[1])

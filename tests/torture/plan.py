@@ -52,6 +52,8 @@ QUIET_CODE = "quiet"
 """An entity type that no reader reads."""
 CALM_CODE = "calm"
 """One that nobody changes, so that whether a read of it is replayed hangs on its token alone."""
+STOPPED = "stopped"
+"""A window in which a web server is being stopped, is away, or is starting: by whoever replaces it, not by a fault."""
 DEFAULT_HOLD_MS = 5_000
 SHORT_HOLD_MS = 1_000
 WRITE_BUDGET_MS = 2_000
@@ -70,6 +72,7 @@ class Plan:
         readers: keep-alive connections, each with one request under way at any time.
         people: writers beside the others, who end people's tokens and permissions; the classic algorithm has none.
         people_readers: connections beside the others, which read with those tokens.
+        rest_ms: how long readers rest after each round of answers.
         pause_ms: how long a writer rests between two writes at most; the mean is half of it.
         lease_ms: how long copies in memory may be used. A slow machine hides that a writer does not wait for them,
             unless this is long.
@@ -87,6 +90,7 @@ class Plan:
     people_readers: int = 12
     keys: int = 6
     seed: int = 1
+    rest_ms: int = 0
     pause_ms: int = 250
     lease_ms: int = Options.local_lease_ms
     write_policy: str = "available"

@@ -1,4 +1,4 @@
-"""`python -m tests.torture.prepare CODE...`: tables, entity types, and a token for clients, printed as JSON."""
+"""`python -m tests.torture.prepare [--seed] CODE...`: tables, entity types, a token for clients, printed as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import django
 
 
-def prepare_database(codes: list[str]) -> str:
-    """Set up an empty database; returns a token that may change entity types."""
+def prepare_database(codes: list[str], *, seed: bool) -> str:
+    """Set up an empty database, with the catalogue if wished; returns a token that may change entity types."""
     from django.contrib.auth.models import Permission, User
     from django.core.management import call_command
     from django.db import connection
@@ -20,6 +20,8 @@ def prepare_database(codes: list[str]) -> str:
     from tests.torture.records import label_of
 
     call_command("migrate", interactive=False, verbosity=0)
+    if seed:
+        call_command("seed_entities", stdout=sys.stderr)
     for code in codes:
         Entity.objects.create(code=code, label=label_of(0), label_plural=code, icon="FolderKanban")
     with connection.cursor() as cursor:
@@ -31,4 +33,6 @@ def prepare_database(codes: list[str]) -> str:
 
 if __name__ == "__main__":
     django.setup()
-    json.dump({"token": prepare_database(sys.argv[1:])}, sys.stdout)
+    given = sys.argv[1:]
+    codes = [code for code in given if code != "--seed"]
+    json.dump({"token": prepare_database(codes, seed=codes != given)}, sys.stdout)

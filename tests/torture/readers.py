@@ -12,6 +12,7 @@ import re
 import select
 import socket
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic_ns
@@ -24,6 +25,8 @@ from tests.torture.uses import Use, UseLog
 SECOND = 1_000_000_000
 RECONNECT_NS = SECOND // 20
 LOOK_NS = SECOND // 100
+READ_ON_NS = SECOND // 2
+"""How long reads go on when no more writes begin."""
 PATIENCE_NS = 10 * SECOND
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 SOURCE = re.compile(rb"(?i)\r\nx-cache: *(\w+)")
@@ -44,6 +47,8 @@ class Orders:
 
     Attributes:
         people_clients: how many read with people's tokens, which come by the file `tokens`.
+        rest_ms: between two rounds of answers.
+        over: a file that ends the load before its time, once it is there.
     """
 
     ports: list[int]
@@ -52,10 +57,12 @@ class Orders:
     clients: int
     people_clients: int
     tokens: str
+    rest_ms: int
     until_ns: int
     seed: int
     log: str
     uses: str
+    over: str
 
     def json(self) -> str:
         return json.dumps(asdict(self))
@@ -85,8 +92,8 @@ class Readers:
 
     def __init__(self, orders: Orders) -> None:
         self.random = random.Random(orders.seed)
-        self.until_ns = orders.until_ns
-        self.token = orders.token
+        self.until_ns, self.over = orders.until_ns, Path(orders.over)
+        self.token, self.rest_seconds = orders.token, orders.rest_ms / 1000
         self.tokens = Tokens(Path(orders.tokens), self.random)
         self.paths = [f"/api/v1/entity/type/{code}" for code in orders.codes]
         self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in orders.codes]
@@ -104,11 +111,15 @@ class Readers:
         while (now := monotonic_ns()) < self.until_ns:
             for number, _ in self.poller.poll(0.05):
                 self._receive(self.by_number[number])
+            if self.rest_seconds:
+                time.sleep(self.rest_seconds)
             if self.away:
                 self._reconnect(now)
             if now - looked > LOOK_NS:
                 looked = now
                 self.tokens.look()
+                if self.over.exists():
+                    self.until_ns = min(self.until_ns, now + READ_ON_NS)
             if now - checked > SECOND:
                 checked = now
                 self._give_up(now)

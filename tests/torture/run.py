@@ -14,21 +14,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic_ns, time_ns
+from typing import Protocol
 
 from redis.exceptions import RedisError
 
 from tests.torture.faults import Injector
 from tests.torture.judge import Commit, History, Verdict, judge
 from tests.torture.operations import patch_label
-from tests.torture.plan import CALM_CODE, QUIET_CODE, Plan
+from tests.torture.plan import CALM_CODE, QUIET_CODE, STOPPED, Plan
 from tests.torture.records import ReadLog, Window, Write, label_of, read_writes
 from tests.torture.rights import RightsVerdict, judge_rights
 from tests.torture.stage import Stage, prepared_stage
 from tests.torture.tokens import read_tokens
 from tests.torture.uses import UseLog, read_uses
 
-CONVERGENCE_SECONDS = 2.0
-"""After the end of the load and of all faults, everything must show the committed rows."""
+CONVERGENCE_SECONDS, CONVERGENCE_STEP_SECONDS = 2.0, 0.1
+"""How soon after the end of the load and of all faults everything must show the committed rows; how often we look."""
 OUTAGE_MARGIN_NS = 500_000_000
 TOKENS_CHECKED = 40
 WARM_UP_WRITES = 5
@@ -94,42 +95,55 @@ class Outcome:
 
 def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
     """
-    Run `plan` on engines of its own, and judge.
+    Run `plan` on engines of its own, with its faults, and judge.
 
     Args:
         keep: where logs and data are left; nowhere if not given.
     """
     with _directory(keep) as directory, prepared_stage(plan, directory) as stage:
-        quiet_write_ms = _time_quiet_writes(stage, plan.quiet_writes)
-        begun = monotonic_ns()
-        until_ns = begun + int(plan.seconds * 1e9)
-        stage.start_load(until_ns)
-        injector = Injector(stage, plan.faults, plan.seed)
-        injector.run(until_ns)
-        stage.wait_for_load()
-        ended = monotonic_ns()
-        time.sleep(CONVERGENCE_SECONDS)
-        endings = [ending for slot in plan.people_slots for ending in read_writes(stage.orders.log_of(slot))]
-        not_converged = [*_find_unconverged(stage), *_find_undecided(stage, endings)]
-        audited = (
-            stage.manage(sys.executable, "manage.py", "audit_cache", "--no-repair", check=False).strip().splitlines()
-        )
-        reads = ReadLog.load(directory / "reads")
-        writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
-        history = History(reads, writes, _read_commits(stage), injector.windows, plan.hold_ms)
-        return Outcome(
-            plan=plan,
-            verdict=judge(history),
-            rights=judge_rights(_read_uses(stage), endings, injector.windows),
-            seconds=round((ended - begun) / 1e9, 1),
-            windows=injector.windows,
-            not_converged=not_converged,
-            audited=audited[-1] if audited else "the audit could not run",
-            audit_mismatches=sum(": " in line and "s old" in line for line in audited) if audited else 1,
-            failures=_explain_failures(reads, injector.windows),
-            quiet_write_ms=quiet_write_ms,
-            loaded_write_ms=_patch_times(writes),
-        )
+        return run_on(stage, Injector(stage, plan.faults, plan.seed))
+
+
+def run_on(stage: Stage, happenings: Happenings) -> Outcome:
+    """Load what is running while that happens to it, and judge."""
+    plan = stage.plan
+    quiet_write_ms = _time_quiet_writes(stage, plan.quiet_writes)
+    begun = monotonic_ns()
+    until_ns = begun + int(plan.seconds * 1e9)
+    stage.start_load(until_ns)
+    happenings.run(until_ns)
+    stage.wait_for_load()
+    ended = monotonic_ns()
+    endings = [ending for slot in plan.people_slots for ending in read_writes(stage.orders.log_of(slot))]
+    while not_converged := [*_find_unconverged(stage), *_find_undecided(stage, endings)]:
+        if monotonic_ns() - ended > CONVERGENCE_SECONDS * 1e9:
+            break
+        time.sleep(CONVERGENCE_STEP_SECONDS)
+    audited = stage.manage(sys.executable, "manage.py", "audit_cache", "--no-repair", check=False).strip().splitlines()
+    reads = ReadLog.load(stage.directory / "reads")
+    writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
+    return Outcome(
+        plan=plan,
+        verdict=judge(History(reads, writes, _read_commits(stage), happenings.windows, plan.hold_ms)),
+        rights=judge_rights(_read_uses(stage), endings, happenings.windows),
+        seconds=round((ended - begun) / 1e9, 1),
+        windows=happenings.windows,
+        not_converged=not_converged,
+        audited=audited[-1] if audited else "the audit could not run",
+        audit_mismatches=sum(": " in line and "s old" in line for line in audited) if audited else 1,
+        failures=_explain_failures(reads, happenings.windows),
+        quiet_write_ms=quiet_write_ms,
+        loaded_write_ms=_patch_times(writes),
+    )
+
+
+class Happenings(Protocol):
+    """What happens to a running system while it is under load, and when each of it began and was over."""
+
+    windows: list[Window]
+
+    def run(self, until_ns: int) -> None:
+        """Returns when the load may end."""
 
 
 def quantile(values: Sequence[float], part: float) -> float:
@@ -190,7 +204,7 @@ def _find_unconverged(stage: Stage) -> Iterator[str]:
     rows: dict[str, str] = dict(stage.database.execute("SELECT code, label FROM app.entity").fetchall())
     for code in stage.plan.codes:
         committed = f'"label":"{rows[code]}"'.encode()
-        for number in range(stage.plan.servers):
+        for number in stage.servers:
             status, body = stage.ask(number, "GET", f"/api/v1/entity/type/{code}")
             if status != 200 or committed not in body:
                 yield f"server {number}: {code}"
@@ -210,7 +224,7 @@ def _find_undecided(stage: Stage, endings: Sequence[Write]) -> Iterator[str]:
         ending = ended.get(token.right)
         if ending is not None and not ending.acknowledged:
             continue
-        for number in range(stage.plan.servers):
+        for number in stage.servers:
             status, _ = stage.ask(number, "GET", f"/api/v1/entity/type/{CALM_CODE}", token=token.text)
             if status != (200 if ending is None else 401):
                 yield f"server {number}: {status} for token {token.right}"
@@ -226,7 +240,7 @@ def _read_uses(stage: Stage) -> UseLog:
 
 
 def _explain_failures(reads: ReadLog, windows: Sequence[Window]) -> Counter[str]:
-    outages = [window for window in windows if window.fault in ("kill-servers", "kill-relay")]
+    outages = [window for window in windows if window.fault in ("kill-servers", "kill-relay", STOPPED)]
     explained: Counter[str] = Counter()
     for at, server, reason in reads.failures:
         down = any(

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,6 @@ STOP_LIMIT_SECONDS = 45
 CHECK_SECONDS = 0.02
 NOTICED_MS = 4_500
 """How long a primary is silent before its replica may take over: more than `min-replicas-max-lag` and a second."""
-READ_ON_NS = 500_000_000
-"""How long reads go on when no more writes begin."""
 SKEWED = Path(__file__).resolve().parent / "skewed"
 SKEW_SECONDS = 4_321
 """Between the wall clocks of two servers: more than an hour, and no whole number of anything."""
@@ -58,16 +56,27 @@ OURS = (
 )
 
 
+METRICS_TOKEN = "x" * 32
+
+
 class StageFailed(Exception):
     """A process did not start, or ended by itself; the message says which."""
 
 
 class Stage:
-    """A running system; made by `prepared_stage`."""
+    """
+    A running system; made by `prepared_stage`.
 
-    def __init__(self, plan: Plan, directory: Path, stack: contextlib.ExitStack) -> None:
-        self.plan, self.directory, self._stack = plan, directory, stack
-        self.tokens = directory / "tokens"
+    Attributes:
+        trees: whose code each server runs. The first prepares the database, and only its servers are there from the
+            beginning; the last is that of commands, and of the writers that use Django's models.
+        migrated: the file for which these writers wait: the last tree has migrated the database.
+        servers: those that run, by number.
+    """
+
+    def __init__(self, plan: Plan, directory: Path, stack: contextlib.ExitStack, trees: Sequence[Path]) -> None:
+        self.plan, self.directory, self._stack, self.trees = plan, directory, stack, trees
+        self.tokens, self.over, self.migrated = directory / "tokens", directory / "over", directory / "migrated"
         self.ports = [find_port() for _ in range(plan.servers)]
         endpoints = stack.enter_context(running_engines(directory / "postgres", engines=["postgres"], durable=False))
         self.database_url = endpoints.database_url
@@ -86,14 +95,14 @@ class Stage:
         stack.callback(self.redis.close)
         self.settings = "pmo.settings" if plan.algorithm == "ours" else "tests.torture.classic_settings"
         self.environment = self._environment()
-        prepare = [sys.executable, "-m", "tests.torture.prepare", *plan.codes, QUIET_CODE, CALM_CODE]
-        prepared = self.manage(*prepare)
+        prepare = [sys.executable, "-m", "tests.torture.prepare", *([] if self._is_first(-1) else ["--seed"])]
+        prepared = self.manage(*prepare, *plan.codes, QUIET_CODE, CALM_CODE, tree=trees[0])
         self.token: str = json.loads(prepared)["token"]
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
-        self.servers = [self._start_server(number) for number in range(plan.servers)]
+        self.servers = {number: self._start_server(number) for number in range(plan.servers) if self._is_first(number)}
         self.writer_host = self._start_host("tests.torture.writers", DATABASE_POOL_SIZE="0")
         self.reader_host = self._start_host("tests.torture.readers")
-        self.wait_until(lambda: all(map(self.is_answering, range(plan.servers))) and self.is_relaying())
+        self.wait_until(lambda: all(map(self.is_answering, self.servers)) and self.is_relaying())
         self.wait_until(lambda: (directory / "tests.torture.writers.out").read_text() == "ready\n")
 
     # --- What the run does to it ---
@@ -101,6 +110,8 @@ class Stage:
     def start_load(self, until_ns: int) -> None:
         """Start readers and writers; the writers begin their last writes before `until_ns`, the readers end later."""
         plan = self.plan
+        if self._is_first(-1):
+            self.migrated.touch()
         written = writer_orders.Orders(
             ports=self.ports,
             codes=plan.codes,
@@ -115,6 +126,8 @@ class Stage:
             seed=plan.seed,
             logs=str(self.directory),
             tokens=str(self.tokens),
+            over=str(self.over),
+            migrated=str(self.migrated),
         )
         self.orders = written
         read = readers.Orders(
@@ -124,13 +137,19 @@ class Stage:
             clients=plan.readers,
             people_clients=plan.people_readers if plan.people_slots else 0,
             tokens=str(self.tokens),
-            until_ns=until_ns + READ_ON_NS,
+            rest_ms=plan.rest_ms,
+            until_ns=until_ns + readers.READ_ON_NS,
             seed=plan.seed,
             log=str(self.directory / "reads"),
             uses=str(self.directory / "uses"),
+            over=str(self.over),
         )
         give_orders(self.writer_host, written.json())
         give_orders(self.reader_host, read.json())
+
+    def end_load(self) -> None:
+        """Have no write begin any more, whatever was said when the load was started."""
+        self.over.touch()
 
     def wait_for_load(self) -> None:
         """Until the last write and the last read have ended."""
@@ -147,6 +166,10 @@ class Stage:
 
     def start_server(self, number: int) -> None:
         self.servers[number] = self._start_server(number)
+
+    def stop_server(self, number: int) -> None:
+        """As whoever replaces it does: it answers what is under way, and ends."""
+        stop_process(self.servers.pop(number), signal.SIGTERM)
 
     def kill_valkey(self) -> None:
         self.valkey.process.kill()
@@ -182,7 +205,7 @@ class Stage:
         """Which server relays; None if it has just been killed."""
         with contextlib.suppress(ProcessLookupError, ValueError):
             group = os.getpgid(find_relaying(self.database) or 0)
-            return [server.pid for server in self.servers].index(group)
+            return {server.pid: number for number, server in self.servers.items()}.get(group)
         return None
 
     def is_redis_answering(self) -> bool:
@@ -203,18 +226,24 @@ class Stage:
         """Raises StageFailed if that takes longer, or a process has ended."""
         deadline = time.monotonic() + seconds
         while not ready():
-            for process in self.servers:
+            for process in self.servers.values():
                 if process.poll() is not None:
                     raise StageFailed(f"{process.args!r} ended with status {process.returncode}: see {self.directory}")
             if time.monotonic() > deadline:
                 raise StageFailed(f"not ready after {seconds} s: see {self.directory}")
             time.sleep(CHECK_SECONDS)
 
-    def manage(self, *command: str, check: bool = True) -> str:
-        """The output of a command in the environment of the servers."""
+    def manage(self, *command: str, check: bool = True, tree: Path | None = None) -> str:
+        """The output of a command in the environment of the servers, by the code of the last one if not of `tree`."""
         with (self.directory / "commands.err").open("ab") as errors:
             ended = subprocess.run(
-                command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=errors, check=check, timeout=120
+                command,
+                cwd=tree or self.trees[-1],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                check=check,
+                timeout=120,
             )
         return ended.stdout.decode()
 
@@ -228,7 +257,10 @@ class Stage:
 
     def _start_server(self, number: int) -> subprocess.Popen[bytes]:
         command = server_command(Listener(port=self.ports[number], workers=1))
-        return self._start(command, f"server-{number}", **self._skewed(number))
+        return self._start(command, f"server-{number}", tree=self.trees[number], **self._skewed(number))
+
+    def _is_first(self, number: int) -> bool:
+        return self.trees[number] == self.trees[0]
 
     def _skewed(self, number: int) -> dict[str, str]:
         """The variables that set a process's wall clock hours ahead, for each another time; not its monotonic clock."""
@@ -241,13 +273,18 @@ class Stage:
         return self._start([sys.executable, "-m", module], module, subprocess.PIPE, **environment)
 
     def _start(
-        self, command: list[str], name: str, stdin: int = subprocess.DEVNULL, **environment: str
+        self,
+        command: list[str],
+        name: str,
+        stdin: int = subprocess.DEVNULL,
+        tree: Path | None = None,
+        **environment: str,
     ) -> subprocess.Popen[bytes]:
         with (self.directory / f"{name}.out").open("ab") as out, (self.directory / f"{name}.err").open("ab") as err:
             process = start_process(
                 command,
                 farewell=signal.SIGTERM,
-                cwd=ROOT,
+                cwd=tree or self.trees[-1],
                 env=self.environment | environment,
                 stdin=stdin,
                 stdout=out,
@@ -260,6 +297,7 @@ class Stage:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         return inherited | {
             "DJANGO_SETTINGS_MODULE": self.settings,
+            "PYTHONPATH": str(ROOT),  # behind the tree
             "DATA_DIR": str(self.directory),
             "SECRET_KEY": "only for this run, and for nobody outside of this machine",
             "DATABASE_URL": self.database_url,
@@ -271,15 +309,16 @@ class Stage:
             "CACHE_RELAY": str(self.plan.algorithm == "ours"),
             "CACHE_AUDIT_SECONDS": "0",  # nothing may be repaired before it is judged
             "ACCESS_TOKEN_MINUTES": "1440",
+            "METRICS_TOKEN": METRICS_TOKEN,
             "LOG_LEVEL": "WARNING",
         }
 
 
 @contextlib.contextmanager
-def prepared_stage(plan: Plan, directory: Path) -> Iterator[Stage]:
+def prepared_stage(plan: Plan, directory: Path, trees: Sequence[Path] = ()) -> Iterator[Stage]:
     """Start everything but the load; whatever happens, nothing is left running."""
     with contextlib.ExitStack() as stack:
-        yield Stage(plan, directory, stack)
+        yield Stage(plan, directory, stack, trees or [ROOT] * plan.servers)
 
 
 def give_orders(host: subprocess.Popen[bytes], orders: str) -> None:

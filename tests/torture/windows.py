@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.torture.plan import MOVES, SILENCES, WRITE_BUDGET_MS
+from tests.torture.plan import MOVES, SILENCES, STOPPED, WRITE_BUDGET_MS
 from tests.torture.records import Window, Write
 
 MS = 1_000_000
-DISTURBING = SILENCES | {"kill-servers", "kill-relay", "kill-redis", "drop-redis", "drop-postgres", *MOVES}
+DISTURBING = SILENCES | {"kill-servers", "kill-relay", "kill-redis", "drop-redis", "drop-postgres", STOPPED, *MOVES}
 """Faults that hold up the relay."""
 BEGUN_BEFORE_MS = 100
 """How long before the silence the writer's first attempt may have begun."""

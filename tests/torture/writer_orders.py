@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from time import monotonic_ns
 
 
 @dataclass
@@ -15,6 +16,8 @@ class Orders:
 
     Attributes:
         tokens: the file by which readers get people's tokens.
+        over: a file that ends the load before its time, once it is there.
+        migrated: a file without which Django's models can't be used yet.
     """
 
     ports: list[int]
@@ -30,10 +33,16 @@ class Orders:
     seed: int
     logs: str
     tokens: str
+    over: str
+    migrated: str
     settings: str = field(default="pmo.settings")
 
     def json(self) -> str:
         return json.dumps(asdict(self))
+
+    def are_over(self) -> bool:
+        """Whether no more writes are to begin."""
+        return monotonic_ns() >= self.until_ns or Path(self.over).exists()
 
     def log_of(self, slot: int) -> Path:
         """Where the writer in `slot` notes its writes, in all its lives."""

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from time import monotonic_ns
+from pathlib import Path
 
 import django
 
@@ -25,6 +25,7 @@ from tests.torture.writer_orders import Orders
 
 KINDS: dict[str, type[Writer]] = {"http": HttpWriter, "orm": OrmWriter, "raw": RawWriter, "people": PeopleWriter}
 RESTART_SECONDS = 0.1
+MIGRATED_STEP_SECONDS = 0.05
 
 
 def run_writers(orders: Orders) -> None:
@@ -34,7 +35,7 @@ def run_writers(orders: Orders) -> None:
     while slots:
         process, _ = os.wait()
         slot = slots.pop(process)
-        if monotonic_ns() < orders.until_ns:
+        if not orders.are_over():
             time.sleep(RESTART_SECONDS)
             slots[_start_writer(orders, slot, lives)] = slot
 
@@ -57,8 +58,10 @@ def _start_writer(orders: Orders, slot: int, lives: Counter[int]) -> int:
 
 def _write_until_over(orders: Orders, slot: int, life: int) -> None:
     kind = KINDS[orders.kinds[slot]]
+    while kind is not HttpWriter and not Path(orders.migrated).exists() and not orders.are_over():
+        time.sleep(MIGRATED_STEP_SECONDS)
     writer = kind(orders, WriteLog(orders.log_of(slot)), f"{orders.seed} {slot} {life}", first_version(slot, life))
-    while monotonic_ns() < orders.until_ns:
+    while not orders.are_over():
         writer.write()
         time.sleep(writer.random.uniform(0, orders.pause_ms / 1000))
     writer.close()

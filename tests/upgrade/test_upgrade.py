@@ -1,0 +1,61 @@
+"""The last release's servers are replaced by this tree's, and back, under load: nothing is stale, nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fields.next_release import make_next_release
+from tests.torture.plan import Plan
+from tests.torture.records import label_of
+from tests.torture.run import run_on
+from tests.torture.stage import prepared_stage
+from tests.upgrade.replacing import NEW, OLD, Upgrade, unpack_last_release
+
+INCIDENTS = """
+    SELECT name FROM cache_layer_incident
+    WHERE name <> 'RelayNotWorking' OR seen_ts - began_ts > interval '2 minutes'  -- by then it is one
+"""
+
+
+@pytest.mark.parametrize("pause_seconds", [0.4, pytest.param(5, marks=pytest.mark.proof)])
+def test_beside_and_after_the_last_release_nothing_is_stale_refused_or_lost(
+    tmp_path: Path, pause_seconds: float
+) -> None:
+    last, this = tmp_path / "last", tmp_path / "this"
+    for folder in (last, this):
+        folder.mkdir()
+    unpack_last_release(last)
+    make_next_release(this)  # with one more field, so that there are another document and a migration
+    plan = Plan(
+        seconds=300,  # at most
+        faults=frozenset({"rollback", "bulk", "raw"}),
+        servers=2,
+        writers=4,
+        readers=4,
+        keys=4,
+        people=1,
+        people_readers=4,
+        pause_ms=100,
+        rest_ms=5,
+        lease_ms=50,
+        quiet_writes=0,
+    )
+    with prepared_stage(plan, tmp_path, (last, this)) as stage:
+        upgrade = Upgrade(stage, pause_seconds)
+        outcome = run_on(stage, upgrade)
+        assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples + outcome.rights.examples)
+        assert [reason for reason in outcome.failures if not reason.endswith("(server down)")] == []
+        assert (upgrade.refused(), upgrade.problems) == ([], [])
+        acknowledged = upgrade.acknowledged()
+        in_history = {label for (label,) in stage.database.execute("SELECT label FROM app.entity_event")}
+        assert {label_of(write.version) for write in acknowledged} - in_history == set()
+        assert stage.database.execute(INCIDENTS).fetchall() == []
+        beside = [
+            write.server for write in acknowledged if any(both.touches(write.started, 0) for both in upgrade.both)
+        ]
+        assert min(beside.count(OLD), beside.count(NEW)) > 0
+        assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
+        assert {"L1", "L2"} <= outcome.verdict.sources.keys()
+        assert min(outcome.rights.accepted, outcome.rights.refused) > 0
