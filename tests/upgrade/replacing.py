@@ -105,6 +105,7 @@ class Upgrade:
             self._staff.url = url
             self._staff.rename("office", label)
             self._program.renew_tokens(url)
+            self._program.create(url, code := f"made_{len(self.windows)}_{number}")
             self._program.change(url, "task", label=label)
             if number == NEW:
                 self._remark = label
@@ -112,6 +113,7 @@ class Upgrade:
             for each in urls:
                 office, task = (self._program.read(each, code).body for code in ("office", "task"))
                 assert office["label"] == task["label"] == label
+                assert self._program.read(each, code).body["label"] == code
                 assert task.get("remark") == (self._remark if each == self._urls[NEW] else None)
         time.sleep(self._pause_seconds)
         for url in urls:
