@@ -36,7 +36,9 @@ class Program:
         return self._ask("PATCH", f"{url}/api/v1/entity/{code}", fields)
 
     def create(self, url: str, code: str) -> Answer:
-        return self._ask("POST", f"{url}/api/v1/entity", {"code": code, "label": code, "label_plural": code})
+        return self._ask(
+            "POST", f"{url}/api/v1/entity", {"code": code, "label": code, "label_plural": code, "icon": "Flag"}
+        )
 
     def renew_tokens(self, url: str) -> None:
         self._get_tokens(f"{url}/api/v1/auth/refresh", refresh=self._refresh)

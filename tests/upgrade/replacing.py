@@ -9,6 +9,7 @@ import sys
 import tarfile
 import time
 import urllib.request
+from itertools import count
 from pathlib import Path
 from time import monotonic_ns
 
@@ -63,7 +64,7 @@ class Upgrade:
         self.problems: list[str] = []
         self._stage, self._pause_seconds = stage, pause_seconds
         self._urls = [f"http://127.0.0.1:{port}" for port in stage.ports]
-        self._remark = ""
+        self._remark, self._numbers = "", count()
         stage.database.execute(INSERT_STAFF, [hashed(PASSWORD)])
         self._program, self._staff = Program(self._urls[OLD]), Staff(self._urls[OLD])
 
@@ -101,11 +102,11 @@ class Upgrade:
         begun = monotonic_ns()
         urls = [self._urls[number] for number in numbers]
         for number in numbers:
-            url, label = self._urls[number], f"{len(self.windows)} {number}"
+            url, label = self._urls[number], f"change {next(self._numbers)}"
             self._staff.url = url
             self._staff.rename("office", label)
             self._program.renew_tokens(url)
-            self._program.create(url, code := f"made_{len(self.windows)}_{number}")
+            self._program.create(url, code := label.replace(" ", "_"))
             self._program.change(url, "task", label=label)
             if number == NEW:
                 self._remark = label

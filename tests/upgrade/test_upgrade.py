@@ -15,7 +15,8 @@ from tests.upgrade.replacing import NEW, OF_THE_LOAD, OLD, Upgrade, unpack_last_
 
 INCIDENTS = """
     SELECT name FROM cache_layer_incident
-    WHERE name <> ALL (%s) AND (name <> 'RelayNotWorking' OR seen_ts - began_ts > interval '2 minutes') -- is one by then
+    WHERE name <> ALL (%s)
+    AND (name <> 'RelayNotWorking' OR seen_ts - began_ts > interval '2 minutes')  -- else it is only being taken over
 """
 
 
