@@ -1,10 +1,15 @@
-"""What the process of a web server does, forked from one that has imported this and the libraries with it."""
+"""What a Python process does that is forked from one that has imported this and the libraries with it."""
 
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
+import runpy
+import signal
 import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 LIBRARIES = (
@@ -27,11 +32,50 @@ for library in LIBRARIES:
     importlib.import_module(library)
 
 
-def serve(root: Path, environment: dict[str, str], port: int) -> None:
-    """Do as `python -m granian` would in this tree and environment; does not return."""
-    os.chdir(root)
-    sys.path.insert(0, str(root))
+PACKAGES = {"pmo", "entities", "cache_layer"}
+
+
+def run(command: Sequence[str], tree: Path, environment: Mapping[str, str]) -> None:
+    """Do as Python would, given this command line in this tree and environment; may not return."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+        del sys.modules[name]  # it may be another tree's
+    multiprocessing.set_start_method("fork", force=True)  # Granian's workers too, that they have the libraries
+    sys.path.insert(0, str(tree))
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["granian", "--interface", "wsgi", "--port", str(port), "--no-log", "pmo.wsgi:application"]
-    importlib.import_module("granian.cli").entrypoint()
+    match command[1:]:
+        case ["-m", module, *arguments]:
+            sys.argv = [module, *arguments]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case ["-c", program, *arguments]:
+            sys.argv = ["-c", *arguments]
+            exec(program, {"__name__": "__main__"})
+        case [script, *arguments]:
+            sys.argv = [script, *arguments]
+            runpy.run_path(str(tree / script), run_name="__main__")
+
+
+def run_apart(
+    command: Sequence[str],
+    tree: Path,
+    environment: Mapping[str, str],
+    directory: Path,
+    streams: Sequence[Connection | Path],
+) -> None:
+    """The same in a session and a directory of its own; it does not outlive whoever forked it."""
+    from pmo.processes import ending_with_parent
+
+    os.setsid()
+    if end_with_parent := ending_with_parent(signal.SIGTERM, os.getppid()):
+        end_with_parent()
+    os.chdir(directory)
+    for number, stream in enumerate(streams):
+        if isinstance(stream, Path):
+            opened = os.open(stream, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            os.dup2(opened, number)
+            os.close(opened)
+        else:
+            os.dup2(stream.fileno(), number)
+            stream.close()
+    sys.stdin = open(0)  # noqa: SIM115 - multiprocessing has closed the one that was
+    run(command, tree, environment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import socket
 import subprocess
@@ -22,11 +21,10 @@ from django.db import connection
 from pmo.drain import draining_file
 from tests import forked
 from tests.engines import PROGRAMS
+from tests.forking import forks
 from tests.relays import find_relaying
 from tests.waiting import wait_for
 
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload([forked.__name__])
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = f"{os.environ['PATH']}:{ROOT}/.venv/tools/usr/bin:{ROOT}/.venv/tools/usr/sbin"
 """Where programs of Debian's packages are looked for: `make tools` unpacks them."""
@@ -59,7 +57,9 @@ def web_server(root: Path = ROOT, **environment: str) -> Iterator[str]:
         the base URL, once /healthz answers.
     """
     port = free_port()
-    process = _forks.Process(target=forked.serve, args=(root, worker_environment() | environment, port))
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--no-log"]
+    command.append("pmo.wsgi:application")
+    process = forks.Process(target=forked.run, args=(command, root, worker_environment() | environment))
     process.start()
     try:
         url = f"http://127.0.0.1:{port}"

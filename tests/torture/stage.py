@@ -23,12 +23,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from pmo.environment.listener import Listener
-from pmo.processes import start_process, stop_process
+from pmo.processes import stop_process
 from pmo.run.embedded import running_engines
 from pmo.run.engines.engine import Engine
 from pmo.run.engines.postgres import program_folder
 from pmo.run.engines.valkey import running_valkey
 from pmo.serve import server_command
+from tests.forking import ForkedProcess
 from tests.relays import find_relaying
 from tests.topologies import find_port, running_cluster, running_sentinels
 from tests.torture import readers, writer_orders
@@ -37,6 +38,7 @@ from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 45
+COMMAND_LIMIT_SECONDS = 120
 CHECK_SECONDS = 0.02
 NOTICED_MS = 4_500
 """How long a primary is silent before its replica may take over: more than `min-replicas-max-lag` and a second."""
@@ -235,17 +237,12 @@ class Stage:
 
     def manage(self, *command: str, check: bool = True, tree: Path | None = None) -> str:
         """The output of a command in the environment of the servers, by the code of the last one if not of `tree`."""
-        with (self.directory / "commands.err").open("ab") as errors:
-            ended = subprocess.run(
-                command,
-                cwd=tree or self.trees[-1],
-                env=self.environment,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                check=check,
-                timeout=120,
-            )
-        return ended.stdout.decode()
+        (self.directory / "command.out").unlink(missing_ok=True)
+        process = self._start(list(command), "command", tree=tree)
+        status = process.wait(COMMAND_LIMIT_SECONDS)
+        if status and check:
+            raise subprocess.CalledProcessError(status, command)
+        return (self.directory / "command.out").read_text()
 
     # --- Starting ---
 
@@ -255,7 +252,7 @@ class Stage:
             raise StageFailed(f"port {self.redis_port} was taken while Redis was down")
         return engine
 
-    def _start_server(self, number: int) -> subprocess.Popen[bytes]:
+    def _start_server(self, number: int) -> ForkedProcess:
         command = server_command(Listener(port=self.ports[number], workers=1))
         return self._start(command, f"server-{number}", tree=self.trees[number], **self._skewed(number))
 
@@ -268,28 +265,19 @@ class Stage:
             return {}
         return {"PYTHONPATH": str(SKEWED), "PMO_SKEW_SECONDS": str(number * SKEW_SECONDS)}
 
-    def _start_host(self, module: str, **environment: str) -> subprocess.Popen[bytes]:
+    def _start_host(self, module: str, **environment: str) -> ForkedProcess:
         """A process that gets ready and waits for its orders."""
-        return self._start([sys.executable, "-m", module], module, subprocess.PIPE, **environment)
+        return self._start([sys.executable, "-m", module], module, **environment)
 
-    def _start(
-        self,
-        command: list[str],
-        name: str,
-        stdin: int = subprocess.DEVNULL,
-        tree: Path | None = None,
-        **environment: str,
-    ) -> subprocess.Popen[bytes]:
-        with (self.directory / f"{name}.out").open("ab") as out, (self.directory / f"{name}.err").open("ab") as err:
-            process = start_process(
-                command,
-                farewell=signal.SIGTERM,
-                cwd=tree or self.trees[-1],
-                env=self.environment | environment,
-                stdin=stdin,
-                stdout=out,
-                stderr=err,
-            )
+    def _start(self, command: list[str], name: str, *, tree: Path | None = None, **environment: str) -> ForkedProcess:
+        process = ForkedProcess(
+            command,
+            tree=tree or self.trees[-1],
+            environment=self.environment | environment,
+            directory=self.directory,
+            out=self.directory / f"{name}.out",
+            err=self.directory / f"{name}.err",
+        )
         self._stack.callback(_end, process)
         return process
 
@@ -321,22 +309,20 @@ def prepared_stage(plan: Plan, directory: Path, trees: Sequence[Path] = ()) -> I
         yield Stage(plan, directory, stack, trees or [ROOT] * plan.servers)
 
 
-def give_orders(host: subprocess.Popen[bytes], orders: str) -> None:
-    assert host.stdin is not None
+def give_orders(host: ForkedProcess, orders: str) -> None:
     with host.stdin:
         host.stdin.write(orders.encode())
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: ForkedProcess) -> None:
     """SIGKILL to a process and its children, at once."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
+def _end(process: ForkedProcess) -> None:
+    process.stdin.close()
     stop_process(process, signal.SIGTERM)
 
 
