@@ -29,6 +29,7 @@ call_command("migrate", verbosity=0)
 call_command("seed_entities")
 """
 ATTEMPTS = 5
+BEFORE, AFTERWARDS = 0, sys.maxsize
 INSERT_STAFF = """
     INSERT INTO auth_user (username, password, is_staff, is_superuser, is_active, first_name, last_name, email,
     date_joined) VALUES ('staff', %s, true, true, true, '', '', '', now())
@@ -73,19 +74,17 @@ class Upgrade:
 
     def run(self, _: int) -> None:
         """The way there and back; then the load ends."""
-        away = monotonic_ns()
         self._serve(OLD)
         self._migrate()
-        self._start(NEW, away)
+        self._start(NEW, BEFORE)
         self._serve(OLD, NEW)
         away = self._stop(OLD)
         Program(self._urls[NEW])  # by the password of before
         self._serve(NEW)
         self._start(OLD, away)
         self._serve(NEW, OLD)
-        away = self._stop(NEW)
+        self.windows.append(Window(STOPPED, self._stop(NEW), AFTERWARDS, NEW))
         self._serve(OLD)
-        self._note_away(NEW, away)
         self._stage.end_load()
 
     def _migrate(self) -> None:
@@ -131,15 +130,12 @@ class Upgrade:
     def _start(self, number: int, away_ns: int) -> None:
         self._stage.start_server(number)
         self._stage.wait_until(lambda: self._stage.is_answering(number))
-        self._note_away(number, away_ns)
+        self.windows.append(Window(STOPPED, away_ns, monotonic_ns(), number))
 
     def _stop(self, number: int) -> int:
         begun = monotonic_ns()
         self._stage.stop_server(number)
         return begun
-
-    def _note_away(self, number: int, begun: int) -> None:
-        self.windows.append(Window(STOPPED, begun, monotonic_ns(), number))
 
     def _look_for_problems(self, url: str) -> None:
         named = [problem["name"] for problem in json.loads(_fetch(f"{url}/health"))["problems"]]
