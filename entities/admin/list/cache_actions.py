@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -14,15 +13,11 @@ from redis.exceptions import RedisError
 
 from cache_layer.inspect import Kind, is_redis_healthy, read_states
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
+from entities.admin.pages import ModelAdmin
 from entities.cache.entries import describe_warmed, drop_entries, warm_entries
 from entities.cache.operations import recorded
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 CACHE_DOWN = "Redis does not answer, so {}. Readers get entity types from the database meanwhile; try again."
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Collate
@@ -30,6 +29,7 @@ from entities.admin.list.columns import (
 from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
 from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
 from entities.admin.list.requests import ListRequests
+from entities.admin.pages import log_changed
 from entities.admin.widgets import draw_icon
 from entities.fields import SEARCHED
 from entities.lookups import entries_of
@@ -139,10 +139,7 @@ class ListPage(RejectInvalidFilters, ListRequests):
             said = "Somebody else has put these entity types in another order meanwhile: this one. Yours was not saved."
             self.message_user(request, said, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
-        if changed and request.user.pk:
-            LogEntry.objects.log_actions(
-                request.user.pk, changed, CHANGE, change_message=[{"changed": {"fields": ["Display order"]}}]
-            )
+        log_changed(request, changed, "Display order")
         done = "The new order is saved." if changed else "The order is as it was."
         self.message_user(request, done, messages.SUCCESS if changed else messages.INFO)
         return HttpResponseRedirect(request.get_full_path())

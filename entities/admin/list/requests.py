@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
@@ -15,15 +13,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from cache_layer.inspect import read_states
+from entities.admin.pages import ModelAdmin, log_changed
 from entities.changes import change_entity
 from entities.codes import is_code
 from entities.lookups import ENTITY
 from entities.models import Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 MAX_STATES = 200
 
@@ -67,10 +61,7 @@ class ListRequests(ModelAdmin):
             return _refuse("This entity type was deleted meanwhile.", 404)
         except ValidationError as error:
             return _refuse(" ".join(error.messages), 409)
-        if switched and request.user.pk:
-            LogEntry.objects.log_actions(
-                request.user.pk, switched, CHANGE, change_message=[{"changed": {"fields": ["Active"]}}]
-            )
+        log_changed(request, switched, "Active")
         return JsonResponse({"code": entity.code, "active": entity.active_flag})
 
 
