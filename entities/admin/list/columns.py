@@ -80,7 +80,7 @@ def draw_cache_state(code: str, state: EntryState) -> SafeString:
     left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
     return format_html(
-        '<span class="cache-state" data-cache-code="{}" data-kind="{}" title="{}"><span>{}</span> <b>{}</b></span>',
+        '<span class="cache-kind" data-cache-code="{}" data-kind="{}" title="{}"><span>{}</span> <b>{}</b></span>',
         code,
         state.kind,
         size,

@@ -16,7 +16,7 @@
         const inside = rows().contains(document.activeElement) ? document.activeElement : null;
         const before = [...rows().querySelectorAll("a, input, [tabindex]")];
         const place = before.indexOf(inside);
-        const scrolled = rows().querySelector(".cache-scroll")?.scrollLeft ?? 0;
+        const scrolled = rows().querySelector(".entity-scroll")?.scrollLeft ?? 0;
         const fresh = new DOMParser().parseFromString(html, "text/html").querySelector("[data-rows]");
         if (!fresh) {
             throw new Error("it did not answer with the list");
@@ -29,7 +29,7 @@
         if (every) {
             every.checked = Boolean(all);
         }
-        rows().querySelector(".cache-scroll")?.scrollTo({left: scrolled});
+        rows().querySelector(".entity-scroll")?.scrollTo({left: scrolled});
         if (place >= 0) {
             const after = rows().querySelectorAll("a, input, [tabindex]");
             const same = inside.value ? [...after].find((one) => one.value === inside.value && one.tagName === inside.tagName) : after[place];
