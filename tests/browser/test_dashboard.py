@@ -76,7 +76,7 @@ def test_clearing_all_asks_first_and_says_what_was_dropped(operator: Page, redis
         "a rehearsal",
         "4 cached values dropped",
     )
-    expect(operator.locator("[data-operations] tr").first).to_contain_text("a rehearsal")
+    expect(operator.locator("[data-live=operations] tbody tr").first).to_contain_text("a rehearsal")
 
 
 def test_warming_all_shows_progress_that_moves(operator: Page) -> None:
@@ -135,7 +135,7 @@ def test_by_tag_everything_inside_is_invalidated(operator: Page, redis_client: R
     button.click()
     expect(operator.get_by_role("status")).to_have_text("Done: 2 cached values dropped.")
     assert redis_client.keys("entity:metadata:*") == [b"entity:metadata:type_2"]
-    expect(operator.locator("[data-operations] tr").first).to_contain_text("under:type_0 (type_0, type_1)")
+    expect(operator.locator("[data-live=operations] tbody tr").first).to_contain_text("under:type_0 (type_0, type_1)")
 
 
 def test_one_entry_is_warmed_and_its_page_shows_it(operator: Page) -> None:
@@ -144,7 +144,7 @@ def test_one_entry_is_warmed_and_its_page_shows_it(operator: Page) -> None:
     operator.goto("/admin/cache/entries/type_0/")
     expect(operator.get_by_text("Nothing is cached: the next reader")).to_be_visible()
     expect(operator.get_by_text("X-Cache: DB")).to_be_visible()
-    server = operator.locator("[data-memories] tr").first
+    server = operator.locator("[data-live=memories] tr").first
     expect(server).to_contain_text("(this one)")
     operator.get_by_role("button", name="Warm", exact=True).click()
     expect(operator.get_by_role("status")).to_have_text("Done: 1 filled, 0 already cached, 0 not cacheable.")
@@ -162,7 +162,7 @@ def test_figures_change_by_themselves_after_reads(browser: Browser) -> None:
         make_types(1)
         operator.get_by_role("button", name="Warm all").click()
         expect(operator.get_by_text("No reads counted yet")).to_have_count(0)
-        expect(operator.locator("[data-text=hit_hour]")).not_to_have_text("-")
+        expect(operator.locator("[data-live=hit_hour]")).not_to_have_text("-")
         assert loads == []
 
 
