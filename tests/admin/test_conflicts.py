@@ -76,15 +76,6 @@ def test_the_second_is_shown_the_difference_and_overwrites_nothing(ann: Client, 
     assert sendable(response)["label"] == "Bobs", "what was typed is not lost"
 
 
-def test_saving_again_from_the_difference_saves(ann: Client, bob: Client) -> None:
-    make_entity("project")
-    anns, bobs = open_form(ann), open_form(bob)
-    ann.post(PROJECT, anns | {"label": "Anns"})
-    offered = sendable(bob.post(PROJECT, bobs | {"label": "Bobs"}))
-    assert bob.post(PROJECT, offered).status_code == 302
-    assert stored()["label"] == "Bobs"
-
-
 def test_saving_again_is_refused_if_it_changed_once_more(ann: Client, bob: Client) -> None:
     make_entity("project")
     anns, bobs = open_form(ann), open_form(bob)

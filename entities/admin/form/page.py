@@ -118,12 +118,9 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         if not change:
             obj.save(force_insert=True)  # else Django would overwrite a row that somebody else just added
         elif form.changed_data:
-            if formset := getattr(form, "formset", None):
-                formset.hold_changed_rows()
-            else:
-                if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
-                    detach_entities(obj.pk)  # before its own row is locked
-                _lock_unchanged(obj.pk, form)
+            if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
+                detach_entities(obj.pk)  # before its own row is locked
+            _lock_unchanged(obj.pk, form)
             obj.save(update_fields=[*form.changed_data, "modified_ts"])
         forget_editor(obj.pk, request.user)
         request.undo_url = undo_url_of([obj.pk])  # type: ignore[attr-defined] # for the message that follows
