@@ -56,7 +56,7 @@ def card(client: Client) -> tuple[CacheCard, str]:
 
 def act(client: Client, url: str, **sent: str) -> HttpResponse:
     """Press a button where scripts run."""
-    return client.post(url, sent, headers={"X-Requested-With": "XMLHttpRequest"})
+    return client.post(url, sent, headers={"HX-Request": "true"})
 
 
 def said(response: HttpResponse) -> tuple[str, str]:

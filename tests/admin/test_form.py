@@ -233,7 +233,7 @@ def test_only_those_who_may_edit_are_given_what_editing_needs(viewer: Client) ->
     project = make_entity("project")
     assert viewer.get(CHILDREN).status_code == 200
     assert viewer.post(preview_url("project"), fields(project)).status_code == 403
-    assert "data-preview-url" not in viewer.get(change_url("project")).content.decode()
+    assert "data-hx-post" not in viewer.get(change_url("project")).content.decode()
 
 
 def test_the_icon_that_is_set_is_drawn_beside_its_field(admin_client: Client) -> None:

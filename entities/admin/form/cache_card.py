@@ -119,7 +119,7 @@ class CacheCardViews(ModelAdmin):
             raise Http404
         entity = self._get_seen(request, object_id)
         level, result = _operate(Operation(operation), entity, request)
-        if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+        if "HX-Request" in request.headers:
             return _render_card(request, entity, {"level": level, "result": result})
         self.message_user(request, result, LEVELS[level])
         return HttpResponseRedirect(change_url(entity.code))
