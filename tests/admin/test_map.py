@@ -191,30 +191,6 @@ def test_a_wrong_address_is_refused_with_the_reason(admin_client: Client, subtes
             assert drawn(response) == ["project"], "the map is there all the same"
 
 
-@pytest.fixture
-def _thousand_linked_types(db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(
-            "INSERT INTO app.entity (code, entity_type, label, label_plural, icon, display_order, child_entity_codes)"
-            " SELECT 'type_' || n, 'type_' || n, 'Type ' || n, 'Types', 'Flag', n,"
-            " jsonb_build_array('type_' || (n + 1))"
-            " FROM generate_series(0, 999) AS n"
-        )
-        cursor.execute("SET LOCAL session_replication_role = origin")
-
-
-@pytest.mark.usefixtures("_thousand_linked_types")
-def test_of_a_thousand_linked_types_the_page_draws_a_neighbourhood(admin_client: Client) -> None:
-    response = admin_client.get(MAP)
-    assert len(drawn(response)) <= 5
-    assert "data-whole" not in response.content.decode()
-    assert len(response.content) < 200_000
-    around = admin_client.get(MAP, {"around": "type_500", "levels": "3"})
-    assert drawn(around) == [f"type_{each}" for each in range(497, 504)]
-    assert "Around Type 500 , 3 levels: 7 of 1000 entity types." in text_of(around)
-
-
 def vendored() -> Iterator[tuple[str, str]]:
     """Files and their sums, as the table beside them says."""
     readme = finders.find("vendor/README.md")

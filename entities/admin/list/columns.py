@@ -61,18 +61,24 @@ def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:
     """Its active flag as a switch that works for users who may change it."""
     return format_html(
         '<button type="button" role="switch" class="entity-switch" aria-checked="{}" aria-label="{} is active" '
-        'data-switch="{}"{}><span></span></button>',
+        'id="switch-{}" data-switch="{}"{}><span></span></button>',
         "true" if entity.active_flag else "false",
         entity.label,
         entity.code,
-        _asking_first(entity.code) if may_change else SafeString(" disabled"),
+        entity.code,
+        _on_click(entity) if may_change else SafeString(" disabled"),
     )
 
 
-def _asking_first(code: str) -> SafeString:
-    """htmx attributes that preview a deactivation; the script activates inactive types directly."""
-    url = reverse("admin:entities_entity_deactivate", args=[quote(code)])
-    return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
+def _on_click(entity: Entity) -> SafeString:
+    """htmx attributes: a deactivation is previewed, an activation done at once."""
+    if entity.active_flag:
+        url = reverse("admin:entities_entity_deactivate", args=[quote(entity.code)])
+        return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
+    url = reverse("admin:entities_entity_activate")
+    return format_html(
+        """ data-hx-post="{}" data-hx-vals='{{"code": "{}"}}' data-hx-swap="outerHTML" """, url, entity.code
+    )
 
 
 def draw_cache_state(code: str, state: EntryState) -> SafeString:
