@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin
 
-__all__ = ["ModelAdmin", "log_changed", "show_page"]
+MOMENT = "j M Y, H:i:s"
+"""How pages write a time."""
+
+__all__ = ["MOMENT", "ModelAdmin", "log_changed", "show_page"]
 
 
 def show_page(
@@ -37,7 +40,7 @@ def show_page(
     """
     site = model_admin.admin_site
     request.current_app = site.name
-    common = {**site.each_context(request), "model_admin": model_admin}
+    common = {**site.each_context(request), "model_admin": model_admin, "moment": MOMENT}
     return TemplateResponse(request, f"admin/entities/entity/{template}.html", common | context, status=status)
 
 

@@ -271,11 +271,6 @@ def test_those_who_only_look_are_no_editors(ann: Client, viewer: Client) -> None
     assert notes(viewer) == ""
 
 
-def test_without_redis_nobody_is_known_and_the_form_opens(redis_down: None, ann: Client, bob: Client) -> None:
-    make_entity("project")
-    assert (notes(ann), notes(bob)) == ("", "")
-
-
 def test_the_preview_of_a_conflict_is_what_saving_it_makes(ann: Client, bob: Client) -> None:
     make_entity("project")
     anns, bobs = open_form(ann), open_form(bob)

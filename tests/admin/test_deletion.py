@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from django.apps import apps
 from django.contrib.admin.models import DELETION, LogEntry
 from django.http import HttpResponse
 from django.test import Client
@@ -113,13 +110,6 @@ def test_what_was_deleted_is_not_read_any_more(committed_db: None, admin_client:
     remove(admin_client, "delete", "project")
     assert service.get_entity("project") is None
     assert service.get_all_entity() == ()
-
-
-def test_selected_types_that_come_back_have_the_children_they_had(listed: None, admin_client: Client) -> None:
-    remove(admin_client, "delete", "project", "office")
-    versions: Any = apps.get_model("entities", "EntityEvent")._default_manager.filter(pgh_obj_id="project")
-    newest = versions.order_by("-pgh_id").first()
-    assert (newest.pgh_label, newest.child_entity_codes) == ("delete", ["task"])
 
 
 def children_of(code: str) -> list[str]:

@@ -360,13 +360,6 @@ def test_json_of_other_types_is_an_error_of_that_row(admin_client: Client, subte
             assert {number for number, _ in errors(preview)} == {1}
 
 
-def test_csv_as_excel_writes_it_is_understood(types: None, admin_client: Client) -> None:
-    content = '\ufeffcode;label;child_entity_codes\r\nproject;"Büro; groß";task,project\r\n'
-    confirm(admin_client, upload(admin_client, content))
-    assert rows()["project"].label == "Büro; groß"
-    assert rows()["project"].child_entity_codes == ["task", "project"]
-
-
 def test_cells_of_a_spreadsheet_may_be_numbers_and_flags(types: None, admin_client: Client) -> None:
     content = workbook(
         ["code", "label", "display_order", "active_flag"], ["project", 2026, 5.0, False], [], ["task", "T", "7", "yes"]

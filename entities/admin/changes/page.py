@@ -11,7 +11,6 @@ from django.utils.http import urlencode
 
 from entities.admin.changes.feed import read_feed
 from entities.admin.changes.filters import ChangesForm
-from entities.admin.history.differences import MOMENT
 from entities.admin.pages import ModelAdmin, show_page
 from entities.history import all_events
 
@@ -43,7 +42,6 @@ class ChangesPage(ModelAdmin):
             "title": "Changes",
             "form": form,
             "page": page,
-            "moment": MOMENT,
             "is_filtered": bool(asked),
             "older": f"?{urlencode(asked | {'older_than': str(page.older_than)})}" if page.older_than else "",
             "newest": f"?{urlencode(asked)}" if form.cleaned_data.get("older_than") else "",

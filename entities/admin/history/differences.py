@@ -18,6 +18,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from entities.admin.pages import MOMENT
 from entities.admin.widgets import draw_icon
 from entities.documents import document_of
 from entities.fields import SETTABLE
@@ -26,7 +27,6 @@ from entities.models import Entity
 RECORDED = (*SETTABLE, "created_ts")
 """A change of any of these makes a version."""
 ALL_FIELDS = (*RECORDED, "modified_ts")
-MOMENT = "j M Y, H:i:s"
 NAMES = {"child_entity_codes": "Children"}
 NOTHING = SafeString("—")
 

@@ -17,14 +17,13 @@ from django.utils.formats import date_format
 from entities.admin.history.acts import undo_url_of
 from entities.admin.history.differences import (
     ALL_FIELDS,
-    MOMENT,
     RECORDED,
     compare_documents,
     compare_fields,
 )
 from entities.admin.history.restoring import ChangedMeanwhile, describe_problems, mark_of, problems_of, restore_version
 from entities.admin.history.versions import History, Version, find_entity
-from entities.admin.pages import ModelAdmin, show_page
+from entities.admin.pages import MOMENT, ModelAdmin, show_page
 from entities.fields import SETTABLE
 from entities.models import Entity
 
@@ -161,7 +160,6 @@ class HistoryPage(ModelAdmin):
             "newest": history.ids[0] if history.ids else None,
             "history_url": reverse("admin:entities_entity_history", args=[quote(history.code)]),
             "compare_url": reverse("admin:entities_entity_compare", args=[quote(history.code)]),
-            "moment": MOMENT,
         }
         return show_page(self, request, template, common | context)
 

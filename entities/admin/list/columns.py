@@ -28,18 +28,13 @@ def attach_cache_state(rows: Iterable[Entity]) -> list[Any]:
     listed: list[Any] = list(rows)
     codes = [entity.code for entity in listed]
     states = read_states(ENTITY, codes)
-    versions = newest_versions(codes)
+    versions = {version.pgh_obj_id: version for version in newest_events(codes)}
     hidden = find_inactive({code for entity in listed for code in entity.child_entity_codes})
     for entity in listed:
         entity.inactive_children = hidden
         entity.cache_state = states[entity.code]
         entity.newest_version = versions.get(entity.code)
     return listed
-
-
-def newest_versions(codes: Sequence[str]) -> dict[str, Any]:
-    """The newest version of each of these entity types that has one."""
-    return {version.pgh_obj_id: version for version in newest_events(codes)}
 
 
 def draw_children(codes: Sequence[str], inactive: Collection[str] = ()) -> SafeString:
