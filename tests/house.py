@@ -17,7 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests import ROOT
+
 PACKAGES = ("cache_layer", "entities", "pmo")
 PRODUCT = (*PACKAGES, "templates")
 KINDS = (".py", ".lua", ".sql", ".js", ".css", ".html", ".md")

@@ -7,17 +7,17 @@ import json
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
 
+from tests.stage import StageFailed
 from tests.torture.plan import Plan, UnknownFault, faults_of, name_faults, parse_faults
 from tests.torture.plot import draw_lags
 from tests.torture.report import faults_help, print_failures, print_outcomes, print_per_fault, summarize
 from tests.torture.run import Outcome, run_torture
-from tests.torture.stage import StageFailed
 
 MAX_SECONDS = 7_200
 PRINTED_WIDTH = 150
@@ -56,21 +56,7 @@ def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
         chosen: Sequence[frozenset[str]] = [frozenset(), *(frozenset({name}) for name in faults_of(arguments.topology))]
     else:
         chosen = [parse_faults(arguments.faults, arguments.topology)]
-    plan = Plan(
-        seconds=arguments.seconds,
-        servers=arguments.servers,
-        writers=arguments.writers,
-        readers=arguments.readers,
-        people=arguments.people,
-        people_readers=arguments.people_readers,
-        keys=arguments.keys,
-        seed=arguments.seed,
-        write_policy=arguments.write_policy,
-        lease_ms=arguments.lease_ms,
-        topology=arguments.topology,
-        quiet_writes=arguments.quiet_writes,
-        skew=arguments.skew,
-    )
+    plan = Plan(**{each.name: getattr(arguments, each.name, each.default) for each in fields(Plan)})
     for faults in chosen:
         for algorithm in ("ours", "classic") if arguments.algorithm == "both" else (arguments.algorithm,):
             yield replace(plan, faults=faults, algorithm=algorithm)

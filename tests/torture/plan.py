@@ -105,6 +105,14 @@ class Plan:
         return range(self.writers, self.writers + (self.people if self.algorithm == "ours" else 0))
 
     @property
+    def kinds(self) -> list[str]:
+        """Of the writers: HTTP and ORM by turns; the last one behind Django's back, if that is asked for; people's."""
+        kinds = ["http" if slot % 2 == 0 else "orm" for slot in range(self.writers)]
+        if "raw" in self.faults:
+            kinds[-1] = "raw"
+        return kinds + ["people"] * len(self.people_slots)
+
+    @property
     def codes(self) -> list[str]:
         """The hot keys."""
         return [f"hot_{number}" for number in range(self.keys)]

@@ -6,16 +6,13 @@ Each client keeps one connection to one server open and always has one request u
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import select
 import socket
-import sys
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from time import monotonic_ns
 
+from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE
 from tests.torture.records import SOURCES, ReadLog
 from tests.torture.tokens import Token, Tokens
@@ -25,6 +22,8 @@ SECOND = 1_000_000_000
 RECONNECT_NS = SECOND // 20
 LOOK_NS = SECOND // 100
 PATIENCE_NS = 10 * SECOND
+READ_ON_NS = SECOND // 2
+"""How long reads go on when no more writes begin."""
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 SOURCE = re.compile(rb"(?i)\r\nx-cache: *(\w+)")
 REASON = re.compile(rb'"code":"(\w+)"')
@@ -35,30 +34,6 @@ LIST_SHARE, CALM_SHARE = 0.15, 0.6
 ACCEPTED = {b"200": True, b"401": False}
 """What an answer says of the token."""
 SOURCE_NUMBERS = {name.encode(): number for number, name in enumerate(SOURCES)}
-
-
-@dataclass
-class Orders:
-    """
-    What a reader process is to do.
-
-    Attributes:
-        people_clients: how many read with people's tokens, which come by the file `tokens`.
-    """
-
-    ports: list[int]
-    codes: list[str]
-    token: str
-    clients: int
-    people_clients: int
-    tokens: str
-    until_ns: int
-    seed: int
-    log: str
-    uses: str
-
-    def json(self) -> str:
-        return json.dumps(asdict(self))
 
 
 class Client:
@@ -84,19 +59,20 @@ class Readers:
     """All clients of a process and their log."""
 
     def __init__(self, orders: Orders) -> None:
-        self.random = random.Random(orders.seed)
-        self.until_ns = orders.until_ns
+        plan = orders.plan
+        self.random = random.Random(plan.seed)
+        self.until_ns = orders.until_ns + READ_ON_NS
         self.token = orders.token
-        self.tokens = Tokens(Path(orders.tokens), self.random)
-        self.paths = [f"/api/v1/entity/type/{code}" for code in orders.codes]
-        self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in orders.codes]
+        self.tokens = Tokens(orders.tokens, self.random)
+        self.paths = [f"/api/v1/entity/type/{code}" for code in plan.codes]
+        self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in plan.codes]
         self.log, self.uses = ReadLog(), UseLog()
         self.poller = select.epoll()
         self.by_number: dict[int, Client] = {}
         self.away: list[Client] = []
-        for number in range(orders.clients + orders.people_clients):
+        for number in range(plan.readers + (plan.people_readers if plan.people_slots else 0)):
             server = number % len(orders.ports)
-            self.away.append(Client(server, orders.ports[server], is_people=number >= orders.clients))
+            self.away.append(Client(server, orders.ports[server], is_people=number >= plan.readers))
 
     def run(self) -> None:
         """Read until the time is over."""
@@ -206,8 +182,8 @@ class Readers:
 
 
 if __name__ == "__main__":
-    given = Orders(**json.load(sys.stdin))
+    given = Orders.take()
     readers = Readers(given)
     readers.run()
-    readers.log.save(Path(given.log))
-    readers.uses.save(Path(given.uses))
+    readers.log.save(given.reads)
+    readers.uses.save(given.uses)

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import math
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -111,10 +110,8 @@ def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
         time.sleep(CONVERGENCE_SECONDS)
         endings = [ending for slot in plan.people_slots for ending in read_writes(stage.orders.log_of(slot))]
         not_converged = [*_find_unconverged(stage), *_find_undecided(stage, endings)]
-        audited = (
-            stage.manage(sys.executable, "manage.py", "audit_cache", "--no-repair", check=False).strip().splitlines()
-        )
-        reads = ReadLog.load(directory / "reads")
+        audited = stage.audit()
+        reads = ReadLog.load(stage.orders.reads)
         writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
         history = History(reads, writes, _read_commits(stage), injector.windows, plan.hold_ms)
         return Outcome(
@@ -191,8 +188,8 @@ def _find_unconverged(stage: Stage) -> Iterator[str]:
     for code in stage.plan.codes:
         committed = f'"label":"{rows[code]}"'.encode()
         for number in range(stage.plan.servers):
-            status, body = stage.ask(number, "GET", f"/api/v1/entity/type/{code}")
-            if status != 200 or committed not in body:
+            answer = stage.ask(number, f"/api/v1/entity/type/{code}")
+            if answer.status != 200 or committed not in answer.body:
                 yield f"server {number}: {code}"
         try:
             cached = stage.redis.get(f"entity:metadata:{code}")
@@ -206,19 +203,19 @@ def _find_unconverged(stage: Stage) -> Iterator[str]:
 def _find_undecided(stage: Stage, endings: Sequence[Write]) -> Iterator[str]:
     """The newest tokens, where servers say otherwise than those who ended them, or did not."""
     ended = {ending.key: ending for ending in endings}
-    for token in read_tokens(stage.tokens)[-TOKENS_CHECKED:] if endings else ():
+    for token in read_tokens(stage.orders.tokens)[-TOKENS_CHECKED:] if endings else ():
         ending = ended.get(token.right)
         if ending is not None and not ending.acknowledged:
             continue
         for number in range(stage.plan.servers):
-            status, _ = stage.ask(number, "GET", f"/api/v1/entity/type/{CALM_CODE}", token=token.text)
+            status = stage.ask(number, f"/api/v1/entity/type/{CALM_CODE}", token.text).status
             if status != (200 if ending is None else 401):
                 yield f"server {number}: {status} for token {token.right}"
 
 
 def _read_uses(stage: Stage) -> UseLog:
     """What readers and writers noted."""
-    uses = UseLog.load(stage.directory / "uses")
+    uses = UseLog.load(stage.orders.uses)
     for slot in stage.plan.people_slots:
         for use in read_uses(stage.orders.log_of(slot)):
             uses.add(use)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.platform.running import processes_of, wait_until_nothing_runs_on
 from tests.torture.plan import FAULTS, Plan
 from tests.torture.run import run_torture
-from tests.torture.stage import ROOT
 from tests.waiting import wait_for
 
 START_LIMIT_SECONDS = 90
