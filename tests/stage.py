@@ -52,10 +52,11 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def ask(port: int, method: str, path: str, token: str = "", body: Any = None) -> Answer:
-    """One request to a server of this machine, on a connection of its own."""
+def ask(port: int, method: str, path: str, token: str = "", body: Any = None, *, session: str = "") -> Answer:
+    """One request to a server of this machine, on a connection of its own, by a token or a session of Django's."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS)
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {"Cookie": f"sessionid={session}"} if session else {}
     with contextlib.closing(connection):
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()

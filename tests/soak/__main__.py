@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,19 +14,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pmo.environment.listener import Listener
-from pmo.processes import start_process, stop_process
 from pmo.run.embedded import running_engines
-from pmo.serve import server_command
 from tests.nginx import nginx_before
-from tests.outages.__main__ import prepare_database
-from tests.outages.prepare import CHANGED, READ
-from tests.outages.stage import is_serving
+from tests.outages.prepare import CHANGED, READ, Prepared
 from tests.soak.attackers import ATTACKS, Attack
 from tests.soak.traffic import Seen, Traffic
 from tests.soak.watch import Sample, Watch
-from tests.torture.stage import ROOT, find_port
-from tests.waiting import wait_for
+from tests.stage import Processes, is_answering, own_environment
+from tests.topologies import find_port
 
 MAX_SECONDS = 7_200
 CALM_SHARE = 0.5
@@ -64,12 +57,23 @@ def main() -> None:
 
 def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Namespace) -> Iterator[Phase]:
     endpoints = stack.enter_context(running_engines(directory, durable=False, snapshots=""))
-    environment, prepared = prepare_database(directory, endpoints.database_url, endpoints.valkey.port)
-    port = find_port()
-    with (directory / "server.err").open("ab") as log:
-        web = _start(stack, server_command(Listener(port=port, workers=arguments.workers)), environment, log)
-    wait_for(lambda: is_serving(f"http://127.0.0.1:{port}"))
-    front = _start_nginx(stack, directory, port) if arguments.nginx else port
+    processes = Processes(
+        directory,
+        stack,
+        own_environment(
+            directory,
+            endpoints.database_url,
+            REDIS_HOST="127.0.0.1",
+            REDIS_PORT=str(endpoints.valkey.port),
+            LOG_LEVEL="CRITICAL",
+        ),
+    )
+    prepared = Prepared(**processes.run_module("tests.outages.prepare"))
+    port = front = find_port()
+    web = processes.start_server(port, "server", workers=arguments.workers)
+    processes.wait_until(lambda: is_answering(port), web)
+    if arguments.nginx:  # good and bad clients have one address here
+        front = stack.enter_context(nginx_before(directory, port, limited=False))[4000]
     watch = Watch(web.pid, endpoints.valkey.port, endpoints.database_url)
     stack.callback(watch.stop)
     traffic = Traffic(front, prepared, [READ, CHANGED], arguments.clients)
@@ -87,20 +91,6 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
             yield end_phase(f"{connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
         finally:
             attack.stop()
-
-
-def _start(
-    stack: contextlib.ExitStack, command: Sequence[str], environment: dict[str, str], log: object
-) -> subprocess.Popen[bytes]:
-    process = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    stack.callback(stop_process, process, signal.SIGTERM)
-    return process
-
-
-def _start_nginx(stack: contextlib.ExitStack, directory: Path, port: int) -> int:
-    """nginx with the files of `deploy/nginx`, in front of the server; gives its port."""
-    # Here good and bad clients have one address.
-    return stack.enter_context(nginx_before(directory, port, limited=False))[4000]
 
 
 def _row(phase: Phase) -> str:
