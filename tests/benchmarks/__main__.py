@@ -6,21 +6,20 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
 
+from tests import ROOT
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.plan import ALL_MEASURES, LONG_MEASURES, MEASURES, Plan, UnknownName, parse_names
-from tests.benchmarks.report.document import write_documents
+from tests.benchmarks.measure import Tabled
+from tests.benchmarks.report.document import all_tables, requirements, write_documents
 from tests.benchmarks.report.excerpt import write_excerpt
-from tests.benchmarks.report.ratios import requirements
-from tests.benchmarks.report.tables import Tabled, all_tables
-from tests.benchmarks.run import Results, run_benchmark
-from tests.torture.stage import ROOT, StageFailed
+from tests.benchmarks.run import ALWAYS, MEASURES, Results, UnknownName, is_whole, parse_names, run_benchmark
+from tests.benchmarks.session import Plan
+from tests.stage import StageFailed
 
 PRINTED_WIDTH = 150
 
@@ -35,7 +34,7 @@ def main() -> None:
     try:
         plan = _plan(arguments)
         run_benchmark(plan, results, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
-        if plan.is_whole and not arguments.no_docs:
+        if is_whole(plan) and not arguments.no_docs:
             for written in (*write_documents(results, ROOT / "docs"), write_excerpt()):
                 console.print(f"written: {written.relative_to(ROOT)}", style="dim")
     except (StageFailed, UnknownName, ConnectionError, TimeoutError) as failure:
@@ -56,18 +55,12 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     Raises:
         UnknownName: a measure or a contender is asked for that there is not.
     """
-    measures = parse_names(arguments.only, ALL_MEASURES) if arguments.only else tuple(MEASURES)
+    measures = parse_names(arguments.only, MEASURES) if arguments.only else ALWAYS
     if arguments.also:
-        measures = [*measures, *parse_names(arguments.also, ALL_MEASURES)]
-    return Plan(
-        rounds=arguments.rounds,
-        seconds=arguments.seconds,
-        many=arguments.many,
-        seed=arguments.seed,
-        bundled=arguments.bundled,
-        measures=measures,
-        contenders=parse_names(arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS),
-    )
+        measures = [*measures, *parse_names(arguments.also, MEASURES)]
+    contenders = parse_names(arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS)
+    given = {name: getattr(arguments, name) for name in ("rounds", "seconds", "many", "seed", "bundled")}
+    return Plan(measures, contenders, **given)
 
 
 def _as_rich(tabled: Tabled) -> Table:
@@ -83,16 +76,17 @@ def _end(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _listed(measures: Mapping[str, str]) -> str:
-    return "\n".join(f"  {name:<11} {text}" for name, text in measures.items())
+def _listed(*, is_long: bool) -> str:
+    chosen = (measure for measure in MEASURES.values() if measure.is_long == is_long)
+    return "\n".join(f"  {measure.name:<11} {measure.summary}" for measure in chosen)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description="Ours and what Django's users would take instead, side by side, on engines and servers of its own.",
-        epilog=f"measures:\n{_listed(MEASURES)}\n\nonly where they are asked for, as they take long:\n"
-        f"{_listed(LONG_MEASURES)}\n\n"
+        epilog=f"measures:\n{_listed(is_long=False)}\n\nonly where they are asked for, as they take long:\n"
+        f"{_listed(is_long=True)}\n\n"
         "A whole run writes docs/benchmarks.md and its chart; a part of one never does.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

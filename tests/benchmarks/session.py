@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.generators import Generator
 from tests.benchmarks.load.wire import Reads
-from tests.benchmarks.plan import Plan
 from tests.benchmarks.server import Server
 from tests.benchmarks.stage import Stage
+from tests.torture import plan as torture
+from tests.torture.run import Outcome, run_torture
 
 SETTLE_SECONDS = 3
+TORTURE_SECONDS = 30
 
 
 @dataclass(frozen=True)
+class Plan:
+    """
+    One run.
+
+    Attributes:
+        rounds: how often each contender has its turn, in an order shuffled anew each time.
+        seconds: of load, for each turn.
+        many: how many entity types "many" are.
+        measures: names of those that are asked for.
+        contenders: names of those that take part in `throughput` and `crowd`.
+        bundled: use the bundled load generator even if wrk is there.
+    """
+
+    measures: Collection[str]
+    contenders: Collection[str] = tuple(CONTENDERS)
+    rounds: int = 5
+    seconds: float = 3
+    many: int = 100_000
+    seed: int = 1
+    bundled: bool = False
+
+
+@dataclass
 class Session:
     """
     A run under way.
@@ -31,6 +56,7 @@ class Session:
     generator: Generator
     missing: Mapping[str, str]
     say: Callable[[str], None]
+    _tortured: Outcome | None = field(default=None, init=False)
 
     def servers(self, *names: str) -> dict[str, Server]:
         """Servers of these contenders, without those that are missing; they answer, and have been busy for a while."""
@@ -49,6 +75,15 @@ class Session:
             self.say(f"{what}, round {number + 1} of {rounds}")
             shuffled.shuffle(order)
             yield from ((number, name) for name in order)
+
+    def judge_calm_torture(self) -> Outcome:
+        """What a short torture without faults found, on engines and servers of its own; it is run once."""
+        if self._tortured is None:
+            self.say("a torture without faults")
+            plan = torture.Plan(seconds=TORTURE_SECONDS, faults=frozenset({"raw"}), seed=self.plan.seed, quiet_writes=0)
+            with self.stage.cores.given(self.stage.cores.all):
+                self._tortured = run_torture(plan)
+        return self._tortured
 
     def _settle(self, server: Server, reads: Reads) -> None:
         """Until what compiles itself while it runs has done so."""

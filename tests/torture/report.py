@@ -11,9 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.figures import median, quantile
 from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, Plan, name_faults
 from tests.torture.rights import RightsVerdict
-from tests.torture.run import Outcome, median, quantile
+from tests.torture.run import Outcome
 
 MILLION = 1_000_000
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
@@ -72,9 +73,9 @@ def _summarize_rights(found: RightsVerdict) -> dict[str, Any]:
         "kinds_of_endings": dict(found.kinds),
         "ended_while_used": dict(found.watched),
         "ended_while_used_on_every_server": found.watched_everywhere,
-        "uses_after_end": found.late,
-        "accepted_after_end": found.accepted_late,
-        "accepted_after_end_per_million": round(found.accepted_late * MILLION / max(1, found.late)),
+        "uses_after_end": found.late.total(),
+        "accepted_after_end": found.accepted_late.total(),
+        "accepted_after_end_per_million": round(found.accepted_late.total() * MILLION / max(1, found.late.total())),
         "accepted_after_end_ms": _shares(found.accepted_late_ms),
         "announced": found.announced,
         "refused_before_end": found.refused_early,

@@ -29,7 +29,7 @@ class RightsVerdict:
         watched: those, by kind, that came while a server was being asked: it accepted the right in the half second
             before, and was asked again in the half second after.
         watched_everywhere: those of which the same is true of every server.
-        late: uses that began after the acknowledged end of a right, if it was ended through Django.
+        late: uses that began after the acknowledged end of a right, if it was ended through Django, by its kind.
         accepted_late: those that were accepted.
         announced: the same, where the right was ended while Redis was silent for the whole write budget.
         refused_early: uses of a right that had not ended and that nobody was ending.
@@ -45,8 +45,8 @@ class RightsVerdict:
     kinds: Counter[str] = field(default_factory=Counter)
     watched: Counter[str] = field(default_factory=Counter)
     watched_everywhere: int = 0
-    late: int = 0
-    accepted_late: int = 0
+    late: Counter[str] = field(default_factory=Counter)
+    accepted_late: Counter[str] = field(default_factory=Counter)
     accepted_late_ms: list[float] = field(default_factory=list)
     announced: int = 0
     refused_early: int = 0
@@ -104,13 +104,13 @@ def _judge_end(uses: Sequence[Use], ending: Write, windows: Sequence[Window], ve
             _measure_lag(max((use.started for use in accepted), default=end), ending, windows, verdict)
         verdict.raw_accepted += len(accepted)
         return
-    verdict.late += len(late)
+    verdict.late[ending.kind] += len(late)
     if was_silent(ending, windows):
         verdict.announced += len(accepted)
         return
     for use in accepted:
         late_ms = (use.started - end) / MS
-        verdict.accepted_late += 1
+        verdict.accepted_late[ending.kind] += 1
         verdict.accepted_late_ms.append(late_ms)
         verdict.show(f"accepted {late_ms:.1f} ms late", use, ending)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import math
-import statistics
 import tempfile
 import time
 from collections import Counter
@@ -16,6 +14,7 @@ from time import monotonic_ns, time_ns
 
 from redis.exceptions import RedisError
 
+from tests.figures import quantile
 from tests.torture.faults import Injector
 from tests.torture.judge import Commit, History, Verdict, judge
 from tests.torture.operations import patch_label
@@ -83,7 +82,7 @@ class Outcome:
             "inversions under a hold": found.inversions,
             "reads of versions that were never committed": found.phantoms,
             "acknowledged writes that were lost": found.lost,
-            "uses of tokens and permissions accepted after their end": self.rights.accepted_late,
+            "uses of tokens and permissions accepted after their end": self.rights.accepted_late.total(),
             "uses of tokens and permissions refused before their end": self.rights.refused_early,
             f"keys not converged after {CONVERGENCE_SECONDS:.0f} s": len(self.not_converged),
             "mismatches found by the audit": self.audit_mismatches,
@@ -127,15 +126,6 @@ def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
             quiet_write_ms=quiet_write_ms,
             loaded_write_ms=_patch_times(writes),
         )
-
-
-def quantile(values: Sequence[float], part: float) -> float:
-    """The smallest value that `part` of all are not above; nan of nothing."""
-    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)] if values else math.nan
-
-
-def median(values: Sequence[float]) -> float:
-    return statistics.median(values) if values else math.nan
 
 
 @contextlib.contextmanager

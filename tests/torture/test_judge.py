@@ -205,7 +205,7 @@ def test_a_token_that_is_accepted_in_a_read_begun_after_its_end_is_accepted_late
     verdict = verdict_on_uses(
         (99, 130, True), (101, 130, True), (102, 103, False), (90, 95, True), endings=[end_of_right(90, 100)]
     )
-    assert (verdict.late, verdict.accepted_late, verdict.accepted_late_ms) == (2, 1, [1.0])
+    assert (verdict.late.total(), verdict.accepted_late, verdict.accepted_late_ms) == (2, {"logout": 1}, [1.0])
     assert (verdict.accepted, verdict.refused, verdict.refused_early) == (3, 1, 0)
 
 
@@ -218,13 +218,13 @@ def test_a_token_that_is_refused_before_its_end_began_is_refused_early() -> None
 def test_an_end_that_was_not_acknowledged_promises_nothing() -> None:
     for outcome, end in (("failed:503", 100), (KILLED, None)):
         verdict = verdict_on_uses((110, 111, True), (112, 113, False), endings=[end_of_right(90, end, outcome)])
-        assert (verdict.late, verdict.accepted_late, verdict.refused_early) == (0, 0, 0)
+        assert (verdict.late, verdict.accepted_late, verdict.refused_early) == ({}, {}, 0)
 
 
 def test_an_end_by_sql_is_measured_like_any_change_behind_django() -> None:
     ending = end_of_right(90, 100, kind="raw-deactivate")
     verdict = verdict_on_uses((110, 111, True), (130, 131, True), (140, 141, False), endings=[ending])
-    assert (verdict.accepted_late, verdict.raw_accepted) == (0, 2)
+    assert (verdict.accepted_late, verdict.raw_accepted) == ({}, 2)
     assert verdict.raw_lags == verdict.calm_raw_lags == [30.0]
     relay = Window("kill-relay", 110 * MS, 115 * MS)
     disturbed = verdict_on_uses((130, 131, True), endings=[ending], windows=[relay])
@@ -236,8 +236,8 @@ def test_an_end_by_sql_is_measured_like_any_change_behind_django() -> None:
 def test_an_end_while_redis_was_silent_is_the_announced_exception_for_tokens_too() -> None:
     uses, ending = [(2_950, 2_951, True), (2_960, 2_961, False)], end_of_right(10, 2_100)
     announced = verdict_on_uses(*uses, endings=[ending], windows=[SILENCE])
-    assert (announced.accepted_late, announced.announced) == (0, 1)
-    assert verdict_on_uses(*uses, endings=[ending]).accepted_late == 1
+    assert (announced.accepted_late, announced.announced) == ({}, 1)
+    assert verdict_on_uses(*uses, endings=[ending]).accepted_late.total() == 1
 
 
 def test_an_end_is_watched_by_a_server_that_accepted_before_and_was_asked_again_after() -> None:

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.figures import quantile
 from tests.torture.plan import FAULTS, UnknownFault, faults_of, name_faults, parse_faults
 from tests.torture.plot import draw_lags
 from tests.torture.records import KILLED, ReadLog, WriteLog, find_unfinished, first_version, label_of, read_writes
-from tests.torture.run import quantile
 from tests.torture.tokens import FRESH_TOKENS, REFUSED_NS, Token, Tokens, read_tokens
 from tests.torture.uses import Use, UseLog, read_uses
 

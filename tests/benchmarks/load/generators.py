@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -61,12 +58,8 @@ class Wrk:
             drawn_from.writelines(f"token {token}\n" for token in reads.tokens)
             drawn_from.flush()
             command = [self.program, "-t1", f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-s", str(SCRIPT)]
-            command += [
-                f"http://127.0.0.1:{port}",
-                "--",
-                drawn_from.name,
-                str("none" if reads.seed is None else reads.seed),
-            ]
+            command += [f"http://127.0.0.1:{port}", "--", drawn_from.name]
+            command += ["none" if reads.seed is None else str(reads.seed)]
             ended = subprocess.run(command, capture_output=True, text=True, check=True)
         return Load(**json.loads(ended.stdout.strip().splitlines()[-1]))
 
@@ -87,10 +80,3 @@ def find_generator(*, bundled: bool = False) -> Generator:
     """wrk if it is installed, unless `bundled`."""
     program = None if bundled else shutil.which("wrk")
     return Wrk(program) if program else Bundled()
-
-
-@contextlib.contextmanager
-def reading(generator: Generator, port: int, reads: Reads, seconds: float, connections: int) -> Iterator[Future[Load]]:
-    """Have a server read while the block runs; the load is there when both have ended."""
-    with ThreadPoolExecutor(1) as beside:
-        yield beside.submit(generator.run, port, reads, seconds, connections)

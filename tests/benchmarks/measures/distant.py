@@ -1,7 +1,7 @@
 """
-`python -m tests.benchmarks.measures.distant PORT MILLISECONDS`: a way to Redis that takes as long there and back.
+`python -m tests.benchmarks.measures.distant PORT TO MILLISECONDS`: a way to Redis that takes as long there and back.
 
-It prints the port it listens on. A thread waits for each direction of each connection, since a sleeping thread wakes
+A thread waits for each direction of each connection, since a sleeping thread wakes
 within a tenth of a millisecond, and an event loop only at the next whole one.
 """
 
@@ -16,14 +16,12 @@ import time
 CHUNK_BYTES = 65_536
 
 
-def listen(port: int, delay_seconds: float) -> None:
+def listen(port: int, redis_port: int, delay_seconds: float) -> None:
     """Accept connections for ever, and pass on what comes after half the delay each way."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
-        sys.stdout.write(f"{listening.getsockname()[1]}\n")
-        sys.stdout.flush()
+    with socket.create_server(("127.0.0.1", port), backlog=1024) as listening:
         while True:
             near, _ = listening.accept()
-            far = socket.create_connection(("127.0.0.1", port))
+            far = socket.create_connection(("127.0.0.1", redis_port))
             for connection in (near, far):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, target in ((near, far), (far, near)):
@@ -33,8 +31,7 @@ def listen(port: int, delay_seconds: float) -> None:
 def _pass_on(source: socket.socket, target: socket.socket, delay_seconds: float) -> None:
     with contextlib.suppress(OSError):
         while chunk := source.recv(CHUNK_BYTES):
-            if delay_seconds:
-                time.sleep(delay_seconds)
+            time.sleep(delay_seconds)
             target.sendall(chunk)
     for connection in (source, target):
         with contextlib.suppress(OSError):
@@ -42,4 +39,4 @@ def _pass_on(source: socket.socket, target: socket.socket, delay_seconds: float)
 
 
 if __name__ == "__main__":
-    listen(int(sys.argv[1]), float(sys.argv[2]) / 1000)
+    listen(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]) / 1000)

@@ -1,4 +1,7 @@
-"""How much memory a server has after it has seen so many people."""
+"""
+Resident memory of all processes of a server with one worker, which has answered one read of each token, each of another
+user.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.wire import Reads
+from tests.benchmarks.measure import Measure, Results, Tabled
 from tests.benchmarks.rows import HOT
 from tests.benchmarks.session import Session
 
@@ -14,8 +18,7 @@ SEEN = (0, 1_000, 10_000, 50_000, 100_000)
 
 def measure_memory(session: Session) -> list[dict[str, Any]]:
     """For so many tokens, each of another user and seen once: the resident bytes of the server's processes."""
-    server = session.stage.start_server(CONTENDERS["lane"])
-    session.stage.wait_for(server)
+    server = session.stage.start_contender(CONTENDERS["lane"])
     everybody = session.stage.crowd(SEEN[-1], HOT)
     found = []
     for before, seen in zip((0, *SEEN), SEEN, strict=False):
@@ -25,3 +28,19 @@ def measure_memory(session: Session) -> list[dict[str, Any]]:
         found.append({"tokens": seen, "bytes": server.resident_bytes()})
     session.stage.stop_server(server)
     return found
+
+
+def table(found: list[Results], _: Results) -> Tabled:
+    rows = [(f"{each['tokens']:,}", f"{each['bytes'] / 2**20:,.0f}") for each in found]
+    return Tabled("Memory of a server and its worker", ("people seen", "MiB"), rows)
+
+
+MEASURE = Measure(
+    "memory",
+    "of a server that has seen up to 100,000 people",
+    "Memory",
+    __doc__,
+    measure_memory,
+    table,
+    is_long=True,
+)

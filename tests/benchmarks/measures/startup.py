@@ -1,10 +1,11 @@
-"""How long a new server takes until it answers."""
+"""From starting Granian to the first 200 on `/healthz`."""
 
 from __future__ import annotations
 
 import time
 
 from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.measure import Measure, Results, Tabled, spread
 from tests.benchmarks.session import Session
 
 STARTED = ("classic", "lane")
@@ -16,8 +17,15 @@ def measure_startup(session: Session) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in STARTED}
     for _, name in session.turns(STARTED, TIMES, "start"):
         begun = time.perf_counter()
-        server = session.stage.start_server(CONTENDERS[name])
-        session.stage.wait_for(server)
+        server = session.stage.start_contender(CONTENDERS[name])
         taken[name].append(round(time.perf_counter() - begun, 3))
         session.stage.stop_server(server)
     return taken
+
+
+def table(found: Results, _: Results) -> Tabled:
+    rows = [(CONTENDERS[name].title, *spread(taken, 2)) for name, taken in found.items()]
+    return Tabled("From start to the first answer, one worker", ("server", "seconds", "from to"), rows)
+
+
+MEASURE = Measure("startup", "until a new server answers", "Start", __doc__, measure_startup, table)

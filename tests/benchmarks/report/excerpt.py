@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
+from tests import ROOT
+
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- make bench: from here -->", "<!-- make bench: to here -->"
 CROWDS = ("200 x 25", "2,000 x 25", "200 x 2,000")
