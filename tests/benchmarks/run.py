@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,27 +33,12 @@ from tests.benchmarks.stage import prepared_stage
 
 Results = dict[str, Any]
 QUIET = (crowd, throughput, changes, writers, tail, costs, hits, saves, process, many)
-"""Modules of those that need a quiet machine; the others start servers anew."""
-MEASURES = {each.MEASURE.name: each.MEASURE for each in (*QUIET, startup, scaling, behind, ended, lease, memory)}
+"""Those that need a quiet machine; the others start servers anew."""
+LONG = (lease, memory)
+"""Part of a run only where they are asked for."""
+MEASURES = {each.__name__.rpartition(".")[2]: each for each in (*QUIET, startup, scaling, behind, ended, *LONG)}
 """In the order in which they are run, and stand in the report."""
-ALWAYS = [name for name, measure in MEASURES.items() if not measure.is_long]
-
-
-class UnknownName(ValueError):
-    """Something is asked for that there is not; the message says what there is."""
-
-
-def parse_names(text: str, known: Collection[str]) -> Sequence[str]:
-    """
-    The names in a comma-separated list.
-
-    Raises:
-        UnknownName: one is not in `known`.
-    """
-    chosen = text.split(",")
-    if unknown := [name for name in chosen if name not in known]:
-        raise UnknownName(f"no {', '.join(unknown)}; there are: {', '.join(known)}")
-    return chosen
+ALWAYS = [name for name, measure in MEASURES.items() if measure not in LONG]
 
 
 def is_whole(plan: Plan) -> bool:
@@ -83,4 +68,4 @@ def run_benchmark(plan: Plan, results: Results, say: Callable[[str], None], keep
         for name, measure in MEASURES.items():
             if name in plan.measures:
                 say(name)
-                results[name] = measure.run(session)
+                results[name] = measure.measure(session)

@@ -100,7 +100,6 @@ class Matrix:
 
     def _committed(self) -> str:
         row = self.stage.database.execute("SELECT label FROM app.entity WHERE code = %s", [CHANGED]).fetchone()
-        assert row is not None
         return str(row[0])
 
     def _recover(self) -> float:

@@ -50,7 +50,6 @@ def prepare(secret_key: str) -> Prepared:
             f"GRANT ALL ON ALL TABLES IN SCHEMA app, public TO {ROLE};"
             f"GRANT ALL ON ALL SEQUENCES IN SCHEMA app, public TO {ROLE};"
         )
-    assert session.session_key is not None
     return Prepared(secret_key, str(AccessToken.for_user(user)), session.session_key)
 
 

@@ -97,7 +97,6 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None
         self._tasks.add(task)
         self._writers.add(writer)
         with contextlib.suppress(OSError, asyncio.CancelledError):

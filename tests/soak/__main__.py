@@ -85,10 +85,10 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
         return Phase(name, seconds, traffic.next_phase(), watch.next_phase())
 
     yield end_phase("nobody else", arguments.seconds * CALM_SHARE)
-    for name, (first, connections, drips) in ATTACKS.items():
-        attack = Attack(front, first, connections, drips)
+    for name, kind in ATTACKS.items():
+        attack = Attack(front, kind)
         try:
-            yield end_phase(f"{connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
+            yield end_phase(f"{kind.connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
         finally:
             attack.stop()
 

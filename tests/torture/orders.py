@@ -36,11 +36,8 @@ class Orders:
 
     @property
     def reads(self) -> Path:
+        """What readers noted: a `ReadLog` and a `UseLog`."""
         return self.directory / "reads"
-
-    @property
-    def uses(self) -> Path:
-        return self.directory / "uses"
 
     def log_of(self, slot: int) -> Path:
         """Where the writer in `slot` notes its writes, in all its lives."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import pickle
 import tempfile
 import time
 from collections import Counter
@@ -23,7 +24,7 @@ from tests.torture.records import ReadLog, Window, Write, label_of, read_writes
 from tests.torture.rights import RightsVerdict, judge_rights
 from tests.torture.stage import Stage, prepared_stage
 from tests.torture.tokens import read_tokens
-from tests.torture.uses import UseLog, read_uses
+from tests.torture.uses import read_uses
 
 CONVERGENCE_SECONDS = 2.0
 """After the end of the load and of all faults, everything must show the committed rows."""
@@ -110,13 +111,16 @@ def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
         endings = [ending for slot in plan.people_slots for ending in read_writes(stage.orders.log_of(slot))]
         not_converged = [*_find_unconverged(stage), *_find_undecided(stage, endings)]
         audited = stage.audit()
-        reads = ReadLog.load(stage.orders.reads)
+        reads, uses = pickle.loads(stage.orders.reads.read_bytes())
+        for slot in plan.people_slots:
+            for use in read_uses(stage.orders.log_of(slot)):
+                uses.add(use)
         writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
         history = History(reads, writes, _read_commits(stage), injector.windows, plan.hold_ms)
         return Outcome(
             plan=plan,
             verdict=judge(history),
-            rights=judge_rights(_read_uses(stage), endings, injector.windows),
+            rights=judge_rights(uses, endings, injector.windows),
             seconds=round((ended - begun) / 1e9, 1),
             windows=injector.windows,
             not_converged=not_converged,
@@ -201,15 +205,6 @@ def _find_undecided(stage: Stage, endings: Sequence[Write]) -> Iterator[str]:
             status = stage.ask(number, f"/api/v1/entity/type/{CALM_CODE}", token.text).status
             if status != (200 if ending is None else 401):
                 yield f"server {number}: {status} for token {token.right}"
-
-
-def _read_uses(stage: Stage) -> UseLog:
-    """What readers and writers noted."""
-    uses = UseLog.load(stage.orders.uses)
-    for slot in stage.plan.people_slots:
-        for use in read_uses(stage.orders.log_of(slot)):
-            uses.add(use)
-    return uses
 
 
 def _explain_failures(reads: ReadLog, windows: Sequence[Window]) -> Counter[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests import ROOT
 from tests.platform.running import processes_of, wait_until_nothing_runs_on
-from tests.torture.plan import FAULTS, Plan
+from tests.torture.plan import Plan
 from tests.torture.run import run_torture
 from tests.waiting import wait_for
 
@@ -42,24 +42,6 @@ def test_for_some_seconds_no_read_is_stale_and_nothing_is_left_running(tmp_path:
     assert outcome.rights.watched.total() > 0
     assert min(outcome.rights.accepted, outcome.rights.refused, outcome.rights.late.total()) > 10
     assert processes_of(directory) == []
-
-
-@pytest.mark.proof
-def test_no_read_is_stale_whatever_happens() -> None:
-    plan = Plan(seconds=25, faults=frozenset(FAULTS), lease_ms=100, quiet_writes=0)  # what does not wait is seen
-    outcome = run_torture(plan)
-    assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples + outcome.rights.examples)
-    assert len({window.fault for window in outcome.windows}) > 2
-    assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
-    assert {"L1", "L2", "DB", "BYPASS"} <= outcome.verdict.sources.keys()
-    assert outcome.verdict.outcomes["acknowledged"] > 50
-    assert outcome.verdict.reads > 1_000
-    ended = outcome.rights
-    assert ended.watched.total() > 20, "while somebody read with them"
-    assert ended.watched_everywhere > 0
-    assert len(ended.watched) > 7, "in many ways"
-    assert min(ended.accepted, ended.refused, ended.late.total()) > 100
-    assert ended.raw_lags
 
 
 @pytest.mark.proof

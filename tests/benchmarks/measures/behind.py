@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled
 from tests.figures import quantile
 
+SUMMARY = "how late SQL behind Django's back is seen, by a short torture"
+HEADING = "SQL behind Django's back"
 
-def measure_behind(session: Session) -> dict[str, Any]:
+
+def measure(session: Session) -> dict[str, Any]:
     """For each such change the milliseconds after its commit at which the last read began that gave the old version."""
     outcome = session.judge_calm_torture()
     return {"servers": outcome.plan.servers, "lag_ms": [round(lag, 2) for lag in outcome.verdict.calm_raw_lags]}
@@ -28,14 +31,3 @@ def table(found: Results, _: Results) -> Tabled:
 def requirements(found: Results) -> list[Requirement]:
     p99 = quantile(found["lag_ms"], 0.99)
     return [Requirement("SQL behind Django's back seen by all, p99", "at most", 60, (p99,), "ms")]
-
-
-MEASURE = Measure(
-    "behind",
-    "how late SQL behind Django's back is seen, by a short torture",
-    "SQL behind Django's back",
-    __doc__,
-    measure_behind,
-    table,
-    requirements,
-)

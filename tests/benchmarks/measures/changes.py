@@ -14,11 +14,14 @@ from collections.abc import Sequence
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.wire import Reads, change_bytes, connect, parse_answer, read_answer
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, median, ratios, spread
 from tests.benchmarks.rows import written_code
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios, spread
 from tests.stage import StageFailed
+
+SUMMARY = "PATCH, one after the other, on a quiet server and while its entity type is read"
+HEADING = "Changes"
 
 CHANGERS = ("lane", "classic", "cacheops", "node")
 """Who is compared."""
@@ -32,7 +35,7 @@ GROUP = 10
 """Single requests are compared by the medians of so many."""
 
 
-def measure_changes(session: Session) -> dict[str, dict[str, list[object]]]:
+def measure(session: Session) -> dict[str, dict[str, list[object]]]:
     """
     Returns:
         `quiet`: for each server the milliseconds of each change while nobody reads; `read`: for each server and round
@@ -108,14 +111,3 @@ def medians(values: Sequence[float], size: int = GROUP) -> list[float]:
     """The median of each `size` values in a row; what is left over belongs to the last group."""
     groups = max(1, len(values) // size)
     return [median(values[n * size : (n + 1) * size if n < groups - 1 else None]) for n in range(groups)]
-
-
-MEASURE = Measure(
-    "changes",
-    "PATCH, one after the other, on a quiet server and while its entity type is read",
-    "Changes",
-    __doc__,
-    measure_changes,
-    table,
-    requirements,
-)

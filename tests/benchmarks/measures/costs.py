@@ -13,13 +13,16 @@ from collections.abc import Callable, Sequence
 
 from cache_layer.options import Options
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, counts
 from tests.benchmarks.measures.counter import Counter, counting
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
 from tests.benchmarks.stage import Stage
+from tests.benchmarks.tables import Requirement, Results, Tabled, counts
 from tests.stage import Answer, StageFailed
+
+SUMMARY = "statements and Redis commands of a request"
+HEADING = "What a request asks of the engines"
 
 COUNTED = ("database", "classic", "cacheops", "cachalot", "node", "django", "lane")
 CHANGING = re.compile(r'UPDATE "?app"?\."?entity"? SET')
@@ -30,7 +33,7 @@ COPY_GONE_SECONDS = Options.local_lease_ms / 1000 + 0.02
 VERDICT_GONE_SECONDS = 1.1
 
 
-def measure_costs(session: Session) -> list[dict[str, object]]:
+def measure(session: Session) -> list[dict[str, object]]:
     """
     For each kind of request: on which server, what it is, how many queries, and which commands, in order.
 
@@ -146,14 +149,3 @@ def requirements(found: Sequence[Results]) -> list[Requirement]:
     text = "statements to PostgreSQL in a PATCH, BEGIN and COMMIT aside"
     ours = [each for each in found if each["contender"] == "django" and each["kind"] == "PATCH"]
     return [Requirement(text, "at most", 5, (each["queries"],)) for each in ours]
-
-
-MEASURE = Measure(
-    "costs",
-    "statements and Redis commands of a request",
-    "What a request asks of the engines",
-    __doc__,
-    measure_costs,
-    table,
-    requirements,
-)

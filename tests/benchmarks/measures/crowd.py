@@ -6,10 +6,13 @@ they are when people have worked for some minutes: those hits are what is measur
 
 from __future__ import annotations
 
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, from_to, median, ratio, ratios
 from tests.benchmarks.measures.throughput import Columns, check_servers, take_turns
 from tests.benchmarks.rows import ALL, HOT
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled, from_to, median, ratio, ratios
+
+SUMMARY = "hits over HTTP of 1 to 2,000 people who read 25 or 2,000 entity types"
+HEADING = "Hits over HTTP of a crowd"
 
 CROWD = {"lane": "ours", "classic": "classic", "node": "Node", "constant": "constant"}
 """Who is compared, and what the table calls them."""
@@ -24,7 +27,7 @@ def cell(tokens: int, types: int) -> str:
     return f"{tokens}x{types}"
 
 
-def measure_crowd(session: Session) -> dict[str, Columns]:
+def measure(session: Session) -> dict[str, Columns]:
     """For each number of tokens and of entity types what `take_turns` returns."""
     stage, plan = session.stage, session.plan
     servers = session.servers(*(name for name in CROWD if name in {"lane", *plan.contenders}))
@@ -80,14 +83,3 @@ def requirements(found: Results) -> list[Requirement]:
         for text, limit, where, under in rows
         if {"lane", under} <= (here := found[cell(*where)]).keys()
     ]
-
-
-MEASURE = Measure(
-    "crowd",
-    "hits over HTTP of 1 to 2,000 people who read 25 or 2,000 entity types",
-    "Hits over HTTP of a crowd",
-    __doc__,
-    measure_crowd,
-    table,
-    requirements,
-)

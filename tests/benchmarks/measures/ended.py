@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled
+
+SUMMARY = "reads accepted after a logout, a deactivation or a new password, by a short torture"
+HEADING = "Tokens that are ended"
 
 
-def measure_ended(session: Session) -> dict[str, dict[str, int]]:
+def measure(session: Session) -> dict[str, dict[str, int]]:
     """For each way to end them, how many uses began after it was acknowledged, and how many of those were accepted."""
     rights = session.judge_calm_torture().rights
     return {way: {"reads": count, "accepted": rights.accepted_late[way]} for way, count in sorted(rights.late.items())}
@@ -27,14 +30,3 @@ def requirements(found: Results) -> list[Requirement]:
     reads, accepted = (sum(each[name] for each in found.values()) for name in ("reads", "accepted"))
     text = "reads that begin after a logout, deactivation or new password was answered, and are accepted, of a million"
     return [Requirement(text, "at most", 0, (math.ceil(accepted / reads * 1e6),))]
-
-
-MEASURE = Measure(
-    "ended",
-    "reads accepted after a logout, a deactivation or a new password, by a short torture",
-    "Tokens that are ended",
-    __doc__,
-    measure_ended,
-    table,
-    requirements,
-)

@@ -6,16 +6,19 @@ import time
 from typing import Any
 
 from tests.benchmarks.load.open_loop import run_open_loop
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled
 from tests.benchmarks.measures.counter import counting
 from tests.benchmarks.rows import HOT
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled
+
+SUMMARY = "what 10,000 hits of a crowd ask of PostgreSQL"
+HEADING = "What a crowd asks of PostgreSQL"
 
 TOKENS = 200
 PER_SECOND, SECONDS = 1_000, 10
 
 
-def measure_hits(session: Session) -> dict[str, Any]:
+def measure(session: Session) -> dict[str, Any]:
     """Read 25 entity types at random by 200 tokens, which have all been seen before, 1,000 times a second for 10 s."""
     server = session.servers("lane")["lane"]
     reads = session.stage.crowd(TOKENS, HOT)
@@ -38,14 +41,3 @@ def table(found: Results, _: Results) -> Tabled:
 def requirements(found: Results) -> list[Requirement]:
     text = f"PostgreSQL queries for {found['hits']:,} hits by {found['tokens']} tokens within 10 s"
     return [Requirement(text, "at most", 0, (found["statements"],))]
-
-
-MEASURE = Measure(
-    "hits",
-    "what 10,000 hits of a crowd ask of PostgreSQL",
-    "What a crowd asks of PostgreSQL",
-    __doc__,
-    measure_hits,
-    table,
-    requirements,
-)

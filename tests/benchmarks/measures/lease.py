@@ -13,11 +13,14 @@ from typing import Any
 from redis import Redis
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.measure import Measure, Results, Tabled, from_to, median
 from tests.benchmarks.measures.throughput import take_turns
 from tests.benchmarks.rows import HOT
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Results, Tabled, from_to, median
+
+SUMMARY = "what copies that live 5, 7 or 10 ms cost, with Redis 0, 1 and 5 ms away"
+HEADING = "Shorter leases"
 
 LEASES_MS = (5, 7, 10, 50)
 DISTANCES_MS = (0, 1, 5)
@@ -27,7 +30,7 @@ ROUNDS = 3
 PINGS = 50
 
 
-def measure_lease(session: Session) -> list[dict[str, Any]]:
+def measure(session: Session) -> list[dict[str, Any]]:
     """For each distance: the round trip as measured, in ms, and answers a second of the crowd for each lease."""
     return [_measure_distance(session, distance_ms) for distance_ms in DISTANCES_MS]
 
@@ -79,14 +82,3 @@ def _lost(per_second: Sequence[float], of: Sequence[float]) -> str:
     """The share of hits that is lost, round by round: the median, and the least and the most."""
     lost = [100 * (1 - less / more) for less, more in zip(per_second, of, strict=True)]
     return f"{median(lost):.1f}% ({from_to(lost, 1)})"
-
-
-MEASURE = Measure(
-    "lease",
-    "what copies that live 5, 7 or 10 ms cost, with Redis 0, 1 and 5 ms away",
-    "Shorter leases",
-    __doc__,
-    measure_lease,
-    table,
-    is_long=True,
-)

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, median, ratios
 from tests.benchmarks.measures.process import run_in_process
 from tests.benchmarks.rows import FEW_REDIS_DB, MANY_REDIS_DB
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios
+
+SUMMARY = "25 against 100,000 entity types; warming and clearing all of them; memory of a copy"
+HEADING = "Few and many entity types"
 
 ROUNDS = 3
 MEMORY_COPIES = 5_000
 
 
-def measure_many(session: Session) -> dict[str, Any]:
+def measure(session: Session) -> dict[str, Any]:
     """Bulk operations, then hits on as many codes as ever among many, in turns with hits among few."""
     stage, count = session.stage, session.plan.many
     among_few = {"REDIS_DB": str(FEW_REDIS_DB)}
@@ -62,14 +65,3 @@ def requirements(found: Results) -> list[Requirement]:
         (f"clearing {count} / raw pipelined UNLINK", 3, bulk["clear"], bulk["raw_clear"][: len(bulk["clear"])]),
     )
     return [Requirement(text, "at most", limit, ratios(over, under)) for text, limit, over, under in rows]
-
-
-MEASURE = Measure(
-    "many",
-    "25 against 100,000 entity types; warming and clearing all of them; memory of a copy",
-    "Few and many entity types",
-    __doc__,
-    measure_many,
-    table,
-    requirements,
-)

@@ -9,14 +9,17 @@ from typing import Any
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.wire import Reads
-from tests.benchmarks.measure import Measure, Results, Tabled
 from tests.benchmarks.rows import HOT
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Results, Tabled
+
+SUMMARY = "of a server that has seen up to 100,000 people"
+HEADING = "Memory"
 
 SEEN = (0, 1_000, 10_000, 50_000, 100_000)
 
 
-def measure_memory(session: Session) -> list[dict[str, Any]]:
+def measure(session: Session) -> list[dict[str, Any]]:
     """For so many tokens, each of another user and seen once: the resident bytes of the server's processes."""
     server = session.stage.start_contender(CONTENDERS["lane"])
     everybody = session.stage.crowd(SEEN[-1], HOT)
@@ -33,14 +36,3 @@ def measure_memory(session: Session) -> list[dict[str, Any]]:
 def table(found: list[Results], _: Results) -> Tabled:
     rows = [(f"{each['tokens']:,}", f"{each['bytes'] / 2**20:,.0f}") for each in found]
     return Tabled("Memory of a server and its worker", ("people seen", "MiB"), rows)
-
-
-MEASURE = Measure(
-    "memory",
-    "of a server that has seen up to 100,000 people",
-    "Memory",
-    __doc__,
-    measure_memory,
-    table,
-    is_long=True,
-)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, median, ratios
 from tests.benchmarks.session import Session
 from tests.benchmarks.stage import Stage
+from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios
+
+SUMMARY = "get_entity in process, against a dict and redis-py"
+HEADING = "In process"
 
 ROUNDS = 15
 LONG_LEASE = {"CACHE_LOCAL_LEASE_MS": "2000", "REQUEST_BUDGET_MS": "0"}
 """In process, so that no copy reaches its end in the middle of a loop."""
 
 
-def measure_process(session: Session) -> dict[str, Any]:
+def measure(session: Session) -> dict[str, Any]:
     return run_in_process(session.stage, ROUNDS)
 
 
@@ -46,14 +49,3 @@ def requirements(found: Results) -> list[Requirement]:
         ("`get_entity` from Redis (L2) / bare redis-py GET", 1.25, "l2", "get"),
     )
     return [Requirement(text, "at most", limit, ratios(found[over], found[under])) for text, limit, over, under in rows]
-
-
-MEASURE = Measure(
-    "process",
-    "get_entity in process, against a dict and redis-py",
-    "In process",
-    __doc__,
-    measure_process,
-    table,
-    requirements,
-)

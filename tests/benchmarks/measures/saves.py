@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import django
 
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, from_to, median, spread
 from tests.benchmarks.rows import SAVED, saved_codes
+from tests.benchmarks.tables import Requirement, Results, Tabled, from_to, median, spread
+
+SUMMARY = "fifty entity types saved in one transaction"
+HEADING = "Many saves in one transaction"
 
 if TYPE_CHECKING:
     from tests.benchmarks.session import Session
@@ -23,7 +26,7 @@ LEASE_MS = 250
 """So long that a busy machine is not taken for a wait."""
 
 
-def measure_saves(session: Session) -> dict[str, Any]:
+def measure(session: Session) -> dict[str, Any]:
     """Milliseconds of one save and of fifty, each in a transaction, with copies that live so long and with none."""
     found = {}
     for kind, lease_ms in (("waiting", LEASE_MS), ("without", 0)):
@@ -78,16 +81,6 @@ def requirements(found: Results) -> list[Requirement]:
     text = f"{found['saves']} saves one by one in one `atomic`: waits"
     return [Requirement(text, "at most", 1, tuple(count_waits(found)))]
 
-
-MEASURE = Measure(
-    "saves",
-    "fifty entity types saved in one transaction",
-    "Many saves in one transaction",
-    __doc__,
-    measure_saves,
-    table,
-    requirements,
-)
 
 if __name__ == "__main__":  # under the settings of its environment
     django.setup()

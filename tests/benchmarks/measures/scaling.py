@@ -7,8 +7,11 @@ generator, or for misses the database, is the limit.
 from __future__ import annotations
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.measure import Measure, Results, Tabled, median, ratio
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Results, Tabled, median, ratio
+
+SUMMARY = "one and two workers"
+HEADING = "One and two workers"
 
 WORKERS = (1, 2)
 CONNECTIONS = 32
@@ -16,7 +19,7 @@ ROUNDS = 3
 OURS = ("django", "lane")
 
 
-def measure_scaling(session: Session) -> dict[str, dict[str, list[float]]]:
+def measure(session: Session) -> dict[str, dict[str, list[float]]]:
     """Answers per second, for each contender, number of workers and round; load and server share all cores."""
     stage = session.stage
     found: dict[str, dict[str, list[float]]] = {name: {str(workers): [] for workers in WORKERS} for name in OURS}
@@ -43,6 +46,3 @@ def table(found: Results, _: Results) -> Tabled:
         rows.append((CONTENDERS[name].title, f"{one:,.0f}", f"{two:,.0f}", f"{ratio(two / one)}x"))
     columns = ("server", "1 worker, answers a second", "2 workers", "gain")
     return Tabled("One and two workers, every core shared with load and engines", columns, rows)
-
-
-MEASURE = Measure("scaling", "one and two workers", "One and two workers", __doc__, measure_scaling, table)

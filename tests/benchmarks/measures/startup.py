@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.measure import Measure, Results, Tabled, spread
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Results, Tabled, spread
+
+SUMMARY = "until a new server answers"
+HEADING = "Start"
 
 STARTED = ("classic", "lane")
 TIMES = 3
 
 
-def measure_startup(session: Session) -> dict[str, list[float]]:
+def measure(session: Session) -> dict[str, list[float]]:
     """Seconds from starting Granian with one worker to the first answer on /healthz, for each contender."""
     taken: dict[str, list[float]] = {name: [] for name in STARTED}
     for _, name in session.turns(STARTED, TIMES, "start"):
@@ -26,6 +29,3 @@ def measure_startup(session: Session) -> dict[str, list[float]]:
 def table(found: Results, _: Results) -> Tabled:
     rows = [(CONTENDERS[name].title, *spread(taken, 2)) for name, taken in found.items()]
     return Tabled("From start to the first answer, one worker", ("server", "seconds", "from to"), rows)
-
-
-MEASURE = Measure("startup", "until a new server answers", "Start", __doc__, measure_startup, table)

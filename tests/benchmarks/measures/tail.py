@@ -10,10 +10,13 @@ from typing import Any
 
 from tests.benchmarks.load.open_loop import run_open_loop
 from tests.benchmarks.load.wire import Reads
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, counts, median, ratios, spread
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled, counts, median, ratios, spread
 from tests.figures import quantile
+
+SUMMARY = "hits at a fixed rate, with and without writes"
+HEADING = "The slowest hits"
 
 READS_PER_SECOND = 1_000
 WRITES = {"quiet": 0, "written": 5}
@@ -22,7 +25,7 @@ MIN_SECONDS = 4
 HITS = ("L1", "L2")
 
 
-def measure_tail(session: Session) -> dict[str, Any]:
+def measure(session: Session) -> dict[str, Any]:
     """
     Hits at a fixed rate over 25 hot codes, one of which is changed 5 times a second in every other turn.
 
@@ -77,14 +80,3 @@ def table(found: Results, _: Results) -> Tabled:
 def requirements(found: Results) -> list[Requirement]:
     text = f"p99 of hits while a key is written {found['writes_per_second']} times a second / without"
     return [Requirement(text, "at most", 2, ratios(found["p99_ms"]["written"], found["p99_ms"]["quiet"]))]
-
-
-MEASURE = Measure(
-    "tail",
-    "hits at a fixed rate, with and without writes",
-    "The slowest hits",
-    __doc__,
-    measure_tail,
-    table,
-    requirements,
-)

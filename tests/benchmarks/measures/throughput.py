@@ -15,12 +15,15 @@ from typing import Any
 from tests.benchmarks.contenders import CONSTANT, CONTENDERS
 from tests.benchmarks.load.generators import Generator, Load
 from tests.benchmarks.load.wire import Reads, connect, parse_answer, read_answer
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, median, ratio, ratios, spread
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
 from tests.benchmarks.stage import Stage
+from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratio, ratios, spread
 from tests.stage import StageFailed
+
+SUMMARY = "hits over HTTP of one reader, every contender in turn"
+HEADING = "Hits over HTTP of one reader"
 
 Columns = dict[str, dict[str, list[float]]]
 
@@ -70,7 +73,7 @@ def _document(name: str, connection: socket.socket, request: bytes) -> Any:
     return json.loads(answer.body)
 
 
-def measure_throughput(session: Session) -> Columns:
+def measure(session: Session) -> Columns:
     """What `take_turns` returns, for one reader and every contender."""
     servers, reads = session.servers(*session.plan.contenders), session.stage.one_reader()
     check_servers(session.stage, servers, reads)
@@ -145,14 +148,3 @@ def requirements(found: Results) -> list[Requirement]:
         for text, limit, over, under in rows
         if over in found and under in found
     ]
-
-
-MEASURE = Measure(
-    "throughput",
-    "hits over HTTP of one reader, every contender in turn",
-    "Hits over HTTP of one reader",
-    __doc__,
-    measure_throughput,
-    table,
-    requirements,
-)

@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.closed_loop import run_closed_loop
 from tests.benchmarks.load.wire import Reads, change_bytes
-from tests.benchmarks.measure import Measure, Requirement, Results, Tabled, median, ratios, spread
 from tests.benchmarks.rows import written_codes
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios, spread
 from tests.stage import StageFailed
+
+SUMMARY = "six writers beside twelve readers"
+HEADING = "Many writers"
 
 READERS = 12
 
 
-def measure_writers(session: Session) -> dict[str, dict[str, list[float]]]:
+def measure(session: Session) -> dict[str, dict[str, list[float]]]:
     """For each server, and each round: acknowledged changes a second, and reads a second meanwhile."""
     servers = session.servers("lane", "classic", "node")
     found: dict[str, dict[str, list[float]]] = {name: {"writes": [], "reads": []} for name in servers}
@@ -60,8 +63,3 @@ def table(found: Results, _: Results) -> Tabled:
 def requirements(found: Results) -> list[Requirement]:
     text = "six writers on six keys beside twelve readers: acknowledged writes a second / classic"
     return [Requirement(text, "at least", 0.6, ratios(found["lane"]["writes"], found["classic"]["writes"]))]
-
-
-MEASURE = Measure(
-    "writers", "six writers beside twelve readers", "Many writers", __doc__, measure_writers, table, requirements
-)

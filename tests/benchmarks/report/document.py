@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.measure import Requirement, Tabled, ratio
 from tests.benchmarks.report.chart import draw_hits
-from tests.benchmarks.run import MEASURES
+from tests.benchmarks.run import LONG, MEASURES
+from tests.benchmarks.tables import Requirement, Tabled, ratio
 
 CHART = "images/benchmarks.svg"
 PAGE = (Path(__file__).parent / "page.md").read_text()
@@ -18,7 +18,8 @@ EARLIER = "From an earlier run: this measure takes long, and runs where it is as
 
 def requirements(results: Mapping[str, Any]) -> list[Requirement]:
     """The promises of which a run has figures."""
-    return [row for name, measure in MEASURES.items() if name in results for row in measure.requirements(results[name])]
+    promising = {name: each for name, each in MEASURES.items() if name in results and hasattr(each, "requirements")}
+    return [row for name, measure in promising.items() for row in measure.requirements(results[name])]
 
 
 def all_tables(results: Mapping[str, Any]) -> dict[str, Tabled]:
@@ -67,8 +68,8 @@ def compose_page(results: Mapping[str, Any], before: str = "") -> str:
     tables, sections = all_tables(results), []
     for name, measure in MEASURES.items():
         if name in tables:
-            sections.append(f"## {measure.heading}\n\n{_wrapped(measure.text or '')}\n\n{_markdown(tables[name])}\n")
-        elif measure.is_long and (earlier := _section(measure.heading, before)):
+            sections.append(f"## {measure.HEADING}\n\n{_wrapped(measure.__doc__)}\n\n{_markdown(tables[name])}\n")
+        elif measure in LONG and (earlier := _section(measure.HEADING, before)):
             sections.append(earlier if EARLIER in earlier else f"{earlier}\n{EARLIER}\n")
     return PAGE.format(
         machine=_machine(results["machine"]),

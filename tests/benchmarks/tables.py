@@ -1,8 +1,8 @@
-"""A measure, from the servers it needs to its section of docs/benchmarks.md; each has a module in `measures/`."""
+"""What measures make of their figures: tables and requirements."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -43,31 +43,6 @@ class Requirement:
     @property
     def is_met(self) -> bool:
         return self.measured >= self.limit if self.sense == "at least" else self.measured <= self.limit
-
-
-@dataclass(frozen=True)
-class Measure:
-    """
-    One measure.
-
-    Attributes:
-        name: in options and figures.
-        summary: for `--help`.
-        heading: of its section; `text` stands below.
-        run: gives the figures, for JSON, from a `Session`.
-        table: of its figures; the second argument is all that the run found.
-        requirements: of its figures.
-        is_long: whether it is run only where it is asked for.
-    """
-
-    name: str
-    summary: str
-    heading: str
-    text: str | None
-    run: Callable[[Any], Any]
-    table: Callable[[Any, Results], Tabled]
-    requirements: Callable[[Any], list[Requirement]] = lambda _: []
-    is_long: bool = False
 
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> tuple[float, ...]:
