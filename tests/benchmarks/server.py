@@ -12,11 +12,11 @@ from typing import Any
 
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.load.closed_loop import run_closed_loop
-from tests.benchmarks.load.generators import CONNECTIONS, Generator, Load
+from tests.benchmarks.load.generators import Generator, Load
 from tests.benchmarks.load.wire import Reads
 from tests.stage import Answer, StageFailed, ask
 
-WARMING_CONNECTIONS = 4
+CONNECTIONS, WARMING_CONNECTIONS = 16, 4
 GROUP_FIELD, USER_TICKS_FIELD, RESIDENT_FIELD = 2, 11, 21
 """Behind the program's name in /proc/PID/stat, proc(5)."""
 

@@ -88,5 +88,5 @@ class Session:
     def _settle(self, server: Server, reads: Reads) -> None:
         """Until what compiles itself while it runs has done so."""
         if not server.has_settled:
-            self.generator.run(server.port, reads, SETTLE_SECONDS)
+            server.load(self.generator, reads, SETTLE_SECONDS)
             server.has_settled = True

@@ -139,7 +139,7 @@ class Stage(Processes):
         if not milliseconds:
             yield self.redis_port
             return
-        port, module = find_port(), "tests.benchmarks.measures.distant"
+        port, module = find_port(), "tests.outages.proxy"
         way = self.start([sys.executable, "-m", module, str(port), str(self.redis_port), str(milliseconds)], module)
         with contextlib.closing(Redis(port=port)) as client:
             self.wait_until(lambda: bool(client.ping()), way)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from redis import Redis
 from pmo.run.engines.engine import Engine
 from pmo.run.engines.valkey import running_valkey
 from tests.outages.prepare import ROLE, Prepared
-from tests.outages.proxy import Proxy, Streams
+from tests.outages.proxy import Proxy
 from tests.stage import Processes, is_answering, own_environment
 from tests.topologies import find_port
 
@@ -54,10 +53,9 @@ class Stage(Processes):
         self._valkey = stack.enter_context(contextlib.ExitStack())
         self.database = stack.enter_context(psycopg.connect(database_url, autocommit=True))
         self.start_valkey()
-        host, name = self.database.info.host, self.database.info.dbname
-        to_postgres = partial(asyncio.open_unix_connection, f"{host}/.s.PGSQL.{self.database.info.port}")
-        self.postgres = self._proxy(to_postgres, budget_ms / 4)
+        self.postgres = self._proxy(self._to_postgres, budget_ms / 4)
         self.redis = [self._proxy(self._to_valkey, budget_ms / 16) for _ in range(2)]
+        name = self.database.info.dbname
         url = f"postgresql://{ROLE}@127.0.0.1:{self.postgres.port}/{name}"
         self.ports = [find_port() for _ in self.redis]
         servers = [
@@ -90,8 +88,13 @@ class Stage(Processes):
         self._stack.callback(proxy.close)
         return proxy
 
-    async def _to_valkey(self) -> Streams:
-        return await asyncio.open_connection("127.0.0.1", self.redis_port)
+    def _to_valkey(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.redis_port))
+
+    def _to_postgres(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(f"{self.database.info.host}/.s.PGSQL.{self.database.info.port}")
+        return connection
 
 
 @contextlib.contextmanager

@@ -9,12 +9,10 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from tests.benchmarks.load.closed_loop import run_closed_loop
 from tests.benchmarks.load.wire import Reads
 
-CONNECTIONS = 16
 SCRIPT = Path(__file__).parent / "reads.lua"
 
 
@@ -38,13 +36,6 @@ class Load:
         return self.requests / self.seconds
 
 
-class Generator(Protocol):
-    name: str
-
-    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
-        """Read for so long, on every connection again as soon as it has its answer."""
-
-
 class Wrk:
     """https://github.com/wg/wrk, with one thread."""
 
@@ -52,7 +43,8 @@ class Wrk:
         self.program = program
         self.name = "wrk"
 
-    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+    def run(self, port: int, reads: Reads, seconds: float, connections: int) -> Load:
+        """Read for so long, on every connection again as soon as it has its answer."""
         with tempfile.NamedTemporaryFile("w", prefix="pmo-reads-") as drawn_from:
             drawn_from.writelines(f"code {code}\n" for code in reads.codes)
             drawn_from.writelines(f"token {token}\n" for token in reads.tokens)
@@ -69,11 +61,14 @@ class Bundled:
 
     name = "the bundled client (wrk was not there)"
 
-    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+    def run(self, port: int, reads: Reads, seconds: float, connections: int) -> Load:
         requests = reads.requests(port)
         ran = run_closed_loop(port, [requests] * connections, seconds)
         p50, p99 = ran.quantiles(0.5, 0.99)
         return Load(len(ran.answered), ran.seconds, p50, p99, ran.errors)
+
+
+Generator = Wrk | Bundled
 
 
 def find_generator(*, bundled: bool = False) -> Generator:
