@@ -50,7 +50,12 @@ def _plans(arguments: argparse.Namespace, chosen: Sequence[frozenset[str]]) -> I
 
 
 def _draw(file: Path | None, outcomes: Sequence[Outcome]) -> None:
-    lags = [lag for outcome in outcomes if outcome.plan.algorithm == "ours" for lag in outcome.verdict.calm_raw_lags]
+    lags = [
+        lag
+        for outcome in outcomes
+        if outcome.plan.algorithm == "ours"
+        for lag in outcome.verdict.behind_django.calm_lags_ms
+    ]
     if file is not None and lags:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(draw_lags(lags))

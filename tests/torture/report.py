@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.figures import median, quantile
+from tests.torture.judge import Behind, Verdict
 from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, name_faults
 from tests.torture.rights import RightsVerdict
 from tests.torture.run import Outcome
@@ -23,78 +24,56 @@ GROUPS = {
     "people": "tokens and permissions",
     "patch_ms": "median of PATCH, ms",
 }
-NOT_SHOWN = {"plan", "seconds", "lags_ms_undisturbed", "examples"}
+NOT_SHOWN = {"plan", "seconds", "examples"}
 """In a table."""
 
 
 def summarize(outcome: Outcome) -> dict[str, Any]:
     """All figures of a run, for JSON."""
-    verdict = outcome.verdict
-    drain_ms = outcome.plan.lease_ms if outcome.plan.algorithm == "ours" else 0
+    plan, verdict, rights = outcome.plan, outcome.verdict, outcome.rights
+    drain_ms = plan.lease_ms if plan.algorithm == "ours" else 0
+    quiet_ms = median(outcome.quiet_write_ms)
     return {
-        "plan": asdict(outcome.plan) | {"faults": name_faults(outcome.plan.faults), "hold_ms": outcome.plan.hold_ms},
+        "plan": asdict(plan) | {"faults": name_faults(plan.faults), "hold_ms": plan.hold_ms},
         "seconds": outcome.seconds,
-        "reads": verdict.reads,
         "reads_per_second": round(verdict.reads / outcome.seconds),
-        "sources": dict(verdict.sources),
-        "writes": dict(verdict.outcomes),
-        "kinds_of_writes": dict(verdict.kinds),
         "faults": dict(Counter(window.fault for window in outcome.windows)),
         "usable_again_ms": _shares([float(window.note) for window in outcome.windows if window.fault in TAKEOVERS]),
-        "stale": verdict.stale,
+        **_figures(verdict),
         "stale_per_million": round(verdict.stale * MILLION / max(1, verdict.reads)),
-        "stale_ms": _shares(verdict.stale_ms),
-        "announced": verdict.announced,
-        "inversions": verdict.inversions,
-        "inversion_ms": _shares(verdict.inversion_ms),
-        "inversions_with_hold_lost": verdict.excused,
-        "inversions_behind_django": verdict.raw_inversions,
-        "phantoms": verdict.phantoms,
-        "lost_writes": verdict.lost,
-        "behind_django": {
-            "changes": len(verdict.raw_lags),
-            "stale_reads": verdict.raw_stale,
-            "lag_ms": _shares(verdict.raw_lags),
-            "changes_undisturbed": len(verdict.calm_raw_lags),
-            "lag_ms_undisturbed": _shares(verdict.calm_raw_lags),
-            "lags_ms_undisturbed": [round(lag, 1) for lag in sorted(verdict.calm_raw_lags)],
-        },
         "failed_reads": dict(outcome.failures),
         "not_converged": outcome.not_converged,
         "audit": outcome.audited,
-        "people": _summarize_rights(outcome.rights),
+        "people": _figures(rights)
+        | {
+            "accepted_after_end_per_million": round(
+                rights.accepted_after_end.total() * MILLION / max(1, rights.uses_after_end.total())
+            )
+        },
         "patch_ms": {
-            "quiet": _number(median(outcome.quiet_write_ms)),
-            "quiet_without_drain": _number(median(outcome.quiet_write_ms) - drain_ms),
+            "quiet": _number(quiet_ms),
+            "quiet_without_drain": _number(quiet_ms - drain_ms),
             "under_load": _number(median(outcome.loaded_write_ms)),
         },
         "broken_promises": outcome.broken_promises(),
-        "examples": [*verdict.examples, *outcome.rights.examples],
+        "examples": [*verdict.examples, *rights.examples],
     }
 
 
-def _summarize_rights(found: RightsVerdict) -> dict[str, Any]:
-    return {
-        "accepted": found.accepted,
-        "refused": found.refused,
-        "endings": dict(found.outcomes),
-        "kinds_of_endings": dict(found.kinds),
-        "ended_while_used": dict(found.watched),
-        "ended_while_used_on_every_server": found.watched_everywhere,
-        "uses_after_end": found.late.total(),
-        "accepted_after_end": found.accepted_late.total(),
-        "accepted_after_end_per_million": round(found.accepted_late.total() * MILLION / max(1, found.late.total())),
-        "accepted_after_end_ms": _shares(found.accepted_late_ms),
-        "announced": found.announced,
-        "refused_before_end": found.refused_early,
-        "behind_django": {
-            "endings": len(found.raw_lags),
-            "accepted_after_end": found.raw_accepted,
-            "lag_ms": _shares(found.raw_lags),
-            "endings_undisturbed": len(found.calm_raw_lags),
-            "lag_ms_undisturbed": _shares(found.calm_raw_lags),
-        },
-    }
+def _figures(verdict: Verdict | RightsVerdict | Behind) -> dict[str, Any]:
+    """Those of a verdict, under its names; of many durations the quantiles."""
+    found: dict[str, Any] = {}
+    for each in fields(verdict):
+        value = getattr(verdict, each.name)
+        match value:
+            case Behind():
+                found[each.name] = {"changes": len(value.lags_ms), "calm_changes": len(value.calm_lags_ms)}
+                found[each.name] |= _figures(value)
+            case list() if each.name != "examples":
+                found[each.name] = _shares(value)
+            case int() | Counter():
+                found[each.name] = value
+    return found
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:

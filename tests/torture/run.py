@@ -69,7 +69,10 @@ class Outcome:
             return []
         broken = self.broken_coherence()
         limit_ms = RELAY_LIMIT_MS + self.plan.lease_ms
-        for name, lags in (("", self.verdict.calm_raw_lags), (" of people", self.rights.calm_raw_lags)):
+        for name, lags in (
+            ("", self.verdict.behind_django.calm_lags_ms),
+            (" of people", self.rights.behind_django.calm_lags_ms),
+        ):
             p99 = quantile(lags, 0.99)
             if len(lags) >= ENOUGH_RAW_CHANGES and p99 >= limit_ms:
                 broken.append(f"raw SQL{name} was seen late: p99 {p99:.0f} ms, promised are {limit_ms} ms")
@@ -82,9 +85,9 @@ class Outcome:
             "stale reads against Django writes": found.stale,
             "inversions under a hold": found.inversions,
             "reads of versions that were never committed": found.phantoms,
-            "acknowledged writes that were lost": found.lost,
-            "uses of tokens and permissions accepted after their end": self.rights.accepted_late.total(),
-            "uses of tokens and permissions refused before their end": self.rights.refused_early,
+            "acknowledged writes that were lost": found.lost_writes,
+            "uses of tokens and permissions accepted after their end": self.rights.accepted_after_end.total(),
+            "uses of tokens and permissions refused before their end": self.rights.refused_before_end,
             f"keys not converged after {CONVERGENCE_SECONDS:.0f} s": len(self.not_converged),
             "mismatches found by the audit": self.audit_mismatches,
         }

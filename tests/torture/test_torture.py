@@ -35,12 +35,12 @@ def test_for_some_seconds_no_read_is_stale_and_nothing_is_left_running(tmp_path:
     outcome = run_torture(plan, keep=directory)
     assert outcome.broken_coherence() == [], "\n".join(outcome.verdict.examples + outcome.rights.examples)
     assert {window.fault for window in outcome.windows} == {"flushdb"}
-    assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
+    assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds_of_writes.keys()
     assert {"L1", "L2", "DB", "BYPASS"} <= outcome.verdict.sources.keys()
-    assert outcome.verdict.outcomes["acknowledged"] > 10
+    assert outcome.verdict.writes["acknowledged"] > 10
     assert outcome.verdict.reads > 200
-    assert outcome.rights.watched.total() > 0
-    assert min(outcome.rights.accepted, outcome.rights.refused, outcome.rights.late.total()) > 10
+    assert outcome.rights.ended_while_used.total() > 0
+    assert min(outcome.rights.accepted, outcome.rights.refused, outcome.rights.uses_after_end.total()) > 10
     assert processes_of(directory) == []
 
 

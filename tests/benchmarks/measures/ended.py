@@ -18,7 +18,10 @@ HEADING = "Tokens that are ended"
 def measure(session: Session) -> dict[str, dict[str, int]]:
     """For each way to end them, how many uses began after it was acknowledged, and how many of those were accepted."""
     rights = session.judge_calm_torture().rights
-    return {way: {"reads": count, "accepted": rights.accepted_late[way]} for way, count in sorted(rights.late.items())}
+    return {
+        way: {"reads": count, "accepted": rights.accepted_after_end[way]}
+        for way, count in sorted(rights.uses_after_end.items())
+    }
 
 
 def table(found: Results, _: Results) -> Tabled:

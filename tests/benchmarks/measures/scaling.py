@@ -32,6 +32,7 @@ def measure(session: Session) -> dict[str, dict[str, list[float]]]:
         for _, name in session.turns(OURS, ROUNDS, "one and two workers"):
             for workers in WORKERS:
                 server = servers[name, workers]
+                server.warm(stage.one_reader())
                 load = server.load(session.generator, stage.one_reader(), session.plan.seconds, CONNECTIONS)
                 found[name][str(workers)].append(round(load.per_second, 1))
     for server in servers.values():
