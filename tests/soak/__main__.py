@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pmo.run.embedded import running_engines
+from tests.figures import quantile
 from tests.nginx import nginx_before
 from tests.outages.prepare import CHANGED, READ, Prepared
 from tests.soak.attackers import ATTACKS, Attack
@@ -95,20 +96,16 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
 
 def _row(phase: Phase) -> str:
     """One line of a table in Markdown."""
-    answers, latencies = phase.seen.answers, sorted(phase.seen.latencies)
+    answers = phase.seen.answers
     explained = sum(count for name, count in answers.items() if name.endswith(" 503"))
     unexplained = ", ".join(f"{name} {count}" for name, count in phase.seen.unexplained.most_common()) or "0"
-    if latencies:
-        p50, p99 = latencies[len(latencies) // 2] * 1000, latencies[int(len(latencies) * 0.99)] * 1000
-        times = f"{p50:.1f} | {p99:.0f} | {latencies[-1] * 1000:.0f}"
-    else:
-        times = "- | - | -"
+    p50, p99, slowest = (quantile(phase.seen.latencies, share) * 1000 for share in (0.5, 0.99, 1))
     samples = phase.samples or [Sample(0, 0, 0, 0)]
     memory = f"{min(each.rss_mb for each in samples):.0f} to {max(each.rss_mb for each in samples):.0f}"
     most = [max(getattr(each, name) for each in samples) for name in ("sockets", "redis_clients", "database_sessions")]
     return (
-        f"| {phase.name} | {phase.seconds:.0f} | {sum(answers.values()) / phase.seconds:,.0f} | {times} | {explained}"
-        f" | {unexplained} | {memory} | {' | '.join(f'{each:,}' for each in most)} |"
+        f"| {phase.name} | {phase.seconds:.0f} | {answers.total() / phase.seconds:,.0f} | {p50:.1f} | {p99:.0f}"
+        f" | {slowest:.0f} | {explained} | {unexplained} | {memory} | {' | '.join(f'{each:,}' for each in most)} |"
     )
 
 
