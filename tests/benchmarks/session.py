@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.generators import Generator
@@ -41,7 +42,7 @@ class Plan:
     bundled: bool = False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Session:
     """
     A run under way.
@@ -56,7 +57,6 @@ class Session:
     generator: Generator
     missing: Mapping[str, str]
     say: Callable[[str], None]
-    _tortured: Outcome | None = field(default=None, init=False)
 
     def servers(self, *names: str) -> dict[str, Server]:
         """Servers of these contenders, without those that are missing; they answer, and have been busy for a while."""
@@ -76,14 +76,11 @@ class Session:
             shuffled.shuffle(order)
             yield from ((number, name) for name in order)
 
-    def judge_calm_torture(self) -> Outcome:
-        """What a short torture without faults found, on engines and servers of its own; it is run once."""
-        if self._tortured is None:
-            self.say("a torture without faults")
-            plan = torture.Plan(seconds=TORTURE_SECONDS, faults=frozenset({"raw"}), seed=self.plan.seed, quiet_writes=0)
-            with self.stage.cores.given(self.stage.cores.all):
-                self._tortured = run_torture(plan)
-        return self._tortured
+    def torture(self, **chosen: Any) -> Outcome:
+        """What half a minute of torture found, on engines and servers of its own; `chosen` are of its `Plan`."""
+        plan = torture.Plan(seconds=TORTURE_SECONDS, seed=self.plan.seed, quiet_writes=0, **chosen)
+        with self.stage.cores.given(self.stage.cores.all):
+            return run_torture(plan)
 
     def _settle(self, server: Server, reads: Reads) -> None:
         """Until what compiles itself while it runs has done so."""

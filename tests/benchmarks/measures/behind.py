@@ -17,7 +17,7 @@ HEADING = "SQL behind Django's back"
 
 def measure(session: Session) -> dict[str, Any]:
     """For each such change the milliseconds after its commit at which the last read began that gave the old version."""
-    outcome = session.judge_calm_torture()
+    outcome = session.torture(faults=frozenset({"raw"}))
     return {
         "servers": outcome.plan.servers,
         "lag_ms": [round(lag, 2) for lag in outcome.verdict.behind_django.calm_lags_ms],

@@ -14,10 +14,13 @@ from tests.benchmarks.tables import Requirement, Results, Tabled
 SUMMARY = "reads accepted after a logout, a deactivation or a new password, by a short torture"
 HEADING = "Tokens that are ended"
 
+PEOPLE, PEOPLE_READERS = 6, 32
+"""Those who end tokens, and connections that read with them."""
+
 
 def measure(session: Session) -> dict[str, dict[str, int]]:
     """For each way to end them, how many uses began after it was acknowledged, and how many of those were accepted."""
-    rights = session.judge_calm_torture().rights
+    rights = session.torture(writers=1, readers=1, people=PEOPLE, people_readers=PEOPLE_READERS).rights
     return {
         way: {"reads": count, "accepted": rights.accepted_after_end[way]}
         for way, count in sorted(rights.uses_after_end.items())
