@@ -234,7 +234,7 @@ def test_the_versions_of_an_act_are_found_by_an_index(admin_client: Client) -> N
         for code in ("project", "task"):
             with CaptureQueriesContext(connection) as captured:
                 assert len(events_of(newest(code))) == 1
-            cursor.execute(f"EXPLAIN {captured[-1]['sql']}")
+            cursor.execute(f"EXPLAIN {captured[-1]['sql'].partition(' ORDER BY ')[0]}")
             assert "entity_event_act" in str(cursor.fetchall())
 
 
