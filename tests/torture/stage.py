@@ -1,8 +1,4 @@
-"""
-The processes of one run: PostgreSQL, Valkey, web servers, writers, readers. All of them end with this one.
-
-They are started from one thread alone, since the kernel ends them with the thread that started them.
-"""
+"""The processes of one run: PostgreSQL, Valkey, web servers, writers, readers."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,70 +18,50 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from pmo.environment.listener import Listener
-from pmo.processes import stop_process
 from pmo.run.embedded import running_engines
 from pmo.run.engines.engine import Engine
 from pmo.run.engines.postgres import program_folder
 from pmo.run.engines.valkey import running_valkey
 from pmo.serve import server_command
+from tests import ROOT
 from tests.forking import ForkedProcess
 from tests.relays import find_relaying
+from tests.stage import Answer, Processes, StageFailed, ask, is_answering, own_environment, stop
 from tests.topologies import find_port, running_cluster, running_sentinels
-from tests.torture import readers, writer_orders
+from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-START_LIMIT_SECONDS = 60
-STOP_LIMIT_SECONDS = 45
-COMMAND_LIMIT_SECONDS = 120
-CHECK_SECONDS = 0.02
+STOP_LIMIT_SECONDS, COMMAND_LIMIT_SECONDS = 45, 120
+METRICS_TOKEN = "x" * 32
 NOTICED_MS = 4_500
 """How long a primary is silent before its replica may take over: more than `min-replicas-max-lag` and a second."""
 SKEWED = Path(__file__).resolve().parent / "skewed"
 SKEW_SECONDS = 4_321
 """Between the wall clocks of two servers: more than an hour, and no whole number of anything."""
-OURS = (
-    "DATABASE_",
-    "REDIS_",
-    "CACHE_",
-    "DJANGO_SETTINGS_MODULE",
-    "SECRET_KEY",
-    "ENVIRONMENT",
-    "DATA_DIR",
-    "LOG_",
-    "DEBUG",
-)
+READERS, WRITERS = "tests.torture.readers", "tests.torture.writers"
 
 
-METRICS_TOKEN = "x" * 32
-
-
-class StageFailed(Exception):
-    """A process did not start, or ended by itself; the message says which."""
-
-
-class Stage:
+class Stage(Processes):
     """
     A running system; made by `prepared_stage`.
 
     Attributes:
         trees: whose code each server runs. The first prepares the database, and only its servers are there from the
             beginning; the last is that of commands, and of the writers that use Django's models.
-        migrated: the file for which these writers wait: the last tree has migrated the database.
         servers: those that run, by number.
     """
 
     def __init__(self, plan: Plan, directory: Path, stack: contextlib.ExitStack, trees: Sequence[Path]) -> None:
-        self.plan, self.directory, self._stack, self.trees = plan, directory, stack, trees
-        self.tokens, self.over, self.migrated = directory / "tokens", directory / "over", directory / "migrated"
+        self.plan, self.trees = plan, trees
         self.ports = [find_port() for _ in range(plan.servers)]
         endpoints = stack.enter_context(running_engines(directory / "postgres", engines=["postgres"], durable=False))
         self.database_url = endpoints.database_url
+        self.directory = directory
         self.redis: Any
         if plan.topology == "single":
             self.redis_port = find_port()
             self._valkey = stack.enter_context(contextlib.ExitStack())
-            self.valkey = self._start_valkey()
+            self.start_valkey()
             stack.callback(_wake, self)
             self.redis_url = f"redis://127.0.0.1:{self.redis_port}/0"
             self.redis = Redis(port=self.redis_port, socket_timeout=10)
@@ -95,63 +70,35 @@ class Stage:
             self.topology: Any = stack.enter_context(running(directory, NOTICED_MS))
             self.redis_url, self.redis = self.topology.url, self.topology.client()
         stack.callback(self.redis.close)
-        self.settings = "pmo.settings" if plan.algorithm == "ours" else "tests.torture.classic_settings"
-        self.environment = self._environment()
-        prepare = [sys.executable, "-m", "tests.torture.prepare", *([] if self._is_first(-1) else ["--seed"])]
-        prepared = self.manage(*prepare, *plan.codes, QUIET_CODE, CALM_CODE, tree=trees[0])
+        super().__init__(directory, stack, self._environment())
+        self.is_upgrade = trees[0] != trees[-1]
+        prepare = [sys.executable, "-m", "tests.torture.prepare", *(["--seed"] if self.is_upgrade else [])]
+        prepared = self.run_command([*prepare, *plan.codes, QUIET_CODE, CALM_CODE], tree=trees[0])
         self.token: str = json.loads(prepared)["token"]
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
-        self.servers = {number: self._start_server(number) for number in range(plan.servers) if self._is_first(number)}
-        self.writer_host = self._start_host("tests.torture.writers", DATABASE_POOL_SIZE="0")
-        self.reader_host = self._start_host("tests.torture.readers")
-        self.wait_until(lambda: all(map(self.is_answering, self.servers)) and self.is_relaying())
-        self.wait_until(lambda: (directory / "tests.torture.writers.out").read_text() == "ready\n")
+        first = [number for number, tree in enumerate(trees) if tree == trees[0]]
+        self.servers = {number: self._start_server(number) for number in first}
+        self.writer_host, self.reader_host = (
+            self.start([sys.executable, "-m", module], module, DATABASE_POOL_SIZE="0") for module in (WRITERS, READERS)
+        )
+        ports = [self.ports[number] for number in first]
+        self.wait_until(lambda: all(map(is_answering, ports)) and self.is_relaying(), *self.servers.values())
+        self.wait_until(lambda: self._said_by_writers() == ["ready"], self.writer_host)
 
     # --- What the run does to it ---
 
     def start_load(self, until_ns: int) -> None:
         """Start readers and writers; the writers begin their last writes before `until_ns`, the readers end later."""
-        plan = self.plan
-        if self._is_first(-1):
-            self.migrated.touch()
-        written = writer_orders.Orders(
-            ports=self.ports,
-            codes=plan.codes,
-            token=self.token,
-            database_url=self.database_url,
-            psql=str(program_folder() / "psql"),
-            kinds=writer_orders.kinds_of_writers(plan.writers, plan.faults, len(plan.people_slots)),
-            faults=sorted(plan.faults),
-            hold_ms=plan.hold_ms,
-            pause_ms=plan.pause_ms,
-            until_ns=until_ns,
-            seed=plan.seed,
-            logs=str(self.directory),
-            tokens=str(self.tokens),
-            over=str(self.over),
-            migrated=str(self.migrated),
-        )
-        self.orders = written
-        read = readers.Orders(
-            ports=self.ports,
-            codes=plan.codes,
-            token=self.token,
-            clients=plan.readers,
-            people_clients=plan.people_readers if plan.people_slots else 0,
-            tokens=str(self.tokens),
-            rest_ms=plan.rest_ms,
-            until_ns=until_ns + readers.READ_ON_NS,
-            seed=plan.seed,
-            log=str(self.directory / "reads"),
-            uses=str(self.directory / "uses"),
-            over=str(self.over),
-        )
-        give_orders(self.writer_host, written.json())
-        give_orders(self.reader_host, read.json())
+        psql = str(program_folder() / "psql")
+        self.orders = Orders(self.plan, self.ports, self.token, self.database_url, psql, until_ns, self.directory)
+        if not self.is_upgrade:
+            self.orders.migrated.touch()
+        for host in (self.writer_host, self.reader_host):
+            self.orders.give(host)
 
     def end_load(self) -> None:
         """Have no write begin any more, whatever was said when the load was started."""
-        self.over.touch()
+        self.orders.over.touch()
 
     def wait_for_load(self) -> None:
         """Until the last write and the last read have ended."""
@@ -161,42 +108,50 @@ class Stage:
             except subprocess.TimeoutExpired:
                 raise StageFailed(f"{host.args!r} does not end") from None
             if status:
-                raise StageFailed(f"{host.args!r} ended with status {status}: see {self.directory}")
+                raise self._failed(host, f"ended with status {status}")
 
     def kill_server(self, number: int) -> None:
-        kill_group(self.servers[number])
-
-    def start_server(self, number: int) -> None:
-        self.servers[number] = self._start_server(number)
+        """SIGKILL to it and its workers, at once."""
+        if self.servers[number].poll() is None:
+            os.killpg(self.servers[number].pid, signal.SIGKILL)
+            self.servers[number].wait()
 
     def stop_server(self, number: int) -> None:
         """As whoever replaces it does: it answers what is under way, and ends."""
-        stop_process(self.servers.pop(number), signal.SIGTERM)
+        stop(self.servers.pop(number))
+
+    def replace_server(self, number: int) -> None:
+        self.servers[number] = self._start_server(number)
 
     def kill_valkey(self) -> None:
         self.valkey.process.kill()
         self._valkey.close()
 
     def start_valkey(self) -> None:
-        self.valkey = self._start_valkey()
+        running = running_valkey(self.directory, port=self.redis_port, snapshots="3600 1")
+        self.valkey: Engine = self._valkey.enter_context(running)
+        if int(self.valkey.address) != self.redis_port:
+            raise StageFailed(f"port {self.redis_port} was taken while Redis was down")
 
     def writer_processes(self) -> dict[int, int]:
         """The process of each writer's slot, as last announced."""
-        announced = (self.directory / "tests.torture.writers.out").read_text().splitlines()[1:]
-        return {int(slot): int(process) for slot, process in map(str.split, announced)}
+        return {int(slot): int(process) for slot, process in map(str.split, self._said_by_writers()[1:])}
+
+    def audit(self) -> list[str]:
+        """What `audit_cache` says."""
+        command = [sys.executable, "manage.py", "audit_cache", "--no-repair"]
+        return self.run_command(command, check=False).strip().splitlines()
 
     # --- What can be seen of it ---
 
-    def is_answering(self, number: int) -> bool:
-        """Whether a server can be used."""
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.ask(number, "GET", "/healthz")[0] == 200
-        return False
+    def ask(self, number: int, path: str, token: str = "") -> Answer:
+        """A reading request to one server."""
+        return ask(self.ports[number], "GET", path, token or self.token)
 
     def has_cache(self, number: int) -> bool:
         """Whether a server says that it can use the cache, all of it."""
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            return bool(json.loads(self.ask(number, "GET", "/health")[1])["cache"] == "ok")
+            return bool(json.loads(self.ask(number, "/health").body)["cache"] == "ok")
         return False
 
     def is_relaying(self) -> bool:
@@ -215,80 +170,53 @@ class Stage:
             return bool(self.redis.ping())
         return False
 
-    def ask(self, number: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, bytes]:
-        """One request to one server on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[number], timeout=10)
-        headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"}
-        with contextlib.closing(connection):
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            return response.status, response.read()
-
-    def wait_until(self, ready: Any, seconds: float = START_LIMIT_SECONDS) -> None:
-        """Raises StageFailed if that takes longer, or a process has ended."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            for process in self.servers.values():
-                if process.poll() is not None:
-                    raise StageFailed(f"{process.args!r} ended with status {process.returncode}: see {self.directory}")
-            if time.monotonic() > deadline:
-                raise StageFailed(f"not ready after {seconds} s: see {self.directory}")
-            time.sleep(CHECK_SECONDS)
-
-    def manage(self, *command: str, check: bool = True, tree: Path | None = None) -> str:
-        """The output of a command in the environment of the servers, by the code of the last one if not of `tree`."""
-        (self.directory / "command.out").unlink(missing_ok=True)
-        process = self._start(list(command), "command", tree=tree)
-        status = process.wait(COMMAND_LIMIT_SECONDS)
-        if status and check:
-            raise subprocess.CalledProcessError(status, command)
-        return (self.directory / "command.out").read_text()
-
     # --- Starting ---
 
-    def _start_valkey(self) -> Engine:
-        engine = self._valkey.enter_context(running_valkey(self.directory, port=self.redis_port, snapshots="3600 1"))
-        if int(engine.address) != self.redis_port:
-            raise StageFailed(f"port {self.redis_port} was taken while Redis was down")
-        return engine
-
-    def _start_server(self, number: int) -> ForkedProcess:
-        command = server_command(Listener(port=self.ports[number], workers=1))
-        return self._start(command, f"server-{number}", tree=self.trees[number], **self._skewed(number))
-
-    def _is_first(self, number: int) -> bool:
-        return self.trees[number] == self.trees[0]
-
-    def _skewed(self, number: int) -> dict[str, str]:
-        """The variables that set a process's wall clock hours ahead, for each another time; not its monotonic clock."""
-        if not self.plan.skew:
-            return {}
-        return {"PYTHONPATH": str(SKEWED), "PMO_SKEW_SECONDS": str(number * SKEW_SECONDS)}
-
-    def _start_host(self, module: str, **environment: str) -> ForkedProcess:
-        """A process that gets ready and waits for its orders."""
-        return self._start([sys.executable, "-m", module], module, **environment)
-
-    def _start(self, command: list[str], name: str, *, tree: Path | None = None, **environment: str) -> ForkedProcess:
+    def start(
+        self, command: Sequence[str], name: str, *, tree: Path | None = None, **environment: str
+    ) -> ForkedProcess:
+        """A process, by the code of the last tree if not of `tree`; it reads what is written to its `stdin`."""
         process = ForkedProcess(
             command,
             tree=tree or self.trees[-1],
             environment=self.environment | environment,
             directory=self.directory,
             out=self.directory / f"{name}.out",
-            err=self.directory / f"{name}.err",
+            err=(log := self.directory / f"{name}.err"),
         )
-        self._stack.callback(_end, process)
+        self._logs[process.pid] = log
+        self._stack.callback(stop, process)
         return process
 
+    def run_command(self, command: Sequence[str], *, check: bool = True, tree: Path | None = None) -> str:
+        """
+        What a command prints.
+
+        Raises:
+            StageFailed: it failed, and `check`.
+        """
+        printed = self.directory / "command.out"
+        printed.unlink(missing_ok=True)
+        process = self.start(command, "command", tree=tree)
+        if (status := process.wait(COMMAND_LIMIT_SECONDS)) and check:
+            raise self._failed(process, f"ended with status {status}")
+        return printed.read_text()
+
+    def _start_server(self, number: int) -> Any:
+        command, name = server_command(Listener(port=self.ports[number], workers=1)), f"server-{number}"
+        if self.plan.skew:  # the wall clock is hours ahead, of each by another time; the monotonic one is not
+            skewed = {"PYTHONPATH": str(SKEWED), "PMO_SKEW_SECONDS": str(number * SKEW_SECONDS)}
+            return super().start(command, name, **skewed)  # Python itself reads the first
+        return self.start(command, name, tree=self.trees[number])
+
+    def _said_by_writers(self) -> list[str]:
+        return (self.directory / f"{WRITERS}.out").read_text().splitlines()
+
     def _environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        return inherited | {
-            "DJANGO_SETTINGS_MODULE": self.settings,
-            "PYTHONPATH": str(ROOT),  # behind the tree
-            "DATA_DIR": str(self.directory),
-            "SECRET_KEY": "only for this run, and for nobody outside of this machine",
-            "DATABASE_URL": self.database_url,
+        settings = "pmo.settings" if self.plan.algorithm == "ours" else "tests.torture.classic_settings"
+        return own_environment(self.directory, self.database_url) | {
+            "DJANGO_SETTINGS_MODULE": settings,
+            "METRICS_TOKEN": METRICS_TOKEN,
             "REDIS_URL": self.redis_url,
             "CACHE_HOLD_MS": str(self.plan.hold_ms),
             "CACHE_LOCAL_LEASE_MS": str(self.plan.lease_ms),
@@ -297,7 +225,6 @@ class Stage:
             "CACHE_RELAY": str(self.plan.algorithm == "ours"),
             "CACHE_AUDIT_SECONDS": "0",  # nothing may be repaired before it is judged
             "ACCESS_TOKEN_MINUTES": "1440",
-            "METRICS_TOKEN": METRICS_TOKEN,
             "LOG_LEVEL": "WARNING",
         }
 
@@ -307,23 +234,6 @@ def prepared_stage(plan: Plan, directory: Path, trees: Sequence[Path] = ()) -> I
     """Start everything but the load; whatever happens, nothing is left running."""
     with contextlib.ExitStack() as stack:
         yield Stage(plan, directory, stack, trees or [ROOT] * plan.servers)
-
-
-def give_orders(host: ForkedProcess, orders: str) -> None:
-    with host.stdin:
-        host.stdin.write(orders.encode())
-
-
-def kill_group(process: ForkedProcess) -> None:
-    """SIGKILL to a process and its children, at once."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _end(process: ForkedProcess) -> None:
-    process.stdin.close()
-    stop_process(process, signal.SIGTERM)
 
 
 def _wake(stage: Stage) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import tarfile
 import time
@@ -15,6 +14,7 @@ from time import monotonic_ns
 
 from tests.acceptance.conftest import PASSWORD, Program, Staff
 from tests.conftest import hashed
+from tests.stage import StageFailed, is_answering
 from tests.torture.plan import STOPPED
 from tests.torture.records import Window, Write, read_writes
 from tests.torture.stage import METRICS_TOKEN, Stage
@@ -91,12 +91,12 @@ class Upgrade:
         """By the new release, beside the old server; it may be started again where a table was locked for too long."""
         for attempt in range(ATTEMPTS):
             try:
-                self._stage.manage(sys.executable, "-c", MIGRATE)
-            except subprocess.CalledProcessError:
+                self._stage.run_command([sys.executable, "-c", MIGRATE])
+            except StageFailed:
                 if attempt == ATTEMPTS - 1:
                     raise
             else:
-                self._stage.migrated.touch()
+                self._stage.orders.migrated.touch()
                 return
 
     def _serve(self, *numbers: int) -> None:
@@ -128,8 +128,8 @@ class Upgrade:
             self.both.append(Window("", begun, monotonic_ns()))
 
     def _start(self, number: int, away_ns: int) -> None:
-        self._stage.start_server(number)
-        self._stage.wait_until(lambda: self._stage.is_answering(number))
+        self._stage.replace_server(number)
+        self._stage.wait_until(lambda: is_answering(self._stage.ports[number]), self._stage.servers[number])
         self.windows.append(Window(STOPPED, away_ns, monotonic_ns(), number))
 
     def _stop(self, number: int) -> int:
@@ -154,7 +154,7 @@ class Upgrade:
         """Neither acknowledged, nor rolled back on purpose, nor sent to a server that was away or going away."""
         failed = [
             write
-            for write in self._writes(len(self._stage.orders.kinds))
+            for write in self._writes(len(self._stage.plan.kinds))
             if not write.acknowledged and write.outcome != "rolled-back"
         ]
         return [write for write in failed if re.match(r"failed:\d", write.outcome) or not self._is_excused(write)]

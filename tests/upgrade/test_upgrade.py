@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.fields.next_release import make_next_release
-from tests.servers import ROOT
 from tests.torture.plan import Plan
 from tests.torture.records import label_of
 from tests.torture.run import run_on
@@ -65,6 +65,6 @@ def test_beside_and_after_the_last_release_nothing_is_stale_refused_or_lost(
             if any(both.touches(write.started, write.started) for both in upgrade.both)
         ]
         assert min(beside.count(OLD), beside.count(NEW)) > 0
-        assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds.keys()
+        assert {"patch", "save", "raw-driver"} <= outcome.verdict.kinds_of_writes.keys()
         assert {"L1", "L2"} <= outcome.verdict.sources.keys()
         assert min(outcome.rights.accepted, outcome.rights.refused) > 0
