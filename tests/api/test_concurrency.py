@@ -44,9 +44,7 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
 def another(client: APIClient) -> APIClient:
     """The same user's client, for another thread."""
-    twin = APIClient()
-    twin.credentials(**client._credentials)
-    return twin
+    return APIClient(**client.defaults)
 
 
 def answer_after(change: Callable[[], object], request: Callable[[], Any]) -> Any:

@@ -27,7 +27,7 @@ from pmo.people.authentication import find_user
 from pmo.people.tokens import KNOWN
 from pmo.people.tokens import renew as renew_token
 from pmo.serve import OPTIONS
-from tests.api.conftest import client_of, make_user
+from tests.api.conftest import bearing, client_of, make_user
 from tests.servers import test_database_url
 
 pytestmark = pytest.mark.django_db
@@ -61,9 +61,7 @@ def test_user_name_and_address_both_log_in(name: str) -> None:
     assert answer.status_code == 200
     assert sorted(answer.json()) == ["expires_in", "refresh", "token"]
     assert answer["Cache-Control"] == "no-store"
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['token']}")
-    assert client.get(TYPES).status_code == 200
+    assert bearing(answer.json()["token"]).get(TYPES).status_code == 200
 
 
 @pytest.mark.parametrize("email", ["Ada@Example.com", "ada@example.COM"])
@@ -256,11 +254,6 @@ def test_an_address_is_understood_however_the_proxy_writes_it(subtests: pytest.S
 
 
 @override_settings(AXES_FAILURE_LIMIT=3)
-def test_unknown_names_are_locked_out_like_known_ones() -> None:
-    assert [log_in("nobody", "x").status_code for _ in range(3)] == [401, 401, 429]
-
-
-@override_settings(AXES_FAILURE_LIMIT=3)
 def test_a_success_forgets_the_failures_before_it(ada: User) -> None:
     for _ in range(3):
         log_in("ada@example.com", "x")
@@ -310,12 +303,6 @@ def test_passwords_are_checked_by_half_of_the_threads_at_most(ada: User, setting
         hashers.queue.open()
     assert not AccessAttempt.objects.exists(), "nothing failed"
     assert [log_in("nobody", "x").status_code for _ in range(hashers.PLACES + 1)] == [401] * (hashers.PLACES + 1)
-
-
-def bearing(token: str) -> APIClient:
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
-    return client
 
 
 def renew(refresh: str) -> Any:
@@ -445,9 +432,7 @@ def test_what_is_no_refresh_token_is_refused(subtests: pytest.Subtests) -> None:
 
 def test_an_access_token_is_no_refresh_token_and_the_other_way_round(ada: User) -> None:
     assert APIClient().post(REFRESH, {"refresh": str(AccessToken.for_user(ada))}).status_code == 401
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {RefreshToken.for_user(ada)}")
-    assert client.get(TYPES).status_code == 401
+    assert bearing(str(RefreshToken.for_user(ada))).get(TYPES).status_code == 401
 
 
 def test_a_refresh_needs_a_token(subtests: pytest.Subtests) -> None:
@@ -495,14 +480,6 @@ def test_a_token_of_a_clock_a_little_ahead_is_taken_and_none_lives_longer_for_it
     token["exp"] = now - 1
     assert bearing(str(token)).get(TYPES).status_code == 401
     assert renew(str(refresh)).status_code == 401
-
-
-def test_an_expired_token_is_refused(ada: User) -> None:
-    token = AccessToken.for_user(ada)
-    token.set_exp(lifetime=-AccessToken.lifetime)
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
-    assert client.get(TYPES).status_code == 401
 
 
 def test_a_new_password_ends_a_token_for_writers_at_once(ada: User) -> None:

@@ -118,18 +118,6 @@ def test_a_write_that_the_strict_policy_refuses_can_be_tried_again(
     assert Entity.objects.get().label == "Old"
 
 
-def test_a_login_that_nobody_can_check_is_not_counted_as_wrong(without_database: Callable[[], None]) -> None:
-    without_database()
-    answer = APIClient().post("/api/v1/auth/login", {"username": "ada", "password": "x"})
-    assert answer.status_code == 503
-
-
-def test_a_token_that_nobody_can_check_is_not_called_wrong(without_database: Callable[[], None]) -> None:
-    client = client_of(User.objects.create_user("ada"))
-    without_database()
-    assert client.get(READ).status_code == 503
-
-
 def test_a_database_that_takes_no_changes_is_called_so(editor: APIClient) -> None:
     make_entity("project")
     with connection.cursor() as cursor:
