@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+import requests
 
 from cache_layer.counting.analytics import Span, read_series
 from cache_layer.keys import holds_key
@@ -33,11 +32,7 @@ def server(staff_user: object) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 
 def is_ready(url: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{url}/readyz", timeout=10).close()
-    except urllib.error.HTTPError as error:
-        return error.code != 503
-    return True
+    return requests.get(f"{url}/readyz", timeout=10).status_code != 503
 
 
 def test_what_is_under_way_is_answered_and_nothing_is_left_over(
@@ -87,7 +82,7 @@ def is_listening(url: str) -> bool:
     """Whether new connections are still taken."""
     time.sleep(0.02)
     try:
-        urllib.request.urlopen(f"{url}/healthz", timeout=0.2).close()
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        requests.get(f"{url}/healthz", timeout=0.2)
+    except requests.RequestException:
         return False
     return True
