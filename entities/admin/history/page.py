@@ -23,8 +23,9 @@ from entities.admin.history.differences import (
     compare_documents,
     compare_fields,
 )
-from entities.admin.history.restoring import ChangedMeanwhile, describe_problems, mark_of, problems_of, restore_version
+from entities.admin.history.restoring import describe_problems, mark_of, problems_of, restore_version
 from entities.admin.history.versions import History, Version, find_entity
+from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
 from entities.models import Entity
 
