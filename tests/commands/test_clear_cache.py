@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import read_entry
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from pmo.lookups import GROUP
@@ -57,22 +57,16 @@ def test_what_was_not_cached_is_not_counted(cached: Redis) -> None:
     assert run("clear_cache", "project", "wiki") == "1 cached value dropped\n"
 
 
-def test_the_next_read_asks_the_database(cached: Redis) -> None:
-    run("clear_cache", "project")
-    assert get_entity_infrastructure().read_entity("project").source is Source.DATABASE
-
-
 def test_unknown_codes_are_named_and_nothing_is_dropped(cached: Redis) -> None:
     with pytest.raises(CommandError, match=r"Unknown entity types, nothing was done: nope, Task\."):
         run("clear_cache", "project", "nope", "Task")
     assert len(cached.keys(VALUES)) == 4
 
 
-@pytest.mark.parametrize("command", ["clear_cache", "warm_cache"])
 @pytest.mark.parametrize("arguments", [(), ("project", "--all")])
-def test_neither_or_both_of_codes_and_all_is_refused(cached: Redis, command: str, arguments: tuple[str, ...]) -> None:
+def test_neither_or_both_of_codes_and_all_is_refused(cached: Redis, arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match="Give the codes of entity types, or --tag, or --all"):
-        run(command, *arguments)
+        run("clear_cache", *arguments)
     assert len(cached.keys(VALUES)) == 4
 
 
