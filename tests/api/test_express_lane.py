@@ -349,7 +349,7 @@ def with_cookie() -> HttpResponse:
     ],
 )
 def test_what_is_meant_for_one_request_or_too_long_is_not_kept(response: Callable[[], HttpResponse]) -> None:
-    server = answering(response)
+    server = answering(response, limit_bytes=1_000_000)
     server.ask("/x", HTTP_AUTHORIZATION="Bearer x")
     assert replays(server, "/x") == 0
 
