@@ -1,42 +1,23 @@
-"""The express lane in real servers, over real HTTP."""
+"""The express lane in a real server, over real HTTP."""
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
+import pytest
 import requests
-from rest_framework_simplejwt.tokens import AccessToken
 
-from pmo.environment.listener import Listener
-from pmo.serve import server_command
-from tests.api.conftest import make_user
+from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity
-from tests.servers import ROOT, free_port, wait_until_answering, worker_environment
-from tests.waiting import wait_for
+from tests.servers import platform_server
 
 TYPE = "/api/v1/entity/type/project"
-LONG_LEASES = {"CACHE_LOCAL_LEASE_MS": "2000"}
-"""So that a slow machine has replays too."""
 
 
-def test_every_replay_is_in_the_access_log(committed_db: None, tmp_path: Path) -> None:
+def test_every_replay_is_in_the_access_log(committed_db: None, capfd: pytest.CaptureFixture[str]) -> None:
     make_entity("project")
-    headers = {"Authorization": f"Bearer {AccessToken.for_user(make_user())}"}
-    port = free_port()
-    environment = worker_environment() | LONG_LEASES | {"GRANIAN_LOG_ACCESS_ENABLED": "true"}
-    with (tmp_path / "log").open("wb") as log:
-        command = server_command(Listener(port=port, workers=1))
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server:
-            url = f"http://127.0.0.1:{port}"
-            wait_until_answering(f"{url}/healthz", server.poll)
-            sources = []
-            with requests.Session() as session:
-                for _ in range(50):
-                    answer = session.get(url + TYPE, headers=headers, timeout=10)
-                    sources.append(answer.headers["X-Cache"])
-            line = f'"GET {TYPE} HTTP/1.1" 200'
-            wait_for(lambda: (tmp_path / "log").read_text().count(line) >= 50)
-            server.terminate()
+    token = client_of(make_user()).defaults["HTTP_AUTHORIZATION"]
+    leases = {"CACHE_LOCAL_LEASE_MS": "2000"}  # so that a slow machine has replays too
+    with platform_server(**leases, GRANIAN_LOG_ACCESS_ENABLED="true") as (url, _), requests.Session() as session:
+        session.headers["Authorization"] = token
+        sources = [session.get(url + TYPE, timeout=10).headers["X-Cache"] for _ in range(50)]
     assert sources.count("L1") > 25
-    assert (tmp_path / "log").read_text().count(line) == 50
+    assert "".join(capfd.readouterr()).count(f'"GET {TYPE} HTTP/1.1" 200') == 50
