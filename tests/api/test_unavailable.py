@@ -24,6 +24,7 @@ from cache_layer.server.breaker import breaker
 from entities.api.errors import as_unavailable
 from entities.models import Entity
 from pmo.database.bounded import TimeOver
+from pmo.lookups import PERSON
 from pmo.web.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware, server_error
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.cache_layer.conftest import own_valkey, restart  # noqa: F401 - fixtures
@@ -266,6 +267,14 @@ def test_what_the_database_has_said_since_is_not_forgotten(
     drop_all_copies()
     without_database()
     assert reader.get(READ).status_code == 401, "and what it has said is not forgotten"
+
+
+def test_what_was_known_of_people_lasts_as_long_as_what_is_stale(
+    fail_safe: None, committed_db: None, redis_client: Any
+) -> None:
+    client_of(make_user("ada")).get(READ)
+    (key,) = redis_client.keys("{people:user:*}:known")
+    assert 3_600 < redis_client.ttl(key) <= 3_600 + PERSON.ttl_seconds
 
 
 def test_an_expired_token_is_refused_also_while_the_database_is_away(
