@@ -139,13 +139,6 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, su
             assert not Entity.objects.filter(code="project").exists()
 
 
-def test_a_missing_field_is_named(editor: APIClient, subtests: pytest.Subtests) -> None:
-    for field in ["code", "label", "icon"]:
-        with subtests.test(field=field):
-            answer = editor.post(ENTITY, {name: value for name, value in PROJECT.items() if name != field})
-            assert (answer.status_code, answer.json()["errors"]) == (400, {field: ["This field is required."]})
-
-
 def test_everything_wrong_is_told_at_once(editor: APIClient) -> None:
     answer = editor.post(ENTITY, {"code": "Project", "label": 5, "colour": "red"})
     assert sorted(answer.json()["errors"]) == ["code", "colour", "icon", "label"]

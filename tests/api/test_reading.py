@@ -11,7 +11,6 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from cache_layer.server.connection import GuardedRedis
-from entities.models import Entity
 from tests.conftest import make_entity
 
 TYPE = "/api/v1/entity/type/project"
@@ -64,20 +63,6 @@ def test_a_second_read_within_the_lease_costs_no_query_and_no_redis_command(
     with django_assert_num_queries(0):
         assert reader.get(path).status_code == 200
     assert commands == []
-
-
-@pytest.mark.usefixtures("committed_db")
-def test_x_cache_says_where_an_answer_came_from(reader: APIClient) -> None:
-    Entity.objects.bulk_create([Entity(code="project", label="P", label_plural="Ps", icon="Folder")])
-    assert reader.get(TYPES)["X-Cache"] == "DB"
-    assert reader.get(TYPES)["X-Cache"] in ("L1", "L2")
-    assert reader.get(TYPES, {"include_inactive": "true"})["X-Cache"] == "BYPASS"
-
-
-def test_the_list_is_in_display_order(reader: APIClient) -> None:
-    for order, code in enumerate(["wiki", "task", "project"]):
-        make_entity(code, display_order=order)
-    assert [each["code"] for each in reader.get(TYPES).json()] == ["wiki", "task", "project"]
 
 
 def test_an_inactive_entity_type_is_found_only_where_it_is_asked_for(reader: APIClient) -> None:
@@ -157,11 +142,6 @@ def test_accept_is_no_reason_to_answer_otherwise(reader: APIClient) -> None:
     plain = reader.get(TYPE)
     for accept in ("text/html", "application/json; indent=4", "nonsense", "*/*;q=0"):
         assert reader.get(TYPE, headers={"Accept": accept}).content == plain.content
-
-
-def test_an_unknown_path_is_told_in_json(reader: APIClient) -> None:
-    answer = reader.get("/api/v1/nothing")
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 def test_too_many_parameters_are_told_in_json(reader: APIClient) -> None:
