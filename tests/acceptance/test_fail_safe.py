@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 import requests
@@ -23,8 +22,13 @@ from tests.waiting import wait_for
 def postgres(committed_db: None) -> Iterator[Proxy]:
     """What the server connects to."""
     settings = connection.settings_dict
-    socket = f"{settings['OPTIONS']['host']}/.s.PGSQL.{settings['PORT'] or 5432}"
-    proxy = Proxy(partial(asyncio.open_unix_connection, socket), delay_seconds=0)
+
+    def connect() -> socket.socket:
+        opened = socket.socket(socket.AF_UNIX)
+        opened.connect(f"{settings['OPTIONS']['host']}/.s.PGSQL.{settings['PORT'] or 5432}")
+        return opened
+
+    proxy = Proxy(connect, delay_seconds=0)
     yield proxy
     proxy.close()
 
