@@ -53,7 +53,7 @@ class Listener:
             raise InvalidListener(f"HOST is {shown(self.host)}: there is no such address.") from None
         family, address = found[0], str(found[4][0])
         try:
-            _try_listening(family, address, self.port)
+            probe_port(address, self.port, family)
         except OSError as error:
             raise InvalidListener(self._advice(family, address, error)) from None
         return address
@@ -77,15 +77,21 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _try_listening(family: int, address: str, port: int) -> None:
+def probe_port(address: str, port: int = 0, family: int = socket.AF_INET) -> int:
+    """
+    The port, checked to be free; for 0 any that is.
+
+    Raises:
+        OSError: nothing can listen there.
+    """
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((address, port))
+        return int(probe.getsockname()[1])
 
 
 def _next_free_port(family: int, address: str, taken: int) -> int:
     for port in range(taken + 1, 65536):
         with contextlib.suppress(OSError):
-            _try_listening(family, address, port)
-            return port
+            return probe_port(address, port, family)
     return Listener.port

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable
+from time import monotonic, strftime
 
 STAYS_SECONDS = 10
 """A part that ran this long is not in a crash loop."""
@@ -23,16 +22,14 @@ class Restarts:
         first_pause_seconds: before the first restart; doubled while it keeps exiting.
     """
 
-    def __init__(
-        self, name: str, *, first_pause_seconds: float = 0.5, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.name, self._first_pause_seconds, self._clock = name, first_pause_seconds, clock
+    def __init__(self, name: str, *, first_pause_seconds: float = 0.5) -> None:
+        self.name, self._first_pause_seconds = name, first_pause_seconds
         self._short_lives = 0
-        self._begun = clock()
+        self.began()
 
     def began(self) -> None:
         """Note that it has just started."""
-        self._begun = self._clock()
+        self._begun = monotonic()
 
     def ended(self, why: str) -> float:
         """
@@ -41,7 +38,7 @@ class Restarts:
         Raises:
             EndsAgainAndAgain: it is given up; the message includes `why` it exited last.
         """
-        if self._clock() - self._begun >= STAYS_SECONDS:
+        if monotonic() - self._begun >= STAYS_SECONDS:
             self._short_lives = 0
         self._short_lives += 1
         if self._short_lives >= MAX_SHORT_LIVES:
@@ -67,5 +64,5 @@ def say(line: str) -> None:
     from rich.console import Console  # rarely needed
 
     Console(stderr=True, highlight=False, soft_wrap=True).print(
-        f"{time.strftime('%H:%M:%S')} {line}", style="bold yellow", markup=False
+        f"{strftime('%H:%M:%S')} {line}", style="bold yellow", markup=False
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from pmo.environment.listener import Listener
+from pmo.environment.listener import Listener, probe_port
 from pmo.processes import start_process, stop_process
 from pmo.serve import server_command
 
@@ -109,14 +108,17 @@ def own_instance(name: str, token: str) -> Iterator[Instance]:
     Raises:
         InstanceFailed: it did not start.
     """
-    port = _free_port()
-    command = server_command(Listener(host="127.0.0.1", port=port, workers=1))
+    listener = Listener(port=probe_port(Listener.host), workers=1)
     with tempfile.TemporaryFile() as output:
         process = start_process(
-            command, farewell=signal.SIGTERM, cwd=settings.BASE_DIR, stdout=output, stderr=subprocess.STDOUT
+            server_command(listener),
+            farewell=signal.SIGTERM,
+            cwd=settings.BASE_DIR,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         try:
-            instance = Instance(name, f"http://127.0.0.1:{port}", token, headers_past_proxy())
+            instance = Instance(name, listener.url(), token, headers_past_proxy())
             _wait_until_alive(instance, process, output)
             yield instance
         finally:
@@ -140,9 +142,3 @@ def headers_past_proxy() -> dict[str, str]:
     if getattr(settings, "SECURE_SSL_REDIRECT", False):
         headers["X-Forwarded-Proto"] = "https"
     return headers
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

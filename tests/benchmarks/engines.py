@@ -32,8 +32,8 @@ class Engines:
     def __init__(self, directory: Path, stack: contextlib.ExitStack) -> None:
         self.directory, self._stack, self.cores = directory, stack, Cores()
         stack.enter_context(self.cores.given(self.cores.rest))
-        engines = stack.enter_context(running_engines(directory, snapshots="", durable=False))
-        self.database_url, self.redis_port = engines.database_url, engines.valkey.port
+        endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False))
+        self.database_url, self.redis_port = endpoints.database_url, endpoints.valkey.port
         self.many_database_url = ""
         prepared = self.run_module("tests.benchmarks.rows", {})
         self.token: str = prepared["token"]

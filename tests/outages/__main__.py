@@ -31,8 +31,8 @@ def main() -> None:
     rows: list[Row] = []
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-outages-")))
-        engines = running_engines(directory / "postgres", engines=["postgres"], durable=False)
-        database_url = stack.enter_context(engines).database_url
+        endpoints, _ = stack.enter_context(running_engines(directory / "postgres", ["postgres"], durable=False))
+        database_url = endpoints.database_url
         _, prepared = prepare_database(directory, database_url)
         stage = stack.enter_context(prepared_stage(directory, database_url, prepared, arguments.budget_ms))
         for row in Matrix(stage).run(pairs):

@@ -29,7 +29,8 @@ from entities.files.backup import write_backup
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from entities.tags import tagged_codes
-from pmo.run.engines.postgres import PORT, program_folder, running_postgres
+from pmo.run.embedded import Programs, running_engines
+from pmo.run.engines.postgres import PORT, program_folder
 from tests.admin.conftest import LIST
 from tests.conftest import make_entity
 from tests.servers import test_database_url
@@ -53,8 +54,9 @@ def american_database(committed_db: None) -> Iterator[None]:
                 pytest.skip("no PostgreSQL with ICU is installed")
             # Not in pytest's folder, which another run's start closes to PostgreSQL's account.
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-")))
-            engine = running_postgres(scratch, durable=False, programs=found[-1].parent)
-            address = stack.enter_context(engine).address
+            programs = Programs(postgres=found[-1].parent)
+            _, (engine,) = stack.enter_context(running_engines(scratch, ["postgres"], durable=False, programs=programs))
+            address = engine.engine.address
         server = stack.enter_context(closing(psycopg.connect(_url(address, "postgres"), autocommit=True)))
         server.execute(f"CREATE DATABASE {name} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0")
         stack.callback(server.execute, f"DROP DATABASE {name} (FORCE)")

@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Namespace) -> Iterator[Phase]:
-    endpoints = stack.enter_context(running_engines(directory, durable=False, snapshots=""))
+    endpoints, _ = stack.enter_context(running_engines(directory, durable=False, snapshots=""))
     environment, prepared = prepare_database(directory, endpoints.database_url, endpoints.valkey.port)
     port = find_port()
     with (directory / "server.err").open("ab") as log:

@@ -69,7 +69,7 @@ class Stage:
         self.plan, self.directory, self._stack = plan, directory, stack
         self.tokens = directory / "tokens"
         self.ports = [find_port() for _ in range(plan.servers)]
-        endpoints = stack.enter_context(running_engines(directory / "postgres", engines=["postgres"], durable=False))
+        endpoints, _ = stack.enter_context(running_engines(directory / "postgres", ["postgres"], durable=False))
         self.database_url = endpoints.database_url
         self.redis: Any
         if plan.topology == "single":

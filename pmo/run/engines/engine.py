@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 5
 
 
 class EngineFailed(Exception):  # the name is the cause
-    """An engine did not start, or exited by itself. The message says where to look."""
+    """An engine is not available; the message says why, or where to look."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class KeptEngine:
     One engine, running while `stack` is open; its owner calls `check` several times a second.
 
     Args:
-        start: runs it on the given address, or on any if None.
+        start: runs it, where it was if it gets an `address`.
         meanwhile: what goes on without it, for the message that it has ended.
         pause_seconds: the pause before the first restart.
     """
@@ -24,13 +24,13 @@ class KeptEngine:
     def __init__(
         self,
         stack: contextlib.ExitStack,
-        start: Callable[[str | None], AbstractContextManager[Engine]],
+        start: Callable[..., AbstractContextManager[Engine]],
         meanwhile: str,
         pause_seconds: float,
     ) -> None:
         self._start, self._meanwhile = start, meanwhile
         self._running = stack.enter_context(contextlib.ExitStack())
-        self.engine = self._running.enter_context(start(None))
+        self.engine = self._running.enter_context(start())
         self._restarts = Restarts(self.engine.name, first_pause_seconds=pause_seconds)
         self._due: float | None = None
 
@@ -48,7 +48,7 @@ class KeptEngine:
         elif time.monotonic() >= self._due:
             self._due = None
             try:
-                self.engine = self._running.enter_context(self._start(self.engine.address))
+                self.engine = self._running.enter_context(self._start(address=self.engine.address))
             except (EngineFailed, OSError) as failure:
                 self._pause("could not be started", str(failure))
             else:

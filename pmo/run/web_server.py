@@ -1,11 +1,10 @@
-"""The processes of `make run` while it serves: each is restarted, alone, when it exits by itself."""
+"""The web server of `make run`, restarted, alone, when it exits by itself."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +13,6 @@ from urllib.parse import urlsplit
 
 from pmo.environment.listener import Listener
 from pmo.processes import children_of, start_process, stop_process
-from pmo.run.keeper import Keeper
 from pmo.run.restarts import Restarts, how_it_ended, say
 from pmo.serve import server_command
 
@@ -22,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_SECONDS = 60
 
 
-class PartEnded(Exception):  # the name is the cause
-    """A process exited by itself and is not restarted."""
+class DidNotStart(Exception):  # the name is the cause
+    """The web server does not answer; the message says how it ended."""
 
 
 class WebServer:
@@ -31,7 +29,7 @@ class WebServer:
     The running web server; it replaces dead workers itself, and this reports it.
 
     Raises:
-        PartEnded: it does not answer.
+        DidNotStart: the first time; later starts are tried again.
     """
 
     def __init__(self, listener: Listener, address: str, environment: Mapping[str, str]) -> None:
@@ -40,8 +38,8 @@ class WebServer:
         self._workers: set[int] = set()
         try:
             self._start()
-        except PartEnded as failure:
-            raise PartEnded(f"The web server {failure}.") from None
+        except DidNotStart as failure:
+            raise DidNotStart(f"The web server {failure}.") from None
 
     def check(self) -> None:
         """
@@ -61,7 +59,7 @@ class WebServer:
             self._restarts.began()
             try:
                 self._start()
-            except PartEnded as failure:
+            except DidNotStart as failure:
                 what = str(failure)
             else:
                 say("The web server answers again.")
@@ -77,9 +75,9 @@ class WebServer:
         try:
             while not self._answers():
                 if (status := self._process.poll()) is not None:
-                    raise PartEnded(how_it_ended(status))
+                    raise DidNotStart(how_it_ended(status))
                 if time.monotonic() > deadline:
-                    raise PartEnded(f"did not answer within {START_LIMIT_SECONDS} s")
+                    raise DidNotStart(f"did not answer within {START_LIMIT_SECONDS} s")
                 time.sleep(0.05)
         except BaseException:
             self.stop()
@@ -102,31 +100,3 @@ class WebServer:
         if ended:
             say(f"A web worker ended (process {', '.join(map(str, sorted(ended)))}): it was replaced, alone.")
         self._workers = workers
-
-
-class WatchedKeeper:
-    """The process that runs the embedded engines and restarts them itself."""
-
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
-        self._restarts = Restarts("The keeper of the embedded engines")
-
-    def check(self) -> None:
-        """
-        Raises:
-            PartEnded: it has given up and said why.
-            EndsAgainAndAgain: it keeps exiting.
-            EnginesUnavailable: it could not be restarted.
-        """
-        process: subprocess.Popen[bytes] | None = self._keeper.process
-        status = process.poll() if process is not None else None
-        if status is None:
-            return
-        if status >= 0:
-            raise PartEnded("The embedded engines have ended, as said above: everything stops.")
-        pause_seconds = self._restarts.ended(f"The last time it {how_it_ended(status)}.")
-        say(f"The keeper of the embedded engines {how_it_ended(status)}, and they with it: all are started again.")
-        time.sleep(pause_seconds)
-        self._restarts.began()
-        self._keeper.start_again()
-        say("The embedded engines run again.")
