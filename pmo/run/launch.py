@@ -28,15 +28,14 @@ from pmo.run.embedded import ValkeyEndpoint, keep_or_join_engines
 from pmo.run.engines.engine import EngineFailed
 from pmo.run.engines.kept import KeptEngine
 from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
-from pmo.run.restarts import EndsAgainAndAgain
-from pmo.run.web_server import DidNotStart, WebServer
+from pmo.run.restarts import DidNotStart, EndsAgainAndAgain, Part
+from pmo.run.web_server import WebServer
 from pmo.serve import make_counts_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK_SECONDS = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENGINE_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
-OPTIONAL = ("DATABASE_URL", "REDIS_HOST", "REDIS_URL", "REDIS_PORT", "DATA_DIR", "ALLOWED_HOSTS")
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -53,7 +52,7 @@ def main() -> None:
     try:
         with contextlib.ExitStack() as stack:
             _launch(stack)
-    except (ImproperlyConfigured, EngineFailed, PreparationFailed, DidNotStart, EndsAgainAndAgain) as failure:
+    except (ImproperlyConfigured, PreparationFailed, DidNotStart, EndsAgainAndAgain) as failure:
         console.print(str(failure), style="bold red", markup=False)
         sys.exit(1)
     except StopRequested:
@@ -67,12 +66,9 @@ def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _launch(stack: contextlib.ExitStack) -> NoReturn:
-    for name in OPTIONAL:
-        if not os.environ.get(name):
-            os.environ.pop(name, None)  # an empty variable counts as unset
     listener = Listener.of(os.environ)
     address = listener.find_address()
-    directory = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute()
+    directory = Path(os.environ.get("DATA_DIR") or ROOT / ".data").absolute()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -80,8 +76,8 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     os.environ["DATA_DIR"] = str(directory)
     engines = _keep_engines(directory, stack)
     os.environ.setdefault("LOG_FILE", str(directory / "pmo.log"))
-    if listener.host not in ANY_ADDRESS:
-        os.environ.setdefault("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{in_url(listener.host)}")
+    if listener.host not in ANY_ADDRESS and not os.environ.get("ALLOWED_HOSTS"):
+        os.environ["ALLOWED_HOSTS"] = f"localhost,127.0.0.1,[::1],{in_url(listener.host)}"
     environment = dict(os.environ)
     prepare_platform(directory, console)
     draining_file(listener.port).unlink(missing_ok=True)
@@ -89,10 +85,10 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     web = WebServer(listener, address, environment)
     stack.callback(web.stop)
     _print_links(listener, directory)
+    parts: list[Part] = [web, *engines]
     while True:
-        web.check()
-        for engine in engines:
-            engine.check()
+        for part in parts:
+            part.check()
         time.sleep(CHECK_SECONDS)
 
 
@@ -100,8 +96,8 @@ def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[KeptEngi
     """Start the engines whose variables are unset; returns those to be checked."""
     if os.environ.get("ENVIRONMENT") == "production":
         return []  # the settings refuse embedded engines and say what to set
-    engines = [] if "DATABASE_URL" in os.environ else ["postgres"]
-    engines += [] if {"REDIS_HOST", "REDIS_URL"} & os.environ.keys() else ["valkey"]
+    engines = [] if os.environ.get("DATABASE_URL") else ["postgres"]
+    engines += [] if os.environ.get("REDIS_HOST") or os.environ.get("REDIS_URL") else ["valkey"]
     if not engines:
         return []
     port = Environment(os.environ).whole("REDIS_PORT", ValkeyEndpoint.port, 1, 65_535)

@@ -9,75 +9,67 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from pmo.environment.listener import Listener
 from pmo.processes import children_of, start_process, stop_process
-from pmo.run.restarts import Restarts, how_it_ended, say
+from pmo.run.restarts import DidNotStart, Part, how_it_ended, say
 from pmo.serve import server_command
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_SECONDS = 60
 
 
-class DidNotStart(Exception):  # the name is the cause
-    """The web server does not answer; the message says how it ended."""
-
-
-class WebServer:
+class WebServer(Part):
     """
     The running web server; it replaces dead workers itself, and this reports it.
 
+    Args:
+        address: the numeric one to listen on, in place of the listener's host.
+        output: where what it writes goes, in place of this terminal.
     Raises:
-        DidNotStart: the first time; later starts are tried again.
+        DidNotStart: it does not answer.
     """
 
-    def __init__(self, listener: Listener, address: str, environment: Mapping[str, str]) -> None:
-        self._listener, self._address, self._environment = listener, address, environment
-        self._restarts = Restarts("The web server")
-        self._workers: set[int] = set()
-        try:
-            self._start()
-        except DidNotStart as failure:
-            raise DidNotStart(f"The web server {failure}.") from None
+    def __init__(
+        self, listener: Listener, address: str, environment: Mapping[str, str], output: IO[bytes] | None = None
+    ) -> None:
+        self._listener, self._address, self._environment, self._output = listener, address, environment, output
+        super().__init__("The web server", back="answers again")
+        self.restart()
 
     def check(self) -> None:
-        """
-        Raises:
-            EndsAgainAndAgain: it keeps exiting.
-        """
-        status = self._process.poll()
-        if status is None:
+        super().check()
+        if self.status() is None:
             self._look_at_workers()
-            return
-        what = how_it_ended(status)
-        while True:
-            self.stop()  # its workers end with it
-            pause_seconds = self._restarts.ended(f"The last time it {what}.")
-            say(f"The web server {what}: started again in {pause_seconds:g} s.")
-            time.sleep(pause_seconds)
-            self._restarts.began()
-            try:
-                self._start()
-            except DidNotStart as failure:
-                what = str(failure)
-            else:
-                say("The web server answers again.")
-                return
+
+    def status(self) -> int | None:
+        return self._process.poll()
+
+    def last_words(self) -> str:
+        return ""  # they are on the terminal
 
     def stop(self) -> None:
         stop_process(self._process, signal.SIGTERM)
 
-    def _start(self) -> None:
+    def restart(self) -> None:
         command = server_command(replace(self._listener, host=self._address))
-        self._process = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=self._environment)
+        self._process = start_process(
+            command,
+            farewell=signal.SIGTERM,
+            cwd=ROOT,
+            env=self._environment,
+            stdout=self._output,
+            stderr=self._output,
+        )
         deadline = time.monotonic() + START_LIMIT_SECONDS
         try:
             while not self._answers():
                 if (status := self._process.poll()) is not None:
-                    raise DidNotStart(how_it_ended(status))
+                    raise DidNotStart(f"The web server {how_it_ended(status)}.")
                 if time.monotonic() > deadline:
-                    raise DidNotStart(f"did not answer within {START_LIMIT_SECONDS} s")
+                    raise DidNotStart(f"The web server did not answer within {START_LIMIT_SECONDS} s.")
                 time.sleep(0.05)
         except BaseException:
             self.stop()

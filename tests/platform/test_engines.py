@@ -17,7 +17,7 @@ from pmo.run import restarts
 from pmo.run.embedded import DirectoryInUse, Endpoints, keep_or_join_engines, running_engines
 from pmo.run.engines.engine import EngineFailed
 from pmo.run.engines.kept import KeptEngine
-from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, EndsAgainAndAgain, Restarts
+from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, EndsAgainAndAgain, Part
 from tests.platform.running import permissions_of, processes_of, wait_until_nothing_runs_on
 from tests.servers import ROOT
 from tests.waiting import wait_for
@@ -109,17 +109,45 @@ def test_a_killed_engine_is_started_again_alone_where_it_was_until_it_does_not_s
             kill(valkey)
 
 
-def test_what_stayed_is_started_again_soon_and_what_does_not_later_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
+class Brittle(Part):
+    """It has always exited."""
+
+    def status(self) -> int:
+        return 1
+
+    def last_words(self) -> str:
+        return "its log"
+
+    def restart(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+def test_what_stayed_is_started_again_soon_and_what_does_not_later_and_later(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     now = [0.0]
     monkeypatch.setattr(restarts, "monotonic", lambda: now[0])
-    it = Restarts("It", first_pause_seconds=1)
-    assert [it.ended("") for _ in range(3)] == [1, 2, 4]
+    part = Brittle("It", first_pause_seconds=1)
+
+    def check_until_back(pause_seconds: float) -> None:
+        part.check()
+        assert f"It ended with status 1: started again in {pause_seconds:g} s" in capfd.readouterr().err
+        part.check()
+        assert capfd.readouterr().err == "", "not before its time"
+        now[0] += pause_seconds
+        part.check()
+        assert "It runs again" in capfd.readouterr().err
+
+    for pause_seconds in (1, 2, 4):
+        check_until_back(pause_seconds)
     now[0] += STAYS_SECONDS
-    assert it.ended("") == 1
-    it.began()
+    for pause_seconds in (1, 2, 4, 8):
+        check_until_back(pause_seconds)
     with pytest.raises(EndsAgainAndAgain, match="its log"):
-        for _ in range(MAX_SHORT_LIVES):
-            it.ended("its log")
+        part.check()
 
 
 def test_one_engine_alone_is_run_and_announced_and_its_directory_is_nobody_elses(tmp_path: Path) -> None:
