@@ -42,9 +42,9 @@ class Part(ABC):
     def status(self) -> int | None:
         """The status of its process; None while that runs."""
 
-    @abstractmethod
     def last_words(self) -> str:
-        """What it said before it exited, if that is known."""
+        """What it said before it exited, if that is not on the terminal."""
+        return ""
 
     @abstractmethod
     def restart(self) -> None:

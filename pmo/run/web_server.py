@@ -47,9 +47,6 @@ class WebServer(Part):
     def status(self) -> int | None:
         return self._process.poll()
 
-    def last_words(self) -> str:
-        return ""  # they are on the terminal
-
     def stop(self) -> None:
         stop_process(self._process, signal.SIGTERM)
 

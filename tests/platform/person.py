@@ -41,7 +41,7 @@ class Person:
     def change(self) -> int:
         return self.send("PATCH", "/api/v1/entity/project", label=f"New {monotonic_ns()}")
 
-    def is_known(self) -> None:
-        """The server knows from now on what they may."""
+    def make_known(self) -> None:
+        """Have the server know what they may."""
         assert [self.read() for _ in range(3)] == [200] * 3
         assert self.change() == 200

@@ -57,22 +57,28 @@ with running_engines(pathlib.Path(sys.argv[1])):
 """
 
 
-def test_engines_end_with_whoever_runs_them_and_start_again_though_others_have_their_ids(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", RUN, str(tmp_path)]
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for tests that do not mind what others have done there: PostgreSQL's files are made once."""
+    return tmp_path_factory.mktemp("engines")
+
+
+def test_engines_end_with_whoever_runs_them_and_start_again_though_others_have_their_ids(directory: Path) -> None:
+    command = [sys.executable, "-c", RUN, str(directory)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.kill()
-    wait_until_nothing_runs_on(tmp_path)
+    wait_until_nothing_runs_on(directory)
     # After a reboot others have the ids they left: this run's own PostgreSQL, say, of the same account.
     stranger = (Path(os.environ["DATA_DIR"]) / "postgres" / "postmaster.pid").read_text().split()[0]
-    data = tmp_path / "postgres"
+    data = directory / "postgres"
     (data / "postmaster.pid").write_text(f"{stranger}\n{data}\n1763812345\n5432\n{data}\n\n\nready\n")
     (data / ".s.PGSQL.5432.lock").write_text(f"{stranger}\n{data}\n1763812345\n5432\n{data}\n")
     for file in data.glob("*.[pl]*"):
         os.chown(file, data.stat().st_uid, data.stat().st_gid)
-    (tmp_path / "valkey" / "valkey.pid").write_text(f"{stranger}\n")
-    with running_engines(tmp_path) as (endpoints, _), psycopg.connect(endpoints.database_url) as connection:
+    (directory / "valkey" / "valkey.pid").write_text(f"{stranger}\n")
+    with running_engines(directory) as (endpoints, _), psycopg.connect(endpoints.database_url) as connection:
         assert connection.info.status == psycopg.pq.ConnStatus.OK
     os.kill(int(stranger), 0)
 
@@ -90,9 +96,9 @@ def kill(engine: KeptEngine) -> None:
 
 
 def test_a_killed_engine_is_started_again_alone_where_it_was_until_it_does_not_stay(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    directory: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with running_engines(tmp_path, pause_seconds=0.05) as (endpoints, (valkey, postgres)):
+    with running_engines(directory, pause_seconds=0.05) as (endpoints, (valkey, postgres)):
         with psycopg.connect(endpoints.database_url) as connection:
             kill(valkey)
             with valkey_of(endpoints) as client:

@@ -45,7 +45,7 @@ def ada() -> Ada:
     make_entity("project")
     with without_waiting(), transaction.atomic():
         found = Ada()
-    found.is_known()
+    found.make_known()
     return found
 
 

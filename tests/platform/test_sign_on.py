@@ -31,7 +31,6 @@ from pmo.models import TokenEnd
 from pmo.people.admissions import RECHECK_SECONDS
 from pmo.people.tokens import sign_in
 from tests.api.conftest import PROJECT, client_of, make_user
-from tests.api.test_crowd import REQUESTS, told
 from tests.api.test_express_lane import Server
 from tests.conftest import make_entity
 from tests.platform.person import Person
@@ -173,37 +172,6 @@ def test_another_claim_may_say_whose_a_token_is() -> None:
         assert bearing(shared_token("7")).get(TYPES).status_code == 401
 
 
-@pytest.fixture
-def crowd(shared: None) -> dict[str, str]:
-    """What each of them sends as `Authorization`."""
-    make_entity("task")
-    make_entity("hidden", active_flag=False)
-    for number in range(6):
-        make_entity(f"type_{number}")
-    make_user("editor", "add", "change", "delete")
-    make_user("root", is_superuser=True, is_staff=True)
-    make_user("gone", is_active=False)
-    call_command("end_tokens", "ended")
-    tokens = {name: shared_token(name) for name in ("guest", "another", "editor", "root", "gone", "ended")}
-    tokens |= {"expired": REFUSED["expired just now"](), "forged": REFUSED["signed by others"]()}
-    return {name: f"Bearer {token}" for name, token in tokens.items()}
-
-
-def test_the_lane_says_to_them_what_django_says(crowd: dict[str, str], set_options: Callable[..., None]) -> None:
-    set_options(local_lease_ms=2_000)
-    server, by_lane, wrong = Server(), 0, []
-    for request in REQUESTS * 2:
-        for name, token in crowd.items():
-            asked = {"HTTP_AUTHORIZATION": token} | request
-            before = server.django.asked
-            said = server.ask(**asked)
-            by_lane += server.django.asked == before
-            if told(said) != told(server.ask(directly=True, **asked)):
-                wrong.append((name, request))
-    assert wrong == []
-    assert by_lane > 20, "it answers many itself"
-
-
 @pytest.mark.usefixtures("shared")
 def test_a_crowd_of_them_asks_the_database_nothing(set_options: Callable[..., None]) -> None:
     make_user("user_0")
@@ -236,7 +204,7 @@ def test_what_is_known_of_a_token_ends_with_it_and_is_looked_at_again_before() -
 def ada(shared: None) -> Person:
     """Somebody whom the sign-on knows, and a user who may change entity types."""
     found = Person(make_user("ada", "change"), shared_token("ada"))
-    found.is_known()
+    found.make_known()
     return found
 
 
