@@ -16,25 +16,13 @@ from pmo.processes import children_of
 from tests.servers import ROOT, free_port
 from tests.waiting import wait_for
 
-OURS = (
-    "DATABASE_",
-    "REDIS_",
-    "DATA_DIR",
-    "ENVIRONMENT",
-    "HOST",
-    "PORT",
-    "WORKERS",
-    "LOG_",
-    "DJANGO_",
-    "PYTEST_",
-    "CORS_",
-    "SIGN_ON_",
-)
+KEPT = ("PATH", "HOME", "USER", "LANG", "LC_", "TMP", "PYTHON", "CACHE_", "REQUEST_")
+"""What a shell sets, and the patience that tests have with a busy machine."""
 
 
 def bare_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without the variables that configure the platform."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | variables
+    """This process's environment, but for most variables that configure the platform."""
+    return {name: value for name, value in os.environ.items() if name.startswith(KEPT)} | variables
 
 
 class Launched:

@@ -154,11 +154,6 @@ def test_nobody_can_log_in_to_grafana_by_its_well_known_password() -> None:
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
 
 
-def test_prometheus_has_the_token_of_web() -> None:
-    assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
-    assert PROJECT["secrets"] == {"metrics_token": {"environment": "METRICS_TOKEN"}}
-
-
 def test_every_variable_of_the_compose_file_that_one_must_know_is_in_the_example() -> None:
     documented = set(re.findall(r"^#?(\w+)=", (ROOT / "deploy" / ".env.example").read_text(), re.MULTILINE))
     used = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
