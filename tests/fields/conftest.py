@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection, connections
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.fields.next_release import make_next_release
-from tests.servers import test_database_url, worker_environment
+from tests.servers import another_database, own_name, worker_environment
 
 
 @pytest.fixture
@@ -25,18 +23,10 @@ def found_with_remark(
 ) -> Iterator[dict[str, Any]]:
     """What `with_remark` finds in a tree whose entity types have one more field."""
     make_next_release(tmp_path)
-    ours, name = connection.settings_dict["NAME"], f"remark_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     with django_db_blocker.unblock():
-        here = test_database_url()
         connections.close_all()  # a database that is copied is nobody's else
-    with psycopg.connect(here.replace(f"/{ours}?", "/postgres?"), autocommit=True) as session:
-        session.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")  # type: ignore[arg-type] # a name of ours
-        session.execute(f"CREATE DATABASE {name} TEMPLATE {ours}")  # type: ignore[arg-type] # as above
-        there = here.replace(f"/{ours}?", f"/{name}?")
-        try:
-            yield run_through(tmp_path, there)
-        finally:
-            session.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")  # type: ignore[arg-type] # as above
+    with another_database(own_name("remark"), connection.settings_dict["NAME"]) as database_url:
+        yield run_through(tmp_path, database_url)
 
 
 def run_through(tree: Path, database_url: str) -> dict[str, Any]:

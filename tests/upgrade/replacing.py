@@ -7,10 +7,11 @@ import re
 import sys
 import tarfile
 import time
-import urllib.request
 from itertools import count
 from pathlib import Path
 from time import monotonic_ns
+
+import requests
 
 from tests.acceptance.conftest import PASSWORD, Program, Staff
 from tests.conftest import hashed
@@ -170,6 +171,4 @@ class Upgrade:
 
 
 def _fetch(url: str) -> str:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
-    with urllib.request.urlopen(request, timeout=15) as response:
-        return str(response.read().decode())
+    return requests.get(url, headers={"Authorization": f"Bearer {METRICS_TOKEN}"}, timeout=15).text
