@@ -45,7 +45,7 @@ def test_beside_and_after_the_last_release_nothing_is_stale_refused_or_lost(
         readers=4,
         people=1,
         people_readers=4,
-        rest_ms=10,
+        rest_ms=20,
         lease_ms=50,
         quiet_writes=0,
     )
