@@ -297,7 +297,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"fields": "cents"}, r"use a list, \['cents'\]"),
     ({"key": "cents"}, "the key 'cents' is not unique"),
     ({"key": "moment"}, "the key 'moment' is a DateTimeField; use one of whole numbers, text or UUIDs"),
-    ({"ttl_seconds": 0}, "lifetime_seconds is 0: use whole seconds, 1 or more"),
+    ({"ttl_seconds": 0}, "ttl_seconds is 0: use whole seconds, 1 or more"),
     ({"key_pattern": "priced"}, "it must have one {}, for the identifier"),
     ({"key_pattern": "{}"}, "begin it with a prefix of your own"),
     ({"key_pattern": "cache_layer:{}"}, "begin it with a prefix of your own"),
