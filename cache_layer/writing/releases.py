@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from itertools import chain
-from time import monotonic_ns
 
 from django.db import DatabaseError, connections
 from redis.exceptions import RedisError
 
-from cache_layer import metrics
+from cache_layer import clock, metrics
 from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.deadline import left_seconds, releasing
 from cache_layer.errors import CacheUnavailable
@@ -104,7 +102,7 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
     unheld = [key for key, each in held.items() if each.holder is None]
     unheld_stamps = stamps_of(held[key].entry for key in unheld)
     budget_ms = 0 if write.budget_spent else get_options().write_budget_ms
-    deadline_ns = monotonic_ns() + int(left_seconds(budget_ms / 1000) * 1e9)
+    deadline_ns = clock.monotonic_ns() + int(left_seconds(budget_ms / 1000) * 1e9)
     while True:
         try:
             if unheld:  # before their stamps are released
@@ -112,9 +110,9 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
             outcomes = release_keys(releases, stamps)
             break
         except RedisError as error:  # includes a server that lacks memory or replicas just now
-            if (isinstance(error, CacheUnavailable) and error.refused) or monotonic_ns() >= deadline_ns:
+            if (isinstance(error, CacheUnavailable) and error.refused) or clock.monotonic_ns() >= deadline_ns:
                 raise
-            time.sleep(RETRY_SECONDS)
+            clock.sleep(RETRY_SECONDS)
     for release in releases:
         metrics.HOLDS_ENDED.labels(outcomes[release.key].name.lower()).inc()
     lost = [key for key, outcome in outcomes.items() if outcome is Released.LOST]

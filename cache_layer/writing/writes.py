@@ -11,16 +11,14 @@ The write path: hold, change, drain, commit, release.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic_ns
 from uuid import uuid4
 
 from django.db import transaction
 from redis.exceptions import RedisError
 
-from cache_layer import metrics
+from cache_layer import clock, metrics
 from cache_layer.activity import note_invalidated
 from cache_layer.deadline import left_for_holds_seconds, tighten_to_commit_deadline
 from cache_layer.errors import CacheUnavailable, WriteRefused
@@ -121,7 +119,7 @@ def _current_write(using: str) -> Write:
 def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, bool]]:
     """Take the holds; if Redis is gone or stays silent, go on without them if the policy allows it."""
     options = get_options()
-    deadline_ns = monotonic_ns() + int(left_for_holds_seconds(options.write_budget_ms / 1000) * 1e9)
+    deadline_ns = clock.monotonic_ns() + int(left_for_holds_seconds(options.write_budget_ms / 1000) * 1e9)
     while True:
         holder = uuid4().hex
         try:
@@ -131,7 +129,7 @@ def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, b
                 # The server is gone: when it comes back, the run-id guard purges its data.
                 metrics.UNHELD_WRITES.labels("refused").inc()
                 return None, {}
-            if monotonic_ns() >= deadline_ns:
+            if clock.monotonic_ns() >= deadline_ns:
                 logger.error("Redis error", extra={"during": "hold", "keys": keys[:10], "error": str(error)})
                 if options.write_policy == "strict":
                     metrics.REFUSED_WRITES.inc()
@@ -139,4 +137,4 @@ def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, b
                 metrics.UNHELD_WRITES.labels("silent").inc()
                 write.budget_spent = True
                 return None, {}
-        time.sleep(RETRY_SECONDS)
+        clock.sleep(RETRY_SECONDS)

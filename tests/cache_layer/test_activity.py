@@ -36,7 +36,7 @@ def counted(
 ) -> Iterator[Callable[[], dict[str, int]]]:
     """What was counted since the last call, but for times. Copies live long, and no writer waits for them."""
     set_options(local_lease_ms=2_000)
-    monkeypatch.setattr("cache_layer.memory.pending.sleep", lambda _: None)
+    monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
     redis_client.flushdb()

@@ -25,29 +25,10 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.database import bounded
 from pmo.database.bounded import BoundedConnection, BoundedPool
+from tests.cache_layer.conftest import Clock
 from tests.cache_layer.test_redis_down import silent
 from tests.conftest import make_entity
 from tests.servers import test_database_url
-
-
-class Clock:
-    """Time that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def wait(self, seconds: float) -> None:
-        self.now_ns += int(seconds * 1e9)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    clock = Clock()
-    monkeypatch.setattr(deadline, "monotonic_ns", clock)
-    return clock
 
 
 def test_without_a_deadline_everything_may_take_what_it_takes() -> None:
@@ -217,7 +198,7 @@ def test_where_nobody_gets_a_connection_one_caller_a_second_waits_for_one(
 ) -> None:
     """Else each thread would wait a whole budget, and what needs no database would wait for a thread."""
     clock = Clock()
-    monkeypatch.setattr(bounded, "monotonic", lambda: clock.now_ns / 1e9)
+    monkeypatch.setattr(bounded, "monotonic", clock.seconds)
     there = conninfo_to_dict(test_database_url())
     where = there | {"host": "/nowhere", "autocommit": True}
     with BoundedPool(kwargs=where, min_size=0, max_size=1, timeout=0.15, reconnect_timeout=0.1) as pool:

@@ -22,6 +22,7 @@ from cache_layer.writing.writes import invalidate_entries
 from entities.cache.entries import Warmed, warm_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
+from tests.cache_layer.conftest import Clock
 from tests.conftest import make_entity
 
 KEY = "entity:metadata:project"
@@ -174,9 +175,8 @@ def test_after_a_failure_the_database_is_not_asked_for_a_second(
     expired: Entity,
     without_database: TakeAway,
     monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
 ) -> None:
-    now_ns = 10**12
-    monkeypatch.setattr(fail_safe, "monotonic_ns", lambda: now_ns)
     without_database()
     tried: list[object] = []
 
@@ -189,7 +189,7 @@ def test_after_a_failure_the_database_is_not_asked_for_a_second(
         for _ in range(3):
             assert read_entry(ENTITY, "project").source is Source.STALE
         assert len(tried) == 1
-        now_ns += 10**9
+        clock.wait(1)
         assert read_entry(ENTITY, "project").source is Source.STALE
         assert len(tried) == 2
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from time import monotonic_ns
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from redis import Redis
 
 from cache_layer import Source, read_entry
 from cache_layer.keys import absent_key, holds_key, lease_key
-from cache_layer.memory import local_store
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import Options
 from cache_layer.protocol.scripts import hold_keys
@@ -23,6 +21,7 @@ from cache_layer.reading.absent import AbsentBudget
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
+from tests.cache_layer.conftest import Clock
 from tests.cache_layer.project import claim_fill, fill_entry
 from tests.conftest import make_entity, new_entity
 
@@ -175,21 +174,20 @@ def test_a_fill_after_a_hold_is_refused(project: Entity, redis_client: Redis) ->
 
 @pytest.mark.parametrize("slow", ["fetch_stored", "claim_fills", "fill_entries"])
 def test_a_copy_is_leased_from_before_redis_was_asked(
-    project: Entity, set_options: Callable[..., None], monkeypatch: pytest.MonkeyPatch, slow: str
+    project: Entity, set_options: Callable[..., None], monkeypatch: pytest.MonkeyPatch, clock: Clock, slow: str
 ) -> None:
     set_options(local_lease_ms=50)
-    now_ns, ask, payload = [monotonic_ns()], getattr(fills, slow), ENTITY.encode(ENTITY.build([project]))
+    ask, payload = getattr(fills, slow), ENTITY.encode(ENTITY.build([project]))
 
     def ask_slowly(*args: Any, **options: Any) -> Any:
         if slow != "fill_entries":  # another reader is quicker
             claim_fill(KEY, "token", replace=False)
             fill_entry(KEY, "token", payload, 300)
         answer = ask(*args, **options)
-        now_ns[0] += 50_000_000
+        clock.wait(0.05)
         return answer
 
-    for module in (fills, local_store, reads):
-        monkeypatch.setattr(module, "monotonic_ns", lambda: now_ns[0])
+    for module in (fills, reads):
         monkeypatch.setattr(module, slow, ask_slowly, raising=False)
     assert read_entry(ENTITY, "project").source is (Source.DATABASE if slow == "fill_entries" else Source.REDIS)
     assert read_entry(ENTITY, "project").source is Source.REDIS

@@ -68,7 +68,7 @@ def test_a_coroutine_needs_no_thread_for_what_is_in_memory(
     rates: CoherentEntries, monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
 ) -> None:
     set_options(local_lease_ms=5_000, hold_ms=20_000, write_budget_ms=1)
-    monkeypatch.setattr("cache_layer.memory.pending.sleep", lambda _: None)
+    monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
     Rate.objects.create(name="senior", cents_per_hour=9)
     threads: list[int] = []
 
@@ -94,7 +94,7 @@ def test_a_coroutine_inside_a_transaction_reads_its_own_write(
     rates: CoherentEntries, monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
 ) -> None:
     set_options(local_lease_ms=5_000, hold_ms=20_000)
-    monkeypatch.setattr("cache_layer.memory.pending.sleep", lambda _: None)
+    monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
     Rate.objects.create(name="senior", cents_per_hour=9)
     assert rates.get("senior").cents_per_hour == 9
     with transaction.atomic():
