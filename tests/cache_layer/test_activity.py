@@ -171,11 +171,3 @@ def test_entries_beyond_the_limit_are_only_in_the_totals(
         count_local_hit(key)
     assert counted() == {"reads:L1": 5}
     assert {key: counts.hits for key, counts in collect_activity().items()} == {"a": 2, "b": 1}
-
-
-def test_the_counters_have_no_labels_of_callers(counted: Callable[[], dict[str, int]]) -> None:
-    for number in range(20):
-        read_entry(ENTITY, f"unknown_{number}")
-    found = counted()
-    assert found["reads:DB"] == 20
-    assert not [name for name in found if "unknown" in name]

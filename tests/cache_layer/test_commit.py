@@ -13,7 +13,6 @@ from django.test import TestCase
 
 from cache_layer import read_entry
 from cache_layer.memory import local_store, pending
-from cache_layer.writing import commit
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
@@ -121,9 +120,6 @@ class TestCommits:
         with transaction.atomic():
             Entity.objects.get(code="type_0")
         assert waits == []
-
-    def test_our_backend_waits(self) -> None:
-        assert commit.waits_at_commit("default")
 
 
 class TestInATestCase(TestCase):

