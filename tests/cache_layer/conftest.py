@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from time import monotonic_ns
 
 import pytest
@@ -38,6 +42,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(cache_layer.clock, "monotonic_ns", lambda: clock.now_ns)
     return clock
+
+
+@contextmanager
+def stopped(process: int, seconds: float = 5) -> Iterator[Timer]:
+    """A process keeps its connections and answers nothing; not for ever, so what waits for it without end is seen."""
+    os.kill(process, signal.SIGSTOP)
+    answering = Timer(seconds, os.kill, [process, signal.SIGCONT])
+    answering.start()
+    try:
+        yield answering
+    finally:
+        answering.cancel()
+        os.kill(process, signal.SIGCONT)
 
 
 @pytest.fixture

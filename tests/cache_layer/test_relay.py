@@ -31,6 +31,7 @@ from cache_layer.upkeep.turn import is_vacant, own_turn
 from cache_layer.writing.outbox import forget_changes, measure_backlog
 from entities.lookups import ENTITY
 from entities.models import Entity
+from tests.cache_layer.conftest import stopped
 from tests.cache_layer.project import KEY, claim_fill, fill_entry, label, psql
 from tests.conftest import make_entity
 from tests.servers import ROOT, test_database_url
@@ -216,15 +217,10 @@ def test_asking_whose_turn_it_is_takes_no_longer_than_it_may(
 ) -> None:
     monkeypatch.setattr(turn, "ASK_MS", 100)
     connection.ensure_connection()
-    backend = connection.connection.info.backend_pid
-    os.kill(backend, signal.SIGSTOP)
-    answering = threading.Timer(5, os.kill, [backend, signal.SIGCONT])
-    answering.start()
-    with pytest.raises(OperationalError):
-        is_vacant("default")
-    assert answering.is_alive()
-    os.kill(backend, signal.SIGCONT)
-    answering.cancel()
+    with stopped(connection.connection.info.backend_pid) as answering:
+        with pytest.raises(OperationalError):
+            is_vacant("default")
+        assert answering.is_alive()
 
 
 WRONG: list[Exception] = [CacheUnavailable("refused", refused=True), OperationalError("lost"), ValueError("a bug")]
