@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -20,41 +19,7 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.project import KEY, TASK_KEY, change, label, roll_back, source
 from tests.conftest import make_entity
-from tests.threads import beside, in_another_thread
-
-
-def test_counting_under_a_row_lock_is_never_read_backwards(project: Entity, set_options: Callable[..., None]) -> None:
-    """Two threads count; what a third reads only grows, and each reads its own number once it has returned."""
-    set_options(local_lease_ms=4)
-    change(project, "0")
-    finished = threading.Event()
-
-    def count() -> None:
-        for _ in range(15):
-            with transaction.atomic():
-                row = Entity.objects.select_for_update().get(code="project")
-                number = int(row.label)
-                assert int(label() or "") == number
-                change(row, str(number + 1))
-                assert int(label() or "") == number + 1
-            assert int(label() or "") >= number + 1
-
-    def watch() -> list[int]:
-        seen = []
-        while not finished.is_set():
-            seen.append(int(label() or ""))
-        return seen
-
-    with beside(watch) as watched:
-        try:
-            with beside(count), beside(count):
-                pass
-        finally:
-            finished.set()
-        seen = watched.result()
-    assert len(set(seen)) > 1
-    assert seen == sorted(seen)
-    assert label() == "30"
+from tests.threads import in_another_thread
 
 
 def test_a_transaction_that_locked_a_row_caches_nothing_of_it(project: Entity, redis_client: Redis) -> None:

@@ -21,7 +21,7 @@ from cache_layer.protocol import scripts
 from cache_layer.reading import absent, fail_safe, reads
 from cache_layer.server import connection, run_id
 from cache_layer.serving import renewal
-from cache_layer.writing import releases, writes
+from cache_layer.writing import attempts, writes
 from entities.lookups import ENTITY, ENTITY_TYPES
 from tests.interleavings.doing import Doing
 from tests.interleavings.memory import TurnLock
@@ -59,8 +59,7 @@ def living_world() -> Iterator[World]:
         monkeypatch.setattr(local_store, "_copies", {})
         monkeypatch.setattr(local_store, "_stamps", {})
         monkeypatch.setattr(absent, "budget", absent.AbsentBudget())
-        monkeypatch.setattr(writes, "RETRY_SECONDS", 0.005)
-        monkeypatch.setattr(releases, "RETRY_SECONDS", 0.005)
+        monkeypatch.setattr(attempts, "RETRY_SECONDS", 0.005)
         monkeypatch.setattr(fail_safe, "note_away", lambda: None)  # each finds out for itself
         monkeypatch.setattr(reads, "note_away", lambda: None)
         monkeypatch.setattr(renewal, "threading", SimpleNamespace(Lock=lambda: TurnLock(stop)))

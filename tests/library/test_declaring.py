@@ -225,12 +225,6 @@ def test_bytes_that_are_not_written_so_are_refused_as_values(
         everything.decode("é}", payload.replace(written, instead, 1))
 
 
-def test_another_entrys_bytes_are_refused(everything: Lookup[Any]) -> None:
-    payload = everything.encode(everything.build([type("Row", (), VALUES)]))
-    with pytest.raises(ValueError, match="another entry's"):
-        everything.decode("other", payload)
-
-
 def test_two_releases_share_an_entry_whose_fields_one_has_more_of(
     monkeypatch: pytest.MonkeyPatch, committed_db: None, redis_client: Any
 ) -> None:
