@@ -25,7 +25,7 @@ from django.http.response import HttpResponseBase
 from cache_layer import clock
 from cache_layer.activity import count_read, count_replay, count_replay_time
 from cache_layer.memory.local_store import Copy
-from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS
+from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS, SOURCES
 from cache_layer.options import get_options
 from cache_layer.serving.kept import BoundedStore
 from cache_layer.serving.renewal import Renewer
@@ -62,7 +62,6 @@ WHO = "HTTP_AUTHORIZATION"
 ADMISSION = "cache_layer.admission"
 """The WSGI environment variable that passes a still valid admission of the sender on to Django."""
 
-_SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")
 _VARIES_BY = {name.lower() for name in (*KEY_HEADERS, "Authorization")}
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
@@ -234,7 +233,7 @@ def _count_answer(response: Any, took_ns: int) -> None:
     """Record how long Django took, by the source in the answer's `X-Cache`."""
     if isinstance(response, HttpResponseBase):
         source = response.get("X-Cache", "none")
-        ANSWER_SECONDS.labels(source if source in _SOURCES else "none").observe(took_ns / 1e9)
+        ANSWER_SECONDS.labels(source if source in SOURCES else "none").observe(took_ns / 1e9)
         if response.status_code >= 500:
             ANSWER_ERRORS.inc()
 

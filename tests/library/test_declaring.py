@@ -102,11 +102,17 @@ def test_a_coroutine_inside_a_transaction_reads_its_own_write(
         assert async_to_sync(rates.aget)("senior").cents_per_hour == 1
 
 
-def test_a_key_that_no_row_can_have_is_no_error(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> None:
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> CoherentEntries:
+    """A model of others, by a key of numbers."""
     lookup = _lookup(Group, "id", ["name"], 60, "")
     monkeypatch.setitem(_registry, lookup.name, lookup)
+    return CoherentEntries(lookup)
+
+
+def test_a_key_that_no_row_can_have_is_no_error(groups: CoherentEntries) -> None:
     group = Group.objects.create(name="editors")
-    found = CoherentEntries(lookup).get_many([group.pk, "x", "01", "", 2**70, -1])
+    found = groups.get_many([group.pk, "x", "01", "", 2**70, -1])
     assert [document.name for document in found.values()] == ["editors"]
 
 
@@ -125,14 +131,9 @@ def test_text_that_no_row_can_have_is_no_error(rates: CoherentEntries, key: str)
     assert list(rates.lookup.rows([key])) == []
 
 
-def test_what_django_changes_by_the_base_manager_of_a_model_of_others_is_seen_at_once(
-    monkeypatch: pytest.MonkeyPatch, committed_db: None
-) -> None:
+def test_what_django_changes_by_the_base_manager_of_a_model_of_others_is_seen_at_once(groups: CoherentEntries) -> None:
     """It does for `SET_NULL`."""
-    lookup = _lookup(Group, "id", ["name"], 60, "")
-    monkeypatch.setitem(_registry, lookup.name, lookup)
     group = Group.objects.create(name="editors")
-    groups = CoherentEntries(lookup)
     assert groups.get(group.pk).name == "editors"
     Group._base_manager.update(name="writers")
     assert groups.get(group.pk).name == "writers"
