@@ -135,7 +135,7 @@ def test_what_django_changes_by_the_base_manager_of_a_model_of_others_is_seen_at
     """It does for `SET_NULL`."""
     group = Group.objects.create(name="editors")
     assert groups.get(group.pk).name == "editors"
-    Group._base_manager.update(name="writers")
+    Group._base_manager.filter(pk=group.pk).update(name="writers")
     assert groups.get(group.pk).name == "writers"
 
 
