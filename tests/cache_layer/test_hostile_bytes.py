@@ -191,15 +191,6 @@ def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_br
     assert client_of(make_user("other")).get("/api/v1/entity/type/nothing").status_code == 404
 
 
-def test_a_session_in_redis_is_among_what_a_restart_purges(committed_db: None, redis_client: Redis) -> None:
-    staff_client(make_user("root", is_staff=True))
-    [key] = redis_client.keys("*sessions*")
-    for run_id in redis_client.keys("cache_layer:run_id:*"):
-        redis_client.set(run_id, "another run")
-    redis_client.connection_pool.disconnect()
-    assert redis_client.exists(key) == 0
-
-
 def test_who_reads_and_writes_sessions_in_redis_is_nobody_by_that(committed_db: None, redis_client: Redis) -> None:
     root = staff_client(make_user("root", is_staff=True, is_superuser=True))
     [roots_key] = redis_client.keys("*sessions*")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +30,7 @@ from entities.models import Entity
 from tests.cache_layer.conftest import stopped
 from tests.cache_layer.project import KEY, claim_fill, fill_entry, label, psql
 from tests.conftest import make_entity
-from tests.servers import ROOT, test_database_url
+from tests.servers import test_database_url
 from tests.threads import in_another_thread
 from tests.waiting import wait_for
 
@@ -263,20 +259,6 @@ def test_a_database_that_is_away_is_not_logged_at_each_try(
         stop.wait_for_more(20)
     assert len(caplog.records) == said
     assert caplog.text.count("Relay interrupted") == 1
-
-
-def test_the_command_relays_and_stops_when_told(project: Entity) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "relay_invalidations"],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": test_database_url()},
-    )
-    try:
-        psql("UPDATE app.entity SET label = 'New'")
-        wait_for(lambda: label() == "New")
-    finally:
-        process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
 
 
 def test_thousands_of_changes_are_relayed_in_batches(project: Entity, redis_client: Redis) -> None:
