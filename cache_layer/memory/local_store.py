@@ -138,35 +138,23 @@ def look_at_copy(key: str) -> tuple[bytes, int] | None:
     return copy.read_payload, max(0, (until_ns - clock.monotonic_ns()) // 1_000_000)
 
 
-def keep_copy(
-    key: str,
-    document: Any,
-    payload: bytes,
-    *,
-    asked_ns: int,
-    read_payload: bytes = b"",
-    stamp_key: str = "",
-    rest_ns: int = 0,
-) -> Copy | None:
+def keep_copy(fresh: Copy, asked_ns: int) -> Copy | None:
     """
-    Keep a value for the rest of its local lease.
+    Keep a copy for the rest of its local lease.
 
     Args:
-        asked_ns: `monotonic_ns()` just before sending the Redis command that fetched (or stored) it.
-        read_payload: the uncompressed bytes found in Redis, if a later release wrote others than `payload`.
-        stamp_key, rest_ns: the stamp it may rest on, and for how long.
+        asked_ns: `monotonic_ns()` just before sending the Redis command that fetched (or stored) its value.
     Returns:
         The copy, the existing one if its bytes are the same; None if local copies are off.
     """
     options = get_options()
     if not options.local_lease_ms:
         return None
-    copy = _copies.pop(key, None)
+    known = _copies.pop(fresh.key, None)
     make_room(_copies, options.local_entries)
-    if copy is None or copy.read_payload != (read_payload or payload):
-        copy = Copy(key, document, payload, read_payload, stamp_key=stamp_key, rest_ns=rest_ns)
+    copy = known if known is not None and known.read_payload == fresh.read_payload else fresh
     copy.prolong(asked_ns)
-    _copies[key] = copy
+    _copies[copy.key] = copy
     return copy
 
 

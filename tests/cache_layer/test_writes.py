@@ -16,7 +16,7 @@ from cache_layer import Source, read_entry
 from cache_layer.keys import holds_key
 from cache_layer.lookup.registry import _registry
 from cache_layer.memory import pending
-from cache_layer.memory.local_store import drop_all_copies, keep_copy
+from cache_layer.memory.local_store import Copy, drop_all_copies, keep_copy
 from cache_layer.upkeep.clearing import clear_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
@@ -66,7 +66,7 @@ def test_inside_its_transaction_a_writer_does_not_read_a_copy_that_another_threa
     old = read_entry(ENTITY, "project")
     with transaction.atomic():
         change(project, "New")
-        keep_copy(KEY, old.document, old.payload, asked_ns=time.monotonic_ns())
+        keep_copy(Copy(KEY, old.document, old.payload), time.monotonic_ns())
         assert label() == "New"
         found = get_entity_infrastructure().get_entity("project")
         assert found is not None
