@@ -99,7 +99,12 @@ def _no_session_left(request: pytest.FixtureRequest) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The time in ns, as the lane and this process's memory see it."""
     now = [monotonic_ns()]
+
+    def wait(seconds: float) -> None:
+        now[0] += int(seconds * 1e9)
+
     monkeypatch.setattr(cache_layer.clock, "monotonic_ns", lambda: now[0])
+    monkeypatch.setattr(cache_layer.clock, "sleep", wait)  # else who waits for a moment would wait for ever
     monkeypatch.setattr(renewal.Renewer, "want", renewal.Renewer.renew_used)  # a thread sleeps by another clock
     return now
 

@@ -41,6 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of leases, holds and deadlines."""
     clock = Clock()
     monkeypatch.setattr(cache_layer.clock, "monotonic_ns", lambda: clock.now_ns)
+    monkeypatch.setattr(cache_layer.clock, "sleep", clock.wait)  # else who waits for a moment would wait for ever
     return clock
 
 
