@@ -99,7 +99,8 @@ def main() -> None:
     rows = parser.parse_args().rows
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-adoption-")))
-        url = stack.enter_context(running_engines(directory / "engines", engines=["postgres"])).database_url
+        endpoints, _ = stack.enter_context(running_engines(directory / "engines", ["postgres"]))
+        url = endpoints.database_url
         with psycopg.connect(url, autocommit=True) as session:
             session.execute(PLATFORM + ROWS.format(rows))  # type: ignore[call-overload]
             session.execute("VACUUM ANALYZE app.entity")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
@@ -23,17 +23,13 @@ from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
 from entities.admin.history.acts import undo_url_of
 from entities.admin.links import draw_chips
+from entities.admin.pages import ModelAdmin
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
 from entities.fields import SETTABLE
 from entities.lookups import entries_of
 from entities.models import Entity
 from entities.words.icons import describe_former
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 ATTEMPTS = 3
 NAMES = ("label", "label_plural", "code")
@@ -122,12 +118,9 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         if not change:
             obj.save(force_insert=True)  # else Django would overwrite a row that somebody else just added
         elif form.changed_data:
-            if formset := getattr(form, "formset", None):
-                formset.hold_changed_rows()
-            else:
-                if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
-                    detach_entities(obj.pk)  # before its own row is locked
-                _lock_unchanged(obj.pk, form)
+            if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
+                detach_entities(obj.pk)  # before its own row is locked
+            _lock_unchanged(obj.pk, form)
             obj.save(update_fields=[*form.changed_data, "modified_ts"])
         forget_editor(obj.pk, request.user)
         request.undo_url = undo_url_of([obj.pk])  # type: ignore[attr-defined] # for the message that follows
