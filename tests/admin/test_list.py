@@ -21,10 +21,10 @@ from cache_layer.keys import holds_key, lease_key
 from cache_layer.protocol.scripts import Claim
 from cache_layer.writing.writes import hold_entries
 from entities.admin import EntityAdmin
-from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
+from entities.admin.list.ordering import reorder_entities
 from entities.admin.widgets import draw_icon
 from entities.cache.entries import drop_entries
-from entities.changes import change_entity
+from entities.changes import ChangedMeanwhile, change_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -163,7 +163,7 @@ def test_of_two_who_reorder_at_once_one_is_told(committed_db: None) -> None:
     shown = places()
 
     def turn(_: int) -> bool:
-        with contextlib.closing(connection), contextlib.suppress(ReorderedMeanwhile):
+        with contextlib.closing(connection), contextlib.suppress(ChangedMeanwhile):
             reorder_entities(shown[::-1], seen=shown)
             return True
         return False

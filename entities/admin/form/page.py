@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from cache_layer import hold_entries
 from entities.admin.form.cache_card import CacheCardViews
-from entities.admin.form.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
+from entities.admin.form.conflicts import STARTED_FROM, FormOutdated, FormValues
 from entities.admin.form.deleted_meanwhile import show_deleted
 from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_editor
 from entities.admin.form.form import EntityForm
@@ -88,7 +88,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             except IntegrityError:
                 # Somebody removed a child or took the code after validation: validating again reports it.
                 continue
-            except ChangedMeanwhile as error:
+            except FormOutdated as error:
                 sent: Any = request.POST.copy()
                 sent[STARTED_FROM] = error.started_from
                 request.POST = sent  # what the form was made from, although it was not submitted
@@ -148,10 +148,10 @@ def _lock_unchanged(code: str, form: EntityForm) -> None:
     Hold the cache and lock the row.
 
     Raises:
-        ChangedMeanwhile: the row is gone, or not what the form was validated against.
+        FormOutdated: the row is gone, or not what the form was validated against.
     """
     using = router.db_for_write(Entity)
     hold_entries(entries_of(code), using=using)
     row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
     if row is None or form.current is None or FormValues.of(row).values() != form.current.values():
-        raise ChangedMeanwhile(form.started_from)
+        raise FormOutdated(form.started_from)

@@ -21,9 +21,10 @@ from entities.admin.history.differences import (
     compare_documents,
     compare_fields,
 )
-from entities.admin.history.restoring import ChangedMeanwhile, describe_problems, mark_of, problems_of, restore_version
+from entities.admin.history.restoring import describe_problems, mark_of, problems_of, restore_version
 from entities.admin.history.versions import History, Version, find_entity
 from entities.admin.pages import MOMENT, ModelAdmin, show_page
+from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
 from entities.models import Entity
 

@@ -14,11 +14,11 @@ from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types
 from entities.admin.history.acts import undo_url, undo_url_of
 from entities.admin.history.differences import compare_fields
-from entities.admin.history.restoring import ChangedMeanwhile
 from entities.admin.history.reversals import Kind, Reversal
 from entities.admin.history.undoing import preview_undoing, undo
 from entities.admin.history.versions import Version
 from entities.admin.pages import ModelAdmin, show_page
+from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
 from entities.history import FIRST, all_events
 from entities.models import Entity

@@ -26,10 +26,11 @@ from entities.admin.list.columns import (
     draw_switch,
 )
 from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
-from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
+from entities.admin.list.ordering import reorder_entities
 from entities.admin.list.requests import ListRequests
 from entities.admin.pages import log_changed
 from entities.admin.widgets import draw_icon
+from entities.changes import ChangedMeanwhile
 from entities.fields import SEARCHED
 from entities.models import BY_CODE, Entity
 
@@ -115,7 +116,7 @@ class ListPage(RejectInvalidFilters, ListRequests):
         codes, seen = (request.POST.get(field, "").split(",") for field in (NEW_ORDER, ORDER_SEEN))
         try:
             changed = reorder_entities(codes, seen=seen)
-        except ReorderedMeanwhile:
+        except ChangedMeanwhile:
             said = "Somebody else has put these entity types in another order meanwhile: this one. Yours was not saved."
             self.message_user(request, said, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
