@@ -30,7 +30,7 @@ REST_SECONDS = 300.0
 STAMPS = 16
 """One change has a sixteenth of all users' tokens revalidated in Redis."""
 
-OF_PEOPLE: dict[str, Any] = {"encode": encode, "lifetime_seconds": LIFETIME_SECONDS, "counted": False}
+OF_PEOPLE: dict[str, Any] = {"encode": encode, "ttl_seconds": LIFETIME_SECONDS, "counted": False}
 STAMPED = OF_PEOPLE | {"stamp": "people", "stamps": STAMPS, "rest_seconds": REST_SECONDS}
 
 PERSON_FIELDS = ("id", "username", "password", "is_active", "is_staff", "is_superuser")

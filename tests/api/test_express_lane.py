@@ -15,11 +15,11 @@ from django.db import connections
 from django.http import HttpResponse
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer.memory import local_store
+import cache_layer.clock
 from cache_layer.memory.local_store import Copy
 from cache_layer.protocol.scripts import hold_keys
-from cache_layer.reading import fills, reads, refresh
-from cache_layer.serving import express, renewal
+from cache_layer.reading import refresh
+from cache_layer.serving import renewal
 from cache_layer.serving.express import (
     ADMISSION,
     BODY_BYTES,
@@ -98,8 +98,12 @@ def _no_session_left(request: pytest.FixtureRequest) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The time in ns, as the lane and this process's memory see it."""
     now = [monotonic_ns()]
-    for module in (express, fills, local_store, reads, refresh, renewal):
-        monkeypatch.setattr(module, "monotonic_ns", lambda: now[0])
+
+    def wait(seconds: float) -> None:
+        now[0] += int(seconds * 1e9)
+
+    monkeypatch.setattr(cache_layer.clock, "monotonic_ns", lambda: now[0])
+    monkeypatch.setattr(cache_layer.clock, "sleep", wait)  # else who waits for a moment would wait for ever
     monkeypatch.setattr(renewal.Renewer, "want", renewal.Renewer.renew_used)  # a thread sleeps by another clock
     return now
 

@@ -208,8 +208,11 @@ def test_the_largest_that_is_accepted_is_what_is_said_when_more_is_refused(load:
     common |= {"CACHE_HOLD_MS": str(LIMITS["hold_ms"][1])}
     names = [f"CACHE_{name.upper()}" for name in LIMITS]
     most = dict(zip(names, (str(most) for _, most in LIMITS.values()), strict=True))
-    [(accepted, _)] = load(tmp_path, [common | most], "CACHE_LAYER")
-    assert accepted["CACHE_LAYER"].items() >= {name: top for name, (_, top) in LIMITS.items()}.items()
+    further = {"CACHE_WRITE_POLICY": "strict", "CACHE_RELAY": "false", "CACHE_TTL_SECONDS": "301"}
+    [(accepted, _)] = load(tmp_path, [common | most | further], "CACHE_LAYER", "CACHES")
+    wanted = {name: top for name, (_, top) in LIMITS.items()} | {"write_policy": "strict", "relay": False}
+    assert accepted["CACHE_LAYER"].items() >= wanted.items()
+    assert accepted["CACHES"]["entity_metadata"]["TIMEOUT"] == 301
     refused = load(tmp_path, [common | {name: str(int(value) + 1)} for name, value in most.items()])
     for name, (_, said) in zip(names, refused, strict=True):
         assert re.search(rf"{name} is '{int(most[name]) + 1}': .* to {most[name]}\.$", said), said
