@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test suite tools proofs torture outages soak model house matrix audit fuzz bench pictures lint types browser wrk lock clean
+.PHONY: help run test suite tools proofs torture outages soak model mutants house matrix audit fuzz bench pictures lint types browser wrk lock clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -81,6 +81,9 @@ soak: $(VENV)/.tests ## mixed traffic at saturation, and beside it clients that 
 
 model: $(VENV)/.tests ## every history of the coherence protocol in the widest scopes, searched for a stale read
 	$(BIN)/python -m tests.model
+
+mutants: $(VENV)/.tests ## the product changed in one small place at a time: what no test notices (ARGS="--seconds 1800 --seed 1 FOLDER")
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 house: $(VENV)/.tests ## how big the project is, and how it hangs together
 	@$(BIN)/python -m tests.house
