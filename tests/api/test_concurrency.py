@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, connections, transaction
+from psycopg.errors import LockNotAvailable
 from rest_framework.test import APIClient
 
 from entities import changes
 from entities.models import Entity
 from tests.api.conftest import PROJECT
+from tests.cache_layer.project import psql
 from tests.conftest import make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db", "quick_writes")
@@ -93,15 +95,28 @@ def test_changes_of_two_that_list_each_other_do_not_block_each_other(editor: API
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_a_change_waits_for_the_one_before_it_and_sees_it(editor: APIClient) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("patch", "", {"label": "Late"}),
+        ("put", "/children", {"child_entity_codes": ["task"]}),
+        ("delete", "", {}),
+        ("delete", "?purge=true", {}),
+    ],
+)
+def test_a_change_waits_for_the_one_before_it_and_sees_it(
+    editor: APIClient, method: str, path: str, body: dict[str, object]
+) -> None:
     """The version is compared under the row's lock, not before it."""
+    make_entity("task")
     make_entity("project")
     tag = editor.get("/api/v1/entity/type/project")["ETag"]
     answers: list[Any] = []
     client = another(editor)
 
     def change() -> None:
-        answers.append(client.patch("/api/v1/entity/project", {"label": "Late"}, headers={"If-Match": tag}))
+        send = getattr(client, method)
+        answers.append(send(f"/api/v1/entity/project{path}", body, headers={"If-Match": tag}))
         connections.close_all()
 
     late = threading.Thread(target=change)
@@ -111,7 +126,25 @@ def test_a_change_waits_for_the_one_before_it_and_sees_it(editor: APIClient) -> 
         wait_for_a_blocked_session()
     late.join(timeout=30)
     assert answers[0].status_code == 412
-    assert Entity.objects.get(code="project").label == "Early"
+    row = Entity.objects.get(code="project")
+    assert (row.label, row.child_entity_codes, row.active_flag) == ("Early", [], True)
+
+
+def test_a_type_may_be_listed_while_it_is_changed_but_not_once_its_purge_has_begun() -> None:
+    make_entity("task")
+    make_entity("project")
+
+    def list_it(_: Entity) -> None:
+        psql(
+            "SET lock_timeout = '50ms';"
+            """UPDATE app.entity SET child_entity_codes = '["task"]' WHERE code = 'project'"""
+        )
+
+    changes.change_entity("task", {"label": "New"}, list_it)
+    assert changes.parents_of("task") == ["project"]
+    changes.change_entity("project", {"child_entity_codes": []})
+    with pytest.raises(LockNotAvailable):
+        changes.purge_entity("task", check=list_it)
 
 
 def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -> None:

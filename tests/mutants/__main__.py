@@ -28,11 +28,15 @@ TESTS = {
     "cache_layer": [
         "tests/cache_layer",
         "tests/interleavings",
+        "tests/dashboard/test_entries.py",
         "tests/library/test_declaring.py",
         "tests/platform/test_metrics.py",
         *(f"tests/api/test_{name}.py" for name in ("express_lane", "reading", "reading_several", "unavailable")),
     ],
-    "entities": [f"tests/api/test_{name}.py" for name in ("changing", "concurrency", "creating", "removing")],
+    "entities": [
+        *(f"tests/admin/test_{name}.py" for name in ("actions", "deletion", "form")),
+        *(f"tests/api/test_{name}.py" for name in ("changing", "concurrency", "creating", "removing")),
+    ],
 }
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 """Those that no test can tell, or should, as they are reported, and then the reason in a line."""

@@ -39,7 +39,7 @@ def find_mutants(places: Iterable[Path]) -> Iterator[Mutant]:
             if isinstance(function := mutation.contained_by_top_level_function, libcst.FunctionDef):
                 former = containing[id(function)]
                 latter = deep_replace(former, mutation.original_node, mutation.mutated_node)
-                source = original.replace(module.code_for_node(former), module.code_for_node(latter), 1)  # type: ignore[arg-type]
+                source = original.replace(module.code_for_node(former), module.code_for_node(latter), 1)
                 if STRICT.sub("", source) == STRICT.sub("", original):
                     continue
                 diff = list(difflib.unified_diff(original.splitlines(), source.splitlines(), n=0, lineterm=""))

@@ -55,7 +55,7 @@ class Judge:
         return True
 
     def first_to_fail(self, names: list[str]) -> str:
-        for name, following in zip(names, [*names[1:], ""], strict=True):
+        for name, following in zip(names, [*names[1:], ""], strict=False):
             next_item = self.items.get(following, self.session)
             if any(report.failed for report in runtestprotocol(self.items[name], log=False, nextitem=next_item)):
                 return name
