@@ -82,7 +82,7 @@ soak: $(VENV)/.tests ## mixed traffic at saturation, and beside it clients that 
 model: $(VENV)/.tests ## every history of the coherence protocol in the widest scopes, searched for a stale read
 	$(BIN)/python -m tests.model
 
-mutants: $(VENV)/.tests ## the product changed in one small place at a time: what no test notices (ARGS="--seconds 1800 --seed 1 FOLDER")
+mutants: $(VENV)/.tests ## the product changed in one small place at a time: what no test notices (ARGS="--seconds 600 cache_layer/memory")
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 house: $(VENV)/.tests ## how big the project is, and how it hangs together

@@ -147,6 +147,32 @@ def test_a_type_may_be_listed_while_it_is_changed_but_not_once_its_purge_has_beg
         changes.purge_entity("task", check=list_it)
 
 
+def test_every_change_holds_all_it_changes_at_once(commands: list[str]) -> None:
+    """So that writers who queue for one row drain together, not one by one."""
+    for code in ("wiki", "task"):
+        make_entity(code)
+    make_entity("gone", active_flag=False)
+    switched: list[Entity] = []
+
+    def holds_of(change: Callable[[], object]) -> int:
+        children = Entity.objects.exclude(code="gone")
+        children.update(active_flag=True)
+        make_entity("project", child_entity_codes=list(children.values_list("code", flat=True)))
+        commands.clear()
+        change()
+        sent = commands.count("EVALSHA") // 2  # the other releases them
+        Entity.objects.filter(code="project").delete()
+        return sent
+
+    assert holds_of(lambda: changes.append_children("project", ["gone"])) == 1
+    assert holds_of(lambda: changes.deactivate_entity("task", detach=True)) == 1
+    assert holds_of(lambda: changes.detach_entities("task", "wiki")) == 1
+    assert holds_of(lambda: switched.extend(changes.deactivate_entities(["gone", "task"], detach=True))) == 1
+    assert [row.code for row in switched] == ["task"]
+    assert holds_of(lambda: changes.purge_entity("wiki", detach=True)) == 1
+    assert holds_of(lambda: changes.purge_entities(["gone", "task"], detach=True)) == 1
+
+
 def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -> None:
     """Both requests find the child; then one purges it."""
     make_entity("task")

@@ -45,7 +45,12 @@ class Judge:
         connections.close_all()
         close_redis_client()
         session.config._tmp_path_factory.getbasetemp()
-        self.seconds_of, self.tests_of = apart(self.observe, self.seconds)
+        gc.unfreeze()
+        modules = {str(mutant.path.resolve()) for mutant in self.mutants}
+        every = [each for each in gc.get_objects() if type(each) is FunctionType]
+        self.functions = [each for each in every if each.__code__.co_filename in modules]
+        gc.freeze()  # collected later, they would be copied into each process
+        self.seconds_of, self.tests_of = apart(lambda: self.observe(modules), self.seconds)
         for mutant in self.mutants:
             if monotonic() > ends:
                 break
@@ -54,6 +59,10 @@ class Judge:
                 session.config.get_terminal_writer().line(f"\n{verdict}, line {mutant.line}\n{mutant}", flush=True)
         return True
 
+    def put_in(self, changed: dict[CodeType, CodeType]) -> None:
+        for function in self.functions:
+            function.__code__ = changed.get(function.__code__, function.__code__)
+
     def first_to_fail(self, names: list[str]) -> str:
         for name, following in zip(names, [*names[1:], ""], strict=False):
             next_item = self.items.get(following, self.session)
@@ -61,9 +70,8 @@ class Judge:
                 return name
         return ""
 
-    def observe(self) -> tuple[dict[str, float], dict[tuple[str, int], set[str]]]:
+    def observe(self, modules: set[str]) -> tuple[dict[str, float], dict[tuple[str, int], set[str]]]:
         """How many seconds each test takes that passes, and which of them run each line."""
-        modules = {str(mutant.path.resolve()) for mutant in self.mutants}
         watch = coverage.Coverage(data_file=None, config_file=False, include=sorted(modules))
         watch.start()
         seconds: dict[str, float] = {}
@@ -85,7 +93,9 @@ class Judge:
         times = list(accumulate(map(self.seconds_of.__getitem__, names), initial=0))
         names = [name for name, seconds in zip(names, times[1:], strict=True) if seconds < MAX_SECONDS]
         try:
-            noticed = apart(lambda: put_in(changed) or self.first_to_fail(names), 20 + 3 * min(times[-1], MAX_SECONDS))
+            noticed = apart(
+                lambda: self.put_in(changed) or self.first_to_fail(names), 20 + 3 * min(times[-1], MAX_SECONDS)
+            )
         except TimeoutError:
             apart(lambda: self.first_to_fail(self.cleaning), MAX_SECONDS)
             return "timed out"
@@ -112,13 +122,6 @@ def functions(code: CodeType) -> Iterator[CodeType]:
     for each in code.co_consts:
         if isinstance(each, CodeType):
             yield from (each,) if each.co_flags & inspect.CO_OPTIMIZED else functions(each)
-
-
-def put_in(changed: dict[CodeType, CodeType]) -> None:
-    gc.unfreeze()
-    for each in gc.get_objects():
-        if type(each) is FunctionType and each.__code__ in changed:
-            each.__code__ = changed[each.__code__]
 
 
 def apart(work: Callable[[], Any], seconds: float) -> Any:
