@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from psycopg.errors import LockNotAvailable
 from rest_framework.test import APIClient
 
+from cache_layer.metrics import HOLDS
 from entities import changes
 from entities.models import Entity
 from tests.api.conftest import PROJECT
@@ -154,23 +155,27 @@ def test_every_change_holds_all_it_changes_at_once(commands: list[str]) -> None:
     make_entity("gone", active_flag=False)
     switched: list[Entity] = []
 
-    def holds_of(change: Callable[[], object]) -> int:
+    def holds_of(change: Callable[[], object]) -> tuple[int, float]:
+        """How many scripts hold, and how many entries they hold."""
         children = Entity.objects.exclude(code="gone")
         children.update(active_flag=True)
         make_entity("project", child_entity_codes=list(children.values_list("code", flat=True)))
         commands.clear()
+        before = HOLDS._value.get()
         change()
-        sent = commands.count("EVALSHA") // 2  # the other releases them
+        held = commands.count("EVALSHA") // 2, HOLDS._value.get() - before  # the others release
         Entity.objects.filter(code="project").delete()
-        return sent
+        return held
 
-    assert holds_of(lambda: changes.append_children("project", ["gone"])) == 1
-    assert holds_of(lambda: changes.deactivate_entity("task", detach=True)) == 1
-    assert holds_of(lambda: changes.detach_entities("task", "wiki")) == 1
-    assert holds_of(lambda: switched.extend(changes.deactivate_entities(["gone", "task"], detach=True))) == 1
+    assert holds_of(lambda: changes.append_children("project", ["gone"])) == (1, 2), "and the list of all"
+    assert holds_of(lambda: changes.deactivate_entity("task")) == (1, 2)
+    assert holds_of(lambda: changes.deactivate_entity("task", detach=True)) == (1, 3)
+    assert holds_of(lambda: changes.detach_entities("task", "wiki")) == (1, 2)
+    assert holds_of(lambda: switched.extend(changes.deactivate_entities(["gone", "task"]))) == (1, 3)
     assert [row.code for row in switched] == ["task"]
-    assert holds_of(lambda: changes.purge_entity("wiki", detach=True)) == 1
-    assert holds_of(lambda: changes.purge_entities(["gone", "task"], detach=True)) == 1
+    assert holds_of(lambda: changes.deactivate_entities(["gone", "task"], detach=True)) == (1, 4)
+    assert holds_of(lambda: changes.purge_entity("wiki", detach=True)) == (1, 3)
+    assert holds_of(lambda: changes.purge_entities(["gone", "task"], detach=True)) == (1, 4)
 
 
 def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -> None:

@@ -134,7 +134,7 @@ def test_what_is_remembered_is_bounded(set_options: Callable[..., None]) -> None
 
 
 def test_several_are_refreshed_together(
-    redis_client: Redis, later: Callable[[float], None], commands: list[str]
+    redis_client: Redis, later: Callable[[float], None], commands: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     codes = ["project", *(f"type_{number}" for number in range(5))]
     for code in codes[1:]:
@@ -150,6 +150,8 @@ def test_several_are_refreshed_together(
         assert {read.source for read in read_entries(ENTITY, codes).values()} == {Source.DATABASE}
     assert commands == ["MGET", "PIPELINE", "EVALSHA", "EVALSHA"], "the second is for how long they live"
     assert all(redis_client.ttl(ENTITY.key(code)) == 300 for code in codes)
+    miss = vars([record for record in caplog.records if record.msg == "Cache miss"][-1])
+    assert (miss["keys"], miss["count"]) == ([ENTITY.key(code) for code in codes], 6)
 
 
 def test_nothing_is_refreshed_inside_the_callers_transaction(
