@@ -19,8 +19,8 @@ from django.db.models.functions import Collate, Now
 
 from cache_layer import CoherentManager, coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
-from entities.texts import UNREADABLE, ComposedCharField, validate_readable
-from entities.triggers import NEVER_EMPTIED, TRIGGERS
+from entities.texts import ComposedCharField, validate_readable
+from entities.triggers import NEVER_EMPTIED, TRIGGERS, keep_texts_readable
 from entities.words.icons import current_name
 
 TIMES = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
@@ -80,6 +80,7 @@ APPLICATION_NAME = RawSQL("current_setting('application_name')", [], output_fiel
         "triggers": [NEVER_EMPTIED],
     },
 )
+@keep_texts_readable
 class Entity(models.Model):
     """One entity type. `code` never changes; the database enforces every rule for writers that bypass Django too."""
 
@@ -137,20 +138,6 @@ class Entity(models.Model):
                     (),
                     output_field=models.BooleanField(),
                 ),
-            ),
-            CheckConstraint(
-                name="entity_texts_composed",
-                condition=RawSQL(
-                    "label IS NFC NORMALIZED AND label_plural IS NFC NORMALIZED AND entity_type IS NFC NORMALIZED",
-                    (),
-                    output_field=models.BooleanField(),
-                ),
-            ),
-            CheckConstraint(
-                name="entity_texts_readable",
-                condition=~Q(label__regex=UNREADABLE)
-                & ~Q(label_plural__regex=UNREADABLE)
-                & ~Q(entity_type__regex=UNREADABLE),
             ),
             CheckConstraint(name="entity_times", condition=Q(created_ts__range=TIMES, modified_ts__range=TIMES)),
         )

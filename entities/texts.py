@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 else:
     CharField = models.CharField
 
-TEXTS = ("label", "label_plural", "entity_type")
-"""The columns of `app.entity` with such text."""
-
 # Python and PostgreSQL agree on the classes below; on `\x` they do not.
 DIRECTION_OVERRIDES = r"\u202a-\u202e\u2066-\u2069"
 """With one of these a text displays differently than it is written; see CVE-2021-42574, "Trojan Source"."""

@@ -1,10 +1,14 @@
 """Rules that PostgreSQL enforces for every writer, Django or not; the SQL is in `sql/`."""
 
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 import pgtrigger
+from django.db.models import BooleanField, CheckConstraint, Model, Q
+from django.db.models.expressions import RawSQL
 
-from entities.texts import TEXTS
+from entities.texts import UNREADABLE, ComposedCharField
 
 
 def _sql(name: str) -> str:
@@ -21,13 +25,6 @@ NEVER_EMPTIED = pgtrigger.Trigger(
 """For append-only tables: `TRUNCATE` fires no row triggers."""
 
 TRIGGERS = [
-    pgtrigger.Trigger(  # triggers run in order of name: this one before the change is stamped
-        name="compose_texts",
-        when=pgtrigger.Before,
-        operation=pgtrigger.Insert | pgtrigger.Update,
-        condition=pgtrigger.Condition(" OR ".join(f"NEW.{name} IS NOT NFC NORMALIZED" for name in TEXTS)),
-        func=_sql("compose_texts"),
-    ),
     pgtrigger.Trigger(
         name="default_entity_type",
         when=pgtrigger.Before,
@@ -71,3 +68,31 @@ TRIGGERS = [
         func=_sql("keep_listed"),
     ),
 ]
+
+
+def keep_texts_readable(model: type[Model]) -> type[Model]:
+    """Have PostgreSQL store every `ComposedCharField` of a model composed, and refuse what nobody can read."""
+    fields = [field for field in model._meta.local_fields if isinstance(field, ComposedCharField)]
+    texts = [field.column for field in sorted(fields, key=lambda field: field.blank)]  # the order that migrations have
+    are_composed = RawSQL(  # noqa: S611 # columns of the model
+        " AND ".join(f"{text} IS NFC NORMALIZED" for text in texts), (), output_field=BooleanField()
+    )
+    name = model._meta.model_name
+    model._meta.constraints = [
+        *model._meta.constraints,
+        CheckConstraint(name=f"{name}_texts_composed", condition=are_composed),
+        CheckConstraint(
+            name=f"{name}_texts_readable",
+            condition=reduce(and_, [~Q(**{f"{text}__regex": UNREADABLE}) for text in texts]),
+        ),
+    ]
+    pgtrigger.Trigger(  # triggers run in order of name: this one before the change is stamped
+        name="compose_texts",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert | pgtrigger.Update,
+        condition=pgtrigger.Condition(" OR ".join(f"NEW.{text} IS NOT NFC NORMALIZED" for text in texts)),
+        func=_sql("compose_texts").format(
+            compose="\n".join(f"NEW.{text} := normalize(NEW.{text}, NFC);" for text in texts)
+        ),
+    ).register(model)  # type: ignore[arg-type] # its documentation passes a class
+    return model

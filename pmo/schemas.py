@@ -46,7 +46,9 @@ def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, 
             raise ImproperlyConfigured(
                 f"{name} has other members than in a release before, whose servers may run beside this one. Put what is"
                 " new behind what there was (in a second release if its column is not new, see docs/operations.md)."
-                f" Else raise VERSION in pmo/schemas.py by one, and start RELEASED over with {last_digest(kind)}."
+                f" Else raise VERSION in pmo/schemas.py by one, and start RELEASED over with "
+                + str(last_digest(kind)).replace("'", '"')
+                + "."
             )
     return VERSION
 

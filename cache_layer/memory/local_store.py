@@ -106,6 +106,14 @@ class Copy:
         stamp = self.stamp
         return stamp is not None and now_ns < stamp.until_ns and now_ns < self.rests_until_ns
 
+    def is_known_since(self, moment_ns: int) -> bool:
+        """Whether Redis, asked then or later, still had its value, even if the lease has ended since."""
+        lasts_ns = lease_ns()
+        if self.until_ns - lasts_ns >= moment_ns:
+            return True
+        stamp = self.stamp
+        return stamp is not None and moment_ns <= stamp.until_ns - lasts_ns < self.rests_until_ns
+
     def is_due(self, now_ns: int) -> bool:
         """Whether to ask Redis for its bytes: it rests on no stamp, or its rest is about to end."""
         return now_ns >= self.due_ns or self.stamp is None or now_ns >= self.stamp.until_ns

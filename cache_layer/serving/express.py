@@ -178,17 +178,16 @@ class ExpressLane:
     def _ask_again(self, key: Any, who: bytes, replay: Replay | None, admission: Admission) -> bool:
         """Whether Redis still has the bytes of lapsed copies; forgets what changed, so that nobody asks in vain."""
         copies = admission.copies if replay is None else (*replay.copies, *admission.copies)
-        if self._renewer.renew(copies):
+        gone = self._renewer.renew(copies)
+        if not gone.isdisjoint(admission.copies):
+            self.kept.drop(who, admission)
+        if replay is not None and not gone.isdisjoint(replay.copies):
+            self.kept.drop(key, replay)
+        if not gone:
             admission.used = True
             if replay is not None:
                 replay.used = True
-            return True
-        now_ns = monotonic_ns()
-        if not self._renewer.use(admission.copies, now_ns):
-            self.kept.drop(who, admission)
-        if replay is not None and not self._renewer.use(replay.copies, now_ns):
-            self.kept.drop(key, replay)
-        return False
+        return not gone
 
     def _answer(
         self, key: tuple[Any, ...], who: bytes, environ: Environ, start_response: Callable[..., Any]

@@ -103,17 +103,23 @@ class Renewer:
         fold_many_reads()  # there is time before the next question
         return bool(used or stamps)
 
-    def renew(self, copies: Collection[Copy]) -> bool:
-        """Whether Redis, asked now, still has all of these; one of the waiting threads asks for all of them."""
-        if self.use(copies, monotonic_ns()):
-            return True
+    def renew(self, copies: Collection[Copy]) -> set[Copy]:
+        """
+        Ask Redis whether it still has all of these; one of the waiting threads asks for all of them.
+
+        Returns:
+            Those that it no longer has. The others may be used for a request that began before this call, even if it
+            took longer than a lease: Redis had them meanwhile.
+        """
+        begun_ns = monotonic_ns()
+        if self.use(copies, begun_ns):
+            return set()
         self._used.update(copies)
         with self._renewing:
-            now_ns = monotonic_ns()
-            if not self.use(copies, now_ns):
+            if _unknown_since(begun_ns, copies):
                 # Also ask for what others wait for: with a distant Redis, taking turns would take longer than a lease.
-                self._ask({*self._take_used(), *copies}, stamps_used_since(now_ns - LATELY_NS))
-            return self.use(copies, monotonic_ns())
+                self._ask({*self._take_used(), *copies}, stamps_used_since(monotonic_ns() - LATELY_NS))
+            return _unknown_since(begun_ns, copies)
 
     def _end_thread(self) -> None:
         with self._taking:
@@ -179,6 +185,12 @@ class Renewer:
             _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
         except RedisError:
             return  # the leases end
+
+
+def _unknown_since(moment_ns: int, copies: Iterable[Copy]) -> set[Copy]:
+    """Those that may not be used, and that Redis was not found to have since then."""
+    now_ns = monotonic_ns()
+    return {copy for copy in copies if not copy.is_usable(now_ns) and not copy.is_known_since(moment_ns)}
 
 
 def _ask_for_stamps(keys: Collection[str]) -> None:

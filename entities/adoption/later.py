@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from entities.adoption.mends import TEXTS_BROKEN, TEXTS_MENDED
+from entities.adoption.mends import TEXTS, TEXTS_BROKEN, TEXTS_MENDED
 from entities.adoption.operation import read_record
 from entities.adoption.rows import SHOWN_ROWS
 from entities.adoption.table import NAME, RECORD, was_adopted
-from entities.texts import TEXTS
 
 logger = logging.getLogger(__name__)
 

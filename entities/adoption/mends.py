@@ -9,7 +9,7 @@ from typing import Any
 from entities.adoption.problem import quote_name, quote_text
 from entities.adoption.table import NAME
 from entities.codes import RESERVED_CODES, is_code
-from entities.texts import DIRECTION_OVERRIDES, INVISIBLE_ALONE, TEXTS, UNREADABLE
+from entities.texts import DIRECTION_OVERRIDES, INVISIBLE_ALONE, UNREADABLE
 
 FILLINGS = {
     "entity_type": "code",
@@ -23,6 +23,8 @@ FILLINGS = {
 
 
 _PLACES = {"label": FILLINGS["label"], "label_plural": f"{FILLINGS['label']} || 's'", "entity_type": "code"}
+TEXTS = tuple(_PLACES)
+"""The texts that a platform's table has before it is taken over."""
 TEXTS_BROKEN = " OR ".join(f"{name} IS NOT NFC NORMALIZED OR {name} ~ '{UNREADABLE}'" for name in TEXTS)
 
 

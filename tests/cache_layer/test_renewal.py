@@ -83,12 +83,12 @@ def test_a_copy_of_what_a_later_release_wrote_lives_on_while_redis_has_just_that
     (found,) = read_entry(ENTITY, "project").copies
     assert found.payload == copy.payload
     clock[0] += 60 * MS
-    assert Renewer().renew((found,))
+    assert not Renewer().renew((found,))
     for other in (copy.payload, later.replace(b"By", b"by")):
         clock[0] += 60 * MS
         redis_client.set(KEY, other)
         redis_client.delete(STAMP)
-        assert not Renewer().renew((found,))
+        assert Renewer().renew((found,)) == {found}
     (again,) = read_entry(ENTITY, "project").copies
     assert (again.payload, again is found) == (found.payload, False)
 
@@ -189,7 +189,7 @@ def test_with_its_stamp_a_copy_is_asked_for_itself(
     assert renewer.use((copy,), clock[0]), "its lease lasts"
     clock[0] += 20 * MS
     assert not renewer.use((copy,), clock[0])
-    assert renewer.renew((copy,)) is has_value
+    assert renewer.renew((copy,)) == (set() if has_value else {copy})
     assert old is not None
     assert old.until_ns <= clock[0]
 
@@ -264,7 +264,7 @@ def test_what_is_not_the_value_any_more_is_not_renewed(
     assert copy.until_ns == until_ns
     clock[0] = until_ns
     assert local_store.find_copy(KEY) is None
-    assert not Renewer().renew((copy,))
+    assert Renewer().renew((copy,)) == {copy}
 
 
 def test_a_renewed_lease_counts_from_before_redis_is_asked(
@@ -286,6 +286,33 @@ def test_a_renewed_lease_counts_from_before_redis_is_asked(
     assert len(asked) == 3, "for the stamp, which is not there; to make it; for the value"
     assert copy.stamp.until_ns == asked[1] + 20 * MS
     assert copy.stamp.known_ns <= asked[-1]
+
+
+@pytest.fixture
+def far_redis(clock: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer takes longer than a lease, as it does for a server that waits for a processor."""
+    execute = GuardedRedis.execute_command
+
+    def slowly(self: GuardedRedis, *args: object, **options: object) -> object:
+        try:
+            return execute(self, *args, **options)
+        finally:
+            clock[0] += 30 * MS
+
+    monkeypatch.setattr(GuardedRedis, "execute_command", slowly)
+
+
+@pytest.mark.usefixtures("far_redis")
+def test_what_redis_had_after_the_request_began_may_be_used_though_its_lease_is_over(
+    copy: Copy, clock: list[int], redis_client: Redis
+) -> None:
+    for _ in range(4):  # by its own bytes, then by its stamp
+        clock[0] += 60 * MS
+        assert Renewer().renew((copy,)) == set()
+        assert local_store.find_copy(KEY) is None, "the lease is over"
+    assert copy.stamp is not None
+    redis_client.delete(KEY, STAMP)
+    assert Renewer().renew((copy,)) == {copy}
 
 
 def test_without_redis_leases_end(copy: Copy, clock: list[int]) -> None:
@@ -412,7 +439,7 @@ def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(
         while len(renewer._used) < 1 or pool._work_queue.qsize():
             time.sleep(0.001)
         renewer._renewing.release()
-        assert all(each.result() for each in found)
+        assert not any(each.result() for each in found)
         renewer._renewing.acquire()
     assert commands.count("MGET") == 2, "for the stamp and for the value"
 
@@ -429,7 +456,7 @@ def test_whoever_finds_a_lapsed_copy_asks_for_what_others_use_too(
     theirs.used_ns = clock[0]
     clock[0] += 100 * MS
     commands.clear()
-    assert renewer.renew((copy,))
+    assert not renewer.renew((copy,))
     assert (theirs.until_ns, unused.until_ns) == (clock[0] + 20 * MS, 0)
     assert commands[:1] == ["MGET"]
     drop_all_copies()

@@ -40,6 +40,7 @@ EXPECTED: dict[str, Any] = {
     "version restored": "By staff",
     "undone": "By a file",
     "searched": ["project"],
+    "composed": 4,
 }
 
 
@@ -81,7 +82,8 @@ def test_any_other_change_of_a_document_stops_the_start_and_says_what_to_do(memb
 def test_the_documents_of_today_are_recorded(kind: Any) -> None:
     number, digest = next(iter(last_digest(kind).items()))
     recorded = RELEASED[kind.__name__]
-    assert list(recorded.items())[-1] == (number, digest), f"add `{number}: {digest!r}` to what RELEASED has of it"
+    told = f"add `{number}: {json.dumps(digest)}` to what RELEASED has of it"
+    assert list(recorded.items())[-1] == (number, digest), told
 
 
 def test_every_document_that_is_cached_is_among_those_compared() -> None:

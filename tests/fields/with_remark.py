@@ -8,6 +8,7 @@ import csv
 import json
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ django.setup()
 from django.contrib.auth.models import User  # noqa: E402 - once there are apps
 from django.core.files.uploadedfile import SimpleUploadedFile  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django.db import IntegrityError, connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
@@ -100,4 +102,10 @@ staff.post(undo_url(newest_events(["project"]).get().pgh_id), {"confirmed": "yes
 found["undone"] = remark()
 listed = staff.get(LIST, {"q": "a file"}).content.decode()
 found["searched"] = [code for code in ("project", "task") if f"/{code}/change" in listed]
+with connection.cursor() as cursor:
+    cursor.execute("UPDATE app.entity SET remark = 'Cafe\u0301' WHERE code = 'project'")
+    found["composed"] = len(remark())
+    with suppress(IntegrityError):
+        cursor.execute("UPDATE app.entity SET remark = 'a\u202eb' WHERE code = 'project'")
+        found["composed"] = "an override of the direction was stored"
 sys.stdout.write(json.dumps(found))

@@ -73,6 +73,7 @@ def load_then_find_changes(lookup: Lookup[Any], identifiers: Collection[str], **
 
 
 STAMP_REMOVALS: dict[str, Removal] = {
+    "what Redis had before the request counts": code(local_store.Copy, "is_known_since", lambda *_: True),
     "the stamp is not held": code(writes, "hold_keys", hold_entries_alone),
     "a stamp is made while it is held": lua("stamp", "> 0 then", "> 9 then"),
     "a copy rests on a stamp that is known only since it was asked for": code(local_store, "Stamp", LongKnownStamp),

@@ -14,6 +14,12 @@ from tests.interleavings.stamp_removals import STAMP_REMOVALS
 pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
 
 HISTORIES = {
+    "what Redis had before the request counts": """
+        (readers at rest)
+        writer 1: save(), to the end
+        reader A: reads the type through the lane, to the end
+        => STALE: v1 is read although v2 is acknowledged
+    """,
     "the stamp is not held": """
         (readers at rest)
         writer 1: save() in a transaction, until it waits L

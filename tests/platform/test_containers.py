@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -16,6 +17,7 @@ import jsonschema
 import podman_compose
 import pytest
 import yaml
+from django.conf import settings
 
 from tests.docs.pages import documented_settings
 from tests.servers import ROOT, web_server
@@ -185,6 +187,14 @@ def test_the_build_context_has_what_the_image_runs_and_nothing_private() -> None
     assert all((ROOT / path).exists() for path in paths)
     assert {"manage.py", "pmo", "entities", "cache_layer", "templates", "deploy/healthcheck.py"} <= set(paths)
     assert not {".env", ".data", ".git", "tests"} & set(paths)
+
+
+@pytest.mark.parametrize("app", [app for app in settings.INSTALLED_APPS if (ROOT / app).is_dir()])
+def test_an_app_of_the_project_is_in_the_image_and_looked_at_by_the_linters(app: str) -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    assert f"!{app}" in (ROOT / ".dockerignore").read_text().split()
+    assert app in tools["importlinter"]["root_packages"]
+    assert app in tools["mypy"]["files"]
 
 
 def check_health(port: int) -> int:
