@@ -61,7 +61,7 @@ def main() -> None:
     tests = given.tests or sorted({test for place in given.places for test in TESTS[place.parts[0]]})
     judge = Judge(mutants, listed, given.seconds)
     with tempfile.TemporaryDirectory(prefix="pmo-mutants-") as folder:
-        pytest.main([*tests, "-q", "-p", "no:randomly", "-m", "not proof", "--basetemp", folder], [judge])
+        run = pytest.main([*tests, "-q", "-p", "no:randomly", "-m", "not proof", "--basetemp", folder], [judge])
     table = Table("room", "drawn", *VERDICTS, "killed of what could be")
     for room in given.places:
         of_room = Counter(verdict for mutant, verdict in judge.verdicts.items() if mutant.room == room)
@@ -70,7 +70,7 @@ def main() -> None:
         rate = f"{noticed / max(noticed + of_room['survived'], 1):.1%}"
         table.add_row(str(room), drawn, *(str(of_room[each]) for each in VERDICTS), rate)
     Console(width=130).print(table)
-    sys.exit(bool({"survived", "not equivalent"} & set(judge.verdicts.values())))
+    sys.exit(run or bool({"survived", "not equivalent"} & set(judge.verdicts.values())))
 
 
 if __name__ == "__main__":

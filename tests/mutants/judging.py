@@ -11,7 +11,7 @@ import gc
 import inspect
 import os
 import signal
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from itertools import accumulate
 from multiprocessing import Pipe
 from time import monotonic
@@ -73,6 +73,7 @@ class Judge:
     def observe(self, modules: set[str]) -> tuple[dict[str, float], dict[tuple[str, int], set[str]]]:
         """How many seconds each test takes that passes, and which of them run each line."""
         watch = coverage.Coverage(data_file=None, config_file=False, include=sorted(modules))
+        watch.set_option("run:core", "ctrace")  # Python 3.14's own cannot tell which test it is
         watch.start()
         seconds: dict[str, float] = {}
         for name in self.items:
@@ -109,19 +110,18 @@ class Judge:
 
 def changed_functions(mutant: Mutant) -> dict[CodeType, CodeType]:
     """The code of the function that has changed; none if that is what runs once, such as a default."""
-    old, new = (
-        {(code.co_qualname, code.co_firstlineno): code for code in functions(compile(source, "", "exec", 0, True))}
-        for source in (mutant.original, mutant.source)
-    )
+    old, new = functions(mutant.original), functions(mutant.source)
     pairs = ((old[key], new[key]) for key in old.keys() & new.keys())
     return {was: now for was, now in pairs if was != now and was.co_freevars == now.co_freevars}
 
 
-def functions(code: CodeType) -> Iterator[CodeType]:
-    """Those of a module and its classes, not those within functions."""
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from (each,) if each.co_flags & inspect.CO_OPTIMIZED else functions(each)
+def functions(source: str) -> dict[tuple[str, int], CodeType]:
+    """Those of a module and its classes, not those within functions, by name and line."""
+    codes = [compile(source, "", "exec", dont_inherit=True)]
+    for code in codes:
+        if not code.co_flags & inspect.CO_OPTIMIZED:
+            codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+    return {(each.co_qualname, each.co_firstlineno): each for each in codes if each.co_flags & inspect.CO_OPTIMIZED}
 
 
 def apart(work: Callable[[], Any], seconds: float) -> Any:
