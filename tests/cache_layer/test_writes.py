@@ -21,6 +21,7 @@ from cache_layer.memory import pending
 from cache_layer.memory.local_store import drop_all_copies, keep_copy
 from cache_layer.protocol.scripts import hold_keys, invalidate_keys
 from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.writing import writes
 from cache_layer.writing.outbox import measure_backlog
 from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 from entities.lookups import ENTITY, ENTITY_TYPES
@@ -168,6 +169,17 @@ def test_a_raising_callback_does_not_keep_the_hold(project: Entity, redis_client
         transaction.on_commit(lambda: 1 / 0, robust=True)
         change(project, "New")
     assert redis_client.exists(holds_key(KEY)) == 0
+
+
+def test_a_release_that_fails_keeps_no_callback_of_others_from_running(
+    project: Entity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[bool] = []
+    monkeypatch.setattr(writes, "release_write", lambda *_, **__: 1 // 0)
+    with transaction.atomic():
+        change(project, "New")
+        transaction.on_commit(lambda: called.append(True))
+    assert called == [True]
 
 
 def test_a_second_writer_that_commits_first_leaves_no_value_to_the_slower_one(
