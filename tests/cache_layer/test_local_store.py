@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic_ns
 
-from cache_layer.memory.local_store import find_copy, keep_copy
+from cache_layer.memory.local_store import find_copy, keep_copy, look_at_copy, note_stamp
 
 SECOND = 1_000_000_000
 
@@ -27,3 +27,18 @@ def test_the_same_bytes_are_the_same_copy_whose_lease_is_never_shortened() -> No
     assert (copy.until_ns, copy.document) == (until_ns, "document")
     keep_copy("a key", "equal", b"bytes", asked_ns=asked_ns + SECOND)
     assert copy.until_ns == until_ns + SECOND
+
+
+def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> None:
+    assert look_at_copy("a key") is None
+    note_stamp("a stamp", b"a nonce", asked_ns=monotonic_ns() + 10 * SECOND)
+    asked_ns = monotonic_ns()
+    rest = {"stamp_key": "a stamp", "rest_ns": 5 * SECOND}
+    copy = keep_copy("a key", "document", b"ours", asked_ns=asked_ns, read_payload=b"a later release's", **rest)
+    assert copy is not None
+    payload, milliseconds = look_at_copy("a key") or (b"", 0)
+    assert (payload, 4_000 < milliseconds < 5_000) == (b"a later release's", True)
+    assert (copy.is_due(copy.due_ns - 1), copy.is_due(copy.due_ns)) == (False, True)
+    note_stamp("a stamp", b"another", asked_ns=asked_ns)
+    assert copy.is_due(copy.due_ns - 1)
+    assert (look_at_copy("a key") or (b"", 1_000))[1] < 1_000

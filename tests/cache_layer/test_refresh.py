@@ -6,15 +6,18 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import DatabaseError, connections, transaction
 from redis import Redis
 
 from cache_layer import Source, read_entries, read_entry
+from cache_layer.errors import CacheUnavailable
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fills, refresh
+from cache_layer.server.connection import GuardedPipeline
 from entities.lookups import ENTITY
 from tests.cache_layer.project import claim_fill
 from tests.conftest import make_entity
@@ -131,6 +134,17 @@ def test_what_is_remembered_is_bounded(set_options: Callable[..., None]) -> None
     for number in range(50):
         assert not refresh.find_due([f"entity:metadata:type_{number}"], 300)
     assert len(refresh._ask_at_ns) == 5
+
+
+def test_nothing_is_due_while_redis_does_not_say_how_long_it_lives(
+    later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh.note_filled([KEY], 300)
+    later(300)
+    failing = Mock(side_effect=CacheUnavailable("silent", refused=False))
+    monkeypatch.setattr(GuardedPipeline, "execute", failing)
+    assert refresh.find_due([KEY], 300) == []
+    failing.assert_called_once()
 
 
 def test_several_are_refreshed_together(
