@@ -30,14 +30,17 @@ INVISIBLE_ALONE = f"^[{INVISIBLE}]+$"
 UNREADABLE = f"{INVISIBLE_ALONE}|[{DIRECTION_OVERRIDES}]"
 """For PostgreSQL, which accepts empty text: platforms have some."""
 
-_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{DIRECTION_OVERRIDES}\ud800-\udfff]")
+_REFUSED = re.compile(rf"[\x00{DIRECTION_OVERRIDES}\ud800-\udfff]")
+"""What PostgreSQL refuses as well."""
+_CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f\u2028\u2029]")
 _INVISIBLE_ALONE = re.compile(INVISIBLE_ALONE.replace("$", r"\Z"))  # `$` also matches before a final newline
 
 
 def validate_readable(text: str) -> None:
     """Reject control characters, direction overrides included, and text with nothing visible."""
-    if _CONTROL.search(text):
-        raise ValidationError("Control characters are not allowed.", code="control_characters")
+    for characters, code in ((_REFUSED, "refused_characters"), (_CONTROL, "control_characters")):
+        if characters.search(text):
+            raise ValidationError("Control characters are not allowed.", code=code)
     if _INVISIBLE_ALONE.match(text):
         raise ValidationError("Nothing of this can be seen.", code="invisible")
 

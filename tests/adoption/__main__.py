@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import random
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -24,7 +22,8 @@ import psycopg
 from rich.console import Console
 
 from pmo.run.embedded import running_engines
-from tests.torture.stage import OURS, ROOT
+from tests import ROOT
+from tests.stage import own_environment
 
 PLATFORM = (Path(__file__).parent / "platform.sql").read_text()
 ROWS = """
@@ -128,14 +127,7 @@ def main() -> None:
 
 def _run(directory: Path, url: str, command: str) -> float:
     """How long a command of `manage.py` took, in seconds."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | {
-        "DJANGO_SETTINGS_MODULE": "pmo.settings",
-        "DATA_DIR": str(directory),
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "DATABASE_URL": url,
-        "REDIS_HOST": "127.0.0.1",
-        "REDIS_PORT": "1",
-    }
+    environment = own_environment(directory, url, REDIS_HOST="127.0.0.1", REDIS_PORT="1")
     begun = time.perf_counter()
     subprocess.run([sys.executable, "manage.py", command], cwd=ROOT, env=environment, check=True, capture_output=True)
     return time.perf_counter() - begun

@@ -4,46 +4,35 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 
-from rich.console import Console
 from rich.table import Table
 
+from tests import ROOT
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.plan import ALL_MEASURES, LONG_MEASURES, MEASURES, Plan, UnknownName, parse_names
-from tests.benchmarks.report.document import write_documents
+from tests.benchmarks.report.document import all_tables, requirements, write_documents
 from tests.benchmarks.report.excerpt import write_excerpt
-from tests.benchmarks.report.ratios import requirements
-from tests.benchmarks.report.tables import Tabled, all_tables
-from tests.benchmarks.run import Results, run_benchmark
-from tests.torture.stage import ROOT, StageFailed
-
-PRINTED_WIDTH = 150
+from tests.benchmarks.run import ALWAYS, LONG, MEASURES, Results, is_whole, run_benchmark
+from tests.benchmarks.session import Plan
+from tests.benchmarks.tables import Tabled
+from tests.command_line import make_console, parse_names, run_tool
 
 
 def main() -> None:
-    arguments = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
-    console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+    parser = _parser()
+    arguments = parser.parse_args()
+    plan = _plan(parser, arguments)
+    console = make_console()
     results: Results = {}
-    status = 0
-    try:
-        plan = _plan(arguments)
+
+    def measure() -> None:
         run_benchmark(plan, results, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
-        if plan.is_whole and not arguments.no_docs:
+        if is_whole(plan) and not arguments.no_docs:
             for written in (*write_documents(results, ROOT / "docs"), write_excerpt()):
                 console.print(f"written: {written.relative_to(ROOT)}", style="dim")
-    except (StageFailed, UnknownName, ConnectionError, TimeoutError) as failure:
-        console.print(f"The run failed: {failure}", style="bold red", markup=False)
-        status = 2
-    except KeyboardInterrupt:
-        console.print("Interrupted; everything was stopped.")
-        status = 130
+
+    status = run_tool(console, measure)
     for tabled in all_tables(results).values():
         console.print(_as_rich(tabled))
     if arguments.json:
@@ -51,23 +40,13 @@ def main() -> None:
     sys.exit(status or not all(row.is_met for row in requirements(results)))
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
-    """
-    Raises:
-        UnknownName: a measure or a contender is asked for that there is not.
-    """
-    measures = parse_names(arguments.only, ALL_MEASURES) if arguments.only else tuple(MEASURES)
+def _plan(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Plan:
+    measures = parse_names(parser, arguments.only, MEASURES) if arguments.only else ALWAYS
     if arguments.also:
-        measures = [*measures, *parse_names(arguments.also, ALL_MEASURES)]
-    return Plan(
-        rounds=arguments.rounds,
-        seconds=arguments.seconds,
-        many=arguments.many,
-        seed=arguments.seed,
-        bundled=arguments.bundled,
-        measures=measures,
-        contenders=parse_names(arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS),
-    )
+        measures = [*measures, *parse_names(parser, arguments.also, MEASURES)]
+    contenders = parse_names(parser, arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS)
+    given = {name: getattr(arguments, name) for name in ("rounds", "seconds", "many", "seed", "bundled")}
+    return Plan(measures, contenders, **given)
 
 
 def _as_rich(tabled: Tabled) -> Table:
@@ -79,20 +58,17 @@ def _as_rich(tabled: Tabled) -> Table:
     return table
 
 
-def _end(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _listed(measures: Mapping[str, str]) -> str:
-    return "\n".join(f"  {name:<11} {text}" for name, text in measures.items())
+def _listed(*, is_long: bool) -> str:
+    chosen = {name: measure for name, measure in MEASURES.items() if (measure in LONG) == is_long}
+    return "\n".join(f"  {name:<11} {measure.SUMMARY}" for name, measure in chosen.items())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description="Ours and what Django's users would take instead, side by side, on engines and servers of its own.",
-        epilog=f"measures:\n{_listed(MEASURES)}\n\nonly where they are asked for, as they take long:\n"
-        f"{_listed(LONG_MEASURES)}\n\n"
+        epilog=f"measures:\n{_listed(is_long=False)}\n\nonly where they are asked for, as they take long:\n"
+        f"{_listed(is_long=True)}\n\n"
         "A whole run writes docs/benchmarks.md and its chart; a part of one never does.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

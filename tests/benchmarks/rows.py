@@ -1,4 +1,9 @@
-"""The rows of a run, and who may read and change them."""
+"""
+The rows of a run, and who may read and change them.
+
+`python -m tests.benchmarks.rows` makes the tables and prints the token of somebody who may change; with FIRST COUNT it
+makes as many users and prints their tokens. Both as JSON.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ HOT, ALL = 25, 2_000
 """How many entity types one reader reads, and how many there are for a crowd."""
 WRITERS, SAVED = 6, 50
 """How many entity types each contender may change, and how many are saved in one transaction."""
+MANY_REDIS_DB, RAW_REDIS_DB, FEW_REDIS_DB = 8, 9, 10
 LIBPQ = {"host": "HOST", "port": "PORT", "user": "USER", "dbname": "DATABASE"}
 
 INSERT = """
@@ -102,6 +108,22 @@ def prepare_tables() -> str:
     return str(sign_in(user).access_token)
 
 
+def sign_in_users(first: int, count: int) -> list[str]:
+    """Make users, numbered from `first`, and sign each in without asking for a password, which would take long."""
+    from django.contrib.auth.hashers import make_password
+    from django.contrib.auth.models import User
+    from django.db import transaction
+
+    from pmo.people.tokens import sign_in
+
+    nobodys = make_password(None)
+    with transaction.atomic():
+        made = User.objects.bulk_create(
+            User(username=f"reader_{number}", password=nobodys) for number in range(first, first + count)
+        )
+        return [str(sign_in(user).access_token) for user in made]
+
+
 if __name__ == "__main__":
     django.setup()
-    json.dump({"token": prepare_tables()}, sys.stdout)
+    json.dump(sign_in_users(*map(int, sys.argv[1:])) if sys.argv[1:] else prepare_tables(), sys.stdout)

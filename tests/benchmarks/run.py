@@ -20,6 +20,7 @@ from tests.benchmarks.measures import (
     lease,
     many,
     memory,
+    process,
     saves,
     scaling,
     startup,
@@ -27,31 +28,22 @@ from tests.benchmarks.measures import (
     throughput,
     writers,
 )
-from tests.benchmarks.plan import Plan
-from tests.benchmarks.session import Session
+from tests.benchmarks.session import Plan, Session
 from tests.benchmarks.stage import prepared_stage
 
 Results = dict[str, Any]
+QUIET = (crowd, throughput, changes, writers, tail, costs, hits, saves, process, many)
+"""Those that need a quiet machine; the others start servers anew."""
+LONG = (lease, memory)
+"""Part of a run only where they are asked for."""
+MEASURES = {each.__name__.rpartition(".")[2]: each for each in (*QUIET, startup, scaling, behind, ended, *LONG)}
+"""In the order in which they are run, and stand in the report."""
+ALWAYS = [name for name, measure in MEASURES.items() if measure not in LONG]
 
-RUN: dict[str, Callable[[Session], Any]] = {
-    "crowd": crowd.measure_crowd,
-    "throughput": throughput.measure_throughput,
-    "changes": changes.measure_changes,
-    "writers": writers.measure_writers,
-    "tail": tail.measure_tail,
-    "costs": costs.measure_costs,
-    "hits": hits.measure_hits,
-    "ended": ended.measure_ended,
-    "saves": saves.measure_saves,
-    "process": many.measure_process,
-    "many": many.measure_many,
-    "startup": startup.measure_startup,
-    "scaling": scaling.measure_scaling,
-    "behind": behind.measure_behind,
-    "lease": lease.measure_lease,
-    "memory": memory.measure_memory,
-}
-"""In this order: those that need a quiet machine before those that start servers anew."""
+
+def is_whole(plan: Plan) -> bool:
+    """Whether the report has every row."""
+    return set(ALWAYS) <= set(plan.measures) and set(plan.contenders) == CONTENDERS.keys()
 
 
 def run_benchmark(plan: Plan, results: Results, say: Callable[[str], None], keep: Path | None = None) -> None:
@@ -73,7 +65,7 @@ def run_benchmark(plan: Plan, results: Results, say: Callable[[str], None], keep
             "machine": describe_machine(stage, generator),
             "missing": missing,
         }
-        for name, measure in RUN.items():
+        for name, measure in MEASURES.items():
             if name in plan.measures:
                 say(name)
-                results[name] = measure(session)
+                results[name] = measure.measure(session)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.load.closed_loop import run_closed_loop
-from tests.benchmarks.load.wire import Answer, Reads
-from tests.torture.stage import StageFailed
+from tests.benchmarks.load.generators import Generator, Load
+from tests.benchmarks.load.wire import Reads
+from tests.stage import Answer, StageFailed, ask
 
-WARMING_CONNECTIONS = 4
+CONNECTIONS, WARMING_CONNECTIONS = 16, 4
 GROUP_FIELD, USER_TICKS_FIELD, RESIDENT_FIELD = 2, 11, 21
 """Behind the program's name in /proc/PID/stat, proc(5)."""
 
@@ -29,14 +29,19 @@ class Server:
         self.has_settled = False
 
     def ask(self, token: str, method: str, path: str, body: Any = None) -> Answer:
-        """One request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        with contextlib.closing(connection):
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, found, response.read())
+        return ask(self.port, method, path, token, body)
+
+    def load(self, generator: Generator, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+        """
+        Have it read from for so long, on each connection again as soon as there is an answer.
+
+        Raises:
+            StageFailed: an answer was an error, or there was none; nothing was worth timing then.
+        """
+        load = generator.run(self.port, reads, seconds, connections)
+        if load.errors or not load.requests:
+            raise StageFailed(f"{self.contender.name}: {load.errors} errors, {load.requests} answers")
+        return load
 
     def warm(self, reads: Reads) -> None:
         """
@@ -49,6 +54,12 @@ class Server:
         if ran.errors:
             raise StageFailed(f"{self.contender.name}: {ran.errors} of {len(ran.answered)} answers were errors")
 
+    @contextlib.contextmanager
+    def loaded(self, generator: Generator, reads: Reads, seconds: float, connections: int) -> Iterator[Future[Load]]:
+        """Have it read from while the block runs; the load is there when both have ended."""
+        with ThreadPoolExecutor(1) as beside:
+            yield beside.submit(self.load, generator, reads, seconds, connections)
+
     def processor_seconds(self) -> float:
         """Of all its processes so far (Linux; 0 elsewhere)."""
         ticks = sum(int(stat[USER_TICKS_FIELD]) + int(stat[USER_TICKS_FIELD + 1]) for stat in self._processes())
@@ -57,11 +68,6 @@ class Server:
     def resident_bytes(self) -> int:
         """The memory that all its processes have now, pages they share counted for each (Linux; 0 elsewhere)."""
         return sum(int(stat[RESIDENT_FIELD]) for stat in self._processes()) * os.sysconf("SC_PAGE_SIZE")
-
-    def is_answering(self) -> bool:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.ask("", "GET", "/healthz").status == 200
-        return False
 
     def _processes(self) -> Iterator[list[str]]:
         """The kernel's figures of each."""

@@ -5,15 +5,41 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.generators import Generator
 from tests.benchmarks.load.wire import Reads
-from tests.benchmarks.plan import Plan
 from tests.benchmarks.server import Server
 from tests.benchmarks.stage import Stage
+from tests.torture import plan as torture
+from tests.torture.run import Outcome, run_torture
 
 SETTLE_SECONDS = 3
+TORTURE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    One run.
+
+    Attributes:
+        rounds: how often each contender has its turn, in an order shuffled anew each time.
+        seconds: of load, for each turn.
+        many: how many entity types "many" are.
+        measures: names of those that are asked for.
+        contenders: names of those that take part in `throughput` and `crowd`.
+        bundled: use the bundled load generator even if wrk is there.
+    """
+
+    measures: Collection[str]
+    contenders: Collection[str] = tuple(CONTENDERS)
+    rounds: int = 5
+    seconds: float = 3
+    many: int = 100_000
+    seed: int = 1
+    bundled: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,8 +76,14 @@ class Session:
             shuffled.shuffle(order)
             yield from ((number, name) for name in order)
 
+    def torture(self, **chosen: Any) -> Outcome:
+        """What half a minute of torture found, on engines and servers of its own; `chosen` are of its `Plan`."""
+        plan = torture.Plan(seconds=TORTURE_SECONDS, seed=self.plan.seed, quiet_writes=0, **chosen)
+        with self.stage.cores.given(self.stage.cores.all):
+            return run_torture(plan)
+
     def _settle(self, server: Server, reads: Reads) -> None:
         """Until what compiles itself while it runs has done so."""
         if not server.has_settled:
-            self.generator.run(server.port, reads, SETTLE_SECONDS)
+            server.load(self.generator, reads, SETTLE_SECONDS)
             server.has_settled = True

@@ -1,115 +1,150 @@
-"""
-The processes of a run: the engines and one server for each contender. All of them end with this one.
-
-They are started from one thread alone, since the kernel ends them with the thread that started them.
-"""
+"""The processes of a run: PostgreSQL and Valkey with rows in them, and one server for each contender."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import signal
-import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from redis import Redis
 
 from pmo.environment.listener import Listener
-from pmo.processes import start_process, stop_process
+from pmo.run.embedded import running_engines
 from pmo.serve import server_command
 from tests.benchmarks.contenders import CONSTANT, CONTENDERS, OURS_LOADER, Contender
 from tests.benchmarks.contenders.constant import ANSWER_VARIABLE
-from tests.benchmarks.engines import Engines
-from tests.benchmarks.rows import hot_codes, libpq_variables
+from tests.benchmarks.cores import Cores
+from tests.benchmarks.load.wire import Reads
+from tests.benchmarks.rows import (
+    ALL,
+    code_of,
+    copy_database,
+    hot_codes,
+    insert_rows,
+    libpq_variables,
+    saved_codes,
+    written_codes,
+)
 from tests.benchmarks.server import Server
-from tests.torture.stage import ROOT, StageFailed, find_port
+from tests.stage import Processes, StageFailed, is_answering, own_environment, stop
+from tests.topologies import find_port
 
-START_LIMIT_SECONDS = 60
-CHECK_SECONDS = 0.02
 NOT_THE_APPLICATIONS = ("server", "date", "connection")
 """Headers that the web server adds by itself."""
 
 
-class Stage(Engines):
-    """Running engines with rows in them, and servers on request; made by `prepared_stage`."""
+class Stage(Processes):
+    """Running engines, and servers on request; made by `prepared_stage`."""
 
     def __init__(self, directory: Path, stack: contextlib.ExitStack) -> None:
-        super().__init__(directory, stack)
+        self.cores = Cores()
+        stack.enter_context(self.cores.given(self.cores.rest))
+        engines = stack.enter_context(running_engines(directory, snapshots="", durable=False))
+        self.database_url, self.redis_port = engines.database_url, engines.valkey.port
+        environment = own_environment(
+            directory,
+            engines.database_url,
+            ENVIRONMENT="production",
+            ALLOWED_HOSTS="127.0.0.1,localhost",
+            BEHIND_TLS_PROXY="false",
+            REDIS_HOST="127.0.0.1",
+            REDIS_PORT=str(engines.valkey.port),
+            REDIS_DB="0",
+            ACCESS_TOKEN_MINUTES="1440",
+            CACHE_RELAY="false",  # what it asks of the engines would be counted with what requests ask
+        )
+        super().__init__(directory, stack, environment)
         self.servers: dict[str, Server] = {}
+        self.many_database_url = ""
+        self.token: str = self.run_module("tests.benchmarks.rows")
+        self._crowd: list[str] = []
+        self._answer_file = directory / "answer.json"
+
+    # --- Rows, and who reads them ---
+
+    def insert_rows(self, *, many: int) -> None:
+        """The usual rows; `many` of them in a database of their own, unless that is 0."""
+        if many:
+            self.many_database_url = copy_database(self.database_url, "many")
+            insert_rows(self.many_database_url, many, [])
+        written = [code for name in CONTENDERS for code in written_codes(name)]
+        insert_rows(self.database_url, ALL, written + saved_codes())
+
+    def one_reader(self) -> Reads:
+        """The hot entity types one after the other, by one token."""
+        return Reads([self.token], hot_codes())
+
+    def crowd(self, tokens: int, codes: int, seed: int = 1) -> Reads:
+        """Tokens of as many users, who read as many entity types at random."""
+        if (missing := tokens - len(self._crowd)) > 0:
+            self._crowd += self.run_module("tests.benchmarks.rows", str(len(self._crowd)), str(missing))
+        return Reads(self._crowd[:tokens], [code_of(number) for number in range(1, codes + 1)], seed)
+
+    def redis(self, database: int = 0) -> Redis:
+        """A client of one database, closed at the end."""
+        client = Redis(port=self.redis_port, db=database, protocol=2, socket_timeout=60)
+        self._stack.callback(client.close)
+        return client
+
+    # --- Processes ---
 
     def start_servers(self, contenders: Sequence[Contender]) -> None:
+        """Start what is not running yet, and wait until it answers; the constant last, which repeats an answer."""
+        for contender in sorted(contenders, key=lambda each: each.name == CONSTANT):
+            if contender.name not in self.servers:
+                if contender.name == CONSTANT:
+                    self._write_constant_answer()
+                self.servers[contender.name] = self.start_contender(contender)
+
+    def start_contender(self, contender: Contender, *, workers: int = 1, cores: list[int] | None = None) -> Server:
         """
-        Start what is not running yet and wait until it answers.
+        A new server of a contender, on the server's core unless others are given; it answers.
 
         Raises:
-            StageFailed: one ended or stayed silent; its log's last lines are in the message.
-        """
-        asked = [each for each in contenders if each.name not in self.servers]
-        for contender in (each for each in asked if each.name != CONSTANT):
-            self.servers[contender.name] = self.start_server(contender)
-        for contender in (each for each in asked if each.name != CONSTANT):
-            self.wait_for(self.servers[contender.name])
-        if any(each.name == CONSTANT for each in asked):
-            self._write_constant_answer()
-            self.servers[CONSTANT] = self.start_server(CONTENDERS[CONSTANT])
-            self.wait_for(self.servers[CONSTANT])
-
-    def start_server(
-        self,
-        contender: Contender,
-        *,
-        workers: int = 1,
-        cores: list[int] | None = None,
-        options: Mapping[str, str] | None = None,
-    ) -> Server:
-        """
-        A new server of a contender, on the server's core; it need not answer yet.
-
-        Args:
-            options: of Granian, in place of those of `pmo.serve`.
+            StageFailed: it ended or stayed silent; its log's last lines are in the message.
         """
         port = find_port()
         command = list(contender.command) or [
             contender.application if part == OURS_LOADER else part
             for part in server_command(Listener(port=port, workers=workers))
         ]
-        for name, value in (options or {}).items():
-            command += [f"--{name}", value]
-        environment = self.environment(contender.redis_db) | dict(contender.environment)
-        environment |= {"DJANGO_SETTINGS_MODULE": contender.settings, ANSWER_VARIABLE: str(self._answer_file())}
+        environment = {
+            "REDIS_DB": str(contender.redis_db),
+            "DJANGO_SETTINGS_MODULE": contender.settings,
+            ANSWER_VARIABLE: str(self._answer_file),
+            **contender.environment,
+        }
         if contender.command:
             environment |= {"PORT": str(port), "NODE_ENV": "production"} | libpq_variables(self.database_url)
-        name = f"{contender.name}-{port}"
-        with (
-            (self.directory / f"{name}.log").open("ab") as log,
-            self.cores.given(self.cores.server if cores is None else cores),
-        ):
-            process = start_process(
-                command,
-                farewell=signal.SIGTERM,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        server = Server(contender, port, process)
-        self._stack.callback(self.stop_server, server)
-        return server
+        with self.cores.given(self.cores.server if cores is None else cores):
+            process = self.start(command, f"{contender.name}-{port}", **environment)
+        self.wait_until(lambda: is_answering(port), process)
+        return Server(contender, port, process)
 
     def stop_server(self, server: Server) -> None:
-        stop_process(server.process, signal.SIGTERM)
-        if self.servers.get(server.contender.name) is server:
-            del self.servers[server.contender.name]
+        stop(server.process)
 
-    def wait_for(self, server: Server) -> None:
-        deadline = time.monotonic() + START_LIMIT_SECONDS
-        while not server.is_answering():
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                log = (self.directory / f"{server.contender.name}-{server.port}.log").read_text(errors="replace")
-                raise StageFailed(f"the server of {server.contender.name} does not answer:\n{log[-1500:]}")
-            time.sleep(CHECK_SECONDS)
+    def run_on_server_core(self, module: str, *arguments: str, **environment: str) -> Any:
+        """As `run_module`."""
+        with self.cores.given(self.cores.server):
+            return self.run_module(module, *arguments, **environment)
+
+    @contextlib.contextmanager
+    def distant_redis(self, milliseconds: int) -> Iterator[int]:
+        """The port of a Redis to which a question and its answer take so much longer."""
+        if not milliseconds:
+            yield self.redis_port
+            return
+        port, module = find_port(), "tests.outages.proxy"
+        way = self.start([sys.executable, "-m", module, str(port), str(self.redis_port), str(milliseconds)], module)
+        with contextlib.closing(Redis(port=port)) as client:
+            self.wait_until(lambda: bool(client.ping()), way)
+        yield port
+        stop(way)
 
     def _write_constant_answer(self) -> None:
         """What ours gives for the first hot code, from memory."""
@@ -121,10 +156,7 @@ class Stage(Engines):
             raise StageFailed(f"{ours.contender.name} answers {answer.status}: {answer.body[:200]!r}")
         headers = [(name, value) for name, value in answer.headers.items() if name not in NOT_THE_APPLICATIONS]
         told = {"status": f"{answer.status} OK", "headers": headers, "body": answer.body.decode()}
-        self._answer_file().write_text(json.dumps(told))
-
-    def _answer_file(self) -> Path:
-        return self.directory / "answer.json"
+        self._answer_file.write_text(json.dumps(told))
 
 
 @contextlib.contextmanager

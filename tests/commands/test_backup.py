@@ -71,6 +71,17 @@ def test_a_round_trip_brings_everything_back_and_readers_see_it(backup: str, red
     assert run("restore_entities", backup, "--remove-others") == "0 created, 0 changed, 3 unchanged, 0 removed\n"
 
 
+def test_what_only_sql_can_write_comes_back_too(tmp_path: Path) -> None:
+    odd = "label = '', label_plural = E'a\\u0007b', icon = 'NoSuchIcon', display_order = -2147483648"
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE app.entity SET {odd} WHERE code = 'project'")
+    before = rows()
+    run("backup_entities", str(tmp_path / "types.json"))
+    change_everything()
+    run("restore_entities", str(tmp_path / "types.json"), "--remove-others")
+    assert rows() == before
+
+
 def test_what_the_file_does_not_have_is_kept_unless_told_otherwise(backup: str) -> None:
     make_entity("risk", child_entity_codes=["project"])
     said = run("restore_entities", backup)
@@ -100,7 +111,7 @@ BAD = {
     '{"code": "a"}': "The file is not a JSON array of objects",
     '[{"code": "a", "label": "A", "icon": "Flag", "colour": "red"}]': "Unknown columns: “colour”",
     '[{"code": "risk", "label": "R", "icon": "Flag"}, {"code": "A B", "label": "A", "icon": "Flag"}]': "Row 2, code",
-    '[{"code": "risk", "label": "R", "icon": "nope"}]': "Row 1, icon: nope is not a Lucide icon.",
+    '[{"code": "risk", "label": "a\\u202eb", "icon": "Flag"}]': "Row 1, label: Control characters",
     '[{"code": "risk", "label": "R", "icon": "Flag", "child_entity_codes": ["x"]}]': "Unknown entity types: x.",
     '[{"code": "project", "child_entity_codes": ["task"]}]': "task would be removed.",
     '[{"code": "risk", "label": "R", "icon": "Flag"}, {"code": "risk"}]': "is in row 1 already",

@@ -6,20 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from tests.command_line import make_console
 from tests.matrix.axes import Part, find_parts
 from tests.matrix.plan import Combination, plan_combinations
 from tests.matrix.run import QUICK, Result, run_suite
 from tests.servers import ROOT
 
-PRINTED_WIDTH = 150
-
 
 def main() -> None:
     arguments = _parser().parse_args()
-    console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+    console = make_console()
     scratch: Path = arguments.directory.absolute()
     scratch.mkdir(parents=True, exist_ok=True)
     parts = find_parts(scratch)

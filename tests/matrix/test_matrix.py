@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from tests.matrix import axes, wheels
-from tests.matrix.__main__ import missing_table, table_of
-from tests.matrix.axes import DECLARED, Part, find_parts, version_said
+from tests.matrix.__main__ import missing_table
+from tests.matrix.axes import DECLARED, Part
 from tests.matrix.plan import plan_combinations
-from tests.matrix.run import QUICK, Result
+from tests.matrix.run import QUICK
 from tests.servers import ROOT
 
 
@@ -37,30 +36,10 @@ def test_what_cannot_be_had_is_not_tried_but_told() -> None:
     assert all(part.where for each in planned for part in each.parts)
     assert not any("Django 6" in str(each) for each in planned), "it does not run on Python 3.11"
     assert "Python 3.11, Django 5.2, PostgreSQL 16, Redis 7.2" in map(str, planned), "the oldest that there is"
-    assert "PostgreSQL 15" in printed(missing_table(parts))
-    assert "gone" in printed(missing_table(parts))
-
-
-def test_the_table_says_how_each_combination_ended() -> None:
-    first, second, *_ = plan_combinations(parts_without())
-    lines = printed(table_of([first, second], [Result(first, False, "1 failed, 9 passed", Path("log"))])).splitlines()
-    assert [line for line in lines if "❌ 1 failed, 9 passed" in line]
-    assert [line for line in lines if "planned" in line]
-
-
-def test_interpreters_and_servers_are_found_by_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, said in (("redis-server", "Redis server v=7.0.15 sha=0"), ("python3.14", "Python 3.14.2")):
-        program = tmp_path / name
-        program.write_text(f"#!/bin/sh\necho '{said}'\n")
-        program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    monkeypatch.setattr(axes.wheels, "install", nothing_to_install)
-    found = {str(part): part for part in find_parts(tmp_path)}
-    assert found["Python 3.14"].where == str(tmp_path / "python3.14")
-    assert found["Redis 7.0"].where == str(tmp_path / "redis-server")
-    assert not found["Redis 7.0"].declared
-    assert found["Valkey 8"].why == "no wheel here"
-    assert version_said([tmp_path / "no such program"], "Python") is None
+    console = Console(width=150)
+    with console.capture() as captured:
+        console.print(missing_table(parts))
+    assert re.search("PostgreSQL 15.*gone", captured.get())
 
 
 def test_what_is_declared_is_the_same_everywhere() -> None:
@@ -70,17 +49,6 @@ def test_what_is_declared_is_the_same_everywhere() -> None:
     assert project["requires-python"] == f">={DECLARED['Python'][0]}"
     assert "django>=5.2,<7" in project["dependencies"]
     readme = (ROOT / "README.md").read_text()
-    said = "Python 3.11 to 3.14, Django 5.2 and 6.1, PostgreSQL 15 to 18, Redis 7.2, Valkey 8 and 9"
+    said = "tried on Python 3.11 to 3.13, Django 5.2 and 6.1, PostgreSQL 15 to 18, Redis 7.2, Valkey 8 and 9"
     assert said in " ".join(readme.split())
     assert all((ROOT / "tests" / folder).is_dir() for folder in QUICK)
-
-
-def nothing_to_install(engine: str, scratch: Path) -> Path:
-    raise wheels.NotToBeHad("no wheel here")
-
-
-def printed(table: object) -> str:
-    console = Console(width=150)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()

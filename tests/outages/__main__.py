@@ -5,10 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
-import json
-import os
-import secrets
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -21,7 +17,7 @@ from tests.outages.matrix import Matrix, Row
 from tests.outages.prepare import Prepared
 from tests.outages.stage import prepared_stage
 from tests.outages.tables import write_page
-from tests.torture.stage import OURS, ROOT
+from tests.stage import Processes, own_environment
 
 
 def main() -> None:
@@ -33,7 +29,8 @@ def main() -> None:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-outages-")))
         engines = running_engines(directory / "postgres", engines=["postgres"], durable=False)
         database_url = stack.enter_context(engines).database_url
-        _, prepared = prepare_database(directory, database_url)
+        environment = own_environment(directory, database_url, LOG_LEVEL="CRITICAL")
+        prepared = Prepared(**Processes(directory, stack, environment).run_module("tests.outages.prepare"))
         stage = stack.enter_context(prepared_stage(directory, database_url, prepared, arguments.budget_ms))
         for row in Matrix(stage).run(pairs):
             rows.append(row)
@@ -44,22 +41,6 @@ def main() -> None:
     if len(rows) == len(REDIS) * len(POSTGRES):
         write_page(rows, arguments.budget_ms)
     sys.exit(any(row.broken for row in rows))
-
-
-def prepare_database(directory: Path, database_url: str, redis_port: int = 1) -> tuple[dict[str, str], Prepared]:
-    """Migrate and fill an empty database; gives the environment of servers, and what clients must know."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | {
-        "DJANGO_SETTINGS_MODULE": "pmo.settings",
-        "DATA_DIR": str(directory),
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "DATABASE_URL": database_url,
-        "REDIS_HOST": "127.0.0.1",
-        "REDIS_PORT": str(redis_port),
-        "LOG_LEVEL": "CRITICAL",
-    }
-    command = [sys.executable, "-m", "tests.outages.prepare"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
-    return environment, Prepared(**json.loads(done.stdout))
 
 
 def _is_chosen(pair: tuple[str, str], arguments: argparse.Namespace) -> bool:

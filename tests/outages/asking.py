@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.outages.prepare import CHANGED, PASSWORD, READ, USERNAME, Prepared
+from tests.stage import ask
 
 OPERATIONS = ("read", "write", "list", "login", "admin")
-HANGS_SECONDS = 15
-"""Without an answer by then there is none."""
 UNAVAILABLE_PAGE = "Not available right now"
 
 
@@ -56,62 +53,43 @@ class Client:
     """Asks servers as one user."""
 
     def __init__(self, prepared: Prepared) -> None:
-        self._token = {"Authorization": f"Bearer {prepared.token}", "Content-Type": "application/json"}
-        self._session = {"Cookie": f"sessionid={prepared.session}"}
+        self._prepared = prepared
 
-    def ask(self, url: str, operation: str, label: str = "") -> Answer:
+    def ask(self, port: int, operation: str, label: str = "") -> Answer:
         """One request for one of `OPERATIONS`; `label` is what a write writes."""
+        token = self._prepared.token
         match operation:
             case "write":
-                return _send("PATCH", f"{url}/api/v1/entity/{CHANGED}", self._token, {"label": label})
+                return _send(port, "PATCH", f"/api/v1/entity/{CHANGED}", token, {"label": label})
             case "list":
-                return _send("GET", f"{url}/api/v1/entity/types", self._token)
+                return _send(port, "GET", "/api/v1/entity/types", token)
             case "login":
-                credentials = {"username": USERNAME, "password": PASSWORD}
-                return _send("POST", f"{url}/api/v1/auth/login", {"Content-Type": "application/json"}, credentials)
+                return _send(port, "POST", "/api/v1/auth/login", body={"username": USERNAME, "password": PASSWORD})
             case "admin":
-                return _send("GET", f"{url}/admin/entities/entity/", self._session)
+                return _send(port, "GET", "/admin/entities/entity/", session=self._prepared.session)
             case _:
-                return self.read(url, READ)
+                return self.read(port, READ)
 
-    def read(self, url: str, code: str) -> Answer:
-        return _send("GET", f"{url}/api/v1/entity/type/{code}", self._token)
-
-
-class _Stays(urllib.request.HTTPRedirectHandler):
-    """A page that sends us to the login is no answer."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    def read(self, port: int, code: str) -> Answer:
+        return _send(port, "GET", f"/api/v1/entity/type/{code}", self._prepared.token)
 
 
-_opener = urllib.request.build_opener(_Stays)
-
-
-def _send(method: str, url: str, headers: Mapping[str, str], body: Any = None) -> Answer:
-    data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(url, data, dict(headers), method=method)
+def _send(port: int, method: str, path: str, token: str = "", body: Any = None, *, session: str = "") -> Answer:
+    """The answer as it is; a page that sends us to the login is none."""
     begun = time.monotonic()
     try:
-        with _opener.open(request, timeout=HANGS_SECONDS) as response:
-            return _judge(response.status, response.headers, response.read().decode(), time.monotonic() - begun)
-    except urllib.error.HTTPError as error:
-        with error:
-            return _judge(error.code, error.headers, error.read().decode(), time.monotonic() - begun)
-    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        status, headers, received = ask(port, method, path, token, body, session=session)
+    except (OSError, http.client.HTTPException) as error:
         return Answer(0, time.monotonic() - begun, f"no answer: {error}")
-
-
-def _judge(status: int, headers: Any, text: str, seconds: float) -> Answer:
-    source, may_retry = headers.get("X-Cache", ""), bool(headers.get("Retry-After"))
+    answer = Answer(
+        status, time.monotonic() - begun, source=headers.get("x-cache", ""), may_retry=bool(headers.get("retry-after"))
+    )
+    text = received.decode()
     try:
-        body = json.loads(text)
+        said = json.loads(text)
     except ValueError:
-        is_said = UNAVAILABLE_PAGE in text
-        reason = "page" if is_said else "" if status == 200 else text[:60]
-        return Answer(status, seconds, reason, source, may_retry=may_retry)
-    if isinstance(body, dict):
-        return Answer(
-            status, seconds, body.get("code", "") if status != 200 else "", source, body.get("label", ""), may_retry
-        )
-    return Answer(status, seconds, "", source)
+        reason = "page" if UNAVAILABLE_PAGE in text else "" if answer.is_good else text[:60]
+        return replace(answer, reason=reason)
+    if isinstance(said, dict):
+        return replace(answer, reason="" if answer.is_good else said.get("code", ""), label=said.get("label", ""))
+    return answer

@@ -47,7 +47,7 @@ class Matrix:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.client = Client(stage.prepared)
-        self.asked, self.other = stage.urls
+        self.asked, self.other = stage.ports
         self._labels = (f"Label {number}" for number in itertools.count(1))
         self._recover()
 
@@ -94,13 +94,12 @@ class Matrix:
             for fault in faults:
                 fault.meanwhile(self.stage)
             written = asked["write"].result()
-            after = [self.client.read(url, CHANGED) for url in (self.asked, self.other)] if written.is_good else []
+            after = [self.client.read(port, CHANGED) for port in (self.asked, self.other)] if written.is_good else []
             answers = {name: future.result() for name, future in asked.items()}
         return answers, after or [written, written]
 
     def _committed(self) -> str:
         row = self.stage.database.execute("SELECT label FROM app.entity WHERE code = %s", [CHANGED]).fetchone()
-        assert row is not None
         return str(row[0])
 
     def _recover(self) -> float:
@@ -113,14 +112,15 @@ class Matrix:
         backlog = self.stage.database.execute("SELECT count(*) FROM cache_layer_outbox").fetchone()
         if backlog is None or backlog[0]:
             return False
-        for url in self.stage.urls:
-            if self.client.read(url, CHANGED).source not in SETTLED_SOURCES:
-                return False
-        return all(self.client.ask(self.asked, name).is_good for name in ("read", "list", "admin"))
+        return all(self.client.read(port, CHANGED).source in SETTLED_SOURCES for port in self.stage.ports) and all(
+            self.client.ask(self.asked, name).is_good for name in ("read", "list", "admin")
+        )
 
     def _disagreements(self, committed: str) -> list[str]:
-        shown = {url: self.client.read(url, CHANGED).label for url in self.stage.urls}
-        return [f"{url} shows {label}, committed is {committed}" for url, label in shown.items() if label != committed]
+        shown = {port: self.client.read(port, CHANGED).label for port in self.stage.ports}
+        return [
+            f"{port} shows {label}, committed is {committed}" for port, label in shown.items() if label != committed
+        ]
 
 
 def _name(line: dict[str, str]) -> str:

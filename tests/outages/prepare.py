@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from dataclasses import asdict, dataclass
 
@@ -22,7 +21,6 @@ class Prepared:
     secret_key: str
     token: str
     session: str
-    csrf: str
 
 
 def prepare(secret_key: str) -> Prepared:
@@ -52,8 +50,7 @@ def prepare(secret_key: str) -> Prepared:
             f"GRANT ALL ON ALL TABLES IN SCHEMA app, public TO {ROLE};"
             f"GRANT ALL ON ALL SEQUENCES IN SCHEMA app, public TO {ROLE};"
         )
-    assert session.session_key is not None
-    return Prepared(secret_key, str(AccessToken.for_user(user)), session.session_key, secrets.token_hex(16))
+    return Prepared(secret_key, str(AccessToken.for_user(user)), session.session_key)
 
 
 def main() -> None:

@@ -1,16 +1,25 @@
-"""A TCP proxy in front of an engine, whose manners can be changed while connections are open."""
+"""
+A TCP proxy in front of an engine, whose manners can be changed while connections are open.
+
+`python -m tests.outages.proxy PORT TO MILLISECONDS`: a way to a port that takes as long there and back.
+
+A thread waits for each direction of each connection, since a sleeping thread wakes within a tenth of a millisecond, and
+an event loop only at the next whole one.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import functools
+import signal
+import socket
+import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+import time
+from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any
 
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-PassOn = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
+CHUNK_BYTES = 65_536
 
 
 class Mode(Enum):
@@ -26,117 +35,102 @@ class Mode(Enum):
 
 class Proxy:
     """
-    Listens on a port of the loopback address, in a thread of its own.
+    Listens on a port of the loopback address.
 
     Args:
         connect: opens a connection to the engine.
         delay_seconds: how long a question and its answer take longer in the mode `SLOW`, and each byte of an answer in
             the mode `TRICKLE`.
+        port: any if it is 0.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Streams]], delay_seconds: float) -> None:
+    def __init__(self, connect: Callable[[], socket.socket], delay_seconds: float, port: int = 0) -> None:
         self._connect, self._delay = connect, delay_seconds
-        self._mode, self.port = Mode.PASS, 0
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._run(self._begin())
+        self._mode, self._flows = Mode.PASS, threading.Event()
+        self._flows.set()
+        self._open: set[socket.socket] = set()
+        self._listen(port)
 
     def set_mode(self, mode: Mode) -> None:
         """Behave so from now on, on open connections too."""
-        self._run(self._change(mode))
+        was, self._mode = self._mode, mode
+        if mode in (Mode.REFUSE, Mode.END):
+            self.drop_connections()
+        if mode is Mode.REFUSE:
+            _end(self._listener)
+            self._listener.close()
+        elif was is Mode.REFUSE:
+            self._listen(self.port)
+        self._flows.clear() if mode is Mode.HANG else self._flows.set()
 
     def drop_connections(self) -> None:
         """End every open connection."""
-        self._run(self._drop())
+        for each in list(self._open):
+            _end(each)
 
     def close(self) -> None:
-        self._run(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self.set_mode(Mode.REFUSE)
 
-    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
+    def _listen(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
-    async def _begin(self) -> None:
-        self._flows = asyncio.Event()
-        self._flows.set()
-        await self._listen()
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it listens no more
+            while True:
+                near, _ = listener.accept()
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
-    async def _change(self, mode: Mode) -> None:
-        self._mode = mode
-        if mode is Mode.HANG:
-            self._flows.clear()
-        else:
-            self._flows.set()
-        if mode in (Mode.REFUSE, Mode.END):
-            await self._drop()
-        if mode is Mode.REFUSE and self._server is not None:
-            self._server.close()
-            self._server = None
-        elif mode is not Mode.REFUSE and self._server is None:
-            await self._listen()
-
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1024)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _drop(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
-
-    async def _end(self) -> None:
-        await self._change(Mode.REFUSE)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._writers.add(writer)
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+    def _serve(self, near: socket.socket) -> None:
+        with contextlib.suppress(OSError), self._kept(near):
             if self._mode is not Mode.END:
-                await self._flows.wait()
-                upstream_reader, upstream_writer = await self._connect()
-                self._writers.add(upstream_writer)
-                try:
-                    await asyncio.gather(
-                        self._pump(reader, upstream_writer, self._pass_question),
-                        self._pump(upstream_reader, writer, self._pass_answer),
-                        return_exceptions=True,
-                    )
-                finally:
-                    self._forget(upstream_writer)
-        self._forget(writer)
-        self._tasks.discard(task)
+                self._flows.wait()
+                with self._kept(self._connect()) as far:
+                    answers = threading.Thread(target=self._pass_on, args=(far, near, self._trickle), daemon=True)
+                    answers.start()
+                    self._pass_on(near, far, socket.socket.sendall)
+                    answers.join()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pass_on: PassOn) -> None:
-        try:
-            while data := await reader.read(65_536):
-                await self._flows.wait()
+    @contextlib.contextmanager
+    def _kept(self, connection: socket.socket) -> Iterator[socket.socket]:
+        with connection:
+            if connection.family == socket.AF_INET:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open.add(connection)
+            try:
+                yield connection
+            finally:
+                self._open.discard(connection)
+
+    def _pass_on(
+        self, source: socket.socket, target: socket.socket, send: Callable[[socket.socket, bytes], object]
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(CHUNK_BYTES):
+                self._flows.wait()
                 if self._mode is Mode.SLOW:
-                    await asyncio.sleep(self._delay / 2)
-                await pass_on(writer, data)
-        finally:
-            writer.close()
+                    time.sleep(self._delay / 2)
+                send(target, data)
+        _end(source)
+        _end(target)
 
-    async def _pass_question(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        writer.write(data)
-        await writer.drain()
-
-    async def _pass_answer(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+    def _trickle(self, target: socket.socket, data: bytes) -> None:
         while self._mode is Mode.TRICKLE and data:
-            await self._pass_question(writer, data[:1])
+            target.sendall(data[:1])
             data = data[1:]
-            await asyncio.sleep(self._delay)
-        await self._pass_question(writer, data)
+            time.sleep(self._delay)
+        target.sendall(data)
 
-    def _forget(self, writer: asyncio.StreamWriter) -> None:
-        self._writers.discard(writer)
-        writer.close()
+
+def _end(connection: socket.socket) -> None:
+    """Whoever waits for it is woken."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+if __name__ == "__main__":
+    listen, to, milliseconds = map(int, sys.argv[1:])
+    way = functools.partial(socket.create_connection, ("127.0.0.1", to))
+    Proxy(way, milliseconds / 1000, listen).set_mode(Mode.SLOW)
+    signal.pause()

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import os
-import signal
-import subprocess
-import urllib.error
-import urllib.request
+import socket
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from redis import Redis
 
-from pmo.environment.listener import Listener
-from pmo.processes import start_process, stop_process
 from pmo.run.engines.engine import Engine
 from pmo.run.engines.valkey import running_valkey
-from pmo.serve import server_command
 from tests.outages.prepare import ROLE, Prepared
-from tests.outages.proxy import Proxy, Streams
-from tests.torture.stage import OURS, ROOT, find_port
-from tests.waiting import wait_for
+from tests.outages.proxy import Proxy
+from tests.stage import Processes, is_answering, own_environment
+from tests.topologies import find_port
 
 ADMIN = "outages"
 """Redis' user for the matrix itself: the servers are the default user, who may be locked out."""
 
 
-class Stage:
+class Stage(Processes):
     """
     Everything running; made by `prepared_stage`.
 
@@ -44,35 +35,34 @@ class Stage:
     def __init__(
         self, directory: Path, database_url: str, prepared: Prepared, budget_ms: int, stack: contextlib.ExitStack
     ) -> None:
-        self.directory, self.budget_ms, self.prepared = directory, budget_ms, prepared
-        self._stack, self.redis_port = stack, find_port()
+        environment = own_environment(
+            directory,
+            database_url,
+            SECRET_KEY=prepared.secret_key,
+            REDIS_HOST="127.0.0.1",
+            REQUEST_BUDGET_MS=str(budget_ms),
+            CACHE_SOCKET_TIMEOUT_MS=str(budget_ms // 8),
+            CACHE_AUDIT_SECONDS="0",  # nothing may be repaired before it is judged
+            CACHE_ANALYTICS_SECONDS="0",
+            LOGIN_FAILURE_LIMIT="1000",
+            LOG_LEVEL="WARNING",
+        )
+        super().__init__(directory, stack, environment)
+        self.budget_ms, self.prepared, self.redis_port = budget_ms, prepared, find_port()
         self.valkey_data = directory / "valkey"
-        self.socket_timeout_ms = budget_ms // 8
         self._valkey = stack.enter_context(contextlib.ExitStack())
         self.database = stack.enter_context(psycopg.connect(database_url, autocommit=True))
         self.start_valkey()
-        host, name = self.database.info.host, self.database.info.dbname
-        to_postgres = partial(asyncio.open_unix_connection, f"{host}/.s.PGSQL.{self.database.info.port}")
-        self.postgres = self._proxy(to_postgres, budget_ms / 4)
-        self.redis = [self._proxy(self._to_valkey, self.socket_timeout_ms / 2) for _ in range(2)]
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | {
-            "DJANGO_SETTINGS_MODULE": "pmo.settings",
-            "DATA_DIR": str(directory),
-            "SECRET_KEY": prepared.secret_key,
-            "DATABASE_URL": f"postgresql://{ROLE}@127.0.0.1:{self.postgres.port}/{name}",
-            "REDIS_HOST": "127.0.0.1",
-            "REQUEST_BUDGET_MS": str(budget_ms),
-            "CACHE_SOCKET_TIMEOUT_MS": str(self.socket_timeout_ms),
-            "CACHE_AUDIT_SECONDS": "0",  # nothing may be repaired before it is judged
-            "CACHE_ANALYTICS_SECONDS": "0",
-            "LOGIN_FAILURE_LIMIT": "1000",
-            "LOG_LEVEL": "WARNING",
-        }
-        ports = [find_port() for _ in self.redis]
-        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
-        for number, port in enumerate(ports):
-            self._start(server_command(Listener(port=port, workers=1)), f"server-{number}", self.redis[number])
-        wait_for(lambda: all(map(is_serving, self.urls)))
+        self.postgres = self._proxy(self._to_postgres, budget_ms / 4)
+        self.redis = [self._proxy(self._to_valkey, budget_ms / 16) for _ in range(2)]
+        name = self.database.info.dbname
+        url = f"postgresql://{ROLE}@127.0.0.1:{self.postgres.port}/{name}"
+        self.ports = [find_port() for _ in self.redis]
+        servers = [
+            self.start_server(port, f"server-{number}", DATABASE_URL=url, REDIS_PORT=str(self.redis[number].port))
+            for number, port in enumerate(self.ports)
+        ]
+        self.wait_until(lambda: all(map(is_answering, self.ports)), *servers)
 
     def start_valkey(self) -> None:
         """Start Redis, again on the same port and without what it had; call it from the thread that made this."""
@@ -98,21 +88,13 @@ class Stage:
         self._stack.callback(proxy.close)
         return proxy
 
-    async def _to_valkey(self) -> Streams:
-        return await asyncio.open_connection("127.0.0.1", self.redis_port)
+    def _to_valkey(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.redis_port))
 
-    def _start(self, command: list[str], name: str, redis: Proxy) -> subprocess.Popen[bytes]:
-        with (self.directory / f"{name}.err").open("ab") as log:
-            process = start_process(
-                command,
-                farewell=signal.SIGTERM,
-                cwd=ROOT,
-                env=self.environment | {"REDIS_PORT": str(redis.port)},
-                stdout=log,
-                stderr=log,
-            )
-        self._stack.callback(stop_process, process, signal.SIGTERM)
-        return process
+    def _to_postgres(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(f"{self.database.info.host}/.s.PGSQL.{self.database.info.port}")
+        return connection
 
 
 @contextlib.contextmanager
@@ -120,12 +102,3 @@ def prepared_stage(directory: Path, database_url: str, prepared: Prepared, budge
     """Everything, running; nothing is left of it afterwards."""
     with contextlib.ExitStack() as stack:
         yield Stage(directory, database_url, prepared, budget_ms, stack)
-
-
-def is_serving(url: str) -> bool:
-    """Whether a web server answers at all."""
-    try:
-        urllib.request.urlopen(f"{url}/healthz", timeout=5).close()
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-    return True

@@ -6,13 +6,13 @@ import csv
 import datetime
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from tests import ROOT
 from tests.outages.asking import OPERATIONS
 from tests.outages.faults import POSTGRES, REDIS, Fault
 from tests.outages.matrix import Row
 
-PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "outages.md"
+PAGE = ROOT / "docs" / "outages.md"
 BEGIN, END = "<!-- make outages: from here -->", "<!-- make outages: to here -->"
 
 

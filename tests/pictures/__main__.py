@@ -9,19 +9,17 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pmo.run.embedded import Endpoints
+from tests import ROOT
 from tests.browser.chromium import launch_chromium
 from tests.platform.running import launched
-from tests.servers import ROOT
+from tests.stage import ask
 
 IMAGES = ROOT / "docs" / "images"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -31,17 +29,12 @@ CODES = ("project", "task", "office", "risk", "wiki", "budget", "employee", "mil
 class Api:
     """A program with a token."""
 
-    def __init__(self, url: str, password: str) -> None:
-        self.url = url
-        self.token = ""
-        self.token = self.ask("POST", "auth/login", username="admin", password=password)["token"]
+    def __init__(self, port: int, password: str) -> None:
+        self.port, self.token = port, ""
+        self.token = self.ask("POST", "auth/login", {"username": "admin", "password": password})["token"]
 
-    def ask(self, method: str, path: str, **body: Any) -> Any:
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        data = json.dumps(body).encode() if body else None
-        request = urllib.request.Request(f"{self.url}/api/v1/{path}", data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        return json.loads(ask(self.port, method, f"/api/v1/{path}", self.token, body).body)
 
 
 class Traffic(threading.Thread):
@@ -61,9 +54,8 @@ class Traffic(threading.Thread):
                 luck = chance.random()
                 if luck < 0.004:
                     children = self.api.ask("GET", f"entity/type/{code}")["child_entity_codes"]
-                    with suppress(HTTPError):
-                        chance.shuffle(children)
-                        self.api.ask("PUT", f"entity/{code}/children", child_entity_codes=children)
+                    chance.shuffle(children)
+                    self.api.ask("PUT", f"entity/{code}/children", {"child_entity_codes": children})
                 elif luck < 0.006:
                     connection.execute("UPDATE app.entity SET display_order = display_order WHERE code = %s", [code])
                     connection.execute("UPDATE app.entity SET modified_ts = now() WHERE code = %s", [code])
@@ -129,7 +121,7 @@ def main() -> None:
         directory = Path(name)
         with launched(directory, CACHE_ANALYTICS_SECONDS="5", USER="ada", LOGNAME="ada") as platform:
             password = (directory / "admin_password").read_text().strip()
-            traffic = Traffic(Api(platform.url, password), Endpoints.of(directory).database_url)
+            traffic = Traffic(Api(platform.port, password), Endpoints.of(directory).database_url)
             traffic.start()
             browser = launch_chromium(playwright)
             edit_as_staff(log_in(browser, platform.url, password, viewport=DESKTOP))

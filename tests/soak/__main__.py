@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,19 +14,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pmo.environment.listener import Listener
-from pmo.processes import start_process, stop_process
 from pmo.run.embedded import running_engines
-from pmo.serve import server_command
+from tests.figures import quantile
 from tests.nginx import nginx_before
-from tests.outages.__main__ import prepare_database
-from tests.outages.prepare import CHANGED, READ
-from tests.outages.stage import is_serving
+from tests.outages.prepare import CHANGED, READ, Prepared
 from tests.soak.attackers import ATTACKS, Attack
 from tests.soak.traffic import Seen, Traffic
 from tests.soak.watch import Sample, Watch
-from tests.torture.stage import ROOT, find_port
-from tests.waiting import wait_for
+from tests.stage import Processes, is_answering, own_environment
+from tests.topologies import find_port
 
 MAX_SECONDS = 7_200
 CALM_SHARE = 0.5
@@ -64,12 +58,23 @@ def main() -> None:
 
 def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Namespace) -> Iterator[Phase]:
     endpoints = stack.enter_context(running_engines(directory, durable=False, snapshots=""))
-    environment, prepared = prepare_database(directory, endpoints.database_url, endpoints.valkey.port)
-    port = find_port()
-    with (directory / "server.err").open("ab") as log:
-        web = _start(stack, server_command(Listener(port=port, workers=arguments.workers)), environment, log)
-    wait_for(lambda: is_serving(f"http://127.0.0.1:{port}"))
-    front = _start_nginx(stack, directory, port) if arguments.nginx else port
+    processes = Processes(
+        directory,
+        stack,
+        own_environment(
+            directory,
+            endpoints.database_url,
+            REDIS_HOST="127.0.0.1",
+            REDIS_PORT=str(endpoints.valkey.port),
+            LOG_LEVEL="CRITICAL",
+        ),
+    )
+    prepared = Prepared(**processes.run_module("tests.outages.prepare"))
+    port = front = find_port()
+    web = processes.start_server(port, "server", workers=arguments.workers)
+    processes.wait_until(lambda: is_answering(port), web)
+    if arguments.nginx:  # good and bad clients have one address here
+        front = stack.enter_context(nginx_before(directory, port, limited=False))[4000]
     watch = Watch(web.pid, endpoints.valkey.port, endpoints.database_url)
     stack.callback(watch.stop)
     traffic = Traffic(front, prepared, [READ, CHANGED], arguments.clients)
@@ -81,44 +86,26 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
         return Phase(name, seconds, traffic.next_phase(), watch.next_phase())
 
     yield end_phase("nobody else", arguments.seconds * CALM_SHARE)
-    for name, (first, connections, drips) in ATTACKS.items():
-        attack = Attack(front, first, connections, drips)
+    for name, kind in ATTACKS.items():
+        attack = Attack(front, kind)
         try:
-            yield end_phase(f"{connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
+            yield end_phase(f"{kind.connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
         finally:
             attack.stop()
 
 
-def _start(
-    stack: contextlib.ExitStack, command: Sequence[str], environment: dict[str, str], log: object
-) -> subprocess.Popen[bytes]:
-    process = start_process(command, farewell=signal.SIGTERM, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    stack.callback(stop_process, process, signal.SIGTERM)
-    return process
-
-
-def _start_nginx(stack: contextlib.ExitStack, directory: Path, port: int) -> int:
-    """nginx with the files of `deploy/nginx`, in front of the server; gives its port."""
-    # Here good and bad clients have one address.
-    return stack.enter_context(nginx_before(directory, port, limited=False))[4000]
-
-
 def _row(phase: Phase) -> str:
     """One line of a table in Markdown."""
-    answers, latencies = phase.seen.answers, sorted(phase.seen.latencies)
+    answers = phase.seen.answers
     explained = sum(count for name, count in answers.items() if name.endswith(" 503"))
     unexplained = ", ".join(f"{name} {count}" for name, count in phase.seen.unexplained.most_common()) or "0"
-    if latencies:
-        p50, p99 = latencies[len(latencies) // 2] * 1000, latencies[int(len(latencies) * 0.99)] * 1000
-        times = f"{p50:.1f} | {p99:.0f} | {latencies[-1] * 1000:.0f}"
-    else:
-        times = "- | - | -"
+    p50, p99, slowest = (quantile(phase.seen.latencies, share) * 1000 for share in (0.5, 0.99, 1))
     samples = phase.samples or [Sample(0, 0, 0, 0)]
     memory = f"{min(each.rss_mb for each in samples):.0f} to {max(each.rss_mb for each in samples):.0f}"
     most = [max(getattr(each, name) for each in samples) for name in ("sockets", "redis_clients", "database_sessions")]
     return (
-        f"| {phase.name} | {phase.seconds:.0f} | {sum(answers.values()) / phase.seconds:,.0f} | {times} | {explained}"
-        f" | {unexplained} | {memory} | {' | '.join(f'{each:,}' for each in most)} |"
+        f"| {phase.name} | {phase.seconds:.0f} | {answers.total() / phase.seconds:,.0f} | {p50:.1f} | {p99:.0f}"
+        f" | {slowest:.0f} | {explained} | {unexplained} | {memory} | {' | '.join(f'{each:,}' for each in most)} |"
     )
 
 

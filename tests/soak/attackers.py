@@ -7,6 +7,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tests.outages.prepare import CHANGED
 
@@ -21,43 +22,39 @@ POST = (
 WHOLE = b"GET /api/v1/entity/type/" + CHANGED.encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def idle(number: int) -> bytes:
-    """Connects and says nothing, or asks once and then nothing any more."""
-    return WHOLE if number % 2 else b""
+class Kind(NamedTuple):
+    """
+    Clients of one kind.
+
+    Attributes:
+        first: what the n-th sends first.
+        connections: how many are kept open; there are new ones for those that are closed.
+        drips: whether a byte a second follows.
+        reads: whether they read what they are answered.
+    """
+
+    first: Callable[[int], bytes]
+    connections: int
+    drips: bool = False
+    reads: bool = True
 
 
-def half_a_head(_: int) -> bytes:
-    """Begins a request and goes on by a byte a second."""
-    return HEAD
-
-
-def half_a_body(_: int) -> bytes:
-    """Sends a request's head, and its body by a byte a second."""
-    return POST
-
-
-def deaf(_: int) -> bytes:
-    """Asks all the time and reads no answer."""
-    return WHOLE * 200
-
-
-ATTACKS: dict[str, tuple[Callable[[int], bytes], int, bool]] = {
-    "idle connections": (idle, 4_000, False),
-    "heads byte by byte": (half_a_head, 200, True),
-    "bodies byte by byte": (half_a_body, 200, True),
-    "answers not read": (deaf, 50, False),
+ATTACKS = {
+    "idle connections": Kind(lambda number: WHOLE if number % 2 else b"", 4_000),
+    "heads byte by byte": Kind(lambda _: HEAD, 200, drips=True),
+    "bodies byte by byte": Kind(lambda _: POST, 200, drips=True),
+    "answers not read": Kind(lambda _: WHOLE * 200, 50, reads=False),
 }
-"""What is sent first, how many connections are kept open (new ones for those that are closed), whether bytes follow."""
 
 
 class Attack:
     """Keeps so many connections open until it is stopped."""
 
-    def __init__(self, port: int, first: Callable[[int], bytes], connections: int, drips: bool) -> None:
-        self._address, self._first, self._wanted, self._drips = ("127.0.0.1", port), first, connections, drips
+    def __init__(self, port: int, kind: Kind) -> None:
+        self._address, self._kind = ("127.0.0.1", port), kind
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self.opened = self.closed_by_server = 0
+        self._opened = 0
         self._thread.start()
 
     def stop(self) -> None:
@@ -69,56 +66,51 @@ class Attack:
             since_drip = 0.0
             while not self._stop.wait(RETRY_SECONDS):
                 self._open_missing(selector)
-                if self._first is not deaf:
+                if self._kind.reads:
                     self._notice_closed(selector)
                 since_drip += RETRY_SECONDS
-                if self._drips and since_drip >= SLOW_SECONDS:
+                if self._kind.drips and since_drip >= SLOW_SECONDS:
                     since_drip = 0.0
                     self._drip(selector)
             for key in list(selector.get_map().values()):
                 self._close(selector, key.fileobj)
 
     def _open_missing(self, selector: selectors.BaseSelector) -> None:
-        for _ in range(min(500, self._wanted - len(selector.get_map()))):
+        for _ in range(min(500, self._kind.connections - len(selector.get_map()))):
             client = socket.socket()
             client.settimeout(0.5)
             try:
                 client.connect(self._address)
                 client.setblocking(False)
                 with contextlib.suppress(BlockingIOError):
-                    client.send(self._first(self.opened))
+                    client.send(self._kind.first(self._opened))
             except OSError:
                 client.close()
                 return
-            self.opened += 1
+            self._opened += 1
             selector.register(client, selectors.EVENT_READ)
 
     def _notice_closed(self, selector: selectors.BaseSelector) -> None:
         for key, _ in selector.select(0):
             client = key.fileobj
-            assert isinstance(client, socket.socket)
             try:
-                ended = not client.recv(65_536)
+                if client.recv(65_536):
+                    continue
             except BlockingIOError:
-                ended = False
+                continue
             except OSError:
-                ended = True
-            if ended:
-                self.closed_by_server += 1
-                self._close(selector, client)
+                pass
+            self._close(selector, client)
 
     def _drip(self, selector: selectors.BaseSelector) -> None:
         for key in list(selector.get_map().values()):
-            assert isinstance(key.fileobj, socket.socket)
             try:
                 key.fileobj.send(b"x")
             except BlockingIOError:
                 continue
             except OSError:
-                self.closed_by_server += 1
                 self._close(selector, key.fileobj)
 
     def _close(self, selector: selectors.BaseSelector, client: object) -> None:
-        assert isinstance(client, socket.socket)
         selector.unregister(client)
         client.close()

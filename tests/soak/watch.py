@@ -11,6 +11,8 @@ from pathlib import Path
 import psycopg
 from redis import Redis
 
+from pmo.processes import children_of
+
 PERIOD_SECONDS = 1.0
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -63,14 +65,6 @@ class Watch:
                     database_sessions=int(sessions[0]) if sessions else 0,
                 )
             )
-
-
-def children_of(process: int) -> list[int]:
-    """The processes that it has started."""
-    try:
-        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-    except OSError:
-        return []
 
 
 def _rss_mb(process: int) -> float:

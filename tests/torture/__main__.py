@@ -4,42 +4,33 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import NoReturn
 
-from rich.console import Console
-
-from tests.torture.plan import Plan, UnknownFault, faults_of, name_faults, parse_faults
+from tests.command_line import make_console, parse_names, run_tool
+from tests.torture.plan import Plan, faults_of, name_faults
 from tests.torture.plot import draw_lags
 from tests.torture.report import faults_help, print_failures, print_outcomes, print_per_fault, summarize
 from tests.torture.run import Outcome, run_torture
-from tests.torture.stage import StageFailed
 
 MAX_SECONDS = 7_200
-PRINTED_WIDTH = 150
 
 
 def main() -> None:
-    arguments = _arguments()
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
-    console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+    arguments, chosen = _parse()
+    console = make_console()
     outcomes: list[Outcome] = []
-    try:
-        for plan in _plans(arguments):
+
+    def torture() -> None:
+        for plan in _plans(arguments, chosen):
             console.print(f"{plan.algorithm}, {name_faults(plan.faults)}, {plan.seconds:g} s ...", style="dim")
             keep = arguments.keep and arguments.keep / f"{len(outcomes)}-{plan.algorithm}"
             outcomes.append(run_torture(plan, keep=keep))
-    except StageFailed as failure:
-        console.print(f"The run failed: {failure}", style="bold red", markup=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        console.print("Interrupted; everything was stopped.")
-        sys.exit(130)
+
+    if status := run_tool(console, torture):
+        sys.exit(status)
     if arguments.faults == "each":
         print_per_fault(console, outcomes)
     else:
@@ -51,52 +42,39 @@ def main() -> None:
     sys.exit(any(outcome.broken_promises() for outcome in outcomes))
 
 
-def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
-    if arguments.faults == "each":
-        chosen: Sequence[frozenset[str]] = [frozenset(), *(frozenset({name}) for name in faults_of(arguments.topology))]
-    else:
-        chosen = [parse_faults(arguments.faults, arguments.topology)]
-    plan = Plan(
-        seconds=arguments.seconds,
-        servers=arguments.servers,
-        writers=arguments.writers,
-        readers=arguments.readers,
-        people=arguments.people,
-        people_readers=arguments.people_readers,
-        keys=arguments.keys,
-        seed=arguments.seed,
-        write_policy=arguments.write_policy,
-        lease_ms=arguments.lease_ms,
-        topology=arguments.topology,
-        quiet_writes=arguments.quiet_writes,
-        skew=arguments.skew,
-    )
+def _plans(arguments: argparse.Namespace, chosen: Sequence[frozenset[str]]) -> Iterator[Plan]:
+    plan = Plan(**{each.name: getattr(arguments, each.name, each.default) for each in fields(Plan)})
     for faults in chosen:
         for algorithm in ("ours", "classic") if arguments.algorithm == "both" else (arguments.algorithm,):
             yield replace(plan, faults=faults, algorithm=algorithm)
 
 
 def _draw(file: Path | None, outcomes: Sequence[Outcome]) -> None:
-    lags = [lag for outcome in outcomes if outcome.plan.algorithm == "ours" for lag in outcome.verdict.calm_raw_lags]
+    lags = [
+        lag
+        for outcome in outcomes
+        if outcome.plan.algorithm == "ours"
+        for lag in outcome.verdict.behind_django.calm_lags_ms
+    ]
     if file is not None and lags:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(draw_lags(lags))
 
 
-def _end(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _arguments() -> argparse.Namespace:
+def _parse() -> tuple[argparse.Namespace, Sequence[frozenset[str]]]:
+    """What is asked for, and the faults of each run."""
     parser = _parser()
     arguments = parser.parse_args()
     if arguments.topology != "single" and arguments.algorithm != "ours":
         parser.error("the classic algorithm is for a single server")
-    try:
-        parse_faults(arguments.faults if arguments.faults != "each" else "all", arguments.topology)
-    except UnknownFault as error:
-        parser.error(str(error))
-    return arguments
+    possible = faults_of(arguments.topology)
+    match arguments.faults:
+        case "each":
+            return arguments, [frozenset(), *(frozenset({name}) for name in possible)]
+        case "all" | "none" as text:
+            return arguments, [frozenset(possible if text == "all" else ())]
+        case names:
+            return arguments, [frozenset(parse_names(parser, names, possible))]
 
 
 def _number(least: int, most: int) -> type[int]:

@@ -18,6 +18,7 @@ from time import monotonic_ns
 
 from redis.exceptions import RedisError
 
+from tests.stage import is_answering
 from tests.topologies import Server
 from tests.torture.records import Window, find_unfinished
 from tests.torture.stage import Stage
@@ -175,8 +176,8 @@ def _replace_server(stage: Stage, number: int, rng: random.Random) -> Generator[
     """Kill a server and start another, until that answers, and one of all relays."""
     stage.kill_server(number)
     yield rng.uniform(0, 0.3)
-    stage.start_server(number)
-    while not (stage.is_answering(number) and stage.is_relaying()):
+    stage.replace_server(number)
+    while not (is_answering(stage.ports[number]) and stage.is_relaying()):
         yield READY_STEP_SECONDS
 
 
@@ -256,7 +257,7 @@ class Injector:
 def _aim(stage: Stage, wanted: Callable[[int], bool]) -> Generator[float, None, int | None]:
     """Wait until a writer is in the middle of a write that is `wanted`, by the server it asks; gives its slot."""
     for _ in range(int(AIM_SECONDS / AIM_STEP_SECONDS)):
-        for slot in range(len(stage.orders.kinds)):
+        for slot in range(len(stage.plan.kinds)):
             asked = find_unfinished(stage.orders.log_of(slot))
             if asked is not None and wanted(asked):
                 return slot

@@ -50,6 +50,30 @@ class History:
 
 
 @dataclass
+class Behind:
+    """
+    Changes behind Django's back.
+
+    Attributes:
+        stale: how often something older was given after such a change had been acknowledged.
+        lags_ms: for each of them, how long after its commit had returned somebody still asked who was given something
+            older, in ms; 0 if nobody was.
+        calm_lags_ms: of those, where neither the relay nor Redis nor a database session was being hit.
+    """
+
+    stale: int = 0
+    lags_ms: list[float] = field(default_factory=list)
+    calm_lags_ms: list[float] = field(default_factory=list)
+
+    def measure(self, write: Write, until: int, windows: Iterable[Window]) -> None:
+        """Note that what it changed was last given to somebody who asked at `until`."""
+        lag_ms = (until - (write.ended or 0)) / MS
+        self.lags_ms.append(lag_ms)
+        if was_calm(write.started, until, windows):
+            self.calm_lags_ms.append(lag_ms)
+
+
+@dataclass
 class Verdict:
     """
     What the judge found.
@@ -59,31 +83,26 @@ class Verdict:
         announced: the same, where the write was made while Redis was silent for the whole write budget: the one
             exception that the policy `available` announces.
         inversions: against a Django write whose hold was in force until its release.
-        excused: inversions against Django writes whose hold was lost: Redis was killed or flushed, or it lapsed.
-        raw_inversions: against changes behind Django's back alone.
-        raw_stale: reads older than an acknowledged change behind Django's back.
-        raw_lags: for each such change, how long after its commit had returned a read still began that gave an older
-            version, in ms; 0 if none did.
-        calm_raw_lags: of those, where neither the relay nor Redis nor a database session was being hit.
+        inversions_with_hold_lost: against Django writes whose hold was lost: Redis was killed or flushed, or it lapsed.
+        inversions_behind_django: against changes behind Django's back alone.
+        writes, kinds_of_writes: by what became of them, and by kind.
         examples: some violations, for people.
     """
 
     reads: int = 0
     sources: Counter[str] = field(default_factory=Counter)
+    writes: Counter[str] = field(default_factory=Counter)
+    kinds_of_writes: Counter[str] = field(default_factory=Counter)
     stale: int = 0
     stale_ms: list[float] = field(default_factory=list)
     announced: int = 0
     inversions: int = 0
     inversion_ms: list[float] = field(default_factory=list)
-    excused: int = 0
-    raw_inversions: int = 0
-    raw_stale: int = 0
-    raw_lags: list[float] = field(default_factory=list)
-    calm_raw_lags: list[float] = field(default_factory=list)
+    inversions_with_hold_lost: int = 0
+    inversions_behind_django: int = 0
     phantoms: int = 0
-    lost: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    kinds: Counter[str] = field(default_factory=Counter)
+    lost_writes: int = 0
+    behind_django: Behind = field(default_factory=Behind)
     examples: list[str] = field(default_factory=list)
 
     def show(self, text: str) -> None:
@@ -117,8 +136,8 @@ def judge(history: History) -> Verdict:
     verdict = Verdict(reads=len(history.reads))
     verdict.sources.update(SOURCES[source] for source in history.reads.source)
     outcomes = {write.version: write for write in history.writes}.values()  # one for all keys of a write
-    verdict.outcomes.update(write.outcome for write in outcomes)
-    verdict.kinds.update(write.kind for write in outcomes)
+    verdict.writes.update(write.outcome for write in outcomes)
+    verdict.kinds_of_writes.update(write.kind for write in outcomes)
     writes: defaultdict[int, list[Write]] = defaultdict(list)
     for write in history.writes:
         writes[write.key].append(write)
@@ -142,7 +161,7 @@ class _KeyJudge:
             if place is not None:
                 self.writes[place] = write
             elif write.acknowledged:
-                verdict.lost += 1
+                verdict.lost_writes += 1
                 verdict.show(f"lost: key {key}, {write}")
         acknowledged = {place: write for place, write in self.writes.items() if write.acknowledged}
         django = {place: write for place, write in acknowledged.items() if not write.behind_django}
@@ -180,11 +199,13 @@ class _KeyJudge:
             for newer in range(place + 1, self.raw_acknowledged.before(started) + 1):
                 if newer in self.raw and (self.raw[newer].ended or 0) < started:
                     last_old_read[newer] = max(last_old_read.get(newer, 0), started)
-        self._measure_raw_lags(last_old_read)
+        for place, write in self.raw.items():
+            until = last_old_read.get(place, write.ended or 0)
+            self.verdict.behind_django.measure(write, until, self.history.windows)
 
     def _judge_freshness(self, index: int, place: int, started: int) -> None:
         if place < self.raw_acknowledged.before(started):
-            self.verdict.raw_stale += 1
+            self.verdict.behind_django.stale += 1
         if place < self.acknowledged.before(started):
             late_ms = (started - self.acknowledged.since(place)) / MS
             self.verdict.stale += 1
@@ -204,18 +225,9 @@ class _KeyJudge:
             self.verdict.inversion_ms.append(late_ms)
             self._show(f"inversion by {late_ms:.1f} ms after place {newest}", index)
         elif self.django_until[newest + 1] > self.django_until[place + 1]:
-            self.verdict.excused += 1
+            self.verdict.inversions_with_hold_lost += 1
         else:
-            self.verdict.raw_inversions += 1
-
-    def _measure_raw_lags(self, last_old_read: Mapping[int, int]) -> None:
-        for place, write in self.raw.items():
-            ended = write.ended or 0
-            until = last_old_read.get(place, ended)
-            lag_ms = (until - ended) / MS
-            self.verdict.raw_lags.append(lag_ms)
-            if was_calm(write.started, until, self.history.windows):
-                self.verdict.calm_raw_lags.append(lag_ms)
+            self.verdict.inversions_behind_django += 1
 
     def _held_throughout(self, write: Write, commit: Commit) -> bool:
         """Whether the hold was in force from before the change until no reader could find an older copy."""

@@ -8,12 +8,15 @@ import json
 import random
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import psycopg
+from django.db import connection, transaction
+
+from tests.stage import ANSWER_LIMIT_SECONDS
+from tests.torture.orders import Orders
 from tests.torture.records import ACKNOWLEDGED, WriteLog, label_of
-from tests.torture.writer_orders import Orders
-
-ANSWER_LIMIT_SECONDS = 15
 
 
 class RolledBack(Exception):
@@ -25,19 +28,39 @@ class Writer:
 
     def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
         self.orders, self.log = orders, log
+        self.codes = orders.plan.codes
         self.random = random.Random(seed)
         self.version = version
+        self._connection: psycopg.Connection | None = None
 
     def write(self) -> None:
         """Write once. Whatever goes wrong is noted, not raised."""
         raise NotImplementedError
 
+    def recover(self) -> None:
+        """After a failure: whatever was connected may not be."""
+        self.close()
+        time.sleep(0.05)
+
     def close(self) -> None:
         """Leave nothing open."""
+        for each in filter(None, (connection, self._connection)):
+            with contextlib.suppress(Exception):
+                each.close()
+        self._connection = None
+
+    def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
+        """SQL that Django never hears of."""
+        if self._connection is None:
+            self._connection = psycopg.connect(self.orders.database_url, autocommit=True)
+        self._connection.execute(sql, parameters)
+
+    def outlive_the_hold(self) -> None:
+        time.sleep(self.orders.plan.hold_ms / 1000 * self.random.uniform(1.05, 1.5))
 
     def choose(self, count: int = 1) -> list[int]:
         """Different keys in ascending order, so that writers of several don't lock each other out."""
-        return sorted(self.random.sample(range(len(self.orders.codes)), min(count, len(self.orders.codes))))
+        return sorted(self.random.sample(range(len(self.codes)), min(count, len(self.codes))))
 
     @contextlib.contextmanager
     def noted(self, keys: list[int], kind: str, server: int = -1, *, within: bool = False) -> Iterator[str]:
@@ -62,9 +85,6 @@ class Writer:
         else:
             self.log.end(version, ACKNOWLEDGED)
 
-    def recover(self) -> None:
-        """After a failure: whatever was connected may not be."""
-
 
 class HttpRefused(Exception):
     """The server answered, but did not say that it wrote."""
@@ -75,42 +95,30 @@ class HttpWriter(Writer):
 
     def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
         super().__init__(orders, log, seed, version)
-        self._connections: dict[int, http.client.HTTPConnection] = {}
+        self._servers = [
+            http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS) for port in orders.ports
+        ]
         self._asked = 0
 
     def write(self) -> None:
-        self._asked = self.random.randrange(len(self.orders.ports))
+        self._asked = self.random.randrange(len(self._servers))
         keys = self.choose()
         with self.noted(keys, "patch", self._asked) as label:
-            status, answer = self._patch(self.orders.codes[keys[0]], label)
+            server = self._servers[self._asked]
+            status, answer = patch_label(server, self.orders.token, self.codes[keys[0]], label)
             if status != 200:
                 raise HttpRefused(f"{status}:{answer.get('code', '')}")
 
     def recover(self) -> None:
-        connection = self._connections.pop(self._asked, None)
-        if connection is not None:
-            connection.close()
+        self._servers[self._asked].close()  # it connects again when it is used
         time.sleep(0.05)
 
-    def close(self) -> None:
-        for connection in self._connections.values():
-            connection.close()
 
-    def _patch(self, code: str, label: str) -> tuple[int, dict[str, str]]:
-        port = self.orders.ports[self._asked]
-        connection = self._connections.setdefault(
-            self._asked, http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS)
-        )
-        return patch_label(connection, self.orders.token, code, label)
-
-
-def patch_label(
-    connection: http.client.HTTPConnection, token: str, code: str, label: str
-) -> tuple[int, dict[str, str]]:
+def patch_label(server: http.client.HTTPConnection, token: str, code: str, label: str) -> tuple[int, dict[str, str]]:
     """The status and the JSON of the answer."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    connection.request("PATCH", f"/api/v1/entity/{code}", json.dumps({"label": label}), headers)
-    response = connection.getresponse()
+    server.request("PATCH", f"/api/v1/entity/{code}", json.dumps({"label": label}), headers)
+    response = server.getresponse()
     body = response.read()
     return response.status, json.loads(body) if body.startswith(b"{") else {}
 
@@ -121,24 +129,15 @@ class OrmWriter(Writer):
     def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
         super().__init__(orders, log, seed, version)
         self._operations = [self._save, self._save_in_transaction]
-        if "bulk" in orders.faults:
+        if "bulk" in orders.plan.faults:
             self._operations += [self._update, self._bulk_update]
-        if "rollback" in orders.faults:
+        if "rollback" in orders.plan.faults:
             self._operations += [self._roll_back, self._roll_back_savepoint]
-        if "long" in orders.faults:
-            self._operations += [self._outlive_the_hold]
+        if "long" in orders.plan.faults:
+            self._operations += [self._change_for_long]
 
     def write(self) -> None:
         self.random.choice(self._operations)()
-
-    def recover(self) -> None:
-        from django.db import connection
-
-        with contextlib.suppress(Exception):
-            connection.close()
-
-    def close(self) -> None:
-        self.recover()
 
     def _save(self) -> None:
         keys = self.choose()
@@ -146,8 +145,6 @@ class OrmWriter(Writer):
             self._change(keys[0], label)
 
     def _save_in_transaction(self) -> None:
-        from django.db import transaction
-
         keys = self.choose(2)
         with self.noted(keys, "atomic") as label, transaction.atomic():
             for key in keys:
@@ -158,21 +155,19 @@ class OrmWriter(Writer):
 
         keys = self.choose(3)
         with self.noted(keys, "update") as label:
-            Entity.objects.filter(code__in=[self.orders.codes[key] for key in keys]).update(label=label)
+            Entity.objects.filter(code__in=[self.codes[key] for key in keys]).update(label=label)
 
     def _bulk_update(self) -> None:
         from entities.models import Entity
 
         keys = self.choose(3)
         with self.noted(keys, "bulk_update") as label:
-            rows = list(Entity.objects.filter(code__in=[self.orders.codes[key] for key in keys]).order_by("code"))
+            rows = list(Entity.objects.filter(code__in=[self.codes[key] for key in keys]).order_by("code"))
             for row in rows:
                 row.label = label
             Entity.objects.bulk_update(rows, ["label"])
 
     def _roll_back(self) -> None:
-        from django.db import transaction
-
         keys = self.choose(2)
         with self.noted(keys, "rollback") as label, transaction.atomic():
             for key in keys:
@@ -181,8 +176,6 @@ class OrmWriter(Writer):
 
     def _roll_back_savepoint(self) -> None:
         """The outer change of a row is committed, the inner one of the same row is not."""
-        from django.db import transaction
-
         keys = self.choose()
         with self.noted(keys, "savepoint") as label, transaction.atomic():
             self._change(keys[0], label)
@@ -192,18 +185,16 @@ class OrmWriter(Writer):
             if transaction.get_rollback():  # its session is gone: Django says nothing, and commits nothing
                 raise ConnectionError("the savepoint could not be rolled back")
 
-    def _outlive_the_hold(self) -> None:
-        from django.db import transaction
-
+    def _change_for_long(self) -> None:
         keys = self.choose()
         with self.noted(keys, "long") as label, transaction.atomic():
             self._change(keys[0], label)
-            time.sleep(self.orders.hold_ms / 1000 * self.random.uniform(1.05, 1.5))
+            self.outlive_the_hold()
 
     def _change(self, key: int, label: str) -> None:
         from entities.models import Entity
 
-        row = Entity.objects.get(code=self.orders.codes[key])
+        row = Entity.objects.get(code=self.codes[key])
         row.label = label
         row.save()
 
@@ -213,20 +204,13 @@ class RawWriter(Writer):
 
     def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
         super().__init__(orders, log, seed, version)
-        self._connection: object = None
         self._psql: subprocess.Popen[str] | None = None
 
     def write(self) -> None:
         self.random.choice([self._by_psql, self._by_driver, self._by_driver_rolled_back])()
 
-    def recover(self) -> None:
-        self.close()
-        time.sleep(0.05)
-
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()  # type: ignore[attr-defined] # psycopg's, imported where it is used
-            self._connection = None
+        super().close()
         if self._psql is not None:
             self._psql.kill()
             self._psql.communicate()
@@ -238,8 +222,6 @@ class RawWriter(Writer):
             self._psql = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
             )
-        assert self._psql.stdin is not None
-        assert self._psql.stdout is not None
         keys = self.choose()
         with self.noted(keys, "raw-psql") as label:
             self._psql.stdin.write(f"{self._statement(keys, label)};\n\\echo done\n")
@@ -250,23 +232,16 @@ class RawWriter(Writer):
     def _by_driver(self) -> None:
         keys = self.choose(self.random.choice([1, 1, 3]))
         with self.noted(keys, "raw-driver") as label:
-            self._execute(self._statement(keys, label))
+            self.execute(self._statement(keys, label))
 
     def _by_driver_rolled_back(self) -> None:
         keys = self.choose()
         with self.noted(keys, "raw-rollback") as label:
-            self._execute(f"BEGIN; {self._statement(keys, label)}; ROLLBACK")
+            self.execute(f"BEGIN; {self._statement(keys, label)}; ROLLBACK")
             raise RolledBack
 
-    def _execute(self, sql: str) -> None:
-        import psycopg
-
-        if self._connection is None:
-            self._connection = psycopg.connect(self.orders.database_url, autocommit=True)
-        self._connection.execute(sql)  # type: ignore[attr-defined] # as above
-
     def _statement(self, keys: list[int], label: str) -> str:
-        codes = ", ".join(f"'{self.orders.codes[key]}'" for key in keys)
+        codes = ", ".join(f"'{self.codes[key]}'" for key in keys)
         return (
             f"WITH locked AS (SELECT code FROM app.entity WHERE code IN ({codes}) ORDER BY code FOR UPDATE)"
             f" UPDATE app.entity SET label = '{label}' FROM locked WHERE entity.code = locked.code"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from time import monotonic_ns
-from typing import Any
 
+from django.db import transaction
+
+from tests.stage import ask
 from tests.torture.endings import (
     ENDS_OF_LOGINS,
     ENDS_OF_PEOPLE,
@@ -24,11 +23,11 @@ from tests.torture.endings import (
     make_person,
     permit,
 )
-from tests.torture.operations import ANSWER_LIMIT_SECONDS, HttpRefused, RolledBack, Writer, patch_label
+from tests.torture.operations import HttpRefused, RolledBack, Writer
+from tests.torture.orders import Orders
 from tests.torture.plan import QUIET_CODE
 from tests.torture.records import WriteLog, label_of
 from tests.torture.uses import Use
-from tests.torture.writer_orders import Orders
 
 READ_SECONDS = (0.15, 0.4)
 """For how long readers read with a token before it ends."""
@@ -48,13 +47,11 @@ class PeopleWriter(Writer):
         super().__init__(orders, log, seed, version)
         self._of_logins = ["logout", *ENDS_OF_LOGINS]
         self._of_people = [*ENDS_OF_PEOPLE]
-        if "raw" in orders.faults:
+        if "raw" in orders.plan.faults:
             self._of_logins += SQL_FOR_LOGINS
             self._of_people += SQL_FOR_PEOPLE
-        if "long" in orders.faults:
+        if "long" in orders.plan.faults:
             self._of_people.append("deactivate-long")
-        self._asked = -1
-        self._connection: Any = None
 
     def write(self) -> None:
         rights = [self._next_right() for _ in range(self.random.choice(LOGINS))]
@@ -64,10 +61,10 @@ class PeopleWriter(Writer):
             self.recover()
             return
         for login in person.logins:
-            login.token.hand_over(Path(self.orders.tokens))
+            login.token.hand_over(self.orders.tokens)
         if self.random.random() < PERMISSION_SHARE:
             self._end_permission(person)
-        if "rollback" in self.orders.faults and self.random.random() < ROLLBACK_SHARE:
+        if "rollback" in self.orders.plan.faults and self.random.random() < ROLLBACK_SHARE:
             self._roll_back(person)
         while person.logins:
             time.sleep(self.random.uniform(*READ_SECONDS))
@@ -78,18 +75,6 @@ class PeopleWriter(Writer):
                 self._end_all(person, kind)
                 return
 
-    def recover(self) -> None:
-        self.close()
-        time.sleep(0.05)
-
-    def close(self) -> None:
-        from django.db import connection
-
-        for each in filter(None, (connection, self._connection)):
-            with contextlib.suppress(Exception):
-                each.close()
-        self._connection = None
-
     def _next_right(self) -> int:
         self.version += 1
         return self.version
@@ -97,12 +82,12 @@ class PeopleWriter(Writer):
     # --- Tokens ---
 
     def _end_login(self, login: Login, kind: str) -> None:
-        self._asked = self.random.randrange(len(self.orders.ports)) if kind == "logout" else -1
-        with self.noted([login.token.right], kind, self._asked):
+        server = self.random.randrange(len(self.orders.ports)) if kind == "logout" else -1
+        with self.noted([login.token.right], kind, server):
             if kind == "logout":
-                self._log_out(login)
+                self._log_out(login, server)
             elif kind in SQL_FOR_LOGINS:
-                self._execute(SQL_FOR_LOGINS[kind], login.number)
+                self.execute(SQL_FOR_LOGINS[kind], [login.number])
             else:
                 ENDS_OF_LOGINS[kind](login)
 
@@ -111,42 +96,28 @@ class PeopleWriter(Writer):
             if kind == "deactivate-long":
                 self._deactivate_for_long(person)
             elif kind in SQL_FOR_PEOPLE:
-                self._execute(SQL_FOR_PEOPLE[kind], person.user.pk)
+                self.execute(SQL_FOR_PEOPLE[kind], [person.user.pk])
             else:
                 ENDS_OF_PEOPLE[kind](person)
 
-    def _log_out(self, login: Login) -> None:
-        with self._connected(self._asked) as connection:
-            body = json.dumps({"refresh": str(login.refresh)})
-            connection.request("POST", "/api/v1/auth/logout", body, {"Content-Type": "application/json"})
-            status = connection.getresponse().status
-        if status != 204:
-            raise HttpRefused(f"{status}")
+    def _log_out(self, login: Login, server: int) -> None:
+        answer = ask(self.orders.ports[server], "POST", "/api/v1/auth/logout", body={"refresh": str(login.refresh)})
+        if answer.status != 204:
+            raise HttpRefused(f"{answer.status}")
 
     def _deactivate_for_long(self, person: Person) -> None:
-        from django.db import transaction
-
         with transaction.atomic():
             deactivate(person)
-            time.sleep(self.orders.hold_ms / 1000 * self.random.uniform(1.05, 1.5))
+            self.outlive_the_hold()
 
     def _roll_back(self, person: Person) -> None:
         """What would have ended the tokens, and does not happen."""
-        from django.db import transaction
-
         try:
             with contextlib.suppress(RolledBack), transaction.atomic():
                 deactivate_by_query(person)
                 raise RolledBack
         except Exception:  # nothing can have been committed
             self.recover()
-
-    def _execute(self, sql: str, number: Any) -> None:
-        import psycopg
-
-        if self._connection is None:
-            self._connection = psycopg.connect(self.orders.database_url, autocommit=True)
-        self._connection.execute(sql, [number])
 
     # --- Permissions ---
 
@@ -166,20 +137,13 @@ class PeopleWriter(Writer):
 
     def _use_everywhere(self, right: int, person: Person) -> None:
         token = person.logins[0].token
-        for server in range(len(self.orders.ports)):
+        for server, port in enumerate(self.orders.ports):
             started = monotonic_ns()
             try:
-                with self._connected(server) as connection:
-                    status, _ = patch_label(connection, token.text, QUIET_CODE, label_of(right))
+                body = {"label": label_of(right)}
+                status = ask(port, "PATCH", f"/api/v1/entity/{QUIET_CODE}", token.text, body).status
             except (OSError, http.client.HTTPException):
                 continue
             if status in (200, 401, 403):
                 used = token.right if status == 401 else right
                 self.log.use(Use(used, started, monotonic_ns(), server, accepted=status == 200))
-
-    @contextlib.contextmanager
-    def _connected(self, server: int) -> Iterator[http.client.HTTPConnection]:
-        port = self.orders.ports[server]
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS)
-        with contextlib.closing(connection):
-            yield connection

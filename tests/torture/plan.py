@@ -57,10 +57,6 @@ SHORT_HOLD_MS = 1_000
 WRITE_BUDGET_MS = 2_000
 
 
-class UnknownFault(ValueError):
-    """`--faults` names something that is no fault."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """
@@ -105,6 +101,14 @@ class Plan:
         return range(self.writers, self.writers + (self.people if self.algorithm == "ours" else 0))
 
     @property
+    def kinds(self) -> list[str]:
+        """Of the writers: HTTP and ORM by turns; the last one behind Django's back, if that is asked for; people's."""
+        kinds = ["http" if slot % 2 == 0 else "orm" for slot in range(self.writers)]
+        if "raw" in self.faults:
+            kinds[-1] = "raw"
+        return kinds + ["people"] * len(self.people_slots)
+
+    @property
     def codes(self) -> list[str]:
         """The hot keys."""
         return [f"hot_{number}" for number in range(self.keys)]
@@ -118,23 +122,8 @@ def faults_of(topology: Topology) -> dict[str, str]:
     return TAKEOVERS | HITS | (MOVES if topology == "cluster" else {}) | elsewhere
 
 
-def parse_faults(text: str, topology: Topology = "single") -> frozenset[str]:
-    """
-    The faults in a comma-separated list, `all` or `none`.
-
-    Raises:
-        UnknownFault: with the names there are.
-    """
-    if text in ("all", "none"):
-        return frozenset(faults_of(topology) if text == "all" else ())
-    chosen, possible = frozenset(text.split(",")), faults_of(topology)
-    if unknown := sorted(chosen - possible.keys()):
-        raise UnknownFault(f"no fault {', '.join(unknown)}; there are: {', '.join(possible)}, all, none")
-    return chosen
-
-
 def name_faults(faults: Collection[str]) -> str:
-    """The list that `parse_faults` takes."""
+    """The list that `--faults` takes."""
     if set(faults) == FAULTS.keys():
         return "all"
     return ",".join(name for name in TAKEOVERS | HITS | MOVES | FAULTS if name in faults) or "none"

@@ -6,16 +6,16 @@ Each client keeps one connection to one server open and always has one request u
 
 from __future__ import annotations
 
-import json
+import pickle
 import random
 import re
 import select
 import socket
-import sys
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from time import monotonic_ns
 
+from tests.benchmarks.load.wire import connect, parse_answer, read_answer
+from tests.stage import Answer
+from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE
 from tests.torture.records import SOURCES, ReadLog
 from tests.torture.tokens import Token, Tokens
@@ -25,40 +25,15 @@ SECOND = 1_000_000_000
 RECONNECT_NS = SECOND // 20
 LOOK_NS = SECOND // 100
 PATIENCE_NS = 10 * SECOND
-LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
-SOURCE = re.compile(rb"(?i)\r\nx-cache: *(\w+)")
+READ_ON_NS = SECOND // 2
+"""How long reads go on when no more writes begin."""
 REASON = re.compile(rb'"code":"(\w+)"')
 LIST_PATH = "/api/v1/entity/types"
 CALM_PATH = f"/api/v1/entity/type/{CALM_CODE}"
 LIST_SHARE, CALM_SHARE = 0.15, 0.6
 """How many reads get their entity type out of the list of all; how many of people's ask for what nobody changes."""
-ACCEPTED = {b"200": True, b"401": False}
+ACCEPTED = {200: True, 401: False}
 """What an answer says of the token."""
-SOURCE_NUMBERS = {name.encode(): number for number, name in enumerate(SOURCES)}
-
-
-@dataclass
-class Orders:
-    """
-    What a reader process is to do.
-
-    Attributes:
-        people_clients: how many read with people's tokens, which come by the file `tokens`.
-    """
-
-    ports: list[int]
-    codes: list[str]
-    token: str
-    clients: int
-    people_clients: int
-    tokens: str
-    until_ns: int
-    seed: int
-    log: str
-    uses: str
-
-    def json(self) -> str:
-        return json.dumps(asdict(self))
 
 
 class Client:
@@ -70,33 +45,27 @@ class Client:
         self.key = 0
         self.token: Token | None = None
         self.started = 0
-        self.answer = b""
         self.retry_at = 0
-
-    def connect(self) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=1)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = connection
-        return connection
 
 
 class Readers:
     """All clients of a process and their log."""
 
     def __init__(self, orders: Orders) -> None:
-        self.random = random.Random(orders.seed)
-        self.until_ns = orders.until_ns
+        plan = orders.plan
+        self.random = random.Random(plan.seed)
+        self.until_ns = orders.until_ns + READ_ON_NS
         self.token = orders.token
-        self.tokens = Tokens(Path(orders.tokens), self.random)
-        self.paths = [f"/api/v1/entity/type/{code}" for code in orders.codes]
-        self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in orders.codes]
+        self.tokens = Tokens(orders.tokens, self.random)
+        self.paths = [f"/api/v1/entity/type/{code}" for code in plan.codes]
+        self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in plan.codes]
         self.log, self.uses = ReadLog(), UseLog()
         self.poller = select.epoll()
         self.by_number: dict[int, Client] = {}
         self.away: list[Client] = []
-        for number in range(orders.clients + orders.people_clients):
+        for number in range(plan.readers + (plan.people_readers if plan.people_slots else 0)):
             server = number % len(orders.ports)
-            self.away.append(Client(server, orders.ports[server], is_people=number >= orders.clients))
+            self.away.append(Client(server, orders.ports[server], is_people=number >= plan.readers))
 
     def run(self) -> None:
         """Read until the time is over."""
@@ -120,7 +89,7 @@ class Readers:
                 self.away.append(client)
                 continue
             try:
-                connection = client.connect()
+                connection = client.socket = connect(client.port)
             except OSError as error:
                 self._lose(client, f"connect:{type(error).__name__}")
                 continue
@@ -129,10 +98,8 @@ class Readers:
             self._ask(client)
 
     def _ask(self, client: Client) -> None:
-        assert client.socket is not None
         client.key = int(self.random.random() * len(self.paths))
         client.token = self.tokens.choose() if client.is_people else None
-        client.answer = b""
         path = self._choose_path(client)
         text = client.token.text if client.token else self.token
         request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {text}\r\n\r\n".encode()
@@ -150,29 +117,16 @@ class Readers:
         return LIST_PATH if chance < LIST_SHARE else self.paths[client.key]
 
     def _receive(self, client: Client) -> None:
-        assert client.socket is not None
         try:
-            received = client.socket.recv(65536)
+            received = read_answer(client.socket)
         except OSError as error:
             self._lose(client, f"receive:{type(error).__name__}")
             return
-        if not received:
-            self._lose(client, "closed")
-            return
-        client.answer += received
-        head, separator, body = client.answer.partition(b"\r\n\r\n")
-        if not separator:
-            return
-        length = LENGTH.search(head)
-        if length is None:
-            self._lose(client, "no length")
-        elif len(body) >= int(length[1]):
-            self._note(client, head, body)
-            self._ask(client)
+        self._note(client, monotonic_ns(), parse_answer(received))
+        self._ask(client)
 
-    def _note(self, client: Client, head: bytes, body: bytes) -> None:
-        ended = monotonic_ns()
-        status = head[9:12]
+    def _note(self, client: Client, ended: int, answer: Answer) -> None:
+        status, headers, body = answer
         if client.token is not None and status in ACCEPTED:
             accepted = ACCEPTED[status]
             self.uses.add(Use(client.token.right, client.started, ended, client.server, accepted))
@@ -180,15 +134,15 @@ class Readers:
                 self.tokens.note_refusal(client.token, ended)
             if not accepted or client.key < 0:
                 return
-        version, source = self.versions[client.key].search(body), SOURCE.search(head)
-        if status == b"200" and version is not None:
-            number = SOURCE_NUMBERS.get(source[1], 0) if source else 0
+        version = self.versions[client.key].search(body)
+        if status == 200 and version is not None:
+            source = SOURCES.index(headers.get("x-cache", SOURCES[0]))
             self.log.add(
-                client.key, client.started, ended, version=int(version[1]), source=number, server=client.server
+                client.key, client.started, ended, version=int(version[1]), source=source, server=client.server
             )
         else:
             reason = REASON.search(body)
-            self.log.fail(client.server, f"{status.decode()}:{reason[1].decode() if reason else ''}")
+            self.log.fail(client.server, f"{status}:{reason[1].decode() if reason else ''}")
 
     def _lose(self, client: Client, reason: str) -> None:
         self.log.fail(client.server, reason)
@@ -206,8 +160,7 @@ class Readers:
 
 
 if __name__ == "__main__":
-    given = Orders(**json.load(sys.stdin))
+    given = Orders.take()
     readers = Readers(given)
     readers.run()
-    readers.log.save(Path(given.log))
-    readers.uses.save(Path(given.uses))
+    given.reads.write_bytes(pickle.dumps((readers.log, readers.uses)))

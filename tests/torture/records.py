@@ -8,7 +8,6 @@ that the notes show is one that was.
 from __future__ import annotations
 
 import os
-import pickle
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -67,14 +66,6 @@ class ReadLog:
 
     def __len__(self) -> int:
         return len(self.started)
-
-    def save(self, file: Path) -> None:
-        file.write_bytes(pickle.dumps(self))
-
-    @classmethod
-    def load(cls, file: Path) -> ReadLog:
-        log: ReadLog = pickle.loads(file.read_bytes())
-        return log
 
 
 class Failure(NamedTuple):

@@ -4,98 +4,80 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, Plan, name_faults
+from tests.figures import median, quantile
+from tests.torture.judge import Behind, Verdict
+from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, name_faults
 from tests.torture.rights import RightsVerdict
-from tests.torture.run import Outcome, median, quantile
+from tests.torture.run import Outcome
 
 MILLION = 1_000_000
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+GROUPS = {
+    "behind_django": "of changes behind Django",
+    "people": "tokens and permissions",
+    "patch_ms": "median of PATCH, ms",
+}
+NOT_SHOWN = {"plan", "seconds", "examples"}
+"""In a table."""
 
 
 def summarize(outcome: Outcome) -> dict[str, Any]:
     """All figures of a run, for JSON."""
-    verdict = outcome.verdict
+    plan, verdict, rights = outcome.plan, outcome.verdict, outcome.rights
+    drain_ms = plan.lease_ms if plan.algorithm == "ours" else 0
+    quiet_ms = median(outcome.quiet_write_ms)
     return {
-        "plan": asdict(outcome.plan) | {"faults": name_faults(outcome.plan.faults), "hold_ms": outcome.plan.hold_ms},
+        "plan": asdict(plan) | {"faults": name_faults(plan.faults), "hold_ms": plan.hold_ms},
         "seconds": outcome.seconds,
-        "reads": verdict.reads,
         "reads_per_second": round(verdict.reads / outcome.seconds),
-        "sources": dict(verdict.sources),
-        "writes": dict(verdict.outcomes),
-        "kinds_of_writes": dict(verdict.kinds),
         "faults": dict(Counter(window.fault for window in outcome.windows)),
         "usable_again_ms": _shares([float(window.note) for window in outcome.windows if window.fault in TAKEOVERS]),
-        "stale": verdict.stale,
+        **_figures(verdict),
         "stale_per_million": round(verdict.stale * MILLION / max(1, verdict.reads)),
-        "stale_ms": _shares(verdict.stale_ms),
-        "announced": verdict.announced,
-        "inversions": verdict.inversions,
-        "inversion_ms": _shares(verdict.inversion_ms),
-        "inversions_with_hold_lost": verdict.excused,
-        "inversions_behind_django": verdict.raw_inversions,
-        "phantoms": verdict.phantoms,
-        "lost_writes": verdict.lost,
-        "behind_django": {
-            "changes": len(verdict.raw_lags),
-            "stale_reads": verdict.raw_stale,
-            "lag_ms": _shares(verdict.raw_lags),
-            "changes_undisturbed": len(verdict.calm_raw_lags),
-            "lag_ms_undisturbed": _shares(verdict.calm_raw_lags),
-            "lags_ms_undisturbed": [round(lag, 1) for lag in sorted(verdict.calm_raw_lags)],
-        },
         "failed_reads": dict(outcome.failures),
         "not_converged": outcome.not_converged,
         "audit": outcome.audited,
-        "people": _summarize_rights(outcome.rights),
+        "people": _figures(rights)
+        | {
+            "accepted_after_end_per_million": round(
+                rights.accepted_after_end.total() * MILLION / max(1, rights.uses_after_end.total())
+            )
+        },
         "patch_ms": {
-            "quiet": _number(median(outcome.quiet_write_ms)),
-            "quiet_without_drain": _number(median(outcome.quiet_write_ms) - drain_ms(outcome.plan)),
+            "quiet": _number(quiet_ms),
+            "quiet_without_drain": _number(quiet_ms - drain_ms),
             "under_load": _number(median(outcome.loaded_write_ms)),
         },
         "broken_promises": outcome.broken_promises(),
-        "examples": [*verdict.examples, *outcome.rights.examples],
+        "examples": [*verdict.examples, *rights.examples],
     }
 
 
-def _summarize_rights(found: RightsVerdict) -> dict[str, Any]:
-    return {
-        "accepted": found.accepted,
-        "refused": found.refused,
-        "endings": dict(found.outcomes),
-        "kinds_of_endings": dict(found.kinds),
-        "ended_while_used": dict(found.watched),
-        "ended_while_used_on_every_server": found.watched_everywhere,
-        "uses_after_end": found.late,
-        "accepted_after_end": found.accepted_late,
-        "accepted_after_end_per_million": round(found.accepted_late * MILLION / max(1, found.late)),
-        "accepted_after_end_ms": _shares(found.accepted_late_ms),
-        "announced": found.announced,
-        "refused_before_end": found.refused_early,
-        "behind_django": {
-            "endings": len(found.raw_lags),
-            "accepted_after_end": found.raw_accepted,
-            "lag_ms": _shares(found.raw_lags),
-            "endings_undisturbed": len(found.calm_raw_lags),
-            "lag_ms_undisturbed": _shares(found.calm_raw_lags),
-        },
-    }
-
-
-def drain_ms(plan: Plan) -> int:
-    """How long a write waits for the copies in other processes' memory."""
-    return plan.lease_ms if plan.algorithm == "ours" else 0
+def _figures(verdict: Verdict | RightsVerdict | Behind) -> dict[str, Any]:
+    """Those of a verdict, under its names; of many durations the quantiles."""
+    found: dict[str, Any] = {}
+    for each in fields(verdict):
+        value = getattr(verdict, each.name)
+        match value:
+            case Behind():
+                found[each.name] = {"changes": len(value.lags_ms), "calm_changes": len(value.calm_lags_ms)}
+                found[each.name] |= _figures(value)
+            case list() if each.name != "examples":
+                found[each.name] = _shares(value)
+            case int() | Counter():
+                found[each.name] = value
+    return found
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """The outcomes of one plan side by side."""
-    summaries = [summarize(outcome) for outcome in outcomes]
+    """The outcomes of one plan side by side: all that `summarize` has, under its names."""
     plan = outcomes[0].plan
     size = f"{plan.servers} servers, {plan.writers} writers, {plan.readers} readers, {plan.keys} keys"
     if plan.people_slots:
@@ -104,9 +86,29 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     table.add_column("")
     for outcome in outcomes:
         table.add_column(outcome.plan.algorithm, justify="right", overflow="fold")
-    for name, texts in _rows(summaries):
-        table.add_row(name, *texts)
+    for rows in zip(*(_rows(summarize(outcome)) for outcome in outcomes), strict=True):
+        table.add_row(rows[0][0], *(text for _, text in rows))
     console.print(table)
+
+
+def _rows(found: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in found.items():
+        if name in GROUPS:
+            yield f"{indent}{GROUPS[name]}", ""
+            yield from _rows(value, f"{indent}  ")
+        elif name not in NOT_SHOWN:
+            yield f"{indent}{name.replace('_', ' ')}", _text(value)
+
+
+def _text(value: Any) -> str:
+    """A figure; the quantiles of some; or counts, the greatest first."""
+    if isinstance(value, Mapping) and value.keys() == SHARES.keys():
+        return ", ".join(f"{name} {figure:,}" for name, figure in value.items())
+    if isinstance(value, Mapping):
+        return "\n".join(f"{name} {count:,}" for name, count in sorted(value.items(), key=lambda each: -each[1])) or "-"
+    if isinstance(value, list):
+        return "\n".join(value) or "none"
+    return f"{value:,}" if isinstance(value, int | float) else value or "-"
 
 
 def print_per_fault(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -145,82 +147,8 @@ def print_failures(console: Console, outcomes: Sequence[Outcome]) -> None:
                 console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _rows(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    return [
-        ("reads", [f"{each['reads']:,} ({each['reads_per_second']:,}/s)" for each in found]),
-        ("  answered from", [_counts(each["sources"]) for each in found]),
-        ("writes", [_counts(each["writes"]) for each in found]),
-        ("  of kinds", [_counts(each["kinds_of_writes"]) for each in found]),
-        ("faults", [_counts(each["faults"]) for each in found]),
-        ("  usable again after", [_distribution(each["usable_again_ms"]) for each in found]),
-        ("stale reads", [_per_million(each, "stale") for each in found]),
-        ("  by", [_distribution(each["stale_ms"]) for each in found]),
-        ("  Redis silent for the write budget", [f"{each['announced']:,}" for each in found]),
-        ("inversions", [f"{each['inversions']:,}" for each in found]),
-        ("  by", [_distribution(each["inversion_ms"]) for each in found]),
-        ("  where the hold was lost", [f"{each['inversions_with_hold_lost']:,}" for each in found]),
-        ("  of changes behind Django", [f"{each['inversions_behind_django']:,}" for each in found]),
-        ("reads of what was never committed", [f"{each['phantoms']:,}" for each in found]),
-        ("acknowledged writes lost", [f"{each['lost_writes']:,}" for each in found]),
-        ("changes behind Django", [f"{each['behind_django']['changes']:,}" for each in found]),
-        ("  seen late by", [_distribution(each["behind_django"]["lag_ms"]) for each in found]),
-        ("  undisturbed", [f"{each['behind_django']['changes_undisturbed']:,}" for each in found]),
-        ("  seen late by", [_distribution(each["behind_django"]["lag_ms_undisturbed"]) for each in found]),
-        *_rows_of_people([each["people"] for each in found]),
-        ("reads that failed", [_counts(each["failed_reads"]) for each in found]),
-        ("keys wrong 2 s after the end", [f"{_wrong_keys(each)}" for each in found]),
-        ("audit", [each["audit"] for each in found]),
-        ("PATCH, quiet, median", [_patch(each["patch_ms"]) for each in found]),
-        ("PATCH under load, median", [f"{each['patch_ms']['under_load']} ms" for each in found]),
-        ("promises broken", [_broken(each) for each in found]),
-    ]
-
-
-def _rows_of_people(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    return [
-        ("tokens and permissions ended", [_counts(each["endings"]) for each in found]),
-        ("  of kinds", [_counts(each["kinds_of_endings"]) for each in found]),
-        ("  while used", [f"{sum(each['ended_while_used'].values())}" for each in found]),
-        ("  on every server", [f"{each['ended_while_used_on_every_server']}" for each in found]),
-        ("  used", [f"accepted {each['accepted']:,}\nrefused {each['refused']:,}" for each in found]),
-        ("used after their end", [f"{each['uses_after_end']:,}" for each in found]),
-        ("  and accepted", [_per_million(each, "accepted_after_end") for each in found]),
-        ("  by", [_distribution(each["accepted_after_end_ms"]) for each in found]),
-        ("  Redis silent for the write budget", [f"{each['announced']:,}" for each in found]),
-        ("refused before their end", [f"{each['refused_before_end']:,}" for each in found]),
-        ("ended behind Django", [f"{each['behind_django']['endings']:,}" for each in found]),
-        ("  accepted for", [_distribution(each["behind_django"]["lag_ms"]) for each in found]),
-        ("  undisturbed", [f"{each['behind_django']['endings_undisturbed']:,}" for each in found]),
-        ("  accepted for", [_distribution(each["behind_django"]["lag_ms_undisturbed"]) for each in found]),
-    ]
-
-
-def _per_million(found: Mapping[str, Any], name: str) -> str:
-    return f"{found[name]:,} ({found[f'{name}_per_million']:,} per million)"
-
-
-def _broken(found: Mapping[str, Any]) -> str:
-    if found["plan"]["algorithm"] != "ours":
-        return "it makes none"
-    return "; ".join(found["broken_promises"]) or "none"
-
-
 def _wrong_keys(found: Mapping[str, Any]) -> int:
     return len({text.rpartition(" ")[2] for text in found["not_converged"]})
-
-
-def _patch(times: Mapping[str, Any]) -> str:
-    quiet, without = times["quiet"], times["quiet_without_drain"]
-    return f"{quiet} ms" + (f" ({without} ms without the drain)" if without != quiet else "")
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return "\n".join(f"{name} {count:,}" for name, count in ordered) or "-"
-
-
-def _distribution(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {shares[name]} ms" for name in shares) or "-"
 
 
 def _shares(values: Sequence[float]) -> dict[str, float]:

@@ -11,10 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.torture.judge import EXAMPLES
+from tests.torture.judge import EXAMPLES, Behind
 from tests.torture.records import Window, Write
 from tests.torture.uses import Use, UseLog
-from tests.torture.windows import MS, was_calm, was_silent
+from tests.torture.windows import MS, was_silent
 
 WATCHED_NS = 500 * MS
 
@@ -25,34 +25,29 @@ class RightsVerdict:
     What the judge found.
 
     Attributes:
-        outcomes, kinds: of the endings.
-        watched: those, by kind, that came while a server was being asked: it accepted the right in the half second
-            before, and was asked again in the half second after.
-        watched_everywhere: those of which the same is true of every server.
-        late: uses that began after the acknowledged end of a right, if it was ended through Django.
-        accepted_late: those that were accepted.
+        endings, kinds_of_endings: by what became of them, and by kind.
+        ended_while_used: those, by kind, that came while a server was being asked: it accepted the right in the half
+            second before, and was asked again in the half second after.
+        ended_while_used_on_every_server: those of which the same is true of every server.
+        uses_after_end: uses that began after the acknowledged end of a right, if it was ended through Django, by kind.
+        accepted_after_end: those that were accepted.
         announced: the same, where the right was ended while Redis was silent for the whole write budget.
-        refused_early: uses of a right that had not ended and that nobody was ending.
-        raw_accepted: accepted uses that began after the acknowledged end of a right that was ended by SQL.
-        raw_lags: for each such end, how long after it a use still began that was accepted, in ms; 0 if none did.
-        calm_raw_lags: of those, where neither the relay nor Redis nor a database session was being hit.
+        refused_before_end: uses of a right that had not ended and that nobody was ending.
         examples: some violations, for people.
     """
 
     accepted: int = 0
     refused: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    kinds: Counter[str] = field(default_factory=Counter)
-    watched: Counter[str] = field(default_factory=Counter)
-    watched_everywhere: int = 0
-    late: int = 0
-    accepted_late: int = 0
-    accepted_late_ms: list[float] = field(default_factory=list)
+    endings: Counter[str] = field(default_factory=Counter)
+    kinds_of_endings: Counter[str] = field(default_factory=Counter)
+    ended_while_used: Counter[str] = field(default_factory=Counter)
+    ended_while_used_on_every_server: int = 0
+    uses_after_end: Counter[str] = field(default_factory=Counter)
+    accepted_after_end: Counter[str] = field(default_factory=Counter)
+    accepted_after_end_ms: list[float] = field(default_factory=list)
     announced: int = 0
-    refused_early: int = 0
-    raw_accepted: int = 0
-    raw_lags: list[float] = field(default_factory=list)
-    calm_raw_lags: list[float] = field(default_factory=list)
+    refused_before_end: int = 0
+    behind_django: Behind = field(default_factory=Behind)
     examples: list[str] = field(default_factory=list)
 
     def show(self, what: str, use: Use, ending: Write | None) -> None:
@@ -69,8 +64,8 @@ def judge_rights(uses: UseLog, endings: Sequence[Write], windows: Sequence[Windo
     """
     verdict = RightsVerdict(accepted=sum(uses.accepted))
     verdict.refused = len(uses) - verdict.accepted
-    verdict.outcomes.update(ending.outcome for ending in endings)
-    verdict.kinds.update(ending.kind for ending in endings)
+    verdict.endings.update(ending.outcome for ending in endings)
+    verdict.kinds_of_endings.update(ending.kind for ending in endings)
     by_right: defaultdict[int, list[int]] = defaultdict(list)
     for index, right in enumerate(uses.right):
         by_right[right].append(index)
@@ -83,15 +78,15 @@ def judge_rights(uses: UseLog, endings: Sequence[Write], windows: Sequence[Windo
             _judge_end(of_it, ending, windows, verdict)
             around = _servers_around(of_it, ending)
             if around:
-                verdict.watched[ending.kind] += 1
-                verdict.watched_everywhere += around == servers
+                verdict.ended_while_used[ending.kind] += 1
+                verdict.ended_while_used_on_every_server += around == servers
     return verdict
 
 
 def _judge_refusals(uses: Sequence[Use], ending: Write | None, verdict: RightsVerdict) -> None:
     for use in uses:
         if not use.accepted and (ending is None or use.ended < ending.started):
-            verdict.refused_early += 1
+            verdict.refused_before_end += 1
             verdict.show("refused early", use, ending)
 
 
@@ -101,25 +96,19 @@ def _judge_end(uses: Sequence[Use], ending: Write, windows: Sequence[Window], ve
     accepted = [use for use in late if use.accepted]
     if ending.behind_django:
         if late:
-            _measure_lag(max((use.started for use in accepted), default=end), ending, windows, verdict)
-        verdict.raw_accepted += len(accepted)
+            last = max((use.started for use in accepted), default=end)
+            verdict.behind_django.measure(ending, last, windows)
+        verdict.behind_django.stale += len(accepted)
         return
-    verdict.late += len(late)
+    verdict.uses_after_end[ending.kind] += len(late)
     if was_silent(ending, windows):
         verdict.announced += len(accepted)
         return
     for use in accepted:
         late_ms = (use.started - end) / MS
-        verdict.accepted_late += 1
-        verdict.accepted_late_ms.append(late_ms)
+        verdict.accepted_after_end[ending.kind] += 1
+        verdict.accepted_after_end_ms.append(late_ms)
         verdict.show(f"accepted {late_ms:.1f} ms late", use, ending)
-
-
-def _measure_lag(until: int, ending: Write, windows: Sequence[Window], verdict: RightsVerdict) -> None:
-    lag_ms = (until - (ending.ended or 0)) / MS
-    verdict.raw_lags.append(lag_ms)
-    if was_calm(ending.started, until, windows):
-        verdict.calm_raw_lags.append(lag_ms)
 
 
 def _servers_around(uses: Sequence[Use], ending: Write) -> set[int]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import math
-import statistics
-import sys
+import pickle
 import tempfile
 import time
 from collections import Counter
@@ -17,6 +15,7 @@ from time import monotonic_ns, time_ns
 
 from redis.exceptions import RedisError
 
+from tests.figures import quantile
 from tests.torture.faults import Injector
 from tests.torture.judge import Commit, History, Verdict, judge
 from tests.torture.operations import patch_label
@@ -25,7 +24,7 @@ from tests.torture.records import ReadLog, Window, Write, label_of, read_writes
 from tests.torture.rights import RightsVerdict, judge_rights
 from tests.torture.stage import Stage, prepared_stage
 from tests.torture.tokens import read_tokens
-from tests.torture.uses import UseLog, read_uses
+from tests.torture.uses import read_uses
 
 CONVERGENCE_SECONDS = 2.0
 """After the end of the load and of all faults, everything must show the committed rows."""
@@ -70,7 +69,10 @@ class Outcome:
             return []
         broken = self.broken_coherence()
         limit_ms = RELAY_LIMIT_MS + self.plan.lease_ms
-        for name, lags in (("", self.verdict.calm_raw_lags), (" of people", self.rights.calm_raw_lags)):
+        for name, lags in (
+            ("", self.verdict.behind_django.calm_lags_ms),
+            (" of people", self.rights.behind_django.calm_lags_ms),
+        ):
             p99 = quantile(lags, 0.99)
             if len(lags) >= ENOUGH_RAW_CHANGES and p99 >= limit_ms:
                 broken.append(f"raw SQL{name} was seen late: p99 {p99:.0f} ms, promised are {limit_ms} ms")
@@ -83,9 +85,9 @@ class Outcome:
             "stale reads against Django writes": found.stale,
             "inversions under a hold": found.inversions,
             "reads of versions that were never committed": found.phantoms,
-            "acknowledged writes that were lost": found.lost,
-            "uses of tokens and permissions accepted after their end": self.rights.accepted_late,
-            "uses of tokens and permissions refused before their end": self.rights.refused_early,
+            "acknowledged writes that were lost": found.lost_writes,
+            "uses of tokens and permissions accepted after their end": self.rights.accepted_after_end.total(),
+            "uses of tokens and permissions refused before their end": self.rights.refused_before_end,
             f"keys not converged after {CONVERGENCE_SECONDS:.0f} s": len(self.not_converged),
             "mismatches found by the audit": self.audit_mismatches,
         }
@@ -111,16 +113,17 @@ def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
         time.sleep(CONVERGENCE_SECONDS)
         endings = [ending for slot in plan.people_slots for ending in read_writes(stage.orders.log_of(slot))]
         not_converged = [*_find_unconverged(stage), *_find_undecided(stage, endings)]
-        audited = (
-            stage.manage(sys.executable, "manage.py", "audit_cache", "--no-repair", check=False).strip().splitlines()
-        )
-        reads = ReadLog.load(directory / "reads")
+        audited = stage.audit()
+        reads, uses = pickle.loads(stage.orders.reads.read_bytes())
+        for slot in plan.people_slots:
+            for use in read_uses(stage.orders.log_of(slot)):
+                uses.add(use)
         writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
         history = History(reads, writes, _read_commits(stage), injector.windows, plan.hold_ms)
         return Outcome(
             plan=plan,
             verdict=judge(history),
-            rights=judge_rights(_read_uses(stage), endings, injector.windows),
+            rights=judge_rights(uses, endings, injector.windows),
             seconds=round((ended - begun) / 1e9, 1),
             windows=injector.windows,
             not_converged=not_converged,
@@ -130,15 +133,6 @@ def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
             quiet_write_ms=quiet_write_ms,
             loaded_write_ms=_patch_times(writes),
         )
-
-
-def quantile(values: Sequence[float], part: float) -> float:
-    """The smallest value that `part` of all are not above; nan of nothing."""
-    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)] if values else math.nan
-
-
-def median(values: Sequence[float]) -> float:
-    return statistics.median(values) if values else math.nan
 
 
 @contextlib.contextmanager
@@ -191,8 +185,8 @@ def _find_unconverged(stage: Stage) -> Iterator[str]:
     for code in stage.plan.codes:
         committed = f'"label":"{rows[code]}"'.encode()
         for number in range(stage.plan.servers):
-            status, body = stage.ask(number, "GET", f"/api/v1/entity/type/{code}")
-            if status != 200 or committed not in body:
+            answer = stage.ask(number, f"/api/v1/entity/type/{code}")
+            if answer.status != 200 or committed not in answer.body:
                 yield f"server {number}: {code}"
         try:
             cached = stage.redis.get(f"entity:metadata:{code}")
@@ -206,23 +200,14 @@ def _find_unconverged(stage: Stage) -> Iterator[str]:
 def _find_undecided(stage: Stage, endings: Sequence[Write]) -> Iterator[str]:
     """The newest tokens, where servers say otherwise than those who ended them, or did not."""
     ended = {ending.key: ending for ending in endings}
-    for token in read_tokens(stage.tokens)[-TOKENS_CHECKED:] if endings else ():
+    for token in read_tokens(stage.orders.tokens)[-TOKENS_CHECKED:] if endings else ():
         ending = ended.get(token.right)
         if ending is not None and not ending.acknowledged:
             continue
         for number in range(stage.plan.servers):
-            status, _ = stage.ask(number, "GET", f"/api/v1/entity/type/{CALM_CODE}", token=token.text)
+            status = stage.ask(number, f"/api/v1/entity/type/{CALM_CODE}", token.text).status
             if status != (200 if ending is None else 401):
                 yield f"server {number}: {status} for token {token.right}"
-
-
-def _read_uses(stage: Stage) -> UseLog:
-    """What readers and writers noted."""
-    uses = UseLog.load(stage.directory / "uses")
-    for slot in stage.plan.people_slots:
-        for use in read_uses(stage.orders.log_of(slot)):
-            uses.add(use)
-    return uses
 
 
 def _explain_failures(reads: ReadLog, windows: Sequence[Window]) -> Counter[str]:

@@ -1,8 +1,4 @@
-"""
-The processes of one run: PostgreSQL, Valkey, web servers, writers, readers. All of them end with this one.
-
-They are started from one thread alone, since the kernel ends them with the thread that started them.
-"""
+"""The processes of one run: PostgreSQL, Valkey, web servers, writers, readers."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,60 +17,40 @@ import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
-from pmo.environment.listener import Listener
-from pmo.processes import start_process, stop_process
 from pmo.run.embedded import running_engines
 from pmo.run.engines.engine import Engine
 from pmo.run.engines.postgres import program_folder
 from pmo.run.engines.valkey import running_valkey
-from pmo.serve import server_command
+from tests import ROOT
 from tests.relays import find_relaying
+from tests.stage import Answer, Processes, StageFailed, ask, is_answering, own_environment
 from tests.topologies import find_port, running_cluster, running_sentinels
-from tests.torture import readers, writer_orders
+from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 45
-CHECK_SECONDS = 0.02
 NOTICED_MS = 4_500
 """How long a primary is silent before its replica may take over: more than `min-replicas-max-lag` and a second."""
-READ_ON_NS = 500_000_000
-"""How long reads go on when no more writes begin."""
 SKEWED = Path(__file__).resolve().parent / "skewed"
 SKEW_SECONDS = 4_321
 """Between the wall clocks of two servers: more than an hour, and no whole number of anything."""
-OURS = (
-    "DATABASE_",
-    "REDIS_",
-    "CACHE_",
-    "DJANGO_SETTINGS_MODULE",
-    "SECRET_KEY",
-    "ENVIRONMENT",
-    "DATA_DIR",
-    "LOG_",
-    "DEBUG",
-)
+READERS, WRITERS = "tests.torture.readers", "tests.torture.writers"
 
 
-class StageFailed(Exception):
-    """A process did not start, or ended by itself; the message says which."""
-
-
-class Stage:
+class Stage(Processes):
     """A running system; made by `prepared_stage`."""
 
     def __init__(self, plan: Plan, directory: Path, stack: contextlib.ExitStack) -> None:
-        self.plan, self.directory, self._stack = plan, directory, stack
-        self.tokens = directory / "tokens"
+        self.plan = plan
         self.ports = [find_port() for _ in range(plan.servers)]
         endpoints = stack.enter_context(running_engines(directory / "postgres", engines=["postgres"], durable=False))
         self.database_url = endpoints.database_url
+        self.directory = directory
         self.redis: Any
         if plan.topology == "single":
             self.redis_port = find_port()
             self._valkey = stack.enter_context(contextlib.ExitStack())
-            self.valkey = self._start_valkey()
+            self.start_valkey()
             stack.callback(_wake, self)
             self.redis_url = f"redis://127.0.0.1:{self.redis_port}/0"
             self.redis = Redis(port=self.redis_port, socket_timeout=10)
@@ -84,53 +59,25 @@ class Stage:
             self.topology: Any = stack.enter_context(running(directory, NOTICED_MS))
             self.redis_url, self.redis = self.topology.url, self.topology.client()
         stack.callback(self.redis.close)
-        self.settings = "pmo.settings" if plan.algorithm == "ours" else "tests.torture.classic_settings"
-        self.environment = self._environment()
-        prepare = [sys.executable, "-m", "tests.torture.prepare", *plan.codes, QUIET_CODE, CALM_CODE]
-        prepared = self.manage(*prepare)
-        self.token: str = json.loads(prepared)["token"]
+        super().__init__(directory, stack, self._environment())
+        self.token: str = self.run_module("tests.torture.prepare", *plan.codes, QUIET_CODE, CALM_CODE)["token"]
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
         self.servers = [self._start_server(number) for number in range(plan.servers)]
-        self.writer_host = self._start_host("tests.torture.writers", DATABASE_POOL_SIZE="0")
-        self.reader_host = self._start_host("tests.torture.readers")
-        self.wait_until(lambda: all(map(self.is_answering, range(plan.servers))) and self.is_relaying())
-        self.wait_until(lambda: (directory / "tests.torture.writers.out").read_text() == "ready\n")
+        self.writer_host, self.reader_host = (
+            self.start([sys.executable, "-m", module], module, is_told=True, DATABASE_POOL_SIZE="0")
+            for module in (WRITERS, READERS)
+        )
+        self.wait_until(lambda: all(map(is_answering, self.ports)) and self.is_relaying(), *self.servers)
+        self.wait_until(lambda: self._said_by_writers() == ["ready"], self.writer_host)
 
     # --- What the run does to it ---
 
     def start_load(self, until_ns: int) -> None:
         """Start readers and writers; the writers begin their last writes before `until_ns`, the readers end later."""
-        plan = self.plan
-        written = writer_orders.Orders(
-            ports=self.ports,
-            codes=plan.codes,
-            token=self.token,
-            database_url=self.database_url,
-            psql=str(program_folder() / "psql"),
-            kinds=writer_orders.kinds_of_writers(plan.writers, plan.faults, len(plan.people_slots)),
-            faults=sorted(plan.faults),
-            hold_ms=plan.hold_ms,
-            pause_ms=plan.pause_ms,
-            until_ns=until_ns,
-            seed=plan.seed,
-            logs=str(self.directory),
-            tokens=str(self.tokens),
-        )
-        self.orders = written
-        read = readers.Orders(
-            ports=self.ports,
-            codes=plan.codes,
-            token=self.token,
-            clients=plan.readers,
-            people_clients=plan.people_readers if plan.people_slots else 0,
-            tokens=str(self.tokens),
-            until_ns=until_ns + READ_ON_NS,
-            seed=plan.seed,
-            log=str(self.directory / "reads"),
-            uses=str(self.directory / "uses"),
-        )
-        give_orders(self.writer_host, written.json())
-        give_orders(self.reader_host, read.json())
+        psql = str(program_folder() / "psql")
+        self.orders = Orders(self.plan, self.ports, self.token, self.database_url, psql, until_ns, self.directory)
+        for host in (self.writer_host, self.reader_host):
+            self.orders.give(host)
 
     def wait_for_load(self) -> None:
         """Until the last write and the last read have ended."""
@@ -140,12 +87,15 @@ class Stage:
             except subprocess.TimeoutExpired:
                 raise StageFailed(f"{host.args!r} does not end") from None
             if status:
-                raise StageFailed(f"{host.args!r} ended with status {status}: see {self.directory}")
+                raise self._failed(host, f"ended with status {status}")
 
     def kill_server(self, number: int) -> None:
-        kill_group(self.servers[number])
+        """SIGKILL to it and its workers, at once."""
+        if self.servers[number].poll() is None:
+            os.killpg(self.servers[number].pid, signal.SIGKILL)
+            self.servers[number].wait()
 
-    def start_server(self, number: int) -> None:
+    def replace_server(self, number: int) -> None:
         self.servers[number] = self._start_server(number)
 
     def kill_valkey(self) -> None:
@@ -153,25 +103,33 @@ class Stage:
         self._valkey.close()
 
     def start_valkey(self) -> None:
-        self.valkey = self._start_valkey()
+        running = running_valkey(self.directory, port=self.redis_port, snapshots="3600 1")
+        self.valkey: Engine = self._valkey.enter_context(running)
+        if int(self.valkey.address) != self.redis_port:
+            raise StageFailed(f"port {self.redis_port} was taken while Redis was down")
 
     def writer_processes(self) -> dict[int, int]:
         """The process of each writer's slot, as last announced."""
-        announced = (self.directory / "tests.torture.writers.out").read_text().splitlines()[1:]
-        return {int(slot): int(process) for slot, process in map(str.split, announced)}
+        return {int(slot): int(process) for slot, process in map(str.split, self._said_by_writers()[1:])}
+
+    def audit(self) -> list[str]:
+        """What `audit_cache` says."""
+        command = [sys.executable, "manage.py", "audit_cache", "--no-repair"]
+        ended = subprocess.run(
+            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, check=False, timeout=120
+        )
+        return ended.stdout.decode().strip().splitlines()
 
     # --- What can be seen of it ---
 
-    def is_answering(self, number: int) -> bool:
-        """Whether a server can be used."""
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.ask(number, "GET", "/healthz")[0] == 200
-        return False
+    def ask(self, number: int, path: str, token: str = "") -> Answer:
+        """A reading request to one server."""
+        return ask(self.ports[number], "GET", path, token or self.token)
 
     def has_cache(self, number: int) -> bool:
         """Whether a server says that it can use the cache, all of it."""
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            return bool(json.loads(self.ask(number, "GET", "/health")[1])["cache"] == "ok")
+            return bool(json.loads(self.ask(number, "/health").body)["cache"] == "ok")
         return False
 
     def is_relaying(self) -> bool:
@@ -190,79 +148,21 @@ class Stage:
             return bool(self.redis.ping())
         return False
 
-    def ask(self, number: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, bytes]:
-        """One request to one server on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[number], timeout=10)
-        headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"}
-        with contextlib.closing(connection):
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            return response.status, response.read()
-
-    def wait_until(self, ready: Any, seconds: float = START_LIMIT_SECONDS) -> None:
-        """Raises StageFailed if that takes longer, or a process has ended."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            for process in self.servers:
-                if process.poll() is not None:
-                    raise StageFailed(f"{process.args!r} ended with status {process.returncode}: see {self.directory}")
-            if time.monotonic() > deadline:
-                raise StageFailed(f"not ready after {seconds} s: see {self.directory}")
-            time.sleep(CHECK_SECONDS)
-
-    def manage(self, *command: str, check: bool = True) -> str:
-        """The output of a command in the environment of the servers."""
-        with (self.directory / "commands.err").open("ab") as errors:
-            ended = subprocess.run(
-                command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=errors, check=check, timeout=120
-            )
-        return ended.stdout.decode()
-
     # --- Starting ---
 
-    def _start_valkey(self) -> Engine:
-        engine = self._valkey.enter_context(running_valkey(self.directory, port=self.redis_port, snapshots="3600 1"))
-        if int(engine.address) != self.redis_port:
-            raise StageFailed(f"port {self.redis_port} was taken while Redis was down")
-        return engine
-
     def _start_server(self, number: int) -> subprocess.Popen[bytes]:
-        command = server_command(Listener(port=self.ports[number], workers=1))
-        return self._start(command, f"server-{number}", **self._skewed(number))
+        skewed: dict[str, str] = {}
+        if self.plan.skew:  # the wall clock is hours ahead, of each by another time; the monotonic one is not
+            skewed = {"PYTHONPATH": str(SKEWED), "PMO_SKEW_SECONDS": str(number * SKEW_SECONDS)}
+        return self.start_server(self.ports[number], f"server-{number}", **skewed)
 
-    def _skewed(self, number: int) -> dict[str, str]:
-        """The variables that set a process's wall clock hours ahead, for each another time; not its monotonic clock."""
-        if not self.plan.skew:
-            return {}
-        return {"PYTHONPATH": str(SKEWED), "PMO_SKEW_SECONDS": str(number * SKEW_SECONDS)}
-
-    def _start_host(self, module: str, **environment: str) -> subprocess.Popen[bytes]:
-        """A process that gets ready and waits for its orders."""
-        return self._start([sys.executable, "-m", module], module, subprocess.PIPE, **environment)
-
-    def _start(
-        self, command: list[str], name: str, stdin: int = subprocess.DEVNULL, **environment: str
-    ) -> subprocess.Popen[bytes]:
-        with (self.directory / f"{name}.out").open("ab") as out, (self.directory / f"{name}.err").open("ab") as err:
-            process = start_process(
-                command,
-                farewell=signal.SIGTERM,
-                cwd=ROOT,
-                env=self.environment | environment,
-                stdin=stdin,
-                stdout=out,
-                stderr=err,
-            )
-        self._stack.callback(_end, process)
-        return process
+    def _said_by_writers(self) -> list[str]:
+        return (self.directory / f"{WRITERS}.out").read_text().splitlines()
 
     def _environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        return inherited | {
-            "DJANGO_SETTINGS_MODULE": self.settings,
-            "DATA_DIR": str(self.directory),
-            "SECRET_KEY": "only for this run, and for nobody outside of this machine",
-            "DATABASE_URL": self.database_url,
+        settings = "pmo.settings" if self.plan.algorithm == "ours" else "tests.torture.classic_settings"
+        return own_environment(self.directory, self.database_url) | {
+            "DJANGO_SETTINGS_MODULE": settings,
             "REDIS_URL": self.redis_url,
             "CACHE_HOLD_MS": str(self.plan.hold_ms),
             "CACHE_LOCAL_LEASE_MS": str(self.plan.lease_ms),
@@ -280,25 +180,6 @@ def prepared_stage(plan: Plan, directory: Path) -> Iterator[Stage]:
     """Start everything but the load; whatever happens, nothing is left running."""
     with contextlib.ExitStack() as stack:
         yield Stage(plan, directory, stack)
-
-
-def give_orders(host: subprocess.Popen[bytes], orders: str) -> None:
-    assert host.stdin is not None
-    with host.stdin:
-        host.stdin.write(orders.encode())
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to a process and its children, at once."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
-    stop_process(process, signal.SIGTERM)
 
 
 def _wake(stage: Stage) -> None:

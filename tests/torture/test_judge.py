@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.torture.judge import Commit, History, Stairs, Verdict, judge
+from tests.torture.judge import Commit, History, Verdict, judge
 from tests.torture.records import ACKNOWLEDGED, KILLED, SOURCES, ReadLog, Window, Write
 from tests.torture.rights import RightsVerdict, judge_rights
 from tests.torture.uses import Use, UseLog
@@ -84,10 +84,10 @@ def test_an_inversion_is_excused_only_while_the_hold_was_lost() -> None:
     written = write(1, 10, 110)
     flushed, later = Window("flushdb", 50 * MS, 51 * MS), Window("flushdb", 200 * MS, 201 * MS)
     stopped = Window("stop-redis", 50 * MS, 51 * MS)
-    assert verdict_on(reads, written, order=[0, 1], windows=[flushed]).excused == 1
+    assert verdict_on(reads, written, order=[0, 1], windows=[flushed]).inversions_with_hold_lost == 1
     assert verdict_on(reads, written, order=[0, 1], windows=[later]).inversions == 1
     assert verdict_on(reads, written, order=[0, 1], windows=[stopped]).inversions == 1
-    assert verdict_on(reads, written, order=[0, 1], hold_ms=100).excused == 1
+    assert verdict_on(reads, written, order=[0, 1], hold_ms=100).inversions_with_hold_lost == 1
     assert verdict_on(reads, written, order=[0, 1], hold_ms=101).inversions == 1
 
 
@@ -95,21 +95,21 @@ def test_an_excused_write_does_not_excuse_an_inversion_against_another() -> None
     reads = reads_of((220, 221, 2), (222, 223, 0))
     flushed = Window("flushdb", 50 * MS, 51 * MS)
     verdict = verdict_on(reads, write(1, 10, 110), write(2, 120, 230), order=[0, 1, 2], windows=[flushed])
-    assert (verdict.inversions, verdict.excused) == (1, 0)
+    assert (verdict.inversions, verdict.inversions_with_hold_lost) == (1, 0)
 
 
 def test_the_hold_of_a_killed_writer_counts_from_its_beginning_to_its_commit() -> None:
     reads = reads_of((900, 901, 1), (902, 903, 0))
     killed = write(1, 10, None, KILLED)
     assert verdict_on(reads, killed, order=[0, 1], hold_ms=500, noted=300).inversions == 1
-    assert verdict_on(reads, killed, order=[0, 1], hold_ms=500, noted=450).excused == 1
+    assert verdict_on(reads, killed, order=[0, 1], hold_ms=500, noted=450).inversions_with_hold_lost == 1
     long = write(1, 10, None, KILLED, kind="long")
-    assert verdict_on(reads, long, order=[0, 1], hold_ms=500, noted=300).excused == 1
+    assert verdict_on(reads, long, order=[0, 1], hold_ms=500, noted=300).inversions_with_hold_lost == 1
 
 
 def test_a_write_that_found_redis_silent_has_no_hold_that_could_forbid_an_inversion() -> None:
     reads = reads_of((2_050, 2_051, 1), (2_052, 2_053, 0))
-    assert verdict_on(reads, write(1, 10, 2_100), order=[0, 1], windows=[SILENCE]).excused == 1
+    assert verdict_on(reads, write(1, 10, 2_100), order=[0, 1], windows=[SILENCE]).inversions_with_hold_lost == 1
     assert verdict_on(reads, write(1, 10, 2_100), order=[0, 1]).inversions == 1
 
 
@@ -132,7 +132,7 @@ def test_only_silence_for_the_whole_write_budget_is_the_announced_exception() ->
 
 def test_a_version_that_was_rolled_back_is_a_phantom_to_its_readers() -> None:
     verdict = verdict_on(reads_of((120, 121, 7)), write(7, 10, 110, "rolled-back"), order=[0])
-    assert (verdict.phantoms, verdict.stale, verdict.lost) == (1, 0, 0)
+    assert (verdict.phantoms, verdict.stale, verdict.lost_writes) == (1, 0, 0)
 
 
 def test_a_version_of_another_key_is_a_phantom() -> None:
@@ -141,30 +141,30 @@ def test_a_version_of_another_key_is_a_phantom() -> None:
 
 
 def test_an_acknowledged_write_that_was_never_committed_is_lost() -> None:
-    assert verdict_on(reads_of(), write(1, 10, 110), order=[0]).lost == 1
+    assert verdict_on(reads_of(), write(1, 10, 110), order=[0]).lost_writes == 1
 
 
 def test_changes_behind_django_are_measured_apart() -> None:
     reads = reads_of((130, 131, 0), (105, 106, 0), (160, 161, 1))
     verdict = verdict_on(reads, write(1, 10, 100, kind="raw"), order=[0, 1])
-    assert (verdict.stale, verdict.raw_stale, verdict.raw_lags) == (0, 2, [30.0])
-
-
-def test_a_change_behind_django_that_nobody_missed_has_no_lag() -> None:
-    verdict = verdict_on(reads_of((120, 121, 1)), write(1, 10, 100, kind="raw"), order=[0, 1])
-    assert (verdict.raw_stale, verdict.raw_lags, verdict.calm_raw_lags) == (0, [0.0], [0.0])
+    assert (verdict.stale, verdict.behind_django.stale, verdict.behind_django.lags_ms) == (0, 2, [30.0])
 
 
 def test_the_lag_is_calm_only_if_nothing_was_done_to_the_relay_meanwhile() -> None:
-    relay = Window("kill-relay", 110 * MS, 115 * MS)
-    verdict = verdict_on(reads_of((130, 131, 0)), write(1, 10, 100, kind="raw"), order=[0, 1], windows=[relay])
-    assert (verdict.raw_lags, verdict.calm_raw_lags) == ([30.0], [])
+    written, relay = write(1, 10, 100, kind="raw"), Window("kill-relay", 110 * MS, 115 * MS)
+    for read, windows, lags, calm in (
+        ((120, 121, 1), [], [0.0], [0.0]),
+        ((130, 131, 0), [], [30.0], [30.0]),
+        ((130, 131, 0), [relay], [30.0], []),
+    ):
+        verdict = verdict_on(reads_of(read), written, order=[0, 1], windows=windows)
+        assert (verdict.behind_django.lags_ms, verdict.behind_django.calm_lags_ms) == (lags, calm)
 
 
 def test_an_inversion_against_a_change_behind_django_is_counted_apart() -> None:
     reads = reads_of((110, 111, 1), (112, 113, 0))
     verdict = verdict_on(reads, write(1, 10, 100, kind="raw"), order=[0, 1])
-    assert (verdict.inversions, verdict.raw_inversions) == (0, 1)
+    assert (verdict.inversions, verdict.inversions_behind_django) == (0, 1)
 
 
 def test_a_django_write_after_a_change_behind_its_back_covers_it() -> None:
@@ -179,12 +179,6 @@ def test_each_key_is_judged_by_its_own_history() -> None:
     commits = {0: [Commit(0, 0), Commit(1, 0)], 1: [Commit(0, 0)]}
     verdict = judge(History(reads, [write(1, 10, 110)], commits))
     assert (verdict.stale, verdict.sources) == (0, {"L1": 1, "L2": 1})
-
-
-def test_stairs_only_climb() -> None:
-    stairs = Stairs([(30, 2), (10, 3), (20, 1), (40, 5)])
-    assert [stairs.before(time) for time in (10, 11, 35, 41)] == [-1, 3, 3, 5]
-    assert [stairs.since(place) for place in (0, 2, 3, 4)] == [10, 10, 40, 40]
 
 
 def verdict_on_uses(
@@ -205,39 +199,43 @@ def test_a_token_that_is_accepted_in_a_read_begun_after_its_end_is_accepted_late
     verdict = verdict_on_uses(
         (99, 130, True), (101, 130, True), (102, 103, False), (90, 95, True), endings=[end_of_right(90, 100)]
     )
-    assert (verdict.late, verdict.accepted_late, verdict.accepted_late_ms) == (2, 1, [1.0])
-    assert (verdict.accepted, verdict.refused, verdict.refused_early) == (3, 1, 0)
+    assert (verdict.uses_after_end.total(), verdict.accepted_after_end, verdict.accepted_after_end_ms) == (
+        2,
+        {"logout": 1},
+        [1.0],
+    )
+    assert (verdict.accepted, verdict.refused, verdict.refused_before_end) == (3, 1, 0)
 
 
 def test_a_token_that_is_refused_before_its_end_began_is_refused_early() -> None:
     uses = [(80, 89, False), (80, 90, False), (95, 99, False), (110, 111, False)]
-    assert verdict_on_uses(*uses, endings=[end_of_right(90, 100)]).refused_early == 1
-    assert verdict_on_uses(*uses).refused_early == 4
+    assert verdict_on_uses(*uses, endings=[end_of_right(90, 100)]).refused_before_end == 1
+    assert verdict_on_uses(*uses).refused_before_end == 4
 
 
 def test_an_end_that_was_not_acknowledged_promises_nothing() -> None:
     for outcome, end in (("failed:503", 100), (KILLED, None)):
         verdict = verdict_on_uses((110, 111, True), (112, 113, False), endings=[end_of_right(90, end, outcome)])
-        assert (verdict.late, verdict.accepted_late, verdict.refused_early) == (0, 0, 0)
+        assert (verdict.uses_after_end, verdict.accepted_after_end, verdict.refused_before_end) == ({}, {}, 0)
 
 
 def test_an_end_by_sql_is_measured_like_any_change_behind_django() -> None:
     ending = end_of_right(90, 100, kind="raw-deactivate")
     verdict = verdict_on_uses((110, 111, True), (130, 131, True), (140, 141, False), endings=[ending])
-    assert (verdict.accepted_late, verdict.raw_accepted) == (0, 2)
-    assert verdict.raw_lags == verdict.calm_raw_lags == [30.0]
+    assert (verdict.accepted_after_end, verdict.behind_django.stale) == ({}, 2)
+    assert verdict.behind_django.lags_ms == verdict.behind_django.calm_lags_ms == [30.0]
     relay = Window("kill-relay", 110 * MS, 115 * MS)
     disturbed = verdict_on_uses((130, 131, True), endings=[ending], windows=[relay])
-    assert (disturbed.raw_lags, disturbed.calm_raw_lags) == ([30.0], [])
-    assert verdict_on_uses((101, 102, False), endings=[ending]).raw_lags == [0.0]
-    assert verdict_on_uses((91, 92, True), endings=[ending]).raw_lags == [], "nobody looked"
+    assert (disturbed.behind_django.lags_ms, disturbed.behind_django.calm_lags_ms) == ([30.0], [])
+    assert verdict_on_uses((101, 102, False), endings=[ending]).behind_django.lags_ms == [0.0]
+    assert verdict_on_uses((91, 92, True), endings=[ending]).behind_django.lags_ms == [], "nobody looked"
 
 
 def test_an_end_while_redis_was_silent_is_the_announced_exception_for_tokens_too() -> None:
     uses, ending = [(2_950, 2_951, True), (2_960, 2_961, False)], end_of_right(10, 2_100)
     announced = verdict_on_uses(*uses, endings=[ending], windows=[SILENCE])
-    assert (announced.accepted_late, announced.announced) == (0, 1)
-    assert verdict_on_uses(*uses, endings=[ending]).accepted_late == 1
+    assert (announced.accepted_after_end, announced.announced) == ({}, 1)
+    assert verdict_on_uses(*uses, endings=[ending]).accepted_after_end.total() == 1
 
 
 def test_an_end_is_watched_by_a_server_that_accepted_before_and_was_asked_again_after() -> None:
@@ -245,6 +243,6 @@ def test_an_end_is_watched_by_a_server_that_accepted_before_and_was_asked_again_
     alternating = [(80, 81, True), (82, 83, True), (101, 102, False), (103, 104, False)]
     for uses, watched, everywhere in ((alternating, 1, 1), (alternating[:3], 1, 0), (alternating[:2], 0, 0)):
         verdict = verdict_on_uses(*uses, endings=[ending], servers=2)
-        assert (verdict.watched.total(), verdict.watched_everywhere) == (watched, everywhere)
+        assert (verdict.ended_while_used.total(), verdict.ended_while_used_on_every_server) == (watched, everywhere)
     long_ago = verdict_on_uses((80, 81, True), (601, 602, False), endings=[ending])
-    assert long_ago.watched.total() == 0
+    assert long_ago.ended_while_used.total() == 0

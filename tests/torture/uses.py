@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -52,14 +51,6 @@ class UseLog:
     def __getitem__(self, index: int) -> Use:
         accepted = bool(self.accepted[index])
         return Use(self.right[index], self.started[index], self.ended[index], self.server[index], accepted)
-
-    def save(self, file: Path) -> None:
-        file.write_bytes(pickle.dumps(self))
-
-    @classmethod
-    def load(cls, file: Path) -> UseLog:
-        log: UseLog = pickle.loads(file.read_bytes())
-        return log
 
 
 def read_uses(file: Path) -> Iterator[Use]:

@@ -7,7 +7,6 @@ writer it starts.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -19,18 +18,18 @@ import django
 
 from pmo.processes import ending_with_parent
 from tests.torture.operations import HttpWriter, OrmWriter, RawWriter, Writer
+from tests.torture.orders import Orders
 from tests.torture.people import PeopleWriter
 from tests.torture.records import WriteLog, first_version
-from tests.torture.writer_orders import Orders
 
 KINDS: dict[str, type[Writer]] = {"http": HttpWriter, "orm": OrmWriter, "raw": RawWriter, "people": PeopleWriter}
 RESTART_SECONDS = 0.1
 
 
 def run_writers(orders: Orders) -> None:
-    """Keep one writer alive for each kind in `orders.kinds` until the time is over."""
+    """Keep one writer alive for each kind in `Plan.kinds` until the time is over."""
     lives: Counter[int] = Counter()
-    slots = {_start_writer(orders, slot, lives): slot for slot in range(len(orders.kinds))}
+    slots = {_start_writer(orders, slot, lives): slot for slot in range(len(orders.plan.kinds))}
     while slots:
         process, _ = os.wait()
         slot = slots.pop(process)
@@ -56,11 +55,11 @@ def _start_writer(orders: Orders, slot: int, lives: Counter[int]) -> int:
 
 
 def _write_until_over(orders: Orders, slot: int, life: int) -> None:
-    kind = KINDS[orders.kinds[slot]]
-    writer = kind(orders, WriteLog(orders.log_of(slot)), f"{orders.seed} {slot} {life}", first_version(slot, life))
+    kind = KINDS[orders.plan.kinds[slot]]
+    writer = kind(orders, WriteLog(orders.log_of(slot)), f"{orders.plan.seed} {slot} {life}", first_version(slot, life))
     while monotonic_ns() < orders.until_ns:
         writer.write()
-        time.sleep(writer.random.uniform(0, orders.pause_ms / 1000))
+        time.sleep(writer.random.uniform(0, orders.plan.pause_ms / 1000))
     writer.close()
 
 
@@ -68,4 +67,4 @@ if __name__ == "__main__":
     django.setup()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    run_writers(Orders(**json.load(sys.stdin)))
+    run_writers(Orders.take())

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from tests.benchmarks.contenders.node_packages import PROGRAMS, SERVER, install_packages
 
-LOADER = "tests.benchmarks.contenders.serving:load_application"
+LOADER = "django.core.wsgi:get_wsgi_application"
 OURS_LOADER = "pmo.serve:load_application"
 CONSTANT = "constant"
 NODE = "node"
@@ -56,7 +56,8 @@ class Contender:
 
 
 def _written(name: str, title: str, redis_db: int, requires: str = "") -> Contender:
-    return Contender(name, title, f"tests.benchmarks.contenders.settings_{name}", redis_db, requires=requires)
+    settings = "tests.benchmarks.contenders.settings"
+    return Contender(name, title, settings, redis_db, requires=requires, environment={"CONTENDER": name})
 
 
 def _ours(name: str, title: str, **environment: str) -> Contender:

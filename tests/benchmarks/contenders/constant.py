@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ ANSWER_VARIABLE = "BENCHMARK_ANSWER"
 
 def load_application() -> Callable[..., Any]:
     """The application; its answer is JSON in the file that BENCHMARK_ANSWER names: status, headers and body."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
     answer = json.loads(Path(os.environ[ANSWER_VARIABLE]).read_text())
     status = str(answer["status"])
     headers = [(str(name), str(value)) for name, value in answer["headers"]]

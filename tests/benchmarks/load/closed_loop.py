@@ -67,7 +67,6 @@ def run_closed_loop(port: int, sources: Sequence[Iterator[bytes]], seconds: floa
         while selector.get_map() and time.perf_counter() - begun < seconds:
             for key, _ in selector.select(1):
                 connection = key.fileobj
-                assert isinstance(connection, socket.socket)
                 is_good = read_answer(connection).startswith(b"HTTP/1.1 2")
                 taken = (time.perf_counter() - sent[connection]) * 1000
                 answered.append(Answered(sent[connection], taken, is_good))

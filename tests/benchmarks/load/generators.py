@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from tests.benchmarks.load.closed_loop import run_closed_loop
 from tests.benchmarks.load.wire import Reads
 
-CONNECTIONS = 16
 SCRIPT = Path(__file__).parent / "reads.lua"
 
 
@@ -41,13 +36,6 @@ class Load:
         return self.requests / self.seconds
 
 
-class Generator(Protocol):
-    name: str
-
-    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
-        """Read for so long, on every connection again as soon as it has its answer."""
-
-
 class Wrk:
     """https://github.com/wg/wrk, with one thread."""
 
@@ -55,18 +43,15 @@ class Wrk:
         self.program = program
         self.name = "wrk"
 
-    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+    def run(self, port: int, reads: Reads, seconds: float, connections: int) -> Load:
+        """Read for so long, on every connection again as soon as it has its answer."""
         with tempfile.NamedTemporaryFile("w", prefix="pmo-reads-") as drawn_from:
             drawn_from.writelines(f"code {code}\n" for code in reads.codes)
             drawn_from.writelines(f"token {token}\n" for token in reads.tokens)
             drawn_from.flush()
             command = [self.program, "-t1", f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-s", str(SCRIPT)]
-            command += [
-                f"http://127.0.0.1:{port}",
-                "--",
-                drawn_from.name,
-                str("none" if reads.seed is None else reads.seed),
-            ]
+            command += [f"http://127.0.0.1:{port}", "--", drawn_from.name]
+            command += ["none" if reads.seed is None else str(reads.seed)]
             ended = subprocess.run(command, capture_output=True, text=True, check=True)
         return Load(**json.loads(ended.stdout.strip().splitlines()[-1]))
 
@@ -76,21 +61,17 @@ class Bundled:
 
     name = "the bundled client (wrk was not there)"
 
-    def run(self, port: int, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+    def run(self, port: int, reads: Reads, seconds: float, connections: int) -> Load:
         requests = reads.requests(port)
         ran = run_closed_loop(port, [requests] * connections, seconds)
         p50, p99 = ran.quantiles(0.5, 0.99)
         return Load(len(ran.answered), ran.seconds, p50, p99, ran.errors)
 
 
+Generator = Wrk | Bundled
+
+
 def find_generator(*, bundled: bool = False) -> Generator:
     """wrk if it is installed, unless `bundled`."""
     program = None if bundled else shutil.which("wrk")
     return Wrk(program) if program else Bundled()
-
-
-@contextlib.contextmanager
-def reading(generator: Generator, port: int, reads: Reads, seconds: float, connections: int) -> Iterator[Future[Load]]:
-    """Have a server read while the block runs; the load is there when both have ended."""
-    with ThreadPoolExecutor(1) as beside:
-        yield beside.submit(generator.run, port, reads, seconds, connections)

@@ -80,7 +80,6 @@ def run_open_loop(
                 pause = max(0.0, plan[0].at - (time.perf_counter() - begun)) if plan else 1.0
                 for key, _ in selector.select(pause):
                     answered = key.fileobj
-                    assert isinstance(answered, socket.socket)
                     answer = read_answer(answered)
                     due = under_way.pop(answered)
                     free[due.is_write].append(answered)

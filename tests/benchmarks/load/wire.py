@@ -8,18 +8,11 @@ import random
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from tests.stage import Answer
 
 CHUNK_BYTES = 65_536
 HEAD_END = b"\r\n\r\n"
-
-
-class Answer(NamedTuple):
-    """A response; the names of its headers are in small letters."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True)

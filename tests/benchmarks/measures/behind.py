@@ -1,19 +1,36 @@
-"""How late every server sees what is changed by SQL behind Django's back: as the torture judges it, without faults."""
+"""
+As `make torture` judges it, in half a minute without faults: how long after its commit the last read began that gave
+the old version.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.benchmarks.session import Session
-from tests.torture.plan import Plan
-from tests.torture.run import run_torture
+from tests.benchmarks.tables import Requirement, Results, Tabled
+from tests.figures import quantile
 
-SECONDS = 30
+SUMMARY = "how late SQL behind Django's back is seen, by a short torture"
+HEADING = "SQL behind Django's back"
 
 
-def measure_behind(session: Session) -> dict[str, Any]:
+def measure(session: Session) -> dict[str, Any]:
     """For each such change the milliseconds after its commit at which the last read began that gave the old version."""
-    plan = Plan(seconds=SECONDS, faults=frozenset({"raw"}), seed=session.plan.seed, quiet_writes=0)
-    with session.stage.cores.given(session.stage.cores.all):
-        outcome = run_torture(plan)
-    return {"servers": plan.servers, "lag_ms": [round(lag, 2) for lag in outcome.verdict.calm_raw_lags]}
+    outcome = session.torture(faults=frozenset({"raw"}))
+    return {
+        "servers": outcome.plan.servers,
+        "lag_ms": [round(lag, 2) for lag in outcome.verdict.behind_django.calm_lags_ms],
+    }
+
+
+def table(found: Results, _: Results) -> Tabled:
+    lags = found["lag_ms"]
+    quantiles = (f"{quantile(lags, share):.0f}" for share in (0.5, 0.9, 0.99, 1))
+    rows = [(f"{found['servers']} servers, {len(lags):,} changes", *quantiles)]
+    return Tabled("SQL behind Django's back, seen by every server", ("seen by", "p50, ms", "p90", "p99", "max"), rows)
+
+
+def requirements(found: Results) -> list[Requirement]:
+    p99 = quantile(found["lag_ms"], 0.99)
+    return [Requirement("SQL behind Django's back seen by all, p99", "at most", 60, (p99,), "ms")]

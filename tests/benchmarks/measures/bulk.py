@@ -17,8 +17,7 @@ from typing import Any
 
 import django
 
-from tests.benchmarks.engines import RAW_REDIS_DB
-from tests.benchmarks.rows import code_of
+from tests.benchmarks.rows import RAW_REDIS_DB, code_of
 
 BATCH = 500
 TTL_SECONDS = 300

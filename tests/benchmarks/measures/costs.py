@@ -1,20 +1,28 @@
-"""What one request asks of the engines: statements and commands."""
+"""
+Counted from PostgreSQL's log and Redis' MONITOR, on a server that does nothing else; without BEGIN and COMMIT. The
+express lane's commands are the renewal of what is in use: every six tenths of a lease, however many requests there are.
+"""
 
 from __future__ import annotations
 
+import collections
 import functools
 import re
 import time
 from collections.abc import Callable, Sequence
 
 from cache_layer.options import Options
-from tests.benchmarks.load.wire import Answer
+from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.measures.counter import Counter, counting
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
 from tests.benchmarks.stage import Stage
-from tests.torture.stage import StageFailed
+from tests.benchmarks.tables import Requirement, Results, Tabled, counts
+from tests.stage import Answer, StageFailed
+
+SUMMARY = "statements and Redis commands of a request"
+HEADING = "What a request asks of the engines"
 
 COUNTED = ("database", "classic", "cacheops", "cachalot", "node", "django", "lane")
 CHANGING = re.compile(r'UPDATE "?app"?\."?entity"? SET')
@@ -25,14 +33,21 @@ COPY_GONE_SECONDS = Options.local_lease_ms / 1000 + 0.02
 VERDICT_GONE_SECONDS = 1.1
 
 
-def measure_costs(session: Session) -> list[dict[str, object]]:
-    """For each kind of request: on which server, what it is, how many queries, and which commands, in order."""
+def measure(session: Session) -> list[dict[str, object]]:
+    """
+    For each kind of request: on which server, what it is, how many queries, and which commands, in order.
+
+    Raises:
+        StageFailed: a cache saves its server no query.
+    """
     stage, servers = session.stage, session.servers(*COUNTED)
     found: list[dict[str, object]] = []
     with counting(stage) as counter:
         for name, server in servers.items():
-            for kind, request in _kinds(stage, server).items():
-                queries, commands = request(counter)
+            needed = {kind: request(counter) for kind, request in _kinds(stage, server).items()}
+            if "hit" in needed and needed["hit"][0] >= needed["miss"][0]:
+                raise StageFailed(f"{name} caches nothing: {needed}")
+            for kind, (queries, commands) in needed.items():
                 found.append({"contender": name, "kind": kind, "queries": queries, "commands": commands})
     return found
 
@@ -83,19 +98,16 @@ def _kinds_of_ours(stage: Stage, server: Server) -> dict[str, Request]:
 def _kinds_of_others(stage: Stage, server: Server) -> dict[str, Request]:
     redis = stage.redis(server.contender.redis_db)
 
-    def read(counter: Counter) -> Counted:
+    def read(get_ready: Callable[[], object], counter: Counter) -> Counted:
+        get_ready()
         _, statements, commands = counter.count(lambda: _get(stage, server, hot_codes()[0]))
         return len(statements), commands
 
-    def miss(counter: Counter) -> Counted:
-        redis.flushdb()
-        return read(counter)
-
-    def hit(counter: Counter) -> Counted:
-        _get(stage, server, hot_codes()[0])
-        return read(counter)
-
-    return {"miss": miss, "hit": hit, "PATCH": _change(stage, server)}
+    return {
+        "miss": functools.partial(read, redis.flushdb),
+        "hit": functools.partial(read, lambda: _get(stage, server, hot_codes()[0])),
+        "PATCH": _change(stage, server),
+    }
 
 
 def _change(stage: Stage, server: Server) -> Request:
@@ -117,3 +129,23 @@ def _change(stage: Stage, server: Server) -> Request:
 
 def _get(stage: Stage, server: Server, code: str) -> Answer:
     return server.ask(stage.token, "GET", f"/api/v1/entity/type/{code}")
+
+
+def table(found: Sequence[Results], _: Results) -> Tabled:
+    rows = [
+        (
+            f"{CONTENDERS[each['contender']].title}: {each['kind']}",
+            str(each["queries"]),
+            str(len(each["commands"])),
+            counts(collections.Counter(each["commands"])),
+        )
+        for each in found
+    ]
+    columns = ("request", "database queries", "Redis commands", "which")
+    return Tabled("What one request asks of the engines", columns, rows)
+
+
+def requirements(found: Sequence[Results]) -> list[Requirement]:
+    text = "statements to PostgreSQL in a PATCH, BEGIN and COMMIT aside"
+    ours = [each for each in found if each["contender"] == "django" and each["kind"] == "PATCH"]
+    return [Requirement(text, "at most", 5, (each["queries"],)) for each in ours]

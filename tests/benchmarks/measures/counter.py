@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 import psycopg
 
 from tests.benchmarks.stage import Stage
-from tests.torture.stage import StageFailed
+from tests.stage import StageFailed
 
 Given = TypeVar("Given")
 

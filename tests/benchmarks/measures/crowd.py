@@ -1,13 +1,21 @@
-"""Hits over HTTP of many people: a random token and a random entity type for each request."""
+"""
+Each request is made by a token and for an entity type drawn at random, over 16 connections that are never idle; each
+token belongs to another user who has signed in. Before each turn every token and every entity type is read once, as
+they are when people have worked for some minutes: those hits are what is measured, and no first visit.
+"""
 
 from __future__ import annotations
 
-from tests.benchmarks.measures.throughput import Columns, check_answers, check_refusals, take_turns
+from tests.benchmarks.measures.throughput import Columns, check_servers, take_turns
 from tests.benchmarks.rows import ALL, HOT
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled, from_to, median, ratio, ratios
 
-CROWD = ("lane", "classic", "node", "constant")
-"""Who is compared."""
+SUMMARY = "hits over HTTP of 1 to 2,000 people who read 25 or 2,000 entity types"
+HEADING = "Hits over HTTP of a crowd"
+
+CROWD = {"lane": "ours", "classic": "classic", "node": "Node", "constant": "constant"}
+"""Who is compared, and what the table calls them."""
 TOKENS = (1, 40, 200, 2_000)
 TYPES = (HOT, ALL)
 ROUNDS = 3
@@ -19,17 +27,11 @@ def cell(tokens: int, types: int) -> str:
     return f"{tokens}x{types}"
 
 
-def measure_crowd(session: Session) -> dict[str, Columns]:
-    """
-    Before each turn every token and every entity type is read once, as they are when people have worked for minutes.
-
-    Returns:
-        For each number of tokens and of entity types what `take_turns` returns.
-    """
+def measure(session: Session) -> dict[str, Columns]:
+    """For each number of tokens and of entity types what `take_turns` returns."""
     stage, plan = session.stage, session.plan
     servers = session.servers(*(name for name in CROWD if name in {"lane", *plan.contenders}))
-    check_answers(servers, stage.crowd(max(TOKENS), max(TYPES)))
-    check_refusals(stage, servers)
+    check_servers(stage, servers, stage.crowd(max(TOKENS), max(TYPES)))
     rounds = min(plan.rounds, ROUNDS)
     found = {}
     for types in TYPES:
@@ -39,3 +41,45 @@ def measure_crowd(session: Session) -> dict[str, Columns]:
                 session, servers, stage.crowd(tokens, types, plan.seed), rounds, what
             )
     return found
+
+
+def table(found: Results, results: Results) -> Tabled:
+    names = [name for name in CROWD if name in found[cell(TOKENS[0], TYPES[0])] or name in results["missing"]]
+    rows = []
+    for types in TYPES:
+        for tokens in TOKENS:
+            here = found[cell(tokens, types)]
+            speeds = {name: median(here[name]["per_second"]) for name in names if name in here}
+            rows.append(
+                (
+                    f"{tokens:,} x {types:,}",
+                    *(f"{speeds[name]:,.0f}" if name in speeds else "-" for name in names),
+                    *(f"{ratio(speeds['lane'] / speeds[name])}x" if name in speeds else "" for name in names[1:]),
+                    from_to(here["lane"]["per_second"]),
+                    f"{median(here['lane']['p99_ms']):.2f}",
+                )
+            )
+    columns = (
+        "people x entity types",
+        *(CROWD[name] for name in names),
+        *(f"ours / {CROWD[name]}" for name in names[1:]),
+        "ours, rounds from to",
+        "ours, p99, ms",
+    )
+    return Tabled("Hits over HTTP of a crowd: answers a second, one worker on one core", columns, rows)
+
+
+def requirements(found: Results) -> list[Requirement]:
+    evenly = f"200 tokens x {ALL:,} types, read evenly"
+    rows = (
+        ("one token x 25 types / constant WSGI answer", 0.8, (1, HOT), "constant"),
+        ("200 tokens x 25 types / constant", 0.75, (200, HOT), "constant"),
+        ("2,000 tokens x 25 types / constant", 0.6, (2_000, HOT), "constant"),
+        (f"{evenly} / the same in Node", 0.4, (200, ALL), "node"),
+        (f"{evenly} / classic", 4, (200, ALL), "classic"),
+    )
+    return [
+        Requirement(text, "at least", limit, ratios(here["lane"]["per_second"], here[under]["per_second"]))
+        for text, limit, where, under in rows
+        if {"lane", under} <= (here := found[cell(*where)]).keys()
+    ]

@@ -1,88 +1,38 @@
-"""Whether a token is still accepted when the end of what it allows has been answered: elsewhere, while it is in use."""
+"""
+As `make torture` judges it, in half a minute without faults: tokens and permissions are in use on all servers while one
+of these answers a logout, or another process ends them by Django's ORM. Counted are uses that begin after that has
+returned, while anybody still tries.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import math
 
-from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.load.closed_loop import run_closed_loop
-from tests.benchmarks.load.wire import Reads
-from tests.benchmarks.rows import hot_codes
-from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
-from tests.torture.stage import StageFailed
+from tests.benchmarks.tables import Requirement, Results, Tabled
 
-WAYS = ("logout", "deactivation", "password")
-ROUNDS = 5
-READERS = 4
-LEAD_SECONDS, AFTER_SECONDS = 0.3, 1.2
-"""How long a token is in use before what it allows is ended, and afterwards."""
+SUMMARY = "reads accepted after a logout, a deactivation or a new password, by a short torture"
+HEADING = "Tokens that are ended"
 
-
-def measure_ended(session: Session) -> dict[str, dict[str, int]]:
-    """
-    Read by one token on one server while another server, or Django in another process, ends what it allows.
-
-    Returns:
-        For each way to end it, how many reads began after that was answered, and how many of them were accepted.
-    """
-    stage = session.stage
-    read, other = session.servers("lane")["lane"], stage.start_server(CONTENDERS["lane"])
-    stage.wait_for(other)
-    found = {way: {"reads": 0, "accepted": 0} for way in WAYS}
-    with stage.running_module("tests.benchmarks.measures.endings") as endings:
-        for number, way in session.turns(WAYS, ROUNDS, "reads by tokens that are ended"):
-            name = f"ended_{way}_{number}"
-            given = _tell(endings, "sign_in", name)
-
-            def end(by: str = way, whose: str = name, refresh: str = given["refresh"]) -> None:
-                if by == "logout":
-                    _log_out(other, refresh)
-                else:
-                    _tell(endings, by, whose)
-
-            reads, accepted = read_on(read, given["token"], end)
-            found[way]["reads"] += reads
-            found[way]["accepted"] += accepted
-    stage.stop_server(other)
-    return found
+PEOPLE, PEOPLE_READERS = 6, 32
+"""Those who end tokens, and connections that read with them."""
 
 
-def read_on(server: Server, token: str, end: Callable[[], None]) -> tuple[int, int]:
-    """How many reads began after `end` had returned, and how many of them were answered."""
-
-    def end_later() -> float:
-        time.sleep(LEAD_SECONDS)
-        end()
-        return time.perf_counter()
-
-    reads = Reads([token], hot_codes())
-    server.warm(reads)
-    with ThreadPoolExecutor(1) as beside:
-        ending = beside.submit(end_later)
-        requests = reads.requests(server.port)
-        ran = run_closed_loop(server.port, [requests] * READERS, LEAD_SECONDS + AFTER_SECONDS)
-        ended = ending.result()
-    begun_after = [each for each in ran.answered if each.sent > ended]
-    if not begun_after or not ran.answered[0].is_good:
-        raise StageFailed(f"{len(ran.answered)} reads, {len(begun_after)} of them after the token was ended")
-    return len(begun_after), sum(each.is_good for each in begun_after)
+def measure(session: Session) -> dict[str, dict[str, int]]:
+    """For each way to end them, how many uses began after it was acknowledged, and how many of those were accepted."""
+    rights = session.torture(writers=1, readers=1, people=PEOPLE, people_readers=PEOPLE_READERS).rights
+    return {
+        way: {"reads": count, "accepted": rights.accepted_after_end[way]}
+        for way, count in sorted(rights.uses_after_end.items())
+    }
 
 
-def _log_out(server: Server, refresh: str) -> None:
-    answer = server.ask("", "POST", "/api/v1/auth/logout", {"refresh": refresh})
-    if answer.status != 204:
-        raise StageFailed(f"a logout was answered {answer.status}: {answer.body[:200]!r}")
+def table(found: Results, _: Results) -> Tabled:
+    rows = [(way, f"{each['reads']:,}", f"{each['accepted']:,}") for way, each in found.items()]
+    return Tabled("Uses of what is ended", ("ended by", "uses that began afterwards", "accepted"), rows)
 
 
-def _tell(endings: subprocess.Popen[bytes], way: str, name: str) -> Any:
-    assert endings.stdin is not None
-    assert endings.stdout is not None
-    endings.stdin.write(f"{way} {name}\n".encode())
-    endings.stdin.flush()
-    return json.loads(endings.stdout.readline())
+def requirements(found: Results) -> list[Requirement]:
+    reads, accepted = (sum(each[name] for each in found.values()) for name in ("reads", "accepted"))
+    text = "reads that begin after a logout, deactivation or new password was answered, and are accepted, of a million"
+    return [Requirement(text, "at most", 0, (math.ceil(accepted / reads * 1e6),))]

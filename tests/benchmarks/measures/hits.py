@@ -1,4 +1,4 @@
-"""What ten thousand hits of a crowd ask of PostgreSQL."""
+"""Every token has been seen before. What the server asks while nobody reads is not counted."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from tests.benchmarks.load.open_loop import run_open_loop
 from tests.benchmarks.measures.counter import counting
 from tests.benchmarks.rows import HOT
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled
+
+SUMMARY = "what 10,000 hits of a crowd ask of PostgreSQL"
+HEADING = "What a crowd asks of PostgreSQL"
 
 TOKENS = 200
 PER_SECOND, SECONDS = 1_000, 10
 
 
-def measure_hits(session: Session) -> dict[str, Any]:
+def measure(session: Session) -> dict[str, Any]:
     """Read 25 entity types at random by 200 tokens, which have all been seen before, 1,000 times a second for 10 s."""
     server = session.servers("lane")["lane"]
     reads = session.stage.crowd(TOKENS, HOT)
@@ -26,3 +30,14 @@ def measure_hits(session: Session) -> dict[str, Any]:
         )
         taken = time.monotonic() - begun
     return {"tokens": TOKENS, "hits": len(hits), "seconds": round(taken, 2), "statements": len(statements)}
+
+
+def table(found: Results, _: Results) -> Tabled:
+    read = f"{found['hits']:,} hits by {found['tokens']} tokens"
+    row = (read, f"{found['seconds']:.1f}", f"{found['statements']:,}")
+    return Tabled("What a crowd's hits ask of PostgreSQL", ("read", "seconds", "statements"), [row])
+
+
+def requirements(found: Results) -> list[Requirement]:
+    text = f"PostgreSQL queries for {found['hits']:,} hits by {found['tokens']} tokens within 10 s"
+    return [Requirement(text, "at most", 0, (found["statements"],))]

@@ -1,15 +1,13 @@
 """
-`python -m tests.benchmarks.measures.in_process`: what `get_entity` costs in process; prints JSON.
+`python -m tests.benchmarks.measures.in_process ROUNDS COPIES`: what `get_entity` costs in process; prints JSON.
 
 Every loop has the same shape, `for code in codes: read(code)`, so that its own cost cancels out in ratios.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
-import os
 import sys
 import time
 import tracemalloc
@@ -114,17 +112,10 @@ def _count_reads() -> Counter[str]:
     return Counter({each.labels["source"]: int(each.value) for each in samples if each.name.endswith("_total")})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--memory", type=int, default=0, metavar="COPIES")
-    arguments = parser.parse_args()
-    django.setup()
-    found: dict[str, Any] = measure_hits(arguments.rounds)
-    if arguments.memory:
-        found["bytes_per_copy"] = measure_memory(arguments.memory)
-    json.dump(found | {"lease_ms": os.environ.get("CACHE_LOCAL_LEASE_MS")}, sys.stdout)
-
-
 if __name__ == "__main__":
-    main()
+    rounds, copies = map(int, sys.argv[1:])
+    django.setup()
+    found: dict[str, Any] = measure_hits(rounds)
+    if copies:
+        found["bytes_per_copy"] = measure_memory(copies)
+    json.dump(found, sys.stdout)

@@ -1,48 +1,67 @@
-"""Hits in process, and the same among a hundred thousand entity types, with what is done to all of them at once."""
+"""
+The same 25 are read, among so many. The raw pipelines write and drop the same keys and values, 500 at a time, and read
+no database. Warming does: two fifths of its time the rows are read and made into documents, and as much goes into the
+two scripts, which look for a writer, a marker and another's lease before anything is stored. To come near a raw SET it
+would take documents made by PostgreSQL itself, and several processes. Clearing names ten keys where the raw pipeline
+names one: value, lease, holds, last holder, absence and last known value, and the four that readers of the next schema
+version may serve or fill.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.benchmarks.engines import FEW_REDIS_DB, MANY_REDIS_DB, Engines
+from tests.benchmarks.measures.process import run_in_process
+from tests.benchmarks.rows import FEW_REDIS_DB, MANY_REDIS_DB
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios
 
-PROCESS_ROUNDS = 15
-LONG_LEASE = {"CACHE_LOCAL_LEASE_MS": "2000", "REQUEST_BUDGET_MS": "0"}
-"""In process, so that no copy reaches its end in the middle of a loop."""
+SUMMARY = "25 against 100,000 entity types; warming and clearing all of them; memory of a copy"
+HEADING = "Few and many entity types"
+
+ROUNDS = 3
 MEMORY_COPIES = 5_000
 
-Columns = dict[str, Any]
 
-
-def measure_process(session: Session) -> Columns:
-    """Nanoseconds of one read, as `in_process` prints them."""
-    return _in_process(session.stage, {}, PROCESS_ROUNDS)
-
-
-def measure_many(session: Session) -> Columns:
+def measure(session: Session) -> dict[str, Any]:
     """Bulk operations, then hits on as many codes as ever among many, in turns with hits among few."""
     stage, count = session.stage, session.plan.many
+    among_few = {"REDIS_DB": str(FEW_REDIS_DB)}
     among_many = {"DATABASE_URL": stage.many_database_url, "REDIS_DB": str(MANY_REDIS_DB)}
     session.say(f"warming and clearing {count:,} entity types")
-    bulk = stage.run_module("tests.benchmarks.measures.bulk", among_many, str(count), "3", on_server_core=True)
-    few: Columns = {}
-    many: Columns = {}
-    for _ in range(3):
+    bulk = stage.run_on_server_core("tests.benchmarks.measures.bulk", str(count), str(ROUNDS), **among_many)
+    read: dict[str, dict[str, list[float]]] = {name: {"l1": [], "l2": []} for name in ("few", "many")}
+    for _ in range(ROUNDS):
         session.say(f"hits among {count:,}")
-        _extend(few, _in_process(stage, {"REDIS_DB": str(FEW_REDIS_DB)}, 4))
-        _extend(many, _in_process(stage, among_many, 4))
-    memory = _in_process(stage, among_many, 1, min(count, MEMORY_COPIES))["bytes_per_copy"]
-    return {"count": count, "bulk": bulk, "few": few, "many": many, "bytes_per_copy": memory}
+        for name, environment in (("few", among_few), ("many", among_many)):
+            found = run_in_process(stage, 4, **environment)
+            for level in ("l1", "l2"):
+                read[name][level].extend(found[level])
+    memory = run_in_process(stage, 1, min(count, MEMORY_COPIES), **among_many)["bytes_per_copy"]
+    return {"count": count, "bulk": bulk, **read, "bytes_per_copy": memory}
 
 
-def _in_process(stage: Engines, environment: dict[str, str], rounds: int, memory: int = 0) -> Columns:
-    arguments = ["--rounds", str(rounds), "--memory", str(memory)]
-    module = "tests.benchmarks.measures.in_process"
-    found: Columns = stage.run_module(module, LONG_LEASE | environment, *arguments, on_server_core=True)
-    return found
+def table(found: Results, _: Results) -> Tabled:
+    bulk = {name: f"{median(taken):.2f}" for name, taken in found["bulk"].items() if name != "count"}
+    rows = [
+        (f"{title}, microseconds", *(f"{median(found[among][level]) / 1000:.2f}" for among in ("few", "many")))
+        for level, title in (("l1", "hit in memory (L1)"), ("l2", "hit in Redis (L2)"))
+    ]
+    rows += [
+        ("warm all, seconds (raw pipelined SET)", "", f"{bulk['warm']} ({bulk['raw_warm']})"),
+        ("clear all, seconds (raw pipelined UNLINK)", "", f"{bulk['clear']} ({bulk['raw_clear']})"),
+        ("warm the list of all, seconds", "", bulk["list"]),
+        ("memory of one copy (L1), bytes", "", f"{found['bytes_per_copy']:,.0f}"),
+    ]
+    return Tabled("Few and many entity types", ("figure", "among 25", f"among {found['count']:,}"), rows)
 
 
-def _extend(columns: Columns, found: Columns) -> None:
-    for name in ("dict", "l1", "get", "l2"):
-        columns.setdefault(name, []).extend(found[name])
+def requirements(found: Results) -> list[Requirement]:
+    count, few, many, bulk = f"{found['count']:,}", found["few"], found["many"], found["bulk"]
+    rows = (
+        (f"hit in memory among {count} / among 25", 1.2, many["l1"], few["l1"]),
+        (f"hit in Redis among {count} / among 25", 1.2, many["l2"], few["l2"]),
+        (f"warming {count} / raw pipelined SET", 3, bulk["warm"], bulk["raw_warm"]),
+        (f"clearing {count} / raw pipelined UNLINK", 3, bulk["clear"], bulk["raw_clear"][: len(bulk["clear"])]),
+    )
+    return [Requirement(text, "at most", limit, ratios(over, under)) for text, limit, over, under in rows]

@@ -1,4 +1,7 @@
-"""How much memory a server has after it has seen so many people."""
+"""
+Resident memory of all processes of a server with one worker, which has answered one read of each token, each of another
+user.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.wire import Reads
 from tests.benchmarks.rows import HOT
 from tests.benchmarks.session import Session
+from tests.benchmarks.tables import Results, Tabled
+
+SUMMARY = "of a server that has seen up to 100,000 people"
+HEADING = "Memory"
 
 SEEN = (0, 1_000, 10_000, 50_000, 100_000)
 
 
-def measure_memory(session: Session) -> list[dict[str, Any]]:
+def measure(session: Session) -> list[dict[str, Any]]:
     """For so many tokens, each of another user and seen once: the resident bytes of the server's processes."""
-    server = session.stage.start_server(CONTENDERS["lane"])
-    session.stage.wait_for(server)
+    server = session.stage.start_contender(CONTENDERS["lane"])
     everybody = session.stage.crowd(SEEN[-1], HOT)
     found = []
     for before, seen in zip((0, *SEEN), SEEN, strict=False):
@@ -25,3 +31,8 @@ def measure_memory(session: Session) -> list[dict[str, Any]]:
         found.append({"tokens": seen, "bytes": server.resident_bytes()})
     session.stage.stop_server(server)
     return found
+
+
+def table(found: list[Results], _: Results) -> Tabled:
+    rows = [(f"{each['tokens']:,}", f"{each['bytes'] / 2**20:,.0f}") for each in found]
+    return Tabled("Memory of a server and its worker", ("people seen", "MiB"), rows)

@@ -1,7 +1,6 @@
 """
-Fifty entity types saved one by one in one transaction: how often that waits for copies in other processes' memory.
-
-`python -m tests.benchmarks.measures.saves ROUNDS` does it under the settings of its environment, and prints JSON.
+A change waits until no process can still use a copy in its memory. How often a transaction waits is what it takes
+longer with such copies than without.
 """
 
 from __future__ import annotations
@@ -9,12 +8,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import django
 
 from tests.benchmarks.rows import SAVED, saved_codes
+from tests.benchmarks.tables import Requirement, Results, Tabled, from_to, median, spread
+
+SUMMARY = "fifty entity types saved in one transaction"
+HEADING = "Many saves in one transaction"
 
 if TYPE_CHECKING:
     from tests.benchmarks.session import Session
@@ -24,17 +26,17 @@ LEASE_MS = 250
 """So long that a busy machine is not taken for a wait."""
 
 
-def measure_saves(session: Session) -> dict[str, Any]:
+def measure(session: Session) -> dict[str, Any]:
     """Milliseconds of one save and of fifty, each in a transaction, with copies that live so long and with none."""
     found = {}
     for kind, lease_ms in (("waiting", LEASE_MS), ("without", 0)):
         session.say(f"{SAVED} saves in one transaction, copies live {lease_ms} ms")
         environment = {"CACHE_LOCAL_LEASE_MS": str(lease_ms), "REQUEST_BUDGET_MS": "0"}
-        found[kind] = session.stage.run_module("tests.benchmarks.measures.saves", environment, str(ROUNDS))
+        found[kind] = session.stage.run_module("tests.benchmarks.measures.saves", str(ROUNDS), **environment)
     return {"lease_ms": LEASE_MS, "saves": SAVED, **found}
 
 
-def count_waits(found: Mapping[str, Any]) -> list[int]:
+def count_waits(found: Results) -> list[int]:
     """How often a transaction with many saves waited for copies to end, by what it took longer than without any."""
     longer = zip(found["waiting"]["all"], found["without"]["all"], strict=True)
     return [round((waiting - without) / found["lease_ms"]) for waiting, without in longer]
@@ -65,6 +67,21 @@ def _save(codes: list[str], label: str) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-if __name__ == "__main__":
+def table(found: Results, _: Results) -> Tabled:
+    rows = [
+        (title, f"{median(found['without'][kind]):,.1f}", *spread(found["waiting"][kind], 1))
+        for kind, title in (("one", "1"), ("all", str(found["saves"])))
+    ]
+    rows.append(("waits", "", f"{median(count_waits(found)):g}", from_to(count_waits(found))))
+    columns = ("saves in one transaction", "no copies, ms", f"copies live {found['lease_ms']} ms, ms", "from to")
+    return Tabled("Saves one by one in one transaction", columns, rows)
+
+
+def requirements(found: Results) -> list[Requirement]:
+    text = f"{found['saves']} saves one by one in one `atomic`: waits"
+    return [Requirement(text, "at most", 1, tuple(count_waits(found)))]
+
+
+if __name__ == "__main__":  # under the settings of its environment
     django.setup()
     json.dump(time_saves(int(sys.argv[1])), sys.stdout)

@@ -1,11 +1,17 @@
-"""Hits over HTTP with one and two workers; the server may use every core, and shares them with all the others."""
+"""
+Server, load generator and engines share all cores here: what the load generator takes, a second worker cannot have.
+Workers share nothing but Redis and the database, so on a machine with a core for each they add up until the load
+generator, or for misses the database, is the limit.
+"""
 
 from __future__ import annotations
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
-from tests.torture.stage import StageFailed
+from tests.benchmarks.tables import Results, Tabled, median, ratio
+
+SUMMARY = "one and two workers"
+HEADING = "One and two workers"
 
 WORKERS = (1, 2)
 CONNECTIONS = 32
@@ -13,29 +19,31 @@ ROUNDS = 3
 OURS = ("django", "lane")
 
 
-def measure_scaling(session: Session) -> dict[str, dict[str, list[float]]]:
+def measure(session: Session) -> dict[str, dict[str, list[float]]]:
     """Answers per second, for each contender, number of workers and round; load and server share all cores."""
-    stage, contenders = session.stage, [CONTENDERS[name] for name in OURS]
-    servers: dict[str, dict[str, Server]] = {
-        contender.name: {
-            str(workers): stage.start_server(contender, workers=workers, cores=stage.cores.all) for workers in WORKERS
-        }
-        for contender in contenders
-    }
-    found: dict[str, dict[str, list[float]]] = {
-        name: {workers: [] for workers in each} for name, each in servers.items()
-    }
-    for each in servers.values():
-        for server in each.values():
-            stage.wait_for(server)
+    stage = session.stage
+    found: dict[str, dict[str, list[float]]] = {name: {str(workers): [] for workers in WORKERS} for name in OURS}
     with stage.cores.given(stage.cores.all):
-        for _, name in session.turns(servers, ROUNDS, "one and two workers"):
-            for workers, server in servers[name].items():
-                load = session.generator.run(server.port, stage.one_reader(), session.plan.seconds, CONNECTIONS)
-                if load.errors:
-                    raise StageFailed(f"{name} with {workers} workers: {load.errors} errors")
-                found[name][workers].append(round(load.per_second, 1))
-    for each in servers.values():
-        for server in each.values():
-            stage.stop_server(server)
+        servers = {
+            (name, workers): stage.start_contender(CONTENDERS[name], workers=workers, cores=stage.cores.all)
+            for name in OURS
+            for workers in WORKERS
+        }
+        for _, name in session.turns(OURS, ROUNDS, "one and two workers"):
+            for workers in WORKERS:
+                server = servers[name, workers]
+                server.warm(stage.one_reader())
+                load = server.load(session.generator, stage.one_reader(), session.plan.seconds, CONNECTIONS)
+                found[name][str(workers)].append(round(load.per_second, 1))
+    for server in servers.values():
+        stage.stop_server(server)
     return found
+
+
+def table(found: Results, _: Results) -> Tabled:
+    rows = []
+    for name, each in found.items():
+        one, two = median(each["1"]), median(each["2"])
+        rows.append((CONTENDERS[name].title, f"{one:,.0f}", f"{two:,.0f}", f"{ratio(two / one)}x"))
+    columns = ("server", "1 worker, answers a second", "2 workers", "gain")
+    return Tabled("One and two workers, every core shared with load and engines", columns, rows)

@@ -1,28 +1,30 @@
-"""Six writers, each with an entity type of its own, beside twelve readers of all six."""
+"""
+Each of six writers changes an entity type of its own again as soon as that was acknowledged; twelve connections read
+all six at random.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
 
+from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.closed_loop import run_closed_loop
-from tests.benchmarks.load.generators import reading
 from tests.benchmarks.load.wire import Reads, change_bytes
 from tests.benchmarks.rows import written_codes
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
-from tests.torture.stage import StageFailed
+from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios, spread
+from tests.stage import StageFailed
+
+SUMMARY = "six writers beside twelve readers"
+HEADING = "Many writers"
 
 READERS = 12
 
 
-def measure_writers(session: Session) -> dict[str, dict[str, list[float]]]:
-    """
-    Everyone sends the next request as soon as the last is answered.
-
-    Returns:
-        For each server, and each round: acknowledged changes a second, and reads a second meanwhile.
-    """
+def measure(session: Session) -> dict[str, dict[str, list[float]]]:
+    """For each server, and each round: acknowledged changes a second, and reads a second meanwhile."""
     servers = session.servers("lane", "classic", "node")
     found: dict[str, dict[str, list[float]]] = {name: {"writes": [], "reads": []} for name in servers}
     for number, name in session.turns(servers, session.plan.rounds, "six writers beside twelve readers"):
@@ -37,14 +39,27 @@ def _take_turn(session: Session, server: Server, number: int) -> tuple[float, fl
     codes = written_codes(server.contender.name)
     reads = Reads([token], codes, session.plan.seed + number)
     server.warm(reads)
-    with reading(session.generator, server.port, reads, seconds, READERS) as readers:
+    with server.loaded(session.generator, reads, seconds, READERS) as readers:
         wrote = run_closed_loop(server.port, [_changes(server, token, code) for code in codes], seconds)
-    load = readers.result()
-    if wrote.errors or load.errors:
-        raise StageFailed(f"{server.contender.name}: {wrote.errors} changes and {load.errors} reads were errors")
-    return len(wrote.answered) / wrote.seconds, load.per_second
+    if wrote.errors:
+        raise StageFailed(f"{server.contender.name}: {wrote.errors} changes were errors")
+    return len(wrote.answered) / wrote.seconds, readers.result().per_second
 
 
 def _changes(server: Server, token: str, code: str) -> Iterator[bytes]:
     for number in itertools.count():
         yield change_bytes(server.port, token, code, f"Change {number}")
+
+
+def table(found: Results, _: Results) -> Tabled:
+    rows = [
+        (CONTENDERS[name].title, *spread(each["writes"]), f"{median(each['reads']):,.0f}")
+        for name, each in found.items()
+    ]
+    columns = ("server", "changes a second", "rounds from to", "reads a second meanwhile")
+    return Tabled("Six writers on six keys beside twelve readers", columns, rows)
+
+
+def requirements(found: Results) -> list[Requirement]:
+    text = "six writers on six keys beside twelve readers: acknowledged writes a second / classic"
+    return [Requirement(text, "at least", 0.6, ratios(found["lane"]["writes"], found["classic"]["writes"]))]

@@ -1,4 +1,4 @@
-"""`docs/benchmarks.md` and its chart, made from the figures of one run."""
+"""The tables of a run, and `docs/benchmarks.md` with its chart, made of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,47 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.plan import LONG_MEASURES
 from tests.benchmarks.report.chart import draw_hits
-from tests.benchmarks.report.prose import AGAIN, INTRODUCTION, METHOD, SECTIONS
-from tests.benchmarks.report.tabled import Tabled
-from tests.benchmarks.report.tables import all_tables
+from tests.benchmarks.run import LONG, MEASURES
+from tests.benchmarks.tables import Requirement, Tabled, ratio
 
 CHART = "images/benchmarks.svg"
+PAGE = (Path(__file__).parent / "page.md").read_text()
 EARLIER = "From an earlier run: this measure takes long, and runs where it is asked for (`--also`)."
+
+
+def requirements(results: Mapping[str, Any]) -> list[Requirement]:
+    """The promises of which a run has figures."""
+    promising = {name: each for name, each in MEASURES.items() if name in results and hasattr(each, "requirements")}
+    return [row for name, measure in promising.items() for row in measure.requirements(results[name])]
+
+
+def all_tables(results: Mapping[str, Any]) -> dict[str, Tabled]:
+    """The tables that a run has figures for, by the names of measures; and the one of what is required."""
+    required = {"required": _required(rows)} if (rows := requirements(results)) else {}
+    return required | {
+        name: measure.table(results[name], results) for name, measure in MEASURES.items() if name in results
+    }
+
+
+def _required(rows: list[Requirement]) -> Tabled:
+    shown = [
+        (
+            row.text,
+            f"{row.sense} {row.limit:g}{row.unit and f' {row.unit}'}",
+            _figure(row.measured),
+            f"{_figure(min(row.figures))} to {_figure(max(row.figures))}",
+            "yes" if row.is_met else "NO",
+        )
+        for row in rows
+    ]
+    return Tabled("The required figures", ("measure", "required", "measured", "rounds from to", "met"), shown)
+
+
+def _figure(value: float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if value >= 100 else ratio(value)
 
 
 def write_documents(results: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -32,27 +65,23 @@ def compose_page(results: Mapping[str, Any], before: str = "") -> str:
     Args:
         before: the page until now; its sections of long measures stay where this run has none.
     """
-    tables = all_tables(results)
-    parts = [
-        INTRODUCTION,
-        _machine(results["machine"]),
-        f"## {tables['required'].title}\n",
-        _markdown(tables["required"]),
-    ]
-    parts += [f"\n![Answers a second of a crowd and of one reader]({CHART})\n", METHOD]
-    for name, tabled in tables.items():
-        if name in SECTIONS:
-            title, text = SECTIONS[name]
-            parts += [f"## {title}\n", f"{_wrapped(text)}\n", _markdown(tabled), ""]
-    for name in LONG_MEASURES:
-        if name not in tables and (section := _section(SECTIONS[name][0], before)):
-            parts += [section if EARLIER in section else f"{section}\n{EARLIER}\n"]
-    return "\n".join([*parts, AGAIN])
+    tables, sections = all_tables(results), []
+    for name, measure in MEASURES.items():
+        if name in tables:
+            sections.append(f"## {measure.HEADING}\n\n{_wrapped(measure.__doc__)}\n\n{_markdown(tables[name])}\n")
+        elif measure in LONG and (earlier := _section(measure.HEADING, before)):
+            sections.append(earlier if EARLIER in earlier else f"{earlier}\n{EARLIER}\n")
+    return PAGE.format(
+        machine=_machine(results["machine"]),
+        required=_markdown(tables["required"]),
+        chart=CHART,
+        sections="\n".join(sections),
+    )
 
 
-def _section(title: str, page: str) -> str:
+def _section(heading: str, page: str) -> str:
     """A section of a page, with its heading; empty if there is none."""
-    _, found, rest = page.partition(f"## {title}\n")
+    _, found, rest = page.partition(f"## {heading}\n")
     text, _, _ = rest.partition("\n## ")
     return f"{found}{text.rstrip()}\n" if found else ""
 
@@ -64,12 +93,11 @@ def _machine(machine: Mapping[str, Any]) -> str:
         if machine["pinned"]
         else "There is one core for everything, so that load generator and engines slow the server down."
     )
-    text = (
+    return _wrapped(
         f"{machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']},"
         f" Python {machine['python']}, PostgreSQL {machine['postgresql']}, {machine['redis']}; {packages}."
         f" Load by {machine['generator']}. {pinned}"
     )
-    return f"{_wrapped(text)}\n"
 
 
 def _markdown(tabled: Tabled) -> str:
@@ -79,4 +107,4 @@ def _markdown(tabled: Tabled) -> str:
 
 
 def _wrapped(text: str, width: int = 120) -> str:
-    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
+from tests import ROOT
+
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- make bench: from here -->", "<!-- make bench: to here -->"
 CROWDS = ("200 x 25", "2,000 x 25", "200 x 2,000")
@@ -21,7 +22,11 @@ HEADINGS = (
     "Node: Fastify, ioredis",
     "a constant answer",
 )
-OURS, CLASSIC = "ours through the express lane", "classic cache-aside: DRF, django-redis"
+SERVERS = (
+    "ours through the express lane",
+    "classic cache-aside: DRF, django-redis",
+    "Node: Fastify, ioredis, postgres",
+)
 
 
 def excerpt_of(page: str) -> str:
@@ -30,7 +35,7 @@ def excerpt_of(page: str) -> str:
     rows = [[row[name] for name in COLUMNS] for row in crowds if row[COLUMNS[0]] in CROWDS]
     [measured] = re.findall(r"^(\d{4}-\d\d-\d\d): ", page, re.MULTILINE)
     alone, beside = (name for name in changes[0] if "p50" in name)
-    ours, classic = ({row["server"]: row for row in changes}[name] for name in (OURS, CLASSIC))
+    ours, classic, node = ({row["server"]: row for row in changes}[name] for name in SERVERS)
     return "\n".join(
         [
             f"| {' | '.join(HEADINGS)} |",
@@ -38,8 +43,8 @@ def excerpt_of(page: str) -> str:
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
             f"Measured on {measured}. The price: a change waits until no process has an old copy left. A PATCH takes",
-            f"{ours[alone]} ms beside the classic way's {classic[alone]},"
-            f" and {ours[beside]} beside {classic[beside]} while 16 people read the same.",
+            f"{ours[alone]} ms (classic {classic[alone]}, Node {node[alone]}), and {ours[beside]} while 16 people read"
+            f" the same ({classic[beside]}, {node[beside]}).",
         ]
     )
 

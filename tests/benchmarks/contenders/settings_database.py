@@ -1,3 +1,0 @@
-"""No cache at all."""
-
-from tests.benchmarks.contenders.settings_shared import *  # noqa: F403
