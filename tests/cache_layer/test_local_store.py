@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic_ns
 
 from cache_layer.memory.local_store import find_copy, keep_copy, look_at_copy, note_stamp
@@ -42,3 +43,10 @@ def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> Non
     note_stamp("a stamp", b"another", asked_ns=asked_ns)
     assert copy.is_due(copy.due_ns - 1)
     assert (look_at_copy("a key") or (b"", 1_000))[1] < 1_000
+
+
+def test_no_more_copies_are_kept_than_the_setting_says(set_options: Callable[..., None]) -> None:
+    set_options(local_entries=2)
+    for number in range(3):
+        keep_copy(f"key {number}", "document", b"bytes", asked_ns=monotonic_ns() + SECOND)
+    assert [find_copy(f"key {number}") is not None for number in range(3)] == [False, True, True]
