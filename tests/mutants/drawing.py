@@ -26,7 +26,7 @@ class Mutant:
         return f"{self.path}\n{self.diff}"
 
 
-STRICT = re.compile(r",? *strict=\w+,?")
+STRICT = re.compile(r",? *(strict=\w+)?,? *(?=\))")
 """Of a `zip` whose arguments are always equally long."""
 
 
