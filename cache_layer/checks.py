@@ -112,42 +112,38 @@ def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[C
 @register(Tags.caches)
 def check_settings(**_: Any) -> list[CheckMessage]:
     """The settings are valid; otherwise the first read or write would fail."""
+    wrong = _find_wrong_setting()
+    return [wrong] if wrong else []
+
+
+def _find_wrong_setting() -> CheckMessage | None:
     try:
         options = Options.of(getattr(settings, "CACHE_LAYER", {}))
     except InvalidOptions as error:
         hint = "Correct it in the settings, or in the environment variable it is read from."
-        return [Error(str(error), hint=hint, id="cache_layer.E002")]
+        return Error(str(error), hint=hint, id="cache_layer.E002")
     alias = options.cache_alias
     if alias not in settings.CACHES:
+        what = f"CACHE_LAYER['cache_alias'] is {alias!r}: CACHES has no such alias."
         hint = "Add it to CACHES, with BACKEND 'cache_layer.backend.CoherentCache'."
-        return [
-            Error(
-                f"CACHE_LAYER['cache_alias'] is {alias!r}: CACHES has no such alias.", hint=hint, id="cache_layer.E003"
-            )
-        ]
+        return Error(what, hint=hint, id="cache_layer.E003")
     backend = settings.CACHES[alias].get("BACKEND", "")
     try:
         ours = issubclass(import_string(backend), CoherentCache)
     except ImportError:
         ours = False
-    if ours:
-        try:
-            caches[alias]
-        except (InvalidOptions, ImportError) as error:
-            return [Error(f"CACHES[{alias!r}]: {error}", hint="Correct it in CACHES.", id="cache_layer.E003")]
-    else:
+    if not ours:
         hint = "Set it to 'cache_layer.backend.CoherentCache'; all that django-redis' can do it can too."
-        return [Error(f"CACHES[{alias!r}]['BACKEND'] is {backend!r}.", hint=hint, id="cache_layer.E003")]
+        return Error(f"CACHES[{alias!r}]['BACKEND'] is {backend!r}.", hint=hint, id="cache_layer.E003")
+    try:
+        caches[alias]
+    except (InvalidOptions, ImportError) as error:
+        return Error(f"CACHES[{alias!r}]: {error}", hint="Correct it in CACHES.", id="cache_layer.E003")
     if options.stale_seconds and not options.fail_safe_seconds:
+        what = "CACHE_LAYER['stale_seconds'] has no effect under the write policy 'strict'."
         hint = "Set it to 0, or the policy to `available`: strict refuses what could be old."
-        return [
-            Warning(
-                "CACHE_LAYER['stale_seconds'] has no effect under the write policy 'strict'.",
-                hint=hint,
-                id="cache_layer.W005",
-            )
-        ]
-    return []
+        return Warning(what, hint=hint, id="cache_layer.W005")
+    return None
 
 
 @register(Tags.caches, deploy=True)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import monotonic_ns
+
+from cache_layer import clock
 
 HOLD_SHARE, COMMIT_SHARE = 0.5, 0.75
 """The share of its time within which a write must have taken its holds, and have committed."""
@@ -26,7 +27,7 @@ class _Budget:
         self.begin(budget_ms)
 
     def begin(self, budget_ms: float) -> None:
-        self.begun_ns = monotonic_ns()
+        self.begun_ns = clock.monotonic_ns()
         self.budget_ns = int(budget_ms * 1e6)
         self.ends_ns = self.share_ns(1)
 
@@ -57,13 +58,13 @@ def take_longer(budget_ms: float) -> None:
 @contextmanager
 def computing() -> Iterator[None]:
     """Stop the clock while this block computes: the deadline moves by the time it takes."""
-    begun_ns = monotonic_ns()
+    begun_ns = clock.monotonic_ns()
     try:
         yield
     finally:
         budget = _budget.get()
         if budget is not None:
-            took_ns = monotonic_ns() - begun_ns
+            took_ns = clock.monotonic_ns() - begun_ns
             budget.begun_ns += took_ns
             budget.ends_ns += took_ns
 
@@ -86,13 +87,13 @@ def forget_deadline() -> None:
 def left_seconds(at_most: float) -> float:
     """How long to wait for something, `at_most` seconds; 0 or less when the deadline has passed."""
     budget = _budget.get()
-    return at_most if budget is None else min(at_most, (budget.ends_ns - monotonic_ns()) / 1e9)
+    return at_most if budget is None else min(at_most, (budget.ends_ns - clock.monotonic_ns()) / 1e9)
 
 
 def left_for_holds_seconds(at_most: float) -> float:
     """How long a writer may keep trying to take its holds, `at_most` seconds."""
     budget = _budget.get()
-    return at_most if budget is None else min(at_most, (budget.share_ns(HOLD_SHARE) - monotonic_ns()) / 1e9)
+    return at_most if budget is None else min(at_most, (budget.share_ns(HOLD_SHARE) - clock.monotonic_ns()) / 1e9)
 
 
 def tighten_to_commit_deadline() -> None:
@@ -110,7 +111,7 @@ def releasing() -> Iterator[None]:
         yield
         return
     quarter_ns = int(budget.budget_ns * (1 - COMMIT_SHARE))
-    budget.ends_ns = max(budget.share_ns(1), monotonic_ns() + quarter_ns)
+    budget.ends_ns = max(budget.share_ns(1), clock.monotonic_ns() + quarter_ns)
     try:
         yield
     finally:

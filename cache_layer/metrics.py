@@ -88,9 +88,10 @@ AUDITED_VALUES = Counter("cache_audited_values", "Values compared with the datab
 MISMATCHES = Counter("cache_audit_mismatches", "Values that were not what is committed, and were dropped.")
 AUDITED_AT = Gauge("cache_audited_timestamp_seconds", "When the last comparison ended.", multiprocess_mode="max")
 
+SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")
 KNOWN_LABELS = {
-    READS: ("L1", "L2", "DB", "BYPASS", "STALE"),
-    ANSWER_SECONDS: ("L1", "L2", "DB", "BYPASS", "STALE", "none"),
+    READS: SOURCES,
+    ANSWER_SECONDS: (*SOURCES, "none"),
     FILLS: ("stored", "absent", "refused", "not_cacheable", "failed"),
     BYPASSES: ("held", "filling", "own_write", "not_cacheable", "refused", "redis"),
     INVALIDATIONS: ("admin", "api", "command", "sql", "clear", "audit", "restart"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from django.conf import settings
@@ -14,25 +14,11 @@ from cache_layer.errors import InvalidOptions
 
 WritePolicy = Literal["available", "strict"]
 MINUTE_MS, HOUR_MS, YEAR_SECONDS, MANY = 60_000, 3_600_000, 31_536_000, 1_000_000_000_000
-LIMITS = {
-    "schema_version": (1, 1_000_000),
-    "compress_bytes": (0, MANY),
-    "local_lease_ms": (0, MINUTE_MS),
-    "local_entries": (1, MANY),
-    "express_lane_bytes": (0, MANY),
-    "hold_ms": (1, HOUR_MS),
-    "fill_lease_ms": (1, HOUR_MS),
-    "fill_wait_ms": (1, HOUR_MS),
-    "absent_ttl_seconds": (0, YEAR_SECONDS),
-    "absent_entries": (1, MANY),
-    "socket_timeout_ms": (1, MINUTE_MS),
-    "max_connections": (1, 10_000),
-    "audit_seconds": (0, YEAR_SECONDS),
-    "analytics_seconds": (0, YEAR_SECONDS),
-    "stale_seconds": (0, YEAR_SECONDS),
-    "write_budget_ms": (1, HOUR_MS),
-}
-"""The minimum and maximum of each number; Redis or a system call would reject values beyond them."""
+
+
+def whole(default: int, least: int, most: int) -> Any:
+    """An option that is a whole number, with its limits; Redis or a system call would reject values beyond them."""
+    return field(default=default, metadata={"limits": (least, most)})
 
 
 @dataclass(frozen=True)
@@ -67,23 +53,23 @@ class Options:
     """
 
     cache_alias: str = "default"
-    schema_version: int = 1
-    compress_bytes: int = 8_192
-    local_lease_ms: int = 7
-    local_entries: int = 10_000
-    express_lane_bytes: int = 64 * 1024 * 1024
-    hold_ms: int = 5_000
-    fill_lease_ms: int = 2_000
-    fill_wait_ms: int = 200
-    absent_ttl_seconds: int = 60
-    absent_entries: int = 1_000
-    socket_timeout_ms: int = 250
-    max_connections: int = 64
-    audit_seconds: int = 300
-    analytics_seconds: int = 60
+    schema_version: int = whole(1, 1, 1_000_000)
+    compress_bytes: int = whole(8_192, 0, MANY)
+    local_lease_ms: int = whole(7, 0, MINUTE_MS)
+    local_entries: int = whole(10_000, 1, MANY)
+    express_lane_bytes: int = whole(64 * 1024 * 1024, 0, MANY)
+    hold_ms: int = whole(5_000, 1, HOUR_MS)
+    fill_lease_ms: int = whole(2_000, 1, HOUR_MS)
+    fill_wait_ms: int = whole(200, 1, HOUR_MS)
+    absent_ttl_seconds: int = whole(60, 0, YEAR_SECONDS)
+    absent_entries: int = whole(1_000, 1, MANY)
+    socket_timeout_ms: int = whole(250, 1, MINUTE_MS)
+    max_connections: int = whole(64, 1, 10_000)
+    audit_seconds: int = whole(300, 0, YEAR_SECONDS)
+    analytics_seconds: int = whole(60, 0, YEAR_SECONDS)
     relay: bool = True
-    stale_seconds: int = 0
-    write_budget_ms: int = 2_000
+    stale_seconds: int = whole(0, 0, YEAR_SECONDS)
+    write_budget_ms: int = whole(2_000, 1, HOUR_MS)
     write_policy: WritePolicy = "available"
 
     @property
@@ -99,7 +85,7 @@ class Options:
         Raises:
             InvalidOptions: a name is unknown or a value is out of range; the message says how to fix it.
         """
-        known = {field.name: field for field in fields(cls)}
+        known = [option.name for option in fields(cls)]
         for name, value in values.items():
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
@@ -121,6 +107,12 @@ class Options:
         if options.hold_ms <= 2 * options.local_lease_ms:
             raise InvalidOptions("CACHE_LAYER: hold_ms must be more than twice local_lease_ms, or holds end mid-write.")
         return options
+
+
+LIMITS: dict[str, tuple[int, int]] = {
+    option.name: option.metadata["limits"] for option in fields(Options) if option.metadata
+}
+"""The minimum and maximum of each number."""
 
 
 def known_ttl_seconds(ttl_seconds: int) -> int:

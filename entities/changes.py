@@ -25,6 +25,10 @@ Check = Callable[[Entity], None]
 """Called with the locked row before any change; an exception aborts the change."""
 
 
+class ChangedMeanwhile(Exception):
+    """Entity types are no longer as the user was shown them; nothing was changed."""
+
+
 class ListedByParents(Exception):
     """Other entity types still list this one as a child; `parents` are their codes, in display order."""
 
@@ -83,9 +87,7 @@ def deactivate_entity(code: str, *, detach: bool = False, check: Check | None = 
     Raises:
         Entity.DoesNotExist: there is none.
     """
-    with writing_types(code, *(parents_of(code) if detach else ())):
-        if detach:
-            _detach_from_parents(code)
+    with _removing([code], detach):
         entity = _lock_row(code, check)
         _save_changes(entity, {"active_flag": False})
     return entity
@@ -101,16 +103,8 @@ def purge_entity(code: str, *, detach: bool = False, check: Check | None = None)
         Entity.DoesNotExist: there is none.
         ListedByParents: others list it: without `detach` any, else one that has just begun to.
     """
-    parents = parents_of(code)
-    if parents and not detach:
-        raise ListedByParents(code, parents)
-    try:
-        with writing_types(code, *parents):
-            if detach:
-                _detach_from_parents(code)
-            _lock_row(code, check, no_key=False).delete()
-    except IntegrityError as error:
-        raise ListedByParents(code, parents_of(code)) from error
+    with _purging([code], detach):
+        _lock_row(code, check, no_key=False).delete()
 
 
 def deactivate_entities(codes: Collection[str], *, detach: bool = False) -> list[Entity]:
@@ -120,9 +114,7 @@ def deactivate_entities(codes: Collection[str], *, detach: bool = False) -> list
     Returns:
         Those that were active.
     """
-    with writing_types(*codes, *(parents_of(*codes) if detach else ())):
-        if detach:
-            _detach_from_parents(*codes)
+    with _removing(codes, detach):
         rows = Entity.objects.select_for_update(no_key=True).filter(code__in=codes, active_flag=True)
         switched = list(rows.order_by("code"))
         Entity.objects.filter(code__in=[row.code for row in switched]).update(active_flag=False)
@@ -136,20 +128,12 @@ def purge_entities(codes: Collection[str], *, detach: bool = False) -> None:
     Raises:
         ListedByParents: others list some of them.
     """
-    parents = parents_of(*codes)
-    if parents and not detach:
-        raise ListedByParents(", ".join(codes), parents)
     alias = router.db_for_write(Entity)
-    try:
-        with writing_types(*codes, *parents):
-            if detach:
-                _detach_from_parents(*codes)
-            rows = Entity.objects.using(alias).filter(code__in=codes)
-            list(rows.select_for_update().order_by("code").values_list("code"))  # in one order, to avoid deadlocks
-            # Django's `delete` removes batches of a hundred rows, which the next batch may list.
-            rows._raw_delete(alias)
-    except IntegrityError as error:
-        raise ListedByParents(", ".join(codes), parents_of(*codes)) from error
+    with _purging(codes, detach):
+        rows = Entity.objects.using(alias).filter(code__in=codes)
+        list(rows.select_for_update().order_by("code").values_list("code"))  # in one order, to avoid deadlocks
+        # Django's `delete` removes batches of a hundred rows, which the next batch may list.
+        rows._raw_delete(alias)
 
 
 def detach_entities(*codes: str) -> None:
@@ -177,6 +161,27 @@ def writing_types(*codes: str) -> Iterator[None]:
     """A transaction that changes these entity types, and with them the list of all."""
     with holding(entries_of(*codes), using=router.db_for_write(Entity)):
         yield
+
+
+@contextmanager
+def _removing(codes: Collection[str], detach: bool) -> Iterator[None]:
+    """Like `writing_types`; with `detach`, also removes these from the types that list them."""
+    with writing_types(*codes, *(parents_of(*codes) if detach else ())):
+        if detach:
+            _detach_from_parents(*codes)
+        yield
+
+
+@contextmanager
+def _purging(codes: Collection[str], detach: bool) -> Iterator[None]:
+    """Like `_removing`; refuses to remove what others list, also those that have just begun to."""
+    if not detach and (parents := parents_of(*codes)):
+        raise ListedByParents(", ".join(codes), parents)
+    try:
+        with _removing(codes, detach):
+            yield
+    except IntegrityError as error:
+        raise ListedByParents(", ".join(codes), parents_of(*codes)) from error
 
 
 def _lock_row(code: str, check: Check | None, *, no_key: bool = True) -> Entity:

@@ -77,6 +77,7 @@ APPLICATION_NAME = RawSQL("current_setting('application_name')", [], output_fiel
     meta={
         "db_table": 'app"."entity_event',
         "verbose_name": "version of an entity type",
+        "indexes": [models.Index(fields=("pgh_context_id", "pgh_created_at"), name="entity_event_act")],
         "triggers": [NEVER_EMPTIED],
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from cache_layer import Lookup, Part, purge_after_restart, register
 from pmo.documents import (
+    Document,
     GroupDocument,
     NameDocument,
     PersonDocument,
@@ -29,7 +30,7 @@ REST_SECONDS = 300.0
 STAMPS = 16
 """One change has a sixteenth of all users' tokens revalidated in Redis."""
 
-OF_PEOPLE: dict[str, Any] = {"encode": encode, "lifetime_seconds": LIFETIME_SECONDS, "counted": False}
+OF_PEOPLE: dict[str, Any] = {"encode": encode, "ttl_seconds": LIFETIME_SECONDS, "counted": False}
 STAMPED = OF_PEOPLE | {"stamp": "people", "stamps": STAMPS, "rest_seconds": REST_SECONDS}
 
 PERSON_FIELDS = ("id", "username", "password", "is_active", "is_staff", "is_superuser")
@@ -50,19 +51,17 @@ def _people(identifiers: Sequence[str]) -> QuerySet[User]:
     )
 
 
-def _build_person(rows: Sequence[Any]) -> PersonDocument | None:
-    for row in rows:
-        return PersonDocument(
-            id=row.id,
-            username=row.username,
-            is_active=row.is_active,
-            is_staff=row.is_staff,
-            is_superuser=row.is_superuser,
-            password_mark=get_md5_hash_password(row.password),
-            groups=tuple(row.group_ids),
-            permissions=tuple(row.permission_names),
-        )
-    return None
+def _build_person(row: Any) -> PersonDocument:
+    return PersonDocument(
+        id=row.id,
+        username=row.username,
+        is_active=row.is_active,
+        is_staff=row.is_staff,
+        is_superuser=row.is_superuser,
+        password_mark=get_md5_hash_password(row.password),
+        groups=tuple(row.group_ids),
+        permissions=tuple(row.permission_names),
+    )
 
 
 def _groups(identifiers: Sequence[str]) -> QuerySet[Group]:
@@ -71,20 +70,9 @@ def _groups(identifiers: Sequence[str]) -> QuerySet[Group]:
     )
 
 
-def _build_group(rows: Sequence[Any]) -> GroupDocument | None:
-    return GroupDocument(rows[0].id, tuple(rows[0].permission_names)) if rows else None
-
-
-def _build_sign_in(rows: Sequence[Any]) -> SignInDocument | None:
-    return SignInDocument(str(rows[0].id), rows[0].user_id) if rows else None
-
-
-def _build_name(rows: Sequence[Any]) -> NameDocument | None:
-    return NameDocument(rows[0].username, rows[0].id) if rows else None
-
-
-def _build_token_end(rows: Sequence[Any]) -> TokenEndDocument | None:
-    return TokenEndDocument(rows[0].name, rows[0].ended_ts.timestamp()) if rows else None
+def _of_row(build: Callable[[Any], Document]) -> Callable[[Sequence[Any]], Document | None]:
+    """The document of an identifier's only row, if there is one."""
+    return lambda rows: build(rows[0]) if rows else None
 
 
 PERSON: Lookup[PersonDocument] = Lookup(
@@ -93,7 +81,7 @@ PERSON: Lookup[PersonDocument] = Lookup(
     identifier_field="id",
     key_pattern="people:user:{}",
     rows=_people,
-    build=_build_person,
+    build=_of_row(_build_person),
     decode=decoder(PersonDocument),
     columns=(*PERSON_FIELDS, "group_ids", "permission_names"),
     columns_read=frozenset(PERSON_FIELDS),
@@ -107,7 +95,7 @@ GROUP: Lookup[GroupDocument] = Lookup(
     identifier_field="id",
     key_pattern="people:group:{}",
     rows=_groups,
-    build=_build_group,
+    build=_of_row(lambda row: GroupDocument(row.id, tuple(row.permission_names))),
     decode=decoder(GroupDocument),
     columns=("id", "permission_names"),
     columns_read=frozenset({"id"}),
@@ -121,7 +109,7 @@ SIGN_IN: Lookup[SignInDocument] = Lookup(
     identifier_field="id",
     key_pattern="people:sign_in:{}",
     rows=lambda identifiers: SignIn.objects.filter(id__in=identifiers),
-    build=_build_sign_in,
+    build=_of_row(lambda row: SignInDocument(str(row.id), row.user_id)),
     decode=decoder(SignInDocument),
     columns=("id", "user_id"),
     columns_read=frozenset({"id", "user", "user_id"}),
@@ -135,7 +123,7 @@ NAME: Lookup[NameDocument] = Lookup(
     identifier_field="username",
     key_pattern="people:name:{}",
     rows=lambda names: User.objects.filter(username__in=names),
-    build=_build_name,
+    build=_of_row(lambda row: NameDocument(row.username, row.id)),
     missing=lambda name: NameDocument(name, None),
     decode=decoder(NameDocument),
     columns=("id", "username"),
@@ -150,7 +138,7 @@ TOKEN_END: Lookup[TokenEndDocument] = Lookup(
     identifier_field="name",
     key_pattern="people:token_end:{}",
     rows=lambda names: TokenEnd.objects.filter(name__in=names),
-    build=_build_token_end,
+    build=_of_row(lambda row: TokenEndDocument(row.name, row.ended_ts.timestamp())),
     missing=lambda name: TokenEndDocument(name, None),
     decode=decoder(TokenEndDocument),
     columns=("name", "ended_ts"),

@@ -22,7 +22,7 @@ from django.test.utils import setup_databases
 from pytest_django.plugin import DjangoDbBlocker
 from redis import Redis
 
-from cache_layer.memory import pending
+from cache_layer.memory import local_store, pending
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.options import get_options
@@ -214,7 +214,7 @@ def waits(monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]) -> 
     """How long writers would have waited for the end of leases of two seconds, in ms; they do not."""
     set_options(local_lease_ms=2_000)
     found: list[float] = []
-    monkeypatch.setattr(pending, "sleep", lambda seconds: found.append(seconds * 1000))
+    monkeypatch.setattr(local_store, "sleep", lambda seconds: found.append(seconds * 1000))
     return found
 
 
@@ -237,7 +237,7 @@ def without_database(tmp_path: Path) -> Iterator[Callable[[], None]]:
 def without_waiting() -> Iterator[None]:
     """While the block runs writers wait for no copies: here they are dropped, and others have none of what is new."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pending, "sleep", lambda _: None)
+        patch.setattr(local_store, "sleep", lambda _: None)
         yield
     drop_all_copies()
 

@@ -31,7 +31,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     stack = contextlib.ExitStack()
     early_config.add_cleanup(stack.close)
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-tests-")))
-    endpoints = stack.enter_context(running_engines(directory, snapshots="", durable=False, programs=PROGRAMS))
+    endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False, programs=PROGRAMS))
     os.environ |= {
         "ENVIRONMENT": "development",
         "DATA_DIR": str(directory),

@@ -122,6 +122,24 @@ def test_database_url() -> str:
 test_database_url.__test__ = False  # type: ignore[attr-defined] # not a test
 
 
+def own_name(name: str) -> str:
+    """A name on PostgreSQL's server that no other process of this run has."""
+    return f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+
+
+@contextlib.contextmanager
+def another_database(name: str, template: str = "template0") -> Iterator[str]:
+    """The URL of a database beside this test's, a copy of `template`, which is dropped at the end."""
+    here, ours = test_database_url(), f"/{connection.settings_dict['NAME']}?"
+    with psycopg.connect(here.replace(ours, "/postgres?"), autocommit=True) as session:
+        session.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")  # type: ignore[arg-type] # a name of ours
+        session.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type] # as above
+        try:
+            yield here.replace(ours, f"/{name}?")
+        finally:
+            session.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")  # type: ignore[arg-type] # as above
+
+
 def wait_until_answering(url: str, poll: Callable[[], int | None]) -> None:
     """
     Wait for the first answer of a server.

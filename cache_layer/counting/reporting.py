@@ -164,7 +164,7 @@ def _make_report(
     now_s: float, took_s: float, totals: dict[str, int], entries: list[tuple[str, EntryCounts]]
 ) -> _Report:
     """A report of the last `took_s` seconds; it counts for the steps that contain the middle of that time."""
-    from cache_layer.lookup import ttl_seconds_of  # needs models, which come after settings
+    from cache_layer.lookup import find_lookup  # needs models, which come after settings
 
     middle_s = now_s - min(took_s, get_options().analytics_seconds or MINUTE_SECONDS) / 2
     within_a_moment = took_s < 1.5 * MOMENT_SECONDS
@@ -182,5 +182,7 @@ def _make_report(
     for name, number in totals.items():
         arguments += [name, number]
     for key, counts in entries:
-        arguments += [key, counts.hits, counts.stored_s, ttl_seconds_of(key), counts.invalidated_s, counts.cause]
+        lookup = find_lookup(key)
+        ttl_seconds = lookup.ttl_seconds if lookup else 0
+        arguments += [key, counts.hits, counts.stored_s, ttl_seconds, counts.invalidated_s, counts.cause]
     return _Report(keys, arguments)

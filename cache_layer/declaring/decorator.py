@@ -97,7 +97,7 @@ def _lookup(model: type[Model], key: str, fields: Sequence[str], ttl_seconds: in
         decode=documents.decode,
         columns=documents.names,
         columns_read=frozenset({name for column in columns for name in (column.name, column.attname)}),
-        lifetime_seconds=ttl_seconds,
+        ttl_seconds=ttl_seconds,
     )
 
 

@@ -56,10 +56,8 @@ class Incident(NamedTuple):
     @property
     def words(self) -> str:
         """Such as `Redis away 20:19:36 to 20:20:37`, with the day if it was not today."""
-        began, today = datetime.fromtimestamp(self.began_s, UTC), datetime.now(UTC).date()
-        shape = "%H:%M:%S" if began.date() == today else "%d %b %H:%M:%S"
         until = "until now" if self.ended_s is None else f"to {datetime.fromtimestamp(self.ended_s, UTC):%H:%M:%S}"
-        return f"{TITLES.get(self.name, self.name)} {began.strftime(shape)} {until}"
+        return f"{TITLES.get(self.name, self.name)} {_since(self.began_s)} {until}"
 
 
 @dataclass(frozen=True)
@@ -111,9 +109,13 @@ class Health:
         if not self.problems:
             return "Healthy"
         worst = self.problems[0]
-        began = datetime.fromtimestamp(worst.since_s, UTC)
-        today = began.date() == datetime.now(UTC).date()
-        return f"{worst.text} Since {began.strftime('%H:%M:%S' if today else '%d %b %H:%M:%S')} UTC."
+        return f"{worst.text} Since {_since(worst.since_s)} UTC."
+
+
+def _since(seconds: float) -> str:
+    """The time, with the day if it was not today."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%H:%M:%S}" if moment.date() == datetime.now(UTC).date() else f"{moment:%d %b %H:%M:%S}"
 
 
 def _moment(seconds: float) -> str:

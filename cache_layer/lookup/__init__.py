@@ -10,7 +10,6 @@ from cache_layer.lookup.registry import (
     parts_of_table,
     register,
     registered_lookups,
-    ttl_seconds_of,
 )
 
 __all__ = [
@@ -29,5 +28,4 @@ __all__ = [
     "register",
     "registered_lookups",
     "stamps_of",
-    "ttl_seconds_of",
 ]

@@ -80,7 +80,7 @@ class Lookup(Generic[Document]):
         columns_read: the fields of `model` that the document depends on; empty for all. Changing others costs nothing.
         created: whether a new row of `model` may change an entry, see `Part`.
         further_parts: rows of other models that the document is built from too.
-        lifetime_seconds: the TTL of the values.
+        ttl_seconds: how long a value lives in Redis.
         stamp: the name of the stamps, which lookups with the same name share; empty for none. An entry has not changed
             while its stamp stays the same.
         stamps: how many stamps the entries are spread over.
@@ -103,7 +103,7 @@ class Lookup(Generic[Document]):
     columns_read: frozenset[str] = frozenset()
     created: bool = True
     further_parts: tuple[Part, ...] = ()
-    lifetime_seconds: int = 300
+    ttl_seconds: int = 300
     stamp: str = ""
     stamps: int = 1
     counted: bool = True
@@ -121,8 +121,8 @@ class Lookup(Generic[Document]):
             raise self.invalid(
                 f"key_pattern is {self.key_pattern!r}: begin it with a prefix of your own, without any of * ? [ ] ^ \\."
             )
-        if type(self.lifetime_seconds) is not int or self.lifetime_seconds < 1:
-            raise self.invalid(f"lifetime_seconds is {self.lifetime_seconds!r}: use whole seconds, 1 or more.")
+        if type(self.ttl_seconds) is not int or self.ttl_seconds < 1:
+            raise self.invalid(f"ttl_seconds is {self.ttl_seconds!r}: use whole seconds, 1 or more.")
         for name, arguments in ARGUMENTS.items():
             if not _takes(getattr(self, name), len(arguments.split(", "))):
                 raise self.invalid(f"{name} is called as {name}({arguments}), which it does not take.")
@@ -161,11 +161,6 @@ class Lookup(Generic[Document]):
     def is_key(self, key: str) -> bool:
         """Whether this is an entry's key, rather than another key that matches the `SCAN` pattern."""
         return key == self.key(self.identifier(key)) and "\0" not in key  # text in PostgreSQL cannot contain NUL
-
-    @property
-    def ttl_seconds(self) -> int:
-        """How long a value lives in Redis."""
-        return self.lifetime_seconds
 
     def payload_of(self, document: Document) -> bytes:
         """

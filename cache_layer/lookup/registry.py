@@ -61,12 +61,6 @@ def find_lookup(key: str, among: Iterable[Lookup[Any]] | None = None) -> Lookup[
     return next((lookup for lookup in lookups if lookup.is_key(key)), None)
 
 
-def ttl_seconds_of(key: str) -> int:
-    """The TTL of this entry's value; 0 if the key is not an entry's."""
-    lookup = find_lookup(key)
-    return lookup.ttl_seconds if lookup else 0
-
-
 def parts_of(model: type[Model]) -> list[tuple[Lookup[Any], Part]]:
     """The lookups, with their parts, whose entries are built from `model`'s rows."""
     return [(lookup, part) for lookup in _registry.values() for part in lookup.parts if issubclass(model, part.model)]

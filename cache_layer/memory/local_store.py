@@ -11,14 +11,16 @@ while Redis returns the same stamp as before the value was fetched.
 from __future__ import annotations
 
 import os
-import time
-from time import monotonic_ns
+from dataclasses import dataclass, field
+from time import sleep
 from typing import Any
 
+from cache_layer import clock
 from cache_layer.metrics import DRAINS
 from cache_layer.options import get_options
 
 
+@dataclass(eq=False, slots=True)
 class Stamp:
     """
     A stamp as Redis gave it.
@@ -29,16 +31,17 @@ class Stamp:
         used_ns: when a copy that rests on it was last used.
     """
 
-    __slots__ = ("key", "known_ns", "nonce", "until_ns", "used_ns")
+    key: str
+    nonce: bytes
+    until_ns: int
+    known_ns: int = field(init=False)
+    used_ns: int = field(default=0, init=False)
 
-    def __init__(self, key: str, nonce: bytes, until_ns: int) -> None:
-        self.key = key
-        self.nonce = nonce
-        self.known_ns = monotonic_ns()
-        self.until_ns = until_ns
-        self.used_ns = 0
+    def __post_init__(self) -> None:
+        self.known_ns = clock.monotonic_ns()
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Copy:
     """
     A value in this process's memory.
@@ -56,40 +59,21 @@ class Copy:
         is_watched: whether it will be renewed when due, if it is in use then.
     """
 
-    __slots__ = (
-        "document",
-        "due_ns",
-        "is_watched",
-        "key",
-        "payload",
-        "read_payload",
-        "rest_ns",
-        "rests_until_ns",
-        "stamp",
-        "stamp_key",
-        "until_ns",
-        "used_ns",
-    )
+    key: str
+    document: Any
+    payload: bytes
+    read_payload: bytes = b""
+    stamp_key: str = ""
+    rest_ns: int = 0
+    stamp: Stamp | None = field(default=None, init=False)
+    until_ns: int = field(default=0, init=False)
+    rests_until_ns: int = field(default=0, init=False)
+    due_ns: int = field(default=0, init=False)
+    used_ns: int = field(default=0, init=False)
+    is_watched: bool = field(default=False, init=False)
 
-    def __init__(
-        self,
-        key: str,
-        document: Any,
-        payload: bytes,
-        read_payload: bytes = b"",
-        *,
-        stamp_key: str = "",
-        rest_ns: int = 0,
-    ) -> None:
-        self.key = key
-        self.document = document
-        self.payload = payload
-        self.read_payload = read_payload or payload
-        self.stamp_key = stamp_key
-        self.rest_ns = rest_ns
-        self.until_ns = self.rests_until_ns = self.due_ns = self.used_ns = 0
-        self.is_watched = False
-        self.stamp: Stamp | None = None
+    def __post_init__(self) -> None:
+        self.read_payload = self.read_payload or self.payload
 
     def prolong(self, asked_ns: int) -> None:
         """Restart its lease: Redis, asked at `asked_ns`, had the same bytes. Rest it on the current stamp."""
@@ -136,7 +120,7 @@ def lease_end_ns(asked_ns: int) -> int:
 def find_copy(key: str) -> Copy | None:
     """The copy of `key`, while it may be used."""
     copy = _copies.get(key)
-    return copy if copy is not None and copy.is_usable(monotonic_ns()) else None
+    return copy if copy is not None and copy.is_usable(clock.monotonic_ns()) else None
 
 
 def look_at_copy(key: str) -> tuple[bytes, int] | None:
@@ -151,43 +135,36 @@ def look_at_copy(key: str) -> tuple[bytes, int] | None:
     until_ns = copy.until_ns
     if copy.stamp is not None:
         until_ns = max(until_ns, min(copy.stamp.until_ns, copy.rests_until_ns))
-    return copy.read_payload, max(0, (until_ns - monotonic_ns()) // 1_000_000)
+    return copy.read_payload, max(0, (until_ns - clock.monotonic_ns()) // 1_000_000)
 
 
-def keep_copy(
-    key: str,
-    document: Any,
-    payload: bytes,
-    *,
-    asked_ns: int,
-    read_payload: bytes = b"",
-    stamp_key: str = "",
-    rest_ns: int = 0,
-) -> Copy | None:
+def keep_copy(fresh: Copy, asked_ns: int) -> Copy | None:
     """
-    Keep a value for the rest of its local lease.
+    Keep a copy for the rest of its local lease.
 
     Args:
-        asked_ns: `monotonic_ns()` just before sending the Redis command that fetched (or stored) it.
-        read_payload: the uncompressed bytes found in Redis, if a later release wrote others than `payload`.
-        stamp_key, rest_ns: the stamp it may rest on, and for how long.
+        asked_ns: `monotonic_ns()` just before sending the Redis command that fetched (or stored) its value.
     Returns:
         The copy, the existing one if its bytes are the same; None if local copies are off.
     """
     options = get_options()
     if not options.local_lease_ms:
         return None
-    copy = _copies.pop(key, None)
-    while len(_copies) >= options.local_entries:
+    known = _copies.pop(fresh.key, None)
+    make_room(_copies, options.local_entries)
+    copy = known if known is not None and known.read_payload == fresh.read_payload else fresh
+    copy.prolong(asked_ns)
+    _copies[copy.key] = copy
+    return copy
+
+
+def make_room(kept: dict[str, Any], limit: int) -> None:
+    """Forget the oldest of what is kept until one more stays within the limit."""
+    while len(kept) >= limit:
         try:
-            del _copies[next(iter(_copies))]
+            del kept[next(iter(kept))]
         except (KeyError, StopIteration, RuntimeError):  # another thread made room
             break
-    if copy is None or copy.read_payload != (read_payload or payload):
-        copy = Copy(key, document, payload, read_payload, stamp_key=stamp_key, rest_ns=rest_ns)
-    copy.prolong(asked_ns)
-    _copies[key] = copy
-    return copy
 
 
 def note_stamp(key: str, nonce: bytes, *, asked_ns: int) -> None:
@@ -210,8 +187,13 @@ def stamps_used_since(moment_ns: int) -> list[Stamp]:
 
 def drain() -> None:
     """Wait until the lease of every copy made before now, in any process, has ended."""
+    wait_out(lease_ns())
+
+
+def wait_out(left_ns: int) -> None:
+    """Wait for leases that end in `left_ns` at the latest."""
     DRAINS.inc()
-    time.sleep(get_options().local_lease_ms / 1000)
+    sleep(left_ns / 1e9)
 
 
 def drop_copy(key: str) -> None:

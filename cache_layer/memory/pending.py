@@ -10,14 +10,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from time import monotonic_ns, sleep
 from typing import Any
 
 from django.db import connections
 
+from cache_layer import clock
 from cache_layer.lookup import Entry
-from cache_layer.memory.local_store import lease_end_ns
-from cache_layer.metrics import DRAINS
+from cache_layer.memory.local_store import lease_end_ns, wait_out
 from cache_layer.options import get_options
 
 
@@ -43,7 +42,7 @@ class Write:
     alias: str
     in_transaction: bool
     session: Any
-    begun_ns: int = field(default_factory=monotonic_ns)
+    begun_ns: int
     entries: dict[str, HeldEntry] = field(default_factory=dict)
     stamps: dict[str, str | None] = field(default_factory=dict)
     budget_spent: bool = False
@@ -51,14 +50,13 @@ class Write:
 
     def begin_drain(self) -> None:
         """Start the drain, since the newest hold is in force: in `local_lease_ms` no process has a copy any more."""
-        self.drained_ns = lease_end_ns(monotonic_ns())
+        self.drained_ns = lease_end_ns(clock.monotonic_ns())
 
     def drain(self) -> None:
         """Wait out the rest of the drain, if any."""
-        left_ns = self.drained_ns - monotonic_ns()
+        left_ns = self.drained_ns - clock.monotonic_ns()
         if left_ns > 0:
-            DRAINS.inc()
-            sleep(left_ns / 1e9)
+            wait_out(left_ns)
 
     def is_in_doubt(self) -> bool:
         """Whether its database session is gone, so that a commit may have happened, or may still happen, unseen."""
@@ -68,7 +66,7 @@ class Write:
     def is_open(self) -> bool:
         """Whether the transaction can still commit: Django drops the callbacks of rolled-back transactions."""
         if not self.in_transaction:
-            return monotonic_ns() - self.begun_ns < get_options().hold_ms * 1_000_000
+            return clock.monotonic_ns() - self.begun_ns < get_options().hold_ms * 1_000_000
         # Private in Django 5.2; noticed by test_the_end_of_an_inner_atomic_block_releases_nothing.
         return any(getattr(hook[1], "write", None) is self for hook in connections[self.alias].run_on_commit)
 
@@ -107,7 +105,7 @@ def drain_writes(alias: str) -> None:
 def begin_write(alias: str) -> Write:
     """Start a write on `alias` and remember it until `end_write`."""
     in_tx = in_transaction(alias)  # opens the connection
-    write = Write(alias, in_tx, connections[alias].connection)
+    write = Write(alias, in_tx, connections[alias].connection, clock.monotonic_ns())
     _writes.by_alias.setdefault(alias, []).append(write)
     return write
 

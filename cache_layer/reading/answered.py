@@ -136,15 +136,9 @@ def keep_read(
     read_payload: bytes = b"",
 ) -> Read[Document]:
     """A read, kept as a copy in memory (leased from `asked_ns`) if allowed."""
-    copy = keep_copy(
-        lookup.key(identifier),
-        document,
-        payload,
-        asked_ns=asked_ns,
-        read_payload=read_payload,
-        stamp_key=lookup.stamp_key(identifier),
-        rest_ns=int(lookup.rest_seconds * 1e9),
-    )
+    rest_ns = int(lookup.rest_seconds * 1e9)
+    fresh = Copy(lookup.key(identifier), document, payload, read_payload, lookup.stamp_key(identifier), rest_ns)
+    copy = keep_copy(fresh, asked_ns)
     return Read(document, payload, source, (copy,) if copy else ())
 
 

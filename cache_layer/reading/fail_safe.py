@@ -12,12 +12,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from time import monotonic_ns
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
+from cache_layer import clock
 from cache_layer.keys import absent_key, known_key, value_key
 from cache_layer.lookup import Lookup
 from cache_layer.options import get_options
@@ -40,7 +40,7 @@ def note_away() -> None:
     global _ask_again_ns  # noqa: PLW0603 - one moment for all threads
     if not _ask_again_ns:
         logger.warning("Database away")
-    _ask_again_ns = monotonic_ns() + int(RETRY_SECONDS * 1e9)
+    _ask_again_ns = clock.monotonic_ns() + int(RETRY_SECONDS * 1e9)
 
 
 def note_back() -> None:
@@ -58,7 +58,7 @@ def is_away() -> bool:
     """Whether to use last known values without asking the database. Once a second, one caller gets False and tries."""
     if not _ask_again_ns or not get_options().fail_safe_seconds:
         return False
-    if monotonic_ns() < _ask_again_ns:
+    if clock.monotonic_ns() < _ask_again_ns:
         return True
     note_away()
     return False
@@ -74,7 +74,7 @@ def read_known(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Do
     if not get_options().fail_safe_seconds:
         return None
     keys = [lookup.key(identifier) for identifier in identifiers]
-    asked_ns = monotonic_ns()
+    asked_ns = clock.monotonic_ns()
     client: Any = get_redis_client()
     try:
         stored = client.mget([name(key) for name in (value_key, absent_key, known_key) for key in keys])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Sequence
-from time import monotonic_ns
 from typing import Any, TypeVar
 
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
+from cache_layer import clock
 from cache_layer.activity import note_stored
 from cache_layer.deadline import left_seconds
 from cache_layer.lookup import Loaded, Lookup, load
@@ -50,7 +49,7 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
         CacheUnavailable: Redis did not answer; nothing was read.
     """
     token = secrets.token_hex(8)
-    asked_ns = monotonic_ns()
+    asked_ns = clock.monotonic_ns()
     claims = claim_fills([lookup.key(identifier) for identifier in identifiers], token, replace=replace)
     reads: Reads[Document] = {}
     leased: list[str] = []
@@ -100,7 +99,7 @@ def _fill(lookup: Lookup[Document], identifiers: list[str], token: str) -> Reads
         _give_back(keys, token)
         raise
     payloads = {identifier: encode_loaded(lookup, entry) for identifier, entry in loaded.items()}
-    asked_ns = monotonic_ns()
+    asked_ns = clock.monotonic_ns()
     stored = _store(lookup, loaded, payloads, token)
     return {
         identifier: keep_read(
@@ -144,12 +143,12 @@ def _store(
 
 def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
     """Wait at most `fill_wait_ms` for values that others are loading; returns those that arrived."""
-    deadline_ns = monotonic_ns() + int(left_seconds(get_options().fill_wait_ms / 1000) * 1e9)
+    deadline_ns = clock.monotonic_ns() + int(left_seconds(get_options().fill_wait_ms / 1000) * 1e9)
     reads: Reads[Document] = {}
     waiting = list(identifiers)
-    while waiting and monotonic_ns() < deadline_ns:
-        time.sleep(FILL_POLL_SECONDS)
-        asked_ns = monotonic_ns()
+    while waiting and clock.monotonic_ns() < deadline_ns:
+        clock.sleep(FILL_POLL_SECONDS)
+        asked_ns = clock.monotonic_ns()
         try:
             reads |= decode_stored(lookup, waiting, fetch_stored(lookup, waiting), asked_ns)
         except RedisError:

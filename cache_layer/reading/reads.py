@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from time import monotonic_ns
 from typing import Any, TypeVar
 
 from django.db import connections, router
 from redis.exceptions import RedisError
 
+from cache_layer import clock
 from cache_layer.activity import count_local_hit, count_read
 from cache_layer.lookup import Lookup
 from cache_layer.memory import pending
@@ -119,7 +119,7 @@ def _is_in_transaction(lookup: Lookup[Any]) -> bool:
 
 
 def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
-    asked_ns = monotonic_ns()
+    asked_ns = clock.monotonic_ns()
     payloads = fetch_stored(lookup, identifiers)
     reads = decode_stored(lookup, identifiers, payloads, asked_ns)
     _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)

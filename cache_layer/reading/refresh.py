@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from time import monotonic_ns
 
 from redis.exceptions import RedisError
 
+from cache_layer import clock
 from cache_layer.keys import value_key
+from cache_layer.memory.local_store import make_room
 from cache_layer.options import get_options
 from cache_layer.server.connection import get_redis_client
 
@@ -25,7 +26,7 @@ _ask_at_ns: dict[str, int] = {}
 
 def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
     """The keys, among those just read from Redis, whose values are known to expire soon."""
-    now_ns = monotonic_ns()
+    now_ns = clock.monotonic_ns()
     last_part_ms = ttl_seconds * 1_000 // LAST_PART
     to_ask = [key for key in keys if now_ns >= _ask_at_ns.get(key, 0)]
     known = [key for key in to_ask if key in _ask_at_ns]
@@ -37,14 +38,14 @@ def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
 
 def note_filled(keys: Sequence[str], ttl_seconds: int) -> None:
     """Record that these values were just stored with this TTL."""
-    due_ns = monotonic_ns() + (ttl_seconds - ttl_seconds // LAST_PART) * 1_000_000_000
+    due_ns = clock.monotonic_ns() + (ttl_seconds - ttl_seconds // LAST_PART) * 1_000_000_000
     for key in keys:
         _ask_at(key, due_ns)
 
 
 def is_time_to_ask(key: str) -> bool:
     """Whether `find_due` would ask Redis for this key, or has never seen it."""
-    return monotonic_ns() >= _ask_at_ns.get(key, 0)
+    return clock.monotonic_ns() >= _ask_at_ns.get(key, 0)
 
 
 def forget_times() -> None:
@@ -66,11 +67,7 @@ def _ask_time_left_ms(keys: Sequence[str]) -> list[int]:
 
 
 def _ask_at(key: str, moment_ns: int) -> None:
-    while len(_ask_at_ns) >= get_options().local_entries:
-        try:
-            del _ask_at_ns[next(iter(_ask_at_ns))]
-        except (KeyError, StopIteration, RuntimeError):  # another thread made room
-            break
+    make_room(_ask_at_ns, get_options().local_entries)
     _ask_at_ns.pop(key, None)
     _ask_at_ns[key] = moment_ns
 

@@ -15,18 +15,19 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import chain
-from time import monotonic_ns
 from typing import Any, NamedTuple
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
+from cache_layer import clock
 from cache_layer.activity import count_read, count_replay, count_replay_time
 from cache_layer.memory.local_store import Copy
-from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS
+from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS, SOURCES
 from cache_layer.options import get_options
-from cache_layer.serving.kept import Kept
+from cache_layer.serving.kept import BoundedStore
 from cache_layer.serving.renewal import Renewer
 
 Environ = dict[str, Any]
@@ -61,7 +62,6 @@ WHO = "HTTP_AUTHORIZATION"
 ADMISSION = "cache_layer.admission"
 """The WSGI environment variable that passes a still valid admission of the sender on to Django."""
 
-_SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")
 _VARIES_BY = {name.lower() for name in (*KEY_HEADERS, "Authorization")}
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
@@ -70,6 +70,7 @@ OVERHEAD_BYTES = 600
 """What an item takes besides its strings."""
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Admission:
     """
     The sender of an `Authorization` header may get responses that are the same for everyone who may read.
@@ -80,11 +81,11 @@ class Admission:
         user: the sender, for the views.
     """
 
-    __slots__ = ("copies", "size_bytes", "until_ns", "used", "user")
-
-    def __init__(self, copies: tuple[Copy, ...], until_ns: int, user: Any) -> None:
-        self.copies, self.until_ns, self.user = copies, until_ns, user
-        self.used, self.size_bytes = False, 0
+    copies: tuple[Copy, ...]
+    until_ns: int
+    user: Any
+    used: bool = False
+    size_bytes: int = 0
 
 
 class Terms(NamedTuple):
@@ -143,11 +144,11 @@ class ExpressLane:
 
     def __init__(self, application: Application, limit_bytes: int) -> None:
         self.application = application
-        self.kept = Kept(limit_bytes)
+        self.kept = BoundedStore(limit_bytes)
         self._renewer = Renewer()
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        now_ns = monotonic_ns()
+        now_ns = clock.monotonic_ns()
         key = tuple(map(environ.get, KEY_VARIABLES))
         who = _mark(environ.get(WHO, ""))
         admission: Admission | None = self.kept.find(who)
@@ -163,13 +164,13 @@ class ExpressLane:
                     renewer.want()
                 start_response(replay.status, replay.headers.copy())
                 if not now_ns & 63:  # times about one in 64
-                    count_replay_time(monotonic_ns() - now_ns)
+                    count_replay_time(clock.monotonic_ns() - now_ns)
                 return [replay.body]
             elif self._ask_again(key, who, replay, admission) and replay is not None:
                 for copy in replay.copies:
                     count_read("L2", copy.key)
                 start_response(replay.status, replay.asked_headers.copy())
-                ANSWER_SECONDS.labels("L2").observe((monotonic_ns() - now_ns) / 1e9)
+                ANSWER_SECONDS.labels("L2").observe((clock.monotonic_ns() - now_ns) / 1e9)
                 return [replay.body]
             elif self.kept.find(who) is admission:
                 environ[ADMISSION] = admission
@@ -193,7 +194,7 @@ class ExpressLane:
         self, key: tuple[Any, ...], who: bytes, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Let Django answer, and keep the response if it may be replayed."""
-        begun_ns = monotonic_ns()
+        begun_ns = clock.monotonic_ns()
         started: list[Any] = []
 
         def start(status: str, headers: Headers, *exc_info: Any) -> Any:
@@ -201,7 +202,7 @@ class ExpressLane:
             return start_response(status, headers, *exc_info)
 
         response = self.application(environ, start)
-        _count_answer(response, monotonic_ns() - begun_ns)
+        _count_answer(response, clock.monotonic_ns() - begun_ns)
         terms: Terms | None = getattr(response, "replay_terms", None)
         if terms is not None and isinstance(response, HttpResponse) and who and self.kept.limit_bytes:
             self._keep_admission(who, terms.admission)
@@ -231,7 +232,7 @@ def _count_answer(response: Any, took_ns: int) -> None:
     """Record how long Django took, by the source in the answer's `X-Cache`."""
     if isinstance(response, HttpResponseBase):
         source = response.get("X-Cache", "none")
-        ANSWER_SECONDS.labels(source if source in _SOURCES else "none").observe(took_ns / 1e9)
+        ANSWER_SECONDS.labels(source if source in SOURCES else "none").observe(took_ns / 1e9)
         if response.status_code >= 500:
             ANSWER_ERRORS.inc()
 

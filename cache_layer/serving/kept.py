@@ -21,9 +21,9 @@ class Item(Protocol):
     size_bytes: int
 
 
-class Kept:
+class BoundedStore:
     """
-    A bounded dictionary.
+    A dictionary of items that take at most `limit_bytes`.
 
     Eviction is second chance: going through items in order of arrival, those used since the last look stay for another
     round, and the others go. So a flood of items that nobody uses twice displaces only itself. Using an item takes no

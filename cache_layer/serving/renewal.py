@@ -17,11 +17,11 @@ import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from time import monotonic_ns, sleep
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
+from cache_layer import clock
 from cache_layer.activity import fold_many_reads
 from cache_layer.keys import value_key
 from cache_layer.memory.local_store import Copy, Stamp, lease_ns, note_stamp, stamps_used_since
@@ -92,7 +92,7 @@ class Renewer:
 
     def renew_used(self) -> bool:
         """Renew what was used lately; returns whether anything was."""
-        now_ns = monotonic_ns()
+        now_ns = clock.monotonic_ns()
         with self._taking:
             used, due = self._take_used(), list(self._take_due(now_ns))
         stamps = stamps_used_since(now_ns - LATELY_NS)
@@ -111,14 +111,14 @@ class Renewer:
             Those that it no longer has. The others may be used for a request that began before this call, even if it
             took longer than a lease: Redis had them meanwhile.
         """
-        begun_ns = monotonic_ns()
+        begun_ns = clock.monotonic_ns()
         if self.use(copies, begun_ns):
             return set()
         self._used.update(copies)
         with self._renewing:
             if _unknown_since(begun_ns, copies):
                 # Also ask for what others wait for: with a distant Redis, taking turns would take longer than a lease.
-                self._ask({*self._take_used(), *copies}, stamps_used_since(monotonic_ns() - LATELY_NS))
+                self._ask({*self._take_used(), *copies}, stamps_used_since(clock.monotonic_ns() - LATELY_NS))
             return _unknown_since(begun_ns, copies)
 
     def _end_thread(self) -> None:
@@ -130,10 +130,10 @@ class Renewer:
         took_ns = 0
         try:
             while self._await_turn(took_ns):
-                begun_ns = monotonic_ns()
+                begun_ns = clock.monotonic_ns()
                 if not self.renew_used():
                     return
-                took_ns = monotonic_ns() - begun_ns
+                took_ns = clock.monotonic_ns() - begun_ns
         except Exception:
             logger.exception("Renewal failed")
         finally:
@@ -145,14 +145,14 @@ class Renewer:
         least_ns = int(lasts_ns * MIN_PART)
         step_ns = max(int((lasts_ns - took_ns) * RENEWED_PART), least_ns)
         with self._taking:
-            now_ns = monotonic_ns()
+            now_ns = clock.monotonic_ns()
             left_ns = self._next_ns - now_ns
             if left_ns > step_ns and self.threads > 1:
                 return False
             self._next_ns = now_ns + max(left_ns, 0) + step_ns
         if took_ns and left_ns < -least_ns:
             self.want()
-        sleep(max(left_ns, 0) / 1e9)
+        clock.sleep(max(left_ns, 0) / 1e9)
         return True
 
     def _take_used(self) -> list[Copy]:
@@ -177,11 +177,11 @@ class Renewer:
 
     def _ask(self, copies: Collection[Copy], stamps: Collection[Stamp]) -> None:
         try:
-            now_ns = monotonic_ns()
+            now_ns = clock.monotonic_ns()
             ended = {copy.stamp_key for copy in copies if copy.stamp is None or now_ns >= copy.stamp.until_ns}
             with suppress(ResponseError):  # a full server creates no stamps but still has values
                 _ask_for_stamps({*(stamp.key for stamp in stamps), *ended} - {""})
-            now_ns = monotonic_ns()
+            now_ns = clock.monotonic_ns()
             _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
         except RedisError:
             return  # the leases end
@@ -189,7 +189,7 @@ class Renewer:
 
 def _unknown_since(moment_ns: int, copies: Iterable[Copy]) -> set[Copy]:
     """Those that may not be used, and that Redis was not found to have since then."""
-    now_ns = monotonic_ns()
+    now_ns = clock.monotonic_ns()
     return {copy for copy in copies if not copy.is_usable(now_ns) and not copy.is_known_since(moment_ns)}
 
 
@@ -198,13 +198,13 @@ def _ask_for_stamps(keys: Collection[str]) -> None:
     if not keys:
         return
     client: Any = get_redis_client()
-    asked_ns = monotonic_ns()
+    asked_ns = clock.monotonic_ns()
     found = dict(zip(keys, client.mget([value_key(key) for key in keys]), strict=True))
     missing = [key for key, nonce in found.items() if not nonce]
     for key, nonce in found.items():
         note_stamp(key, nonce or b"", asked_ns=asked_ns)
     if missing:
-        asked_ns = monotonic_ns()
+        asked_ns = clock.monotonic_ns()
         for key, nonce in read_stamps(missing, secrets.token_hex(16), STAMP_SECONDS).items():
             note_stamp(key, nonce, asked_ns=asked_ns)
 
@@ -213,7 +213,7 @@ def _ask_for_values(copies: list[Copy]) -> None:
     client: Any = get_redis_client()
     for start in range(0, len(copies), BATCH_COPIES):
         batch = copies[start : start + BATCH_COPIES]
-        asked_ns = monotonic_ns()
+        asked_ns = clock.monotonic_ns()
         payloads = client.mget([value_key(copy.key) for copy in batch])
         for copy, stored in zip(batch, payloads, strict=True):
             if unpacks_to(stored, copy.read_payload):

@@ -3,7 +3,7 @@ The relay: tells the cache of changes made behind Django's back.
 
 Triggers write every change of a coherent table to the outbox and NOTIFY. The relay drops the keys from the cache, then
 the rows from the outbox, so nothing is lost while it, Redis or PostgreSQL is away. Many may run, one in each web
-process (`standby`); the one that has the `turn` works. It leaves a key that a Django writer holds until the release,
+process (`wsgi`); the one that has the `turn` works. It leaves a key that a Django writer holds until the release,
 which usually deletes the change from the outbox itself. It does drop held keys whose writers leave no value, since
 such a key may be held without a gap.
 """

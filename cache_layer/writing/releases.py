@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
 from itertools import chain
-from time import monotonic_ns
 
 from django.db import DatabaseError, connections
 from redis.exceptions import RedisError
@@ -13,7 +11,6 @@ from redis.exceptions import RedisError
 from cache_layer import metrics
 from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.deadline import left_seconds, releasing
-from cache_layer.errors import CacheUnavailable
 from cache_layer.lookup import stamps_of
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import drain
@@ -21,12 +18,11 @@ from cache_layer.memory.pending import HeldEntry, Write
 from cache_layer.options import get_options
 from cache_layer.origin import current_origin
 from cache_layer.protocol.scripts import Release, Released, invalidate_keys, release_keys
+from cache_layer.writing.attempts import keep_trying
 from cache_layer.writing.outbox import forget_changes
 from cache_layer.writing.write_through import CommittedRow, read_back
 
 logger = logging.getLogger("cache_layer")
-
-RETRY_SECONDS = 0.05
 
 Held = dict[str, HeldEntry]
 
@@ -104,17 +100,13 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
     unheld = [key for key, each in held.items() if each.holder is None]
     unheld_stamps = stamps_of(held[key].entry for key in unheld)
     budget_ms = 0 if write.budget_spent else get_options().write_budget_ms
-    deadline_ns = monotonic_ns() + int(left_seconds(budget_ms / 1000) * 1e9)
-    while True:
-        try:
-            if unheld:  # before their stamps are released
-                invalidate_keys(unheld, unheld_stamps)
-            outcomes = release_keys(releases, stamps)
-            break
-        except RedisError as error:  # includes a server that lacks memory or replicas just now
-            if (isinstance(error, CacheUnavailable) and error.refused) or monotonic_ns() >= deadline_ns:
-                raise
-            time.sleep(RETRY_SECONDS)
+
+    def tell() -> dict[str, Released]:
+        if unheld:  # before their stamps are released
+            invalidate_keys(unheld, unheld_stamps)
+        return release_keys(releases, stamps)
+
+    outcomes = keep_trying(tell, left_seconds(budget_ms / 1000))
     for release in releases:
         metrics.HOLDS_ENDED.labels(outcomes[release.key].name.lower()).inc()
     lost = [key for key, outcome in outcomes.items() if outcome is Released.LOST]

@@ -11,10 +11,8 @@ The write path: hold, change, drain, commit, release.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic_ns
 from uuid import uuid4
 
 from django.db import transaction
@@ -23,15 +21,16 @@ from redis.exceptions import RedisError
 from cache_layer import metrics
 from cache_layer.activity import note_invalidated
 from cache_layer.deadline import left_for_holds_seconds, tighten_to_commit_deadline
-from cache_layer.errors import CacheUnavailable, WriteRefused
+from cache_layer.errors import WriteRefused
 from cache_layer.lookup import Entry, stamps_of
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import drain, drop_copy
 from cache_layer.memory.pending import HeldEntry, Write
 from cache_layer.options import get_options
 from cache_layer.protocol.scripts import Invalidated, hold_keys, invalidate_keys
+from cache_layer.writing.attempts import is_gone, keep_trying
 from cache_layer.writing.commit import waits_at_commit
-from cache_layer.writing.releases import RETRY_SECONDS, release_abandoned, release_write
+from cache_layer.writing.releases import release_abandoned, release_write
 
 logger = logging.getLogger("cache_layer")
 
@@ -121,22 +120,21 @@ def _current_write(using: str) -> Write:
 def _place_holds(write: Write, keys: list[str]) -> tuple[str | None, dict[str, bool]]:
     """Take the holds; if Redis is gone or stays silent, go on without them if the policy allows it."""
     options = get_options()
-    deadline_ns = monotonic_ns() + int(left_for_holds_seconds(options.write_budget_ms / 1000) * 1e9)
-    while True:
-        holder = uuid4().hex
-        try:
-            return holder, hold_keys(keys, holder)
-        except RedisError as error:
-            if isinstance(error, CacheUnavailable) and error.refused:
-                # The server is gone: when it comes back, the run-id guard purges its data.
-                metrics.UNHELD_WRITES.labels("refused").inc()
-                return None, {}
-            if monotonic_ns() >= deadline_ns:
-                logger.error("Redis error", extra={"during": "hold", "keys": keys[:10], "error": str(error)})
-                if options.write_policy == "strict":
-                    metrics.REFUSED_WRITES.inc()
-                    raise WriteRefused("Redis does not answer, so nothing was written. Try again later.") from error
-                metrics.UNHELD_WRITES.labels("silent").inc()
-                write.budget_spent = True
-                return None, {}
-        time.sleep(RETRY_SECONDS)
+
+    def hold() -> tuple[str, dict[str, bool]]:
+        holder = uuid4().hex  # its own for each attempt: one that timed out may still run
+        return holder, hold_keys(keys, holder)
+
+    try:
+        return keep_trying(hold, left_for_holds_seconds(options.write_budget_ms / 1000))
+    except RedisError as error:
+        if is_gone(error):
+            metrics.UNHELD_WRITES.labels("refused").inc()
+            return None, {}
+        logger.error("Redis error", extra={"during": "hold", "keys": keys[:10], "error": str(error)})
+        if options.write_policy == "strict":
+            metrics.REFUSED_WRITES.inc()
+            raise WriteRefused("Redis does not answer, so nothing was written. Try again later.") from error
+        metrics.UNHELD_WRITES.labels("silent").inc()
+        write.budget_spent = True
+        return None, {}

@@ -8,12 +8,12 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from entities.admin.pages import show_page
 from entities.models import CacheOperation, Entity
 from entities.texts import ComposedFormField, validate_readable
 
@@ -119,7 +119,6 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
     across = request.POST.get("select_across") == "1"
     selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
     context = {
-        **model_admin.admin_site.each_context(request),
         "title": question.title,
         "question": question,
         "confirmed_name": CONFIRMED,
@@ -129,25 +128,11 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
         "back_url": back or request.get_full_path(),
         "next": back,
         "address": request.get_full_path(),
-        "in_dialog": is_dialog(request),
-        "opts": model_admin.opts,
+        "in_dialog": "HX-Request" in request.headers,
         "media": model_admin.media + (question.form.media if question.form else forms.Media()),
     }
-    request.current_app = model_admin.admin_site.name
-    template = "confirmation_panel" if is_dialog(request) else "action_confirmation"
-    return TemplateResponse(request, f"admin/entities/entity/{template}.html", context)
-
-
-def is_dialog(request: HttpRequest) -> bool:
-    """Whether the request wants content for a dialog."""
-    return "HX-Request" in request.headers
-
-
-def log_switched(request: HttpRequest, entities: Sequence[Entity]) -> None:
-    """Log in Django's admin log who activated or deactivated these."""
-    if entities and request.user.pk:
-        change = [{"changed": {"fields": ["Active"]}}]
-        LogEntry.objects.log_actions(request.user.pk, entities, CHANGE, change_message=change)
+    template = "confirmation_panel" if context["in_dialog"] else "action_confirmation"
+    return show_page(model_admin, request, template, context)
 
 
 def count_types(number: int) -> str:

@@ -29,6 +29,3 @@ class EntityAdmin(
 
     actions_list = ("map",)
     actions = ("activate", "deactivate", "warm_cache", "invalidate_cache", "export_selected", "delete_selected")
-
-    class Media:
-        css = {"all": ("entities/admin.css",)}  # noqa: RUF012 - Django's own way

@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from entities.admin.changes.feed import read_feed
-from entities.admin.history.differences import MOMENT
 from entities.admin.links import draw_chips
 from entities.admin.map.type_map import TypeMap, read_type_map
+from entities.admin.pages import MOMENT
 from entities.words.icons import current_name
 
 LATEST = 8

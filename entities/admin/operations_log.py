@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from entities.admin.links import RejectInvalidFilters
+from entities.admin.pages import ModelAdmin
 from entities.models import CacheOperation
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[CacheOperation]
-else:
-    from unfold.admin import ModelAdmin
 
 
 @admin.register(CacheOperation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pghistory
 from django import forms
@@ -35,17 +35,13 @@ from entities.admin.confirmation import (
     is_confirmed,
 )
 from entities.admin.history.acts import undo_url_of
+from entities.admin.pages import ModelAdmin, show_page
 from entities.files.columns import COLUMNS
 from entities.files.formats import FORMATS, MAX_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.files.problems import find_problems
 from entities.files.rows import EntityResource
 from entities.models import Entity
 from entities.words.icons import describe_former
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 SALT = "entities.import"
 PREVIEW_LASTS_SECONDS = 3600
@@ -81,7 +77,6 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
     formats = FORMATS
     export_form_class = ExportForm
     to_encoding = "utf-8"
-    import_template_name = "admin/entities/entity/import.html"
     export_template_name = "admin/entities/entity/export.html"
 
     def has_import_permission(self, request: HttpRequest) -> bool:
@@ -121,9 +116,15 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         return answer
 
     def init_request_context_data(self, request: HttpRequest, form: Any) -> dict[str, Any]:
-        number = count_types(self.get_export_queryset(request).count())
-        more = {"title": "Export entity types", "media": self.media + form.media, "number": number, "columns": COLUMNS}
-        return {**super().init_request_context_data(request, form), **more}
+        return {
+            **self.admin_site.each_context(request),
+            "model_admin": self,
+            "title": "Export entity types",
+            "form": form,
+            "media": self.media + form.media,
+            "number": count_types(self.get_export_queryset(request).count()),
+            "columns": COLUMNS,
+        }
 
     def import_action(self, request: HttpRequest, **_: Any) -> HttpResponse:
         """The upload form, and the preview of an uploaded file."""
@@ -179,17 +180,14 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         self, request: HttpRequest, form: forms.Form, result: Any = None, upload: str = ""
     ) -> TemplateResponse:
         context = {
-            **self.admin_site.each_context(request),
             "title": "Import entity types",
             "form": form,
-            "opts": self.opts,
             "media": self.media + form.media,
             "columns": COLUMNS,
             **(_preview(result) if result else {}),
             "upload": upload,
         }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, self.import_template_name, context)
+        return show_page(self, request, "import", context)
 
 
 def _import_file(

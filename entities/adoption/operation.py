@@ -53,7 +53,8 @@ def _adopt_table(schema_editor: Any, model: type[Model]) -> None:
         refuse_problems(connection)
         raise
     code = model._meta.get_field("code")
-    for index in (*schema_editor._field_indexes_sql(model, code), *_model_indexes(schema_editor, model)):
+    ours = [index.create_sql(model, schema_editor) for index in model._meta.indexes]
+    for index in (*schema_editor._field_indexes_sql(model, code), *ours):
         schema_editor.execute(index, params=None)
     _write_record(schema_editor, _difference(before, cast(Table, find_table(connection))))
 
@@ -76,11 +77,6 @@ def _missing(schema_editor: Any, model: type[Model], table: Table) -> Iterator[s
         yield "ADD CONSTRAINT entity_code_unique UNIQUE (code)"
     for constraint in model._meta.constraints:
         yield f"ADD {constraint.constraint_sql(model, schema_editor)}"
-
-
-def _model_indexes(schema_editor: Any, model: type[Model]) -> Iterator[Any]:
-    for index in model._meta.indexes:
-        yield index.create_sql(model, schema_editor)
 
 
 def _difference(before: Table, after: Table) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from django.db.models import CheckConstraint
 
 from entities.adoption import mends
 from entities.adoption.problem import Problem, quote_name
-from entities.adoption.shape import FILLED_BY_TRIGGER, fields
+from entities.adoption.shape import FIELDS, FILLED_BY_TRIGGER
 from entities.adoption.table import NAME, Table
 from entities.models import Entity
 from entities.words.icons import describe_former
@@ -48,7 +48,7 @@ def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iter
         table: one without shape problems.
     """
     with connection.cursor() as cursor:
-        for field in fields():
+        for field in FIELDS:
             column = table.columns.get(field.column)
             if column and column.nullable and not field.null:
                 yield from _find_nulls(cursor, field)
@@ -62,14 +62,19 @@ def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iter
 
 def find_wrong_children(connection: Any, table: Table) -> Iterator[Problem]:
     """The part that no constraint enforces: a trigger does, but it does not check existing rows."""
+    if "child_entity_codes" not in table.columns:
+        return
     with connection.cursor() as cursor:
-        yield from _find_wrong_children(cursor, table)
+        cursor.execute(_LISTED)
+        listed = cursor.fetchall()
+        if listed:
+            yield from shown(_describe_wrong_children(cursor, listed, _all_codes(cursor)))
 
 
 def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
     """What the database will accept and forms will not, including unknown icons."""
     with connection.cursor() as cursor:
-        for field in fields():
+        for field in FIELDS:
             if isinstance(field, models.CharField) and not field.primary_key and field.column in table.columns:
                 cursor.execute(f"SELECT {field.column}, min(code), count(*) FROM {NAME} GROUP BY 1 ORDER BY 2")
                 yield from shown(_find_refused_values(field, cursor.fetchall()))
@@ -114,7 +119,7 @@ def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> I
         Problem(_row(code), _wrong_shape(json.loads(children)), mends.set_children(code, json.loads(children), codes))
         for code, children in broken.pop("entity_children_strings")
     )
-    yield from _find_wrong_children(cursor, table)
+    yield from find_wrong_children(schema_editor.connection, table)
     for name, rows_found in broken.items():
         rule = RULES.get(name, f"it breaks the rule {name}")
         yield from shown(Problem(_row(code), rule, *mends.of_rule(name, code, codes)) for code, _ in rows_found)
@@ -122,7 +127,7 @@ def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> I
 
 def _missing_columns(schema_editor: Any, table: Table) -> Iterator[str]:
     """The columns as the adoption will add them, so that every rule can be checked."""
-    for field in fields():
+    for field in FIELDS:
         if field.column not in table.columns:
             value = "code" if field.name == FILLED_BY_TRIGGER else default_of(schema_editor, field)
             yield f", {value} AS {quote_name(field.column)}"
@@ -146,14 +151,6 @@ def _wrong_shape(children: Any) -> str:
 def _all_codes(cursor: Any) -> set[str]:
     cursor.execute(f"SELECT code FROM {NAME}")
     return {code for (code,) in cursor.fetchall()}
-
-
-def _find_wrong_children(cursor: Any, table: Table) -> Iterator[Problem]:
-    if "child_entity_codes" in table.columns:
-        cursor.execute(_LISTED)
-        listed = cursor.fetchall()
-        if listed:
-            yield from shown(_describe_wrong_children(cursor, listed, _all_codes(cursor)))
 
 
 def _describe_wrong_children(cursor: Any, listed: list[tuple[str, str, bool]], codes: set[str]) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from entities.adoption.problem import Problem, quote_name, quote_text
 from entities.adoption.table import NAME, SCHEMA, TABLE, Table
 from entities.models import CacheOperation, Entity
 
+FIELDS: tuple[Any, ...] = Entity._meta.local_concrete_fields
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "p": "a partitioned table"}
 FILLED_BY_TRIGGER = "entity_type"
 """A trigger sets it to the code when omitted, so it can be added without a default."""
@@ -24,10 +25,6 @@ _RIGHTS = """
         current_database(), has_database_privilege(current_database(), 'CREATE')
 """
 CASTS = {"timestamp with time zone": "{0} AT TIME ZONE 'UTC'", "jsonb": "{0}::jsonb", "boolean": "{0}::text::boolean"}
-
-
-def fields() -> Iterator[Any]:
-    yield from Entity._meta.local_concrete_fields
 
 
 def type_of(field: Any, connection: Any) -> str:
@@ -50,7 +47,7 @@ def find_shape_problems(connection: Any, table: Table) -> Iterator[Problem]:
         yield Problem(f"{SCHEMA}.{TABLE}", f"it is {kind}", "Only a plain table can be adopted", mend_sql=False)
         return
     yield from _find_rights(connection, table)
-    for field in fields():
+    for field in FIELDS:
         yield from _find_column_problems(connection, table, field)
     yield from _find_taken_names(connection, table)
 

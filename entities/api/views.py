@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -126,36 +127,30 @@ class EntityCacheViewSet(ViewSet):
         _flags(request, besides=("tag",))
         if "tag" in request.query_params:
             return self._invalidate_tag(request, request.query_params["tag"])
-        with _recorded(request, Operation.CLEAR, None) as record:
-            invalidated = get_entity_infrastructure().clear_all_entity_cache()
-            record.result = describe_dropped(invalidated)
-        return Response({"invalidated": invalidated})
+        return _drop(request, Operation.CLEAR, None, get_entity_infrastructure().clear_all_entity_cache)
 
     @schema.invalidate
     def invalidate(self, request: Request, code: str) -> Response:
         if not is_code(code):
             raise NotFound("No entity type can have this code.")
-        with _recorded(request, Operation.INVALIDATE, [code]) as record:
-            invalidated = get_entity_infrastructure().invalidate_entity_cache(code)
-            record.result = describe_dropped(invalidated)
-        return Response({"invalidated": invalidated})
+        return _drop(request, Operation.INVALIDATE, [code], partial(drop_entries, [code]))
 
     def _invalidate_tag(self, request: Request, tag: str) -> Response:
         try:
             codes = find_tagged(ENTITY, tag)
         except UnknownTag as error:
             raise ValidationError({"tag": [str(error)]}) from error
-        with _recorded(request, Operation.INVALIDATE, codes, tag) as record:
-            invalidated = drop_entries(codes)
-            record.result = describe_dropped(invalidated)
-        return Response({"invalidated": invalidated})
+        return _drop(request, Operation.INVALIDATE, codes, partial(drop_entries, codes), tag)
 
 
-def _recorded(
-    request: Request, operation: Operation, codes: list[str] | None, tag: str = ""
-) -> AbstractContextManager[CacheOperation]:
-    """Record the operation in the audit log, under the token's user."""
-    return recorded(operation, codes, username=request.user.get_username(), tag=tag)
+def _drop(
+    request: Request, operation: Operation, codes: list[str] | None, drop: Callable[[], int], tag: str = ""
+) -> Response:
+    """Drop entries, and record it in the audit log, under the token's user."""
+    with recorded(operation, codes, username=request.user.get_username(), tag=tag) as record:
+        invalidated = drop()
+        record.result = describe_dropped(invalidated)
+    return Response({"invalidated": invalidated})
 
 
 def _stored() -> QuerySet[Entity]:

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import Any
 
-from cache_layer import (
-    Source,
-    clear_entries,
-    invalidate_entries,
-    read_entries,
-    read_entry,
-    registered_lookups,
-)
+from cache_layer import Read, Source, clear_entries, invalidate_entries, read_entries, read_entry, registered_lookups
 from entities.lookups import ENTITY, ENTITY_TYPES, entries_of
 
 BATCH_CODES = 200
@@ -47,13 +41,7 @@ def drop_all_entries() -> int:
 
 def warm_entry(code: str) -> Warmed:
     """Cache one entity type; inactive or unknown ones, and those being changed right now, cannot be."""
-    read = read_entry(ENTITY, code)
-    return _warmed(read.source, found=read.document is not None)
-
-
-def warm_list() -> Warmed:
-    """Cache the list of entity types."""
-    return _warmed(read_entry(ENTITY_TYPES, "").source, found=True)
+    return _warmed(read_entry(ENTITY, code))
 
 
 def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
@@ -61,8 +49,8 @@ def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
     wanted = list(dict.fromkeys(codes))
     for start in range(0, len(wanted), BATCH_CODES):
         for code, read in read_entries(ENTITY, wanted[start : start + BATCH_CODES]).items():
-            yield code, _warmed(read.source, found=read.document is not None)
-    yield "the list", warm_list()
+            yield code, _warmed(read)
+    yield "the list", _warmed(read_entry(ENTITY_TYPES, ""))
 
 
 def describe_dropped(number: int) -> str:
@@ -75,7 +63,7 @@ def describe_warmed(counts: Counter[Warmed]) -> str:
     return ", ".join(f"{counts[warmed]} {warmed}" for warmed in Warmed)
 
 
-def _warmed(source: Source, *, found: bool) -> Warmed:
-    if not found or source in (Source.BYPASS, Source.STALE):
+def _warmed(read: Read[Any]) -> Warmed:
+    if read.document is None or read.source in (Source.BYPASS, Source.STALE):
         return Warmed.NOT_CACHEABLE
-    return Warmed.FILLED if source is Source.DATABASE else Warmed.ALREADY_CACHED
+    return Warmed.FILLED if read.source is Source.DATABASE else Warmed.ALREADY_CACHED

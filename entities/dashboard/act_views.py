@@ -19,9 +19,9 @@ from django.http.response import HttpResponseBase
 from cache_layer import UnknownTag, find_tagged
 from cache_layer.deadline import forget_deadline
 from cache_layer.inspect import read_lookups
+from entities.cache.acts import Act, ActFailed, Operation, Step, perform
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
-from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
 from entities.dashboard.figures import forget_figures
 from entities.lookups import ENTITY
 from entities.models import CacheOperation

@@ -48,12 +48,6 @@ class Entry:
     activity: EntryActivity
 
     @property
-    def ttl_percent(self) -> int:
-        """How much of its TTL is left, in steps of five: each has a style."""
-        seconds = self.state.ttl_seconds or 0
-        return min(100, round(20 * seconds / ENTITY.ttl_seconds) * 5)
-
-    @property
     def age(self) -> str:
         """Time since it was filled, from its TTL; a write-through counts as a fill."""
         if self.state.ttl_seconds is None:

@@ -1,5 +1,5 @@
 """
-The dashboard's figures as JSON: one response serves all open dashboards of a process for a second.
+The dashboard's figures: one reading of them serves all open dashboards of a process for a second.
 
 Building it takes a few round trips to Redis for the counters, its nodes and what is stored, and five queries. Without
 Redis it takes one timeout, and the database's figures are still there.
@@ -123,15 +123,13 @@ def forget_figures() -> None:
         kept.forget()
 
 
-def _notices(cache: Cache | None) -> list[dict[str, str]]:
-    notices: list[dict[str, str]] = []
+def _notices(cache: Cache | None) -> list[str]:
     if cache is None:
-        return notices
+        return []
     if not get_options().analytics_seconds:
-        notices.append({"level": "info", "text": SWITCHED_OFF})
-    elif not cache.counted.week.totals("reads") and not cache.counted.hour.totals("reads"):
-        notices.append({"level": "info", "text": NOT_COUNTED})
-    return notices
+        return [SWITCHED_OFF]
+    counted = cache.counted.week.totals("reads") or cache.counted.hour.totals("reads")
+    return [] if counted else [NOT_COUNTED]
 
 
 def _word_reads(counted: Counted) -> dict[str, str]:

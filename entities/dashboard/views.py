@@ -1,18 +1,18 @@
-"""The dashboard's pages, and the JSON that refreshes them."""
+"""The dashboard's pages, and the parts that refresh them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponseBadRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import Span, ask, count_untold, redis_key
 from entities.codes import is_code
-from entities.dashboard.access import for_viewers, page_context
+from entities.dashboard.access import for_viewers, may_operate, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
 from entities.dashboard.explain import foresee, look_at_engines, look_at_memories, what_happened
 from entities.dashboard.figures import REDIS_DOWN, read_figures
@@ -41,17 +41,26 @@ def dashboard(request: HttpRequest) -> HttpResponseBase:
     span = request.GET.get("span", "hour")
     if span not in SPANS:
         raise Http404
-    context = {"figures": read_figures(SPANS[span]), "span": span, "spans": SPAN_LABELS}
+    context = {"span": span} | _figures(request, span)
     return TemplateResponse(request, "admin/cache/dashboard.html", page_context(request, "Cache") | context)
 
 
 @for_viewers
 def figures(request: HttpRequest) -> HttpResponseBase:
-    """The overview's figures as JSON."""
+    """The overview alone, which the page's script asks for."""
     span = request.GET.get("span", "hour")
     if span not in SPANS:
         return HttpResponseBadRequest(f"Use a span of {', '.join(SPANS)}.")
-    return JsonResponse(read_figures(SPANS[span]))
+    return TemplateResponse(request, "admin/cache/figures.html", _figures(request, span))
+
+
+def _figures(request: HttpRequest, span: str) -> dict[str, Any]:
+    return {
+        "figures": read_figures(SPANS[span]),
+        "span": span,
+        "spans": SPAN_LABELS,
+        "may_operate": may_operate(request),
+    }
 
 
 @for_viewers

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import IntegrityError, router
 
-from entities.changes import writing_types
+from entities.changes import ChangedMeanwhile, writing_types
 from entities.files.formats import MAX_ROWS, JsonFile, UnreadableFile
 from entities.files.problems import find_problems
-from entities.files.rows import EntityResource, EntityTypesChanged, FieldChange
+from entities.files.rows import EntityResource, FieldChange
 from entities.files.whole_files import write_whole
 from entities.models import BY_CODE, Entity
 
@@ -78,7 +78,7 @@ def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = F
         raise InvalidBackup(f"{file}: {error.strerror}.") from error
     except UnreadableFile as error:
         raise InvalidBackup(f"{file}: {error}") from error
-    except (EntityTypesChanged, IntegrityError) as error:
+    except (ChangedMeanwhile, IntegrityError) as error:
         raise InvalidBackup(
             "Entity types were changed at the same time, so nothing was restored: try again."
         ) from error
@@ -87,7 +87,7 @@ def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = F
 
 def _refuse_problems(result: Any, removed: list[str]) -> None:
     for error in result.base_errors:
-        if isinstance(error.error, EntityTypesChanged):
+        if isinstance(error.error, ChangedMeanwhile):
             raise error.error
     problems = [str(problem) for problem in find_problems(result)]
     problems += [str(error.error) for error in result.base_errors]

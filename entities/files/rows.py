@@ -13,7 +13,7 @@ from django.db.models import Max
 from import_export import fields, resources
 from import_export.instance_loaders import BaseInstanceLoader
 
-from entities.changes import writing_types
+from entities.changes import ChangedMeanwhile, writing_types
 from entities.files.catalogue import DISPLAY_ORDER_STEP
 from entities.files.cells import LARGEST_NUMBER, cell_of
 from entities.files.columns import COLUMNS
@@ -22,6 +22,7 @@ from entities.files.problems import leave_out_dependents
 from entities.models import Entity
 from entities.words.plurals import suggest_plural
 
+PREVIEW_OUTDATED = "Entity types were changed since the preview. Nothing was imported: look at the differences again."
 FOR_PEOPLE = {"blank", "control_characters", "unknown_icon"}
 """Rules that PostgreSQL does not enforce, so rows that others wrote may break them."""
 
@@ -161,7 +162,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         if kwargs.get("dry_run") or (wrong and not kwargs.get("skip_wrong")):
             return
         if expected is not None and expected != result.plan:
-            raise EntityTypesChanged
+            raise ChangedMeanwhile(PREVIEW_OUTDATED)
         good = {row.instance.code for row in result.rows if row.is_valid()}
         self.to_create = [entity for entity in self.to_create if entity.code in good]
         self.to_update = {code: entity for code, entity in self.to_update.items() if code in good}
@@ -178,7 +179,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
                 locked = {row.code: row for row in rows.filter(code__in=self.to_update)}
                 for code in self.to_update:
                     if code not in locked or _changes(self.originals[code], locked[code]):
-                        raise EntityTypesChanged
+                        raise ChangedMeanwhile(PREVIEW_OUTDATED)
                 _place_last(self.to_create, using=alias)
                 Entity.objects.using(alias).bulk_create(self.to_create)
                 # Much faster than `bulk_update`. These rows exist and are locked: none is inserted.
@@ -189,7 +190,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
                     update_fields=[name for name in COLUMNS if name != "code"],
                 )
         except IntegrityError as error:
-            raise EntityTypesChanged from error
+            raise ChangedMeanwhile(PREVIEW_OUTDATED) from error
 
 
 def _place_last(entities: list[Entity], *, using: str) -> None:
@@ -197,13 +198,6 @@ def _place_last(entities: list[Entity], *, using: str) -> None:
     last = Entity.objects.using(using).aggregate(last=Max("display_order"))["last"] or 0
     for number, entity in enumerate((each for each in entities if each.display_order is None), start=1):
         entity.display_order = min(last + number * DISPLAY_ORDER_STEP, LARGEST_NUMBER)
-
-
-class EntityTypesChanged(Exception):
-    """Entity types have changed since the preview was made; nothing was written."""
-
-    def __str__(self) -> str:
-        return "Entity types were changed since the preview. Nothing was imported: look at the differences again."
 
 
 def _changes(old: Entity | None, new: Entity) -> list[FieldChange]:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.db import Error
 from redis.exceptions import RedisError
@@ -45,7 +46,6 @@ AROUND_ENTRIES = 7
 MIN_ENTRIES = 1
 WIDE = 80
 """Columns needed to show everything."""
-SORTS = ("display order", "code", "state", "time left", "size", "hits today")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,22 @@ class Picture:
     backlog: Backlog
     server: ServerStatus
     health: Health
+
+    def hits_today(self, code: str) -> int:
+        """How often it was found in the cache; 0 if nobody asked for it."""
+        return self.activity[code].hits_today if code in self.activity else 0
+
+
+ORDERS: dict[str, Callable[[Picture, str], int | str]] = {
+    "display order": lambda *_: 0,
+    "code": lambda _, code: code,
+    "state": lambda picture, code: str(picture.states[code].kind),
+    "time left": lambda picture, code: picture.states[code].ttl_seconds or -1,
+    "size": lambda picture, code: -(picture.states[code].payload_bytes or 0),
+    "hits today": lambda picture, code: -picture.hits_today(code),
+}
+"""What entries can be sorted by; those that are equal stay in display order."""
+SORTS = tuple(ORDERS)
 
 
 @dataclass
@@ -161,19 +177,7 @@ def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableTyp
 
 
 def _sorted_codes(picture: Picture, view: View) -> list[str]:
-    def hits(code: str) -> int:
-        activity = picture.activity.get(code)
-        return -activity.hits_today if activity else 0
-
-    keys: dict[str, Callable[[str], int | str]] = {
-        "code": lambda code: code,
-        "state": lambda code: str(picture.states[code].kind),
-        "time left": lambda code: picture.states[code].ttl_seconds or -1,
-        "size": lambda code: -(picture.states[code].payload_bytes or 0),
-        "hits today": hits,
-    }
-    chosen = keys.get(SORTS[view.sort])
-    codes = sorted(picture.codes, key=chosen) if chosen else list(picture.codes)
+    codes = sorted(picture.codes, key=partial(ORDERS[SORTS[view.sort]], picture))
     return codes[::-1] if view.is_reversed else codes
 
 
@@ -198,10 +202,10 @@ def _entries_table(picture: Picture, codes: list[str], *, wide: bool) -> Table:
         table.add_column("Bytes", justify="right", width=7)
     table.add_column("Hits today", justify="right", width=10)
     for code in codes:
-        state, activity = picture.states[code], picture.activity.get(code)
+        state = picture.states[code]
         seconds = "" if state.ttl_seconds is None else str(state.ttl_seconds)
         size = "" if state.payload_bytes is None else f"{state.payload_bytes:,}"
-        hits = f"{activity.hits_today:,}" if activity else "0"
+        hits = f"{picture.hits_today(code):,}"
         what = code, Text(state.kind, STYLES.get(state.kind, "dim"))
         table.add_row(*what, *((_ttl_bar(state), seconds, size, hits) if wide else (seconds, hits)))
     return table

@@ -15,10 +15,6 @@ from pmo.environment.variables import Environment, shown
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 # compared with, not listened on
 
 
-class InvalidListener(ImproperlyConfigured):  # the name is the cause
-    """The server cannot listen there; the message says what to do."""
-
-
 @dataclass(frozen=True)
 class Listener:
     """The address to listen on and the number of worker processes."""
@@ -45,17 +41,17 @@ class Listener:
         The numeric address to listen on, checked to be free.
 
         Raises:
-            InvalidListener: HOST is no address of this machine, or the port is not available.
+            ImproperlyConfigured: HOST is no address of this machine, or the port is not available.
         """
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
         except (socket.gaierror, UnicodeError):  # UnicodeError: the name is too long
-            raise InvalidListener(f"HOST is {shown(self.host)}: there is no such address.") from None
+            raise ImproperlyConfigured(f"HOST is {shown(self.host)}: there is no such address.") from None
         family, address = found[0], str(found[4][0])
         try:
-            _try_listening(family, address, self.port)
+            probe_port(address, self.port, family)
         except OSError as error:
-            raise InvalidListener(self._advice(family, address, error)) from None
+            raise ImproperlyConfigured(self._advice(family, address, error)) from None
         return address
 
     def url(self, host: str | None = None) -> str:
@@ -77,15 +73,21 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _try_listening(family: int, address: str, port: int) -> None:
+def probe_port(address: str, port: int = 0, family: int = socket.AF_INET) -> int:
+    """
+    The port, checked to be free; for 0 any that is.
+
+    Raises:
+        OSError: nothing can listen there.
+    """
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((address, port))
+        return int(probe.getsockname()[1])
 
 
 def _next_free_port(family: int, address: str, taken: int) -> int:
     for port in range(taken + 1, 65536):
         with contextlib.suppress(OSError):
-            _try_listening(family, address, port)
-            return port
+            return probe_port(address, port, family)
     return Listener.port

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.conf import settings
-from django.db import Error
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cache_layer.inspect import Backlog, look_at_health, measure_backlog
+from cache_layer.inspect import look_at_health
 from pmo.drain import is_draining
 
 
@@ -48,18 +50,23 @@ class DrainingSerializer(serializers.Serializer[None]):
     status = serializers.ChoiceField(["draining"])
 
 
-@extend_schema(
+def probe(**described: Any) -> Callable[[Callable[[Request], Response]], Any]:
+    """A view that anyone may ask, without a token; the OpenAPI document describes it so."""
+
+    def decorate(view: Callable[[Request], Response]) -> Any:
+        open_to_all = authentication_classes([])(permission_classes([])(view))
+        return extend_schema(tags=["health"], auth=[], **described)(api_view(["GET", "HEAD"])(open_to_all))
+
+    return decorate
+
+
+@probe(
     operation_id="health",
-    tags=["health"],
     summary="Database and cache",
     description="`down` is the database. `degraded` is any other problem, the cache being down among them: everything"
     " works, from the database. `problems` has their names.",
-    auth=[],
     responses={200: HealthSerializer, 503: HealthSerializer},
 )
-@api_view(["GET", "HEAD"])
-@authentication_classes([])
-@permission_classes([])
 def health(_request: Request) -> Response:
     looked = look_at_health()
     backlog = looked.backlog
@@ -80,33 +87,23 @@ def health(_request: Request) -> Response:
     )
 
 
-@extend_schema(
+@probe(
     operation_id="liveness",
-    tags=["health"],
     summary="Liveness",
     description="That this process answers; it asks neither engine.",
-    auth=[],
     responses={200: LivenessSerializer},
 )
-@api_view(["GET", "HEAD"])
-@authentication_classes([])
-@permission_classes([])
 def liveness(_request: Request) -> Response:
     return Response({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-@extend_schema(
+@probe(
     operation_id="readiness",
-    tags=["health"],
     summary="Readiness",
     description="Whether to send this process requests: not any more while it is being drained. It asks neither engine:"
     " where one is away, every process is as good as another.",
-    auth=[],
     responses={200: LivenessSerializer, 503: DrainingSerializer},
 )
-@api_view(["GET", "HEAD"])
-@authentication_classes([])
-@permission_classes([])
 def readiness(_request: Request) -> Response:
     draining = is_draining(settings.PORT)
     return Response(
@@ -114,11 +111,3 @@ def readiness(_request: Request) -> Response:
         status=503 if draining else 200,
         headers={"Cache-Control": "no-store"},
     )
-
-
-def ask_database() -> Backlog | None:
-    """The outbox's backlog, if PostgreSQL answers within the connection's own timeouts."""
-    try:
-        return measure_backlog()
-    except Error:
-        return None

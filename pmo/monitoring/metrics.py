@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -23,9 +24,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import fold_reads, read_server
+from cache_layer.inspect import fold_reads, measure_backlog, read_server
 from pmo.environment.variables import COUNTS_VARIABLE
-from pmo.monitoring.health import ask_database
 
 logger = logging.getLogger("pmo")
 
@@ -103,7 +103,10 @@ class Engines(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._collect_redis()  # first: a hanging database may use up the time
-        backlog = ask_database()
+        try:
+            backlog = measure_backlog()
+        except Error:
+            backlog = None
         yield GaugeMetricFamily("cache_database_up", "1 if PostgreSQL answers.", value=backlog is not None)
         if backlog is not None:
             yield GaugeMetricFamily(

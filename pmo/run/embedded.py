@@ -1,24 +1,15 @@
-"""
-The embedded engines: a real PostgreSQL and a real Valkey from wheels, for development and tests.
-
-`python -m pmo.run.embedded DIRECTORY` keeps both running, also when one is killed: it prints their endpoints as one
-line of JSON, and stops them when its standard input closes, so they never outlive whoever started them, however that
-one ends.
-"""
+"""The embedded engines: a real PostgreSQL and a real Valkey from wheels, for development and tests."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import secrets
-import select
-import signal
-import sys
+import time
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +17,11 @@ from typing import Any
 from pmo.run.engines import postgres, valkey
 from pmo.run.engines.engine import Engine, EngineFailed
 from pmo.run.engines.kept import KeptEngine
-from pmo.run.restarts import EndsAgainAndAgain
 
 DATABASE = "pmo"
 ENGINES = ("postgres", "valkey")
-EXIT_IN_USE = 75  # EX_TEMPFAIL, sysexits.h
-CHECK_SECONDS = 0.2
+JOIN_LIMIT_SECONDS = 60
+JOIN_CHECK_SECONDS = 0.2
 PAUSE_SECONDS = 5.0
 """Pause before the first restart of an engine: long enough to see how the platform copes without it."""
 
@@ -66,23 +56,15 @@ class Endpoints:
     def of(cls, directory: Path) -> Endpoints:
         """The endpoints last announced in `directory`; after a crash they may be dead."""
         try:
-            return cls.parse(_endpoints_file(directory).read_bytes())
+            found: dict[str, Any] = json.loads(_endpoints_file(directory).read_bytes())
         except FileNotFoundError:
             return cls()
-
-    @classmethod
-    def parse(cls, announced: bytes) -> Endpoints:
-        """Parse the output of `json()`."""
-        found: dict[str, Any] = json.loads(announced)
         return cls(found["database_url"], ValkeyEndpoint(**found["valkey"]), tuple(found["running"]))
-
-    def json(self) -> str:
-        return json.dumps(asdict(self))
 
     def announce(self, directory: Path) -> None:
         """Publish them to other processes, atomically."""
         unfinished = directory / "endpoints.unfinished"
-        unfinished.write_text(self.json())
+        unfinished.write_text(json.dumps(asdict(self)))
         unfinished.replace(_endpoints_file(directory))
 
 
@@ -124,15 +106,18 @@ def exclusive_lock(file: Path, *, wait: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def running_engines(
     directory: Path,
-    *,
     engines: Collection[str] = ENGINES,
+    *,
     port: int | None = None,
     snapshots: str = "60 1",
     durable: bool = True,
     programs: Programs = Programs(),
-) -> Iterator[Endpoints]:
+    pause_seconds: float = PAUSE_SECONDS,
+) -> Iterator[tuple[Endpoints, list[KeptEngine]]]:
     """
     Run PostgreSQL and Valkey on the data under `directory` while the block runs.
+
+    Yields where they listen, and the engines: whoever checks them has them restarted when they exit.
 
     Args:
         engines: which of `ENGINES`.
@@ -140,25 +125,11 @@ def running_engines(
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
         durable: False for a disposable database: faster, but lost in a power cut.
         programs: what to run instead of the wheels' programs.
+        pause_seconds: before the first restart of an engine.
     Raises:
         DirectoryInUse: another process runs engines on `directory`.
         EngineFailed: an engine did not start.
     """
-    with _kept_engines(directory, engines, port=port, snapshots=snapshots, durable=durable, programs=programs) as kept:
-        yield kept[0]
-
-
-@contextlib.contextmanager
-def _kept_engines(
-    directory: Path,
-    engines: Collection[str],
-    *,
-    port: int | None,
-    snapshots: str = "60 1",
-    durable: bool = True,
-    programs: Programs = Programs(),
-    pause_seconds: float = PAUSE_SECONDS,
-) -> Iterator[tuple[Endpoints, list[KeptEngine]]]:
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     running: list[KeptEngine] = []
@@ -170,27 +141,17 @@ def _kept_engines(
             raise DirectoryInUse(f"Another process runs engines on {directory}.") from None
         _endpoints_file(directory).unlink(missing_ok=True)
         if "valkey" in engines:
-
-            def start_valkey(address: str | None) -> AbstractContextManager[Engine]:
-                return valkey.running_valkey(
-                    directory,
-                    port=int(address) if address else port,
-                    exactly=bool(address),
-                    snapshots=snapshots,
-                    program=programs.valkey,
-                )
-
+            start_valkey = functools.partial(
+                valkey.running_valkey, directory, port=port, snapshots=snapshots, program=programs.valkey
+            )
             meanwhile = "Answers come from the database meanwhile (X-Cache: BYPASS)."
             running.append(KeptEngine(stack, start_valkey, meanwhile, pause_seconds))
             endpoint = ValkeyEndpoint(port=int(running[-1].engine.address))
         if "postgres" in engines:
             sockets = stack.enter_context(postgres.socket_directory(directory, programs.postgres))
-
-            def start_postgres(_: str | None) -> AbstractContextManager[Engine]:
-                return postgres.running_postgres(
-                    directory, durable=durable, programs=programs.postgres, sockets=sockets
-                )
-
+            start_postgres = functools.partial(
+                postgres.running_postgres, directory, address=str(sockets), durable=durable, programs=programs.postgres
+            )
             meanwhile = "What is cached is answered meanwhile."
             running.append(KeptEngine(stack, start_postgres, meanwhile, pause_seconds))
             database_url = postgres.url_of(running[-1].engine, DATABASE)
@@ -209,38 +170,28 @@ def _create_database(engine: Engine) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
 
-def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one signal is enough: shutdown is not interrupted
-    sys.exit(0)
+def keep_or_join_engines(
+    stack: contextlib.ExitStack, directory: Path, engines: Collection[str], port: int
+) -> tuple[Endpoints, list[KeptEngine]]:
+    """
+    Keep engines running while `stack` is open, as `running_engines` does; or join those another process runs there.
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pmo.run.embedded", description=__doc__)
-    parser.add_argument("directory", type=Path, help="where their data is kept")
-    parser.add_argument("engines", nargs="*", metavar="|".join(ENGINES), help="which to run; both if none is named")
-    parser.add_argument("--port", type=int, default=ValkeyEndpoint.port, help="Valkey's port, if it is free")
-    parser.add_argument("--pause", type=float, default=PAUSE_SECONDS, help="seconds before one is started again")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end)
-    try:
-        with _kept_engines(
-            arguments.directory,
-            arguments.engines or ENGINES,
-            port=arguments.port,
-            pause_seconds=arguments.pause,
-        ) as (endpoints, running):
-            sys.stdout.write(endpoints.json() + "\n")
-            sys.stdout.flush()
-            while not select.select([sys.stdin], [], [], CHECK_SECONDS)[0]:
-                for engine in running:
-                    engine.check()
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    except DirectoryInUse:
-        sys.exit(EXIT_IN_USE)
-    except (EngineFailed, EndsAgainAndAgain, OSError) as failure:
-        sys.exit(f"The embedded engines: {failure}")
-
-
-if __name__ == "__main__":
-    main()
+    Returns:
+        where they listen, and those to be checked: none if they are another process's.
+    Raises:
+        EngineFailed: they do not start, or another process there runs only some of them.
+    """
+    deadline = time.monotonic() + JOIN_LIMIT_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(DirectoryInUse):
+            return stack.enter_context(running_engines(directory, engines, port=port))
+        endpoints = Endpoints.of(directory)
+        if endpoints.running:
+            if missing := set(engines) - set(endpoints.running):
+                raise EngineFailed(
+                    f"Another process uses {directory} without {' or '.join(missing)}: give it the same DATABASE_URL"
+                    " and REDIS_HOST, or set another DATA_DIR."
+                )
+            return endpoints, []
+        time.sleep(JOIN_CHECK_SECONDS)
+    raise EngineFailed(f"Another process holds {directory}, but its engines do not get ready.")

@@ -24,18 +24,18 @@ from entities.management.terminal import suit_any_terminal
 from pmo.drain import draining_file
 from pmo.environment.listener import ANY_ADDRESS, Listener, in_url
 from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
-from pmo.run.embedded import ValkeyEndpoint
-from pmo.run.keeper import EnginesUnavailable, Keeper, kept_engines
+from pmo.run.embedded import ValkeyEndpoint, keep_or_join_engines
+from pmo.run.engines.engine import EngineFailed
+from pmo.run.engines.kept import KeptEngine
 from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
-from pmo.run.restarts import EndsAgainAndAgain
-from pmo.run.watched import PartEnded, WatchedKeeper, WebServer
+from pmo.run.restarts import DidNotStart, EndsAgainAndAgain, Part
+from pmo.run.web_server import WebServer
 from pmo.serve import make_counts_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK_SECONDS = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENGINE_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
-OPTIONAL = ("DATABASE_URL", "REDIS_HOST", "REDIS_URL", "REDIS_PORT", "DATA_DIR", "ALLOWED_HOSTS")
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -52,7 +52,7 @@ def main() -> None:
     try:
         with contextlib.ExitStack() as stack:
             _launch(stack)
-    except (ImproperlyConfigured, EnginesUnavailable, PreparationFailed, PartEnded, EndsAgainAndAgain) as failure:
+    except (ImproperlyConfigured, PreparationFailed, DidNotStart, EndsAgainAndAgain) as failure:
         console.print(str(failure), style="bold red", markup=False)
         sys.exit(1)
     except StopRequested:
@@ -66,21 +66,18 @@ def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _launch(stack: contextlib.ExitStack) -> NoReturn:
-    for name in OPTIONAL:
-        if not os.environ.get(name):
-            os.environ.pop(name, None)  # an empty variable counts as unset
     listener = Listener.of(os.environ)
     address = listener.find_address()
-    directory = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute()
+    directory = Path(os.environ.get("DATA_DIR") or ROOT / ".data").absolute()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(f"DATA_DIR is {shown(str(directory))}: {error.strerror}.") from None
     os.environ["DATA_DIR"] = str(directory)
-    keeper = _keep_engines(directory, stack)
+    engines = _keep_engines(directory, stack)
     os.environ.setdefault("LOG_FILE", str(directory / "pmo.log"))
-    if listener.host not in ANY_ADDRESS:
-        os.environ.setdefault("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{in_url(listener.host)}")
+    if listener.host not in ANY_ADDRESS and not os.environ.get("ALLOWED_HOSTS"):
+        os.environ["ALLOWED_HOSTS"] = f"localhost,127.0.0.1,[::1],{in_url(listener.host)}"
     environment = dict(os.environ)
     prepare_platform(directory, console)
     draining_file(listener.port).unlink(missing_ok=True)
@@ -88,35 +85,36 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     web = WebServer(listener, address, environment)
     stack.callback(web.stop)
     _print_links(listener, directory)
-    watched: list[WebServer | WatchedKeeper] = [web]
-    if keeper and keeper.process:
-        watched.append(WatchedKeeper(keeper))
+    parts: list[Part] = [web, *engines]
     while True:
-        for part in watched:
+        for part in parts:
             part.check()
         time.sleep(CHECK_SECONDS)
 
 
-def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> Keeper | None:
-    """Start the engines whose variables are unset."""
+def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[KeptEngine]:
+    """Start the engines whose variables are unset; returns those to be checked."""
     if os.environ.get("ENVIRONMENT") == "production":
-        return None  # the settings refuse embedded engines and say what to set
-    engines = [] if "DATABASE_URL" in os.environ else ["postgres"]
-    engines += [] if {"REDIS_HOST", "REDIS_URL"} & os.environ.keys() else ["valkey"]
+        return []  # the settings refuse embedded engines and say what to set
+    engines = [] if os.environ.get("DATABASE_URL") else ["postgres"]
+    engines += [] if os.environ.get("REDIS_HOST") or os.environ.get("REDIS_URL") else ["valkey"]
     if not engines:
-        return None
+        return []
     port = Environment(os.environ).whole("REDIS_PORT", ValkeyEndpoint.port, 1, 65_535)
-    keeper = stack.enter_context(kept_engines(directory, engines, port))
-    whose = "embedded" if keeper.process else "those of another `make run`, and end with it"
+    try:
+        endpoints, ours = keep_or_join_engines(stack, directory, engines, port)
+    except OSError as error:
+        raise EngineFailed(f"The embedded engines: {error}") from error
+    whose = "embedded" if ours else "those of another `make run`, and end with it"
     names = " and ".join(ENGINE_NAMES[engine] for engine in engines)
     console.print(f"Engines: {names}, {whose}; data in {directory}", markup=False)
     if "valkey" in engines:
-        found = keeper.endpoints.valkey.port
-        if found != port and keeper.process:
+        found = endpoints.valkey.port
+        if found != port and ours:
             console.print(f"Port {port} is taken: Valkey listens on {found}.")
         for name in ("REDIS_PORT", "REDIS_PASSWORD"):
             os.environ.pop(name, None)  # the settings read the port from the data directory
-    return keeper
+    return ours
 
 
 def _print_links(listener: Listener, directory: Path) -> None:

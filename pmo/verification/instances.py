@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
-import signal
-import socket
-import subprocess
+import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from pmo.environment.listener import Listener
-from pmo.processes import start_process, stop_process
-from pmo.serve import server_command
+from pmo.environment.listener import Listener, probe_port
+from pmo.run.restarts import DidNotStart
+from pmo.run.web_server import WebServer
 
 ANSWER_LIMIT_SECONDS = 15
-START_LIMIT_SECONDS = 60
-CHECK_SECONDS = 0.1
 REDIRECTS = (301, 302, 307, 308)
 
 
@@ -67,12 +62,6 @@ class Instance:
     def invalidate(self, code: str) -> None:
         self._call("DELETE", f"/api/v1/entity/cache/{code}", expect=200)
 
-    def is_alive(self) -> bool:
-        try:
-            return self._exchange("GET", "/healthz", b"").status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            return False
-
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None, *, expect: int) -> Answer:
         try:
             answer = self._exchange(method, path, b"" if body is None else json.dumps(body).encode())
@@ -109,28 +98,18 @@ def own_instance(name: str, token: str) -> Iterator[Instance]:
     Raises:
         InstanceFailed: it did not start.
     """
-    port = _free_port()
-    command = server_command(Listener(host="127.0.0.1", port=port, workers=1))
+    listener = Listener(port=probe_port(Listener.host), workers=1)
     with tempfile.TemporaryFile() as output:
-        process = start_process(
-            command, farewell=signal.SIGTERM, cwd=settings.BASE_DIR, stdout=output, stderr=subprocess.STDOUT
-        )
         try:
-            instance = Instance(name, f"http://127.0.0.1:{port}", token, headers_past_proxy())
-            _wait_until_alive(instance, process, output)
-            yield instance
-        finally:
-            stop_process(process, signal.SIGTERM)
-
-
-def _wait_until_alive(instance: Instance, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
-    deadline = time.monotonic() + START_LIMIT_SECONDS
-    while not instance.is_alive():
-        if process.poll() is not None or time.monotonic() > deadline:
+            server = WebServer(listener, listener.host, os.environ, output)
+        except DidNotStart as error:
             output.seek(0)
             said = output.read().decode(errors="replace").strip()[-500:]
-            raise InstanceFailed(f"{instance.name} did not start: {said or 'it said nothing'}")
-        time.sleep(CHECK_SECONDS)
+            raise InstanceFailed(f"{name} did not start: {said or error}") from None
+        try:
+            yield Instance(name, listener.url(), token, headers_past_proxy())
+        finally:
+            server.stop()
 
 
 def headers_past_proxy() -> dict[str, str]:
@@ -140,9 +119,3 @@ def headers_past_proxy() -> dict[str, str]:
     if getattr(settings, "SECURE_SSL_REDIRECT", False):
         headers["X-Forwarded-Proto"] = "https"
     return headers
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

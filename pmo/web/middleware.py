@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from django.conf import settings
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.deprecation import MiddlewareMixin
 from rest_framework.exceptions import APIException
 
 from cache_layer.deadline import working_within
@@ -55,42 +56,30 @@ class RequestBudgetMiddleware:
             return self.get_response(request)
 
 
-class AnyHostMiddleware:
+class AnyHostMiddleware(MiddlewareMixin):
     """Lets probes and Prometheus, which address servers by IP, pass as if they had used an allowed host."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-        first = next(iter(settings.ALLOWED_HOSTS), "*")
-        self.name = "localhost" if first == "*" else first.removeprefix(".")
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def process_request(self, request: HttpRequest) -> None:
         if request.path_info in ASKED_BY_ADDRESS:
-            request.META["HTTP_HOST"] = self.name
-        return self.get_response(request)
+            first = next(iter(settings.ALLOWED_HOSTS), "*")
+            request.META["HTTP_HOST"] = "localhost" if first == "*" else first.removeprefix(".")
 
 
-class CookielessAPIMiddleware:
+class CookielessAPIMiddleware(MiddlewareMixin):
     """Strips cookies from the API: its answers depend on nothing a browser sends by itself, and set none."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def process_request(self, request: HttpRequest) -> None:
         if request.path_info.startswith("/api/"):
             request.META.pop("HTTP_COOKIE", None)
-        return self.get_response(request)
 
 
-class ServiceUnavailableMiddleware:
+class ServiceUnavailableMiddleware(MiddlewareMixin):
     """Answers 503 with a reason when an engine is away, and 400 when the input cannot be read or stored."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
         problem: APIException | None = getattr(request, "problem", None)
         if problem is None:
-            return self.get_response(request)
+            return None
         logger.warning("Unreadable request", extra={"path": request.path, "error": str(problem.detail)})
         return answer_error(request, problem.status_code, str(problem.get_codes()), str(problem.detail))
 
@@ -108,9 +97,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     unavailable = as_unavailable(error) if isinstance(error, Exception) else None
     if unavailable is not None:
         return _answer(request, unavailable)
-    if speaks_json(request):
-        return answer_error(request, 500, "internal_error", BUG)
-    return answer_page(request, 500, "Something went wrong", BUG)
+    return answer(request, 500, "internal_error", "Something went wrong", BUG)
 
 
 def speaks_json(request: HttpRequest) -> bool:
@@ -128,25 +115,32 @@ def answer_error(
 
 
 def _answer(request: HttpRequest, unavailable: Unavailable) -> HttpResponse:
-    headers = {"Retry-After": str(unavailable.wait)}
-    reason = str(unavailable.detail)
-    if speaks_json(request):
-        return answer_error(request, 503, str(unavailable.get_codes()), reason, headers)
-    if unavailable.get_codes() != "outcome_unknown":
+    code, reason = str(unavailable.get_codes()), str(unavailable.detail)
+    if code != "outcome_unknown" and not speaks_json(request):
         reason += " Nothing you sent was saved."
-    return answer_page(request, 503, "Not available right now", reason, headers)
+    headers = {"Retry-After": str(unavailable.wait)}
+    return answer(request, 503, code, "Not available right now", reason, headers=headers)
 
 
-def answer_page(
+def answer(
     request: HttpRequest,
     status: int,
+    code: str,
     title: str,
     reason: str,
-    headers: Mapping[str, str] | None = None,
     *,
+    headers: Mapping[str, str] | None = None,
     ways: Sequence[tuple[str, str]] = (("", "Try again"),),
 ) -> HttpResponse:
-    """An error page for people, with links to go on: `ways` are addresses and labels."""
+    """
+    An error outside the API's views: the JSON envelope for programs, a page for people.
+
+    Args:
+        title: of the page.
+        ways: addresses and labels of the page's links to go on.
+    """
+    if speaks_json(request):
+        return answer_error(request, status, code, reason, headers)
     styled = request.path_info.startswith("/admin/")  # elsewhere the policy allows no styles: `pmo.web.security`
     nonce = getattr(request, "csp_nonce", "") if styled else ""
     links = " ".join(f'<a href="{address}">{name}</a>' for address, name in ways)

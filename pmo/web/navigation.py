@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -20,17 +19,16 @@ def _item(title: str, icon: str, url_name: str, permission: str, *, alone: bool 
     def may_open(request: HttpRequest) -> bool:
         return request.user.has_perm(permission)
 
+    def is_this_page(request: HttpRequest) -> bool:
+        return request.path == reverse(url_name)
+
     item: dict[str, Any] = {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(url_name),
         "permission": may_open,
     }
-    return item | ({"active": _is_page(url_name)} if alone else {})
-
-
-def _is_page(url_name: str) -> Callable[[HttpRequest], bool]:
-    return lambda request: request.path == reverse(url_name)
+    return item | ({"active": is_this_page} if alone else {})
 
 
 def _is_entity_types(request: HttpRequest) -> bool:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from rest_framework_simplejwt.settings import api_settings
 
 from pmo.people.tokens import sign_in
-from pmo.web.middleware import answer_error, answer_page, speaks_json
+from pmo.web.middleware import answer
 
 START = ("/", "Start page")
 ADMIN = ("/admin/", "Admin")
@@ -89,7 +89,5 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 
 def _answer(request: HttpRequest, status: int, code: str, title: str, text: str) -> HttpResponse:
-    if speaks_json(request):
-        return answer_error(request, status, code, text)
     ways = [START, ADMIN] if request.path_info.startswith("/admin/") else [START]
-    return answer_page(request, status, title, text, ways=ways)
+    return answer(request, status, code, title, text, ways=ways)

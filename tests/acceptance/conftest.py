@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
-import urllib.parse
-import urllib.request
-from http.cookiejar import CookieJar
 from typing import Any, NamedTuple
 
 import pytest
+import requests
 from django.contrib.auth.models import User
 
 from tests.conftest import hashed
@@ -27,9 +23,9 @@ class Program:
     """A client of the REST API, on any server."""
 
     def __init__(self, url: str) -> None:
-        self._token = self._ask("POST", f"{url}/api/v1/auth/login", {"username": "staff", "password": PASSWORD}).body[
-            "token"
-        ]
+        self.headers: dict[str, str] = {}
+        login = self._ask("POST", f"{url}/api/v1/auth/login", {"username": "staff", "password": PASSWORD})
+        self.headers["Authorization"] = f"Bearer {login.body['token']}"
 
     def read(self, url: str, code: str) -> Answer:
         return self._ask("GET", f"{url}/api/v1/entity/type/{code}")
@@ -38,20 +34,16 @@ class Program:
         return self._ask("PATCH", f"{url}/api/v1/entity/{code}", fields)
 
     def _ask(self, method: str, url: str, body: object = None) -> Answer:
-        request = urllib.request.Request(url, method=method, data=json.dumps(body).encode() if body else None)
-        request.add_header("Content-Type", "application/json")
-        if hasattr(self, "_token"):
-            request.add_header("Authorization", f"Bearer {self._token}")
-        with urllib.request.urlopen(request, timeout=15) as response:
-            return Answer(response.status, response.headers["X-Cache"], json.loads(response.read()))
+        response = requests.request(method, url, json=body, headers=self.headers, timeout=15)
+        response.raise_for_status()
+        return Answer(response.status_code, response.headers.get("X-Cache"), response.json())
 
 
 class Staff:
     """Somebody in the admin of one server."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self._url, self._browser = url, requests.Session()
         self._submit("/admin/login/?next=/admin/", username="staff", password=PASSWORD)
 
     def rename(self, code: str, label: str) -> None:
@@ -66,13 +58,9 @@ class Staff:
         assert "was changed successfully" in page
 
     def _submit(self, path: str, **fields: str) -> str:
-        with self._browser.open(self._url + path, timeout=15) as response:
-            form = response.read().decode()
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
-        assert token
-        fields["csrfmiddlewaretoken"] = token[1]
-        with self._browser.open(self._url + path, urllib.parse.urlencode(fields).encode(), timeout=15) as response:
-            return str(response.read().decode())
+        self._browser.get(self._url + path, timeout=15)
+        fields["csrfmiddlewaretoken"] = self._browser.cookies["csrftoken"]
+        return self._browser.post(self._url + path, fields, timeout=15).text
 
 
 @pytest.fixture

@@ -37,17 +37,6 @@ def all_say(label: str, program: Program, *urls: str, codes: tuple[str, ...] = (
     return all(program.read(url, code).body["label"] == label for url in urls for code in codes for _ in range(times))
 
 
-@pytest.mark.proof
-def test_a_change_by_psql_is_seen_by_two_servers_and_nothing_else_runs() -> None:
-    make_entity("project", label="Old")
-    with web_server(DATABASE_POOL_SIZE="1") as first, web_server(DATABASE_POOL_SIZE="1") as second:
-        program = Program(first)
-        assert all_say("Old", program, first, second)
-        wait_for_relay()
-        psql("UPDATE app.entity SET label = 'New'")
-        wait_for(lambda: all_say("New", program, first, second), WITHIN_SECONDS)
-
-
 def test_when_the_process_that_relays_is_killed_another_takes_over() -> None:
     make_entity("project", label="Old")
     with web_server():

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
+import requests
 
 from cache_layer.counting.analytics import Span, read_series
 from cache_layer.keys import holds_key
@@ -21,7 +21,6 @@ from cache_layer.writing.outbox import measure_backlog
 from entities.models import Entity
 from tests.acceptance.conftest import Program
 from tests.conftest import make_entity
-from tests.platform.running import processes_of
 from tests.servers import ROOT, platform_server, test_database_url
 from tests.waiting import wait_for
 
@@ -33,11 +32,7 @@ def server(staff_user: object) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 
 def is_ready(url: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{url}/readyz", timeout=10).close()
-    except urllib.error.HTTPError as error:
-        return error.code != 503
-    return True
+    return requests.get(f"{url}/readyz", timeout=10).status_code != 503
 
 
 def test_what_is_under_way_is_answered_and_nothing_is_left_over(
@@ -45,7 +40,8 @@ def test_what_is_under_way_is_answered_and_nothing_is_left_over(
 ) -> None:
     url, process = server
     make_entity("project", label="Old")
-    program = Program(url)
+    program, workers = Program(url), workers_of(process)
+    assert workers
     assert is_ready(url)
     drain = [sys.executable, "-m", "pmo.drain", "0"]
     subprocess.run(drain, cwd=ROOT, env=os.environ | {"PORT": url.rpartition(":")[2]}, check=True)
@@ -63,7 +59,7 @@ def test_what_is_under_way_is_answered_and_nothing_is_left_over(
         other.rollback()
         assert change.result(timeout=10).status == 200
     assert process.wait(timeout=10) == 0
-    assert processes_at(url) == []
+    assert running(workers) == []
     assert Entity.objects.get().label == "New"
     assert redis_client.zcard(holds_key("entity:metadata:project")) == 0  # type: ignore[attr-defined] # a client
     assert measure_backlog(using="default").changes == 0
@@ -71,23 +67,30 @@ def test_what_is_under_way_is_answered_and_nothing_is_left_over(
 
 
 def test_a_server_that_is_killed_leaves_no_worker(server: tuple[str, subprocess.Popen[bytes]]) -> None:
-    url, process = server
-    assert len(processes_at(url)) > 1
+    _, process = server
+    workers = workers_of(process)
+    assert running(workers)
     process.kill()
     process.wait()
-    wait_for(lambda: processes_at(url) == [])
+    wait_for(lambda: not running(workers))
 
 
-def processes_at(url: str) -> list[str]:
-    """The numbers of a server's processes, which have its port in their environment."""
-    return [number.partition(" ")[0] for number in processes_of(f"PORT={url.rpartition(':')[2]}\0")]
+def workers_of(process: subprocess.Popen[bytes]) -> list[Path]:
+    """The folders of its workers in /proc."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [Path("/proc", number) for number in children.split()]
+
+
+def running(workers: list[Path]) -> list[Path]:
+    """Those that have not ended."""
+    return [each for each in workers if each.exists() and "State:\tZ" not in (each / "status").read_text()]
 
 
 def is_listening(url: str) -> bool:
     """Whether new connections are still taken."""
     time.sleep(0.02)
     try:
-        urllib.request.urlopen(f"{url}/healthz", timeout=0.2).close()
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        requests.get(f"{url}/healthz", timeout=0.2)
+    except requests.RequestException:
         return False
     return True

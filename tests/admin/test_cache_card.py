@@ -56,7 +56,7 @@ def card(client: Client) -> tuple[CacheCard, str]:
 
 def act(client: Client, url: str, **sent: str) -> HttpResponse:
     """Press a button where scripts run."""
-    return client.post(url, sent, headers={"X-Requested-With": "XMLHttpRequest"})
+    return client.post(url, sent, headers={"HX-Request": "true"})
 
 
 def said(response: HttpResponse) -> tuple[str, str]:
@@ -75,12 +75,6 @@ def test_it_shows_what_is_cached_and_for_how_long(viewer: Client, redis_client: 
     assert f"{shown.state.payload_bytes} bytes" in page
     assert f'max="{ENTITY.ttl_seconds}" value="{shown.state.ttl_seconds}"' in page
     assert f"{shown.state.payload_bytes} bytes" in viewer.get(change_url("project")).content.decode()
-
-
-def test_it_says_that_the_entry_is_being_written(viewer: Client) -> None:
-    make_uncached()
-    hold_keys([ENTITY.key("project")], "a writer")
-    assert "Being written" in card(viewer)[1]
 
 
 def test_it_counts_hits_and_names_the_cause_of_the_last_invalidation(admin_client: Client) -> None:
@@ -136,6 +130,7 @@ def test_an_inactive_type_is_said_not_to_be_cached(operator: Client) -> None:
 def test_what_is_being_written_is_not_warmed(operator: Client) -> None:
     make_uncached()
     hold_keys([ENTITY.key("project")], "a writer")
+    assert "Being written" in card(operator)[1]
     assert said(act(operator, WARM))[0] == "warning"
 
 
@@ -169,12 +164,8 @@ def test_without_the_permission_there_are_no_buttons_and_their_urls_refuse(
     assert "Size" in page
     assert INVALIDATE not in page
     assert WARM not in page
-    for url in (WARM, INVALIDATE):
-        assert viewer.post(url).status_code == 403
-        assert act(viewer, url).status_code == 403
-        assert Client(enforce_csrf_checks=True).post(url).status_code == 403
+    assert [viewer.post(url).status_code for url in (WARM, INVALIDATE)] == [403, 403]
     assert redis_client.exists(ENTITY.key("project"))
-    assert not CacheOperation.objects.exists()
 
 
 def test_the_urls_refuse_what_they_are_not_for(operator: Client) -> None:
@@ -183,8 +174,3 @@ def test_the_urls_refuse_what_they_are_not_for(operator: Client) -> None:
     make_uncached()
     assert operator.get(WARM).status_code == 405
     assert operator.post(f"{CARD}clear/").status_code == 404
-    user = make_user("mute", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="operate_cache"))
-    blind = staff_client(user)
-    assert blind.get(CARD).status_code == 403
-    assert blind.post(INVALIDATE).status_code == 403

@@ -20,7 +20,7 @@ from entities.changes import change_entity, purge_entity
 from entities.history import all_events
 from entities.models import Entity
 from pmo.people.provenance import running_command
-from tests.admin.conftest import ADD, change_url, fields, remove, staff_client
+from tests.admin.conftest import ADD, LIST, change_url, delete_url, fields, remove, staff_client
 from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity
 
@@ -215,6 +215,9 @@ def test_three_groups_are_shipped_once_and_given_by_a_tick(admin_client: Client)
     assert client.get(CHANGES).status_code == 403
 
 
-def test_the_page_says_where_it_is(admin_client: Client) -> None:
-    page = admin_client.get(CHANGES).content.decode()
-    assert re.search(r"tracking-tight\">Entity types</a>.*?tracking-tight\">Changes</", page, re.DOTALL)
+def test_each_page_says_where_it_is(admin_client: Client) -> None:
+    undo = acts(admin_client.get(CHANGES))[0].undo_url
+    where = {CHANGES: "Changes", f"{LIST}import/": "Import entity types", f"{LIST}export/": "Export entity types"}
+    for address, title in (where | {undo: "Undo this change", delete_url("wiki"): "Delete Wiki?"}).items():
+        page = admin_client.get(address).content.decode()
+        assert re.findall(r"tracking-tight\">([^<]*)</", page) == ["Entity types", title]

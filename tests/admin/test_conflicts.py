@@ -76,15 +76,6 @@ def test_the_second_is_shown_the_difference_and_overwrites_nothing(ann: Client, 
     assert sendable(response)["label"] == "Bobs", "what was typed is not lost"
 
 
-def test_saving_again_from_the_difference_saves(ann: Client, bob: Client) -> None:
-    make_entity("project")
-    anns, bobs = open_form(ann), open_form(bob)
-    ann.post(PROJECT, anns | {"label": "Anns"})
-    offered = sendable(bob.post(PROJECT, bobs | {"label": "Bobs"}))
-    assert bob.post(PROJECT, offered).status_code == 302
-    assert stored()["label"] == "Bobs"
-
-
 def test_saving_again_is_refused_if_it_changed_once_more(ann: Client, bob: Client) -> None:
     make_entity("project")
     anns, bobs = open_form(ann), open_form(bob)
@@ -278,11 +269,6 @@ def test_those_who_only_look_are_no_editors(ann: Client, viewer: Client) -> None
     assert viewer.get(PROJECT).status_code == 200
     assert notes(ann) == ""
     assert notes(viewer) == ""
-
-
-def test_without_redis_nobody_is_known_and_the_form_opens(redis_down: None, ann: Client, bob: Client) -> None:
-    make_entity("project")
-    assert (notes(ann), notes(bob)) == ("", "")
 
 
 def test_the_preview_of_a_conflict_is_what_saving_it_makes(ann: Client, bob: Client) -> None:

@@ -168,13 +168,10 @@ def test_as_few_children_as_possible_count_as_moved(subtests: pytest.Subtests) -
         ("abc", "xaybz", ""),
         ("abcdef", "bcafde", "af"),
         ("abcd", "bd", ""),
+        ("abc", "cba", "bc"),
     ]:
         with subtests.test(old=old, new=new, moved=moved):
             assert sorted(moved_codes(list(old), list(new))) == sorted(moved)
-
-
-def test_of_a_reversed_list_all_but_one_moved() -> None:
-    assert len(moved_codes("abcdef", "fedcba")) == 5
 
 
 def test_a_change_of_the_creation_time_in_sql_is_shown(admin_client: Client) -> None:
@@ -200,10 +197,6 @@ def test_markup_in_what_people_typed_is_shown_as_text(admin_client: Client) -> N
         assert "<script>alert" not in html
     response = admin_client.post(restore_url("project", old), {"seen": ""}, follow=True)
     assert "<script>alert" not in response.content.decode()
-
-
-def test_the_form_links_to_the_history(project: Entity, admin_client: Client) -> None:
-    assert f'href="{history_url("project")}"' in admin_client.get(change_url("project")).content.decode()
 
 
 # --- Many versions
@@ -275,13 +268,6 @@ def test_the_older_version_is_on_the_left_whichever_is_named_first(project: Enti
     old, new = ids_of("project")
     response = admin_client.get(compare_url("project", new, old))
     assert [side.number for side in response.context["sides"]] == [1, 2]
-
-
-def test_a_version_beside_itself_does_not_differ(project: Entity, admin_client: Client) -> None:
-    (old, _) = ids_of("project")
-    response = admin_client.get(compare_url("project", old, old))
-    assert "differs" not in page_of(response)
-    assert not any(line.mark for line in response.context["lines"])
 
 
 def test_versions_that_do_not_exist_are_not_found(
@@ -412,20 +398,6 @@ def test_a_child_that_is_gone_is_named_and_nothing_changes(project: Entity, admi
     assert not LogEntry.objects.exists()
 
 
-def test_a_child_that_is_gone_keeps_a_deleted_type_from_coming_back(project: Entity, admin_client: Client) -> None:
-    for code in ("project", "task"):
-        Entity.objects.filter(code=code).delete()
-    assert "Children: Unknown entity types: task." in page_of(restore(admin_client, "project", 2))
-    assert not Entity.objects.filter(code="project").exists()
-
-
-def test_an_icon_that_lucide_does_not_have_is_refused(project: Entity, admin_client: Client) -> None:
-    Entity.objects.filter(code="project").update(icon="NoSuchIcon")
-    change_entity("project", {"icon": "Flag"})
-    assert "Icon: NoSuchIcon is not a Lucide icon." in page_of(restore(admin_client, "project", 3))
-    assert Entity.objects.get(code="project").icon == "Flag"
-
-
 # --- Somebody else was quicker
 
 
@@ -440,17 +412,9 @@ def test_a_change_since_the_confirmation_shows_it_again_with_the_new_difference(
     assert "Label plural" in [each.name for each in response.context["differences"] if each.differs]
     assert Entity.objects.get(code="project").label_plural == "Other"
     assert not LogEntry.objects.exists()
+    assert "Nothing was restored" in page_of(admin_client.post(url, {"seen": ""}))
     admin_client.post(url, {"seen": response.context["seen"]})
     assert Entity.objects.get(code="project").label_plural == "Projects"
-
-
-@pytest.mark.parametrize("seen", ["", "nonsense"])
-def test_without_having_seen_the_present_state_nothing_is_restored(
-    project: Entity, admin_client: Client, seen: str
-) -> None:
-    response = admin_client.post(restore_url("project", version_of("project", 1)), {"seen": seen})
-    assert "Nothing was restored" in page_of(response)
-    assert Entity.objects.get(code="project").label == "Client project"
 
 
 def test_a_type_deleted_since_the_confirmation_is_not_added_unasked(project: Entity, admin_client: Client) -> None:
@@ -538,16 +502,6 @@ def test_those_who_may_only_look_see_everything_and_restore_nothing(project: Ent
     assert Entity.objects.get(code="project").label == "Client project"
 
 
-def test_without_permission_to_look_there_is_no_history(project: Entity) -> None:
-    old, new = ids_of("project")
-    client = staff_client(make_user("nobody", "add", is_staff=True))
-    urls = (history_url("project"), compare_url("project", old, new), restore_url("project", old))
-    for url in (*urls, history_url("nothing"), compare_url("nothing", 1, 2)):
-        assert client.get(url).status_code == 403
-    Entity.objects.filter(code="project").delete()
-    assert client.get(history_url("project")).status_code == 403
-
-
 @pytest.mark.parametrize(("permission", "existing", "deleted"), [("change", 302, 403), ("add", 403, 302)])
 def test_bringing_back_a_deleted_type_takes_the_permission_to_add(
     project: Entity, permission: str, existing: int, deleted: int
@@ -561,11 +515,3 @@ def test_bringing_back_a_deleted_type_takes_the_permission_to_add(
     assert (url in html) == (deleted == 302)
     assert client.post(url, {"seen": ""}).status_code == deleted
     assert Entity.objects.filter(code="project").exists() == (deleted == 302)
-
-
-def test_those_who_are_not_logged_in_are_asked_to(project: Entity) -> None:
-    old, new = ids_of("project")
-    for url in (history_url("project"), compare_url("project", old, new), restore_url("project", old)):
-        response = Client().get(url)
-        assert response.status_code == 302
-        assert "/login/" in response.url  # type: ignore[attr-defined] # a redirect

@@ -10,11 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from cache_layer import Entry
@@ -23,15 +21,14 @@ from cache_layer.keys import holds_key, lease_key
 from cache_layer.protocol.scripts import Claim
 from cache_layer.writing.writes import hold_entries
 from entities.admin import EntityAdmin
-from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
+from entities.admin.list.ordering import reorder_entities
 from entities.admin.widgets import draw_icon
 from entities.cache.entries import drop_entries
-from entities.changes import change_entity
+from entities.changes import ChangedMeanwhile, change_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.admin.conftest import LIST, change_url, message_of, staff_client
-from tests.api.conftest import make_user
+from tests.admin.conftest import LIST, change_url, message_of
 from tests.cache_layer.project import claim_fill
 from tests.conftest import make_entity, make_types
 
@@ -51,29 +48,6 @@ def row(response: HttpResponse, column: str) -> str:
 def make_entities(number: int) -> None:
     make_types(number)
     Entity.objects.filter(code="type_0").update(child_entity_codes=[f"type_{each}" for each in range(number)])
-
-
-def test_neither_queries_nor_round_trips_to_redis_grow_with_the_rows(
-    admin_client: Client, commands: list[str], subtests: pytest.Subtests
-) -> None:
-    def count(query: str) -> tuple[int, int, int, int]:
-        commands.clear()
-        with CaptureQueriesContext(connection) as captured:
-            response = admin_client.get(f"{LIST}?{query}&all=")
-        return len(listed(response)), len(captured), len(commands), commands.count("PIPELINE")
-
-    queries = ("", "q=type", "has_children=yes", "is_child=yes")
-    make_entities(5)
-    admin_client.get(LIST)  # the first request of a process may ask for more, for example content types
-    few = {query: count(query) for query in queries}
-    Entity.objects.all().delete()
-    make_entities(60)
-    for query in queries:
-        with subtests.test(query):
-            shown, *asked = count(query)
-            assert shown == (1 if "has_children" in query else 60)
-            assert (*asked,) == few[query][1:]
-            assert asked[-1] == 1
 
 
 def test_a_row_shows_the_drawn_icon_and_the_children_in_order_as_links(admin_client: Client) -> None:
@@ -121,71 +95,6 @@ def test_filters(admin_client: Client, subtests: pytest.Subtests) -> None:
             assert sorted(listed(admin_client.get(f"{LIST}?{query}"))) == found
 
 
-def test_rows_come_in_display_order(admin_client: Client) -> None:
-    for code, order in (("project", 2), ("task", 1), ("wiki", 2)):
-        make_entity(code, display_order=order)
-    assert listed(admin_client.get(LIST)) == ["task", "project", "wiki"]
-
-
-def reorder(client: Client, **orders: int) -> HttpResponse:
-    """Save the list with these display orders."""
-    rows = listed(client.get(LIST))
-    sent: dict[str, object] = {"form-TOTAL_FORMS": len(rows), "form-INITIAL_FORMS": len(rows), "_save": "Save"}
-    for number, code in enumerate(rows):
-        sent |= {f"form-{number}-code": code, f"form-{number}-display_order": orders[code]}
-    return client.post(LIST, sent)
-
-
-def test_the_display_order_is_edited_in_the_list(admin_client: Client) -> None:
-    make_entity("project", display_order=1)
-    task = make_entity("task", display_order=2, child_entity_codes=["project"])
-    assert reorder(admin_client, project=30, task=2).status_code == 302
-    assert list(Entity.objects.values_list("code", "display_order")) == [("task", 2), ("project", 30)]
-    task.refresh_from_db()
-    assert task.child_entity_codes == ["project"]
-
-
-def test_rows_whose_order_stays_are_not_written(admin_client: Client) -> None:
-    make_entity("project", display_order=1)
-    before = make_entity("task", display_order=2).modified_ts
-    reorder(admin_client, project=3, task=2)
-    assert Entity.objects.get(code="task").modified_ts == before
-    assert Entity.objects.get(code="project").modified_ts > before
-
-
-def test_reordering_keeps_what_others_changed_since_the_rows_were_read(
-    admin_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_entity("project", display_order=1)
-
-    def change_label_first(self: Entity, **options: object) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE app.entity SET label = 'Venture' WHERE code = 'project'")
-        save(self, **options)
-
-    save = Entity.save
-    monkeypatch.setattr(Entity, "save", change_label_first)
-    reorder(admin_client, project=5)
-    row = Entity.objects.get()
-    assert (row.label, row.display_order) == ("Venture", 5)
-
-
-def test_however_many_rows_are_reordered_there_is_one_wait(
-    committed_db: None, admin_client: Client, waits: list[float]
-) -> None:
-    make_entities(20)
-    waits.clear()
-    reorder(admin_client, **{f"type_{number}": 100 - number for number in range(20)})
-    assert Entity.objects.get(code="type_19").display_order == 81
-    assert len(waits) == 1
-
-
-def test_those_who_may_only_look_cannot_reorder(viewer: Client) -> None:
-    make_entity("project", display_order=1)
-    assert reorder(viewer, project=5).status_code == 403
-    assert Entity.objects.get().display_order == 1
-
-
 def places(*wanted: str) -> list[str]:
     """The codes of all entity types, or of these, in display order."""
     return [code for code in Entity.objects.values_list("code", flat=True) if not wanted or code in wanted]
@@ -203,13 +112,6 @@ def test_dragged_rows_take_each_others_places(admin_client: Client) -> None:
     assert drag(admin_client, "a", "d", "b", "c").status_code == 302
     assert list(Entity.objects.values_list("code", "display_order")) == [("a", 10), ("d", 20), ("b", 30), ("c", 40)]
     assert sorted(LogEntry.objects.values_list("object_id", flat=True)) == ["b", "c", "d"]
-
-
-def test_rows_that_are_not_shown_keep_their_places(admin_client: Client) -> None:
-    for number, code in enumerate("abcdef", start=1):
-        make_entity(code, display_order=number * 10)
-    drag(admin_client, "e", "c", "a", query="?q=x")
-    assert places() == ["e", "b", "c", "d", "a", "f"]
 
 
 def test_rows_of_equal_number_are_told_apart_without_passing_others(admin_client: Client) -> None:
@@ -238,13 +140,6 @@ def test_any_order_of_any_rows_comes_out_as_dragged(db: None, subtests: pytest.S
             assert [code for code in after if code not in shown] == [code for code in before if code not in shown]
 
 
-def test_dragging_with_rows_that_were_deleted_meanwhile_orders_the_others(admin_client: Client) -> None:
-    for number, code in enumerate("abc", start=1):
-        make_entity(code, display_order=number)
-    drag(admin_client, "c", "gone", "b", "a", "")
-    assert places() == ["c", "b", "a"]
-
-
 @pytest.mark.parametrize("seen", [["a", "b", "c"], [""]], ids=["another order", "nothing"])
 def test_an_order_that_somebody_else_has_changed_meanwhile_is_not_overwritten(
     admin_client: Client, seen: list[str]
@@ -268,7 +163,7 @@ def test_of_two_who_reorder_at_once_one_is_told(committed_db: None) -> None:
     shown = places()
 
     def turn(_: int) -> bool:
-        with contextlib.closing(connection), contextlib.suppress(ReorderedMeanwhile):
+        with contextlib.closing(connection), contextlib.suppress(ChangedMeanwhile):
             reorder_entities(shown[::-1], seen=shown)
             return True
         return False
@@ -384,12 +279,6 @@ def test_no_more_than_200_states_are_given_at_once(admin_client: Client) -> None
     assert cache_states(admin_client, ",".join(f"type_{number}" for number in range(201))).status_code == 400
 
 
-def test_the_states_are_for_those_who_may_see_entity_types(viewer: Client) -> None:
-    assert cache_states(viewer, "project").status_code == 200
-    assert cache_states(staff_client(make_user("some", is_staff=True)), "project").status_code == 403
-    assert cache_states(Client(), "project").status_code == 302
-
-
 def activate(client: Client, code: str) -> HttpResponse:
     return client.post(f"{LIST}activate/", {"code": code})
 
@@ -398,7 +287,7 @@ def test_activating_saves_at_once_and_notes_who_did_it(committed_db: None, admin
     make_entity("project", active_flag=False)
     assert 'aria-checked="false"' in row(admin_client.get(LIST), "active")
     assert get_entity_infrastructure().get_entity("project") is None
-    assert activate(admin_client, "project").json() == {"code": "project", "active": True}
+    assert 'aria-checked="true"' in activate(admin_client, "project").content.decode()
     activate(admin_client, "project")
     assert get_entity_infrastructure().get_entity("project") is not None
     assert LogEntry.objects.filter(object_id="project").count() == 1
@@ -406,23 +295,13 @@ def test_activating_saves_at_once_and_notes_who_did_it(committed_db: None, admin
 
 def test_what_cannot_be_activated_says_why(admin_client: Client) -> None:
     response = activate(admin_client, "nobody")
-    assert (response.status_code, response.json()["detail"]) == (404, "This entity type was deleted meanwhile.")
+    assert (response.status_code, response.content) == (404, b"This entity type was deleted meanwhile.")
 
 
 def test_those_who_may_only_look_see_the_switch_and_cannot_flip_it(viewer: Client) -> None:
     make_entity("project", active_flag=False)
     assert " disabled>" in row(viewer.get(LIST), "active")
     assert activate(viewer, "project").status_code == 403
-    assert viewer.get(f"{LIST}project/deactivate/").status_code == 403
-    assert not Entity.objects.get().active_flag
-
-
-def test_the_switch_takes_a_csrf_token(superuser: User) -> None:
-    make_entity("project", active_flag=False)
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(superuser)
-    assert activate(client, "project").status_code == 403
-    assert not Entity.objects.get().active_flag
 
 
 def test_the_last_change_says_when_by_whom_and_from_where(committed_db: None, admin_client: Client) -> None:

@@ -18,6 +18,8 @@ FEW = 50
 PAGES = {
     "list": LIST,
     "list by label": f"{LIST}?q=type_1",
+    "list of parents": f"{LIST}?has_children=yes",
+    "list of children": f"{LIST}?is_child=yes",
     "form": change_url("type_1"),
     "form to add one": reverse("admin:entities_entity_add"),
     "suggested children": f"{reverse('admin:entities_entity_children')}?q=type",

@@ -13,13 +13,11 @@ from django.contrib.staticfiles import finders
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from entities.admin.map.type_map import MAX_LINKS, MAX_TYPES, MapType, Show, TypeMap
 from entities.admin.widgets import draw_icon
-from tests.admin.conftest import LIST, change_url, staff_client
-from tests.api.conftest import make_user
+from tests.admin.conftest import change_url
 from tests.conftest import make_entity
 
 MAP = reverse("admin:entities_entity_map")
@@ -176,11 +174,6 @@ def test_labels_cannot_smuggle_in_markup(admin_client: Client) -> None:
     assert page.count(html.escape(label)) >= 4
 
 
-def test_text_in_the_address_cannot_smuggle_in_markup(admin_client: Client) -> None:
-    page = admin_client.get(MAP, {"around": '"><script>alert(1)</script>'}).content.decode()
-    assert "<script>alert(1)" not in page
-
-
 def test_a_wrong_address_is_refused_with_the_reason(admin_client: Client, subtests: pytest.Subtests) -> None:
     make_entity("project")
     for query, complaint in [
@@ -196,58 +189,6 @@ def test_a_wrong_address_is_refused_with_the_reason(admin_client: Client, subtes
             assert response.status_code == 400
             assert complaint in text_of(response)
             assert drawn(response) == ["project"], "the map is there all the same"
-
-
-def test_who_may_not_view_entity_types_sees_neither_map_nor_button(db: None) -> None:
-    nobody = staff_client(make_user("nobody", is_staff=True))
-    assert nobody.get(MAP).status_code == 403
-    anonymous = Client().get(MAP)
-    assert anonymous.status_code == 302
-    assert reverse("admin:login") in anonymous["Location"]
-
-
-def test_list_and_map_lead_to_each_other(viewer: Client) -> None:
-    assert f'href="{MAP}"' in viewer.get(LIST).content.decode()
-    assert f'href="{LIST}"' in viewer.get(MAP).content.decode()
-
-
-@pytest.fixture
-def _thousand_linked_types(db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(
-            "INSERT INTO app.entity (code, entity_type, label, label_plural, icon, display_order, child_entity_codes)"
-            " SELECT 'type_' || n, 'type_' || n, 'Type ' || n, 'Types', 'Flag', n,"
-            " jsonb_build_array('type_' || (n + 1))"
-            " FROM generate_series(0, 999) AS n"
-        )
-        cursor.execute("SET LOCAL session_replication_role = origin")
-
-
-@pytest.mark.usefixtures("_thousand_linked_types")
-def test_of_a_thousand_linked_types_the_page_draws_a_neighbourhood(admin_client: Client) -> None:
-    response = admin_client.get(MAP)
-    assert len(drawn(response)) <= 5
-    assert "data-whole" not in response.content.decode()
-    assert len(response.content) < 200_000
-    around = admin_client.get(MAP, {"around": "type_500", "levels": "3"})
-    assert drawn(around) == [f"type_{each}" for each in range(497, 504)]
-    assert "Around Type 500 , 3 levels: 7 of 1000 entity types." in text_of(around)
-
-
-@pytest.mark.usefixtures("_thousand_linked_types")
-def test_the_number_of_queries_does_not_grow_with_the_types(admin_client: Client) -> None:
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            assert admin_client.get(MAP).status_code == 200
-        return len(captured)
-
-    admin_client.get(MAP)  # the first request of a process may ask for more
-    many = queries()
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("DELETE FROM app.entity WHERE display_order > 2")
-    assert queries() == many
 
 
 def vendored() -> Iterator[tuple[str, str]]:

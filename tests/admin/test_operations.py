@@ -11,20 +11,11 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 from django.test import RequestFactory
 
-from cache_layer.origin import working_for
 from entities.cache.operations import MAX_CODES, describe_subject, recorded
 from entities.models import CacheOperation, EntityEvent
 from tests.conftest import make_entity
 
 INVALIDATE = CacheOperation.Operation.INVALIDATE
-
-
-def test_an_operation_is_noted_with_user_origin_reason_and_result(db: None) -> None:
-    with working_for("admin"), recorded(INVALIDATE, ["a", "b"], username="ada", reason="a test") as record:
-        record.result = "2 values dropped"
-    row = CacheOperation.objects.get()
-    noted = (row.username, row.origin, row.operation, row.subject, row.reason, row.result)
-    assert noted == ("ada", "admin", "invalidate", "a, b", "a test", "2 values dropped")
 
 
 def test_an_operation_that_fails_is_noted_with_what_was_wrong(db: None) -> None:

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entities.admin.history.acts import undo_url
+from entities.admin.history.acts import events_of, undo_url
 from entities.admin.history.reversals import merge_children
 from entities.changes import change_entity, create_entity, purge_entity
 from entities.history import all_events
@@ -224,6 +224,18 @@ def test_looking_at_a_large_act_takes_no_more_queries(admin_client: Client) -> N
 
     queries(1)
     assert queries(40) == queries(2)
+
+
+def test_the_versions_of_an_act_are_found_by_an_index(admin_client: Client) -> None:
+    admin_client.post(change_url("project"), fields(Entity.objects.get(code="project"), label="Venture"))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE app.entity SET label = 'Job' WHERE code = 'task'")
+        cursor.execute("SET enable_seqscan = off")  # of so few it would read all
+        for code in ("project", "task"):
+            with CaptureQueriesContext(connection) as captured:
+                assert len(events_of(newest(code))) == 1
+            cursor.execute(f"EXPLAIN {captured[-1]['sql'].partition(' ORDER BY ')[0]}")
+            assert "entity_event_act" in str(cursor.fetchall())
 
 
 CODES = st.lists(st.sampled_from("abcdef"), unique=True)

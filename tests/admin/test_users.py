@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user
-
-PAGES = ["auth_user_changelist", "auth_user_add", "auth_group_changelist", "auth_group_add"]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_their_pages_open(admin_client: Client, page: str) -> None:
-    Group.objects.create(name="Editors")
-    assert admin_client.get(reverse(f"admin:{page}")).status_code == 200
-
-
-def test_the_forms_have_unfolds_fields(admin_client: Client, superuser: User) -> None:
-    response = admin_client.get(reverse("admin:auth_user_change", args=[superuser.pk]))
-    form = response.context["adminform"].form
-    assert isinstance(form.fields["first_name"].widget, UnfoldAdminTextInputWidget)
 
 
 def test_a_user_is_added_and_can_log_in(admin_client: Client) -> None:

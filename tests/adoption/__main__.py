@@ -2,7 +2,7 @@
 How long an adoption keeps a platform's programs waiting: `python -m tests.adoption --rows 100000`.
 
 An engine of its own, `platform.sql` with so many rows, and beside the migration two programs that read and two that
-write, one row at a time. Prints a row of the table in `docs/adoption.md`. Status 1: a statement failed or was not seen.
+write, one row at a time. Status 1: a statement failed or was not seen.
 """
 
 from __future__ import annotations
@@ -38,25 +38,21 @@ UNSEEN = """
     SELECT code FROM app.entity WHERE db_table ~ '^[0-9.]+$' AND db_table::float > %s
     EXCEPT SELECT identifier FROM cache_layer_outbox
 """
-LOCKS = """
-    SELECT DISTINCT mode FROM pg_locks WHERE relation = 'app.entity'::regclass AND granted
-        AND mode IN ('AccessExclusiveLock', 'ShareRowExclusiveLock', 'ShareLock')
-"""
+LOCK = "SELECT FROM pg_locks WHERE relation = 'app.entity'::regclass AND granted AND mode = 'AccessExclusiveLock'"
 PAUSE_SECONDS = 0.002
 
 
 class Traffic:
-    """Threads at work on the table until `stop`; what each statement took is noted."""
+    """Threads at work on the table while the block runs; what the longest statements took is noted."""
 
     def __init__(self, url: str, rows: int) -> None:
         self.url, self.rows = url, rows
         self.longest: dict[str, float] = defaultdict(float)
-        self.locked: dict[str, float] = defaultdict(float)
+        self.locked_seconds = 0.0
         self.failures: list[str] = []
         self._stop = threading.Event()
-        jobs = [(self._work, "read"), (self._work, "read"), (self._work, "write"), (self._work, "write")]
-        self._threads = [threading.Thread(target=target, args=[what]) for target, what in jobs]
-        self._threads.append(threading.Thread(target=self._watch_locks))
+        programs = [threading.Thread(target=self._work, args=[what]) for what in ("read", "read", "write", "write")]
+        self._threads = [*programs, threading.Thread(target=self._watch_lock)]
 
     def __enter__(self) -> Traffic:
         for thread in self._threads:
@@ -79,18 +75,15 @@ class Traffic:
                     self.failures.append(str(error))
                 self.longest[what] = max(self.longest[what], time.perf_counter() - begun)
 
-    def _watch_locks(self) -> None:
-        """For how long each kind of lock was held: the programs take others."""
-        since: dict[str, float] = {}
+    def _watch_lock(self) -> None:
+        """For how long the table was locked against everybody."""
+        begun = 0.0
         with psycopg.connect(self.url, autocommit=True) as session:
             while not self._stop.wait(PAUSE_SECONDS):
-                held = {mode for (mode,) in session.execute(LOCKS).fetchall()}
-                now = time.perf_counter()
-                for mode in held | set(since):
-                    begun = since.setdefault(mode, now)
-                    self.locked[mode] = max(self.locked[mode], now - begun)
-                    if mode not in held:
-                        del since[mode]
+                if session.execute(LOCK).rowcount:
+                    now = time.perf_counter()
+                    begun = begun or now
+                    self.locked_seconds = now - begun
 
 
 def main() -> None:
@@ -99,38 +92,29 @@ def main() -> None:
     rows = parser.parse_args().rows
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-adoption-")))
-        url = stack.enter_context(running_engines(directory / "engines", engines=["postgres"])).database_url
+        endpoints, _ = stack.enter_context(running_engines(directory / "engines", ["postgres"]))
+        url = endpoints.database_url
         with psycopg.connect(url, autocommit=True) as session:
             session.execute(PLATFORM + ROWS.format(rows))  # type: ignore[call-overload]
             session.execute("VACUUM ANALYZE app.entity")
-        check_seconds = _run(directory, url, "check_adoption")
         with Traffic(url, rows) as traffic:
-            time.sleep(1)
-            calm, traffic.longest = traffic.longest, defaultdict(float)
-            seconds = _run(directory, url, "migrate")
+            _migrate(directory, url)
             adopted = time.perf_counter()
             time.sleep(1)
         with psycopg.connect(url, autocommit=True) as session:
             (noted,) = session.execute("SELECT count(*) FROM cache_layer_outbox").fetchall()[0]
             unseen = session.execute(UNSEEN, [adopted]).rowcount
-            (versions,) = session.execute("SELECT count(*) FROM app.entity_event").fetchall()[0]
     console = Console(highlight=False, soft_wrap=True)
-    locked = traffic.locked["AccessExclusiveLock"]
-    figures = [check_seconds, seconds, locked, *(traffic.longest[what] for what in ("read", "write"))]
-    console.print(f"| {rows:,} | " + " | ".join(f"{figure:.2f} s" for figure in figures) + " |")
-    console.print("Locks:", ", ".join(f"{mode} {seconds:.2f} s" for mode, seconds in traffic.locked.items()))
-    console.print("Longest before:", ", ".join(f"{what} {seconds * 1000:.0f} ms" for what, seconds in calm.items()))
+    longest = ", ".join(f"the longest {what} took {seconds:.2f} s" for what, seconds in traffic.longest.items())
+    console.print(f"{rows:,} rows: locked for {traffic.locked_seconds:.2f} s; {longest}")
     failures = ", ".join(traffic.failures[:3]) or "none"
-    console.print(f"{noted} changes noted, {unseen} unseen, {versions} versions; failures: {failures}", markup=False)
+    console.print(f"{noted} changes noted, {unseen} unseen; failures: {failures}", markup=False)
     sys.exit(bool(traffic.failures or unseen or not noted))
 
 
-def _run(directory: Path, url: str, command: str) -> float:
-    """How long a command of `manage.py` took, in seconds."""
+def _migrate(directory: Path, url: str) -> None:
     environment = own_environment(directory, url, REDIS_HOST="127.0.0.1", REDIS_PORT="1")
-    begun = time.perf_counter()
-    subprocess.run([sys.executable, "manage.py", command], cwd=ROOT, env=environment, check=True, capture_output=True)
-    return time.perf_counter() - begun
+    subprocess.run([sys.executable, "manage.py", "migrate"], cwd=ROOT, env=environment, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections
 
-from tests.servers import test_database_url
+from tests.servers import another_database, own_name
 
 ALIAS = "platform"
 PLATFORM = (Path(__file__).parent / "platform.sql").read_text()
@@ -46,30 +45,23 @@ class Platform:
 
 @pytest.fixture
 def make_platform(django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[..., Platform]]:
-    here, name = test_database_url(), f"platform_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{name}?")
-
-    def on_server(sql: str) -> None:
-        with closing(psycopg.connect(here, autocommit=True)) as session:
-            session.execute(sql)  # type: ignore[call-overload]
-
-    def make(sql: str = PLATFORM) -> Platform:
-        connections[ALIAS].close()
-        on_server(f"DROP DATABASE IF EXISTS {name} (FORCE)")
-        on_server(f"CREATE DATABASE {name} TEMPLATE template0")
-        platform = Platform(there)
-        if sql:
-            platform.run(sql)
-        return platform
-
+    name = own_name("platform")
     connections.databases[ALIAS] = copy.deepcopy(connection.settings_dict) | {"NAME": name}
     try:
-        with django_db_blocker.unblock():
+        with django_db_blocker.unblock(), contextlib.ExitStack() as made:
+
+            def make(sql: str = PLATFORM) -> Platform:
+                connections[ALIAS].close()
+                made.close()
+                platform = Platform(made.enter_context(another_database(name)))
+                if sql:
+                    platform.run(sql)
+                return platform
+
             yield make
             connections[ALIAS].close()
     finally:
         del connections[ALIAS], connections.databases[ALIAS]
-        on_server(f"DROP DATABASE IF EXISTS {name} (FORCE)")
 
 
 @pytest.fixture

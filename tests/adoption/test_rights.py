@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 
@@ -13,9 +12,9 @@ from django.db import connections
 from entities.adoption import AdoptionRefused
 from pmo.run.engines.postgres import program_folder
 from tests.adoption.conftest import ALIAS, Platform
-from tests.servers import ROOT
+from tests.servers import ROOT, own_name
 
-OWNER, MIGRATOR, WEB = (f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}" for name in ("own", "migr", "web_of"))
+OWNER, MIGRATOR, WEB = map(own_name, ("own", "migr", "web_of"))
 FORBIDDEN_TO_WEB = [
     "TRUNCATE app.entity",
     "ALTER TABLE app.entity DROP COLUMN label",
@@ -51,16 +50,8 @@ def test_rights_that_are_missing_are_told_by_their_grants(owned_platform: Platfo
 
 
 def test_the_roles_that_we_ship_can_adopt_and_no_more(owned_platform: Platform) -> None:
-    psql = [
-        program_folder() / "psql",
-        "-XqAt",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-v",
-        f"migrator={MIGRATOR}",
-        "-v",
-        f"web={WEB}",
-    ]
+    variables = [f"--set={name}" for name in ("ON_ERROR_STOP=1", f"migrator={MIGRATOR}", f"web={WEB}")]
+    psql = [program_folder() / "psql", "-XqAt", *variables]
     subprocess.run([*psql, "-f", ROOT / "deploy/postgres/roles.sql", owned_platform.url], check=True)
     connections.databases[ALIAS]["USER"] = MIGRATOR
     owned_platform.migrate()

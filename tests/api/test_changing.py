@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -71,25 +70,13 @@ def test_the_code_never_changes(editor: APIClient) -> None:
     assert (answer.status_code, answer.json()["errors"]) == (400, {"code": ["The code never changes."]})
 
 
-def test_the_code_of_another_is_refused_too(editor: APIClient) -> None:
-    make_entity("project")
-    make_entity("task")
-    assert list(editor.patch(PROJECT, {"code": "task"}).json()["errors"]) == ["code"]
-
-
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, subtests: pytest.Subtests) -> None:
     before = make_entity("project")
     for field, value in [
         ("label", None),
         ("label", ""),
-        ("label", 5),
-        ("label", "x" * 101),
         ("icon", "Nope"),
-        ("child_entity_codes", None),
         ("child_entity_codes", ["nowhere"]),
-        ("child_entity_codes", "task"),
-        ("display_order", 2**31),
-        ("active_flag", "yes"),
         ("modified_ts", "2025-01-15T10:30:00Z"),
         ("colour", "red"),
     ]:
@@ -108,15 +95,6 @@ def test_an_unknown_code_is_not_found(editor: APIClient, subtests: pytest.Subtes
                 assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize("method", ["post", "put"])
-def test_methods_that_are_not_there_are_named_so(editor: APIClient, method: str) -> None:
-    make_entity("project")
-    answer = getattr(editor, method)(PROJECT)
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer["Allow"] == "GET, PATCH, DELETE, HEAD, OPTIONS"
-    assert editor.get("/api/v1/entity/nowhere").status_code == 404
-
-
 def test_a_change_of_the_version_that_was_read_succeeds_and_the_next_needs_a_new_one(editor: APIClient) -> None:
     make_entity("project")
     tag = editor.get(READ)["ETag"]
@@ -133,22 +111,21 @@ def test_another_version_is_not_changed(editor: APIClient, subtests: pytest.Subt
     make_entity("task")
     make_entity("project")
     tag = editor.get(READ)["ETag"]
-    for method in ["patch", "put", "delete"]:
-        for sent, said in [
-            ('"other"', "It changed since"),
-            ('"other", "another"', "It changed since"),
-            ("garbage", "If-Match has to name entity tags"),
-            ('"other", garbage', "If-Match has to name entity tags"),
-            ("", "If-Match has to name entity tags"),
-            ("W/{}", "If-Match names a weak tag"),
-        ]:
-            with subtests.test(method=method, sent=sent, said=said):
-                path = CHILDREN if method == "put" else PROJECT
-                body = {"child_entity_codes": ["task"]} if method == "put" else {"label": "New"}
-                answer = getattr(editor, method)(path, body, headers={"If-Match": sent.format(tag)})
-                assert (answer.status_code, answer["ETag"]) == (412, tag)
-                assert answer.json()["detail"].startswith(said)
-                assert editor.get(READ)["ETag"] == tag
+    change = ("patch", PROJECT, {"label": "New"})
+    others = [("put", CHILDREN, {"child_entity_codes": ["task"]}), ("delete", PROJECT, None)]
+    for (method, path, body), sent, said in [
+        *((call, '"other"', "It changed since") for call in (change, *others)),
+        (change, '"other", "another"', "It changed since"),
+        (change, "garbage", "If-Match has to name entity tags"),
+        (change, '"other", garbage', "If-Match has to name entity tags"),
+        (change, "", "If-Match has to name entity tags"),
+        (change, "W/{}", "If-Match names a weak tag"),
+    ]:
+        with subtests.test(method=method, sent=sent):
+            answer = getattr(editor, method)(path, body, headers={"If-Match": sent.format(tag)})
+            assert (answer.status_code, answer["ETag"]) == (412, tag)
+            assert answer.json()["detail"].startswith(said)
+            assert editor.get(READ)["ETag"] == tag
 
 
 @pytest.mark.usefixtures("committed_db")
@@ -165,10 +142,6 @@ def test_if_match_takes_any_version_or_one_of_several(editor: APIClient, templat
     tag = editor.get(READ, {"include_inactive": "true"})["ETag"]
     answer = editor.patch(PROJECT, {"label": "New"}, headers={"If-Match": template.format(tag)})
     assert answer.status_code == 200
-
-
-def test_if_match_of_any_version_needs_an_entity_type(editor: APIClient) -> None:
-    assert editor.patch(PROJECT, {"label": "New"}, headers={"If-Match": "*"}).status_code == 404
 
 
 @pytest.mark.usefixtures("committed_db")
@@ -198,37 +171,24 @@ def test_children_of_an_inactive_entity_type_are_changed_too(editor: APIClient) 
     assert editor.put(CHILDREN, {"child_entity_codes": ["task"]}).json()["child_entity_codes"] == ["task"]
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ({"child_entity_codes": ["task", "task"], "mode": "replace"}, "Listed more than once: task."),
-        ({"child_entity_codes": ["task", "nowhere", "nowhere"]}, "Unknown entity types: nowhere."),
-    ],
-)
-def test_wrong_children_are_named(editor: APIClient, body: Any, message: str) -> None:
-    make_entity("task")
-    make_entity("project")
-    assert editor.put(CHILDREN, body).json()["errors"] == {"child_entity_codes": [message]}
-
-
 def test_wrong_children_are_refused_by_the_name_of_the_field(editor: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("task")
     make_entity("project")
-    for body, field in [
-        ({}, "child_entity_codes"),
-        ({"child_entity_codes": None}, "child_entity_codes"),
-        ({"child_entity_codes": "task"}, "child_entity_codes"),
-        ({"child_entity_codes": [1]}, "child_entity_codes"),
-        ({"child_entity_codes": [[]]}, "child_entity_codes"),
-        ({"child_entity_codes": ["nowhere"]}, "child_entity_codes"),
-        ({"child_entity_codes": ["task", "task"], "mode": "replace"}, "child_entity_codes"),
-        ({"child_entity_codes": ["task"], "mode": "prepend"}, "mode"),
-        ({"child_entity_codes": ["task"], "mode": None}, "mode"),
-        ({"child_entity_codes": ["task"], "mode": ["append"]}, "mode"),
-        ({"child_entity_codes": ["task"], "position": 1}, "position"),
-        ([], "non_field_errors"),
+    repeated = {"child_entity_codes": ["task", "task"], "mode": "replace"}
+    for body, field, said in [
+        ({}, "child_entity_codes", "This field is required."),
+        ({"child_entity_codes": [[]]}, "child_entity_codes", "Give a list of entity codes."),
+        (
+            {"child_entity_codes": ["task", "nowhere", "nowhere"]},
+            "child_entity_codes",
+            "Unknown entity types: nowhere.",
+        ),
+        (repeated, "child_entity_codes", "Listed more than once: task."),
+        ({"child_entity_codes": ["task"], "mode": "prepend"}, "mode", '"prepend" is not a valid choice.'),
+        ({"child_entity_codes": ["task"], "position": 1}, "position", "This field is unknown or cannot be set."),
     ]:
         with subtests.test(body=body, field=field):
             answer = editor.put(CHILDREN, body)
-            assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+            assert (answer.status_code, answer.json()["errors"]) == (400, {field: [said]})
             assert Entity.objects.get(code="project").child_entity_codes == []
+    assert list(editor.put(CHILDREN, []).json()["errors"]) == ["non_field_errors"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, connections, transaction
@@ -19,6 +21,11 @@ from entities.models import Entity
 from tests.api.conftest import PROJECT
 from tests.cache_layer.project import psql
 from tests.conftest import make_entity
+from tests.servers import test_database_url
+from tests.threads import beside
+from tests.waiting import wait_for
+
+WAITING = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 pytestmark = pytest.mark.usefixtures("committed_db", "quick_writes")
 
@@ -40,13 +47,21 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
 def another(client: APIClient) -> APIClient:
     """The same user's client, for another thread."""
-    twin = APIClient()
-    twin.credentials(**client._credentials)
-    return twin
+    return APIClient(**client.defaults)
 
 
-def test_50_appends_at_once_lose_none(editor: APIClient) -> None:
-    codes = [f"child{number}" for number in range(50)]
+def answer_after(change: Callable[[], object], request: Callable[[], Any]) -> Any:
+    """What is answered to a request that waits for a change in a transaction that began before it."""
+    with psycopg.connect(test_database_url(), autocommit=True) as session, contextlib.ExitStack() as stack:
+        with transaction.atomic():
+            change()
+            late = stack.enter_context(beside(request))
+            wait_for(lambda: session.execute(WAITING).rowcount > 0)
+        return late.result(timeout=20)
+
+
+def test_20_appends_at_once_lose_none(editor: APIClient) -> None:
+    codes = [f"child{number}" for number in range(20)]
     Entity.objects.bulk_create([Entity(code=code, label=code, label_plural=code, icon="Folder") for code in codes])
     make_entity("project")
 
@@ -112,21 +127,13 @@ def test_a_change_waits_for_the_one_before_it_and_sees_it(
     make_entity("task")
     make_entity("project")
     tag = editor.get("/api/v1/entity/type/project")["ETag"]
-    answers: list[Any] = []
-    client = another(editor)
 
-    def change() -> None:
-        send = getattr(client, method)
-        answers.append(send(f"/api/v1/entity/project{path}", body, headers={"If-Match": tag}))
-        connections.close_all()
+    def change() -> Any:
+        send = getattr(another(editor), method)
+        return send(f"/api/v1/entity/project{path}", body, headers={"If-Match": tag})
 
-    late = threading.Thread(target=change)
-    with transaction.atomic():
-        Entity.objects.filter(code="project").update(label="Early")
-        late.start()
-        wait_for_a_blocked_session()
-    late.join(timeout=30)
-    assert answers[0].status_code == 412
+    late = answer_after(lambda: Entity.objects.filter(code="project").update(label="Early"), change)
+    assert late.status_code == 412
     row = Entity.objects.get(code="project")
     assert (row.label, row.child_entity_codes, row.active_flag) == ("Early", [], True)
 
@@ -182,40 +189,23 @@ def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -
     """Both requests find the child; then one purges it."""
     make_entity("task")
     make_entity("project")
-    answers: list[Any] = []
-    client = another(editor)
 
-    def append() -> None:
-        answers.append(client.put("/api/v1/entity/project/children", {"child_entity_codes": ["task"]}))
-        connections.close_all()
+    def append() -> Any:
+        return another(editor).put("/api/v1/entity/project/children", {"child_entity_codes": ["task"]})
 
-    late = threading.Thread(target=append)
-    with transaction.atomic():
-        Entity.objects.get(code="task").delete()
-        late.start()
-        wait_for_a_blocked_session()
-    late.join(timeout=30)
-    assert answers[0].status_code == 400
-    assert answers[0].json()["errors"] == {"child_entity_codes": ['unknown child entity types of "project": task']}
+    late = answer_after(lambda: Entity.objects.get(code="task").delete(), append)
+    assert late.status_code == 400
+    assert late.json()["errors"] == {"child_entity_codes": ['unknown child entity types of "project": task']}
 
 
 def test_a_parent_that_appears_just_before_a_purge_is_named(editor: APIClient) -> None:
     make_entity("task")
     make_entity("project")
-    answers: list[Any] = []
-    client = another(editor)
-
-    def purge() -> None:
-        answers.append(client.delete("/api/v1/entity/task?purge=true"))
-        connections.close_all()
-
-    late = threading.Thread(target=purge)
-    with transaction.atomic():
-        Entity.objects.filter(code="project").update(child_entity_codes=["task"])
-        late.start()
-        wait_for_a_blocked_session()
-    late.join(timeout=30)
-    assert (answers[0].status_code, answers[0].json()["parents"]) == (409, ["project"])
+    late = answer_after(
+        lambda: Entity.objects.filter(code="project").update(child_entity_codes=["task"]),
+        lambda: another(editor).delete("/api/v1/entity/task?purge=true"),
+    )
+    assert (late.status_code, late.json()["parents"]) == (409, ["project"])
     assert Entity.objects.filter(code="task").exists()
 
 
@@ -251,18 +241,3 @@ def test_a_time_that_no_document_can_have_is_refused_to_sql_too(subtests: pytest
                 connection.cursor() as cursor,
             ):
                 cursor.execute(f"UPDATE app.entity SET {column} = %s", [moment])
-
-
-def wait_for_a_blocked_session() -> None:
-    """Return once another session of this database waits for a lock."""
-    pause = threading.Event()
-    for _ in range(1000):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")  # else this transaction sees one state of affairs
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-            if cursor.fetchone()[0]:
-                return
-        pause.wait(0.01)
-    raise TimeoutError("no session waits for a lock")

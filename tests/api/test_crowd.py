@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from rest_framework_simplejwt.tokens import AccessToken
 
 from pmo.people.tokens import sign_in, sign_out
 from tests.api.conftest import make_user
 from tests.api.test_express_lane import TYPE, TYPES, Answer, Server
 from tests.conftest import make_entity
+from tests.sign_on import SECRET, shared_token, trusted
 
 REQUESTS: list[dict[str, str]] = [
     {"path": TYPE},
@@ -35,8 +38,8 @@ REQUESTS: list[dict[str, str]] = [
 
 
 @pytest.fixture
-def crowd(committed_db: None) -> dict[str, str]:
-    """What each of them sends as `Authorization`."""
+def crowd(committed_db: None) -> Iterator[dict[str, str]]:
+    """What each of them sends as `Authorization`: people with tokens of ours, and with the sign-on's."""
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
     for number in range(8):
@@ -59,7 +62,12 @@ def crowd(committed_db: None) -> dict[str, str]:
     tokens = {name: str(sign_in(user).access_token) for name, user in people.items()}
     tokens |= {"of a clock ahead": str(ahead), "of a clock far ahead": str(far_ahead)}
     tokens |= {"expired": str(expired), "logged out": str(ended), "signed by others": f"{foreign}"[:-2] + "xx"}
-    return {name: f"Bearer {token}" for name, token in tokens.items()} | {"nobody": ""}
+    call_command("end_tokens", "ended")
+    names = ("guest", "another guest", "editor", "root", "gone", "ended")
+    tokens |= {f"{name} of the sign-on": shared_token(name) for name in names}
+    tokens["expired, of the sign-on"] = shared_token("editor", exp=int(time.time()) - 1)
+    with trusted(SIGN_ON_SECRET=SECRET):
+        yield {name: f"Bearer {token}" for name, token in tokens.items()} | {"nobody": ""}
 
 
 def told(answer: Answer) -> Any:

@@ -11,7 +11,6 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from cache_layer.server.connection import GuardedRedis
-from entities.models import Entity
 from tests.conftest import make_entity
 
 TYPE = "/api/v1/entity/type/project"
@@ -45,12 +44,7 @@ def test_the_body_is_what_redis_has_byte_for_byte(reader: APIClient, redis_clien
     make_entity("project", label="Prüfung 📁")
     for _ in range(2):
         assert reader.get(TYPE).content == redis_client.get("entity:metadata:project")
-
-
-@pytest.mark.usefixtures("committed_db")
-def test_the_list_is_what_redis_has_byte_for_byte(reader: APIClient, redis_client: GuardedRedis) -> None:
-    make_entity("project")
-    assert reader.get(TYPES).content == redis_client.get("entity:types")
+        assert reader.get(TYPES).content == redis_client.get("entity:types")
 
 
 @pytest.mark.usefixtures("committed_db")
@@ -71,24 +65,6 @@ def test_a_second_read_within_the_lease_costs_no_query_and_no_redis_command(
     assert commands == []
 
 
-@pytest.mark.usefixtures("committed_db")
-def test_x_cache_says_where_an_answer_came_from(reader: APIClient) -> None:
-    Entity.objects.bulk_create([Entity(code="project", label="P", label_plural="Ps", icon="Folder")])
-    assert reader.get(TYPES)["X-Cache"] == "DB"
-    assert reader.get(TYPES)["X-Cache"] in ("L1", "L2")
-    assert reader.get(TYPES, {"include_inactive": "true"})["X-Cache"] == "BYPASS"
-
-
-def test_the_list_is_in_display_order(reader: APIClient) -> None:
-    for order, code in enumerate(["wiki", "task", "project"]):
-        make_entity(code, display_order=order)
-    assert [each["code"] for each in reader.get(TYPES).json()] == ["wiki", "task", "project"]
-
-
-def test_an_empty_list_is_an_empty_array(reader: APIClient) -> None:
-    assert reader.get(TYPES).content == b"[]"
-
-
 def test_an_inactive_entity_type_is_found_only_where_it_is_asked_for(reader: APIClient) -> None:
     make_entity("project", active_flag=False)
     assert reader.get(TYPE).status_code == 404
@@ -101,7 +77,7 @@ def test_an_inactive_entity_type_is_found_only_where_it_is_asked_for(reader: API
 
 def test_include_inactive_is_true_or_false(reader: APIClient, subtests: pytest.Subtests) -> None:
     for path in [TYPE, TYPES]:
-        for value in ["", "1", "True", "yes", "\x00", "ß"]:
+        for value in ["", "1", "True"]:
             with subtests.test(path=path, value=value):
                 answer = reader.get(path, {"include_inactive": value})
                 assert (answer.status_code, list(answer.json()["errors"])) == (400, ["include_inactive"])
@@ -109,20 +85,7 @@ def test_include_inactive_is_true_or_false(reader: APIClient, subtests: pytest.S
 
 def test_an_unknown_or_impossible_code_is_not_found(reader: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("project")
-    for code in [
-        "nowhere",
-        "Project",
-        "x" * 5000,
-        "%00",
-        "%0a",
-        "pro%0Aject",
-        "project%0A",
-        "٣",
-        "%ff%fe",
-        "..",
-        "a%2Fb",
-        "-",
-    ]:
+    for code in ["nowhere", "Project", "x" * 5000, "%00", "project%0A", "٣", "%ff%fe", "..", "a%2Fb"]:
         with subtests.test(code=code):
             answer = reader.get(f"/api/v1/entity/type/{code}")
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
@@ -157,20 +120,12 @@ def test_a_known_version_is_not_sent_again(reader: APIClient, subtests: pytest.S
 def test_another_version_is_sent_whole(reader: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("project")
     for path in [TYPE, TYPES]:
-        for sent in ['"other"', "garbage", ""]:
+        tag = reader.get(path)["ETag"]
+        never_given = [f'{tag[:-1]}-{coding}"' for coding in ("zzz", "zstd-zstd", "")]
+        for sent in ['"other"', "garbage", "", *never_given, f"{tag}, {'x' * 8_192}"]:
             with subtests.test(path=path, sent=sent):
                 answer = reader.get(path, headers={"If-None-Match": sent})
                 assert (answer.status_code, answer.content[:1]) == (200, b"[" if path == TYPES else b"{")
-
-
-@pytest.mark.usefixtures("committed_db")
-def test_a_change_gives_a_new_etag(reader: APIClient) -> None:
-    row = make_entity("project")
-    before = {path: reader.get(path)["ETag"] for path in (TYPE, TYPES)}
-    row.label = "Renamed"
-    row.save()
-    for path, tag in before.items():
-        assert reader.get(path, headers={"If-None-Match": tag}).status_code == 200
 
 
 @pytest.mark.parametrize("path", [TYPE, TYPES])
@@ -189,21 +144,7 @@ def test_accept_is_no_reason_to_answer_otherwise(reader: APIClient) -> None:
         assert reader.get(TYPE, headers={"Accept": accept}).content == plain.content
 
 
-def test_an_unknown_path_is_told_in_json(reader: APIClient) -> None:
-    answer = reader.get("/api/v1/nothing")
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-
-
 def test_too_many_parameters_are_told_in_json(reader: APIClient) -> None:
     too_many = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS + 1
     answer = reader.get(f"{TYPES}?{'&'.join(['p='] * too_many)}")
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
-
-
-def test_a_tag_that_was_never_given_is_none_we_know(reader: APIClient, subtests: pytest.Subtests) -> None:
-    make_entity("project")
-    tag = reader.get(TYPE)["ETag"]
-    for coding in ["zzz", "zstd-zstd", ""]:
-        with subtests.test(coding=coding):
-            assert reader.get(TYPE, headers={"If-None-Match": f'{tag[:-1]}-{coding}"'}).status_code == 200
-            assert reader.get(TYPE, headers={"If-None-Match": f"{tag}, {'x' * 8_192}"}).status_code == 200

@@ -105,13 +105,6 @@ def test_detach_takes_it_out_of_its_parents_alone(editor: APIClient, query: str,
     assert Entity.objects.get(code="business").modified_ts == other.modified_ts
 
 
-def test_detach_moves_the_modification_time_of_the_parents(editor: APIClient) -> None:
-    make_entity("task")
-    before = make_entity("project", child_entity_codes=["task"])
-    editor.delete(f"{TASK}?detach=true")
-    assert Entity.objects.get(code="project").modified_ts > before.modified_ts
-
-
 @pytest.mark.usefixtures("committed_db")
 @pytest.mark.parametrize("query", ["purge=true&detach=true", "detach=true"])
 def test_a_refused_removal_detaches_nothing(editor: APIClient, query: str) -> None:
@@ -127,13 +120,3 @@ def test_a_misspelt_flag_changes_nothing(editor: APIClient) -> None:
     answer = editor.delete(f"{TASK}?prge=true")
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["prge"])
     assert Entity.objects.get(code="task").active_flag
-
-
-def test_a_flag_is_true_or_false(editor: APIClient, subtests: pytest.Subtests) -> None:
-    make_entity("task")
-    for name in ["purge", "detach"]:
-        for value in ["", "1", "TRUE", "no"]:
-            with subtests.test(name=name, value=value):
-                answer = editor.delete(f"{TASK}?{name}={value}")
-                assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])
-                assert Entity.objects.get(code="task").active_flag

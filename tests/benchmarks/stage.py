@@ -43,16 +43,16 @@ class Stage(Processes):
     def __init__(self, directory: Path, stack: contextlib.ExitStack) -> None:
         self.cores = Cores()
         stack.enter_context(self.cores.given(self.cores.rest))
-        engines = stack.enter_context(running_engines(directory, snapshots="", durable=False))
-        self.database_url, self.redis_port = engines.database_url, engines.valkey.port
+        endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False))
+        self.database_url, self.redis_port = endpoints.database_url, endpoints.valkey.port
         environment = own_environment(
             directory,
-            engines.database_url,
+            endpoints.database_url,
             ENVIRONMENT="production",
             ALLOWED_HOSTS="127.0.0.1,localhost",
             BEHIND_TLS_PROXY="false",
             REDIS_HOST="127.0.0.1",
-            REDIS_PORT=str(engines.valkey.port),
+            REDIS_PORT=str(endpoints.valkey.port),
             REDIS_DB="0",
             ACCESS_TOKEN_MINUTES="1440",
             CACHE_RELAY="false",  # what it asks of the engines would be counted with what requests ask

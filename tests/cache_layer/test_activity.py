@@ -39,7 +39,7 @@ def counted(
 ) -> Iterator[Callable[[], dict[str, int]]]:
     """What was counted since the last call, but for times. Copies live long, and no writer waits for them."""
     set_options(local_lease_ms=2_000)
-    monkeypatch.setattr("cache_layer.memory.pending.sleep", lambda _: None)
+    monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
     redis_client.flushdb()
@@ -185,11 +185,3 @@ def test_entries_beyond_the_limit_are_only_in_the_totals(
         count_local_hit(key)
     assert counted() == {"reads:L1": 5}
     assert {key: counts.hits for key, counts in collect_activity().items()} == {"a": 2, "b": 1}
-
-
-def test_the_counters_have_no_labels_of_callers(counted: Callable[[], dict[str, int]]) -> None:
-    for number in range(20):
-        read_entry(ENTITY, f"unknown_{number}")
-    found = counted()
-    assert found["reads:DB"] == 20
-    assert not [name for name in found if "unknown" in name]

@@ -37,26 +37,13 @@ def test_it_is_cached_under_its_own_key(redis_client: Redis) -> None:
     assert read_entry(RATE, "senior").source is Source.REDIS
 
 
-def test_a_change_is_seen_at_once() -> None:
-    rate = Rate.objects.create(name="senior", cents_per_hour=9_000)
-    rate.cents_per_hour = 9_500
+def save(rate: Rate) -> None:
+    rate.name = "LEAD"
     rate.save()
-    assert cents("senior") == 9_500
 
 
-def test_a_changed_identifier_is_seen_under_both() -> None:
-    rate = Rate.objects.create(name="senior", cents_per_hour=9_000)
-    assert cents("lead") is None
-    rate.name = "lead"
-    rate.save()
-    assert (cents("senior"), cents("lead")) == (None, 9_000)
-
-
-def test_a_bulk_change_of_the_identifier_is_seen_under_both() -> None:
-    Rate.objects.create(name="senior", cents_per_hour=9_000)
-    assert cents("lead") is None
-    Rate.objects.filter(name="senior").update(name="lead")
-    assert (cents("senior"), cents("lead")) == (None, 9_000)
+def update(_: Rate) -> None:
+    Rate.objects.filter(name="senior").update(name="LEAD")
 
 
 def save_over(rate: Rate) -> None:
@@ -73,10 +60,6 @@ def save_computed_in_transaction(rate: Rate) -> None:
         save_computed(rate)
 
 
-def update_computed(_: Rate) -> None:
-    Rate.objects.update(name=Upper(Value("lead")))
-
-
 def update_annotated(_: Rate) -> None:
     Rate.objects.annotate(loud=Upper(Value("lead"))).update(name=F("loud"))
 
@@ -87,10 +70,11 @@ def bulk_update(rate: Rate) -> None:
 
 
 CHANGES_OF_IDENTIFIER = [
+    save,
+    update,
     save_over,
     save_computed,
     save_computed_in_transaction,
-    update_computed,
     update_annotated,
     bulk_update,
 ]

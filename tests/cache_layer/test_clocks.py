@@ -6,7 +6,9 @@ import re
 
 from tests.servers import ROOT
 
-WALL_CLOCK = re.compile(r"\btime\.time\(|\btime\.time_ns\(|\bdatetime\b|\btimezone\b|from time import (?!monotonic)")
+WALL_CLOCK = re.compile(
+    r"\btime\.time\(|\btime\.time_ns\(|\bdatetime\b|\btimezone\b|from time import (?!monotonic|sleep)"
+)
 COUNTING = {"activity.py", "counting", "inspect", "plain_metrics.py", "fields.py"}
 """Rooms, and a module: what was counted in which minute is told by the wall clock; nothing served depends on it."""
 

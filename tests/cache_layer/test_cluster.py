@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import Event
 from time import monotonic
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from prometheus_client import REGISTRY
 from redis.crc import key_slot
 
@@ -35,8 +34,10 @@ from cache_layer.upkeep.relay import relay_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
-from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, read
+from tests.cache_layer.project import change
+from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, make_project, read
 from tests.conftest import make_entity
+from tests.threads import beside, in_another_thread
 from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster
 from tests.waiting import wait_for
 
@@ -60,11 +61,7 @@ def in_cluster(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture
 def project(in_cluster: None, committed_db: None) -> Entity:
-    row = make_entity("project", label="old")
-    empty()
-    assert read().source is Source.DATABASE
-    assert read().source is Source.REDIS
-    return row
+    return make_project()
 
 
 def codes_of_every_shard() -> list[str]:
@@ -111,8 +108,7 @@ def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_s
 def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(project: Entity, cluster: Cluster) -> None:
     begin = cluster.primary_of(KEY)
     move, failures = cluster.begin_move(KEY, cluster.servers[-1]), _failures()
-    with ThreadPoolExecutor(1) as other:
-        saving = other.submit(_save, project, "new")
+    with beside(lambda: change(project, "new")) as saving:
         for _ in range(5):
             assert read().document is not None
         assert not saving.done()
@@ -120,7 +116,6 @@ def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(proj
         client: Any = get_redis_client()
         assert not any(breaker.failures for breaker in client.topology.breakers.values())  # the node is well
         move.end()
-        saving.result()
     assert label() == "new"
     assert read().source is Source.REDIS
     back = cluster.begin_move(KEY, begin)
@@ -209,8 +204,7 @@ def test_a_slot_that_migrates_at_once_brings_its_value_and_its_holds(project: En
     with transaction.atomic():
         Entity.objects.update(label="new")
         cluster.migrate(KEY, begin)
-        with ThreadPoolExecutor(1) as other:
-            assert other.submit(_source).result() is Source.BYPASS
+        assert in_another_thread(lambda: read().source) is Source.BYPASS
     assert (read().source, label()) == (Source.REDIS, "new")
 
 
@@ -334,16 +328,3 @@ def cluster_slot(code: str) -> int:
 
 def _failures() -> float:
     return REGISTRY.get_sample_value("cache_redis_failures_total", {"kind": "silent"}) or 0.0
-
-
-def _source() -> Source:
-    """Of a read by another thread."""
-    found = read().source
-    connections.close_all()
-    return found
-
-
-def _save(row: Entity, new_label: str) -> None:
-    row.label = new_label
-    row.save()
-    connections.close_all()

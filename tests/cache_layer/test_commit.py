@@ -12,13 +12,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 
 from cache_layer import read_entry
-from cache_layer.memory import pending
-from cache_layer.writing import commit
+from cache_layer.memory import local_store, pending
 from entities.lookups import ENTITY
 from entities.models import Entity
+from tests.cache_layer.conftest import Clock
 from tests.conftest import make_entity, make_types
-
-MS = 1_000_000
 
 
 @pytest.fixture
@@ -27,34 +25,17 @@ def committed(committed_db: None, set_options: Callable[..., None]) -> None:
     set_options(local_lease_ms=40)
 
 
-class Clock:
-    """Time that passes only when somebody waits or works."""
-
-    now_ns = monotonic_ns()
-
-    def __init__(self) -> None:
-        self.waits: list[float] = []
-
-    def wait(self, seconds: float) -> None:
-        self.waits.append(seconds * 1000)
-        self.now_ns += round(seconds * 1e9)
-
-    def work(self, milliseconds: int) -> None:
-        self.now_ns += milliseconds * MS
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(pending, "monotonic_ns", lambda: clock.now_ns)
-    monkeypatch.setattr(pending, "sleep", clock.wait)
-    return clock
-
-
-@pytest.fixture
-def waits(clock: Clock) -> list[float]:
+def waits(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long each wait was, in ms."""
-    return clock.waits
+    found: list[float] = []
+
+    def wait(seconds: float) -> None:
+        found.append(seconds * 1000)
+        clock.wait(seconds)
+
+    monkeypatch.setattr(local_store, "sleep", wait)
+    return found
 
 
 @pytest.fixture
@@ -87,24 +68,26 @@ class TestCommits:
             assert not waits
         assert (waits, early) == ([40], [])
 
-    def test_a_transaction_waits_for_what_its_own_work_has_left(self, clock: Clock, early: list[int]) -> None:
+    def test_a_transaction_waits_for_what_its_own_work_has_left(
+        self, clock: Clock, waits: list[float], early: list[int]
+    ) -> None:
         with transaction.atomic():
             save(0)
-            clock.work(30)
-        assert (clock.waits, early) == ([10], [])
+            clock.wait(0.03)
+        assert (waits, early) == ([10], [])
 
-    def test_one_that_worked_for_longer_waits_for_nothing(self, clock: Clock) -> None:
+    def test_one_that_worked_for_longer_waits_for_nothing(self, clock: Clock, waits: list[float]) -> None:
         with transaction.atomic():
             save(0)
-            clock.work(40)
-        assert clock.waits == []
+            clock.wait(0.04)
+        assert waits == []
 
-    def test_the_wait_is_counted_from_the_newest_hold(self, clock: Clock, early: list[int]) -> None:
+    def test_the_wait_is_counted_from_the_newest_hold(self, clock: Clock, waits: list[float], early: list[int]) -> None:
         with transaction.atomic():
             save(0)
-            clock.work(35)
+            clock.wait(0.035)
             save(1)
-        assert (clock.waits, early) == ([40], [])
+        assert (waits, early) == ([40], [])
 
     def test_a_rollback_waits_for_nothing(self, waits: list[float]) -> None:
         with transaction.atomic():
@@ -137,9 +120,6 @@ class TestCommits:
         with transaction.atomic():
             Entity.objects.get(code="type_0")
         assert waits == []
-
-    def test_our_backend_waits(self) -> None:
-        assert commit.waits_at_commit("default")
 
 
 class TestInATestCase(TestCase):

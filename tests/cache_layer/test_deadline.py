@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Timer
 
 import psycopg
@@ -25,29 +22,10 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.database import bounded
 from pmo.database.bounded import BoundedConnection, BoundedPool
+from tests.cache_layer.conftest import Clock, stopped
 from tests.cache_layer.test_redis_down import silent
 from tests.conftest import make_entity
 from tests.servers import test_database_url
-
-
-class Clock:
-    """Time that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def wait(self, seconds: float) -> None:
-        self.now_ns += int(seconds * 1e9)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    clock = Clock()
-    monkeypatch.setattr(deadline, "monotonic_ns", clock)
-    return clock
 
 
 def test_without_a_deadline_everything_may_take_what_it_takes() -> None:
@@ -118,12 +96,8 @@ def test_a_redis_that_hangs_is_waited_for_no_longer_than_there_is_time(
         each.socket_timeout = 60
     client.connection_pool.disconnect()
     client.ping()  # on a connection that would wait for a minute
-    with silent(own_valkey):
-        answering = Timer(3, os.kill, [own_valkey._process.pid, signal.SIGCONT])  # type: ignore[union-attr] # it runs
-        answering.start()
-        with working_within(100), pytest.raises(CacheUnavailable):
-            client.ping()
-        answering.cancel()
+    with silent(own_valkey, 3), working_within(100), pytest.raises(CacheUnavailable):
+        client.ping()
 
 
 def test_a_statement_is_given_up_when_the_time_is_over_and_its_session_is_not_used_again(committed_db: None) -> None:
@@ -217,7 +191,7 @@ def test_where_nobody_gets_a_connection_one_caller_a_second_waits_for_one(
 ) -> None:
     """Else each thread would wait a whole budget, and what needs no database would wait for a thread."""
     clock = Clock()
-    monkeypatch.setattr(bounded, "monotonic", lambda: clock.now_ns / 1e9)
+    monkeypatch.setattr(bounded, "monotonic", clock.seconds)
     there = conninfo_to_dict(test_database_url())
     where = there | {"host": "/nowhere", "autocommit": True}
     with BoundedPool(kwargs=where, min_size=0, max_size=1, timeout=0.15, reconnect_timeout=0.1) as pool:
@@ -242,36 +216,18 @@ def test_where_nobody_gets_a_connection_one_caller_a_second_waits_for_one(
             assert waits() == "0.15 sec", "it has just answered"
 
 
-@contextmanager
-def stopped(session: BoundedConnection) -> Iterator[None]:
-    """PostgreSQL keeps the session and does not answer."""
-    process = session.info.backend_pid
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
-
-
 def test_what_is_asked_beside_a_request_is_not_waited_for_without_end(
     committed_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pool's workers make connections, and Django asks after a request whether its connection still works."""
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "connect_timeout", 0.1)
     connection.ensure_connection()
-    with stopped(connection.connection):
-        answering = Timer(5, os.kill, [connection.connection.info.backend_pid, signal.SIGCONT])
-        answering.start()
+    with stopped(connection.connection.info.backend_pid):
         assert not connection.is_usable()
-        answering.cancel()
     connection.close()
     connection.ensure_connection()
-    with stopped(connection.connection):
-        answering = Timer(5, os.kill, [connection.connection.info.backend_pid, signal.SIGCONT])
-        answering.start()
-        with pytest.raises(psycopg.OperationalError):
-            connection._configure_connection(connection.connection)
-        answering.cancel()
+    with stopped(connection.connection.info.backend_pid), pytest.raises(psycopg.OperationalError):
+        connection._configure_connection(connection.connection)
     connection.close()
 
 

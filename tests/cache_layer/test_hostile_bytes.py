@@ -69,6 +69,12 @@ LISTS = {
     "other bytes for the same": as_ours([document()]) + b" ",
 }
 VALUES = {
+    "nothing": b"",
+    "null": b"null",
+    "cut short": as_ours(document())[:-9],
+    "one that is inactive": as_ours(document(active_flag=False)),
+    "other bytes for the same": as_ours(document()) + b"\n",
+    "blanks between the same": as_ours(document()).replace(b":", b": "),
     "another key's value": as_ours(document(code="task")),
     "the list": as_ours([document()]),
     "a giant": GIANT,
@@ -111,17 +117,6 @@ def test_hostile_lists_are_not_served(project: None, redis_client: Redis, subtes
             read = read_entry(ENTITY_TYPES, "")
             assert (read.source, [each.label for each in read.document or ()]) == (Source.DATABASE, ["Task", "Project"])
             assert len(json.loads(redis_client.get("entity:types"))) == 2
-
-
-@pytest.mark.parametrize("kind", ["hash", "list", "set"])
-def test_a_list_of_another_type_is_replaced(project: None, redis_client: Redis, kind: str) -> None:
-    {
-        "hash": lambda: redis_client.hset("entity:types", "a", "b"),
-        "list": lambda: redis_client.rpush("entity:types", "a"),
-        "set": lambda: redis_client.sadd("entity:types", "a"),
-    }[kind]()
-    assert len(read_entry(ENTITY_TYPES, "").document or ()) == 2
-    assert redis_client.type("entity:types") == b"string"
 
 
 def test_an_answer_for_another_key_is_not_served(project: None, redis_client: Redis) -> None:
@@ -194,15 +189,6 @@ def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_br
     assert [client.get(f"/admin/cache/{page}").status_code for page in ("", "figures/", "entries/")] == [200] * 3
     assert client_of(make_user()).get("/api/v1/entity/type/project").status_code == 200
     assert client_of(make_user("other")).get("/api/v1/entity/type/nothing").status_code == 404
-
-
-def test_a_session_in_redis_is_among_what_a_restart_purges(committed_db: None, redis_client: Redis) -> None:
-    staff_client(make_user("root", is_staff=True))
-    [key] = redis_client.keys("*sessions*")
-    for run_id in redis_client.keys("cache_layer:run_id:*"):
-        redis_client.set(run_id, "another run")
-    redis_client.connection_pool.disconnect()
-    assert redis_client.exists(key) == 0
 
 
 def test_who_reads_and_writes_sessions_in_redis_is_nobody_by_that(committed_db: None, redis_client: Redis) -> None:

@@ -5,39 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic_ns
 
-from cache_layer.memory.local_store import find_copy, keep_copy, look_at_copy, note_stamp
+from cache_layer.memory.local_store import Copy, find_copy, keep_copy, look_at_copy, note_stamp
 
 SECOND = 1_000_000_000
 
 
 def test_other_bytes_are_another_copy_and_leave_the_lease_of_the_old_one_alone() -> None:
-    old = keep_copy("a key", "old", b"old", asked_ns=monotonic_ns() - SECOND)
+    old = keep_copy(Copy("a key", "old", b"old"), monotonic_ns() - SECOND)
     assert old is not None
     until_ns = old.until_ns
-    new = keep_copy("a key", "new", b"new", asked_ns=monotonic_ns() + SECOND)
+    new = keep_copy(Copy("a key", "new", b"new"), monotonic_ns() + SECOND)
     assert find_copy("a key") is new
     assert (new and new.document, old.document, old.until_ns) == ("new", "old", until_ns)
 
 
 def test_the_same_bytes_are_the_same_copy_whose_lease_is_never_shortened() -> None:
     asked_ns = monotonic_ns() + SECOND
-    copy = keep_copy("a key", "document", b"bytes", asked_ns=asked_ns)
+    copy = keep_copy(Copy("a key", "document", b"bytes"), asked_ns)
     assert copy is not None
     until_ns = copy.until_ns
-    assert keep_copy("a key", "equal", b"bytes", asked_ns=asked_ns - SECOND) is copy
+    assert keep_copy(Copy("a key", "equal", b"bytes"), asked_ns - SECOND) is copy
     assert (copy.until_ns, copy.document) == (until_ns, "document")
-    keep_copy("a key", "equal", b"bytes", asked_ns=asked_ns + SECOND)
+    keep_copy(Copy("a key", "equal", b"bytes"), asked_ns + SECOND)
     assert copy.until_ns == until_ns + SECOND
 
 
 def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> None:
     assert look_at_copy("a key") is None
-    keep_copy("another key", "document", b"bytes", asked_ns=monotonic_ns() - SECOND)
+    keep_copy(Copy("another key", "document", b"bytes"), monotonic_ns() - SECOND)
     assert look_at_copy("another key") == (b"bytes", 0)
     note_stamp("a stamp", b"a nonce", asked_ns=monotonic_ns() + 10 * SECOND)
     asked_ns = monotonic_ns()
-    rest = {"stamp_key": "a stamp", "rest_ns": 5 * SECOND}
-    copy = keep_copy("a key", "document", b"ours", asked_ns=asked_ns, read_payload=b"a later release's", **rest)
+    resting = Copy("a key", "document", b"ours", b"a later release's", stamp_key="a stamp", rest_ns=5 * SECOND)
+    copy = keep_copy(resting, asked_ns)
     assert copy is not None
     payload, milliseconds = look_at_copy("a key") or (b"", 0)
     assert payload == b"a later release's"
@@ -51,5 +51,5 @@ def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> Non
 def test_no_more_copies_are_kept_than_the_setting_says(set_options: Callable[..., None]) -> None:
     set_options(local_entries=2)
     for number in range(3):
-        keep_copy(f"key {number}", "document", b"bytes", asked_ns=monotonic_ns() + SECOND)
+        keep_copy(Copy(f"key {number}", "document", b"bytes"), monotonic_ns() + SECOND)
     assert [find_copy(f"key {number}") is not None for number in range(3)] == [False, True, True]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import Mock
@@ -19,13 +19,13 @@ from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fills, refresh
 from cache_layer.server.connection import GuardedPipeline
 from entities.lookups import ENTITY
+from tests.cache_layer.conftest import Clock
 from tests.cache_layer.project import claim_fill
 from tests.conftest import make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db", "project")
 
 KEY = "entity:metadata:project"
-SECOND = 1_000_000_000
 
 
 @pytest.fixture
@@ -33,49 +33,35 @@ def project() -> None:
     make_entity("project")
 
 
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
-    """Lets seconds pass for this process's knowledge of TTLs."""
-    now = [refresh.monotonic_ns()]
-    monkeypatch.setattr(refresh, "monotonic_ns", lambda: now[0])
-
-    def pass_seconds(seconds: float) -> None:
-        now[0] += int(seconds * SECOND)
-
-    return pass_seconds
-
-
 def read_from_redis() -> Source:
     drop_all_copies()
     return read_entry(ENTITY, "project").source
 
 
-def test_a_value_near_its_end_is_loaded_anew(redis_client: Redis, later: Callable[[float], None]) -> None:
+def test_a_value_near_its_end_is_loaded_anew(redis_client: Redis, clock: Clock) -> None:
     assert read_from_redis() is Source.REDIS
     redis_client.expire(KEY, 29)
-    later(15)
+    clock.wait(15)
     assert read_from_redis() is Source.DATABASE
     assert redis_client.ttl(KEY) == 300
     assert read_from_redis() is Source.REDIS
 
 
-def test_a_value_with_time_left_is_not(redis_client: Redis, later: Callable[[float], None]) -> None:
+def test_a_value_with_time_left_is_not(redis_client: Redis, clock: Clock) -> None:
     read_from_redis()
     redis_client.expire(KEY, 31)
-    later(15)
+    clock.wait(15)
     assert read_from_redis() is Source.REDIS
     redis_client.expire(KEY, 15)
     assert read_from_redis() is Source.REDIS  # known to live until then, and not asked about again
-    later(15)
+    clock.wait(15)
     assert read_from_redis() is Source.DATABASE
 
 
-def test_one_of_many_readers_loads_it(
-    redis_client: Redis, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_of_many_readers_loads_it(redis_client: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     read_from_redis()
     redis_client.expire(KEY, 29)
-    later(15)
+    clock.wait(15)
     monkeypatch.setattr(refresh, "_ask_at", lambda *_: None)  # every thread stands for a process that has just asked
     together = threading.Barrier(8)
     loaded: list[object] = []
@@ -104,22 +90,22 @@ def test_one_of_many_readers_loads_it(
     assert len(loaded) == 1
 
 
-def test_a_key_that_a_writer_holds_is_not_refreshed(redis_client: Redis, later: Callable[[float], None]) -> None:
+def test_a_key_that_a_writer_holds_is_not_refreshed(redis_client: Redis, clock: Clock) -> None:
     read_from_redis()
     value = redis_client.get(KEY)
     hold_keys([KEY], "a writer")
     redis_client.set(KEY, value, ex=20)  # as if the reader's GET had been quicker than the hold
-    later(15)
+    clock.wait(15)
     assert read_from_redis() is Source.REDIS
     assert redis_client.ttl(KEY) == 20
 
 
 def test_a_value_survives_a_database_that_fails(
-    redis_client: Redis, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    redis_client: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_from_redis()
     redis_client.expire(KEY, 29)
-    later(15)
+    clock.wait(15)
 
     def fail(*_: object) -> None:
         raise DatabaseError("away")
@@ -137,10 +123,10 @@ def test_what_is_remembered_is_bounded(set_options: Callable[..., None]) -> None
 
 
 def test_nothing_is_due_while_redis_does_not_say_how_long_it_lives(
-    later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh.note_filled([KEY], 300)
-    later(300)
+    clock.wait(300)
     failing = Mock(side_effect=CacheUnavailable("silent", refused=False))
     monkeypatch.setattr(GuardedPipeline, "execute", failing)
     assert refresh.find_due([KEY], 300) == []
@@ -148,7 +134,7 @@ def test_nothing_is_due_while_redis_does_not_say_how_long_it_lives(
 
 
 def test_several_are_refreshed_together(
-    redis_client: Redis, later: Callable[[float], None], commands: list[str], caplog: pytest.LogCaptureFixture
+    redis_client: Redis, clock: Clock, commands: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     codes = ["project", *(f"type_{number}" for number in range(5))]
     for code in codes[1:]:
@@ -158,7 +144,7 @@ def test_several_are_refreshed_together(
         read_entries(ENTITY, codes)
         for code in codes:
             redis_client.expire(ENTITY.key(code), 29)
-        later(300)
+        clock.wait(300)
         drop_all_copies()
         commands.clear()
         assert {read.source for read in read_entries(ENTITY, codes).values()} == {Source.DATABASE}
@@ -168,13 +154,11 @@ def test_several_are_refreshed_together(
     assert (miss["keys"], miss["count"]) == ([ENTITY.key(code) for code in codes], 6)
 
 
-def test_nothing_is_refreshed_inside_the_callers_transaction(
-    redis_client: Redis, later: Callable[[float], None]
-) -> None:
+def test_nothing_is_refreshed_inside_the_callers_transaction(redis_client: Redis, clock: Clock) -> None:
     """It could wait for a lock, fail, and take the transaction with it; or see an older snapshot."""
     read_from_redis()
     redis_client.expire(KEY, 29)
-    later(15)
+    clock.wait(15)
     with transaction.atomic():
         assert read_from_redis() is Source.REDIS
     assert read_from_redis() is Source.DATABASE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -21,14 +20,11 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
-from tests.api.conftest import make_user
 from tests.cache_layer.project import KEY, read, rename
-from tests.servers import test_database_url, web_server
 from tests.threads import beside
 from tests.waiting import BEFORE_HOLDS_LAPSE, wait_for
 
@@ -80,21 +76,6 @@ def test_with_atomic_requests_a_write_is_held_until_the_request_has_committed(
     assert read() == ("New", Source.REDIS)
 
 
-def test_with_atomic_requests_an_answered_patch_is_seen_by_another_process() -> None:
-    read()
-    token = AccessToken.for_user(make_user("editor", "change"))
-    server = {"DATABASE_URL": f"{test_database_url()}&ATOMIC_REQUESTS=True", "DATABASE_POOL_SIZE": "4"}
-    with web_server(**server) as url:
-        for label in ("New", "Newer", "Newest"):
-            request = urllib.request.Request(
-                f"{url}/api/v1/entity/project", method="PATCH", data=json.dumps({"label": label}).encode()
-            )
-            request.add_header("Authorization", f"Bearer {token}")
-            request.add_header("Content-Type", "application/json")
-            urllib.request.urlopen(request, timeout=10).close()
-            assert read() == (label, Source.REDIS)
-
-
 def test_with_atomic_requests_a_view_that_fails_leaves_the_old_value_and_no_hold(
     atomic_requests: None, ask: Ask, redis_client: Redis
 ) -> None:
@@ -137,15 +118,3 @@ def test_with_atomic_requests_a_read_still_fills_the_cache(
 
     assert ask(view) == 200
     assert redis_client.exists(KEY) == 1
-
-
-def test_a_request_that_was_rolled_back_by_hand_leaves_no_hold(ask: Ask, redis_client: Redis) -> None:
-    def view(request: HttpRequest) -> HttpResponse:
-        with transaction.atomic():
-            rename("Never")
-            transaction.set_rollback(True)
-        return HttpResponse()
-
-    assert ask(view) == 200
-    wait_for(lambda: not redis_client.exists(holds_key(KEY)), BEFORE_HOLDS_LAPSE)
-    assert read()[0] == "Old"

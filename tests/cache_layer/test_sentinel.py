@@ -13,7 +13,7 @@ from cache_layer.inspect import read_nodes
 from cache_layer.server.connection import get_redis_client, get_writer_client
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
-from tests.cache_layer.topology import caches_at, change_unseen, compare_always, empty, label, read
+from tests.cache_layer.topology import caches_at, change_unseen, label, make_project, read
 from tests.conftest import make_entity
 from tests.topologies import Sentinels, running_sentinels
 from tests.waiting import wait_for
@@ -30,11 +30,7 @@ def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
 @pytest.fixture
 def project(sentinels: Sentinels, committed_db: None) -> Iterator[Entity]:
     with caches_at(sentinels.url):
-        row = make_entity("project", label="old")
-        empty()
-        assert read().source is Source.DATABASE
-        assert read().source is Source.REDIS
-        yield row
+        yield make_project()
 
 
 def test_a_failover_is_followed_and_what_the_new_primary_has_is_not_trusted(
@@ -49,19 +45,6 @@ def test_a_failover_is_followed_and_what_the_new_primary_has_is_not_trusted(
     project.label = "newer"
     project.save()
     assert (label(), read().source) == ("newer", Source.REDIS)
-
-
-def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
-    project: Entity, sentinels: Sentinels, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compare_always(monkeypatch)
-    primary = sentinels.primary()
-    primary.ask("CONFIG", "SET", "min-replicas-to-write", 3)
-    try:
-        assert read().source is Source.BYPASS
-    finally:
-        primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
-    wait_for(lambda: read().source is Source.REDIS)
 
 
 def test_a_primary_that_needs_no_replicas_is_warned_of(project: Entity, sentinels: Sentinels) -> None:

@@ -13,7 +13,7 @@ from django.test import override_settings
 from psycopg import sql
 from redis import Redis
 
-from cache_layer import Entry, Source, read_entry
+from cache_layer import Entry, Source
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
 from cache_layer.writing.outbox import measure_backlog
@@ -21,33 +21,12 @@ from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
+from tests.cache_layer.project import KEY, TASK_KEY, change, label, read
 from tests.conftest import make_entity
 from tests.servers import test_database_url
 from tests.threads import in_another_thread
 
-KEY, TASK_KEY = "entity:metadata:project", "entity:metadata:task"
-
 pytestmark = pytest.mark.usefixtures("committed_db")
-
-
-@pytest.fixture
-def project(committed_db: None) -> Entity:
-    return make_entity("project", label="Old")
-
-
-def change(row: Entity, label: str, using: str | None = None) -> None:
-    row.label = label
-    row.save(using=using)
-
-
-def read(code: str = "project") -> tuple[str, Source]:
-    found = read_entry(ENTITY, code)
-    assert found.document is not None
-    return found.document.label, found.source
-
-
-def label(code: str = "project") -> str:
-    return read(code)[0]
 
 
 def run_sql(statement: sql.Composed) -> None:

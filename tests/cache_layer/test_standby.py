@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
+from cache_layer import wsgi
 from tests.servers import ROOT, relaying_process, worker_environment
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
-EACH = """
-import json, os, sys, threading, tests.forked
-for number, (program, environment) in enumerate(json.loads(sys.argv[1])):
-    if os.fork() == 0:
-        os.environ |= environment
-        exec(program)
-        names = " ".join(thread.name for thread in threading.enumerate())
-        os.write(1, f"{number} {names}\\n".encode())
-        os._exit(0)
-    os.wait()
-"""
 PREFORKING = """
 import os, signal, sys, time, pmo.wsgi
 from cache_layer.metrics import RELAY_WORKING
@@ -41,23 +31,17 @@ signal.pause()
 """
 
 
-def test_web_processes_stand_by_unless_told_not_to() -> None:
-    command = "import django; django.setup(); django.core.management.call_command('check')"
-    processes: list[tuple[str, dict[str, str]]] = [
-        ("import pmo.wsgi", {}),
-        ("import pmo.wsgi", {"CACHE_RELAY": "false"}),
-        (command, {}),
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", EACH, json.dumps(processes)],
-        cwd=ROOT,
-        env=worker_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    said = [line.split() for line in done.stdout.splitlines() if line[:1] in ("0", "1", "2")]
-    assert [(number, "cache-relay" in names) for number, *names in said] == [("0", True), ("1", False), ("2", False)]
+@pytest.mark.parametrize("relay", [True, False])
+def test_web_processes_stand_by_unless_told_not_to(
+    monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None], relay: bool
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(wsgi, "run_in_background", lambda name, _: started.append(name))
+    for other in ("start_reporting", "warn_of_far_servers"):
+        monkeypatch.setattr(wsgi, other, lambda: None)
+    set_options(relay=relay)
+    wsgi.serve(lambda *_: [])
+    assert ("cache-relay" in started) is relay
 
 
 @pytest.mark.parametrize("pool_size", [2, pytest.param(0, marks=pytest.mark.proof)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -20,42 +19,7 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.project import KEY, TASK_KEY, change, label, roll_back, source
 from tests.conftest import make_entity
-from tests.threads import beside, in_another_thread
-from tests.waiting import BEFORE_HOLDS_LAPSE, wait_for
-
-
-def test_counting_under_a_row_lock_is_never_read_backwards(project: Entity, set_options: Callable[..., None]) -> None:
-    """Two threads count; what a third reads only grows, and each reads its own number once it has returned."""
-    set_options(local_lease_ms=4)
-    change(project, "0")
-    finished = threading.Event()
-
-    def count() -> None:
-        for _ in range(15):
-            with transaction.atomic():
-                row = Entity.objects.select_for_update().get(code="project")
-                number = int(row.label)
-                assert int(label() or "") == number
-                change(row, str(number + 1))
-                assert int(label() or "") == number + 1
-            assert int(label() or "") >= number + 1
-
-    def watch() -> list[int]:
-        seen = []
-        while not finished.is_set():
-            seen.append(int(label() or ""))
-        return seen
-
-    with beside(watch) as watched:
-        try:
-            with beside(count), beside(count):
-                pass
-        finally:
-            finished.set()
-        seen = watched.result()
-    assert len(set(seen)) > 1
-    assert seen == sorted(seen)
-    assert label() == "30"
+from tests.threads import in_another_thread
 
 
 def test_a_transaction_that_locked_a_row_caches_nothing_of_it(project: Entity, redis_client: Redis) -> None:
@@ -87,24 +51,6 @@ def test_a_hold_ends_only_with_its_own_threads_transaction(project: Entity, redi
         assert in_another_thread(source) is Source.BYPASS
     assert (label(), in_another_thread(label)) == ("New", "New")
     assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
-
-
-def test_of_two_threads_that_save_one_row_the_last_to_commit_is_read(project: Entity, redis_client: Redis) -> None:
-    saved = threading.Event()
-
-    def save_second() -> None:
-        row = Entity.objects.get(code="project")
-        assert saved.wait(10)
-        change(row, "Second")
-        assert label() == "Second"
-
-    with beside(save_second), transaction.atomic():
-        change(project, "First")
-        saved.set()
-        wait_for(lambda: redis_client.zcard(holds_key(KEY)) == 2, BEFORE_HOLDS_LAPSE)
-        assert label() == "First"
-    assert label() == "Second"
-    assert redis_client.exists(holds_key(KEY)) == 0
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of processes with threads, from Python 3.12 on

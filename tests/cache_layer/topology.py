@@ -10,14 +10,16 @@ from django.conf import settings
 from django.db import connection
 from django.test import override_settings
 
-from cache_layer import Read, read_entry
+from cache_layer import Read, Source, read_entry
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import get_options
 from cache_layer.server import failover
 from cache_layer.server.connection import get_writer_client
 from cache_layer.server.location import cache_location
 from entities.lookups import ENTITY
+from entities.models import Entity
 from tests.cache_layer.conftest import reconnect
+from tests.conftest import make_entity
 
 KEY = ENTITY.key("project")
 
@@ -43,6 +45,14 @@ def empty() -> None:
     """Remove every key."""
     for _, node in get_writer_client().nodes():
         node.flushdb()
+
+
+def make_project() -> Entity:
+    """`project`, as Redis has it and this process's memory does not."""
+    row = make_entity("project", label="old")
+    empty()
+    assert [read().source for _ in range(2)] == [Source.DATABASE, Source.REDIS]
+    return row
 
 
 def read(code: str = "project") -> Read[Any]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import pty
 import re
 import select
-import signal
-import struct
+import subprocess
 import sys
 import termios
 import time
@@ -31,6 +29,9 @@ from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run
 from tests.conftest import make_entity, make_types
 from tests.servers import ROOT, free_port, valkey_server, worker_environment
+from tests.waiting import wait_for
+
+CTRL_C = b"\x03"
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -104,6 +105,7 @@ def test_json_has_the_same_for_programs(redis_client: Redis) -> None:
     make_entity("project")
     get_entity_infrastructure().get_all_entity()
     report = json.loads(run("cache_status", "--json"))
+    assert report["health"]["headline"] == "Healthy"
     assert (report["entity_types"], report["cached"]) == (1, 1)
     entry = report["entries"][0]
     assert entry["code"] == "project"
@@ -164,91 +166,81 @@ def test_reads_are_those_that_were_reported_over_whole_steps(redis_client: Redis
     assert cells(printed, "Hit ratio over the last 10 s")[1] == "90.0%"
 
 
-class Terminal:
+class Watch:
     """`cache_status --watch` on a terminal of its own; a picture is what it drew between two moves to the top left."""
 
     HOME = b"\x1b[H"
 
-    def __init__(self, height: int, width: int, **environment: str) -> None:
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            with contextlib.suppress(BaseException):
-                os.chdir(ROOT)
-                signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has what it starts in the background ignore it
-                chosen = {"TERM": "xterm-256color", "LINES": str(height), "COLUMNS": str(width)}
-                command = [sys.executable, "manage.py", "cache_status", "--watch", "--interval", "0.2"]
-                os.execvpe(sys.executable, command, worker_environment() | chosen | environment)
-            os._exit(1)
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+    def __init__(self, process: subprocess.Popen[bytes], keyboard: int) -> None:
+        self.process, self.keyboard = process, keyboard
         self.output = b""
-        self.status: int | None = None
 
-    def read(self, seconds: float) -> bool:
-        """Whether something more was written in this time."""
-        if not select.select([self.descriptor], [], [], seconds)[0]:
-            return False
-        with contextlib.suppress(OSError):  # it has ended
-            self.output += os.read(self.descriptor, 65536)
-            return True
-        return False
+    def read(self) -> None:
+        """Read what has been written, or is written soon."""
+        if select.select([self.keyboard], [], [], 0.2)[0]:
+            with contextlib.suppress(OSError):  # it has ended
+                self.output += os.read(self.keyboard, 65536)
 
     def pictures(self) -> list[str]:
         """The whole ones, as plain text."""
         parts = self.output.split(self.HOME)[1:-1]
         return [re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", part).decode().replace("\r", "") for part in parts]
 
-    def wait_for(self, *texts: str, seconds: float = 30) -> str:
+    def wait_for(self, *texts: str) -> str:
         """The first picture from now on with all of these texts in it."""
         seen = len(self.pictures())
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.read(0.2)
-            for picture in self.pictures()[seen:]:
-                if all(text in picture for text in texts):
-                    return picture
-        raise AssertionError(f"{texts} not in:\n" + self.output.decode(errors="replace")[-3000:])
+        found: list[str] = []
+
+        def is_drawn() -> bool:
+            self.read()
+            found[:] = [each for each in self.pictures()[seen:] if all(text in each for text in texts)]
+            return bool(found)
+
+        wait_for(is_drawn, seconds=30)
+        return found[0]
 
     def press(self, keys: bytes) -> None:
-        os.write(self.descriptor, keys)
+        os.write(self.keyboard, keys)
 
-    def interrupt(self) -> int:
-        """Ctrl-C; gives the command's status."""
-        self.press(b"\x03")
-        return self.wait()
-
-    def wait(self) -> int:
+    def end(self) -> int | None:
         """The command's status when it ends."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            self.read(0.05)
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
-                return self.status
-        raise AssertionError("it goes on")
 
-    def close(self) -> None:
-        if self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.descriptor)
+        def has_ended() -> bool:
+            self.read()
+            return self.process.poll() is not None
+
+        wait_for(has_ended, seconds=20)
+        return self.process.returncode
 
 
 @pytest.fixture
-def terminal() -> Iterator[Callable[..., Terminal]]:
+def terminal() -> Iterator[Callable[..., Watch]]:
     with contextlib.ExitStack() as opened:
 
-        def open_terminal(height: int = 24, width: int = 100, **environment: str) -> Terminal:
-            terminal = Terminal(height, width, **environment)
-            opened.callback(terminal.close)
-            return terminal
+        def open_terminal(height: int = 24, width: int = 100, **environment: str) -> Watch:
+            keyboard, screen = pty.openpty()
+            opened.callback(os.close, keyboard)
+            termios.tcsetwinsize(screen, (height, width))
+            chosen = {"TERM": "xterm-256color", "LINES": str(height), "COLUMNS": str(width)}
+            # In a session of this terminal, with Ctrl-C, which a shell has its background programs ignore.
+            there = ["env", "--default-signal=INT", "setsid", "--ctty"]
+            process = subprocess.Popen(
+                [*there, sys.executable, "manage.py", "cache_status", "--watch", "--interval", "0.2"],
+                cwd=ROOT,
+                env=worker_environment() | chosen | environment,
+                stdin=screen,
+                stdout=screen,
+                stderr=screen,
+            )
+            os.close(screen)
+            opened.callback(process.wait)
+            opened.callback(process.kill)
+            return Watch(process, keyboard)
 
         yield open_terminal
 
 
-def test_watch_shows_the_cache_as_it_is_until_interrupted(
-    redis_client: Redis, terminal: Callable[..., Terminal]
-) -> None:
+def test_watch_shows_the_cache_as_it_is_until_interrupted(redis_client: Redis, terminal: Callable[..., Watch]) -> None:
     for code in ("project", "task", "risk"):
         make_entity(code)
     watch = terminal()
@@ -267,11 +259,12 @@ def test_watch_shows_the_cache_as_it_is_until_interrupted(
     redis_client.expire("entity:metadata:project", 100)
     watch.wait_for(" 100  ")
     watch.wait_for(" 99  ")
-    assert watch.interrupt() == 0
+    watch.press(CTRL_C)
+    assert watch.end() == 0
 
 
-@pytest.mark.parametrize(("height", "width"), [(20, 80), pytest.param(12, 60, marks=pytest.mark.proof)])
-def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Terminal], height: int, width: int) -> None:
+def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Watch]) -> None:
+    height, width = 12, 60
     for number in range(40):
         make_entity(f"type_{number:02}", display_order=40 - number)
     watch = terminal(height, width)
@@ -289,10 +282,10 @@ def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Termi
     watch.press(b"r")
     assert "type_39 " in watch.wait_for("by code, reversed")
     watch.press(b"q")
-    assert watch.wait() == 0
+    assert watch.end() == 0
 
 
-def test_watch_says_that_redis_is_away_and_goes_on(tmp_path: Path, terminal: Callable[..., Terminal]) -> None:
+def test_watch_says_that_redis_is_away_and_goes_on(tmp_path: Path, terminal: Callable[..., Watch]) -> None:
     make_entity("project")
     port = free_port()
     server = valkey_server(port=port, data_dir=tmp_path)
@@ -305,7 +298,8 @@ def test_watch_says_that_redis_is_away_and_goes_on(tmp_path: Path, terminal: Cal
         server._desired_port = port
         server.start()
         watch.wait_for("Healthy", "project")
-        assert watch.interrupt() == 0
+        watch.press(CTRL_C)
+        assert watch.end() == 0
     finally:
         if server.is_running():
             server.stop()

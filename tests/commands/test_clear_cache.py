@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import read_entry
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from pmo.lookups import GROUP
@@ -33,18 +33,14 @@ def cached(redis_client: Redis) -> Redis:
     return redis_client
 
 
-def test_all_drops_every_entity_type_and_the_list_and_no_other_key(cached: Redis) -> None:
+def test_all_drops_everything_of_every_lookup_and_no_other_key(cached: Redis) -> None:
     cached.set("somebody:else", "x")
-    assert run("clear_cache", "--all") == "4 cached values dropped\n"
-    assert cached.keys(VALUES) == []
-    assert cached.get("somebody:else") == b"x"
-
-
-def test_all_is_everything_of_every_lookup(cached: Redis) -> None:
     read_entry(GROUP, str(Group.objects.create(name="editors").pk))
     found = {each["name"]: each["values"] for each in json.loads(run("cache_status", "--json"))["lookups"]}
     assert found == dict.fromkeys(found, 0) | {"entity": 3, "entity_types": 1, "group": 1}
     assert run("clear_cache", "--all") == "5 cached values dropped\n"
+    assert cached.keys(VALUES) == []
+    assert cached.get("somebody:else") == b"x"
 
 
 def test_codes_drop_those_and_the_list(cached: Redis) -> None:
@@ -57,22 +53,16 @@ def test_what_was_not_cached_is_not_counted(cached: Redis) -> None:
     assert run("clear_cache", "project", "wiki") == "1 cached value dropped\n"
 
 
-def test_the_next_read_asks_the_database(cached: Redis) -> None:
-    run("clear_cache", "project")
-    assert get_entity_infrastructure().read_entity("project").source is Source.DATABASE
-
-
 def test_unknown_codes_are_named_and_nothing_is_dropped(cached: Redis) -> None:
     with pytest.raises(CommandError, match=r"Unknown entity types, nothing was done: nope, Task\."):
         run("clear_cache", "project", "nope", "Task")
     assert len(cached.keys(VALUES)) == 4
 
 
-@pytest.mark.parametrize("command", ["clear_cache", "warm_cache"])
 @pytest.mark.parametrize("arguments", [(), ("project", "--all")])
-def test_neither_or_both_of_codes_and_all_is_refused(cached: Redis, command: str, arguments: tuple[str, ...]) -> None:
+def test_neither_or_both_of_codes_and_all_is_refused(cached: Redis, arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match="Give the codes of entity types, or --tag, or --all"):
-        run(command, *arguments)
+        run("clear_cache", *arguments)
     assert len(cached.keys(VALUES)) == 4
 
 

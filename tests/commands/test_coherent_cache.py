@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from fnmatch import fnmatchcase
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from redis import Redis
 
 from cache_layer.lookup import registered_lookups
+from tests.commands import conftest as commands
 from tests.conftest import make_entity
 from tests.otherapp.models import Rate
 from tests.servers import ROOT
@@ -18,9 +18,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 def run(*arguments: str) -> list[str]:
-    said = io.StringIO()
-    call_command("coherent_cache", *arguments, stdout=said)
-    return said.getvalue().splitlines()
+    return commands.run("coherent_cache", *arguments).splitlines()
 
 
 def test_every_lookup_is_listed_warmed_and_cleared(redis_client: Redis) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from contextlib import closing
-from io import StringIO
 from pathlib import Path
 
 import psycopg
 import pytest
-from django.core.management import call_command
 from django.db import IntegrityError, connection
 
 from cache_layer import read_entry
@@ -19,17 +16,12 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
+from tests.commands.conftest import run
 from tests.conftest import make_entity
 from tests.engines import PROGRAMS
-from tests.servers import test_database_url
+from tests.servers import another_database, own_name, test_database_url
 
 HISTORY = "SELECT pgh_id, pgh_label, code, label, database_role FROM app.entity_event ORDER BY 1"
-
-
-def run(command: str, *arguments: str, **options: object) -> str:
-    out = StringIO()
-    call_command(command, *arguments, stdout=out, **options)
-    return out.getvalue()
 
 
 def delete_everything() -> None:
@@ -79,23 +71,18 @@ def test_a_whole_dump_is_restored_into_an_empty_database(tmp_path: Path) -> None
     make_entity("z_task")
     make_entity("a_project", child_entity_codes=["z_task"])
     Entity.objects.filter(code="z_task").update(label="Duty")
-    name = f"restored_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    here = test_database_url()
-    there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{name}?")
-    programs, file = PROGRAMS.postgres or program_folder(), tmp_path / "dump"
+    here, programs, file = test_database_url(), PROGRAMS.postgres or program_folder(), tmp_path / "dump"
     subprocess.run([programs / "pg_dump", "-Fc", "-f", file, here], check=True)
-    with closing(psycopg.connect(here, autocommit=True)) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        try:
-            subprocess.run([programs / "pg_restore", "--exit-on-error", "-d", there, file], check=True)
-            with closing(psycopg.connect(there, autocommit=True)) as restored:
-                history = restored.execute(HISTORY).fetchall()
-                assert history == server.execute(HISTORY).fetchall()
-                assert len(history) == 3
-                restored.execute("UPDATE app.entity SET label = 'Task' WHERE code = 'z_task'")
-                assert len(restored.execute(HISTORY).fetchall()) == 4, "and the numbers go on"
-        finally:
-            server.execute(f"DROP DATABASE {name} (FORCE)")
+    with another_database(own_name("restored")) as there:
+        subprocess.run([programs / "pg_restore", "--exit-on-error", "-d", there, file], check=True)
+        with closing(psycopg.connect(there, autocommit=True)) as restored:
+            history = restored.execute(HISTORY).fetchall()
+            with connection.cursor() as cursor:
+                cursor.execute(HISTORY)
+                assert history == cursor.fetchall()
+            assert len(history) == 3
+            restored.execute("UPDATE app.entity SET label = 'Task' WHERE code = 'z_task'")
+            assert len(restored.execute(HISTORY).fetchall()) == 4, "and the numbers go on"
 
 
 @pytest.mark.django_db

@@ -14,7 +14,6 @@ from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
 from entities.models import Entity
-from pmo.verification import instances
 from tests.conftest import make_entity
 from tests.servers import free_port, test_database_url, web_server
 
@@ -37,6 +36,12 @@ def superuser() -> User:
 @pytest.fixture(autouse=True)
 def _servers_beside_use_this_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", test_database_url())
+
+
+@pytest.fixture
+def no_server_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no room')"]
+    monkeypatch.setattr("pmo.run.web_server.server_command", lambda _: command)
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +71,11 @@ def test_a_working_system_shows_all_four_and_keeps_its_data(superuser: User, url
     assert list(Entity.objects.values_list("code", "modified_ts")) == [("project", project.modified_ts)]
 
 
+@pytest.mark.usefixtures("no_server_starts")
 def test_a_terminal_without_utf_8_is_told_in_ascii_what_was_seen_of_the_server_on_our_port(
     superuser: User, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT", url.rpartition(":")[2])
-    monkeypatch.setattr(instances, "server_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"])
     written = BytesIO()
     terminal = TextIOWrapper(written, encoding="ascii", write_through=True)
     with pytest.raises(CommandError, match="Not everything"):
@@ -83,11 +88,11 @@ def test_a_terminal_without_utf_8_is_told_in_ascii_what_was_seen_of_the_server_o
     ]
 
 
+@pytest.mark.usefixtures("no_server_starts")
 def test_a_production_server_is_asked_past_its_proxy_or_by_the_proxys_address(
     superuser: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     production = {"ENVIRONMENT": "production", "SECRET_KEY": settings.SECRET_KEY, "ALLOWED_HOSTS": "pmo.example.org"}
-    monkeypatch.setattr(instances, "server_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"])
     with web_server(**production) as url:
         settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["pmo.example.org"], True
         assert verify(url)[-1].startswith("failed: The API answers POST /api/v1/entity with status 400")
@@ -108,20 +113,6 @@ def test_a_server_with_a_cache_of_its_own_is_found_out(superuser: User) -> None:
     assert lines[-3].startswith(f"❌ {CLAIMS[2]}: "), "what is seen first depends on which of them relays"
     assert lines[-2].startswith(f"❌ {CLAIMS[3]}: The API's GET came from")
     assert not Entity.objects.exists()
-
-
-def test_what_needs_more_servers_is_not_claimed_without_them(
-    superuser: User, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(instances, "server_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"])
-    lines = verify(url)
-    assert lines[-5:] == [
-        f"✅ {CLAIMS[0]}",
-        f"❌ {CLAIMS[1]}: Instance A did not start: no room",
-        f"✅ {CLAIMS[2]}",
-        f"❌ {CLAIMS[3]}: Instance A did not start: no room",
-        "failed: Not everything was observed.",
-    ]
 
 
 def test_without_redis_nothing_is_claimed(superuser: User, redis_down: None, monkeypatch: pytest.MonkeyPatch) -> None:

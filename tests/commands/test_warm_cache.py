@@ -53,12 +53,6 @@ def test_codes_cache_those_and_the_list_and_tell_what_was_there(types: None, red
     assert run("warm_cache", "task", "project", "task") == "1 filled, 2 already cached, 0 not cacheable\n"
 
 
-def test_an_unknown_code_is_named_and_nothing_is_cached(types: None, redis_client: Redis) -> None:
-    with pytest.raises(CommandError, match=r"Unknown entity types, nothing was done: nope\."):
-        run("warm_cache", "task", "nope")
-    assert redis_client.keys("entity:*") == []
-
-
 def test_without_redis_it_fails_at_once_and_says_so(redis_down: None, types: None) -> None:
     with CaptureQueriesContext(connection) as queries, pytest.raises(CommandError, match=REDIS_DOWN):
         run("warm_cache", "--all")

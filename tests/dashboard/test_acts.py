@@ -11,8 +11,9 @@ from redis import Redis
 
 from cache_layer.counting.analytics import Span, read_series
 from cache_layer.counting.reporting import report_activity
-from entities.dashboard import act_views, acts
-from entities.dashboard.acts import Act, ActFailed, Operation, Step, perform
+from entities.cache import acts
+from entities.cache.acts import Act, ActFailed, Operation, Step, perform
+from entities.dashboard import act_views
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture

@@ -11,11 +11,9 @@ from cache_layer.origin import working_for
 from entities.cache.operations import recorded
 from entities.management.terminal import shell_user
 from entities.models import CacheOperation
-from tests.admin.conftest import staff_client
 from tests.api.conftest import client_of, make_user
 from tests.commands.conftest import run
 from tests.conftest import make_entity
-from tests.dashboard.conftest import staff_with
 
 LOG = reverse("admin:entities_cacheoperation_changelist")
 
@@ -75,20 +73,3 @@ def test_the_list_is_searched_and_filtered(viewer: Client) -> None:
     assert found(origin="api") == ["anna"]
     assert found(username="bert") == ["bert"]
     assert found(operation__exact="warm") == []
-
-
-def test_nobody_adds_changes_or_deletes(committed_db: None) -> None:
-    record = note("anna", "project")
-    root = staff_client(make_user("root", is_staff=True, is_superuser=True))
-    change = reverse("admin:entities_cacheoperation_change", args=[record.pk])
-    assert root.get(change).status_code == 200
-    assert root.post(change, {"username": "eve"}).status_code == 403
-    assert root.get(reverse("admin:entities_cacheoperation_add")).status_code == 403
-    assert root.post(reverse("admin:entities_cacheoperation_delete", args=[record.pk])).status_code == 403
-    assert "_selected_action" not in root.get(LOG).content.decode()
-    assert rows()[0][0] == "anna"
-
-
-def test_the_log_needs_the_permission_to_view(viewer: Client) -> None:
-    assert viewer.get(LOG).status_code == 200
-    assert staff_client(staff_with("nobody", "view_entity", "operate_cache")).get(LOG).status_code == 403

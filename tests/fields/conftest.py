@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,12 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psycopg
 import pytest
 from django.db import connection, connections
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.servers import ROOT, test_database_url, worker_environment
+from tests.servers import ROOT, another_database, own_name, worker_environment
 
 HOW = (ROOT / "docs/architecture.md").read_text().partition("## Adding a field")[2].partition("\n## ")[0]
 BLOCKS = re.findall(r"```python\n(.*?)```", HOW.replace("description", "remark"), re.DOTALL)
@@ -51,18 +49,10 @@ def extended(
     field, member = (textwrap.indent(textwrap.dedent(block), "    ") for block in BLOCKS)
     add(tree / "entities/models.py", field, before="    child_entity_codes = models.JSONField(")
     add(tree / "entities/documents.py", member, before="\n\ndef document_of")
-    ours, name = connection.settings_dict["NAME"], f"remark_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     with django_db_blocker.unblock():
-        here = test_database_url()
         connections.close_all()  # a database that is copied is nobody's else
-    with psycopg.connect(here.replace(f"/{ours}?", "/postgres?"), autocommit=True) as session:
-        session.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")  # type: ignore[arg-type] # a name of ours
-        session.execute(f"CREATE DATABASE {name} TEMPLATE {ours}")  # type: ignore[arg-type] # as above
-        there = here.replace(f"/{ours}?", f"/{name}?")
-        try:
-            yield Extended(tree, there, run_through(tree, there))
-        finally:
-            session.execute(f"DROP DATABASE IF EXISTS {name} (FORCE)")  # type: ignore[arg-type] # as above
+    with another_database(own_name("remark"), connection.settings_dict["NAME"]) as database_url:
+        yield Extended(tree, database_url, run_through(tree, database_url))
 
 
 def add(file: Path, lines: str, *, before: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import threading
-import urllib.request
 from itertools import count
 from typing import Annotated, Any
 
 import msgspec
 import pytest
+import requests
 from django.core.exceptions import ImproperlyConfigured
 from redis import Redis
 
@@ -133,9 +133,7 @@ def test_in_a_rolling_deploy_of_a_field_both_releases_answer_rightly_and_refuse_
 
 
 def fetch(url: str) -> str:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {METRICS['METRICS_TOKEN']}"})
-    with urllib.request.urlopen(request, timeout=15) as response:
-        return str(response.read().decode())
+    return requests.get(url, headers={"Authorization": f"Bearer {METRICS['METRICS_TOKEN']}"}, timeout=15).text
 
 
 def counted(url: str, name: str) -> float:

@@ -52,29 +52,20 @@ def earlier(own: bytes) -> bytes:
 
 
 @BOTH
-def test_what_a_later_release_wrote_is_read_without_the_members_we_do_not_know(
+def test_of_a_later_release_the_members_we_know_are_read_and_an_earlier_ones_are_loaded_anew(
     project: Entity, redis_client: Redis, refused: Callable[[], float], lookup: Any
 ) -> None:
     identifier, key = KEYS[lookup]
     own = read_entry(lookup, identifier)
-    redis_client.set(key, later(own.payload))
-    drop_all_copies()
-    found = read_entry(lookup, identifier)
-    assert (found.source, found.document, found.payload) == (Source.REDIS, own.document, own.payload)
-    assert (redis_client.get(key), refused()) == (later(own.payload), 0)
-
-
-@BOTH
-def test_what_an_earlier_release_wrote_is_loaded_anew(
-    project: Entity, redis_client: Redis, refused: Callable[[], float], lookup: Any
-) -> None:
-    identifier, key = KEYS[lookup]
-    own = read_entry(lookup, identifier)
-    redis_client.set(key, earlier(own.payload))
-    drop_all_copies()
-    found = read_entry(lookup, identifier)
-    assert (found.source, found.payload) == (Source.DATABASE, own.payload)
-    assert (redis_client.get(key), refused()) == (own.payload, 0)
+    for written, source, kept in (
+        (later(own.payload), Source.REDIS, later(own.payload)),
+        (earlier(own.payload), Source.DATABASE, own.payload),
+    ):
+        redis_client.set(key, written)
+        drop_all_copies()
+        found = read_entry(lookup, identifier)
+        assert (found.source, found.document, found.payload) == (source, own.document, own.payload)
+        assert (redis_client.get(key), refused()) == (kept, 0)
 
 
 @BOTH

@@ -191,12 +191,8 @@ class Process:
         commit()
         return self.world.committed(self)
 
-    def sleeps(self, seconds: float) -> None:
-        """Stands for `time.sleep`, but for drains."""
-        self.world.wait(seconds)
-
     def drains(self, seconds: float) -> None:
-        """Stands for a drain's `time.sleep`."""
+        """Stands for the sleep of a drain."""
         wait = self.world.until(seconds)
         self.stop(Doing.DRAIN)
         wait()

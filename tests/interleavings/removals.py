@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cache_layer import keys
+from cache_layer import clock, keys
 from cache_layer.lookup import loading
 from cache_layer.memory import local_store, pending
 from cache_layer.memory.pending import Write
@@ -20,7 +20,6 @@ from cache_layer.reading import reads
 from cache_layer.server import connection, run_id
 from cache_layer.upkeep import relay
 from cache_layer.writing import commit, releases, writes
-from tests.interleavings.stage import replace
 
 Removal = Callable[[pytest.MonkeyPatch], None]
 
@@ -33,7 +32,8 @@ def lua(script: str, there: str, instead: str) -> Removal:
         whole = source(script)
         assert whole.count(there) == 1, f"{there!r} is in {script}.lua {whole.count(there)} times"
         without = whole.replace(there, instead)
-        replace(monkeypatch, source, lambda name: without if name == script else source(name))
+        for module in (run_id, calls):
+            monkeypatch.setattr(module, "lua_source", lambda name: without if name == script else source(name))
         monkeypatch.setattr(calls, "script_source", calls.script_source.__wrapped__)
 
     return remove
@@ -69,9 +69,7 @@ def keep_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def count_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
     prolong = local_store.Copy.prolong
-    monkeypatch.setattr(
-        local_store.Copy, "prolong", lambda copy, _asked_ns: prolong(copy, vars(local_store)["monotonic_ns"]())
-    )
+    monkeypatch.setattr(local_store.Copy, "prolong", lambda copy, _asked_ns: prolong(copy, clock.monotonic_ns()))
 
 
 def drain_from_first_hold(write: Write) -> None:

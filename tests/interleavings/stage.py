@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -15,28 +13,21 @@ from typing import Any
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from cache_layer import keys
+from cache_layer import clock, keys
 from cache_layer.errors import OtherRelease
-from cache_layer.memory import local_store, pending
+from cache_layer.memory import local_store
 from cache_layer.options import Options, get_options
-from cache_layer.protocol import calls
+from cache_layer.protocol import scripts
 from cache_layer.reading import absent, fail_safe, reads
 from cache_layer.server import connection, run_id
 from cache_layer.serving import renewal
-from cache_layer.writing import releases, writes
+from cache_layer.writing import attempts, writes
 from entities.lookups import ENTITY, ENTITY_TYPES
 from tests.interleavings.doing import Doing
 from tests.interleavings.memory import TurnLock
 from tests.interleavings.processes import STUCK_SECONDS, Process, current_process
 from tests.interleavings.several_nodes import NodesApart
 from tests.interleavings.world import World
-
-
-def replace(monkeypatch: pytest.MonkeyPatch, thing: Any, instead: Any) -> None:
-    """Put something in place of a function (or module) in every module of `cache_layer` that has imported it."""
-    for module in [module for name, module in sys.modules.items() if name.startswith("cache_layer.")]:
-        for name in [name for name, value in vars(module).items() if value is thing]:
-            monkeypatch.setattr(module, name, instead)
 
 
 @contextmanager
@@ -68,8 +59,7 @@ def living_world() -> Iterator[World]:
         monkeypatch.setattr(local_store, "_copies", {})
         monkeypatch.setattr(local_store, "_stamps", {})
         monkeypatch.setattr(absent, "budget", absent.AbsentBudget())
-        monkeypatch.setattr(writes, "RETRY_SECONDS", 0.005)
-        monkeypatch.setattr(releases, "RETRY_SECONDS", 0.005)
+        monkeypatch.setattr(attempts, "RETRY_SECONDS", 0.005)
         monkeypatch.setattr(fail_safe, "note_away", lambda: None)  # each finds out for itself
         monkeypatch.setattr(reads, "note_away", lambda: None)
         monkeypatch.setattr(renewal, "threading", SimpleNamespace(Lock=lambda: TurnLock(stop)))
@@ -99,14 +89,10 @@ def stop(doing: Doing) -> None:
 
 
 def _set_clock(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
-    def time_with(sleep: Callable[[float], None]) -> SimpleNamespace:
-        return SimpleNamespace(**vars(time) | {"sleep": sleep})
-
     monkeypatch.setattr(connection.breaker, "_clock", lambda: world.now_ns / 1e9)
-    monkeypatch.setattr(local_store, "time", time_with(lambda seconds: running().drains(seconds)))
-    monkeypatch.setattr(pending, "sleep", lambda seconds: running().drains(seconds))
-    replace(monkeypatch, time, time_with(lambda seconds: running().sleeps(seconds)))
-    replace(monkeypatch, time.monotonic_ns, world.tick)
+    monkeypatch.setattr(local_store, "sleep", lambda seconds: running().drains(seconds))
+    monkeypatch.setattr(clock, "sleep", world.wait)
+    monkeypatch.setattr(clock, "monotonic_ns", world.tick)
 
 
 def _have_two_releases(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +123,7 @@ def _decode(decode: Callable[[str, bytes], Any], identifier: str, payload: bytes
 def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop processes before what others can notice."""
     options = {version: dataclasses.replace(get_options(), schema_version=version) for version in (1, 2)}
-    exchange, run, note_stamp = connection._guarded, calls.run_script, local_store.note_stamp
+    exchange, run, note_stamp = connection._guarded, scripts.run_script, renewal.note_stamp
     prolong, commit, release = local_store.Copy.prolong, BaseDatabaseWrapper._commit, writes.ReleaseOnCommit.__call__
 
     def guarded(command: Callable[[], Any], *, essential: bool) -> Any:
@@ -177,9 +163,9 @@ def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (run_id, keys):
         monkeypatch.setattr(module, "get_options", own_options)
-    replace(monkeypatch, exchange, guarded)
-    replace(monkeypatch, run, run_script)
-    replace(monkeypatch, note_stamp, keep_stamp)
+    monkeypatch.setattr(connection, "_guarded", guarded)
+    monkeypatch.setattr(scripts, "run_script", run_script)
+    monkeypatch.setattr(renewal, "note_stamp", keep_stamp)
     monkeypatch.setattr(local_store.Copy, "prolong", keep_copy)
     monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_in_step)
     monkeypatch.setattr(writes.ReleaseOnCommit, "__call__", release_on_commit)

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from cache_layer import keys
+from cache_layer import clock, keys
 from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.memory import local_store
 from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.serving import renewal
 from cache_layer.upkeep import clearing, relay
 from cache_layer.writing import releases, write_through, writes
 from cache_layer.writing.outbox import find_changes
 from tests.interleavings.entries import KEYS, STAMP
 from tests.interleavings.removals import Removal, code, lua
-from tests.interleavings.stage import replace
 
 THE_STAMP = STAMP["the stamp"]
 NONCE = '("%s:%s.%s"):format(ARGV[1], time[1], time[2])'
@@ -31,12 +31,12 @@ class LongKnownStamp(local_store.Stamp):
 
 
 def count_stamp_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    note = local_store.note_stamp
+    note = renewal.note_stamp
 
     def note_now(key: str, nonce: bytes, **_: int) -> None:
-        note(key, nonce, asked_ns=vars(local_store)["monotonic_ns"]())
+        note(key, nonce, asked_ns=clock.monotonic_ns())
 
-    replace(monkeypatch, note, note_now)
+    monkeypatch.setattr(renewal, "note_stamp", note_now)
 
 
 def trust_stamps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,109 +141,100 @@ def wait(milliseconds: int, h: History) -> None:
 
 def postgres() -> Iterator[Step]:
     """What sessions other than Django's do, and the server by itself."""
+    yield from (changes_behind_django(words, statement) for words, statement in BEHIND_DJANGO.items())
+    yield Step(
+        "PostgreSQL",
+        "runs a late COMMIT",
+        lambda h: bool(h.world.late_commits),
+        lambda h: h.world.run_late_commit(),
+        Fault.DOUBT,
+        2,
+    )
 
-    def change(statement: str, h: History) -> None:
-        h.world.change_behind_django(statement)
 
-    for words, statement in BEHIND_DJANGO.items():
-        possible = table_is_free if statement.startswith("TRUNCATE") else row_is_free
-        yield Step("psql", words, possible, partial(change, statement), Fault.BEHIND_DJANGO, 2)
-    yield Step("PostgreSQL", "runs a late COMMIT", has_late_commit, lambda h: h.world.run_late_commit(), Fault.DOUBT, 2)
+def changes_behind_django(words: str, statement: str) -> Step:
+    def possible(h: History) -> bool:
+        return h.world.table_is_free() if statement.startswith("TRUNCATE") else h.world.row_is_free()
+
+    return Step("psql", words, possible, lambda h: h.world.change_behind_django(statement), Fault.BEHIND_DJANGO, 2)
 
 
 def expiries() -> Iterator[Step]:
     """What ends by itself."""
+    for of in ALL_KEYS:
+        yield evicts_holds(of)
+        yield from (expires(companion, of) for companion in (COMPANIONS if of in KEYS else ["value"]))
+    yield from map(loses_holds, WRITERS)
+    yield in_redis("what was left in force lapses", leaves_holds, lambda h: h.world.server.lapse(h.world.left_behind()))
 
-    def exists(companion: str, of: str, h: History) -> bool:
-        return h.world.server.has(companion, of)
 
-    def expire(companion: str, of: str, h: History) -> None:
-        h.world.server.expire(companion, of)
-
-    def has_holds(seat: str, h: History) -> bool:
-        return h.world.has_holds(seat)
-
-    def lose_holds(seat: str, h: History) -> None:
-        h.world.lose_holds(seat)
-
-    def has_holders(of: str, h: History) -> bool:
+def evicts_holds(of: str) -> Step:
+    def possible(h: History) -> bool:
         return bool(h.world.server.seen.holders_of[of])
 
-    def evict_holds(of: str, h: History) -> None:
-        h.world.evict_holds(of)
+    return in_redis(f"the holds on {of} are evicted", possible, lambda h: h.world.evict_holds(of), Fault.EVICTION)
 
-    for of in ALL_KEYS:
-        what = f"the holds on {of} are evicted"
-        yield Step("Redis", what, partial(has_holders, of), partial(evict_holds, of), Fault.EVICTION, 2)
-        for companion in COMPANIONS if of in KEYS else ["value"]:
-            fault = None if companion == "value" else Fault.EXPIRY
-            what = f"the {companion} of {of} expires"
-            yield Step("Redis", what, partial(exists, companion, of), partial(expire, companion, of), fault, 2)
-    for seat in WRITERS:
-        what = f"the hold of {seat} lapses"
-        yield Step("Redis", what, partial(has_holds, seat), partial(lose_holds, seat), Fault.LOST_HOLD, 2)
-    yield Step("Redis", "what was left in force lapses", leaves_holds, lapse_what_is_left, None, 2)
+
+def expires(companion: str, of: str) -> Step:
+    return in_redis(
+        f"the {companion} of {of} expires",
+        lambda h: h.world.server.has(companion, of),
+        lambda h: h.world.server.expire(companion, of),
+        None if companion == "value" else Fault.EXPIRY,
+    )
+
+
+def loses_holds(seat: str) -> Step:
+    return in_redis(
+        f"the hold of {seat} lapses",
+        lambda h: h.world.has_holds(seat),
+        lambda h: h.world.lose_holds(seat),
+        Fault.LOST_HOLD,
+    )
 
 
 def redis() -> Iterator[Step]:
     """What befalls the server."""
-    yield Step("Redis", "FLUSHDB", is_up, lambda h: h.world.server.flush(), Fault.FLUSH, 2)
-    yield Step("Redis", "saves a snapshot", has_no_snapshot, lambda h: h.world.server.save_snapshot(), Fault.RESTART, 2)
-    yield Step("Redis", "restarts from its snapshot", has_snapshot, restart_from_snapshot, Fault.RESTART, 2)
-    yield Step("Redis", "restarts, empty", is_up, restart_empty, Fault.RESTART, 2)
-    yield Step("Redis", "refuses connections", is_up, lambda h: h.world.server.go_down(), Fault.DOWN, 2)
-    yield Step("Redis", "is back, empty", is_down, restart_empty, Fault.DOWN, 2)
-    yield Step(
-        "Redis", "runs a late command", has_late_command, lambda h: h.world.server.run_late_command(), Fault.TIME_OUT, 2
+    yield in_redis("FLUSHDB", is_up, lambda h: h.world.server.flush(), Fault.FLUSH)
+    yield in_redis(
+        "saves a snapshot",
+        lambda h: is_up(h) and not h.world.server.has_snapshot(),
+        lambda h: h.world.server.save_snapshot(),
+        Fault.RESTART,
+    )
+    yield in_redis(
+        "restarts from its snapshot",
+        lambda h: h.world.server.has_snapshot(),
+        lambda h: h.world.server.restart(from_snapshot=True),
+        Fault.RESTART,
+    )
+    yield in_redis("restarts, empty", is_up, restart_empty, Fault.RESTART)
+    yield in_redis("refuses connections", is_up, lambda h: h.world.server.go_down(), Fault.DOWN)
+    yield in_redis("is back, empty", lambda h: not is_up(h), restart_empty, Fault.DOWN)
+    yield in_redis(
+        "runs a late command",
+        lambda h: is_up(h) and bool(h.world.server.late_commands),
+        lambda h: h.world.server.run_late_command(),
+        Fault.TIME_OUT,
     )
 
 
-def has_late_commit(h: History) -> bool:
-    return bool(h.world.late_commits)
-
-
-def has_late_command(h: History) -> bool:
-    return is_up(h) and bool(h.world.server.late_commands)
-
-
-def has_snapshot(h: History) -> bool:
-    return h.world.server.has_snapshot()
-
-
-def has_no_snapshot(h: History) -> bool:
-    return is_up(h) and not has_snapshot(h)
-
-
-def restart_from_snapshot(h: History) -> None:
-    h.world.server.restart(from_snapshot=True)
-
-
-def restart_empty(h: History) -> None:
-    h.world.server.restart(from_snapshot=False)
+def in_redis(
+    what: str, possible: Callable[[History], bool], take: Callable[[History], None], fault: Fault | None = None
+) -> Step:
+    return Step("Redis", what, possible, take, fault, 2)
 
 
 def is_up(h: History) -> bool:
     return not h.world.server.is_down
 
 
-def is_down(h: History) -> bool:
-    return h.world.server.is_down
-
-
-def row_is_free(h: History) -> bool:
-    return h.world.row_is_free()
-
-
-def table_is_free(h: History) -> bool:
-    return h.world.table_is_free()
+def restart_empty(h: History) -> None:
+    h.world.server.restart(from_snapshot=False)
 
 
 def leaves_holds(h: History) -> bool:
     return not h.world.late_commits and bool(h.world.left_behind())
-
-
-def lapse_what_is_left(h: History) -> None:
-    h.world.server.lapse(h.world.left_behind())
 
 
 STEPS = tuple(all_steps())

@@ -13,6 +13,19 @@ from tests.interleavings.scripted import assert_all_is_well, assert_it_goes_wron
 
 pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
 
+A_READ_AND_A_CHANGE = """
+    reader A: reads the type, to the end
+    writer 1: save(), until it changes the row
+    writer 1: changes the row
+    => INVERSION: v1 is read although v2 may have been
+"""
+A_READ_AFTER_A_HOLD_WAS_LOST = """
+    writer 1: save(), until it changes the row
+    Redis: the hold of writer 1 lapses
+    reader A: reads the type, to the end
+    writer 1: goes on, to the end
+    => STALE: v1 is read although v2 is acknowledged
+"""
 HISTORIES = {
     "fill ignores its lease": """
         reader A: reads the type, until it fills
@@ -27,12 +40,7 @@ HISTORIES = {
         writer 1: changes the row
         => INVERSION: v1 is read although v2 may have been
     """,
-    "hold leaves the value": """
-        reader A: reads the type, to the end
-        writer 1: save(), until it changes the row
-        writer 1: changes the row
-        => INVERSION: v1 is read although v2 may have been
-    """,
+    "hold leaves the value": A_READ_AND_A_CHANGE,
     "hold leaves the absence": """
         writer 1: delete(), to the end
         reader A: reads the type, to the end
@@ -86,12 +94,7 @@ HISTORIES = {
         reader B: fills
         => STALE: v1 is read although v2 is acknowledged
     """,
-    "a writer leaves the last known value": """
-        reader A: reads the type, to the end
-        writer 1: save(), until it changes the row
-        writer 1: changes the row
-        => INVERSION: v1 is read although v2 may have been
-    """,
+    "a writer leaves the last known value": A_READ_AND_A_CHANGE,
     "what is last known is served while the database is there": """
         reader A: reads the type, to the end
         Redis: the value of the type expires
@@ -105,13 +108,7 @@ HISTORIES = {
         writer 1: changes the row
         => INVERSION: v1 is read although v2 may have been
     """,
-    "release leaves the value": """
-        writer 1: save(), until it changes the row
-        Redis: the hold of writer 1 lapses
-        reader A: reads the type, to the end
-        writer 1: goes on, to the end
-        => STALE: v1 is read although v2 is acknowledged
-    """,
+    "release leaves the value": A_READ_AFTER_A_HOLD_WAS_LOST,
     "release leaves the lease": """
         writer 1: save(), until it changes the row
         Redis: the hold of writer 1 lapses
@@ -120,13 +117,7 @@ HISTORIES = {
         reader A: fills
         => STALE: v1 is read although v2 is acknowledged
     """,
-    "a lost hold is not noticed": """
-        writer 1: save(), until it changes the row
-        Redis: the hold of writer 1 lapses
-        reader A: reads the type, to the end
-        writer 1: goes on, to the end
-        => STALE: v1 is read although v2 is acknowledged
-    """,
+    "a lost hold is not noticed": A_READ_AFTER_A_HOLD_WAS_LOST,
     "a lost hold leaves others alone": """
         writer 1: save(), until it changes the row
         Redis: the hold of writer 1 lapses

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -14,23 +16,22 @@ Leased = TypeVar("Leased", Copy, Reader, StampCopy)
 
 def drain_begun(s: State, w: int) -> State:
     """Mark what processes have or are about to have: it was fetched before now, so it will not outlive this drain."""
-    return replace(
-        s,
-        copies=marked(s.copies, 1 << w),
-        readers=marked(s.readers, 1 << w),
-        stamp_copies=marked(s.stamp_copies, 1 << w),
-        replies=marked(s.replies, 1 << w),
-    )
+    return with_leases(s, partial(marked, bit=1 << w))
 
 
 def drain_forgotten(s: State, w: int) -> State:
     """Nobody waits for this drain any more."""
+    return with_leases(s, partial(unmarked, bit=1 << w))
+
+
+def with_leases(s: State, change: Callable[..., Any]) -> State:
+    """The same with all changed that has a local lease, or may have one soon."""
     return replace(
         s,
-        copies=unmarked(s.copies, 1 << w),
-        readers=unmarked(s.readers, 1 << w),
-        stamp_copies=unmarked(s.stamp_copies, 1 << w),
-        replies=unmarked(s.replies, 1 << w),
+        copies=change(s.copies),
+        readers=change(s.readers),
+        stamp_copies=change(s.stamp_copies),
+        replies=change(s.replies),
     )
 
 

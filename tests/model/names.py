@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from operator import le
 from typing import Any
 
 from msgspec.structs import replace
 
 from tests.model.nonces import renumbered, tidied
-from tests.model.state import NOTHING, Redis, State
+from tests.model.state import NOTHING, Redis, State, with_each_server
 
 
 def canonical(s: State) -> State:
@@ -56,18 +57,10 @@ def renamed(s: State, readers: Sequence[int], writers: Sequence[int]) -> State:
     processes = readers if has_l1_each(s) else range(len(s.copies))
     askers = processes if has_askers_each(s) else in_order(s.replies)
     return replace(
-        s,
-        redis=redis_renamed(s.redis, readers, writers),
+        with_each_server(s, partial(redis_renamed, readers=readers, writers=writers)),
         readers=leases_renamed(s.readers, readers, writers),
         copies=leases_renamed(s.copies, processes, writers),
         writers=tuple(s.writers[w] for w in writers),
-        snapshot=s.snapshot and redis_renamed(s.snapshot, readers, writers),
-        others=s.others
-        and replace(
-            s.others,
-            replica=s.others.replica and redis_renamed(s.others.replica, readers, writers),
-            former=s.others.former and redis_renamed(s.others.former, readers, writers),
-        ),
         stamp_copies=leases_renamed(s.stamp_copies, processes, writers) if s.stamp_copies else (),
         replies=leases_renamed(s.replies, askers, writers) if s.replies else (),
     )

@@ -8,10 +8,11 @@ is free for the next stamp. That keeps the states finite, though no nonce is use
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from msgspec.structs import replace
 
-from tests.model.state import NOTHING, Copy, Does, Reader, Redis, StampCopy, State, process_of
+from tests.model.state import NOTHING, Copy, Does, Reader, Redis, StampCopy, State, process_of, with_each_server
 
 # Not numbered, and never forgotten. They occur only where a piece of the protocol is missing.
 THE_SAME = -2  # the nonce of every stamp
@@ -49,15 +50,7 @@ def renumbered(s: State) -> State:
     new = {NOTHING: NOTHING, THE_SAME: THE_SAME, NOT_SAID: NOT_SAID}
     new |= {old: number for number, old in enumerate(nonces)}
     return replace(
-        s,
-        redis=redis_renumbered(s.redis, new),
-        snapshot=s.snapshot and redis_renumbered(s.snapshot, new),
-        others=s.others
-        and replace(
-            s.others,
-            replica=s.others.replica and redis_renumbered(s.others.replica, new),
-            former=s.others.former and redis_renumbered(s.others.former, new),
-        ),
+        with_each_server(s, partial(redis_renumbered, new=new)),
         stamp_copies=tuple(replace(copy, nonce=new[copy.nonce]) for copy in s.stamp_copies),
         replies=tuple(replace(reply, nonce=new[reply.nonce]) for reply in s.replies),
         copies=tuple(replace(copy, rests_on=new[copy.rests_on]) for copy in s.copies),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
@@ -161,6 +162,16 @@ def with_reader(s: State, r: int, reader: Reader) -> State:
 
 def with_writer(s: State, w: int, writer: Writer) -> State:
     return replace(s, writers=replaced(s.writers, w, writer))
+
+
+def with_each_server(s: State, change: Callable[[Redis], Redis]) -> State:
+    """The same with every server changed that is there: in use, in the snapshot, or beside the one in use."""
+    others = s.others and replace(
+        s.others,
+        replica=s.others.replica and change(s.others.replica),
+        former=s.others.former and change(s.others.former),
+    )
+    return replace(s, redis=change(s.redis), snapshot=s.snapshot and change(s.snapshot), others=others)
 
 
 def acknowledged(s: State, w: int, told: int) -> State:

@@ -27,8 +27,8 @@ def main() -> None:
     rows: list[Row] = []
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-outages-")))
-        engines = running_engines(directory / "postgres", engines=["postgres"], durable=False)
-        database_url = stack.enter_context(engines).database_url
+        endpoints, _ = stack.enter_context(running_engines(directory / "postgres", ["postgres"], durable=False))
+        database_url = endpoints.database_url
         environment = own_environment(directory, database_url, LOG_LEVEL="CRITICAL")
         prepared = Prepared(**Processes(directory, stack, environment).run_module("tests.outages.prepare"))
         stage = stack.enter_context(prepared_stage(directory, database_url, prepared, arguments.budget_ms))

@@ -1,4 +1,4 @@
-"""`make run`'s launcher and the engines' keeper as processes, and what of them is left."""
+"""`make run`'s launcher as a process, and what of it is left."""
 
 from __future__ import annotations
 
@@ -10,33 +10,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from pmo.drain import draining_file
 from pmo.processes import children_of
-from pmo.run.embedded import Endpoints
 from tests.servers import ROOT, free_port
 from tests.waiting import wait_for
 
-OURS = (
-    "DATABASE_",
-    "REDIS_",
-    "DATA_DIR",
-    "ENVIRONMENT",
-    "HOST",
-    "PORT",
-    "WORKERS",
-    "LOG_",
-    "DJANGO_",
-    "PYTEST_",
-    "CORS_",
-    "SIGN_ON_",
-)
+KEPT = ("PATH", "HOME", "USER", "LANG", "LC_", "TMP", "PYTHON", "CACHE_", "REQUEST_")
+"""What a shell sets, and the patience that tests have with a busy machine."""
 
 
 def bare_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without the variables that configure the platform."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | variables
+    """This process's environment, but for most variables that configure the platform."""
+    return {name: value for name, value in os.environ.items() if name.startswith(KEPT)} | variables
 
 
 class Launched:
@@ -63,21 +49,19 @@ class Launched:
     def wait_until_serving(self) -> None:
         self.wait_until_said("  Log")
 
-    def wait_until_said(self, words: str) -> None:
-        """Read what it says until a line has these words."""
+    def wait_until_said(self, *words: str) -> None:
+        """Read what it says until it has said all of these."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.output += line
-            if words in line:
+            if all(each in self.output for each in words):
                 return
         raise AssertionError(f"the launcher ended with status {self.process.wait()}:\n{self.output}")
 
-    def child(self, module: str) -> int:
-        """The id of the process it started to run a module."""
+    def web_server(self) -> int:
+        """The process id of its web server."""
         (found,) = (
-            pid
-            for pid in children_of(self.process.pid)
-            if os.fsencode(module) in Path(f"/proc/{pid}/cmdline").read_bytes()
+            pid for pid in children_of(self.process.pid) if b"granian" in Path(f"/proc/{pid}/cmdline").read_bytes()
         )
         return found
 
@@ -102,27 +86,6 @@ def launched(directory: Path, **variables: str) -> Iterator[Launched]:
         if launch.process.poll() is None:
             launch.send(signal.SIGTERM)
             launch.end()
-
-
-@contextlib.contextmanager
-def keeper(
-    directory: Path, *engines: str, port: int | None = None, pause_seconds: float = 5, stderr: IO[bytes] | None = None
-) -> Iterator[tuple[subprocess.Popen[bytes], Endpoints]]:
-    """Run `python -m pmo.run.embedded` on `directory` while the block runs, on any port for Valkey if none is given."""
-    command = [sys.executable, "-m", "pmo.run.embedded", str(directory), *engines, "--port", str(port or free_port())]
-    command += ["--pause", str(pause_seconds)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=bare_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            announced = process.stdout.readline()
-            assert announced, f"the keeper ended with status {process.wait()}"
-            yield process, Endpoints.parse(announced)
-        finally:
-            process.stdin.close()
-            process.wait(timeout=20)
 
 
 def processes_of(mark: Path | str) -> list[str]:

@@ -72,7 +72,8 @@ def test_no_address_of_the_admin_fails_at_what_no_browser_sends(urls: dict[str, 
     wrong = {}
     for name, path in urls.items():
         if name != "admin:logout":
-            head, put = (client.generic(method, path) for method in ("HEAD", "PUT"))
+            put = client.put(path)
+            head = client.head(path) if put.status_code == 405 else put  # who takes a PUT for a GET takes a HEAD so too
             if max(head.status_code, put.status_code) >= 500 or "GET" in head.get("Allow", ""):
                 wrong[name] = head.status_code, put.status_code
     assert wrong == {}

@@ -151,13 +151,11 @@ def test_cookies_are_for_this_site_and_the_session_not_for_scripts() -> None:
     assert (csrf["httponly"], csrf["samesite"]) == (True, "Lax")
 
 
-@pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
-)
-def test_a_login_leads_to_this_site_alone(target: str) -> None:
+def test_a_login_leads_to_this_site_alone() -> None:
     make_user("ada", password="correct horse", is_staff=True)
-    answer = Client().post(f"/admin/login/?next={target}", {"username": "ada", "password": "correct horse"})
-    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    for target in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
+        answer = Client().post(f"/admin/login/?next={target}", {"username": "ada", "password": "correct horse"})
+        assert (answer.status_code, answer["Location"]) == (302, "/admin/"), target
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost:80@evil.example", ""])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,8 +26,8 @@ from cache_layer.reading.refresh import find_due
 from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
-from entities.cache.report import report_cache
 from entities.lookups import ENTITY
+from entities.management.commands.cache_status import look
 from entities.models import Entity
 from pmo.lookups import PERSON
 from pmo.run.engines.postgres import program_folder
@@ -105,7 +105,7 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
     rows[0].save()
     Entity.objects.filter(code__in=["task", "risk"]).update(label="new")
     assert read_states(ENTITY, ["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
-    assert report_cache(None).server.version
+    assert look(None).server.version
     assert count_roughly().complete
     assert audit_cache().mismatches == ()
     report_activity()
@@ -125,66 +125,85 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
             get_writer_client().execute_command(*command)
 
 
+class Database:
+    """An empty database of its own, and roles in it, made by the files of deploy/."""
+
+    def __init__(self) -> None:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        self.here, self.name = test_database_url(), f"roles_{worker}"
+        self.roles = {name: f"{name}_{worker}" for name in ("migrator", "web", "service")}
+        address = conninfo_to_dict(self.here)
+        programs = PROGRAMS.postgres or program_folder()
+        self.environment = os.environ | {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PGHOST": str(address["host"]),
+            "PGPORT": str(address.get("port", 5432)),
+            "PGUSER": str(address["user"]),
+            "PGDATABASE": self.name,
+            "MIGRATOR": self.roles["migrator"],
+            "WEB": self.roles["web"],
+            "MIGRATOR_PASSWORD": "it's",
+            "WEB_PASSWORD": PASSWORD,
+        }
+
+    def url(self, role: str) -> str:
+        there = self.here.replace(f"/{connection.settings_dict['NAME']}?", f"/{self.name}?")
+        return there.replace("postgres@", f"{self.roles.get(role, role)}@")
+
+    def run(self, *command: str | Path, stdin: bytes = b"") -> bytes:
+        return subprocess.run(command, env=self.environment, input=stdin, check=True, stdout=subprocess.PIPE).stdout
+
+    def give_roles(self) -> None:
+        self.run("sh", ROOT / "deploy/postgres/roles.sh")
+
+    def restore_as(self, role: str) -> None:
+        """Have a role make this test's tables there."""
+        schema = self.run("pg_dump", "--schema-only", "--no-owner", "--no-acl", self.here)
+        schema = schema.replace(b"CREATE SCHEMA app;", b"CREATE SCHEMA IF NOT EXISTS app;")
+        self.run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.url(role), stdin=schema)
+
+
 @pytest.fixture
-def url_of(committed_db: None) -> Iterator[Callable[[str], str]]:
-    """A database like this test's, whose tables the migrator has made: its URL for the role `web` or `service`."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    roles = {name: f"{name}_{worker}" for name in ("migrator", "web", "service")}
-    database, here = f"roles_{worker}", test_database_url()
-    there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{database}?")
-    programs = PROGRAMS.postgres or program_folder()
-    psql = [str(programs / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
-    rights = [argument for name, role in roles.items() for argument in ("-v", f"{name}={role}")]
-    rights += ["-f", str(ROOT / "deploy/postgres/roles.sql")]
-    schema = subprocess.check_output([programs / "pg_dump", "--schema-only", "--no-owner", "--no-acl", here])
-
-    def run(url: str, *arguments: str, stdin: bytes = b"") -> None:
-        subprocess.run([*psql, *arguments, url], input=stdin, check=True)
-
-    run(here, "-c", f"CREATE DATABASE {database}")
-    try:
-        run(there, *rights)
-        run(there.replace("postgres@", f"{roles['migrator']}@"), stdin=schema.replace(b"CREATE SCHEMA app;", b""))
-        run(there, *rights)
-        yield lambda role: there.replace("postgres@", f"{roles[role]}@")
-    finally:
-        run(here, "-c", f"DROP DATABASE {database} (FORCE)", "-c", f"DROP ROLE {', '.join(roles.values())}")
+def database(committed_db: None) -> Iterator[Database]:
+    made = Database()
+    with psycopg.connect(made.here, autocommit=True) as superuser:
+        superuser.execute(f"CREATE DATABASE {made.name}")
+        try:
+            yield made
+        finally:
+            superuser.execute(f"DROP DATABASE {made.name} (FORCE)")
+            superuser.execute(f"DROP ROLE IF EXISTS {', '.join(made.roles.values())}")
 
 
 INSERT = """
     INSERT INTO app.entity (code, label, label_plural, icon, child_entity_codes)
     VALUES ('project', 'Project', 'Projects', 'Box', '["project"]')
 """
+UPDATE = "UPDATE app.entity SET label = 'new', child_entity_codes = '[]' WHERE code = 'project'"
 
 
-def test_the_web_role_reads_and_writes_rows_and_no_more(url_of: Callable[[str], str]) -> None:
-    with psycopg.connect(url_of("web"), autocommit=True) as database:
-        database.execute("LISTEN cache_layer_changes")
-        database.execute(INSERT)
-        database.execute("UPDATE app.entity SET label = 'new', child_entity_codes = '[]' WHERE code = 'project'")
-        assert database.execute("SELECT count(*) FROM app.entity_event").fetchone() == (2,)
-        assert database.execute("DELETE FROM cache_layer_outbox").rowcount == 2
-        assert database.execute("SELECT pg_try_advisory_lock(1)").fetchone() == (True,)
-        database.execute("DELETE FROM app.entity")
-        for statement in FORBIDDEN_IN_SQL:
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                database.execute(statement)
-
-
-def test_a_service_writes_rows_is_named_in_the_history_and_can_do_no_more(url_of: Callable[[str], str]) -> None:
-    with psycopg.connect(url_of("service"), autocommit=True, application_name="psql") as database:
-        service = database.info.user
-        database.execute("SET pgtrigger.ignore = '{pgtrigger_insert_insert_10f03, pgtrigger_record_row_c4baa}'")
-        database.execute(INSERT)
-        database.execute("UPDATE app.entity SET label = 'new', child_entity_codes = '[]' WHERE code = 'project'")
-        database.execute("DELETE FROM app.entity")
-        for statement in [*FORBIDDEN_IN_SQL, *FORBIDDEN_TO_A_SERVICE]:
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                database.execute(statement)
-    with psycopg.connect(url_of("web")) as database:
-        found = database.execute("SELECT pgh_label, database_role, application_name FROM app.entity_event ORDER BY 1")
+def test_a_service_writes_rows_is_named_in_the_history_and_can_do_no_more(database: Database) -> None:
+    database.give_roles()
+    database.restore_as("migrator")
+    rights = [argument for name, role in database.roles.items() for argument in ("-v", f"{name}={role}")]
+    database.run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", *rights, "-f", ROOT / "deploy/postgres/roles.sql")
+    with psycopg.connect(database.url("service"), autocommit=True, application_name="psql") as session:
+        session.execute("SET pgtrigger.ignore = '{pgtrigger_insert_insert_10f03, pgtrigger_record_row_c4baa}'")
+        session.execute(INSERT)
+        session.execute(UPDATE)
+        session.execute("DELETE FROM app.entity")
+        refuses(session, *FORBIDDEN_IN_SQL, *FORBIDDEN_TO_A_SERVICE)
+    with psycopg.connect(database.url("web")) as session:
+        found = session.execute("SELECT pgh_label, database_role, application_name FROM app.entity_event ORDER BY 1")
+        service = database.roles["service"]
         assert found.fetchall() == [(change, service, "psql") for change in ("delete", "insert", "update")]
-        assert database.execute("SELECT identifier FROM cache_layer_outbox").fetchall() == [("project",)] * 3
+        assert session.execute("SELECT identifier FROM cache_layer_outbox").fetchall() == [("project",)] * 3
+
+
+def refuses(session: psycopg.Connection, *statements: str) -> None:
+    for statement in statements:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(statement)  # type: ignore[call-overload] # a literal somewhere
 
 
 MINE = """
@@ -194,52 +213,23 @@ MINE = """
 
 
 @pytest.mark.parametrize("before", ["nothing", "tables of the superuser"])
-def test_the_containers_roles_are_enough_whoever_made_the_tables(committed_db: None, before: str) -> None:
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    migrator, web, database, here = f"owner_{worker}", f"server_{worker}", f"contained_{worker}", test_database_url()
-    there = here.replace(f"/{connection.settings_dict['NAME']}?", f"/{database}?")
-    programs = PROGRAMS.postgres or program_folder()
-    schema = subprocess.check_output([programs / "pg_dump", "--schema-only", "--no-owner", "--no-acl", here])
-    schema = schema.replace(b"CREATE SCHEMA app;", b"CREATE SCHEMA IF NOT EXISTS app;")
-    address = conninfo_to_dict(there)
-    environment = os.environ | {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "PGHOST": str(address["host"]),
-        "PGPORT": str(address.get("port", 5432)),
-        "PGUSER": str(address["user"]),
-        "PGDATABASE": database,
-        "MIGRATOR": migrator,
-        "WEB": web,
-        "MIGRATOR_PASSWORD": "it's",
-        "WEB_PASSWORD": PASSWORD,
-    }
-
-    def restore_as(user: str) -> None:
-        url = there.replace("postgres@", f"{user}@")
-        subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", url], input=schema, env=environment, check=True)
-
-    def give_roles() -> None:
-        subprocess.run(["sh", ROOT / "deploy/postgres/roles.sh"], env=environment, check=True)
-
-    with psycopg.connect(here, autocommit=True) as superuser:
-        superuser.execute(f"CREATE DATABASE {database}")
-        try:
-            if before != "nothing":
-                restore_as("postgres")
-            give_roles()
-            if before == "nothing":
-                restore_as(migrator)
-            give_roles()
-            with psycopg.connect(there.replace("postgres@", f"{migrator}@")) as owner:
-                assert owner.execute(MINE, (migrator,)).fetchone() == (0,)
-                owner.execute("ALTER TABLE public.auth_user ADD COLUMN later int")
-            with psycopg.connect(there.replace("postgres@", f"{web}@"), autocommit=True) as server:
-                server.execute(INSERT)
-                assert server.execute("SELECT count(*) FROM app.entity_event").fetchone() == (1,)
-                server.execute("INSERT INTO public.auth_group (name) VALUES ('people')")
-                for statement in FORBIDDEN_IN_SQL:
-                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                        server.execute(statement)
-        finally:
-            superuser.execute(f"DROP DATABASE {database} (FORCE)")
-            superuser.execute(f"DROP ROLE {migrator}, {web}")
+def test_the_containers_roles_are_enough_whoever_made_the_tables_and_no_more(database: Database, before: str) -> None:
+    if before != "nothing":
+        database.restore_as("postgres")
+    database.give_roles()
+    if before == "nothing":
+        database.restore_as("migrator")
+    database.give_roles()
+    with psycopg.connect(database.url("migrator")) as owner:
+        assert owner.execute(MINE, (database.roles["migrator"],)).fetchone() == (0,)
+        owner.execute("ALTER TABLE public.auth_user ADD COLUMN later int")
+    with psycopg.connect(database.url("web"), autocommit=True) as server:
+        server.execute("LISTEN cache_layer_changes")
+        server.execute(INSERT)
+        server.execute(UPDATE)
+        assert server.execute("SELECT count(*) FROM app.entity_event").fetchone() == (2,)
+        assert server.execute("DELETE FROM cache_layer_outbox").rowcount == 2
+        assert server.execute("SELECT pg_try_advisory_lock(1)").fetchone() == (True,)
+        server.execute("DELETE FROM app.entity")
+        server.execute("INSERT INTO public.auth_group (name) VALUES ('people')")
+        refuses(server, *FORBIDDEN_IN_SQL)

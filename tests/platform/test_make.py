@@ -16,11 +16,13 @@ from tests.servers import ROOT
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     make_program = shutil.which("make")
     assert make_program
-    environment = bare_environment(**variables)
-    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of the make that runs the tests
-        environment.pop(name, None)
     return subprocess.run(
-        [make_program, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [make_program, *arguments],
+        cwd=ROOT,
+        env=bare_environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
@@ -83,27 +84,21 @@ class TestAccess:
                 assert answer["WWW-Authenticate"].startswith("Bearer")
                 assert b"cache_reads" not in answer.content
 
-    def test_an_accept_header_with_a_version_that_is_none_is_answered(self) -> None:
-        accept = "application/openmetrics-text; version=x"
-        answer = Client(headers={"Accept": accept, "Authorization": f"Bearer {TOKEN}"}).get("/metrics")
-        assert answer.status_code == 200
-
     def test_the_token_opens_it(self) -> None:
         answer = ask(f"Bearer {TOKEN}")
         assert answer.status_code == 200
         assert answer["Cache-Control"] == "no-store"
         assert b"cache_reads_total" in answer.content
         assert ask(f"bearer {TOKEN}").status_code == 200, "the scheme's case does not matter"
+        accept = "application/openmetrics-text; version=x"
+        answer = Client(headers={"Accept": accept, "Authorization": f"Bearer {TOKEN}"}).get("/metrics")
+        assert answer.status_code == 200, "of no known version"
+        assert APIClient().post("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 405
 
     def test_where_no_token_is_set_none_is_accepted(self, subtests: pytest.Subtests) -> None:
         for authorization in [None, "Bearer ", "Bearer", f"Bearer {TOKEN}"]:
             with subtests.test(authorization=authorization), override_settings(METRICS_TOKEN=""):
                 assert ask(authorization).status_code == 401
-
-    def test_a_token_beyond_ascii_works(self) -> None:
-        with override_settings(METRICS_TOKEN="gehéim"):
-            assert ask("Bearer gehéim").status_code in (200, 401)
-            assert ask("Bearer wrong").status_code == 401
 
     def test_whoever_may_see_the_cache_dashboard_may_read_it(self) -> None:
         user = make_user("operator", is_staff=True)
@@ -114,9 +109,6 @@ class TestAccess:
         assert b"cache_reads" not in refused.content
         user.user_permissions.add(Permission.objects.get(codename="view_cache"))
         assert client.get("/metrics").status_code == 200
-
-    def test_it_can_only_be_read(self) -> None:
-        assert APIClient().post("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 405
 
 
 @pytest.mark.usefixtures("committed_db", "token_set")
@@ -248,33 +240,23 @@ def test_of_two_servers_one_says_that_it_relays_and_one_without_the_setting_neve
             assert [is_relaying(url) for url in (first, second, third)] == [True, False, False]
 
 
-def relay_command(*arguments: str, **environment: str) -> Popen[bytes]:
-    return Popen(
-        [sys.executable, "manage.py", "relay_invalidations", *arguments],
-        cwd=ROOT,
-        env=worker_environment() | environment,
-        stderr=-1,
-    )
-
-
-@pytest.mark.parametrize("shared", [False, True], ids=["alone", "with a directory of counts"])
+@pytest.mark.parametrize("shared", [False, pytest.param(True, marks=pytest.mark.proof)])
 def test_a_relay_of_its_own_serves_its_figures(committed_db: None, counts: Path, shared: bool) -> None:
     port = free_port()
-    with relay_command(
-        "--metrics-port", str(port), **({"PROMETHEUS_MULTIPROC_DIR": str(counts)} if shared else {})
-    ) as relay:
+    command = [sys.executable, "manage.py", "relay_invalidations", "--metrics-port", str(port)]
+    environment = worker_environment() | ({"PROMETHEUS_MULTIPROC_DIR": str(counts)} if shared else {})
+    with Popen(command, cwd=ROOT, env=environment) as relay:
         try:
             url = f"http://127.0.0.1:{port}/metrics"
             wait_until_answering(url, relay.poll)
             wait_for(lambda: parse(fetch(url)[0])["cache_relay_working", ()] == 1)
         finally:
             relay.terminate()
-            relay.communicate(timeout=20)
+            relay.wait(timeout=20)
         assert relay.returncode == 0
 
 
-def test_a_relay_that_cannot_serve_them_says_so(committed_db: None) -> None:
-    with relay_command("--metrics-port", "70000") as relay:
-        _, said = relay.communicate(timeout=30)
-        assert relay.returncode == 1
-        assert b"CommandError: Metrics cannot be served at 127.0.0.1, port 70000" in said
+def test_a_relay_that_cannot_serve_them_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(CommandError, match=r"Metrics cannot be served at 127\.0\.0\.1, port 70000"):
+        call_command("relay_invalidations", metrics_port=70_000)

@@ -20,6 +20,8 @@ from rest_framework.test import APIClient
 
 from cache_layer import metrics
 from pmo.monitoring.metrics import Engines
+from tests.platform.test_containers import PROJECT, SERVICES
+from tests.platform.test_kubernetes import OBJECTS
 from tests.servers import ROOT, TOOLS
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -130,16 +132,6 @@ def test_a_histograms_quantile_keeps_its_buckets() -> None:
                 assert "le" in aggregate.modifier.labels, expression
 
 
-def test_alerts_cover_what_can_go_wrong() -> None:
-    assert {rule["alert"] for rule in RULES} >= {
-        *("CacheMismatch", "OutboxStuck", "RelayNotWorking", "RelayLagHigh", "HoldsLost", "UnheldWritesSilent"),
-        *("WritesRefused", "RedisDown", "BreakerOpen", "DatabaseDown", "HitRatioLow", "AnswersFailing"),
-        *("RedisEvicting", "RedisMemoryHigh", "AuditOverdue", "ValuesRefused", "MetricsMissing"),
-        *("AnswersSlow", "ServersVanished"),
-    }
-    assert len({rule["alert"] for rule in RULES}) == len(RULES)
-
-
 def test_an_alert_says_how_bad_it_is_and_what_to_do(subtests: pytest.Subtests) -> None:
     for rule in RULES:
         with subtests.test(rule=rule):
@@ -155,21 +147,21 @@ def test_the_scrape_configuration_fits_the_containers_and_the_alerts() -> None:
     assert all((PROMETHEUS / file).is_file() for file in configuration["rule_files"])
     jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
     assert jobs.keys() == {"pmo-web"}
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     [found] = jobs["pmo-web"]["dns_sd_configs"]
     assert found["type"] == "A", "one target for each replica"
-    assert services[found["names"][0]]["ports"] == [f"127.0.0.1:{found['port']}:{found['port']}"]
+    assert SERVICES[found["names"][0]]["ports"] == [f"127.0.0.1:{found['port']}:{found['port']}"]
     token = jobs["pmo-web"]["authorization"]["credentials_file"]
-    assert token == f"/run/secrets/{services['prometheus']['secrets'][0]}"
+    [secret] = SERVICES["prometheus"]["secrets"]
+    assert token == f"/run/secrets/{secret}"
+    assert PROJECT["secrets"] == {secret: {"environment": "METRICS_TOKEN"}}
     assert configuration["global"]["external_labels"] == {"runbook": "${RUNBOOK_URL}"}
-    assert services["prometheus"]["environment"]["RUNBOOK_URL"] == "${RUNBOOK_URL:-docs/runbook.md}"
+    assert SERVICES["prometheus"]["environment"]["RUNBOOK_URL"] == "${RUNBOOK_URL:-docs/runbook.md}"
 
 
 def test_in_kubernetes_each_pod_is_a_target_by_its_address() -> None:
     [job] = yaml.safe_load((PROMETHEUS / "kubernetes.yml").read_text())["scrape_configs"]
     assert job["job_name"] == "pmo-web"
-    documents = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "web.yml").read_text())
-    [pod] = [found["spec"]["template"] for found in documents if found["kind"] == "Deployment"]
+    pod = OBJECTS["Deployment", "pmo-web"]["spec"]["template"]
     labels, port, name = job["relabel_configs"]
     assert labels["regex"] == "{app};{part}".format(**pod["metadata"]["labels"])
     assert port["regex"] == pod["spec"]["containers"][0]["ports"][0]["name"]
@@ -184,9 +176,7 @@ def test_the_dashboard_belongs_to_no_installation() -> None:
     ]
     named = set(re.findall(r'"uid": "([^"]+)"', json.dumps(BOARD)))
     assert named == {"${datasource}", "-- Grafana --", BOARD["uid"]}
-    used = [panel["datasource"] for panel in PANELS]
-    used += [target["datasource"] for panel in PANELS for target in panel["targets"]]
-    assert all(each == {"type": "prometheus", "uid": "${datasource}"} for each in used)
+    assert all(panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"} for panel in PANELS)
     rows = [panel["title"] for panel in BOARD["panels"] if panel["type"] == "row"]
     assert rows == ["Reading", "Changing", "Engines", "Relay & audit"]
 
@@ -215,8 +205,8 @@ def test_panels_fit_the_grid_and_do_not_overlap() -> None:
 def test_provisioning_points_at_the_mounted_dashboard() -> None:
     path = yaml.safe_load((GRAFANA / "provider.yml").read_text())["providers"][0]["options"]["path"]
     source = yaml.safe_load((GRAFANA / "datasource.yml").read_text())["datasources"][0]
-    mounts = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]["volumes"]
-    assert any(mount.split(":")[1] == f"{path}/pmo-entity-cache.json" for mount in mounts)
+    mounts = [mount.split(":")[1] for mount in SERVICES["grafana"]["volumes"]]
+    assert f"{path}/pmo-entity-cache.json" in mounts
     assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
 
 

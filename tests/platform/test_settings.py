@@ -82,30 +82,20 @@ def test_subdomains_and_preloading_are_a_choice(load: Load, tmp_path: Path) -> N
 
 
 def test_production_refuses_to_start_and_names_the_variable(load_settings: Callable[..., list[str]]) -> None:
-    wrong = {
-        "DEBUG": "true",
-        "SECRET_KEY": "",
-        "ALLOWED_HOSTS": "",
-        "DATABASE_URL": "",
-        "REDIS_HOST": "",
-        "ENVIRONMENT": "staging",
-    }
-    right, *refusals = load_settings(PRODUCTION, *(PRODUCTION | {name: value} for name, value in wrong.items()))
+    wrong = [
+        ("DEBUG", "true", "with DEBUG on"),
+        ("SECRET_KEY", "", "Set SECRET_KEY"),
+        *(("SECRET_KEY", guessed, "SECRET_KEY can be guessed") for guessed in ("changeme", "x" * 31, "ab" * 40)),
+        ("ALLOWED_HOSTS", "", "Set ALLOWED_HOSTS"),
+        ("DATABASE_URL", "", "Set DATABASE_URL"),
+        ("REDIS_HOST", "", "Set REDIS_HOST"),
+        ("ENVIRONMENT", "staging", "ENVIRONMENT is 'staging'"),
+    ]
+    right, *refusals = load_settings(PRODUCTION, *(PRODUCTION | {name: value} for name, value, _ in wrong))
     assert right == f"SECRET_KEY is {PRODUCTION['SECRET_KEY']}"
-    for name, refusal in zip(wrong, refusals, strict=True):
+    for (_, _, said), refusal in zip(wrong, refusals, strict=True):
         assert refusal.startswith("ImproperlyConfigured")
-        assert name in refusal
-
-
-def test_production_refuses_a_secret_key_that_can_be_guessed(load_settings: Callable[..., list[str]]) -> None:
-    guessed = ("changeme", "x" * 31, "ab" * 40)
-    for refusal in load_settings(*(PRODUCTION | {"SECRET_KEY": key} for key in guessed)):
-        assert refusal.startswith("ImproperlyConfigured: SECRET_KEY can be guessed")
-
-
-def test_a_database_url_of_no_known_kind_is_refused(tmp_path: Path, load_settings: Callable[..., list[str]]) -> None:
-    [refusal] = load_settings({"DATABASE_URL": "pmo@db", "DATA_DIR": str(tmp_path)})
-    assert refusal.startswith("ImproperlyConfigured: DATABASE_URL is not understood")
+        assert said in refusal
 
 
 def test_development_makes_one_secret_key_that_only_its_owner_reads(
@@ -115,27 +105,6 @@ def test_development_makes_one_secret_key_that_only_its_owner_reads(
     assert len(first) >= len("SECRET_KEY is ") + 50
     assert first == second
     assert permissions_of(tmp_path / "secret_key") == "-rw-------"
-
-
-def test_a_request_budget_that_leaves_no_time_to_release_a_write_is_refused(
-    tmp_path: Path, load_settings: Callable[..., list[str]]
-) -> None:
-    common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test", "CACHE_LOCAL_LEASE_MS": "20"}
-    least, less, none = load_settings(*(common | {"REQUEST_BUDGET_MS": each} for each in ("1080", "1079", "0")))
-    assert (least, none) == ("SECRET_KEY is of this test",) * 2
-    assert less.startswith("ImproperlyConfigured: REQUEST_BUDGET_MS is 1079")
-
-
-def test_an_origin_that_no_browser_would_send_is_refused(
-    tmp_path: Path, load_settings: Callable[..., list[str]]
-) -> None:
-    common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test"}
-    right = ("https://app.example.org, http://localhost:5173", "http://[::1]:3000,", "")
-    wrong = ("*", "null", "app.example.org", "https://app.example.org/", "https://App.example.org", "https://a:443")
-    loaded = load_settings(*(common | {"CORS_ALLOWED_ORIGINS": each} for each in (*right, *wrong)))
-    assert loaded[: len(right)] == ["SECRET_KEY is of this test"] * len(right)
-    for refusal in loaded[len(right) :]:
-        assert refusal.startswith("ImproperlyConfigured: CORS_ALLOWED_ORIGINS has ")
 
 
 def test_a_sign_on_that_cannot_be_meant_is_refused_and_the_variable_is_named(

@@ -31,9 +31,9 @@ from pmo.models import TokenEnd
 from pmo.people.admissions import RECHECK_SECONDS
 from pmo.people.tokens import sign_in
 from tests.api.conftest import PROJECT, client_of, make_user
-from tests.api.test_crowd import REQUESTS, told
-from tests.api.test_express_lane import TYPE, Server
+from tests.api.test_express_lane import Server
 from tests.conftest import make_entity
+from tests.platform.person import Person
 from tests.sign_on import (
     AUDIENCE,
     SECRET,
@@ -172,40 +172,6 @@ def test_another_claim_may_say_whose_a_token_is() -> None:
         assert bearing(shared_token("7")).get(TYPES).status_code == 401
 
 
-@pytest.fixture
-def crowd(shared: None) -> dict[str, str]:
-    """What each of them sends as `Authorization`."""
-    make_entity("task")
-    make_entity("hidden", active_flag=False)
-    for number in range(6):
-        make_entity(f"type_{number}")
-    make_user("editor", "add", "change", "delete")
-    make_user("root", is_superuser=True, is_staff=True)
-    make_user("gone", is_active=False)
-    call_command("end_tokens", "ended")
-    tokens = {name: shared_token(name) for name in ("guest", "another", "editor", "root", "gone", "ended")}
-    tokens |= {"expired": REFUSED["expired just now"](), "forged": REFUSED["signed by others"]()}
-    return {name: f"Bearer {token}" for name, token in tokens.items()}
-
-
-@pytest.mark.parametrize("lease_ms", [20, 2_000])
-def test_the_lane_says_to_them_what_django_says(
-    crowd: dict[str, str], set_options: Callable[..., None], lease_ms: int
-) -> None:
-    set_options(local_lease_ms=lease_ms)
-    server, by_lane, wrong = Server(), 0, []
-    for request in REQUESTS * 2:
-        for name, token in crowd.items():
-            asked = {"HTTP_AUTHORIZATION": token} | request
-            before = server.django.asked
-            said = server.ask(**asked)
-            by_lane += server.django.asked == before
-            if told(said) != told(server.ask(directly=True, **asked)):
-                wrong.append((name, request))
-    assert wrong == []
-    assert by_lane > 20, "it answers many itself"
-
-
 @pytest.mark.usefixtures("shared")
 def test_a_crowd_of_them_asks_the_database_nothing(set_options: Callable[..., None]) -> None:
     make_user("user_0")
@@ -234,32 +200,15 @@ def test_what_is_known_of_a_token_ends_with_it_and_is_looked_at_again_before() -
         assert left - 5 < (admission.until_ns - monotonic_ns()) / 1e9 <= left
 
 
-class Ada:
-    """Somebody whom the sign-on knows, and a user who may change entity types."""
-
-    def __init__(self) -> None:
-        self.user = make_user("ada", "change")
-        self.token = shared_token("ada")
-        self.server = Server(get_wsgi_application())
-        self.server.is_django = True
-
-    def read(self, token: str = "") -> int:
-        return int(self.server.ask(TYPE, HTTP_AUTHORIZATION=f"Bearer {token or self.token}").status[:3])
-
-    def change(self) -> int:
-        return int(bearing(self.token).patch(PATCH, {"label": f"New {monotonic_ns()}"}).status_code)
-
-
 @pytest.fixture
-def ada(shared: None) -> Ada:
-    found = Ada()
-    for _ in range(3):
-        assert found.read() == 200
-    assert found.change() == 200
+def ada(shared: None) -> Person:
+    """Somebody whom the sign-on knows, and a user who may change entity types."""
+    found = Person(make_user("ada", "change"), shared_token("ada"))
+    found.make_known()
     return found
 
 
-ENDS: dict[str, tuple[Callable[[Ada], Any], tuple[int, int]]] = {
+ENDS: dict[str, tuple[Callable[[Person], Any], tuple[int, int]]] = {
     "ended by name": (lambda _: call_command("end_tokens", "ada"), (401, 401)),
     "ended in bulk": (
         lambda ada: TokenEnd.objects.bulk_create([TokenEnd(name="ada", ended_ts=ada.user.date_joined)]),
@@ -274,7 +223,7 @@ ENDS: dict[str, tuple[Callable[[Ada], Any], tuple[int, int]]] = {
 
 @pytest.mark.parametrize("what", ENDS)
 def test_what_ends_or_changes_one_of_them_is_in_force_when_it_returns(
-    ada: Ada, set_options: Callable[..., None], what: str
+    ada: Person, set_options: Callable[..., None], what: str
 ) -> None:
     set_options(local_lease_ms=200)  # no copy lapses because the machine is busy
     others = [shared_token(f"other_{number}") for number in range(3)]
@@ -289,7 +238,7 @@ def test_what_ends_or_changes_one_of_them_is_in_force_when_it_returns(
     assert ada.server.django.asked == asked, "what is known of others stays"
 
 
-def test_a_name_that_a_user_gets_has_their_rights_when_that_returns(ada: Ada) -> None:
+def test_a_name_that_a_user_gets_has_their_rights_when_that_returns(ada: Person) -> None:
     token = shared_token("bea")
     assert bearing(token).patch(PATCH, {"label": "Theirs"}).status_code == 403
     bea = User.objects.create_user("bea")
@@ -306,7 +255,7 @@ SQL = {
 
 
 @pytest.mark.parametrize("statement", SQL)
-def test_what_sql_changes_of_them_is_in_force_when_it_was_relayed(ada: Ada, statement: str) -> None:
+def test_what_sql_changes_of_them_is_in_force_when_it_was_relayed(ada: Person, statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
     relay_changes()
@@ -314,7 +263,7 @@ def test_what_sql_changes_of_them_is_in_force_when_it_was_relayed(ada: Ada, stat
     assert (ada.read(), ada.change()) == SQL[statement]
 
 
-def test_who_was_ended_by_name_may_log_in_again(ada: Ada, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_was_ended_by_name_may_log_in_again(ada: Person, capsys: pytest.CaptureFixture[str]) -> None:
     ours = str(sign_in(ada.user).access_token)
     undated = shared_token("ada", iat=None)
     assert (ada.read(ours), ada.read(undated)) == (200, 200)
@@ -329,7 +278,7 @@ def test_who_was_ended_by_name_may_log_in_again(ada: Ada, capsys: pytest.Capture
         call_command("end_tokens", "x" * 256)
 
 
-def test_what_redis_says_of_a_name_is_believed_for_no_other(ada: Ada, redis_client: Any) -> None:
+def test_what_redis_says_of_a_name_is_believed_for_no_other(ada: Person, redis_client: Any) -> None:
     ada.read(shared_token("bea"))
     call_command("end_tokens", "ada")
     ada.read()

@@ -10,19 +10,18 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 import pytest
 import requests
-from django.http import HttpResponse
 from rest_framework_simplejwt.tokens import AccessToken
 
-from cache_layer.serving.express import ExpressLane
 from entities.models import Entity
-from pmo.web.requests import WholeStream, make_application
+from pmo.web.requests import WholeStream
 from pmo.web.uploads import MAX_BYTES
 from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user
+from tests.api.test_express_lane import Answer as Said
+from tests.api.test_express_lane import Server
 from tests.conftest import make_entity
 from tests.servers import web_server
 
@@ -32,8 +31,8 @@ PASSWORD = "correct horse battery staple"
 
 
 class Answer:
-    def __init__(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.status, self.headers, self.text = int(status[:3]), dict(headers), body.decode()
+    def __init__(self, said: Said) -> None:
+        self.status, self.headers, self.text = int(said.status[:3]), dict(said.headers), said.body.decode()
 
     @property
     def code(self) -> str:
@@ -55,19 +54,10 @@ Ask = Callable[..., Answer]
 @pytest.fixture
 def ask() -> Ask:
     """Ask what a server would: the application behind the express lane, with variables as the server sets them."""
-    lane = ExpressLane(make_application(), 0)
+    server = Server()
 
     def ask(method: str, path: str, body: io.BytesIO | None = None, **variables: Any) -> Answer:
-        path, _, query = path.partition("?")
-        environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": "localhost"}
-        environ |= {"wsgi.input": body or io.BytesIO()} | variables
-        setup_testing_defaults(environ)
-        started: list[Any] = []
-        parts = lane(environ, lambda status, headers, *_: started.extend((status, headers)))
-        answer = Answer(*started, b"".join(parts))
-        if isinstance(parts, HttpResponse):
-            parts.close()
-        return answer
+        return Answer(server.ask(path, REQUEST_METHOD=method, **variables | {"wsgi.input": body or io.BytesIO()}))
 
     return ask
 

@@ -43,7 +43,7 @@ class Stage(Processes):
     def __init__(self, plan: Plan, directory: Path, stack: contextlib.ExitStack) -> None:
         self.plan = plan
         self.ports = [find_port() for _ in range(plan.servers)]
-        endpoints = stack.enter_context(running_engines(directory / "postgres", engines=["postgres"], durable=False))
+        endpoints, _ = stack.enter_context(running_engines(directory / "postgres", ["postgres"], durable=False))
         self.database_url = endpoints.database_url
         self.directory = directory
         self.redis: Any

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.http import urlencode
 
 from entities.admin.changes.feed import read_feed
 from entities.admin.changes.filters import ChangesForm
-from entities.admin.history.differences import MOMENT
+from entities.admin.pages import ModelAdmin, show_page
 from entities.history import all_events
-from entities.models import Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 ACTS_PER_PAGE = 25
 CHANGES_EACH = 4
@@ -48,17 +39,12 @@ class ChangesPage(ModelAdmin):
         named = [name for name in form.fields if name != "older_than"]
         asked = {name: request.GET[name] for name in named if request.GET.get(name)}
         context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
             "title": "Changes",
-            "model_admin": self,
             "form": form,
             "page": page,
-            "moment": MOMENT,
             "is_filtered": bool(asked),
             "older": f"?{urlencode(asked | {'older_than': str(page.older_than)})}" if page.older_than else "",
             "newest": f"?{urlencode(asked)}" if form.cleaned_data.get("older_than") else "",
             "may_add": self.has_add_permission(request),
         }
-        request.current_app = self.admin_site.name
-        status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
-        return TemplateResponse(request, "admin/entities/entity/changes.html", context, status=status)
+        return show_page(self, request, "changes", context, status=400 if form.errors else 200)

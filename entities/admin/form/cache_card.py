@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -19,15 +19,11 @@ from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryActivity, EntryState, Kind, is_redis_healthy, read_activity, read_states
 from entities.admin.links import change_url
+from entities.admin.pages import ModelAdmin
 from entities.cache.entries import Warmed, drop_entries, warm_entry
 from entities.cache.operations import recorded
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 Operation = CacheOperation.Operation
 
@@ -123,7 +119,7 @@ class CacheCardViews(ModelAdmin):
             raise Http404
         entity = self._get_seen(request, object_id)
         level, result = _operate(Operation(operation), entity, request)
-        if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+        if "HX-Request" in request.headers:
             return _render_card(request, entity, {"level": level, "result": result})
         self.message_user(request, result, LEVELS[level])
         return HttpResponseRedirect(change_url(entity.code))

@@ -11,6 +11,7 @@ import msgspec
 from django.core.exceptions import ValidationError
 
 from entities.admin.history.versions import Version
+from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE, value_type
 from entities.history import PLACES, all_events
 from entities.models import Entity
@@ -57,7 +58,7 @@ class FormValues(  # type: ignore[call-arg] # mypy does not see that it derives 
         return {name: getattr(self, name) for name in SETTABLE}
 
 
-class ChangedMeanwhile(Exception):
+class FormOutdated(ChangedMeanwhile):
     """The row is no longer the one the form was validated against; `started_from` is the version it was made from."""
 
     def __init__(self, started_from: str) -> None:

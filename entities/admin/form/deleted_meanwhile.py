@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from entities.admin.form.conflicts import as_text, describe_author, describe_value
 from entities.admin.form.form import EntityForm
-from entities.models import Entity
+from entities.admin.pages import show_page
 
 
 def show_deleted(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -22,14 +20,11 @@ def show_deleted(model_admin: Any, request: HttpRequest, object_id: str) -> Http
     form = EntityForm(request.POST)
     typed = {name: form[name].data for name in form.fields if name != "code"}
     again = urlencode({"code": code} | {name: as_text(value) for name, value in typed.items()})
-    site: admin.AdminSite = model_admin.admin_site
     context = {
-        **site.each_context(request),
         "title": "Deleted meanwhile",
-        "opts": Entity._meta,
         "code": code,
         "author": describe_author(code),
         "typed": [(form[name].label, describe_value(value)) for name, value in typed.items()],
         "add_url": f"{reverse('admin:entities_entity_add')}?{again}" if model_admin.has_add_permission(request) else "",
     }
-    return TemplateResponse(request, "admin/entities/entity/conflict_deleted.html", context, status=409)
+    return show_page(model_admin, request, "conflict_deleted", context, status=409)

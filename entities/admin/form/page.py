@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from cache_layer import hold_entries
 from entities.admin.form.cache_card import CacheCardViews
-from entities.admin.form.conflicts import STARTED_FROM, ChangedMeanwhile, FormValues
+from entities.admin.form.conflicts import STARTED_FROM, FormOutdated, FormValues
 from entities.admin.form.deleted_meanwhile import show_deleted
 from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_editor
 from entities.admin.form.form import EntityForm
@@ -23,17 +23,13 @@ from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
 from entities.admin.history.acts import undo_url_of
 from entities.admin.links import draw_chips
+from entities.admin.pages import ModelAdmin
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
 from entities.fields import SETTABLE
 from entities.lookups import entries_of
 from entities.models import Entity
 from entities.words.icons import describe_former
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 ATTEMPTS = 3
 NAMES = ("label", "label_plural", "code")
@@ -92,7 +88,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             except IntegrityError:
                 # Somebody removed a child or took the code after validation: validating again reports it.
                 continue
-            except ChangedMeanwhile as error:
+            except FormOutdated as error:
                 sent: Any = request.POST.copy()
                 sent[STARTED_FROM] = error.started_from
                 request.POST = sent  # what the form was made from, although it was not submitted
@@ -122,12 +118,9 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         if not change:
             obj.save(force_insert=True)  # else Django would overwrite a row that somebody else just added
         elif form.changed_data:
-            if formset := getattr(form, "formset", None):
-                formset.hold_changed_rows()
-            else:
-                if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
-                    detach_entities(obj.pk)  # before its own row is locked
-                _lock_unchanged(obj.pk, form)
+            if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
+                detach_entities(obj.pk)  # before its own row is locked
+            _lock_unchanged(obj.pk, form)
             obj.save(update_fields=[*form.changed_data, "modified_ts"])
         forget_editor(obj.pk, request.user)
         request.undo_url = undo_url_of([obj.pk])  # type: ignore[attr-defined] # for the message that follows
@@ -155,10 +148,10 @@ def _lock_unchanged(code: str, form: EntityForm) -> None:
     Hold the cache and lock the row.
 
     Raises:
-        ChangedMeanwhile: the row is gone, or not what the form was validated against.
+        FormOutdated: the row is gone, or not what the form was validated against.
     """
     using = router.db_for_write(Entity)
     hold_entries(entries_of(code), using=using)
     row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
     if row is None or form.current is None or FormValues.of(row).values() != form.current.values():
-        raise ChangedMeanwhile(form.started_from)
+        raise FormOutdated(form.started_from)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Q, QuerySet, When
@@ -20,15 +18,11 @@ from django.views.decorators.http import require_POST, require_safe
 from entities.admin.form.conflicts import describe_author
 from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
+from entities.admin.pages import ModelAdmin
 from entities.codes import is_code
 from entities.models import BY_CODE, Entity
 from entities.texts import compose
 from entities.words.icons import icon_set
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 MAX_SUGGESTIONS = 20
 ICONS_SECONDS = 365 * 24 * 3600

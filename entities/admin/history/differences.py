@@ -18,6 +18,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from entities.admin.pages import MOMENT
 from entities.admin.widgets import draw_icon
 from entities.documents import document_of
 from entities.fields import SETTABLE
@@ -26,7 +27,6 @@ from entities.models import Entity
 RECORDED = (*SETTABLE, "created_ts")
 """A change of any of these makes a version."""
 ALL_FIELDS = (*RECORDED, "modified_ts")
-MOMENT = "j M Y, H:i:s"
 NAMES = {"child_entity_codes": "Children"}
 NOTHING = SafeString("—")
 
@@ -128,20 +128,20 @@ def _compare_children(before: list[str] | None, after: list[str] | None) -> Diff
 def _draw_chips(codes: Iterable[str], marks: dict[str, Mark], places: dict[str, str]) -> SafeString:
     """A link to each child's own history, which deleted children have too."""
     chips = format_html_join("", "{}", ((_draw_chip(code, marks.get(code, ""), places),) for code in codes))
-    return format_html('<span class="history-chips">{}</span>', chips) if chips else SafeString("none")
+    return format_html('<span class="entity-chips">{}</span>', chips) if chips else SafeString("none")
 
 
 def _draw_chip(code: str, mark: Mark, places: dict[str, str]) -> SafeString:
     url = reverse("admin:entities_entity_history", args=[quote(code)])
     if not mark:
-        return format_html('<a class="history-chip" href="{}">{}</a>', url, code)
+        return format_html('<a class="entity-chip" href="{}">{}</a>', url, code)
     said = format_html(
-        '<span aria-hidden="true">{}</span><span class="history-said">{} </span>{}', SIGNS[mark], mark, code
+        '<span aria-hidden="true">{}</span><span class="entity-unseen">{} </span>{}', SIGNS[mark], mark, code
     )
     if mark == "moved":
-        said = format_html('{}<span class="history-said"> {}</span>', said, places[code])
+        said = format_html('{}<span class="entity-unseen"> {}</span>', said, places[code])
     title = f"{mark} {places[code]}" if mark == "moved" else mark
-    return format_html('<a class="history-chip history-{}" href="{}" title="{}">{}</a>', mark, url, title, said)
+    return format_html('<a class="entity-chip history-{}" href="{}" title="{}">{}</a>', mark, url, title, said)
 
 
 def _draw(field: str, value: Any) -> SafeString:

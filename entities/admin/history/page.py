@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pghistory
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 
 from entities.admin.history.acts import undo_url_of
 from entities.admin.history.differences import (
     ALL_FIELDS,
-    MOMENT,
     RECORDED,
     compare_documents,
     compare_fields,
 )
-from entities.admin.history.restoring import ChangedMeanwhile, describe_problems, mark_of, problems_of, restore_version
+from entities.admin.history.restoring import describe_problems, mark_of, problems_of, restore_version
 from entities.admin.history.versions import History, Version, find_entity
+from entities.admin.pages import MOMENT, ModelAdmin, show_page
+from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
 from entities.models import Entity
 
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
-
-TEMPLATES = "admin/entities/entity"
 VERSIONS_PER_PAGE = 25
 
 
@@ -158,9 +152,7 @@ class HistoryPage(ModelAdmin):
     def _answer(
         self, request: HttpRequest, template: str, history: History, entity: Entity | None, context: dict[str, Any]
     ) -> HttpResponse:
-        request.current_app = self.admin_site.name
         common = {
-            **self.admin_site.each_context(request),
             "subtitle": None,
             "object": entity,
             "opts": self.opts,
@@ -169,9 +161,8 @@ class HistoryPage(ModelAdmin):
             "newest": history.ids[0] if history.ids else None,
             "history_url": reverse("admin:entities_entity_history", args=[quote(history.code)]),
             "compare_url": reverse("admin:entities_entity_compare", args=[quote(history.code)]),
-            "moment": MOMENT,
         }
-        return TemplateResponse(request, f"{TEMPLATES}/{template}.html", common | context)
+        return show_page(self, request, template, common | context)
 
 
 def _row(versions: dict[int, Version], id_: int, before: int | None) -> dict[str, Any]:

@@ -12,13 +12,9 @@ from django.utils import timezone
 
 from entities.admin.history.differences import field_name
 from entities.admin.history.versions import Version
-from entities.changes import change_entity, writing_types
+from entities.changes import ChangedMeanwhile, change_entity, writing_types
 from entities.fields import SETTABLE
 from entities.models import Entity
-
-
-class ChangedMeanwhile(Exception):
-    """The entity type is no longer in the state that the user was shown."""
 
 
 def mark_of(entity: Entity | None) -> str:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import copy
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types
 from entities.admin.history.acts import undo_url, undo_url_of
 from entities.admin.history.differences import compare_fields
-from entities.admin.history.restoring import ChangedMeanwhile
 from entities.admin.history.reversals import Kind, Reversal
 from entities.admin.history.undoing import preview_undoing, undo
 from entities.admin.history.versions import Version
+from entities.admin.pages import ModelAdmin, show_page
+from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
 from entities.history import FIRST, all_events
 from entities.models import Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 SAYS = {
     Kind.CHANGE: "will be changed back",
@@ -63,21 +57,16 @@ class UndoPage(ModelAdmin):
                 except ChangedMeanwhile:
                     changed_meanwhile, reversals = True, preview_undoing(event, alone=alone)
         context = {
-            **self.admin_site.each_context(request),
             "title": "Undo this change",
-            "opts": self.opts,
             "version": Version(0, event),
             "rows": [_row(each) for each in reversals],
             "count": sum(each.kind is not Kind.NOTHING for each in reversals),
             "staying": sum(bool(each.stays) for each in reversals),
             "may_undo": may_undo,
             "changed_meanwhile": changed_meanwhile,
-            "alone": alone,
         }
-        request.current_app = self.admin_site.name
         refused = request.method == "POST" and not may_undo
-        status = HTTPStatus.FORBIDDEN if refused else HTTPStatus.OK
-        return TemplateResponse(request, "admin/entities/entity/undo.html", context, status=status)
+        return show_page(self, request, "undo", context, status=403 if refused else 200)
 
     def _undo(self, request: HttpRequest, event: Any, *, alone: bool) -> HttpResponse:
         done = [each for each in undo(event, alone=alone) if each.kind is not Kind.NOTHING]

@@ -9,9 +9,9 @@ import pghistory
 from django.db import IntegrityError, router
 
 from entities.admin.history.acts import events_of, versions_before
-from entities.admin.history.restoring import ChangedMeanwhile, add_again
+from entities.admin.history.restoring import add_again
 from entities.admin.history.reversals import CHILDREN, Kind, Reversal, Step, plan_undoing
-from entities.changes import writing_types
+from entities.changes import ChangedMeanwhile, writing_types
 from entities.fields import SETTABLE
 from entities.models import Entity
 

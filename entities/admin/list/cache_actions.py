@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from redis.exceptions import RedisError
 
-from cache_layer.inspect import Kind, is_redis_healthy, read_states
+from cache_layer.inspect import Kind, read_states
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
-from entities.cache.entries import describe_warmed, drop_entries, warm_entries
-from entities.cache.operations import recorded
+from entities.admin.pages import ModelAdmin
+from entities.cache.acts import Act, ActFailed, Operation, perform
 from entities.lookups import ENTITY
-from entities.models import CacheOperation, Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
+from entities.models import Entity
 
 CACHE_DOWN = "Redis does not answer, so {}. Readers get entity types from the database meanwhile; try again."
 
@@ -35,41 +26,33 @@ class CacheActions(ModelAdmin):
 
     @admin.action(description="Invalidate cache", permissions=["operate_cache"])
     def invalidate_cache(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
-        form = ReasonForm(request.POST if is_confirmed(request) else None)
-        if not form.is_valid():
-            return ask(self, request, _ask_to_invalidate(list(queryset), form))
-        codes = _codes(queryset)
-        try:
-            with _recorded(request, CacheOperation.Operation.INVALIDATE, codes, form) as record:
-                record.result = f"{drop_entries(codes)} values dropped"
-        except RedisError:
-            self.message_user(request, CACHE_DOWN.format("nothing was invalidated"), messages.ERROR)
-            return None
-        done = f"Invalidated {count_types(len(codes))}; the next reader of each asks the database."
-        self.message_user(request, done, messages.SUCCESS)
-        return None
+        return self._operate(request, queryset, Operation.INVALIDATE)
 
     @admin.action(description="Warm cache", permissions=["operate_cache"])
     def warm_cache(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
+        return self._operate(request, queryset, Operation.WARM)
+
+    def _operate(self, request: HttpRequest, queryset: QuerySet[Entity], operation: Operation) -> HttpResponse | None:
+        warms = operation is Operation.WARM
         form = ReasonForm(request.POST if is_confirmed(request) else None)
         if not form.is_valid():
-            return ask(self, request, _ask_to_warm(list(queryset), form))
-        if not is_redis_healthy():
-            self.message_user(request, CACHE_DOWN.format("nothing was cached"), messages.ERROR)
+            question = _ask_to_warm if warms else _ask_to_invalidate
+            return ask(self, request, question(list(queryset), form))
+        codes = tuple(queryset.values_list("code", flat=True))
+        try:
+            *_, last = perform(Act(operation, codes, request.user.get_username(), form.cleaned_data["reason"]))
+        except ActFailed:
+            nothing = "nothing was cached" if warms else "nothing was invalidated"
+            self.message_user(request, CACHE_DOWN.format(nothing), messages.ERROR)
             return None
-        codes = _codes(queryset)
-        with _recorded(request, CacheOperation.Operation.WARM, codes, form) as record:
-            wanted = set(codes)
-            counts = Counter(warmed for code, warmed in warm_entries(codes) if code in wanted)
-            record.result = describe_warmed(counts)
-        self.message_user(request, f"Warmed {count_types(len(codes))}: {record.result}.", messages.SUCCESS)
+        types = count_types(len(codes))
+        done = (
+            f"Warmed {types}: {last.result}."
+            if warms
+            else f"Invalidated {types}; the next reader of each asks the database."
+        )
+        self.message_user(request, done, messages.SUCCESS)
         return None
-
-
-def _recorded(
-    request: HttpRequest, operation: CacheOperation.Operation, codes: list[str], form: ReasonForm
-) -> AbstractContextManager[CacheOperation]:
-    return recorded(operation, codes, username=request.user.get_username(), reason=form.cleaned_data["reason"])
 
 
 def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question:
@@ -107,7 +90,3 @@ def _by_cached(entities: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:
     states = read_states(ENTITY, [entity.code for entity in entities])
     cached = [entity for entity in entities if states[entity.code].kind is Kind.CACHED]
     return cached, [entity for entity in entities if states[entity.code].kind is not Kind.CACHED]
-
-
-def _codes(queryset: QuerySet[Entity]) -> list[str]:
-    return list(queryset.values_list("code", flat=True))

@@ -28,18 +28,13 @@ def attach_cache_state(rows: Iterable[Entity]) -> list[Any]:
     listed: list[Any] = list(rows)
     codes = [entity.code for entity in listed]
     states = read_states(ENTITY, codes)
-    versions = newest_versions(codes)
+    versions = {version.pgh_obj_id: version for version in newest_events(codes)}
     hidden = find_inactive({code for entity in listed for code in entity.child_entity_codes})
     for entity in listed:
         entity.inactive_children = hidden
         entity.cache_state = states[entity.code]
         entity.newest_version = versions.get(entity.code)
     return listed
-
-
-def newest_versions(codes: Sequence[str]) -> dict[str, Any]:
-    """The newest version of each of these entity types that has one."""
-    return {version.pgh_obj_id: version for version in newest_events(codes)}
 
 
 def draw_children(codes: Sequence[str], inactive: Collection[str] = ()) -> SafeString:
@@ -61,18 +56,24 @@ def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:
     """Its active flag as a switch that works for users who may change it."""
     return format_html(
         '<button type="button" role="switch" class="entity-switch" aria-checked="{}" aria-label="{} is active" '
-        'data-switch="{}"{}><span></span></button>',
+        'id="switch-{}" data-switch="{}"{}><span></span></button>',
         "true" if entity.active_flag else "false",
         entity.label,
         entity.code,
-        _asking_first(entity.code) if may_change else SafeString(" disabled"),
+        entity.code,
+        _on_click(entity) if may_change else SafeString(" disabled"),
     )
 
 
-def _asking_first(code: str) -> SafeString:
-    """htmx attributes that preview a deactivation; the script activates inactive types directly."""
-    url = reverse("admin:entities_entity_deactivate", args=[quote(code)])
-    return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
+def _on_click(entity: Entity) -> SafeString:
+    """htmx attributes: a deactivation is previewed, an activation done at once."""
+    if entity.active_flag:
+        url = reverse("admin:entities_entity_deactivate", args=[quote(entity.code)])
+        return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
+    url = reverse("admin:entities_entity_activate")
+    return format_html(
+        """ data-hx-post="{}" data-hx-vals='{{"code": "{}"}}' data-hx-swap="outerHTML" """, url, entity.code
+    )
 
 
 def draw_cache_state(code: str, state: EntryState) -> SafeString:
@@ -80,7 +81,7 @@ def draw_cache_state(code: str, state: EntryState) -> SafeString:
     left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
     return format_html(
-        '<span class="cache-state" data-cache-code="{}" data-kind="{}" title="{}"><span>{}</span> <b>{}</b></span>',
+        '<span class="cache-kind" data-cache-code="{}" data-kind="{}" title="{}"><span>{}</span> <b>{}</b></span>',
         code,
         state.kind,
         size,

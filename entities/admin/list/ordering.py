@@ -6,15 +6,11 @@ from collections.abc import Sequence
 
 from django.db import connections, router, transaction
 
-from entities.changes import writing_types
+from entities.changes import ChangedMeanwhile, writing_types
 from entities.models import Entity
 
 LARGEST_NUMBER = 2**31 - 1
 """PostgreSQL's largest integer; if numbers would exceed it, all are renumbered."""
-
-
-class ReorderedMeanwhile(Exception):
-    """The order is no longer the one that was rearranged; nothing was changed."""
 
 
 def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entity]:
@@ -28,7 +24,7 @@ def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entit
     Returns:
         Those whose display order changed, as few as possible.
     Raises:
-        ReorderedMeanwhile: their order has changed since.
+        ChangedMeanwhile: their order has changed since.
     """
     alias = router.db_for_write(Entity)
     with transaction.atomic(using=alias):
@@ -37,7 +33,7 @@ def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entit
         by_code = {row.code: row for row in rows}
         wanted = by_code.keys() & set(codes)
         if [row.code for row in rows if row.code in wanted] != [code for code in seen if code in wanted]:
-            raise ReorderedMeanwhile
+            raise ChangedMeanwhile
         in_new_order = iter([by_code[code] for code in dict.fromkeys(codes) if code in wanted])
         placed = [next(in_new_order) if row.code in wanted else row for row in rows]
         changed = _number(placed, [row.display_order for row in rows])

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Collate
-from django.forms import BaseModelFormSet, ModelForm, Script, modelformset_factory
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
-from cache_layer import hold_entries
 from cache_layer.deadline import take_longer
 from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import BULK_BUDGET_MS
@@ -28,33 +26,16 @@ from entities.admin.list.columns import (
     draw_switch,
 )
 from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
-from entities.admin.list.ordering import ReorderedMeanwhile, reorder_entities
+from entities.admin.list.ordering import reorder_entities
 from entities.admin.list.requests import ListRequests
+from entities.admin.pages import log_changed
 from entities.admin.widgets import draw_icon
+from entities.changes import ChangedMeanwhile
 from entities.fields import SEARCHED
-from entities.lookups import entries_of
 from entities.models import BY_CODE, Entity
-
-if TYPE_CHECKING:
-    EntityModelForm = ModelForm[Entity]
-    EntityFormSet = BaseModelFormSet[Entity, EntityModelForm]
-else:
-    EntityModelForm, EntityFormSet = ModelForm, BaseModelFormSet
 
 NEW_ORDER, ORDER_SEEN = "_order", "_order_seen"
 """The form fields with the codes shown, in their new order and in the one they were shown in."""
-
-
-class ReorderFormSet(EntityFormSet):
-    """The list's editable column. Holds all changed rows at once, so that saving many waits only once."""
-
-    def hold_changed_rows(self) -> None:
-        changed = [form.instance.pk for form in self.forms if form.has_changed()]
-        hold_entries(entries_of(*changed), using=self.get_queryset().db)
-
-    def add_fields(self, form: Any, index: int | None) -> None:
-        super().add_fields(form, index)
-        form.formset = self
 
 
 class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
@@ -125,8 +106,8 @@ class ListPage(RejectInvalidFilters, ListRequests):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             take_longer(BULK_BUDGET_MS)
-        if request.method == "POST" and NEW_ORDER in request.POST and "_save" in request.POST:
-            return self._save_order(request)
+            if "_save" in request.POST:
+                return self._save_order(request)
         return super().changelist_view(request, extra_context)
 
     def _save_order(self, request: HttpRequest) -> HttpResponse:
@@ -135,25 +116,11 @@ class ListPage(RejectInvalidFilters, ListRequests):
         codes, seen = (request.POST.get(field, "").split(",") for field in (NEW_ORDER, ORDER_SEEN))
         try:
             changed = reorder_entities(codes, seen=seen)
-        except ReorderedMeanwhile:
+        except ChangedMeanwhile:
             said = "Somebody else has put these entity types in another order meanwhile: this one. Yours was not saved."
             self.message_user(request, said, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
-        if changed and request.user.pk:
-            LogEntry.objects.log_actions(
-                request.user.pk, changed, CHANGE, change_message=[{"changed": {"fields": ["Display order"]}}]
-            )
+        log_changed(request, changed, "Display order")
         done = "The new order is saved." if changed else "The order is as it was."
         self.message_user(request, done, messages.SUCCESS if changed else messages.INFO)
         return HttpResponseRedirect(request.get_full_path())
-
-    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> type[EntityFormSet]:
-        return modelformset_factory(
-            self.model,
-            self.get_changelist_form(request, form=ModelForm),
-            formset=ReorderFormSet,
-            extra=0,
-            fields=[self.ordering_field],
-            formfield_callback=lambda field, **options: self.formfield_for_dbfield(field, request=request, **options),
-            **kwargs,
-        )

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from cache_layer.inspect import read_states
+from entities.admin.list.columns import draw_switch
+from entities.admin.pages import ModelAdmin, log_changed
 from entities.changes import change_entity
 from entities.codes import is_code
 from entities.lookups import ENTITY
 from entities.models import Entity
 
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
-
 MAX_STATES = 200
 
 
 class ListRequests(ModelAdmin):
-    """JSON views beside the list."""
+    """Small responses beside the list."""
 
     def get_urls(self) -> list[Any]:
         views = (
@@ -40,7 +35,7 @@ class ListRequests(ModelAdmin):
         return [*own, *super().get_urls()]
 
     @method_decorator([require_safe, never_cache])
-    def cache_states_view(self, request: HttpRequest) -> JsonResponse:
+    def cache_states_view(self, request: HttpRequest) -> HttpResponse:
         """The current state in Redis of `codes` (comma-separated)."""
         if not self.has_view_permission(request):
             return _refuse("You may not see entity types.", 403)
@@ -51,8 +46,8 @@ class ListRequests(ModelAdmin):
         return JsonResponse({"states": {code: asdict(state) for code, state in states.items()}})
 
     @method_decorator(require_POST)
-    def activate_view(self, request: HttpRequest) -> JsonResponse:
-        """Activate the entity type `code`; deactivating asks for confirmation on a page."""
+    def activate_view(self, request: HttpRequest) -> HttpResponse:
+        """Activate the entity type `code`; its switch as it is then. Deactivating asks for confirmation on a page."""
         if not self.has_change_permission(request):
             return _refuse("You may not change entity types.", 403)
         switched: list[Entity] = []
@@ -67,12 +62,9 @@ class ListRequests(ModelAdmin):
             return _refuse("This entity type was deleted meanwhile.", 404)
         except ValidationError as error:
             return _refuse(" ".join(error.messages), 409)
-        if switched and request.user.pk:
-            LogEntry.objects.log_actions(
-                request.user.pk, switched, CHANGE, change_message=[{"changed": {"fields": ["Active"]}}]
-            )
-        return JsonResponse({"code": entity.code, "active": entity.active_flag})
+        log_changed(request, switched, "Active")
+        return HttpResponse(draw_switch(entity, may_change=True))
 
 
-def _refuse(reason: str, status: int) -> JsonResponse:
-    return JsonResponse({"detail": reason}, status=status)
+def _refuse(reason: str, status: int) -> HttpResponse:
+    return HttpResponse(reason, status=status, content_type="text/plain")

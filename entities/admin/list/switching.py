@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from entities.admin.confirmation import Button, Part, Question, ask, count_types, is_confirmed, log_switched
+from entities.admin.confirmation import Button, Part, Question, ask, count_types, is_confirmed
 from entities.admin.history.acts import undo_url_of
+from entities.admin.pages import ModelAdmin, log_changed
 from entities.models import Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 
 class Switching(ModelAdmin):
@@ -31,7 +26,7 @@ class Switching(ModelAdmin):
             to_switch = list(queryset.filter(active_flag=False))
             codes = [entity.pk for entity in to_switch]
             changed = Entity.objects.filter(pk__in=codes).update(active_flag=True)
-            log_switched(request, to_switch)
+            log_changed(request, to_switch, "Active")
         level = messages.SUCCESS if changed else messages.INFO
         self.message_user(request, f"Activated {count_types(changed)}.", level, extra_tags=undo_url_of(codes))
         return None

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.http import urlencode
@@ -17,13 +15,8 @@ from unfold.decorators import action
 
 from entities.admin.links import change_url, draw_chips
 from entities.admin.map.type_map import MapType, Picture, Show, TypeMap, read_type_map
+from entities.admin.pages import ModelAdmin, show_page
 from entities.admin.widgets import draw_icon
-from entities.models import Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 LISTED = 50
 """The most types named in a list beside the picture."""
@@ -91,8 +84,6 @@ class MapPage(ModelAdmin):
         asked: dict[str, Any] = form.cleaned_data if valid else {"show": Show.ALL, "levels": 2, "around": ""}
         picture = type_map.draw(**asked)
         context = {
-            **self.admin_site.each_context(request),
-            "model_admin": self,
             "title": "Map",
             "may_change": self.has_change_permission(request),
             "form": form,
@@ -107,8 +98,7 @@ class MapPage(ModelAdmin):
             "nearer": _address(around=picture.around, levels=asked["levels"] - 1, show=asked["show"]),
             "further": _address(around=picture.around, levels=asked["levels"] + 1, show=asked["show"]),
         }
-        status = HTTPStatus.OK if valid else HTTPStatus.BAD_REQUEST
-        return TemplateResponse(request, "admin/entities/entity/map.html", context, status=status)
+        return show_page(self, request, "map", context, status=200 if valid else 400)
 
 
 def _nodes(type_map: TypeMap, picture: Picture) -> list[Node]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -14,16 +14,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from entities.admin.confirmation import Question, ask, is_confirmed, log_switched
+from entities.admin.confirmation import Question, ask, is_confirmed
 from entities.admin.history.acts import undo_url_of
+from entities.admin.pages import ModelAdmin, log_changed
 from entities.admin.removal.consequences import Consequences, Way, name_types
 from entities.changes import ListedByParents
 from entities.models import Entity
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Entity]
-else:
-    from unfold.admin import ModelAdmin
 
 
 class Removal(ModelAdmin):
@@ -84,7 +80,7 @@ class Removal(ModelAdmin):
             if way.deletes:
                 self.log_deletions(request, entities)  # type: ignore[arg-type] # it only goes through them
             else:
-                log_switched(request, done)
+                log_changed(request, done, "Active")
         them = "it" if len(done) == 1 else "them"
         out = f", and taken out of all lists that had {them}" if way.detaches else ""
         said = f"{name_types(done)}: {'deleted' if way.deletes else 'deactivated'}{out}."

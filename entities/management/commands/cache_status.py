@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,14 +11,61 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from cache_layer.inspect import Health, Recent, Series, Span, find_in_redis, look_at_health, read_recent, read_series
-from entities.cache.report import CacheReport, EntryStatus, report_cache
+from cache_layer import CacheUnavailable
+from cache_layer.inspect import (
+    Backlog,
+    EntryState,
+    Health,
+    Kind,
+    LookupState,
+    Recent,
+    Series,
+    ServerStatus,
+    Span,
+    find_in_redis,
+    look_at_entries,
+    look_at_health,
+    measure_backlog,
+    read_lookups,
+    read_recent,
+    read_series,
+    read_server,
+)
+from entities.lookups import ENTITY, entries_of
 from entities.management.cache_watch import HEALTH_STYLES, watch_cache
 from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.management.selection import REDIS_DOWN
 from entities.management.terminal import console_of
+from entities.models import Entity
 
 SHOWN_ENTRIES = 100
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    The state of the cache.
+
+    Attributes:
+        entity_types: how many the database has.
+        entries: the first ones in display order, and the list of all.
+        lookups: how many values each lookup has in Redis.
+        backlog: committed changes the cache may not know of yet.
+        hour, recent: what readers counted.
+    """
+
+    entity_types: int
+    entries: list[tuple[str, EntryState]]
+    lookups: list[LookupState]
+    backlog: Backlog
+    server: ServerStatus
+    hour: Series
+    recent: Recent
+
+    @property
+    def cached(self) -> int:
+        """How many entity types have a value in Redis."""
+        return next(each.values for each in self.lookups if each.name == ENTITY.name)
 
 
 def _seconds(text: str) -> float:
@@ -46,38 +93,20 @@ class Command(BaseCommand):
             self._watch(interval, alone=not (as_json or everything))
             return
         try:
-            report = report_cache(limit=None if everything else SHOWN_ENTRIES)
-            hour = read_series(Span.HOUR)
-            recent = read_recent(hour)
+            report = look(limit=None if everything else SHOWN_ENTRIES)
         except RedisError as error:
             raise CommandError(REDIS_DOWN.format("readers get entity types from the database", error)) from error
-        health = look_at_health(counted=find_in_redis(hour, report.server))
+        health = look_at_health(counted=find_in_redis(report.hour, report.server))
         if as_json:
-            server = asdict(report.server)
-            backlog = report.backlog._asdict()
-            reads = {
-                "hit_ratio_last_hour": hour.hit_ratio(),
-                "hit_ratio_now": recent.hit_ratio,
-                "a_second_now": recent.rates,
-                "now": recent.words,
-            }
-            lookups = [each._asdict() for each in report.lookups]
-            found = {
-                "backlog": backlog,
-                "server": server,
-                "reads": reads,
-                "health": health.as_json(),
-                "lookups": lookups,
-            }
-            self.stdout.write(json.dumps(asdict(report) | found, indent=2))
+            self.stdout.write(json.dumps(_as_json(report) | {"health": health.as_json()}, indent=2))
             return
         console = console_of(self)
         print_health(console, health)
         console.print(_entries_table(report))
-        if hidden := report.entity_types - len(report.entries):
+        if hidden := report.entity_types + 1 - len(report.entries):
             console.print(f"... and {hidden} more entity types: --all shows them")
         console.print(_lookups_table(report))
-        console.print(_server_table(report, hour, recent))
+        console.print(_server_table(report))
 
     def _watch(self, interval_seconds: float, *, alone: bool) -> None:
         if not alone:
@@ -86,6 +115,54 @@ class Command(BaseCommand):
         if not console.is_terminal:
             raise CommandError("--watch needs a terminal: without one, leave it out or use --json.")
         watch_cache(console, interval_seconds)
+
+
+def look(limit: int | None) -> Report:
+    """
+    Read the cache's state, with one round trip more for every few hundred entries.
+
+    Args:
+        limit: how many entity types to report individually; None for all.
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    server = read_server()
+    codes = list(Entity.objects.values_list("code", flat=True)[:limit])
+    states = look_at_entries(entries_of(*codes))
+    if any(state.kind is Kind.UNKNOWN for state in states):
+        raise CacheUnavailable("Redis has just stopped answering.", refused=False)
+    entries = list(zip([*codes, "the list"], states, strict=True))
+    hour = read_series(Span.HOUR)
+    backlog = measure_backlog()
+    return Report(Entity.objects.count(), entries, read_lookups(), backlog, server, hour, read_recent(hour))
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    *entries, listed = (
+        {
+            "code": code,
+            "cached": state.kind is Kind.CACHED,
+            "ttl_seconds": state.ttl_seconds,
+            "payload_bytes": state.payload_bytes,
+        }
+        for code, state in report.entries
+    )
+    recent = report.recent
+    return {
+        "entity_types": report.entity_types,
+        "cached": report.cached,
+        "lookups": [each._asdict() for each in report.lookups],
+        "list_entry": listed,
+        "entries": entries,
+        "backlog": report.backlog._asdict(),
+        "server": asdict(report.server),
+        "reads": {
+            "hit_ratio_last_hour": report.hour.hit_ratio(),
+            "hit_ratio_now": recent.hit_ratio,
+            "a_second_now": recent.rates,
+            "now": recent.words,
+        },
+    }
 
 
 def print_health(console: Console, health: Health) -> None:
@@ -98,16 +175,17 @@ def print_health(console: Console, health: Health) -> None:
         console.print(f"Last incidents, UTC: {'; '.join(each.words for each in health.incidents)}", markup=False)
 
 
-def _entries_table(report: CacheReport) -> Table:
+def _entries_table(report: Report) -> Table:
     table = Table("Code", "Cached", title=f"{report.cached} of {report.entity_types} entity types cached")
     table.add_column("TTL, s", justify="right")
     table.add_column("Bytes", justify="right")
-    for entry in (*report.entries, report.list_entry):
-        table.add_row(*_cells(entry))
+    for code, state in report.entries:
+        known = "[green]yes[/green]", str(state.ttl_seconds), str(state.payload_bytes)
+        table.add_row(code, *(known if state.kind is Kind.CACHED else ("no", "", "")))
     return table
 
 
-def _lookups_table(report: CacheReport) -> Table:
+def _lookups_table(report: Report) -> Table:
     table = Table("Lookup", title="All that is cached")
     table.add_column("TTL, s", justify="right")
     table.add_column("Values", justify="right")
@@ -116,14 +194,8 @@ def _lookups_table(report: CacheReport) -> Table:
     return table
 
 
-def _cells(entry: EntryStatus) -> tuple[str, str, str, str]:
-    if not entry.cached:
-        return entry.code, "no", "", ""
-    return entry.code, "[green]yes[/green]", str(entry.ttl_seconds), str(entry.payload_bytes)
-
-
-def _server_table(report: CacheReport, hour: Series, recent: Recent) -> Table:
-    server = report.server
+def _server_table(report: Report) -> Table:
+    server, recent = report.server, report.recent
     table = Table("The server, since it started", "", title="Redis answers")
     table.add_row("Version", f"{server.name} {server.version}, up {describe_duration(server.uptime_seconds)}")
     table.add_row("Keyspace hits", str(server.keyspace_hits))
@@ -136,5 +208,5 @@ def _server_table(report: CacheReport, hour: Series, recent: Recent) -> Table:
     split = "  ".join(f"{source} {rate:,.1f}/s" for source, rate in rates.items()) if rates else recent.words
     table.add_row("Reads", f"{split} {recent.words}" if rates else split)
     table.add_row(f"Hit ratio {recent.words}", percent_of(recent.hit_ratio))
-    table.add_row("Hit ratio, last hour", percent_of(hour.hit_ratio()))
+    table.add_row("Hit ratio, last hour", percent_of(report.hour.hit_ratio()))
     return table

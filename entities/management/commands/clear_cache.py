@@ -6,8 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
 from entities.cache.entries import describe_dropped, drop_all_entries, drop_entries
-from entities.management.recording import add_reason, recorded_command
-from entities.management.selection import REDIS_DOWN, add_selection, selected_codes
+from entities.management.selection import REDIS_DOWN, add_selection, recorded_selection
 from entities.models import CacheOperation
 
 
@@ -18,13 +17,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_selection(parser, everything="everything that is cached, of every lookup")
-        add_reason(parser)
 
     def handle(self, *, codes: list[str], tag: str, everything: bool, reason: str, **_: Any) -> None:
-        selected = selected_codes(codes, tag=tag, everything=everything)
         operation = CacheOperation.Operation.CLEAR if everything else CacheOperation.Operation.INVALIDATE
+        given = recorded_selection(operation, codes, tag=tag, everything=everything, reason=reason)
         try:
-            with recorded_command(operation, None if everything else selected, reason=reason, tag=tag) as record:
+            with given as (selected, record):
                 dropped = drop_all_entries() if everything else drop_entries(selected)
                 record.result = describe_dropped(dropped)
         except RedisError as error:

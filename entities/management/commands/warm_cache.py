@@ -8,8 +8,7 @@ from redis.exceptions import RedisError
 
 from cache_layer import get_writer_client
 from entities.cache.entries import describe_warmed, warm_entries
-from entities.management.recording import add_reason, recorded_command
-from entities.management.selection import REDIS_DOWN, add_selection, selected_codes
+from entities.management.selection import REDIS_DOWN, add_selection, recorded_selection
 from entities.management.terminal import console_of, track
 from entities.models import CacheOperation
 
@@ -19,13 +18,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_selection(parser)
-        add_reason(parser)
 
     def handle(self, *, codes: list[str], tag: str, everything: bool, reason: str, **_: Any) -> None:
-        selected = selected_codes(codes, tag=tag, everything=everything)
         console = console_of(self)
-        subject = None if everything else selected
-        with recorded_command(CacheOperation.Operation.WARM, subject, reason=reason, tag=tag) as record:
+        operation = CacheOperation.Operation.WARM
+        given = recorded_selection(operation, codes, tag=tag, everything=everything, reason=reason)
+        with given as (selected, record):
             self._require_redis()
             entries = track(console, warm_entries(selected), total=len(selected) + 1, what="Warming the cache")
             counts = Counter(warmed for _, warmed in entries)

@@ -6,10 +6,10 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     const types = JSON.parse(document.getElementById(field.dataset.childrenField).textContent);
     const labels = new Map(types.map(({ code, label }) => [code, label]));
     const list = make("ol", { className: "children-list" });
-    const empty = make("p", { className: "children-field-hint", textContent: "No children yet." });
+    const empty = make("p", { className: "children-hint", textContent: "No children yet." });
     const search = make("input", { type: "text", className: `${text.className} children-search`, autocomplete: "off", spellcheck: false, placeholder: "Add a child: type a label or a code" });
     const options = make("ul", { className: "children-options", role: "listbox", id: `${text.id}_options`, hidden: true });
-    const hint = make("p", { className: "children-more", hidden: true });
+    const hint = make("p", { className: "children-hint", hidden: true });
     const status = make("p", { className: "entity-unseen children-status", role: "status" });
     const PAUSE_MS = 150;
     const INACTIVE = " (inactive)";

@@ -15,11 +15,11 @@
     const dialog = form.querySelector("dialog");
     const LABELS = {invalidate: "Invalidating", warm: "Warming", clear: "Clearing", audit: "Comparing"};
     let running = null;
-    let down = form.hasAttribute("data-down");
 
     const selected = () => [...document.querySelectorAll("[data-code]:checked")].map((box) => box.value);
 
     function showState() {
+        const down = document.querySelector("[data-down]") !== null;
         const none = selected().length === 0;
         const untagged = tag.value.trim() === "";
         for (const button of buttons) {
@@ -118,7 +118,7 @@
         say("", "");
         const warning = dialog.querySelector("[data-warning]");
         try {
-            const {values} = await (await cachePolling.get(form.dataset.valuesUrl)).json();
+            const {values} = JSON.parse(await cachePolling.get(form.dataset.valuesUrl));
             warning.textContent = values === 1
                 ? "1 cached value will be dropped. The next reader asks the database."
                 : `${values.toLocaleString("en")} cached values will be dropped. The next reader of each asks the database.`;
@@ -142,10 +142,6 @@
     form.addEventListener("submit", (event) => event.preventDefault()); // Enter in the reason does nothing by itself
     document.addEventListener("change", showState);
     tag.addEventListener("input", showState);
-    document.addEventListener("cache:answers", (event) => {
-        down = !event.detail;
-        showState();
-    });
-    document.addEventListener("cache:rows", showState);
+    document.addEventListener("cache:shown", showState);
     showState();
 })();

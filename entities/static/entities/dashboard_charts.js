@@ -1,6 +1,6 @@
 "use strict";
 
-/** Charts, with the same figures as a table. `cacheCharts.show(charts, answers)` draws them, and draws them anew. */
+/** Charts, with the same figures as a table. `cacheCharts.show(charts)` draws them, and draws them anew. */
 const cacheCharts = (() => {
     const drawn = new Map();
     const style = (name) => getComputedStyle(document.querySelector(".cache-page")).getPropertyValue(name).trim();
@@ -52,14 +52,11 @@ const cacheCharts = (() => {
         frame.querySelector("tbody").replaceChildren(...lines.reverse());
     }
 
-    function showOne(frame, chart, answers) {
-        const nothing = frame.querySelector(".cache-empty");
-        nothing.dataset.text ??= nothing.textContent;
-        nothing.textContent = answers ? nothing.dataset.text : "What was counted is kept in Redis, which does not answer.";
+    function showOne(frame, chart) {
         const empty = !chart || !chart.datasets.some(({values}) => values.some(Boolean));
         frame.querySelector(".cache-canvas").hidden = empty;
         frame.querySelector("details").hidden = empty;
-        nothing.hidden = !empty;
+        frame.querySelector(".cache-empty").hidden = !empty;
         if (empty) {
             return;
         }
@@ -77,9 +74,9 @@ const cacheCharts = (() => {
         showTable(frame, chart);
     }
 
-    function show(charts, answers) {
+    function show(charts) {
         for (const frame of document.querySelectorAll("[data-chart]")) {
-            showOne(frame, charts[frame.dataset.chart], answers);
+            showOne(frame, charts[frame.dataset.chart]);
         }
     }
 

@@ -11,9 +11,6 @@ const cachePolling = (() => {
 
     function sayLost(error, waitMs) {
         const lost = document.querySelector("[data-lost]");
-        if (!lost) {
-            return;
-        }
         lost.hidden = !error;
         document.querySelector("[data-live-dot]")?.toggleAttribute("data-lost-contact", Boolean(error));
         lost.textContent = error
@@ -57,7 +54,7 @@ const cachePolling = (() => {
         plan();
     }
 
-    /** The answer of an address; an error if it is none, or the login page. */
+    /** What an address answers; an error if that is none, or the login page. */
     async function get(url, headers = {}) {
         const response = await fetch(url, {headers, signal: AbortSignal.timeout(15000)});
         if (response.redirected) {
@@ -66,8 +63,51 @@ const cachePolling = (() => {
         if (!response.ok) {
             throw new Error(`it answered ${response.status}`);
         }
-        return response;
+        return response.text();
     }
 
-    return {start, get};
+    /** Make each part of the page like the part of this name in an answer; what is the same stays, as does the focus. */
+    function show(html) {
+        const fresh = new DOMParser().parseFromString(html, "text/html");
+        const parts = [...fresh.querySelectorAll("[data-live]")];
+        if (!parts.length) {
+            throw new Error("it did not answer with the page");
+        }
+        for (const part of parts) {
+            const shown = document.querySelector(`[data-live="${part.dataset.live}"]`);
+            if (shown) {
+                become(shown, part);
+            }
+        }
+        document.dispatchEvent(new CustomEvent("cache:shown"));
+    }
+
+    function become(shown, now) {
+        if (shown.isEqualNode(now)) {
+            return;
+        }
+        if (shown.nodeType !== Node.ELEMENT_NODE || shown.nodeName !== now.nodeName || shown.dataset.key !== now.dataset.key) {
+            shown.replaceWith(document.adoptNode(now));
+            return;
+        }
+        for (const {name} of [...shown.attributes]) {
+            if (!now.hasAttribute(name)) {
+                shown.removeAttribute(name);
+            }
+        }
+        for (const {name, value} of now.attributes) {
+            shown.setAttribute(name, value);
+        }
+        const before = [...shown.childNodes];
+        for (const [place, node] of [...now.childNodes].entries()) {
+            if (before[place]) {
+                become(before[place], node);
+            } else {
+                shown.append(document.adoptNode(node));
+            }
+        }
+        before.slice(now.childNodes.length).forEach((node) => node.remove());
+    }
+
+    return {start, get, show};
 })();

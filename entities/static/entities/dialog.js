@@ -3,12 +3,6 @@
 // Opens the dialog that htmx has filled, and says in it where the server did not answer as it should.
 (() => {
     const show = (dialog) => dialog.open || dialog.showModal();
-    document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-        const [answered, asked] = [detail.xhr.responseURL, detail.pathInfo.finalRequestPath].map((url) => new URL(url, location).pathname);
-        if (detail.target.id !== "entity-dialog" || answered === asked) return;
-        detail.shouldSwap = false; // sent on: to the login, or away from what was deleted
-        location.reload();
-    });
     document.addEventListener("htmx:afterSwap", ({ detail }) => detail.target.id === "entity-dialog" && show(detail.target));
     for (const problem of ["htmx:responseError", "htmx:sendError"]) {
         document.addEventListener(problem, ({ detail }) => {

@@ -3,3 +3,12 @@
 // Styles that a script writes into the page are refused by the content security policy; Unfold uses none of these.
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
+
+// An answer from elsewhere, such as the login page, is none.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const [answered, asked] = [detail.xhr.responseURL, detail.pathInfo.finalRequestPath].map((url) => new URL(url, location).pathname);
+    if (answered === asked) return;
+    detail.shouldSwap = false;
+    detail.isError = true;
+    if (detail.target.id === "entity-dialog") location.reload();
+});

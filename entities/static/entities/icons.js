@@ -14,10 +14,10 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     let found = [];
     let active = -1;
 
-    const dialog = make("dialog", { className: "icon-dialog" });
-    const title = make("h2", { className: "icon-dialog-title", id: `${text.id}_title`, textContent: "Choose an icon" });
+    const dialog = make("dialog", { className: "entity-dialog icon-dialog" });
+    const title = make("h2", { id: `${text.id}_title`, textContent: "Choose an icon" });
     const close = make("button", { type: "button", className: "entity-button", textContent: "Close" });
-    const search = make("input", { type: "search", className: "icon-search", placeholder: "Search by name or meaning: money, person, time", autocomplete: "off", spellcheck: false });
+    const search = make("input", { type: "search", className: "entity-input", placeholder: "Search by name or meaning: money, person, time", autocomplete: "off", spellcheck: false });
     const count = make("p", { className: "icon-count", role: "status" });
     const grid = make("div", { className: "icon-grid", role: "listbox", id: `${text.id}_icons`, ariaLabel: "Icons", tabIndex: 0 });
     const head = make("div", { className: "icon-dialog-head" });

@@ -12,12 +12,8 @@
     const errorNote = document.getElementById("entity-list-error");
 
     keepStatesTrue();
-    document.addEventListener("htmx:beforeRequest", (event) => {
-        const control = event.target.closest("[data-switch]");
-        if (control?.getAttribute("aria-checked") !== "false") return; // to hide it is asked in a dialog
-        event.preventDefault();
-        activate(control);
-    });
+    document.addEventListener("htmx:beforeRequest", () => (errorNote.hidden = true));
+    for (const problem of ["htmx:responseError", "htmx:sendError"]) document.addEventListener(problem, tellRefused);
     if (page.hasAttribute("data-may-reorder")) allowReordering();
     else document.body.classList.add("entity-list-fixed");
 
@@ -79,30 +75,16 @@
         }
     }
 
-    // --- The active switch ---
+    // --- The active switch: what htmx could not do ---
 
-    async function activate(control) {
-        if (control.getAttribute("aria-busy") === "true") return;
-        control.setAttribute("aria-checked", "true");
-        control.setAttribute("aria-busy", "true");
-        errorNote.hidden = true;
-        try {
-            const answer = await fetch(page.dataset.activateUrl, {
-                method: "POST",
-                redirect: "error",
-                headers: { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value },
-                body: new URLSearchParams({ code: control.dataset.switch }),
-            });
-            const json = answer.headers.get("Content-Type")?.includes("json");
-            const said = json ? await answer.json() : { detail: "The server did not save it. Reload the page, then try again." };
-            if (!answer.ok) throw new Error(said.detail);
-        } catch (error) {
-            control.setAttribute("aria-checked", "false");
-            const reason = error instanceof TypeError ? "The server can't be reached, or you are logged out." : error.message;
-            errorNote.textContent = `${control.dataset.switch} was not activated: ${reason}`;
-            errorNote.hidden = false;
-        }
-        control.removeAttribute("aria-busy");
+    function tellRefused({ detail }) {
+        const code = detail.requestConfig.verb === "post" ? detail.elt.dataset.switch : undefined;
+        if (!code) return; // to hide it is asked in a dialog
+        const said = detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain") ? detail.xhr.responseText
+            : "The server did not save it. Reload the page, then try again.";
+        const reason = detail.xhr.status < 400 ? "The server can't be reached, or you are logged out." : said;
+        errorNote.textContent = `${code} was not activated: ${reason}`;
+        errorNote.hidden = false;
     }
 
     // --- Order ---

@@ -68,7 +68,7 @@
             panel.querySelector(`[data-count=${kind}]`).textContent = codes.length;
             panel.querySelector(`[data-list=${kind}]`).replaceChildren(...codes.map((each) => {
                 const { label } = nodes.get(each).dataset;
-                const button = Object.assign(document.createElement("button"), { type: "button", textContent: label, className: "map-choose" });
+                const button = Object.assign(document.createElement("button"), { type: "button", textContent: label, className: "entity-button map-choose" });
                 button.classList.toggle("is-inactive", nodes.get(each).classList.contains("is-inactive"));
                 button.dataset.choose = each;
                 const item = document.createElement("li");

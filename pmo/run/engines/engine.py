@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pmo.run.restarts import DidNotStart
+
 START_LIMIT_SECONDS = 120  # a crashed database may have to replay its log
 PATIENCE_SECONDS = 5
 
 
-class EngineFailed(Exception):  # the name is the cause
-    """An engine did not start, or exited by itself. The message says where to look."""
+class EngineFailed(DidNotStart):  # the name is the cause
+    """An engine is not available; the message says why, or where to look."""
 
 
 @dataclass(frozen=True)

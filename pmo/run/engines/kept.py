@@ -1,62 +1,43 @@
-"""Restarts an engine, alone, when it exits by itself: on the same port or socket, with the same data."""
+"""An engine of `make run`, restarted where it was: on the same port or socket, with the same data."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from pmo.run.engines.engine import Engine, EngineFailed
-from pmo.run.restarts import Restarts, how_it_ended, say
+from pmo.run.engines.engine import Engine
+from pmo.run.restarts import Part
 
 
-class KeptEngine:
+class KeptEngine(Part):
     """
-    One engine, running while `stack` is open; its owner calls `check` several times a second.
+    One engine, running while `stack` is open.
 
     Args:
-        start: runs it on the given address, or on any if None.
-        meanwhile: what goes on without it, for the message that it has ended.
-        pause_seconds: the pause before the first restart.
+        start: runs it, where it was if it gets an `address`.
     """
 
     def __init__(
         self,
         stack: contextlib.ExitStack,
-        start: Callable[[str | None], AbstractContextManager[Engine]],
+        start: Callable[..., AbstractContextManager[Engine]],
         meanwhile: str,
         pause_seconds: float,
     ) -> None:
-        self._start, self._meanwhile = start, meanwhile
+        self._start = start
         self._running = stack.enter_context(contextlib.ExitStack())
-        self.engine = self._running.enter_context(start(None))
-        self._restarts = Restarts(self.engine.name, first_pause_seconds=pause_seconds)
-        self._due: float | None = None
+        self.engine = self._running.enter_context(start())
+        super().__init__(self.engine.name, first_pause_seconds=pause_seconds, meanwhile=meanwhile)
 
-    def check(self) -> None:
-        """
-        Notice that it has exited, and restart it after its pause.
+    def status(self) -> int | None:
+        return self.engine.process.poll()
 
-        Raises:
-            EndsAgainAndAgain: it keeps exiting; the message quotes the end of its log.
-        """
-        if self._due is None:
-            status = self.engine.process.poll()
-            if status is not None:
-                self._pause(how_it_ended(status), self.engine.end_of_log())
-        elif time.monotonic() >= self._due:
-            self._due = None
-            try:
-                self.engine = self._running.enter_context(self._start(self.engine.address))
-            except (EngineFailed, OSError) as failure:
-                self._pause("could not be started", str(failure))
-            else:
-                say(f"{self.engine.name} runs again.")
-            self._restarts.began()
+    def last_words(self) -> str:
+        return self.engine.end_of_log()
 
-    def _pause(self, what: str, why: str) -> None:
-        self._running.close()  # also ends its leftovers
-        pause_seconds = self._restarts.ended(why)
-        self._due = time.monotonic() + pause_seconds
-        say(f"{self.engine.name} {what}: started again in {pause_seconds:g} s, alone. {self._meanwhile}")
+    def restart(self) -> None:
+        self.engine = self._running.enter_context(self._start(address=self.engine.address))
+
+    def stop(self) -> None:
+        self._running.close()

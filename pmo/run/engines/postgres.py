@@ -25,15 +25,15 @@ SOCKET_PATH_LIMIT = 107  # bytes, unix(7)
 
 @contextlib.contextmanager
 def running_postgres(
-    directory: Path, *, durable: bool = True, programs: Path | None = None, sockets: Path | None = None
+    directory: Path, *, address: str, durable: bool = True, programs: Path | None = None
 ) -> Iterator[Engine]:
     """
-    Run PostgreSQL on `directory / "postgres"` while the block runs; its `address` is the Unix socket's directory.
+    Run PostgreSQL on `directory / "postgres"` while the block runs.
 
     Args:
+        address: the folder for its Unix socket, from `socket_directory`.
         durable: False trades safety in a power cut for speed.
         programs: the folder of `postgres` and `initdb`, 15 or later; the wheel's by default.
-        sockets: the folder for its Unix socket, from `socket_directory`; by default a new one.
     """
     programs = programs or program_folder()
     data = directory / "postgres"
@@ -43,31 +43,29 @@ def running_postgres(
     if end_leftover(data / "postmaster.pid", data, signal.SIGINT):
         for lock in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process id may be reused by now
             (data / lock).unlink(missing_ok=True)
-    with contextlib.ExitStack() as stack:
-        sockets = sockets or stack.enter_context(socket_directory(directory, programs))
-        log = stack.enter_context((directory / "postgres.log").open("ab"))
-        options = {
-            "listen_addresses": "",
-            "unix_socket_directories": f'"{sockets}"',
-            "unix_socket_permissions": "0700",
-            "max_connections": "200",
-            "client_connection_check_interval": "1s",
-            "timezone": "UTC",
-            "log_timezone": "UTC",
-        }
-        if not durable:
-            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(PORT)]
-        command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+    options = {
+        "listen_addresses": "",
+        "unix_socket_directories": f'"{address}"',
+        "unix_socket_permissions": "0700",
+        "max_connections": "200",
+        "client_connection_check_interval": "1s",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+    if not durable:
+        options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(PORT)]
+    command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+    with (directory / "postgres.log").open("ab") as log:
         process = start_process(
             command, farewell=signal.SIGINT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **account
         )
-        engine = Engine("PostgreSQL", process, directory / "postgres.log", str(sockets))
-        try:
-            engine.wait_until(functools.partial(_is_ready, data / "postmaster.pid", process.pid))
-            yield engine
-        finally:
-            stop_process(process, signal.SIGINT)
+    engine = Engine("PostgreSQL", process, directory / "postgres.log", address)
+    try:
+        engine.wait_until(functools.partial(_is_ready, data / "postmaster.pid", process.pid))
+        yield engine
+    finally:
+        stop_process(process, signal.SIGINT)
 
 
 def url_of(engine: Engine, database: str) -> str:

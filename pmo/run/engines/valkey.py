@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from pmo.environment.listener import probe_port
 from pmo.processes import end_leftover, start_process, stop_process
 from pmo.run.engines.engine import Engine, EngineFailed, package_folder
 
@@ -20,8 +21,8 @@ HOST = "127.0.0.1"
 def running_valkey(
     directory: Path,
     *,
+    address: str = "",
     port: int | None = None,
-    exactly: bool = False,
     snapshots: str = "60 1",
     program: Path | None = None,
 ) -> Iterator[Engine]:
@@ -29,18 +30,20 @@ def running_valkey(
     Run Valkey on `directory / "valkey"`, for this machine only, while the block runs; `address` is the TCP port.
 
     Args:
-        port: the preferred port; another free one if it is in use.
-        exactly: fail instead of taking another port.
+        address: the port it must have, if given.
+        port: the one to prefer; another free one if it is in use.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
         program: a Valkey or Redis server; the wheel's by default.
     """
     data = directory / "valkey"
     data.mkdir(mode=0o700, exist_ok=True)
     end_leftover(data / "valkey.pid", data, signal.SIGTERM)
-    if not port or not _is_free(port):
-        if exactly:
-            raise EngineFailed(f"Port {port}, which Valkey had, is taken by another program.")
-        port = _free_port()
+    try:
+        port = probe_port(HOST, int(address) if address else port or 0)
+    except OSError:
+        if address:
+            raise EngineFailed(f"Port {address}, which Valkey had, is taken by another program.") from None
+        port = probe_port(HOST)
     options = {
         "bind": [HOST],
         "port": [str(port)],
@@ -81,19 +84,3 @@ def _is_ready(port: int, pid: int) -> bool:
             return pong and b"process_id:%d\r\n" % pid in answers.read(int(answers.readline()[1:]))
     except (OSError, ValueError):
         return False
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

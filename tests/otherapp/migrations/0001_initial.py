@@ -23,6 +23,17 @@ class Migration(migrations.Migration):
                 'db_table': 'otherapp_rate',
             },
         ),
+        migrations.CreateModel(
+            name='QuotedRate',
+            fields=[
+            ],
+            options={
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('otherapp.rate',),
+        ),
         pgtrigger.migrations.AddTrigger(
             model_name='rate',
             trigger=pgtrigger.compiler.Trigger(name='record_row', sql=pgtrigger.compiler.UpsertTriggerSql(func="-- One changed row: note its identifier, before and after, and wake the relay when this commits.\nIF TG_OP <> 'INSERT' THEN\n  INSERT INTO public.cache_layer_outbox (table_name, field, identifier)\n    VALUES ('otherapp_rate', 'name', OLD.name::text);\nEND IF;\nIF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.name IS DISTINCT FROM OLD.name THEN\n  INSERT INTO public.cache_layer_outbox (table_name, field, identifier)\n    VALUES ('otherapp_rate', 'name', NEW.name::text);\nEND IF;\nPERFORM pg_notify('cache_layer_changes', '');\nRETURN NULL;\n", hash='86484338720b068353eaa8f395c6f82d87d25661', operation='INSERT OR UPDATE OR DELETE', pgid='pgtrigger_record_row_e3dad', table='otherapp_rate', when='AFTER')),

@@ -1,4 +1,4 @@
-"""Operators' actions on the cache, in steps; each act is one row of the audit log, however it ends."""
+"""What operators do with the cache, in steps; each act is one row of the audit log, however it ends."""
 
 from __future__ import annotations
 

@@ -1,0 +1,37 @@
+"""A writer goes on telling a silent Redis: readers may still reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from redis.exceptions import RedisError
+
+from cache_layer import clock
+from cache_layer.errors import CacheUnavailable
+
+Result = TypeVar("Result")
+
+RETRY_SECONDS = 0.05
+
+
+def keep_trying(tell: Callable[[], Result], seconds: float) -> Result:
+    """
+    Repeat this until Redis answers.
+
+    Raises:
+        RedisError: Redis refused connections (`is_gone`), or kept failing for so many seconds.
+    """
+    deadline_ns = clock.monotonic_ns() + int(seconds * 1e9)
+    while True:
+        try:
+            return tell()
+        except RedisError as error:  # includes a server that lacks memory or replicas just now
+            if is_gone(error) or clock.monotonic_ns() >= deadline_ns:
+                raise
+        clock.sleep(RETRY_SECONDS)
+
+
+def is_gone(error: RedisError) -> bool:
+    """Whether the server refuses connections: when it comes back, the run-id guard purges its data."""
+    return isinstance(error, CacheUnavailable) and error.refused

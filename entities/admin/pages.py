@@ -1,0 +1,51 @@
+"""What the pages of entity types share: Unfold's base class as mypy is to see it, a response, an entry in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from entities.models import Entity
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    from unfold.admin import ModelAdmin
+
+MOMENT = "j M Y, H:i:s"
+"""How pages write a time."""
+
+__all__ = ["MOMENT", "ModelAdmin", "log_changed", "show_page"]
+
+
+def show_page(
+    model_admin: ModelAdmin,
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    status: int = HTTPStatus.OK,
+) -> TemplateResponse:
+    """
+    A page beside the list of entity types; its title ends the line that says where it is.
+
+    Args:
+        template: the name of one in `templates/admin/entities/entity/`.
+    """
+    site = model_admin.admin_site
+    request.current_app = site.name
+    common = {**site.each_context(request), "model_admin": model_admin, "moment": MOMENT}
+    return TemplateResponse(request, f"admin/entities/entity/{template}.html", common | context, status=status)
+
+
+def log_changed(request: HttpRequest, entities: Sequence[Entity], field: str) -> None:
+    """Log in Django's admin log who changed this field of these."""
+    if entities and request.user.pk:
+        message = [{"changed": {"fields": [field]}}]
+        LogEntry.objects.log_actions(request.user.pk, entities, CHANGE, change_message=message)
