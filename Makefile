@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-.PHONY: help run test suite tools proofs torture outages soak model house matrix audit fuzz bench pictures lint types browser wrk lock keep clean
+.PHONY: help run test suite tools proofs torture outages soak model mutants house matrix audit fuzz bench pictures lint types browser wrk lock keep clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -82,6 +82,14 @@ soak: $(VENV)/.tests ## mixed traffic at saturation, and beside it clients that 
 model: $(VENV)/.tests ## every history of the coherence protocol in the widest scopes, searched for a stale read
 	$(BIN)/python -m tests.model
 
+# In a folder of its own: it brings setproctitle, by which Granian would hide what its workers are.
+$(VENV)/mutants: tests/mutants/requirements.txt | $(VENV)/.tests
+	@echo "Installing the tester of mutants into $@ ..."
+	@rm -rf $@ && $(BIN)/python -m pip install --quiet --require-hashes --no-deps --target $@ --requirement tests/mutants/requirements.txt
+
+mutants: $(VENV)/mutants ## the product changed in one small place at a time: what no test notices (ARGS="--seconds 600 cache_layer/memory")
+	@PYTHONPATH=$(VENV)/mutants $(BIN)/python -m tests.mutants $(ARGS)
+
 house: $(VENV)/.tests ## how big the project is, and how it hangs together
 	@$(BIN)/python -m tests.house
 
@@ -110,10 +118,11 @@ pictures: $(VENV)/.tests browser ## take the pictures of docs/images of a platfo
 	$(BIN)/python -m tests.pictures $(ARGS)
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra metrics --extra zstd --group platform
-lock: $(VENV)/.tests ## compile pyproject.toml into the three pinned requirement files (UPGRADE=--upgrade for newer versions)
+lock: $(VENV)/.tests ## compile pyproject.toml into the four pinned requirement files (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) $(UPGRADE) --group embedded --output-file requirements.txt
 	$(COMPILE) $(UPGRADE) --group embedded --group dev --constraint requirements.txt --output-file tests/requirements.txt
 	$(COMPILE) $(UPGRADE) --constraint requirements.txt --output-file deploy/requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header $(UPGRADE) --group pyproject.toml:mutants --constraint tests/requirements.txt --output-file tests/mutants/requirements.txt
 
 PRODUCT := manage.py pyproject.toml pmo entities cache_layer templates
 keep: ## keep a release's code, without static files, for the test of upgrades from it (RELEASE=1.1.0, its tag or commit)

@@ -125,8 +125,7 @@ def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Docum
     _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)
     to_ask = [key for key in map(lookup.key, reads) if is_time_to_ask(key)]
     if to_ask and not _is_in_transaction(lookup):  # a refresh could break or delay the caller's transaction
-        due = find_due(to_ask, lookup.ttl_seconds)
-        reads |= refresh_entries(lookup, due) if due else {}
+        reads |= refresh_entries(lookup, find_due(to_ask, lookup.ttl_seconds))
     missing: list[str] = []
     unreadable: list[str] = []
     for identifier, payload in zip(identifiers, payloads, strict=True):

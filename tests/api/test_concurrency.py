@@ -12,11 +12,14 @@ import psycopg
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, connections, transaction
+from psycopg.errors import LockNotAvailable
 from rest_framework.test import APIClient
 
+from cache_layer.metrics import HOLDS
 from entities import changes
 from entities.models import Entity
 from tests.api.conftest import PROJECT
+from tests.cache_layer.project import psql
 from tests.conftest import make_entity
 from tests.servers import test_database_url
 from tests.threads import beside
@@ -108,17 +111,78 @@ def test_changes_of_two_that_list_each_other_do_not_block_each_other(editor: API
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_a_change_waits_for_the_one_before_it_and_sees_it(editor: APIClient) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("patch", "", {"label": "Late"}),
+        ("put", "/children", {"child_entity_codes": ["task"]}),
+        ("delete", "", {}),
+        ("delete", "?purge=true", {}),
+    ],
+)
+def test_a_change_waits_for_the_one_before_it_and_sees_it(
+    editor: APIClient, method: str, path: str, body: dict[str, object]
+) -> None:
     """The version is compared under the row's lock, not before it."""
+    make_entity("task")
     make_entity("project")
     tag = editor.get("/api/v1/entity/type/project")["ETag"]
 
     def change() -> Any:
-        return another(editor).patch("/api/v1/entity/project", {"label": "Late"}, headers={"If-Match": tag})
+        send = getattr(another(editor), method)
+        return send(f"/api/v1/entity/project{path}", body, headers={"If-Match": tag})
 
     late = answer_after(lambda: Entity.objects.filter(code="project").update(label="Early"), change)
     assert late.status_code == 412
-    assert Entity.objects.get(code="project").label == "Early"
+    row = Entity.objects.get(code="project")
+    assert (row.label, row.child_entity_codes, row.active_flag) == ("Early", [], True)
+
+
+def test_a_type_may_be_listed_while_it_is_changed_but_not_once_its_purge_has_begun() -> None:
+    make_entity("task")
+    make_entity("project")
+
+    def list_it(_: Entity) -> None:
+        psql(
+            "SET lock_timeout = '50ms';"
+            """UPDATE app.entity SET child_entity_codes = '["task"]' WHERE code = 'project'"""
+        )
+
+    changes.change_entity("task", {"label": "New"}, list_it)
+    assert changes.parents_of("task") == ["project"]
+    changes.change_entity("project", {"child_entity_codes": []})
+    with pytest.raises(LockNotAvailable):
+        changes.purge_entity("task", check=list_it)
+
+
+def test_every_change_holds_all_it_changes_at_once(commands: list[str]) -> None:
+    """So that writers who queue for one row drain together, not one by one."""
+    for code in ("wiki", "task"):
+        make_entity(code)
+    make_entity("gone", active_flag=False)
+    switched: list[Entity] = []
+
+    def holds_of(change: Callable[[], object]) -> tuple[int, float]:
+        """How many scripts hold and release, and how many entries they hold."""
+        children = Entity.objects.exclude(code="gone")
+        children.update(active_flag=True)
+        make_entity("project", child_entity_codes=list(children.values_list("code", flat=True)))
+        commands.clear()
+        before = HOLDS._value.get()
+        change()
+        held = commands.count("EVALSHA"), HOLDS._value.get() - before
+        Entity.objects.filter(code="project").delete()
+        return held
+
+    assert holds_of(lambda: changes.append_children("project", ["gone"])) == (2, 2), "and the list of all"
+    assert holds_of(lambda: changes.deactivate_entity("task")) == (2, 2)
+    assert holds_of(lambda: changes.deactivate_entity("task", detach=True)) == (2, 3)
+    assert holds_of(lambda: changes.detach_entities("task", "wiki")) == (2, 2)
+    assert holds_of(lambda: switched.extend(changes.deactivate_entities(["gone", "task"]))) == (2, 3)
+    assert [row.code for row in switched] == ["task"]
+    assert holds_of(lambda: changes.deactivate_entities(["gone", "task"], detach=True)) == (2, 4)
+    assert holds_of(lambda: changes.purge_entity("wiki", detach=True)) == (2, 3)
+    assert holds_of(lambda: changes.purge_entities(["gone", "task"], detach=True)) == (2, 4)
 
 
 def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection, transaction
@@ -12,10 +13,12 @@ from redis import Redis
 from cache_layer import Entry, activity, read_entries, read_entry
 from cache_layer.activity import collect_activity, count_local_hit, count_read, fold_reads
 from cache_layer.counting.reporting import read_totals
+from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.origin import current_origin, working_for
 from cache_layer.protocol.scripts import hold_keys
+from cache_layer.reading import fills
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.releases import release_abandoned
@@ -63,8 +66,8 @@ def test_reads_are_counted_by_where_they_came_from(
     read_entry(ENTITY, "project")
     assert counted() == {"reads:L2": 1}
     get_entity_infrastructure().get_entity("project")
-    read_entry(ENTITY, "project")
-    read_entries(ENTITY, ["project", "task"])
+    alone = read_entry(ENTITY, "project")
+    assert read_entries(ENTITY, ["project", "task"])["project"] == alone
     assert counted() == {"reads:L1": 3, "reads:DB": 1, "fills:stored": 1}
     entries = collect_activity()
     assert {key: counts.hits for key, counts in entries.items()} == {KEY: 4, "entity:metadata:task": 0}
@@ -81,7 +84,9 @@ def test_an_unknown_code_leaves_no_name_behind(counted: Callable[[], dict[str, i
     assert collect_activity() == {}
 
 
-def test_bypasses_are_counted_by_reason(counted: Callable[[], dict[str, int]], redis_client: Redis) -> None:
+def test_bypasses_are_counted_by_reason(
+    counted: Callable[[], dict[str, int]], redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hold_keys([KEY], "a writer")
     read_entry(ENTITY, "project")
     assert counted() == {"reads:BYPASS": 1, "bypasses:held": 1}
@@ -94,6 +99,15 @@ def test_bypasses_are_counted_by_reason(counted: Callable[[], dict[str, int]], r
         cursor.execute("UPDATE app.entity SET label = 'Venture' WHERE code = 'project'")
         read_entry(ENTITY, "project")
     assert counted() == {"reads:BYPASS": 1, "bypasses:not_cacheable": 1, "fills:not_cacheable": 1}
+    load = fills.load
+    monkeypatch.setattr(fills, "load", lambda *asked: (hold_keys([KEY], "a writer"), load(*asked))[1])
+    read_entry(ENTITY, "project")
+    assert counted() == {"reads:BYPASS": 1, "bypasses:refused": 1, "fills:refused": 1}
+    redis_client.flushdb()
+    monkeypatch.setattr(fills, "load", load)
+    monkeypatch.setattr(fills, "fill_entries", Mock(side_effect=CacheUnavailable("gone", refused=True)))
+    read_entry(ENTITY, "project")
+    assert counted() == {"reads:BYPASS": 1, "bypasses:redis": 1, "fills:failed": 1}
 
 
 def test_a_write_is_counted_by_where_it_was_asked_for(counted: Callable[[], dict[str, int]]) -> None:

@@ -46,16 +46,22 @@ def expired(project: Entity, redis_client: Redis) -> Entity:
     return project
 
 
+@pytest.mark.parametrize("further", [b"", b',"remark":"By a later release"'])
 def test_past_its_ttl_the_last_known_document_is_served_as_stale(
     expired: Entity,
     redis_client: Redis,
     without_database: TakeAway,
+    caplog: pytest.LogCaptureFixture,
+    further: bytes,
 ) -> None:
+    known = redis_client.get(KNOWN)
+    redis_client.set(KNOWN, known[:-1] + further + b"}")
     without_database()
     read = read_entry(ENTITY, "project")
     assert read.source is Source.STALE
+    assert [vars(record)["keys"] for record in caplog.records if record.msg == "Stale values served"] == [[KEY]]
     assert read.document is not None
-    assert read.document.label == expired.label
+    assert (read.document.label, read.payload) == (expired.label, known)
     assert read.copies == (), "it must not be given again without asking"
     assert redis_client.exists(KEY) == 0
     assert warm_entry("project") is Warmed.NOT_CACHEABLE

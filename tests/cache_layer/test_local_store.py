@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic_ns
 
-from cache_layer.memory.local_store import Copy, find_copy, keep_copy
+from cache_layer.memory.local_store import Copy, find_copy, keep_copy, look_at_copy, note_stamp
 
 SECOND = 1_000_000_000
 
@@ -27,3 +28,28 @@ def test_the_same_bytes_are_the_same_copy_whose_lease_is_never_shortened() -> No
     assert (copy.until_ns, copy.document) == (until_ns, "document")
     keep_copy(Copy("a key", "equal", b"bytes"), asked_ns + SECOND)
     assert copy.until_ns == until_ns + SECOND
+
+
+def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> None:
+    assert look_at_copy("a key") is None
+    keep_copy(Copy("another key", "document", b"bytes"), monotonic_ns() - SECOND)
+    assert look_at_copy("another key") == (b"bytes", 0)
+    note_stamp("a stamp", b"a nonce", asked_ns=monotonic_ns() + 10 * SECOND)
+    asked_ns = monotonic_ns()
+    resting = Copy("a key", "document", b"ours", b"a later release's", stamp_key="a stamp", rest_ns=5 * SECOND)
+    copy = keep_copy(resting, asked_ns)
+    assert copy is not None
+    payload, milliseconds = look_at_copy("a key") or (b"", 0)
+    assert payload == b"a later release's"
+    assert milliseconds in range(4_000, 5_000)
+    assert (copy.is_due(copy.due_ns - 1), copy.is_due(copy.due_ns)) == (False, True)
+    note_stamp("a stamp", b"another", asked_ns=asked_ns)
+    assert copy.is_due(copy.due_ns - 1)
+    assert (look_at_copy("a key") or (b"", 1_000))[1] < 1_000
+
+
+def test_no_more_copies_are_kept_than_the_setting_says(set_options: Callable[..., None]) -> None:
+    set_options(local_entries=2)
+    for number in range(3):
+        keep_copy(Copy(f"key {number}", "document", b"bytes"), monotonic_ns() + SECOND)
+    assert [find_copy(f"key {number}") is not None for number in range(3)] == [False, True, True]

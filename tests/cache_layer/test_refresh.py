@@ -6,15 +6,18 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import DatabaseError, connections, transaction
 from redis import Redis
 
 from cache_layer import Source, read_entries, read_entry
+from cache_layer.errors import CacheUnavailable
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fills, refresh
+from cache_layer.server.connection import GuardedPipeline
 from entities.lookups import ENTITY
 from tests.cache_layer.conftest import Clock
 from tests.cache_layer.project import claim_fill
@@ -119,7 +122,20 @@ def test_what_is_remembered_is_bounded(set_options: Callable[..., None]) -> None
     assert len(refresh._ask_at_ns) == 5
 
 
-def test_several_are_refreshed_together(redis_client: Redis, clock: Clock, commands: list[str]) -> None:
+def test_nothing_is_due_while_redis_does_not_say_how_long_it_lives(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh.note_filled([KEY], 300)
+    clock.wait(300)
+    failing = Mock(side_effect=CacheUnavailable("silent", refused=False))
+    monkeypatch.setattr(GuardedPipeline, "execute", failing)
+    assert refresh.find_due([KEY], 300) == []
+    failing.assert_called_once()
+
+
+def test_several_are_refreshed_together(
+    redis_client: Redis, clock: Clock, commands: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     codes = ["project", *(f"type_{number}" for number in range(5))]
     for code in codes[1:]:
         make_entity(code)
@@ -134,6 +150,8 @@ def test_several_are_refreshed_together(redis_client: Redis, clock: Clock, comma
         assert {read.source for read in read_entries(ENTITY, codes).values()} == {Source.DATABASE}
     assert commands == ["MGET", "PIPELINE", "EVALSHA", "EVALSHA"], "the second is for how long they live"
     assert all(redis_client.ttl(ENTITY.key(code)) == 300 for code in codes)
+    miss = vars([record for record in caplog.records if record.msg == "Cache miss"][-1])
+    assert (miss["keys"], miss["count"]) == ([ENTITY.key(code) for code in codes], 6)
 
 
 def test_nothing_is_refreshed_inside_the_callers_transaction(redis_client: Redis, clock: Clock) -> None:

@@ -18,6 +18,8 @@ from cache_layer.lookup.registry import _registry
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import Copy, drop_all_copies, keep_copy
 from cache_layer.upkeep.clearing import clear_entries
+from cache_layer.writing import writes
+from cache_layer.writing.outbox import measure_backlog
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -95,6 +97,17 @@ def test_a_lookup_that_fails_after_the_commit_does_not_keep_the_hold(
     assert label() == "New"
 
 
+def test_a_release_that_fails_keeps_no_callback_of_others_from_running(
+    project: Entity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[bool] = []
+    monkeypatch.setattr(writes, "release_write", lambda *_, **__: 1 // 0)
+    with transaction.atomic():
+        change(project, "New")
+        transaction.on_commit(lambda: called.append(True))
+    assert called == [True]
+
+
 def test_a_lost_hold_is_noticed_and_stores_nothing(
     project: Entity, redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -124,11 +137,12 @@ def test_every_bulk_operation_is_seen_at_once(redis_client: Redis) -> None:
     assert label() == "Found"
 
 
-def test_many_rows_cost_one_wait(waits: list[float]) -> None:
+def test_many_rows_cost_one_wait_and_leave_no_values(waits: list[float], redis_client: Redis) -> None:
     for number in range(20):
         make_entity(f"type_{number}")
     waits.clear()
     assert Entity.objects.update(label="New") == 20
+    assert redis_client.keys("entity:metadata:*") == []
     assert Entity.objects.filter(code__startswith="type_1").delete()[0] == 11
     assert len(waits) == 2
 
@@ -144,6 +158,13 @@ def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: 
     with connection.execute_wrapper(add_before_the_update):
         assert Entity.objects.filter(label="Old").update(label="New") == 1
     assert (label(), label("late")) == ("New", "Old")
+
+
+def test_a_transaction_forgets_all_its_changes_of_an_entry(project: Entity) -> None:
+    with transaction.atomic():
+        change(project, "New")
+        change(project, "Newer")
+    assert measure_backlog(using="default") == (0, 0)
 
 
 def test_an_update_of_nothing_holds_nothing_but_the_list(project: Entity, redis_client: Redis) -> None:
