@@ -11,8 +11,8 @@ class CacheLayerConfig(AppConfig):
     def ready(self) -> None:
         from django.apps import apps
 
-        from cache_layer import checks  # noqa: F401 - registers them
         from cache_layer.counting.reporting import report_at_exit
+        from cache_layer.inspect import checks  # noqa: F401 - registers them
         from cache_layer.invalidation.after_outbox import order_migrations
         from cache_layer.invalidation.queryset import adopt_managers
         from cache_layer.invalidation.signals import connect_signals

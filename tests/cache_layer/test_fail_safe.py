@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, transaction
 from redis import Redis
 
 from cache_layer import Source, read_entries, read_entry
-from cache_layer.checks import check_settings
+from cache_layer.inspect.checks import check_settings
 from cache_layer.keys import known_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys

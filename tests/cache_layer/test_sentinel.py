@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from cache_layer import Source
-from cache_layer.checks import check_server
 from cache_layer.errors import CacheUnavailable
 from cache_layer.inspect import read_nodes
+from cache_layer.inspect.checks import check_server
 from cache_layer.server.connection import get_redis_client, get_writer_client
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST

@@ -60,7 +60,7 @@ def renamed():
 senior = Rate.objects.create(name="senior", cents_per_hour=9_000)
 group = Group.objects.create(name="editors")
 seen["importable"] = [name for name in sys.argv[1:] if find_spec(name.partition(".")[0])]
-seen["checks"] = len([each for each in registry.get_checks() if each.__module__ == "cache_layer.checks"])
+seen["checks"] = len([each for each in registry.get_checks() if each.__module__ == "cache_layer.inspect.checks"])
 call_command("check", databases=["default"], fail_level="WARNING")
 
 seen["read"] = [rate(), rate("junior"), CoherentGroup.coherent.get("editors").id == group.id]

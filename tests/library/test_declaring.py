@@ -25,10 +25,10 @@ from django.test.utils import isolate_apps, override_settings
 
 import cache_layer.models
 from cache_layer import Lookup, OtherRelease, Source, coherent, read_entry, register
-from cache_layer.checks import check_databases, check_migrations
 from cache_layer.declaring.decorator import _lookup
 from cache_layer.declaring.entries import CoherentEntries
 from cache_layer.errors import InvalidLookup
+from cache_layer.inspect.checks import check_databases, check_migrations
 from cache_layer.invalidation.queryset import CoherentManager
 from cache_layer.invalidation.signals import connect_signals
 from cache_layer.lookup.registry import _registry
