@@ -38,8 +38,7 @@ def find_unsafe(sql: str) -> list[str]:
     return [why for pattern, why in UNSAFE.items() if any(re.search(pattern, each) for each in statements)]
 
 
-@pytest.mark.django_db
-def test_migrations_can_run_beside_the_version_before() -> None:
+def test_migrations_can_run_beside_the_version_before(committed_db: None) -> None:
     """Expand now, contract in a later release: a migration that takes something away is called so."""
     migrations = MigrationLoader(connection).disk_migrations
     for app, name in migrations:
