@@ -34,7 +34,7 @@ def test_every_lookup_is_listed_warmed_and_cleared(redis_client: Redis) -> None:
 
 
 def test_mistakes_are_named(redis_down: None) -> None:
-    with pytest.raises(CommandError, match="no lookup 'rates'; registered: .*entity, "):
+    with pytest.raises(CommandError, match=r"no lookup 'rates'; registered: .*entity, "):
         run("rates")
     with pytest.raises(CommandError, match="Try again when Redis answers"):
         run("rate", "--clear")
