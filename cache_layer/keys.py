@@ -110,9 +110,12 @@ def is_text(identifier: str) -> bool:
         return False
 
 
+ANALYTICS = "{cache_layer:analytics}"
+
+
 def analytics_key(name: str) -> str:
     """The key of an analytics structure; all share one slot."""
-    return f"{{cache_layer:analytics}}:{name}"
+    return f"{ANALYTICS}:{name}"
 
 
 DAY_SECONDS = 86_400

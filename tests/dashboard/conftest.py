@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
+from cache_layer import keys
 from cache_layer.activity import count_local_hit, count_read, count_replay
 from cache_layer.counting import reporting
 from entities.dashboard.figures import forget_figures
@@ -30,8 +31,13 @@ def entry_url(code: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_figures(set_options: Callable[..., None]) -> Iterator[None]:
-    """Nothing is remembered, nothing waits to be reported, and writers wait 1 ms."""
+def _fresh_figures(set_options: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """
+    Nothing is remembered, nothing waits to be reported, and writers wait 1 ms.
+
+    What servers of other tests report, some as they end, goes to other keys.
+    """
+    monkeypatch.setattr(keys, "ANALYTICS", f"{keys.ANALYTICS}:own")
     set_options(local_lease_ms=1, analytics_seconds=60)
     forget_figures()
     reporting._reporter.forget()

@@ -15,7 +15,7 @@ from cache_layer.counting.analytics import Series
 from cache_layer.counting.reporting import report_activity
 from cache_layer.inspect import server
 from cache_layer.inspect.memo import Kept
-from cache_layer.keys import totals_key
+from cache_layer.keys import analytics_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, AUDITED_VALUES, INVALIDATIONS, MISMATCHES, RELAY_LAG_SECONDS
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import hold_keys
@@ -94,7 +94,7 @@ def test_a_steady_rate_is_shown_as_it_is_from_moments_or_else_the_last_whole_min
     texts = figures(viewer)["texts"]
     assert (texts["reads_rate"], texts["hit_now"]) == ("50", "100.0 %")
     assert texts["recent"] == "over the last 10 s"
-    assert redis_client.exists("{cache_layer:analytics}:watched"), "every process reports while somebody looks"
+    assert redis_client.exists(analytics_key("watched")), "every process reports while somebody looks"
 
 
 def test_invalidations_are_charted_by_cause(viewer: Client) -> None:

@@ -19,7 +19,7 @@ from cache_layer.counting.incidents import Sighting, Sightings, read_incidents, 
 from cache_layer.inspect import health, problems
 from cache_layer.inspect.health import look_at_health
 from cache_layer.inspect.problems import COUNTED, NAMES, TITLES, find_counted
-from cache_layer.keys import totals_key
+from cache_layer.keys import analytics_key, totals_key
 from cache_layer.models import Change, Incident
 from cache_layer.upkeep.turn import is_taken, own_turn
 from tests.dashboard.conftest import figures
@@ -159,7 +159,7 @@ def test_what_was_seen_without_postgresql_outlives_the_process_in_redis(
     connection.close()
     assert told({}) == [("DatabaseDown", Sighting(NOW, NOW + 4))]
     assert told({}) == [("DatabaseDown", Sighting(NOW, NOW + 4))], "telling it twice changes nothing"
-    redis_client.set("{cache_layer:analytics}:incidents", "[1]")
+    redis_client.set(analytics_key("incidents"), "[1]")
     assert told({"RedisDown": Sighting(NOW, NOW)}), "what others have put there is passed over"
 
 
