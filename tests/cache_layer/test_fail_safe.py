@@ -67,6 +67,14 @@ def test_past_its_ttl_the_last_known_document_is_served_as_stale(
     assert warm_entry("project") is Warmed.NOT_CACHEABLE
 
 
+def test_a_database_that_nobody_found_away_is_not(
+    caplog: pytest.LogCaptureFixture, set_options: Callable[..., None]
+) -> None:
+    set_options(stale_seconds=60)
+    assert (is_away(), is_away()) == (False, False)
+    assert caplog.messages == []
+
+
 def test_what_redis_has_is_not_stale(project: Entity, without_database: TakeAway) -> None:
     without_database()
     assert read_entry(ENTITY, "project").source is Source.REDIS

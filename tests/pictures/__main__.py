@@ -119,7 +119,8 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory(prefix="pmo-pictures-") as name, sync_playwright() as playwright:
         directory = Path(name)
-        with launched(directory, CACHE_ANALYTICS_SECONDS="5", USER="ada", LOGNAME="ada") as platform:
+        # Nobody reads what it logs to its terminal: its server would wait when the pipe is full.
+        with launched(directory, LOG_LEVEL="ERROR", CACHE_ANALYTICS_SECONDS="5", USER="ada", LOGNAME="ada") as platform:
             password = (directory / "admin_password").read_text().strip()
             traffic = Traffic(Api(platform.port, password), Endpoints.of(directory).database_url)
             traffic.start()
