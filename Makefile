@@ -117,12 +117,13 @@ pictures: CI := true
 pictures: $(VENV)/.tests browser ## take the pictures of docs/images of a platform in use (ARGS="--seconds 180")
 	$(BIN)/python -m tests.pictures $(ARGS)
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra metrics --extra zstd --group platform
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+COMPILE := $(PIN) pyproject.toml --extra metrics --extra zstd --group platform
 lock: $(VENV)/.tests ## compile pyproject.toml into the four pinned requirement files (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) $(UPGRADE) --group embedded --output-file requirements.txt
 	$(COMPILE) $(UPGRADE) --group embedded --group dev --constraint requirements.txt --output-file tests/requirements.txt
 	$(COMPILE) $(UPGRADE) --constraint requirements.txt --output-file deploy/requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header $(UPGRADE) --group pyproject.toml:mutants --constraint tests/requirements.txt --output-file tests/mutants/requirements.txt
+	$(PIN) $(UPGRADE) --group pyproject.toml:mutants --constraint tests/requirements.txt --output-file tests/mutants/requirements.txt
 
 PRODUCT := manage.py pyproject.toml pmo entities cache_layer templates
 keep: ## keep a release's code, without static files, for the test of upgrades from it (RELEASE=1.1.0, its tag or commit)

@@ -68,6 +68,11 @@ class OtherRelease(CacheLayerError, ValueError):
         """Whether a JSON object has the members of another first, in the same bytes, and more behind them."""
         return payload.startswith(first[:-1] + b",")
 
+    @classmethod
+    def agree(cls, one: bytes, other: bytes) -> bool:
+        """Whether two JSON objects, one of which may have more members behind, are the same in what both have."""
+        return one == other or cls.begins_with(one, other) or cls.begins_with(other, one)
+
 
 class InvalidLookup(CacheLayerError, ImproperlyConfigured):
     """A model cannot be cached as declared; the message says how to fix it."""

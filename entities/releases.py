@@ -95,8 +95,7 @@ def _earlier(kind: type[msgspec.Struct], count: int) -> type[msgspec.Struct]:
 
 
 def _agree(payload: bytes, document: msgspec.Struct) -> bool:
-    own = encode(document)
-    return payload == own or OtherRelease.begins_with(payload, own) or OtherRelease.begins_with(own, payload)
+    return OtherRelease.agree(payload, encode(document))
 
 
 def _all_agree(payloads: list[bytes], documents: Sequence[msgspec.Struct]) -> bool:

@@ -43,12 +43,11 @@ def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, 
     for kind in documents:
         name = kind.__name__
         if released[name].items() - digests(kind).items():
+            number, digest = last_digest(kind).popitem()
             raise ImproperlyConfigured(
                 f"{name} has other members than in a release before, whose servers may run beside this one. Put what is"
                 " new behind what there was (in a second release if its column is not new, see docs/operations.md)."
-                f" Else raise VERSION in pmo/schemas.py by one, and start RELEASED over with "
-                + str(last_digest(kind)).replace("'", '"')
-                + "."
+                f' Else raise VERSION in pmo/schemas.py by one, and start RELEASED over with {{{number}: "{digest}"}}.'
             )
     return VERSION
 

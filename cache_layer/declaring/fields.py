@@ -130,8 +130,7 @@ class RowDocuments:
         raise ValueError("not as it is written")
 
     def _agrees(self, payload: bytes, document: Any) -> bool:
-        own = self.encode(document)
-        return OtherRelease.begins_with(payload, own) or OtherRelease.begins_with(own, payload)
+        return OtherRelease.agree(payload, self.encode(document))
 
 
 def freeze(value: Any) -> Any:
