@@ -205,3 +205,8 @@ def test_libraries_of_others_are_what_their_table_says() -> None:
     for name, digest in table.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
         assert "Permission is hereby granted" in (folder / f"{name.split('.')[0]}.LICENSE.txt").read_text()
+
+
+def test_text_in_the_address_cannot_smuggle_in_markup(admin_client: Client) -> None:
+    page = admin_client.get(MAP, {"around": '"><script>alert(1)</script>'}).content.decode()
+    assert "<script>alert(1)" not in page

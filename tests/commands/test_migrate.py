@@ -49,6 +49,23 @@ def test_migrations_can_run_beside_the_version_before(committed_db: None) -> Non
         assert find_unsafe(sql.getvalue()) == [], f"{app}.{name}: see docs/operations.md, Stopping and updating"
 
 
+def test_what_an_older_version_could_not_bear_is_found(subtests: pytest.Subtests) -> None:
+    for sql, safe in [
+        ('ALTER TABLE "app"."entity" ADD COLUMN "hint" text NULL;', True),
+        ('ALTER TABLE "app"."entity" ADD COLUMN "hint" text DEFAULT \'\' NOT NULL;', True),
+        ('CREATE TABLE "tag" ("name" text NOT NULL); CREATE INDEX "tag_name" ON "tag" ("name");', True),
+        ('CREATE INDEX CONCURRENTLY "by_label" ON "app"."entity" ("label");', True),
+        ('ALTER TABLE "app"."entity" ADD COLUMN "hint" text NOT NULL;', False),
+        ('CREATE INDEX "by_label" ON "app"."entity" ("label");', False),
+        ('ALTER TABLE "app"."entity" DROP COLUMN "icon" CASCADE;', False),
+        ('ALTER TABLE "app"."entity" RENAME COLUMN "icon" TO "picture";', False),
+        ('ALTER TABLE "app"."entity" ALTER COLUMN "label" TYPE text USING "label"::text;', False),
+        ('DROP TABLE "app"."entity" CASCADE;', False),
+    ]:
+        with subtests.test(sql=sql, safe=safe):
+            assert (find_unsafe(sql) == []) is safe
+
+
 def test_of_several_migrations_at_once_one_works_and_the_others_wait(committed_db: None) -> None:
     def migrate() -> str:
         try:
