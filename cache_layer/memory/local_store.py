@@ -11,6 +11,7 @@ while Redis returns the same stamp as before the value was fetched.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import sleep
 from typing import Any
@@ -167,17 +168,19 @@ def make_room(kept: dict[str, Any], limit: int) -> None:
             break
 
 
-def note_stamp(key: str, nonce: bytes, *, asked_ns: int) -> None:
-    """Record the nonce, or none, that Redis returned when asked at `asked_ns`; copies resting on another one end."""
-    stamp = _stamps.get(key)
-    if stamp is not None and stamp.nonce == nonce:
-        stamp.until_ns = max(stamp.until_ns, lease_end_ns(asked_ns))
-        return
-    if stamp is not None:
-        stamp.until_ns = 0
-        _stamps.pop(key, None)
-    if nonce:
-        _stamps[key] = Stamp(key, nonce, lease_end_ns(asked_ns))
+def note_stamps(found: Mapping[str, bytes | None], *, asked_ns: int) -> None:
+    """Record the nonces, or none, that Redis returned when asked at `asked_ns`; copies resting on other ones end."""
+    until_ns = lease_end_ns(asked_ns)
+    for key, nonce in found.items():
+        stamp = _stamps.get(key)
+        if stamp is not None and stamp.nonce == nonce:
+            stamp.until_ns = max(stamp.until_ns, until_ns)
+            continue
+        if stamp is not None:
+            stamp.until_ns = 0
+            _stamps.pop(key, None)
+        if nonce:
+            _stamps[key] = Stamp(key, nonce, until_ns)
 
 
 def stamps_used_since(moment_ns: int) -> list[Stamp]:

@@ -41,12 +41,13 @@ class Released(Enum):
 
 
 class Invalidated(Enum):
-    """What an invalidation found."""
+    """What an invalidation found; UNANSWERED if the key's node of a cluster failed."""
 
     DROPPED = 1
     NOTHING = 0
     HELD = -1
     TOLD = -2
+    UNANSWERED = -3
 
 
 class Release(NamedTuple):
@@ -171,8 +172,8 @@ def invalidate_keys(
     Drop the values of `keys`, refuse all fills and write-throughs under way, and then end `stamps`.
 
     Args:
-        unless_held: keys to leave alone while a writer holds them. Unless this is None, keys on a failed node of a
-            cluster count as held too.
+        unless_held: keys to leave alone while a writer holds them, and stamps, which are ended then. Unless this is
+            None, nodes of a cluster may fail.
         unless_told: keys to leave alone if writers have told Redis of all these changes (outbox ids).
     """
     keys, stamps = list(keys), list(stamps)
@@ -180,9 +181,9 @@ def invalidate_keys(
         return {}
     told = unless_told or {}
     calls = [_invalidation(key, key in (unless_held or ()), told.get(key, ())) for key in (*keys, *stamps)]
-    unanswered = None if unless_held is None else Invalidated.HELD.value
+    unanswered = None if unless_held is None else Invalidated.UNANSWERED.value
     answers = run_script(get_writer_client(), "invalidate", calls, unanswered=unanswered, last=len(stamps))
-    return {key: Invalidated(answer) for key, answer in zip(keys, answers[: len(keys)], strict=True)}
+    return dict(zip((*keys, *stamps), map(Invalidated, answers), strict=True))
 
 
 def report_counts(keys: Sequence[str], arguments: Sequence[Any]) -> bool:

@@ -139,8 +139,12 @@ class GuardedRedis(Redis):
     asks: Mapping[str, Any] = {"essential": False}
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
+        return self.run(functools.partial(super().execute_command, *args, **options))
+
+    def run(self, command: Callable[[], Result]) -> Result:
+        """Run one exchange with Redis by this client's policy; raises `CacheUnavailable` as every command does."""
         try:
-            return _guarded(functools.partial(super().execute_command, *args, **options), **self.asks)
+            return _guarded(command, **self.asks)
         except CacheUnavailable as error:
             if refuses_writes(error.__cause__):
                 self.connection_pool.disconnect()  # a new connection checks that the server accepts writes

@@ -12,7 +12,6 @@ server; after that, Redis is asked whether it still has the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,40 +28,13 @@ from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS, SOURCES
 from cache_layer.options import get_options
 from cache_layer.serving.kept import BoundedStore
 from cache_layer.serving.renewal import Renewer
+from cache_layer.serving.requests import VARIES_BY, WHO, Environ, Mark, key_of, mark_of
 
-Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-KEY_HEADERS = (
-    "Host",
-    "Accept",
-    "Accept-Encoding",
-    "If-Match",
-    "If-Modified-Since",
-    "If-None-Match",
-    "If-Unmodified-Since",
-    "Origin",
-    "Range",
-    "X-Forwarded-Proto",
-)
-"""The request headers a response may depend on, besides `Authorization`; if its `Vary` names others it is not kept."""
-
-KEY_VARIABLES = (
-    "REQUEST_METHOD",
-    "SCRIPT_NAME",
-    "PATH_INFO",
-    "QUERY_STRING",
-    "CONTENT_LENGTH",
-    "CONTENT_TYPE",  # invalid ones are rejected, whatever the method
-    "wsgi.url_scheme",
-    *(f"HTTP_{name.upper().replace('-', '_')}" for name in KEY_HEADERS),
-)
-WHO = "HTTP_AUTHORIZATION"
 ADMISSION = "cache_layer.admission"
 """The WSGI environment variable that passes a still valid admission of the sender on to Django."""
-
-_VARIES_BY = {name.lower() for name in (*KEY_HEADERS, "Authorization")}
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
 """Limits for keeping a response: the bytes of its body, the characters of its key, the entries it is made of."""
@@ -149,8 +121,7 @@ class ExpressLane:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         now_ns = clock.monotonic_ns()
-        key = tuple(map(environ.get, KEY_VARIABLES))
-        who = _mark(environ.get(WHO, ""))
+        key, who = key_of(environ), mark_of(environ.get(WHO, ""))
         admission: Admission | None = self.kept.find(who)
         if admission is not None:
             replay: Replay | None = self.kept.find(key)
@@ -176,7 +147,7 @@ class ExpressLane:
                 environ[ADMISSION] = admission
         return self._answer(key, who, environ, start_response)
 
-    def _ask_again(self, key: Any, who: bytes, replay: Replay | None, admission: Admission) -> bool:
+    def _ask_again(self, key: Any, who: Mark, replay: Replay | None, admission: Admission) -> bool:
         """Whether Redis still has the bytes of lapsed copies; forgets what changed, so that nobody asks in vain."""
         copies = admission.copies if replay is None else (*replay.copies, *admission.copies)
         gone = self._renewer.renew(copies)
@@ -191,7 +162,7 @@ class ExpressLane:
         return not gone
 
     def _answer(
-        self, key: tuple[Any, ...], who: bytes, environ: Environ, start_response: Callable[..., Any]
+        self, key: tuple[Any, ...], who: Mark, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Let Django answer, and keep the response if it may be replayed."""
         begun_ns = clock.monotonic_ns()
@@ -211,7 +182,7 @@ class ExpressLane:
                 self.kept.keep(key, Replay(terms, status, headers, response.content, key))
         return response
 
-    def _keep_admission(self, who: bytes, admission: Admission) -> None:
+    def _keep_admission(self, who: Mark, admission: Admission) -> None:
         if self.kept.find(who) is not admission:
             admission.size_bytes = OVERHEAD_BYTES
             admission.size_bytes += sum(sys.getsizeof(copy.payload) + OVERHEAD_BYTES for copy in admission.copies)
@@ -221,11 +192,6 @@ class ExpressLane:
 def with_express_lane(application: Application) -> Application:
     """Put the application behind the express lane, which counts answers even if it keeps none."""
     return ExpressLane(application, get_options().express_lane_bytes)
-
-
-def _mark(header: str) -> bytes:
-    """A digest that stands for an `Authorization` header, since tokens are not kept in memory; empty for none."""
-    return hashlib.sha256(header.encode()).digest() if header else b""
 
 
 def _count_answer(response: Any, took_ns: int) -> None:
@@ -245,4 +211,4 @@ def _may_be_kept(key: tuple[Any, ...], response: HttpResponse, terms: Terms) -> 
         and sum(map(len, filter(None, key))) <= KEY_CHARACTERS
     )
     varies_by = (name.strip() for name in response.get("Vary", "").lower().split(",") if name)
-    return is_small and not response.cookies and all(name in _VARIES_BY for name in varies_by)
+    return is_small and not response.cookies and all(name in VARIES_BY for name in varies_by)

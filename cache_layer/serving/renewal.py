@@ -10,12 +10,13 @@ has the same bytes. That is equivalent to reading each of them again.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import secrets
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -24,14 +25,17 @@ from redis.exceptions import RedisError, ResponseError
 from cache_layer import clock
 from cache_layer.activity import fold_many_reads
 from cache_layer.keys import value_key
-from cache_layer.memory.local_store import Copy, Stamp, lease_ns, note_stamp, stamps_used_since
+from cache_layer.memory.local_store import Copy, Stamp, lease_ns, note_stamps, stamps_used_since
+from cache_layer.options import get_options
 from cache_layer.protocol.packing import unpacks_to
 from cache_layer.protocol.scripts import read_stamps
 from cache_layer.reading.refresh import is_time_to_ask
 from cache_layer.server.connection import get_redis_client
+from cache_layer.server.line import Line, Values, mget
 
 logger = logging.getLogger("cache_layer")
 
+Mget = Callable[[frozenset[str]], Values]
 BATCH_COPIES = 1_000
 RENEWED_PART = 0.6
 """The next answer should come after this share of what is left of a lease when its answer comes."""
@@ -90,13 +94,13 @@ class Renewer:
         except RuntimeError:  # too many threads, or the process is ending: let leases end
             self._end_thread()
 
-    def renew_used(self) -> bool:
+    def renew_used(self, mget: Mget = mget) -> bool:
         """Renew what was used lately; returns whether anything was."""
         now_ns = clock.monotonic_ns()
         with self._taking:
             used, due = self._take_used(), list(self._take_due(now_ns))
         stamps = stamps_used_since(now_ns - LATELY_NS)
-        self._ask([*used, *due], stamps)
+        self._ask([*used, *due], stamps, mget)
         for copy in due:
             if copy.due_ns > now_ns and not copy.is_watched:
                 self._watch(copy)
@@ -129,11 +133,12 @@ class Renewer:
         """The body of a thread: renew in turn while anything is used."""
         took_ns = 0
         try:
-            while self._await_turn(took_ns):
-                begun_ns = clock.monotonic_ns()
-                if not self.renew_used():
-                    return
-                took_ns = clock.monotonic_ns() - begun_ns
+            with Line() as line:
+                while self._await_turn(took_ns):
+                    begun_ns = clock.monotonic_ns()
+                    if not self.renew_used(line.mget):
+                        return
+                    took_ns = clock.monotonic_ns() - begun_ns
         except Exception:
             logger.exception("Renewal failed")
         finally:
@@ -175,12 +180,12 @@ class Renewer:
                 elif now_ns - copy.used_ns < IN_USE_NS:
                     yield copy
 
-    def _ask(self, copies: Collection[Copy], stamps: Collection[Stamp]) -> None:
+    def _ask(self, copies: Collection[Copy], stamps: Collection[Stamp], mget: Mget = mget) -> None:
         try:
             now_ns = clock.monotonic_ns()
             ended = {copy.stamp_key for copy in copies if copy.stamp is None or now_ns >= copy.stamp.until_ns}
             with suppress(ResponseError):  # a full server creates no stamps but still has values
-                _ask_for_stamps({*(stamp.key for stamp in stamps), *ended} - {""})
+                _ask_for_stamps({*(stamp.key for stamp in stamps), *ended} - {""}, mget)
             now_ns = clock.monotonic_ns()
             _ask_for_values([copy for copy in copies if copy.is_due(now_ns) and not is_time_to_ask(copy.key)])
         except RedisError:
@@ -193,25 +198,29 @@ def _unknown_since(moment_ns: int, copies: Iterable[Copy]) -> set[Copy]:
     return {copy for copy in copies if not copy.is_usable(now_ns) and not copy.is_known_since(moment_ns)}
 
 
-def _ask_for_stamps(keys: Collection[str]) -> None:
+def _ask_for_stamps(keys: Collection[str], mget: Mget) -> None:
     """Ask for stamps by `MGET`, which costs Redis a fraction of a script; use the script only for missing ones."""
     if not keys:
         return
-    client: Any = get_redis_client()
+    names, keys_of = _names(frozenset(keys), get_options().schema_version)
     asked_ns = clock.monotonic_ns()
-    found = dict(zip(keys, client.mget([value_key(key) for key in keys]), strict=True))
-    missing = [key for key, nonce in found.items() if not nonce]
-    for key, nonce in found.items():
-        note_stamp(key, nonce or b"", asked_ns=asked_ns)
-    if missing:
+    found = {keys_of[name]: nonce for name, nonce in mget(names)}
+    note_stamps(found, asked_ns=asked_ns)
+    if missing := [key for key, nonce in found.items() if not nonce]:
         asked_ns = clock.monotonic_ns()
-        for key, nonce in read_stamps(missing, secrets.token_hex(16), STAMP_SECONDS).items():
-            note_stamp(key, nonce, asked_ns=asked_ns)
+        note_stamps(read_stamps(missing, secrets.token_hex(16), STAMP_SECONDS), asked_ns=asked_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _names(keys: frozenset[str], version: int) -> tuple[frozenset[str], dict[str, str]]:
+    """Their keys in Redis, and whose each is: the same stamps are asked for every few milliseconds."""
+    keys_of = {value_key(key, version): key for key in keys}
+    return frozenset(keys_of), keys_of
 
 
 def _ask_for_values(copies: list[Copy]) -> None:
-    client: Any = get_redis_client()
     for start in range(0, len(copies), BATCH_COPIES):
+        client: Any = get_redis_client()
         batch = copies[start : start + BATCH_COPIES]
         asked_ns = clock.monotonic_ns()
         payloads = client.mget([value_key(copy.key) for copy in batch])

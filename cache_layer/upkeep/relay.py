@@ -31,11 +31,10 @@ from cache_layer.protocol.scripts import Invalidated, invalidate_keys
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.turn import is_vacant, own_turn
-from cache_layer.writing.outbox import forget_changes
+from cache_layer.writing.outbox import BATCH_CHANGES, FORGET_SECONDS, Told
 
 logger = logging.getLogger("cache_layer")
 
-BATCH_CHANGES = 1_000
 POLL_SECONDS = 1.0
 """How often the relay looks at the outbox without a NOTIFY."""
 HELD_SECONDS = 0.02
@@ -72,13 +71,13 @@ def _work(stop: Event, state: _State, using: str) -> None:
     """Relay until `stop` is set, or something fails."""
     with connections[using].cursor() as cursor:
         cursor.execute(f"LISTEN {CHANGES_CHANNEL}")
-    audited = monotonic()
+    audited, told = monotonic(), Told()
     try:
         while not stop.is_set():
-            left = relay_changes(using=using)
+            left = relay_changes(told, using=using)
             state.working()
             audited = _audit_when_due(audited)
-            _wait_for_changes(using, HELD_SECONDS if left else POLL_SECONDS)
+            _wait_for_changes(using, HELD_SECONDS if left else FORGET_SECONDS if told.ids else POLL_SECONDS)
     except Exception:
         stop.wait(CEDE_SECONDS)
         raise
@@ -105,37 +104,45 @@ class _State:
             logger.warning("Relay interrupted", extra={"error": str(error)}, exc_info=unknown)
 
 
-def relay_changes(*, using: str = "default") -> int:
+def relay_changes(told: Told | None = None, *, using: str = "default") -> int:
     """
     Invalidate what the outbox names, and delete those changes from it.
 
+    Args:
+        told: what was told before, if these are to be deleted a little later, all at once.
     Returns:
         How many changes were left: a writer holds their keys, or a node of a cluster failed.
     Raises:
         CacheUnavailable: Redis did not answer; changes it was not told of are still in the outbox.
     """
+    known = told or Told()
     left, last = 0, 0
     whole_tables: list[Any] = []
-    while True:
-        changes: list[Any] = list(
+    is_more = True
+    while is_more:
+        found: list[Any] = list(
             Change.objects.using(using).filter(id__gt=last).annotate(now=Now()).order_by("id")[:BATCH_CHANGES]
         )
-        if not changes:
-            break
-        last = changes[-1].id
+        is_more = len(found) == BATCH_CHANGES  # of those that come meanwhile, PostgreSQL will notify
+        last = found[-1].id if found else last
+        changes = [change for change in found if change.id not in known.ids]
         rows = [change for change in changes if change.field]
         settled = _tell_cache(rows)
-        forget_changes([change.id for change in settled], using=using)
+        known.add(settled)
+        known.forget(using)
         left += len(rows) - len(settled)
         whole_tables += [change for change in changes if not change.field]
     if whole_tables:  # last: that needs every node of a cluster
         _tell_of_tables(whole_tables)
-        forget_changes([change.id for change in whole_tables], using=using)
+        known.add(whole_tables)
+    known.forget(using, at_once=told is None)
     return left
 
 
 def _tell_cache(changes: list[Any]) -> list[Any]:
     """Invalidate the entries of changed rows; returns the changes that are done with."""
+    if not changes:
+        return []
     entries: dict[str, _Changed] = {}
     for change in changes:
         for lookup, part in parts_of_table(change.table_name, change.field):
@@ -143,8 +150,8 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
             entries.setdefault(entry.key, _Changed(entry, set())).changes.add(change.id)
     outcomes = _invalidate(entries)
     told_by_writers = _changes_of(entries, outcomes, Invalidated.TOLD)
-    held = _changes_of(entries, outcomes, Invalidated.HELD)
-    settled = [change for change in changes if change.id not in held]
+    left = _changes_of(entries, outcomes, Invalidated.HELD, Invalidated.UNANSWERED)
+    settled = [change for change in changes if change.id not in left]
     told_by_us = [change for change in settled if change.id not in told_by_writers]
     if told_by_us:
         _count_relayed(told_by_us)
@@ -159,9 +166,9 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
     return settled
 
 
-def _changes_of(entries: Mapping[str, _Changed], outcomes: Mapping[str, Invalidated], wanted: Invalidated) -> set[int]:
-    """The ids of the changes behind entries whose invalidation met this."""
-    return {number for key, outcome in outcomes.items() if outcome is wanted for number in entries[key].changes}
+def _changes_of(entries: Mapping[str, _Changed], outcomes: Mapping[str, Invalidated], *wanted: Invalidated) -> set[int]:
+    """The ids of the changes behind entries whose invalidation met one of these."""
+    return {number for key, outcome in outcomes.items() if outcome in wanted for number in entries[key].changes}
 
 
 class _Changed(NamedTuple):
@@ -178,14 +185,18 @@ def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
     Held entries are dropped if their writers leave no value, since such a key may be held without a gap. Stamps and
     other entries of a row are dropped too: their writer may not have told another node yet, or needs a further trip.
     """
-    outcomes = invalidate_keys(
+    stamps = stamps_of(each.entry for each in entries.values())
+    found = invalidate_keys(
         entries,
-        unless_held={key for key, each in entries.items() if each.entry.lookup.write_through},
+        stamps,
+        unless_held={key for key, each in entries.items() if each.entry.lookup.write_through} | stamps,
         unless_told={key: each.changes for key, each in entries.items()},
     )
-    ended = [entries[key].entry for key, outcome in outcomes.items() if outcome is not Invalidated.HELD]
-    invalidate_keys((), stamps_of(ended))
-    return outcomes
+    unanswered = {key for key, outcome in found.items() if outcome is Invalidated.UNANSWERED}
+    return {
+        key: Invalidated.UNANSWERED if unanswered & {key, each.entry.stamp_key} else found[key]
+        for key, each in entries.items()
+    }
 
 
 def _tell_of_tables(changes: list[Any]) -> None:

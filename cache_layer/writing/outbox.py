@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import Any, NamedTuple
 
 from django.db import connections
@@ -12,6 +13,9 @@ from django.db.models.functions import Extract, Now
 from cache_layer.lookup import Lookup, changes_of, outbox_alias
 from cache_layer.models import Change
 
+BATCH_CHANGES = 1_000
+FORGET_SECONDS = 0.05
+"""How long a change the cache was told of may stay in the outbox."""
 FORGET = """
     DELETE FROM cache_layer_outbox
     USING (SELECT set_config('synchronous_commit', 'off', true)) AS this_transaction
@@ -50,6 +54,25 @@ def forget_changes(ids: Sequence[int], *, using: str) -> None:
     if ids:
         with connections[using].cursor() as cursor:
             cursor.execute(FORGET, [list(ids)])
+
+
+class Told:
+    """Changes that the cache was told of, and that are still in the outbox; deleting them keeps no other waiting."""
+
+    def __init__(self) -> None:
+        self.ids: set[int] = set()
+        self._forget_at = 0.0
+
+    def add(self, changes: list[Any]) -> None:
+        if changes and not self.ids:
+            self._forget_at = monotonic() + FORGET_SECONDS
+        self.ids |= {change.id for change in changes}
+
+    def forget(self, using: str, *, at_once: bool = False) -> None:
+        """Delete them from the outbox, if they have been told of for a while, or are many."""
+        if at_once or len(self.ids) >= BATCH_CHANGES or monotonic() >= self._forget_at:
+            forget_changes(list(self.ids), using=using)
+            self.ids = set()
 
 
 def measure_backlog(*, using: str = "") -> Backlog:

@@ -106,7 +106,7 @@ def invalidate_entries(entries: Iterable[Entry]) -> int:
         drop_copy(key)
         logger.info("Cache invalidated", extra={"key": key, "cause": "clear"})
     drain()
-    return sum(outcome is Invalidated.DROPPED for outcome in outcomes.values())
+    return sum(outcomes[key] is Invalidated.DROPPED for key in keys)
 
 
 def _current_write(using: str) -> Write:

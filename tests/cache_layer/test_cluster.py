@@ -27,6 +27,7 @@ from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_ke
 from cache_layer.server import failover
 from cache_layer.server.cluster import ClusterRedis
 from cache_layer.server.connection import get_redis_client, get_writer_client, is_redis_healthy
+from cache_layer.server.line import Line
 from cache_layer.server.topology import Topology
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
@@ -320,6 +321,14 @@ def test_scripts_that_a_node_has_lost_are_sent_again(cluster: Cluster) -> None:
 def another(cluster: Cluster, primary: Server) -> Server:
     """Another primary that has a replica."""
     return next(server for server in cluster.servers[:-1] if server.is_primary() and server is not primary)
+
+
+def test_a_thread_that_renews_stamps_asks_every_node_for_its_own() -> None:
+    keys = ENTITY.stamp_keys()
+    for key in keys:
+        get_redis_client().set(key, key)
+    with Line() as line:
+        assert dict(line.mget(frozenset(keys))) == {key: key.encode() for key in keys}
 
 
 def cluster_slot(code: str) -> int:

@@ -10,7 +10,7 @@ from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
@@ -21,6 +21,7 @@ from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import Invalidated, hold_keys, invalidate_keys
 from cache_layer.server import failover
 from cache_layer.server.connection import get_redis_client, get_writer_client, is_redis_healthy
+from cache_layer.upkeep.relay import relay_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
@@ -122,9 +123,22 @@ def test_a_slot_that_no_node_has_costs_its_own_entries_alone_until_one_has_it(no
         assert read("project").source is Source.BYPASS
         assert read("office").source is Source.REDIS
     told = invalidate_keys([KEY, OTHER], unless_held=[KEY, OTHER])
-    assert told == {KEY: Invalidated.HELD, OTHER: Invalidated.DROPPED}
+    assert told == {KEY: Invalidated.UNANSWERED, OTHER: Invalidated.DROPPED}
     node.ask("CLUSTER", "ADDSLOTS", SLOT)
     wait_for(lambda: read("project").source is Source.REDIS)
+
+
+def test_a_change_by_sql_waits_for_the_node_that_has_its_stamp(node: Server) -> None:
+    """What is in memory rests on that stamp, whatever became of the value."""
+    slot = key_slot(ENTITY.stamp_key("project").encode())
+    node.ask("CLUSTER", "DELSLOTS", slot)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE app.entity SET label = 'New' WHERE code = 'project'")
+        assert relay_changes() == 1
+    finally:
+        node.ask("CLUSTER", "ADDSLOTS", slot)
+    wait_for(lambda: relay_changes() == 0)
 
 
 def test_nodes_that_are_all_gone_are_looked_for_where_the_url_says(node: Server) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic_ns
 
-from cache_layer.memory.local_store import Copy, find_copy, keep_copy, look_at_copy, note_stamp
+from cache_layer.memory.local_store import Copy, find_copy, keep_copy, look_at_copy, note_stamps
 
 SECOND = 1_000_000_000
 
@@ -34,7 +34,7 @@ def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> Non
     assert look_at_copy("a key") is None
     keep_copy(Copy("another key", "document", b"bytes"), monotonic_ns() - SECOND)
     assert look_at_copy("another key") == (b"bytes", 0)
-    note_stamp("a stamp", b"a nonce", asked_ns=monotonic_ns() + 10 * SECOND)
+    note_stamps({"a stamp": b"a nonce"}, asked_ns=monotonic_ns() + 10 * SECOND)
     asked_ns = monotonic_ns()
     resting = Copy("a key", "document", b"ours", b"a later release's", stamp_key="a stamp", rest_ns=5 * SECOND)
     copy = keep_copy(resting, asked_ns)
@@ -43,7 +43,7 @@ def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> Non
     assert payload == b"a later release's"
     assert milliseconds in range(4_000, 5_000)
     assert (copy.is_due(copy.due_ns - 1), copy.is_due(copy.due_ns)) == (False, True)
-    note_stamp("a stamp", b"another", asked_ns=asked_ns)
+    note_stamps({"a stamp": b"another"}, asked_ns=asked_ns)
     assert copy.is_due(copy.due_ns - 1)
     assert (look_at_copy("a key") or (b"", 1_000))[1] < 1_000
 

@@ -226,7 +226,7 @@ WRONG: list[Exception] = [CacheUnavailable("refused", refused=True), Operational
 def test_whatever_fails_is_tried_again_about_once_a_second_and_logged_once(
     project: Entity, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    def fail(**_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     caplog.set_level("INFO", logger="cache_layer")

@@ -230,15 +230,15 @@ def test_a_renewed_lease_counts_from_before_redis_is_asked(
 @pytest.fixture
 def far_redis(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each answer takes longer than a lease, as it does for a server that waits for a processor."""
-    execute = GuardedRedis.execute_command
+    ask = GuardedRedis.run
 
-    def slowly(self: GuardedRedis, *args: object, **options: object) -> object:
+    def slowly(self: GuardedRedis, command: Callable[[], object]) -> object:
         try:
-            return execute(self, *args, **options)
+            return ask(self, command)
         finally:
             clock.now_ns += 30 * MS
 
-    monkeypatch.setattr(GuardedRedis, "execute_command", slowly)
+    monkeypatch.setattr(GuardedRedis, "run", slowly)
 
 
 @pytest.mark.usefixtures("far_redis")
@@ -275,12 +275,12 @@ def run(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int
 
     def run(renewer: Renewer, copies: tuple[Copy, ...], *, seconds: float, distance_ms: int = 0) -> list[int]:
         begun_ns, asked = clock.now_ns, []
-        execute = GuardedRedis.execute_command
+        ask = GuardedRedis.run
 
-        def from_afar(self: GuardedRedis, *args: object, **options: object) -> object:
+        def from_afar(self: GuardedRedis, command: Callable[[], object]) -> object:
             asked.append((clock.now_ns - begun_ns) // MS)
             clock.now_ns += distance_ms * MS
-            return execute(self, *args, **options)
+            return ask(self, command)
 
         def sleep(seconds_asleep: float) -> None:
             clock.now_ns += int(seconds_asleep * 1e9)
@@ -289,7 +289,7 @@ def run(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int
                 assert renewer.use(copies, clock.now_ns)
 
         with monkeypatch.context() as patched:
-            patched.setattr(GuardedRedis, "execute_command", from_afar)
+            patched.setattr(GuardedRedis, "run", from_afar)
             patched.setattr(cache_layer.clock, "sleep", sleep)
             renewer.threads = 1
             renewer._run()

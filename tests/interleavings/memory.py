@@ -10,7 +10,8 @@ from django.http import HttpResponse
 from cache_layer import Source, read_entry
 from cache_layer.memory import local_store
 from cache_layer.memory.local_store import Copy, Stamp
-from cache_layer.serving.express import KEY_VARIABLES, WHO, Admission, ExpressLane, Replay, allow_replay
+from cache_layer.serving.express import Admission, ExpressLane, Replay, allow_replay
+from cache_layer.serving.requests import WHO, key_of
 from tests.interleavings.doing import Doing
 from tests.interleavings.entries import ENTRIES, content_of
 from tests.interleavings.oracle import Content
@@ -60,7 +61,7 @@ class Memory:
             if copy is not None and copy.is_usable(now_ns):
                 yield "the L1", content_of(lookup, copy.document)
         for path in PATHS:
-            replay: Replay | None = self.lane.kept.find(tuple(map(_environ(path).get, KEY_VARIABLES)))
+            replay: Replay | None = self.lane.kept.find(key_of(_environ(path)))
             if replay is not None and all(copy.is_usable(now_ns) for copy in replay.copies):
                 yield "the lane", replay.body.decode() or None
 

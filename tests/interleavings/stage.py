@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
@@ -123,7 +123,7 @@ def _decode(decode: Callable[[str, bytes], Any], identifier: str, payload: bytes
 def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop processes before what others can notice."""
     options = {version: dataclasses.replace(get_options(), schema_version=version) for version in (1, 2)}
-    exchange, run, note_stamp = connection._guarded, scripts.run_script, renewal.note_stamp
+    exchange, run, note_stamps = connection._guarded, scripts.run_script, renewal.note_stamps
     prolong, commit, release = local_store.Copy.prolong, BaseDatabaseWrapper._commit, writes.ReleaseOnCommit.__call__
 
     def guarded(command: Callable[[], Any], *, essential: bool) -> Any:
@@ -139,9 +139,10 @@ def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:
             client = NodesApart(client, nodes)
         return process.runs_script(partial(run, client, name, asked, **how), name, asked[0].arguments[0])
 
-    def keep_stamp(*args: Any, **kwargs: Any) -> None:
-        stop(Doing.KEEP_STAMP)
-        note_stamp(*args, **kwargs)
+    def keep_stamps(found: Mapping[str, bytes | None], *, asked_ns: int) -> None:
+        for key, nonce in found.items():
+            stop(Doing.KEEP_STAMP)
+            note_stamps({key: nonce}, asked_ns=asked_ns)
 
     def keep_copy(copy: local_store.Copy, asked_ns: int) -> None:
         stop(Doing.KEEP)
@@ -165,7 +166,7 @@ def _step_through(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "get_options", own_options)
     monkeypatch.setattr(connection, "_guarded", guarded)
     monkeypatch.setattr(scripts, "run_script", run_script)
-    monkeypatch.setattr(renewal, "note_stamp", keep_stamp)
+    monkeypatch.setattr(renewal, "note_stamps", keep_stamps)
     monkeypatch.setattr(local_store.Copy, "prolong", keep_copy)
     monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_in_step)
     monkeypatch.setattr(writes.ReleaseOnCommit, "__call__", release_on_commit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -31,12 +31,12 @@ class LongKnownStamp(local_store.Stamp):
 
 
 def count_stamp_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    note = renewal.note_stamp
+    note = renewal.note_stamps
 
-    def note_now(key: str, nonce: bytes, **_: int) -> None:
-        note(key, nonce, asked_ns=clock.monotonic_ns())
+    def note_now(found: Mapping[str, bytes | None], **_: int) -> None:
+        note(found, asked_ns=clock.monotonic_ns())
 
-    monkeypatch.setattr(renewal, "note_stamp", note_now)
+    monkeypatch.setattr(renewal, "note_stamps", note_now)
 
 
 def trust_stamps(monkeypatch: pytest.MonkeyPatch) -> None:
