@@ -31,7 +31,7 @@ from cache_layer.protocol.scripts import Invalidated, invalidate_keys
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.turn import is_vacant, own_turn
-from cache_layer.writing.outbox import BATCH_CHANGES, FORGET_SECONDS, Told
+from cache_layer.writing.outbox import BATCH_CHANGES, FORGET_SECONDS, Settled
 
 logger = logging.getLogger("cache_layer")
 
@@ -71,13 +71,14 @@ def _work(stop: Event, state: _State, using: str) -> None:
     """Relay until `stop` is set, or something fails."""
     with connections[using].cursor() as cursor:
         cursor.execute(f"LISTEN {CHANGES_CHANNEL}")
-    audited, told = monotonic(), Told()
+    audited, settled = monotonic(), Settled()
     try:
         while not stop.is_set():
-            left = relay_changes(told, using=using)
+            left = relay_changes(settled, using=using)
             state.working()
             audited = _audit_when_due(audited)
-            _wait_for_changes(using, HELD_SECONDS if left else FORGET_SECONDS if told.ids else POLL_SECONDS)
+            _wait_for_changes(using, HELD_SECONDS if left else FORGET_SECONDS if settled.ids else POLL_SECONDS)
+        settled.forget(using, at_once=True)
     except Exception:
         stop.wait(CEDE_SECONDS)
         raise
@@ -104,18 +105,18 @@ class _State:
             logger.warning("Relay interrupted", extra={"error": str(error)}, exc_info=unknown)
 
 
-def relay_changes(told: Told | None = None, *, using: str = "default") -> int:
+def relay_changes(settled: Settled | None = None, *, using: str = "default") -> int:
     """
     Invalidate what the outbox names, and delete those changes from it.
 
     Args:
-        told: what was told before, if these are to be deleted a little later, all at once.
+        settled: what earlier calls were done with, if it is to be deleted a little later.
     Returns:
         How many changes were left: a writer holds their keys, or a node of a cluster failed.
     Raises:
         CacheUnavailable: Redis did not answer; changes it was not told of are still in the outbox.
     """
-    known = told or Told()
+    known = settled or Settled()
     left, last = 0, 0
     whole_tables: list[Any] = []
     is_more = True
@@ -127,15 +128,15 @@ def relay_changes(told: Told | None = None, *, using: str = "default") -> int:
         last = found[-1].id if found else last
         changes = [change for change in found if change.id not in known.ids]
         rows = [change for change in changes if change.field]
-        settled = _tell_cache(rows)
-        known.add(settled)
+        done = _tell_cache(rows)
+        known.add(done)
         known.forget(using)
-        left += len(rows) - len(settled)
+        left += len(rows) - len(done)
         whole_tables += [change for change in changes if not change.field]
     if whole_tables:  # last: that needs every node of a cluster
         _tell_of_tables(whole_tables)
         known.add(whole_tables)
-    known.forget(using, at_once=told is None)
+    known.forget(using, at_once=settled is None)
     return left
 
 

@@ -15,7 +15,7 @@ from cache_layer.models import Change
 
 BATCH_CHANGES = 1_000
 FORGET_SECONDS = 0.05
-"""How long a change the cache was told of may stay in the outbox."""
+"""How long a change that is done with may stay in the outbox."""
 FORGET = """
     DELETE FROM cache_layer_outbox
     USING (SELECT set_config('synchronous_commit', 'off', true)) AS this_transaction
@@ -56,8 +56,8 @@ def forget_changes(ids: Sequence[int], *, using: str) -> None:
             cursor.execute(FORGET, [list(ids)])
 
 
-class Told:
-    """Changes that the cache was told of, and that are still in the outbox; deleting them keeps no other waiting."""
+class Settled:
+    """Changes that are done with and still in the outbox: they are deleted together, while no other waits."""
 
     def __init__(self) -> None:
         self.ids: set[int] = set()
@@ -69,7 +69,7 @@ class Told:
         self.ids |= {change.id for change in changes}
 
     def forget(self, using: str, *, at_once: bool = False) -> None:
-        """Delete them from the outbox, if they have been told of for a while, or are many."""
+        """Delete them from the outbox, if they have been there for a while, or are many."""
         if at_once or len(self.ids) >= BATCH_CHANGES or monotonic() >= self._forget_at:
             forget_changes(list(self.ids), using=using)
             self.ids = set()

@@ -77,8 +77,8 @@ class Session:
             yield from ((number, name) for name in order)
 
     def torture(self, **chosen: Any) -> Outcome:
-        """What half a minute of torture found, on engines and servers of its own; `chosen` are of its `Plan`."""
-        plan = torture.Plan(seconds=TORTURE_SECONDS, seed=self.plan.seed, quiet_writes=0, **chosen)
+        """What torture found on engines and servers of its own, in half a minute unless `chosen` says otherwise."""
+        plan = torture.Plan(**{"seconds": TORTURE_SECONDS, "seed": self.plan.seed, "quiet_writes": 0} | chosen)
         with self.stage.cores.given(self.stage.cores.all):
             return run_torture(plan)
 

@@ -1,6 +1,7 @@
 """
-As `make torture` judges it, in half a minute without faults: how long after its commit the last read began that gave
-the old version.
+As `make torture` judges it, in a minute without faults: how long after its commit the last read began that gave the
+old version. Six writers, three who end people's tokens and 21 connections that are never idle leave no processor of the
+machine any rest.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from tests.figures import quantile
 
 SUMMARY = "how late SQL behind Django's back is seen, by a short torture"
 HEADING = "SQL behind Django's back"
+SECONDS = 60
+"""The 99th percentile of half as many changes is the third that was slowest."""
 
 
 def measure(session: Session) -> dict[str, Any]:
     """For each such change the milliseconds after its commit at which the last read began that gave the old version."""
-    outcome = session.torture(faults=frozenset({"raw"}))
+    outcome = session.torture(faults=frozenset({"raw"}), seconds=SECONDS)
     return {
         "servers": outcome.plan.servers,
         "lag_ms": [round(lag, 2) for lag in outcome.verdict.behind_django.calm_lags_ms],

@@ -80,9 +80,18 @@ def measure(session: Session) -> Columns:
     return take_turns(session, servers, reads, session.plan.rounds, "hits over HTTP")
 
 
-def take_turns(session: Session, servers: Mapping[str, Server], reads: Reads, rounds: int, what: str) -> Columns:
+def take_turns(
+    session: Session,
+    servers: Mapping[str, Server],
+    reads: Reads,
+    rounds: int,
+    what: str,
+    *,
+    seconds: float | None = None,
+) -> Columns:
     """
-    Have each server read in turn; what is read at random differs from round to round.
+    Have each server read in turn, for the plan's seconds if no others are given; what is read at random differs from
+    round to round.
 
     Returns:
         For each contender, and each round: answers per second, median and 99th percentile of the latency in ms,
@@ -93,7 +102,7 @@ def take_turns(session: Session, servers: Mapping[str, Server], reads: Reads, ro
     turns: dict[str, list[tuple[Load, float]]] = {name: [] for name in servers}
     for number, name in session.turns(servers, rounds, what):
         drawn = reads if reads.seed is None else replace(reads, seed=reads.seed + number)
-        turns[name].append(_take_turn(servers[name], session.generator, drawn, session.plan.seconds))
+        turns[name].append(_take_turn(servers[name], session.generator, drawn, seconds or session.plan.seconds))
     return {name: _columns(taken) for name, taken in turns.items()}
 
 
