@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.measures.behind import LOADS
 from tests.benchmarks.measures.crowd import TOKENS, TYPES, cell
 from tests.benchmarks.measures.saves import count_waits
 from tests.benchmarks.report.chart import draw_hits
@@ -135,7 +136,7 @@ FIGURES: dict[str, Any] = {
         "waiting": {"one": [255.0], "all": [310.0]},
         "without": {"one": [5.0], "all": [60.0]},
     },
-    "behind": {"servers": 3, "lag_ms": [20.0, 95.0]},
+    "behind": dict.fromkeys(LOADS, {"servers": 3, "lag_ms": [20.0, 95.0]}),
     "lease": [{"distance_ms": 1, "round_trip_ms": 1.2, "per_second": {"5": [800.0], "10": [900.0], "50": [1000.0]}}],
     "memory": [{"tokens": 1000, "bytes": 2**28}],
     "tail": {
