@@ -136,7 +136,7 @@ FIGURES: dict[str, Any] = {
         "waiting": {"one": [255.0], "all": [310.0]},
         "without": {"one": [5.0], "all": [60.0]},
     },
-    "behind": dict.fromkeys(LOADS, {"servers": 3, "lag_ms": [20.0, 95.0]}),
+    "behind": {load: {"servers": 3, "lag_ms": [20.0, 95.0]} for load in LOADS},
     "lease": [{"distance_ms": 1, "round_trip_ms": 1.2, "per_second": {"5": [800.0], "10": [900.0], "50": [1000.0]}}],
     "memory": [{"tokens": 1000, "bytes": 2**28}],
     "tail": {
