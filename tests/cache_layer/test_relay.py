@@ -24,7 +24,8 @@ from cache_layer.upkeep import clearing, relay, turn
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes, run_relay
 from cache_layer.upkeep.turn import is_vacant, own_turn
-from cache_layer.writing.outbox import forget_changes, measure_backlog
+from cache_layer.writing import outbox
+from cache_layer.writing.outbox import Settled, forget_changes, measure_backlog
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import stopped
@@ -335,6 +336,25 @@ def test_the_list_which_writers_may_hold_without_a_gap_keeps_no_change_waiting(
     assert relay_changes() == 0
     assert Change.objects.count() == 0
     assert redis_client.exists(holds_key("entity:types")) == 1
+
+
+def test_what_is_settled_is_deleted_a_little_later_and_told_only_once(
+    project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(outbox, "monotonic", lambda: now[0])
+    settled = Settled()
+    psql("UPDATE app.entity SET label = 'New'")
+    assert relay_changes(settled) == 0
+    drop_all_copies()
+    assert label() == "New"
+    now[0] += outbox.FORGET_SECONDS - 0.001
+    assert relay_changes(settled) == 0
+    assert redis_client.exists(KEY) == 1, "it was told again"
+    assert Change.objects.count() == 1
+    now[0] += 0.001
+    assert relay_changes(settled) == 0
+    assert (Change.objects.count(), settled.ids) == (0, set())
 
 
 def test_forgetting_a_change_leaves_other_commits_as_durable_as_they_were(project: Entity) -> None:

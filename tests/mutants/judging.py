@@ -33,6 +33,7 @@ class Judge:
     def __init__(self, mutants: list[Mutant], equivalent: Container[str], seconds: float) -> None:
         self.mutants, self.equivalent, self.seconds = mutants, equivalent, seconds
         self.verdicts: dict[Mutant, str] = {}
+        self.has_failed = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -66,9 +67,15 @@ class Judge:
     def first_to_fail(self, names: list[str]) -> str:
         for name, following in zip(names, [*names[1:], ""], strict=False):
             next_item = self.items.get(following, self.session)
-            if any(report.failed for report in runtestprotocol(self.items[name], log=False, nextitem=next_item)):
+            self.has_failed = False
+            reports = runtestprotocol(self.items[name], log=False, nextitem=next_item)
+            if self.has_failed or any(report.failed for report in reports):
                 return name
         return ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Subtests alone are logged; what they find is not among the reports of their test."""
+        self.has_failed |= report.failed
 
     def observe(self, modules: set[str]) -> tuple[dict[str, float], dict[tuple[str, int], set[str]]]:
         """How many seconds each test takes that passes, and which of them run each line."""
