@@ -119,8 +119,9 @@ class StampSteps(ReleaseSteps):
             yield f"{writer_name(w)}: releases the stamp after its rollback", after
 
     def relay_stamp(self, s: State, w: int) -> Iterator[Step]:
+        """It leaves a stamp that a writer holds as it is: whoever held it has ended it."""
         if self.reaches(s, Part.STAMP):
-            after = with_stamp(s, replace(s.redis.stamp, nonce=NOTHING))
+            after = s if s.redis.stamp.holds else with_stamp(s, replace(s.redis.stamp, nonce=NOTHING))
             text = f"relay: invalidates the stamp for v{s.writers[w].version} of {writer_name(w)}"
             yield text, self.after_release(after, w, lost=True, told=s.writers[w].version)
 
