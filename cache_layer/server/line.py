@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Any
-
-import hiredis
 
 from cache_layer.server.connection import GuardedRedis, get_redis_client
 
@@ -23,7 +20,7 @@ def mget(keys: frozenset[str]) -> Values:
 
 class Line:
     """
-    Keeps a connection for one thread while the block runs, and packs its command only once.
+    Keeps a connection for one thread until it is closed, and packs its command only once.
 
     Asked once in a while, a command costs what its code costs to get into the processor's caches, and redis-py calls
     some two hundred functions for it. This way it is a tenth. In a cluster, and of a small pool, nothing is kept.
@@ -33,15 +30,7 @@ class Line:
         self._client: Any = None
         self._connection: Any = None
         self._keys: frozenset[str] = frozenset()
-        self._packed: list[bytes] = []
-
-    def __enter__(self) -> Line:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._give_back()
+        self._packed: Any = None
 
     def mget(self, keys: frozenset[str]) -> Values:
         """As the function of this name."""
@@ -49,19 +38,22 @@ class Line:
         if not isinstance(client, GuardedRedis) or client.connection_pool.max_connections < SPARE_CONNECTIONS:
             return mget(keys)
         if client is not self._client:
-            self._give_back()
+            self.close()
             self._client = client
         if keys is not self._keys:
-            self._keys, self._packed = keys, [hiredis.pack_command(("MGET", *keys))]  # type: ignore[arg-type] # its stub allows one argument
-        return zip(self._keys, client.run(self._ask), strict=True)  # a frozenset keeps its order
+            self._keys, self._packed = keys, None
+        return zip(keys, client.run(self._ask), strict=True)  # a frozenset keeps its order
 
     def _ask(self) -> Any:
         if self._connection is None:
             self._connection = self._client.connection_pool.get_connection()
+        if self._packed is None:
+            self._packed = self._connection.pack_command("MGET", *self._keys)
         self._connection.send_packed_command(self._packed)
         return self._connection.read_response()
 
-    def _give_back(self) -> None:
+    def close(self) -> None:
+        """Give the connection back."""
         if self._connection is not None:
             self._client.connection_pool.release(self._connection)
         self._client = self._connection = None

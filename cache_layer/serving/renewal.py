@@ -17,7 +17,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
@@ -133,7 +133,7 @@ class Renewer:
         """The body of a thread: renew in turn while anything is used."""
         took_ns = 0
         try:
-            with Line() as line:
+            with closing(Line()) as line:
                 while self._await_turn(took_ns):
                     begun_ns = clock.monotonic_ns()
                     if not self.renew_used(line.mget):

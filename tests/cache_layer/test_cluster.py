@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count
 from threading import Event
 from time import monotonic
@@ -327,7 +328,7 @@ def test_a_thread_that_renews_stamps_asks_every_node_for_its_own() -> None:
     keys = ENTITY.stamp_keys()
     for key in keys:
         get_redis_client().set(key, key)
-    with Line() as line:
+    with closing(Line()) as line:
         assert dict(line.mget(frozenset(keys))) == {key: key.encode() for key in keys}
 
 

