@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet, TextChoices
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryActivity, EntryState, Kind, read_activity, read_states
-from entities.dashboard import wording
+from entities.cache import wording
 from entities.dashboard.charts import CAUSES
 from entities.lookups import ENTITY
 from entities.models import Entity

@@ -28,8 +28,8 @@ from cache_layer.inspect import (
     read_stored,
 )
 from entities.cache.operations import EVERYTHING
+from entities.cache.wording import clock, count, size
 from entities.dashboard.charts import CAUSES
-from entities.dashboard.wording import clock, count, size
 from entities.history import PLACES, WHAT_HAPPENED, all_events
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity

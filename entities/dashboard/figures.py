@@ -29,7 +29,7 @@ from cache_layer.inspect import (
     look_at_health,
     read_nodes,
 )
-from entities.dashboard import wording
+from entities.cache import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
 from entities.dashboard.lives import Lives, advise
@@ -217,10 +217,9 @@ def _word_database(database: Database) -> dict[str, str]:
 
 def _word_node(node: Node) -> dict[str, Any]:
     status = node.status
-    limit = f"of {wording.size(status.max_memory_bytes)}" if status.max_memory_bytes else "no limit set"
     facts: tuple[tuple[str, str], ...] = (
         ("Up", wording.duration(status.uptime_seconds)),
-        ("Memory", f"{wording.size(status.used_memory_bytes)}, {limit}"),
+        ("Memory", wording.memory(status)),
         ("Clients", wording.count(status.connected_clients)),
         ("Evicted keys", wording.count(status.evicted_keys)),
         ("Expired keys", wording.count(status.expired_keys)),

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from cache_layer import OtherRelease
 from cache_layer.inspect import Stored, agrees_across_releases, look_twice, read_committed, read_stored
-from entities.dashboard import wording
+from entities.cache import wording
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY
 

@@ -163,7 +163,7 @@ def test_reads_are_those_that_were_reported_over_whole_steps(redis_client: Redis
     assert (found["hit_ratio_now"], found["hit_ratio_last_hour"], found["now"]) == (0.9, None, "over the last 10 s")
     printed = run("cache_status")
     assert cells(printed, "Reads")[1].startswith("L1 45.0/s  L2 0.0/s  DB 5.0/s")
-    assert cells(printed, "Hit ratio over the last 10 s")[1] == "90.0%"
+    assert cells(printed, "Hit ratio over the last 10 s")[1] == "90.0 %"
 
 
 class Watch:

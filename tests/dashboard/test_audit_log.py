@@ -47,7 +47,7 @@ def test_commands_are_logged_with_their_reason(committed_db: None) -> None:
     run("clear_cache", "project", "--reason", "looks odd")
     run("clear_cache", "--all")
     assert rows() == [
-        (shell_user(), "command", "warm", "project", "new release", "1 filled, 1 already cached, 0 not cacheable"),
+        (shell_user(), "command", "warm", "project", "new release", "0 filled, 1 already cached, 0 not cacheable"),
         (shell_user(), "command", "invalidate", "project", "looks odd", "2 cached values dropped"),
         (shell_user(), "command", "clear", "all", "", "0 cached values dropped"),
     ]
