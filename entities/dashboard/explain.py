@@ -17,19 +17,16 @@ from redis.exceptions import RedisError
 from cache_layer.inspect import (
     STEPS,
     Answer,
+    EntryState,
     Kind,
-    agrees_across_releases,
     digest_of,
     look_into_memory,
-    look_twice,
     read_answers,
-    read_committed,
-    read_states,
-    read_stored,
 )
 from entities.cache.operations import EVERYTHING
 from entities.cache.wording import clock, count, size
 from entities.dashboard.charts import CAUSES
+from entities.dashboard.peek import Peek, Verdict
 from entities.history import PLACES, WHAT_HAPPENED, all_events
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
@@ -73,44 +70,24 @@ class Next(NamedTuple):
     why: str
 
 
-def look_at_engines(code: str) -> tuple[Holder, Holder, set[str]]:
-    """
-    PostgreSQL's and Redis' documents, and the digests of right ones: this release's, and another's if Redis has that.
-
-    Differences are checked twice, as in `peek`.
-    """
-    return look_twice(lambda: _look_at_engines(code), lambda found: found[1].differs)
-
-
-def _look_at_engines(code: str) -> tuple[Holder, Holder, set[str]]:
-    committed = read_committed(ENTITY, code)
-    digest = digest_of(committed) if committed else ""
-    row = Entity.objects.filter(code=code).values_list("active_flag", flat=True).first()
-    has = size(len(committed)) if committed else "no such type" if row is None else "an inactive type, never cached"
-    redis = _look_at_redis(code, committed)
-    right = {digest} if redis.differs else {digest, redis.digest}
-    return Holder("PostgreSQL", has, digest), redis, right - {""}
-
-
-def _look_at_redis(code: str, committed: bytes) -> Holder:
-    state = read_states(ENTITY, [code])[code]
-    if state.kind is Kind.UNKNOWN:
-        return Holder("Redis", "unknown: it does not answer")
-    if state.kind is not Kind.CACHED:
-        return Holder("Redis", str(state.kind))
-    try:
-        found = read_stored(ENTITY, code)
-    except RedisError:
-        return Holder("Redis", "unknown: it does not answer")
-    if found is None:
-        return Holder("Redis", str(Kind.NOT_CACHED))
-    if found.payload is None:
-        return Holder("Redis", "bytes that are no document", "unreadable", differs=True)
+def describe_engines(code: str, looked: Peek, state: EntryState) -> list[Holder]:
+    """PostgreSQL's and Redis' documents; `state` is the entry's in Redis."""
+    committed = looked.committed
+    exists = bool(committed) or Entity.objects.filter(code=code).exists()
+    has = size(len(committed)) if committed else "an inactive type, never cached" if exists else "no such type"
+    postgresql = Holder("PostgreSQL", has, digest_of(committed) if committed else "")
+    match looked.verdict:
+        case Verdict.UNKNOWN:
+            return [postgresql, Holder("Redis", "unknown: it does not answer")]
+        case Verdict.NOT_CACHED:
+            return [postgresql, Holder("Redis", str(state.kind))]
+        case Verdict.NOT_READABLE:
+            return [postgresql, Holder("Redis", "bytes that are no document", "unreadable", differs=True)]
     left = "" if state.ttl_seconds is None else f", {state.ttl_seconds} s left"
-    has, differs = f"{size(len(found.payload))}{left}", found.payload != committed
-    if differs and agrees_across_releases(ENTITY, code, found.payload, committed):
-        has, differs = f"{has}, written by another release", False
-    return Holder("Redis", has, digest_of(found.payload), differs)
+    other = ", written by another release" if looked.verdict is Verdict.OTHER_RELEASE else ""
+    has = f"{size(len(looked.cached))}{left}{other}"
+    differs = looked.verdict is Verdict.DIFFERS
+    return [postgresql, Holder("Redis", has, digest_of(looked.cached), differs)]
 
 
 def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holder]:
@@ -119,7 +96,7 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
 
     Args:
         mark: of the question they were asked; this process needs none.
-        right: the digests of right documents.
+        right: the digests of right documents, as `Peek` has them.
     """
     own = look_into_memory(ENTITY, code)
     answers: list[Answer] = [own]
@@ -193,12 +170,12 @@ BY_STATE = {
 }
 
 
-def foresee(code: str, *, is_active: bool) -> Next:
-    """What a read of this entry, active in the database or not, would do now on this server."""
+def foresee(code: str, state: EntryState, *, is_active: bool) -> Next:
+    """What a read of this entry, which has this state and is active in the database or not, would do now here."""
     copy = look_into_memory(ENTITY, code).copy
     if copy is not None and copy.left_ms:
         return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")
-    found = BY_STATE.get(read_states(ENTITY, [code])[code].kind)
+    found = BY_STATE.get(state.kind)
     if found is not None:
         return found
     if not is_active:

@@ -14,7 +14,7 @@ from cache_layer.inspect import Span, ask, count_untold, redis_key
 from entities.codes import is_code
 from entities.dashboard.access import for_viewers, may_operate, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
-from entities.dashboard.explain import foresee, look_at_engines, look_at_memories, what_happened
+from entities.dashboard.explain import describe_engines, foresee, look_at_memories, what_happened
 from entities.dashboard.figures import REDIS_DOWN, read_figures
 from entities.dashboard.peek import Verdict, peek
 from entities.lookups import ENTITY
@@ -88,17 +88,15 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
     """One entry, and its cached bytes beside the database's document."""
     if not is_code(code):
         raise Http404
-    looked = peek(code)
-    postgresql, redis, right = look_at_engines(code)
-    mark = _ask(code)
+    looked, found, mark = peek(code), read_one(code), _ask(code)
     context = page_context(request, f"Cache entry {code}, explained") | {
-        "engines": [postgresql, redis],
-        "memories": look_at_memories(code, mark, right),
+        "engines": describe_engines(code, looked, found.state),
+        "memories": look_at_memories(code, mark, looked.right_digests),
         "mark": mark,
-        "next": foresee(code, is_active=bool(postgresql.digest)),
+        "next": foresee(code, found.state, is_active=bool(looked.committed)),
         "happened": what_happened(code),
         "untold": count_untold(ENTITY, code),
-        "entry": read_one(code),
+        "entry": found,
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
         "redis_down": REDIS_DOWN,
@@ -122,6 +120,5 @@ def memories(request: HttpRequest, code: str) -> HttpResponseBase:
     mark = request.GET.get("mark", "")
     if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
         return HttpResponseBadRequest("That is no question of a page of ours.")
-    _, _, right = look_at_engines(code)
-    context = {"memories": look_at_memories(code, mark, right), "mark": mark}
+    context = {"memories": look_at_memories(code, mark, peek(code).right_digests), "mark": mark}
     return TemplateResponse(request, "admin/cache/memories.html", context)
