@@ -38,23 +38,20 @@ class ListForm(forms.Form):
 @for_viewers
 def dashboard(request: HttpRequest) -> HttpResponseBase:
     """The overview."""
-    span = request.GET.get("span", "hour")
-    if span not in SPANS:
-        raise Http404
-    context = {"span": span} | _figures(request, span)
-    return TemplateResponse(request, "admin/cache/dashboard.html", page_context(request, "Cache") | context)
+    context = page_context(request, "Cache") | _figures(request)
+    return TemplateResponse(request, "admin/cache/dashboard.html", context)
 
 
 @for_viewers
 def figures(request: HttpRequest) -> HttpResponseBase:
     """The overview alone, which the page's script asks for."""
+    return TemplateResponse(request, "admin/cache/figures.html", _figures(request))
+
+
+def _figures(request: HttpRequest) -> dict[str, Any]:
     span = request.GET.get("span", "hour")
     if span not in SPANS:
-        return HttpResponseBadRequest(f"Use a span of {', '.join(SPANS)}.")
-    return TemplateResponse(request, "admin/cache/figures.html", _figures(request, span))
-
-
-def _figures(request: HttpRequest, span: str) -> dict[str, Any]:
+        raise Http404
     return {
         "figures": read_figures(SPANS[span]),
         "span": span,
