@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 
 from cache_layer import UnknownTag, find_tagged
 from cache_layer.deadline import forget_deadline
-from cache_layer.inspect import read_lookups
+from cache_layer.inspect import LookupState
 from entities.cache.acts import Act, ActFailed, Operation, Step, perform
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
@@ -69,7 +69,7 @@ class ActForm(forms.Form):
 @for_viewers
 def count_cached(_request: HttpRequest) -> HttpResponseBase:
     """How many values clearing everything would drop now."""
-    return JsonResponse({"values": sum(each.values for each in read_lookups())})
+    return JsonResponse({"values": sum(each.values for each in LookupState.read())})
 
 
 @for_operators

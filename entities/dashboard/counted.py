@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cache_layer.inspect import Kept, Recent, Series, Span, read_recent, read_series
+from cache_layer.inspect import Kept, Recent, Series, Span
 
 NAMES = {Span.HOUR: "the last hour", Span.DAY: "the last 24 hours", Span.WEEK: "the last 7 days"}
 HOUR_SECONDS = 3_600
@@ -20,7 +20,7 @@ class Counted(NamedTuple):
     over: Mapping[Span, Series]
 
 
-_week = Kept(lambda: read_series(Span.WEEK), seconds=WEEK_KEPT_SECONDS)
+_week = Kept(lambda: Series.read(Span.WEEK), seconds=WEEK_KEPT_SECONDS)
 
 
 def read_counted() -> Counted:
@@ -30,9 +30,9 @@ def read_counted() -> Counted:
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    hour, week = read_series(Span.HOUR), _week.get()
+    hour, week = Series.read(Span.HOUR), _week.get()
     day = week.latest(Span.DAY.value[0] // HOUR_SECONDS)
-    return Counted(read_recent(hour), {Span.HOUR: hour, Span.DAY: day, Span.WEEK: week})
+    return Counted(Recent.read(hour), {Span.HOUR: hour, Span.DAY: day, Span.WEEK: week})
 
 
 def forget_counted() -> None:

@@ -11,7 +11,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, TextChoices
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import EntryActivity, EntryState, Kind, read_activity, read_states
+from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.cache import wording
 from entities.dashboard.charts import CAUSES
 from entities.lookups import ENTITY
@@ -105,7 +105,7 @@ def list_entries(search: str, chosen: Filter, number: int) -> Listing:
         found = found.filter(Q(code__icontains=search) | Q(label__icontains=search))
     answers = True
     if chosen is not Filter.ALL:
-        states = read_states(ENTITY, found.values_list("code", flat=True))
+        states = EntryState.of(ENTITY, found.values_list("code", flat=True))
         answers = not _is_any_unknown(states)
         found = found.filter(code__in=[code for code, state in states.items() if state.kind in KINDS[chosen]])
     page = Paginator(found, PAGE_ENTRIES).get_page(number)
@@ -123,10 +123,10 @@ def read_one(code: str) -> Entry:
 def _entries(rows: list[Entity]) -> tuple[list[Entry], bool]:
     """The entries of these rows, and whether Redis answered."""
     codes = [row.code for row in rows]
-    states = read_states(ENTITY, codes)
+    states = EntryState.of(ENTITY, codes)
     activity: dict[str, EntryActivity] = {}
     with suppress(RedisError):
-        activity = {} if _is_any_unknown(states) else read_activity(ENTITY, codes)
+        activity = {} if _is_any_unknown(states) else EntryActivity.read(ENTITY, codes)
     entries = [
         Entry(row.code, row.label, row.active_flag, states[row.code], activity.get(row.code, NOT_KNOWN)) for row in rows
     ]

@@ -14,15 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import (
-    STEPS,
-    Answer,
-    EntryState,
-    Kind,
-    digest_of,
-    look_into_memory,
-    read_answers,
-)
+from cache_layer.inspect import EntryState, EntryView, Kind, Series
 from entities.cache.operations import EVERYTHING
 from entities.cache.wording import clock, count, size
 from entities.dashboard.charts import CAUSES
@@ -75,7 +67,7 @@ def describe_engines(code: str, looked: Peek, state: EntryState) -> list[Holder]
     committed = looked.committed
     exists = bool(committed) or Entity.objects.filter(code=code).exists()
     has = size(len(committed)) if committed else "an inactive type, never cached" if exists else "no such type"
-    postgresql = Holder("PostgreSQL", has, digest_of(committed) if committed else "")
+    postgresql = Holder("PostgreSQL", has, EntryView.digest(committed))
     match looked.verdict:
         case Verdict.UNKNOWN:
             return [postgresql, Holder("Redis", "unknown: it does not answer")]
@@ -87,7 +79,7 @@ def describe_engines(code: str, looked: Peek, state: EntryState) -> list[Holder]
     other = ", written by another release" if looked.verdict is Verdict.OTHER_RELEASE else ""
     has = f"{size(len(looked.cached))}{left}{other}"
     differs = looked.verdict is Verdict.DIFFERS
-    return [postgresql, Holder("Redis", has, digest_of(looked.cached), differs)]
+    return [postgresql, Holder("Redis", has, EntryView.digest(looked.cached), differs)]
 
 
 def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holder]:
@@ -98,11 +90,12 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
         mark: of the question they were asked; this process needs none.
         right: the digests of right documents, as `Peek` has them.
     """
-    own = look_into_memory(ENTITY, code)
-    answers: list[Answer] = [own]
+    view = EntryView(ENTITY, code)
+    own = view.in_memory()
+    answers = [own]
     silent: list[str] = []
     try:
-        found, silent = read_answers(mark) if mark else ([], [])
+        found, silent = view.read_answers(mark) if mark else ([], [])
         answers += [answer for answer in found if answer.process != own.process]
     except RedisError:
         silent = ["the other processes"]
@@ -110,7 +103,7 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
     return holders + [Holder(name, "unknown: it has not answered") for name in silent if name != own.process]
 
 
-def _word_answer(answer: Answer, right: Collection[str], *, own: bool) -> Holder:
+def _word_answer(answer: Any, right: Collection[str], *, own: bool) -> Holder:
     copy = answer.copy
     has, digest = "nothing", ""
     if copy is not None:
@@ -118,7 +111,7 @@ def _word_answer(answer: Answer, right: Collection[str], *, own: bool) -> Holder
         may = f"may be used for {count(copy.left_ms)} ms" if copy.left_ms else "Redis is asked before it is used"
         has = f"{size(copy.payload_bytes)}, {may}"
     reads = ", ".join(
-        f"{count(number)} from {STEPS.get(source, source)}, last {clock(last_s)}"
+        f"{count(number)} from {Series.SOURCES.get(source, source)}, last {clock(last_s)}"
         for source, (number, last_s) in sorted(answer.reads.items(), key=lambda item: -item[1][1])
     )
     events = tuple(
@@ -172,7 +165,7 @@ BY_STATE = {
 
 def foresee(code: str, state: EntryState, *, is_active: bool) -> Next:
     """What a read of this entry, which has this state and is active in the database or not, would do now here."""
-    copy = look_into_memory(ENTITY, code).copy
+    copy = EntryView(ENTITY, code).in_memory().copy
     if copy is not None and copy.left_ms:
         return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")
     found = BY_STATE.get(state.kind)

@@ -16,19 +16,7 @@ from django.utils.text import Truncator
 from redis.exceptions import RedisError
 
 from cache_layer import get_options
-from cache_layer.inspect import (
-    STEPS,
-    Amount,
-    Backlog,
-    Kept,
-    Node,
-    Series,
-    Span,
-    count_roughly,
-    forget_counted_problems,
-    look_at_health,
-    read_nodes,
-)
+from cache_layer.inspect import Amount, Backlog, Health, Kept, Series, ServerStatus, Span
 from entities.cache import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
@@ -48,7 +36,7 @@ SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there a
 
 def make_figures(span: Span) -> dict[str, Any]:
     """The dashboard's overview, in words."""
-    health = look_at_health()
+    health = Health.look()
     active_types = Entity.objects.filter(active_flag=True).count()
     figures: dict[str, Any] = {
         "answers": False,
@@ -63,7 +51,7 @@ def make_figures(span: Span) -> dict[str, Any]:
         "ended": [],
     }
     try:
-        counted, nodes, stored = read_counted(), read_nodes(), count_roughly()
+        counted, nodes, stored = read_counted(), ServerStatus.read_nodes(), Amount.measure()
     except RedisError:
         return figures
     series = counted.over[span]
@@ -77,7 +65,7 @@ def make_figures(span: Span) -> dict[str, Any]:
         | _word_span(series, lives, NAMES[span])
         | _word_stored(stored, active_types),
         "charts": {"reads": chart_reads(series, counted.over[Span.HOUR]), "causes": chart_invalidations(series)},
-        "nodes": [_word_node(node) for node in nodes],
+        "nodes": [_word_node(address, status) for address, status in nodes.items()],
         "ended": [
             {"name": name, "count": wording.count(number), "percent": round(100 * lives.share(number), 1)}
             for name, number in ended
@@ -96,7 +84,7 @@ def read_figures(span: Span) -> dict[str, Any]:
 def forget_figures() -> None:
     """Make the next call read everything anew."""
     forget_counted()
-    forget_counted_problems()
+    Health.forget()
     for kept in _kept.values():
         kept.forget()
 
@@ -111,7 +99,7 @@ def _notices(counted: Counted) -> list[str]:
 def _word_reads(counted: Counted) -> dict[str, str]:
     recent, over = counted.recent, counted.over
     rates = recent.rates or {}
-    split = (f"{wording.rate(rates[source])} {name}" for source, name in STEPS.items() if rates.get(source))
+    split = (f"{wording.rate(rates[source])} {name}" for source, name in Series.SOURCES.items() if rates.get(source))
     return {
         "hit_now": wording.percent(recent.hit_ratio),
         "hit_hour": wording.percent(over[Span.HOUR].hit_ratio()),
@@ -137,7 +125,7 @@ def _word_audit(over: Mapping[Span, Series]) -> str:
 
 
 def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
-    reads = sum(series.totals("answer_seconds").get(f"{source}:+Inf", 0) for source in STEPS)
+    reads = sum(series.totals("answer_seconds").get(f"{source}:+Inf", 0) for source in Series.SOURCES)
     replays = series.total("replays")
     relayed = series.total("relayed_changes")
     dropped = sum(series.totals("invalidations").values())
@@ -183,8 +171,7 @@ def _word_database(active_types: int, backlog: Backlog) -> dict[str, str]:
     }
 
 
-def _word_node(node: Node) -> dict[str, Any]:
-    status = node.status
+def _word_node(address: str, status: ServerStatus) -> dict[str, Any]:
     facts: tuple[tuple[str, str], ...] = (
         ("Up", wording.duration(status.uptime_seconds)),
         ("Memory", wording.memory(status)),
@@ -192,7 +179,7 @@ def _word_node(node: Node) -> dict[str, Any]:
         ("Evicted keys", wording.count(status.evicted_keys)),
         ("Expired keys", wording.count(status.expired_keys)),
     )
-    return {"name": f"{status.name.capitalize()} {status.version}", "address": node.address, "facts": facts}
+    return {"name": f"{status.name.capitalize()} {status.version}", "address": address, "facts": facts}
 
 
 def _word_operation(operation: CacheOperation) -> list[str]:

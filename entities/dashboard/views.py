@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import Span, ask, count_untold, redis_key
+from cache_layer.inspect import EntryView, Span
 from entities.codes import is_code
 from entities.dashboard.access import for_viewers, may_operate, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
@@ -85,28 +85,29 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
     """One entry, and its cached bytes beside the database's document."""
     if not is_code(code):
         raise Http404
-    looked, found, mark = peek(code), read_one(code), _ask(code)
+    view, looked, found = EntryView(ENTITY, code), peek(code), read_one(code)
+    mark = _ask(view)
     context = page_context(request, f"Cache entry {code}, explained") | {
         "engines": describe_engines(code, looked, found.state),
         "memories": look_at_memories(code, mark, looked.right_digests),
         "mark": mark,
         "next": foresee(code, found.state, is_active=bool(looked.committed)),
         "happened": what_happened(code),
-        "untold": count_untold(ENTITY, code),
+        "untold": view.count_pending(),
         "entry": found,
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
         "redis_down": REDIS_DOWN,
-        "key": redis_key(ENTITY, code),
+        "key": view.redis_key,
         "ttl_seconds": ENTITY.ttl_seconds,
     }
     return TemplateResponse(request, "admin/cache/entry.html", context)
 
 
-def _ask(code: str) -> str:
+def _ask(view: EntryView) -> str:
     """Ask all processes what their memory has; returns the question's mark, empty without Redis."""
     try:
-        return ask(ENTITY, code)
+        return view.ask_processes()
     except RedisError:
         return ""
 

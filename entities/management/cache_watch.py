@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cache_layer.inspect import EntryState, Kind, read_activity
+from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.cache import wording
 from entities.lookups import ENTITY
 from entities.management.keyboard import single_keys, wait_for_key
@@ -108,7 +108,7 @@ def look() -> Picture | Panel:
     """What to show now."""
     try:
         picture = take_picture()
-        activity = read_activity(ENTITY, picture.states)
+        activity = EntryActivity.read(ENTITY, picture.states)
     except RedisError as error:
         return _away("Redis does not answer", "Readers get entity types from the database.", error)
     except Error as error:

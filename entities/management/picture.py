@@ -15,12 +15,6 @@ from cache_layer.inspect import (
     Series,
     ServerStatus,
     Span,
-    find_in_redis,
-    look_at_entries,
-    look_at_health,
-    read_recent,
-    read_series,
-    read_server,
 )
 from entities.lookups import entries_of
 from entities.models import Entity
@@ -64,13 +58,13 @@ def take_picture(limit: int | None = None) -> Picture:
         CacheUnavailable: Redis did not answer.
         django.db.Error: PostgreSQL did not.
     """
-    server = read_server()
+    server = ServerStatus.read()
     codes = list(Entity.objects.values_list("code", flat=True))
     looked_at = codes[:limit]
-    *states, listed = look_at_entries(entries_of(*looked_at))
+    *states, listed = EntryState.of_entries(entries_of(*looked_at))
     if any(state.kind is Kind.UNKNOWN for state in (*states, listed)):
         raise CacheUnavailable("Redis has just stopped answering.", refused=False)
-    hour = read_series(Span.HOUR)
-    health = look_at_health(counted=find_in_redis(hour, server))
+    hour = Series.read(Span.HOUR)
+    health = Health.look(counters=(hour, server))
     states_of = dict(zip(looked_at, states, strict=True))
-    return Picture(len(codes), states_of, listed, server, hour, read_recent(hour), health)
+    return Picture(len(codes), states_of, listed, server, hour, Recent.read(hour), health)

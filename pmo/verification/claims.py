@@ -18,7 +18,7 @@ from django.utils.timezone import now
 from redis.exceptions import RedisError
 
 from cache_layer import Source, get_options
-from cache_layer.inspect import Stored, read_stored
+from cache_layer.inspect import EntryView, Stored
 from entities.changes import purge_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -168,7 +168,7 @@ def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -
 
 def find_stored(code: str) -> Stored | None:
     """The value in Redis, read directly."""
-    return read_stored(ENTITY, code, patient=True)
+    return EntryView(ENTITY, code).stored(patient=True)
 
 
 def require_stored(code: str, answer: Answer) -> Stored:

@@ -19,7 +19,7 @@ from redis.crc import key_slot
 
 from cache_layer import Source, read_entries
 from cache_layer.errors import CacheUnavailable, WriteRefused
-from cache_layer.inspect import count_roughly, read_nodes
+from cache_layer.inspect import Amount, ServerStatus
 from cache_layer.inspect.checks import check_server
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
@@ -99,8 +99,8 @@ def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_s
     found = read_entries(ENTITY, codes).values()
     assert {(one.source, one.document and one.document.label) for one in found} == {(Source.REDIS, "new")}
     hold_keys([ENTITY.key(codes[0])], "somebody")
-    assert len(read_nodes()) == SHARDS
-    assert (count_roughly().values["entity"], count_roughly().holds) == (len(codes) - 1, 1)
+    assert len(ServerStatus.read_nodes()) == SHARDS
+    assert (Amount.measure().values["entity"], Amount.count().holds) == (len(codes) - 1, 1)
     assert audit_cache().mismatches == ()
     assert clear_entries(ENTITY) == len(codes) - 1
     caches["default"].set_many({"a": 1, "b": [2], "c": None})

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from cache_layer.inspect import Health, Kind, LookupState, read_lookups
+from cache_layer.inspect import Health, Kind, LookupState
 from entities.cache import wording
 from entities.lookups import ENTITY
 from entities.management.acting import REDIS_DOWN
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             return
         try:
             picture = take_picture(limit=None if everything else SHOWN_ENTRIES)
-            lookups = read_lookups()
+            lookups = LookupState.read()
         except RedisError as error:
             raise CommandError(REDIS_DOWN.format("readers get entity types from the database", error)) from error
         cached = next(each.values for each in lookups if each.name == ENTITY.name)
