@@ -76,20 +76,6 @@ def test_20_appends_at_once_lose_none(editor: APIClient) -> None:
     assert editor.get("/api/v1/entity/type/project").json()["child_entity_codes"] == children
 
 
-def test_of_changes_of_one_version_at_once_one_succeeds(editor: APIClient) -> None:
-    make_entity("project")
-    tag = editor.get("/api/v1/entity/type/project")["ETag"]
-
-    def change(label: str) -> Callable[[], Any]:
-        client = another(editor)
-        return lambda: client.patch("/api/v1/entity/project", {"label": label}, headers={"If-Match": tag})
-
-    answers = at_once([change(f"Label {number}") for number in range(8)])
-    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
-    (winner,) = [answer for answer in answers if answer.status_code == 200]
-    assert Entity.objects.get(code="project").label == winner.json()["label"]
-
-
 def test_of_creations_of_one_code_at_once_one_succeeds(editor: APIClient) -> None:
     clients = [another(editor) for _ in range(8)]
     answers = at_once([lambda client=client: client.post("/api/v1/entity", PROJECT) for client in clients])

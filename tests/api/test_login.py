@@ -66,8 +66,9 @@ def test_user_name_and_address_both_log_in(name: str) -> None:
     assert bearing(str(token)).get(TYPES).status_code == 200
 
 
-@pytest.mark.parametrize("email", ["Ada@Example.com", "ada@example.COM"])
-def test_an_address_may_be_sent_as_one(ada: User, email: str) -> None:
+def test_an_address_may_be_sent_as_one(ada: User) -> None:
+    email = "ada@example.COM"
+
     def log_in_by_email(address: str, password: str = PASSWORD) -> Any:
         return APIClient().post(LOGIN, {"email": address, "password": password})
 
@@ -347,20 +348,6 @@ def test_a_logout_ends_every_token_of_its_login_and_no_other(ada: User) -> None:
     assert renew(newest["refresh"]).status_code == 401
     assert bearing(other["token"]).get(TYPES).status_code == 200
     assert APIClient().post(LOGOUT, {"refresh": tokens["refresh"]}).status_code == 204
-
-
-@pytest.mark.parametrize("end", ["logout", "password"])
-def test_a_logout_and_a_new_password_end_a_token_at_once_for_writers_too(ada: User, end: str) -> None:
-    User.objects.update(is_superuser=True)
-    tokens = log_in("ada").json()
-    client = bearing(tokens["token"])
-    assert (client.get(TYPES).status_code, client.post("/api/v1/entity", {}).status_code) == (200, 400)
-    if end == "logout":
-        APIClient().post(LOGOUT, {"refresh": tokens["refresh"]})
-    else:
-        ada.set_password("new")
-        ada.save()
-    assert (client.get(TYPES).status_code, client.post("/api/v1/entity", {}).status_code) == (401, 401)
 
 
 def test_a_logout_without_a_body_ends_the_login_of_its_token(ada: User) -> None:
