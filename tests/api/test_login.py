@@ -388,23 +388,16 @@ def test_a_refresh_token_ends_with_its_user(ada: User, end: str) -> None:
     assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail", "errors"])
 
 
-def test_what_is_no_refresh_token_is_refused(subtests: pytest.Subtests) -> None:
-    for token in ["x", "a.b.c", "ä.ö.ü", ".", "W10.W10.W10"]:
+def test_what_is_no_refresh_token_is_refused(ada: User, subtests: pytest.Subtests) -> None:
+    for token in ["x", "a.b.c", "ä.ö.ü", ".", "W10.W10.W10", str(AccessToken.for_user(ada))]:
         with subtests.test(token=token):
-            answer = APIClient().post(REFRESH, {"refresh": token})
+            answer = renew(token)
             assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
-
-
-def test_an_access_token_is_no_refresh_token_and_the_other_way_round(ada: User) -> None:
-    assert APIClient().post(REFRESH, {"refresh": str(AccessToken.for_user(ada))}).status_code == 401
-    assert bearing(str(RefreshToken.for_user(ada))).get(TYPES).status_code == 401
-
-
-def test_a_refresh_needs_a_token(subtests: pytest.Subtests) -> None:
     for body in [{}, {"refresh": None}, {"refresh": 5}, {"refresh": ""}, {"refresh": "x" * 5000}]:
         with subtests.test(body=body):
             answer = APIClient().post(REFRESH, body)
             assert (answer.status_code, list(answer.json()["errors"])) == (400, ["refresh"])
+    assert bearing(str(RefreshToken.for_user(ada))).get(TYPES).status_code == 401, "nor is it an access token"
 
 
 def test_what_is_no_token_is_refused(subtests: pytest.Subtests) -> None:
