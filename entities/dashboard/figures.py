@@ -15,7 +15,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from cache_layer import get_options
+from cache_layer import Options
 from cache_layer.inspect import Amount, Backlog, Health, Kept, Series, ServerStatus, Span
 from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
@@ -114,7 +114,7 @@ def forget_figures() -> None:
 def _notices(cache: Cache | None) -> list[str]:
     if cache is None:
         return []
-    if not get_options().analytics_seconds:
+    if not Options.in_force().analytics_seconds:
         return [SWITCHED_OFF]
     counted = cache.counted.week.totals("reads") or cache.counted.hour.totals("reads")
     return [] if counted else [NOT_COUNTED]
