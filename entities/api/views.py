@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from cache_layer import Source, UnknownTag, find_tagged
+from cache_layer import Source, UnknownTag
 from entities import changes
 from entities.api import schema
 from entities.api.conditions import answer_entity, answer_read, require_match
@@ -127,7 +127,7 @@ class EntityCacheViewSet(ViewSet):
             return _drop(request, None)
         tag = request.query_params["tag"]
         try:
-            return _drop(request, find_tagged(ENTITY, tag), tag)
+            return _drop(request, ENTITY.find_tagged(tag), tag)
         except UnknownTag as error:
             raise ValidationError({"tag": [str(error)]}) from error
 

@@ -15,7 +15,7 @@ from typing import Any
 from django.utils.text import Truncator
 from redis.exceptions import RedisError
 
-from cache_layer import get_options
+from cache_layer import Options
 from cache_layer.inspect import Amount, Backlog, Health, Kept, Series, ServerStatus, Span
 from entities.cache import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
@@ -90,7 +90,7 @@ def forget_figures() -> None:
 
 
 def _notices(counted: Counted) -> list[str]:
-    if not get_options().analytics_seconds:
+    if not Options.in_force().analytics_seconds:
         return [SWITCHED_OFF]
     is_counted = any(counted.over[span].totals("reads") for span in (Span.WEEK, Span.HOUR))
     return [] if is_counted else [NOT_COUNTED]

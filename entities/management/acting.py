@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cache_layer import UnknownTag, find_tagged
+from cache_layer import UnknownTag
 from entities.cache.acts import Act, ActFailed, Operation, Step, perform
 from entities.lookups import ENTITY
 from entities.management.terminal import console_of, shell_user
@@ -64,7 +64,7 @@ def _select_codes(codes: Sequence[str], *, tag: str, everything: bool) -> tuple[
         raise CommandError("Give the codes of entity types, or --tag, or --all.")
     if tag:
         try:
-            return tuple(find_tagged(ENTITY, tag))
+            return tuple(ENTITY.find_tagged(tag))
         except UnknownTag as error:
             raise CommandError(f"--tag, nothing was done: {error}") from error
     if unknown := unknown_codes(list(codes)):

@@ -15,9 +15,9 @@ from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
-from cache_layer import Entry
 from cache_layer.inspect import EntryState, Kind
 from cache_layer.keys import holds_key, lease_key
+from cache_layer.lookup import Entry
 from cache_layer.protocol.scripts import Claim
 from cache_layer.writing.writes import hold_entries
 from entities.admin import EntityAdmin

@@ -28,7 +28,6 @@ from cache_layer.serving.express import (
     Application,
     Environ,
     ExpressLane,
-    allow_replay,
     with_express_lane,
 )
 from cache_layer.serving.requests import KEY_HEADERS
@@ -299,17 +298,15 @@ def test_a_replay_ends_with_the_user(
     assert server.django.asked == 2
 
 
-def answering(
-    response: Callable[[], HttpResponse], copies: int = 1, limit_bytes: int = 10_000, *, admits: bool = True
-) -> Server:
+def answering(response: Callable[[], HttpResponse], copies: int = 1, limit_bytes: int = 10_000) -> Server:
     """A server whose application gives this response to anybody, and lets it be replayed for a second."""
 
     def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         answer = response()
         copy = Copy("a key", None, b"")
         copy.until_ns = monotonic_ns() + 1_000 * MS
-        admission = environ.get(ADMISSION) or (Admission((copy,), copy.until_ns, None) if admits else None)
-        allow_replay(answer, (copy,) * copies, admission, local={}, asked={})
+        admission = environ.get(ADMISSION) or Admission((copy,), copy.until_ns, None)
+        admission.allow_replay(answer, (copy,) * copies, local={}, asked={})
         start_response("200 OK", list(answer.items()))
         return answer
 
@@ -377,12 +374,6 @@ def test_no_token_is_kept() -> None:
     server.ask(HTTP_AUTHORIZATION="Bearer secret")
     assert len(server.lane.kept) == 2
     assert "secret" not in str(list(server.lane.kept._items))
-
-
-def test_without_an_admission_nothing_is_kept() -> None:
-    server = answering(lambda: HttpResponse(b"x"), admits=False)
-    server.ask(HTTP_AUTHORIZATION="Bearer a")
-    assert len(server.lane.kept) == 0
 
 
 def test_an_admission_ends_at_its_time_whatever_it_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:

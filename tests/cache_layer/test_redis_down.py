@@ -21,9 +21,11 @@ from django.db import transaction
 from django.test import override_settings
 from redis.exceptions import RedisError
 
-from cache_layer import Entry, Source, read_entry
+from cache_layer import Source
 from cache_layer.errors import CacheUnavailable, WriteRefused
+from cache_layer.lookup import Entry
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import breaker, get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import Backlog

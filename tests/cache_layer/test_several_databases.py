@@ -13,8 +13,9 @@ from django.test import override_settings
 from psycopg import sql
 from redis import Redis
 
-from cache_layer import Entry, Source
+from cache_layer import Source
 from cache_layer.keys import holds_key
+from cache_layer.lookup import Entry
 from cache_layer.memory import pending
 from cache_layer.writing.outbox import Backlog
 from cache_layer.writing.writes import hold_entries

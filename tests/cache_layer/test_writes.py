@@ -12,11 +12,12 @@ import pytest
 from django.db import connection, transaction
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.lookup.registry import _registry
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import Copy, drop_all_copies, keep_copy
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.writing import writes
 from cache_layer.writing.outbox import Backlog

@@ -16,12 +16,13 @@ from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 from redis.exceptions import ResponseError
 
-from cache_layer import Source, metrics, read_entries, read_entry
+from cache_layer import Source, metrics
 from cache_layer.counting.analytics import EntryActivity, Series, Span
 from cache_layer.counting.reporting import report_activity
 from cache_layer.inspect import Amount, EntryState, Kind
 from cache_layer.inspect.checks import check_server
 from cache_layer.protocol.scripts import read_stamps
+from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.reading.refresh import find_due
 from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from cache_layer.upkeep.audit import audit_cache

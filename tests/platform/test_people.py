@@ -12,8 +12,9 @@ from django.contrib.auth.models import Group, Permission, User, update_last_logi
 from django.db import NotSupportedError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from cache_layer import Source, metrics, read_entry
+from cache_layer import Source, metrics
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import Backlog

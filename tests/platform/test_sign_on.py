@@ -20,8 +20,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from cache_layer import read_entry
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.serving.express import Admission
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
