@@ -173,11 +173,6 @@ def test_a_body_that_is_no_object_is_refused(editor: APIClient, subtests: pytest
             assert (answer.status_code, list(answer.json()["errors"])) == (400, ["non_field_errors"])
 
 
-def test_of_a_field_given_twice_the_last_counts(editor: APIClient) -> None:
-    body = json.dumps(PROJECT)[:-1] + ', "label": "Last"}'
-    assert post_raw(editor, body.encode()).json()["label"] == "Last"
-
-
 def test_an_empty_body_lacks_every_field(editor: APIClient) -> None:
     answer = post_raw(editor, b"")
     assert (answer.status_code, sorted(answer.json()["errors"])) == (400, ["code", "icon", "label"])

@@ -22,6 +22,11 @@ def run(command: str, *arguments: str, **options: Any) -> str:
     return output.getvalue()
 
 
+class TerminalFile(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def redis_down() -> Iterator[None]:
     """Nobody listens where the caches point."""

@@ -13,7 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from io import BytesIO, StringIO, TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from cache_layer.protocol.scripts import hold_keys
 from cache_layer.server.connection import get_writer_client
 from entities.management.cache_watch import AROUND_ENTRIES
 from entities.services import get_entity_infrastructure
-from tests.commands.conftest import run
+from tests.commands.conftest import TerminalFile, run
 from tests.conftest import make_entity, make_types
 from tests.servers import ROOT, worker_environment
 from tests.waiting import wait_for
@@ -65,11 +65,6 @@ def test_it_fits_every_width_and_encoding(redis_client: Redis, monkeypatch: pyte
         call_command("cache_status", stdout=terminal)
         assert b"\x1b" not in written.getvalue(), "a colour"
         assert b"\\u" not in written.getvalue() or int(columns) < 40, "lines that ASCII has not"
-
-
-class TerminalFile(StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_no_color_is_for_our_tables_too(monkeypatch: pytest.MonkeyPatch) -> None:
