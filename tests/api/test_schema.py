@@ -60,7 +60,7 @@ def root(committed_db: None, quick_writes: None, settings: Any) -> User:
     return make_user("root", is_staff=True, is_superuser=True)
 
 
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "5"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "3"))
 """Of each operation; `make fuzz` tries more, and others each time."""
 
 tried = hypothesis.settings(
