@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -55,8 +56,8 @@ class View:
     first: int = 0
     shown: int = field(default=MIN_ENTRIES)
 
-    def press(self, key: str, entries: int) -> bool:
-        """Handle a key; returns whether to go on."""
+    def press(self, key: str) -> bool:
+        """Handle a key; returns whether to go on. Where the entries end, drawing says."""
         moves = {
             "up": -1,
             "k": -1,
@@ -64,14 +65,14 @@ class View:
             "j": 1,
             "page up": -self.shown,
             "page down": self.shown,
-            "home": -entries,
-            "end": entries,
+            "home": -sys.maxsize,
+            "end": sys.maxsize,
         }
         if key == "s":
             self.sort, self.first = (self.sort + 1) % len(SORTS), 0
         elif key == "r":
             self.is_reversed, self.first = not self.is_reversed, 0
-        self.first = max(0, min(self.first + moves.get(key, 0), entries - self.shown))
+        self.first += moves.get(key, 0)
         return key != "q"
 
 
@@ -99,8 +100,7 @@ def _look_and_wait(live: Live, console: Console, view: View, interval_seconds: f
         left = due - time.monotonic()
         if left <= 0:
             return True
-        key = wait_for_key(left)
-        if key and not view.press(key, found.entity_types if isinstance(found, Picture) else 0):
+        if not view.press(wait_for_key(left)):
             return False
 
 
