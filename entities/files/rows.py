@@ -64,8 +64,6 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         fields = COLUMNS
         import_id_fields = ("code",)
         instance_loader_class = ExistingEntities
-        skip_unchanged = True
-        report_skipped = True
         store_instance = True
         skip_html_diff = True
         use_bulk = True  # no savepoint per row
