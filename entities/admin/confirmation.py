@@ -11,7 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from entities.admin.pages import show_page
 from entities.models import CacheOperation, Entity
@@ -85,17 +85,6 @@ class ReasonForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         help_text="Optional; it is kept in the audit log.",
     )
-
-
-class FormatForm(forms.Form):
-    """The format of an export."""
-
-    format = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
-
-    def __init__(self, formats: Sequence[Any], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        choice: Any = self.fields["format"]
-        choice.choices = [(str(number), each().get_title().upper()) for number, each in enumerate(formats)]
 
 
 BULK_BUDGET_MS = 60_000

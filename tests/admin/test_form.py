@@ -193,7 +193,7 @@ def test_the_preview_is_the_document_that_saving_makes(admin_client: Client) -> 
     saved = json.loads(encode_entity(document_of(Entity.objects.get(code="project"))))
     assert list(foreseen) == list(saved)
     assert foreseen | {"modified_ts": ""} == saved | {"modified_ts": ""}
-    changed = [member.name for member in shown.members if member.differs]
+    changed = [member.name for member in shown.members if member.before is not None]
     assert set(changed) - {"modified_ts"} == {"label", "label_plural", "icon", "child_entity_codes", "active_flag"}
     assert [(tab.label, tab.hidden) for tab in shown.tabs] == [("Wiki pages", "")]
     assert "V\\&quot;&lt;b&gt;" in admin_client.post(preview_url("project"), sent).content.decode()

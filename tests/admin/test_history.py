@@ -68,7 +68,7 @@ def rows_of(client: Client, code: str, **query: Any) -> list[dict[str, Any]]:
     """What the history shows of each version, newest first."""
     response = client.get(history_url(code), query)
     assert response.status_code == 200
-    return list(response.context["rows"])
+    return [row for row in response.context["rows"] if "changes" in row]
 
 
 def changes_of(row: dict[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from cache_layer import hold_entries
 from entities.admin.form.cache_card import CacheCardViews
-from entities.admin.form.conflicts import STARTED_FROM, FormOutdated, FormValues
+from entities.admin.form.conflicts import STARTED_FROM, FormOutdated
 from entities.admin.form.deleted_meanwhile import show_deleted
 from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_editor
 from entities.admin.form.form import EntityForm
@@ -26,7 +26,7 @@ from entities.admin.links import draw_chips
 from entities.admin.pages import ModelAdmin
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
-from entities.fields import SETTABLE
+from entities.fields import SETTABLE, values_of
 from entities.lookups import entries_of
 from entities.models import Entity
 from entities.words.icons import describe_former
@@ -104,7 +104,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         if entity:
             context |= self.cache_card_context(request, entity.pk)
         if entity and self.has_change_permission(request, entity):
-            seen = urlencode({"seen": form.current.modified_ts})
+            seen = urlencode({"seen": entity.modified_ts.isoformat()})
             url = reverse("admin:entities_entity_editors", args=[quote(entity.pk)])
             context |= {"editors": note_editor(entity.pk, request.user), "editors_url": f"{url}?{seen}"}
             context["editors_every"] = EVERY_SECONDS
@@ -153,5 +153,5 @@ def _lock_unchanged(code: str, form: EntityForm) -> None:
     using = router.db_for_write(Entity)
     hold_entries(entries_of(code), using=using)
     row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
-    if row is None or form.current is None or FormValues.of(row).values() != form.current.values():
+    if row is None or values_of(row) != form.current:
         raise FormOutdated(form.started_from)

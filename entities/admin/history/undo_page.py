@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 
 from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types
@@ -33,10 +33,6 @@ SAYS = {
 
 class UndoPage(ModelAdmin):
     """`undo/123/` undoes the whole act that made version 123; with `?alone=1` only that version."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.undo_view)
-        return [path("undo/<int:event_id>/", view, name="entities_entity_undo"), *super().get_urls()]
 
     def undo_view(self, request: HttpRequest, event_id: int) -> HttpResponse:
         event = all_events().filter(pgh_id=event_id).exclude(pgh_label=FIRST).first()

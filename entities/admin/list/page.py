@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Collate
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
@@ -27,7 +28,7 @@ from entities.admin.list.columns import (
 )
 from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
 from entities.admin.list.ordering import reorder_entities
-from entities.admin.list.requests import ListRequests
+from entities.admin.list.requests import MAX_STATES, ListRequests
 from entities.admin.pages import log_changed
 from entities.admin.widgets import draw_icon
 from entities.changes import ChangedMeanwhile
@@ -100,7 +101,11 @@ class ListPage(RejectInvalidFilters, ListRequests):
         changelist.may_reorder = may_change and not changelist.sorted_otherwise
         changelist.may_not_reorder_so = may_change and changelist.sorted_otherwise
         changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
-        changelist.cache_unknown = any(entity.cache_state.kind is Kind.UNKNOWN for entity in rows)
+        states_url, codes = reverse("admin:entities_entity_cache_states"), [entity.code for entity in rows]
+        changelist.states_urls = [
+            f"{states_url}?codes={','.join(codes[start : start + MAX_STATES])}"
+            for start in range(0, len(codes), MAX_STATES)
+        ]
         return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

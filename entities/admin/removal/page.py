@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from entities.admin.confirmation import Question, ask, is_confirmed
@@ -24,10 +24,6 @@ from entities.models import Entity
 
 class Removal(ModelAdmin):
     """One page, also shown as a dialog, for one type or many."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.deactivate_view)
-        return [path("<path:object_id>/deactivate/", view, name="entities_entity_deactivate"), *super().get_urls()]
 
     @admin.action(description="Deactivate", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
