@@ -51,11 +51,7 @@ class Button:
 
     way: str
     label: str
-    danger: bool = False
-
-    @property
-    def variant(self) -> str:
-        return "danger" if self.danger else "primary"
+    variant: str = "primary"
 
 
 @dataclass(frozen=True)
@@ -122,6 +118,11 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
     }
     template = "confirmation_panel" if context["in_dialog"] else "action_confirmation"
     return show_page(model_admin, request, template, context)
+
+
+def parts_about(*told: tuple[str, Sequence[Entity]]) -> list[Part]:
+    """A part for each sentence that is about some entity types; `{}` in it is their number."""
+    return [Part(says.format(count_types(len(entities))), entities) for says, entities in told if entities]
 
 
 def count_types(number: int) -> str:

@@ -113,7 +113,7 @@ def test_every_version_says_who_made_it_and_from_where(committed_db: None, admin
 
     versions = [row["version"] for row in rows_of(admin_client, "project")[:5]]
     assert [version.origin for version in versions] == ["SQL", "Command", "API", "Admin", "SQL"]
-    assert [version.command for version in versions] == ["", "seed_entities", "", "", ""]
+    assert [version.noted.get("command", "") for version in versions] == ["", "seed_entities", "", "", ""]
     assert [version.who for version in versions][0::2] == ["postgres (psql)", "editor", "postgres"]
     assert versions[3].who == "root"
     page = page_of(admin_client.get(history_url("project")))

@@ -46,21 +46,17 @@ class Version:
     @property
     def what(self) -> str:
         """`Changed`, `Added by import`, `Restored`."""
-        return ACTS.get(self.act, "{}").format(self.happened)
+        return ACTS.get(self.noted.get("act", ""), "{}").format(self.happened)
 
     @property
     def happened(self) -> str:
         return WHAT_HAPPENED.get(self.row.pgh_label, str(self.row.pgh_label))
 
     @property
-    def act(self) -> str:
-        """The name of the act it was part of, if any: `import`, `restore`, `undo`."""
-        return self._noted("act")
-
-    @property
-    def file(self) -> str:
-        """The file it was imported from."""
-        return self._noted("file")
+    def noted(self) -> dict[str, str]:
+        """What the act noted of itself: its `source`, `username`, `command`; as an `act` (`import`) also its `file`."""
+        context = self.row.pgh_context
+        return {name: str(value) for name, value in context.items() if value} if isinstance(context, dict) else {}
 
     @property
     def is_deletion(self) -> bool:
@@ -78,12 +74,12 @@ class Version:
             return ""
         if self.row.pgh_context is None:
             return IN_SQL
-        return ORIGINS.get(self._noted("source"), "Other")
+        return ORIGINS.get(self.noted.get("source", ""), "Other")
 
     @property
     def who(self) -> str:
         """Who changed it; the database role if no user is known."""
-        return self._noted("username") or self.session
+        return self.noted.get("username") or self.session
 
     @property
     def session(self) -> str:
@@ -92,20 +88,12 @@ class Version:
         return f"{role} ({program})" if role and program else role
 
     @property
-    def command(self) -> str:
-        return self._noted("command")
-
-    @property
     def undo_url(self) -> str:
         return undo_url(self.id)
 
     @property
     def restore_url(self) -> str:
         return reverse("admin:entities_entity_restore", args=[quote(self.code), self.id])
-
-    def _noted(self, name: str) -> str:
-        noted = self.row.pgh_context
-        return str(noted.get(name) or "") if isinstance(noted, dict) else ""
 
 
 class History:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from cache_layer.inspect import Kind, read_states
-from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
+from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed, parts_about
 from entities.admin.pages import ModelAdmin
 from entities.cache.acts import Act, ActFailed, Operation, perform
 from entities.lookups import ENTITY
@@ -57,30 +57,25 @@ class CacheActions(ModelAdmin):
 
 def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question:
     cached, others = _by_cached(entities)
-    parts = []
-    if cached:
-        says = f"{count_types(len(cached))} cached now will be dropped: the next reader of each asks the database."
-        parts.append(Part(says, cached))
-    if others:
-        says = f"{count_types(len(others))} not cached now, as far as is known: whoever is filling them starts anew."
-        parts.append(Part(says, others))
+    parts = parts_about(
+        ("{} cached now will be dropped: the next reader of each asks the database.", cached),
+        ("{} not cached now, as far as is known: whoever is filling them starts anew.", others),
+    )
     parts.append(Part("The list of all entity types is dropped as well."))
     button = Button("", f"Invalidate {count_types(len(entities))}")
     return Question("invalidate_cache", "Invalidate the cache?", parts, [button], form)
 
 
 def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
-    active = [entity for entity in entities if entity.active_flag]
-    inactive = [entity for entity in entities if not entity.active_flag]
-    cached, missing = _by_cached(active)
-    parts = []
-    if missing:
-        parts.append(Part(f"{count_types(len(missing))} will be read from the database and cached.", missing))
-    if cached:
-        parts.append(Part(f"{count_types(len(cached))} already cached: left as they are.", cached))
-    if inactive:
-        says = f"{count_types(len(inactive))} inactive: never cached, since programs do not see them."
-        parts.append(Part(says, inactive))
+    cached, missing = _by_cached([entity for entity in entities if entity.active_flag])
+    parts = parts_about(
+        ("{} will be read from the database and cached.", missing),
+        ("{} already cached: left as they are.", cached),
+        (
+            "{} inactive: never cached, since programs do not see them.",
+            [entity for entity in entities if not entity.active_flag],
+        ),
+    )
     parts.append(Part("The list of all entity types is cached as well."))
     return Question("warm_cache", "Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from entities.admin.confirmation import Button, Part, Question, ask, count_types, is_confirmed
+from entities.admin.confirmation import Button, Question, ask, count_types, is_confirmed, parts_about
 from entities.admin.history.acts import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.models import Entity
@@ -36,10 +36,9 @@ def _question(entities: Sequence[Entity]) -> Question:
     """What activating these will do."""
     to_switch = [entity for entity in entities if not entity.active_flag]
     already = [entity for entity in entities if entity.active_flag]
-    parts = []
-    if to_switch:
-        parts.append(Part(f"{count_types(len(to_switch))} will become active: programs see them again.", to_switch))
-    if already:
-        parts.append(Part(f"{count_types(len(already))} already active: nothing happens to them.", already))
+    parts = parts_about(
+        ("{} will become active: programs see them again.", to_switch),
+        ("{} already active: nothing happens to them.", already),
+    )
     buttons = [Button("activate", f"Activate {count_types(len(to_switch))}")] if to_switch else []
     return Question("activate", "Activate entity types?", parts, buttons)
