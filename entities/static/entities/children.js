@@ -25,7 +25,7 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     search.setAttribute("aria-controls", options.id);
     field.querySelector("[data-without-scripts]").remove();
     text.type = "hidden";
-    const adder = make("div", { className: "children-adder" });
+    const adder = make("div", { className: "relative" });
     adder.append(search, options, hint);
     field.append(empty, list, adder, status);
     draw();
@@ -201,7 +201,7 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
         handle.dataset.drag = "";
         const what = make("span", { className: "children-name", textContent: labels.get(code) ?? "Unknown" });
         what.append(" ", make("code", { textContent: code }));
-        const buttons = make("span", { className: "children-buttons" });
+        const buttons = make("span", { className: "flex shrink-0" });
         buttons.append(
             button("up", "arrow_upward", `Move ${name(code)} up`, index === 0),
             button("down", "arrow_downward", `Move ${name(code)} down`, index === codes.length - 1),

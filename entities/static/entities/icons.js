@@ -23,7 +23,7 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     });
     const count = make("p", { className: "icon-count", role: "status" });
     const grid = make("div", { className: "icon-grid", role: "listbox", id: `${text.id}_icons`, ariaLabel: "Icons", tabIndex: 0 });
-    const head = make("div", { className: "icon-dialog-head" });
+    const head = make("div", { className: "flex items-center justify-between" });
     head.append(title, close);
     dialog.append(head, search, count, grid);
     search.setAttribute("aria-controls", grid.id);
