@@ -12,9 +12,8 @@ from entities.admin.changes.page import ChangesPage
 from entities.admin.form.page import FormPage
 from entities.admin.history.page import HistoryPage
 from entities.admin.history.undo_page import UndoPage
-from entities.admin.list.cache_actions import CacheActions
+from entities.admin.list.actions import ListActions
 from entities.admin.list.page import ListPage
-from entities.admin.list.switching import Switching
 from entities.admin.map.page import MapPage
 from entities.admin.removal.page import Removal
 from entities.admin.transfer import Transfer
@@ -22,9 +21,7 @@ from entities.models import Entity
 
 
 @admin.register(Entity)
-class EntityAdmin(
-    ListPage, FormPage, HistoryPage, ChangesPage, UndoPage, Switching, CacheActions, Transfer, Removal, MapPage
-):
+class EntityAdmin(ListPage, FormPage, HistoryPage, ChangesPage, UndoPage, ListActions, Transfer, Removal, MapPage):
     """
     Entity types: list, form and actions.
 

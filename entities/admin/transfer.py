@@ -24,7 +24,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, Button, Part, Question, ask, count_types, is_confirmed
-from entities.admin.history.acts import undo_url_of
+from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, show_page
 from entities.files.columns import COLUMNS
 from entities.files.formats import MAX_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile

@@ -24,8 +24,8 @@ from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
 from entities.admin.form.conflicts import sign_values  # noqa: E402
-from entities.admin.history.acts import undo_url  # noqa: E402
 from entities.admin.history.restoring import mark_of  # noqa: E402
+from entities.admin.history.versions import undo_url  # noqa: E402
 from entities.fields import values_of  # noqa: E402
 from entities.files.backup import restore_backup, write_backup  # noqa: E402
 from entities.files.catalogue import read_catalogue, seed_entities  # noqa: E402

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from entities.admin.history.acts import undo_url, versions_before
 from entities.admin.history.differences import RECORDED, Difference, compare_fields
-from entities.admin.history.versions import Version
+from entities.admin.history.versions import Version, undo_url, versions_before
 from entities.history import FIRST, all_events
 from entities.models import Entity
 

@@ -14,7 +14,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
 
-from entities.admin.history.acts import undo_url_of
 from entities.admin.history.differences import (
     ALL_FIELDS,
     RECORDED,
@@ -22,7 +21,7 @@ from entities.admin.history.differences import (
     compare_fields,
 )
 from entities.admin.history.restoring import describe_problems, mark_of, problems_of, restore_version
-from entities.admin.history.versions import History, Version, find_entity
+from entities.admin.history.versions import History, Version, find_entity, undo_url_of
 from entities.admin.pages import MOMENT, ModelAdmin, show_page
 from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE

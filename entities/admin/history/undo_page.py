@@ -12,11 +12,10 @@ from django.urls import reverse
 
 from cache_layer.deadline import take_longer
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types
-from entities.admin.history.acts import undo_url, undo_url_of
 from entities.admin.history.differences import compare_fields
 from entities.admin.history.reversals import Kind, Reversal
 from entities.admin.history.undoing import preview_undoing, undo
-from entities.admin.history.versions import Version
+from entities.admin.history.versions import Version, undo_url, undo_url_of
 from entities.admin.pages import ModelAdmin, show_page
 from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE

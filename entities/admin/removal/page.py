@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from entities.admin.confirmation import ask, is_confirmed
-from entities.admin.history.acts import undo_url_of
+from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.admin.removal.consequences import Consequences, Way, name_types
 from entities.changes import ListedByParents
