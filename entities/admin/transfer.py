@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST
 from import_export.admin import ImportExportMixin
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
-from cache_layer.deadline import take_longer
+from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, Button, Part, Question, ask, count_types, is_confirmed
 from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, show_page
@@ -86,7 +86,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """A page of its own for all that the list's search and filters show."""
         if not self.has_export_permission(request):
             raise PermissionDenied
-        take_longer(BULK_BUDGET_MS)
+        deadline.take_longer(BULK_BUDGET_MS)
         in_list = reverse("admin:entities_entity_changelist")
         try:
             found = self.get_export_queryset(request)
@@ -120,7 +120,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """The upload form, and the preview of an uploaded file."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        take_longer(BULK_BUDGET_MS)
+        deadline.take_longer(BULK_BUDGET_MS)
         sent = request.method == "POST"
         form = ImportFileForm(request.POST if sent else None, request.FILES if sent else None)
         if not sent or not form.is_valid():
@@ -140,7 +140,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """Import exactly what the preview showed."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        take_longer(BULK_BUDGET_MS)
+        deadline.take_longer(BULK_BUDGET_MS)
         try:
             signed = signing.loads(request.POST.get("upload", ""), salt=SALT, max_age=PREVIEW_LASTS_SECONDS)
         except signing.BadSignature:

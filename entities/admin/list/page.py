@@ -18,8 +18,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
-from cache_layer.deadline import take_longer
-from cache_layer.inspect import EntryState, Kind, read_states
+from cache_layer import deadline
+from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import BULK_BUDGET_MS
 from entities.admin.links import RejectInvalidFilters
 from entities.admin.list.columns import (
@@ -116,7 +116,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
-            take_longer(BULK_BUDGET_MS)
+            deadline.take_longer(BULK_BUDGET_MS)
             if "_save" in request.POST:
                 return self._save_order(request)
         return super().changelist_view(request, extra_context)
@@ -144,7 +144,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
         codes = [code for code in request.GET.get("codes", "").split(",") if is_code(code)]
         if len(codes) > MAX_STATES:
             return refuse(f"At most {MAX_STATES} codes at once.", 400)
-        states = read_states(ENTITY, codes)
+        states = EntryState.of(ENTITY, codes)
         return HttpResponse("".join(draw_cache_state(code, state) for code, state in states.items()))
 
     @method_decorator(require_POST)
