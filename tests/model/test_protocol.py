@@ -87,7 +87,7 @@ WIDE_REMOVALS = {
     Piece.STAMP_RELEASED_LAST,
     Piece.LOST_STAMP_HOLD_DRAINS,
 }
-"""Of these `interleavings/test_missing_pieces_of_stamps.py` has a history in no time."""
+"""Of these `interleavings/histories.txt` has a history in no time."""
 
 
 @pytest.mark.parametrize(
