@@ -26,8 +26,7 @@ from tests.torture.endings import (
 from tests.torture.operations import HttpRefused, RolledBack, Writer
 from tests.torture.orders import Orders
 from tests.torture.plan import QUIET_CODE
-from tests.torture.records import WriteLog, label_of
-from tests.torture.uses import Use
+from tests.torture.records import Use, WriteLog, label_of
 
 READ_SECONDS = (0.15, 0.4)
 """For how long readers read with a token before it ends."""

@@ -18,9 +18,8 @@ from tests.benchmarks.load.wire import connect, parse_answer, read_answer
 from tests.stage import Answer
 from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE
-from tests.torture.records import SOURCES, ReadLog
+from tests.torture.records import SOURCES, Read, ReadLog, Use
 from tests.torture.tokens import Token, Tokens
-from tests.torture.uses import Use, UseLog
 
 SECOND = 1_000_000_000
 RECONNECT_NS = SECOND // 20
@@ -61,7 +60,7 @@ class Readers:
         self.tokens = Tokens(orders.tokens, self.random)
         self.paths = [f"/api/v1/entity/type/{code}" for code in plan.codes]
         self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in plan.codes]
-        self.log, self.uses = ReadLog(), UseLog()
+        self.log = ReadLog()
         self.poller = select.epoll()
         self.by_number: dict[int, Client] = {}
         self.away: list[Client] = []
@@ -135,7 +134,7 @@ class Readers:
         status, headers, body = answer
         if client.token is not None and status in ACCEPTED:
             accepted = ACCEPTED[status]
-            self.uses.add(Use(client.token.right, client.started, ended, client.server, accepted))
+            self.log.uses.append(Use(client.token.right, client.started, ended, client.server, accepted))
             if not accepted:
                 self.tokens.note_refusal(client.token, ended)
             if not accepted or client.key < 0:
@@ -143,9 +142,7 @@ class Readers:
         version = self.versions[client.key].search(body)
         if status == 200 and version is not None:
             source = SOURCES.index(headers.get("x-cache", SOURCES[0]))
-            self.log.add(
-                client.key, client.started, ended, version=int(version[1]), source=source, server=client.server
-            )
+            self.log.reads.append(Read(client.key, client.started, ended, int(version[1]), source, client.server))
         else:
             reason = REASON.search(body)
             self.log.fail(client.server, f"{status}:{reason[1].decode() if reason else ''}")
@@ -169,4 +166,4 @@ if __name__ == "__main__":
     given = Orders.take()
     readers = Readers(given)
     readers.run()
-    given.reads.write_bytes(pickle.dumps((readers.log, readers.uses)))
+    given.reads.write_bytes(pickle.dumps(readers.log))

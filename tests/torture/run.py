@@ -21,11 +21,10 @@ from tests.torture.faults import Injector
 from tests.torture.judge import Commit, History, Verdict, judge
 from tests.torture.operations import patch_label
 from tests.torture.plan import CALM_CODE, QUIET_CODE, STOPPED, Plan
-from tests.torture.records import ReadLog, Window, Write, label_of, read_writes
+from tests.torture.records import ReadLog, Window, Write, label_of, read_uses, read_writes
 from tests.torture.rights import RightsVerdict, judge_rights
 from tests.torture.stage import Stage, prepared_stage
 from tests.torture.tokens import read_tokens
-from tests.torture.uses import read_uses
 
 CONVERGENCE_SECONDS, CONVERGENCE_STEP_SECONDS = 2.0, 0.1
 """How soon after the end of the load and of all faults everything must show the committed rows; how often we look."""
@@ -131,21 +130,19 @@ def run_on(stage: Stage, happenings: Happenings) -> Outcome:
             break
         time.sleep(CONVERGENCE_STEP_SECONDS)
     audited = stage.audit()
-    reads, uses = pickle.loads(stage.orders.reads.read_bytes())
-    for slot in plan.people_slots:
-        for use in read_uses(stage.orders.log_of(slot)):
-            uses.add(use)
+    noted: ReadLog = pickle.loads(stage.orders.reads.read_bytes())
+    uses = [*noted.uses, *(use for slot in plan.people_slots for use in read_uses(stage.orders.log_of(slot)))]
     writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
     return Outcome(
         plan=plan,
-        verdict=judge(History(reads, writes, _read_commits(stage), happenings.windows, plan.hold_ms)),
+        verdict=judge(History(noted.reads, writes, _read_commits(stage), happenings.windows, plan.hold_ms)),
         rights=judge_rights(uses, endings, happenings.windows),
         seconds=round((ended - begun) / 1e9, 1),
         windows=happenings.windows,
         not_converged=not_converged,
         audited=audited[-1] if audited else "the audit could not run",
         audit_mismatches=sum(": " in line and "s old" in line for line in audited) if audited else 1,
-        failures=_explain_failures(reads, happenings.windows),
+        failures=_explain_failures(noted, happenings.windows),
         quiet_write_ms=quiet_write_ms,
         loaded_write_ms=_patch_times(writes),
     )
@@ -226,14 +223,14 @@ def _find_undecided(stage: Stage, endings: Sequence[Write]) -> Iterator[str]:
                 yield f"server {number}: {status} for token {token.right}"
 
 
-def _explain_failures(reads: ReadLog, windows: Sequence[Window]) -> Counter[str]:
+def _explain_failures(noted: ReadLog, windows: Sequence[Window]) -> Counter[str]:
     outages = [window for window in windows if window.fault in ("kill-servers", "kill-relay", STOPPED)]
     explained: Counter[str] = Counter()
-    for at, server, reason in reads.failures:
+    for at, server, reason in noted.failures:
         down = any(
             window.target == server and window.begun <= at <= window.ended + OUTAGE_MARGIN_NS for window in outages
         )
         explained[f"{reason} (server down)" if down and not reason[:1].isdigit() else reason] += 1
-    if forgotten := reads.reasons.total() - len(reads.failures):
-        explained["not kept"] = forgotten
+    if noted.forgotten:
+        explained["not kept"] = noted.forgotten
     return explained
