@@ -102,7 +102,7 @@ def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
         keep: where logs and data are left; nowhere if not given.
     """
     with _directory(keep) as directory, prepared_stage(plan, directory) as stage:
-        return run_on(stage, Injector(stage, plan.faults, plan.seed))
+        return run_on(stage, Injector(stage))
 
 
 class Happenings(Protocol):
