@@ -54,14 +54,30 @@ class Answer(NamedTuple):
 
 def ask(port: int, method: str, path: str, token: str = "", body: Any = None, *, session: str = "") -> Answer:
     """One request to a server of this machine, on a connection of its own, by a token or a session of Django's."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS)
+    with contextlib.closing(connection_to(port)) as connection:
+        return send(connection, method, path, token, body, session=session)
+
+
+def connection_to(port: int) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS)
+
+
+def send(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    token: str = "",
+    body: Any = None,
+    *,
+    session: str = "",
+) -> Answer:
+    """The same on a connection that may be used again."""
     headers = {"Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {"Cookie": f"sessionid={session}"} if session else {}
-    with contextlib.closing(connection):
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, response.read())
+    connection.request(method, path, None if body is None else json.dumps(body), headers)
+    response = connection.getresponse()
+    found = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, found, response.read())
 
 
 def is_answering(port: int) -> bool:
@@ -94,15 +110,8 @@ class Processes:
         """A web server of the platform; it need not answer yet."""
         return self.start(server_command(Listener(port=port, workers=workers)), name, **environment)
 
-    def start(
-        self, command: Sequence[str], name: str, *, is_told: bool = False, **environment: str
-    ) -> subprocess.Popen[bytes]:
-        """
-        A process, which need not be ready yet.
-
-        Args:
-            is_told: whether it reads what this one writes to its standard input.
-        """
+    def start(self, command: Sequence[str], name: str, **environment: str) -> subprocess.Popen[bytes]:
+        """A process, which need not be ready yet."""
         log = self.directory / f"{name}.err"
         with (self.directory / f"{name}.out").open("ab") as out, log.open("ab") as err:
             process = start_process(
@@ -110,7 +119,7 @@ class Processes:
                 farewell=signal.SIGTERM,
                 cwd=ROOT,
                 env=self.environment | environment,
-                stdin=subprocess.PIPE if is_told else subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
             )

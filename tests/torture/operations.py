@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import random
 import subprocess
@@ -14,7 +13,8 @@ from typing import Any
 import psycopg
 from django.db import connection, transaction
 
-from tests.stage import ANSWER_LIMIT_SECONDS
+from entities.models import Entity
+from tests.stage import connection_to, send
 from tests.torture.orders import Orders
 from tests.torture.records import ACKNOWLEDGED, WriteLog, label_of
 
@@ -95,32 +95,22 @@ class HttpWriter(Writer):
 
     def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
         super().__init__(orders, log, seed, version)
-        self._servers = [
-            http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS) for port in orders.ports
-        ]
+        self._servers = [connection_to(port) for port in orders.ports]
         self._asked = 0
 
     def write(self) -> None:
         self._asked = self.random.randrange(len(self._servers))
         keys = self.choose()
         with self.noted(keys, "patch", self._asked) as label:
-            server = self._servers[self._asked]
-            status, answer = patch_label(server, self.orders.token, self.codes[keys[0]], label)
-            if status != 200:
-                raise HttpRefused(f"{status}:{answer.get('code', '')}")
+            path, body = f"/api/v1/entity/{self.codes[keys[0]]}", {"label": label}
+            answer = send(self._servers[self._asked], "PATCH", path, self.orders.token, body)
+            if answer.status != 200:
+                reason = json.loads(answer.body).get("code", "") if answer.body.startswith(b"{") else ""
+                raise HttpRefused(f"{answer.status}:{reason}")
 
     def recover(self) -> None:
         self._servers[self._asked].close()  # it connects again when it is used
         time.sleep(0.05)
-
-
-def patch_label(server: http.client.HTTPConnection, token: str, code: str, label: str) -> tuple[int, dict[str, str]]:
-    """The status and the JSON of the answer."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    server.request("PATCH", f"/api/v1/entity/{code}", json.dumps({"label": label}), headers)
-    response = server.getresponse()
-    body = response.read()
-    return response.status, json.loads(body) if body.startswith(b"{") else {}
 
 
 class OrmWriter(Writer):
@@ -151,15 +141,11 @@ class OrmWriter(Writer):
                 self._change(key, label)
 
     def _update(self) -> None:
-        from entities.models import Entity
-
         keys = self.choose(3)
         with self.noted(keys, "update") as label:
             Entity.objects.filter(code__in=[self.codes[key] for key in keys]).update(label=label)
 
     def _bulk_update(self) -> None:
-        from entities.models import Entity
-
         keys = self.choose(3)
         with self.noted(keys, "bulk_update") as label:
             rows = list(Entity.objects.filter(code__in=[self.codes[key] for key in keys]).order_by("code"))
@@ -192,8 +178,6 @@ class OrmWriter(Writer):
             self.outlive_the_hold()
 
     def _change(self, key: int, label: str) -> None:
-        from entities.models import Entity
-
         row = Entity.objects.get(code=self.codes[key])
         row.label = label
         row.save()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import pickle
 import tempfile
 import time
@@ -17,9 +16,9 @@ from typing import Protocol
 from redis.exceptions import RedisError
 
 from tests.figures import quantile
+from tests.stage import connection_to, send
 from tests.torture.faults import Injector
 from tests.torture.judge import Commit, History, Verdict, judge
-from tests.torture.operations import patch_label
 from tests.torture.plan import CALM_CODE, QUIET_CODE, STOPPED, Plan
 from tests.torture.records import ReadLog, Window, Write, label_of, read_uses, read_writes
 from tests.torture.rights import RightsVerdict, judge_rights
@@ -161,13 +160,13 @@ def _directory(keep: Path | None) -> Iterator[Path]:
 def _time_quiet_writes(stage: Stage, count: int) -> list[float]:
     """How long PATCH takes, in ms, one after the other, of an entity type nobody else uses, through one connection."""
     times: list[float] = []
-    connection = http.client.HTTPConnection("127.0.0.1", stage.ports[0], timeout=10)
-    with contextlib.closing(connection):
+    with contextlib.closing(connection_to(stage.ports[0])) as connection:
         for number in range(count + WARM_UP_WRITES if count else 0):
             begun = monotonic_ns()
-            status, _ = patch_label(connection, stage.token, QUIET_CODE, label_of(number + 1))
+            body = {"label": label_of(number + 1)}
+            answer = send(connection, "PATCH", f"/api/v1/entity/{QUIET_CODE}", stage.token, body)
             times.append((monotonic_ns() - begun) / 1e6)
-            assert status == 200
+            assert answer.status == 200
     return times[WARM_UP_WRITES:]
 
 
