@@ -150,27 +150,23 @@ class Processes:
                 raise self._failed(processes[0], f"is not ready {late}") from None
             raise StageFailed(f"not ready {late}: see {self.directory}") from None
 
-    def run_module(self, module: str, *arguments: str, limit_seconds: float = 900, **environment: str) -> Any:
+    def run(self, command: Sequence[str], *, check: bool = True, seconds: float = 900, **how: Any) -> str:
         """
-        The JSON that a module prints.
+        What a command prints.
 
         Raises:
-            StageFailed: it failed; with the end of its log.
+            StageFailed: it failed, and `check`; with the end of its log.
         """
-        log = self.directory / f"{module}.err"
-        with log.open("ab") as errors:
-            ended = subprocess.run(
-                [sys.executable, "-m", module, *arguments],
-                cwd=ROOT,
-                env=self.environment | environment,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                check=False,
-                timeout=limit_seconds,
-            )
-        if ended.returncode:
-            raise StageFailed(f"{module} failed:\n{_end_of(log)}")
-        return json.loads(ended.stdout)
+        printed = self.directory / "command.out"
+        printed.unlink(missing_ok=True)
+        process = self.start(command, "command", **how)
+        if (status := process.wait(seconds)) and check:
+            raise self._failed(process, f"ended with status {status}")
+        return printed.read_text()
+
+    def run_module(self, module: str, *arguments: str, **environment: str) -> Any:
+        """The JSON that a module prints; it raises what `run` does."""
+        return json.loads(self.run([sys.executable, "-m", module, *arguments], **environment))
 
     def _failed(self, process: subprocess.Popen[bytes], how: str) -> StageFailed:
         log = self._logs[process.pid]
