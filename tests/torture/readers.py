@@ -9,9 +9,10 @@ from __future__ import annotations
 import pickle
 import random
 import re
-import select
+import selectors
 import socket
 import time
+from dataclasses import dataclass
 from time import monotonic_ns
 
 from tests.benchmarks.load.wire import connect, parse_answer, read_answer
@@ -36,16 +37,18 @@ ACCEPTED = {200: True, 401: False}
 """What an answer says of the token."""
 
 
+@dataclass
 class Client:
     """One connection, reconnecting for ever."""
 
-    def __init__(self, server: int, port: int, *, is_people: bool) -> None:
-        self.server, self.port, self.is_people = server, port, is_people
-        self.socket: socket.socket | None = None
-        self.key = 0
-        self.token: Token | None = None
-        self.started = 0
-        self.retry_at = 0
+    server: int
+    port: int
+    is_people: bool
+    socket: socket.socket | None = None
+    key: int = 0
+    token: Token | None = None
+    started: int = 0
+    retry_at: int = 0
 
 
 class Readers:
@@ -61,8 +64,7 @@ class Readers:
         self.paths = [f"/api/v1/entity/type/{code}" for code in plan.codes]
         self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in plan.codes]
         self.log = ReadLog()
-        self.poller = select.epoll()
-        self.by_number: dict[int, Client] = {}
+        self.selector = selectors.DefaultSelector()
         self.away: list[Client] = []
         for number in range(plan.readers + (plan.people_readers if plan.people_slots else 0)):
             server = number % len(orders.ports)
@@ -72,8 +74,8 @@ class Readers:
         """Read until the time is over."""
         checked = looked = monotonic_ns()
         while (now := monotonic_ns()) < self.until_ns:
-            for number, _ in self.poller.poll(0.05):
-                self._receive(self.by_number[number])
+            for key, _ in self.selector.select(0.05):
+                self._receive(key.data)
             if self.rest_seconds:
                 time.sleep(self.rest_seconds)
             if self.away:
@@ -94,12 +96,11 @@ class Readers:
                 self.away.append(client)
                 continue
             try:
-                connection = client.socket = connect(client.port)
+                client.socket = connect(client.port)
             except OSError as error:
                 self._lose(client, f"connect:{type(error).__name__}")
                 continue
-            self.by_number[connection.fileno()] = client
-            self.poller.register(connection.fileno(), select.EPOLLIN)
+            self.selector.register(client.socket, selectors.EVENT_READ, client)
             self._ask(client)
 
     def _ask(self, client: Client) -> None:
@@ -150,16 +151,16 @@ class Readers:
     def _lose(self, client: Client, reason: str) -> None:
         self.log.fail(client.server, reason)
         if client.socket is not None:
-            if self.by_number.pop(client.socket.fileno(), None):
-                self.poller.unregister(client.socket.fileno())
+            self.selector.unregister(client.socket)
             client.socket.close()
             client.socket = None
         client.retry_at = monotonic_ns() + RECONNECT_NS
         self.away.append(client)
 
     def _give_up(self, now: int) -> None:
-        for client in [client for client in self.by_number.values() if now - client.started > PATIENCE_NS]:
-            self._lose(client, "no answer")
+        for client in [key.data for key in self.selector.get_map().values()]:
+            if now - client.started > PATIENCE_NS:
+                self._lose(client, "no answer")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,12 @@ def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
     Args:
         keep: where logs and data are left; nowhere if not given.
     """
-    with _directory(keep) as directory, prepared_stage(plan, directory) as stage:
+    with contextlib.ExitStack() as stack:
+        if keep is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-torture-")))
+        else:
+            (directory := keep).mkdir(parents=True)
+        stage = stack.enter_context(prepared_stage(plan, directory))
         return run_on(stage, Injector(stage))
 
 
@@ -145,16 +150,6 @@ def run_on(stage: Stage, happenings: Happenings) -> Outcome:
         quiet_write_ms=quiet_write_ms,
         loaded_write_ms=_patch_times(writes),
     )
-
-
-@contextlib.contextmanager
-def _directory(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True)
-        yield keep
-    else:
-        with tempfile.TemporaryDirectory(prefix="pmo-torture-") as directory:
-            yield Path(directory)
 
 
 def _time_quiet_writes(stage: Stage, count: int) -> list[float]:
