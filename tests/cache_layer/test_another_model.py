@@ -14,13 +14,14 @@ from django.db.models.functions import Upper
 from redis import Redis
 from redis.crc import key_slot
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import holds_key, last_holder_key, lease_key, value_key
 from cache_layer.lookup.registry import _registry
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.clearing import clear_entries, scan_entries
 from cache_layer.upkeep.relay import relay_changes
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from tests.conftest import make_entity
 from tests.otherapp.lookups import RATE
 from tests.otherapp.models import QuotedRate, Rate
@@ -185,7 +186,7 @@ def test_two_models_in_one_transaction_are_both_released(redis_client: Redis) ->
         rate.save()
         gone.delete()
         make_entity("task")
-    assert measure_backlog() == (0, 0)
+    assert Backlog.measure() == (0, 0)
     assert redis_client.mget("rate:senior", "rate:junior") == [b"1", None]
     assert redis_client.exists("entity:metadata:project", "entity:metadata:task") == 2
     assert (cents("senior"), cents("junior")) == (1, None)
