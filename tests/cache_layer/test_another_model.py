@@ -174,8 +174,11 @@ def test_a_write_of_sixteen_entries_leaves_their_values_and_one_of_more_none(red
     Rate.objects.bulk_create([Rate(name=f"rate {number}", cents_per_hour=1) for number in range(16)])
     assert len(redis_client.keys("rate:*")) == 16
     Rate.objects.create(name="one more", cents_per_hour=1)
-    Rate.objects.update(cents_per_hour=2)
+    with transaction.atomic():
+        for cents_per_hour in (2, 3):
+            Rate.objects.update(cents_per_hour=cents_per_hour)
     assert redis_client.keys("rate:*") == []
+    assert Backlog.measure() == (0, 0)
 
 
 def test_two_models_in_one_transaction_are_both_released(redis_client: Redis) -> None:
