@@ -56,7 +56,7 @@ found["read"] = program.get("/api/v1/entity/type/project").json()["remark"]
 schemas = staff.get("/api/schema?format=json").json()["components"]["schemas"]
 found["described"] = [name for name, each in schemas.items() if "remark" in each.get("properties", {})]
 
-exported = staff.post(f"{LIST}export/", {"format": "0", "resource": "0"}).content
+exported = staff.post(f"{LIST}export/", {"format": "csv", "confirmed": "yes"}).content
 found["exported"] = [row["remark"] for row in csv.DictReader(exported.decode("utf-8-sig").splitlines())]
 upload = SimpleUploadedFile("types.csv", exported.replace(b"By API", b"By a file"))
 page = staff.post(f"{LIST}import/", {"file": upload}).context
