@@ -20,9 +20,9 @@ def measure(session: Session) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in STARTED}
     for _, name in session.turns(STARTED, TIMES, "start"):
         begun = time.perf_counter()
-        server = session.stage.start_contender(CONTENDERS[name])
+        server = session.start_contender(CONTENDERS[name])
         taken[name].append(round(time.perf_counter() - begun, 3))
-        session.stage.stop_server(server)
+        session.stop_server(server)
     return taken
 
 

@@ -35,7 +35,7 @@ def measure(session: Session) -> dict[str, Any]:
     """
     server = session.servers("lane")["lane"]
     written = written_code(server.contender.name)
-    reads = Reads([session.stage.token], [*hot_codes()[1:], written])
+    reads = Reads([session.token], [*hot_codes()[1:], written])
     p99s: dict[str, list[float]] = {kind: [] for kind in WRITES}
     medians: dict[str, list[float]] = {kind: [] for kind in WRITES}
     sources: dict[str, Counter[str]] = {kind: Counter() for kind in WRITES}

@@ -35,11 +35,11 @@ def measure(session: Session) -> dict[str, dict[str, list[float]]]:
 
 
 def _take_turn(session: Session, server: Server, number: int) -> tuple[float, float]:
-    token, seconds = session.stage.token, session.plan.seconds
+    token, seconds = session.token, session.plan.seconds
     codes = written_codes(server.contender.name)
     reads = Reads([token], codes, session.plan.seed + number)
     server.warm(reads)
-    with server.loaded(session.generator, reads, seconds, READERS) as readers:
+    with server.loaded(reads, seconds, READERS) as readers:
         wrote = run_closed_loop(server.port, [_changes(server, token, code) for code in codes], seconds)
     if wrote.errors:
         raise StageFailed(f"{server.contender.name}: {wrote.errors} changes were errors")
