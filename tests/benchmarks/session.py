@@ -142,14 +142,20 @@ class Session(Processes):
                 self._running[name].has_settled = True
         return {name: self._running[name] for name in chosen}
 
-    def turns(self, names: Collection[str], rounds: int, what: str) -> Iterator[tuple[int, str]]:
-        """The number of a round and a name: each name once in each round, in an order shuffled anew."""
+    def take_turns(
+        self, names: Collection[str], rounds: int, what: str, turn: Callable[[int, str], Mapping[str, Any]]
+    ) -> dict[str, dict[str, list[Any]]]:
+        """For each name its figures, one for each round: all have their turns in an order shuffled anew."""
+        found: dict[str, dict[str, list[Any]]] = {name: {} for name in names}
         order = list(names)
         shuffled = random.Random(self.plan.seed)
         for number in range(rounds):
             self.say(f"{what}, round {number + 1} of {rounds}")
             shuffled.shuffle(order)
-            yield from ((number, name) for name in order)
+            for name in order:
+                for figure, value in turn(number, name).items():
+                    found[name].setdefault(figure, []).append(value)
+        return found
 
     def torture(self, **chosen: Any) -> Outcome:
         """What torture found on engines and servers of its own, in half a minute unless `chosen` says otherwise."""

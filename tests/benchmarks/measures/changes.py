@@ -50,10 +50,13 @@ def measure(session: Session) -> dict[str, dict[str, list[object]]]:
                 milliseconds = _change(connection, servers[name], session.token, f"Change {number}")
                 if number >= 0:
                     quiet[name].append(milliseconds)
-    read: dict[str, list[object]] = {name: [] for name in servers}
-    for _, name in session.turns(servers, session.plan.rounds, "changes of what is read"):
-        read[name].append(_change_beside_readers(session, servers[name]))
-    return {"quiet": quiet, "read": read}
+    read = session.take_turns(
+        servers,
+        session.plan.rounds,
+        "changes of what is read",
+        lambda _, name: {"read": _change_beside_readers(session, servers[name])},
+    )
+    return {"quiet": quiet, "read": {name: found["read"] for name, found in read.items()}}
 
 
 def _change_beside_readers(session: Session, server: Server) -> list[float]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from tests.benchmarks.contenders import CONSTANT, CONTENDERS
-from tests.benchmarks.load.generators import Load
 from tests.benchmarks.load.wire import Reads, connect, parse_answer, read_answer
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.server import Server
@@ -98,28 +97,22 @@ def take_turns(
     Raises:
         StageFailed: an answer was an error.
     """
-    turns: dict[str, list[tuple[Load, float]]] = {name: [] for name in servers}
-    for number, name in session.turns(servers, rounds, what):
-        drawn = reads if reads.seed is None else replace(reads, seed=reads.seed + number)
-        turns[name].append(_take_turn(servers[name], drawn, seconds or session.plan.seconds))
-    return {name: _columns(taken) for name, taken in turns.items()}
 
+    def read(number: int, name: str) -> dict[str, float]:
+        server, drawn = servers[name], reads if reads.seed is None else replace(reads, seed=reads.seed + number)
+        server.warm(drawn)  # whatever expired since its last turn is in its cache again
+        before = server.processor_seconds()
+        load = server.load(drawn, seconds or session.plan.seconds)
+        busy = (server.processor_seconds() - before) / load.seconds
+        return {
+            "per_second": round(load.per_second, 1),
+            "p50_ms": round(load.p50_ms, 3),
+            "p99_ms": round(load.p99_ms, 3),
+            "busy": round(busy, 3),
+            "processor_us": round(busy / load.per_second * 1e6, 2),
+        }
 
-def _take_turn(server: Server, reads: Reads, seconds: float) -> tuple[Load, float]:
-    server.warm(reads)  # whatever expired since its last turn is in its cache again
-    before = server.processor_seconds()
-    load = server.load(reads, seconds)
-    return load, (server.processor_seconds() - before) / load.seconds
-
-
-def _columns(turns: Sequence[tuple[Load, float]]) -> dict[str, list[float]]:
-    return {
-        "per_second": [round(load.per_second, 1) for load, _ in turns],
-        "p50_ms": [round(load.p50_ms, 3) for load, _ in turns],
-        "p99_ms": [round(load.p99_ms, 3) for load, _ in turns],
-        "busy": [round(busy, 3) for _, busy in turns],
-        "processor_us": [round(busy / load.per_second * 1e6, 2) for load, busy in turns],
-    }
+    return session.take_turns(servers, rounds, what, read)
 
 
 def table(found: Results, results: Results) -> Tabled:
