@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connections, router, transaction
 
-from cache_layer.inspect.entry import read_committed
+from cache_layer.inspect.entry import EntryView
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load
 from cache_layer.reading.answered import encode_loaded
@@ -26,6 +26,8 @@ from cache_layer.upkeep.clearing import glob_of
 ROWS, READERS = 3, 1
 FLUSH_SECONDS = 0.2
 """How often all the lookup's keys are removed from Redis."""
+PAUSE_SECONDS = 0.001
+"""How long a reader of the writing process leaves it to the writers, whose slowness would hide what they do wrong."""
 EVERY = 3
 """One in this many writes of a row is rolled back."""
 
@@ -101,11 +103,11 @@ def _write(run: Run, lookup: Lookup[Any], place: int, change: Change, alias: str
         if number % EVERY == 0:
             with transaction.atomic(using=alias):
                 change(row, number)
-                run.note(row, read_committed(lookup, row), ROLLED_BACK)
+                run.note(row, EntryView(lookup, row).committed(), ROLLED_BACK)
                 transaction.set_rollback(True, using=alias)
             continue
         change(row, number)
-        run.note(row, read_committed(lookup, row), number)
+        run.note(row, EntryView(lookup, row).committed(), number)
         run.returned[place] = number
         run.writes += 1
 
@@ -113,6 +115,7 @@ def _write(run: Run, lookup: Lookup[Any], place: int, change: Change, alias: str
 def _read_on(run: Run, lookup: Lookup[Any]) -> None:
     while run.goes_on():
         _read(run, lookup)
+        run.stop.wait(PAUSE_SECONDS)
 
 
 def _read(run: Run, lookup: Lookup[Any]) -> None:

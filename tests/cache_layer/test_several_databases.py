@@ -13,10 +13,11 @@ from django.test import override_settings
 from psycopg import sql
 from redis import Redis
 
-from cache_layer import Entry, Source
+from cache_layer import Source
 from cache_layer.keys import holds_key
+from cache_layer.lookup import Entry
 from cache_layer.memory import pending
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -83,6 +84,14 @@ def test_what_is_cached_comes_from_the_primary_where_a_router_sends_reads_to_a_r
     assert read() == ("Newest", Source.REDIS)
 
 
+def test_the_outbox_is_that_of_the_primary(project: Entity, replica: str) -> None:
+    project.delete()
+    assert Backlog.measure() == (0, 0)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO app.entity (code, label, label_plural, icon) VALUES ('a', 'A', 'As', 'Flag')")
+    assert Backlog.measure().changes == 1
+
+
 def test_the_service_reads_inactive_types_from_the_primary_too(project: Entity, replica: str) -> None:
     project.active_flag = False
     change(project, "New")
@@ -109,7 +118,7 @@ def test_a_save_through_another_alias_of_the_primary_is_seen_at_once(
     Entity.objects.using(second).update(label="Newest")
     assert label() == "Newest"
     assert redis_client.exists(holds_key(KEY)) == 0
-    assert measure_backlog(using="default").changes == 0
+    assert Backlog.measure(using="default").changes == 0
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["commit", "rollback"])

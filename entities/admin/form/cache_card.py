@@ -12,12 +12,11 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import EntryActivity, EntryState, Kind, is_redis_healthy, read_activity, read_states
+from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.admin.links import change_url
 from entities.admin.pages import ModelAdmin
 from entities.cache.entries import Warmed, drop_entries, warm_entry
@@ -74,11 +73,11 @@ class CacheCard:
 
 def read_card(code: str) -> CacheCard:
     """The current state and counters of an entity type's entry."""
-    state = read_states(ENTITY, [code])[code]
+    state = EntryState.of(ENTITY, [code])[code]
     activity = None
     if state.kind is not Kind.UNKNOWN:
         try:
-            activity = read_activity(ENTITY, [code])[code]
+            activity = EntryActivity.read(ENTITY, [code])[code]
         except RedisError:
             state = EntryState(Kind.UNKNOWN)
     return CacheCard(state, ENTITY.ttl_seconds, activity)
@@ -86,18 +85,6 @@ def read_card(code: str) -> CacheCard:
 
 class CacheCardViews(ModelAdmin):
     """The card and its buttons."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        return [
-            path("<path:object_id>/cache/", view(self.cache_card_view), name="entities_entity_cache"),
-            path(
-                "<path:object_id>/cache/<str:operation>/",
-                view(self.operate_cache_view),
-                name="entities_entity_operate_cache",
-            ),
-            *super().get_urls(),
-        ]
 
     def cache_card_context(self, request: HttpRequest, code: str) -> dict[str, Any]:
         return {
@@ -144,7 +131,7 @@ def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpR
         reason = CacheOperation._meta.get_field("reason").clean(request.POST.get("reason", "").strip(), None)
     except ValidationError as error:
         return "error", f"Reason: {' '.join(error.messages)}"
-    if operation is Operation.WARM and not is_redis_healthy():
+    if operation is Operation.WARM and not read_card(entity.code).answers:
         return "error", REDIS_DOWN
     try:
         with recorded(operation, [entity.code], username=request.user.get_username(), reason=reason) as record:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from cache_layer.inspect import EntryState, read_states
+from cache_layer.inspect import EntryState
 from entities.admin.history.versions import Version
 from entities.admin.links import draw_chips, find_inactive
 from entities.history import FIRST, PLACES, newest_events
@@ -27,7 +27,7 @@ def attach_cache_state(rows: Iterable[Entity]) -> list[Any]:
     """Set `cache_state`, `newest_version` and `inactive_children` on all rows: one pipeline and two queries."""
     listed: list[Any] = list(rows)
     codes = [entity.code for entity in listed]
-    states = read_states(ENTITY, codes)
+    states = EntryState.of(ENTITY, codes)
     versions = {version.pgh_obj_id: version for version in newest_events(codes)}
     hidden = find_inactive({code for entity in listed for code in entity.child_entity_codes})
     for entity in listed:
@@ -77,11 +77,13 @@ def _on_click(entity: Entity) -> SafeString:
 
 
 def draw_cache_state(code: str, state: EntryState) -> SafeString:
-    """Its state in Redis; the list's script keeps it up to date."""
+    """Its state in Redis; the list asks for it again, and puts it in the place of the same id."""
     left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
     return format_html(
-        '<span class="cache-kind" data-cache-code="{}" data-kind="{}" title="{}"><span>{}</span> <b>{}</b></span>',
+        '<span class="cache-kind" id="cache-{}" data-hx-swap-oob="true" data-cache-code="{}" data-kind="{}" title="{}">'
+        "<span>{}</span> <b>{}</b></span>",
+        code,
         code,
         state.kind,
         size,
