@@ -6,11 +6,13 @@ import json
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from redis import Redis
 
 from cache_layer import Source
+from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import absent_key, holds_key, lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import Options
@@ -141,6 +143,14 @@ def test_a_reader_waits_for_another_readers_fill(
     filling.start()
     assert read_entry(ENTITY, "project").source is Source.REDIS
     filling.join()
+
+
+def test_a_reader_whose_redis_fails_while_it_waits_reads_the_database(
+    project: Entity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_fill(KEY, "token", replace=False)
+    monkeypatch.setattr(fills, "fetch_stored", Mock(side_effect=CacheUnavailable("silent", refused=False)))
+    assert read_entry(ENTITY, "project").source is Source.BYPASS
 
 
 def test_several_misses_are_each_answered_as_redis_allows(
