@@ -56,10 +56,7 @@ def counted(
     return difference
 
 
-def test_reads_are_counted_by_where_they_came_from(
-    counted: Callable[[], dict[str, int]], set_options: Callable[..., None]
-) -> None:
-    set_options(local_lease_ms=2_000)
+def test_reads_are_counted_by_where_they_came_from(counted: Callable[[], dict[str, int]]) -> None:
     read_entry(ENTITY, "project")
     assert counted() == {"reads:DB": 1, "fills:stored": 1}
     drop_all_copies()

@@ -30,13 +30,6 @@ def cents(name: str) -> int | None:
     return read_entry(RATE, name).document
 
 
-def test_it_is_cached_under_its_own_key(redis_client: Redis) -> None:
-    Rate.objects.create(name="senior", cents_per_hour=9_000)
-    assert redis_client.get("rate:senior") == b"9000"
-    drop_all_copies()
-    assert read_entry(RATE, "senior").source is Source.REDIS
-
-
 def save(rate: Rate) -> None:
     rate.name = "LEAD"
     rate.save()

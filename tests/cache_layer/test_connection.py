@@ -16,7 +16,7 @@ from cache_layer import keys
 from cache_layer.keys import holds_key
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.server.breaker import Breaker
-from cache_layer.server.connection import close_redis_client, get_redis_client, is_redis_healthy
+from cache_layer.server.connection import get_redis_client, is_redis_healthy
 from tests.cache_layer.conftest import Clock
 
 
@@ -56,11 +56,6 @@ def test_a_client_that_keeps_one_connection_asks_by_no_other() -> None:
 
 def test_the_client_is_the_one_of_django_redis() -> None:
     assert get_redis_client().connection_pool is get_redis_connection("entity_metadata").connection_pool
-
-
-def test_a_closed_client_is_opened_again_by_its_next_use() -> None:
-    close_redis_client()
-    assert is_redis_healthy()
 
 
 def test_all_three_aliases_carry_their_ttl() -> None:

