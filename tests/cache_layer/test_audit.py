@@ -76,5 +76,3 @@ def test_without_repair_the_command_reports_and_leaves_the_value(redis_client: R
         call_command("audit_cache", "--no-repair", stdout=output)
     assert "1 values compared, 1 differ." in output.getvalue()
     assert redis_client.exists("entity:metadata:ghost") == 1
-
-

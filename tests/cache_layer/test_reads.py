@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from cache_layer import Source, read_entry
@@ -34,6 +36,27 @@ def project(committed_db: None, redis_client: Redis) -> Entity:
     redis_client.delete("entity:metadata:project", "entity:metadata:task", "entity:types")  # not the run id
     drop_all_copies()
     return row
+
+
+def read_and_count(commands: list[str]) -> tuple[list[str], int]:
+    commands.clear()
+    with CaptureQueriesContext(connection) as queries:
+        read_entry(ENTITY, "project")
+    return list(commands), len(queries)
+
+
+def test_a_miss_is_a_get_two_scripts_and_a_query_and_a_hit_a_get_or_nothing(
+    project: Entity, redis_client: Redis, commands: list[str], set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=2_000)
+    for _ in range(2):  # the first time loads the scripts
+        redis_client.delete(KEY)
+        drop_all_copies()
+        missed = read_and_count(commands)
+    assert missed == (["GET", "EVALSHA", "EVALSHA"], 1)
+    drop_all_copies()
+    assert read_and_count(commands) == (["GET"], 0)
+    assert read_and_count(commands) == ([], 0)
 
 
 def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(

@@ -48,6 +48,14 @@ def test_a_save_is_read_when_it_has_returned_and_leaves_its_value_no_list_and_no
     assert label() == "New"
 
 
+def test_a_write_is_two_scripts(project: Entity, commands: list[str]) -> None:
+    """The type and the list of all, held together and released together."""
+    project.save()
+    commands.clear()
+    project.save()
+    assert commands == ["EVALSHA", "EVALSHA"]
+
+
 def deactivate(row: Entity) -> None:
     row.active_flag = False
     row.save()
@@ -192,6 +200,15 @@ def test_clear_removes_our_keys_and_nothing_else(project: Entity, redis_client: 
     assert clear_entries(ENTITY_TYPES) == 0
     assert not redis_client.exists(KEY)
     assert redis_client.exists(*others) == len(others)
+
+
+def test_clearing_uses_neither_keys_nor_flush(project: Entity, redis_client: Redis, commands: list[str]) -> None:
+    redis_client.mset({f"entity:metadata:type_{number}": b"{}" for number in range(2_000)})
+    commands.clear()
+    assert clear_entries(ENTITY) == 2_001
+    assert set(commands) <= {"SCAN", "EVALSHA", "EVAL"}
+    assert len(commands) < 20
+    assert redis_client.keys("entity:metadata:*") == []
 
 
 def test_with_no_local_lease_nothing_is_kept_in_memory(project: Entity, set_options: Callable[..., None]) -> None:
