@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
@@ -21,10 +22,8 @@ from entities.documents import EntityDocument, document_of, encode_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
-from tests.cache_layer.project import claim_fill, fill_entry
+from tests.cache_layer.project import KEY, TASK_KEY, claim_fill, fill_entry
 from tests.conftest import make_entity
-
-KEY = "entity:metadata:project"
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -33,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 def project(committed_db: None, redis_client: Redis) -> Entity:
     make_entity("task")
     row = make_entity("project", child_entity_codes=["task"])
-    redis_client.delete("entity:metadata:project", "entity:metadata:task", "entity:types")  # not the run id
+    redis_client.delete(KEY, TASK_KEY)
     drop_all_copies()
     return row
 
@@ -145,10 +144,7 @@ def test_a_reader_waits_for_another_readers_fill(
 def test_a_loader_that_fails_gives_its_lease_back(
     project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("the database is gone")
-
-    monkeypatch.setattr(fills, "load", fail)
+    monkeypatch.setattr(fills, "load", Mock(side_effect=RuntimeError("the database is gone")))
     with pytest.raises(RuntimeError):
         read_entry(ENTITY, "project")
     assert redis_client.exists(lease_key(KEY), KEY) == 0

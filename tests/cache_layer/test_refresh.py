@@ -20,17 +20,10 @@ from cache_layer.reading import fills, refresh
 from cache_layer.server.connection import GuardedPipeline
 from entities.lookups import ENTITY
 from tests.cache_layer.conftest import Clock
-from tests.cache_layer.project import claim_fill
+from tests.cache_layer.project import KEY, claim_fill
 from tests.conftest import make_entity
 
-pytestmark = pytest.mark.usefixtures("committed_db", "project")
-
-KEY = "entity:metadata:project"
-
-
-@pytest.fixture
-def project() -> None:
-    make_entity("project")
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def read_from_redis() -> Source:
@@ -107,10 +100,7 @@ def test_a_value_survives_a_database_that_fails(
     redis_client.expire(KEY, 29)
     clock.wait(15)
 
-    def fail(*_: object) -> None:
-        raise DatabaseError("away")
-
-    monkeypatch.setattr(fills, "load", fail)
+    monkeypatch.setattr(fills, "load", Mock(side_effect=DatabaseError("away")))
     assert read_from_redis() is Source.REDIS
     assert claim_fill(KEY, "another's", replace=True)[0].name == "LEASE"  # ours was given back
 

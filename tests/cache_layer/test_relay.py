@@ -32,20 +32,13 @@ from cache_layer.writing.outbox import Settled, forget_changes, measure_backlog
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import stopped
-from tests.cache_layer.project import KEY, claim_fill, fill_entry, label, psql
+from tests.cache_layer.project import KEY, TASK_KEY, claim_fill, fill_entry, label, psql
 from tests.conftest import make_entity
 from tests.servers import test_database_url
 from tests.threads import in_another_thread
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
-
-
-@pytest.fixture
-def project(committed_db: None) -> Entity:
-    row = make_entity("project", label="Old")
-    assert label() == "Old"
-    return row
 
 
 @contextmanager
@@ -311,12 +304,12 @@ def test_the_relay_audits_the_cache_now_and_then(
 
 def test_a_change_is_told_again_until_none_of_its_keys_is_held(project: Entity, redis_client: Redis) -> None:
     make_entity("task")
-    hold_keys([KEY, "entity:metadata:task"], "a writer")
+    hold_keys([KEY, TASK_KEY], "a writer")
     psql("UPDATE app.entity SET label = 'New'")
     assert relay_changes() == 2
     redis_client.delete(holds_key(KEY))
     assert relay_changes() == 1
-    redis_client.delete(holds_key("entity:metadata:task"))
+    redis_client.delete(holds_key(TASK_KEY))
     assert relay_changes() == 0
 
 

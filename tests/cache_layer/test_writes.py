@@ -56,21 +56,6 @@ def test_a_write_is_two_scripts(project: Entity, commands: list[str]) -> None:
     assert commands == ["EVALSHA", "EVALSHA"]
 
 
-def deactivate(row: Entity) -> None:
-    row.active_flag = False
-    row.save()
-
-
-@pytest.mark.parametrize("remove", [Entity.delete, deactivate])
-def test_a_type_that_is_removed_is_gone_at_once(
-    project: Entity, redis_client: Redis, remove: Callable[[Entity], object]
-) -> None:
-    assert label() == "Old"
-    remove(project)
-    assert label() is None
-    assert redis_client.exists(KEY) == 0
-
-
 def test_inside_its_transaction_a_writer_does_not_read_a_copy_that_another_thread_has_made(project: Entity) -> None:
     """One is possible where the hold was lost: another thread may then have filled the old row."""
     old = read_entry(ENTITY, "project")
