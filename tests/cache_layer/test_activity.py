@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
 import pytest
@@ -163,13 +163,10 @@ def test_no_hit_is_lost_among_threads(counted: Callable[[], dict[str, int]], mon
             count_local_hit(KEY)
             count_read("L2", KEY)
 
-    threads = [threading.Thread(target=count) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        fold_reads()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        counting = [pool.submit(count) for _ in range(8)]
+        while not all(each.done() for each in counting):
+            fold_reads()
     assert counted() == {"reads:L1": 20_000, "reads:L2": 20_000}
     assert collect_activity()[KEY].hits == 40_000
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
@@ -36,6 +35,7 @@ from cache_layer.upkeep.relay import relay_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
+from tests.cache_layer.conftest import stopped
 from tests.cache_layer.project import change
 from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, make_project, read
 from tests.conftest import make_entity
@@ -244,9 +244,9 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
         make_entity(code)
     read_entries(ENTITY, codes)
     drop_all_copies()
-    silent = cluster.primary_of(ENTITY.key(codes[0]))
-    silent.signal(signal.SIGSTOP)
-    try:
+    silent = cluster.primary_of(ENTITY.key(codes[0])).process
+    assert silent is not None
+    with stopped(silent.pid, seconds=60):
         has_read, waited = Event(), []
         with monkeypatch.context() as patched:
             patched.setattr(Topology, "look", lambda *_: waited.append(has_read.wait(10)))
@@ -266,8 +266,6 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
         with pytest.raises(CacheUnavailable):
             relay_changes()
         assert label(there) == "new"
-    finally:
-        silent.signal(signal.SIGCONT)
     wait_for(is_redis_healthy)
     assert relay_changes() == Change.objects.count() == 0
     assert label(here) == "new"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from cache_layer.protocol.scripts import hold_keys
 from cache_layer.server.breaker import Breaker
 from cache_layer.server.connection import get_redis_client, is_redis_healthy
 from tests.cache_layer.conftest import Clock
+from tests.threads import holds_in_child
 
 
 @pytest.mark.parametrize(("failures", "delay"), [(1, 0.05), (2, 0.1), (10, 0.5), (40, 2.0), (1000, 2.0)])
@@ -74,10 +74,7 @@ def test_time_outs_and_retries_are_set_explicitly() -> None:
 
 def test_a_forked_child_can_use_the_client() -> None:
     assert is_redis_healthy()
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if is_redis_healthy() else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert holds_in_child(is_redis_healthy)
 
 
 def test_a_process_that_knows_fewer_keys_makes_a_new_run_trusted_for_itself_only(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -22,7 +21,7 @@ from entities.models import Entity
 from tests.cache_layer.project import KEY, change, label, read
 from tests.conftest import make_entity
 from tests.servers import test_database_url
-from tests.threads import in_another_thread
+from tests.threads import holds_in_child, in_another_thread
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -101,7 +100,6 @@ def test_a_rollback_is_the_same_on_every_kind_of_connection(
 
 
 @pytest.mark.parametrize("sessions", ["pooled"], indirect=True)
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of processes with threads, from Python 3.12 on
 def test_a_forked_child_has_sessions_of_its_own(project: Entity, sessions: set[int]) -> None:
     """It inherits a pool whose connections are its parent's."""
     label()
@@ -109,18 +107,12 @@ def test_a_forked_child_has_sessions_of_its_own(project: Entity, sessions: set[i
         cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
         inherited = {pid for (pid,) in cursor.fetchall()}
     connection.close()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            connection.ensure_connection()
-            os.write(writing, str(connection.connection.info.backend_pid).encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writing)
-    with open(reading, "rb") as told:
-        assert int(told.read()) not in inherited
+
+    def has_its_own() -> bool:
+        connection.ensure_connection()
+        return connection.connection.info.backend_pid not in inherited
+
+    assert holds_in_child(has_its_own)
     assert label() == "Old"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -23,7 +22,7 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.project import KEY, TASK_KEY, change, label, roll_back, source
 from tests.conftest import make_entity
-from tests.threads import in_another_thread
+from tests.threads import holds_in_child, in_another_thread
 
 # --- on_commit, savepoints, nested atomic -----------------------------------------------------------------------------
 
@@ -160,7 +159,6 @@ def test_a_hold_ends_only_with_its_own_threads_transaction(project: Entity, redi
     assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of processes with threads, from Python 3.12 on
 def test_a_forked_child_starts_without_copies_and_its_writes_are_seen_by_its_parent(
     project: Entity, set_options: Callable[..., None]
 ) -> None:
@@ -168,17 +166,13 @@ def test_a_forked_child_starts_without_copies_and_its_writes_are_seen_by_its_par
     label()
     connections.close_all()
     assert find_copy(KEY) is not None
-    child = os.fork()
-    if child == 0:
-        right = False
-        try:
-            right = find_copy(KEY) is None and label() == "Old"
-            change(project, "New")
-            right &= label() == "New"
-        finally:
-            connections.close_all()
-            os._exit(0 if right else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def start_without_copies_and_write() -> bool:
+        assert (find_copy(KEY), label()) == (None, "Old")
+        change(project, "New")
+        return label() == "New"
+
+    assert holds_in_child(start_without_copies_and_write)
     assert label() == "New"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -135,10 +133,7 @@ def test_a_write_that_found_redis_gone_still_waits_when_it_is_back_but_silent(
             restart()
             wait_for(lambda: in_another_thread(lambda: read_entry(ENTITY, "project").source) is Source.REDIS)
             get_redis_client().connection_pool.disconnect()  # a new one is greeted first, so nothing is told late
-            os.kill(own_valkey._process.pid, signal.SIGSTOP)  # type: ignore[union-attr] # it runs
-            answering = Timer(0.6, os.kill, [own_valkey._process.pid, signal.SIGCONT])  # type: ignore[union-attr]
-            until_redis_answers.callback(answering.join)
-            answering.start()
+            until_redis_answers.enter_context(silent(own_valkey, 0.6))
         drop_all_copies()
     wait_for(is_redis_healthy)
     assert label() == "New"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
+from unittest.mock import Mock
 
 import pytest
 from redis import Redis
@@ -23,6 +23,8 @@ from cache_layer.serving.renewal import Renewer
 from entities.lookups import ENTITY
 from tests.cache_layer.conftest import Clock
 from tests.conftest import Commands, make_entity
+from tests.threads import holds_in_child
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -338,15 +340,11 @@ def test_a_failure_ends_a_thread_and_the_next_hit_starts_one(
 ) -> None:
     renewer = Renewer()
 
-    def fail(*_: object) -> None:
-        raise ValueError("unforeseen")
-
     with monkeypatch.context() as patched:
-        patched.setattr(renewer, "_ask", fail)
+        patched.setattr(renewer, "_ask", Mock(side_effect=ValueError("unforeseen")))
         renewer.use((copy,), clock.now_ns)
         renewer.want()
-        while renewer.threads:
-            time.sleep(0.001)
+        wait_for(lambda: not renewer.threads)
     assert "Renewal failed" in caplog.text
     assert renewer.threads == 0
     until_ns = copy.until_ns
@@ -362,10 +360,7 @@ def test_a_forked_child_has_no_thread_and_no_lock_of_its_parent() -> None:
     renewer = Renewer()
     renewer.threads = 1
     with renewer._renewing:
-        child = os.fork()
-        if child == 0:
-            os._exit(renewer._renewing.locked() or renewer.threads)
-    assert os.waitpid(child, 0)[1] == 0
+        assert holds_in_child(lambda: not renewer._renewing.locked() and not renewer.threads)
 
 
 def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(copy: Copy, clock: Clock, commands: Commands) -> None:
