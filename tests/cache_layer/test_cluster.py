@@ -35,9 +35,9 @@ from cache_layer.upkeep.relay import relay_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
-from tests.cache_layer.conftest import stopped
+from tests.cache_layer.conftest import caches_at, stopped
 from tests.cache_layer.project import change
-from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, make_project, read
+from tests.cache_layer.topology import KEY, change_unseen, compare_always, empty, label, make_project, read
 from tests.conftest import make_entity
 from tests.threads import beside, in_another_thread
 from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster

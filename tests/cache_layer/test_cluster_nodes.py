@@ -23,8 +23,8 @@ from cache_layer.upkeep.relay import relay_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
-from tests.cache_layer.conftest import reconnect
-from tests.cache_layer.topology import KEY, caches_at, label, read
+from tests.cache_layer.conftest import caches_at, reconnect
+from tests.cache_layer.topology import KEY, label, read
 from tests.conftest import make_entity
 from tests.threads import holds_in_child
 from tests.topologies import PLAIN, SLOTS, Server, find_port

@@ -120,17 +120,6 @@ def test_hostile_lists_are_not_served(project: None, redis_client: Redis, subtes
             assert len(json.loads(redis_client.get("entity:types"))) == 2
 
 
-def test_an_answer_for_another_key_is_not_served(project: None, redis_client: Redis) -> None:
-    """A Redis, or something between, that mixes up two answers."""
-    for code in ("task", "project"):
-        read_entry(ENTITY, code)
-    task, project_ = redis_client.mget("entity:metadata:task", "entity:metadata:project")
-    redis_client.mset({"entity:metadata:task": project_, "entity:metadata:project": task})
-    drop_all_copies()
-    found = get_entity_infrastructure().get_entities(["task", "project"])
-    assert {code: each.label for code, each in found.items()} == {"task": "Task", "project": "Project"}
-
-
 def test_a_line_in_the_log_about_a_hostile_value_is_short(
     project: None, redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:

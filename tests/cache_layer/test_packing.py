@@ -136,14 +136,6 @@ def test_the_audit_compares_what_is_in_a_compressed_value(long: Entity, redis_cl
     assert redis_client.exists(KEY) == 0
 
 
-@pytest.mark.parametrize("frame", [zstd.compress(JSON)[:-1], zstd.compress(JSON)], ids=["broken", "another content"])
-def test_a_hostile_value_is_a_miss_and_is_replaced(long: Entity, redis_client: Redis, frame: bytes) -> None:
-    redis_client.set(KEY, frame, ex=300)
-    assert read_entry(ENTITY, "project").source is Source.DATABASE
-    drop_all_copies()
-    assert read_entry(ENTITY, "project").source is Source.REDIS
-
-
 def test_a_hot_copy_of_a_compressed_value_is_renewed(long: Entity, redis_client: Redis) -> None:
     read_entry(ENTITY, "project")
     drop_all_copies()

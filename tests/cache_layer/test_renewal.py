@@ -60,14 +60,6 @@ def use(renewer: Renewer, copies: tuple[Copy, ...], clock: Clock) -> bool:
     return usable
 
 
-def test_a_copy_in_use_lives_on_while_redis_has_the_same_bytes(copy: Copy, clock: Clock) -> None:
-    renewer = Renewer()
-    for _ in range(10):
-        assert local_store.find_copy(KEY) is copy
-        assert use(renewer, (copy,), clock)
-        clock.now_ns += 12 * MS
-
-
 def test_a_copy_of_what_a_later_release_wrote_lives_on_while_redis_has_just_that(
     copy: Copy, clock: Clock, redis_client: Redis
 ) -> None:

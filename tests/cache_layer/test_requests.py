@@ -25,10 +25,7 @@ from rest_framework.response import Response
 from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
-from cache_layer.memory.local_store import drop_all_copies
-from entities.models import Entity
 from tests.cache_layer.project import KEY, read, rename
-from tests.threads import beside, in_another_thread
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -42,28 +39,6 @@ def ask(view: Callable[..., Any]) -> int:
     """Have a view answer one request; gives the status."""
     with override_settings(ROOT_URLCONF=(path("", view),)):
         return Client(raise_request_exception=False).get("/").status_code
-
-
-def test_with_atomic_requests_a_write_is_held_until_the_request_has_committed(
-    atomic_requests: None, redis_client: Redis
-) -> None:
-    saved, look = threading.Event(), threading.Event()
-
-    def view(request: HttpRequest) -> HttpResponse:
-        rename()
-        saved.set()
-        assert look.wait(10)
-        return HttpResponse()
-
-    assert read() == ("Old", Source.REDIS)
-    with beside(lambda: ask(view)) as status:
-        assert saved.wait(10)
-        drop_all_copies()  # until the COMMIT they may be used
-        found, is_cached = read(), redis_client.exists(KEY)
-        look.set()
-        assert (found, is_cached, status.result()) == (("Old", Source.BYPASS), 0, 200)
-    assert redis_client.exists(holds_key(KEY)) == 0
-    assert read() == ("New", Source.REDIS)
 
 
 def test_with_atomic_requests_a_view_that_fails_leaves_the_old_value_and_no_hold(
@@ -135,21 +110,6 @@ def run_async(*views: Callable[..., Any]) -> list[int]:
 
     with override_settings(ROOT_URLCONF=patterns):
         return asyncio.run(answer_all())
-
-
-def test_an_async_view_that_saves_reads_its_write_and_leaves_no_hold(redis_client: Redis) -> None:
-    async def view(request: HttpRequest) -> HttpResponse:
-        row = await Entity.objects.aget(code="project")
-        row.label = "New"
-        await row.asave()
-        assert (await sync_to_async(read)())[0] == "New"
-        await sync_to_async(rename)("Newer")
-        assert (await sync_to_async(read)())[0] == "Newer"
-        return HttpResponse()
-
-    assert run_async(view) == [200]
-    assert redis_client.exists(holds_key(KEY)) == 0
-    assert in_another_thread(read)[0] == "Newer"
 
 
 def test_an_async_view_that_was_rolled_back_leaves_no_hold(redis_client: Redis) -> None:

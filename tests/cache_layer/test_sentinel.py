@@ -13,7 +13,8 @@ from cache_layer.inspect.checks import check_server
 from cache_layer.server.connection import get_redis_client, get_writer_client
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
-from tests.cache_layer.topology import caches_at, change_unseen, label, make_project, read
+from tests.cache_layer.conftest import caches_at
+from tests.cache_layer.topology import change_unseen, label, make_project, read
 from tests.conftest import make_entity
 from tests.topologies import Sentinels, running_sentinels
 from tests.waiting import wait_for
