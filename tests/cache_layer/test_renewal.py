@@ -53,10 +53,13 @@ def made_copy(code: str, clock: Clock) -> Copy:
     return copy
 
 
-def use(renewer: Renewer, copies: tuple[Copy, ...], clock: Clock) -> bool:
-    """As the express lane does, and the thread that it wants."""
-    usable = renewer.use(copies, clock.now_ns)
-    renewer.renew_used()
+def use(renewer: Renewer, copies: tuple[Copy, ...], clock: Clock, *, times: int = 1, every_ms: int = 0) -> bool:
+    """As the express lane does, and the thread that it wants; whether they could be used each time."""
+    usable = True
+    for _ in range(times):
+        usable &= renewer.use(copies, clock.now_ns)
+        renewer.renew_used()
+        clock.now_ns += every_ms * MS
     return usable
 
 
@@ -84,13 +87,9 @@ def test_what_rests_on_one_stamp_is_renewed_by_asking_for_the_stamp_alone(
 ) -> None:
     renewer = Renewer()
     copies = (copy, *(made_copy(code, clock) for code in islice(neighbours(), 3)))
-    for _ in range(3):  # the script is loaded, the stamp made, the copies rest on it
-        assert use(renewer, copies, clock)
-        clock.now_ns += 10 * MS
+    assert use(renewer, copies, clock, times=3, every_ms=10)  # the script is loaded, the stamp made, they rest on it
     commands.clear()
-    for _ in range(5):
-        assert use(renewer, copies, clock)
-        clock.now_ns += 10 * MS
+    assert use(renewer, copies, clock, times=5, every_ms=10)
     assert commands == ["MGET"] * 5
     assert {each.stamp for each in copies} == {copy.stamp}
     assert copy.until_ns < clock.now_ns
@@ -98,18 +97,12 @@ def test_what_rests_on_one_stamp_is_renewed_by_asking_for_the_stamp_alone(
 
 def test_a_copy_rests_on_its_stamp_for_a_second_then_redis_is_asked_for_it(copy: Copy, clock: Clock) -> None:
     renewer, begun_ns = Renewer(), clock.now_ns
-    for _ in range(3):
-        use(renewer, (copy,), clock)
-        clock.now_ns += 9 * MS
+    use(renewer, (copy,), clock, times=3, every_ms=9)
     rests_until_ns = copy.rests_until_ns
     assert begun_ns + 1_000 * MS <= rests_until_ns <= clock.now_ns + 1_000 * MS
-    while clock.now_ns < begun_ns + 700 * MS:
-        assert use(renewer, (copy,), clock)
-        clock.now_ns += 9 * MS
+    assert use(renewer, (copy,), clock, times=75, every_ms=9)  # for 700 ms
     assert copy.rests_until_ns == rests_until_ns
-    while clock.now_ns < begun_ns + 900 * MS:
-        assert use(renewer, (copy,), clock)
-        clock.now_ns += 9 * MS
+    assert use(renewer, (copy,), clock, times=22, every_ms=9)
     assert copy.rests_until_ns > rests_until_ns, "before the second is over"
 
 
@@ -117,19 +110,13 @@ def test_what_is_used_now_and_then_is_renewed_with_what_is_used_all_the_time(
     copy: Copy, clock: Clock, commands: list[str]
 ) -> None:
     renewer, seldom = Renewer(), made_copy(next(neighbours()), clock)
-    for _ in range(3):
-        use(renewer, (copy, seldom), clock)
-        clock.now_ns += 9 * MS
+    use(renewer, (copy, seldom), clock, times=3, every_ms=9)
     for _ in range(3):
         commands.clear()
-        for _ in range(300):
-            assert use(renewer, (copy,), clock)
-            clock.now_ns += 10 * MS
+        assert use(renewer, (copy,), clock, times=300, every_ms=10)
         assert use(renewer, (seldom,), clock), "used every three seconds"
         assert 300 <= len(commands) <= 305, "one for the stamp each time, and now and then one for both copies"
-    for _ in range(1_500):
-        use(renewer, (copy,), clock)
-        clock.now_ns += 10 * MS
+    use(renewer, (copy,), clock, times=1_500, every_ms=10)
     assert not use(renewer, (seldom,), clock), "not used for a quarter of a minute"
 
 
@@ -137,9 +124,7 @@ def test_what_is_used_now_and_then_is_renewed_with_what_is_used_all_the_time(
 def resting(copy: Copy, clock: Clock) -> tuple[Renewer, Copy]:
     """A copy whose own lease is over and that rests on a stamp."""
     renewer = Renewer()
-    for _ in range(3):
-        assert use(renewer, (copy,), clock)
-        clock.now_ns += 10 * MS
+    assert use(renewer, (copy,), clock, times=3, every_ms=10)
     clock.now_ns += 5 * MS
     assert copy.stamp is not None
     assert copy.until_ns <= clock.now_ns < copy.stamp.until_ns
@@ -221,8 +206,9 @@ def test_a_renewed_lease_counts_from_before_redis_is_asked(
     assert copy.stamp.known_ns <= asked[-1]
 
 
-@pytest.fixture
-def far_redis(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_redis_had_after_the_request_began_may_be_used_though_its_lease_is_over(
+    copy: Copy, clock: Clock, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each answer takes longer than a lease, as it does for a server that waits for a processor."""
     ask = GuardedRedis.run
 
@@ -233,12 +219,6 @@ def far_redis(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
             clock.now_ns += 30 * MS
 
     monkeypatch.setattr(GuardedRedis, "run", slowly)
-
-
-@pytest.mark.usefixtures("far_redis")
-def test_what_redis_had_after_the_request_began_may_be_used_though_its_lease_is_over(
-    copy: Copy, clock: Clock, redis_client: Redis
-) -> None:
     for _ in range(4):  # by its own bytes, then by its stamp
         clock.now_ns += 60 * MS
         assert Renewer().renew((copy,)) == set()

@@ -83,7 +83,7 @@ def test_with_atomic_requests_a_read_still_fills_the_cache(atomic_requests: None
     assert redis_client.exists(KEY) == 1
 
 
-# --- Asynchronous views: what they write through `sync_to_async` is held and released in the thread that does it -----
+# --- Asynchronous views: what they write through `sync_to_async` is held and released in the thread that does it ------
 
 
 def run_async(*views: Callable[..., Any]) -> list[int]:
