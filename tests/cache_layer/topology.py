@@ -6,8 +6,9 @@ from typing import Any
 
 from django.db import connection
 
-from cache_layer import Read, Source, read_entry
+from cache_layer import Read, Source
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.server import failover
 from cache_layer.server.connection import get_writer_client
 from entities.lookups import ENTITY
