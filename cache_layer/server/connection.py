@@ -123,7 +123,11 @@ class GuardedPipeline(Pipeline):
 
         def run() -> list[Any]:
             self.command_stack = list(commands)  # a failed attempt empties it
-            return execute(raise_on_error)
+            answers = execute(raise_on_error)
+            for answer in answers:
+                if isinstance(answer, RedisError) and refuses_writes(answer):
+                    raise answer
+            return answers
 
         return _guarded(run, **self._asks)
 
