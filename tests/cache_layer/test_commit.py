@@ -110,11 +110,6 @@ class TestCommits:
             save(0)
             assert waits == [40]
 
-    def test_what_changes_nothing_that_is_cached_waits_for_nothing(self, waits: list[float]) -> None:
-        with transaction.atomic():
-            Entity.objects.get(code="type_0")
-        assert waits == []
-
 
 class TestInATestCase(TestCase):
     def test_callbacks_that_are_run_leave_no_copy_of_what_was(self) -> None:

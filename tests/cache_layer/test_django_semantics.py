@@ -66,16 +66,6 @@ def test_the_end_of_an_inner_atomic_block_releases_nothing(project: Entity) -> N
     assert (label(), source()) == ("New", Source.LOCAL)
 
 
-def test_an_inner_block_that_ended_well_is_undone_with_the_outer_one(project: Entity, redis_client: Redis) -> None:
-    with pytest.raises(RuntimeError), transaction.atomic():
-        with transaction.atomic():
-            change(project, "Never")
-        raise RuntimeError
-    request_finished.send(None)
-    assert redis_client.exists(KEY, holds_key(KEY)) == 0
-    assert label() == "Old"
-
-
 def test_a_savepoint_rolled_back_leaves_the_keys_of_the_outer_block_held(project: Entity, redis_client: Redis) -> None:
     with transaction.atomic():
         change(project, "New")

@@ -80,11 +80,6 @@ def test_a_database_that_nobody_found_away_is_not(
     assert caplog.messages == []
 
 
-def test_what_redis_has_is_not_stale(project: Entity, without_database: TakeAway) -> None:
-    without_database()
-    assert read_entry(ENTITY, "project").source is Source.REDIS
-
-
 def test_the_last_known_value_outlives_the_value_by_the_setting(project: Entity, redis_client: Redis) -> None:
     assert redis_client.ttl(KNOWN) == 3_600 + redis_client.ttl(KEY)
     assert redis_client.get(KNOWN) == redis_client.get(KEY)

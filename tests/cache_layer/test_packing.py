@@ -78,15 +78,12 @@ def test_some_values_are_stored_as_they_are(set_options: Callable[..., None], th
     assert pack(payload) == payload
 
 
-def test_the_longest_value_comes_back() -> None:
-    assert unpack(pack(bytes(MAX_BYTES))) == bytes(MAX_BYTES)
-
-
-def test_a_longer_value_is_compressed_and_comes_back() -> None:
-    packed = pack(JSON)
+@pytest.mark.parametrize("payload", [JSON, bytes(MAX_BYTES)], ids=["long", "the longest"])
+def test_a_long_value_is_compressed_and_comes_back(payload: bytes) -> None:
+    packed = pack(payload)
     assert packed.startswith(MAGIC)
-    assert len(packed) < len(JSON) / 10
-    assert unpack(packed) == JSON
+    assert len(packed) < len(payload) / 10
+    assert unpack(packed) == payload
 
 
 def test_a_value_that_begins_like_a_compressed_one_comes_back_whatever_its_length(
