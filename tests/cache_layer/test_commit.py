@@ -7,7 +7,7 @@ from time import monotonic_ns
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 
@@ -76,31 +76,11 @@ class TestCommits:
             clock.wait(worked_ms / 1000)
         assert (waits, early) == (waited_ms, [])
 
-    def test_the_wait_is_counted_from_the_newest_hold(self, clock: Clock, waits: list[float], early: list[int]) -> None:
-        with transaction.atomic():
-            save(0)
-            clock.wait(0.035)
-            save(1)
-        assert (waits, early) == ([40], [])
-
     def test_a_rollback_waits_for_nothing(self, waits: list[float]) -> None:
         with transaction.atomic():
             save(0)
             transaction.set_rollback(True)
         assert waits == []
-
-    def test_without_a_transaction_the_wait_comes_before_the_statement(self, waits: list[float]) -> None:
-        row = Entity.objects.get(code="type_0")
-        statements: list[int] = []
-
-        def note(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-            if sql.startswith("UPDATE"):
-                statements.append(len(waits))
-            return execute(sql, *rest)
-
-        with connection.execute_wrapper(note):
-            row.save()
-        assert (statements, waits) == ([1], [40])
 
     def test_with_a_backend_that_does_not_wait_the_hold_does(
         self, waits: list[float], monkeypatch: pytest.MonkeyPatch

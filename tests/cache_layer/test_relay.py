@@ -33,8 +33,7 @@ from cache_layer.writing.outbox import Backlog, Settled, forget_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import stopped
-from tests.cache_layer.project import KEY, TASK_KEY, claim_fill, fill_entry, label, psql
-from tests.conftest import make_entity
+from tests.cache_layer.project import KEY, claim_fill, fill_entry, label, psql
 from tests.servers import test_database_url
 from tests.threads import in_another_thread
 from tests.waiting import wait_for
@@ -277,17 +276,6 @@ def test_the_relay_audits_the_cache_now_and_then(
     redis_client.set("entity:metadata:ghost", b"{}", ex=300)
     with running_relay():
         wait_for(lambda: redis_client.exists("entity:metadata:ghost") == 0)
-
-
-def test_a_change_is_told_again_until_none_of_its_keys_is_held(project: Entity, redis_client: Redis) -> None:
-    make_entity("task")
-    hold_keys([KEY, TASK_KEY], "a writer")
-    psql("UPDATE app.entity SET label = 'New'")
-    assert relay_changes() == 2
-    redis_client.delete(holds_key(KEY))
-    assert relay_changes() == 1
-    redis_client.delete(holds_key(TASK_KEY))
-    assert relay_changes() == 0
 
 
 def test_the_list_which_writers_may_hold_without_a_gap_keeps_no_change_waiting(
