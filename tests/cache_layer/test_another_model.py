@@ -63,18 +63,10 @@ def bulk_update(rate: Rate) -> None:
     Rate.objects.bulk_update([rate], ["name"])
 
 
-CHANGES_OF_IDENTIFIER = [
-    save,
-    update,
-    save_over,
-    save_computed,
-    save_computed_in_transaction,
-    update_annotated,
-    bulk_update,
-]
-
-
-@pytest.mark.parametrize("change", CHANGES_OF_IDENTIFIER)
+@pytest.mark.parametrize(
+    "change",
+    [save, update, save_over, save_computed, save_computed_in_transaction, update_annotated, bulk_update],
+)
 def test_an_identifier_changed_in_any_way_is_seen_under_both(change: Callable[[Rate], None]) -> None:
     rate = Rate.objects.create(name="senior", cents_per_hour=9_000)
     assert (cents("senior"), cents("LEAD")) == (9_000, None)

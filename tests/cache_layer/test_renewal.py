@@ -31,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 KEY = "entity:metadata:project"
 STAMP = ENTITY.stamp_key("project")
 MS = 1_000_000
+Resting = tuple[Renewer, Copy]
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_what_is_used_now_and_then_is_renewed_with_what_is_used_all_the_time(
 
 
 @pytest.fixture
-def resting(copy: Copy, clock: Clock) -> tuple[Renewer, Copy]:
+def resting(copy: Copy, clock: Clock) -> Resting:
     """A copy whose own lease is over and that rests on a stamp."""
     renewer = Renewer()
     assert use(renewer, (copy,), clock, times=3, every_ms=10)
@@ -142,11 +143,7 @@ def resting(copy: Copy, clock: Clock) -> tuple[Renewer, Copy]:
 )
 @pytest.mark.parametrize("has_value", [True, False])
 def test_with_its_stamp_a_copy_is_asked_for_itself(
-    resting: tuple[Renewer, Copy],
-    clock: Clock,
-    redis_client: Redis,
-    end: Callable[[Redis], object],
-    has_value: bool,
+    resting: Resting, clock: Clock, redis_client: Redis, end: Callable[[Redis], object], has_value: bool
 ) -> None:
     renewer, copy = resting
     old = copy.stamp
@@ -272,9 +269,7 @@ def run(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int
     return run
 
 
-def test_a_thread_renews_what_is_used_until_nothing_is(
-    resting: tuple[Renewer, Copy], run: Callable[..., list[int]]
-) -> None:
+def test_a_thread_renews_what_is_used_until_nothing_is(resting: Resting, run: Callable[..., list[int]]) -> None:
     renewer, copy = resting
     asked = run(renewer, (copy,), seconds=0.5)
     assert asked == list(range(0, 600, 12)), "12 ms later while 20 are left, until 100 ms after the last use"
@@ -283,11 +278,7 @@ def test_a_thread_renews_what_is_used_until_nothing_is(
 
 @pytest.mark.parametrize(("distance_ms", "starts"), [(0, False), (3, False), (11, True)])
 def test_where_redis_is_far_away_another_thread_asks_before_the_answer_has_come(
-    resting: tuple[Renewer, Copy],
-    run: Callable[..., list[int]],
-    monkeypatch: pytest.MonkeyPatch,
-    distance_ms: int,
-    starts: bool,
+    resting: Resting, run: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch, distance_ms: int, starts: bool
 ) -> None:
     renewer, copy = resting
     started: list[int] = []
@@ -296,7 +287,7 @@ def test_where_redis_is_far_away_another_thread_asks_before_the_answer_has_come(
     assert bool(started) is starts
 
 
-def test_threads_there_is_no_need_for_end(resting: tuple[Renewer, Copy], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_there_is_no_need_for_end(resting: Resting, monkeypatch: pytest.MonkeyPatch) -> None:
     renewer, _ = resting
     monkeypatch.setattr(cache_layer.clock, "sleep", lambda _: None)
     renewer.threads = 2
@@ -349,7 +340,7 @@ def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(copy: Copy, cl
 
 
 def test_whoever_finds_a_lapsed_copy_asks_for_what_others_use_too(
-    resting: tuple[Renewer, Copy], clock: Clock, redis_client: Redis, commands: list[str]
+    resting: Resting, clock: Clock, redis_client: Redis, commands: list[str]
 ) -> None:
     """Redis may be so far away that the leases of the first are over when the last of many has asked."""
     renewer, copy = resting

@@ -41,18 +41,6 @@ def ask(view: Callable[..., Any]) -> int:
         return Client(raise_request_exception=False).get("/").status_code
 
 
-def test_with_atomic_requests_a_view_that_fails_leaves_the_old_value_and_no_hold(
-    atomic_requests: None, redis_client: Redis
-) -> None:
-    def view(request: HttpRequest) -> HttpResponse:
-        rename("Never")
-        raise RuntimeError("after the save")
-
-    assert ask(view) == 500
-    assert redis_client.exists(holds_key(KEY)) == 0
-    assert [read()[0], read()] == ["Old", ("Old", Source.LOCAL)]
-
-
 def test_with_atomic_requests_a_refused_api_call_is_rolled_back_and_leaves_no_hold(
     atomic_requests: None, redis_client: Redis
 ) -> None:

@@ -54,19 +54,6 @@ def test_each_version_has_a_value_of_its_own(project: Entity, redis_client: Redi
     assert sorted(redis_client.keys("*metadata*")) == [V1.encode(), V2.encode()]
 
 
-@pytest.mark.parametrize(("writer", "reader"), [(2, 1), (2, 3)])
-def test_a_write_of_one_version_is_seen_by_the_next_and_the_one_before(
-    project: Entity, use: Use, writer: int, reader: int
-) -> None:
-    use(reader)
-    read()
-    use(writer)
-    change(project, "New")
-    use(reader)
-    found = read()
-    assert (found.source, found.document and found.document.label) == (Source.DATABASE, "New")
-
-
 def test_a_writer_leaves_the_value_of_its_own_version_alone(project: Entity, redis_client: Redis, use: Use) -> None:
     use(2)
     change(project, "New")

@@ -370,11 +370,12 @@ def a_lookup(**wrong: Any) -> Lookup[Any]:
         ({"decode": lambda payload: payload}, r"decode is called as decode\(identifier, payload\)"),
         ({"build": lambda: None}, r"build is called as build\(rows\)"),
         ({"identifier_field": None}, "it must have no {}: it is of one entry"),
+        ({"name": "rate"}, "the lookup 'rate' of otherapp"),
     ],
 )
 def test_a_lookup_that_cannot_work_is_refused_when_it_is_declared(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidLookup, match=message):
-        a_lookup(**wrong)
+        register(a_lookup(**wrong))
 
 
 def test_an_encode_without_bytes_is_named_and_not_taken_for_an_absence(
@@ -390,11 +391,6 @@ def test_a_decode_that_raises_anything_makes_a_miss(committed_db: None, redis_cl
     redis_client.set("wrong:senior", b"[]")
     lookup = a_lookup(decode=lambda _, payload: {b"9": 9}[payload])
     assert read_entry(lookup, "senior").document == 9
-
-
-def test_a_name_is_given_once() -> None:
-    with pytest.raises(InvalidLookup, match="the lookup 'rate' of otherapp"):
-        register(a_lookup(name="rate"))
 
 
 # --- What must be installed -------------------------------------------------------------------------------------------
