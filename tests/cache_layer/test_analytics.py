@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import pytest
 from redis import Redis
@@ -27,20 +28,17 @@ def activity_of() -> EntryActivity:
 NOW = 1_800_000_000
 
 
+@dataclass
 class Clock:
     """What `time.time()` says."""
 
-    def __init__(self) -> None:
-        self.now_s = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now_s
+    now_s: float = NOW
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(time, "time", clock)
+    monkeypatch.setattr(time, "time", lambda: clock.now_s)
     return clock
 
 

@@ -168,8 +168,10 @@ def test_an_update_of_nothing_holds_nothing_but_the_list(project: Entity, redis_
     assert (redis_client.exists(KEY), redis_client.exists("entity:types")) == (1, 0)
 
 
-def test_clear_removes_our_keys_and_nothing_else(project: Entity, redis_client: Redis) -> None:
-    label()
+def test_clear_removes_our_keys_and_nothing_else_in_few_commands(
+    project: Entity, redis_client: Redis, commands: list[str]
+) -> None:
+    redis_client.mset({f"entity:metadata:type_{number}": b"{}" for number in range(2_000)})
     names = (
         "somebody else's",
         "entity:other",
@@ -181,20 +183,12 @@ def test_clear_removes_our_keys_and_nothing_else(project: Entity, redis_client: 
     )
     others = dict.fromkeys(names, "value")
     redis_client.mset(others)
-    assert redis_client.exists(KEY)
-    assert clear_entries(ENTITY) == 1
-    assert clear_entries(ENTITY_TYPES) == 0
-    assert not redis_client.exists(KEY)
-    assert redis_client.exists(*others) == len(others)
-
-
-def test_clearing_uses_neither_keys_nor_flush(project: Entity, redis_client: Redis, commands: list[str]) -> None:
-    redis_client.mset({f"entity:metadata:type_{number}": b"{}" for number in range(2_000)})
     commands.clear()
-    assert clear_entries(ENTITY) == 2_001
+    assert clear_entries(ENTITY, ENTITY_TYPES) == 2_001
     assert set(commands) <= {"SCAN", "EVALSHA", "EVAL"}
     assert len(commands) < 20
     assert redis_client.keys("entity:metadata:*") == []
+    assert redis_client.exists(*others) == len(others)
 
 
 def test_with_no_local_lease_nothing_is_kept_in_memory(project: Entity, set_options: Callable[..., None]) -> None:

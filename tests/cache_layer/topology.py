@@ -9,7 +9,6 @@ from django.db import connection
 from cache_layer import Read, Source
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.reading.reads import read_entry
-from cache_layer.server import failover
 from cache_layer.server.connection import get_writer_client
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -48,8 +47,3 @@ def change_unseen(new_label: str) -> None:
     """By SQL, with no relay to tell the cache: as if the invalidation had been lost on its way to the replica."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE app.entity SET label = %s WHERE code = 'project'", [new_label])
-
-
-def compare_always(monkeypatch: Any) -> None:
-    """Have each command compare the server first, as the first one of a second does."""
-    monkeypatch.setattr(failover, "TRUSTED_SECONDS", 0.0)
