@@ -162,12 +162,6 @@ class ClusterPipeline(CoreCommands):
         self._client = client
         self._commands: list[Command] = []
 
-    def __enter__(self) -> ClusterPipeline:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._commands = []
-
     def execute_command(self, *args: Any, **options: Any) -> ClusterPipeline:
         self._commands.append((args, options))
         return self

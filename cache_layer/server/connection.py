@@ -78,7 +78,7 @@ def _guarded(
             the breaker is open or hardly any time is left.
     """
     if not essential:
-        patience = _patience_seconds()
+        patience = 2 * get_options().socket_timeout_ms / 1000  # for a free slot in the pool, and for a connect
         if left_seconds(patience) < patience:
             raise CacheUnavailable("The rest of the time is the database's.", refused=False)
         if not breaker.allows():
@@ -193,11 +193,6 @@ class GuardedFactory(ConnectionFactory):  # type: ignore[misc] # django-redis ha
     """Keeps its pools by URL, as django-redis does, apart from those of aliases that are not connected as ours."""
 
     _pools: ClassVar[dict[str, Any]] = {}
-
-
-def _patience_seconds() -> float:
-    """How long it may take to get a connection: one timeout for a free slot in the pool, one to connect."""
-    return 2 * get_options().socket_timeout_ms / 1000
 
 
 def connection_pool_options(options: Options) -> dict[str, Any]:
