@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
@@ -37,12 +37,8 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @pytest.fixture
-def counted(
-    committed_db: None, redis_client: Redis, set_options: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Counted]:
+def counted(committed_db: None, redis_client: Redis, waits: list[float]) -> Counted:
     """What was counted since the last call, but for times. Copies live long, and no writer waits for them."""
-    set_options(local_lease_ms=2_000)
-    monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
     redis_client.flushdb()
