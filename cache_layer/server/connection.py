@@ -112,11 +112,11 @@ def refuses_writes(error: BaseException | None) -> bool:
 
 
 class GuardedPipeline(Pipeline):
-    """A pipeline whose failures raise `CacheUnavailable` and count for the breaker."""
+    """A pipeline that its client runs, as one of its commands."""
 
-    def __init__(self, *args: Any, asks: Mapping[str, Any], **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._asks = asks
+    def __init__(self, client: GuardedRedis, transaction: bool, shard_hint: str | None) -> None:
+        super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
+        self._client = client
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         commands, execute = self.command_stack, super().execute
@@ -129,7 +129,7 @@ class GuardedPipeline(Pipeline):
                     raise answer
             return answers
 
-        return _guarded(run, **self._asks)
+        return self._client.run(run)
 
 
 class GuardedRedis(Redis):
@@ -172,7 +172,7 @@ class GuardedRedis(Redis):
             self.connection_pool.release(connection)
 
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> GuardedPipeline:
-        return GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, asks=self.asks)
+        return GuardedPipeline(self, transaction, shard_hint)
 
     def with_policy(self, **asks: Any) -> GuardedRedis:
         """A client of the same pool with another error policy."""
