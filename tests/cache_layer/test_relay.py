@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import Mock
 
 import psycopg
@@ -39,12 +39,11 @@ from tests.threads import in_another_thread
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
+Stop = TypeVar("Stop", bound=threading.Event)
 
 
 @contextmanager
-def running_relay(stop: threading.Event | None = None) -> Iterator[threading.Event]:
-    stop = stop or threading.Event()
-
+def running_relay(stop: Stop) -> Iterator[Stop]:
     def work() -> None:
         run_relay(stop)
         connections.close_all()
@@ -80,7 +79,7 @@ def test_whatever_is_changed_behind_django_is_seen_everywhere_by_itself(project:
         (copy_in, "Copied"),
         (partial(psql, "TRUNCATE app.entity"), None),
     ]
-    with running_relay():
+    with running_relay(threading.Event()):
         for change, expected in changes:
             change()
             wait_for(lambda expected=expected: label() == expected)  # type: ignore[misc] # it is bound here
@@ -96,7 +95,7 @@ def test_a_django_write_takes_its_own_change_off_the_outbox(project: Entity) -> 
 
 
 def test_a_relay_whose_session_is_killed_goes_on(project: Entity) -> None:
-    with running_relay():
+    with running_relay(threading.Event()):
         psql("UPDATE app.entity SET label = 'First'")
         wait_for(lambda: label() == "First")
         psql(
@@ -140,7 +139,6 @@ def test_a_standby_has_no_connection_between_its_tries_about_a_second_apart(proj
     with own_turn("default") as ours:
         assert ours
         with running_relay(Pauses()) as standby:
-            assert isinstance(standby, Pauses)
             standby.wait_for_more(20)
     assert not any(standby.connected)
     assert 0.5 <= min(standby.seconds) < max(standby.seconds) <= 1
@@ -196,7 +194,6 @@ def test_whatever_fails_is_tried_again_about_once_a_second_and_logged_once(
 ) -> None:
     caplog.set_level("INFO", logger="cache_layer")
     with running_relay(Pauses()) as stop, monkeypatch.context() as patch:
-        assert isinstance(stop, Pauses)
         for error in (CacheUnavailable("refused", refused=True), OperationalError("lost"), ValueError("a bug")):
             patch.setattr(relay, "relay_changes", Mock(side_effect=error))
             stop.wait_for_more(6)
@@ -217,7 +214,6 @@ def test_a_database_that_is_away_is_not_logged_at_each_try(
 ) -> None:
     without_database()
     with running_relay(Pauses()) as stop:
-        assert isinstance(stop, Pauses)
         stop.wait_for_more(1)
         wait_for(lambda: "psycopg.pool" not in str(caplog.records[-1:]) or "failed after" in caplog.text)
         said = len(caplog.records)
@@ -276,7 +272,7 @@ def test_the_relay_audits_the_cache_now_and_then(
 ) -> None:
     monkeypatch.setattr(relay, "monotonic", count(step=get_options().audit_seconds).__next__)
     redis_client.set("entity:metadata:ghost", b"{}", ex=300)
-    with running_relay():
+    with running_relay(threading.Event()):
         wait_for(lambda: redis_client.exists("entity:metadata:ghost") == 0)
 
 
