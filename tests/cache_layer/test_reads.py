@@ -63,6 +63,17 @@ def test_a_miss_is_a_get_two_scripts_and_a_query_and_a_hit_a_get_or_nothing(
     assert read_and_count(commands) == ([], 0)
 
 
+def test_each_hit_is_logged_for_whoever_debugs(project: Entity, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    read_entry(ENTITY, "project")
+    drop_all_copies()
+    with caplog.at_level("DEBUG", "cache_layer"):
+        for _ in range(2):
+            read_entry(ENTITY, "project")
+        reads.read_entries(ENTITY, ["project"])
+    hits = [vars(record) for record in caplog.records if record.msg == "Cache hit"]
+    assert [(hit["key"], hit["source"]) for hit in hits] == [(KEY, "L2"), (KEY, "L1"), (KEY, "L1")]
+
+
 def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(
     project: Entity, redis_client: Redis
 ) -> None:
