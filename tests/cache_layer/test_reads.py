@@ -112,6 +112,20 @@ def test_random_identifiers_do_not_fill_redis(
     assert len(redis_client.keys("*random*")) == 3
 
 
+def test_as_many_again_may_be_marked_absent_when_those_before_have_expired(
+    monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
+) -> None:
+    set_options(absent_entries=2, absent_ttl_seconds=60)
+    now = 1_000.0
+    monkeypatch.setattr(absent, "monotonic", lambda: now)
+    budget = AbsentBudget()
+    assert [budget.allows() for _ in range(3)] == [True, True, False]
+    now += 59
+    assert not budget.allows()
+    now += 1
+    assert [budget.allows() for _ in range(3)] == [True, True, False]
+
+
 def test_an_inactive_row_is_not_cached(redis_client: Redis) -> None:
     make_entity("project", active_flag=False)
     assert read_entry(ENTITY, "project").document is None
