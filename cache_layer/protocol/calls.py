@@ -43,14 +43,13 @@ def run_script(
         batch = calls[start : start + BATCH_KEYS]
         if isinstance(client, ClusterRedis) and (len(batch) > 1 or unanswered is not None):
             answers += _evaluate_each(client, script_source(name), batch, unanswered)
-            continue
-        if len(batch) == 1:
+        elif len(batch) == 1:
             answers.append(evaluate(client, script_source(name), *batch[0]))
-            continue
-        keys = list(chain.from_iterable(call.keys for call in batch))
-        arguments = list(chain.from_iterable(call.arguments for call in batch))
-        sizes = (len(batch[0].keys), len(batch[0].arguments))
-        answers += evaluate(client, script_source(name, each=True), keys, [*sizes, *arguments])
+        else:
+            keys = list(chain.from_iterable(call.keys for call in batch))
+            arguments = list(chain.from_iterable(call.arguments for call in batch))
+            sizes = (len(batch[0].keys), len(batch[0].arguments))
+            answers += evaluate(client, script_source(name, each=True), keys, [*sizes, *arguments])
     return answers
 
 

@@ -53,11 +53,10 @@ def release_write(write: Write, *, committed: bool) -> None:
     Changes that Redis could not be told of stay in the outbox for the relay.
     """
     held, write.entries = write.entries, {}
-    if not held:
-        pending.end_write(write)
-        return
-    with releasing():
-        _release(write, held, committed=committed)
+    pending.end_write(write)
+    if held:
+        with releasing():
+            _release(write, held, committed=committed)
 
 
 def _release(write: Write, held: Held, *, committed: bool) -> None:
@@ -65,7 +64,6 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     if committed and not commit_seen:
         write.drain()
     committed_rows = read_back(held, write.alias) if commit_seen else {}
-    pending.end_write(write)
     try:
         stored = _tell_redis(write, held, committed_rows)
     except RedisError as error:

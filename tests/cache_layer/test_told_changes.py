@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 from redis import Redis
 
 from cache_layer import metrics
+from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import told_key
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import Release, hold_keys, read_stamps, release_keys
 from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
-from cache_layer.writing import releases
+from cache_layer.writing import releases, writes
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from tests.conftest import make_entity
@@ -83,8 +86,11 @@ def test_the_audits_repair_ends_the_stamp(redis_client: Redis) -> None:
     assert read_stamps([STAMP], "the next", 60)[STAMP].startswith(b"the next:")
 
 
-def test_a_change_ends_the_stamp_that_the_list_rests_on() -> None:
+def test_a_change_ends_the_stamp_that_the_list_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
     make_entity("project")
     read_stamps([LIST_STAMP], "a nonce", 60)
     Entity.objects.update(label="New")
     assert read_stamps([LIST_STAMP], "the next", 60)[LIST_STAMP].startswith(b"the next:")
+    monkeypatch.setattr(writes, "hold_keys", Mock(side_effect=CacheUnavailable("gone", refused=True)))
+    Entity.objects.update(label="Newer")
+    assert read_stamps([LIST_STAMP], "the last", 60)[LIST_STAMP].startswith(b"the last:"), "though it was not held"
