@@ -25,6 +25,7 @@ from pmo.environment.variables import Environment
 from pmo.monitoring.logs import LEVELS, logging_config
 from pmo.people import sign_on
 from pmo.run import embedded
+from pmo.run.engines import valkey
 from pmo.schemas import schema_version
 from pmo.web import cross_origin
 from pmo.web.navigation import NAVIGATION
@@ -112,10 +113,9 @@ REDIS_HOST, REDIS_URL = env.text("REDIS_HOST"), env.text("REDIS_URL")
 if PRODUCTION and not (REDIS_HOST or REDIS_URL):
     raise ImproperlyConfigured("Set REDIS_HOST or REDIS_URL: production never uses the embedded Valkey.")
 if not REDIS_URL:
-    endpoint = EMBEDDED.valkey
     REDIS_URL = "redis://{host}:{port}/{db}".format(
-        host=plain_host("REDIS_HOST", REDIS_HOST or endpoint.host, "REDIS_PORT"),
-        port=env.whole("REDIS_PORT", 6379 if REDIS_HOST else endpoint.port, 1, 65_535),
+        host=plain_host("REDIS_HOST", REDIS_HOST or valkey.HOST, "REDIS_PORT"),
+        port=env.whole("REDIS_PORT", 6379 if REDIS_HOST else EMBEDDED.valkey_port, 1, 65_535),
         db=env.whole("REDIS_DB", 0, 0, 65_535),
     )
 REDIS_PASSWORD = env.text("REDIS_PASSWORD") or None

@@ -24,9 +24,8 @@ from entities.management.terminal import suit_any_terminal
 from pmo.drain import draining_file
 from pmo.environment.listener import ANY_ADDRESS, Listener, in_url
 from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
-from pmo.run.embedded import ValkeyEndpoint, keep_or_join_engines
-from pmo.run.engines.engine import EngineFailed
-from pmo.run.engines.kept import KeptEngine
+from pmo.run.embedded import VALKEY_PORT, keep_or_join_engines
+from pmo.run.engines.engine import Engine
 from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
 from pmo.run.restarts import DidNotStart, EndsAgainAndAgain, Part
 from pmo.run.web_server import WebServer
@@ -82,8 +81,7 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     prepare_platform(directory, console)
     draining_file(listener.port).unlink(missing_ok=True)
     environment[COUNTS_VARIABLE] = str(make_counts_directory(directory, listener.port))
-    web = WebServer(listener, address, environment)
-    stack.callback(web.stop)
+    web = stack.enter_context(WebServer(listener, address, environment))
     _print_links(listener, directory)
     parts: list[Part] = [web, *engines]
     while True:
@@ -92,7 +90,7 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
         time.sleep(CHECK_SECONDS)
 
 
-def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[KeptEngine]:
+def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[Engine]:
     """Start the engines whose variables are unset; returns those to be checked."""
     if os.environ.get("ENVIRONMENT") == "production":
         return []  # the settings refuse embedded engines and say what to set
@@ -100,16 +98,16 @@ def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[KeptEngi
     engines += [] if os.environ.get("REDIS_HOST") or os.environ.get("REDIS_URL") else ["valkey"]
     if not engines:
         return []
-    port = Environment(os.environ).whole("REDIS_PORT", ValkeyEndpoint.port, 1, 65_535)
+    port = Environment(os.environ).whole("REDIS_PORT", VALKEY_PORT, 1, 65_535)
     try:
         endpoints, ours = keep_or_join_engines(stack, directory, engines, port)
     except OSError as error:
-        raise EngineFailed(f"The embedded engines: {error}") from error
+        raise DidNotStart(f"The embedded engines: {error}") from error
     whose = "embedded" if ours else "those of another `make run`, and end with it"
     names = " and ".join(ENGINE_NAMES[engine] for engine in engines)
     console.print(f"Engines: {names}, {whose}; data in {directory}", markup=False)
     if "valkey" in engines:
-        found = endpoints.valkey.port
+        found = endpoints.valkey_port
         if found != port and ours:
             console.print(f"Port {port} is taken: Valkey listens on {found}.")
         for name in ("REDIS_PORT", "REDIS_PASSWORD"):

@@ -29,7 +29,7 @@ from entities.files.backup import write_backup
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from entities.tags import tagged_codes
-from pmo.run.engines.postgres import PORT, program_folder, running_postgres, socket_directory
+from pmo.run.engines.postgres import PORT, Postgres, program_folder, socket_directory
 from tests.admin.conftest import LIST
 from tests.conftest import make_entity
 from tests.servers import test_database_url
@@ -54,8 +54,9 @@ def american_database(committed_db: None) -> Iterator[None]:
             # Not in pytest's folder, which another run's start closes to PostgreSQL's account.
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-")))
             programs = found[-1].parent
-            address = str(stack.enter_context(socket_directory(scratch, programs)))
-            stack.enter_context(running_postgres(scratch, address=address, durable=False, programs=programs))
+            sockets = stack.enter_context(socket_directory(scratch, programs))
+            stack.enter_context(Postgres(scratch, sockets, durable=False, programs=programs))
+            address = str(sockets)
         server = stack.enter_context(closing(psycopg.connect(_url(address, "postgres"), autocommit=True)))
         server.execute(f"CREATE DATABASE {name} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0")
         stack.callback(server.execute, f"DROP DATABASE {name} (FORCE)")

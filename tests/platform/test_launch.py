@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from pmo.processes import children_of
-from pmo.run.embedded import ENGINES, Endpoints, ValkeyEndpoint
+from pmo.run.embedded import ENGINES, Endpoints
 from tests.docs.console import check_console_blocks, missing_programs
 from tests.platform.running import (
     Launched,
@@ -90,7 +90,7 @@ def test_it_serves_as_the_pages_say_starts_again_what_is_killed_and_goes_on_afte
         first.send(signal.SIGKILL)
         assert first.end() == -signal.SIGKILL
         wait_until_nothing_runs_on(tmp_path)
-    Endpoints("postgresql://gone@127.0.0.1:1/gone", ValkeyEndpoint(port=1), ENGINES).announce(data)
+    Endpoints("postgresql://gone@127.0.0.1:1/gone", 1, ENGINES).announce(data)
 
     with launched(data, REDIS_HOST="127.0.0.1", REDIS_PORT=str(free_port())) as again:
         assert " 0 created" in again.output
