@@ -247,7 +247,6 @@ TEMPLATES = [
 ]
 
 USE_I18N = False
-USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
@@ -295,7 +294,6 @@ SIMPLE_JWT = {
     "AUTH_TOKEN_CLASSES": ["pmo.people.tokens.AccessToken"],
     "LEEWAY": 5,  # for clocks that are ahead; tokens expire exactly on time
     "CHECK_REVOKE_TOKEN": True,
-    "UPDATE_LAST_LOGIN": False,
 }
 
 SIGN_ON = {name: env.text(name, default) for name, default in sign_on.DEFAULTS.items()}
@@ -309,7 +307,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["entities.api.media.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "entities.api.errors.exception_handler",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
@@ -324,11 +321,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "cache", "description": "For staff."},
         {"name": "health", "description": "For load balancers and monitoring; no token."},
     ],
-    "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [],  # enums stay inline
 }
