@@ -14,7 +14,7 @@ from redis import Redis
 
 from pmo.run.engines.valkey import Valkey
 from tests.outages.prepare import ROLE, Prepared
-from tests.outages.proxy import Proxy
+from tests.outages.proxy import Proxy, to_postgres
 from tests.stage import Processes, is_answering, own_environment
 from tests.topologies import find_port
 
@@ -89,9 +89,7 @@ class Stage(Processes):
         return socket.create_connection(("127.0.0.1", self.redis_port))
 
     def _to_postgres(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(f"{self.database.info.host}/.s.PGSQL.{self.database.info.port}")
-        return connection
+        return to_postgres(self.database.info.host, self.database.info.port)
 
 
 @contextlib.contextmanager

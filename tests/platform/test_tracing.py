@@ -1,10 +1,8 @@
-"""Traces go to the collector that the standard variables name; without one nothing that traces is even imported."""
+"""Traces go to the collector that the standard variables name; that none are imported else is in test_settings."""
 
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -19,7 +17,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
-from tests.servers import ROOT, serving, web_server, worker_environment
+from tests.servers import serving, web_server
 
 
 class Collector:
@@ -109,15 +107,3 @@ def test_the_service_may_have_another_name(collector: Collector, token: str) -> 
     with web_server(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces", OTEL_SERVICE_NAME="desk") as url:
         get(f"{url}/api/v1/entity/type/project", token)
     assert collector.services() == {"desk"}
-
-
-def test_without_a_collector_nothing_that_traces_is_imported(db: None) -> None:
-    environment = {name: value for name, value in worker_environment().items() if not name.startswith("OTEL_")}
-    environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = ""
-    # redis-py imports the API, and what measures, by itself.
-    program = "import sys, pmo.wsgi; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, capture_output=True)
-    imported = done.stdout.decode().split()
-    assert "pmo.wsgi" in imported
-    tracing = ("opentelemetry.instrumentation", "opentelemetry.exporter", "opentelemetry.sdk.trace")
-    assert not [name for name in imported if name.startswith(tracing)]
