@@ -54,6 +54,10 @@ class TokenEnd(models.Model):
         return f"{self.name}, until {self.ended_ts}"
 
 
+PERSON_FIELDS = ("id", "username", "password", "is_active", "is_staff", "is_superuser")
+"""Of a user: what is cached, or what is cached is made of."""
+
+
 class OfDjango:
     """The options of a proxy that only adds triggers."""
 
@@ -63,12 +67,7 @@ class OfDjango:
 
 class Person(User):
     class Meta(OfDjango):
-        triggers = coherence_triggers(
-            "auth_user",
-            field="id",
-            column="id",
-            only=("id", "username", "password", "is_active", "is_staff", "is_superuser"),
-        )
+        triggers = coherence_triggers("auth_user", field="id", column="id", only=PERSON_FIELDS)
 
 
 class PersonName(User):

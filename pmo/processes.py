@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-REPEAT_SECONDS = 1
+REPEAT_SECONDS, LIMIT_SECONDS = 1, 10
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 
 
@@ -35,15 +35,15 @@ def start_process(
     )
 
 
-def stop_process(process: subprocess.Popen[bytes], farewell: signal.Signals, limit_seconds: float = 10) -> None:
+def stop_process(process: subprocess.Popen[bytes], farewell: signal.Signals) -> None:
     """
-    Send `farewell` and wait; kill what is left of the process and its group after `limit_seconds`.
+    Send `farewell` and wait; kill what is left of the process and its group after `LIMIT_SECONDS`.
 
     A program can miss a signal while it starts, so the whole group gets it again after a second.
     """
     if process.poll() is None:
         process.send_signal(farewell)
-        for patience in (REPEAT_SECONDS, limit_seconds - REPEAT_SECONDS):
+        for patience in (REPEAT_SECONDS, LIMIT_SECONDS - REPEAT_SECONDS):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
                 break
@@ -66,7 +66,7 @@ def children_of(pid: int) -> set[int]:
     return found
 
 
-def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals, limit_seconds: float = 10) -> bool:
+def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals) -> bool:
     """
     End the process that a killed run left behind in `directory`.
 
@@ -86,9 +86,9 @@ def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals, limi
     try:
         if _works_in(pid, directory):
             signal.pidfd_send_signal(handle, farewell)
-            if not select.select([handle], [], [], limit_seconds)[0]:
+            if not select.select([handle], [], [], LIMIT_SECONDS)[0]:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
-                select.select([handle], [], [], limit_seconds)
+                select.select([handle], [], [], LIMIT_SECONDS)
     except ProcessLookupError:
         pass
     finally:

@@ -26,7 +26,7 @@ from pmo.environment.listener import ANY_ADDRESS, Listener, in_url
 from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
 from pmo.run.embedded import VALKEY_PORT, keep_or_join_engines
 from pmo.run.engines.engine import Engine
-from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
+from pmo.run.prepare import ADMIN, password_file, prepare_platform
 from pmo.run.restarts import DidNotStart, EndsAgainAndAgain, Part
 from pmo.run.web_server import WebServer
 from pmo.serve import make_counts_directory
@@ -39,10 +39,6 @@ ENGINE_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
 console = Console(highlight=False, soft_wrap=True)
 
 
-class StopRequested(BaseException):  # not an error
-    """Ctrl-C or another termination signal."""
-
-
 def main() -> None:
     suit_any_terminal()
     for number in STOP_SIGNALS:
@@ -51,17 +47,17 @@ def main() -> None:
     try:
         with contextlib.ExitStack() as stack:
             _launch(stack)
-    except (ImproperlyConfigured, PreparationFailed, DidNotStart, EndsAgainAndAgain) as failure:
+    except (ImproperlyConfigured, DidNotStart, EndsAgainAndAgain) as failure:
         console.print(str(failure), style="bold red", markup=False)
         sys.exit(1)
-    except StopRequested:
+    except KeyboardInterrupt:
         console.print("Stopped.")
 
 
 def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # one signal is enough: shutdown is not interrupted
-    raise StopRequested
+    raise KeyboardInterrupt
 
 
 def _launch(stack: contextlib.ExitStack) -> NoReturn:

@@ -18,7 +18,7 @@ PATIENCE_SECONDS, CHECK_SECONDS = 5, 0.02
 
 
 class DidNotStart(Exception):  # the name is the cause
-    """A part of `make run` does not run; the message says why, or where to look."""
+    """`make run`, or a part of it, cannot run; the message says why, or where to look."""
 
 
 class EndsAgainAndAgain(Exception):  # the name is the cause
