@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import requests
 
-from cache_layer.counting.analytics import Span, read_series
+from cache_layer.counting.analytics import Series, Span
 from cache_layer.keys import holds_key
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from entities.models import Entity
 from pmo.processes import children_of
 from tests.acceptance.conftest import Program, drain
@@ -50,8 +50,8 @@ def test_what_is_under_way_is_answered_and_nothing_is_left_over(staff_user: obje
     assert running(workers) == []
     assert Entity.objects.get().label == "New"
     assert redis_client.zcard(holds_key("entity:metadata:project")) == 0  # type: ignore[attr-defined] # a client
-    assert measure_backlog(using="default").changes == 0
-    assert sum(read_series(Span.HOUR).totals("reads").values()) == 2, "what it counted last is told too"
+    assert Backlog.measure(using="default").changes == 0
+    assert sum(Series.read(Span.HOUR).totals("reads").values()) == 2, "what it counted last is told too"
 
 
 def test_every_replay_is_in_the_access_log_and_a_server_that_is_killed_leaves_no_worker(
