@@ -8,30 +8,42 @@ from typing import Any
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from entities.models import CacheOperation, EntityEvent
+from entities.models import CacheOperation, Entity, EntityEvent
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.conftest import make_entity
 
 pytestmark = pytest.mark.django_db
 
-USERS: dict[str, Callable[[], User | None]] = {
-    "anonymous": lambda: None,
-    "reader": lambda: make_user("reader"),
-    "editor": lambda: make_user("editor", "view", "add", "change", "delete", is_staff=True),
-    "staff": lambda: make_user("staff", is_staff=True),
-    "superuser": lambda: make_user("root", is_staff=True, is_superuser=True),
+VIEW, ADD, CHANGE, DELETE = "view_entity", "add_entity", "change_entity", "delete_entity"
+LOOK, OPERATE = "view_cache", "operate_cache"
+STAFF_RIGHTS: dict[str, list[str]] = {
+    "staff": [],
+    "viewer": [VIEW],
+    "cache viewer": [VIEW, LOOK],
+    "editor": [VIEW, ADD, CHANGE, DELETE],
+    "operator": [VIEW, LOOK, OPERATE],
 }
-EVERYONE = set(USERS)
+KINDS = ("anonymous", "reader", *STAFF_RIGHTS, "superuser")
+EVERYONE = set(KINDS)
 KNOWN = EVERYONE - {"anonymous"}
-STAFF = {"editor", "staff", "superuser"}
+STAFF = KNOWN - {"reader"}
 EDITORS = {"editor", "superuser"}
 SUPERUSER = {"superuser"}
 NOBODY: set[str] = set()
+
+
+def user_of(kind: str) -> User | None:
+    if kind == "anonymous":
+        return None
+    user = make_user(kind.replace(" ", "_"), is_staff=kind in STAFF, is_superuser=kind in SUPERUSER)
+    user.user_permissions.set(Permission.objects.filter(codename__in=STAFF_RIGHTS.get(kind, ())))
+    return user
+
 
 BY_TOKEN = {
     ("POST", "/api/v1/auth/login"): EVERYONE,
@@ -61,17 +73,25 @@ BY_TOKEN = {
 """Who gets something else than 401 or 403, with the token of an API user."""
 BODIES: dict[str, Any] = {"/api/v1/entity": PROJECT, "/api/v1/entity/<str:code>/children": {"child_entity_codes": []}}
 
+
+def having(permission: str) -> set[str]:
+    return {kind for kind, rights in STAFF_RIGHTS.items() if permission in rights} | SUPERUSER
+
+
 PAGES: list[tuple[set[str], str, str]] = [
     (EVERYONE, "admin", "login"),
     (STAFF, "admin", "index search password_change password_change_done jsi18n view_on_site app_list"),
     (NOBODY, "admin", "autocomplete"),  # no field of the admin is completed by it
-    (SUPERUSER, "cache", "dashboard figures entries memories entry values act"),
-    (EDITORS, "admin:entities_entity", "changelist add change delete history compare restore changes undo map"),
-    (EDITORS, "admin:entities_entity", "import process_import export activate deactivate children preview_new preview"),
-    (EDITORS, "admin:entities_entity", "editors cache cache_states"),
-    (STAFF, "admin:entities_entity", "icons"),
-    (SUPERUSER, "admin:entities_entity", "operate_cache"),
-    (SUPERUSER, "admin:entities_cacheoperation", "changelist change history"),  # to be read
+    (having(LOOK), "cache", "dashboard figures entries memories entry values"),
+    (having(OPERATE), "cache", "act"),
+    (having(VIEW), "admin:entities_entity", "changelist change history compare changes undo map export children"),
+    (having(VIEW), "admin:entities_entity", "cache cache_states"),
+    (having(ADD), "admin:entities_entity", "add import process_import preview_new"),
+    (having(CHANGE), "admin:entities_entity", "restore activate deactivate preview editors"),
+    (having(DELETE), "admin:entities_entity", "delete"),
+    (STAFF, "admin:entities_entity", "icons"),  # which are the same for all
+    (having(OPERATE), "admin:entities_entity", "operate_cache"),
+    (having(LOOK), "admin:entities_cacheoperation", "changelist change history"),  # to be read
     (NOBODY, "admin:entities_cacheoperation", "add delete"),
     (SUPERUSER, "admin:auth_user", "changelist add change delete history password_change"),
     (SUPERUSER, "admin:auth_group", "changelist add change delete history"),
@@ -110,11 +130,11 @@ def test_every_address_has_a_line_here() -> None:
     assert by_token == {pattern for _, pattern in BY_TOKEN}
 
 
-@pytest.mark.parametrize("kind", USERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_who_may_do_what_with_a_token(kind: str, set_options: Callable[..., None]) -> None:
     set_options(local_lease_ms=1)
     make_entity("task")
-    client = client_of(USERS[kind]())
+    client = client_of(user_of(kind))
     wrong = []
     for (method, pattern), allowed in BY_TOKEN.items():
         path = pattern.replace("<str:code>", "task")
@@ -166,10 +186,10 @@ def urls() -> dict[str, str]:
     return named | {"admin:anything else": "/admin/nowhere"}
 
 
-@pytest.mark.parametrize("kind", USERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_who_may_do_what_in_the_admin(kind: str, urls: dict[str, str], set_options: Callable[..., None]) -> None:
     set_options(local_lease_ms=1)
-    user, client = USERS[kind](), Client()
+    user, client = user_of(kind), Client()
     if user is not None:
         client.force_login(user)
     wrong = []
@@ -182,6 +202,7 @@ def test_who_may_do_what_in_the_admin(kind: str, urls: dict[str, str], set_optio
             wrong.append((name, [answer.status_code for answer in answers]))
     assert wrong == []
     assert User.objects.filter(username="somebody").exists()
+    assert Entity.objects.filter(code="project").exists()
     assert not LogEntry.objects.exists(), "something was done by asking for it"
 
 
