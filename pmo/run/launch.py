@@ -27,7 +27,7 @@ from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
 from pmo.run.embedded import VALKEY_PORT, keep_or_join_engines
 from pmo.run.engines.engine import Engine
 from pmo.run.prepare import ADMIN, password_file, prepare_platform
-from pmo.run.restarts import DidNotStart, EndsAgainAndAgain, Part
+from pmo.run.restarts import DidNotStart, Part
 from pmo.run.web_server import WebServer
 from pmo.serve import make_counts_directory
 
@@ -47,7 +47,7 @@ def main() -> None:
     try:
         with contextlib.ExitStack() as stack:
             _launch(stack)
-    except (ImproperlyConfigured, DidNotStart, EndsAgainAndAgain) as failure:
+    except (ImproperlyConfigured, DidNotStart) as failure:
         console.print(str(failure), style="bold red", markup=False)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -21,10 +21,6 @@ class DidNotStart(Exception):  # the name is the cause
     """`make run`, or a part of it, cannot run; the message says why, or where to look."""
 
 
-class EndsAgainAndAgain(Exception):  # the name is the cause
-    """It exited so often within seconds of its start that another restart would change nothing."""
-
-
 class Part(ABC):
     """
     A part of `make run`, running while the block runs; its owner calls `check` several times a second.
@@ -116,7 +112,7 @@ class Part(ABC):
         Notice that it has exited, and restart it after its pause.
 
         Raises:
-            EndsAgainAndAgain: it keeps exiting; the message has its last words.
+            DidNotStart: it keeps exiting, within seconds of its start; the message has its last words.
         """
         if self._due is None:
             status = self.status()
@@ -137,7 +133,7 @@ class Part(ABC):
             self._short_lives = 0
         self._short_lives += 1
         if self._short_lives >= MAX_SHORT_LIVES:
-            raise EndsAgainAndAgain(
+            raise DidNotStart(
                 f"{self.name} ended {MAX_SHORT_LIVES} times, each within {STAYS_SECONDS} s of its start:"
                 f" it is not started again. {why or f'The last time it {what}.'}"
             )

@@ -19,7 +19,7 @@ from pmo.run import restarts
 from pmo.run.embedded import DirectoryInUse, Endpoints, keep_or_join_engines, running_engines
 from pmo.run.engines.engine import Engine
 from pmo.run.engines.valkey import HOST
-from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, DidNotStart, EndsAgainAndAgain, Part
+from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, DidNotStart, Part
 from tests.platform.running import permissions_of, processes_of, wait_until_nothing_runs_on
 from tests.servers import ROOT
 from tests.waiting import wait_for
@@ -113,7 +113,7 @@ def test_a_killed_engine_is_started_again_alone_where_it_was_until_it_does_not_s
         assert "PostgreSQL was killed (SIGKILL): started again in 0.05 s, alone." in said
         for _ in range(2, MAX_SHORT_LIVES):
             kill(valkey)
-        with pytest.raises(EndsAgainAndAgain, match=f"Valkey ended {MAX_SHORT_LIVES} times"):
+        with pytest.raises(DidNotStart, match=f"Valkey ended {MAX_SHORT_LIVES} times"):
             kill(valkey)
 
 
@@ -149,7 +149,7 @@ def test_what_stayed_is_started_again_soon_and_what_does_not_later_and_later(mon
     assert [pause() for _ in range(3)] == [1, 2, 4]
     now[0] += STAYS_SECONDS
     assert [pause() for _ in range(4)] == [1, 2, 4, 8]
-    with pytest.raises(EndsAgainAndAgain, match="its log"):
+    with pytest.raises(DidNotStart, match="its log"):
         part.check()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -10,11 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import requests
 
 from pmo.processes import children_of
 from pmo.run.embedded import ENGINES, Endpoints
@@ -31,18 +30,15 @@ from tests.servers import ROOT, free_port
 from tests.waiting import wait_for
 
 
-def fetch(url: str, *, token: str = "", method: str | None = None, **body: str) -> Any:
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
+def fetch(url: str, *, token: str = "", method: str = "GET", **body: str) -> Any:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.request(method, url, json=body or None, headers=headers, timeout=10).json()
 
 
 def login(launch: Launched) -> str:
     """A token for the first superuser."""
     password = (launch.directory / "admin_password").read_text()
-    return str(fetch(f"{launch.url}/api/v1/auth/login", username="admin", password=password)["token"])
+    return str(fetch(f"{launch.url}/api/v1/auth/login", method="POST", username="admin", password=password)["token"])
 
 
 def refused(**variables: str) -> str:
