@@ -153,8 +153,12 @@ def test_what_stayed_is_started_again_soon_and_what_does_not_later_and_later(mon
         part.check()
 
 
-def test_one_engine_alone_is_run_and_announced_and_its_directory_is_nobody_elses(tmp_path: Path) -> None:
-    with running_engines(tmp_path, ["valkey"]) as (endpoints, _), valkey_of(endpoints) as client:
+def test_one_engine_alone_is_run_and_announced_and_its_directory_and_port_are_nobody_elses(tmp_path: Path) -> None:
+    with (
+        socket.create_server((HOST, 0)) as taken,
+        running_engines(tmp_path, ["valkey"], port=taken.getsockname()[1]) as (endpoints, _),
+        valkey_of(endpoints) as client,
+    ):
         assert endpoints.running == ("valkey",)
         assert not (tmp_path / "postgres").exists()
         with pytest.raises(DirectoryInUse), running_engines(tmp_path):
@@ -164,14 +168,7 @@ def test_one_engine_alone_is_run_and_announced_and_its_directory_is_nobody_elses
             with pytest.raises(DidNotStart, match="without postgres: give it the same DATABASE_URL"):
                 keep_or_join_engines(stack, tmp_path, ["valkey", "postgres"], 1)
         assert Endpoints.of(tmp_path) == endpoints
-        assert client.ping()
+        assert client.ping(), "on another port than the one that is taken"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", endpoints.valkey_port))
     assert Endpoints.of(tmp_path) == Endpoints()
-
-
-def test_valkey_takes_another_port_than_one_in_use_and_listens_on_loopback_only(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with running_engines(tmp_path, ["valkey"], port=port) as (endpoints, _):
-            assert endpoints.valkey_port != port
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.2", endpoints.valkey_port))

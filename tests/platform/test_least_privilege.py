@@ -83,14 +83,12 @@ def guarded_redis(tmp_path: Path) -> Iterator[None]:
         rules = rules.replace(f"{name}_PASSWORD_SHA256", digest)
     file = tmp_path / "users.acl"
     file.write_text(rules)
-    server = Server(tmp_path / "server", (*PLAIN, "--aclfile", str(file)))
-    server.start()
-    try:
-        with caches_at(f"redis://pmo:{quote(PASSWORD)}@127.0.0.1:{server.port}/0"):
-            wait_for(is_redis_healthy)
-            yield
-    finally:
-        server.stop()
+    with (
+        Server(tmp_path / "server", (*PLAIN, "--aclfile", str(file))) as server,
+        caches_at(f"redis://pmo:{quote(PASSWORD)}@127.0.0.1:{server.port}/0"),
+    ):
+        wait_for(is_redis_healthy)
+        yield
 
 
 @pytest.mark.usefixtures("committed_db", "guarded_redis")
