@@ -67,7 +67,7 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     committed_rows = read_back(held, write.alias) if commit_seen else {}
     pending.end_write(write)
     try:
-        told = _tell_redis(write, held, committed_rows)
+        stored = _tell_redis(write, held, committed_rows)
     except RedisError as error:
         metrics.UNTOLD_RELEASES.inc(len(held))
         logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
@@ -76,15 +76,16 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     if commit_seen:
         _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
     if committed:
-        _tell_people({key: outcome for key, outcome in told.items() if held[key].entry.lookup.counted})
+        told = [key for key, each in held.items() if each.entry.lookup.counted]
+        _tell_people(told, [key for key in told if key in stored])
 
 
-def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> dict[str, Released]:
+def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> set[str]:
     """
     Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
 
     Returns:
-        How each entry's hold ended.
+        The keys whose values were stored.
     Raises:
         RedisError: Redis refused connections, or kept failing for the whole write budget.
     """
@@ -113,14 +114,13 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
         logger.warning("Hold lost", extra={"keys": lost[:10], "count": len(lost)})
     if lost or unheld:
         drain()
-    return {key: outcomes[key] for key in held if key in outcomes} | dict.fromkeys(unheld, Released.LOST)
+    return {key for key, outcome in outcomes.items() if outcome is Released.STORED}
 
 
-def _tell_people(told: dict[str, Released]) -> None:
+def _tell_people(told: list[str], stored: list[str]) -> None:
     """Count and log what a committed write did to the cache."""
     cause = origin.current()
-    stored = [key for key, outcome in told.items() if outcome is Released.STORED]
-    note_invalidated(list(told), cause)
+    note_invalidated(told, cause)
     note_stored(stored)
     for key in told:
         logger.info("Cache invalidated", extra={"key": key, "cause": cause})

@@ -8,42 +8,37 @@ from typing import Any
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from entities.models import CacheOperation, Entity, EntityEvent
+from entities.models import CacheOperation, EntityEvent
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.conftest import make_entity
+from tests.dashboard.conftest import staff_with
 
 pytestmark = pytest.mark.django_db
 
-VIEW, ADD, CHANGE, DELETE = "view_entity", "add_entity", "change_entity", "delete_entity"
-LOOK, OPERATE = "view_cache", "operate_cache"
-STAFF_RIGHTS: dict[str, list[str]] = {
-    "staff": [],
-    "viewer": [VIEW],
-    "cache viewer": [VIEW, LOOK],
-    "editor": [VIEW, ADD, CHANGE, DELETE],
-    "operator": [VIEW, LOOK, OPERATE],
+USERS: dict[str, Callable[[], User | None]] = {
+    "anonymous": lambda: None,
+    "reader": lambda: make_user("reader"),
+    "viewer": lambda: staff_with("viewer", "view_entity"),
+    "cache viewer": lambda: staff_with("viewer", "view_entity", "view_cache"),
+    "operator": lambda: staff_with("olga", "view_entity", "view_cache", "operate_cache"),
+    "editor": lambda: make_user("editor", "view", "add", "change", "delete", is_staff=True),
+    "staff": lambda: make_user("staff", is_staff=True),
+    "superuser": lambda: make_user("root", is_staff=True, is_superuser=True),
 }
-KINDS = ("anonymous", "reader", *STAFF_RIGHTS, "superuser")
-EVERYONE = set(KINDS)
+EVERYONE = set(USERS)
 KNOWN = EVERYONE - {"anonymous"}
 STAFF = KNOWN - {"reader"}
+VIEWERS = STAFF - {"staff"}
 EDITORS = {"editor", "superuser"}
+CACHE_VIEWERS = {"cache viewer", "operator", "superuser"}
+OPERATORS = {"operator", "superuser"}
 SUPERUSER = {"superuser"}
 NOBODY: set[str] = set()
-
-
-def user_of(kind: str) -> User | None:
-    if kind == "anonymous":
-        return None
-    user = make_user(kind.replace(" ", "_"), is_staff=kind in STAFF, is_superuser=kind in SUPERUSER)
-    user.user_permissions.set(Permission.objects.filter(codename__in=STAFF_RIGHTS.get(kind, ())))
-    return user
-
 
 BY_TOKEN = {
     ("POST", "/api/v1/auth/login"): EVERYONE,
@@ -73,25 +68,19 @@ BY_TOKEN = {
 """Who gets something else than 401 or 403, with the token of an API user."""
 BODIES: dict[str, Any] = {"/api/v1/entity": PROJECT, "/api/v1/entity/<str:code>/children": {"child_entity_codes": []}}
 
-
-def having(permission: str) -> set[str]:
-    return {kind for kind, rights in STAFF_RIGHTS.items() if permission in rights} | SUPERUSER
-
-
 PAGES: list[tuple[set[str], str, str]] = [
     (EVERYONE, "admin", "login"),
     (STAFF, "admin", "index search password_change password_change_done jsi18n view_on_site app_list"),
     (NOBODY, "admin", "autocomplete"),  # no field of the admin is completed by it
-    (having(LOOK), "cache", "dashboard figures entries memories entry values"),
-    (having(OPERATE), "cache", "act"),
-    (having(VIEW), "admin:entities_entity", "changelist change history compare changes undo map export children"),
-    (having(VIEW), "admin:entities_entity", "cache cache_states"),
-    (having(ADD), "admin:entities_entity", "add import process_import preview_new"),
-    (having(CHANGE), "admin:entities_entity", "restore activate deactivate preview editors"),
-    (having(DELETE), "admin:entities_entity", "delete"),
-    (STAFF, "admin:entities_entity", "icons"),  # which are the same for all
-    (having(OPERATE), "admin:entities_entity", "operate_cache"),
-    (having(LOOK), "admin:entities_cacheoperation", "changelist change history"),  # to be read
+    (CACHE_VIEWERS, "cache", "dashboard figures entries memories entry values"),
+    (OPERATORS, "cache", "act"),
+    (VIEWERS, "admin:entities_entity", "changelist change history compare changes undo map export"),
+    (VIEWERS, "admin:entities_entity", "children cache cache_states"),
+    (EDITORS, "admin:entities_entity", "add delete restore import process_import activate deactivate"),
+    (EDITORS, "admin:entities_entity", "preview_new preview editors"),
+    (STAFF, "admin:entities_entity", "icons"),
+    (OPERATORS, "admin:entities_entity", "operate_cache"),
+    (CACHE_VIEWERS, "admin:entities_cacheoperation", "changelist change history"),  # to be read
     (NOBODY, "admin:entities_cacheoperation", "add delete"),
     (SUPERUSER, "admin:auth_user", "changelist add change delete history password_change"),
     (SUPERUSER, "admin:auth_group", "changelist add change delete history"),
@@ -130,11 +119,11 @@ def test_every_address_has_a_line_here() -> None:
     assert by_token == {pattern for _, pattern in BY_TOKEN}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", USERS)
 def test_who_may_do_what_with_a_token(kind: str, set_options: Callable[..., None]) -> None:
     set_options(local_lease_ms=1)
     make_entity("task")
-    client = client_of(user_of(kind))
+    client = client_of(USERS[kind]())
     wrong = []
     for (method, pattern), allowed in BY_TOKEN.items():
         path = pattern.replace("<str:code>", "task")
@@ -186,10 +175,10 @@ def urls() -> dict[str, str]:
     return named | {"admin:anything else": "/admin/nowhere"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", USERS)
 def test_who_may_do_what_in_the_admin(kind: str, urls: dict[str, str], set_options: Callable[..., None]) -> None:
     set_options(local_lease_ms=1)
-    user, client = user_of(kind), Client()
+    user, client = USERS[kind](), Client()
     if user is not None:
         client.force_login(user)
     wrong = []
@@ -202,7 +191,6 @@ def test_who_may_do_what_in_the_admin(kind: str, urls: dict[str, str], set_optio
             wrong.append((name, [answer.status_code for answer in answers]))
     assert wrong == []
     assert User.objects.filter(username="somebody").exists()
-    assert Entity.objects.filter(code="project").exists()
     assert not LogEntry.objects.exists(), "something was done by asking for it"
 
 
