@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import requests
@@ -15,7 +15,6 @@ from cache_layer.counting.analytics import Series, Span
 from cache_layer.keys import holds_key
 from cache_layer.writing.outbox import Backlog
 from entities.models import Entity
-from pmo.processes import children_of
 from tests.acceptance.conftest import Program, drain
 from tests.conftest import make_entity
 from tests.servers import platform_server, test_database_url
@@ -29,7 +28,7 @@ def is_ready(url: str) -> bool:
 def test_what_is_under_way_is_answered_and_nothing_is_left_over(staff_user: object, redis_client: object) -> None:
     make_entity("project", label="Old")
     with platform_server(CACHE_ANALYTICS_SECONDS="3600", DATABASE_POOL_SIZE="4") as (url, process):
-        program, workers = Program(url), children_of(process.pid)
+        program, workers = Program(url), psutil.Process(process.pid).children()
         assert workers
         assert is_ready(url)
         drain(url)
@@ -60,7 +59,7 @@ def test_every_replay_is_in_the_access_log_and_a_server_that_is_killed_leaves_no
     make_entity("project")
     leases = {"CACHE_LOCAL_LEASE_MS": "2000"}  # so that a slow machine has replays too
     with platform_server(**leases, GRANIAN_LOG_ACCESS_ENABLED="true") as (url, process):
-        program, workers = Program(url), children_of(process.pid)
+        program, workers = Program(url), psutil.Process(process.pid).children()
         sources = [program.read(url, "project").source for _ in range(50)]
         assert running(workers)
         process.kill()
@@ -70,10 +69,9 @@ def test_every_replay_is_in_the_access_log_and_a_server_that_is_killed_leaves_no
     assert "".join(capfd.readouterr()).count('"GET /api/v1/entity/type/project HTTP/1.1" 200') == 50
 
 
-def running(workers: set[int]) -> list[Path]:
+def running(workers: list[psutil.Process]) -> list[psutil.Process]:
     """Those that have not ended."""
-    there = [status for each in workers if (status := Path(f"/proc/{each}/status")).exists()]
-    return [status for status in there if "State:\tZ" not in status.read_text()]
+    return [each for each in workers if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def is_listening(url: str) -> bool:
