@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -64,43 +63,6 @@ def children_of(pid: int) -> set[int]:
         with contextlib.suppress(OSError):  # the thread has ended
             found.update(map(int, file.read_text().split()))
     return found
-
-
-def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals) -> bool:
-    """
-    End the process that a killed run left behind in `directory`.
-
-    Args:
-        pid_file: its first line is the process's id.
-        directory: its working directory, which tells it from an unrelated process that reuses its id.
-    Returns:
-        Whether no process works in `directory` now; False where that is unknown (outside Linux).
-    """
-    if sys.platform != "linux":
-        return False
-    try:
-        pid = int(pid_file.read_text().split()[0])
-        handle = os.pidfd_open(pid)
-    except (OSError, ValueError, IndexError):  # no such file or process
-        return True
-    try:
-        if _works_in(pid, directory):
-            signal.pidfd_send_signal(handle, farewell)
-            if not select.select([handle], [], [], LIMIT_SECONDS)[0]:
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-                select.select([handle], [], [], LIMIT_SECONDS)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(handle)
-    return True
-
-
-def _works_in(pid: int, directory: Path) -> bool:
-    try:
-        return os.path.samefile(f"/proc/{pid}/cwd", directory)
-    except OSError:
-        return False
 
 
 def ending_with_parent(farewell: signal.Signals, parent: int | None = None) -> Callable[[], None] | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pmo.processes import start_process
+from pmo.processes import LIMIT_SECONDS, start_process
 from pmo.run.restarts import DidNotStart, Part
 
 PAUSE_SECONDS = 5.0
@@ -36,6 +38,26 @@ class Engine(Part):
         """The last lines of its log, preceded by the log's path."""
         lines = "\n".join(f"    {line}" for line in self.log.read_text(errors="replace").splitlines()[-5:])
         return f"The end of {self.log}:\n{lines}"
+
+
+def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals) -> None:
+    """
+    End the process that a killed run left behind in `directory`, if there is one.
+
+    Args:
+        pid_file: its first line is the process's id.
+        directory: its working directory, which tells it from an unrelated process that reuses its id.
+    """
+    import psutil  # the image has no engines, and does not have it
+
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):  # no such file, no such process
+        leftover = psutil.Process(int(pid_file.read_text().split()[0]))
+        if directory.samefile(leftover.cwd()):
+            leftover.send_signal(farewell)
+            with contextlib.suppress(psutil.TimeoutExpired):
+                leftover.wait(LIMIT_SECONDS)
+            leftover.kill()
+            leftover.wait(LIMIT_SECONDS)
 
 
 def package_folder(package: str, instead: str) -> Path:

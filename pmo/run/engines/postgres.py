@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pmo.processes import end_leftover
-from pmo.run.engines.engine import PAUSE_SECONDS, Engine, package_folder
+from pmo.run.engines.engine import PAUSE_SECONDS, Engine, end_leftover, package_folder
 from pmo.run.restarts import DidNotStart
 
 PORT = 5432  # part of the Unix socket's name; nothing listens on TCP
@@ -55,9 +54,9 @@ class Postgres(Engine):
         account = _account_for_postgres(data, programs)
         if not data.exists():
             _initialise_database(data, programs, account)
-        if end_leftover(data / "postmaster.pid", data, self.farewell):
-            for lock in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process id may be reused by now
-                (data / lock).unlink(missing_ok=True)
+        end_leftover(data / "postmaster.pid", data, self.farewell)
+        for lock in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process id may be reused by now
+            (data / lock).unlink(missing_ok=True)
         options = {
             "listen_addresses": "",
             "unix_socket_directories": f'"{self._sockets}"',

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 from pathlib import Path
 
 from pmo.environment.listener import probe_port
-from pmo.processes import end_leftover
-from pmo.run.engines.engine import PAUSE_SECONDS, Engine, package_folder
+from pmo.run.engines.engine import PAUSE_SECONDS, Engine, end_leftover, package_folder
 from pmo.run.restarts import DidNotStart
 
 HOST = "127.0.0.1"
@@ -44,7 +42,7 @@ class Valkey(Engine):
 
     def launch(self) -> subprocess.Popen[bytes]:
         self._data.mkdir(mode=0o700, exist_ok=True)
-        end_leftover(self._data / "valkey.pid", self._data, signal.SIGTERM)
+        end_leftover(self._data / "valkey.pid", self._data, self.farewell)
         self.port = self._find_port()
         options = {
             "bind": [HOST],
