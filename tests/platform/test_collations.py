@@ -39,7 +39,7 @@ CODES = ["a1", "a_1", "a_b", "ab", "ab_", "b"]
 INACTIVE = "a_b"
 
 
-@pytest.fixture(params=[False, True], ids=["own", "american"])
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.proof)], ids=["own", "american"])
 def american(committed_db: None, request: pytest.FixtureRequest) -> Iterator[bool]:
     """Whether this test's database is one like the others', on a server that knows collations: the wheel's does not."""
     if not request.param:

@@ -102,6 +102,7 @@ def test_a_read_is_traced_down_to_the_engines(
     assert "'project'" not in told
 
 
+@pytest.mark.proof
 def test_the_service_may_have_another_name(collector: Collector, token: str) -> None:
     with web_server(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces", OTEL_SERVICE_NAME="desk") as url:
         read(url, token)
