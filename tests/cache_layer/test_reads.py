@@ -6,16 +6,21 @@ import json
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from redis import Redis
 
 from cache_layer import Source
+from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import absent_key, holds_key, lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import Options
+from cache_layer.protocol.scripts import claim_fills, hold_keys
 from cache_layer.reading import absent, fills, reads
 from cache_layer.reading.absent import AbsentBudget
+from cache_layer.reading.answered import fetch_stored
+from cache_layer.reading.fills import read_missing
 from cache_layer.reading.reads import read_entry
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
@@ -138,6 +143,38 @@ def test_a_reader_waits_for_another_readers_fill(
     filling.start()
     assert read_entry(ENTITY, "project").source is Source.REDIS
     filling.join()
+
+
+def test_a_reader_whose_redis_fails_while_it_waits_reads_the_database(
+    project: Entity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_fill(KEY, "token", replace=False)
+    monkeypatch.setattr(fills, "fetch_stored", Mock(side_effect=CacheUnavailable("silent", refused=False)))
+    assert read_entry(ENTITY, "project").source is Source.BYPASS
+
+
+def test_several_misses_are_each_answered_as_redis_allows(
+    project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = ["absent", "found", "found_too", "loaded", "filled", "filled_later", "held"]
+    payloads = {code: ENTITY.encode(ENTITY.build([make_entity(code)])) for code in codes[1:]}
+    redis_client.delete(*map(ENTITY.key, codes))
+    redis_client.set(absent_key(ENTITY.key("absent")), b"")
+    redis_client.mset({ENTITY.key(code): payloads[code] for code in codes[1:3]})
+    filling = codes[4:6]
+    claim_fills([ENTITY.key(code) for code in filling], "token", replace=False)
+    hold_keys([ENTITY.key("held")], "a writer")
+
+    def fetch_when_one_more_is_filled(*asked: Any) -> Any:
+        code = filling.pop(0)
+        assert fill_entry(ENTITY.key(code), "token", payloads[code], 300)
+        return fetch_stored(*asked)
+
+    monkeypatch.setattr(fills, "fetch_stored", fetch_when_one_more_is_filled)
+    found = read_missing(ENTITY, codes)
+    sources = dict.fromkeys(codes, Source.REDIS) | {"loaded": Source.DATABASE, "held": Source.BYPASS}
+    assert {code: one.source for code, one in found.items()} == sources
+    assert {code: one.payload for code, one in found.items()} == payloads | {"absent": b""}
 
 
 def test_a_loader_that_fails_gives_its_lease_back(

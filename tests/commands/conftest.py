@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from pmo import settings as project_settings
-from tests.cache_layer.conftest import own_valkey, reconnect  # noqa: F401 - a fixture
+from tests.cache_layer.conftest import own_valkey, reconnect, restart  # noqa: F401 - fixtures
 from tests.servers import free_port
 
 
@@ -20,6 +20,11 @@ def run(command: str, *arguments: str, **options: Any) -> str:
     output = StringIO()
     call_command(command, *arguments, stdout=output, **options)
     return output.getvalue()
+
+
+class TerminalFile(StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
 from entities.lookups import ENTITY
-from entities.management.commands.cache_status import look
+from entities.management.picture import take_picture
 from entities.models import Entity
 from pmo.lookups import PERSON
 from pmo.run.engines.postgres import program_folder
@@ -104,7 +104,7 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
     rows[0].save()
     Entity.objects.filter(code__in=["task", "risk"]).update(label="new")
     assert EntryState.of(ENTITY, ["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
-    assert look(None).server.version
+    assert take_picture().server.version
     assert Amount.measure().complete
     assert audit_cache().mismatches == ()
     report_activity()
