@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from cache_layer import Source
@@ -23,13 +24,11 @@ from cache_layer.reading.answered import fetch_stored
 from cache_layer.reading.fills import read_missing
 from cache_layer.reading.reads import read_entry
 from entities.documents import EntityDocument, document_of, encode_entity
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
-from tests.cache_layer.project import claim_fill, fill_entry
-from tests.conftest import make_entity, new_entity
-
-KEY = "entity:metadata:project"
+from tests.cache_layer.project import KEY, TASK_KEY, claim_fill, fill_entry
+from tests.conftest import make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -38,16 +37,30 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 def project(committed_db: None, redis_client: Redis) -> Entity:
     make_entity("task")
     row = make_entity("project", child_entity_codes=["task"])
-    redis_client.delete("entity:metadata:project", "entity:metadata:task", "entity:types")  # not the run id
+    redis_client.delete(KEY, TASK_KEY)
     drop_all_copies()
     return row
 
 
-def test_a_miss_is_read_from_the_database_and_cached(project: Entity, redis_client: Redis) -> None:
-    assert read_entry(ENTITY, "project").source is Source.DATABASE
+def read_and_count(commands: list[str]) -> tuple[list[str], int]:
+    commands.clear()
+    with CaptureQueriesContext(connection) as queries:
+        read_entry(ENTITY, "project")
+    return list(commands), len(queries)
+
+
+def test_a_miss_is_a_get_two_scripts_and_a_query_and_a_hit_a_get_or_nothing(
+    project: Entity, redis_client: Redis, commands: list[str], set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=2_000)
+    for _ in range(2):  # the first time loads the scripts
+        redis_client.delete(KEY)
+        drop_all_copies()
+        missed = read_and_count(commands)
+    assert missed == (["GET", "EVALSHA", "EVALSHA"], 1)
     drop_all_copies()
-    assert read_entry(ENTITY, "project").source is Source.REDIS
-    assert read_entry(ENTITY, "project").source is Source.LOCAL
+    assert read_and_count(commands) == (["GET"], 0)
+    assert read_and_count(commands) == ([], 0)
 
 
 def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(
@@ -66,12 +79,6 @@ def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(
     assert redis_client.ttl(KEY) == 300
 
 
-def test_the_list_has_an_entry_of_its_own(project: Entity, redis_client: Redis) -> None:
-    read_entry(ENTITY_TYPES, "")
-    listed = json.loads(redis_client.get("entity:types"))
-    assert [document["code"] for document in listed] == ["task", "project"]
-
-
 def test_an_unknown_identifier_is_remembered_for_60_seconds(
     project: Entity, redis_client: Redis, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
@@ -82,12 +89,6 @@ def test_an_unknown_identifier_is_remembered_for_60_seconds(
         assert read_entry(ENTITY, "nothing")[:3] == (None, b"", Source.LOCAL)
     assert redis_client.ttl(absent_key("entity:metadata:nothing")) == 60
     assert redis_client.keys("entity:metadata:*") == []
-
-
-def test_an_unknown_identifier_is_known_as_soon_as_it_is_created(project: Entity) -> None:
-    assert read_entry(ENTITY, "wiki").document is None
-    new_entity("wiki").save()
-    assert read_entry(ENTITY, "wiki").document is not None
 
 
 def test_random_identifiers_do_not_fill_redis(
@@ -180,10 +181,7 @@ def test_several_misses_are_each_answered_as_redis_allows(
 def test_a_loader_that_fails_gives_its_lease_back(
     project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("the database is gone")
-
-    monkeypatch.setattr(fills, "load", fail)
+    monkeypatch.setattr(fills, "load", Mock(side_effect=RuntimeError("the database is gone")))
     with pytest.raises(RuntimeError):
         read_entry(ENTITY, "project")
     assert redis_client.exists(lease_key(KEY), KEY) == 0

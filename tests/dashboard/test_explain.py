@@ -68,7 +68,7 @@ def test_who_has_another_document_is_marked_and_what_is_not_known_is_called_so(r
     assert right == {digest_of(document)}
     redis_client.set(KEY, document.replace(b"Project", b"Projekt"))
     assert look_at_engines()[1].differs
-    mark = ask(ENTITY, "project")
+    mark = ask(KEY)
     redis_client.hset(
         analytics_key(f"answers:{mark}"),
         mapping={
@@ -114,7 +114,7 @@ def test_a_process_answers_each_question_once_with_what_it_has(redis_client: Red
     count_local_hit(KEY)
     respondent = Respondent()
     respondent.answer()
-    mark = ask(ENTITY, "project")
+    mark = ask(KEY)
     respondent.answer()
     respondent.answer()
     (answer,), silent = read_answers(mark)
@@ -174,6 +174,6 @@ def test_without_redis_the_page_says_what_is_unknown(viewer: Client, redis_down:
 
 def test_only_questions_of_ours_are_answered(viewer: Client) -> None:
     make_entity("project")
-    assert viewer.get(MEMORIES, {"mark": ask(ENTITY, "project")}).status_code == 200
+    assert viewer.get(MEMORIES, {"mark": ask(KEY)}).status_code == 200
     for mark in ("", "x", "a" * 31 + "*", "é" * 32):
         assert viewer.get(MEMORIES, {"mark": mark}).status_code == 400

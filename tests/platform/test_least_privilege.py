@@ -33,7 +33,8 @@ from entities.models import Entity
 from pmo.lookups import PERSON
 from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
-from tests.cache_layer.topology import caches_at, read
+from tests.cache_layer.conftest import caches_at
+from tests.cache_layer.topology import read
 from tests.conftest import make_entity
 from tests.engines import PROGRAMS
 from tests.servers import ROOT, another_database, own_name, test_database_url
