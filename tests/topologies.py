@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from redis import Redis
 from redis.cluster import RedisCluster
@@ -43,6 +43,13 @@ class Server:
     options: Sequence[str]
     port: int = field(default_factory=lambda: find_port())  # noqa: PLW0108 - it is defined below
     process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         self.directory.mkdir(exist_ok=True)
@@ -82,16 +89,17 @@ class Server:
         return False
 
     def is_primary(self) -> bool:
-        with contextlib.suppress(RedisError):
-            return bool(self.info("replication")["role"] == "master")
-        return False
+        return self._role() == "master"
 
     def follows(self) -> bool:
         """Whether it is a replica that has all its primary has."""
+        return self._role() == "slave"
+
+    def _role(self) -> str:
         with contextlib.suppress(RedisError):
             found = self.info("replication")
-            return bool(found["role"] == "slave" and found["master_link_status"] == "up")
-        return False
+            return str(found["role"]) if found.get("master_link_status", "up") == "up" else ""
+        return ""
 
 
 PLAIN = ("--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--maxmemory-policy", "noeviction")
