@@ -59,17 +59,14 @@ def active() -> list[str]:
     return list(Entity.objects.filter(active_flag=True).order_by("code").values_list("code", flat=True))
 
 
-def test_deactivating_hides_types_from_readers_at_once(types: None, admin_client: Client) -> None:
+def test_deactivating_hides_types_from_readers_at_once_and_activating_shows_them_again(
+    types: None, admin_client: Client
+) -> None:
     service = get_entity_infrastructure()
     assert len(service.get_all_entity()) == 2
     response = remove(admin_client, "deactivate", "project", "task", "old")
     assert message_of(response) == ("success", "2 entity types: deactivated.")
     assert (service.get_entity("project"), service.get_all_entity()) == (None, ())
-
-
-def test_activating_shows_them_again(types: None, admin_client: Client) -> None:
-    service = get_entity_infrastructure()
-    assert service.get_entity("old") is None
     assert message_of(do(admin_client, "activate", "old")) == ("success", "Activated 1 entity type.")
     assert service.get_entity("old") is not None
 

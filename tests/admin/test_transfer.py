@@ -15,7 +15,6 @@ from typing import Any
 
 import openpyxl
 import pytest
-from django.apps import apps
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
@@ -30,6 +29,7 @@ from entities.files.columns import COLUMNS
 from entities.files.flags import parse_flag
 from entities.files.formats import MAX_ROWS, MAX_UNPACKED_BYTES, UnreadableFile, XlsxFile
 from entities.files.rows import EntityResource
+from entities.history import all_events
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from entities.texts import UNREADABLE
@@ -95,8 +95,10 @@ def rows() -> dict[str, Any]:
     return {row.code: row for row in Entity.objects.values_list(*COLUMNS, named=True)}
 
 
-def test_the_preview_shows_each_difference_and_writes_nothing(types: None, admin_client: Client) -> None:
-    before = rows()
+def test_the_preview_shows_each_difference_and_confirming_writes_those_alone(types: None, admin_client: Client) -> None:
+    service, before = get_entity_infrastructure(), rows()
+    assert service.get_entity("project") is not None
+    stamps, events = dict(Entity.objects.values_list("code", "modified_ts")), all_events().count()
     content = (
         "code,label,icon,child_entity_codes\ntask,Task,FolderKanban,\n"
         'project,Venture,FolderKanban,"risk,task"\nrisk,Risk,Flag,project\n'
@@ -114,19 +116,16 @@ def test_the_preview_shows_each_difference_and_writes_nothing(types: None, admin
     assert "<ins>Venture</ins>" in page
     assert rows() == before
 
-
-def test_confirming_imports_what_was_shown_and_readers_see_it_at_once(types: None, admin_client: Client) -> None:
-    service = get_entity_infrastructure()
-    assert service.get_entity("project") is not None
-    preview = upload(admin_client, "code,label,icon\nproject,Venture,FolderKanban\nrisk,Risk,Flag\n")
-    assert message_of(confirm(admin_client, preview)) == (
-        "success",
-        "Imported types.csv: 1 new, 1 changed, 0 unchanged.",
-    )
-    project, risk = service.get_entity("project"), service.get_entity("risk")
-    assert project is not None
-    assert risk is not None
-    assert (project.label, project.child_entity_codes, risk.label_plural) == ("Venture", ("task",), "Risks")
+    said = "Imported types.csv: 1 new, 1 changed, 1 unchanged."
+    assert message_of(confirm(admin_client, preview)) == ("success", said)
+    read = {code: service.get_entity(code) for code in ("project", "risk")}
+    assert [(each.label, each.child_entity_codes) for each in read.values() if each] == [
+        ("Venture", ("risk", "task")), ("Risk", ("project",)),
+    ]  # fmt: skip
+    assert rows()["risk"].label_plural == "Risks"
+    assert all_events().count() == events + 2
+    unchanged = [row.code for row in Entity.objects.all() if stamps.get(row.code) == row.modified_ts]
+    assert unchanged == ["task"]
 
 
 def test_every_wrong_row_is_named_with_its_column_and_nothing_is_written(types: None, admin_client: Client) -> None:
@@ -160,15 +159,6 @@ def test_every_wrong_row_is_named_with_its_column_and_nothing_is_written(types: 
     assert "or import the other rows without them" in preview.content.decode()
     admin_client.post(PROCESS, {"upload": preview.context["upload"]})  # type: ignore[attr-defined] # of the test client
     assert rows() == before
-
-
-def test_unchanged_rows_get_no_new_version(types: None, admin_client: Client) -> None:
-    events = apps.get_model("entities", "EntityEvent").objects
-    before, stamps = events.count(), dict(Entity.objects.values_list("code", "modified_ts"))
-    confirm(admin_client, upload(admin_client, "code,label\nproject,Venture\ntask,Task\n"))
-    assert events.count() == before + 1
-    assert Entity.objects.get(code="task").modified_ts == stamps["task"]
-    assert Entity.objects.get(code="project").modified_ts > stamps["project"]
 
 
 def test_a_file_without_differences_offers_nothing_to_import(types: None, admin_client: Client) -> None:

@@ -69,12 +69,6 @@ def read_card(code: str) -> CacheCard:
 class CacheCardViews(ModelAdmin):
     """The card and its buttons."""
 
-    def cache_card_context(self, request: HttpRequest, code: str) -> dict[str, Any]:
-        return {
-            "cache_card": read_card(code),
-            "may_operate_cache": request.user.has_perm("entities.operate_cache"),
-        }
-
     @method_decorator(require_safe)
     def cache_card_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The card's changing part, as HTML."""

@@ -6,7 +6,6 @@
  * `cachePolling.start(ask, everyMs)`: `ask` fetches and shows, and throws if it can't.
  */
 const cachePolling = (() => {
-    const EVERY_MS = 5000;
     const LONGEST_MS = 60000;
 
     function sayLost(error, waitMs) {
@@ -18,7 +17,7 @@ const cachePolling = (() => {
             : "";
     }
 
-    function start(ask, everyMs = EVERY_MS) {
+    function start(ask, everyMs) {
         let failures = 0;
         let timer = 0;
         let asking = null;
