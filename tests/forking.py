@@ -38,14 +38,10 @@ class ForkedProcess:
         err: Path,
     ) -> None:
         self.args = command
-        read, written = forks.Pipe(duplex=False)
-        with read, written:
-            self._process = forks.Process(
-                target=forked.run_apart,
-                args=(command, tree, dict(environment), directory, (read, out, err)),
-            )
-            self._process.start()
-            self.stdin = os.fdopen(os.dup(written.fileno()), "wb")
+        self._process = forks.Process(
+            target=forked.run_apart, args=(command, tree, dict(environment), directory, (out, err))
+        )
+        self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 

@@ -174,8 +174,6 @@ class Processes:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
     stop_process(process, signal.SIGTERM)
 
 

@@ -93,8 +93,7 @@ class Stage(Processes):
         self.orders = Orders(self.plan, self.ports, self.token, self.database_url, psql, until_ns, self.directory)
         if not self.is_upgrade:
             self.orders.migrated.touch()
-        for host in (self.writer_host, self.reader_host):
-            self.orders.give(host)
+        self.orders.give()
 
     def end_load(self) -> None:
         """Have no write begin any more, whatever was said when the load was started."""
@@ -175,7 +174,7 @@ class Stage(Processes):
     def start(
         self, command: Sequence[str], name: str, *, tree: Path | None = None, **environment: str
     ) -> ForkedProcess:
-        """A process, by the code of the last tree if not of `tree`; it reads what is written to its `stdin`."""
+        """A process, by the code of the last tree if not of `tree`."""
         process = ForkedProcess(
             command,
             tree=tree or self.trees[-1],
