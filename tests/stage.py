@@ -164,9 +164,9 @@ class Processes:
             raise self._failed(process, f"ended with status {status}")
         return printed.read_text()
 
-    def run_module(self, module: str, *arguments: str, **environment: str) -> Any:
+    def run_module(self, module: str, *arguments: str, **how: Any) -> Any:
         """The JSON that a module prints; it raises what `run` does."""
-        return json.loads(self.run([sys.executable, "-m", module, *arguments], **environment))
+        return json.loads(self.run([sys.executable, "-m", module, *arguments], **how))
 
     def _failed(self, process: subprocess.Popen[bytes], how: str) -> StageFailed:
         log = self._logs[process.pid]
