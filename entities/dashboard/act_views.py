@@ -24,7 +24,7 @@ from entities.dashboard.access import for_operators, for_viewers
 from entities.dashboard.figures import forget_figures
 from entities.lookups import ENTITY
 from entities.models import CacheOperation
-from entities.texts import ComposedFormField, validate_readable
+from entities.texts import validate_readable
 
 OF_EVERYTHING = (Operation.CLEAR, Operation.AUDIT)
 
@@ -36,11 +36,7 @@ class ActForm(forms.Form):
     codes = forms.CharField(required=False, strip=True)
     tag = forms.CharField(required=False, strip=True, max_length=100)
     everything = forms.BooleanField(required=False)
-    reason = ComposedFormField(
-        required=False,
-        max_length=CacheOperation._meta.get_field("reason").max_length,
-        validators=[validate_readable],
-    )
+    reason = CacheOperation._meta.get_field("reason").formfield(validators=[validate_readable])
 
     def clean_codes(self) -> tuple[str, ...]:
         codes = tuple(dict.fromkeys(filter(None, self.cleaned_data["codes"].split(","))))
