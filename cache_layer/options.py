@@ -6,7 +6,7 @@ import difflib
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from django.conf import settings
 
@@ -72,10 +72,18 @@ class Options:
     write_budget_ms: int = whole(2_000, 1, HOUR_MS)
     write_policy: WritePolicy = "available"
 
+    LIMITS: ClassVar[dict[str, tuple[int, int]]]
+    """The minimum and maximum of each number."""
+
     @property
     def fail_safe_seconds(self) -> int:
         """`stale_seconds`, or 0 if the write policy does not allow stale reads."""
         return self.stale_seconds if self.write_policy == "available" else 0
+
+    @staticmethod
+    def in_force() -> Options:
+        """Those of `settings.CACHE_LAYER`."""
+        return get_options()
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
@@ -98,7 +106,7 @@ class Options:
                 if not isinstance(value, bool):
                     raise InvalidOptions(f"CACHE_LAYER['relay'] is {value!r}: use True or False.")
             elif name != "cache_alias":
-                least, most = LIMITS[name]
+                least, most = cls.LIMITS[name]
                 if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
                     raise InvalidOptions(
                         f"CACHE_LAYER[{name!r}] is {value!r}: use a whole number from {least} to {most}."
@@ -109,10 +117,7 @@ class Options:
         return options
 
 
-LIMITS: dict[str, tuple[int, int]] = {
-    option.name: option.metadata["limits"] for option in fields(Options) if option.metadata
-}
-"""The minimum and maximum of each number."""
+Options.LIMITS = {option.name: option.metadata["limits"] for option in fields(Options) if option.metadata}
 
 
 def known_ttl_seconds(ttl_seconds: int) -> int:

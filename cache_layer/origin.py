@@ -12,7 +12,7 @@ COMMAND = "command"
 _origin: ContextVar[str] = ContextVar("cache_layer_origin", default=COMMAND)
 
 
-def current_origin() -> str:
+def current() -> str:
     """The origin of this thread's, or task's, current work."""
     return _origin.get()
 

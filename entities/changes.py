@@ -17,7 +17,6 @@ from django.db.models import F, JSONField, QuerySet, TextField, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Cast
 
-from cache_layer import holding
 from entities.lookups import entries_of
 from entities.models import Entity
 
@@ -159,7 +158,7 @@ def find_parents(*codes: str) -> QuerySet[Entity]:
 @contextmanager
 def writing_types(*codes: str) -> Iterator[None]:
     """A transaction that changes these entity types, and with them the list of all."""
-    with holding(entries_of(*codes), using=router.db_for_write(Entity)):
+    with entries_of(*codes).holding(using=router.db_for_write(Entity)):
         yield
 
 

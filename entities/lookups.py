@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from cache_layer import Entry, Lookup, register
+from cache_layer import CoherentLookup, Entries
 from entities.documents import (
     EntityDocument,
     decode_entities,
@@ -32,7 +32,7 @@ def _build_entities(rows: Sequence[Entity]) -> tuple[EntityDocument, ...]:
     return tuple(document_of(row) for row in sorted(rows, key=lambda row: (row.display_order, row.code)))
 
 
-ENTITY: Lookup[EntityDocument] = Lookup(
+ENTITY: CoherentLookup[EntityDocument] = CoherentLookup(
     name="entity",
     model=Entity,
     identifier_field="code",
@@ -48,7 +48,7 @@ ENTITY: Lookup[EntityDocument] = Lookup(
     stamps=STAMPS,
 )
 
-ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
+ENTITY_TYPES: CoherentLookup[tuple[EntityDocument, ...]] = CoherentLookup(
     name="entity_types",
     model=Entity,
     identifier_field=None,
@@ -64,13 +64,13 @@ ENTITY_TYPES: Lookup[tuple[EntityDocument, ...]] = Lookup(
     stamps=STAMPS,
 )
 
-LIST = Entry(ENTITY_TYPES)
+LIST = ENTITY_TYPES.entries()
 
 
-def entries_of(*codes: str) -> list[Entry]:
+def entries_of(*codes: str) -> Entries:
     """The entries built from these types' rows: their own, and the list of all."""
-    return [*(Entry(ENTITY, code) for code in codes), LIST]
+    return ENTITY.entries(*codes) + LIST
 
 
-register(ENTITY)
-register(ENTITY_TYPES)
+ENTITY.register()
+ENTITY_TYPES.register()

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from itertools import chain
-from typing import Any
 
 from django.db import router
 
-from cache_layer import (
-    Copy,
-    Read,
-    Source,
-    clear_entries,
-    invalidate_entries,
-    invalidate_tag,
-    peek_copy,
-    read_entries,
-    read_entry,
-)
+from cache_layer import Read, Source
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES, LIST, entries_of
@@ -36,7 +24,7 @@ class EntityInfrastructure:
 
     def get_entity(self, code: str, include_inactive: bool = False) -> EntityDocument | None:
         """One entity type; None if it does not exist, or is inactive and `include_inactive` is not set."""
-        copy = None if include_inactive else peek_copy(ENTITY, code)
+        copy = None if include_inactive else ENTITY.peek(code)
         return copy.document if copy is not None else self.read_entity(code, include_inactive).document
 
     def get_entities(self, codes: Iterable[str]) -> dict[str, EntityDocument]:
@@ -58,7 +46,7 @@ class EntityInfrastructure:
         Raises:
             CacheUnavailable: Redis did not answer: the outcome is uncertain, try again.
         """
-        return invalidate_entries(entries_of(code))
+        return entries_of(code).invalidate()
 
     def invalidate_tagged_entity_cache(self, tag: str) -> int:
         """
@@ -69,7 +57,7 @@ class EntityInfrastructure:
             UnknownTag: there is no such tag; nothing was dropped.
             CacheUnavailable: Redis did not answer: the outcome is uncertain, try again.
         """
-        return invalidate_tag(ENTITY, tag, besides=[LIST])
+        return entries_of(*ENTITY.find_tagged(tag)).invalidate()
 
     def clear_all_entity_cache(self) -> int:
         """
@@ -78,28 +66,28 @@ class EntityInfrastructure:
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        invalidate_entries([LIST])
-        return clear_entries(ENTITY)
+        LIST.invalidate()
+        return ENTITY.clear()
 
     def read_entity(self, code: str, include_inactive: bool = False) -> Read[EntityDocument]:
         """Like `get_entity`, with the document's bytes and their source."""
         if not is_code(code):
             return Read(None, b"", Source.DATABASE)
         if not include_inactive:
-            return read_entry(ENTITY, code)
+            return ENTITY.read(code)
         row = Entity.objects.using(router.db_for_write(Entity)).filter(code=code).first()
         document = document_of(row) if row else None
         return Read(document, encode_entity(document) if document else b"", Source.BYPASS)
 
     def read_entities(self, codes: Iterable[str]) -> Read[tuple[EntityDocument, ...]]:
         """Like `get_entities`, with the bytes of the JSON array and the furthest source any of it came from."""
-        reads = read_entries(ENTITY, filter(is_code, codes)).values()
+        reads = list(ENTITY.read_many(filter(is_code, codes)).values())
         found = [read for read in reads if read.document is not None]
         return Read(
             tuple(read.document for read in found if read.document is not None),
             b"[" + b",".join(read.payload for read in found) + b"]",
             max((read.source for read in reads), key=list(Source).index, default=Source.LOCAL),
-            _copies_of(*reads),
+            Read.copies_of(reads),
         )
 
     def read_entity_with_children(self, code: str) -> Read[EntityDocument]:
@@ -112,20 +100,15 @@ class EntityInfrastructure:
             entity.document,
             entity.payload.removesuffix(b"}") + b',"children":' + children.payload + b"}",
             max(entity.source, children.source, key=list(Source).index),
-            _copies_of(entity, children) if entity.document.child_entity_codes else entity.copies,
+            Read.copies_of((entity, children)) if entity.document.child_entity_codes else entity.copies,
         )
 
     def read_all_entity(self, include_inactive: bool = False) -> Read[tuple[EntityDocument, ...]]:
         """Like `get_all_entity`, with the bytes of the JSON array and their source."""
         if not include_inactive:
-            return read_entry(ENTITY_TYPES, "")
+            return ENTITY_TYPES.read()
         documents = tuple(document_of(row) for row in Entity.objects.using(router.db_for_write(Entity)))
         return Read(documents, encode_entities(documents), Source.BYPASS)
-
-
-def _copies_of(*reads: Read[Any]) -> tuple[Copy, ...]:
-    """The copies these reads are made of; empty if any of them must not be served again."""
-    return tuple(chain.from_iterable(read.copies for read in reads)) if all(read.copies for read in reads) else ()
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from django.db.models import OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from cache_layer import Lookup, Part, purge_after_restart, register
+from cache_layer import CoherentLookup, Part, purge_after_restart
 from pmo.documents import (
     Document,
     GroupDocument,
@@ -75,7 +75,7 @@ def _of_row(build: Callable[[Any], Document]) -> Callable[[Sequence[Any]], Docum
     return lambda rows: build(rows[0]) if rows else None
 
 
-PERSON: Lookup[PersonDocument] = Lookup(
+PERSON: CoherentLookup[PersonDocument] = CoherentLookup(
     name="person",
     model=User,
     identifier_field="id",
@@ -89,7 +89,7 @@ PERSON: Lookup[PersonDocument] = Lookup(
     **STAMPED,
 )
 
-GROUP: Lookup[GroupDocument] = Lookup(
+GROUP: CoherentLookup[GroupDocument] = CoherentLookup(
     name="group",
     model=Group,
     identifier_field="id",
@@ -103,7 +103,7 @@ GROUP: Lookup[GroupDocument] = Lookup(
     **OF_PEOPLE,
 )
 
-SIGN_IN: Lookup[SignInDocument] = Lookup(
+SIGN_IN: CoherentLookup[SignInDocument] = CoherentLookup(
     name="sign_in",
     model=SignIn,
     identifier_field="id",
@@ -117,7 +117,7 @@ SIGN_IN: Lookup[SignInDocument] = Lookup(
     **STAMPED,
 )
 
-NAME: Lookup[NameDocument] = Lookup(
+NAME: CoherentLookup[NameDocument] = CoherentLookup(
     name="person_name",
     model=User,
     identifier_field="username",
@@ -132,7 +132,7 @@ NAME: Lookup[NameDocument] = Lookup(
     **STAMPED,
 )
 
-TOKEN_END: Lookup[TokenEndDocument] = Lookup(
+TOKEN_END: CoherentLookup[TokenEndDocument] = CoherentLookup(
     name="token_end",
     model=TokenEnd,
     identifier_field="name",
@@ -148,7 +148,7 @@ TOKEN_END: Lookup[TokenEndDocument] = Lookup(
 
 purge_after_restart("*django.contrib.sessions*")  # otherwise a snapshot would bring back sessions that were logged out
 for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):
-    register(lookup)
+    lookup.register()
 
 
 def is_sign_in_id(text: str) -> bool:

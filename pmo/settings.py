@@ -16,8 +16,7 @@ from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from cache_layer import cache_location
-from cache_layer.options import LIMITS, Options
+from cache_layer import Location, Options
 from pmo.database.address import database_of
 from pmo.environment.hosts import allowed_hosts, contact_address, plain_host, web_address
 from pmo.environment.listener import Listener
@@ -121,7 +120,7 @@ if not REDIS_URL:
 REDIS_PASSWORD = env.text("REDIS_PASSWORD") or None
 
 CACHE_LAYER: dict[str, Any] = {
-    name: env.whole(f"CACHE_{name.upper()}", getattr(Options, name), *limits) for name, limits in LIMITS.items()
+    name: env.whole(f"CACHE_{name.upper()}", getattr(Options, name), *limits) for name, limits in Options.LIMITS.items()
 } | {
     "cache_alias": "entity_metadata",
     "write_policy": env.choice("CACHE_WRITE_POLICY", Options.write_policy, ("available", "strict")),
@@ -146,7 +145,7 @@ if 0 < REQUEST_BUDGET_MS < _least:
     )
 
 # One pool for the three aliases: django-redis keeps pools by URL.
-_redis = cache_location(REDIS_URL, REDIS_PASSWORD, Options.of(CACHE_LAYER)) | {
+_redis = Location.in_caches(REDIS_URL, REDIS_PASSWORD, Options.of(CACHE_LAYER)) | {
     "BACKEND": "django_redis.cache.RedisCache",
 }
 _redis["OPTIONS"] |= {

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_TIMES, SECONDS
@@ -65,6 +65,36 @@ class EntryActivity(NamedTuple):
     invalidated_s: int | None
     cause: str | None
 
+    @classmethod
+    def read(cls, lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryActivity]:
+        """
+        Read what was reported about these entries, at most a minute late.
+
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        wanted = list(identifiers)
+        if not wanted:
+            return {}
+        keys = [lookup.key(identifier) for identifier in wanted]
+        pipeline = get_redis_client().pipeline()
+        pipeline.hmget(hits_key(time.time()), keys)
+        pipeline.zmscore(analytics_key("stored"), keys)
+        pipeline.hmget(analytics_key("hits"), keys)
+        pipeline.hmget(analytics_key("invalidated"), keys)
+        found: dict[str, EntryActivity] = {}
+        for identifier, today, expiry, hits, invalidated in zip(wanted, *pipeline.execute(), strict=True):
+            stored_s = int(expiry) - lookup.ttl_seconds if expiry and 0 < expiry <= _LAST_S else None
+            ended = _INVALIDATED.fullmatch(invalidated or b"")
+            found[identifier] = cls(
+                hits_today=_count_of(today),
+                hits_since_stored=_count_of(hits) if stored_s is not None else None,
+                stored_s=stored_s,
+                invalidated_s=int(ended[1]) if ended else None,
+                cause=ended[2].decode() if ended else None,
+            )
+        return found
+
 
 @dataclass(frozen=True)
 class Series:
@@ -80,6 +110,37 @@ class Series:
     step_seconds: int
     starts_s: tuple[int, ...]
     counts: tuple[dict[str, int], ...]
+
+    SOURCES: ClassVar[dict[str, str]] = {
+        "L1": "memory",
+        "L2": "Redis",
+        "DB": "database",
+        "BYPASS": "database, not cached",
+        "STALE": "last known",
+    }
+    """The sources of reads, and their names for people."""
+
+    @classmethod
+    def read(cls, span: Span, names: Sequence[str] = ()) -> Series:
+        """
+        Read what was counted, from the oldest step to the current one.
+
+        Args:
+            names: the names to read, as in `Series.counts`; empty for all, which is some hundreds per step.
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        length, step = span.value
+        last = int(time.time()) // step * step
+        starts = tuple(range(last - length + step, last + step, step))
+        pipeline = get_redis_client().pipeline()
+        for start in starts:
+            key = totals_key(step, start)
+            pipeline.hmget(key, names) if names else pipeline.hgetall(key)
+        found = pipeline.execute()
+        if names:
+            found = [dict(zip(map(str.encode, names), counts, strict=True)) for counts in found]
+        return cls(step, starts, tuple(map(_counts_of, found)))
 
     def total(self, name: str) -> int:
         return sum(counts.get(name, 0) for counts in self.counts)
@@ -176,58 +237,6 @@ def look() -> None:
         CacheUnavailable: Redis did not answer.
     """
     get_redis_client().set(analytics_key("watched"), "", ex=WATCHED_SECONDS)
-
-
-def read_series(span: Span, names: Sequence[str] = ()) -> Series:
-    """
-    Read what was counted, from the oldest step to the current one.
-
-    Args:
-        names: the names to read, as in `Series.counts`; empty for all, which is some hundreds per step.
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    length, step = span.value
-    last = int(time.time()) // step * step
-    starts = tuple(range(last - length + step, last + step, step))
-    pipeline = get_redis_client().pipeline()
-    for start in starts:
-        key = totals_key(step, start)
-        pipeline.hmget(key, names) if names else pipeline.hgetall(key)
-    found = pipeline.execute()
-    if names:
-        found = [dict(zip(map(str.encode, names), counts, strict=True)) for counts in found]
-    return Series(step, starts, tuple(map(_counts_of, found)))
-
-
-def read_activity(lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryActivity]:
-    """
-    Read what was reported about these entries, at most a minute late.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    wanted = list(identifiers)
-    if not wanted:
-        return {}
-    keys = [lookup.key(identifier) for identifier in wanted]
-    pipeline = get_redis_client().pipeline()
-    pipeline.hmget(hits_key(time.time()), keys)
-    pipeline.zmscore(analytics_key("stored"), keys)
-    pipeline.hmget(analytics_key("hits"), keys)
-    pipeline.hmget(analytics_key("invalidated"), keys)
-    found: dict[str, EntryActivity] = {}
-    for identifier, today, expiry, hits, invalidated in zip(wanted, *pipeline.execute(), strict=True):
-        stored_s = int(expiry) - lookup.ttl_seconds if expiry and 0 < expiry <= _LAST_S else None
-        ended = _INVALIDATED.fullmatch(invalidated or b"")
-        found[identifier] = EntryActivity(
-            hits_today=_count_of(today),
-            hits_since_stored=_count_of(hits) if stored_s is not None else None,
-            stored_s=stored_s,
-            invalidated_s=int(ended[1]) if ended else None,
-            cause=ended[2].decode() if ended else None,
-        )
-    return found
 
 
 def _counts_of(found: Mapping[bytes, bytes | None]) -> dict[str, int]:

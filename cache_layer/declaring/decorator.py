@@ -23,12 +23,11 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet, UniqueConstraint
 
-from cache_layer.declaring.entries import CoherentEntries
+from cache_layer.declaring.entries import CoherentLookup
 from cache_layer.declaring.fields import KEYS, RowDocuments, find_field, kind_of, refuse_unwritable
 from cache_layer.errors import InvalidLookup
 from cache_layer.invalidation.triggers import coherence_triggers
 from cache_layer.keys import is_text
-from cache_layer.lookup import Lookup, register
 
 Row = TypeVar("Row", bound=Model)
 
@@ -53,7 +52,7 @@ def coherent(
 
     def declare(model: type[Row]) -> type[Row]:
         lookup = _lookup(model, key, fields, ttl_seconds, key_pattern)
-        register(lookup)
+        lookup.register()
         columns = [find_field(model, name) for name in (key, *fields)]
         for trigger in coherence_triggers(
             model._meta.db_table,
@@ -63,13 +62,15 @@ def coherent(
             suffix=_suffix(model),
         ):
             trigger.register(model)  # type: ignore[arg-type] # its documentation passes a class
-        model.coherent = CoherentEntries(lookup)  # type: ignore[attr-defined] # added here
+        model.coherent = lookup  # type: ignore[attr-defined] # added here
         return model
 
     return declare
 
 
-def _lookup(model: type[Model], key: str, fields: Sequence[str], ttl_seconds: int, key_pattern: str) -> Lookup[Any]:
+def _lookup(
+    model: type[Model], key: str, fields: Sequence[str], ttl_seconds: int, key_pattern: str
+) -> CoherentLookup[Any]:
     if isinstance(fields, str):
         raise InvalidLookup(f"@coherent of {model._meta.label}: fields is {fields!r}: use a list, [{fields!r}].")
     if model._meta.abstract or hasattr(model, "coherent"):
@@ -86,7 +87,7 @@ def _lookup(model: type[Model], key: str, fields: Sequence[str], ttl_seconds: in
         wanted = [identifier for identifier in identifiers if _is_value(key_field, identifier)]
         return owner._base_manager.filter(**{f"{documents.key}__in": wanted})
 
-    return Lookup(
+    return CoherentLookup(
         name=model._meta.label_lower,
         model=owner,
         identifier_field=documents.key,

@@ -1,33 +1,122 @@
-"""Shows one entry as each place has it, without reading through, filling, renewing or counting."""
+"""One entry as each place has it: PostgreSQL, Redis and the memories of all processes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from redis.exceptions import RedisError
+
+from cache_layer.counting.questions import Answer, ask, digest_of, look_into_memory, read_answers
+from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load, outbox_alias
+from cache_layer.protocol.packing import unpack
 from cache_layer.reading.answered import encode_loaded
-from cache_layer.upkeep.audit import GRACE_SECONDS
+from cache_layer.server.connection import get_redis_client, get_writer_client
+from cache_layer.upkeep.audit import GRACE_SECONDS, agrees_across_releases
 from cache_layer.writing.outbox import find_changes
 
 Looked = TypeVar("Looked")
 
 
-def read_committed(lookup: Lookup[Any], identifier: str) -> bytes:
-    """The document's bytes from the primary database; empty if there is no document."""
-    return encode_loaded(lookup, load(lookup, [identifier])[identifier])
+class Stored(NamedTuple):
+    """
+    A value in Redis.
+
+    Attributes:
+        stored: its bytes in Redis.
+        payload: the document's bytes; None if the stored ones can't be unpacked.
+        problem: why they can't be unpacked.
+        ttl_ms: its remaining TTL.
+    """
+
+    stored: bytes
+    payload: bytes | None
+    problem: str
+    ttl_ms: int
 
 
-def count_untold(lookup: Lookup[Any], identifier: str) -> int:
-    """How many committed changes of this entry Redis has not been told of yet."""
-    return len(find_changes(lookup, [identifier], using=outbox_alias()).get(identifier, ()))
+class EntryView:
+    """Shows an entry without reading through, filling, renewing or counting it."""
 
+    def __init__(self, lookup: Lookup[Any], identifier: str) -> None:
+        self.lookup, self.identifier = lookup, identifier
 
-def look_twice(look: Callable[[], Looked], is_odd: Callable[[Looked], bool]) -> Looked:
-    """The result of `look`, repeated a moment later if it is odd, since a change under way is not a fault."""
-    found = look()
-    if is_odd(found):
-        time.sleep(GRACE_SECONDS)
+    @property
+    def redis_key(self) -> str:
+        """The value's key in Redis, as for `redis-cli`."""
+        return value_key(self.lookup.key(self.identifier))
+
+    def committed(self) -> bytes:
+        """The document's bytes from the primary database; empty if there is no document."""
+        return encode_loaded(self.lookup, load(self.lookup, [self.identifier])[self.identifier])
+
+    def stored(self, *, patient: bool = False) -> Stored | None:
+        """
+        The value in Redis; None if there is none.
+
+        Args:
+            patient: ask Redis even if it has just been silent.
+        Raises:
+            CacheUnavailable: Redis did not answer.
+            redis.exceptions.ResponseError: the key has another type.
+        """
+        pipeline = (get_writer_client() if patient else get_redis_client()).pipeline(transaction=patient)
+        pipeline.get(self.redis_key)
+        pipeline.pttl(self.redis_key)
+        stored, ttl_ms = pipeline.execute(raise_on_error=False)
+        if isinstance(stored, RedisError):
+            raise stored
+        if not stored:
+            return None
+        try:
+            return Stored(stored, unpack(stored), "", ttl_ms)
+        except ValueError as error:
+            return Stored(stored, None, str(error), ttl_ms)
+
+    def count_pending(self) -> int:
+        """How many committed changes of this entry Redis has not been told of yet."""
+        found = find_changes(self.lookup, [self.identifier], using=outbox_alias())
+        return len(found.get(self.identifier, ()))
+
+    def in_memory(self) -> Answer:
+        """What this process's memory has of it."""
+        return look_into_memory(self.lookup, self.identifier)
+
+    def ask_processes(self) -> str:
+        """
+        Ask every process what its memory has of it; returns the question's mark.
+
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        return ask(self.lookup, self.identifier)
+
+    @staticmethod
+    def read_answers(mark: str) -> tuple[list[Answer], list[str]]:
+        """
+        The answers so far, and the names of the processes that have yet to answer.
+
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        return read_answers(mark)
+
+    def agrees(self, payload: bytes, committed: bytes) -> bool:
+        """Whether another release wrote `payload`, with the committed values in all members that both releases have."""
+        return agrees_across_releases(self.lookup, self.identifier, payload, committed)
+
+    @staticmethod
+    def digest(payload: bytes) -> str:
+        """The short name of these bytes that processes answer with; empty for none."""
+        return digest_of(payload) if payload else ""
+
+    @staticmethod
+    def look_twice(look: Callable[[], Looked], is_odd: Callable[[Looked], bool]) -> Looked:
+        """The result of `look`, repeated a moment later if it is odd, since a change under way is not a fault."""
         found = look()
-    return found
+        if is_odd(found):
+            time.sleep(GRACE_SECONDS)
+            found = look()
+        return found

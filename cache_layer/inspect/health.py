@@ -6,21 +6,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.db import Error, connections
 
+from cache_layer.counting.analytics import Series
 from cache_layer.counting.incidents import Sighting, read_incidents, read_left, sightings
 from cache_layer.deadline import working_within
-from cache_layer.inspect.problems import TITLES, Found, find_problems
+from cache_layer.inspect.problems import TITLES, find_problems, forget_counted
+from cache_layer.inspect.server import ServerStatus
 from cache_layer.lookup import outbox_alias
 from cache_layer.options import get_options
 from cache_layer.server.connection import is_redis_healthy
 from cache_layer.upkeep.turn import is_taken
-from cache_layer.writing.outbox import Backlog, measure_backlog
+from cache_layer.writing.outbox import Backlog
 
 logger = logging.getLogger("cache_layer")
 
@@ -75,6 +76,55 @@ class Health:
     problems: list[Problem]
     incidents: list[Incident]
 
+    @classmethod
+    def look(cls, *, note: bool = False, counters: tuple[Series, ServerStatus] | None = None) -> Health:
+        """
+        Check Redis (one exchange) and PostgreSQL (a few), and the counters now and then.
+
+        Args:
+            note: record problems as incidents; for callers that look continuously.
+            counters: the last hour's and the server's, if the caller has just read them; else they may be seconds old.
+        """
+        begun_s = time.time()
+        redis_answers = is_redis_healthy()  # first, since a hanging database may take all the time
+        using = outbox_alias()
+        backlog, known, taken = None, [], True
+        try:
+            backlog = Backlog.measure(using=using)
+            known = read_incidents(SHOWN_INCIDENTS + len(TITLES), using=using)
+            taken = not get_options().relay or is_taken(using)
+        except Error:
+            backlog = None
+            known = list(read_left().items()) if redis_answers else []
+        now_s = time.time()
+        found = list(find_problems(redis_answers, backlog, taken, counters))
+        seen = {each.name: each.seen or Sighting(begun_s, now_s) for each in found}
+        if note:
+            sightings.see(seen)
+        began = _began(known, now_s)
+        problems = [
+            Problem(each.name, each.text, each.advice, min(began.get(each.name, now_s), seen[each.name].began_s))
+            for each in found
+        ]
+        shown = [problem for problem in problems if now_s - problem.since_s >= _patience(problem.name)]
+        names = {problem.name for problem in shown}
+        incidents = [
+            Incident(name, sighting.began_s, None if name in names and sighting.goes_on(now_s) else sighting.seen_s)
+            for name, sighting in known
+            if sighting.seen_s - sighting.began_s >= _patience(name)
+        ]
+        return cls(
+            backlog,
+            redis_answers,
+            sorted(shown, key=lambda problem: list(TITLES).index(problem.name)),
+            incidents[:SHOWN_INCIDENTS],
+        )
+
+    @staticmethod
+    def forget() -> None:
+        """Make the next look read the counters again."""
+        forget_counted()
+
     @property
     def status(self) -> str:
         if self.backlog is None:
@@ -122,50 +172,6 @@ def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def look_at_health(*, note: bool = False, counted: Collection[Found] | None = None) -> Health:
-    """
-    Check Redis (one exchange) and PostgreSQL (a few), and the counters now and then.
-
-    Args:
-        note: record problems as incidents; for callers that look continuously.
-        counted: what `find_in_redis` returned, if the caller has already called it.
-    """
-    begun_s = time.time()
-    redis_answers = is_redis_healthy()  # first, since a hanging database may take all the time
-    using = outbox_alias()
-    backlog, known, taken = None, [], True
-    try:
-        backlog = measure_backlog(using=using)
-        known = read_incidents(SHOWN_INCIDENTS + len(TITLES), using=using)
-        taken = not get_options().relay or is_taken(using)
-    except Error:
-        backlog = None
-        known = list(read_left().items()) if redis_answers else []
-    now_s = time.time()
-    found = list(find_problems(redis_answers, backlog, taken, counted))
-    seen = {each.name: each.seen or Sighting(begun_s, now_s) for each in found}
-    if note:
-        sightings.see(seen)
-    began = _began(known, now_s)
-    problems = [
-        Problem(each.name, each.text, each.advice, min(began.get(each.name, now_s), seen[each.name].began_s))
-        for each in found
-    ]
-    shown = [problem for problem in problems if now_s - problem.since_s >= _patience(problem.name)]
-    names = {problem.name for problem in shown}
-    incidents = [
-        Incident(name, sighting.began_s, None if name in names and sighting.goes_on(now_s) else sighting.seen_s)
-        for name, sighting in known
-        if sighting.seen_s - sighting.began_s >= _patience(name)
-    ]
-    return Health(
-        backlog,
-        redis_answers,
-        sorted(shown, key=lambda problem: list(TITLES).index(problem.name)),
-        incidents[:SHOWN_INCIDENTS],
-    )
-
-
 def _patience(name: str) -> int:
     """How many seconds something may be wrong before it is a problem."""
     return NO_RELAY_SECONDS if name == "RelayNotWorking" else 0
@@ -186,7 +192,7 @@ def watch_health() -> None:
     while True:
         try:
             with working_within(LOOK_MS):
-                look_at_health(note=True)
+                Health.look(note=True)
                 sightings.tell(using=using)
         except Exception:  # no fault may end this loop
             logger.exception("Health could not be looked at")

@@ -8,16 +8,15 @@ reason. Only Prometheus can detect the other alerts: they compare servers, or on
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
-from cache_layer.counting.analytics import Series, Span, read_series
+from cache_layer.counting.analytics import Series, Span
 from cache_layer.counting.incidents import Sighting
 from cache_layer.inspect.memo import Kept
-from cache_layer.inspect.recent import STEPS
-from cache_layer.inspect.server import ServerStatus, read_server
+from cache_layer.inspect.server import ServerStatus
 from cache_layer.writing.outbox import Backlog
 
 LATE_SECONDS = 30
@@ -53,7 +52,7 @@ class Found(NamedTuple):
 
 
 def find_problems(
-    redis_answers: bool, backlog: Backlog | None, taken: bool, counted: Collection[Found] | None = None
+    redis_answers: bool, backlog: Backlog | None, taken: bool, counters: tuple[Series, ServerStatus] | None = None
 ) -> Iterator[Found]:
     """
     What is wrong now.
@@ -61,7 +60,7 @@ def find_problems(
     Args:
         backlog: None if PostgreSQL does not answer.
         taken: whether some server relays.
-        counted: what `find_in_redis` has just returned; if None, a result at most `COUNTED_SECONDS` old is used.
+        counters: the last hour's and the server's; if None, a result at most `COUNTED_SECONDS` old is used.
     """
     if backlog is None:
         yield Found(
@@ -79,7 +78,7 @@ def find_problems(
         yield from _find_late(backlog, redis_answers=redis_answers, taken=taken)
     if redis_answers:
         try:
-            yield from _counted.get() if counted is None else counted
+            yield from _counted.get() if counters is None else find_in_redis(*counters)
         except RedisError:
             return
 
@@ -186,8 +185,8 @@ def find_counted(hour: Series) -> Iterator[Found]:
 NAMES = (
     *(each.counter for each in COUNTED),
     *("answer_errors", "replays"),
-    *(f"reads:{source}" for source in STEPS),
-    *(f"answer_seconds:{source}:+Inf" for source in (*STEPS, "none")),
+    *(f"reads:{source}" for source in Series.SOURCES),
+    *(f"answer_seconds:{source}:+Inf" for source in (*Series.SOURCES, "none")),
 )
 """The counters that `find_counted` reads: a fifteenth of all."""
 
@@ -208,10 +207,10 @@ def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
 
 
 _counted: Kept[list[Found]] = Kept(
-    lambda: find_in_redis(read_series(Span.HOUR, NAMES), read_server()), seconds=COUNTED_SECONDS
+    lambda: find_in_redis(Series.read(Span.HOUR, NAMES), ServerStatus.read()), seconds=COUNTED_SECONDS
 )
 
 
-def forget_counted_problems() -> None:
+def forget_counted() -> None:
     """Make the next look read the counters again."""
     _counted.forget()

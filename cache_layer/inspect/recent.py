@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from cache_layer.counting.analytics import MINUTE_SECONDS, MOMENT_SECONDS, Series, Span, look, read_series
+from cache_layer.counting.analytics import MINUTE_SECONDS, MOMENT_SECONDS, Series, Span, look
 
 SHOWN_SECONDS = 10
-STEPS = {"L1": "memory", "L2": "Redis", "DB": "database", "BYPASS": "database, not cached", "STALE": "last known"}
-"""The sources of reads, and their names for people."""
 
 
 @dataclass(frozen=True)
@@ -33,27 +31,27 @@ class Recent:
         if not self.series.counts:
             return None
         reads = self.series.totals("reads")
-        return {source: reads.get(source, 0) / self.series.seconds for source in STEPS}
+        return {source: reads.get(source, 0) / self.series.seconds for source in Series.SOURCES}
 
     @property
     def hit_ratio(self) -> float | None:
         return self.series.hit_ratio()
 
+    @classmethod
+    def read(cls, hour: Series | None = None) -> Recent:
+        """
+        Read the current activity; makes every process report each moment for a while.
 
-def read_recent(hour: Series | None = None) -> Recent:
-    """
-    Read the current activity; makes every process report each moment for a while.
-
-    Args:
-        hour: the result of `read_series(Span.HOUR)`, if already read.
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    look()
-    moments = read_series(Span.NOW).whole().latest(SHOWN_SECONDS // MOMENT_SECONDS)
-    since_s = time.time() - SHOWN_SECONDS - 2 * MOMENT_SECONDS
-    if moments.starts_s and moments.starts_s[0] >= since_s:
-        return Recent(moments)
-    minutes = (read_series(Span.HOUR) if hour is None else hour).whole().latest(1)
-    is_late = bool(minutes.starts_s) and minutes.starts_s[0] < time.time() - 3 * MINUTE_SECONDS
-    return Recent(minutes.latest(0) if is_late else minutes)
+        Args:
+            hour: the result of `Series.read(Span.HOUR)`, if already read.
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        look()
+        moments = Series.read(Span.NOW).whole().latest(SHOWN_SECONDS // MOMENT_SECONDS)
+        since_s = time.time() - SHOWN_SECONDS - 2 * MOMENT_SECONDS
+        if moments.starts_s and moments.starts_s[0] >= since_s:
+            return cls(moments)
+        minutes = (Series.read(Span.HOUR) if hour is None else hour).whole().latest(1)
+        is_late = bool(minutes.starts_s) and minutes.starts_s[0] < time.time() - 3 * MINUTE_SECONDS
+        return cls(minutes.latest(0) if is_late else minutes)

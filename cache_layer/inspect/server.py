@@ -36,12 +36,56 @@ class ServerStatus:
     expired_keys: int
     connected_clients: int
 
+    @classmethod
+    def read(cls) -> ServerStatus:
+        """
+        The server's status; for a cluster, the sum over all nodes.
 
-class Node(NamedTuple):
-    """One server and its status."""
+        Raises:
+            CacheUnavailable: it did not answer.
+        """
+        nodes = list(cls.read_nodes().values())
+        added = [field.name for field in fields(cls) if field.type == "int" and field.name != "uptime_seconds"]
+        return replace(
+            nodes[0],
+            uptime_seconds=min(node.uptime_seconds for node in nodes),
+            **{name: sum(getattr(node, name) for node in nodes) for name in added},
+        )
 
-    address: str
-    status: ServerStatus
+    @classmethod
+    def read_nodes(cls) -> dict[str, ServerStatus]:
+        """
+        The status of every node that has entries, by its address: one server, or a cluster's primaries.
+
+        Raises:
+            CacheUnavailable: a node did not answer.
+        """
+        return {address: cls._read_node(node) for address, node in get_writer_client().nodes()}
+
+    @classmethod
+    def _read_node(cls, node: GuardedRedis) -> ServerStatus:
+        """
+        Ask one node.
+
+        Raises:
+            CacheUnavailable: it did not answer.
+        """
+        pipeline = node.pipeline()
+        for section in ("server", "clients", "memory", "stats"):
+            pipeline.info(section)
+        figures = dict(chain.from_iterable(answer.items() for answer in pipeline.execute()))
+        return cls(
+            name=str(figures.get("server_name", "redis")),
+            version=str(figures.get("valkey_version", figures["redis_version"])),
+            uptime_seconds=figures["uptime_in_seconds"],
+            used_memory_bytes=figures["used_memory"],
+            max_memory_bytes=figures.get("maxmemory", 0),
+            keyspace_hits=figures["keyspace_hits"],
+            keyspace_misses=figures["keyspace_misses"],
+            evicted_keys=figures["evicted_keys"],
+            expired_keys=figures["expired_keys"],
+            connected_clients=figures["connected_clients"],
+        )
 
 
 class Amount(NamedTuple):
@@ -58,6 +102,36 @@ class Amount(NamedTuple):
     holds: int
     complete: bool
 
+    @classmethod
+    def measure(cls) -> Amount:
+        """
+        Count the stored values of every lookup, within the limits above: roughly, if there are many.
+
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        lookups = registered_lookups()
+        found: set[str] = set()
+        deadline = time.monotonic() + SCAN_SECONDS
+        glob = glob_of(lookups)  # one, since a second pattern would be a second walk
+        left = [(node, 0) for _, node in get_redis_client().nodes()]
+        for _ in range(SCAN_STEPS):
+            node, cursor = left.pop()
+            answer: Any = node.scan(cursor, match=glob, count=SCAN_KEYS)
+            found.update(key.decode(errors="replace") if isinstance(key, bytes) else key for key in answer[1])
+            if answer[0]:
+                left.append((node, answer[0]))
+            if not left or time.monotonic() > deadline:
+                break
+        values: Counter[str] = Counter()
+        held: list[str] = []
+        for key in set(map(plain_key_of, found)):
+            lookup = find_lookup(key, lookups)
+            if lookup is not None:
+                values[lookup.name] += value_key(key) in found
+                held += [holds_key(key)] if holds_key(key) in found else []
+        return cls(values, _count_holds(held[:MAX_HOLDS]), not left and len(held) <= MAX_HOLDS)
+
 
 class LookupState(NamedTuple):
     """One lookup: its model, keys and TTL, and how many values are cached."""
@@ -68,79 +142,23 @@ class LookupState(NamedTuple):
     values: int
     ttl_seconds: int
 
+    @classmethod
+    def read(cls, lookups: Sequence[Lookup[Any]] | None = None) -> list[LookupState]:
+        """
+        What is cached of these lookups, or of all; scans every key.
 
-def read_nodes() -> list[Node]:
-    """
-    The status of every node that has entries: one server, or a cluster's primaries.
-
-    Raises:
-        CacheUnavailable: a node did not answer.
-    """
-    return [Node(address, _read_node(node)) for address, node in get_writer_client().nodes()]
-
-
-def read_server() -> ServerStatus:
-    """
-    The server's status; for a cluster, the sum over all nodes.
-
-    Raises:
-        CacheUnavailable: it did not answer.
-    """
-    nodes = [each.status for each in read_nodes()]
-    added = [field.name for field in fields(ServerStatus) if field.type == "int" and field.name != "uptime_seconds"]
-    return replace(
-        nodes[0],
-        uptime_seconds=min(node.uptime_seconds for node in nodes),
-        **{name: sum(getattr(node, name) for node in nodes) for name in added},
-    )
-
-
-def count_roughly() -> Amount:
-    """
-    Count the stored values of every lookup, within the limits above.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    lookups = registered_lookups()
-    found: set[str] = set()
-    deadline = time.monotonic() + SCAN_SECONDS
-    glob = glob_of(lookups)  # one, since a second pattern would be a second walk
-    left = [(node, 0) for _, node in get_redis_client().nodes()]
-    for _ in range(SCAN_STEPS):
-        node, cursor = left.pop()
-        answer: Any = node.scan(cursor, match=glob, count=SCAN_KEYS)
-        found.update(key.decode(errors="replace") if isinstance(key, bytes) else key for key in answer[1])
-        if answer[0]:
-            left.append((node, answer[0]))
-        if not left or time.monotonic() > deadline:
-            break
-    values: Counter[str] = Counter()
-    held: list[str] = []
-    for key in set(map(plain_key_of, found)):
-        lookup = find_lookup(key, lookups)
-        if lookup is not None:
-            values[lookup.name] += value_key(key) in found
-            held += [holds_key(key)] if holds_key(key) in found else []
-    return Amount(values, _count_holds(held[:MAX_HOLDS]), not left and len(held) <= MAX_HOLDS)
-
-
-def read_lookups(lookups: Sequence[Lookup[Any]] | None = None) -> list[LookupState]:
-    """
-    What is cached of these lookups, or of all; scans every key.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    lookups = registered_lookups() if lookups is None else lookups
-    values: dict[str, set[str]] = {lookup.name: set() for lookup in lookups}
-    for batch in scan_entries(lookups):
-        for entry in batch:
-            values[entry.lookup.name].add(entry.key)
-    return [
-        LookupState(each.name, each.model._meta.label, each.key_pattern, len(values[each.name]), each.ttl_seconds)
-        for each in lookups
-    ]
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        lookups = registered_lookups() if lookups is None else lookups
+        values: dict[str, set[str]] = {lookup.name: set() for lookup in lookups}
+        for batch in scan_entries(lookups):
+            for entry in batch:
+                values[entry.lookup.name].add(entry.key)
+        return [
+            cls(each.name, each.model._meta.label, each.key_pattern, len(values[each.name]), each.ttl_seconds)
+            for each in lookups
+        ]
 
 
 def _count_holds(keys: list[str]) -> int:
@@ -153,28 +171,3 @@ def _count_holds(keys: list[str]) -> int:
     for key in keys:
         pipeline.zcount(key, f"({seconds * 1000 + microseconds // 1000}", "+inf")
     return sum(pipeline.execute())
-
-
-def _read_node(node: GuardedRedis) -> ServerStatus:
-    """
-    Ask one node.
-
-    Raises:
-        CacheUnavailable: it did not answer.
-    """
-    pipeline = node.pipeline()
-    for section in ("server", "clients", "memory", "stats"):
-        pipeline.info(section)
-    figures = dict(chain.from_iterable(answer.items() for answer in pipeline.execute()))
-    return ServerStatus(
-        name=str(figures.get("server_name", "redis")),
-        version=str(figures.get("valkey_version", figures["redis_version"])),
-        uptime_seconds=figures["uptime_in_seconds"],
-        used_memory_bytes=figures["used_memory"],
-        max_memory_bytes=figures.get("maxmemory", 0),
-        keyspace_hits=figures["keyspace_hits"],
-        keyspace_misses=figures["keyspace_misses"],
-        evicted_keys=figures["evicted_keys"],
-        expired_keys=figures["expired_keys"],
-        connected_clients=figures["connected_clients"],
-    )

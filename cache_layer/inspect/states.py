@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis.exceptions import RedisError
 
 from cache_layer.keys import absent_key, holds_key, lease_key, value_key
 from cache_layer.lookup import Entry, Lookup
 from cache_layer.protocol.calls import BATCH_KEYS
-from cache_layer.protocol.packing import unpack
-from cache_layer.server.connection import get_redis_client, get_writer_client
+from cache_layer.server.connection import get_redis_client
 
 
 class Kind(StrEnum):
@@ -37,74 +36,27 @@ class EntryState:
     ttl_seconds: int | None = None
     payload_bytes: int | None = None
 
+    @classmethod
+    def of(cls, lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryState]:
+        """
+        The states of entries; a page of a list takes one round trip.
 
-class Stored(NamedTuple):
-    """
-    A value in Redis.
+        Without Redis every state is unknown, after at most one timeout.
+        """
+        wanted = list(dict.fromkeys(identifiers))
+        return dict(zip(wanted, cls.of_entries(Entry(lookup, identifier) for identifier in wanted), strict=True))
 
-    Attributes:
-        stored: its bytes in Redis.
-        payload: the document's bytes; None if the stored ones can't be unpacked.
-        problem: why they can't be unpacked.
-        ttl_ms: its remaining TTL.
-    """
-
-    stored: bytes
-    payload: bytes | None
-    problem: str
-    ttl_ms: int
-
-
-def read_states(lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryState]:
-    """
-    The states of entries; a page of a list takes one round trip.
-
-    Without Redis every state is unknown, after at most one timeout.
-    """
-    wanted = list(dict.fromkeys(identifiers))
-    return dict(zip(wanted, look_at_entries(Entry(lookup, identifier) for identifier in wanted), strict=True))
-
-
-def look_at_entries(entries: Iterable[Entry]) -> list[EntryState]:
-    """The states of entries of any lookups, in the given order."""
-    wanted = list(entries)
-    states: list[EntryState] = []
-    try:
-        for start in range(0, len(wanted), BATCH_KEYS):
-            states += _read_batch(wanted[start : start + BATCH_KEYS])
-    except RedisError:
-        return [EntryState(Kind.UNKNOWN)] * len(wanted)
-    return states
-
-
-def read_stored(lookup: Lookup[Any], identifier: str, *, patient: bool = False) -> Stored | None:
-    """
-    One stored value, without renewing or counting it; None if there is none.
-
-    Args:
-        patient: ask Redis even if it has just been silent.
-    Raises:
-        CacheUnavailable: Redis did not answer.
-        redis.exceptions.ResponseError: the key has another type.
-    """
-    pipeline = (get_writer_client() if patient else get_redis_client()).pipeline(transaction=patient)
-    key = value_key(lookup.key(identifier))
-    pipeline.get(key)
-    pipeline.pttl(key)
-    stored, ttl_ms = pipeline.execute(raise_on_error=False)
-    if isinstance(stored, RedisError):
-        raise stored
-    if not stored:
-        return None
-    try:
-        return Stored(stored, unpack(stored), "", ttl_ms)
-    except ValueError as error:
-        return Stored(stored, None, str(error), ttl_ms)
-
-
-def redis_key(lookup: Lookup[Any], identifier: str) -> str:
-    """The value's key in Redis, as for `redis-cli`."""
-    return value_key(lookup.key(identifier))
+    @classmethod
+    def of_entries(cls, entries: Iterable[Entry]) -> list[EntryState]:
+        """The states of entries of any lookups, in the given order."""
+        wanted = list(entries)
+        states: list[EntryState] = []
+        try:
+            for start in range(0, len(wanted), BATCH_KEYS):
+                states += _read_batch(wanted[start : start + BATCH_KEYS])
+        except RedisError:
+            return [cls(Kind.UNKNOWN)] * len(wanted)
+        return states
 
 
 def _read_batch(entries: list[Entry]) -> list[EntryState]:

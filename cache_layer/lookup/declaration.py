@@ -1,7 +1,8 @@
 """
-What is cached. Declare and register a lookup to make a model coherent, or let `@coherent` create one:
+What is cached. Declare and register a lookup to make a model coherent, or let `@coherent` create one; a project's is a
+`CoherentLookup`, which adds what can be done with the entries:
 
-    RATE = Lookup(
+    RATE = CoherentLookup(
         name="rate",
         model=Rate,
         identifier_field="name",
@@ -11,7 +12,7 @@ What is cached. Declare and register a lookup to make a model coherent, or let `
         encode=lambda cents: json.dumps(cents).encode(),
         decode=decode_cents,
     )
-    register(RATE)
+    RATE.register()
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from redis.exceptions import ResponseError
@@ -51,6 +52,12 @@ class Read(NamedTuple, Generic[Document]):
     payload: bytes
     source: Source
     copies: tuple[Copy, ...] = ()
+
+    @staticmethod
+    def copies_of(reads: Sequence[Read[Any]]) -> tuple[Copy, ...]:
+        """The copies that these reads are made of; empty if any of them must not be replayed."""
+        copies = [read.copies for read in reads]
+        return tuple(chain.from_iterable(copies)) if all(copies) else ()
 
 
 Reads = dict[str, Read[Document]]

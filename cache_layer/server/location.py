@@ -100,17 +100,19 @@ class Location:
             raise InvalidOptions(f"REDIS_URL: a cluster has no database {path!r}, only 0.")
         return cls(kind, scheme == "rediss", addresses, path, {k: v for k, v in parameters.items() if k != "host"})
 
-
-def cache_location(url: str, password: str | None, options: Options) -> dict[str, Any]:
-    """`LOCATION` and `OPTIONS` for an alias in `CACHES`, so that django-redis connects as this package needs."""
-    pool = connection_pool_options(options)
-    location = Location.of(url)
-    if not location.kind:
-        return {"LOCATION": url, "OPTIONS": {"PASSWORD": password, **pool}}
-    connecting = {name: value for name, value in pool["CONNECTION_POOL_KWARGS"].items() if name != "redis_connect_func"}
-    connecting |= ({"password": password} if password else {}) | location.parameters
-    make = _sentinel_options if location.kind == "sentinel" else _cluster_options
-    return {"LOCATION": [_pool_name(location)], "OPTIONS": make(location, connecting)}
+    @staticmethod
+    def in_caches(url: str, password: str | None, options: Options) -> dict[str, Any]:
+        """`LOCATION` and `OPTIONS` for an alias in `CACHES`, so that django-redis connects as this package needs."""
+        pool = connection_pool_options(options)
+        location = Location.of(url)
+        if not location.kind:
+            return {"LOCATION": url, "OPTIONS": {"PASSWORD": password, **pool}}
+        connecting = {
+            name: value for name, value in pool["CONNECTION_POOL_KWARGS"].items() if name != "redis_connect_func"
+        }
+        connecting |= ({"password": password} if password else {}) | location.parameters
+        make = _sentinel_options if location.kind == "sentinel" else _cluster_options
+        return {"LOCATION": [_pool_name(location)], "OPTIONS": make(location, connecting)}
 
 
 def guarded_location(server: Any, given: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -120,11 +122,11 @@ def guarded_location(server: Any, given: dict[str, Any], options: Options) -> di
     Raises:
         InvalidOptions: one of its options would replace the client, its pools or the guard of each connection.
     """
-    if not isinstance(server, str):  # `cache_location` makes lists too
+    if not isinstance(server, str):  # `Location.in_caches` makes lists too
         if not (_is_a(given, "REDIS_CLIENT_CLASS", CLIENT) or _is_a(given, "CONNECTION_FACTORY", CLUSTER_FACTORY)):
             raise InvalidOptions(f"LOCATION is a {type(server).__name__}: use one URL, such as redis://host:6379/0.")
         return {"LOCATION": server, "OPTIONS": given}
-    made = cache_location(server, given.get("PASSWORD"), options)
+    made = Location.in_caches(server, given.get("PASSWORD"), options)
     ours: dict[str, Any] = made["OPTIONS"]
     for name in given.keys() & {"REDIS_CLIENT_CLASS", "CONNECTION_FACTORY", "CONNECTION_POOL_CLASS"}:
         if not _is_a(given, name, ours.get(name, CLIENT)):

@@ -4,7 +4,7 @@ The express lane: replays a response that Django produced while everything it re
     application = with_express_lane(get_wsgi_application())
 
 It decides nothing itself, and keeps two questions apart. *What*: a view marks a response that is the same for everyone
-who may read (`allow_replay`), and names the copies in this process's memory that it was made of. *Who*: the
+who may read (`Admission.allow_replay`), and names the copies in this process's memory that it was made of. *Who*: the
 authentication says that the sender of this `Authorization` header may read, and which copies that rests on
 (`Admission`). While the copies of both may be used, the response is replayed without Django and without asking any
 server; after that, Redis is asked whether it still has the same bytes.
@@ -34,7 +34,7 @@ Headers = list[tuple[str, str]]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 ADMISSION = "cache_layer.admission"
-"""The WSGI environment variable that passes a still valid admission of the sender on to Django."""
+"""The variable of the WSGI environment with the sender's admission."""
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
 """Limits for keeping a response: the bytes of its body, the characters of its key, the entries it is made of."""
@@ -58,6 +58,29 @@ class Admission:
     user: Any
     used: bool = False
     size_bytes: int = 0
+
+    @staticmethod
+    def of(environ: Mapping[str, Any]) -> Admission | None:
+        """The sender's, if it is known and still valid; `environ` is a request's `META`."""
+        return environ.get(ADMISSION)
+
+    def note(self, environ: Environ) -> None:
+        """Make it the sender's, for the views."""
+        environ[ADMISSION] = self
+
+    def allow_replay(
+        self, response: HttpResponse, copies: tuple[Copy, ...], *, local: Mapping[str, str], asked: Mapping[str, str]
+    ) -> None:
+        """
+        Let the express lane replay this response, which must be the same for everyone who may read.
+
+        Args:
+            copies: everything it was made of; without copies it is never replayed.
+            local, asked: headers, in lower case, whose values differ when it is replayed from memory, or after asking
+                Redis.
+        """
+        if copies:
+            response.replay_terms = Terms(copies, self, (local, asked))  # type: ignore[attr-defined] # for ExpressLane
 
 
 class Terms(NamedTuple):
@@ -88,27 +111,6 @@ class Replay:
         self.used = False
         texts = chain(filter(None, key), *self.headers)
         self.size_bytes = OVERHEAD_BYTES + sys.getsizeof(body) + 2 * sum(map(sys.getsizeof, texts))
-
-
-def allow_replay(
-    response: HttpResponse,
-    copies: tuple[Copy, ...],
-    admission: Admission | None,
-    *,
-    local: Mapping[str, str],
-    asked: Mapping[str, str],
-) -> None:
-    """
-    Let the express lane replay this response, which must be the same for everyone who may read.
-
-    Args:
-        copies: everything it was made of; without copies it is never replayed.
-        admission: the sender's admission; without one it is not replayed.
-        local, asked: headers, in lower case, whose values differ when it is replayed from memory, or after asking
-            Redis.
-    """
-    if copies and admission is not None:
-        response.replay_terms = Terms(copies, admission, (local, asked))  # type: ignore[attr-defined] # for ExpressLane
 
 
 class ExpressLane:

@@ -4,7 +4,7 @@ For a project's own tests: checks that its models are never read stale, whatever
     class RatesStayFresh(TransactionTestCase):
         def test_rates_are_never_stale(self):
             Rate.objects.create(name="senior", cents_per_hour=9_000)
-            assert_never_stale(Rate.coherent.lookup)
+            assert_never_stale(Rate.coherent)
 """
 
 from cache_layer.testing.freshness import assert_never_stale

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import CharField, Field, IntegerField, Model, TextField
 
-from cache_layer.inspect.entry import read_committed
+from cache_layer.inspect.entry import EntryView
 from cache_layer.lookup import Lookup
 from cache_layer.writing.releases import release_abandoned
 
@@ -32,7 +32,7 @@ class Changes:
             with transaction.atomic(using=alias):
                 for number in (2, 3):  # twice: a modification time might change the document once
                     self(row, number)
-                    seen.add(read_committed(lookup, row))
+                    seen.add(EntryView(lookup, row).committed())
                 transaction.set_rollback(True, using=alias)
             release_abandoned()  # otherwise its holds would lapse after the test
             if len(seen) == 3:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connections, router, transaction
 
-from cache_layer.inspect.entry import read_committed
+from cache_layer.inspect.entry import EntryView
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load
 from cache_layer.reading.answered import encode_loaded
@@ -101,11 +101,11 @@ def _write(run: Run, lookup: Lookup[Any], place: int, change: Change, alias: str
         if number % EVERY == 0:
             with transaction.atomic(using=alias):
                 change(row, number)
-                run.note(row, read_committed(lookup, row), ROLLED_BACK)
+                run.note(row, EntryView(lookup, row).committed(), ROLLED_BACK)
                 transaction.set_rollback(True, using=alias)
             continue
         change(row, number)
-        run.note(row, read_committed(lookup, row), number)
+        run.note(row, EntryView(lookup, row).committed(), number)
         run.returned[place] = number
         run.writes += 1
 

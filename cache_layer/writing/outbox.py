@@ -35,6 +35,19 @@ class Backlog(NamedTuple):
     changes: int
     oldest_seconds: float
 
+    @classmethod
+    def measure(cls, *, using: str = "") -> Backlog:
+        """
+        How much the relay still has to do, in the database `using` or else in that of the lookups.
+
+        Raises:
+            django.db.Error: PostgreSQL did not answer.
+        """
+        found = Change.objects.using(using or outbox_alias()).aggregate(
+            changes=Count("id"), oldest=Extract(Now() - Min("changed_ts"), "epoch")
+        )
+        return cls(found["changes"], max(0.0, float(found["oldest"] or 0)))
+
 
 def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str) -> dict[str, tuple[int, ...]]:
     """
@@ -73,16 +86,3 @@ class Settled:
         if at_once or len(self.ids) >= BATCH_CHANGES or monotonic() >= self._forget_at:
             forget_changes(list(self.ids), using=using)
             self.ids = set()
-
-
-def measure_backlog(*, using: str = "") -> Backlog:
-    """
-    How much the relay still has to do, in the database `using` or else in that of the lookups.
-
-    Raises:
-        django.db.Error: PostgreSQL did not answer.
-    """
-    found = Change.objects.using(using or outbox_alias()).aggregate(
-        changes=Count("id"), oldest=Extract(Now() - Min("changed_ts"), "epoch")
-    )
-    return Backlog(found["changes"], max(0.0, float(found["oldest"] or 0)))

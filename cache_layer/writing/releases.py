@@ -8,7 +8,7 @@ from itertools import chain
 from django.db import DatabaseError, connections
 from redis.exceptions import RedisError
 
-from cache_layer import metrics
+from cache_layer import metrics, origin
 from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.deadline import left_seconds, releasing
 from cache_layer.lookup import stamps_of
@@ -16,7 +16,6 @@ from cache_layer.memory import pending
 from cache_layer.memory.local_store import drain
 from cache_layer.memory.pending import HeldEntry, Write
 from cache_layer.options import get_options
-from cache_layer.origin import current_origin
 from cache_layer.protocol.scripts import Release, Released, invalidate_keys, release_keys
 from cache_layer.writing.attempts import keep_trying
 from cache_layer.writing.outbox import forget_changes
@@ -119,7 +118,7 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
 
 def _tell_people(told: dict[str, Released]) -> None:
     """Count and log what a committed write did to the cache."""
-    cause = current_origin()
+    cause = origin.current()
     stored = [key for key, outcome in told.items() if outcome is Released.STORED]
     note_invalidated(list(told), cause)
     note_stored(stored)

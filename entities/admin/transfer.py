@@ -23,7 +23,7 @@ from import_export.admin import ImportExportMixin
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from cache_layer.deadline import take_longer
+from cache_layer import deadline
 from entities.admin.confirmation import (
     BULK_BUDGET_MS,
     Button,
@@ -108,7 +108,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         return answer
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
-        take_longer(BULK_BUDGET_MS)
+        deadline.take_longer(BULK_BUDGET_MS)
         try:
             answer: HttpResponse = super().export_action(request)
         except IncorrectLookupParameters:  # like the list for an invalid filter
@@ -130,7 +130,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """The upload form, and the preview of an uploaded file."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        take_longer(BULK_BUDGET_MS)
+        deadline.take_longer(BULK_BUDGET_MS)
         sent = request.method == "POST"
         form = ImportFileForm(request.POST if sent else None, request.FILES if sent else None)
         if not sent or not form.is_valid():
@@ -150,7 +150,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """Import exactly what the preview showed."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        take_longer(BULK_BUDGET_MS)
+        deadline.take_longer(BULK_BUDGET_MS)
         try:
             signed = signing.loads(request.POST.get("upload", ""), salt=SALT, max_age=PREVIEW_LASTS_SECONDS)
         except signing.BadSignature:

@@ -11,7 +11,7 @@ from django.utils.http import parse_etags
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from cache_layer import ADMISSION, Read, Source, allow_replay
+from cache_layer import Admission, Read, Source
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.models import Entity
 from entities.words.icons import describe_former
@@ -64,13 +64,10 @@ def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
         response: HttpResponse = HttpResponseNotModified(headers=headers)
     else:
         response = HttpResponse(read.payload, content_type="application/json", headers=headers)
-    allow_replay(
-        response,
-        read.copies,
-        request.META.get(ADMISSION),
-        local={"x-cache": Source.LOCAL},
-        asked={"x-cache": Source.REDIS},
-    )
+    admission = Admission.of(request.META)
+    if admission is not None:
+        same_but = {"local": {"x-cache": Source.LOCAL}, "asked": {"x-cache": Source.REDIS}}
+        admission.allow_replay(response, read.copies, **same_but)
     return response
 
 

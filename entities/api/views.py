@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from cache_layer import Source, UnknownTag, find_tagged
+from cache_layer import Source, UnknownTag
 from entities import changes
 from entities.api import schema
 from entities.api.conditions import answer_entity, answer_read, require_match
@@ -137,7 +137,7 @@ class EntityCacheViewSet(ViewSet):
 
     def _invalidate_tag(self, request: Request, tag: str) -> Response:
         try:
-            codes = find_tagged(ENTITY, tag)
+            codes = ENTITY.find_tagged(tag)
         except UnknownTag as error:
             raise ValidationError({"tag": [str(error)]}) from error
         return _drop(request, Operation.INVALIDATE, codes, partial(drop_entries, codes), tag)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from cache_layer import get_writer_client
-from cache_layer.inspect import audit_cache
+from cache_layer.inspect import ServerStatus, audit_cache
 from entities.cache.entries import (
     BATCH_CODES,
     Warmed,
@@ -89,12 +88,12 @@ def _warm(codes: Sequence[str] | None) -> Iterator[Step]:
     """Reads silently bypass an unavailable Redis, so it is checked before and after."""
     chosen = _all_codes() if codes is None else codes
     total = len(chosen) + 1  # the list of all comes last
-    get_writer_client().ping()
+    ServerStatus.read()
     yield Step(0, total)
     counts: Counter[Warmed] = Counter()
     for done, (_, warmed) in enumerate(warm_entries(chosen), start=1):
         if done == total:
-            get_writer_client().ping()
+            ServerStatus.read()
             yield Step(total, total, describe_warmed(counts))
             return
         counts[warmed] += 1

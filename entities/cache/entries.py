@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
-from cache_layer import Read, Source, clear_entries, invalidate_entries, read_entries, read_entry, registered_lookups
+from cache_layer import CoherentLookup, Read, Source
 from entities.lookups import ENTITY, ENTITY_TYPES, entries_of
 
 BATCH_CODES = 200
@@ -31,26 +31,26 @@ def drop_entries(codes: Iterable[str]) -> int:
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    return invalidate_entries(entries_of(*codes))
+    return entries_of(*codes).invalidate()
 
 
 def drop_all_entries() -> int:
     """Drop everything that is cached: entity types and all other registered lookups."""
-    return clear_entries(*registered_lookups())
+    return CoherentLookup.clear_all()
 
 
 def warm_entry(code: str) -> Warmed:
     """Cache one entity type; inactive or unknown ones, and those being changed right now, cannot be."""
-    return _warmed(read_entry(ENTITY, code))
+    return _warmed(ENTITY.read(code))
 
 
 def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
     """Warm entity types in batches, then the list of all (as `the list`); yields each outcome."""
     wanted = list(dict.fromkeys(codes))
     for start in range(0, len(wanted), BATCH_CODES):
-        for code, read in read_entries(ENTITY, wanted[start : start + BATCH_CODES]).items():
+        for code, read in ENTITY.read_many(wanted[start : start + BATCH_CODES]).items():
             yield code, _warmed(read)
-    yield "the list", _warmed(read_entry(ENTITY_TYPES, ""))
+    yield "the list", _warmed(ENTITY_TYPES.read())
 
 
 def describe_dropped(number: int) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError
 
-from cache_layer import current_origin
+from cache_layer import origin
 from entities.models import CacheOperation
 
 logger = logging.getLogger("entities")
@@ -38,7 +38,7 @@ def recorded(
     """
     record = CacheOperation(
         username=username,
-        origin=current_origin(),
+        origin=origin.current(),
         operation=operation,
         subject=describe_subject(codes, tag),
         reason=reason,

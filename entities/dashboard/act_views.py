@@ -16,9 +16,8 @@ from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from cache_layer import UnknownTag, find_tagged
-from cache_layer.deadline import forget_deadline
-from cache_layer.inspect import read_lookups
+from cache_layer import UnknownTag, deadline
+from cache_layer.inspect import LookupState
 from entities.cache.acts import Act, ActFailed, Operation, Step, perform
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
@@ -61,7 +60,7 @@ class ActForm(forms.Form):
             raise forms.ValidationError("Choose entity types, a tag, or everything.")
         if tag:
             try:
-                self.cleaned_data["codes"] = tuple(find_tagged(ENTITY, tag))
+                self.cleaned_data["codes"] = tuple(ENTITY.find_tagged(tag))
             except UnknownTag as error:
                 raise forms.ValidationError(str(error)) from error
 
@@ -69,7 +68,7 @@ class ActForm(forms.Form):
 @for_viewers
 def count_cached(_request: HttpRequest) -> HttpResponseBase:
     """How many values clearing everything would drop now."""
-    return JsonResponse({"values": sum(each.values for each in read_lookups())})
+    return JsonResponse({"values": sum(each.values for each in LookupState.read())})
 
 
 @for_operators
@@ -97,7 +96,7 @@ def act(request: HttpRequest) -> HttpResponseBase:
 def _lines(steps: Iterator[Step]) -> Iterator[bytes]:
     """The steps as JSON, in the request's context: the middleware that set its origin is done with the request."""
     context = copy_context()
-    context.run(forget_deadline)  # it may run as long as it makes progress
+    context.run(deadline.forget_deadline)  # it may run as long as it makes progress
 
     def lines() -> Iterator[bytes]:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cache_layer.inspect import Kept, Recent, Series, Span, read_recent, read_series
+from cache_layer.inspect import Kept, Recent, Series, Span
 
 NAMES = {Span.HOUR: "the last hour", Span.DAY: "the last 24 hours", Span.WEEK: "the last 7 days"}
 HOUR_SECONDS = 3_600
@@ -24,7 +24,7 @@ class Counted(NamedTuple):
         return {Span.HOUR: self.hour, Span.DAY: self.day, Span.WEEK: self.week}[span]
 
 
-_week = Kept(lambda: read_series(Span.WEEK), seconds=WEEK_KEPT_SECONDS)
+_week = Kept(lambda: Series.read(Span.WEEK), seconds=WEEK_KEPT_SECONDS)
 
 
 def read_counted() -> Counted:
@@ -34,9 +34,9 @@ def read_counted() -> Counted:
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    hour = read_series(Span.HOUR)
+    hour = Series.read(Span.HOUR)
     week = _week.get()
-    return Counted(read_recent(hour), hour, week.latest(Span.DAY.value[0] // HOUR_SECONDS), week)
+    return Counted(Recent.read(hour), hour, week.latest(Span.DAY.value[0] // HOUR_SECONDS), week)
 
 
 def forget_counted() -> None:

@@ -10,7 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet, TextChoices
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import EntryActivity, EntryState, Kind, read_activity, read_states
+from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.dashboard import wording
 from entities.dashboard.charts import CAUSES
 from entities.lookups import ENTITY
@@ -101,7 +101,7 @@ def list_entries(search: str, chosen: Filter, number: int) -> Listing:
     """
     found = _find(search)
     if chosen is not Filter.ALL:
-        states = read_states(ENTITY, found.values_list("code", flat=True))
+        states = EntryState.of(ENTITY, found.values_list("code", flat=True))
         if any(state.kind is Kind.UNKNOWN for state in states.values()):
             return Listing([], Paginator(found.none(), PAGE_ENTRIES).get_page(1), answers=False)
         codes = [code for code, state in states.items() if state.kind in KINDS[chosen]]
@@ -131,12 +131,12 @@ def _describe(page: Page[Entity] | Page[str], rows: list[Entity]) -> Listing:
 
 def _entries(rows: Iterable[Entity]) -> tuple[list[Entry], bool]:
     listed = list(rows)
-    states = read_states(ENTITY, [row.code for row in listed])
+    states = EntryState.of(ENTITY, [row.code for row in listed])
     answers = not any(state.kind is Kind.UNKNOWN for state in states.values())
     activity: dict[str, EntryActivity] = {}
     if answers:
         try:
-            activity = read_activity(ENTITY, [row.code for row in listed])
+            activity = EntryActivity.read(ENTITY, [row.code for row in listed])
         except RedisError:
             answers = False
     return [

@@ -14,19 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import (
-    STEPS,
-    Answer,
-    Kind,
-    agrees_across_releases,
-    digest_of,
-    look_into_memory,
-    look_twice,
-    read_answers,
-    read_committed,
-    read_states,
-    read_stored,
-)
+from cache_layer.inspect import EntryState, EntryView, Kind, Series
 from entities.cache.operations import EVERYTHING
 from entities.dashboard.charts import CAUSES
 from entities.dashboard.wording import clock, count, size
@@ -79,27 +67,28 @@ def look_at_engines(code: str) -> tuple[Holder, Holder, set[str]]:
 
     Differences are checked twice, as in `peek`.
     """
-    return look_twice(lambda: _look_at_engines(code), lambda found: found[1].differs)
+    return EntryView.look_twice(lambda: _look_at_engines(code), lambda found: found[1].differs)
 
 
 def _look_at_engines(code: str) -> tuple[Holder, Holder, set[str]]:
-    committed = read_committed(ENTITY, code)
-    digest = digest_of(committed) if committed else ""
+    view = EntryView(ENTITY, code)
+    committed = view.committed()
+    digest = view.digest(committed)
     row = Entity.objects.filter(code=code).values_list("active_flag", flat=True).first()
     has = size(len(committed)) if committed else "no such type" if row is None else "an inactive type, never cached"
-    redis = _look_at_redis(code, committed)
+    redis = _look_at_redis(view, committed)
     right = {digest} if redis.differs else {digest, redis.digest}
     return Holder("PostgreSQL", has, digest), redis, right - {""}
 
 
-def _look_at_redis(code: str, committed: bytes) -> Holder:
-    state = read_states(ENTITY, [code])[code]
+def _look_at_redis(view: EntryView, committed: bytes) -> Holder:
+    state = EntryState.of(ENTITY, [view.identifier])[view.identifier]
     if state.kind is Kind.UNKNOWN:
         return Holder("Redis", "unknown: it does not answer")
     if state.kind is not Kind.CACHED:
         return Holder("Redis", str(state.kind))
     try:
-        found = read_stored(ENTITY, code)
+        found = view.stored()
     except RedisError:
         return Holder("Redis", "unknown: it does not answer")
     if found is None:
@@ -108,9 +97,9 @@ def _look_at_redis(code: str, committed: bytes) -> Holder:
         return Holder("Redis", "bytes that are no document", "unreadable", differs=True)
     left = "" if state.ttl_seconds is None else f", {state.ttl_seconds} s left"
     has, differs = f"{size(len(found.payload))}{left}", found.payload != committed
-    if differs and agrees_across_releases(ENTITY, code, found.payload, committed):
+    if differs and view.agrees(found.payload, committed):
         has, differs = f"{has}, written by another release", False
-    return Holder("Redis", has, digest_of(found.payload), differs)
+    return Holder("Redis", has, view.digest(found.payload), differs)
 
 
 def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holder]:
@@ -121,11 +110,12 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
         mark: of the question they were asked; this process needs none.
         right: the digests of right documents.
     """
-    own = look_into_memory(ENTITY, code)
-    answers: list[Answer] = [own]
+    view = EntryView(ENTITY, code)
+    own = view.in_memory()
+    answers = [own]
     silent: list[str] = []
     try:
-        found, silent = read_answers(mark) if mark else ([], [])
+        found, silent = view.read_answers(mark) if mark else ([], [])
         answers += [answer for answer in found if answer.process != own.process]
     except RedisError:
         silent = ["the other processes"]
@@ -133,7 +123,7 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
     return holders + [Holder(name, "unknown: it has not answered") for name in silent if name != own.process]
 
 
-def _word_answer(answer: Answer, right: Collection[str], *, own: bool) -> Holder:
+def _word_answer(answer: Any, right: Collection[str], *, own: bool) -> Holder:
     copy = answer.copy
     has, digest = "nothing", ""
     if copy is not None:
@@ -141,7 +131,7 @@ def _word_answer(answer: Answer, right: Collection[str], *, own: bool) -> Holder
         may = f"may be used for {count(copy.left_ms)} ms" if copy.left_ms else "Redis is asked before it is used"
         has = f"{size(copy.payload_bytes)}, {may}"
     reads = ", ".join(
-        f"{count(number)} from {STEPS.get(source, source)}, last {clock(last_s)}"
+        f"{count(number)} from {Series.SOURCES.get(source, source)}, last {clock(last_s)}"
         for source, (number, last_s) in sorted(answer.reads.items(), key=lambda item: -item[1][1])
     )
     events = tuple(
@@ -195,10 +185,10 @@ BY_STATE = {
 
 def foresee(code: str, *, is_active: bool) -> Next:
     """What a read of this entry, active in the database or not, would do now on this server."""
-    copy = look_into_memory(ENTITY, code).copy
+    copy = EntryView(ENTITY, code).in_memory().copy
     if copy is not None and copy.left_ms:
         return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")
-    found = BY_STATE.get(read_states(ENTITY, [code])[code].kind)
+    found = BY_STATE.get(EntryState.of(ENTITY, [code])[code].kind)
     if found is not None:
         return found
     if not is_active:

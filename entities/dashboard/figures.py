@@ -15,20 +15,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from cache_layer import get_options
-from cache_layer.inspect import (
-    STEPS,
-    Amount,
-    Backlog,
-    Kept,
-    Node,
-    Series,
-    Span,
-    count_roughly,
-    forget_counted_problems,
-    look_at_health,
-    read_nodes,
-)
+from cache_layer import Options
+from cache_layer.inspect import Amount, Backlog, Health, Kept, Series, ServerStatus, Span
 from entities.dashboard import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
@@ -51,7 +39,7 @@ class Cache:
     """What Redis reports."""
 
     counted: Counted
-    nodes: list[Node]
+    nodes: dict[str, ServerStatus]
     stored: Amount
 
 
@@ -66,9 +54,9 @@ class Database:
 
 def make_figures(span: Span) -> dict[str, Any]:
     """The dashboard's overview, in words."""
-    health = look_at_health()
+    health = Health.look()
     try:
-        cache = Cache(read_counted(), read_nodes(), count_roughly())
+        cache = Cache(read_counted(), ServerStatus.read_nodes(), Amount.measure())
     except RedisError:
         cache = None
     database = Database(
@@ -95,7 +83,7 @@ def make_figures(span: Span) -> dict[str, Any]:
             _word_reads(cache.counted) | _word_span(series, lives, NAMES[span]) | _word_stored(cache.stored, database)
         )
         answer["charts"] = {"reads": chart_reads(series, cache.counted.hour), "causes": chart_invalidations(series)}
-        answer["nodes"] = [_word_node(node) for node in cache.nodes]
+        answer["nodes"] = [_word_node(address, status) for address, status in cache.nodes.items()]
         answer["ended"] = [
             {"name": name, "count": wording.count(number), "percent": round(100 * lives.share(number), 1)}
             for name, number in (
@@ -118,7 +106,7 @@ def read_figures(span: Span) -> dict[str, Any]:
 def forget_figures() -> None:
     """Make the next call read everything anew."""
     forget_counted()
-    forget_counted_problems()
+    Health.forget()
     for kept in _kept.values():
         kept.forget()
 
@@ -126,7 +114,7 @@ def forget_figures() -> None:
 def _notices(cache: Cache | None) -> list[str]:
     if cache is None:
         return []
-    if not get_options().analytics_seconds:
+    if not Options.in_force().analytics_seconds:
         return [SWITCHED_OFF]
     counted = cache.counted.week.totals("reads") or cache.counted.hour.totals("reads")
     return [] if counted else [NOT_COUNTED]
@@ -136,7 +124,7 @@ def _word_reads(counted: Counted) -> dict[str, str]:
     recent = counted.recent
     rates = recent.rates
     split = (
-        ", ".join(f"{wording.rate(rates[source])} {name}" for source, name in STEPS.items() if rates[source])
+        ", ".join(f"{wording.rate(rates[source])} {name}" for source, name in Series.SOURCES.items() if rates[source])
         if rates
         else ""
     )
@@ -166,7 +154,7 @@ def _word_audit(counted: Counted) -> str:
 
 
 def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
-    reads = sum(series.totals("answer_seconds").get(f"{source}:+Inf", 0) for source in STEPS)
+    reads = sum(series.totals("answer_seconds").get(f"{source}:+Inf", 0) for source in Series.SOURCES)
     replays = series.total("replays")
     relayed = series.total("relayed_changes")
     dropped = sum(series.totals("invalidations").values())
@@ -215,8 +203,7 @@ def _word_database(database: Database) -> dict[str, str]:
     }
 
 
-def _word_node(node: Node) -> dict[str, Any]:
-    status = node.status
+def _word_node(address: str, status: ServerStatus) -> dict[str, Any]:
     limit = f"of {wording.size(status.max_memory_bytes)}" if status.max_memory_bytes else "no limit set"
     facts: tuple[tuple[str, str], ...] = (
         ("Up", wording.duration(status.uptime_seconds)),
@@ -225,7 +212,7 @@ def _word_node(node: Node) -> dict[str, Any]:
         ("Evicted keys", wording.count(status.evicted_keys)),
         ("Expired keys", wording.count(status.expired_keys)),
     )
-    return {"name": f"{status.name.capitalize()} {status.version}", "address": node.address, "facts": facts}
+    return {"name": f"{status.name.capitalize()} {status.version}", "address": address, "facts": facts}
 
 
 def _word_operation(operation: CacheOperation) -> list[str]:

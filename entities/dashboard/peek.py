@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError, ResponseError
 
 from cache_layer import OtherRelease
-from cache_layer.inspect import Stored, agrees_across_releases, look_twice, read_committed, read_stored
+from cache_layer.inspect import EntryView, Stored
 from entities.dashboard import wording
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY
@@ -76,17 +76,17 @@ class Peek:
 def peek(code: str) -> Peek:
     """Both sides now. Differences are checked twice, since a change may be in progress."""
     odd = Verdict.DIFFERS, Verdict.NOT_READABLE
-    return look_twice(lambda: _look(code), lambda found: found.verdict in odd)
+    return EntryView.look_twice(lambda: _look(EntryView(ENTITY, code)), lambda found: found.verdict in odd)
 
 
-def _look(code: str) -> Peek:
+def _look(view: EntryView) -> Peek:
     found, failure = None, None
     try:
-        found = read_stored(ENTITY, code)
+        found = view.stored()
     except RedisError as error:
         failure = error
-    committed = read_committed(ENTITY, code)
-    verdict, why = _judge_failure(failure) if failure else _judge(code, found, committed)
+    committed = view.committed()
+    verdict, why = _judge_failure(failure) if failure else _judge(view, found, committed)
     stored, cached = (found.stored, found.payload or b"") if found else (b"", b"")
     raw = "" if verdict is Verdict.SAME else (cached or stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
     compressed = Compressed(len(stored), len(cached)) if cached != stored and cached else None
@@ -99,25 +99,25 @@ def _judge_failure(error: RedisError) -> tuple[Verdict, str]:
     return (Verdict.NOT_READABLE, str(error)) if isinstance(error, ResponseError) else (Verdict.UNKNOWN, "")
 
 
-def _judge(code: str, found: Stored | None, committed: bytes) -> tuple[Verdict, str]:
+def _judge(view: EntryView, found: Stored | None, committed: bytes) -> tuple[Verdict, str]:
     """The verdict, and what is wrong with unreadable bytes."""
     if found is None:
         return Verdict.NOT_CACHED, ""
     try:
         if found.payload is None:
             raise ValueError(found.problem)
-        return _compare(code, found.payload, committed), ""
+        return _compare(view, found.payload, committed), ""
     except ValueError as error:
         return Verdict.NOT_READABLE, _printable(str(error))  # the message may quote what it found
 
 
-def _compare(code: str, cached: bytes, committed: bytes) -> Verdict:
+def _compare(view: EntryView, cached: bytes, committed: bytes) -> Verdict:
     if cached == committed:
         return Verdict.SAME
-    if agrees_across_releases(ENTITY, code, cached, committed):
+    if view.agrees(cached, committed):
         return Verdict.OTHER_RELEASE
     with suppress(OtherRelease):
-        ENTITY.decode(code, cached)
+        ENTITY.decode(view.identifier, cached)
     return Verdict.DIFFERS
 
 

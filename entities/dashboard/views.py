@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import Span, ask, count_untold, redis_key
+from cache_layer.inspect import EntryView, Span
 from entities.codes import is_code
 from entities.dashboard.access import for_viewers, may_operate, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
@@ -88,30 +88,31 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
     """One entry, and its cached bytes beside the database's document."""
     if not is_code(code):
         raise Http404
+    view = EntryView(ENTITY, code)
     looked = peek(code)
     postgresql, redis, right = look_at_engines(code)
-    mark = _ask(code)
+    mark = _ask(view)
     context = page_context(request, f"Cache entry {code}, explained") | {
         "engines": [postgresql, redis],
         "memories": look_at_memories(code, mark, right),
         "mark": mark,
         "next": foresee(code, is_active=bool(postgresql.digest)),
         "happened": what_happened(code),
-        "untold": count_untold(ENTITY, code),
+        "untold": view.count_pending(),
         "entry": read_one(code),
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
         "redis_down": REDIS_DOWN,
-        "key": redis_key(ENTITY, code),
+        "key": view.redis_key,
         "ttl_seconds": ENTITY.ttl_seconds,
     }
     return TemplateResponse(request, "admin/cache/entry.html", context)
 
 
-def _ask(code: str) -> str:
+def _ask(view: EntryView) -> str:
     """Ask all processes what their memory has; returns the question's mark, empty without Redis."""
     try:
-        return ask(ENTITY, code)
+        return view.ask_processes()
     except RedisError:
         return ""
 

@@ -12,7 +12,6 @@ import msgspec
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 
-from cache_layer import hold_entries
 from entities.fields import CATALOGUED, field_of, value_type
 from entities.history import newest_events
 from entities.lookups import entries_of
@@ -93,7 +92,7 @@ def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False, with_
         try:
             with transaction.atomic(using=alias):
                 held = entries_of(*(entity.code for entity in (*missing, *different)))
-                hold_entries(held, using=alias)
+                held.hold(using=alias)
                 Entity.objects.using(alias).bulk_create(missing)
                 Entity.objects.using(alias).bulk_update(different, _COMPARED)
         except IntegrityError as error:

@@ -18,21 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cache_layer.inspect import (
-    Backlog,
-    EntryActivity,
-    EntryState,
-    Health,
-    Kind,
-    Recent,
-    ServerStatus,
-    look_at_health,
-    measure_backlog,
-    read_activity,
-    read_recent,
-    read_server,
-    read_states,
-)
+from cache_layer.inspect import Backlog, EntryActivity, EntryState, Health, Kind, Recent, ServerStatus
 from entities.lookups import ENTITY
 from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.management.keyboard import single_keys, wait_for_key
@@ -153,11 +139,11 @@ def take_picture() -> Picture:
         CacheUnavailable: Redis did not answer.
         django.db.Error: PostgreSQL did not.
     """
-    server = read_server()
+    server = ServerStatus.read()
     codes = list(Entity.objects.values_list("code", flat=True))
-    backlog = measure_backlog()
-    activity = read_activity(ENTITY, codes)
-    return Picture(codes, read_states(ENTITY, codes), activity, read_recent(), backlog, server, look_at_health())
+    backlog = Backlog.measure()
+    activity = EntryActivity.read(ENTITY, codes)
+    return Picture(codes, EntryState.of(ENTITY, codes), activity, Recent.read(), backlog, server, Health.look())
 
 
 def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableType:

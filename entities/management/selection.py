@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
-from cache_layer import UnknownTag, find_tagged
+from cache_layer import UnknownTag
 from entities.cache.operations import recorded
 from entities.lookups import ENTITY
 from entities.management.terminal import shell_user
@@ -53,7 +53,7 @@ def _select_codes(codes: Sequence[str], *, tag: str, everything: bool) -> list[s
         raise CommandError("Give the codes of entity types, or --tag, or --all.")
     if tag:
         try:
-            return find_tagged(ENTITY, tag)
+            return ENTITY.find_tagged(tag)
         except UnknownTag as error:
             raise CommandError(f"--tag, nothing was done: {error}") from error
     if everything:

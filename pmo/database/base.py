@@ -13,8 +13,7 @@ from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 
-from cache_layer import DrainBeforeCommit, OutcomeUnknown
-from cache_layer.deadline import left_seconds, working_within
+from cache_layer import DrainBeforeCommit, OutcomeUnknown, deadline
 from pmo.database.bounded import BoundedConnection, BoundedPool, TimeOver
 from pmo.database.schema import SchemaEditor
 
@@ -85,7 +84,7 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
     def _within_connecting_time(self) -> AbstractContextManager[None]:
         """Bound checks outside the request's own work by the connect timeout."""
         seconds: float = self.settings_dict["OPTIONS"].get("connect_timeout", CONNECTING_SECONDS)
-        return working_within(left_seconds(seconds) * 1000)
+        return deadline.working_within(deadline.left_seconds(seconds) * 1000)
 
     def _commit(self) -> Any:
         try:

@@ -16,7 +16,7 @@ from psycopg import Connection, OperationalError
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
-from cache_layer.deadline import left_seconds, unlimited, working_within
+from cache_layer import deadline
 
 ENDLESS = 1e9
 """Seconds; longer than anything takes."""
@@ -35,7 +35,7 @@ class BoundedConnection(Connection[Any]):
 
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
         """Like psycopg's, which all of its statements wait through."""
-        left = left_seconds(ENDLESS)
+        left = deadline.left_seconds(ENDLESS)
         if left >= ENDLESS:
             return super().wait(gen, *args, **options)
         if left <= 0:
@@ -49,7 +49,7 @@ class BoundedConnection(Connection[Any]):
 
     def set_autocommit(self, value: bool) -> None:
         """Sends nothing, so it ignores the deadline: Django calls it between a commit and its on-commit hooks."""
-        with unlimited():
+        with deadline.unlimited():
             super().set_autocommit(value)
 
 
@@ -80,10 +80,10 @@ class BoundedPool(ConnectionPool[BoundedConnection]):
 
     def getconn(self, timeout: float | None = None) -> BoundedConnection:
         """Like psycopg's; discarding dead connections counts towards the wait."""
-        seconds = max(0.0, left_seconds(self.timeout if timeout is None else timeout))
+        seconds = max(0.0, deadline.left_seconds(self.timeout if timeout is None else timeout))
         if not self._is_worth_waiting():
             seconds = min(seconds, PATIENCE_SECONDS)
-        with working_within(seconds * 1000):
+        with deadline.working_within(seconds * 1000):
             connection = super().getconn(seconds)
         with self._turn:
             self._asked_in_vain_since = None

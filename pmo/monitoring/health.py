@@ -12,7 +12,7 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cache_layer.inspect import look_at_health
+from cache_layer.inspect import Health
 from pmo.drain import is_draining
 
 
@@ -68,7 +68,7 @@ def probe(**described: Any) -> Callable[[Callable[[Request], Response]], Any]:
     responses={200: HealthSerializer, 503: HealthSerializer},
 )
 def health(_request: Request) -> Response:
-    looked = look_at_health()
+    looked = Health.look()
     backlog = looked.backlog
     database = backlog is not None
     return Response(

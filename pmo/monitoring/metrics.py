@@ -24,7 +24,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import fold_reads, measure_backlog, read_server
+from cache_layer.inspect import Backlog, ServerStatus, fold_reads
 from pmo.environment.variables import COUNTS_VARIABLE
 
 logger = logging.getLogger("pmo")
@@ -104,7 +104,7 @@ class Engines(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._collect_redis()  # first: a hanging database may use up the time
         try:
-            backlog = measure_backlog()
+            backlog = Backlog.measure()
         except Error:
             backlog = None
         yield GaugeMetricFamily("cache_database_up", "1 if PostgreSQL answers.", value=backlog is not None)
@@ -118,7 +118,7 @@ class Engines(Collector):
 
     def _collect_redis(self) -> Iterator[Metric]:
         try:
-            server = read_server()
+            server = ServerStatus.read()
         except RedisError:
             yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=0)
             return

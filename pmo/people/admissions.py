@@ -9,7 +9,6 @@ is active; names without a user here may read.
 from __future__ import annotations
 
 import time
-from itertools import chain
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -18,7 +17,7 @@ from rest_framework_simplejwt.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
-from cache_layer import Admission, Lookup, Read, Source, read_entry
+from cache_layer import Admission, CoherentLookup, Read, Source
 from pmo.documents import PersonDocument
 from pmo.lookups import NAME, PERSON, SIGN_IN, TOKEN_END, is_sign_in_id
 from pmo.people.sign_on import Claims
@@ -95,16 +94,15 @@ def _end_ns(left_seconds: float) -> int:
 
 
 def _rest_on(reads: list[Read[Any]], until_ns: int, user: PersonDocument | str) -> Admission:
-    copies = [read.copies for read in reads]
-    return Admission(tuple(chain.from_iterable(copies)) if all(copies) else (), until_ns, user)
+    return Admission(Read.copies_of(reads), until_ns, user)
 
 
-def _read(lookup: Lookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
+def _read(lookup: CoherentLookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
     """
     Raises:
         OperationalError: the database is away, and stale data does not do for a change.
     """
-    read = read_entry(lookup, identifier)
+    read = lookup.read(identifier)
     if read.source is Source.STALE and not is_read:
         raise OperationalError("The database is away: who asks for this change is not certain.")
     return read

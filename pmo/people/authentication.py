@@ -19,7 +19,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.tokens import Token
 
-from cache_layer import ADMISSION, Admission, read_entries, read_entry
+from cache_layer import Admission
 from pmo.lookups import GROUP, PERSON
 from pmo.people.admissions import admit, user_of
 from pmo.people.provenance import note_user
@@ -125,7 +125,7 @@ class TokenAuthentication(JWTAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        admission: Admission | None = request.META.get(ADMISSION)
+        admission = Admission.of(request.META)
         if admission is None:
             token = token_of(request)
             if token is None:
@@ -134,7 +134,7 @@ class TokenAuthentication(JWTAuthentication):
         user = user_of(admission.user)
         note_user(user)
         if admission.copies:
-            request._request.META[ADMISSION] = admission
+            admission.note(request._request.META)
         return user, admission
 
 
@@ -167,8 +167,8 @@ def token_of(request: Request) -> Token | Claims | None:
 
 def permissions_of(user: User) -> set[str]:
     """The permissions of a non-superuser, their own and their groups', as `app_label.codename`."""
-    person = read_entry(PERSON, str(user.pk)).document
+    person = PERSON.read(str(user.pk)).document
     if person is None:
         return set()
-    groups = read_entries(GROUP, map(str, person.groups)).values()
+    groups = GROUP.read_many(map(str, person.groups)).values()
     return set(person.permissions).union(*(read.document.permissions for read in groups if read.document))

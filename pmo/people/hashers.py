@@ -7,7 +7,7 @@ import threading
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-from cache_layer.deadline import computing
+from cache_layer import deadline
 from entities.api.errors import Unavailable
 
 PLACES = 4
@@ -45,7 +45,7 @@ class PBKDF2OutsideDeadline(PBKDF2PasswordHasher):
         if not places.acquire(blocking=False):
             raise TooManyLogins
         try:
-            with computing(), turn:
+            with deadline.computing(), turn:
                 return super().encode(password, salt, iterations)
         finally:
             places.release()

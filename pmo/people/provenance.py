@@ -9,7 +9,7 @@ from typing import Any
 import pghistory
 from django.http import HttpRequest, HttpResponse
 
-from cache_layer import COMMAND, working_for
+from cache_layer import origin
 from entities.management.terminal import shell_user
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -24,9 +24,9 @@ class ProvenanceMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method in SAFE_METHODS:
             return self.get_response(request)
-        origin = "api" if request.path.startswith("/api/") else "admin"
-        with working_for(origin), pghistory.context(source=origin):
-            if origin == "admin":
+        source = "api" if request.path.startswith("/api/") else "admin"
+        with origin.working_for(source), pghistory.context(source=source):
+            if source == "admin":
                 note_user(request.user)
             return self.get_response(request)
 
@@ -40,5 +40,8 @@ def note_user(user: Any) -> None:
 @contextmanager
 def running_command(name: str) -> Iterator[None]:
     """Attribute changes in the block to a management command."""
-    with working_for(COMMAND), pghistory.context(source=COMMAND, command=name, username=shell_user()):
+    with (
+        origin.working_for(origin.COMMAND),
+        pghistory.context(source=origin.COMMAND, command=name, username=shell_user()),
+    ):
         yield

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jwt
 
-from cache_layer.deadline import left_seconds
+from cache_layer import deadline
 
 logger = logging.getLogger("pmo")
 
@@ -144,7 +144,7 @@ class ServedKeys:
         fetch = self.begin_fetch()
         if fetch is not None and self._places.acquire(blocking=False):
             try:
-                fetch.wait(left_seconds(WAIT_SECONDS))
+                fetch.wait(deadline.left_seconds(WAIT_SECONDS))
             finally:
                 self._places.release()
         found = self._keys.find(name)

@@ -17,8 +17,8 @@ from datetime import timedelta
 from django.utils.timezone import now
 from redis.exceptions import RedisError
 
-from cache_layer import Source, get_options
-from cache_layer.inspect import Stored, read_stored
+from cache_layer import Options, Source
+from cache_layer.inspect import EntryView, Stored
 from entities.changes import purge_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -168,7 +168,7 @@ def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -
 
 def find_stored(code: str) -> Stored | None:
     """The value in Redis, read directly."""
-    return read_stored(ENTITY, code, patient=True)
+    return EntryView(ENTITY, code).stored(patient=True)
 
 
 def require_stored(code: str, answer: Answer) -> Stored:
@@ -184,7 +184,7 @@ def require_stored(code: str, answer: Answer) -> Stored:
 def read_past_local_copy(instance: Instance, code: str) -> Answer:
     """Read until the instance's in-memory copy has expired and it must ask Redis."""
     deadline = time.monotonic() + LEASE_LIMIT_SECONDS
-    pause_seconds = get_options().local_lease_ms / 1000
+    pause_seconds = Options.in_force().local_lease_ms / 1000
     while (answer := instance.read(code)).source == Source.LOCAL and time.monotonic() < deadline:
         time.sleep(pause_seconds)
         pause_seconds *= 2  # frequent reads keep renewing the copy

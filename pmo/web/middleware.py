@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.deprecation import MiddlewareMixin
 from rest_framework.exceptions import APIException
 
-from cache_layer.deadline import working_within
+from cache_layer import deadline
 from entities.api.errors import Unavailable, as_unavailable, envelope
 
 logger = logging.getLogger("pmo")
@@ -52,7 +52,7 @@ class RequestBudgetMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not self.waiting_ms:
             return self.get_response(request)
-        with working_within(self.waiting_ms):
+        with deadline.working_within(self.waiting_ms):
             return self.get_response(request)
 
 

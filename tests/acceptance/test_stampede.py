@@ -25,7 +25,7 @@ for _ in range({PROCESSES} - 1):
 from django.db import connections
 from cache_layer.reading import answered, fills
 from cache_layer.server.connection import get_redis_client
-from cache_layer import read_entry
+from cache_layer.reading.reads import read_entry
 from entities.lookups import ENTITY
 
 loads, load = [], fills.load

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 import requests
 
-from cache_layer.counting.analytics import Span, read_series
+from cache_layer.counting.analytics import Series, Span
 from cache_layer.keys import holds_key
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from entities.models import Entity
 from tests.acceptance.conftest import Program
 from tests.conftest import make_entity
@@ -62,8 +62,8 @@ def test_what_is_under_way_is_answered_and_nothing_is_left_over(
     assert running(workers) == []
     assert Entity.objects.get().label == "New"
     assert redis_client.zcard(holds_key("entity:metadata:project")) == 0  # type: ignore[attr-defined] # a client
-    assert measure_backlog(using="default").changes == 0
-    assert sum(read_series(Span.HOUR).totals("reads").values()) == 2, "what it counted last is told too"
+    assert Backlog.measure(using="default").changes == 0
+    assert sum(Series.read(Span.HOUR).totals("reads").values()) == 2, "what it counted last is told too"
 
 
 def test_a_server_that_is_killed_leaves_no_worker(server: tuple[str, subprocess.Popen[bytes]]) -> None:

@@ -15,9 +15,9 @@ from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
-from cache_layer import Entry
-from cache_layer.inspect import EntryState, Kind, read_states
+from cache_layer.inspect import EntryState, Kind
 from cache_layer.keys import holds_key, lease_key
+from cache_layer.lookup import Entry
 from cache_layer.protocol.scripts import Claim
 from cache_layer.writing.writes import hold_entries
 from entities.admin import EntityAdmin
@@ -209,7 +209,7 @@ def test_rows_can_be_dragged_where_the_list_is_in_display_order(
 
 
 def state(code: str) -> EntryState:
-    return read_states(ENTITY, [code])[code]
+    return EntryState.of(ENTITY, [code])[code]
 
 
 def test_the_cache_state_is_what_a_reader_would_find(committed_db: None, redis_client: Redis) -> None:

@@ -10,8 +10,9 @@ from django.test import Client
 from redis import Redis
 from rest_framework.test import APIClient
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.writing.write_through import MAX_KEYS
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity

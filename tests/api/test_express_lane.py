@@ -29,7 +29,6 @@ from cache_layer.serving.express import (
     Application,
     Environ,
     ExpressLane,
-    allow_replay,
     with_express_lane,
 )
 from cache_layer.serving.requests import KEY_HEADERS
@@ -319,7 +318,7 @@ def answering(response: Callable[[], HttpResponse], copies: int = 1, limit_bytes
         copy = Copy("a key", None, b"")
         copy.until_ns = monotonic_ns() + 1_000 * MS
         admission = environ.get(ADMISSION) or Admission((copy,), copy.until_ns, None)
-        allow_replay(answer, (copy,) * copies, admission, local={}, asked={})
+        admission.allow_replay(answer, (copy,) * copies, local={}, asked={})
         start_response("200 OK", list(answer.items()))
         return answer
 
@@ -383,20 +382,6 @@ def test_no_token_is_kept() -> None:
     server.ask(HTTP_AUTHORIZATION="Bearer secret")
     assert len(server.lane.kept) == 2
     assert "secret" not in str(list(server.lane.kept._items))
-
-
-def test_without_an_admission_nothing_is_kept() -> None:
-    def application(_: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer = HttpResponse(b"x")
-        copy = Copy("a key", None, b"")
-        copy.until_ns = monotonic_ns() + 1_000 * MS
-        allow_replay(answer, (copy,), None, local={}, asked={})
-        start_response("200 OK", [])
-        return answer
-
-    server = Server(application)
-    server.ask(HTTP_AUTHORIZATION="Bearer a")
-    assert len(server.lane.kept) == 0
 
 
 def test_an_admission_ends_at_its_time_whatever_it_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:

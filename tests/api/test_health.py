@@ -11,7 +11,7 @@ from django.db import Error
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from cache_layer.inspect import health
+from cache_layer.inspect import Backlog, health
 from cache_layer.server.connection import GuardedRedis
 from pmo.monitoring import metrics
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
@@ -58,7 +58,7 @@ def test_a_database_that_takes_all_the_time_does_not_make_redis_look_down(monkey
         asked.append("PostgreSQL")
         raise Error
 
-    monkeypatch.setattr(health, "measure_backlog", fail)
+    monkeypatch.setattr(Backlog, "measure", fail)
     assert Client().get("/health").json()["cache"] == "ok"
     assert asked == ["Redis", "PostgreSQL"]
     asked.clear()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import psycopg
 from django.db import transaction
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.protocol.scripts import Claim, Fill, claim_fills, fill_entries
+from cache_layer.reading.reads import read_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.servers import test_database_url

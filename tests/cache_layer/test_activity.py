@@ -10,15 +10,17 @@ import pytest
 from django.db import connection, transaction
 from redis import Redis
 
-from cache_layer import Entry, activity, read_entries, read_entry
+from cache_layer import activity
 from cache_layer.activity import collect_activity, count_local_hit, count_read, fold_reads
 from cache_layer.counting.reporting import read_totals
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import lease_key
+from cache_layer.lookup import Entry
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.origin import current_origin, working_for
+from cache_layer.origin import current, working_for
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fills
+from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.releases import release_abandoned
@@ -125,7 +127,7 @@ def test_a_write_is_counted_by_where_it_was_asked_for(counted: Callable[[], dict
     }
     counts = collect_activity()[KEY]
     assert (counts.cause, counts.stored_s > 0) == ("admin", True)
-    assert current_origin() == "command"
+    assert current() == "command"
 
 
 def test_a_write_that_is_rolled_back_invalidates_nothing(counted: Callable[[], dict[str, int]]) -> None:

@@ -11,16 +11,7 @@ from redis import Redis
 
 from cache_layer.activity import count_local_hit, count_replay, count_replay_time, note_invalidated, note_stored
 from cache_layer.counting import reporting
-from cache_layer.counting.analytics import (
-    HOUR_SECONDS,
-    MINUTE_SECONDS,
-    EntryActivity,
-    Series,
-    Span,
-    percentile_of,
-    read_activity,
-    read_series,
-)
+from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, EntryActivity, Series, Span, percentile_of
 from cache_layer.counting.reporting import Reporter
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
@@ -32,7 +23,7 @@ KEY = "entity:metadata:project"
 
 
 def activity_of() -> EntryActivity:
-    return read_activity(ENTITY, ["project"])["project"]
+    return EntryActivity.read(ENTITY, ["project"])["project"]
 
 
 NOW = 1_800_000_000
@@ -73,20 +64,20 @@ def test_totals_are_told_once_and_found_by_minute_and_by_hour(reporter: Reporter
     hit(2)
     INVALIDATIONS.labels("api").inc(4)
     reporter.report()
-    last_hour = read_series(Span.HOUR)
+    last_hour = Series.read(Span.HOUR)
     assert (last_hour.step_seconds, len(last_hour.starts_s)) == (60, 60)
     assert [counts.get("reads:L1") for counts in last_hour.counts[-4:]] == [3, None, 2, None], (
         "it was counted before now"
     )
     assert last_hour.totals("invalidations") == {"api": 4}
     for span in (Span.DAY, Span.WEEK):
-        assert read_series(span).total("reads:L1") == 5
+        assert Series.read(span).total("reads:L1") == 5
     clock.now_s += 7200
-    assert read_series(Span.HOUR).total("reads:L1") == 0
-    assert read_series(Span.DAY).total("reads:L1") == 5
+    assert Series.read(Span.HOUR).total("reads:L1") == 0
+    assert Series.read(Span.DAY).total("reads:L1") == 5
     clock.now_s += DAY_SECONDS
-    assert read_series(Span.DAY).total("reads:L1") == 0
-    assert read_series(Span.WEEK).total("reads:L1") == 5
+    assert Series.read(Span.DAY).total("reads:L1") == 0
+    assert Series.read(Span.WEEK).total("reads:L1") == 5
 
 
 def test_two_processes_add_up(clock: Clock) -> None:
@@ -94,7 +85,7 @@ def test_two_processes_add_up(clock: Clock) -> None:
     hit(2)
     one.report()
     other.report()  # in one process both see the same counters, as two processes would with counters of their own
-    assert read_series(Span.HOUR).total("reads:L1") == 4
+    assert Series.read(Span.HOUR).total("reads:L1") == 4
     assert activity_of().hits_today == 2
 
 
@@ -113,9 +104,9 @@ def test_a_report_that_arrives_twice_counts_once(
             reporter.report()
     hit(1)
     reporter.report()
-    assert read_series(Span.HOUR).total("reads:L1") == 5
+    assert Series.read(Span.HOUR).total("reads:L1") == 5
     reporter.report()
-    assert read_series(Span.HOUR).total("reads:L1") == 6
+    assert Series.read(Span.HOUR).total("reads:L1") == 6
     assert activity_of().hits_today == 6
 
 
@@ -131,7 +122,7 @@ def test_what_is_counted_while_redis_is_away_is_told_when_it_is_back(
     restart()
     reporter.report()
     reporter.report()
-    assert read_series(Span.HOUR).total("reads:L1") == 6
+    assert Series.read(Span.HOUR).total("reads:L1") == 6
     assert activity_of().hits_today == 6
 
 
@@ -146,8 +137,8 @@ def test_an_entry_s_life_is_followed(reporter: Reporter, clock: Clock) -> None:
     note_invalidated([KEY], "admin")
     reporter.report()
     assert activity_of() == (4, None, None, NOW + 120, "admin")
-    assert read_series(Span.HOUR).totals("ended") == {"invalidated": 1}
-    assert read_series(Span.HOUR).totals("unread") == {}
+    assert Series.read(Span.HOUR).totals("ended") == {"invalidated": 1}
+    assert Series.read(Span.HOUR).totals("unread") == {}
 
 
 @pytest.mark.parametrize("hits", [0, 3])
@@ -160,12 +151,12 @@ def test_a_value_that_expires_is_noticed_though_nobody_asks_for_it_again(
     clock.now_s += ENTITY.ttl_seconds - 1
     INVALIDATIONS.labels("api").inc()
     reporter.report()
-    assert read_series(Span.HOUR).totals("ended") == {}
+    assert Series.read(Span.HOUR).totals("ended") == {}
     clock.now_s += 2
     INVALIDATIONS.labels("api").inc()
     reporter.report()
-    assert read_series(Span.HOUR).totals("ended") == {"expired": 1}
-    assert read_series(Span.HOUR).totals("unread") == ({} if hits else {"expired": 1})
+    assert Series.read(Span.HOUR).totals("ended") == {"expired": 1}
+    assert Series.read(Span.HOUR).totals("unread") == ({} if hits else {"expired": 1})
     assert activity_of().stored_s is None
 
 
@@ -176,7 +167,7 @@ def test_a_value_renewed_before_it_expires_begins_a_new_life(reporter: Reporter,
     clock.now_s += ENTITY.ttl_seconds - 10
     note_stored([KEY])
     reporter.report()
-    assert read_series(Span.HOUR).totals("ended") == {"renewed": 1}
+    assert Series.read(Span.HOUR).totals("ended") == {"renewed": 1}
     found = activity_of()
     assert (found.hits_since_stored, found.stored_s) == (0, NOW + ENTITY.ttl_seconds - 10)
 
@@ -190,7 +181,7 @@ def test_a_late_report_of_an_older_invalidation_ends_nothing(reporter: Reporter,
     clock.now_s += 60
     reporter.report()
     assert activity_of() == (0, 0, NOW + 10, NOW + 5, "sql")
-    assert read_series(Span.HOUR).totals("ended") == {}
+    assert Series.read(Span.HOUR).totals("ended") == {}
 
 
 @pytest.mark.parametrize("hits", [0, 2])
@@ -202,8 +193,8 @@ def test_a_write_through_ends_one_life_and_begins_another(reporter: Reporter, cl
     note_invalidated([KEY], "api")
     note_stored([KEY])
     reporter.report()
-    assert read_series(Span.HOUR).totals("ended") == {"invalidated": 1}
-    assert read_series(Span.HOUR).totals("unread") == ({} if hits else {"invalidated": 1})
+    assert Series.read(Span.HOUR).totals("ended") == {"invalidated": 1}
+    assert Series.read(Span.HOUR).totals("unread") == ({} if hits else {"invalidated": 1})
     assert activity_of() == (hits, hits, NOW + 10, NOW + 10, "api")
 
 
@@ -220,7 +211,7 @@ def test_what_is_kept_of_entries_is_bounded(
     assert redis_client.hlen(day) == 5
     assert redis_client.hlen(analytics_key("invalidated")) == 5
     assert redis_client.zcard(analytics_key("stored")) <= 5
-    assert read_series(Span.HOUR).total("reads:L1") == 9
+    assert Series.read(Span.HOUR).total("reads:L1") == 9
 
 
 def test_many_entries_are_told_in_batches_and_the_totals_once(reporter: Reporter) -> None:
@@ -228,8 +219,8 @@ def test_many_entries_are_told_in_batches_and_the_totals_once(reporter: Reporter
     for code in codes:
         count_local_hit(ENTITY.key(code))
     reporter.report()
-    assert {found.hits_today for found in read_activity(ENTITY, codes).values()} == {1}
-    assert read_series(Span.HOUR).total("reads:L1") == len(codes)
+    assert {found.hits_today for found in EntryActivity.read(ENTITY, codes).values()} == {1}
+    assert Series.read(Span.HOUR).total("reads:L1") == len(codes)
 
 
 def test_everything_that_is_kept_ends_by_itself(reporter: Reporter, redis_client: Redis) -> None:
@@ -251,7 +242,7 @@ def test_a_step_without_reads_is_reported_and_one_that_nobody_reported_is_unknow
     hit()
     reporter.report()
     clock.now_s += 1
-    hour = read_series(Span.HOUR)
+    hour = Series.read(Span.HOUR)
     assert [bool(counts) for counts in hour.counts[-4:]] == [True, False, True, False]
     assert hour.counts[-4].get("reads:L1", 0) == 0
     assert hour.whole().starts_s == (NOW, NOW + 120)
@@ -270,14 +261,14 @@ def test_while_somebody_looks_each_moment_is_told_and_longer_times_are_no_moment
         hit(100)
         reporter.report()
     clock.now_s += 1
-    moments = read_series(Span.NOW).whole()
+    moments = Series.read(Span.NOW).whole()
     assert [counts["reads:L1"] for counts in moments.counts] == [100] * 4
     assert moments.seconds == 8
-    assert read_series(Span.HOUR).total("reads:L1") == 500
+    assert Series.read(Span.HOUR).total("reads:L1") == 500
 
 
 def test_hit_ratio_and_percentiles(reporter: Reporter) -> None:
-    empty = read_series(Span.HOUR)
+    empty = Series.read(Span.HOUR)
     assert (empty.hit_ratio(), empty.percentile_seconds("answer_seconds", 0.5)) == (None, None)
     series = Series(60, (0,), ({"reads:L1": 6, "reads:L2": 3, "reads:DB": 1},))
     assert series.hit_ratio() == 0.9
@@ -285,7 +276,7 @@ def test_hit_ratio_and_percentiles(reporter: Reporter) -> None:
         ANSWER_SECONDS.labels("L2").observe(seconds)
     ANSWER_SECONDS.labels("DB").observe(0.004)
     reporter.report()
-    series = read_series(Span.HOUR)
+    series = Series.read(Span.HOUR)
     percentiles = [series.percentile_seconds("answer_seconds", part) for part in (0.5, 0.985, 1.0)]
     assert percentiles[:2] == pytest.approx([0.00176, 0.2], rel=0.3)
     assert percentiles[2] == float("inf")
@@ -300,7 +291,7 @@ def test_percentiles_of_reads_weigh_the_few_replays_that_are_timed(reporter: Rep
         ANSWER_SECONDS.labels("L2").observe(seconds)
     ANSWER_SECONDS.labels("none").observe(4.0)
     reporter.report()
-    series = read_series(Span.HOUR)
+    series = Series.read(Span.HOUR)
     found = [series.read_percentile_seconds(part) for part in (0.5, 0.95, 0.98, 1.0)]
     assert found == pytest.approx([0.000006, 0.00002, 0.0004, 0.09], rel=0.35)
 
@@ -332,7 +323,7 @@ def test_what_others_put_among_the_counts_is_passed_over(
     hit(3)
     ANSWER_SECONDS.labels("L1").observe(0.001)
     reporter.report()
-    before = read_series(Span.HOUR), read_series(Span.HOUR).percentile_seconds("answer_seconds", 0.5)
+    before = Series.read(Span.HOUR), Series.read(Span.HOUR).percentile_seconds("answer_seconds", 0.5)
     for hostile in HOSTILE:
         with subtests.test(hostile=hostile):
             for step in (MINUTE_SECONDS, HOUR_SECONDS):
@@ -340,7 +331,7 @@ def test_what_others_put_among_the_counts_is_passed_over(
                 redis_client.hset(key, hostile, 5)
                 redis_client.hset(key, "reads:L2", hostile)
                 redis_client.hset(key, b"answer_seconds:L1:" + hostile, 5)
-            found = read_series(Span.HOUR)
+            found = Series.read(Span.HOUR)
             assert found.percentile_seconds("answer_seconds", 0.5) == before[1]
             assert found.totals("reads") | {"L2": 0} == before[0].totals("reads") | {"L2": 0}
             for key in (hits_key(NOW), analytics_key("hits"), analytics_key("invalidated")):

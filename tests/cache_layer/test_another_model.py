@@ -14,10 +14,11 @@ from django.db.models.functions import Upper
 from redis import Redis
 from redis.crc import key_slot
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import holds_key, last_holder_key, lease_key, value_key
 from cache_layer.lookup.registry import _registry
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.clearing import clear_entries, scan_entries
 from cache_layer.upkeep.relay import relay_changes
 from tests.otherapp.lookups import RATE

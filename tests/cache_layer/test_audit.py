@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from redis import Redis
 
-from cache_layer import read_entry
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep import audit
 from cache_layer.upkeep.audit import audit_cache
 from entities.lookups import ENTITY, ENTITY_TYPES

@@ -17,14 +17,15 @@ from django.db import connection, transaction
 from prometheus_client import REGISTRY
 from redis.crc import key_slot
 
-from cache_layer import Source, read_entries
+from cache_layer import Source
 from cache_layer.errors import CacheUnavailable, WriteRefused
-from cache_layer.inspect import count_roughly, read_nodes
+from cache_layer.inspect import Amount, ServerStatus
 from cache_layer.inspect.checks import check_server
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.reading.reads import read_entries
 from cache_layer.server import failover
 from cache_layer.server.cluster import ClusterRedis
 from cache_layer.server.connection import get_redis_client, get_writer_client, is_redis_healthy
@@ -99,8 +100,8 @@ def test_entries_on_all_nodes_are_read_written_cleared_and_looked_at_as_on_one_s
     found = read_entries(ENTITY, codes).values()
     assert {(one.source, one.document and one.document.label) for one in found} == {(Source.REDIS, "new")}
     hold_keys([ENTITY.key(codes[0])], "somebody")
-    assert len(read_nodes()) == SHARDS
-    assert (count_roughly().values["entity"], count_roughly().holds) == (len(codes) - 1, 1)
+    assert len(ServerStatus.read_nodes()) == SHARDS
+    assert (Amount.measure().values["entity"], Amount.measure().holds) == (len(codes) - 1, 1)
     assert audit_cache().mismatches == ()
     assert clear_entries(ENTITY) == len(codes) - 1
     caches["default"].set_many({"a": 1, "b": [2], "c": None})

@@ -14,11 +14,12 @@ from django.db import connection, transaction
 from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
-from cache_layer import Source, read_entries
+from cache_layer import Source
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import Invalidated, hold_keys, invalidate_keys
+from cache_layer.reading.reads import read_entries
 from cache_layer.server import failover
 from cache_layer.server.connection import get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.upkeep.relay import relay_changes

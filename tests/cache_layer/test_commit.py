@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 
-from cache_layer import read_entry
 from cache_layer.memory import local_store, pending
+from cache_layer.reading.reads import read_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock

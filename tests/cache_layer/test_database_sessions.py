@@ -17,7 +17,7 @@ from redis import Redis
 from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from entities.models import Entity
 from tests.cache_layer.project import KEY, change, label, read
 from tests.conftest import make_entity
@@ -84,7 +84,7 @@ def test_writes_and_reads_are_the_same_on_every_kind_of_connection(
     assert (label(), redis_client.exists(KEY), redis_client.exists(holds_key(KEY))) == ("Newer", 1, 0)
     Entity.objects.update(label="Newest")
     assert (label(), in_another_thread(label)) == ("Newest", "Newest")
-    assert measure_backlog(using="default").changes == 0
+    assert Backlog.measure(using="default").changes == 0
     assert (len(sessions) > 1) == ("another session for each transaction" in request.node.name)
 
 
@@ -137,7 +137,7 @@ def test_a_session_lost_before_its_commit_leaves_its_hold_in_force(
     change(project, "New")
     assert (read(), in_another_thread(read)) == (("New", Source.BYPASS), ("New", Source.BYPASS))
     assert redis_client.exists(KEY) == 0
-    assert measure_backlog(using="default").changes == 0
+    assert Backlog.measure(using="default").changes == 0
 
 
 def test_a_session_lost_after_its_commit_leaves_the_change_to_the_relay(
@@ -149,7 +149,7 @@ def test_a_session_lost_after_its_commit_leaves_the_change_to_the_relay(
     assert redis_client.exists(KEY, holds_key(KEY)) == 0
     assert in_another_thread(label) == "New"
     request_finished.send(None)
-    assert measure_backlog(using="default").changes == 1
+    assert Backlog.measure(using="default").changes == 1
 
 
 def test_a_session_lost_before_an_autocommitted_save_leaves_its_hold_in_force(

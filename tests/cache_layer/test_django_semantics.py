@@ -11,10 +11,11 @@ from django.db.models.signals import pre_save
 from django.test import TestCase
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import find_copy
+from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_redis_client
 from entities.lookups import ENTITY
 from entities.models import Entity

@@ -9,13 +9,14 @@ from django.core.checks import run_checks
 from django.db import OperationalError, connection, transaction
 from redis import Redis
 
-from cache_layer import Source, read_entries, read_entry
+from cache_layer import Source
 from cache_layer.inspect.checks import check_settings
 from cache_layer.keys import known_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fail_safe
 from cache_layer.reading.fail_safe import is_away
+from cache_layer.reading.reads import read_entries, read_entry
 from entities.cache.entries import Warmed, warm_entry
 from entities.lookups import ENTITY
 from entities.models import Entity

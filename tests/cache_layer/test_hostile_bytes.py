@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from cache_layer import Source, read_entries, read_entry
+from cache_layer import Source
 from cache_layer.errors import OtherRelease
 from cache_layer.keys import absent_key, totals_key
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entries, read_entry
 from entities.dashboard.figures import forget_figures
 from entities.documents import EntityDocument, decode_entities, decode_entity, encode_entities, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES

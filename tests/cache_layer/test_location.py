@@ -7,12 +7,12 @@ import pytest
 from cache_layer.errors import InvalidOptions
 from cache_layer.options import Options
 from cache_layer.server.failover import ClusterSSLConnection, SentinelConnection, SentinelSSLConnection
-from cache_layer.server.location import Location, cache_location
+from cache_layer.server.location import Location
 from pmo.run.launch import _redis_command
 
 
 def test_a_sentinel_url_names_sentinels_service_and_both_logins() -> None:
-    location = cache_location(
+    location = Location.in_caches(
         "rediss+sentinel://pmo:p%40ss@a,b:26380/main/2?ssl_ca_certs=/ca.pem&sentinel_password=other", None, Options()
     )
     options = location["OPTIONS"]
@@ -29,7 +29,7 @@ def test_a_sentinel_url_names_sentinels_service_and_both_logins() -> None:
 
 
 def test_a_cluster_url_names_some_nodes() -> None:
-    options = cache_location("rediss+cluster://[::1]:7000,b?ssl_check_hostname=no", "hush", Options())["OPTIONS"]
+    options = Location.in_caches("rediss+cluster://[::1]:7000,b?ssl_check_hostname=no", "hush", Options())["OPTIONS"]
     assert options["CLUSTER_NODES"] == [("::1", 7000), ("b", 6379)]
     connecting = options["CONNECTION_POOL_KWARGS"]
     assert connecting["connection_class"] is ClusterSSLConnection
@@ -37,7 +37,7 @@ def test_a_cluster_url_names_some_nodes() -> None:
 
 
 def test_without_s_there_is_no_tls() -> None:
-    options = cache_location("redis+sentinel://a/main", None, Options())["OPTIONS"]
+    options = Location.in_caches("redis+sentinel://a/main", None, Options())["OPTIONS"]
     assert options["CONNECTION_POOL_KWARGS"]["connection_class"] is SentinelConnection
     assert options["SENTINEL_KWARGS"]["ssl"] is False
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.packing import MAGIC, MAX_BYTES, pack, unpack, unpacks_to
+from cache_layer.reading.reads import read_entry
 from cache_layer.serving.renewal import Renewer
 from cache_layer.upkeep.audit import audit_cache
 from entities.lookups import ENTITY

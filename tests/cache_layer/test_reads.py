@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import absent_key, holds_key, lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import Options
 from cache_layer.reading import absent, fills, reads
 from cache_layer.reading.absent import AbsentBudget
+from cache_layer.reading.reads import read_entry
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity

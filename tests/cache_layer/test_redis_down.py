@@ -21,12 +21,14 @@ from django.db import transaction
 from django.test import override_settings
 from redis.exceptions import RedisError
 
-from cache_layer import Entry, Source, read_entry
+from cache_layer import Source
 from cache_layer.errors import CacheUnavailable, WriteRefused
+from cache_layer.lookup import Entry
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import breaker, get_redis_client, get_writer_client, is_redis_healthy
 from cache_layer.upkeep.relay import relay_changes
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -98,7 +100,7 @@ def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
     """A hold that was given up for lost runs late, and keeps readers away until it lapses."""
     set_options(hold_ms=500, write_budget_ms=300)
     row = make_entity("project", label="Old")
-    assert measure_backlog(using="default").changes == 0
+    assert Backlog.measure(using="default").changes == 0
     with ExitStack() as until_redis_answers:
         with transaction.atomic():
             row.label = "New"
@@ -107,11 +109,11 @@ def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
             until_redis_answers.enter_context(silent(own_valkey))
             if not is_held:
                 row.save()
-        assert measure_backlog(using="default").changes == 1
+        assert Backlog.measure(using="default").changes == 1
         assert label() == "New"
     wait_for(is_redis_healthy)
     wait_for(lambda: relay_changes() == 0)
-    assert measure_backlog(using="default").changes == 0
+    assert Backlog.measure(using="default").changes == 0
     wait_for(lambda: read_entry(ENTITY, "project").source is Source.REDIS)
     assert label() == "New"
 

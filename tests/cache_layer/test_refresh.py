@@ -12,11 +12,12 @@ import pytest
 from django.db import DatabaseError, connections, transaction
 from redis import Redis
 
-from cache_layer import Source, read_entries, read_entry
+from cache_layer import Source
 from cache_layer.errors import CacheUnavailable
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fills, refresh
+from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.server.connection import GuardedPipeline
 from entities.lookups import ENTITY
 from tests.cache_layer.conftest import Clock

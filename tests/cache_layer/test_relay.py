@@ -13,19 +13,20 @@ import pytest
 from django.db import OperationalError, connection, connections
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import holds_key, lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.metrics import RELAY_WORKING
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import hold_keys, invalidate_keys
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep import clearing, relay, turn
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes, run_relay
 from cache_layer.upkeep.turn import is_vacant, own_turn
 from cache_layer.writing import outbox
-from cache_layer.writing.outbox import Settled, forget_changes, measure_backlog
+from cache_layer.writing.outbox import Backlog, Settled, forget_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import stopped
@@ -86,7 +87,7 @@ def test_whatever_is_changed_behind_django_is_seen_everywhere_by_itself(project:
         for change, expected in changes:
             change()
             wait_for(lambda expected=expected: label() == expected)  # type: ignore[misc] # it is bound here
-        wait_for(lambda: measure_backlog(using="default") == (0, 0.0))
+        wait_for(lambda: Backlog.measure(using="default") == (0, 0.0))
 
 
 def test_a_rolled_back_change_leaves_nothing_in_the_outbox(project: Entity) -> None:

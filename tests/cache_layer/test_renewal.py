@@ -13,10 +13,10 @@ import pytest
 from redis import Redis
 
 import cache_layer.clock
-from cache_layer import read_entry
 from cache_layer.memory import local_store
 from cache_layer.memory.local_store import Copy, drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
+from cache_layer.reading.reads import read_entry
 from cache_layer.reading.refresh import find_due
 from cache_layer.server.connection import GuardedRedis, breaker
 from cache_layer.serving.renewal import Renewer

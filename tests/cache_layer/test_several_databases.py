@@ -13,10 +13,11 @@ from django.test import override_settings
 from psycopg import sql
 from redis import Redis
 
-from cache_layer import Entry, Source
+from cache_layer import Source
 from cache_layer.keys import holds_key
+from cache_layer.lookup import Entry
 from cache_layer.memory import pending
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -109,7 +110,7 @@ def test_a_save_through_another_alias_of_the_primary_is_seen_at_once(
     Entity.objects.using(second).update(label="Newest")
     assert label() == "Newest"
     assert redis_client.exists(holds_key(KEY)) == 0
-    assert measure_backlog(using="default").changes == 0
+    assert Backlog.measure(using="default").changes == 0
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["commit", "rollback"])

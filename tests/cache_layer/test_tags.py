@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from cache_layer import Source, read_entries, read_entry
+from cache_layer import Source
 from cache_layer.errors import UnknownTag
 from cache_layer.memory.local_store import drop_all_copies, find_copy
 from cache_layer.protocol.calls import script_source
-from cache_layer.upkeep.tags import find_tagged, invalidate_tag
+from cache_layer.reading.reads import read_entries, read_entry
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -44,18 +44,18 @@ def test_a_tag_names_all_within_or_around_by_one_query(
         "above:project": ["project"],
     }.items():
         with subtests.test(tag=tag), django_assert_num_queries(1):
-            assert find_tagged(ENTITY, tag) == codes
+            assert ENTITY.find_tagged(tag) == codes
 
 
 def test_circles_end(types: None) -> None:
     Entity.objects.filter(code="step").update(child_entity_codes=["project", "step"])
-    assert find_tagged(ENTITY, "under:step") == ["project", "phase", "task", "step"]
-    assert find_tagged(ENTITY, "above:project") == ["project", "phase", "task", "step"]
+    assert ENTITY.find_tagged("under:step") == ["project", "phase", "task", "step"]
+    assert ENTITY.find_tagged("above:project") == ["project", "phase", "task", "step"]
 
 
 def test_inactive_types_are_named_too(types: None) -> None:
     Entity.objects.filter(code="task").update(active_flag=False)
-    assert "task" in find_tagged(ENTITY, "under:project")
+    assert "task" in ENTITY.find_tagged("under:project")
 
 
 def test_one_invalidation_drops_all_of_them_everywhere(types: None, redis_client: Redis, commands: list[str]) -> None:
@@ -63,7 +63,7 @@ def test_one_invalidation_drops_all_of_them_everywhere(types: None, redis_client
     read_entries(ENTITY, CODES)
     redis_client.script_load(script_source("invalidate", each=True))  # perhaps the server has yet to see it
     commands.clear()
-    assert invalidate_tag(ENTITY, "under:task") == 2
+    assert ENTITY.invalidate(*ENTITY.find_tagged("under:task")) == 2
     assert [command for command in commands if command.startswith("EVAL")] == ["EVALSHA"]
     assert find_copy(ENTITY.key("step")) is None
     drop_all_copies()
@@ -74,7 +74,7 @@ def test_one_invalidation_drops_all_of_them_everywhere(types: None, redis_client
 def test_a_type_that_has_moved_away_is_left_alone_and_stays_coherent(types: None) -> None:
     Entity.objects.filter(code__in=["phase", "task"]).update(child_entity_codes=[])
     assert get_entity_infrastructure().get_entity("step") is not None
-    invalidate_tag(ENTITY, "under:project")
+    ENTITY.invalidate(*ENTITY.find_tagged("under:project"))
     drop_all_copies()
     assert read_entry(ENTITY, "step").source is Source.REDIS
     Entity.objects.filter(code="step").update(label="New")
@@ -90,9 +90,9 @@ def test_the_service_drops_the_list_with_them(types: None, redis_client: Redis) 
 def test_what_is_no_tag_is_refused(types: None, subtests: pytest.Subtests) -> None:
     for tag in ("", "under:", "under:nowhere", "under:x'; DROP", "beside:task", "task"):
         with subtests.test(tag=tag), pytest.raises(UnknownTag):
-            invalidate_tag(ENTITY, tag)
+            get_entity_infrastructure().invalidate_tagged_entity_cache(tag)
 
 
 def test_a_lookup_without_tags_says_so() -> None:
     with pytest.raises(UnknownTag, match="no tags"):
-        find_tagged(ENTITY_TYPES, "under:project")
+        ENTITY_TYPES.find_tagged("under:project")

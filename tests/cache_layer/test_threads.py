@@ -10,8 +10,9 @@ from django.core.signals import request_finished
 from django.db import connections, transaction
 from redis import Redis
 
-from cache_layer import Entry, Source
+from cache_layer import Source
 from cache_layer.keys import holds_key
+from cache_layer.lookup import Entry
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import find_copy
 from cache_layer.writing.writes import hold_entries

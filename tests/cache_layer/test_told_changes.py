@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from cache_layer import metrics, read_entry
+from cache_layer import metrics
 from cache_layer.keys import told_key
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import Release, hold_keys, read_stamps, release_keys
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing import releases

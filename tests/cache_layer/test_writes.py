@@ -12,14 +12,15 @@ import pytest
 from django.db import connection, transaction
 from redis import Redis
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.keys import holds_key
 from cache_layer.lookup.registry import _registry
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import Copy, drop_all_copies, keep_copy
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.writing import writes
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -164,7 +165,7 @@ def test_a_transaction_forgets_all_its_changes_of_an_entry(project: Entity) -> N
     with transaction.atomic():
         change(project, "New")
         change(project, "Newer")
-    assert measure_backlog(using="default") == (0, 0)
+    assert Backlog.measure(using="default") == (0, 0)
 
 
 def test_an_update_of_nothing_holds_nothing_but_the_list(project: Entity, redis_client: Redis) -> None:

@@ -10,12 +10,13 @@ from django.conf import settings
 from django.db import connection
 from django.test import override_settings
 
-from cache_layer import Read, Source, read_entry
+from cache_layer import Read, Source
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import get_options
+from cache_layer.reading.reads import read_entry
 from cache_layer.server import failover
 from cache_layer.server.connection import get_writer_client
-from cache_layer.server.location import cache_location
+from cache_layer.server.location import Location
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import reconnect
@@ -27,7 +28,7 @@ KEY = ENTITY.key("project")
 @contextmanager
 def caches_at(url: str) -> Iterator[None]:
     """Every cache of this process is where the URL says, while the block runs."""
-    location = cache_location(url, None, get_options())
+    location = Location.in_caches(url, None, get_options())
     own = ("SERIALIZER", "IGNORE_EXCEPTIONS", "CLIENT_CLASS")
     caches = {
         alias: cache | location | {"OPTIONS": location["OPTIONS"] | {name: cache["OPTIONS"][name] for name in own}}

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError
 from redis import Redis
 
-from cache_layer import read_entry
+from cache_layer.reading.reads import read_entry
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from pmo.lookups import GROUP

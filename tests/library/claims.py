@@ -21,7 +21,7 @@ from django.contrib.auth.models import Group
 from django.db import connection, connections, transaction
 from shop.models import CoherentGroup, Rate
 
-from cache_layer import ReadOnlyEntry, Source, read_entry
+from cache_layer import ReadOnlyEntry, Source
 from cache_layer.counting.reporting import read_totals
 
 seen = {}
@@ -64,7 +64,7 @@ seen["checks"] = len([each for each in registry.get_checks() if each.__module__ 
 call_command("check", databases=["default"], fail_level="WARNING")
 
 seen["read"] = [rate(), rate("junior"), CoherentGroup.coherent.get("editors").id == group.id]
-seen["from memory"] = any(read_entry(Rate.coherent.lookup, "senior").source is Source.LOCAL for _ in range(100))
+seen["from memory"] = any(Rate.coherent.read("senior").source is Source.LOCAL for _ in range(100))
 in_another_process(lambda: Rate.objects.filter(name="senior").update(cents_per_hour=9_500))
 seen["changed elsewhere"] = rate()
 in_another_process(lambda: Rate._base_manager.update(cents_per_hour=9_600))

@@ -24,16 +24,18 @@ from django.db import connection, models, transaction
 from django.test.utils import isolate_apps, override_settings
 
 import cache_layer.models
-from cache_layer import Lookup, OtherRelease, Source, coherent, read_entry, register
+from cache_layer import OtherRelease, Source, coherent
 from cache_layer.declaring.decorator import _lookup
-from cache_layer.declaring.entries import CoherentEntries
+from cache_layer.declaring.entries import CoherentLookup
 from cache_layer.errors import InvalidLookup
 from cache_layer.inspect.checks import check_databases, check_migrations
 from cache_layer.invalidation.queryset import CoherentManager
 from cache_layer.invalidation.signals import connect_signals
+from cache_layer.lookup import Lookup, register
 from cache_layer.lookup.registry import _registry
 from cache_layer.management.commands.coherent_cache import key_patterns
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.audit import audit_cache
 from pmo import settings as project_settings
 from tests.otherapp.models import Rate
@@ -43,14 +45,14 @@ BACKEND = "cache_layer.backend.CoherentCache"
 
 
 @pytest.fixture
-def rates(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> CoherentEntries:
+def rates(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> CoherentLookup[Any]:
     """As `@coherent(key="name", fields=["id", "cents_per_hour"])` of a model whose triggers are there makes them."""
     lookup = _lookup(Rate, "name", ["id", "cents_per_hour"], 60, "")
     monkeypatch.setitem(_registry, lookup.name, lookup)
-    return CoherentEntries(lookup)
+    return lookup
 
 
-def test_entries_are_read_by_their_key(rates: CoherentEntries) -> None:
+def test_entries_are_read_by_their_key(rates: CoherentLookup[Any]) -> None:
     senior, _ = (Rate.objects.create(name=name, cents_per_hour=cents) for name, cents in (("senior", 9), ("lead", 8)))
     assert rates.get("senior") == ("senior", senior.pk, 9)
     assert rates.get("senior").cents_per_hour == 9
@@ -65,7 +67,7 @@ def test_entries_are_read_by_their_key(rates: CoherentEntries) -> None:
 
 
 def test_a_coroutine_needs_no_thread_for_what_is_in_memory(
-    rates: CoherentEntries, monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
+    rates: CoherentLookup[Any], monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
 ) -> None:
     set_options(local_lease_ms=5_000, hold_ms=20_000, write_budget_ms=1)
     monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
@@ -91,7 +93,7 @@ def test_a_coroutine_needs_no_thread_for_what_is_in_memory(
 
 
 def test_a_coroutine_inside_a_transaction_reads_its_own_write(
-    rates: CoherentEntries, monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
+    rates: CoherentLookup[Any], monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
 ) -> None:
     set_options(local_lease_ms=5_000, hold_ms=20_000)
     monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
@@ -103,21 +105,21 @@ def test_a_coroutine_inside_a_transaction_reads_its_own_write(
 
 
 @pytest.fixture
-def groups(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> CoherentEntries:
+def groups(monkeypatch: pytest.MonkeyPatch, committed_db: None) -> CoherentLookup[Any]:
     """A model of others, by a key of numbers."""
     lookup = _lookup(Group, "id", ["name"], 60, "")
     monkeypatch.setitem(_registry, lookup.name, lookup)
-    return CoherentEntries(lookup)
+    return lookup
 
 
-def test_a_key_that_no_row_can_have_is_no_error(groups: CoherentEntries) -> None:
+def test_a_key_that_no_row_can_have_is_no_error(groups: CoherentLookup[Any]) -> None:
     group = Group.objects.create(name="editors")
     found = groups.get_many([group.pk, "x", "01", "", 2**70, -1])
     assert [document.name for document in found.values()] == ["editors"]
 
 
 @pytest.mark.parametrize("key", ["a\0b", "\ud800"])
-def test_text_that_no_row_can_have_is_no_error(rates: CoherentEntries, key: str) -> None:
+def test_text_that_no_row_can_have_is_no_error(rates: CoherentLookup[Any], key: str) -> None:
     assert (rates.get(key), rates.get_many([key]), run_coroutine(rates.aget(key)), rates.invalidate(key)) == (
         *(None, {}, None, 0),
     )
@@ -128,10 +130,12 @@ def test_text_that_no_row_can_have_is_no_error(rates: CoherentEntries, key: str)
         assert (cache.get(name, "none"), run_coroutine(cache.aget(name, "none"))) == ("none", "none")
         assert (name in cache, cache.get_many([name]), cache.delete(name)) == (False, {}, False)
         assert cache.delete_many([name]) is None
-    assert list(rates.lookup.rows([key])) == []
+    assert list(rates.rows([key])) == []
 
 
-def test_what_django_changes_by_the_base_manager_of_a_model_of_others_is_seen_at_once(groups: CoherentEntries) -> None:
+def test_what_django_changes_by_the_base_manager_of_a_model_of_others_is_seen_at_once(
+    groups: CoherentLookup[Any],
+) -> None:
     """It does for `SET_NULL`."""
     group = Group.objects.create(name="editors")
     assert groups.get(group.pk).name == "editors"
@@ -340,7 +344,7 @@ def test_a_field_may_have_any_name(monkeypatch: pytest.MonkeyPatch, committed_db
         editor.create_model(Log)
     try:
         Log.objects.create(changes="some", may_be_cached=False)
-        assert CoherentEntries(_registry["log"]).get("some").may_be_cached is False
+        assert _registry["log"].get("some").may_be_cached is False
     finally:
         with connection.schema_editor() as editor:
             editor.delete_model(Log)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cache_layer.options import LIMITS
+from cache_layer.options import Options
 from pmo import settings
 from tests.docs.pages import documented_settings
 from tests.platform.running import bare_environment
@@ -41,7 +41,7 @@ ACCEPTED = {
     **dict.fromkeys(("REDIS_DB", "DATABASE_POOL_SIZE", "REQUEST_BUDGET_MS", "HOST", "DEBUG"), "empty zero"),
     **dict.fromkeys(("BEHIND_TLS_PROXY", "HSTS_INCLUDE_SUBDOMAINS", "HSTS_PRELOAD", "CACHE_RELAY"), "empty zero"),
     "SIGN_ON_LEEWAY_SECONDS": "empty zero",
-    **{f"CACHE_{name.upper()}": "empty zero" for name, (least, _) in LIMITS.items() if not least},
+    **{f"CACHE_{name.upper()}": "empty zero" for name, (least, _) in Options.LIMITS.items() if not least},
 }
 """What a variable takes of `KINDS`; those that are not here take nothing but an empty value."""
 MORE_ACCEPTED = [
@@ -205,12 +205,12 @@ def test_whatever_is_in_a_variable_works_or_is_refused_in_one_line_that_names_it
 
 def test_the_largest_that_is_accepted_is_what_is_said_when_more_is_refused(load: Load, tmp_path: Path) -> None:
     common = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "of this test", "REQUEST_BUDGET_MS": "0"}
-    common |= {"CACHE_HOLD_MS": str(LIMITS["hold_ms"][1])}
-    names = [f"CACHE_{name.upper()}" for name in LIMITS]
-    most = dict(zip(names, (str(most) for _, most in LIMITS.values()), strict=True))
+    common |= {"CACHE_HOLD_MS": str(Options.LIMITS["hold_ms"][1])}
+    names = [f"CACHE_{name.upper()}" for name in Options.LIMITS]
+    most = dict(zip(names, (str(most) for _, most in Options.LIMITS.values()), strict=True))
     further = {"CACHE_WRITE_POLICY": "strict", "CACHE_RELAY": "false", "CACHE_TTL_SECONDS": "301"}
     [(accepted, _)] = load(tmp_path, [common | most | further], "CACHE_LAYER", "CACHES")
-    wanted = {name: top for name, (_, top) in LIMITS.items()} | {"write_policy": "strict", "relay": False}
+    wanted = {name: top for name, (_, top) in Options.LIMITS.items()} | {"write_policy": "strict", "relay": False}
     assert accepted["CACHE_LAYER"].items() >= wanted.items()
     assert accepted["CACHES"]["entity_metadata"]["TIMEOUT"] == 301
     refused = load(tmp_path, [common | {name: str(int(value) + 1)} for name, value in most.items()])

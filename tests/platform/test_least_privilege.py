@@ -16,12 +16,13 @@ from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 from redis.exceptions import ResponseError
 
-from cache_layer import Source, metrics, read_entries, read_entry
-from cache_layer.counting.analytics import Span, read_activity, read_series
+from cache_layer import Source, metrics
+from cache_layer.counting.analytics import EntryActivity, Series, Span
 from cache_layer.counting.reporting import report_activity
-from cache_layer.inspect import Kind, count_roughly, read_states
+from cache_layer.inspect import Amount, EntryState, Kind
 from cache_layer.inspect.checks import check_server
 from cache_layer.protocol.scripts import read_stamps
+from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.reading.refresh import find_due
 from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from cache_layer.upkeep.audit import audit_cache
@@ -104,13 +105,13 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
     assert all(read_stamps([*ENTITY.stamp_keys(), *PERSON.stamp_keys()], "a nonce", 60).values())
     rows[0].save()
     Entity.objects.filter(code__in=["task", "risk"]).update(label="new")
-    assert read_states(ENTITY, ["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
+    assert EntryState.of(ENTITY, ["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
     assert look(None).server.version
-    assert count_roughly().complete
+    assert Amount.measure().complete
     assert audit_cache().mismatches == ()
     report_activity()
-    assert read_series(Span.HOUR).counts
-    assert read_activity(ENTITY, ["task"])
+    assert Series.read(Span.HOUR).counts
+    assert EntryActivity.read(ENTITY, ["task"])
     assert clear_entries(ENTITY) == 3
     assert metrics.UNHELD_WRITES.labels("silent")._value.get() == unheld
     for alias in ("default", "sessions"):

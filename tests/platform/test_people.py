@@ -12,11 +12,12 @@ from django.contrib.auth.models import Group, Permission, User, update_last_logi
 from django.db import NotSupportedError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from cache_layer import Source, metrics, read_entry
+from cache_layer import Source, metrics
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from pmo.lookups import GROUP, PERSON, SIGN_IN
 from pmo.models import SignIn
 from pmo.people.tokens import renew, sign_in
@@ -87,7 +88,7 @@ def test_what_ends_a_token_is_in_force_when_it_returns(ada: Ada, what: str) -> N
     ENDS[what](ada)
     assert ada.read() == 401
     assert ada.change() == 401
-    assert measure_backlog(using="default").changes == 0, "and nobody else need be told"
+    assert Backlog.measure(using="default").changes == 0, "and nobody else need be told"
 
 
 def without_permission(ada: Ada) -> None:
@@ -174,7 +175,7 @@ def test_what_sql_changes_is_in_force_when_it_was_relayed(ada: Ada, statement: s
 def test_sql_that_changes_nothing_of_this_is_not_noted(ada: Ada, statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
-    assert measure_backlog(using="default").changes == 0
+    assert Backlog.measure(using="default").changes == 0
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from cache_layer import read_entry
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.reading.reads import read_entry
 from cache_layer.serving.express import Admission
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
-from cache_layer.writing.outbox import measure_backlog
+from cache_layer.writing.outbox import Backlog
 from pmo.lookups import NAME, TOKEN_END
 from pmo.models import TokenEnd
 from pmo.people.admissions import RECHECK_SECONDS
@@ -232,7 +232,7 @@ def test_what_ends_or_changes_one_of_them_is_in_force_when_it_returns(
     end, then = ENDS[what]
     end(ada)
     assert (ada.read(), ada.change()) == then
-    assert measure_backlog(using="default").changes == 0, "and nobody else need be told"
+    assert Backlog.measure(using="default").changes == 0, "and nobody else need be told"
     asked = ada.server.django.asked
     assert [ada.read(token) for token in others] == [200] * 3
     assert ada.server.django.asked == asked, "what is known of others stays"

@@ -80,7 +80,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         found.append(left_seconds(seconds))
         return found[-1]
 
-    monkeypatch.setattr(sign_on_keys, "left_seconds", note)
+    monkeypatch.setattr(sign_on_keys.deadline, "left_seconds", note)
     return found
 
 

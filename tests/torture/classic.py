@@ -22,8 +22,8 @@ from django.db.models.signals import post_delete, post_save, pre_delete, pre_sav
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cache_layer import Entry, Read, Source
-from cache_layer.lookup import Lookup, registered_lookups
+from cache_layer import Read, Source
+from cache_layer.lookup import Entry, Lookup, registered_lookups
 
 TIMEOUT_SECONDS = 0.25
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import LookupState, read_lookups
+from cache_layer.inspect import LookupState
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, get_lookup, registered_lookups
 from cache_layer.protocol.calls import BATCH_KEYS
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             if clear or warm:
                 lines = [_clear(lookup) if clear else _warm(lookup) for lookup in chosen]
             else:
-                lines = [_describe(state) for state in read_lookups(chosen)]
+                lines = [_describe(state) for state in LookupState.read(chosen)]
             self.stdout.write("\n".join(lines))
         except RedisError as error:
             raise CommandError(f"{error}. Try again when Redis answers.") from error

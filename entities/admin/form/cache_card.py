@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import EntryActivity, EntryState, Kind, is_redis_healthy, read_activity, read_states
+from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.admin.links import change_url
 from entities.admin.pages import ModelAdmin
 from entities.cache.entries import Warmed, drop_entries, warm_entry
@@ -74,11 +74,11 @@ class CacheCard:
 
 def read_card(code: str) -> CacheCard:
     """The current state and counters of an entity type's entry."""
-    state = read_states(ENTITY, [code])[code]
+    state = EntryState.of(ENTITY, [code])[code]
     activity = None
     if state.kind is not Kind.UNKNOWN:
         try:
-            activity = read_activity(ENTITY, [code])[code]
+            activity = EntryActivity.read(ENTITY, [code])[code]
         except RedisError:
             state = EntryState(Kind.UNKNOWN)
     return CacheCard(state, ENTITY.ttl_seconds, activity)
@@ -144,7 +144,7 @@ def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpR
         reason = CacheOperation._meta.get_field("reason").clean(request.POST.get("reason", "").strip(), None)
     except ValidationError as error:
         return "error", f"Reason: {' '.join(error.messages)}"
-    if operation is Operation.WARM and not is_redis_healthy():
+    if operation is Operation.WARM and not read_card(entity.code).answers:
         return "error", REDIS_DOWN
     try:
         with recorded(operation, [entity.code], username=request.user.get_username(), reason=reason) as record:

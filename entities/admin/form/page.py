@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from cache_layer import hold_entries
 from entities.admin.form.cache_card import CacheCardViews
 from entities.admin.form.conflicts import STARTED_FROM, FormOutdated, FormValues
 from entities.admin.form.deleted_meanwhile import show_deleted
@@ -151,7 +150,7 @@ def _lock_unchanged(code: str, form: EntityForm) -> None:
         FormOutdated: the row is gone, or not what the form was validated against.
     """
     using = router.db_for_write(Entity)
-    hold_entries(entries_of(code), using=using)
+    entries_of(code).hold(using=using)
     row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
     if row is None or form.current is None or FormValues.of(row).values() != form.current.values():
         raise FormOutdated(form.started_from)

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from cache_layer.deadline import take_longer
+from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types
 from entities.admin.history.acts import undo_url, undo_url_of
 from entities.admin.history.differences import compare_fields
@@ -44,7 +44,7 @@ class UndoPage(ModelAdmin):
             raise PermissionDenied
         if event is None:
             raise Http404("There is no such change.")
-        take_longer(BULK_BUDGET_MS)
+        deadline.take_longer(BULK_BUDGET_MS)
         alone = bool(request.GET.get("alone"))
         reversals = preview_undoing(event, alone=alone)
         may_undo = self._may_undo(request, reversals)

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from cache_layer.inspect import Kind, read_states
+from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
 from entities.admin.pages import ModelAdmin
 from entities.cache.acts import Act, ActFailed, Operation, perform
@@ -87,6 +87,6 @@ def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
 
 def _by_cached(entities: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:
     """Those that are cached now, and the others."""
-    states = read_states(ENTITY, [entity.code for entity in entities])
+    states = EntryState.of(ENTITY, [entity.code for entity in entities])
     cached = [entity for entity in entities if states[entity.code].kind is Kind.CACHED]
     return cached, [entity for entity in entities if states[entity.code].kind is not Kind.CACHED]

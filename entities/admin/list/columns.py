@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from cache_layer.inspect import EntryState, read_states
+from cache_layer.inspect import EntryState
 from entities.admin.history.versions import Version
 from entities.admin.links import draw_chips, find_inactive
 from entities.history import FIRST, PLACES, newest_events
@@ -27,7 +27,7 @@ def attach_cache_state(rows: Iterable[Entity]) -> list[Any]:
     """Set `cache_state`, `newest_version` and `inactive_children` on all rows: one pipeline and two queries."""
     listed: list[Any] = list(rows)
     codes = [entity.code for entity in listed]
-    states = read_states(ENTITY, codes)
+    states = EntryState.of(ENTITY, codes)
     versions = {version.pgh_obj_id: version for version in newest_events(codes)}
     hidden = find_inactive({code for entity in listed for code in entity.child_entity_codes})
     for entity in listed:

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
-from cache_layer.deadline import take_longer
+from cache_layer import deadline
 from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import BULK_BUDGET_MS
 from entities.admin.links import RejectInvalidFilters
@@ -105,7 +105,7 @@ class ListPage(RejectInvalidFilters, ListRequests):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
-            take_longer(BULK_BUDGET_MS)
+            deadline.take_longer(BULK_BUDGET_MS)
             if "_save" in request.POST:
                 return self._save_order(request)
         return super().changelist_view(request, extra_context)

@@ -12,7 +12,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from cache_layer.inspect import read_states
+from cache_layer.inspect import EntryState
 from entities.admin.list.columns import draw_switch
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.changes import change_entity
@@ -42,7 +42,7 @@ class ListRequests(ModelAdmin):
         codes = [code for code in request.GET.get("codes", "").split(",") if is_code(code)]
         if len(codes) > MAX_STATES:
             return _refuse(f"At most {MAX_STATES} codes at once.", 400)
-        states = read_states(ENTITY, codes)
+        states = EntryState.of(ENTITY, codes)
         return JsonResponse({"states": {code: asdict(state) for code, state in states.items()}})
 
     @method_decorator(require_POST)

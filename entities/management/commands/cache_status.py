@@ -22,14 +22,6 @@ from cache_layer.inspect import (
     Series,
     ServerStatus,
     Span,
-    find_in_redis,
-    look_at_entries,
-    look_at_health,
-    measure_backlog,
-    read_lookups,
-    read_recent,
-    read_series,
-    read_server,
 )
 from entities.lookups import ENTITY, entries_of
 from entities.management.cache_watch import HEALTH_STYLES, watch_cache
@@ -96,7 +88,7 @@ class Command(BaseCommand):
             report = look(limit=None if everything else SHOWN_ENTRIES)
         except RedisError as error:
             raise CommandError(REDIS_DOWN.format("readers get entity types from the database", error)) from error
-        health = look_at_health(counted=find_in_redis(report.hour, report.server))
+        health = Health.look(counters=(report.hour, report.server))
         if as_json:
             self.stdout.write(json.dumps(_as_json(report) | {"health": health.as_json()}, indent=2))
             return
@@ -126,15 +118,15 @@ def look(limit: int | None) -> Report:
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    server = read_server()
+    server = ServerStatus.read()
     codes = list(Entity.objects.values_list("code", flat=True)[:limit])
-    states = look_at_entries(entries_of(*codes))
+    states = EntryState.of_entries(entries_of(*codes))
     if any(state.kind is Kind.UNKNOWN for state in states):
         raise CacheUnavailable("Redis has just stopped answering.", refused=False)
     entries = list(zip([*codes, "the list"], states, strict=True))
-    hour = read_series(Span.HOUR)
-    backlog = measure_backlog()
-    return Report(Entity.objects.count(), entries, read_lookups(), backlog, server, hour, read_recent(hour))
+    hour = Series.read(Span.HOUR)
+    backlog = Backlog.measure()
+    return Report(Entity.objects.count(), entries, LookupState.read(), backlog, server, hour, Recent.read(hour))
 
 
 def _as_json(report: Report) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 
-from cache_layer import get_writer_client
+from cache_layer.inspect import ServerStatus
 from entities.cache.entries import describe_warmed, warm_entries
 from entities.management.selection import REDIS_DOWN, add_selection, recorded_selection
 from entities.management.terminal import console_of, track
@@ -34,6 +34,6 @@ class Command(BaseCommand):
     def _require_redis(self) -> None:
         """Reads silently bypass an unavailable Redis, so check it."""
         try:
-            get_writer_client().ping()
+            ServerStatus.read()
         except RedisError as error:
             raise CommandError(REDIS_DOWN.format("the cache was not warmed", error)) from error
