@@ -34,8 +34,8 @@ from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
 from cache_layer.options import Options, get_options
-from cache_layer.server.answers import BoundedParser
 from cache_layer.server.breaker import Breaker, breaker
+from cache_layer.server.replies import BoundedParser
 from cache_layer.server.run_id import on_connect
 
 logger = logging.getLogger("cache_layer")

@@ -25,8 +25,8 @@ from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, Se
 
 from cache_layer.deadline import left_seconds
 from cache_layer.keys import purged_patterns, run_id_key
-from cache_layer.server.answers import MIN_READ_SECONDS, BoundedParser
 from cache_layer.server.connection import GuardedRedis
+from cache_layer.server.replies import MIN_READ_SECONDS, BoundedParser
 from cache_layer.server.run_id import lua_source, note_new_run
 
 TRUSTED_SECONDS = 1.0

@@ -9,7 +9,7 @@ from django.db.models import CharField, Field, IntegerField, Model, TextField
 
 from cache_layer.inspect.entry import EntryView
 from cache_layer.lookup import Lookup
-from cache_layer.writing.releases import release_abandoned
+from cache_layer.writing.release import release_abandoned
 
 MIN_LENGTH = 10
 """The minimum length of a text field, so that it has room for the digits of growing numbers."""

@@ -53,7 +53,7 @@ def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str)
     """
     The outbox ids of the committed changes of entries, by identifier.
 
-    Releasing or invalidating a key covers all changes committed before, whoever made them.
+    Releasing or invalidating a key delivers all changes committed before, whoever made them.
     """
     found: dict[str, tuple[int, ...]] = {}
     changes = changes_of(lookup, {"identifier__in": list(identifiers)}).using(using)
@@ -63,7 +63,7 @@ def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str)
 
 
 def forget_changes(ids: Sequence[int], *, using: str) -> None:
-    """Delete changes the cache was told of. This does not wait for the disk: after a crash it is told again."""
+    """Delete delivered changes. This does not wait for the disk: after a crash they are delivered again."""
     if ids:
         with connections[using].cursor() as cursor:
             cursor.execute(FORGET, [list(ids)])

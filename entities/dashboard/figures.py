@@ -24,7 +24,7 @@ from entities.dashboard.lives import Lives, advise
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 
-KEPT_SECONDS = 1
+FIGURES_TTL_SECONDS = 1
 SHOWN_OPERATIONS = 5
 REDIS_DOWN = (
     "Redis does not answer: readers get entity types from the database, and nothing can be invalidated or warmed"
@@ -95,7 +95,7 @@ def make_figures(span: Span) -> dict[str, Any]:
     return answer | {"texts": texts}
 
 
-_kept = {span: Kept(partial(make_figures, span), seconds=KEPT_SECONDS) for span in Span}
+_kept = {span: Kept(partial(make_figures, span), seconds=FIGURES_TTL_SECONDS) for span in Span}
 
 
 def read_figures(span: Span) -> dict[str, Any]:

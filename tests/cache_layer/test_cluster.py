@@ -24,7 +24,7 @@ from cache_layer.inspect.checks import check_server
 from cache_layer.keys import holds_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
-from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.protocol.scripts import HoldRelease, Invalidated, Released, hold_keys, invalidate_keys, release_keys
 from cache_layer.reading.reads import read_entries
 from cache_layer.server import failover
 from cache_layer.server.cluster import ClusterRedis
@@ -177,7 +177,7 @@ def test_a_hold_that_a_promoted_replica_has_is_lost(project: Entity, cluster: Cl
     assert replica.ask("EXISTS", holds_key(KEY)) == 1
     assert read().source is Source.BYPASS  # it is not to be used yet
     wait_for(is_redis_healthy)
-    assert release_keys([Release(KEY, "a writer", True, b"", 300)]) == {KEY: Released.LOST}
+    assert release_keys([HoldRelease(KEY, "a writer", True, b"", 300)]) == {KEY: Released.LOST}
 
 
 @pytest.mark.proof

@@ -19,7 +19,7 @@ from cache_layer.protocol.scripts import Invalidated, Released, invalidate_keys
 from cache_layer.reading import reads
 from cache_layer.server import connection, run_id
 from cache_layer.upkeep import relay
-from cache_layer.writing import commit, releases, writes
+from cache_layer.writing import commit, release, writes
 
 Removal = Callable[[pytest.MonkeyPatch], None]
 
@@ -86,9 +86,9 @@ def call_held_told(*args: Any, **kwargs: Any) -> dict[str, Invalidated]:
     return {key: Invalidated(max(outcome.value, Invalidated.NOTHING.value)) for key, outcome in outcomes.items()}
 
 
-def give_up_unheld(write: Write, held: releases.Held, rows: Any) -> dict[str, Released]:
+def give_up_unheld(write: Write, held: release.Held, rows: Any) -> dict[str, Released]:
     write.budget_spent = not any(entry.holder for entry in held.values())
-    return _tell_redis(write, held, rows)
+    return _update_redis(write, held, rows)
 
 
 def drain_if_answered() -> None:
@@ -108,9 +108,9 @@ def _holds_key_of_version(key: str) -> str:
     return keys._of_version(key, "holds", None)
 
 
-_forget_changes = releases._forget_changes
-_tell_redis = releases._tell_redis
-_drain = releases.drain
+_forget_changes = release._forget_changes
+_update_redis = release._update_redis
+_drain = release.drain
 _begin_drain = Write.begin_drain
 
 TAKEN_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6))'
@@ -141,8 +141,8 @@ REMOVALS: dict[str, Removal] = {
         "release", 'if redis.call("GET", KEYS[4]) ~= ARGV[1] then', "if false then"
     ),
     "a hold is tried again under the same id": keep_one_id,
-    "a refused hold is given up at once": code(releases, "_tell_redis", give_up_unheld),
-    "a refused release does not drain": code(releases, "drain", drain_if_answered),
+    "a refused hold is given up at once": code(release, "_update_redis", give_up_unheld),
+    "a refused release does not drain": code(release, "drain", drain_if_answered),
     "a commit in doubt gives up its hold": code(pending.Write, "is_in_doubt", lambda _: False),
     "no guard": lua("guard", "== run_id then", "~= 0 then"),
     "the guard leaves companions": trust_companions,
@@ -154,5 +154,5 @@ REMOVALS: dict[str, Removal] = {
     "invalidate leaves the last holder": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[2], KEYS[4])'),
     "invalidate leaves the lease": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[3], KEYS[4])'),
     "the relay forgets what it left": code(relay, "invalidate_keys", call_held_told),
-    "a writer forgets changes it has not read back": code(releases, "_forget_changes", forget_all_changes),
+    "a writer forgets changes it has not read back": code(release, "_forget_changes", forget_all_changes),
 }

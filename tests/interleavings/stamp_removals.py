@@ -10,10 +10,10 @@ import pytest
 from cache_layer import clock, keys
 from cache_layer.lookup import Loaded, Lookup, load
 from cache_layer.memory import local_store
-from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.protocol.scripts import HoldRelease, Invalidated, Released, hold_keys, invalidate_keys, release_keys
 from cache_layer.serving import renewal
 from cache_layer.upkeep import clearing, relay
-from cache_layer.writing import releases, write_through, writes
+from cache_layer.writing import release, write_through, writes
 from cache_layer.writing.outbox import find_changes
 from tests.interleavings.entries import KEYS, STAMP
 from tests.interleavings.removals import Removal, code, lua
@@ -48,11 +48,11 @@ def hold_entries_alone(keys: Sequence[str], holder: str) -> dict[str, bool]:
     return hold_keys([key for key in keys if key != THE_STAMP], holder)
 
 
-def release_stamps_first(releases: Sequence[Release], stamps: Sequence[Release]) -> dict[str, Released]:
+def release_stamps_first(releases: Sequence[HoldRelease], stamps: Sequence[HoldRelease]) -> dict[str, Released]:
     return release_keys([*stamps, *releases])
 
 
-def overlook_lost_stamps(releases: Sequence[Release], stamps: Sequence[Release]) -> dict[str, Released]:
+def overlook_lost_stamps(releases: Sequence[HoldRelease], stamps: Sequence[HoldRelease]) -> dict[str, Released]:
     return release_keys(releases, stamps) | {stamp.key: Released.RELEASED for stamp in stamps}
 
 
@@ -80,8 +80,8 @@ STAMP_REMOVALS: dict[str, Removal] = {
     "a nonce is used again": lua("stamp", NONCE, '"ever the same"'),
     "a command that is sent again makes the same stamp": lua("stamp", NONCE, "ARGV[1]"),
     "a stamp's lease counts from when it is kept": count_stamp_from_now,
-    "the stamp is released before its entries": code(releases, "release_keys", release_stamps_first),
-    "a lost hold on the stamp alone is overlooked": code(releases, "release_keys", overlook_lost_stamps),
+    "the stamp is released before its entries": code(release, "release_keys", release_stamps_first),
+    "a lost hold on the stamp alone is overlooked": code(release, "release_keys", overlook_lost_stamps),
     "the relay ends the stamp before its entries": code(relay, "invalidate_keys", invalidate_stamp_first),
     "the relay leaves the stamp": code(relay, "invalidate_keys", invalidate_entries_alone),
     "clearing leaves the stamp": code(clearing, "invalidate_keys", invalidate_entries_alone),

@@ -16,7 +16,7 @@ from cache_layer.memory import pending
 from cache_layer.memory.local_store import drain
 from cache_layer.memory.pending import HeldEntry, Write
 from cache_layer.options import get_options
-from cache_layer.protocol.scripts import Release, Released, invalidate_keys, release_keys
+from cache_layer.protocol.scripts import HoldRelease, Released, invalidate_keys, release_keys
 from cache_layer.writing.attempts import keep_trying
 from cache_layer.writing.outbox import forget_changes
 from cache_layer.writing.write_through import CommittedRow, read_back
@@ -48,9 +48,9 @@ def release_abandoned(*, idle: bool = False) -> None:
 
 def release_write(write: Write, *, committed: bool) -> None:
     """
-    End a write's holds, and leave the committed values of entries that no other writer held.
+    End a write's holds, and store the committed values of entries that no other writer held.
 
-    Changes that Redis could not be told of stay in the outbox for the relay.
+    Changes that could not be delivered to Redis stay in the outbox for the relay.
     """
     held, write.entries = write.entries, {}
     if not held:
@@ -67,7 +67,7 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     committed_rows = read_back(held, write.alias) if commit_seen else {}
     pending.end_write(write)
     try:
-        told = _tell_redis(write, held, committed_rows)
+        outcomes = _update_redis(write, held, committed_rows)
     except RedisError as error:
         metrics.UNTOLD_RELEASES.inc(len(held))
         logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
@@ -76,12 +76,12 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     if commit_seen:
         _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
     if committed:
-        _tell_people({key: outcome for key, outcome in told.items() if held[key].entry.lookup.counted})
+        _record_outcomes({key: outcome for key, outcome in outcomes.items() if held[key].entry.lookup.counted})
 
 
-def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> dict[str, Released]:
+def _update_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> dict[str, Released]:
     """
-    Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
+    HoldRelease what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
 
     Returns:
         How each entry's hold ended.
@@ -91,21 +91,21 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
     nothing = CommittedRow()
     rows = {key: committed_rows.get(key, nothing) for key in held}
     releases = [
-        Release(key, each.holder, each.alone, rows[key].payload, each.entry.lookup.ttl_seconds, rows[key].changes)
+        HoldRelease(key, each.holder, each.alone, rows[key].payload, each.entry.lookup.ttl_seconds, rows[key].changes)
         for key, each in held.items()
         if each.holder is not None
     ]
-    stamps = [Release(key, holder) for key, holder in write.stamps.items() if holder is not None]
+    stamps = [HoldRelease(key, holder) for key, holder in write.stamps.items() if holder is not None]
     unheld = [key for key, each in held.items() if each.holder is None]
     unheld_stamps = stamps_of(held[key].entry for key in unheld)
     budget_ms = 0 if write.budget_spent else get_options().write_budget_ms
 
-    def tell() -> dict[str, Released]:
+    def update() -> dict[str, Released]:
         if unheld:  # before their stamps are released
             invalidate_keys(unheld, unheld_stamps)
         return release_keys(releases, stamps)
 
-    outcomes = keep_trying(tell, left_seconds(budget_ms / 1000))
+    outcomes = keep_trying(update, left_seconds(budget_ms / 1000))
     for release in releases:
         metrics.HOLDS_ENDED.labels(outcomes[release.key].name.lower()).inc()
     lost = [key for key, outcome in outcomes.items() if outcome is Released.LOST]
@@ -116,13 +116,13 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
     return {key: outcomes[key] for key in held if key in outcomes} | dict.fromkeys(unheld, Released.LOST)
 
 
-def _tell_people(told: dict[str, Released]) -> None:
+def _record_outcomes(outcomes: dict[str, Released]) -> None:
     """Count and log what a committed write did to the cache."""
     cause = origin.current()
-    stored = [key for key, outcome in told.items() if outcome is Released.STORED]
-    note_invalidated(list(told), cause)
+    stored = [key for key, outcome in outcomes.items() if outcome is Released.STORED]
+    note_invalidated(list(outcomes), cause)
     note_stored(stored)
-    for key in told:
+    for key in outcomes:
         logger.info("Cache invalidated", extra={"key": key, "cause": cause})
     for key in stored:
         logger.info("Cache populated", extra={"key": key, "cause": cause})

@@ -6,9 +6,9 @@ import pytest
 from redis import Redis
 
 from cache_layer import metrics
-from cache_layer.keys import told_key
+from cache_layer.keys import delivered_key
 from cache_layer.models import Change
-from cache_layer.protocol.scripts import Release, hold_keys, read_stamps, release_keys
+from cache_layer.protocol.scripts import HoldRelease, hold_keys, read_stamps, release_keys
 from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.relay import relay_changes
@@ -49,7 +49,7 @@ def test_what_a_writer_told_of_the_relay_takes_off_and_counts_nothing(left: Enti
 
 
 def test_when_the_note_is_lost_everything_is_told(left: Entity, redis_client: Redis) -> None:
-    redis_client.delete(told_key(KEY))
+    redis_client.delete(delivered_key(KEY))
     relay_changes()
     assert Change.objects.count() == 0
     assert redis_client.exists(KEY) == 0
@@ -59,20 +59,20 @@ def test_a_release_whose_hold_was_lost_notes_nothing(redis_client: Redis) -> Non
     """Its writer may die before it has waited: then the relay must tell."""
     hold_keys([KEY], "a writer")
     redis_client.flushdb()
-    release_keys([Release(KEY, "a writer", changes=(1, 2))])
-    assert redis_client.exists(told_key(KEY)) == 0
+    release_keys([HoldRelease(KEY, "a writer", changes=(1, 2))])
+    assert redis_client.exists(delivered_key(KEY)) == 0
 
 
 def test_the_note_lasts_for_seconds_however_many_there_are(redis_client: Redis) -> None:
     for number in range(3):
         hold_keys([KEY], f"writer {number}")
-        release_keys([Release(KEY, f"writer {number}", changes=(number,))])
-    assert redis_client.zrange(told_key(KEY), 0, -1) == [b"0", b"1", b"2"]
-    assert 4_000 < redis_client.pttl(told_key(KEY)) <= 5_000
-    redis_client.zadd(told_key(KEY), {b"0": 1})
+        release_keys([HoldRelease(KEY, f"writer {number}", changes=(number,))])
+    assert redis_client.zrange(delivered_key(KEY), 0, -1) == [b"0", b"1", b"2"]
+    assert 4_000 < redis_client.pttl(delivered_key(KEY)) <= 5_000
+    redis_client.zadd(delivered_key(KEY), {b"0": 1})
     hold_keys([KEY], "another")
-    release_keys([Release(KEY, "another", changes=(9,))])
-    assert redis_client.zrange(told_key(KEY), 0, -1) == [b"1", b"2", b"9"]
+    release_keys([HoldRelease(KEY, "another", changes=(9,))])
+    assert redis_client.zrange(delivered_key(KEY), 0, -1) == [b"1", b"2", b"9"]
 
 
 def test_the_audits_repair_ends_the_stamp(redis_client: Redis) -> None:
