@@ -98,7 +98,7 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "mark": mark,
         "next": foresee(code, is_active=bool(postgresql.digest)),
         "happened": what_happened(code),
-        "untold": view.count_pending(),
+        "pending": view.count_pending(),
         "entry": read_one(code),
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,

@@ -30,10 +30,10 @@ class HealthSerializer(serializers.Serializer[None]):
     database = serializers.ChoiceField(["ok", "down"])
     cache = serializers.ChoiceField(["ok", "down"])
     pending_invalidations = serializers.IntegerField(
-        allow_null=True, help_text="Committed changes that the cache has not been told of yet."
+        allow_null=True, help_text="Committed changes that have not reached the cache yet."
     )
     oldest_pending_seconds = serializers.FloatField(
-        allow_null=True, help_text="How long the oldest of them has waited: they are told when Redis answers a relay."
+        allow_null=True, help_text="How long the oldest of them has waited. The relay delivers them once Redis replies."
     )
     problems = ProblemSerializer(many=True, help_text="All that is wrong now, the worst first.")
 

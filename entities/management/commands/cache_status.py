@@ -195,7 +195,7 @@ def _server_table(report: Report) -> Table:
     table.add_row("Memory", describe_memory(server))
     table.add_row("Evicted keys", str(server.evicted_keys))
     table.add_row("Expired keys", str(server.expired_keys))
-    table.add_row("Changes to be told to it", f"{report.backlog.changes}")
+    table.add_row("Pending changes", f"{report.backlog.changes}")
     rates = recent.rates
     split = "  ".join(f"{source} {rate:,.1f}/s" for source, rate in rates.items()) if rates else recent.words
     table.add_row("Reads", f"{split} {recent.words}" if rates else split)
