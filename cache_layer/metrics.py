@@ -35,8 +35,8 @@ REPLAY_SECONDS = Histogram(
 )
 ANSWER_SECONDS = Histogram(
     "cache_answer_seconds",
-    "All other HTTP answers, made by Django or given again after Redis was asked, by the furthest place an entry in"
-    " them came from; `none` has no entry.",
+    "All other HTTP responses, made by Django or replayed after asking Redis, by the furthest source of an entry in"
+    " them; `none` has no entry.",
     ["source"],
     buckets=ANSWER_TIMES,
 )
@@ -50,7 +50,7 @@ BYPASSES = Counter(
     "Entries read from the database and not cached: held, filling, own_write, not_cacheable, refused, redis.",
     ["reason"],
 )
-REFUSED_VALUES = Counter("cache_refused_values", "Bytes under our keys that are no document: counted as misses.")
+REFUSED_VALUES = Counter("cache_refused_values", "Bytes under our keys that are not documents: counted as misses.")
 LOAD_SECONDS = Histogram("cache_load_seconds", "Queries that load entries from the database.", buckets=SECONDS)
 
 # --- Changing ---------------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ RELAY_LAG_SECONDS = Histogram(
 )
 RELAY_WORKING = Gauge("cache_relay_working", "1 in the relay that has the lock.", multiprocess_mode="livemax")
 AUDITED_VALUES = Counter("cache_audited_values", "Values compared with the database.")
-MISMATCHES = Counter("cache_audit_mismatches", "Values that were not what is committed, and were dropped.")
+MISMATCHES = Counter("cache_audit_mismatches", "Values that did not match what is committed, and were dropped.")
 AUDITED_AT = Gauge("cache_audited_timestamp_seconds", "When the last comparison ended.", multiprocess_mode="max")
 
 SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")

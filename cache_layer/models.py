@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 if apps.apps_ready and not apps.is_installed("cache_layer"):
-    raise ImproperlyConfigured("Add 'cache_layer' and 'pgtrigger' to INSTALLED_APPS: the outbox is a table of its own.")
+    raise ImproperlyConfigured("Add 'cache_layer' and 'pgtrigger' to INSTALLED_APPS: the outbox is one of its tables.")
 
 
 class Change(models.Model):

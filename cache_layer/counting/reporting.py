@@ -48,7 +48,7 @@ class _Report(NamedTuple):
 
 
 class Reporter:
-    """Reports this process's counts to Redis; a report that can't be sent is kept for the next time."""
+    """Reports this process's counts to Redis; a report that can't be sent is sent the next time."""
 
     def __init__(self) -> None:
         self.forget()

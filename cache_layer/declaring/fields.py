@@ -47,7 +47,7 @@ def find_field(model: type[Model], name: str) -> Any:
         raise InvalidLookup(f"@coherent of {model._meta.label}: there is no field {name!r}: {hint}") from None
     if not getattr(field, "concrete", False) or field.many_to_many:
         raise InvalidLookup(
-            f"@coherent of {model._meta.label}: {name!r} is kept in other rows; declare a Lookup with further_parts."
+            f"@coherent of {model._meta.label}: {name!r} is stored in other rows; declare a Lookup with further_parts."
         )
     if field.model._meta.db_table != model._meta.db_table:
         raise InvalidLookup(

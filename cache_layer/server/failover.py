@@ -121,7 +121,7 @@ class SentinelSSLConnection(Compared, SentinelManagedSSLConnection):
 
 
 class ClusterConnection(Compared):
-    """A connection to a cluster node. Asking where the slots are needs no comparison: any node may tell."""
+    """A connection to a cluster node. Asking where the slots are needs no comparison: any node may say."""
 
     in_cluster = True
 

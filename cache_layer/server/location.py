@@ -32,7 +32,7 @@ OWN_LOGIN = "sentinel_"
 CLIENT = "cache_layer.server.connection.GuardedRedis"
 CLUSTER_FACTORY = "cache_layer.server.cluster.ClusterFactory"
 GUARDING = {"connection_class", "parser_class", "protocol", "redis_connect_func", "retry"}
-"""Parameters of connections that nobody else may set: they compare run ids, limit answers and never repeat a write."""
+"""Parameters of connections that nobody else may set: they compare run ids, limit replies and never repeat a write."""
 MISSING = "an address is missing"
 DATABASE = re.compile("[0-9]{1,5}")
 PARAMETERS = {

@@ -37,7 +37,7 @@ ADMISSION = "cache_layer.admission"
 """The variable of the WSGI environment with the sender's admission."""
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
-"""Limits for keeping a response: the bytes of its body, the characters of its key, the entries it is made of."""
+"""Limits for storing a response: the bytes of its body, the characters of its key, the entries it is made of."""
 OVERHEAD_BYTES = 600
 """What an item takes besides its strings."""
 
@@ -114,7 +114,7 @@ class Replay:
 
 
 class ExpressLane:
-    """A WSGI application in front of Django's that keeps at most `limit_bytes` of responses and admissions."""
+    """A WSGI application in front of Django's that stores at most `limit_bytes` of responses and admissions."""
 
     def __init__(self, application: Application, limit_bytes: int) -> None:
         self.application = application
@@ -166,7 +166,7 @@ class ExpressLane:
     def _respond(
         self, key: tuple[Any, ...], who: Mark, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Let Django answer, and keep the response if it may be replayed."""
+        """Let Django respond, and store the response if it may be replayed."""
         begun_ns = clock.monotonic_ns()
         started: list[Any] = []
 
@@ -192,12 +192,12 @@ class ExpressLane:
 
 
 def with_express_lane(application: Application) -> Application:
-    """Put the application behind the express lane, which counts answers even if it keeps none."""
+    """Put the application behind the express lane, which counts responses even if it stores none."""
     return ExpressLane(application, get_options().express_lane_bytes)
 
 
 def _count_response(response: Any, took_ns: int) -> None:
-    """Record how long Django took, by the source in the answer's `X-Cache`."""
+    """Record how long Django took, by the source in the response's `X-Cache`."""
     if isinstance(response, HttpResponseBase):
         source = response.get("X-Cache", "none")
         ANSWER_SECONDS.labels(source if source in SOURCES else "none").observe(took_ns / 1e9)
@@ -206,7 +206,7 @@ def _count_response(response: Any, took_ns: int) -> None:
 
 
 def _may_be_stored(key: tuple[Any, ...], response: HttpResponse, terms: Terms) -> bool:
-    """Whether a response is the same for everyone with this key, and small enough to keep."""
+    """Whether a response is the same for everyone with this key, and small enough to store."""
     is_small = (
         len(response.content) <= BODY_BYTES
         and len(terms.copies) <= COPIES

@@ -1,4 +1,4 @@
-"""A second reading process: it has its own memory, which only the drains of writers keep from being stale."""
+"""A second reading process, with its own memory, which only the drains of writers keep fresh."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def relay_changes(settled: Settled | None = None, *, using: str = "default") -> 
     Invalidate what the outbox names, and delete those changes from it.
 
     Args:
-        settled: what earlier calls were done with, if it is to be deleted a little later.
+        settled: the changes that earlier calls have settled, if they are to be deleted a little later.
     Returns:
         How many changes were left: a writer holds their keys, or a node of a cluster failed.
     Raises:
@@ -141,7 +141,7 @@ def relay_changes(settled: Settled | None = None, *, using: str = "default") -> 
 
 
 def _deliver_rows(changes: list[Any]) -> list[Any]:
-    """Invalidate the entries of changed rows; returns the changes that are done with."""
+    """Invalidate the entries of changed rows; returns the settled changes."""
     if not changes:
         return []
     entries: dict[str, _Changed] = {}

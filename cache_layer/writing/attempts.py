@@ -20,7 +20,7 @@ def keep_trying(attempt: Callable[[], Result], seconds: float) -> Result:
     Repeat an attempt until Redis replies.
 
     Raises:
-        RedisError: Redis refused connections (`is_gone`), or kept failing for so many seconds.
+        RedisError: Redis refused connections (`is_gone`), or kept failing for that many seconds.
     """
     deadline_ns = clock.monotonic_ns() + int(seconds * 1e9)
     while True:

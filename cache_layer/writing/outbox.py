@@ -15,7 +15,7 @@ from cache_layer.models import Change
 
 BATCH_CHANGES = 1_000
 FORGET_SECONDS = 0.05
-"""How long a change that is done with may stay in the outbox."""
+"""How long a settled change may stay in the outbox."""
 FORGET = """
     DELETE FROM cache_layer_outbox
     USING (SELECT set_config('synchronous_commit', 'off', true)) AS this_transaction
@@ -70,7 +70,7 @@ def forget_changes(ids: Sequence[int], *, using: str) -> None:
 
 
 class Settled:
-    """Changes that are done with and still in the outbox: they are deleted together, while no other waits."""
+    """Delivered changes that are still in the outbox: they are deleted together, while no other change waits."""
 
     def __init__(self) -> None:
         self.ids: set[int] = set()

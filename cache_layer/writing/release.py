@@ -81,7 +81,7 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
 
 def _update_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> dict[str, Released]:
     """
-    HoldRelease what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
+    Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
 
     Returns:
         How each entry's hold ended.
