@@ -72,7 +72,7 @@ def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals, limi
 
     Args:
         pid_file: its first line is the process's id.
-        directory: its working directory, which tells it from an unrelated process that reuses its id.
+        directory: its working directory, which distinguishes it from an unrelated process that reuses its id.
     Returns:
         Whether no process works in `directory` now; False where that is unknown (outside Linux).
     """

@@ -122,7 +122,7 @@ def memories(request: HttpRequest, code: str) -> HttpResponseBase:
     """The processes' answers so far to one page's question."""
     mark = request.GET.get("mark", "")
     if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
-        return HttpResponseBadRequest("That is no question of a page of ours.")
+        return HttpResponseBadRequest("That question does not come from one of our pages.")
     _, _, right = look_at_engines(code)
     context = {"memories": look_at_memories(code, mark, right), "mark": mark}
     return TemplateResponse(request, "admin/cache/memories.html", context)

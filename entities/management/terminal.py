@@ -39,7 +39,7 @@ def console_of(command: BaseCommand) -> Console:
 
 
 def track(console: Console, items: Iterable[Item], *, total: int, what: str) -> Iterator[Item]:
-    """Iterate with a progress bar, or occasional plain lines if the console is no terminal."""
+    """Iterate with a progress bar, or occasional plain lines if the console is not a terminal."""
     if not console.is_terminal:
         for number, item in enumerate(items, start=1):
             yield item

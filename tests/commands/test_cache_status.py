@@ -312,7 +312,7 @@ def test_watch_needs_a_terminal() -> None:
 
 @pytest.mark.parametrize("other", ["--json", "--all"])
 def test_watch_stands_alone(other: str) -> None:
-    with pytest.raises(CommandError, match="leave --json and --all away"):
+    with pytest.raises(CommandError, match="leave out --json and --all"):
         run("cache_status", "--watch", other)
 
 

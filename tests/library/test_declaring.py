@@ -301,7 +301,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"key_pattern": "{}"}, "begin it with a prefix of your own"),
     ({"key_pattern": "cache_layer:{}"}, "begin it with a prefix of your own"),
     ({"key_pattern": "rate[v2]:{}"}, r"without any of \* \? \["),
-    ({"key_pattern": "rate:{}:full"}, "the lookup 'rate' of otherapp.Rate already has this name, or keys of this pattern"),
+    ({"key_pattern": "rate:{}:full"}, "the lookup 'rate' of otherapp.Rate already has this name, or keys of this"),
     ({"key_pattern": "rate:{}"}, "the lookup 'rate' of otherapp.Rate already has this name, or keys of this pattern"),
 ]
 

@@ -153,7 +153,7 @@ def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpR
                 record.result = str(warmed)
                 return _describe_warmed(warmed, entity)
             record.result = f"{drop_entries([entity.code])} values dropped"
-            return "success", "Invalidated: the next reader asks the database."
+            return "success", "Invalidated: the next reader goes to the database."
     except RedisError:
         return "error", REDIS_DOWN
 

@@ -49,7 +49,7 @@ class CacheActions(ModelAdmin):
         done = (
             f"Warmed {types}: {last.result}."
             if warms
-            else f"Invalidated {types}; the next reader of each asks the database."
+            else f"Invalidated {types}; the next reader of each goes to the database."
         )
         self.message_user(request, done, messages.SUCCESS)
         return None
@@ -59,10 +59,10 @@ def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question
     cached, others = _by_cached(entities)
     parts = []
     if cached:
-        says = f"{count_types(len(cached))} cached now will be dropped: the next reader of each asks the database."
+        says = f"{count_types(len(cached))} cached now will be dropped: the next reader of each goes to the database."
         parts.append(Part(says, cached))
     if others:
-        says = f"{count_types(len(others))} not cached now, as far as is known: whoever is filling them starts anew."
+        says = f"{count_types(len(others))} not cached now, as far as is known: readers filling them start over."
         parts.append(Part(says, others))
     parts.append(Part("The list of all entity types is dropped as well."))
     button = Button("", f"Invalidate {count_types(len(entities))}")

@@ -68,7 +68,7 @@ def _seconds(text: str) -> float:
 
 
 class Command(BaseCommand):
-    help = "Shows what is cached of the entity types, and how Redis is doing. Fails when Redis does not answer."
+    help = "Shows what is cached of the entity types, and how Redis is doing. Fails if Redis does not reply."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object, for programs")
@@ -102,7 +102,7 @@ class Command(BaseCommand):
 
     def _watch(self, interval_seconds: float, *, alone: bool) -> None:
         if not alone:
-            raise CommandError("--watch shows what fits the terminal: leave --json and --all away.")
+            raise CommandError("--watch shows what fits the terminal: leave out --json and --all.")
         console = console_of(self)
         if not console.is_terminal:
             raise CommandError("--watch needs a terminal: without one, leave it out or use --json.")

@@ -9,7 +9,7 @@ from entities.files.backup import InvalidBackup, Restored, restore_backup
 
 
 class Command(BaseCommand):
-    help = "Sets entity types back to a file of backup_entities, all or none; what is in no backup is kept."
+    help = "Restores entity types from a file of backup_entities, all or none; types that it does not have stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
