@@ -37,6 +37,11 @@ NOT_SEARCHED = {
 """The text fields that the list's search leaves out."""
 
 
+def values_of(row: Any) -> dict[str, Any]:
+    """The values of all settable fields of an entity type, or of one of its versions."""
+    return {name: getattr(row, name) for name in SETTABLE}
+
+
 def field_of(name: str) -> models.Field[Any, Any]:
     """The model's field."""
     found: models.Field[Any, Any] = Entity._meta.get_field(name)  # type: ignore[assignment] # none is a relation

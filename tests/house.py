@@ -38,11 +38,22 @@ def count_lines(file: Path) -> int:
 
 
 def imported_names(files: Iterable[Path], package: str) -> Iterator[tuple[str, str]]:
-    """The modules of a package, and the names of each, that files import."""
+    """The modules of a package, and the names of each, that files import, or use of a module that they import."""
     for file in files:
-        for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        tree = ast.parse((ROOT / file).read_text())
+        for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
-                yield from ((str(node.module), alias.name) for alias in node.names)
+                for name in (alias.name for alias in node.names):
+                    if (ROOT / str(node.module).replace(".", "/") / f"{name}.py").is_file():
+                        yield from ((f"{node.module}.{name}", used) for used in attributes_of(name, tree))
+                    else:
+                        yield str(node.module), name
+
+
+def attributes_of(name: str, tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name:
+            yield node.attr
 
 
 def main() -> None:

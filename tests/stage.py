@@ -54,14 +54,30 @@ class Answer(NamedTuple):
 
 def ask(port: int, method: str, path: str, token: str = "", body: Any = None, *, session: str = "") -> Answer:
     """One request to a server of this machine, on a connection of its own, by a token or a session of Django's."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS)
+    with contextlib.closing(connection_to(port)) as connection:
+        return send(connection, method, path, token, body, session=session)
+
+
+def connection_to(port: int) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS)
+
+
+def send(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    token: str = "",
+    body: Any = None,
+    *,
+    session: str = "",
+) -> Answer:
+    """The same on a connection that may be used again."""
     headers = {"Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {"Cookie": f"sessionid={session}"} if session else {}
-    with contextlib.closing(connection):
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, response.read())
+    connection.request(method, path, None if body is None else json.dumps(body), headers)
+    response = connection.getresponse()
+    found = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, found, response.read())
 
 
 def is_answering(port: int) -> bool:
@@ -94,15 +110,8 @@ class Processes:
         """A web server of the platform; it need not answer yet."""
         return self.start(server_command(Listener(port=port, workers=workers)), name, **environment)
 
-    def start(
-        self, command: Sequence[str], name: str, *, is_told: bool = False, **environment: str
-    ) -> subprocess.Popen[bytes]:
-        """
-        A process, which need not be ready yet.
-
-        Args:
-            is_told: whether it reads what this one writes to its standard input.
-        """
+    def start(self, command: Sequence[str], name: str, **environment: str) -> subprocess.Popen[bytes]:
+        """A process, which need not be ready yet."""
         log = self.directory / f"{name}.err"
         with (self.directory / f"{name}.out").open("ab") as out, log.open("ab") as err:
             process = start_process(
@@ -110,7 +119,7 @@ class Processes:
                 farewell=signal.SIGTERM,
                 cwd=ROOT,
                 env=self.environment | environment,
-                stdin=subprocess.PIPE if is_told else subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
             )
@@ -141,27 +150,23 @@ class Processes:
                 raise self._failed(processes[0], f"is not ready {late}") from None
             raise StageFailed(f"not ready {late}: see {self.directory}") from None
 
-    def run_module(self, module: str, *arguments: str, limit_seconds: float = 900, **environment: str) -> Any:
+    def run(self, command: Sequence[str], *, check: bool = True, seconds: float = 900, **how: Any) -> str:
         """
-        The JSON that a module prints.
+        What a command prints.
 
         Raises:
-            StageFailed: it failed; with the end of its log.
+            StageFailed: it failed, and `check`; with the end of its log.
         """
-        log = self.directory / f"{module}.err"
-        with log.open("ab") as errors:
-            ended = subprocess.run(
-                [sys.executable, "-m", module, *arguments],
-                cwd=ROOT,
-                env=self.environment | environment,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                check=False,
-                timeout=limit_seconds,
-            )
-        if ended.returncode:
-            raise StageFailed(f"{module} failed:\n{_end_of(log)}")
-        return json.loads(ended.stdout)
+        printed = self.directory / "command.out"
+        printed.unlink(missing_ok=True)
+        process = self.start(command, "command", **how)
+        if (status := process.wait(seconds)) and check:
+            raise self._failed(process, f"ended with status {status}")
+        return printed.read_text()
+
+    def run_module(self, module: str, *arguments: str, **environment: str) -> Any:
+        """The JSON that a module prints; it raises what `run` does."""
+        return json.loads(self.run([sys.executable, "-m", module, *arguments], **environment))
 
     def _failed(self, process: subprocess.Popen[bytes], how: str) -> StageFailed:
         log = self._logs[process.pid]

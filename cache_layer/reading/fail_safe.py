@@ -40,7 +40,7 @@ def note_away() -> None:
     global _ask_again_ns  # noqa: PLW0603 - one moment for all threads
     if not _ask_again_ns:
         logger.warning("Database away")
-    _ask_again_ns = clock.monotonic_ns() + int(RETRY_SECONDS * 1e9)
+    _ask_again_ns = clock.seconds_from_now(RETRY_SECONDS)
 
 
 def note_back() -> None:

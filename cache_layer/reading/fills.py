@@ -143,7 +143,7 @@ def _store(
 
 def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
     """Wait at most `fill_wait_ms` for values that others are loading; returns those that arrived."""
-    deadline_ns = clock.monotonic_ns() + int(left_seconds(get_options().fill_wait_ms / 1000) * 1e9)
+    deadline_ns = clock.seconds_from_now(left_seconds(get_options().fill_wait_ms / 1000))
     reads: Reads[Document] = {}
     waiting = list(identifiers)
     while waiting and clock.monotonic_ns() < deadline_ns:

@@ -38,7 +38,7 @@ def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
 
 def note_filled(keys: Sequence[str], ttl_seconds: int) -> None:
     """Record that these values were just stored with this TTL."""
-    due_ns = clock.monotonic_ns() + (ttl_seconds - ttl_seconds // LAST_PART) * 1_000_000_000
+    due_ns = clock.seconds_from_now(ttl_seconds - ttl_seconds // LAST_PART)
     for key in keys:
         _ask_at(key, due_ns)
 

@@ -26,6 +26,8 @@ from cache_layer.upkeep.clearing import glob_of
 ROWS, READERS = 3, 1
 FLUSH_SECONDS = 0.2
 """How often all the lookup's keys are removed from Redis."""
+PAUSE_SECONDS = 0.001
+"""How long a reader of the writing process leaves it to the writers, whose slowness would hide what they do wrong."""
 EVERY = 3
 """One in this many writes of a row is rolled back."""
 
@@ -113,6 +115,7 @@ def _write(run: Run, lookup: Lookup[Any], place: int, change: Change, alias: str
 def _read_on(run: Run, lookup: Lookup[Any]) -> None:
     while run.goes_on():
         _read(run, lookup)
+        run.stop.wait(PAUSE_SECONDS)
 
 
 def _read(run: Run, lookup: Lookup[Any]) -> None:

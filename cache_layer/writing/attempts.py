@@ -22,7 +22,7 @@ def keep_trying(attempt: Callable[[], Result], seconds: float) -> Result:
     Raises:
         RedisError: Redis refused connections (`is_gone`), or kept failing for that many seconds.
     """
-    deadline_ns = clock.monotonic_ns() + int(seconds * 1e9)
+    deadline_ns = clock.seconds_from_now(seconds)
     while True:
         try:
             return attempt()

@@ -74,7 +74,7 @@ class Settled:
 
     def __init__(self) -> None:
         self.ids: set[int] = set()
-        self._forget_at = 0.0
+        self._forget_at = monotonic()
 
     def add(self, changes: list[Any]) -> None:
         if changes and not self.ids:

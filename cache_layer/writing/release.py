@@ -67,7 +67,7 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     committed_rows = read_back(held, write.alias) if commit_seen else {}
     pending.end_write(write)
     try:
-        outcomes = _update_redis(write, held, committed_rows)
+        stored = _update_redis(write, held, committed_rows)
     except RedisError as error:
         metrics.UNTOLD_RELEASES.inc(len(held))
         logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
@@ -76,15 +76,16 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     if commit_seen:
         _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
     if committed:
-        _record_outcomes({key: outcome for key, outcome in outcomes.items() if held[key].entry.lookup.counted})
+        counted = [key for key, each in held.items() if each.entry.lookup.counted]
+        _record_outcomes(counted, [key for key in counted if key in stored])
 
 
-def _update_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> dict[str, Released]:
+def _update_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> set[str]:
     """
     Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
 
     Returns:
-        How each entry's hold ended.
+        The keys whose values were stored.
     Raises:
         RedisError: Redis refused connections, or kept failing for the whole write budget.
     """
@@ -113,16 +114,15 @@ def _update_redis(write: Write, held: Held, committed_rows: dict[str, CommittedR
         logger.warning("Hold lost", extra={"keys": lost[:10], "count": len(lost)})
     if lost or unheld:
         drain()
-    return {key: outcomes[key] for key in held if key in outcomes} | dict.fromkeys(unheld, Released.LOST)
+    return {key for key, outcome in outcomes.items() if outcome is Released.STORED}
 
 
-def _record_outcomes(outcomes: dict[str, Released]) -> None:
+def _record_outcomes(invalidated: list[str], stored: list[str]) -> None:
     """Count and log what a committed write did to the cache."""
     cause = origin.current()
-    stored = [key for key, outcome in outcomes.items() if outcome is Released.STORED]
-    note_invalidated(list(outcomes), cause)
+    note_invalidated(invalidated, cause)
     note_stored(stored)
-    for key in outcomes:
+    for key in invalidated:
         logger.info("Cache invalidated", extra={"key": key, "cause": cause})
     for key in stored:
         logger.info("Cache populated", extra={"key": key, "cause": cause})

@@ -11,7 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from entities.admin.pages import show_page
 from entities.models import CacheOperation, Entity
@@ -51,11 +51,7 @@ class Button:
 
     way: str
     label: str
-    danger: bool = False
-
-    @property
-    def variant(self) -> str:
-        return "danger" if self.danger else "primary"
+    variant: str = "primary"
 
 
 @dataclass(frozen=True)
@@ -85,17 +81,6 @@ class ReasonForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         help_text="Optional; it is recorded in the audit log.",
     )
-
-
-class FormatForm(forms.Form):
-    """The format of an export."""
-
-    format = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
-
-    def __init__(self, formats: Sequence[Any], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        choice: Any = self.fields["format"]
-        choice.choices = [(str(number), each().get_title().upper()) for number, each in enumerate(formats)]
 
 
 BULK_BUDGET_MS = 60_000
@@ -133,6 +118,11 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
     }
     template = "confirmation_panel" if context["in_dialog"] else "action_confirmation"
     return show_page(model_admin, request, template, context)
+
+
+def parts_about(*told: tuple[str, Sequence[Entity]]) -> list[Part]:
+    """A part for each sentence that is about some entity types; `{}` in it is their number."""
+    return [Part(says.format(count_types(len(entities))), entities) for says, entities in told if entities]
 
 
 def count_types(number: int) -> str:

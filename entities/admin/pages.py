@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from entities.models import Entity
@@ -21,7 +21,7 @@ else:
 MOMENT = "j M Y, H:i:s"
 """How pages write a time."""
 
-__all__ = ["MOMENT", "ModelAdmin", "log_changed", "show_page"]
+__all__ = ["MOMENT", "ModelAdmin", "log_changed", "refuse", "show_page"]
 
 
 def show_page(
@@ -42,6 +42,11 @@ def show_page(
     request.current_app = site.name
     common = {**site.each_context(request), "model_admin": model_admin, "moment": MOMENT}
     return TemplateResponse(request, f"admin/entities/entity/{template}.html", common | context, status=status)
+
+
+def refuse(reason: str, status: int) -> HttpResponse:
+    """What a page's script shows or understands."""
+    return HttpResponse(reason, status=status, content_type="text/plain")
 
 
 def log_changed(request: HttpRequest, entities: Sequence[Entity], field: str) -> None:

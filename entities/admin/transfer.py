@@ -20,24 +20,14 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from import_export.admin import ImportExportMixin
-from unfold.contrib.import_export.forms import ExportForm
-from unfold.widgets import UnfoldAdminFileFieldWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from cache_layer import deadline
-from entities.admin.confirmation import (
-    BULK_BUDGET_MS,
-    Button,
-    FormatForm,
-    Part,
-    Question,
-    ask,
-    count_types,
-    is_confirmed,
-)
-from entities.admin.history.acts import undo_url_of
+from entities.admin.confirmation import BULK_BUDGET_MS, Button, Part, Question, ask, count_types, is_confirmed
+from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, show_page
 from entities.files.columns import COLUMNS
-from entities.files.formats import FORMATS, MAX_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
+from entities.files.formats import MAX_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.files.problems import find_problems
 from entities.files.rows import EntityResource
 from entities.models import Entity
@@ -70,14 +60,17 @@ class ImportFileForm(forms.Form):
         return file
 
 
+class FormatForm(forms.Form):
+    """The format of an export."""
+
+    format = forms.ChoiceField(choices=[(kind, kind.upper()) for kind in READERS], widget=UnfoldAdminSelectWidget)
+
+
 class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-export has no types
     """Import for users who may add and change entity types, export for those who may view them."""
 
     resource_classes = (EntityResource,)
-    formats = FORMATS
-    export_form_class = ExportForm
     to_encoding = "utf-8"
-    export_template_name = "admin/entities/entity/export.html"
 
     def has_import_permission(self, request: HttpRequest) -> bool:
         return self.has_add_permission(request) and self.has_change_permission(request)
@@ -85,46 +78,43 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
     def has_export_permission(self, request: HttpRequest) -> bool:
         return bool(self.has_view_permission(request))
 
-    def get_export_formats(self) -> list[Any]:
-        return list(FORMATS)
-
     @admin.action(description="Export", permissions=["export"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse:
-        form = FormatForm(FORMATS, request.POST if is_confirmed(request) else None)
-        if form.is_valid():
-            return self._answer_with_file(request, queryset, FORMATS[int(form.cleaned_data["format"])]())
-        entities = list(queryset)
-        number = count_types(len(entities))
-        parts = [Part(f"{number} will be written to a file, with the columns {', '.join(COLUMNS)}.", entities)]
-        question = Question("export_selected", "Export entity types?", parts, [Button("", f"Export {number}")], form)
-        return ask(self, request, question)
-
-    def _answer_with_file(self, request: HttpRequest, queryset: QuerySet[Entity], file_format: Any) -> HttpResponse:
-        try:
-            answer: HttpResponse = self._do_file_export(file_format, request, queryset)
-        except ValueError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
-        return answer
+        return self._export(request, queryset, action="export_selected")
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
+        """A page of its own for all that the list's search and filters show."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
         deadline.take_longer(BULK_BUDGET_MS)
+        in_list = reverse("admin:entities_entity_changelist")
         try:
-            answer: HttpResponse = super().export_action(request)
+            found = self.get_export_queryset(request)
         except IncorrectLookupParameters:  # like the list for an invalid filter
-            return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
-        return answer
+            return HttpResponseRedirect(in_list)
+        return self._export(request, found, back=f"{in_list}?{request.GET.urlencode()}")
 
-    def init_request_context_data(self, request: HttpRequest, form: Any) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "model_admin": self,
-            "title": "Export entity types",
-            "form": form,
-            "media": self.media + form.media,
-            "number": count_types(self.get_export_queryset(request).count()),
-            "columns": COLUMNS,
-        }
+    def _export(
+        self, request: HttpRequest, chosen: QuerySet[Entity], *, action: str = "", back: str = ""
+    ) -> HttpResponse:
+        """The file, once its format is chosen."""
+        form = FormatForm(request.POST if is_confirmed(request) else None)
+        if form.is_valid():
+            try:
+                answer: HttpResponse = self._do_file_export(READERS[form.cleaned_data["format"]](), request, chosen)
+            except ValueError as error:
+                self.message_user(request, str(error), messages.ERROR)
+                return HttpResponseRedirect(request.get_full_path())
+            return answer
+        entities = list(chosen)
+        number = count_types(len(entities))
+        filtered = ": those that the search and filters show" if back and request.GET else ""
+        parts = [
+            Part(f"{number} will be written to a file{filtered}.", entities),
+            Part(f"Columns: {', '.join(COLUMNS)}. What is exported can be imported again."),
+        ]
+        question = Question(action, "Export entity types", parts, [Button("", f"Export {number}")], form)
+        return ask(self, request, question, back=back)
 
     def import_action(self, request: HttpRequest, **_: Any) -> HttpResponse:
         """The upload form, and the preview of an uploaded file."""

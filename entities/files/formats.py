@@ -244,6 +244,3 @@ def _in_xml(text: str) -> str:
     if found := NOT_IN_XML.search(text):
         raise ValueError(f"XLSX can't hold the character U+{ord(found[0]):04X}. Export CSV or JSON instead.")
     return LOOKS_ESCAPED.sub("_x005F_", text)
-
-
-FORMATS = (CsvFile, JsonFile, XlsxFile)

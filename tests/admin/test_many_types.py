@@ -12,6 +12,7 @@ from django.urls import reverse
 from entities.cache.entries import warm_entries
 from entities.dashboard.figures import forget_figures
 from entities.models import Entity
+from pmo.people.provenance import running_command
 from tests.admin.conftest import LIST, change_url, staff_client
 
 FEW = 50
@@ -24,6 +25,8 @@ PAGES = {
     "form to add one": reverse("admin:entities_entity_add"),
     "suggested children": f"{reverse('admin:entities_entity_children')}?q=type",
     "history": reverse("admin:entities_entity_history", args=["type_5F1"]),
+    "changes": reverse("admin:entities_entity_changes"),
+    "first page": reverse("admin:index"),
     "map": reverse("admin:entities_entity_map"),
     "dashboard": reverse("cache:dashboard"),
     "entries": reverse("cache:entries"),
@@ -35,17 +38,21 @@ PAGES = {
 
 
 def make_types(first: int, last: int) -> None:
-    Entity.objects.bulk_create(
-        Entity(
-            code=f"type_{each}",
-            label=f"Type {each}",
-            label_plural="Types",
-            icon="Flag",
-            display_order=each,
-            child_entity_codes=[f"type_{each - 1}"] if each else [],
+    """One act; one type has all as children, and is the child of one."""
+    with running_command("a test"):
+        Entity.objects.bulk_create(
+            Entity(
+                code=f"type_{each}",
+                label=f"Type {each}",
+                label_plural="Types",
+                icon="Flag",
+                display_order=each,
+                child_entity_codes=[f"type_{each - 1}"] if each else [],
+                active_flag=each % 10 != 9,
+            )
+            for each in range(first, last)
         )
-        for each in range(first, last)
-    )
+    Entity.objects.filter(code="type_1").update(child_entity_codes=[f"type_{each}" for each in range(last)])
 
 
 def count(client: Client, commands: list[str]) -> dict[str, tuple[int, int]]:

@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entities.admin.history.acts import events_of, undo_url
 from entities.admin.history.reversals import merge_children
+from entities.admin.history.versions import events_of, undo_url
 from entities.changes import change_entity, create_entity, purge_entity
 from entities.history import all_events
 from entities.models import Entity

@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.table import Table
 
 from tests import ROOT
-from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.report.document import all_tables, requirements, write_documents
 from tests.benchmarks.report.excerpt import write_excerpt
 from tests.benchmarks.run import ALWAYS, LONG, MEASURES, Results, is_whole, run_benchmark
@@ -27,7 +26,7 @@ def main() -> None:
     results: Results = {}
 
     def measure() -> None:
-        run_benchmark(plan, results, lambda text: console.print(f"{text} ...", style="dim"), keep=arguments.keep)
+        run_benchmark(plan, results, lambda text: console.print(f"{text} ...", style="dim"))
         if is_whole(plan) and not arguments.no_docs:
             for written in (*write_documents(results, ROOT / "docs"), write_excerpt()):
                 console.print(f"written: {written.relative_to(ROOT)}", style="dim")
@@ -44,9 +43,7 @@ def _plan(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Pla
     measures = parse_names(parser, arguments.only, MEASURES) if arguments.only else ALWAYS
     if arguments.also:
         measures = [*measures, *parse_names(parser, arguments.also, MEASURES)]
-    contenders = parse_names(parser, arguments.contenders, CONTENDERS) if arguments.contenders else tuple(CONTENDERS)
-    given = {name: getattr(arguments, name) for name in ("rounds", "seconds", "many", "seed", "bundled")}
-    return Plan(measures, contenders, **given)
+    return Plan(measures, arguments.rounds, arguments.seconds, arguments.many, arguments.seed)
 
 
 def _as_rich(tabled: Tabled) -> Table:
@@ -74,15 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", metavar="NAME,...", help="only these measures")
     parser.add_argument("--also", metavar="NAME,...", help="these measures as well")
-    parser.add_argument("--contenders", metavar="NAME,...", help=f"of {', '.join(CONTENDERS)}")
     parser.add_argument("--rounds", type=int, default=Plan.rounds, help="turns of each contender")
     parser.add_argument("--seconds", type=float, default=Plan.seconds, help="of each turn")
     parser.add_argument("--many", type=int, default=Plan.many, help="how many entity types many are")
     parser.add_argument("--seed", type=int, default=Plan.seed)
-    parser.add_argument("--bundled", action="store_true", help="the bundled load generator even if wrk is there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--no-docs", action="store_true", help="leave docs/ as it is")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and data there")
     return parser
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cache_layer.options import Options
@@ -43,20 +42,20 @@ ALWAYS = [name for name, measure in MEASURES.items() if measure not in LONG]
 
 def is_whole(plan: Plan) -> bool:
     """Whether the report has every row."""
-    return set(ALWAYS) <= set(plan.measures) and set(plan.contenders) == CONTENDERS.keys()
+    return set(ALWAYS) <= set(plan.measures)
 
 
-def run_benchmark(plan: Plan, results: Results, say: Callable[[str], None], keep: Path | None = None) -> None:
+def run_benchmark(plan: Plan, results: Results, say: Callable[[str], None]) -> None:
     """
     Put into `results` what each measure finds, as soon as it has: a run that fails or is interrupted keeps the rest.
 
     Raises:
         StageFailed: a server did not start, or an answer was wrong.
     """
-    generator = find_generator(bundled=plan.bundled)
+    generator = find_generator()
     missing = {name: reason for name, each in CONTENDERS.items() if (reason := each.get_ready())}
     say("starting PostgreSQL and Valkey")
-    with prepared_stage(keep) as stage:
+    with prepared_stage() as stage:
         stage.insert_rows(many=plan.many if "many" in plan.measures else 0)
         session = Session(plan, stage, generator, missing, say)
         results |= {

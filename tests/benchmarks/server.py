@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.load.closed_loop import run_closed_loop
@@ -17,8 +17,6 @@ from tests.benchmarks.load.wire import Reads
 from tests.stage import Answer, StageFailed, ask
 
 CONNECTIONS, WARMING_CONNECTIONS = 16, 4
-GROUP_FIELD, USER_TICKS_FIELD, RESIDENT_FIELD = 2, 11, 21
-"""Behind the program's name in /proc/PID/stat, proc(5)."""
 
 
 class Server:
@@ -61,18 +59,13 @@ class Server:
             yield beside.submit(self.load, generator, reads, seconds, connections)
 
     def processor_seconds(self) -> float:
-        """Of all its processes so far (Linux; 0 elsewhere)."""
-        ticks = sum(int(stat[USER_TICKS_FIELD]) + int(stat[USER_TICKS_FIELD + 1]) for stat in self._processes())
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """Of all its processes so far."""
+        return sum(sum(each.cpu_times()[:2]) for each in self._processes())
 
     def resident_bytes(self) -> int:
-        """The memory that all its processes have now, pages they share counted for each (Linux; 0 elsewhere)."""
-        return sum(int(stat[RESIDENT_FIELD]) for stat in self._processes()) * os.sysconf("SC_PAGE_SIZE")
+        """The memory that all its processes have now, pages they share counted for each."""
+        return sum(each.memory_info().rss for each in self._processes())
 
-    def _processes(self) -> Iterator[list[str]]:
-        """The kernel's figures of each."""
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                fields = stat.read_text().rpartition(")")[2].split()
-                if int(fields[GROUP_FIELD]) == self.process.pid:
-                    yield fields
+    def _processes(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]

@@ -29,17 +29,13 @@ class Plan:
         seconds: of load, for each turn.
         many: how many entity types "many" are.
         measures: names of those that are asked for.
-        contenders: names of those that take part in `throughput` and `crowd`.
-        bundled: use the bundled load generator even if wrk is there.
     """
 
     measures: Collection[str]
-    contenders: Collection[str] = tuple(CONTENDERS)
     rounds: int = 5
     seconds: float = 3
     many: int = 100_000
     seed: int = 1
-    bundled: bool = False
 
 
 @dataclass(frozen=True)

@@ -160,10 +160,7 @@ class Stage(Processes):
 
 
 @contextlib.contextmanager
-def prepared_stage(keep: Path | None = None) -> Iterator[Stage]:
+def prepared_stage() -> Iterator[Stage]:
     """Start the engines and make the tables; whatever happens, nothing is left running."""
     with contextlib.ExitStack() as stack:
-        if keep is None:
-            keep = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-benchmark-")))
-        keep.mkdir(parents=True, exist_ok=True)
-        yield Stage(keep, stack)
+        yield Stage(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-benchmark-"))), stack)

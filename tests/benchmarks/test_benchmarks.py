@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
@@ -11,12 +10,17 @@ from types import SimpleNamespace
 import pytest
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.load.generators import find_generator
+from tests.benchmarks.load.generators import Bundled, Generator, find_generator
 from tests.benchmarks.load.open_loop import run_open_loop
 from tests.benchmarks.load.wire import Reads
 from tests.benchmarks.measures.counter import parse_log
+from tests.benchmarks.measures.saves import count_waits
 from tests.benchmarks.measures.throughput import check_servers
+from tests.benchmarks.report.document import wrapped
+from tests.benchmarks.report.excerpt import PAGE
+from tests.benchmarks.run import MEASURES
 from tests.benchmarks.server import Server
+from tests.benchmarks.tables import Requirement, ratios
 from tests.servers import serving
 from tests.stage import StageFailed
 
@@ -70,14 +74,12 @@ def answering() -> Iterator[tuple[Server, list[tuple[str, str]]]]:
 Answering = tuple[Server, list[tuple[str, str]]]
 
 
-@pytest.mark.parametrize("program", ["bundled", "wrk"])
+@pytest.mark.parametrize("generator", [Bundled(), find_generator()])
 def test_generators_draw_token_and_code_for_each_request_and_count_whole_answers(
-    answering: Answering, program: str
+    answering: Answering, generator: Generator
 ) -> None:
-    if program == "wrk" and not shutil.which("wrk"):
-        pytest.skip("wrk is not installed")
     server, seen = answering
-    load = server.load(find_generator(bundled=program == "bundled"), Reads(TOKENS, CODES, seed=1), 0.2, connections=2)
+    load = server.load(generator, Reads(TOKENS, CODES, seed=1), 0.2, connections=2)
     assert load.requests <= len(seen) <= load.requests + 2  # the last on each connection may be under way
     assert set(seen) == {(token, code) for token in TOKENS for code in CODES}
     assert len({*itertools.pairwise(seen)}) == 16  # whatever came before, anything may follow
@@ -86,7 +88,7 @@ def test_generators_draw_token_and_code_for_each_request_and_count_whole_answers
 def test_refused_reads_are_errors(answering: Answering) -> None:
     (server, _), reads = answering, Reads(["nobodyx"], CODES)
     with pytest.raises(StageFailed, match=r"lane: (\d+) errors, \1 answers"):
-        server.load(find_generator(bundled=True), reads, 0.1, connections=1)
+        server.load(Bundled(), reads, 0.1, connections=1)
     with pytest.raises(StageFailed, match="lane: 2 of 2 answers were errors"):
         server.warm(reads)
 
@@ -127,3 +129,22 @@ def test_every_statement_in_the_log_counts_once_and_no_transaction_control() -> 
     assert (changed.session, read.session) == (7, 8)
     assert read.text.startswith("SELECT 1")
     assert changed.kind.split() == ["UPDATE", '"app"."entity"', "SET", '"label"', "=", "?", "WHERE", '"code"', "=", "?"]
+
+
+def test_a_requirement_is_judged_by_the_median_of_its_rounds() -> None:
+    assert ratios([4, 9], [2, 3]) == (2.0, 3.0)
+    assert Requirement("", "at least", 2, (1.0, 2.0, 9.0)).is_met
+    assert not Requirement("", "at least", 2, (1.0, 1.9, 9.0)).is_met
+    assert Requirement("", "at most", 2, (1.0, 2.0, 9.0)).is_met
+    assert not Requirement("", "at most", 2, (1.0, 2.1, 9.0)).is_met
+
+
+def test_waits_are_what_a_transaction_takes_longer() -> None:
+    taken = {"lease_ms": 250, "waiting": {"all": [310.0, 12_800.0]}, "without": {"all": [60.0, 50.0]}}
+    assert count_waits(taken) == [1, 51]
+
+
+def test_the_page_says_what_its_measures_do() -> None:
+    page = PAGE.read_text()
+    for measure in MEASURES.values():
+        assert f"\n## {measure.HEADING}\n\n{wrapped(measure.__doc__)}\n" in page

@@ -21,6 +21,8 @@ from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.reading.reads import read_entry
 from cache_layer.upkeep.clearing import clear_entries, scan_entries
 from cache_layer.upkeep.relay import relay_changes
+from cache_layer.writing.outbox import Backlog
+from tests.conftest import make_entity
 from tests.otherapp.lookups import RATE
 from tests.otherapp.models import QuotedRate, Rate
 
@@ -168,12 +170,26 @@ def test_a_change_behind_django_is_seen_under_both_when_relayed() -> None:
     assert (cents("senior"), cents("lead")) == (None, 9_000)
 
 
-def test_two_models_in_one_transaction_are_both_released() -> None:
-    rate = Rate.objects.create(name="senior", cents_per_hour=9_000)
+def test_a_write_of_sixteen_entries_leaves_their_values_and_one_of_more_none(redis_client: Redis) -> None:
+    Rate.objects.bulk_create([Rate(name=f"rate {number}", cents_per_hour=1) for number in range(16)])
+    assert len(redis_client.keys("rate:*")) == 16
+    Rate.objects.create(name="one more", cents_per_hour=1)
     with transaction.atomic():
+        for cents_per_hour in (2, 3):
+            Rate.objects.update(cents_per_hour=cents_per_hour)
+    assert redis_client.keys("rate:*") == []
+    assert Backlog.measure() == (0, 0)
+
+
+def test_two_models_in_one_transaction_are_both_released(redis_client: Redis) -> None:
+    rate, gone = (Rate.objects.create(name=name, cents_per_hour=9_000) for name in ("senior", "junior"))
+    with transaction.atomic():
+        make_entity("project")
         rate.cents_per_hour = 1
         rate.save()
-        Rate.objects.create(name="junior", cents_per_hour=2)
-    assert (cents("senior"), cents("junior")) == (1, 2)
-    drop_all_copies()
-    assert read_entry(RATE, "junior").source is Source.REDIS
+        gone.delete()
+        make_entity("task")
+    assert Backlog.measure() == (0, 0)
+    assert redis_client.mget("rate:senior", "rate:junior") == [b"1", None]
+    assert redis_client.exists("entity:metadata:project", "entity:metadata:task") == 2
+    assert (cents("senior"), cents("junior")) == (1, None)

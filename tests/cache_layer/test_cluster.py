@@ -21,10 +21,18 @@ from cache_layer import Source
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.inspect import Amount, ServerStatus
 from cache_layer.inspect.checks import check_server
-from cache_layer.keys import holds_key
+from cache_layer.keys import holds_key, value_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
-from cache_layer.protocol.scripts import HoldRelease, Invalidated, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.protocol.scripts import (
+    HoldRelease,
+    Invalidated,
+    Released,
+    hold_keys,
+    invalidate_keys,
+    read_stamps,
+    release_keys,
+)
 from cache_layer.reading.reads import read_entries
 from cache_layer.server import failover
 from cache_layer.server.cluster import ClusterRedis
@@ -254,7 +262,7 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
             found = read_entries(ENTITY, codes)
         assert waited == [], "a reader has waited for others' slots to be looked up"
         has_read.set()
-        lost = {code for code in codes if cluster_slot(code) == cluster_slot(codes[0])}
+        lost = {code for code in codes if cluster_slot(ENTITY.key(code)) == cluster_slot(ENTITY.key(codes[0]))}
         assert {code for code, one in found.items() if one.source is Source.BYPASS} == lost
         assert {one.source for code, one in found.items() if code not in lost} == {Source.REDIS}
         assert not is_redis_healthy()
@@ -267,6 +275,18 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
         with pytest.raises(CacheUnavailable):
             relay_changes()
         assert label(there) == "new"
+        nonces = read_stamps(ENTITY.stamp_keys(), "a nonce", 60)
+        stamps = [stamp for stamp, nonce in nonces.items() if nonce]
+        assert {cluster_slot(stamp) for stamp in stamps} == {*range(SHARDS)} - {cluster_slot(ENTITY.key(here))}
+        with pytest.raises(CacheUnavailable):
+            invalidate_keys([ENTITY.key(here)], stamps)
+        with pytest.raises(CacheUnavailable):
+            release_keys(
+                [HoldRelease(ENTITY.key(here), "a writer")], [HoldRelease(stamp, "a writer") for stamp in stamps]
+            )
+        assert read_stamps(stamps, "the next", 60) == {stamp: nonces[stamp] for stamp in stamps}, (
+            "the entry comes first"
+        )
     finally:
         silent.signal(signal.SIGCONT)
     wait_for(is_redis_healthy)
@@ -333,8 +353,8 @@ def test_a_thread_that_renews_stamps_asks_every_node_for_its_own() -> None:
         assert dict(line.mget(frozenset(keys))) == {key: key.encode() for key in keys}
 
 
-def cluster_slot(code: str) -> int:
-    return key_slot(ENTITY.key(code).encode()) * SHARDS // SLOTS
+def cluster_slot(key: str) -> int:
+    return key_slot(value_key(key).encode()) * SHARDS // SLOTS
 
 
 def _failures() -> float:

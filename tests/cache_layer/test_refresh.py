@@ -151,8 +151,11 @@ def test_several_are_refreshed_together(
         assert {read.source for read in read_entries(ENTITY, codes).values()} == {Source.DATABASE}
     assert commands == ["MGET", "PIPELINE", "EVALSHA", "EVALSHA"], "the second is for how long they live"
     assert all(redis_client.ttl(ENTITY.key(code)) == 300 for code in codes)
-    miss = vars([record for record in caplog.records if record.msg == "Cache miss"][-1])
-    assert (miss["keys"], miss["count"]) == ([ENTITY.key(code) for code in codes], 6)
+    logged = {record.msg: vars(record) for record in caplog.records}
+    for line in (logged["Cache miss"], logged["Cache populated"]):
+        assert (line["keys"], line["count"]) == ([ENTITY.key(code) for code in codes], 6)
+    assert logged["Cache populated"]["ttl_seconds"] == 300
+    assert logged["Cache populated"]["bytes"] == sum(map(len, redis_client.mget(map(ENTITY.key, codes))))
 
 
 def test_nothing_is_refreshed_inside_the_callers_transaction(redis_client: Redis, clock: Clock) -> None:

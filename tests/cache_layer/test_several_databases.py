@@ -84,6 +84,14 @@ def test_what_is_cached_comes_from_the_primary_where_a_router_sends_reads_to_a_r
     assert read() == ("Newest", Source.REDIS)
 
 
+def test_the_outbox_is_that_of_the_primary(project: Entity, replica: str) -> None:
+    project.delete()
+    assert Backlog.measure() == (0, 0)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO app.entity (code, label, label_plural, icon) VALUES ('a', 'A', 'As', 'Flag')")
+    assert Backlog.measure().changes == 1
+
+
 def test_the_service_reads_inactive_types_from_the_primary_too(project: Entity, replica: str) -> None:
     project.active_flag = False
     change(project, "New")

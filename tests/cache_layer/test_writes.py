@@ -99,7 +99,7 @@ def test_a_lookup_that_fails_after_the_commit_does_not_keep_the_hold(
 
 
 def test_a_release_that_fails_keeps_no_callback_of_others_from_running(
-    project: Entity, monkeypatch: pytest.MonkeyPatch
+    project: Entity, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     called: list[bool] = []
     monkeypatch.setattr(writes, "release_write", lambda *_, **__: 1 // 0)
@@ -107,6 +107,7 @@ def test_a_release_that_fails_keeps_no_callback_of_others_from_running(
         change(project, "New")
         transaction.on_commit(lambda: called.append(True))
     assert called == [True]
+    assert "Error calling ReleaseOnCommit in on_commit()" in caplog.text
 
 
 def test_a_lost_hold_is_noticed_and_stores_nothing(

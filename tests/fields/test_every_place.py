@@ -11,11 +11,8 @@ from django.db.models import DateField
 from django.db.models.fields import NOT_PROVIDED
 
 from entities.admin.entity import EntityAdmin
-from entities.admin.form.conflicts import FormValues
 from entities.admin.form.form import EntityForm
 from entities.admin.history.differences import ALL_FIELDS
-from entities.admin.history.restoring import _values_of
-from entities.admin.history.versions import Version
 from entities.api.schema import PROJECT
 from entities.api.serializers import EntityFieldsSerializer, EntityRowSerializer, EntitySerializer
 from entities.documents import EntityDocument
@@ -28,6 +25,7 @@ from entities.fields import (
     SETTABLE,
     field_of,
     python_type,
+    values_of,
 )
 from entities.files.catalogue import CatalogueEntry
 from entities.files.rows import EntityResource
@@ -42,9 +40,8 @@ PLACES: dict[str, tuple[Collection[str], Collection[str]]] = {
         [name for _, part in EntityAdmin.fieldsets for name in part["fields"] if name not in ON_THE_PAGE_BESIDES],
         (),
     ),
-    "conflicts": (FormValues.__struct_fields__, {"code", "created_ts"}),
     "history's pages": (ALL_FIELDS, {"code"}),
-    "restoring": (_values_of(Version(1, Entity())), NOT_SET),
+    "conflicts and restoring": (values_of(Entity()), NOT_SET),
     "files and backups": (EntityResource().get_export_headers(selected_fields=None), TIMES),
     "document": (EntityDocument.__struct_fields__, NOT_IN_DOCUMENT),
     "what the cache reads": (COLUMNS, ()),

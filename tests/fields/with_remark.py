@@ -23,9 +23,10 @@ from django.db import IntegrityError, connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
-from entities.admin.form.conflicts import FormValues  # noqa: E402
-from entities.admin.history.acts import undo_url  # noqa: E402
+from entities.admin.form.conflicts import sign_values  # noqa: E402
 from entities.admin.history.restoring import mark_of  # noqa: E402
+from entities.admin.history.versions import undo_url  # noqa: E402
+from entities.fields import values_of  # noqa: E402
 from entities.files.backup import restore_backup, write_backup  # noqa: E402
 from entities.files.catalogue import read_catalogue, seed_entities  # noqa: E402
 from entities.history import newest_events  # noqa: E402
@@ -53,7 +54,7 @@ staff = Client()
 staff.force_login(User.objects.create_superuser("staff", password="a long pass phrase"))
 Entity.objects.create(code="project", label="Project", label_plural="Projects", icon="Flag", display_order=10)
 
-started_from = FormValues.of(Entity.objects.get(code="project")).dump()
+started_from = sign_values(values_of(Entity.objects.get(code="project")))
 submit(remark="By staff")
 found["form"] = remark() if 'name="remark"' in staff.get(FORM).content.decode() else "no input"
 found["history"] = newest_events(["project"]).get().remark

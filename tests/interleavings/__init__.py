@@ -7,7 +7,7 @@ the engines and the clock, to which `stage.py` binds the project's code; `oracle
 
 Two kinds of histories are played:
 
-- scripted ones (`test_missing_pieces.py`): each piece of the protocol is taken away, and a history of a few lines shows
+- scripted ones (`histories.txt`): each piece of the protocol is taken away, and a history of a few lines shows
   what goes wrong without it, and does not with it;
 - random ones (`test_random_histories.py`), drawn by Hypothesis from `steps.py`. `INTERLEAVINGS_EXAMPLES=5000 pytest
   tests/interleavings -k no_random` plays that many, different ones each time.

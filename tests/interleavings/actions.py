@@ -114,10 +114,6 @@ def request(change: Action) -> Action:
     return act
 
 
-def save(_: Process) -> None:
-    row().save()
-
-
 def save_in_transaction(process: Process) -> None:
     with transaction.atomic():
         row().save()
@@ -131,30 +127,6 @@ def save_two(process: Process) -> None:
     with transaction.atomic():
         Entity(code=BESIDE_CODES[process.name[-1]], label="Beside", **FIELDS | {"entity_type": "beside"}).save()
         row().save()
-
-
-def update(_: Process) -> None:
-    Entity.objects.filter(code=CODE).update(label=NEXT_LABEL)
-
-
-def bulk_update(_: Process) -> None:
-    Entity.objects.bulk_update([row()], ["label"])
-
-
-def bulk_create(_: Process) -> None:
-    Entity.objects.bulk_create([row()])
-
-
-def delete_row(_: Process) -> None:
-    Entity(code=CODE).delete()
-
-
-def delete_rows(_: Process) -> None:
-    Entity.objects.filter(code=CODE).delete()
-
-
-def deactivate(_: Process) -> None:
-    Entity.objects.filter(code=CODE).update(active_flag=False)
 
 
 class Undone(Exception):  # the name is the cause
@@ -190,15 +162,15 @@ def change_by_cursor(process: Process) -> None:
 
 
 WRITES: dict[str, Action] = {
-    "save()": save,
+    "save()": lambda _: row().save(),
     "save() in a transaction": save_in_transaction,
     "save() after another row's": save_two,
-    "update()": update,
-    "bulk_update()": bulk_update,
-    "bulk_create()": bulk_create,
-    "delete()": delete_row,
-    "filter().delete()": delete_rows,
-    "update(active_flag=False)": deactivate,
+    "update()": lambda _: Entity.objects.filter(code=CODE).update(label=NEXT_LABEL),
+    "bulk_update()": lambda _: Entity.objects.bulk_update([row()], ["label"]),
+    "bulk_create()": lambda _: Entity.objects.bulk_create([row()]),
+    "delete()": lambda _: Entity(code=CODE).delete(),
+    "filter().delete()": lambda _: Entity.objects.filter(code=CODE).delete(),
+    "update(active_flag=False)": lambda _: Entity.objects.filter(code=CODE).update(active_flag=False),
     "save() in a savepoint that is rolled back": undo_savepoint,
     "save() after a savepoint was rolled back": undo_savepoint_and_save,
 }

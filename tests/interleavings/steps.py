@@ -21,7 +21,7 @@ from tests.interleavings.actions import (
 from tests.interleavings.doing import IN_REDIS, Doing, Order
 from tests.interleavings.entries import CODE, KEYS, LEASE_MS
 from tests.interleavings.redis_server import ALL_KEYS, COMPANIONS
-from tests.interleavings.world import OPERATOR, READERS, RELAY, SEATS, WRITERS
+from tests.interleavings.world import OPERATOR, READERS, RELAY, SEATS, WRITERS, World
 
 if TYPE_CHECKING:
     from tests.interleavings.history import History
@@ -88,7 +88,7 @@ def all_steps() -> Iterator[Step]:
     """The simplest first: mostly whoever has just done something goes on."""
     yield Step("", GOES_ON, lambda h: h.can_go_on(h.last), lambda h: h.go_on(h.last), weight=10)
     for seat in SEATS:
-        yield goes_on(seat)
+        yield Step(seat, GOES_ON, lambda h, s=seat: h.can_go_on(s), lambda h, s=seat: h.go_on(s), weight=3)
     for seat in READERS:
         yield from (begins(seat, words, action) for words, action in READS.items())
         yield from (begins(seat, words, action, weight=2) for words, action in READS_THROUGH_LANE.items())
@@ -107,16 +107,15 @@ def all_steps() -> Iterator[Step]:
         yield fails(seat, "times out, its command has run", Order.ANSWER_IS_LATE, Fault.TIME_OUT, IN_REDIS)
         yield fails(seat, "times out, its command runs later", Order.COMMAND_IS_LATE, Fault.TIME_OUT, IN_REDIS)
         yield fails(seat, "loses its connection, its command has run", Order.CONNECTION_DROPS, Fault.DROP, IN_REDIS)
-    for milliseconds in (LEASE_MS, LEASE_MS // 2):
-        yield Step("time", f"{milliseconds} ms pass", lambda h: h.world.time_matters(), partial(wait, milliseconds))
-    yield Step("time", "a second passes", lambda _: True, partial(wait, 1_000))
-    yield from postgres()
+    for ms in (LEASE_MS, LEASE_MS // 2):
+        yield Step("time", f"{ms} ms pass", lambda h: h.world.time_matters(), lambda h, ms=ms: h.world.wait(ms / 1000))
+    yield Step("time", "a second passes", lambda _: True, lambda h: h.world.wait(1))
+    for words, sql in BEHIND_DJANGO.items():
+        is_free = World.table_is_free if sql.startswith("TRUNCATE") else World.row_is_free
+        yield in_world("psql", words, is_free, lambda w, sql=sql: w.change_behind_django(sql), Fault.BEHIND_DJANGO)
+    yield in_world("PostgreSQL", "runs a late COMMIT", has_late_commits, World.run_late_commit, Fault.DOUBT)
     yield from expiries()
     yield from redis()
-
-
-def goes_on(seat: str) -> Step:
-    return Step(seat, GOES_ON, lambda h: h.can_go_on(seat), lambda h: h.go_on(seat), weight=3)
 
 
 def begins(seat: str, words: str, action: Action, fault: Fault | None = None, weight: int = 1) -> Step:
@@ -135,106 +134,78 @@ def fails(seat: str, words: str, order: Order, fault: Fault, when: Collection[Do
     return Step(seat, words, possible, lambda h: h.go_on(seat, order), fault)
 
 
-def wait(milliseconds: int, h: History) -> None:
-    h.world.wait(milliseconds / 1000)
+def in_world(
+    who: str, what: str, possible: Callable[[World], bool], take: Callable[[World], object], fault: Fault | None = None
+) -> Step:
+    """What no process does."""
+    return Step(who, what, lambda h: bool(possible(h.world)), lambda h: take(h.world), fault, 2)
 
 
-def postgres() -> Iterator[Step]:
-    """What sessions other than Django's do, and the server by itself."""
-    yield from (changes_behind_django(words, statement) for words, statement in BEHIND_DJANGO.items())
-    yield Step(
-        "PostgreSQL",
-        "runs a late COMMIT",
-        lambda h: bool(h.world.late_commits),
-        lambda h: h.world.run_late_commit(),
-        Fault.DOUBT,
-        2,
-    )
-
-
-def changes_behind_django(words: str, statement: str) -> Step:
-    def possible(h: History) -> bool:
-        return h.world.table_is_free() if statement.startswith("TRUNCATE") else h.world.row_is_free()
-
-    return Step("psql", words, possible, lambda h: h.world.change_behind_django(statement), Fault.BEHIND_DJANGO, 2)
+in_redis = partial(in_world, "Redis")
 
 
 def expiries() -> Iterator[Step]:
     """What ends by itself."""
     for of in ALL_KEYS:
-        yield evicts_holds(of)
-        yield from (expires(companion, of) for companion in (COMPANIONS if of in KEYS else ["value"]))
-    yield from map(loses_holds, WRITERS)
-    yield in_redis("what was left in force lapses", leaves_holds, lambda h: h.world.server.lapse(h.world.left_behind()))
-
-
-def evicts_holds(of: str) -> Step:
-    def possible(h: History) -> bool:
-        return bool(h.world.server.seen.holders_of[of])
-
-    return in_redis(f"the holds on {of} are evicted", possible, lambda h: h.world.evict_holds(of), Fault.EVICTION)
-
-
-def expires(companion: str, of: str) -> Step:
-    return in_redis(
-        f"the {companion} of {of} expires",
-        lambda h: h.world.server.has(companion, of),
-        lambda h: h.world.server.expire(companion, of),
-        None if companion == "value" else Fault.EXPIRY,
-    )
-
-
-def loses_holds(seat: str) -> Step:
-    return in_redis(
-        f"the hold of {seat} lapses",
-        lambda h: h.world.has_holds(seat),
-        lambda h: h.world.lose_holds(seat),
-        Fault.LOST_HOLD,
-    )
+        yield in_redis(
+            f"the holds on {of} are evicted",
+            lambda w, of=of: w.server.seen.holders_of[of],
+            lambda w, of=of: w.evict_holds(of),
+            Fault.EVICTION,
+        )
+        for companion in COMPANIONS if of in KEYS else ["value"]:
+            yield in_redis(
+                f"the {companion} of {of} expires",
+                lambda w, what=(companion, of): w.server.has(*what),
+                lambda w, what=(companion, of): w.server.expire(*what),
+                None if companion == "value" else Fault.EXPIRY,
+            )
+    for seat in WRITERS:
+        lapses = f"the hold of {seat} lapses"
+        yield in_redis(lapses, lambda w, s=seat: w.has_holds(s), lambda w, s=seat: w.lose_holds(s), Fault.LOST_HOLD)
+    yield in_redis("what was left in force lapses", leaves_holds, lambda w: w.server.lapse(w.left_behind()))
 
 
 def redis() -> Iterator[Step]:
     """What befalls the server."""
-    yield in_redis("FLUSHDB", is_up, lambda h: h.world.server.flush(), Fault.FLUSH)
+    yield in_redis("FLUSHDB", is_up, lambda w: w.server.flush(), Fault.FLUSH)
     yield in_redis(
         "saves a snapshot",
-        lambda h: is_up(h) and not h.world.server.has_snapshot(),
-        lambda h: h.world.server.save_snapshot(),
+        lambda w: is_up(w) and not w.server.has_snapshot(),
+        lambda w: w.server.save_snapshot(),
         Fault.RESTART,
     )
     yield in_redis(
         "restarts from its snapshot",
-        lambda h: h.world.server.has_snapshot(),
-        lambda h: h.world.server.restart(from_snapshot=True),
+        lambda w: w.server.has_snapshot(),
+        lambda w: w.server.restart(from_snapshot=True),
         Fault.RESTART,
     )
     yield in_redis("restarts, empty", is_up, restart_empty, Fault.RESTART)
-    yield in_redis("refuses connections", is_up, lambda h: h.world.server.go_down(), Fault.DOWN)
-    yield in_redis("is back, empty", lambda h: not is_up(h), restart_empty, Fault.DOWN)
+    yield in_redis("refuses connections", is_up, lambda w: w.server.go_down(), Fault.DOWN)
+    yield in_redis("is back, empty", lambda w: not is_up(w), restart_empty, Fault.DOWN)
     yield in_redis(
         "runs a late command",
-        lambda h: is_up(h) and bool(h.world.server.late_commands),
-        lambda h: h.world.server.run_late_command(),
+        lambda w: is_up(w) and w.server.late_commands,
+        lambda w: w.server.run_late_command(),
         Fault.TIME_OUT,
     )
 
 
-def in_redis(
-    what: str, possible: Callable[[History], bool], take: Callable[[History], None], fault: Fault | None = None
-) -> Step:
-    return Step("Redis", what, possible, take, fault, 2)
+def is_up(w: World) -> bool:
+    return not w.server.is_down
 
 
-def is_up(h: History) -> bool:
-    return not h.world.server.is_down
+def restart_empty(w: World) -> None:
+    w.server.restart(from_snapshot=False)
 
 
-def restart_empty(h: History) -> None:
-    h.world.server.restart(from_snapshot=False)
+def has_late_commits(w: World) -> bool:
+    return bool(w.late_commits)
 
 
-def leaves_holds(h: History) -> bool:
-    return not h.world.late_commits and bool(h.world.left_behind())
+def leaves_holds(w: World) -> bool:
+    return not w.late_commits and bool(w.left_behind())
 
 
 STEPS = tuple(all_steps())

@@ -6,6 +6,7 @@ widest scopes to `make model`, which it runs too.
 """
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -24,19 +25,9 @@ FAILOVER = Scope(writers=1, processes=(0,), failovers=1, behind_django=False)
 FAILOVER_AND_BACK = Scope(writers=1, processes=(0,), failovers=2, holds_get_lost=False, behind_django=False)
 STAMP = Scope(writers=1, processes=(0,), askers=1)
 STAMP_HOLDS_KEPT = Scope(writers=1, processes=(0,), askers=1, holds_get_lost=False)
-STAMP_LINEARIZABLE = Scope(
-    linearizable=True, writers=1, processes=(0,), askers=1, holds_get_lost=False, behind_django=False
-)
-STAMP_AND_RESTART = Scope(writers=1, processes=(0,), askers=1, restarts=1, snapshots=False, holds_get_lost=False)
-STAMP_SERVER_RESTARTS = Scope(
-    writers=1,
-    processes=(0,),
-    askers=1,
-    restarts=1,
-    fails=(Part.STAMP,),
-    holds_get_lost=False,
-    behind_django=False,
-)
+STAMP_LINEARIZABLE = replace(STAMP_HOLDS_KEPT, linearizable=True, behind_django=False)
+STAMP_AND_RESTART = replace(STAMP_HOLDS_KEPT, restarts=1, snapshots=False)
+STAMP_SERVER_RESTARTS = replace(STAMP_HOLDS_KEPT, restarts=1, fails=(Part.STAMP,), behind_django=False)
 
 # Where a stale read is looked for, in the narrowest scope that has one (whatever happens there happens in every wider
 # one), and a step of its history that shows it is the expected one. Without the hold no read is older than an
@@ -87,7 +78,7 @@ WIDE_REMOVALS = {
     Piece.STAMP_RELEASED_LAST,
     Piece.LOST_STAMP_HOLD_DRAINS,
 }
-"""Of these `interleavings/test_missing_pieces_of_stamps.py` has a history in no time."""
+"""Of these `interleavings/histories.txt` has a history in no time."""
 
 
 @pytest.mark.parametrize(

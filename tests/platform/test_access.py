@@ -16,20 +16,27 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from entities.models import CacheOperation, EntityEvent
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.conftest import make_entity
+from tests.dashboard.conftest import staff_with
 
 pytestmark = pytest.mark.django_db
 
 USERS: dict[str, Callable[[], User | None]] = {
     "anonymous": lambda: None,
     "reader": lambda: make_user("reader"),
+    "viewer": lambda: staff_with("viewer", "view_entity"),
+    "cache viewer": lambda: staff_with("viewer", "view_entity", "view_cache"),
+    "operator": lambda: staff_with("olga", "view_entity", "view_cache", "operate_cache"),
     "editor": lambda: make_user("editor", "view", "add", "change", "delete", is_staff=True),
     "staff": lambda: make_user("staff", is_staff=True),
     "superuser": lambda: make_user("root", is_staff=True, is_superuser=True),
 }
 EVERYONE = set(USERS)
 KNOWN = EVERYONE - {"anonymous"}
-STAFF = {"editor", "staff", "superuser"}
+STAFF = KNOWN - {"reader"}
+VIEWERS = STAFF - {"staff"}
 EDITORS = {"editor", "superuser"}
+CACHE_VIEWERS = {"cache viewer", "operator", "superuser"}
+OPERATORS = {"operator", "superuser"}
 SUPERUSER = {"superuser"}
 NOBODY: set[str] = set()
 
@@ -65,13 +72,15 @@ PAGES: list[tuple[set[str], str, str]] = [
     (EVERYONE, "admin", "login"),
     (STAFF, "admin", "index search password_change password_change_done jsi18n view_on_site app_list"),
     (NOBODY, "admin", "autocomplete"),  # no field of the admin is completed by it
-    (SUPERUSER, "cache", "dashboard figures entries memories entry values act"),
-    (EDITORS, "admin:entities_entity", "changelist add change delete history compare restore changes undo map"),
-    (EDITORS, "admin:entities_entity", "import process_import export activate deactivate children preview_new preview"),
-    (EDITORS, "admin:entities_entity", "editors cache cache_states"),
+    (CACHE_VIEWERS, "cache", "dashboard figures entries memories entry values"),
+    (OPERATORS, "cache", "act"),
+    (VIEWERS, "admin:entities_entity", "changelist change history compare changes undo map export"),
+    (VIEWERS, "admin:entities_entity", "children cache cache_states"),
+    (EDITORS, "admin:entities_entity", "add delete restore import process_import activate deactivate"),
+    (EDITORS, "admin:entities_entity", "preview_new preview editors"),
     (STAFF, "admin:entities_entity", "icons"),
-    (SUPERUSER, "admin:entities_entity", "operate_cache"),
-    (SUPERUSER, "admin:entities_cacheoperation", "changelist change history"),  # to be read
+    (OPERATORS, "admin:entities_entity", "operate_cache"),
+    (CACHE_VIEWERS, "admin:entities_cacheoperation", "changelist change history"),  # to be read
     (NOBODY, "admin:entities_cacheoperation", "add delete"),
     (SUPERUSER, "admin:auth_user", "changelist add change delete history password_change"),
     (SUPERUSER, "admin:auth_group", "changelist add change delete history"),

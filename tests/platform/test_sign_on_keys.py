@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,7 +81,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         found.append(left_seconds(seconds))
         return found[-1]
 
-    monkeypatch.setattr(sign_on_keys.deadline, "left_seconds", note)
+    monkeypatch.setattr(sign_on_keys, "deadline", SimpleNamespace(left_seconds=note))
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
@@ -12,7 +11,7 @@ from pathlib import Path
 from tests.command_line import make_console, parse_names, run_tool
 from tests.torture.plan import Plan, faults_of, name_faults
 from tests.torture.plot import draw_lags
-from tests.torture.report import faults_help, print_failures, print_outcomes, print_per_fault, summarize
+from tests.torture.report import faults_help, print_failures, print_outcomes, print_per_fault
 from tests.torture.run import Outcome, run_torture
 
 MAX_SECONDS = 7_200
@@ -36,9 +35,9 @@ def main() -> None:
     else:
         print_outcomes(console, outcomes)
     print_failures(console, outcomes)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([summarize(outcome) for outcome in outcomes], indent=1) + "\n")
-    _draw(arguments.plot, outcomes)
+    ours = [outcome.verdict.behind_django for outcome in outcomes if outcome.plan.algorithm == "ours"]
+    if arguments.plot and (lags := [lag for behind in ours for lag in behind.calm_lags_ms]):
+        arguments.plot.write_text(draw_lags(lags))
     sys.exit(any(outcome.broken_promises() for outcome in outcomes))
 
 
@@ -47,18 +46,6 @@ def _plans(arguments: argparse.Namespace, chosen: Sequence[frozenset[str]]) -> I
     for faults in chosen:
         for algorithm in ("ours", "classic") if arguments.algorithm == "both" else (arguments.algorithm,):
             yield replace(plan, faults=faults, algorithm=algorithm)
-
-
-def _draw(file: Path | None, outcomes: Sequence[Outcome]) -> None:
-    lags = [
-        lag
-        for outcome in outcomes
-        if outcome.plan.algorithm == "ours"
-        for lag in outcome.verdict.behind_django.calm_lags_ms
-    ]
-    if file is not None and lags:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(draw_lags(lags))
 
 
 def _parse() -> tuple[argparse.Namespace, Sequence[frozenset[str]]]:
@@ -103,11 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--servers", type=_number(1, 16), default=Plan.servers)
     parser.add_argument("--writers", type=_number(1, 40), default=Plan.writers)
     parser.add_argument("--readers", type=_number(1, 200), default=Plan.readers, help="connections")
-    parser.add_argument("--people", type=_number(0, 8), default=Plan.people, help="writers that end people's tokens")
-    parser.add_argument(
-        "--people-readers", type=_number(1, 200), default=Plan.people_readers, help="connections with those tokens"
-    )
-    parser.add_argument("--keys", type=_number(1, 10), default=Plan.keys)
     parser.add_argument(
         "--lease-ms", type=_number(1, 400), default=Plan.lease_ms, help="of copies in memory, which writers wait for"
     )
@@ -117,7 +99,6 @@ def _parser() -> argparse.ArgumentParser:
         "--quiet-writes", type=_number(0, 1_000), default=Plan.quiet_writes, help="timed before the load"
     )
     parser.add_argument("--write-policy", choices=("available", "strict"), default=Plan.write_policy)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how late raw SQL was seen, as SVG")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and data there")
     return parser

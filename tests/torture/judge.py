@@ -10,13 +10,13 @@ The judge: reads and writes of a finished run, compared exactly with the order o
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.torture.plan import REDIS_LOST
-from tests.torture.records import SOURCES, ReadLog, Window, Write
+from tests.torture.records import SOURCES, Read, Window, Write
 from tests.torture.windows import MS, was_calm, was_silent
 
 EXAMPLES = 20
@@ -42,7 +42,7 @@ class History:
         hold_ms: how long a hold lasts.
     """
 
-    reads: ReadLog
+    reads: Iterable[Read]
     writes: Sequence[Write]
     commits: Mapping[int, Sequence[Commit]]
     windows: Sequence[Window] = ()
@@ -133,30 +133,26 @@ class Stairs:
 
 def judge(history: History) -> Verdict:
     """Compare every read with what was acknowledged, and seen, before it began."""
-    verdict = Verdict(reads=len(history.reads))
-    verdict.sources.update(SOURCES[source] for source in history.reads.source)
+    verdict = Verdict()
+    verdict.sources.update(SOURCES[read.source] for read in history.reads)
+    verdict.reads = verdict.sources.total()
     outcomes = {write.version: write for write in history.writes}.values()  # one for all keys of a write
     verdict.writes.update(write.outcome for write in outcomes)
     verdict.kinds_of_writes.update(write.kind for write in outcomes)
-    writes: defaultdict[int, list[Write]] = defaultdict(list)
-    for write in history.writes:
-        writes[write.key].append(write)
-    reads: defaultdict[int, list[int]] = defaultdict(list)
-    for index, key in enumerate(history.reads.key):
-        reads[key].append(index)
-    for key, commits in history.commits.items():
-        _KeyJudge(history, key, commits, writes[key], verdict).judge_reads(reads[key])
+    for key in history.commits:
+        _KeyJudge(history, key, verdict).judge_reads([read for read in history.reads if read.key == key])
     return verdict
 
 
 class _KeyJudge:
-    def __init__(
-        self, history: History, key: int, commits: Sequence[Commit], writes: Sequence[Write], verdict: Verdict
-    ) -> None:
+    def __init__(self, history: History, key: int, verdict: Verdict) -> None:
+        commits = history.commits[key]
         self.history, self.key, self.verdict = history, key, verdict
         self.places = {commit.version: place for place, commit in enumerate(commits)}
         self.writes: dict[int, Write] = {}
-        for write in writes:
+        for write in history.writes:
+            if write.key != key:
+                continue
             place = self.places.get(write.version)
             if place is not None:
                 self.writes[place] = write
@@ -179,51 +175,45 @@ class _KeyJudge:
             self.django_until.append(self.django_until[-1] + by_django)
             self.firm_until.append(self.firm_until[-1] + firm)
 
-    def judge_reads(self, indexes: Sequence[int]) -> None:
-        reads = self.history.reads
-        seen = Stairs(
-            (reads.ended[index], self.places[reads.version[index]])
-            for index in indexes
-            if reads.version[index] in self.places
-        )
+    def judge_reads(self, reads: Sequence[Read]) -> None:
+        seen = Stairs((read.ended, self.places[read.version]) for read in reads if read.version in self.places)
         last_old_read: dict[int, int] = {}
-        for index in indexes:
-            place = self.places.get(reads.version[index])
+        for read in reads:
+            place = self.places.get(read.version)
             if place is None:
                 self.verdict.phantoms += 1
-                self._show("phantom", index)
+                self._show("phantom", read)
                 continue
-            started = reads.started[index]
-            self._judge_freshness(index, place, started)
-            self._judge_order(index, place, started, seen)
-            for newer in range(place + 1, self.raw_acknowledged.before(started) + 1):
-                if newer in self.raw and (self.raw[newer].ended or 0) < started:
-                    last_old_read[newer] = max(last_old_read.get(newer, 0), started)
+            self._judge_freshness(read, place)
+            self._judge_order(read, place, seen)
+            for newer in range(place + 1, self.raw_acknowledged.before(read.started) + 1):
+                if newer in self.raw and (self.raw[newer].ended or 0) < read.started:
+                    last_old_read[newer] = max(last_old_read.get(newer, 0), read.started)
         for place, write in self.raw.items():
             until = last_old_read.get(place, write.ended or 0)
             self.verdict.behind_django.measure(write, until, self.history.windows)
 
-    def _judge_freshness(self, index: int, place: int, started: int) -> None:
-        if place < self.raw_acknowledged.before(started):
+    def _judge_freshness(self, read: Read, place: int) -> None:
+        if place < self.raw_acknowledged.before(read.started):
             self.verdict.behind_django.stale += 1
-        if place < self.acknowledged.before(started):
-            late_ms = (started - self.acknowledged.since(place)) / MS
+        if place < self.acknowledged.before(read.started):
+            late_ms = (read.started - self.acknowledged.since(place)) / MS
             self.verdict.stale += 1
             self.verdict.stale_ms.append(late_ms)
-            self._show(f"stale by {late_ms:.1f} ms", index)
-        elif place < self.all_acknowledged.before(started):
+            self._show(f"stale by {late_ms:.1f} ms", read)
+        elif place < self.all_acknowledged.before(read.started):
             self.verdict.announced += 1
-            self._show("stale as announced", index)
+            self._show("stale as announced", read)
 
-    def _judge_order(self, index: int, place: int, started: int, seen: Stairs) -> None:
-        newest = seen.before(started)
+    def _judge_order(self, read: Read, place: int, seen: Stairs) -> None:
+        newest = seen.before(read.started)
         if place >= newest:
             return
         if self.firm_until[newest + 1] > self.firm_until[place + 1]:
-            late_ms = (started - seen.since(place)) / MS
+            late_ms = (read.started - seen.since(place)) / MS
             self.verdict.inversions += 1
             self.verdict.inversion_ms.append(late_ms)
-            self._show(f"inversion by {late_ms:.1f} ms after place {newest}", index)
+            self._show(f"inversion by {late_ms:.1f} ms after place {newest}", read)
         elif self.django_until[newest + 1] > self.django_until[place + 1]:
             self.verdict.inversions_with_hold_lost += 1
         else:
@@ -243,16 +233,10 @@ class _KeyJudge:
         lost = [window for window in self.history.windows if window.fault in REDIS_LOST]
         return not any(window.touches(write.started, end) for window in lost)
 
-    def _show(self, what: str, index: int) -> None:
-        reads = self.history.reads
-        place = self.places.get(reads.version[index])
-        newer = (
-            [(later, self.writes.get(later)) for later in range(place + 1, min(place + 4, len(self.places)))]
-            if place is not None
-            else []
-        )
+    def _show(self, what: str, read: Read) -> None:
+        place = self.places.get(read.version, len(self.places))
+        newer = [(later, self.writes.get(later)) for later in range(place + 1, min(place + 4, len(self.places)))]
         self.verdict.show(
-            f"{what}: key {self.key}, server {reads.server[index]}, {SOURCES[reads.source[index]]}, version "
-            f"{reads.version[index]} (place {place}), read from {reads.started[index]} to {reads.ended[index]}; "
-            f"its write {self.writes.get(place) if place is not None else None}; newer {newer}"
+            f"{what}: key {self.key}, place {place}, from {SOURCES[read.source]}: {read}; "
+            f"its write {self.writes.get(place)}; newer {newer}"
         )

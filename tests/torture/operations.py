@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import random
 import subprocess
@@ -14,9 +13,12 @@ from typing import Any
 import psycopg
 from django.db import connection, transaction
 
-from tests.stage import ANSWER_LIMIT_SECONDS
+from entities.models import Entity
+from tests.stage import connection_to, send
 from tests.torture.orders import Orders
 from tests.torture.records import ACKNOWLEDGED, WriteLog, label_of
+
+MOST_KEYS = {"atomic": 2, "update": 3, "bulk_update": 3, "rollback": 2}
 
 
 class RolledBack(Exception):
@@ -95,32 +97,22 @@ class HttpWriter(Writer):
 
     def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
         super().__init__(orders, log, seed, version)
-        self._servers = [
-            http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_SECONDS) for port in orders.ports
-        ]
+        self._servers = [connection_to(port) for port in orders.ports]
         self._asked = 0
 
     def write(self) -> None:
         self._asked = self.random.randrange(len(self._servers))
         keys = self.choose()
         with self.noted(keys, "patch", self._asked) as label:
-            server = self._servers[self._asked]
-            status, answer = patch_label(server, self.orders.token, self.codes[keys[0]], label)
-            if status != 200:
-                raise HttpRefused(f"{status}:{answer.get('code', '')}")
+            path, body = f"/api/v1/entity/{self.codes[keys[0]]}", {"label": label}
+            answer = send(self._servers[self._asked], "PATCH", path, self.orders.token, body)
+            if answer.status != 200:
+                reason = json.loads(answer.body).get("code", "") if answer.body.startswith(b"{") else ""
+                raise HttpRefused(f"{answer.status}:{reason}")
 
     def recover(self) -> None:
         self._servers[self._asked].close()  # it connects again when it is used
         time.sleep(0.05)
-
-
-def patch_label(server: http.client.HTTPConnection, token: str, code: str, label: str) -> tuple[int, dict[str, str]]:
-    """The status and the JSON of the answer."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    server.request("PATCH", f"/api/v1/entity/{code}", json.dumps({"label": label}), headers)
-    response = server.getresponse()
-    body = response.read()
-    return response.status, json.loads(body) if body.startswith(b"{") else {}
 
 
 class OrmWriter(Writer):
@@ -128,75 +120,49 @@ class OrmWriter(Writer):
 
     def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
         super().__init__(orders, log, seed, version)
-        self._operations = [self._save, self._save_in_transaction]
-        if "bulk" in orders.plan.faults:
-            self._operations += [self._update, self._bulk_update]
-        if "rollback" in orders.plan.faults:
-            self._operations += [self._roll_back, self._roll_back_savepoint]
-        if "long" in orders.plan.faults:
-            self._operations += [self._change_for_long]
+        faults = {"bulk": ["update", "bulk_update"], "rollback": ["rollback", "savepoint"], "long": ["long"]}
+        asked_for = [kind for fault, kinds in faults.items() if fault in orders.plan.faults for kind in kinds]
+        self._kinds = ["save", "atomic", *asked_for]
 
     def write(self) -> None:
-        self.random.choice(self._operations)()
+        kind = self.random.choice(self._kinds)
+        keys = self.choose(MOST_KEYS.get(kind, 1))
+        rows = Entity.objects.filter(code__in=[self.codes[key] for key in keys]).order_by("code")
+        with self.noted(keys, kind) as label:
+            match kind:
+                case "save":
+                    self._change(keys, label)
+                case "update":
+                    rows.update(label=label)
+                case "bulk_update":
+                    changed = list(rows)
+                    for row in changed:
+                        row.label = label
+                    Entity.objects.bulk_update(changed, ["label"])
+                case _:
+                    with transaction.atomic():
+                        self._change(keys, label)
+                        self._go_on(keys, kind)
 
-    def _save(self) -> None:
-        keys = self.choose()
-        with self.noted(keys, "save") as label:
-            self._change(keys[0], label)
-
-    def _save_in_transaction(self) -> None:
-        keys = self.choose(2)
-        with self.noted(keys, "atomic") as label, transaction.atomic():
-            for key in keys:
-                self._change(key, label)
-
-    def _update(self) -> None:
-        from entities.models import Entity
-
-        keys = self.choose(3)
-        with self.noted(keys, "update") as label:
-            Entity.objects.filter(code__in=[self.codes[key] for key in keys]).update(label=label)
-
-    def _bulk_update(self) -> None:
-        from entities.models import Entity
-
-        keys = self.choose(3)
-        with self.noted(keys, "bulk_update") as label:
-            rows = list(Entity.objects.filter(code__in=[self.codes[key] for key in keys]).order_by("code"))
-            for row in rows:
-                row.label = label
-            Entity.objects.bulk_update(rows, ["label"])
-
-    def _roll_back(self) -> None:
-        keys = self.choose(2)
-        with self.noted(keys, "rollback") as label, transaction.atomic():
-            for key in keys:
-                self._change(key, label)
-            raise RolledBack
-
-    def _roll_back_savepoint(self) -> None:
-        """The outer change of a row is committed, the inner one of the same row is not."""
-        keys = self.choose()
-        with self.noted(keys, "savepoint") as label, transaction.atomic():
-            self._change(keys[0], label)
-            with self.noted(keys, "rollback", within=True) as inner, transaction.atomic():
-                self._change(keys[0], inner)
+    def _go_on(self, keys: list[int], kind: str) -> None:
+        """In the transaction of a change."""
+        match kind:
+            case "rollback":
                 raise RolledBack
-            if transaction.get_rollback():  # its session is gone: Django says nothing, and commits nothing
-                raise ConnectionError("the savepoint could not be rolled back")
+            case "savepoint":  # the outer change of a row is committed, the inner one of the same row is not
+                with self.noted(keys, "rollback", within=True) as inner, transaction.atomic():
+                    self._change(keys, inner)
+                    raise RolledBack
+                if transaction.get_rollback():  # its session is gone: Django says nothing, and commits nothing
+                    raise ConnectionError("the savepoint could not be rolled back")
+            case "long":
+                self.outlive_the_hold()
 
-    def _change_for_long(self) -> None:
-        keys = self.choose()
-        with self.noted(keys, "long") as label, transaction.atomic():
-            self._change(keys[0], label)
-            self.outlive_the_hold()
-
-    def _change(self, key: int, label: str) -> None:
-        from entities.models import Entity
-
-        row = Entity.objects.get(code=self.codes[key])
-        row.label = label
-        row.save()
+    def _change(self, keys: list[int], label: str) -> None:
+        for key in keys:
+            row = Entity.objects.get(code=self.codes[key])
+            row.label = label
+            row.save()
 
 
 class RawWriter(Writer):
@@ -207,7 +173,22 @@ class RawWriter(Writer):
         self._psql: subprocess.Popen[str] | None = None
 
     def write(self) -> None:
-        self.random.choice([self._by_psql, self._by_driver, self._by_driver_rolled_back])()
+        kind = self.random.choice(["raw-psql", "raw-driver", "raw-rollback"])
+        keys = self.choose(self.random.choice([1, 1, 3]) if kind == "raw-driver" else 1)
+        codes = ", ".join(f"'{self.codes[key]}'" for key in keys)
+        with self.noted(keys, kind) as label:
+            statement = (
+                f"WITH locked AS (SELECT code FROM app.entity WHERE code IN ({codes}) ORDER BY code FOR UPDATE)"
+                f" UPDATE app.entity SET label = '{label}' FROM locked WHERE entity.code = locked.code"
+            )
+            match kind:
+                case "raw-psql":
+                    self._execute_by_psql(statement)
+                case "raw-driver":
+                    self.execute(statement)
+                case "raw-rollback":
+                    self.execute(f"BEGIN; {statement}; ROLLBACK")
+                    raise RolledBack
 
     def close(self) -> None:
         super().close()
@@ -216,33 +197,13 @@ class RawWriter(Writer):
             self._psql.communicate()
             self._psql = None
 
-    def _by_psql(self) -> None:
+    def _execute_by_psql(self, statement: str) -> None:
         if self._psql is None:
             command = [self.orders.psql, "-XAtq", "-v", "ON_ERROR_STOP=1", self.orders.database_url]
             self._psql = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
             )
-        keys = self.choose()
-        with self.noted(keys, "raw-psql") as label:
-            self._psql.stdin.write(f"{self._statement(keys, label)};\n\\echo done\n")
-            self._psql.stdin.flush()
-            if self._psql.stdout.readline() != "done\n":
-                raise ConnectionError("psql ended")
-
-    def _by_driver(self) -> None:
-        keys = self.choose(self.random.choice([1, 1, 3]))
-        with self.noted(keys, "raw-driver") as label:
-            self.execute(self._statement(keys, label))
-
-    def _by_driver_rolled_back(self) -> None:
-        keys = self.choose()
-        with self.noted(keys, "raw-rollback") as label:
-            self.execute(f"BEGIN; {self._statement(keys, label)}; ROLLBACK")
-            raise RolledBack
-
-    def _statement(self, keys: list[int], label: str) -> str:
-        codes = ", ".join(f"'{self.codes[key]}'" for key in keys)
-        return (
-            f"WITH locked AS (SELECT code FROM app.entity WHERE code IN ({codes}) ORDER BY code FOR UPDATE)"
-            f" UPDATE app.entity SET label = '{label}' FROM locked WHERE entity.code = locked.code"
-        )
+        self._psql.stdin.write(f"{statement};\n\\echo done\n")
+        self._psql.stdin.flush()
+        if self._psql.stdout.readline() != "done\n":
+            raise ConnectionError("psql ended")

@@ -37,7 +37,7 @@ class Orders:
 
     @property
     def reads(self) -> Path:
-        """What readers noted: a `ReadLog` and a `UseLog`."""
+        """What readers noted: a `ReadLog`."""
         return self.directory / "reads"
 
     @property

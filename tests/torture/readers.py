@@ -9,18 +9,18 @@ from __future__ import annotations
 import pickle
 import random
 import re
-import select
+import selectors
 import socket
 import time
+from dataclasses import dataclass
 from time import monotonic_ns
 
 from tests.benchmarks.load.wire import connect, parse_answer, read_answer
 from tests.stage import Answer
 from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE
-from tests.torture.records import SOURCES, ReadLog
+from tests.torture.records import SOURCES, Read, ReadLog, Use
 from tests.torture.tokens import Token, Tokens
-from tests.torture.uses import Use, UseLog
 
 SECOND = 1_000_000_000
 RECONNECT_NS = SECOND // 20
@@ -37,16 +37,18 @@ ACCEPTED = {200: True, 401: False}
 """What an answer says of the token."""
 
 
+@dataclass
 class Client:
     """One connection, reconnecting for ever."""
 
-    def __init__(self, server: int, port: int, *, is_people: bool) -> None:
-        self.server, self.port, self.is_people = server, port, is_people
-        self.socket: socket.socket | None = None
-        self.key = 0
-        self.token: Token | None = None
-        self.started = 0
-        self.retry_at = 0
+    server: int
+    port: int
+    is_people: bool
+    socket: socket.socket | None = None
+    key: int = 0
+    token: Token | None = None
+    started: int = 0
+    retry_at: int = 0
 
 
 class Readers:
@@ -61,9 +63,8 @@ class Readers:
         self.tokens = Tokens(orders.tokens, self.random)
         self.paths = [f"/api/v1/entity/type/{code}" for code in plan.codes]
         self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in plan.codes]
-        self.log, self.uses = ReadLog(), UseLog()
-        self.poller = select.epoll()
-        self.by_number: dict[int, Client] = {}
+        self.log = ReadLog()
+        self.selector = selectors.DefaultSelector()
         self.away: list[Client] = []
         for number in range(plan.readers + (plan.people_readers if plan.people_slots else 0)):
             server = number % len(orders.ports)
@@ -73,8 +74,8 @@ class Readers:
         """Read until the time is over."""
         checked = looked = monotonic_ns()
         while (now := monotonic_ns()) < self.until_ns:
-            for number, _ in self.poller.poll(0.05):
-                self._receive(self.by_number[number])
+            for key, _ in self.selector.select(0.05):
+                self._receive(key.data)
             if self.rest_seconds:
                 time.sleep(self.rest_seconds)
             if self.away:
@@ -95,12 +96,11 @@ class Readers:
                 self.away.append(client)
                 continue
             try:
-                connection = client.socket = connect(client.port)
+                client.socket = connect(client.port)
             except OSError as error:
                 self._lose(client, f"connect:{type(error).__name__}")
                 continue
-            self.by_number[connection.fileno()] = client
-            self.poller.register(connection.fileno(), select.EPOLLIN)
+            self.selector.register(client.socket, selectors.EVENT_READ, client)
             self._ask(client)
 
     def _ask(self, client: Client) -> None:
@@ -135,7 +135,7 @@ class Readers:
         status, headers, body = answer
         if client.token is not None and status in ACCEPTED:
             accepted = ACCEPTED[status]
-            self.uses.add(Use(client.token.right, client.started, ended, client.server, accepted))
+            self.log.uses.append(Use(client.token.right, client.started, ended, client.server, accepted))
             if not accepted:
                 self.tokens.note_refusal(client.token, ended)
             if not accepted or client.key < 0:
@@ -143,9 +143,7 @@ class Readers:
         version = self.versions[client.key].search(body)
         if status == 200 and version is not None:
             source = SOURCES.index(headers.get("x-cache", SOURCES[0]))
-            self.log.add(
-                client.key, client.started, ended, version=int(version[1]), source=source, server=client.server
-            )
+            self.log.reads.append(Read(client.key, client.started, ended, int(version[1]), source, client.server))
         else:
             reason = REASON.search(body)
             self.log.fail(client.server, f"{status}:{reason[1].decode() if reason else ''}")
@@ -153,20 +151,20 @@ class Readers:
     def _lose(self, client: Client, reason: str) -> None:
         self.log.fail(client.server, reason)
         if client.socket is not None:
-            if self.by_number.pop(client.socket.fileno(), None):
-                self.poller.unregister(client.socket.fileno())
+            self.selector.unregister(client.socket)
             client.socket.close()
             client.socket = None
         client.retry_at = monotonic_ns() + RECONNECT_NS
         self.away.append(client)
 
     def _give_up(self, now: int) -> None:
-        for client in [client for client in self.by_number.values() if now - client.started > PATIENCE_NS]:
-            self._lose(client, "no answer")
+        for client in [key.data for key in self.selector.get_map().values()]:
+            if now - client.started > PATIENCE_NS:
+                self._lose(client, "no answer")
 
 
 if __name__ == "__main__":
     given = Orders.take()
     readers = Readers(given)
     readers.run()
-    given.reads.write_bytes(pickle.dumps((readers.log, readers.uses)))
+    given.reads.write_bytes(pickle.dumps(readers.log))

@@ -8,15 +8,12 @@ that the notes show is one that was.
 from __future__ import annotations
 
 import os
-from array import array
-from collections import Counter
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic_ns
-from typing import NamedTuple
-
-from tests.torture.uses import Use
+from typing import Generic, NamedTuple, TypeVar
 
 SOURCES = ("?", "L1", "L2", "DB", "BYPASS", "STALE")
 ACKNOWLEDGED = "acknowledged"
@@ -36,36 +33,46 @@ def first_version(slot: int, life: int) -> int:
     return (slot * LIVES_PER_SLOT + life) * VERSIONS_PER_LIFE
 
 
-@dataclass
-class ReadLog:
-    """Every answered read, 23 bytes each, and every one that failed."""
+class Read(NamedTuple):
+    """One answered read."""
 
-    started: array[int] = field(default_factory=lambda: array("Q"))
-    ended: array[int] = field(default_factory=lambda: array("Q"))
-    version: array[int] = field(default_factory=lambda: array("I"))
-    key: array[int] = field(default_factory=lambda: array("B"))
-    source: array[int] = field(default_factory=lambda: array("B"))
-    server: array[int] = field(default_factory=lambda: array("B"))
-    failures: list[Failure] = field(default_factory=list)
-    reasons: Counter[str] = field(default_factory=Counter)
+    key: int
+    started: int
+    ended: int
+    version: int
+    source: int
+    server: int
 
-    FAILURES_KEPT = 20_000
 
-    def add(self, key: int, started: int, ended: int, *, version: int, source: int, server: int) -> None:
-        self.started.append(started)
-        self.ended.append(ended)
-        self.version.append(version)
-        self.key.append(key)
-        self.source.append(source)
-        self.server.append(server)
+class Use(NamedTuple):
+    """
+    One answer that said whether whoever asked had a right that ends: a token, or a permission.
 
-    def fail(self, server: int, reason: str) -> None:
-        self.reasons[reason] += 1
-        if len(self.failures) < self.FAILURES_KEPT:
-            self.failures.append(Failure(monotonic_ns(), server, reason))
+    Attributes:
+        right: its number, which no other right has.
+    """
 
-    def __len__(self) -> int:
-        return len(self.started)
+    right: int
+    started: int
+    ended: int
+    server: int
+    accepted: bool
+
+
+Row = TypeVar("Row", Read, Use)
+
+
+class Rows(Generic[Row]):
+    """Millions of them: each takes as many bytes as `struct` makes of it."""
+
+    def __init__(self, kind: type[Row], layout: str) -> None:
+        self._kind, self._layout, self._packed = kind, layout, bytearray()
+
+    def append(self, row: Row) -> None:
+        self._packed += struct.pack(self._layout, *row)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._kind._make, struct.iter_unpack(self._layout, self._packed))
 
 
 class Failure(NamedTuple):
@@ -74,6 +81,24 @@ class Failure(NamedTuple):
     at: int
     server: int
     reason: str
+
+
+@dataclass
+class ReadLog:
+    """What readers note."""
+
+    reads: Rows[Read] = field(default_factory=lambda: Rows(Read, "<BQQIBB"))
+    uses: Rows[Use] = field(default_factory=lambda: Rows(Use, "<QQQB?"))
+    failures: list[Failure] = field(default_factory=list)
+    forgotten: int = 0
+
+    FAILURES_KEPT = 20_000
+
+    def fail(self, server: int, reason: str) -> None:
+        if len(self.failures) < self.FAILURES_KEPT:
+            self.failures.append(Failure(monotonic_ns(), server, reason))
+        else:
+            self.forgotten += 1
 
 
 class Write(NamedTuple):
@@ -117,26 +142,33 @@ class WriteLog:
         self._note(f"end {monotonic_ns()} {version} {outcome.replace(' ', '_')}\n")
 
     def use(self, use: Use) -> None:
-        self._note(use.line())
+        """What the writer itself was answered."""
+        self._note(f"use {use.right} {use.started} {use.ended} {use.server} {use.accepted:d}\n")
 
     def _note(self, lines: str) -> None:
         os.write(self._file, lines.encode())
 
 
-def read_writes(file: Path) -> Iterator[Write]:
+def read_writes(file: Path) -> list[Write]:
     """The writes in a `WriteLog`'s file."""
-    begun: list[tuple[int, int, int, str, int]] = []
-    ends: dict[int, tuple[int, str]] = {}
+    writes: dict[int, list[Write]] = {}
     for line in file.read_text().splitlines():
         match line.split():
             case ["begin", at, version, key, kind, server]:
-                begun.append((int(at), int(version), int(key), kind, int(server)))
+                begun = Write(int(key), int(version), kind, int(server), int(at), None, KILLED)
+                writes.setdefault(begun.version, []).append(begun)
             case ["end", at, version, outcome]:
-                ends[int(version)] = int(at), outcome
-    for noted in begun:
-        started, number, changed, way, asked = noted
-        ended, result = ends.get(number, (None, KILLED))
-        yield Write(changed, number, way, asked, started, ended, result)
+                of_it = writes[int(version)]
+                of_it[:] = [write._replace(ended=int(at), outcome=outcome) for write in of_it]
+    return [write for of_it in writes.values() for write in of_it]
+
+
+def read_uses(file: Path) -> Iterator[Use]:
+    """The uses in a `WriteLog`'s file."""
+    for line in file.read_text().splitlines():
+        match line.split():
+            case ["use", right, started, ended, server, accepted]:
+                yield Use(int(right), int(started), int(ended), int(server), accepted == "1")
 
 
 def find_unfinished(file: Path) -> int | None:

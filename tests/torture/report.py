@@ -1,4 +1,4 @@
-"""What people and programs are shown of outcomes."""
+"""What people are shown of outcomes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOT_SHOWN = {"plan", "seconds", "examples"}
 
 
 def summarize(outcome: Outcome) -> dict[str, Any]:
-    """All figures of a run, for JSON."""
+    """All figures of a run."""
     plan, verdict, rights = outcome.plan, outcome.verdict, outcome.rights
     drain_ms = plan.lease_ms if plan.algorithm == "ours" else 0
     quiet_ms = median(outcome.quiet_write_ms)

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.torture.judge import EXAMPLES, Behind
-from tests.torture.records import Window, Write
-from tests.torture.uses import Use, UseLog
+from tests.torture.records import Use, Window, Write
 from tests.torture.windows import MS, was_silent
 
 WATCHED_NS = 500 * MS
@@ -55,24 +54,24 @@ class RightsVerdict:
             self.examples.append(f"{what}: {use}, {ending}")
 
 
-def judge_rights(uses: UseLog, endings: Sequence[Write], windows: Sequence[Window] = ()) -> RightsVerdict:
+def judge_rights(uses: Sequence[Use], endings: Sequence[Write], windows: Sequence[Window] = ()) -> RightsVerdict:
     """
     Compare every use with the end of its right.
 
     Args:
         endings: at most one for each right; its `key` is the right's number.
     """
-    verdict = RightsVerdict(accepted=sum(uses.accepted))
+    verdict = RightsVerdict(accepted=sum(use.accepted for use in uses))
     verdict.refused = len(uses) - verdict.accepted
     verdict.endings.update(ending.outcome for ending in endings)
     verdict.kinds_of_endings.update(ending.kind for ending in endings)
-    by_right: defaultdict[int, list[int]] = defaultdict(list)
-    for index, right in enumerate(uses.right):
-        by_right[right].append(index)
+    by_right: defaultdict[int, list[Use]] = defaultdict(list)
+    for use in uses:
+        by_right[use.right].append(use)
     ended = {ending.key: ending for ending in endings}
-    servers = set(uses.server)
-    for right, indexes in by_right.items():
-        ending, of_it = ended.get(right), [uses[index] for index in indexes]
+    servers = {use.server for use in uses}
+    for right, of_it in by_right.items():
+        ending = ended.get(right)
         _judge_refusals(of_it, ending, verdict)
         if ending is not None and ending.acknowledged:
             _judge_end(of_it, ending, windows, verdict)

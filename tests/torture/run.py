@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import pickle
 import tempfile
 import time
@@ -17,15 +16,14 @@ from typing import Protocol
 from redis.exceptions import RedisError
 
 from tests.figures import quantile
+from tests.stage import connection_to, send
 from tests.torture.faults import Injector
 from tests.torture.judge import Commit, History, Verdict, judge
-from tests.torture.operations import patch_label
 from tests.torture.plan import CALM_CODE, QUIET_CODE, STOPPED, Plan
-from tests.torture.records import ReadLog, Window, Write, label_of, read_writes
+from tests.torture.records import ReadLog, Window, Write, label_of, read_uses, read_writes
 from tests.torture.rights import RightsVerdict, judge_rights
 from tests.torture.stage import Stage, prepared_stage
 from tests.torture.tokens import read_tokens
-from tests.torture.uses import read_uses
 
 CONVERGENCE_SECONDS, CONVERGENCE_STEP_SECONDS = 2.0, 0.1
 """How soon after the end of the load and of all faults everything must show the committed rows; how often we look."""
@@ -102,8 +100,13 @@ def run_torture(plan: Plan, *, keep: Path | None = None) -> Outcome:
     Args:
         keep: where logs and data are left; nowhere if not given.
     """
-    with _directory(keep) as directory, prepared_stage(plan, directory) as stage:
-        return run_on(stage, Injector(stage, plan.faults, plan.seed))
+    with contextlib.ExitStack() as stack:
+        if keep is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-torture-")))
+        else:
+            (directory := keep).mkdir(parents=True)
+        stage = stack.enter_context(prepared_stage(plan, directory))
+        return run_on(stage, Injector(stage))
 
 
 class Happenings(Protocol):
@@ -131,46 +134,34 @@ def run_on(stage: Stage, happenings: Happenings) -> Outcome:
             break
         time.sleep(CONVERGENCE_STEP_SECONDS)
     audited = stage.audit()
-    reads, uses = pickle.loads(stage.orders.reads.read_bytes())
-    for slot in plan.people_slots:
-        for use in read_uses(stage.orders.log_of(slot)):
-            uses.add(use)
+    noted: ReadLog = pickle.loads(stage.orders.reads.read_bytes())
+    uses = [*noted.uses, *(use for slot in plan.people_slots for use in read_uses(stage.orders.log_of(slot)))]
     writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
     return Outcome(
         plan=plan,
-        verdict=judge(History(reads, writes, _read_commits(stage), happenings.windows, plan.hold_ms)),
+        verdict=judge(History(noted.reads, writes, _read_commits(stage), happenings.windows, plan.hold_ms)),
         rights=judge_rights(uses, endings, happenings.windows),
         seconds=round((ended - begun) / 1e9, 1),
         windows=happenings.windows,
         not_converged=not_converged,
         audited=audited[-1] if audited else "the audit could not run",
         audit_mismatches=sum(": " in line and "s old" in line for line in audited) if audited else 1,
-        failures=_explain_failures(reads, happenings.windows),
+        failures=_explain_failures(noted, happenings.windows),
         quiet_write_ms=quiet_write_ms,
         loaded_write_ms=_patch_times(writes),
     )
 
 
-@contextlib.contextmanager
-def _directory(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True)
-        yield keep
-    else:
-        with tempfile.TemporaryDirectory(prefix="pmo-torture-") as directory:
-            yield Path(directory)
-
-
 def _time_quiet_writes(stage: Stage, count: int) -> list[float]:
     """How long PATCH takes, in ms, one after the other, of an entity type nobody else uses, through one connection."""
     times: list[float] = []
-    connection = http.client.HTTPConnection("127.0.0.1", stage.ports[0], timeout=10)
-    with contextlib.closing(connection):
+    with contextlib.closing(connection_to(stage.ports[0])) as connection:
         for number in range(count + WARM_UP_WRITES if count else 0):
             begun = monotonic_ns()
-            status, _ = patch_label(connection, stage.token, QUIET_CODE, label_of(number + 1))
+            body = {"label": label_of(number + 1)}
+            answer = send(connection, "PATCH", f"/api/v1/entity/{QUIET_CODE}", stage.token, body)
             times.append((monotonic_ns() - begun) / 1e6)
-            assert status == 200
+            assert answer.status == 200
     return times[WARM_UP_WRITES:]
 
 
@@ -226,14 +217,14 @@ def _find_undecided(stage: Stage, endings: Sequence[Write]) -> Iterator[str]:
                 yield f"server {number}: {status} for token {token.right}"
 
 
-def _explain_failures(reads: ReadLog, windows: Sequence[Window]) -> Counter[str]:
+def _explain_failures(noted: ReadLog, windows: Sequence[Window]) -> Counter[str]:
     outages = [window for window in windows if window.fault in ("kill-servers", "kill-relay", STOPPED)]
     explained: Counter[str] = Counter()
-    for at, server, reason in reads.failures:
+    for at, server, reason in noted.failures:
         down = any(
             window.target == server and window.begun <= at <= window.ended + OUTAGE_MARGIN_NS for window in outages
         )
         explained[f"{reason} (server down)" if down and not reason[:1].isdigit() else reason] += 1
-    if forgotten := reads.reasons.total() - len(reads.failures):
-        explained["not kept"] = forgotten
+    if noted.forgotten:
+        explained["not kept"] = noted.forgotten
     return explained

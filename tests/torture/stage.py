@@ -31,7 +31,7 @@ from tests.topologies import find_port, running_cluster, running_sentinels
 from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
 
-STOP_LIMIT_SECONDS, COMMAND_LIMIT_SECONDS = 45, 120
+STOP_LIMIT_SECONDS = 45
 METRICS_TOKEN = "x" * 32
 NOTICED_MS = 4_500
 """How long a primary is silent before its replica may take over: more than `min-replicas-max-lag` and a second."""
@@ -73,7 +73,7 @@ class Stage(Processes):
         super().__init__(directory, stack, self._environment())
         self.is_upgrade = trees[0] != trees[-1]
         prepare = [sys.executable, "-m", "tests.torture.prepare", *(["--seed"] if self.is_upgrade else [])]
-        prepared = self.run_command([*prepare, *plan.codes, QUIET_CODE, CALM_CODE], tree=trees[0])
+        prepared = self.run([*prepare, *plan.codes, QUIET_CODE, CALM_CODE], tree=trees[0])
         self.token: str = json.loads(prepared)["token"]
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
         first = [number for number, tree in enumerate(trees) if tree == trees[0]]
@@ -140,7 +140,7 @@ class Stage(Processes):
     def audit(self) -> list[str]:
         """What `audit_cache` says."""
         command = [sys.executable, "manage.py", "audit_cache", "--no-repair"]
-        return self.run_command(command, check=False).strip().splitlines()
+        return self.run(command, check=False).strip().splitlines()
 
     # --- What can be seen of it ---
 
@@ -187,20 +187,6 @@ class Stage(Processes):
         self._logs[process.pid] = log
         self._stack.callback(stop, process)
         return process
-
-    def run_command(self, command: Sequence[str], *, check: bool = True, tree: Path | None = None) -> str:
-        """
-        What a command prints.
-
-        Raises:
-            StageFailed: it failed, and `check`.
-        """
-        printed = self.directory / "command.out"
-        printed.unlink(missing_ok=True)
-        process = self.start(command, "command", tree=tree)
-        if (status := process.wait(COMMAND_LIMIT_SECONDS)) and check:
-            raise self._failed(process, f"ended with status {status}")
-        return printed.read_text()
 
     def _start_server(self, number: int) -> Any:
         command, name = server_command(Listener(port=self.ports[number], workers=1)), f"server-{number}"

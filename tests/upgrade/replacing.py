@@ -92,7 +92,7 @@ class Upgrade:
         """By the new release, beside the old server; it may be started again where a table was locked for too long."""
         for attempt in range(ATTEMPTS):
             try:
-                self._stage.run_command([sys.executable, "-c", MIGRATE])
+                self._stage.run([sys.executable, "-c", MIGRATE])
             except StageFailed:
                 if attempt == ATTEMPTS - 1:
                     raise

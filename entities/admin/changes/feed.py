@@ -8,9 +8,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from entities.admin.history.acts import undo_url, versions_before
 from entities.admin.history.differences import RECORDED, Difference, compare_fields
-from entities.admin.history.versions import Version
+from entities.admin.history.versions import Version, undo_url, versions_before
 from entities.history import FIRST, all_events
 from entities.models import Entity
 
@@ -54,8 +53,9 @@ class Act:
         """`Import: 2 added, 5 changed`; for a single change just its verb."""
         counts = {verb: self.verbs.count(verb) for verb in VERBS.values() if verb in self.verbs}
         said = ", ".join(f"{count} {verb}" for verb, count in counts.items())
-        named = TITLES.get(self.version.act, "")
-        if len(self.ids) == 1 and self.version.act != "import":
+        act = self.version.noted.get("act", "")
+        named = TITLES.get(act, "")
+        if len(self.ids) == 1 and act != "import":
             return named or next(iter(counts)).capitalize()
         return f"{named}: {said}" if named else said.capitalize()
 

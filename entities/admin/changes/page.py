@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
 from django.utils.http import urlencode
 
 from entities.admin.changes.feed import read_feed
@@ -20,10 +19,6 @@ CHANGES_EACH = 4
 
 class ChangesPage(ModelAdmin):
     """`changes/`, with its filters in the URL."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.changes_view)
-        return [path("changes/", view, name="entities_entity_changes"), *super().get_urls()]
 
     def changes_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_or_change_permission(request):

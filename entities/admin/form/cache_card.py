@@ -12,7 +12,6 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 from redis.exceptions import RedisError
@@ -86,18 +85,6 @@ def read_card(code: str) -> CacheCard:
 
 class CacheCardViews(ModelAdmin):
     """The card and its buttons."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        return [
-            path("<path:object_id>/cache/", view(self.cache_card_view), name="entities_entity_cache"),
-            path(
-                "<path:object_id>/cache/<str:operation>/",
-                view(self.operate_cache_view),
-                name="entities_entity_operate_cache",
-            ),
-            *super().get_urls(),
-        ]
 
     def cache_card_context(self, request: HttpRequest, code: str) -> dict[str, Any]:
         return {

@@ -7,55 +7,36 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import msgspec
+from django.core import signing
 from django.core.exceptions import ValidationError
 
 from entities.admin.history.versions import Version
 from entities.changes import ChangedMeanwhile
-from entities.fields import SETTABLE, value_type
+from entities.fields import SETTABLE
 from entities.history import PLACES, all_events
-from entities.models import Entity
 
 STARTED_FROM = "started_from"
-"""The hidden field that holds the version a form was made from."""
+"""The hidden field that holds the values a form was made from, signed."""
 
 
-_Values: Any = msgspec.defstruct("_Values", [(name, value_type(name)) for name in SETTABLE], frozen=True)
+def sign_values(values: Mapping[str, Any]) -> str:
+    return signing.dumps(values, salt=STARTED_FROM)
 
 
-class FormValues(  # type: ignore[call-arg] # mypy does not see that it derives from a struct
-    _Values,  # type: ignore[misc] # as above
-    frozen=True,
-    forbid_unknown_fields=True,
-    kw_only=True,
-):
-    """An entity type's values as a form shows them, and their time."""
+def read_values(text: str) -> dict[str, Any]:
+    """
+    The values in the output of `sign_values`.
 
-    modified_ts: str
-
-    @classmethod
-    def of(cls, entity: Entity) -> FormValues:
-        return cls(modified_ts=entity.modified_ts.isoformat(), **{name: getattr(entity, name) for name in SETTABLE})
-
-    @classmethod
-    def parse(cls, text: str) -> FormValues:
-        """
-        Parse the output of `dump`.
-
-        Raises:
-            ValidationError: the text is something else.
-        """
-        try:
-            return msgspec.json.decode(text, type=cls)
-        except (msgspec.DecodeError, UnicodeEncodeError) as error:
-            raise ValidationError("This page is not complete. Open it again.", code="started_from") from error
-
-    def dump(self) -> str:
-        return msgspec.json.encode(self).decode()
-
-    def values(self) -> dict[str, Any]:
-        """The fields without the time; equal values are the same to a form."""
-        return {name: getattr(self, name) for name in SETTABLE}
+    Raises:
+        ValidationError: the text is something else, or of a release with other fields.
+    """
+    try:
+        values: dict[str, Any] = signing.loads(text, salt=STARTED_FROM)
+    except signing.BadSignature:
+        values = {}
+    if values.keys() != set(SETTABLE):
+        raise ValidationError("This page is not complete. Open it again.", code="started_from")
+    return values
 
 
 class FormOutdated(ChangedMeanwhile):
@@ -100,9 +81,8 @@ class Conflict:
         return [each.name for each in self.differences if each.verdict is verdict]
 
 
-def find_conflict(form: Any, before: FormValues, now: FormValues) -> Conflict | None:
-    """How a bound form differs from its original version and from the row; None if the row still is that version."""
-    old, new = before.values(), now.values()
+def find_conflict(form: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> Conflict | None:
+    """How a bound form differs from the values it was made from and from the row's; None if those are the same."""
     if old == new:
         return None
     differences = []
@@ -112,8 +92,9 @@ def find_conflict(form: Any, before: FormValues, now: FormValues) -> Conflict | 
         field, sent = form.fields[name], form[name].data
         theirs, yours = old[name] != new[name], field.has_changed(old[name], sent)
         if theirs or yours:
-            same = theirs and yours and not field.has_changed(new[name], sent)
-            verdict = Verdict.SAME if same else _verdict(theirs=theirs, yours=yours)
+            verdict = Verdict.THEIRS if not yours else Verdict.YOURS if not theirs else Verdict.BOTH
+            if verdict is Verdict.BOTH and not field.has_changed(new[name], sent):
+                verdict = Verdict.SAME
             differences.append(
                 Difference(
                     name,
@@ -129,15 +110,14 @@ def find_conflict(form: Any, before: FormValues, now: FormValues) -> Conflict | 
     return Conflict(describe_author(form.instance.pk), tuple(differences))
 
 
-def merge(data: Any, conflict: Conflict, now: FormValues) -> Any:
+def merge(data: Any, conflict: Conflict, now: Mapping[str, Any]) -> Any:
     """The submitted data, with the fields that only others changed taken over."""
-    merged, values = data.copy(), now.values()
+    merged = data.copy()
     for name in conflict.names(Verdict.THEIRS):
-        value = values[name]
-        if value is False:
+        if now[name] is False:
             merged.pop(name, None)  # unticked boxes are not submitted
         else:
-            merged[name] = as_text(value)
+            merged[name] = as_text(now[name])
     return merged
 
 
@@ -155,12 +135,6 @@ def describe_author(code: str) -> str:
     place = PLACES.get(context.get("source", ""), "directly in the database")
     who = Version(0, event).who if event else ""
     return f"{who or 'Somebody'}, {place}"
-
-
-def _verdict(*, theirs: bool, yours: bool) -> Verdict:
-    if theirs and yours:
-        return Verdict.BOTH
-    return Verdict.THEIRS if theirs else Verdict.YOURS
 
 
 def as_text(value: Any) -> str:

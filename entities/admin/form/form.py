@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from entities.admin.form.conflicts import STARTED_FROM, Conflict, FormValues, Verdict, find_conflict, merge
+from entities.admin.form.conflicts import (
+    STARTED_FROM,
+    Conflict,
+    Verdict,
+    find_conflict,
+    merge,
+    read_values,
+    sign_values,
+)
 from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
 from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code, is_code
-from entities.fields import SETTABLE
+from entities.fields import SETTABLE, values_of
 from entities.models import Entity
 from entities.words.icons import component_name, current_name, icon_names
 from entities.words.plurals import suggest_plural
@@ -58,7 +66,7 @@ class EntityForm(EntityModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         added = self.instance._state.adding
-        self.current = None if added else FormValues.of(self.instance)
+        self.current = None if added else values_of(self.instance)
         self.conflict: Conflict | None = None
         if "label_plural" in self.fields:  # missing if the user may only view
             self.fields["label_plural"].required = False
@@ -72,20 +80,20 @@ class EntityForm(EntityModelForm):
 
     @property
     def started_from(self) -> str:
-        """The version this form was made from: as submitted, or the current row if that is offered."""
+        """The values this form was made from: as submitted, or the current row's if that is offered."""
         sent: str = "" if self.conflict else self.data.get(STARTED_FROM, "")
-        return sent or (self.current.dump() if self.current else "")
+        return sent or (sign_values(self.current) if self.current else "")
 
     def clean(self) -> dict[str, Any] | None:
         """Offer to merge if somebody else changed the row since this form was made."""
         cleaned = super().clean()
         if self.current is None or not self.data.get(STARTED_FROM):
             return cleaned
-        self.conflict = find_conflict(self, FormValues.parse(self.data[STARTED_FROM]), self.current)
+        self.conflict = find_conflict(self, read_values(self.data[STARTED_FROM]), self.current)
         if self.conflict:
             self.data = merge(self.data, self.conflict, self.current)
             theirs = self.conflict.names(Verdict.THEIRS)
-            self.cleaned_data |= {name: value for name, value in self.current.values().items() if name in theirs}
+            self.cleaned_data |= {name: value for name, value in self.current.items() if name in theirs}
             for name in self.conflict.names(Verdict.BOTH):
                 self.add_error(name, ValidationError("Somebody else changed this too.", code="conflict"))
             raise ValidationError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import quote, unquote
 from django.db import IntegrityError, router
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -14,18 +14,17 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from entities.admin.form.cache_card import CacheCardViews
-from entities.admin.form.conflicts import STARTED_FROM, FormOutdated, FormValues
-from entities.admin.form.deleted_meanwhile import show_deleted
+from entities.admin.form.conflicts import STARTED_FROM, FormOutdated, as_text, describe_author, describe_value
 from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_editor
 from entities.admin.form.form import EntityForm
 from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
-from entities.admin.history.acts import undo_url_of
+from entities.admin.history.versions import undo_url_of
 from entities.admin.links import draw_chips
-from entities.admin.pages import ModelAdmin
+from entities.admin.pages import ModelAdmin, show_page
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
-from entities.fields import SETTABLE
+from entities.fields import SETTABLE, values_of
 from entities.lookups import entries_of
 from entities.models import Entity
 from entities.words.icons import describe_former
@@ -103,7 +102,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         if entity:
             context |= self.cache_card_context(request, entity.pk)
         if entity and self.has_change_permission(request, entity):
-            seen = urlencode({"seen": form.current.modified_ts})
+            seen = urlencode({"seen": entity.modified_ts.isoformat()})
             url = reverse("admin:entities_entity_editors", args=[quote(entity.pk)])
             context |= {"editors": note_editor(entity.pk, request.user), "editors_url": f"{url}?{seen}"}
             context["editors_every"] = EVERY_SECONDS
@@ -137,7 +136,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """Django's message; if a form of a type deleted meanwhile was submitted, a page that keeps its values."""
         if request.method == "POST" and STARTED_FROM in request.POST:
-            return show_deleted(self, request, object_id)
+            return _show_deleted(self, request, object_id)
         response: HttpResponse = super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
         return response
 
@@ -152,5 +151,21 @@ def _lock_unchanged(code: str, form: EntityForm) -> None:
     using = router.db_for_write(Entity)
     entries_of(code).hold(using=using)
     row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
-    if row is None or form.current is None or FormValues.of(row).values() != form.current.values():
+    if row is None or values_of(row) != form.current:
         raise FormOutdated(form.started_from)
+
+
+def _show_deleted(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """Shows what was typed, who deleted the type, and a way to add it again with these values."""
+    code = unquote(object_id)
+    form = EntityForm(request.POST)
+    typed = {name: form[name].data for name in form.fields if name != "code"}
+    again = urlencode({"code": code} | {name: as_text(value) for name, value in typed.items()})
+    context = {
+        "title": "Deleted meanwhile",
+        "code": code,
+        "author": describe_author(code),
+        "typed": [(form[name].label, describe_value(value)) for name, value in typed.items()],
+        "add_url": f"{reverse('admin:entities_entity_add')}?{again}" if model_admin.has_add_permission(request) else "",
+    }
+    return show_page(model_admin, request, "conflict_deleted", context, status=409)

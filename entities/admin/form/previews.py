@@ -24,7 +24,6 @@ class Member:
     name: str
     text: str
     before: str | None
-    differs: bool
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Preview:
 
     @property
     def differs(self) -> bool:
-        return any(member.differs for member in self.members)
+        return any(member.before is not None for member in self.members)
 
 
 def preview_form(form: Any) -> Preview:
@@ -73,7 +72,7 @@ def preview_form(form: Any) -> Preview:
         entity.label,
         draw_icon(entity.icon),
         entity.active_flag,
-        list(_members(document, document_of(stored) if stored else None)),
+        _members(document, document_of(stored) if stored else document),
         _tabs(entity),
         [(_label(form, name), text) for name, texts in form.errors.items() for text in texts],
         stored is not None,
@@ -92,13 +91,10 @@ def _document_to_be(entity: Entity, *, changed: bool) -> EntityDocument:
     return document_of(saved)
 
 
-def _members(document: EntityDocument, stored: EntityDocument | None) -> list[Member]:
-    before = _as_json(stored) if stored else {}
+def _members(document: EntityDocument, stored: EntityDocument) -> list[Member]:
+    before = _as_json(stored)
     return [
-        Member(
-            name, text, before.get(name) if text != before.get(name) else None, bool(before) and text != before[name]
-        )
-        for name, text in _as_json(document).items()
+        Member(name, text, before[name] if text != before[name] else None) for name, text in _as_json(document).items()
     ]
 
 

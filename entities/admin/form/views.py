@@ -10,7 +10,6 @@ from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Collate
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from entities.admin.form.conflicts import describe_author
 from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
-from entities.admin.pages import ModelAdmin
+from entities.admin.pages import ModelAdmin, refuse
 from entities.codes import is_code
 from entities.models import BY_CODE, Entity
 from entities.texts import compose
@@ -31,17 +30,6 @@ ICONS_SECONDS = 365 * 24 * 3600
 
 class FormViews(ModelAdmin):
     """Small responses for the form's scripts."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        return [
-            path("icons/", view(self.icons_view, cacheable=True), name="entities_entity_icons"),
-            path("children/", view(self.children_view), name="entities_entity_children"),
-            path("preview/", view(self.preview_view), name="entities_entity_preview_new"),
-            path("<path:object_id>/editors/", view(self.editors_view), name="entities_entity_editors"),
-            path("<path:object_id>/preview/", view(self.preview_view), name="entities_entity_preview"),
-            *super().get_urls(),
-        ]
 
     @method_decorator(require_safe)
     def icons_view(self, request: HttpRequest) -> HttpResponse:
@@ -69,7 +57,7 @@ class FormViews(ModelAdmin):
         if not self.has_change_permission(request, entity):
             raise PermissionDenied
         if entity is None:
-            return HttpResponse("It was deleted meanwhile.", status=404, content_type="text/plain")
+            return refuse("It was deleted meanwhile.", 404)
         changed = request.GET.get("seen", "") != entity.modified_ts.isoformat()
         context = {
             "editors": note_editor(entity.code, request.user),
@@ -85,7 +73,7 @@ class FormViews(ModelAdmin):
         if not allowed:
             raise PermissionDenied
         if object_id and entity is None:
-            return HttpResponse("It was deleted meanwhile.", status=404, content_type="text/plain")
+            return refuse("It was deleted meanwhile.", 404)
         form = self.get_form(request, entity, change=entity is not None)(request.POST, instance=entity)
         return render(request, "admin/entities/entity/preview.html", {"preview": preview_form(form)})
 

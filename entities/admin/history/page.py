@@ -11,10 +11,9 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.formats import date_format
 
-from entities.admin.history.acts import undo_url_of
 from entities.admin.history.differences import (
     ALL_FIELDS,
     RECORDED,
@@ -22,7 +21,7 @@ from entities.admin.history.differences import (
     compare_fields,
 )
 from entities.admin.history.restoring import describe_problems, mark_of, problems_of, restore_version
-from entities.admin.history.versions import History, Version, find_entity
+from entities.admin.history.versions import History, Version, find_entity, undo_url_of
 from entities.admin.pages import MOMENT, ModelAdmin, show_page
 from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
@@ -33,18 +32,6 @@ VERSIONS_PER_PAGE = 25
 
 class HistoryPage(ModelAdmin):
     """Three pages, available for deleted entity types too."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        return [
-            path("<path:object_id>/history/compare/", view(self.compare_view), name="entities_entity_compare"),
-            path(
-                "<path:object_id>/history/<int:version_id>/restore/",
-                view(self.restore_view),
-                name="entities_entity_restore",
-            ),
-            *super().get_urls(),
-        ]
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -59,14 +46,16 @@ class HistoryPage(ModelAdmin):
         new, old = _chosen(request, history)
         before = [history.before(shown[-1])] if shown else []
         versions = history.load({*shown, new, old, *before})
+        rows = [id_ for id_ in versions if id_ in {*shown, new, old}]
         context = {
             "title": f"History of {history.code}",
-            "rows": [_row(versions, id_, history.before(id_)) for id_ in shown],
+            "rows": [
+                _row(versions, id_, history.before(id_)) if id_ in shown else {"version": versions[id_]} for id_ in rows
+            ],
             "page": page,
             "page_numbers": list(page.paginator.get_elided_page_range(page.number)),
             "new": new,
             "old": old,
-            "elsewhere": [version for id_, version in versions.items() if id_ in (new, old) and id_ not in shown],
             "restorable": _restorable(history, entity) if self._may_restore(request, entity) else (),
         }
         return self._answer(request, "object_history", history, entity, context | (extra_context or {}))

@@ -13,7 +13,7 @@ from django.utils import timezone
 from entities.admin.history.differences import field_name
 from entities.admin.history.versions import Version
 from entities.changes import ChangedMeanwhile, change_entity, writing_types
-from entities.fields import SETTABLE
+from entities.fields import values_of
 from entities.models import Entity
 
 
@@ -53,9 +53,9 @@ def restore_version(version: Version, *, seen: str) -> Entity:
             raise ChangedMeanwhile
 
     if not seen:
-        return add_again(version.code, _values_of(version), version.row.created_ts)
+        return add_again(version.code, values_of(version.row), version.row.created_ts)
     try:
-        return change_entity(version.code, _values_of(version), require_seen)
+        return change_entity(version.code, values_of(version.row), require_seen)
     except Entity.DoesNotExist as error:
         raise ChangedMeanwhile from error
 
@@ -76,10 +76,6 @@ def add_again(code: str, values: Mapping[str, Any], created_ts: datetime) -> Ent
     return entity
 
 
-def _values_of(version: Version) -> dict[str, Any]:
-    return {field: getattr(version.row, field) for field in SETTABLE}
-
-
 def _validate(version: Version) -> None:
     """Validate like the form; whether the code is free is only known when it is written."""
-    Entity(code=version.code, **_values_of(version)).full_clean(validate_unique=False)
+    Entity(code=version.code, **values_of(version.row)).full_clean(validate_unique=False)

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from entities.admin.history.differences import field_name
 from entities.admin.history.restoring import describe_problems
 from entities.changes import find_parents
-from entities.fields import SETTABLE
+from entities.fields import SETTABLE, values_of
 from entities.models import Entity
 
 CHILDREN = "child_entity_codes"
@@ -106,7 +106,7 @@ def _reverse(step: Step, now: Entity | None) -> Reversal:
         reversal.stays.append("It is there again already.")
     elif after is None:
         reversal.kind, reversal.created_ts = Kind.ADD, before.created_ts
-        reversal.values = {name: getattr(before, name) for name in SETTABLE}
+        reversal.values = values_of(before)
     elif now is None:
         reversal.stays.append("It was deleted since.")
     else:

@@ -8,15 +8,14 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 
 from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types
-from entities.admin.history.acts import undo_url, undo_url_of
 from entities.admin.history.differences import compare_fields
 from entities.admin.history.reversals import Kind, Reversal
 from entities.admin.history.undoing import preview_undoing, undo
-from entities.admin.history.versions import Version
+from entities.admin.history.versions import Version, undo_url, undo_url_of
 from entities.admin.pages import ModelAdmin, show_page
 from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
@@ -33,10 +32,6 @@ SAYS = {
 
 class UndoPage(ModelAdmin):
     """`undo/123/` undoes the whole act that made version 123; with `?alone=1` only that version."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.undo_view)
-        return [path("undo/<int:event_id>/", view, name="entities_entity_undo"), *super().get_urls()]
 
     def undo_view(self, request: HttpRequest, event_id: int) -> HttpResponse:
         event = all_events().filter(pgh_id=event_id).exclude(pgh_label=FIRST).first()

@@ -8,9 +8,9 @@ from typing import Any
 import pghistory
 from django.db import IntegrityError, router
 
-from entities.admin.history.acts import events_of, versions_before
 from entities.admin.history.restoring import add_again
 from entities.admin.history.reversals import CHILDREN, Kind, Reversal, Step, plan_undoing
+from entities.admin.history.versions import events_of, versions_before
 from entities.changes import ChangedMeanwhile, writing_types
 from entities.fields import SETTABLE
 from entities.models import Entity

@@ -1,16 +1,21 @@
-"""The versions of an entity type, deleted or not: what it was, and who changed it from where."""
+"""
+The versions of an entity type, deleted or not: what it was, and who changed it from where.
+
+An act made them: one request, one run of a command, or one SQL transaction, which may have changed others with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pghistory
 from django.contrib.admin.utils import quote
+from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 
-from entities.admin.history.acts import undo_url
 from entities.codes import is_code
 from entities.history import FIRST, WHAT_HAPPENED, all_events
 from entities.models import Entity
@@ -46,21 +51,17 @@ class Version:
     @property
     def what(self) -> str:
         """`Changed`, `Added by import`, `Restored`."""
-        return ACTS.get(self.act, "{}").format(self.happened)
+        return ACTS.get(self.noted.get("act", ""), "{}").format(self.happened)
 
     @property
     def happened(self) -> str:
         return WHAT_HAPPENED.get(self.row.pgh_label, str(self.row.pgh_label))
 
     @property
-    def act(self) -> str:
-        """The name of the act it was part of, if any: `import`, `restore`, `undo`."""
-        return self._noted("act")
-
-    @property
-    def file(self) -> str:
-        """The file it was imported from."""
-        return self._noted("file")
+    def noted(self) -> dict[str, str]:
+        """What the act noted of itself: its `source`, `username`, `command`; as an `act` (`import`) also its `file`."""
+        context = self.row.pgh_context
+        return {name: str(value) for name, value in context.items() if value} if isinstance(context, dict) else {}
 
     @property
     def is_deletion(self) -> bool:
@@ -78,12 +79,12 @@ class Version:
             return ""
         if self.row.pgh_context is None:
             return IN_SQL
-        return ORIGINS.get(self._noted("source"), "Other")
+        return ORIGINS.get(self.noted.get("source", ""), "Other")
 
     @property
     def who(self) -> str:
         """Who changed it; the database role if no user is known."""
-        return self._noted("username") or self.session
+        return self.noted.get("username") or self.session
 
     @property
     def session(self) -> str:
@@ -92,20 +93,12 @@ class Version:
         return f"{role} ({program})" if role and program else role
 
     @property
-    def command(self) -> str:
-        return self._noted("command")
-
-    @property
     def undo_url(self) -> str:
         return undo_url(self.id)
 
     @property
     def restore_url(self) -> str:
         return reverse("admin:entities_entity_restore", args=[quote(self.code), self.id])
-
-    def _noted(self, name: str) -> str:
-        noted = self.row.pgh_context
-        return str(noted.get(name) or "") if isinstance(noted, dict) else ""
 
 
 class History:
@@ -141,3 +134,34 @@ class History:
 def find_entity(code: str) -> Entity | None:
     """The current entity type; None if it does not exist or the code is invalid."""
     return Entity.objects.filter(code=code).first() if is_code(code) else None
+
+
+def undo_url(event_id: int) -> str:
+    """The URL for undoing the act that made this version."""
+    return reverse("admin:entities_entity_undo", args=[event_id])
+
+
+def undo_url_of(codes: Collection[str]) -> str:
+    """The URL for undoing what this request did to these entity types; empty if it did nothing."""
+    with pghistory.context() as act:
+        newest = all_events().filter(pgh_obj_id__in=codes).order_by("-pgh_id").first()
+        return undo_url(newest.pgh_id) if newest and newest.pgh_context_id == act.id else ""
+
+
+def events_of(event: Any) -> list[Any]:
+    """All versions made in the same act as this one, oldest first."""
+    if event.pgh_context_id:
+        together = all_events().filter(pgh_context_id=event.pgh_context_id)
+    else:  # in SQL: all versions of a transaction have the same time
+        together = all_events().filter(pgh_context_id=None, pgh_created_at=event.pgh_created_at)
+    return list(together.exclude(pgh_label=FIRST).order_by("pgh_id"))
+
+
+def versions_before(events: Collection[Any]) -> dict[int, Any]:
+    """The previous version of the same entity type, by the id of each version; two queries in all."""
+    earlier = all_events().filter(pgh_obj_id=OuterRef("pgh_obj_id"), pgh_id__lt=OuterRef("pgh_id"))
+    newest = Subquery(earlier.order_by("-pgh_id").values("pgh_id")[:1])
+    ids = all_events().filter(pgh_id__in=[event.pgh_id for event in events]).annotate(before=newest)
+    pairs = dict(ids.values_list("pgh_id", "before"))
+    rows = all_events().in_bulk([id_ for id_ in pairs.values() if id_])
+    return {id_: rows[before] for id_, before in pairs.items() if before}

@@ -77,11 +77,13 @@ def _on_click(entity: Entity) -> SafeString:
 
 
 def draw_cache_state(code: str, state: EntryState) -> SafeString:
-    """Its state in Redis; the list's script keeps it up to date."""
+    """Its state in Redis; the list asks for it again, and puts it in the place of the same id."""
     left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
     return format_html(
-        '<span class="cache-kind" data-cache-code="{}" data-kind="{}" title="{}"><span>{}</span> <b>{}</b></span>',
+        '<span class="cache-kind" id="cache-{}" data-hx-swap-oob="true" data-cache-code="{}" data-kind="{}" title="{}">'
+        "<span>{}</span> <b>{}</b></span>",
+        code,
         code,
         state.kind,
         size,

@@ -6,12 +6,16 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ORDER_VAR
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.functions import Collate
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
 from cache_layer import deadline
@@ -27,15 +31,18 @@ from entities.admin.list.columns import (
 )
 from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
 from entities.admin.list.ordering import reorder_entities
-from entities.admin.list.requests import ListRequests
-from entities.admin.pages import log_changed
+from entities.admin.pages import ModelAdmin, log_changed, refuse
 from entities.admin.widgets import draw_icon
-from entities.changes import ChangedMeanwhile
+from entities.changes import ChangedMeanwhile, change_entity
+from entities.codes import is_code
 from entities.fields import SEARCHED
+from entities.lookups import ENTITY
 from entities.models import BY_CODE, Entity
 
 NEW_ORDER, ORDER_SEEN = "_order", "_order_seen"
 """The form fields with the codes shown, in their new order and in the one they were shown in."""
+MAX_STATES = 100
+"""How many cache states are asked for at once: their codes are in the address."""
 
 
 class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
@@ -46,7 +53,7 @@ class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
         return Collate(found, "C") if found in ("code", "label") else found
 
 
-class ListPage(RejectInvalidFilters, ListRequests):
+class ListPage(RejectInvalidFilters, ModelAdmin):
     """The list, which refreshes itself and can be reordered."""
 
     list_display = ("name", "code", "children", "active", "cache", "changed")
@@ -100,7 +107,11 @@ class ListPage(RejectInvalidFilters, ListRequests):
         changelist.may_reorder = may_change and not changelist.sorted_otherwise
         changelist.may_not_reorder_so = may_change and changelist.sorted_otherwise
         changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
-        changelist.cache_unknown = any(entity.cache_state.kind is Kind.UNKNOWN for entity in rows)
+        states_url, codes = reverse("admin:entities_entity_cache_states"), [entity.code for entity in rows]
+        changelist.states_urls = [
+            f"{states_url}?codes={','.join(codes[start : start + MAX_STATES])}"
+            for start in range(0, len(codes), MAX_STATES)
+        ]
         return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -124,3 +135,34 @@ class ListPage(RejectInvalidFilters, ListRequests):
         done = "The new order is saved." if changed else "The order is as it was."
         self.message_user(request, done, messages.SUCCESS if changed else messages.INFO)
         return HttpResponseRedirect(request.get_full_path())
+
+    @method_decorator([require_safe, never_cache])
+    def cache_states_view(self, request: HttpRequest) -> HttpResponse:
+        """The current state in Redis of `codes` (comma-separated), as the list's cells; polled by the page."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        codes = [code for code in request.GET.get("codes", "").split(",") if is_code(code)]
+        if len(codes) > MAX_STATES:
+            return refuse(f"At most {MAX_STATES} codes at once.", 400)
+        states = EntryState.of(ENTITY, codes)
+        return HttpResponse("".join(draw_cache_state(code, state) for code, state in states.items()))
+
+    @method_decorator(require_POST)
+    def activate_view(self, request: HttpRequest) -> HttpResponse:
+        """Activate the entity type `code`; its switch as it is then. Deactivating asks for confirmation on a page."""
+        if not self.has_change_permission(request):
+            return refuse("You may not change entity types.", 403)
+        switched: list[Entity] = []
+
+        def note_change(row: Entity) -> None:
+            if not row.active_flag:
+                switched.append(row)
+
+        try:
+            entity = change_entity(request.POST.get("code", ""), {"active_flag": True}, note_change)
+        except Entity.DoesNotExist:
+            return refuse("This entity type was deleted meanwhile.", 404)
+        except ValidationError as error:
+            return refuse(" ".join(error.messages), 409)
+        log_changed(request, switched, "Active")
+        return HttpResponse(draw_switch(entity, may_change=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +53,6 @@ class Node:
     type: MapType
     url: str
     icon: SafeString
-    drawn_children: str
     parents: SafeString
     children: SafeString
 
@@ -102,14 +100,12 @@ class MapPage(ModelAdmin):
 
 
 def _nodes(type_map: TypeMap, picture: Picture) -> list[Node]:
-    drawn = set(picture.codes)
     hidden = {each.code for each in type_map.inactive}
     return [
         Node(
             each,
             change_url(each.code),
             draw_icon(each.icon),
-            " ".join(code for code in each.children if code in drawn),
             draw_chips(each.parents, inactive=hidden),
             draw_chips(each.children, inactive=hidden),
         )
@@ -118,28 +114,24 @@ def _nodes(type_map: TypeMap, picture: Picture) -> list[Node]:
 
 
 def _findings(type_map: TypeMap) -> list[Finding]:
+    inactive = [(each.code, each.label, each.other_parents) for each in type_map.inactive_children]
+    missing = [(code, "", parents) for code, parents in type_map.missing.items()]
     return [
-        _finding("Roots", "Children of no other type", type_map.roots),
-        _finding("Leaves", "Without children", type_map.leaves),
-        _finding("Orphans", "Neither parent nor child", type_map.orphans),
-        _finding("Inactive children", "Inactive, and still listed by others", type_map.inactive_children, parents=True),
-        Finding(
-            "Missing codes",
-            "Listed as children, but no entity types",
-            [(code, "", draw_chips(parents)) for code, parents in list(type_map.missing.items())[:LISTED]],
-            len(type_map.missing),
-        ),
+        _finding("Roots", "Children of no other type", _named(type_map.roots)),
+        _finding("Leaves", "Without children", _named(type_map.leaves)),
+        _finding("Orphans", "Neither parent nor child", _named(type_map.orphans)),
+        _finding("Inactive children", "Inactive, and still listed by others", inactive),
+        _finding("Missing codes", "Listed as children, but no entity types", missing),
     ]
 
 
-def _finding(title: str, meaning: str, types: list[MapType], *, parents: bool = False) -> Finding:
-    shown: Iterable[MapType] = types[:LISTED]
-    return Finding(
-        title,
-        meaning,
-        [(each.code, each.label, draw_chips(each.other_parents) if parents else SafeString()) for each in shown],
-        len(types),
-    )
+def _named(types: list[MapType]) -> list[tuple[str, str, list[str]]]:
+    return [(each.code, each.label, []) for each in types]
+
+
+def _finding(title: str, meaning: str, types: list[tuple[str, str, list[str]]]) -> Finding:
+    shown = [(code, label, draw_chips(parents) if parents else SafeString()) for code, label, parents in types[:LISTED]]
+    return Finding(title, meaning, shown, len(types))
 
 
 def _choices(type_map: TypeMap, chosen: Show) -> list[dict[str, Any]]:

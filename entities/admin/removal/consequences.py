@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from django.template.defaultfilters import pluralize
 
-from entities.admin.confirmation import Button, Part, count_types
+from entities.admin.confirmation import Button, Part, Question, count_types
 from entities.changes import deactivate_entities, find_parents, purge_entities
 from entities.models import Entity
 
@@ -59,15 +59,16 @@ class Consequences:
         self.parents = list(find_parents(*(each.code for each in self.going))) if self.going else []
 
     @property
-    def title(self) -> str:
-        return f"{'Delete' if self.delete else 'Deactivate'} {name_types(self.going)}?"
-
-    @property
     def parts(self) -> list[Part]:
         """What the page says about it."""
         return list(self._parts())
 
-    def buttons(self, *, may_change: bool, may_delete: bool) -> list[Button]:
+    def question(self, action: str, *, may_change: bool, may_delete: bool) -> Question:
+        """What is asked before, by this action of the list or on a page of its own."""
+        title = f"{'Delete' if self.delete else 'Deactivate'} {name_types(self.going)}?"
+        return Question(action, title, self.parts, self._buttons(may_change=may_change, may_delete=may_delete))
+
+    def _buttons(self, *, may_change: bool, may_delete: bool) -> list[Button]:
         """The ways to proceed, the one that leaves nothing behind first; those without permission are missing."""
         if not self.going:
             return []
@@ -83,9 +84,9 @@ class Consequences:
             return hide if may_change else []
         ways = []
         if may_delete and not self.parents:
-            ways.append(Button(Way.DELETE, f"Delete {types}", danger=True))
+            ways.append(Button(Way.DELETE, f"Delete {types}", "danger"))
         elif may_delete and may_change:
-            ways.append(Button(Way.DETACH_AND_DELETE, f"Take out of {lists}, and delete", danger=True))
+            ways.append(Button(Way.DETACH_AND_DELETE, f"Take out of {lists}, and delete", "danger"))
         if may_change and any(each.active_flag for each in self.going):
             ways.append(Button(Way.DEACTIVATE, "Deactivate instead"))
         return ways

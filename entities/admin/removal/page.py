@@ -11,11 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from entities.admin.confirmation import Question, ask, is_confirmed
-from entities.admin.history.acts import undo_url_of
+from entities.admin.confirmation import ask, is_confirmed
+from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.admin.removal.consequences import Consequences, Way, name_types
 from entities.changes import ListedByParents
@@ -24,10 +24,6 @@ from entities.models import Entity
 
 class Removal(ModelAdmin):
     """One page, also shown as a dialog, for one type or many."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.deactivate_view)
-        return [path("<path:object_id>/deactivate/", view, name="entities_entity_deactivate"), *super().get_urls()]
 
     @admin.action(description="Deactivate", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
@@ -60,23 +56,20 @@ class Removal(ModelAdmin):
         self, request: HttpRequest, chosen: QuerySet[Entity], *, delete: bool, action: str = "", back: str = ""
     ) -> HttpResponse | None:
         """The confirmation page; None once a confirmed request has been carried out."""
+        may = {"may_change": self.has_change_permission(request), "may_delete": self.has_delete_permission(request)}
         consequences = Consequences(list(chosen), delete=delete)
-        may_change, may_delete = self.has_change_permission(request), self.has_delete_permission(request)
-        buttons = consequences.buttons(may_change=may_change, may_delete=may_delete)
-        if is_confirmed(request):
-            way = _answer(request, may_change=may_change, may_delete=may_delete)
+        question = consequences.question(action, **may)
+        if is_confirmed(request) and request.POST.get("way") in [button.way for button in question.buttons]:
             try:
-                if way is not None:
-                    self._go(request, way, consequences.going)
-                    return None
+                self._go(request, Way(request.POST["way"]), consequences.going)
+                return None
             except ListedByParents:  # somebody listed one since the page was made: shown again, it says who
-                consequences = Consequences(list(chosen), delete=delete)
-                buttons = consequences.buttons(may_change=may_change, may_delete=may_delete)
-        return ask(self, request, Question(action, consequences.title, consequences.parts, buttons), back=back)
+                question = Consequences(list(chosen), delete=delete).question(action, **may)
+        return ask(self, request, question, back=back)
 
     def _go(self, request: HttpRequest, way: Way, entities: Sequence[Entity]) -> None:
         with transaction.atomic():
-            done = way.go(entities) if entities else []
+            done = way.go(entities)
             if way.deletes:
                 self.log_deletions(request, entities)  # type: ignore[arg-type] # it only goes through them
             else:
@@ -86,16 +79,6 @@ class Removal(ModelAdmin):
         said = f"{name_types(done)}: {'deleted' if way.deletes else 'deactivated'}{out}."
         level = messages.SUCCESS if done else messages.INFO
         self.message_user(request, said, level, extra_tags=undo_url_of([entity.code for entity in done]))
-
-
-def _answer(request: HttpRequest, *, may_change: bool, may_delete: bool) -> Way | None:
-    """The chosen way; None if there is none, or the user may not."""
-    sent = request.POST.get("way", "")
-    if sent not in list(Way):
-        return None
-    way = Way(sent)
-    allowed = may_delete if way.deletes else may_change
-    return way if allowed and (may_change or not way.detaches) else None
 
 
 def _page_before(request: HttpRequest) -> str:

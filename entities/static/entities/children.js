@@ -7,8 +7,11 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     const labels = new Map(types.map(({ code, label }) => [code, label]));
     const list = make("ol", { className: "children-list" });
     const empty = make("p", { className: "children-hint", textContent: "No children yet." });
-    const search = make("input", { type: "text", className: `${text.className} children-search`, autocomplete: "off", spellcheck: false, placeholder: "Add a child: type a label or a code" });
-    const options = make("ul", { className: "children-options", role: "listbox", id: `${text.id}_options`, hidden: true });
+    const search = make("input", {
+        type: "text", className: `${text.className} children-search`, autocomplete: "off", spellcheck: false, placeholder: "Add a child: type a label or a code",
+        role: "combobox", ariaLabel: "Entity type to add as a child", ariaAutoComplete: "list", ariaExpanded: "false",
+    });
+    const options = make("ul", { className: "children-options", role: "listbox", ariaLabel: "Entity types to add", id: `${text.id}_options`, hidden: true });
     const hint = make("p", { className: "children-hint", hidden: true });
     const status = make("p", { className: "entity-unseen children-status", role: "status" });
     const PAUSE_MS = 150;
@@ -19,12 +22,10 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     let timer = 0;
     let asking = new AbortController();
 
-    options.setAttribute("aria-label", "Entity types to add");
-    const attributes = { role: "combobox", "aria-label": "Entity type to add as a child", "aria-autocomplete": "list", "aria-controls": options.id, "aria-expanded": "false" };
-    for (const [name, value] of Object.entries(attributes)) search.setAttribute(name, value);
+    search.setAttribute("aria-controls", options.id);
     field.querySelector("[data-without-scripts]").remove();
     text.type = "hidden";
-    const adder = make("div", { className: "children-adder" });
+    const adder = make("div", { className: "relative" });
     adder.append(search, options, hint);
     field.append(empty, list, adder, status);
     draw();
@@ -93,17 +94,17 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
             return option;
         }));
         options.hidden = !offered.length;
+        search.ariaExpanded = String(!options.hidden);
         say(offered.length ? (more ? "There are more: type on." : "") : "No other entity type has this in its label or code.");
-        search.setAttribute("aria-expanded", String(!options.hidden));
         point(offered.length ? 0 : -1);
     }
 
     function point(index) {
-        options.children[active]?.setAttribute("aria-selected", "false");
+        if (options.children[active]) options.children[active].ariaSelected = "false";
         active = index;
         const option = options.children[index];
         if (!option) return search.removeAttribute("aria-activedescendant");
-        option.setAttribute("aria-selected", "true");
+        option.ariaSelected = "true";
         option.scrollIntoView({ block: "nearest" });
         search.setAttribute("aria-activedescendant", option.id);
     }
@@ -113,7 +114,7 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
         asking.abort();
         options.hidden = true;
         say("");
-        search.setAttribute("aria-expanded", "false");
+        search.ariaExpanded = "false";
         point(-1);
     }
 
@@ -200,7 +201,7 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
         handle.dataset.drag = "";
         const what = make("span", { className: "children-name", textContent: labels.get(code) ?? "Unknown" });
         what.append(" ", make("code", { textContent: code }));
-        const buttons = make("span", { className: "children-buttons" });
+        const buttons = make("span", { className: "flex shrink-0" });
         buttons.append(
             button("up", "arrow_upward", `Move ${name(code)} up`, index === 0),
             button("down", "arrow_downward", `Move ${name(code)} down`, index === codes.length - 1),
@@ -211,9 +212,8 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     }
 
     function button(action, icon, label, disabled) {
-        const made = make("button", { type: "button", className: "children-button", title: label, disabled });
+        const made = make("button", { type: "button", className: "children-button", title: label, ariaLabel: label, disabled });
         made.dataset.action = action;
-        made.setAttribute("aria-label", label);
         made.append(make("span", { className: "material-symbols-outlined", textContent: icon, ariaHidden: "true" }));
         return made;
     }
@@ -228,7 +228,5 @@ function split(text) {
 }
 
 function make(tag, properties) {
-    const made = Object.assign(document.createElement(tag), properties);
-    if (properties.role) made.setAttribute("role", properties.role);
-    return made;
+    return Object.assign(document.createElement(tag), properties);
 }

@@ -12,10 +12,7 @@
         problem.hidden = !text;
     }
 
-    document.addEventListener("htmx:beforeRequest", (event) => {
-        if (document.hidden && event.target.id === "cache-state") event.preventDefault();
-        if (event.target.matches(".cache-acts")) result.textContent = "Working…";
-    });
+    document.addEventListener("htmx:beforeRequest", ({ target }) => target.matches(".cache-acts") && (result.textContent = "Working…"));
     document.addEventListener("htmx:afterOnLoad", ({ detail }) => {
         const gone = detail.xhr.status === 404 ? " This entity type was deleted meanwhile." : "";
         tell(detail.elt, detail.successful ? "" : `Not up to date.${gone}`);

@@ -12,10 +12,6 @@ document.addEventListener("DOMContentLoaded", () => {
         const [old, new_] = [chosen(olds), chosen(news)];
         for (const radio of olds) radio.disabled = Number(radio.value) >= new_;
         for (const radio of news) radio.disabled = Number(radio.value) <= old;
-        for (const radio of [...olds, ...news]) {
-            const row = radio.closest("tr");
-            row.classList.toggle("history-chosen", row.querySelector("input:checked") !== null);
-        }
     };
 
     form.addEventListener("change", offerOnlyOlder);

@@ -4,6 +4,11 @@
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 
+// What asks again when somebody looks does not ask while nobody does.
+document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.target.matches("[data-hx-trigger*=visibilitychange]")) event.preventDefault();
+});
+
 // An answer from elsewhere, such as the login page, is none.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const [answered, asked] = [detail.xhr.responseURL, detail.pathInfo.finalRequestPath].map((url) => new URL(url, location).pathname);

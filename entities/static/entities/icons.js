@@ -14,18 +14,19 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     let found = [];
     let active = -1;
 
-    const dialog = make("dialog", { className: "entity-dialog icon-dialog" });
-    const title = make("h2", { id: `${text.id}_title`, textContent: "Choose an icon" });
+    const dialog = make("dialog", { className: "entity-dialog icon-dialog", ariaLabel: "Choose an icon" });
+    const title = make("h2", { textContent: "Choose an icon" });
     const close = make("button", { type: "button", className: "entity-button", textContent: "Close" });
-    const search = make("input", { type: "search", className: "entity-input", placeholder: "Search by name or meaning: money, person, time", autocomplete: "off", spellcheck: false });
+    const search = make("input", {
+        type: "search", className: "entity-input", placeholder: "Search by name or meaning: money, person, time", autocomplete: "off", spellcheck: false,
+        role: "combobox", ariaLabel: "Search icons", ariaAutoComplete: "list", ariaExpanded: "true",
+    });
     const count = make("p", { className: "icon-count", role: "status" });
     const grid = make("div", { className: "icon-grid", role: "listbox", id: `${text.id}_icons`, ariaLabel: "Icons", tabIndex: 0 });
-    const head = make("div", { className: "icon-dialog-head" });
+    const head = make("div", { className: "flex items-center justify-between" });
     head.append(title, close);
     dialog.append(head, search, count, grid);
-    dialog.setAttribute("aria-labelledby", title.id);
-    const attributes = { role: "combobox", "aria-expanded": "true", "aria-controls": grid.id, "aria-autocomplete": "list", "aria-label": "Search icons" };
-    for (const [name, value] of Object.entries(attributes)) search.setAttribute(name, value);
+    search.setAttribute("aria-controls", grid.id);
     document.body.append(dialog);
     open.hidden = false;
 
@@ -58,14 +59,10 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     text.addEventListener("entity:filled", showTyped);
 
     function onKey(event) {
-        if (event.key === "Enter") {
+        if (event.key === "Enter" || event.key === "Escape") { // which would only empty the search
             event.preventDefault();
-            if (found[active]) choose(found[active]);
-            return;
-        }
-        if (event.key === "Escape") {
-            event.preventDefault(); // else it would only empty the search
-            dialog.close();
+            if (event.key === "Escape") dialog.close();
+            else if (found[active]) choose(found[active]);
             return;
         }
         const page = columns() * Math.max(1, Math.floor(grid.clientHeight / (grid.firstElementChild?.offsetHeight || 1)) - 1);
@@ -149,12 +146,12 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     }
 
     function point(index) {
-        grid.children[active]?.setAttribute("aria-selected", "false");
+        if (grid.children[active]) grid.children[active].ariaSelected = "false";
         active = index;
         if (index < 0) return [search, grid].forEach((place) => place.removeAttribute("aria-activedescendant"));
         drawMore(index + AT_ONCE);
         const option = grid.children[index];
-        option.setAttribute("aria-selected", "true");
+        option.ariaSelected = "true";
         option.scrollIntoView({ block: "nearest" });
         for (const place of [search, grid]) place.setAttribute("aria-activedescendant", option.id);
     }
@@ -179,9 +176,6 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     }
 
     function make(tag, properties) {
-        const made = document.createElement(tag);
-        for (const [name, value] of Object.entries(properties)) made[name] = value;
-        if (properties.role) made.setAttribute("role", properties.role);
-        return made;
+        return Object.assign(document.createElement(tag), properties);
     }
 }

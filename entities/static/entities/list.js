@@ -5,79 +5,23 @@
     const page = document.getElementById("entity-list");
     if (!page) return;
 
-    const REFRESH_MS = 3000;
-    const CODES_A_REQUEST = 100;
-    const cells = new Map([...document.querySelectorAll("[data-cache-code]")].map((cell) => [cell.dataset.cacheCode, cell]));
-    const cacheNote = document.getElementById("entity-cache-note");
     const errorNote = document.getElementById("entity-list-error");
-
-    keepStatesTrue();
-    document.addEventListener("htmx:beforeRequest", () => (errorNote.hidden = true));
-    for (const problem of ["htmx:responseError", "htmx:sendError"]) document.addEventListener(problem, tellRefused);
+    setInterval(countDown, 1000);
+    document.addEventListener("htmx:beforeRequest", ({ target }) => target.dataset.switch && (errorNote.hidden = true));
+    for (const problem of ["htmx:responseError", "htmx:sendError"]) document.addEventListener(problem, tellProblem);
     if (page.hasAttribute("data-may-reorder")) allowReordering();
     else document.body.classList.add("entity-list-fixed");
 
-    // --- Cache states ---
+    // --- Cache states and the active switch: what htmx does not do ---
 
-    function keepStatesTrue() {
-        const readAt = new Map();
-        for (const [code, cell] of cells) noteSeconds(code, parseInt(cell.querySelector("b").textContent, 10));
-        setInterval(countDown, 1000);
-        let timer = setTimeout(refresh, REFRESH_MS);
-        document.addEventListener("visibilitychange", () => {
-            clearTimeout(timer);
-            if (!document.hidden) refresh();
-        });
-
-        async function refresh() {
-            try {
-                const codes = [...cells.keys()];
-                for (let start = 0; start < codes.length; start += CODES_A_REQUEST) {
-                    await refreshSome(codes.slice(start, start + CODES_A_REQUEST));
-                }
-            } catch {
-                show(Object.fromEntries([...cells.keys()].map((code) => [code, { kind: "unknown" }])));
-            }
-            clearTimeout(timer);
-            if (!document.hidden) timer = setTimeout(refresh, REFRESH_MS);
-        }
-
-        async function refreshSome(codes) {
-            const answer = await fetch(`${page.dataset.statesUrl}?codes=${codes.join()}`, { redirect: "error" });
-            if (!answer.ok) throw new Error(answer.statusText);
-            show((await answer.json()).states);
-            cacheNote.hidden = !document.querySelector('[data-cache-code][data-kind="unknown"]');
-        }
-
-        function show(states) {
-            for (const [code, state] of Object.entries(states)) {
-                const cell = cells.get(code);
-                cell.dataset.kind = state.kind;
-                cell.querySelector("span").textContent = state.kind;
-                cell.title = state.payload_bytes ? `${state.payload_bytes} bytes` : "";
-                noteSeconds(code, state.ttl_seconds);
-            }
-            countDown();
-        }
-
-        function noteSeconds(code, seconds) {
-            if (Number.isInteger(seconds)) readAt.set(code, Date.now() + seconds * 1000);
-            else readAt.delete(code);
-        }
-
-        function countDown() {
-            for (const [code, cell] of cells) {
-                const seconds = readAt.has(code) ? Math.max(0, Math.ceil((readAt.get(code) - Date.now()) / 1000)) : null;
-                const text = seconds === null ? "" : `${seconds} s`;
-                const left = cell.querySelector("b");
-                if (left.textContent !== text) left.textContent = text;
-            }
+    function countDown() {
+        for (const left of document.querySelectorAll("[data-cache-code] b:not(:empty)")) {
+            left.textContent = `${Math.max(0, parseInt(left.textContent, 10) - 1)} s`;
         }
     }
 
-    // --- The active switch: what htmx could not do ---
-
-    function tellRefused({ detail }) {
+    function tellProblem({ detail }) {
+        if (detail.elt.hasAttribute("data-states")) return showUnknown();
         const code = detail.requestConfig.verb === "post" ? detail.elt.dataset.switch : undefined;
         if (!code) return; // to hide it is asked in a dialog
         const said = detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain") ? detail.xhr.responseText
@@ -85,6 +29,13 @@
         const reason = detail.xhr.status < 400 ? "The server can't be reached, or you are logged out." : said;
         errorNote.textContent = `${code} was not activated: ${reason}`;
         errorNote.hidden = false;
+    }
+
+    function showUnknown() {
+        for (const cell of document.querySelectorAll("[data-cache-code]")) {
+            cell.dataset.kind = cell.querySelector("span").textContent = "unknown";
+            cell.querySelector("b").textContent = "";
+        }
     }
 
     // --- Order ---

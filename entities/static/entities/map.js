@@ -16,7 +16,7 @@
     const search = document.getElementById("map-around");
     const nodes = new Map([...view.querySelectorAll(".map-node")].map((node) => [node.dataset.code, node]));
     const links = [...nodes].flatMap(([code, node]) =>
-        node.dataset.children.split(" ").filter(Boolean).map((child) => ({ parent: code, child, path: null })));
+        node.dataset.children.split(" ").filter((child) => nodes.has(child)).map((child) => ({ parent: code, child, path: null })));
     MapLinks.markImplied(links);
     const places = new Map(); // the middle of each node
     const columns = new Set(); // and where those that are linked have it across
@@ -227,9 +227,9 @@
 
     // --- The first view: all of it, or, where that would be too small to read, its beginning ---
 
+    const first = view.dataset.middle ?? view.querySelector(".map-node.is-root")?.dataset.code ?? nodes.keys().next().value;
     function begin() {
         if (typeMap.chosen !== undefined) return typeMap.showChosen();
-        const first = view.dataset.middle ?? view.querySelector(".map-node.is-root")?.dataset.code ?? nodes.keys().next().value;
         if (wholeScale() >= 0.35) showAll(false);
         else if (view.dataset.middle) centre(places.get(first), READABLE, false);
         else centre({ x: places.get(first).x - WIDTH + view.clientWidth / 2 / READABLE, y: places.get(first).y }, READABLE, false);
@@ -239,7 +239,7 @@
         const asked = decodeURIComponent(location.hash.slice(1));
         const narrow = view.clientWidth < 640 && wholeScale() < 0.35; // a phone: one type at a time
         if (nodes.has(asked)) typeMap.choose(asked);
-        else if (narrow) typeMap.choose(view.dataset.middle ?? view.querySelector(".map-node.is-root")?.dataset.code ?? nodes.keys().next().value);
+        else if (narrow) typeMap.choose(first);
     });
     let width = view.clientWidth;
     new ResizeObserver(() => {

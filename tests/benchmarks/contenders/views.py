@@ -20,17 +20,7 @@ TTL_SECONDS = 300
 class EntityTypeSerializer(serializers.ModelSerializer[EntityType]):
     class Meta:
         model = EntityType
-        fields = (
-            "code",
-            "entity_type",
-            "label",
-            "label_plural",
-            "icon",
-            "child_entity_codes",
-            "active_flag",
-            "created_ts",
-            "modified_ts",
-        )
+        exclude = ("display_order",)
         read_only_fields = ("code",)
 
 

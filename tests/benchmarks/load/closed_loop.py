@@ -33,11 +33,6 @@ class Ran:
     def errors(self) -> int:
         return sum(not each.is_good for each in self.answered)
 
-    def quantiles(self, *shares: float) -> list[float]:
-        """Milliseconds that so large a share of the answers took no longer than."""
-        ordered = sorted(each.milliseconds for each in self.answered)
-        return [ordered[int(share * (len(ordered) - 1))] for share in shares]
-
 
 def run_closed_loop(port: int, sources: Sequence[Iterator[bytes]], seconds: float = math.inf) -> Ran:
     """

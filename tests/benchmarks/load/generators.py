@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks.load.closed_loop import run_closed_loop
 from tests.benchmarks.load.wire import Reads
+from tests.figures import quantile
 
 SCRIPT = Path(__file__).parent / "reads.lua"
 
@@ -39,9 +40,7 @@ class Load:
 class Wrk:
     """https://github.com/wg/wrk, with one thread."""
 
-    def __init__(self, program: str) -> None:
-        self.program = program
-        self.name = "wrk"
+    name = "wrk"
 
     def run(self, port: int, reads: Reads, seconds: float, connections: int) -> Load:
         """Read for so long, on every connection again as soon as it has its answer."""
@@ -49,7 +48,7 @@ class Wrk:
             drawn_from.writelines(f"code {code}\n" for code in reads.codes)
             drawn_from.writelines(f"token {token}\n" for token in reads.tokens)
             drawn_from.flush()
-            command = [self.program, "-t1", f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-s", str(SCRIPT)]
+            command = [self.name, "-t1", f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-s", str(SCRIPT)]
             command += [f"http://127.0.0.1:{port}", "--", drawn_from.name]
             command += ["none" if reads.seed is None else str(reads.seed)]
             ended = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -64,14 +63,12 @@ class Bundled:
     def run(self, port: int, reads: Reads, seconds: float, connections: int) -> Load:
         requests = reads.requests(port)
         ran = run_closed_loop(port, [requests] * connections, seconds)
-        p50, p99 = ran.quantiles(0.5, 0.99)
+        p50, p99 = (quantile([each.milliseconds for each in ran.answered], share) for share in (0.5, 0.99))
         return Load(len(ran.answered), ran.seconds, p50, p99, ran.errors)
 
 
 Generator = Wrk | Bundled
 
 
-def find_generator(*, bundled: bool = False) -> Generator:
-    """wrk if it is installed, unless `bundled`."""
-    program = None if bundled else shutil.which("wrk")
-    return Wrk(program) if program else Bundled()
+def find_generator() -> Generator:
+    return Wrk() if shutil.which(Wrk.name) else Bundled()

@@ -27,7 +27,6 @@ HEADING = "What a request asks of the engines"
 COUNTED = ("database", "classic", "cacheops", "cachalot", "node", "django", "lane")
 CHANGING = re.compile(r'UPDATE "?app"?\."?entity"? SET')
 IN_MEMORY, LAPSED = "hit in memory (L1)", "hit when its lease has lapsed"
-IN_LANE = (IN_MEMORY, LAPSED)
 ATTEMPTS = 50
 COPY_GONE_SECONDS = Options.local_lease_ms / 1000 + 0.02
 VERDICT_GONE_SECONDS = 1.1
@@ -44,7 +43,7 @@ def measure(session: Session) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     with counting(stage) as counter:
         for name, server in servers.items():
-            needed = {kind: request(counter) for kind, request in _kinds(stage, server).items()}
+            needed = _count(stage, server, counter)
             if "hit" in needed and needed["hit"][0] >= needed["miss"][0]:
                 raise StageFailed(f"{name} caches nothing: {needed}")
             for kind, (queries, commands) in needed.items():
@@ -53,82 +52,59 @@ def measure(session: Session) -> list[dict[str, object]]:
 
 
 Counted = tuple[int, list[str]]
-Request = Callable[[Counter], Counted]
 
 
-def _kinds(stage: Stage, server: Server) -> dict[str, Request]:
-    name = server.contender.name
-    if name == "database":  # it has nothing to miss
-        return {"read": _kinds_of_others(stage, server)["hit"], "PATCH": _change(stage, server)}
-    if name == "lane":  # all else goes through Django
-        return {name: count for name, count in _kinds_of_ours(stage, server).items() if name in IN_LANE}
-    return _kinds_of_ours(stage, server) if name == "django" else _kinds_of_others(stage, server)
-
-
-def _kinds_of_ours(stage: Stage, server: Server) -> dict[str, Request]:
-    code, other = hot_codes()[:2]
-    redis = stage.redis()
-
-    def read(sources: Sequence[str], get_ready: Callable[[], object]) -> Request:
-        def count(counter: Counter) -> Counted:
-            for _ in range(ATTEMPTS):  # a busy machine may let a lease of 50 ms pass in between
-                _get(stage, server, code)
-                get_ready()
-                answer, statements, commands = counter.count(lambda: _get(stage, server, code))
-                if answer.headers.get("x-cache") in sources:
-                    return len(statements), commands
-            raise StageFailed(f"{server.contender.name} gives no {sources}")
-
-        return count
-
-    def drop() -> None:
-        time.sleep(COPY_GONE_SECONDS)
-        _get(stage, server, other)  # the verdict on the token is fresh
-        redis.delete(f"entity:metadata:{code}")
-
-    return {
-        IN_MEMORY: read(["L1"], lambda: None),
-        LAPSED: read(["L1", "L2"], lambda: time.sleep(COPY_GONE_SECONDS)),
-        "the same, token not seen for a second": read(["L1", "L2"], lambda: time.sleep(VERDICT_GONE_SECONDS)),
-        "miss": read(["DB"], drop),
-        "PATCH": _change(stage, server),
-    }
-
-
-def _kinds_of_others(stage: Stage, server: Server) -> dict[str, Request]:
+def _count(stage: Stage, server: Server, counter: Counter) -> dict[str, Counted]:
+    name, (code, other) = server.contender.name, hot_codes()[:2]
     redis = stage.redis(server.contender.redis_db)
 
-    def read(get_ready: Callable[[], object], counter: Counter) -> Counted:
-        get_ready()
-        _, statements, commands = counter.count(lambda: _get(stage, server, hot_codes()[0]))
-        return len(statements), commands
+    def read(code: str = code) -> Answer:
+        return server.ask(stage.token, "GET", f"/api/v1/entity/type/{code}")
 
-    return {
-        "miss": functools.partial(read, redis.flushdb),
-        "hit": functools.partial(read, lambda: _get(stage, server, hot_codes()[0])),
-        "PATCH": _change(stage, server),
-    }
+    def count_read(get_ready: Callable[[], object], *sources: str | None) -> Counted:
+        for _ in range(ATTEMPTS):  # a busy machine may let a lease of 50 ms pass in between
+            get_ready()
+            answer, statements, commands = counter.count(read)
+            if answer.headers.get("x-cache") in sources:
+                return len(statements), commands
+        raise StageFailed(f"{name} gives no {sources}")
+
+    def lapse(seconds: float) -> None:
+        read()
+        time.sleep(seconds)
+
+    def drop() -> None:
+        lapse(COPY_GONE_SECONDS)
+        read(other)  # the verdict on the token is fresh
+        redis.delete(f"entity:metadata:{code}")
+
+    if name in ("django", "lane"):
+        found = {
+            IN_MEMORY: count_read(read, "L1"),
+            LAPSED: count_read(lambda: lapse(COPY_GONE_SECONDS), "L1", "L2"),
+        }
+        if name == "lane":  # all else goes through Django
+            return found
+        found["the same, token not seen for a second"] = count_read(lambda: lapse(VERDICT_GONE_SECONDS), "L1", "L2")
+        found["miss"] = count_read(drop, "DB")
+    else:
+        found = {"miss": count_read(redis.flushdb, None), "hit": count_read(read, None)}
+        if name == "database":  # it has nothing to miss
+            found = {"read": found["hit"]}
+    return found | {"PATCH": _count_change(stage, server, counter)}
 
 
-def _change(stage: Stage, server: Server) -> Request:
+def _count_change(stage: Stage, server: Server, counter: Counter) -> Counted:
     path = f"/api/v1/entity/{written_code(server.contender.name)}"
-
-    def count(counter: Counter) -> Counted:
-        for label in ("Counted first", "Counted second"):  # the first loads scripts
-            answer, statements, commands = counter.count(
-                functools.partial(server.ask, stage.token, "PATCH", path, {"label": label})
-            )
-            if answer.status != 200:
-                raise StageFailed(f"PATCH {path}: {answer.status}")
-        # What another session does then is the relay's work: it is told of the change and looks whether to do anything.
-        changing = {each.session for each in statements if CHANGING.search(each.text)}
-        return sum(each.session in changing for each in statements), commands
-
-    return count
-
-
-def _get(stage: Stage, server: Server, code: str) -> Answer:
-    return server.ask(stage.token, "GET", f"/api/v1/entity/type/{code}")
+    for label in ("Counted first", "Counted second"):  # the first loads scripts
+        answer, statements, commands = counter.count(
+            functools.partial(server.ask, stage.token, "PATCH", path, {"label": label})
+        )
+        if answer.status != 200:
+            raise StageFailed(f"PATCH {path}: {answer.status}")
+    # What another session does then is the relay's work: it is told of the change and looks whether to do anything.
+    changing = {each.session for each in statements if CHANGING.search(each.text)}
+    return sum(each.session in changing for each in statements), commands
 
 
 def table(found: Sequence[Results], _: Results) -> Tabled:

@@ -7,18 +7,18 @@ Neither transaction control nor what Lua scripts call inside Redis is counted, n
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import psycopg
+from redis.client import Monitor
 
 from tests.benchmarks.stage import Stage
-from tests.stage import StageFailed
+from tests.waiting import wait_for
 
 Given = TypeVar("Given")
 
@@ -26,7 +26,6 @@ RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
 STATEMENT = re.compile(r"[^\[]*\[(\d+)\] LOG:  (?:statement|execute [^:]*):\s+(\S.*)", re.DOTALL)
 CONTROL = re.compile(r"(?:BEGIN|COMMIT|ROLLBACK|START TRANSACTION)\b", re.IGNORECASE)
 VALUES = re.compile(r"'[^']*'|\d+")
-COMMAND = re.compile(rb'^\+[\d.]+ \[(\d+) (\S+)\] "([^"]+)"')
 BACKGROUND_SECONDS = 5
 
 
@@ -52,7 +51,7 @@ def parse_log(logged: str) -> list[Statement]:
 class Counter:
     """Counts while `counting` blocks run; nobody else may use the engines meanwhile."""
 
-    def __init__(self, stage: Stage, monitor: socket.socket) -> None:
+    def __init__(self, stage: Stage, monitor: Monitor) -> None:
         self._log, self._redis, self._monitor = stage.directory / "postgres.log", stage.redis(), monitor
         self._background: frozenset[str] = frozenset()
         self._seen()
@@ -72,42 +71,28 @@ class Counter:
 
     def _seen(self) -> list[str]:
         """The commands shown since the last call."""
-        mark = uuid.uuid4().hex.encode()
+        mark = uuid.uuid4().hex
         self._redis.echo(mark)
-        shown = b""
-        while mark not in shown:
-            shown += self._monitor.recv(65_536)
-        found = (COMMAND.match(line) for line in shown.split(b"\r\n"))
-        names = [match[3].decode().upper() for match in found if match is not None and match[2] != b"lua"]
-        return [name for name in names if name != "ECHO"]
+        shown = itertools.takewhile(lambda each: each["command"] != f"ECHO {mark}", self._monitor.listen())
+        return [each["command"].partition(" ")[0].upper() for each in shown if each["client_type"] != "lua"]
 
 
 @contextlib.contextmanager
 def counting(stage: Stage) -> Iterator[Counter]:
     """Everything is logged while the block runs; what idle servers ask is found out first."""
-    with (
-        _logged_statements(stage.database_url, stage.directory / "postgres.log"),
-        socket.create_connection(("127.0.0.1", stage.redis_port), timeout=10) as monitor,
-    ):
-        monitor.sendall(b"MONITOR\r\n")
-        yield Counter(stage, monitor)
+    log, mark = stage.directory / "postgres.log", uuid.uuid4().hex
+    with psycopg.connect(stage.database_url, autocommit=True) as database, stage.redis().monitor() as monitor:
 
-
-@contextlib.contextmanager
-def _logged_statements(database_url: str, log: Path) -> Iterator[None]:
-    with psycopg.connect(database_url, autocommit=True) as database:
-        database.execute("ALTER SYSTEM SET log_statement = 'all'")
-        database.execute("SELECT pg_reload_conf()")
-        mark = uuid.uuid4().hex
-        deadline = time.monotonic() + 10
-        while mark not in log.read_text(errors="replace"):
-            if time.monotonic() > deadline:
-                raise StageFailed("PostgreSQL logs no statements")
+        def is_logged() -> bool:
             database.execute(f"SELECT '{mark}'")
-            time.sleep(0.05)
-        time.sleep(0.5)  # the other sessions reload too, before their next statement
+            return mark in log.read_text(errors="replace")
+
+        database.execute("ALTER SYSTEM SET log_statement = 'all'")
         try:
-            yield
+            database.execute("SELECT pg_reload_conf()")
+            wait_for(is_logged, 10)
+            time.sleep(0.5)  # the other sessions reload too, before their next statement
+            yield Counter(stage, monitor)
         finally:
             database.execute("ALTER SYSTEM RESET log_statement")
             database.execute("SELECT pg_reload_conf()")

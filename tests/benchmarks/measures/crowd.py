@@ -30,7 +30,7 @@ def cell(tokens: int, types: int) -> str:
 def measure(session: Session) -> dict[str, Columns]:
     """For each number of tokens and of entity types what `take_turns` returns."""
     stage, plan = session.stage, session.plan
-    servers = session.servers(*(name for name in CROWD if name in {"lane", *plan.contenders}))
+    servers = session.servers(*CROWD)
     check_servers(stage, servers, stage.crowd(max(TOKENS), max(TYPES)))
     rounds = min(2 * plan.rounds, ROUNDS)
     found = {}

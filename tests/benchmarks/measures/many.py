@@ -9,18 +9,30 @@ next schema version may serve or fill.
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import django
 
 from tests.benchmarks.measures.process import run_in_process
-from tests.benchmarks.rows import FEW_REDIS_DB, MANY_REDIS_DB
-from tests.benchmarks.session import Session
+from tests.benchmarks.rows import FEW_REDIS_DB, MANY_REDIS_DB, RAW_REDIS_DB, code_of
 from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios
+
+if TYPE_CHECKING:
+    from tests.benchmarks.session import Session
 
 SUMMARY = "25 against 100,000 entity types; warming and clearing all of them; memory of a copy"
 HEADING = "Few and many entity types"
 
 ROUNDS = 3
 MEMORY_COPIES = 5_000
+BATCH, TTL_SECONDS = 500, 300
 
 
 def measure(session: Session) -> dict[str, Any]:
@@ -29,7 +41,7 @@ def measure(session: Session) -> dict[str, Any]:
     among_few = {"REDIS_DB": str(FEW_REDIS_DB)}
     among_many = {"DATABASE_URL": stage.many_database_url, "REDIS_DB": str(MANY_REDIS_DB)}
     session.say(f"warming and clearing {count:,} entity types")
-    bulk = stage.run_on_server_core("tests.benchmarks.measures.bulk", str(count), str(ROUNDS), **among_many)
+    bulk = stage.run_on_server_core("tests.benchmarks.measures.many", str(count), str(ROUNDS), **among_many)
     read: dict[str, dict[str, list[float]]] = {name: {"l1": [], "l2": []} for name in ("few", "many")}
     for _ in range(ROUNDS):
         session.say(f"hits among {count:,}")
@@ -39,6 +51,76 @@ def measure(session: Session) -> dict[str, Any]:
                 read[name][level].extend(found[level])
     memory = run_in_process(stage, 1, min(count, MEMORY_COPIES), **among_many)["bytes_per_copy"]
     return {"count": count, "bulk": bulk, **read, "bytes_per_copy": memory}
+
+
+def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
+    """
+    Seconds, for each round, to warm and to clear `count` entity types through our functions and by raw pipelines; and
+    to warm the list of all, which is one value of many megabytes.
+
+    The last thing done is warming: all of them are left in the cache.
+    """
+    from redis import Redis
+
+    from cache_layer.server.connection import get_redis_client
+    from entities.cache.entries import Warmed, drop_all_entries, warm_entries
+
+    codes = [code_of(number) for number in range(1, count + 1)]
+    ours = get_redis_client()
+    address = ours.connection_pool.connection_kwargs
+    raw = Redis(host=address["host"], port=address["port"], db=RAW_REDIS_DB, protocol=2)
+    taken: dict[str, list[float]] = {"warm": [], "raw_warm": [], "clear": [], "raw_clear": [], "list": []}
+
+    for number in range(rounds + 1):
+        warming = warm_entries(codes)
+        with _timed(taken["warm"]):
+            warmed = Counter(outcome for _, outcome in islice(warming, count))
+        assert warmed == {Warmed.FILLED: count}, warmed
+        with _timed(taken["list"]):
+            list(warming)
+        values = _read(ours, [f"entity:metadata:{code}" for code in codes])
+        assert len(values) == count
+        with _timed(taken["raw_warm"]):
+            for pipeline, keys in _pipelines(raw, values):
+                for key in keys:
+                    pipeline.set(key, values[key], ex=TTL_SECONDS)
+        assert raw.dbsize() == count
+        with _timed(taken["raw_clear"]):
+            for pipeline, keys in _pipelines(raw, values):
+                for key in keys:
+                    pipeline.unlink(key)
+        assert raw.dbsize() == 0
+        if number < rounds:
+            with _timed(taken["clear"]):
+                drop_all_entries()
+            assert not _read(ours, values)
+    return {"count": count, **taken}
+
+
+def _read(client: Any, keys: Iterable[str]) -> dict[str, bytes]:
+    found = ((batch, client.mget(batch)) for batch in _batches(keys))
+    return {key: value for each in found for key, value in zip(*each, strict=True) if value is not None}
+
+
+def _pipelines(client: Any, keys: Iterable[str]) -> Iterator[tuple[Any, list[str]]]:
+    """A pipeline for each batch of keys, which is sent when it has been filled."""
+    for batch in _batches(keys):
+        pipeline = client.pipeline(transaction=False)
+        yield pipeline, batch
+        pipeline.execute()
+
+
+def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(keys)
+    while batch := list(islice(left, BATCH)):
+        yield batch
+
+
+@contextlib.contextmanager
+def _timed(taken: list[float]) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    taken.append(round(time.perf_counter() - begun, 4))
 
 
 def table(found: Results, _: Results) -> Tabled:
@@ -65,3 +147,8 @@ def requirements(found: Results) -> list[Requirement]:
         (f"clearing {count} / raw pipelined UNLINK", 3, bulk["clear"], bulk["raw_clear"][: len(bulk["clear"])]),
     )
     return [Requirement(text, "at most", limit, ratios(over, under)) for text, limit, over, under in rows]
+
+
+if __name__ == "__main__":  # under the settings of its environment
+    django.setup()
+    json.dump(measure_bulk(int(sys.argv[1]), int(sys.argv[2])), sys.stdout)

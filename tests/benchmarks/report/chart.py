@@ -60,8 +60,7 @@ def _names(found: Found) -> list[str]:
 def _bar(y: float, name: str, found: Found, limit: float) -> list[str]:
     values = found[name]["per_second"]
     middle = median(values)
-    is_compared = "classic" in found and name != "classic"
-    compared = f" ({middle / median(found['classic']['per_second']):.1f}x)" if is_compared else ""
+    compared = f" ({middle / median(found['classic']['per_second']):.1f}x)" if name != "classic" else ""
     centre, top, width = y + ROW / 2, y + (ROW - BAR) / 2, _x(middle, limit) - LEFT
     kind = KINDS.get(name, "theirs")
     return [

@@ -68,7 +68,7 @@ def compose_page(results: Mapping[str, Any], before: str = "") -> str:
     tables, sections = all_tables(results), []
     for name, measure in MEASURES.items():
         if name in tables:
-            sections.append(f"## {measure.HEADING}\n\n{_wrapped(measure.__doc__)}\n\n{_markdown(tables[name])}\n")
+            sections.append(f"## {measure.HEADING}\n\n{wrapped(measure.__doc__)}\n\n{_markdown(tables[name])}\n")
         elif measure in LONG and (earlier := _section(measure.HEADING, before)):
             sections.append(earlier if EARLIER in earlier else f"{earlier}\n{EARLIER}\n")
     return PAGE.format(
@@ -93,7 +93,7 @@ def _machine(machine: Mapping[str, Any]) -> str:
         if machine["pinned"]
         else "There is one core for everything, so the load generator and the engines slow the server down."
     )
-    return _wrapped(
+    return wrapped(
         f"{machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']},"
         f" Python {machine['python']}, PostgreSQL {machine['postgresql']}, {machine['redis']}; {packages}."
         f" Load by {machine['generator']}. {pinned}"
@@ -106,5 +106,5 @@ def _markdown(tabled: Tabled) -> str:
     return "\n".join(lines)
 
 
-def _wrapped(text: str, width: int = 120) -> str:
+def wrapped(text: str, width: int = 120) -> str:
     return textwrap.fill(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)

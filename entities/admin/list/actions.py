@@ -1,16 +1,18 @@
-"""The list's cache actions: invalidate and warm the selected entity types."""
+"""The list's actions that neither remove nor export: activate, invalidate and warm the selected entity types."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from cache_layer.inspect import EntryState, Kind
-from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed
-from entities.admin.pages import ModelAdmin
+from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed, parts_about
+from entities.admin.history.versions import undo_url_of
+from entities.admin.pages import ModelAdmin, log_changed
 from entities.cache.acts import Act, ActFailed, Operation, perform
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -18,8 +20,21 @@ from entities.models import Entity
 CACHE_DOWN = "Redis does not answer, so {}. Readers get entity types from the database meanwhile; try again."
 
 
-class CacheActions(ModelAdmin):
-    """Actions for users who may operate the cache."""
+class ListActions(ModelAdmin):
+    """Actions for users who may change entity types, and for those who may operate the cache."""
+
+    @admin.action(description="Activate", permissions=["change"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
+        if not is_confirmed(request):
+            return ask(self, request, _ask_to_activate(list(queryset)))
+        with transaction.atomic():
+            to_switch = list(queryset.filter(active_flag=False))
+            codes = [entity.pk for entity in to_switch]
+            changed = Entity.objects.filter(pk__in=codes).update(active_flag=True)
+            log_changed(request, to_switch, "Active")
+        level = messages.SUCCESS if changed else messages.INFO
+        self.message_user(request, f"Activated {count_types(changed)}.", level, extra_tags=undo_url_of(codes))
+        return None
 
     def has_operate_cache_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("entities.operate_cache")
@@ -55,32 +70,39 @@ class CacheActions(ModelAdmin):
         return None
 
 
+def _ask_to_activate(entities: Sequence[Entity]) -> Question:
+    """What activating these will do."""
+    to_switch = [entity for entity in entities if not entity.active_flag]
+    already = [entity for entity in entities if entity.active_flag]
+    parts = parts_about(
+        ("{} will become active: programs see them again.", to_switch),
+        ("{} already active: nothing happens to them.", already),
+    )
+    buttons = [Button("activate", f"Activate {count_types(len(to_switch))}")] if to_switch else []
+    return Question("activate", "Activate entity types?", parts, buttons)
+
+
 def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question:
     cached, others = _by_cached(entities)
-    parts = []
-    if cached:
-        says = f"{count_types(len(cached))} cached now will be dropped: the next reader of each goes to the database."
-        parts.append(Part(says, cached))
-    if others:
-        says = f"{count_types(len(others))} not cached now, as far as is known: readers filling them start over."
-        parts.append(Part(says, others))
+    parts = parts_about(
+        ("{} cached now will be dropped: the next reader of each goes to the database.", cached),
+        ("{} not cached now, as far as is known: readers filling them start over.", others),
+    )
     parts.append(Part("The list of all entity types is dropped as well."))
     button = Button("", f"Invalidate {count_types(len(entities))}")
     return Question("invalidate_cache", "Invalidate the cache?", parts, [button], form)
 
 
 def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
-    active = [entity for entity in entities if entity.active_flag]
-    inactive = [entity for entity in entities if not entity.active_flag]
-    cached, missing = _by_cached(active)
-    parts = []
-    if missing:
-        parts.append(Part(f"{count_types(len(missing))} will be read from the database and cached.", missing))
-    if cached:
-        parts.append(Part(f"{count_types(len(cached))} already cached: left as they are.", cached))
-    if inactive:
-        says = f"{count_types(len(inactive))} inactive: never cached, since programs do not see them."
-        parts.append(Part(says, inactive))
+    cached, missing = _by_cached([entity for entity in entities if entity.active_flag])
+    parts = parts_about(
+        ("{} will be read from the database and cached.", missing),
+        ("{} already cached: left as they are.", cached),
+        (
+            "{} inactive: never cached, since programs do not see them.",
+            [entity for entity in entities if not entity.active_flag],
+        ),
+    )
     parts.append(Part("The list of all entity types is cached as well."))
     return Question("warm_cache", "Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
 
