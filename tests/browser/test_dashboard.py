@@ -57,7 +57,7 @@ def cache_types(number: int) -> None:
 def test_clearing_all_asks_first_and_says_what_was_dropped(operator: Page, redis_client: Redis) -> None:
     operator.goto(DASHBOARD)
     operator.get_by_role("button", name="What is “Hit ratio”?").click()
-    expect(operator.get_by_text("Of all reads of entity types on all servers")).to_be_visible()
+    expect(operator.get_by_text("The share of entity type reads on all servers")).to_be_visible()
     cache_types(3)
     operator.get_by_label("Reason").fill("a rehearsal")
     operator.get_by_role("button", name="Clear all").click()

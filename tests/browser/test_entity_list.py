@@ -170,7 +170,7 @@ def test_cache_states_follow_what_happens_without_a_reload(page: Page) -> None:
     page.context.set_offline(True)
     page.clock.run_for(STATES_MS)
     expect(cell).to_have_text("unknown")
-    expect(page.get_by_text("so nobody knows what is cached")).to_be_visible()
+    expect(page.get_by_text("so it is not known what is cached")).to_be_visible()
 
 
 def test_a_bulk_action_says_what_it_will_do_first(page: Page) -> None:
