@@ -16,7 +16,7 @@ from typing import Any
 
 from pmo.run.engines import postgres, valkey
 from pmo.run.engines.engine import Engine, EngineFailed
-from pmo.run.engines.supervised import SupervisedEngine
+from pmo.run.engines.kept import KeptEngine
 
 DATABASE = "pmo"
 ENGINES = ("postgres", "valkey")
@@ -113,7 +113,7 @@ def running_engines(
     durable: bool = True,
     programs: Programs = Programs(),
     pause_seconds: float = PAUSE_SECONDS,
-) -> Iterator[tuple[Endpoints, list[SupervisedEngine]]]:
+) -> Iterator[tuple[Endpoints, list[KeptEngine]]]:
     """
     Run PostgreSQL and Valkey on the data under `directory` while the block runs.
 
@@ -132,7 +132,7 @@ def running_engines(
     """
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    running: list[SupervisedEngine] = []
+    running: list[KeptEngine] = []
     database_url, endpoint = Endpoints.database_url, ValkeyEndpoint()
     with contextlib.ExitStack() as stack:
         try:
@@ -145,7 +145,7 @@ def running_engines(
                 valkey.running_valkey, directory, port=port, snapshots=snapshots, program=programs.valkey
             )
             meanwhile = "Responses come from the database meanwhile (X-Cache: BYPASS)."
-            running.append(SupervisedEngine(stack, start_valkey, meanwhile, pause_seconds))
+            running.append(KeptEngine(stack, start_valkey, meanwhile, pause_seconds))
             endpoint = ValkeyEndpoint(port=int(running[-1].engine.address))
         if "postgres" in engines:
             sockets = stack.enter_context(postgres.socket_directory(directory, programs.postgres))
@@ -153,7 +153,7 @@ def running_engines(
                 postgres.running_postgres, directory, address=str(sockets), durable=durable, programs=programs.postgres
             )
             meanwhile = "What is cached is still served."
-            running.append(SupervisedEngine(stack, start_postgres, meanwhile, pause_seconds))
+            running.append(KeptEngine(stack, start_postgres, meanwhile, pause_seconds))
             database_url = postgres.url_of(running[-1].engine, DATABASE)
             _create_database(running[-1].engine)
         endpoints = Endpoints(database_url, endpoint, tuple(engines))
@@ -172,7 +172,7 @@ def _create_database(engine: Engine) -> None:
 
 def keep_or_join_engines(
     stack: contextlib.ExitStack, directory: Path, engines: Collection[str], port: int
-) -> tuple[Endpoints, list[SupervisedEngine]]:
+) -> tuple[Endpoints, list[KeptEngine]]:
     """
     Keep engines running while `stack` is open, as `running_engines` does; or join those another process runs there.
 

@@ -26,7 +26,7 @@ from pmo.environment.listener import ANY_ADDRESS, Listener, in_url
 from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
 from pmo.run.embedded import ValkeyEndpoint, keep_or_join_engines
 from pmo.run.engines.engine import EngineFailed
-from pmo.run.engines.supervised import SupervisedEngine
+from pmo.run.engines.kept import KeptEngine
 from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
 from pmo.run.restarts import DidNotStart, EndsAgainAndAgain, Part
 from pmo.run.web_server import WebServer
@@ -92,7 +92,7 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
         time.sleep(CHECK_SECONDS)
 
 
-def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[SupervisedEngine]:
+def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[KeptEngine]:
     """Start the engines whose variables are unset; returns those to be checked."""
     if os.environ.get("ENVIRONMENT") == "production":
         return []  # the settings refuse embedded engines and say what to set

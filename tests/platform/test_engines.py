@@ -16,7 +16,7 @@ from redis import Redis
 from pmo.run import restarts
 from pmo.run.embedded import DirectoryInUse, Endpoints, keep_or_join_engines, running_engines
 from pmo.run.engines.engine import EngineFailed
-from pmo.run.engines.supervised import SupervisedEngine
+from pmo.run.engines.kept import KeptEngine
 from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, EndsAgainAndAgain, Part
 from tests.platform.running import permissions_of, processes_of, wait_until_nothing_runs_on
 from tests.servers import ROOT
@@ -83,7 +83,7 @@ def test_engines_end_with_whoever_runs_them_and_start_again_though_others_have_t
     os.kill(int(stranger), 0)
 
 
-def kill(engine: SupervisedEngine) -> None:
+def kill(engine: KeptEngine) -> None:
     """Kill an engine, and wait until it runs again."""
     killed = engine.engine.process
     killed.kill()

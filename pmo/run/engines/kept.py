@@ -1,4 +1,4 @@
-"""A supervised engine of `make run`, restarted where it was: on the same port or socket, with the same data."""
+"""An engine of `make run`, restarted where it was: on the same port or socket, with the same data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pmo.run.engines.engine import Engine
 from pmo.run.restarts import Part
 
 
-class SupervisedEngine(Part):
+class KeptEngine(Part):
     """
     One engine, running while `stack` is open.
 
