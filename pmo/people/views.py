@@ -111,8 +111,8 @@ class LoginView(TokenViewBase):
         operation_id="login",
         tags=["auth"],
         summary="Get a token",
-        description="Every wrong combination gets the same 401. An e-mail address that several users share logs "
-        "nobody in. After too many failures a user is locked out from an address for some minutes.",
+        description="Every wrong combination gets the same 401. An e-mail address that several users share logs in "
+        "nobody. After too many failures a user is locked out from an address for some minutes.",
         parameters=[RETRY_AFTER],
         auth=[],
         responses={
@@ -133,14 +133,14 @@ class RefreshView(TokenViewBase):
         operation_id="refresh",
         tags=["auth"],
         summary="Get new tokens",
-        description="A refresh token is good for one use and gives the next. A second use ends its login with all its "
-        "tokens, since one of the two who have it must have stolen it. It is also refused once the user is deactivated "
-        "or has a new password, and when the login has expired.",
+        description="A refresh token is good for one use and gives the next. Used a second time it ends its login, "
+        "with all tokens of it: one of the two who have it stole it. Refused too once the user is deactivated or has "
+        "a new password, and when the days of the login are over.",
         parameters=[RETRY_AFTER],
         auth=[],
         responses={
             200: TokensSerializer,
-            401: OpenApiResponse(errors(401)[401].response, "The refresh token is not valid, or no longer."),
+            401: OpenApiResponse(errors(401)[401].response, "The refresh token is not valid (any more)."),
             **errors(400, 413, 415, 503),
         },
     )
@@ -155,8 +155,9 @@ class LogoutView(TokenViewBase):
         operation_id="logout",
         tags=["auth"],
         summary="End a login",
-        description="Ends the login of `refresh` or, without a body, of the token that is sent. Once it has returned,"
-        " no token of this login is valid on any server. Ending a login that has already ended succeeds.",
+        description="The login of `refresh` or, without a body, of the token that is sent. From the moment this is"
+        " answered no token of this login is valid on any server. A login that has ended already is one that has"
+        " ended.",
         parameters=[RETRY_AFTER],
         auth=[],
         responses={

