@@ -11,7 +11,7 @@ local expiry = redis.call("ZSCORE", KEYS[3], ARGV[1])
 redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6, #KEYS - 1))
 redis.call("ZREM", KEYS[3], ARGV[1])
 if not expiry or tonumber(expiry) <= now then
-  redis.call("DEL", KEYS[4]) -- a lost hold ends everyone's aloneness
+  redis.call("DEL", KEYS[4]) -- a lost hold means nobody was alone
   return "lost"
 end
 for id in ARGV[6]:gmatch("%d+") do -- the relay may see these before the writer deletes them from the outbox
