@@ -44,7 +44,7 @@ ANSWER_ERRORS = Counter("cache_answer_errors", "HTTP responses with a status of 
 FILLS = Counter(
     "cache_fills", "Entries loaded under a lease: stored, absent, refused, not_cacheable, failed.", ["outcome"]
 )
-REFRESHES = Counter("cache_refreshes", "Values loaded anew shortly before they would have expired.")
+REFRESHES = Counter("cache_refreshes", "Values reloaded shortly before they would have expired.")
 BYPASSES = Counter(
     "cache_bypasses",
     "Entries read from the database and not cached: held, filling, own_write, not_cacheable, refused, redis.",
