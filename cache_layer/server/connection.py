@@ -80,9 +80,9 @@ def _guarded(
     if not essential:
         patience = _patience_seconds()
         if left_seconds(patience) < patience:
-            raise CacheUnavailable("The rest of the time is the database's.", refused=False)
+            raise CacheUnavailable("The time left is reserved for the database.", refused=False)
         if not breaker.allows():
-            raise CacheUnavailable("Redis failed a moment ago and is not asked yet.", refused=False)
+            raise CacheUnavailable("Redis failed a moment ago and is not tried again yet.", refused=False)
     retries = 0 if essential else READ_RETRIES
     while True:
         begun = time.perf_counter()

@@ -88,7 +88,7 @@ class Compared(Connection):
         if note not in _purged_at:
             self._purge(note, patterns)
         if took_over and monotonic() - _purged_at[note] < TRUSTED_SECONDS:
-            raise RedisConnectionError(f"{self.host}:{self.port} took over a moment ago and is not asked yet.")
+            raise RedisConnectionError(f"{self.host}:{self.port} took over a moment ago and is not used yet.")
         self._ask("SCRIPT", "LOAD", note)
 
     def _purge(self, note: str, patterns: Sequence[str]) -> None:
