@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -51,24 +51,13 @@ class EntryCounts:
     cause: str = ""
 
 
-@dataclass
-class Activity:
-    entries: dict[str, EntryCounts] = field(default_factory=dict)
-
-    def of(self, key: str) -> EntryCounts:
-        """The entry's counters, or a throwaway once MAX_ENTRIES is reached."""
-        if key not in self.entries and len(self.entries) >= MAX_ENTRIES:
-            return EntryCounts()
-        return self.entries.setdefault(key, EntryCounts())
-
-
 _local_hits: deque[str] = deque()
 _other_reads: deque[tuple[str, str]] = deque()
 _replayed: deque[tuple[HasKey, ...]] = deque()
 _replay_times: deque[int] = deque()
 _exchanges: deque[tuple[str, float]] = deque()
 _folding = threading.Lock()
-_activity = Activity()
+_entries: dict[str, EntryCounts] = {}
 _reads: dict[str, dict[str, tuple[int, int]]] = {}
 _events: deque[tuple[str, int, str, str]] = deque(maxlen=MAX_EVENTS)
 
@@ -111,7 +100,7 @@ def note_stored(keys: Iterable[str]) -> None:
     now_s = int(time.time())
     with _folding:
         for key in keys:
-            _activity.of(key).stored_s = now_s
+            _counts_of(key).stored_s = now_s
             _events.append((key, now_s, "stored", ""))
 
 
@@ -121,7 +110,7 @@ def note_invalidated(keys: Collection[str], cause: str) -> None:
     now_s = int(time.time())
     with _folding:
         for key in keys:
-            counts = _activity.of(key)
+            counts = _counts_of(key)
             counts.invalidated_s, counts.cause = now_s, cause
             _events.append((key, now_s, "invalidated", cause))
 
@@ -148,7 +137,14 @@ def fold_reads() -> None:
             REDIS_SECONDS.labels(client).observe(seconds)
         for key, hits in (local + further.get("L2", Counter())).items():
             if key:
-                _activity.of(key).hits += hits
+                _counts_of(key).hits += hits
+
+
+def _counts_of(key: str) -> EntryCounts:
+    """The entry's counters, or a throwaway once MAX_ENTRIES is reached."""
+    if key not in _entries and len(_entries) >= MAX_ENTRIES:
+        return EntryCounts()
+    return _entries.setdefault(key, EntryCounts())
 
 
 def _note_reads(found: Mapping[str, Counter[str]]) -> None:
@@ -177,20 +173,19 @@ def recent_events(key: str) -> list[tuple[int, str, str]]:
 
 def collect_activity() -> dict[str, EntryCounts]:
     """The counters of each entry since the last call."""
-    global _activity
     fold_reads()
     with _folding:
-        collected, _activity = _activity, Activity()
-    return collected.entries
+        collected = _entries.copy()
+        _entries.clear()
+    return collected
 
 
 def _forget() -> None:
     """Start empty in a forked child: its parent reports its own counts, and may have held the lock."""
-    global _folding, _activity
-    _folding, _activity = threading.Lock(), Activity()
-    for counted in (_local_hits, _other_reads, _replayed, _replay_times, _exchanges, _events):
+    global _folding  # noqa: PLW0603 - the child needs a lock of its own
+    _folding = threading.Lock()
+    for counted in (_local_hits, _other_reads, _replayed, _replay_times, _exchanges, _events, _entries, _reads):
         counted.clear()
-    _reads.clear()
 
 
 def _taken(counted: deque[Counted]) -> list[Counted]:

@@ -39,9 +39,9 @@ _budget: ContextVar[_Budget | None] = ContextVar("cache_layer_deadline", default
 
 
 @contextmanager
-def working_within(budget_ms: float) -> Iterator[None]:
-    """Give this block a deadline `budget_ms` from now; a nested block has its own."""
-    token = _budget.set(_Budget(budget_ms))
+def working_within(budget_ms: float | None) -> Iterator[None]:
+    """Give this block a deadline `budget_ms` from now, or none for None; a nested block has its own."""
+    token = _budget.set(None if budget_ms is None else _Budget(budget_ms))
     try:
         yield
     finally:
@@ -67,21 +67,6 @@ def computing() -> Iterator[None]:
             took_ns = clock.monotonic_ns() - begun_ns
             budget.begun_ns += took_ns
             budget.ends_ns += took_ns
-
-
-@contextmanager
-def unlimited() -> Iterator[None]:
-    """Lift the deadline in this block, which must not time out."""
-    token = _budget.set(None)
-    try:
-        yield
-    finally:
-        _budget.reset(token)
-
-
-def forget_deadline() -> None:
-    """Drop the inherited deadline: from here on this context does work of its own."""
-    _budget.set(None)
 
 
 def left_seconds(at_most: float) -> float:

@@ -13,7 +13,7 @@ What can go wrong, by cause.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -76,6 +76,11 @@ class OtherRelease(CacheLayerError, ValueError):
 
 class InvalidLookup(CacheLayerError, ImproperlyConfigured):
     """A model cannot be cached as declared; the message says how to fix it."""
+
+    @classmethod
+    def of(cls, model: Any, why: str) -> Self:
+        """The error of a model class's `@coherent`."""
+        return cls(f"@coherent of {model._meta.label}: {why}")
 
 
 class ReadOnlyEntry(CacheLayerError, ValueError):

@@ -52,10 +52,8 @@ class _Metric:
         multiprocess_mode: str = "",
     ) -> None:
         self.name = name
-        self.documentation = documentation
         self.labelnames = tuple(labelnames)
         self.buckets = (*buckets, float("inf"))
-        self.multiprocess_mode = multiprocess_mode
         self.value = 0.0
         self.observed = [0] * len(self.buckets)
         self._children: dict[tuple[str, ...], _Metric] = {}
@@ -64,7 +62,7 @@ class _Metric:
         """The metric for these label values."""
         with _counting:
             if values not in self._children:
-                child = type(self)(self.name, self.documentation, buckets=self.buckets[:-1])
+                child = type(self)(self.name, "", buckets=self.buckets[:-1])
                 self._children[values] = child
             return self._children[values]
 

@@ -82,16 +82,17 @@ class Server:
         return False
 
     def is_primary(self) -> bool:
-        with contextlib.suppress(RedisError):
-            return bool(self.info("replication")["role"] == "master")
-        return False
+        return self._role() == "master"
 
     def follows(self) -> bool:
         """Whether it is a replica that has all its primary has."""
+        return self._role() == "slave"
+
+    def _role(self) -> str:
         with contextlib.suppress(RedisError):
             found = self.info("replication")
-            return bool(found["role"] == "slave" and found["master_link_status"] == "up")
-        return False
+            return str(found["role"]) if found.get("master_link_status", "up") == "up" else ""
+        return ""
 
 
 PLAIN = ("--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--maxmemory-policy", "noeviction")

@@ -6,9 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable
 
-BEFORE_HOLDS_LAPSE = 3
-"""Seconds: a hold that nobody releases ends by itself after five."""
-
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     """

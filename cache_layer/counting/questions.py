@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from redis.exceptions import RedisError
@@ -21,9 +21,6 @@ from cache_layer.activity import recent_events, recent_reads
 from cache_layer.keys import analytics_key
 from cache_layer.memory.local_store import look_at_copy
 from cache_layer.server.connection import get_redis_client
-
-if TYPE_CHECKING:  # models, which come after settings
-    from cache_layer.lookup import Lookup
 
 ASKED_SECONDS = 10
 KNOWN_SECONDS = 60
@@ -73,18 +70,14 @@ def digest_of(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()[:12]
 
 
-def look_into_memory(lookup: Lookup[Any], identifier: str) -> Answer:
+def look_into_memory(key: str) -> Answer:
     """What this process's memory has of an entry; changes nothing."""
-    return _look_into_memory(lookup.key(identifier))
-
-
-def _look_into_memory(key: str) -> Answer:
     found = look_at_copy(key)
     copy = None if found is None else CopySeen(digest_of(found[0]), len(found[0]), found[1])
     return Answer(process_name(), copy, recent_reads(key), recent_events(key))
 
 
-def ask(lookup: Lookup[Any], identifier: str) -> str:
+def ask(key: str) -> str:
     """
     Ask every process about an entry; returns the question's mark.
 
@@ -92,7 +85,7 @@ def ask(lookup: Lookup[Any], identifier: str) -> str:
         CacheUnavailable: Redis did not answer.
     """
     mark = uuid4().hex
-    get_redis_client().set(analytics_key("asked"), f"{mark} {lookup.key(identifier)}", ex=ASKED_SECONDS)
+    get_redis_client().set(analytics_key("asked"), f"{mark} {key}", ex=ASKED_SECONDS)
     return mark
 
 
@@ -131,7 +124,7 @@ class Respondent:
             self._last = mark
             pipeline = get_redis_client().pipeline()
             answers = analytics_key(f"answers:{mark}")
-            pipeline.hset(answers, process_name(), json.dumps(_look_into_memory(key)[1:]))
+            pipeline.hset(answers, process_name(), json.dumps(look_into_memory(key)[1:]))
             pipeline.expire(answers, ASKED_SECONDS * 6)
             pipeline.execute()
         except RedisError:

@@ -15,7 +15,7 @@ import threading
 import time
 from itertools import chain
 from multiprocessing.util import Finalize
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 from redis.exceptions import RedisError
@@ -27,7 +27,7 @@ from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, MOMENT_
 from cache_layer.counting.questions import Respondent
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.options import get_options
-from cache_layer.protocol.calls import BATCH_KEYS
+from cache_layer.protocol.calls import BATCH_KEYS, Call
 from cache_layer.protocol.scripts import report_counts
 from cache_layer.server.connection import get_redis_client
 
@@ -40,13 +40,6 @@ MINUTE_RETENTION_SECONDS = 2 * HOUR_SECONDS
 RETENTION_SECONDS = 7 * DAY_SECONDS + HOUR_SECONDS
 
 
-class _Report(NamedTuple):
-    """One message to Redis; its mark makes sending it twice harmless."""
-
-    keys: list[str]
-    arguments: list[Any]
-
-
 class Reporter:
     """Reports this process's counts to Redis; a report that can't be sent is sent the next time."""
 
@@ -57,7 +50,7 @@ class Reporter:
     def forget(self) -> None:
         """Start counting from now; a forked child leaves its parent's counts to the parent."""
         self._reporting = threading.Lock()
-        self._unsent: list[_Report] = []
+        self._unsent: list[Call] = []
         collect_activity()
         self._reported = read_totals()
         self._counted_until_s = time.time()
@@ -76,7 +69,7 @@ class Reporter:
                 report_counts(*self._unsent[0])
                 del self._unsent[0]
 
-    def _collect(self) -> list[_Report]:
+    def _collect(self) -> list[Call]:
         entries = list(collect_activity().items())
         totals = read_totals()
         now_s = time.time()
@@ -160,10 +153,12 @@ def _report_quietly() -> None:
         logger.info("Analytics put off", extra={"error": str(error)})
 
 
-def _make_report(
-    now_s: float, took_s: float, totals: dict[str, int], entries: list[tuple[str, EntryCounts]]
-) -> _Report:
-    """A report of the last `took_s` seconds; it counts for the steps that contain the middle of that time."""
+def _make_report(now_s: float, took_s: float, totals: dict[str, int], entries: list[tuple[str, EntryCounts]]) -> Call:
+    """
+    A report of the last `took_s` seconds, which counts for the steps that contain the middle of that time.
+
+    Its mark makes sending it twice harmless.
+    """
     from cache_layer.lookup import find_lookup  # needs models, which come after settings
 
     middle_s = now_s - min(took_s, get_options().analytics_seconds or MINUTE_SECONDS) / 2
@@ -185,4 +180,4 @@ def _make_report(
         lookup = find_lookup(key)
         ttl_seconds = lookup.ttl_seconds if lookup else 0
         arguments += [key, counts.hits, counts.stored_s, ttl_seconds, counts.invalidated_s, counts.cause]
-    return _Report(keys, arguments)
+    return Call(tuple(keys), tuple(arguments))

@@ -72,9 +72,9 @@ def _lookup(
     model: type[Model], key: str, fields: Sequence[str], ttl_seconds: int, key_pattern: str
 ) -> CoherentLookup[Any]:
     if isinstance(fields, str):
-        raise InvalidLookup(f"@coherent of {model._meta.label}: fields is {fields!r}: use a list, [{fields!r}].")
+        raise InvalidLookup.of(model, f"fields is {fields!r}: use a list, [{fields!r}].")
     if model._meta.abstract or hasattr(model, "coherent"):
-        raise InvalidLookup(f"@coherent of {model._meta.label}: it is abstract, or has a `coherent` already.")
+        raise InvalidLookup.of(model, "it is abstract, or has a `coherent` already.")
     columns = list({field.attname: field for field in (find_field(model, name) for name in (key, *fields))}.values())
     for column in columns:
         refuse_unwritable(model, column)
@@ -113,13 +113,10 @@ def _refuse_key(model: type[Model], field: Any) -> None:
         if isinstance(constraint, UniqueConstraint)
     }
     if not field.unique and (field.name,) not in total:
-        raise InvalidLookup(
-            f"@coherent of {model._meta.label}: the key {field.name!r} is not unique; use one that is, or make it so."
-        )
+        raise InvalidLookup.of(model, f"the key {field.name!r} is not unique; use one that is, or make it so.")
     if field.remote_field is None and kind_of(field) not in KEYS:
-        raise InvalidLookup(
-            f"@coherent of {model._meta.label}: the key {field.name!r} is a {type(field).__name__}; use one of whole"
-            " numbers, text or UUIDs."
+        raise InvalidLookup.of(
+            model, f"the key {field.name!r} is a {type(field).__name__}; use one of whole numbers, text or UUIDs."
         )
 
 

@@ -44,15 +44,11 @@ def find_field(model: type[Model], name: str) -> Any:
     except FieldDoesNotExist:
         close = difflib.get_close_matches(name, columns, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(columns)}."
-        raise InvalidLookup(f"@coherent of {model._meta.label}: there is no field {name!r}: {hint}") from None
+        raise InvalidLookup.of(model, f"there is no field {name!r}: {hint}") from None
     if not getattr(field, "concrete", False) or field.many_to_many:
-        raise InvalidLookup(
-            f"@coherent of {model._meta.label}: {name!r} is stored in other rows; declare a Lookup with further_parts."
-        )
+        raise InvalidLookup.of(model, f"{name!r} is stored in other rows; declare a Lookup with further_parts.")
     if field.model._meta.db_table != model._meta.db_table:
-        raise InvalidLookup(
-            f"@coherent of {model._meta.label}: {name!r} is in the table of {field.model._meta.label}: declare that."
-        )
+        raise InvalidLookup.of(model, f"{name!r} is in the table of {field.model._meta.label}: declare that.")
     return field
 
 
@@ -74,9 +70,10 @@ def refuse_unwritable(model: type[Model], field: Any) -> None:
     own_json = isinstance(inner, JSONField) and (inner.encoder or inner.decoder)
     own_values = hasattr(inner, "from_db_value") and not isinstance(inner, JSONField)
     if inner.remote_field is None and (kind_of(inner) not in PLAIN or own_json or own_values):
-        raise InvalidLookup(
-            f"@coherent of {model._meta.label}: JSON cannot carry {field.name!r}, a {type(field).__name__}, there and"
-            " back; leave it out, or declare a Lookup with an encode and a decode of your own."
+        raise InvalidLookup.of(
+            model,
+            f"JSON cannot carry {field.name!r}, a {type(field).__name__}, there and"
+            " back; leave it out, or declare a Lookup with an encode and a decode of your own.",
         )
 
 
@@ -95,9 +92,7 @@ class RowDocuments:
         try:
             self.make: Callable[..., Any] = namedtuple(f"{model.__name__}Document", self.names)  # type: ignore[misc]
         except ValueError as error:
-            raise InvalidLookup(
-                f"@coherent of {model._meta.label}: a document cannot have these names: {error}"
-            ) from None
+            raise InvalidLookup.of(model, f"a document cannot have these names: {error}") from None
         self._fields = tuple(fields)
 
     def build(self, rows: Sequence[Any]) -> Any:

@@ -82,7 +82,7 @@ class EntryView:
 
     def in_memory(self) -> Answer:
         """What this process's memory has of it."""
-        return look_into_memory(self.lookup, self.identifier)
+        return look_into_memory(self.lookup.key(self.identifier))
 
     def ask_processes(self) -> str:
         """
@@ -91,7 +91,7 @@ class EntryView:
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        return ask(self.lookup, self.identifier)
+        return ask(self.lookup.key(self.identifier))
 
     @staticmethod
     def read_answers(mark: str) -> tuple[list[Answer], list[str]]:

@@ -25,26 +25,24 @@ _ask_at_ns: dict[str, int] = {}
 
 
 def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
-    """The keys, among those just read from Redis, whose values are known to expire soon."""
-    now_ns = clock.monotonic_ns()
-    last_part_ms = ttl_seconds * 1_000 // LAST_PART
-    to_ask = [key for key in keys if now_ns >= _ask_at_ns.get(key, 0)]
-    known = [key for key in to_ask if key in _ask_at_ns]
-    left_ms = dict.fromkeys(to_ask, 0) | dict(zip(known, _ask_time_left_ms(known), strict=True))
-    for key, left in left_ms.items():
-        _ask_at(key, now_ns + max(left - last_part_ms, last_part_ms // 2) * 1_000_000)
-    return [key for key, left in left_ms.items() if 0 < left <= last_part_ms]
+    """The keys, among those it is time to ask about, whose values are known to expire soon."""
+    last_part = ttl_seconds / LAST_PART
+    known = [key for key in keys if key in _ask_at_ns]
+    left_seconds = dict.fromkeys(keys, 0.0) | dict(zip(known, _ask_seconds_left(known), strict=True))
+    for key, left in left_seconds.items():
+        _ask_at(key, clock.seconds_from_now(max(left - last_part, last_part / 2)))
+    return [key for key, left in left_seconds.items() if 0 < left <= last_part]
 
 
 def note_filled(keys: Sequence[str], ttl_seconds: int) -> None:
     """Record that these values were just stored with this TTL."""
-    due_ns = clock.seconds_from_now(ttl_seconds - ttl_seconds // LAST_PART)
+    due_ns = clock.seconds_from_now(ttl_seconds - ttl_seconds / LAST_PART)
     for key in keys:
         _ask_at(key, due_ns)
 
 
 def is_time_to_ask(key: str) -> bool:
-    """Whether `find_due` would ask Redis for this key, or has never seen it."""
+    """Whether to ask `find_due` about this key, which was just read from Redis."""
     return clock.monotonic_ns() >= _ask_at_ns.get(key, 0)
 
 
@@ -53,7 +51,7 @@ def forget_times() -> None:
     _ask_at_ns.clear()
 
 
-def _ask_time_left_ms(keys: Sequence[str]) -> list[int]:
+def _ask_seconds_left(keys: Sequence[str]) -> list[float]:
     """The values' remaining TTLs, in one round trip; below 0 if a value is gone or Redis does not answer."""
     if not keys:
         return []
@@ -61,7 +59,7 @@ def _ask_time_left_ms(keys: Sequence[str]) -> list[int]:
     for key in keys:
         pipeline.pttl(value_key(key))
     try:
-        return [int(left) for left in pipeline.execute()]
+        return [left / 1_000 for left in pipeline.execute()]
     except RedisError:
         return [-1] * len(keys)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from django_redis.pool import ConnectionFactory
 from redis.backoff import NoBackoff
@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
-from cache_layer.server.connection import GuardedRedis, _guarded, refuses_writes
+from cache_layer.server.connection import GuardedRedis, _guarded
 from cache_layer.server.topology import SlotClient, Topology, raising_redis_errors
 
 ELSEWHERE = (AskError, TryAgainError)
@@ -76,12 +76,7 @@ class ClusterRedis(CoreCommands):
             except CacheUnavailable as error:
                 self.topology.look_again(node)
                 found = [error] * len(places)
-            refusal = next((error for error in found if isinstance(error, RedisError) and refuses_writes(error)), None)
-            unavailable = self._note_refusal(node, refusal) if refusal else None
             for place, answer in zip(places, found, strict=True):
-                if unavailable and isinstance(answer, RedisError) and refuses_writes(answer):
-                    answers[place] = unavailable
-                    continue
                 answers[place] = self._again(*commands[place]) if isinstance(answer, ASK_AGAIN) else answer
         return answers
 
@@ -151,18 +146,6 @@ class ClusterRedis(CoreCommands):
         except ELSEWHERE:  # the node's reply; nothing has run
             return slots.execute_command(*args, **options)
 
-    def _note_refusal(self, node: ClusterNode, error: RedisError) -> CacheUnavailable:
-        """What `execute_command` would raise for a node that accepts no writes."""
-
-        def refuse() -> NoReturn:
-            raise error
-
-        self.topology.look_again(node)
-        try:
-            _guarded(refuse, **self._asks(node) | {"essential": True})  # it has been asked already
-        except CacheUnavailable as unavailable:
-            return unavailable
-
     def _again(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         try:
             return self.execute_command(*args, **options)
@@ -178,12 +161,6 @@ class ClusterPipeline(CoreCommands):
     def __init__(self, client: ClusterRedis) -> None:
         self._client = client
         self._commands: list[Command] = []
-
-    def __enter__(self) -> ClusterPipeline:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._commands = []
 
     def execute_command(self, *args: Any, **options: Any) -> ClusterPipeline:
         self._commands.append((args, options))

@@ -78,7 +78,7 @@ def _guarded(
             the breaker is open or hardly any time is left.
     """
     if not essential:
-        patience = _patience_seconds()
+        patience = 2 * get_options().socket_timeout_ms / 1000  # for a free slot in the pool, and for a connect
         if left_seconds(patience) < patience:
             raise CacheUnavailable("The time left is reserved for the database.", refused=False)
         if not breaker.allows():
@@ -112,20 +112,24 @@ def refuses_writes(error: BaseException | None) -> bool:
 
 
 class GuardedPipeline(Pipeline):
-    """A pipeline whose failures raise `CacheUnavailable` and count for the breaker."""
+    """A pipeline that its client runs, as one of its commands."""
 
-    def __init__(self, *args: Any, asks: Mapping[str, Any], **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._asks = asks
+    def __init__(self, client: GuardedRedis, transaction: bool, shard_hint: str | None) -> None:
+        super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
+        self._client = client
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         commands, execute = self.command_stack, super().execute
 
         def run() -> list[Any]:
             self.command_stack = list(commands)  # a failed attempt empties it
-            return execute(raise_on_error)
+            answers = execute(raise_on_error)
+            for answer in answers:
+                if isinstance(answer, RedisError) and refuses_writes(answer):
+                    raise answer
+            return answers
 
-        return _guarded(run, **self._asks)
+        return self._client.run(run)
 
 
 class GuardedRedis(Redis):
@@ -168,7 +172,7 @@ class GuardedRedis(Redis):
             self.connection_pool.release(connection)
 
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> GuardedPipeline:
-        return GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, asks=self.asks)
+        return GuardedPipeline(self, transaction, shard_hint)
 
     def with_policy(self, **asks: Any) -> GuardedRedis:
         """A client of the same pool with another error policy."""
@@ -189,11 +193,6 @@ class GuardedFactory(ConnectionFactory):  # type: ignore[misc] # django-redis ha
     """Keeps its pools by URL, as django-redis does, apart from those of aliases that are not connected as ours."""
 
     _pools: ClassVar[dict[str, Any]] = {}
-
-
-def _patience_seconds() -> float:
-    """How long it may take to get a connection: one timeout for a free slot in the pool, one to connect."""
-    return 2 * get_options().socket_timeout_ms / 1000
 
 
 def connection_pool_options(options: Options) -> dict[str, Any]:

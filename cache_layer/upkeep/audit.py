@@ -88,12 +88,11 @@ def audit_cache(*, repair: bool = True) -> Audit:
 
 
 def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
-    client = get_redis_client()
-    with client.pipeline() as pipeline:
-        for key in keys:
-            pipeline.get(value_key(key))
-            pipeline.pttl(value_key(key))
-        answers = pipeline.execute(raise_on_error=False)
+    pipeline = get_redis_client().pipeline()
+    for key in keys:
+        pipeline.get(value_key(key))
+        pipeline.pttl(value_key(key))
+    answers = pipeline.execute(raise_on_error=False)
     rows = _load(lookup, [lookup.identifier(key) for key in keys])
     for key, cached, ttl_ms in zip(keys, answers[::2], answers[1::2], strict=True):
         if cached is None:

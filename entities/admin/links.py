@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from entities.models import Entity
 from entities.texts import compose
 
 
@@ -55,8 +54,3 @@ def draw_chips(codes: Iterable[str], *, inactive: Collection[str] = ()) -> SafeS
         ),
     )
     return format_html('<span class="entity-chips">{}</span>', chips) if chips else SafeString("-")
-
-
-def find_inactive(codes: Collection[str]) -> set[str]:
-    """The inactive ones among these entity types; one query."""
-    return set(Entity.objects.filter(code__in=codes, active_flag=False).values_list("code", flat=True))

@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.core.validators import FileExtensionValidator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
@@ -46,14 +47,13 @@ class ImportFileForm(forms.Form):
     """The file; its name determines the format."""
 
     file = forms.FileField(
+        validators=[FileExtensionValidator([*READERS], "Choose a file whose name ends in .csv, .json or .xlsx.")],
         widget=UnfoldAdminFileFieldWidget({"accept": ".csv,.json,.xlsx"}),
         help_text=f"CSV (UTF-8), JSON or XLSX, at most {filesizeformat(MAX_BYTES)}.",
     )
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        if file.name.rpartition(".")[2].lower() not in READERS:
-            raise forms.ValidationError("Choose a file whose name ends in .csv, .json or .xlsx.")
         if file.size > MAX_BYTES:
             limit = filesizeformat(MAX_BYTES)
             raise forms.ValidationError(f"The file is larger than {limit}: split it, or remove columns.")

@@ -57,32 +57,32 @@ def set_children(code: str, children: Any, known: set[str]) -> str:
     return f"UPDATE {NAME} SET child_entity_codes = {quote_text(json.dumps(kept))} WHERE code = {quote_text(code)};"
 
 
-def of_rule(constraint: str, code: str, codes: set[str]) -> tuple[str, bool]:
-    """The mend for a broken constraint, and whether it is SQL."""
+def of_rule(constraint: str, code: str, codes: set[str]) -> str:
+    """The mend for a broken constraint, as SQL or in words."""
     if constraint == "entity_times":
         columns = [
             f"{column} = CASE WHEN {column} BETWEEN '0001-01-02Z' AND '9999-12-30Z' THEN {column} ELSE now() END"
             for column in ("created_ts", "modified_ts")
         ]
-        return f"UPDATE {NAME} SET {', '.join(columns)} WHERE code = {quote_text(code)};", True
+        return f"UPDATE {NAME} SET {', '.join(columns)} WHERE code = {quote_text(code)};"
     if constraint in ("entity_texts_composed", "entity_texts_readable"):
-        return f"UPDATE {NAME} SET {TEXTS_MENDED} WHERE code = {quote_text(code)};", True
+        return f"UPDATE {NAME} SET {TEXTS_MENDED} WHERE code = {quote_text(code)};"
     if constraint in ("entity_code_pattern", "entity_code_not_reserved"):
         return _rename(code, codes)
-    return "Change it so that it holds", False
+    return "Change it so that it holds"
 
 
-def _rename(code: str, codes: set[str]) -> tuple[str, bool]:
+def _rename(code: str, codes: set[str]) -> str:
     """Rename the code, in the children of other rows too; other references are the platform's to update."""
     better = re.sub(r"[^a-z0-9]+", "_", code.lower()).strip("_")[:50]
     if code in RESERVED_CODES:
         better = f"{code}_type"
     if not is_code(better) or better in codes:
-        return "Give it another code, and change it where it is listed or referred to", False
+        return "Give it another code, and change it where it is listed or referred to"
     old, new = (quote_text(json.dumps(each, ensure_ascii=False)) for each in (code, better))
     lists = (
         f"UPDATE {NAME} SET child_entity_codes = (SELECT jsonb_agg(CASE child WHEN {old} THEN {new} ELSE child END"
         f" ORDER BY place) FROM jsonb_array_elements(child_entity_codes) WITH ORDINALITY AS listed (child, place))"
         f" WHERE child_entity_codes @> {old};"
     )
-    return f"UPDATE {NAME} SET code = {quote_text(better)} WHERE code = {quote_text(code)}; {lists}", True
+    return f"UPDATE {NAME} SET code = {quote_text(better)} WHERE code = {quote_text(code)}; {lists}"

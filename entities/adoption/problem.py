@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """Where it is, which rule is broken, and the mend: SQL if `mend_sql`, else words."""
+    """Where it is, which rule is broken, and the mend: SQL, which ends with a semicolon, or words."""
 
     where: str
     rule: str
     mend: str
-    mend_sql: bool = True
     warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.rule}. {'Mend: ' if self.mend_sql else ''}{self.mend}"
+        is_sql = self.mend.endswith(";") and not self.warning
+        return f"{self.where}: {self.rule}. {'Mend: ' if is_sql else ''}{self.mend}"
 
 
 def quote_name(name: str) -> str:

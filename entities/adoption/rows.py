@@ -55,7 +55,7 @@ def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iter
         if not table.has_unique_code:
             cursor.execute(_DOUBLED)
             mend = "Remove or rename all but one of them"
-            doubled = (Problem(_row(code), "the code occurs more than once", mend, False) for (code,) in cursor)
+            doubled = (Problem(_row(code), "the code occurs more than once", mend) for (code,) in cursor)
             yield from shown(doubled)
         yield from _find_broken_constraints(cursor, schema_editor, table)
 
@@ -90,7 +90,7 @@ def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
             more, last = more + 1, problem
     if last:
         mend = "They are shown once some of those above are fixed"
-        yield Problem(f"{more} more", last.rule, mend, mend_sql=False, warning=last.warning)
+        yield Problem(f"{more} more", last.rule, mend, warning=last.warning)
 
 
 def _row(code: str | None) -> str:
@@ -122,7 +122,7 @@ def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> I
     yield from find_wrong_children(schema_editor.connection, table)
     for name, rows_found in broken.items():
         rule = RULES.get(name, f"it breaks the rule {name}")
-        yield from shown(Problem(_row(code), rule, *mends.of_rule(name, code, codes)) for code, _ in rows_found)
+        yield from shown(Problem(_row(code), rule, mends.of_rule(name, code, codes)) for code, _ in rows_found)
 
 
 def _missing_columns(schema_editor: Any, table: Table) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _find_refused_values(field: Any, found: list[tuple[str, str, int]]) -> Itera
             field.clean(value or "", None)
         except ValidationError as error:
             rule = f"{field.name} {json.dumps(value)}: {' '.join(error.messages).rstrip('.')}"
-            yield Problem(where, rule, "Forms will ask for another", mend_sql=False, warning=True)
+            yield Problem(where, rule, "Forms will ask for another", warning=True)
         else:
             if field.name == "icon" and (former := describe_former(value)):
-                yield Problem(where, former.rstrip("."), "Nothing has to be done", mend_sql=False, warning=True)
+                yield Problem(where, former.rstrip("."), "Nothing has to be done", warning=True)

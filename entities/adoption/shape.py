@@ -44,7 +44,7 @@ def find_shape_problems(connection: Any, table: Table) -> Iterator[Problem]:
     """
     if table.kind != "r":
         kind = KINDS.get(table.kind, "no table")
-        yield Problem(f"{SCHEMA}.{TABLE}", f"it is {kind}", "Only a plain table can be adopted", mend_sql=False)
+        yield Problem(f"{SCHEMA}.{TABLE}", f"it is {kind}", "Only a plain table can be adopted")
         return
     yield from _find_rights(connection, table)
     for field in FIELDS:
@@ -62,7 +62,7 @@ def _find_rights(connection: Any, table: Table) -> Iterator[Problem]:
         yield Problem(f"database {database}", f"{user} may not create anything in it", grant)
     if table.has_row_security:
         rule = "it has row-level security, and everybody is served the rows that the web servers' role may see"
-        yield Problem(f"{SCHEMA}.{TABLE}", rule, "Give that role a policy for all rows", mend_sql=False, warning=True)
+        yield Problem(f"{SCHEMA}.{TABLE}", rule, "Give that role a policy for all rows", warning=True)
     if not table.is_owned:
         grant = f"GRANT {quote_name(table.owner)} TO {role};"
         rule = f"it belongs to {table.owner}, and {user} is not a member of that role"
@@ -97,7 +97,7 @@ def _find_column_problems(connection: Any, table: Table, field: Any) -> Iterator
     elif column.nullable and column.default is None and not field.null and not can_be_added(field):
         rule = "it may be NULL so far, and will not be: who adds a row without it is refused"
         mend = f"{alter} SET DEFAULT {quote_text('')};"
-        yield Problem(f"column {name}", rule, f"Unless nobody does: {mend}", mend_sql=False, warning=True)
+        yield Problem(f"column {name}", rule, f"Unless nobody does: {mend}", warning=True)
 
 
 def _find_taken_names(connection: Any, table: Table) -> Iterator[Problem]:

@@ -7,7 +7,6 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
-from entities.codes import CODE_PATTERN
 from entities.texts import DIRECTION_OVERRIDES, INVISIBLE, validate_readable
 
 _CONTROL = rf"\u0000-\u001f\u007f-\u009f\u2028\u2029{DIRECTION_OVERRIDES}"
@@ -37,12 +36,3 @@ class TextFieldSchema(OpenApiSerializerFieldExtension):
             seen = "" if self.target.allow_blank else f"[^{_WITHIN_16_BITS}]"
             schema["pattern"] = f"^[^{_CONTROL}]*{seen}[^{_CONTROL}]*$" if seen else f"^[^{_CONTROL}]*$"
         return schema
-
-
-class ChildrenFieldSchema(OpenApiSerializerFieldExtension):
-    """Describes what the model's validators require."""
-
-    target_class = "entities.api.serializers.ChildrenField"
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        return {"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}}

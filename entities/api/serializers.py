@@ -11,9 +11,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import models
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from entities.codes import CODE_PATTERN
 from entities.documents import EntityDocument
 from entities.fields import NOT_IN_DOCUMENT, SETTABLE
 from entities.models import Entity, validate_children_shape
@@ -48,6 +50,7 @@ class BooleanField(serializers.BooleanField):
         return data
 
 
+@extend_schema_field({"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}})
 class ChildrenField(serializers.JSONField):
     """A list of entity codes, checked by the model's validators."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -125,30 +123,26 @@ class EntityCacheViewSet(ViewSet):
     @schema.clear_cache
     def clear(self, request: Request) -> Response:
         _flags(request, besides=("tag",))
-        if "tag" in request.query_params:
-            return self._invalidate_tag(request, request.query_params["tag"])
-        return _drop(request, Operation.CLEAR, None, get_entity_infrastructure().clear_all_entity_cache)
+        if "tag" not in request.query_params:
+            return _drop(request, None)
+        tag = request.query_params["tag"]
+        try:
+            return _drop(request, ENTITY.find_tagged(tag), tag)
+        except UnknownTag as error:
+            raise ValidationError({"tag": [str(error)]}) from error
 
     @schema.invalidate
     def invalidate(self, request: Request, code: str) -> Response:
         if not is_code(code):
             raise NotFound("No entity type can have this code.")
-        return _drop(request, Operation.INVALIDATE, [code], partial(drop_entries, [code]))
-
-    def _invalidate_tag(self, request: Request, tag: str) -> Response:
-        try:
-            codes = ENTITY.find_tagged(tag)
-        except UnknownTag as error:
-            raise ValidationError({"tag": [str(error)]}) from error
-        return _drop(request, Operation.INVALIDATE, codes, partial(drop_entries, codes), tag)
+        return _drop(request, [code])
 
 
-def _drop(
-    request: Request, operation: Operation, codes: list[str] | None, drop: Callable[[], int], tag: str = ""
-) -> Response:
-    """Drop entries, and record it in the audit log, under the token's user."""
+def _drop(request: Request, codes: list[str] | None, tag: str = "") -> Response:
+    """Drop these entity types' entries, or all, and record it in the audit log, under the token's user."""
+    operation = Operation.CLEAR if codes is None else Operation.INVALIDATE
     with recorded(operation, codes, username=request.user.get_username(), tag=tag) as record:
-        invalidated = drop()
+        invalidated = get_entity_infrastructure().clear_all_entity_cache() if codes is None else drop_entries(codes)
         record.result = describe_dropped(invalidated)
     return Response({"invalidated": invalidated})
 

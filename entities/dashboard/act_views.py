@@ -24,7 +24,7 @@ from entities.dashboard.access import for_operators, for_viewers
 from entities.dashboard.figures import forget_figures
 from entities.lookups import ENTITY
 from entities.models import CacheOperation
-from entities.texts import ComposedFormField, validate_readable
+from entities.texts import validate_readable
 
 OF_EVERYTHING = (Operation.CLEAR, Operation.AUDIT)
 
@@ -36,11 +36,7 @@ class ActForm(forms.Form):
     codes = forms.CharField(required=False, strip=True)
     tag = forms.CharField(required=False, strip=True, max_length=100)
     everything = forms.BooleanField(required=False)
-    reason = ComposedFormField(
-        required=False,
-        max_length=CacheOperation._meta.get_field("reason").max_length,
-        validators=[validate_readable],
-    )
+    reason = CacheOperation._meta.get_field("reason").formfield(validators=[validate_readable])
 
     def clean_codes(self) -> tuple[str, ...]:
         codes = tuple(dict.fromkeys(filter(None, self.cleaned_data["codes"].split(","))))
@@ -96,7 +92,7 @@ def act(request: HttpRequest) -> HttpResponseBase:
 def _lines(steps: Iterator[Step]) -> Iterator[bytes]:
     """The steps as JSON, in the request's context: the middleware that set its origin is done with the request."""
     context = copy_context()
-    context.run(deadline.forget_deadline)  # it may run as long as it makes progress
+    steps = _unhurried(steps)
 
     def lines() -> Iterator[bytes]:
         try:
@@ -111,6 +107,12 @@ def _lines(steps: Iterator[Step]) -> Iterator[bytes]:
             forget_figures()
 
     return lines()
+
+
+def _unhurried(steps: Iterator[Step]) -> Iterator[Step]:
+    """The steps, without the request's deadline: an act may run as long as it makes progress."""
+    with deadline.working_within(None):
+        yield from steps
 
 
 def _line(**fields: Any) -> bytes:

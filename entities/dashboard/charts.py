@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,41 +46,30 @@ def chart_reads(series: Series, hour: Series) -> dict[str, Any]:
     if begun and series.step_seconds > hour.step_seconds:
         seconds[present] = hour.step_seconds * len(begun)
         found[present] = dict(sum((Counter(counts) for counts in begun), Counter()))
-    return {
-        "labels": _labels(series),
-        "datasets": [
-            {
-                "name": name,
-                "values": [
-                    _three_digits(found[start].get(f"reads:{source}", 0) / seconds[start]) if start in found else None
-                    for start in series.starts_s
-                ],
-            }
-            for source, name in SOURCES.items()
-        ],
-    }
+    rates = [
+        {name: float(f"{count / seconds[start]:.3g}") for name, count in found[start].items()} if start in found else {}
+        for start in series.starts_s
+    ]
+    return _chart(series, {f"reads:{source}": name for source, name in SOURCES.items()}, rates)
 
 
 def chart_invalidations(series: Series) -> dict[str, Any]:
     """What dropped entries in each step; None where nothing was reported."""
+    names = {
+        "ended:expired" if cause == "expired" else f"invalidations:{cause}": name for cause, name in CAUSES.items()
+    }
+    return _chart(series, names, series.counts)
+
+
+def _chart(series: Series, names: Mapping[str, str], steps: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """A chart of these counts by step; an empty step is not drawn."""
     return {
         "labels": _labels(series),
         "datasets": [
-            {
-                "name": name,
-                "values": [counts.get(_cause_count(cause), 0) if counts else None for counts in series.counts],
-            }
-            for cause, name in CAUSES.items()
+            {"name": name, "values": [step.get(count, 0) if step else None for step in steps]}
+            for count, name in names.items()
         ],
     }
-
-
-def _three_digits(number: float) -> float:
-    return float(f"{number:.3g}")
-
-
-def _cause_count(cause: str) -> str:
-    return "ended:expired" if cause == "expired" else f"invalidations:{cause}"
 
 
 def _labels(series: Series) -> list[str]:

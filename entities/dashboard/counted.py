@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cache_layer.inspect import Kept, Recent, Series, Span
@@ -13,15 +14,10 @@ WEEK_TTL_SECONDS = 30
 
 
 class Counted(NamedTuple):
-    """The series of each span, and the current rates."""
+    """The current rates, and the series of each span."""
 
     recent: Recent
-    hour: Series
-    day: Series
-    week: Series
-
-    def over(self, span: Span) -> Series:
-        return {Span.HOUR: self.hour, Span.DAY: self.day, Span.WEEK: self.week}[span]
+    over: Mapping[Span, Series]
 
 
 _week = Kept(lambda: Series.read(Span.WEEK), seconds=WEEK_TTL_SECONDS)
@@ -34,9 +30,9 @@ def read_counted() -> Counted:
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    hour = Series.read(Span.HOUR)
-    week = _week.get()
-    return Counted(Recent.read(hour), hour, week.latest(Span.DAY.value[0] // HOUR_SECONDS), week)
+    hour, week = Series.read(Span.HOUR), _week.get()
+    day = week.latest(Span.DAY.value[0] // HOUR_SECONDS)
+    return Counted(Recent.read(hour), {Span.HOUR: hour, Span.DAY: day, Span.WEEK: week})
 
 
 def forget_counted() -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Q, QuerySet, TextChoices
+from django.db.models import Q, TextChoices
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryActivity, EntryState, Kind
-from entities.dashboard import wording
+from entities.cache import wording
 from entities.dashboard.charts import CAUSES
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -89,7 +90,7 @@ class Listing:
     """One page, and whether Redis answered."""
 
     entries: list[Entry]
-    page: Page[Entity] | Page[str]
+    page: Page[Entity]
     answers: bool
 
 
@@ -99,17 +100,17 @@ def list_entries(search: str, chosen: Filter, number: int) -> Listing:
 
     A filter by state has to check all of them: one more round trip for every few hundred.
     """
-    found = _find(search)
+    found = Entity.objects.all()
+    if search:
+        found = found.filter(Q(code__icontains=search) | Q(label__icontains=search))
+    answers = True
     if chosen is not Filter.ALL:
         states = EntryState.of(ENTITY, found.values_list("code", flat=True))
-        if any(state.kind is Kind.UNKNOWN for state in states.values()):
-            return Listing([], Paginator(found.none(), PAGE_ENTRIES).get_page(1), answers=False)
-        codes = [code for code, state in states.items() if state.kind in KINDS[chosen]]
-        page = Paginator(codes, PAGE_ENTRIES).get_page(number)
-        rows = {entity.code: entity for entity in Entity.objects.filter(code__in=list(page))}
-        return _describe(page, [rows[code] for code in page if code in rows])
-    page_of_rows = Paginator(found, PAGE_ENTRIES).get_page(number)
-    return _describe(page_of_rows, list(page_of_rows))
+        answers = not _is_any_unknown(states)
+        found = found.filter(code__in=[code for code, state in states.items() if state.kind in KINDS[chosen]])
+    page = Paginator(found, PAGE_ENTRIES).get_page(number)
+    entries, answer_still = _entries(list(page))
+    return Listing(entries, page, answers and answer_still)
 
 
 def read_one(code: str) -> Entry:
@@ -119,33 +120,18 @@ def read_one(code: str) -> Entry:
     return entry
 
 
-def _find(search: str) -> QuerySet[Entity]:
-    rows: QuerySet[Entity] = Entity.objects.all()
-    return rows.filter(Q(code__icontains=search) | Q(label__icontains=search)) if search else rows
-
-
-def _describe(page: Page[Entity] | Page[str], rows: list[Entity]) -> Listing:
-    entries, answers = _entries(rows)
-    return Listing(entries, page, answers)
-
-
-def _entries(rows: Iterable[Entity]) -> tuple[list[Entry], bool]:
-    listed = list(rows)
-    states = EntryState.of(ENTITY, [row.code for row in listed])
-    answers = not any(state.kind is Kind.UNKNOWN for state in states.values())
+def _entries(rows: list[Entity]) -> tuple[list[Entry], bool]:
+    """The entries of these rows, and whether Redis answered."""
+    codes = [row.code for row in rows]
+    states = EntryState.of(ENTITY, codes)
     activity: dict[str, EntryActivity] = {}
-    if answers:
-        try:
-            activity = EntryActivity.read(ENTITY, [row.code for row in listed])
-        except RedisError:
-            answers = False
-    return [
-        Entry(
-            row.code,
-            row.label,
-            row.active_flag,
-            states[row.code],
-            activity.get(row.code, NOT_KNOWN),
-        )
-        for row in listed
-    ], answers
+    with suppress(RedisError):
+        activity = {} if _is_any_unknown(states) else EntryActivity.read(ENTITY, codes)
+    entries = [
+        Entry(row.code, row.label, row.active_flag, states[row.code], activity.get(row.code, NOT_KNOWN)) for row in rows
+    ]
+    return entries, len(activity) == len(rows)
+
+
+def _is_any_unknown(states: Mapping[str, EntryState]) -> bool:
+    return any(state.kind is Kind.UNKNOWN for state in states.values())

@@ -16,8 +16,9 @@ from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryState, EntryView, Kind, Series
 from entities.cache.operations import EVERYTHING
+from entities.cache.wording import clock, count, size
 from entities.dashboard.charts import CAUSES
-from entities.dashboard.wording import clock, count, size
+from entities.dashboard.peek import Peek, Verdict
 from entities.history import PLACES, WHAT_HAPPENED, all_events
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
@@ -61,45 +62,24 @@ class Next(NamedTuple):
     why: str
 
 
-def look_at_engines(code: str) -> tuple[Holder, Holder, set[str]]:
-    """
-    PostgreSQL's and Redis' documents, and the digests of correct ones: this release's, and another's if Redis has it.
-
-    Differences are checked twice, as in `peek`.
-    """
-    return EntryView.look_twice(lambda: _look_at_engines(code), lambda found: found[1].differs)
-
-
-def _look_at_engines(code: str) -> tuple[Holder, Holder, set[str]]:
-    view = EntryView(ENTITY, code)
-    committed = view.committed()
-    digest = view.digest(committed)
-    row = Entity.objects.filter(code=code).values_list("active_flag", flat=True).first()
-    has = size(len(committed)) if committed else "no such type" if row is None else "an inactive type, never cached"
-    redis = _look_at_redis(view, committed)
-    right = {digest} if redis.differs else {digest, redis.digest}
-    return Holder("PostgreSQL", has, digest), redis, right - {""}
-
-
-def _look_at_redis(view: EntryView, committed: bytes) -> Holder:
-    state = EntryState.of(ENTITY, [view.identifier])[view.identifier]
-    if state.kind is Kind.UNKNOWN:
-        return Holder("Redis", "unknown: it does not answer")
-    if state.kind is not Kind.CACHED:
-        return Holder("Redis", str(state.kind))
-    try:
-        found = view.stored()
-    except RedisError:
-        return Holder("Redis", "unknown: it does not answer")
-    if found is None:
-        return Holder("Redis", str(Kind.NOT_CACHED))
-    if found.payload is None:
-        return Holder("Redis", "bytes that are not a document", "unreadable", differs=True)
+def describe_engines(code: str, looked: Peek, state: EntryState) -> list[Holder]:
+    """PostgreSQL's and Redis' documents; `state` is the entry's in Redis."""
+    committed = looked.committed
+    exists = bool(committed) or Entity.objects.filter(code=code).exists()
+    has = size(len(committed)) if committed else "an inactive type, never cached" if exists else "no such type"
+    postgresql = Holder("PostgreSQL", has, EntryView.digest(committed))
+    match looked.verdict:
+        case Verdict.UNKNOWN:
+            return [postgresql, Holder("Redis", "unknown: it does not answer")]
+        case Verdict.NOT_CACHED:
+            return [postgresql, Holder("Redis", str(state.kind))]
+        case Verdict.NOT_READABLE:
+            return [postgresql, Holder("Redis", "bytes that are not a document", "unreadable", differs=True)]
     left = "" if state.ttl_seconds is None else f", {state.ttl_seconds} s left"
-    has, differs = f"{size(len(found.payload))}{left}", found.payload != committed
-    if differs and view.agrees(found.payload, committed):
-        has, differs = f"{has}, written by another release", False
-    return Holder("Redis", has, view.digest(found.payload), differs)
+    other = ", written by another release" if looked.verdict is Verdict.OTHER_RELEASE else ""
+    has = f"{size(len(looked.cached))}{left}{other}"
+    differs = looked.verdict is Verdict.DIFFERS
+    return [postgresql, Holder("Redis", has, EntryView.digest(looked.cached), differs)]
 
 
 def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holder]:
@@ -108,7 +88,7 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
 
     Args:
         mark: identifies the question they were asked; this process needs none.
-        right: the digests of correct documents.
+        right: the digests of right documents, as `Peek` has them.
     """
     view = EntryView(ENTITY, code)
     own = view.in_memory()
@@ -183,12 +163,12 @@ BY_STATE = {
 }
 
 
-def foresee(code: str, *, is_active: bool) -> Next:
-    """What a read of this entry, active in the database or not, would do now on this server."""
+def foresee(code: str, state: EntryState, *, is_active: bool) -> Next:
+    """What a read of this entry, which has this state and is active in the database or not, would do now here."""
     copy = EntryView(ENTITY, code).in_memory().copy
     if copy is not None and copy.left_ms:
         return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")
-    found = BY_STATE.get(EntryState.of(ENTITY, [code])[code].kind)
+    found = BY_STATE.get(state.kind)
     if found is not None:
         return found
     if not is_active:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django.utils.text import Truncator
 from redis.exceptions import RedisError
 
 from cache_layer import Options
 from cache_layer.inspect import Amount, Backlog, Health, Kept, Series, ServerStatus, Span
-from entities.dashboard import wording
+from entities.cache import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
 from entities.dashboard.lives import Lives, advise
@@ -34,65 +34,43 @@ NOT_COUNTED = "No reads counted yet: figures appear a few seconds after the firs
 SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures for reads."
 
 
-@dataclass(frozen=True)
-class Cache:
-    """What Redis reports."""
-
-    counted: Counted
-    nodes: dict[str, ServerStatus]
-    stored: Amount
-
-
-@dataclass(frozen=True)
-class Database:
-    """What PostgreSQL reports."""
-
-    active_types: int
-    backlog: Backlog
-    operations: list[CacheOperation]
-
-
 def make_figures(span: Span) -> dict[str, Any]:
     """The dashboard's overview, in words."""
     health = Health.look()
-    try:
-        cache = Cache(read_counted(), ServerStatus.read_nodes(), Amount.measure())
-    except RedisError:
-        cache = None
-    database = Database(
-        Entity.objects.filter(active_flag=True).count(),
-        health.backlog or Backlog(0, 0.0),
-        list(CacheOperation.objects.all()[:SHOWN_OPERATIONS]),
-    )
-    texts = _word_database(database)
-    answer: dict[str, Any] = {
-        "answers": cache is not None,
+    active_types = Entity.objects.filter(active_flag=True).count()
+    figures: dict[str, Any] = {
+        "answers": False,
         "health": wording.health(health),
         "taken": wording.clock(time.time()),
         "span": NAMES[span],
-        "notices": _notices(cache),
-        "operations": [_word_operation(operation) for operation in database.operations],
+        "notices": [],
+        "operations": [_word_operation(operation) for operation in CacheOperation.objects.all()[:SHOWN_OPERATIONS]],
+        "texts": _word_database(active_types, health.backlog or Backlog(0, 0.0)),
         "charts": {},
         "nodes": [],
         "ended": [],
     }
-    if cache is not None:
-        series = cache.counted.over(span)
-        lives = Lives.of(series)
-        texts |= (
-            _word_reads(cache.counted) | _word_span(series, lives, NAMES[span]) | _word_stored(cache.stored, database)
-        )
-        answer["charts"] = {"reads": chart_reads(series, cache.counted.hour), "causes": chart_invalidations(series)}
-        answer["nodes"] = [_word_node(address, status) for address, status in cache.nodes.items()]
-        answer["ended"] = [
+    try:
+        counted, nodes, stored = read_counted(), ServerStatus.read_nodes(), Amount.measure()
+    except RedisError:
+        return figures
+    series = counted.over[span]
+    lives = Lives.of(series)
+    ended = (("Invalidated", lives.invalidated), ("Expired", lives.expired), ("Renewed", lives.renewed))
+    return figures | {
+        "answers": True,
+        "notices": _notices(counted),
+        "texts": figures["texts"]
+        | _word_reads(counted)
+        | _word_span(series, lives, NAMES[span])
+        | _word_stored(stored, active_types),
+        "charts": {"reads": chart_reads(series, counted.over[Span.HOUR]), "causes": chart_invalidations(series)},
+        "nodes": [_word_node(address, status) for address, status in nodes.items()],
+        "ended": [
             {"name": name, "count": wording.count(number), "percent": round(100 * lives.share(number), 1)}
-            for name, number in (
-                ("Invalidated", lives.invalidated),
-                ("Expired", lives.expired),
-                ("Renewed", lives.renewed),
-            )
-        ]
-    return answer | {"texts": texts}
+            for name, number in ended
+        ],
+    }
 
 
 _kept = {span: Kept(partial(make_figures, span), seconds=FIGURES_TTL_SECONDS) for span in Span}
@@ -111,45 +89,38 @@ def forget_figures() -> None:
         kept.forget()
 
 
-def _notices(cache: Cache | None) -> list[str]:
-    if cache is None:
-        return []
+def _notices(counted: Counted) -> list[str]:
     if not Options.in_force().analytics_seconds:
         return [SWITCHED_OFF]
-    counted = cache.counted.week.totals("reads") or cache.counted.hour.totals("reads")
-    return [] if counted else [NOT_COUNTED]
+    is_counted = any(counted.over[span].totals("reads") for span in (Span.WEEK, Span.HOUR))
+    return [] if is_counted else [NOT_COUNTED]
 
 
 def _word_reads(counted: Counted) -> dict[str, str]:
-    recent = counted.recent
-    rates = recent.rates
-    split = (
-        ", ".join(f"{wording.rate(rates[source])} {name}" for source, name in Series.SOURCES.items() if rates[source])
-        if rates
-        else ""
-    )
+    recent, over = counted.recent, counted.over
+    rates = recent.rates or {}
+    split = (f"{wording.rate(rates[source])} {name}" for source, name in Series.SOURCES.items() if rates.get(source))
     return {
         "hit_now": wording.percent(recent.hit_ratio),
-        "hit_hour": wording.percent(counted.hour.hit_ratio()),
-        "hit_day": wording.percent(counted.day.hit_ratio()),
-        "hit_week": wording.percent(counted.week.hit_ratio()),
+        "hit_hour": wording.percent(over[Span.HOUR].hit_ratio()),
+        "hit_day": wording.percent(over[Span.DAY].hit_ratio()),
+        "hit_week": wording.percent(over[Span.WEEK].hit_ratio()),
         "reads_rate": wording.rate(sum(rates.values())) if rates else wording.UNKNOWN,
-        "reads_split": split,
+        "reads_split": ", ".join(split),
         "recent": recent.words,
-        "audit": wording.count(counted.week.total("audit_mismatches")),
-        "audit_note": _word_audit(counted),
+        "audit": wording.count(over[Span.WEEK].total("audit_mismatches")),
+        "audit_note": _word_audit(over),
     }
 
 
-def _word_audit(counted: Counted) -> str:
-    compared = counted.week.total("audited_values")
-    for series in (counted.hour, counted.week):
+def _word_audit(over: Mapping[Span, Series]) -> str:
+    for series in (over[Span.HOUR], over[Span.WEEK]):
         times = [
-            start for start, counts in zip(series.starts_s, series.counts, strict=True) if counts.get("audited_values")
+            start for start, counts in zip(series.starts_s, series.counts, strict=True) if "audited_values" in counts
         ]
         if times:
-            words = f"{wording.count(max(compared, series.total('audited_values')))} values compared in 7 days"
-            return f"{words}, last {wording.moment(times[-1])}"
+            compared = max(each.total("audited_values") for each in (series, over[Span.WEEK]))
+            return f"{wording.count(compared)} values compared in 7 days, last {wording.moment(times[-1])}"
     return "no comparison reported in 7 days"
 
 
@@ -176,38 +147,34 @@ def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
     }
 
 
-def _word_stored(stored: Amount, database: Database) -> dict[str, str]:
+def _word_stored(stored: Amount, active_types: int) -> dict[str, str]:
+    besides = [
+        f"{name} {wording.count(number)}" for name, number in sorted(stored.values.items()) if name != ENTITY.name
+    ]
     return {
         "cached": wording.at_least(stored.values.get(ENTITY.name, 0), complete=stored.complete),
-        "cached_note": f"of {wording.count(database.active_types)} active entity types",
-        "cached_besides": _word_others(stored.values),
+        "cached_note": f"of {wording.count(active_types)} active entity types",
+        "cached_besides": f"also {besides}" if besides else "",
         "holds": wording.at_least(stored.holds, complete=stored.complete),
     }
 
 
-def _word_others(values: Mapping[str, int]) -> str:
-    """The other cached values: `also group 3, person 12`."""
-    others = [f"{name} {wording.count(number)}" for name, number in sorted(values.items()) if name != ENTITY.name]
-    return f"also {', '.join(others)}" if others else ""
-
-
-def _word_database(database: Database) -> dict[str, str]:
-    backlog = database.backlog
+def _word_database(active_types: int, backlog: Backlog) -> dict[str, str]:
+    """What is known without Redis, and what is said of the rest."""
     return {
         "answers_note": "",
         "recent": "not known while Redis is away",
         "hint": "The counts are in Redis: they are shown again when it replies.",
-        "cached_note": f"{wording.count(database.active_types)} active entity types",
+        "cached_note": f"{wording.count(active_types)} active entity types",
         "backlog": wording.count(backlog.changes),
         "backlog_note": f"the oldest for {backlog.oldest_seconds:.1f} s" if backlog.changes else "nothing waits",
     }
 
 
 def _word_node(address: str, status: ServerStatus) -> dict[str, Any]:
-    limit = f"of {wording.size(status.max_memory_bytes)}" if status.max_memory_bytes else "no limit set"
     facts: tuple[tuple[str, str], ...] = (
         ("Up", wording.duration(status.uptime_seconds)),
-        ("Memory", f"{wording.size(status.used_memory_bytes)}, {limit}"),
+        ("Memory", wording.memory(status)),
         ("Clients", wording.count(status.connected_clients)),
         ("Evicted keys", wording.count(status.evicted_keys)),
         ("Expired keys", wording.count(status.expired_keys)),
@@ -221,11 +188,7 @@ def _word_operation(operation: CacheOperation) -> list[str]:
         operation.username,
         operation.origin,
         operation.get_operation_display(),
-        _shortened(operation.subject),
+        Truncator(operation.subject).chars(60, "..."),
         operation.reason,
         operation.result,
     ]
-
-
-def _shortened(subject: str) -> str:
-    return subject if len(subject) <= 60 else f"{subject[:57]}..."

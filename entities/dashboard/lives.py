@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cache_layer.inspect import Series
+from entities.cache.wording import UNKNOWN, about, count, whole_percent
 from entities.dashboard.counted import counted_hours
-from entities.dashboard.wording import UNKNOWN, about, count, whole_percent
 
 MIN_LIVES = 20
 """Fewer say nothing about the TTL."""

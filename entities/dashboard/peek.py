@@ -6,14 +6,15 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
 from cache_layer import OtherRelease
 from cache_layer.inspect import EntryView, Stored
-from entities.dashboard import wording
+from entities.cache import wording
 from entities.documents import EntityDocument
 from entities.lookups import ENTITY
 
@@ -44,33 +45,50 @@ class Line:
     differs: bool
 
 
-class Compressed(NamedTuple):
-    """Lengths in bytes."""
-
-    stored_bytes: int
-    plain_bytes: int
-
-    @property
-    def sizes(self) -> str:
-        return f"{wording.size(self.stored_bytes)} in Redis, {wording.size(self.plain_bytes)} in full"
-
-
 @dataclass(frozen=True)
 class Peek:
     """
     Attributes:
         why: what is wrong with unreadable bytes.
-        raw: the bytes as text, if not exactly the database's document; very many are cut off.
-        in_database: whether the database has an active row; only those are ever cached.
-        compressed: the value's lengths in Redis and uncompressed, if it is compressed there.
+        stored: what Redis has, if anything.
+        committed: the database's document; empty if it has no active row, and only those are ever cached.
     """
 
     verdict: Verdict
     why: str
-    lines: list[Line]
-    raw: str
-    in_database: bool
-    compressed: Compressed | None
+    stored: Stored | None
+    committed: bytes
+
+    @property
+    def cached(self) -> bytes:
+        """The document's bytes in Redis; empty if there are none."""
+        return (self.stored and self.stored.payload) or b""
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        return _compare_fields(
+            _fields(self.cached), _fields(self.committed), may_differ=self.verdict is not Verdict.OTHER_RELEASE
+        )
+
+    @property
+    def raw(self) -> str:
+        """The bytes as text, if not exactly the database's document; very many are cut off."""
+        if self.stored is None or self.verdict is Verdict.SAME:
+            return ""
+        return (self.cached or self.stored.stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
+
+    @property
+    def compressed(self) -> str:
+        """The value's sizes, if it is compressed in Redis."""
+        if self.stored is None or self.cached in (b"", self.stored.stored):
+            return ""
+        return f"{wording.size(len(self.stored.stored))} in Redis, {wording.size(len(self.cached))} in full"
+
+    @property
+    def right_digests(self) -> set[str]:
+        """The digests of right documents: this release's, and another's if Redis has that."""
+        right = (self.committed, self.cached if self.verdict is Verdict.OTHER_RELEASE else b"")
+        return {EntryView.digest(document) for document in right if document}
 
 
 def peek(code: str) -> Peek:
@@ -87,11 +105,7 @@ def _look(view: EntryView) -> Peek:
         failure = error
     committed = view.committed()
     verdict, why = _judge_failure(failure) if failure else _judge(view, found, committed)
-    stored, cached = (found.stored, found.payload or b"") if found else (b"", b"")
-    raw = "" if verdict is Verdict.SAME else (cached or stored)[:SHOWN_BYTES].decode(errors="backslashreplace")
-    compressed = Compressed(len(stored), len(cached)) if cached != stored and cached else None
-    lines = _lines(_fields(cached), _fields(committed), may_differ=verdict is not Verdict.OTHER_RELEASE)
-    return Peek(verdict, why, lines, raw, bool(committed), compressed)
+    return Peek(verdict, why, found, committed)
 
 
 def _judge_failure(error: RedisError) -> tuple[Verdict, str]:
@@ -130,7 +144,7 @@ def _fields(payload: bytes) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _lines(cached: dict[str, Any], committed: dict[str, Any], *, may_differ: bool) -> list[Line]:
+def _compare_fields(cached: dict[str, Any], committed: dict[str, Any], *, may_differ: bool) -> list[Line]:
     names = dict.fromkeys([*EntityDocument.__struct_fields__, *cached]) if cached or committed else {}
     sides = [(name, _shown(cached, name), _shown(committed, name)) for name in islice(names, SHOWN_FIELDS)]
     return [Line(_printable(name), one, other, may_differ and bool(one) and one != other) for name, one, other in sides]

@@ -14,7 +14,7 @@ from cache_layer.inspect import EntryView, Span
 from entities.codes import is_code
 from entities.dashboard.access import for_viewers, may_operate, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
-from entities.dashboard.explain import foresee, look_at_engines, look_at_memories, what_happened
+from entities.dashboard.explain import describe_engines, foresee, look_at_memories, what_happened
 from entities.dashboard.figures import REDIS_DOWN, read_figures
 from entities.dashboard.peek import Verdict, peek
 from entities.lookups import ENTITY
@@ -38,23 +38,20 @@ class ListForm(forms.Form):
 @for_viewers
 def dashboard(request: HttpRequest) -> HttpResponseBase:
     """The overview."""
-    span = request.GET.get("span", "hour")
-    if span not in SPANS:
-        raise Http404
-    context = {"span": span} | _figures(request, span)
-    return TemplateResponse(request, "admin/cache/dashboard.html", page_context(request, "Cache") | context)
+    context = page_context(request, "Cache") | _figures(request)
+    return TemplateResponse(request, "admin/cache/dashboard.html", context)
 
 
 @for_viewers
 def figures(request: HttpRequest) -> HttpResponseBase:
     """The overview alone, which the page's script asks for."""
+    return TemplateResponse(request, "admin/cache/figures.html", _figures(request))
+
+
+def _figures(request: HttpRequest) -> dict[str, Any]:
     span = request.GET.get("span", "hour")
     if span not in SPANS:
-        return HttpResponseBadRequest(f"Use a span of {', '.join(SPANS)}.")
-    return TemplateResponse(request, "admin/cache/figures.html", _figures(request, span))
-
-
-def _figures(request: HttpRequest, span: str) -> dict[str, Any]:
+        raise Http404
     return {
         "figures": read_figures(SPANS[span]),
         "span": span,
@@ -88,18 +85,16 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
     """One entry, and its cached bytes beside the database's document."""
     if not is_code(code):
         raise Http404
-    view = EntryView(ENTITY, code)
-    looked = peek(code)
-    postgresql, redis, right = look_at_engines(code)
+    view, looked, found = EntryView(ENTITY, code), peek(code), read_one(code)
     mark = _ask(view)
     context = page_context(request, f"Cache entry {code}, explained") | {
-        "engines": [postgresql, redis],
-        "memories": look_at_memories(code, mark, right),
+        "engines": describe_engines(code, looked, found.state),
+        "memories": look_at_memories(code, mark, looked.right_digests),
         "mark": mark,
-        "next": foresee(code, is_active=bool(postgresql.digest)),
+        "next": foresee(code, found.state, is_active=bool(looked.committed)),
         "happened": what_happened(code),
         "pending": view.count_pending(),
-        "entry": read_one(code),
+        "entry": found,
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
         "redis_down": REDIS_DOWN,
@@ -123,6 +118,5 @@ def memories(request: HttpRequest, code: str) -> HttpResponseBase:
     mark = request.GET.get("mark", "")
     if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
         return HttpResponseBadRequest("That question does not come from one of our pages.")
-    _, _, right = look_at_engines(code)
-    context = {"memories": look_at_memories(code, mark, right), "mark": mark}
+    context = {"memories": look_at_memories(code, mark, peek(code).right_digests), "mark": mark}
     return TemplateResponse(request, "admin/cache/memories.html", context)

@@ -57,9 +57,6 @@ class UnreadableFile(Exception):
 class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
     """Separated by commas, semicolons or as a `sep=` line says; formulas are escaped with an apostrophe."""
 
-    def is_binary(self) -> bool:
-        return True
-
     def create_dataset(self, in_stream: bytes) -> tablib.Dataset:
         try:
             text = in_stream.decode("utf-8-sig")
@@ -96,9 +93,6 @@ class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
 
 class JsonFile(JSON):  # type: ignore[misc] # as above
     """An array of objects."""
-
-    def is_binary(self) -> bool:
-        return True
 
     def create_dataset(self, in_stream: bytes) -> tablib.Dataset:
         try:

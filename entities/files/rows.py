@@ -64,8 +64,6 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         fields = COLUMNS
         import_id_fields = ("code",)
         instance_loader_class = ExistingEntities
-        skip_unchanged = True
-        report_skipped = True
         store_instance = True
         skip_html_diff = True
         use_bulk = True  # no savepoint per row
@@ -78,9 +76,6 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         self.known: set[str] = set()
         self.numbers: list[int] = []
         self.seen: dict[str, int] = {}
-        self.to_create: list[Entity] = []
-        self.to_update: dict[str, Entity] = {}
-        self.originals: dict[str, Entity] = {}
 
     @classmethod
     def field_from_django_field(cls, field_name: str, *_: Any, **__: Any) -> fields.Field:
@@ -142,15 +137,10 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         if errors:
             raise ValidationError(errors)
 
-    def save_instance(self, instance: Entity, is_create: bool, row: Any, **kwargs: Any) -> None:
-        if is_create:
-            self.to_create.append(instance)
-        else:
-            self.to_update[instance.code] = instance
+    def save_instance(self, *_: Any, **__: Any) -> None:
+        """Nothing yet: `after_import` writes all rows together."""
 
     def after_import_row(self, row: Any, row_result: Any, **kwargs: Any) -> None:
-        if row_result.original is not None:
-            self.originals[row_result.instance.code] = row_result.original
         row_result.changes = [] if row_result.is_skip() else _changes(row_result.original, row_result.instance)
 
     def after_import(self, dataset: tablib.Dataset, result: Any, **kwargs: Any) -> None:
@@ -163,28 +153,24 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
             return
         if expected is not None and expected != result.plan:
             raise ChangedMeanwhile(PREVIEW_OUTDATED)
-        good = {row.instance.code for row in result.rows if row.is_valid()}
-        self.to_create = [entity for entity in self.to_create if entity.code in good]
-        self.to_update = {code: entity for code, entity in self.to_update.items() if code in good}
-        self._write()
+        created = [row.instance for row in result.rows if row.is_new()]
+        changed = {row.instance.code: row for row in result.rows if row.is_update()}
+        if created or changed:
+            self._write(created, changed)
 
-    def _write(self) -> None:
+    def _write(self, created: list[Entity], changed: dict[str, Any]) -> None:
         alias = router.db_for_write(Entity)
-        codes = [*(entity.code for entity in self.to_create), *self.to_update]
-        if not codes:
-            return
         try:
-            with writing_types(*codes):
+            with writing_types(*(entity.code for entity in created), *changed):
                 rows = Entity.objects.using(alias).select_for_update(no_key=True).order_by("code")
-                locked = {row.code: row for row in rows.filter(code__in=self.to_update)}
-                for code in self.to_update:
-                    if code not in locked or _changes(self.originals[code], locked[code]):
-                        raise ChangedMeanwhile(PREVIEW_OUTDATED)
-                _place_last(self.to_create, using=alias)
-                Entity.objects.using(alias).bulk_create(self.to_create)
+                locked = {row.code: row for row in rows.filter(code__in=changed)}
+                if any(code not in locked or _changes(row.original, locked[code]) for code, row in changed.items()):
+                    raise ChangedMeanwhile(PREVIEW_OUTDATED)
+                _place_last(created, using=alias)
+                Entity.objects.using(alias).bulk_create(created)
                 # Much faster than `bulk_update`. These rows exist and are locked: none is inserted.
                 Entity.objects.using(alias).bulk_create(
-                    list(self.to_update.values()),
+                    [row.instance for row in changed.values()],
                     update_conflicts=True,
                     unique_fields=["code"],
                     update_fields=[name for name in COLUMNS if name != "code"],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from django.db import Error
@@ -18,11 +19,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cache_layer.inspect import Backlog, EntryActivity, EntryState, Health, Kind, Recent, ServerStatus
+from cache_layer.inspect import EntryActivity, EntryState, Kind
+from entities.cache import wording
 from entities.lookups import ENTITY
-from entities.management.figures import describe_duration, describe_memory, percent_of
 from entities.management.keyboard import single_keys, wait_for_key
-from entities.models import Entity
+from entities.management.picture import Picture, take_picture
 
 SOURCES = {"L1": "green", "L2": "cyan", "DB": "yellow", "BYPASS": "red", "STALE": "magenta"}
 STYLES = {Kind.CACHED: "green", Kind.BEING_WRITTEN: "magenta", Kind.BEING_FILLED: "cyan", Kind.UNKNOWN: "red"}
@@ -34,30 +35,13 @@ WIDE = 80
 """Columns needed to show everything."""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """What one look at the engines found; all entity types in display order."""
-
-    codes: list[str]
-    states: dict[str, EntryState]
-    activity: dict[str, EntryActivity]
-    recent: Recent
-    backlog: Backlog
-    server: ServerStatus
-    health: Health
-
-    def hits_today(self, code: str) -> int:
-        """How often it was found in the cache; 0 if nobody asked for it."""
-        return self.activity[code].hits_today if code in self.activity else 0
-
-
 ORDERS: dict[str, Callable[[Picture, str], int | str]] = {
     "display order": lambda *_: 0,
     "code": lambda _, code: code,
-    "state": lambda picture, code: str(picture.states[code].kind),
+    "state": lambda picture, code: picture.states[code].kind,
     "time left": lambda picture, code: picture.states[code].ttl_seconds or -1,
     "size": lambda picture, code: -(picture.states[code].payload_bytes or 0),
-    "hits today": lambda picture, code: -picture.hits_today(code),
+    "hits today": lambda picture, code: -picture.hits_today[code],
 }
 """What entries can be sorted by; those that are equal stay in display order."""
 SORTS = tuple(ORDERS)
@@ -72,8 +56,8 @@ class View:
     first: int = 0
     shown: int = field(default=MIN_ENTRIES)
 
-    def press(self, key: str, entries: int) -> bool:
-        """Handle a key; returns whether to go on."""
+    def press(self, key: str) -> bool:
+        """Handle a key; returns whether to go on. Where the entries end, drawing says."""
         moves = {
             "up": -1,
             "k": -1,
@@ -81,14 +65,14 @@ class View:
             "j": 1,
             "page up": -self.shown,
             "page down": self.shown,
-            "home": -entries,
-            "end": entries,
+            "home": -sys.maxsize,
+            "end": sys.maxsize,
         }
         if key == "s":
             self.sort, self.first = (self.sort + 1) % len(SORTS), 0
         elif key == "r":
             self.is_reversed, self.first = not self.is_reversed, 0
-        self.first = max(0, min(self.first + moves.get(key, 0), entries - self.shown))
+        self.first += moves.get(key, 0)
         return key != "q"
 
 
@@ -116,34 +100,20 @@ def _look_and_wait(live: Live, console: Console, view: View, interval_seconds: f
         left = due - time.monotonic()
         if left <= 0:
             return True
-        key = wait_for_key(left)
-        if key and not view.press(key, len(found.codes) if isinstance(found, Picture) else 0):
+        if not view.press(wait_for_key(left)):
             return False
 
 
 def look() -> Picture | Panel:
     """What to show now."""
     try:
-        return take_picture()
+        picture = take_picture()
+        activity = EntryActivity.read(ENTITY, picture.states)
     except RedisError as error:
         return _away("Redis does not answer", "Readers get entity types from the database.", error)
     except Error as error:
         return _away("PostgreSQL does not answer", "What is cached is still read.", error)
-
-
-def take_picture() -> Picture:
-    """
-    Read the state of all entity types and all counters.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-        django.db.Error: PostgreSQL did not.
-    """
-    server = ServerStatus.read()
-    codes = list(Entity.objects.values_list("code", flat=True))
-    backlog = Backlog.measure()
-    activity = EntryActivity.read(ENTITY, codes)
-    return Picture(codes, EntryState.of(ENTITY, codes), activity, Recent.read(), backlog, server, Health.look())
+    return replace(picture, hits_today={code: each.hits_today for code, each in activity.items()})
 
 
 def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableType:
@@ -163,14 +133,14 @@ def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableTyp
 
 
 def _sorted_codes(picture: Picture, view: View) -> list[str]:
-    codes = sorted(picture.codes, key=partial(ORDERS[SORTS[view.sort]], picture))
+    codes = sorted(picture.states, key=partial(ORDERS[SORTS[view.sort]], picture))
     return codes[::-1] if view.is_reversed else codes
 
 
 def _rates_line(picture: Picture) -> Text:
     rates = picture.recent.rates
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"Hit ratio {percent_of(picture.recent.hit_ratio)}", style="bold")
+    line.append(f"Hit ratio {wording.percent(picture.recent.hit_ratio)}", style="bold")
     line.append(f" {picture.recent.words}  ")
     for source, style in SOURCES.items():
         line.append(f" {source} {f'{rates[source]:,.1f}/s' if rates else '-'}", style=style)
@@ -191,7 +161,7 @@ def _entries_table(picture: Picture, codes: list[str], *, wide: bool) -> Table:
         state = picture.states[code]
         seconds = "" if state.ttl_seconds is None else str(state.ttl_seconds)
         size = "" if state.payload_bytes is None else f"{state.payload_bytes:,}"
-        hits = f"{picture.hits_today(code):,}"
+        hits = f"{picture.hits_today[code]:,}"
         what = code, Text(state.kind, STYLES.get(state.kind, "dim"))
         table.add_row(*what, *((_ttl_bar(state), seconds, size, hits) if wide else (seconds, hits)))
     return table
@@ -209,8 +179,8 @@ def _server_lines(picture: Picture) -> Text:
     held = sum(state.kind is Kind.BEING_WRITTEN for state in picture.states.values())
     waiting = f", the oldest for {backlog.oldest_seconds:.1f} s" if backlog.changes else ""
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"{server.name} {server.version}, up {describe_duration(server.uptime_seconds)}", style="bold")
-    line.append(f"   {describe_memory(server)}   {server.connected_clients} clients")
+    line.append(f"{server.name} {server.version}, up {wording.duration(server.uptime_seconds)}", style="bold")
+    line.append(f"   {wording.memory(server)}   {server.connected_clients} clients")
     line.append(f"   {server.evicted_keys} evicted", style="red" if server.evicted_keys else "")
     line.append(f"\nPending changes: {backlog.changes}{waiting}", style="yellow" if backlog.changes else "")
     return line.append(f"   Entries being written: {held}", style="magenta" if held else "")

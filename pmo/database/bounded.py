@@ -49,7 +49,7 @@ class BoundedConnection(Connection[Any]):
 
     def set_autocommit(self, value: bool) -> None:
         """Sends nothing, so it ignores the deadline: Django calls it between a commit and its on-commit hooks."""
-        with deadline.unlimited():
+        with deadline.working_within(None):
             super().set_autocommit(value)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from threading import Thread
 from typing import Any
 
@@ -104,6 +106,21 @@ def message_of(response: HttpResponse) -> tuple[str, str]:
 def newest_message(response: HttpResponse) -> Message:
     *_, newest = get_messages(response.wsgi_request)  # type: ignore[attr-defined] # as above
     return newest
+
+
+def text_of(html: object) -> str:
+    """What a person reads or hears of some markup, in one line."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", str(html))).split())
+
+
+def submit(client: Client, page: HttpResponse, action: str, **more: str) -> HttpResponse:
+    """Send the form of a page whose address ends so, as a browser does."""
+    form = re.search(rf'<form[^>]* action="([^"]*{re.escape(action)})".*?</form>', page.content.decode(), re.DOTALL)
+    assert form is not None
+    sent: dict[str, Any] = {}
+    for name, value in re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', form[0]):
+        sent.setdefault(name, []).append(unescape(value))
+    return client.post(unescape(form[1]), sent | more)
 
 
 def act(client: Client, action: str, *codes: str, **more: str) -> HttpResponse:

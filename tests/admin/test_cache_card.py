@@ -154,18 +154,14 @@ def test_without_redis_the_card_says_so_and_nothing_is_done(
         assert said(act(operator, url)) == ("error", "Redis does not answer: nothing was done. Try again.")
 
 
-def test_without_the_permission_there_are_no_buttons_and_their_urls_refuse(
-    viewer: Client, operator: Client, redis_client: Redis
-) -> None:
-    make_uncached()
+def test_without_the_permission_there_are_no_buttons(viewer: Client, operator: Client) -> None:
+    make_entity("project")
     get_entity_infrastructure().get_entity("project")
     assert INVALIDATE in operator.get(change_url("project")).content.decode()
     page = viewer.get(change_url("project")).content.decode()
     assert "Size" in page
     assert INVALIDATE not in page
     assert WARM not in page
-    assert [viewer.post(url).status_code for url in (WARM, INVALIDATE)] == [403, 403]
-    assert redis_client.exists(ENTITY.key("project"))
 
 
 def test_the_urls_refuse_what_they_are_not_for(operator: Client) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpResponse
@@ -191,7 +191,8 @@ def test_three_groups_are_shipped_once_and_given_by_a_tick(admin_client: Client)
     secret = "correct horse battery"
     sent = {"username": "ada", "usable_password": "true", "password1": secret, "password2": secret}
     admin_client.post(reverse("admin:auth_user_add"), sent | {"groups": [str(reader.pk)], "is_staff": "on"})
-    client = staff_client(User.objects.get(username="ada"))
+    client = Client()
+    client.post(reverse("admin:login"), {"username": "ada", "password": secret})
     assert client.get(CHANGES).status_code == 200
     reader.permissions.remove(Permission.objects.get(codename="view_entity"))
     assert client.get(CHANGES).status_code == 403

@@ -27,7 +27,7 @@ from entities.fields import SETTABLE
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from pmo.people.provenance import running_command
-from tests.admin.conftest import before_the_next, change_url, delete_url, fields, message_of, staff_client
+from tests.admin.conftest import before_the_next, change_url, delete_url, fields, message_of, staff_client, text_of
 from tests.api.conftest import client_of, make_user
 from tests.commands.conftest import run
 from tests.conftest import make_entity
@@ -52,11 +52,6 @@ def ids_of(code: str) -> list[int]:
 
 def version_of(code: str, number: int) -> int:
     return ids_of(code)[number - 1]
-
-
-def text_of(html: object) -> str:
-    """What a person reads or hears of some markup, in one line."""
-    return " ".join(re.sub(r"<[^>]+>", " ", str(html)).split())
 
 
 def page_of(response: HttpResponse) -> str:
@@ -178,25 +173,6 @@ def test_a_change_of_the_creation_time_in_sql_is_shown(admin_client: Client) -> 
     make_entity("project")
     Entity.objects.filter(code="project").update(created_ts=timezone.now().replace(year=2001))
     assert list(changes_of(rows_of(admin_client, "project")[0])) == ["Created"]
-
-
-def test_markup_in_what_people_typed_is_shown_as_text(admin_client: Client) -> None:
-    evil = "<script>alert(1)</script>"
-    make_entity("project", label="plain")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('pghistory.context_metadata', %s, true)", [
-            '{"source": "command", "command": "<script>alert(1)</script>", "username": "<script>alert(1)</script>"}'
-        ])  # fmt: skip
-        cursor.execute("UPDATE app.entity SET label = %s, icon = '<script>' WHERE code = 'project'", [evil])
-        cursor.execute("SELECT set_config('pghistory.context_metadata', '', true)")
-    old, new = ids_of("project")
-    change_entity("project", {"label": "plain", "icon": "Flag"})
-    for url in (history_url("project"), compare_url("project", old, new), restore_url("project", new)):
-        html = admin_client.get(url).content.decode()
-        assert "&lt;script&gt;alert(1)" in html
-        assert "<script>alert" not in html
-    response = admin_client.post(restore_url("project", old), {"seen": ""}, follow=True)
-    assert "<script>alert" not in response.content.decode()
 
 
 # --- Many versions

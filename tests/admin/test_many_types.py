@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -13,7 +18,7 @@ from entities.cache.entries import warm_entries
 from entities.dashboard.figures import forget_figures
 from entities.models import Entity
 from pmo.people.provenance import running_command
-from tests.admin.conftest import LIST, change_url, staff_client
+from tests.admin.conftest import LIST, change_url, remove, staff_client, submit
 
 FEW = 50
 PAGES = {
@@ -95,3 +100,25 @@ def test_pages_ask_as_much_of_the_engines_with_many_types_as_with_50(
     assert grown == {}
     assert min(queries for queries, _ in few.values()) > 0
     assert few["list"][1] > 0
+
+
+def drag_all(client: Client, codes: list[str]) -> HttpResponse:
+    return client.post(LIST, {"_order": ",".join(codes[::-1]), "_order_seen": ",".join(codes), "_save": "Save"})
+
+
+def import_all(client: Client, codes: list[str]) -> HttpResponse:
+    rows = json.dumps([{"code": code, "label": "New"} for code in codes]).encode()
+    preview = client.post(f"{LIST}import/", {"file": SimpleUploadedFile("types.json", rows)})
+    return submit(client, preview, "process_import/")
+
+
+@pytest.mark.parametrize("change", [drag_all, import_all, lambda client, codes: remove(client, "deactivate", *codes)])
+def test_however_many_are_changed_there_is_one_wait(
+    committed_db: None, admin_client: Client, waits: list[float], change: Callable[[Client, list[str]], HttpResponse]
+) -> None:
+    make_types(0, 30)
+    before = list(Entity.objects.values())
+    waits.clear()
+    assert change(admin_client, [row["code"] for row in before]).status_code == 302
+    assert sum(row in before for row in Entity.objects.values()) < 5
+    assert len(waits) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from django.urls import reverse
 
 from entities.admin.map.type_map import MAX_LINKS, MAX_TYPES, MapType, Show, TypeMap
 from entities.admin.widgets import draw_icon
-from tests.admin.conftest import change_url
+from tests.admin.conftest import change_url, text_of
 from tests.conftest import make_entity
 
 MAP = reverse("admin:entities_entity_map")
@@ -37,11 +36,6 @@ def codes(types: list[MapType]) -> list[str]:
 
 def drawn(response: HttpResponse) -> list[str]:
     return re.findall(r'data-code="([^"]*)"', response.content.decode())
-
-
-def text_of(response: HttpResponse) -> str:
-    """The page's words, without tags."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
 
 
 def test_roots_leaves_and_orphans_are_told_apart() -> None:
@@ -150,7 +144,7 @@ def test_the_page_shows_every_type_with_its_links_icon_and_state(viewer: Client)
     assert 'data-children="task"' in page
     assert page.count(draw_icon("FolderKanban")) == 2
     assert f'href="{change_url("task")}"' in page
-    assert "inactive · task , 1 parent, 0 children" in text_of(response)
+    assert "inactive · task , 1 parent, 0 children" in text_of(response.content.decode())
 
 
 def test_findings_name_a_missing_code_and_an_inactive_child(admin_client: Client) -> None:
@@ -160,18 +154,10 @@ def test_findings_name_a_missing_code_and_an_inactive_child(admin_client: Client
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("""UPDATE app.entity SET child_entity_codes = '["task", "ghost"]' WHERE code = 'project'""")
     response = admin_client.get(MAP)
-    words = text_of(response)
+    words = text_of(response.content.decode())
     assert "Missing codes 1 Listed as children, but no entity types ghost in project" in words
     assert "Inactive children 1 Inactive, and still listed by others Task in project" in words
     assert drawn(response) == ["task", "project"]
-
-
-def test_labels_cannot_smuggle_in_markup(admin_client: Client) -> None:
-    label = '"><script>alert(1)</script>'
-    make_entity("project", label=label)
-    page = admin_client.get(MAP).content.decode()
-    assert "<script>alert(1)" not in page
-    assert page.count(html.escape(label)) >= 4
 
 
 def test_a_wrong_address_is_refused_with_the_reason(admin_client: Client, subtests: pytest.Subtests) -> None:
@@ -187,7 +173,7 @@ def test_a_wrong_address_is_refused_with_the_reason(admin_client: Client, subtes
         with subtests.test(query=query, complaint=complaint):
             response = admin_client.get(MAP, query)
             assert response.status_code == 400
-            assert complaint in text_of(response)
+            assert complaint in text_of(response.content.decode())
             assert drawn(response) == ["project"], "the map is there all the same"
 
 
@@ -205,8 +191,3 @@ def test_libraries_of_others_are_what_their_table_says() -> None:
     for name, digest in table.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
         assert "Permission is hereby granted" in (folder / f"{name.split('.')[0]}.LICENSE.txt").read_text()
-
-
-def test_text_in_the_address_cannot_smuggle_in_markup(admin_client: Client) -> None:
-    page = admin_client.get(MAP, {"around": '"><script>alert(1)</script>'}).content.decode()
-    assert "<script>alert(1)" not in page

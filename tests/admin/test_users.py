@@ -10,19 +10,6 @@ from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user
 
 
-def test_a_user_is_added_and_can_log_in(admin_client: Client) -> None:
-    secret = "correct horse battery"
-    admin_client.post(
-        reverse("admin:auth_user_add"),
-        {"username": "ada", "usable_password": "true", "password1": secret, "password2": secret},
-    )
-    User.objects.filter(username="ada").update(is_staff=True)
-    response = Client().post(
-        reverse("admin:login"), {"username": "ada", "password": secret, "next": reverse("admin:index")}
-    )
-    assert (response.status_code, response["Location"]) == (302, reverse("admin:index"))
-
-
 def test_a_password_is_changed(admin_client: Client, superuser: User) -> None:
     ada = User.objects.create_user("ada")
     secret = "correct horse battery"

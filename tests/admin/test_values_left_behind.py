@@ -24,10 +24,6 @@ PROJECT = "/api/v1/entity/project"
 RISK = {"code": "risk", "label": "New", "label_plural": "Risks", "icon": "Flag"}
 
 
-def put_children(mode: str) -> Callable[[APIClient, Client], object]:
-    return lambda api, _: api.put(f"{PROJECT}/children", {"child_entity_codes": ["task"], "mode": mode})
-
-
 def save_form(_: APIClient, admin: Client) -> object:
     return admin.post(change_url("project"), fields(Entity.objects.get(code="project"), label="New"))
 
@@ -36,10 +32,7 @@ def save_form(_: APIClient, admin: Client) -> object:
     ("change", "codes"),
     [
         (lambda api, _: api.patch(PROJECT, {"label": "New"}), ["project"]),
-        (put_children("replace"), ["project"]),
-        (put_children("append"), ["project"]),
         (save_form, ["project"]),
-        (lambda _, admin: admin.post("/admin/entities/entity/activate/", {"code": "off"}), ["off"]),
         (lambda *_: Entity.objects.filter(code__in=["project", "task"]).update(label="New"), ["project", "task"]),
         (lambda *_: Entity.objects.bulk_update([Entity(code="task", label="New")], ["label"]), ["task"]),
         (lambda api, _: api.post("/api/v1/entity", RISK), ["risk"]),

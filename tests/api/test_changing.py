@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone
 from rest_framework.test import APIClient
 
 from cache_layer.server.connection import GuardedRedis
@@ -21,13 +18,14 @@ READ = "/api/v1/entity/type/project"
 
 @pytest.mark.usefixtures("committed_db")
 def test_a_change_is_answered_with_what_readers_get_from_then_on(editor: APIClient) -> None:
-    make_entity("project", label="Old")
+    before = make_entity("project", label="Old").modified_ts
     editor.get(READ)
     changed = editor.patch(PROJECT, {"label": "New", "icon": "Rocket"})
     assert (changed.status_code, changed.json()["label"], changed.json()["icon"]) == (200, "New", "Rocket")
     read = editor.get(READ)
     assert (read.content, read["ETag"]) == (changed.content, changed["ETag"])
     assert editor.get("/api/v1/entity/types").json() == [changed.json()]
+    assert Entity.objects.get(code="project").modified_ts > before
 
 
 def test_fields_that_are_not_given_stay_as_they_are(editor: APIClient) -> None:
@@ -41,15 +39,6 @@ def test_fields_that_are_not_given_stay_as_they_are(editor: APIClient) -> None:
     assert after.created_ts == before.created_ts
 
 
-def test_a_change_moves_the_modification_time(editor: APIClient) -> None:
-    make_entity("project")
-    past = timezone.now() - timedelta(days=1)
-    Entity.objects.update(modified_ts=past)
-    answer = editor.patch(PROJECT, {"display_order": 9})
-    assert Entity.objects.get(code="project").modified_ts > past
-    assert answer.json()["modified_ts"] > past.isoformat()
-
-
 @pytest.mark.parametrize("change", [{}, {"label": "Project"}, {"code": "project"}])
 def test_a_change_of_nothing_writes_nothing(editor: APIClient, change: dict[str, str]) -> None:
     before = make_entity("project")
@@ -58,21 +47,10 @@ def test_a_change_of_nothing_writes_nothing(editor: APIClient, change: dict[str,
     assert Entity.objects.get(code="project").modified_ts == before.modified_ts
 
 
-def test_an_inactive_entity_type_is_brought_back(editor: APIClient) -> None:
-    make_entity("project", active_flag=False)
-    assert editor.patch(PROJECT, {"active_flag": True}).status_code == 200
-    assert editor.get(READ).status_code == 200
-
-
-def test_the_code_never_changes(editor: APIClient) -> None:
-    make_entity("project")
-    answer = editor.patch(PROJECT, {"code": "programme"})
-    assert (answer.status_code, answer.json()["errors"]) == (400, {"code": ["The code never changes."]})
-
-
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(editor: APIClient, subtests: pytest.Subtests) -> None:
     before = make_entity("project")
     for field, value in [
+        ("code", "programme"),
         ("label", None),
         ("label", ""),
         ("icon", "Nope"),

@@ -10,9 +10,8 @@ from backports import zstd
 from django.test import Client
 from rest_framework.test import APIClient
 
-from entities.models import Entity
 from pmo.web.compression import MIN_BYTES
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_types
 
 TYPE, TYPES = "/api/v1/entity/type/project", "/api/v1/entity/types"
 DECOMPRESS: dict[str, Any] = {"gzip": gzip.decompress, "zstd": zstd.decompress}
@@ -20,11 +19,8 @@ DECOMPRESS: dict[str, Any] = {"gzip": gzip.decompress, "zstd": zstd.decompress}
 
 @pytest.fixture
 def long_type(db: None) -> None:
-    codes = [f"type_number_{number}" for number in range(100)]
-    Entity.objects.bulk_create(
-        Entity(code=code, entity_type=code, label=code, label_plural=code, icon="Flag") for code in codes
-    )
-    make_entity("project", child_entity_codes=codes)
+    make_types(200)
+    make_entity("project", child_entity_codes=[f"type_{number}" for number in range(200)])
 
 
 @pytest.mark.parametrize("path", [TYPE, TYPES])

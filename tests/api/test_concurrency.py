@@ -20,7 +20,7 @@ from entities import changes
 from entities.models import Entity
 from tests.api.conftest import PROJECT
 from tests.cache_layer.project import psql
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_types
 from tests.servers import test_database_url
 from tests.threads import beside
 from tests.waiting import wait_for
@@ -61,8 +61,8 @@ def answer_after(change: Callable[[], object], request: Callable[[], Any]) -> An
 
 
 def test_20_appends_at_once_lose_none(editor: APIClient) -> None:
-    codes = [f"child{number}" for number in range(20)]
-    Entity.objects.bulk_create([Entity(code=code, label=code, label_plural=code, icon="Folder") for code in codes])
+    make_types(20)
+    codes = [f"type_{number}" for number in range(20)]
     make_entity("project")
 
     def append(code: str) -> Callable[[], Any]:
@@ -74,20 +74,6 @@ def test_20_appends_at_once_lose_none(editor: APIClient) -> None:
     children = Entity.objects.get(code="project").child_entity_codes
     assert sorted(children) == sorted(codes)
     assert editor.get("/api/v1/entity/type/project").json()["child_entity_codes"] == children
-
-
-def test_of_changes_of_one_version_at_once_one_succeeds(editor: APIClient) -> None:
-    make_entity("project")
-    tag = editor.get("/api/v1/entity/type/project")["ETag"]
-
-    def change(label: str) -> Callable[[], Any]:
-        client = another(editor)
-        return lambda: client.patch("/api/v1/entity/project", {"label": label}, headers={"If-Match": tag})
-
-    answers = at_once([change(f"Label {number}") for number in range(8)])
-    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
-    (winner,) = [answer for answer in answers if answer.status_code == 200]
-    assert Entity.objects.get(code="project").label == winner.json()["label"]
 
 
 def test_of_creations_of_one_code_at_once_one_succeeds(editor: APIClient) -> None:

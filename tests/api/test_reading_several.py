@@ -114,6 +114,12 @@ def test_what_makes_no_sense_is_refused_by_name(client: APIClient, subtests: pyt
         (f"{PROJECT}?children=true&include_inactive=true", "children"),
         (f"{TYPES}?children=true", "children"),
         (f"{PROJECT}?codes=task", "codes"),
+        *((f"{path}?inactive=true", "inactive") for path in (PROJECT, TYPES)),
+        *(
+            (f"{path}?include_inactive={said}", "include_inactive")
+            for path in (PROJECT, TYPES)
+            for said in ("", "1", "True")
+        ),
     ]:
         with subtests.test(path=path, field=field):
             answer = client.get(path)

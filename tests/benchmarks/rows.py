@@ -71,14 +71,9 @@ def insert_rows(database_url: str, count: int, written: list[str]) -> None:
 def copy_database(database_url: str, name: str) -> str:
     """A second database as the first is now, in the same server; returns its URL."""
     original = str(conninfo_to_dict(database_url)["dbname"])
-    elsewhere = _with_database(database_url, original, "postgres")
-    with psycopg.connect(elsewhere, autocommit=True) as database:
+    with psycopg.connect(database_url, dbname="postgres", autocommit=True) as database:
         database.execute(f'CREATE DATABASE "{name}" TEMPLATE "{original}"')
-    return _with_database(database_url, original, name)
-
-
-def _with_database(url: str, old: str, new: str) -> str:
-    return url.replace(f"/{old}?", f"/{new}?", 1)
+    return database_url.replace(f"/{original}?", f"/{name}?", 1)
 
 
 def libpq_variables(database_url: str) -> dict[str, str]:

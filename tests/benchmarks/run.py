@@ -1,13 +1,15 @@
-"""One run from start to end: every chosen measure, on one stage, as one dictionary for JSON."""
+"""One run from start to end: every chosen measure, on one session, as one dictionary for JSON."""
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cache_layer.options import Options
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.load.generators import find_generator
 from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.measures import (
     behind,
@@ -28,7 +30,6 @@ from tests.benchmarks.measures import (
     writers,
 )
 from tests.benchmarks.session import Plan, Session
-from tests.benchmarks.stage import prepared_stage
 
 Results = dict[str, Any]
 QUIET = (crowd, throughput, changes, writers, tail, costs, hits, saves, process, many)
@@ -52,16 +53,15 @@ def run_benchmark(plan: Plan, results: Results, say: Callable[[str], None]) -> N
     Raises:
         StageFailed: a server did not start, or an answer was wrong.
     """
-    generator = find_generator()
     missing = {name: reason for name, each in CONTENDERS.items() if (reason := each.get_ready())}
     say("starting PostgreSQL and Valkey")
-    with prepared_stage() as stage:
-        stage.insert_rows(many=plan.many if "many" in plan.measures else 0)
-        session = Session(plan, stage, generator, missing, say)
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-benchmark-")))
+        session = Session(plan, directory, stack, missing, say)
         results |= {
             "lease_ms": Options.local_lease_ms,
             "plan": {"rounds": plan.rounds, "seconds": plan.seconds, "many": plan.many},
-            "machine": describe_machine(stage, generator),
+            "machine": describe_machine(session),
             "missing": missing,
         }
         for name, measure in MEASURES.items():

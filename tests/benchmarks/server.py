@@ -22,21 +22,21 @@ CONNECTIONS, WARMING_CONNECTIONS = 16, 4
 class Server:
     """One contender's server: a group of processes, and the port they listen on."""
 
-    def __init__(self, contender: Contender, port: int, process: subprocess.Popen[bytes]) -> None:
-        self.contender, self.port, self.process = contender, port, process
+    def __init__(self, contender: Contender, port: int, process: subprocess.Popen[bytes], generator: Generator) -> None:
+        self.contender, self.port, self.process, self.generator = contender, port, process, generator
         self.has_settled = False
 
     def ask(self, token: str, method: str, path: str, body: Any = None) -> Answer:
         return ask(self.port, method, path, token, body)
 
-    def load(self, generator: Generator, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
+    def load(self, reads: Reads, seconds: float, connections: int = CONNECTIONS) -> Load:
         """
         Have it read from for so long, on each connection again as soon as there is an answer.
 
         Raises:
             StageFailed: an answer was an error, or there was none; nothing was worth timing then.
         """
-        load = generator.run(self.port, reads, seconds, connections)
+        load = self.generator.run(self.port, reads, seconds, connections)
         if load.errors or not load.requests:
             raise StageFailed(f"{self.contender.name}: {load.errors} errors, {load.requests} answers")
         return load
@@ -53,10 +53,10 @@ class Server:
             raise StageFailed(f"{self.contender.name}: {ran.errors} of {len(ran.answered)} answers were errors")
 
     @contextlib.contextmanager
-    def loaded(self, generator: Generator, reads: Reads, seconds: float, connections: int) -> Iterator[Future[Load]]:
+    def loaded(self, reads: Reads, seconds: float, connections: int) -> Iterator[Future[Load]]:
         """Have it read from while the block runs; the load is there when both have ended."""
         with ThreadPoolExecutor(1) as beside:
-            yield beside.submit(self.load, generator, reads, seconds, connections)
+            yield beside.submit(self.load, reads, seconds, connections)
 
     def processor_seconds(self) -> float:
         """Of all its processes so far."""

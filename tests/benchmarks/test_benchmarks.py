@@ -68,7 +68,7 @@ def answering() -> Iterator[tuple[Server, list[tuple[str, str]]]]:
     """A web server that says yes to everybody but nobodyx, and which token asked it for which code."""
     seen: list[tuple[str, str]] = []
     with serving(type("Answering", (_Answering,), {"seen": seen})) as url:
-        yield Server(CONTENDERS["lane"], int(url.rpartition(":")[2]), None), seen
+        yield Server(CONTENDERS["lane"], int(url.rpartition(":")[2]), None, Bundled()), seen
 
 
 Answering = tuple[Server, list[tuple[str, str]]]
@@ -79,7 +79,8 @@ def test_generators_draw_token_and_code_for_each_request_and_count_whole_answers
     answering: Answering, generator: Generator
 ) -> None:
     server, seen = answering
-    load = server.load(generator, Reads(TOKENS, CODES, seed=1), 0.2, connections=2)
+    server.generator = generator
+    load = server.load(Reads(TOKENS, CODES, seed=1), 0.2, connections=2)
     assert load.requests <= len(seen) <= load.requests + 2  # the last on each connection may be under way
     assert set(seen) == {(token, code) for token in TOKENS for code in CODES}
     assert len({*itertools.pairwise(seen)}) == 16  # whatever came before, anything may follow
@@ -88,7 +89,7 @@ def test_generators_draw_token_and_code_for_each_request_and_count_whole_answers
 def test_refused_reads_are_errors(answering: Answering) -> None:
     (server, _), reads = answering, Reads(["nobodyx"], CODES)
     with pytest.raises(StageFailed, match=r"lane: (\d+) errors, \1 answers"):
-        server.load(Bundled(), reads, 0.1, connections=1)
+        server.load(reads, 0.1, connections=1)
     with pytest.raises(StageFailed, match="lane: 2 of 2 answers were errors"):
         server.warm(reads)
 

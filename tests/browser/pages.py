@@ -117,10 +117,6 @@ def show_table(page: Page) -> None:
     page.get_by_text("The same as a table").click()
 
 
-def compare(page: Page) -> None:
-    press("Compare chosen versions")(page)
-
-
 def restore(page: Page) -> None:
     with page.expect_navigation():
         page.get_by_role("link", name="Restore").first.click()
@@ -168,18 +164,16 @@ def ask_to_clear(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("will be dropped.")
 
 
+def fail_to_log_in(page: Page) -> None:
+    page.fill("#id_username", "x")
+    page.fill("#id_password", "y")
+    press("Log in")(page)
+
+
 def look_at_first(page: Page) -> None:
     with page.expect_navigation():
         page.locator("#result_list th a").first.click()
 
-
-FEW_VISITS = [
-    Visit("list", LIST),
-    Visit("form with errors", CHANGE, save_with_errors),
-    Visit("versions compared", HISTORY, compare),
-    Visit("dashboard", DASHBOARD),
-]
-"""One of each kind of page, for `make test`."""
 
 VISITS = {
     "entity types": [
@@ -201,7 +195,7 @@ VISITS = {
         Visit("list after a save", CHANGE, save_and_see),
         Visit("undo", CHANGE, undo_what_was_changed_since),
         Visit("history", HISTORY),
-        Visit("versions compared", HISTORY, compare),
+        Visit("versions compared", HISTORY, press("Compare chosen versions")),
         Visit("restore", HISTORY, restore),
         Visit("map", MAP, show_table),
         Visit("map of one", f"{MAP}#project", show_table),
@@ -223,15 +217,10 @@ VISITS = {
         Visit("users", "/admin/auth/user/"),
         Visit("form of a user", "/admin/auth/user/add/"),
         Visit("login", "/admin/login/?next=/admin/", stranger=True),
-        Visit(
-            "login that fails",
-            "/admin/login/?next=/admin/",
-            lambda page: (
-                page.fill("#id_username", "x"),
-                page.fill("#id_password", "y"),
-                press("Log in")(page),
-            ),
-            stranger=True,
-        ),
+        Visit("login that fails", "/admin/login/?next=/admin/", fail_to_log_in, stranger=True),
     ],
 }
+
+FEW = ("list", "form with errors", "versions compared", "dashboard")
+FEW_VISITS = [visit for visits in VISITS.values() for visit in visits if visit.name in FEW]
+"""One of each kind of page, for `make test`."""

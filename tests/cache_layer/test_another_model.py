@@ -14,7 +14,6 @@ from django.db.models.functions import Upper
 from redis import Redis
 from redis.crc import key_slot
 
-from cache_layer import Source
 from cache_layer.keys import holds_key, last_holder_key, lease_key, value_key
 from cache_layer.lookup.registry import _registry
 from cache_layer.memory.local_store import drop_all_copies
@@ -31,13 +30,6 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 def cents(name: str) -> int | None:
     return read_entry(RATE, name).document
-
-
-def test_it_is_cached_under_its_own_key(redis_client: Redis) -> None:
-    Rate.objects.create(name="senior", cents_per_hour=9_000)
-    assert redis_client.get("rate:senior") == b"9000"
-    drop_all_copies()
-    assert read_entry(RATE, "senior").source is Source.REDIS
 
 
 def save(rate: Rate) -> None:
@@ -72,18 +64,10 @@ def bulk_update(rate: Rate) -> None:
     Rate.objects.bulk_update([rate], ["name"])
 
 
-CHANGES_OF_IDENTIFIER = [
-    save,
-    update,
-    save_over,
-    save_computed,
-    save_computed_in_transaction,
-    update_annotated,
-    bulk_update,
-]
-
-
-@pytest.mark.parametrize("change", CHANGES_OF_IDENTIFIER)
+@pytest.mark.parametrize(
+    "change",
+    [save, update, save_over, save_computed, save_computed_in_transaction, update_annotated, bulk_update],
+)
 def test_an_identifier_changed_in_any_way_is_seen_under_both(change: Callable[[Rate], None]) -> None:
     rate = Rate.objects.create(name="senior", cents_per_hour=9_000)
     assert (cents("senior"), cents("LEAD")) == (9_000, None)

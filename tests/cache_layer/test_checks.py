@@ -24,10 +24,6 @@ def ids(messages: list[object]) -> list[str]:
     return [message.id for message in messages]  # type: ignore[attr-defined]
 
 
-def test_all_lookups_have_their_triggers() -> None:
-    assert check_triggers() == []
-
-
 def test_a_lookup_without_triggers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     left = [(model, trigger) for model, trigger in pgtrigger.registered() if model is not Entity]
     monkeypatch.setattr(pgtrigger, "registered", lambda: left)
@@ -44,10 +40,6 @@ def test_a_lookup_by_another_field_than_the_triggers_note_is_an_error(monkeypatc
     assert message.id == "cache_layer.E001"
     assert "'rate by number'" in message.msg
     assert "for 'id'" in message.msg
-
-
-def test_the_projects_settings_can_be_used() -> None:
-    assert check_settings() == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
@@ -45,8 +44,9 @@ from cache_layer.upkeep.relay import relay_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
+from tests.cache_layer.conftest import caches_at, stopped
 from tests.cache_layer.project import change
-from tests.cache_layer.topology import KEY, caches_at, change_unseen, compare_always, empty, label, make_project, read
+from tests.cache_layer.topology import KEY, change_unseen, empty, label, make_project, read
 from tests.conftest import make_entity
 from tests.threads import beside, in_another_thread
 from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster
@@ -201,7 +201,7 @@ def test_a_primary_that_was_replaced_and_is_back_is_not_trusted_by_connections_i
     second.ask("SET", KEY, old)
     second.ask("WAIT", 1, 1_000)
     cluster.take_over(first)
-    compare_always(monkeypatch)
+    monkeypatch.setattr(failover, "TRUSTED_SECONDS", 0.0)  # each command compares the server first
     assert label() == "new"
 
 
@@ -253,9 +253,9 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
         make_entity(code)
     read_entries(ENTITY, codes)
     drop_all_copies()
-    silent = cluster.primary_of(ENTITY.key(codes[0]))
-    silent.signal(signal.SIGSTOP)
-    try:
+    silent = cluster.primary_of(ENTITY.key(codes[0])).process
+    assert silent is not None
+    with stopped(silent.pid, seconds=60):
         has_read, waited = Event(), []
         with monkeypatch.context() as patched:
             patched.setattr(Topology, "look", lambda *_: waited.append(has_read.wait(10)))
@@ -287,8 +287,6 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
         assert read_stamps(stamps, "the next", 60) == {stamp: nonces[stamp] for stamp in stamps}, (
             "the entry comes first"
         )
-    finally:
-        silent.signal(signal.SIGCONT)
     wait_for(is_redis_healthy)
     assert relay_changes() == Change.objects.count() == 0
     assert label(here) == "new"
@@ -312,7 +310,7 @@ def test_a_node_that_refuses_connections_does_not_let_a_writer_go_on_at_once(
 def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
     project: Entity, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compare_always(monkeypatch)
+    monkeypatch.setattr(failover, "TRUSTED_SECONDS", 0.0)  # each command compares the server first
     primary = cluster.primary_of(KEY)
     primary.ask("CONFIG", "SET", "min-replicas-to-write", 2)
     try:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 from collections.abc import Callable, Iterator
 from threading import Event, Thread, Timer
 from typing import Any
@@ -26,9 +24,10 @@ from cache_layer.upkeep.relay import relay_changes
 from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
-from tests.cache_layer.conftest import reconnect
-from tests.cache_layer.topology import KEY, caches_at, label, read
+from tests.cache_layer.conftest import caches_at, reconnect
+from tests.cache_layer.topology import KEY, label, read
 from tests.conftest import make_entity
+from tests.threads import holds_in_child
 from tests.topologies import PLAIN, SLOTS, Server, find_port
 from tests.waiting import wait_for
 
@@ -217,7 +216,6 @@ def test_those_who_try_again_and_again_do_not_keep_anybody_from_looking_where_th
     wait_for(look_again)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of processes with threads, from Python 3.12 on
 def test_a_child_forked_while_its_parent_looks_where_the_slots_are_finds_them_itself(node: Server) -> None:
     client: Any = get_redis_client()
     manager, looking, has_forked = client.topology.slots().nodes_manager, Event(), Event()
@@ -230,13 +228,10 @@ def test_a_child_forked_while_its_parent_looks_where_the_slots_are_finds_them_it
     thread = Thread(target=look)
     thread.start()
     looking.wait()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(10)  # it would wait for ever
-        os._exit(0 if is_redis_healthy() else 1)
+    finds_them = holds_in_child(is_redis_healthy)
     has_forked.set()
     thread.join()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert finds_them
 
 
 def test_a_server_with_many_keys_of_others_is_purged_all_the_same(

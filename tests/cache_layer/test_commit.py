@@ -7,27 +7,24 @@ from time import monotonic_ns
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 
 from cache_layer.memory import local_store, pending
-from cache_layer.reading.reads import read_entry
-from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
+from tests.cache_layer.project import change, label
 from tests.conftest import make_entity, make_types
 
 
 @pytest.fixture
-def committed(committed_db: None, set_options: Callable[..., None]) -> None:
+def waits(
+    committed_db: None, set_options: Callable[..., None], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> list[float]:
+    """How long each wait was, in ms, for copies of fifty types that may be used for 40 ms."""
     make_types(50)
     set_options(local_lease_ms=40)
-
-
-@pytest.fixture
-def waits(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long each wait was, in ms."""
     found: list[float] = []
 
     def wait(seconds: float) -> None:
@@ -53,84 +50,48 @@ def early(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> list[int]:
     return found
 
 
-def save(number: int, label: str = "New") -> None:
-    row = Entity.objects.get(code=f"type_{number}")
-    row.label = label
-    row.save()
+def save(number: int) -> None:
+    change(Entity.objects.get(code=f"type_{number}"), "New")
 
 
-@pytest.mark.usefixtures("committed")
-class TestCommits:
-    def test_fifty_saves_in_one_transaction_wait_once(self, waits: list[float], early: list[int]) -> None:
-        with transaction.atomic():
-            for number in range(50):
-                save(number)
-            assert not waits
-        assert (waits, early) == ([40], [])
+def test_fifty_saves_in_one_transaction_wait_once(waits: list[float], early: list[int]) -> None:
+    with transaction.atomic():
+        for number in range(50):
+            save(number)
+        assert not waits
+    assert (waits, early) == ([40], [])
 
-    def test_a_transaction_waits_for_what_its_own_work_has_left(
-        self, clock: Clock, waits: list[float], early: list[int]
-    ) -> None:
-        with transaction.atomic():
-            save(0)
-            clock.wait(0.03)
-        assert (waits, early) == ([10], [])
 
-    def test_one_that_worked_for_longer_waits_for_nothing(self, clock: Clock, waits: list[float]) -> None:
-        with transaction.atomic():
-            save(0)
-            clock.wait(0.04)
-        assert waits == []
+@pytest.mark.parametrize(("worked_ms", "waited_ms"), [(30, [10]), (40, [])])
+def test_a_transaction_waits_for_what_its_own_work_has_left(
+    clock: Clock, waits: list[float], early: list[int], worked_ms: int, waited_ms: list[int]
+) -> None:
+    with transaction.atomic():
+        save(0)
+        clock.wait(worked_ms / 1000)
+    assert (waits, early) == (waited_ms, [])
 
-    def test_the_wait_is_counted_from_the_newest_hold(self, clock: Clock, waits: list[float], early: list[int]) -> None:
-        with transaction.atomic():
-            save(0)
-            clock.wait(0.035)
-            save(1)
-        assert (waits, early) == ([40], [])
 
-    def test_a_rollback_waits_for_nothing(self, waits: list[float]) -> None:
-        with transaction.atomic():
-            save(0)
-            transaction.set_rollback(True)
-        assert waits == []
+def test_a_rollback_waits_for_nothing(waits: list[float]) -> None:
+    with transaction.atomic():
+        save(0)
+        transaction.set_rollback(True)
+    assert waits == []
 
-    def test_without_a_transaction_the_wait_comes_before_the_statement(self, waits: list[float]) -> None:
-        row = Entity.objects.get(code="type_0")
-        statements: list[int] = []
 
-        def note(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-            if sql.startswith("UPDATE"):
-                statements.append(len(waits))
-            return execute(sql, *rest)
-
-        with connection.execute_wrapper(note):
-            row.save()
-        assert (statements, waits) == ([1], [40])
-
-    def test_with_a_backend_that_does_not_wait_the_hold_does(
-        self, waits: list[float], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("cache_layer.writing.writes.waits_at_commit", lambda _: False)
-        with transaction.atomic():
-            save(0)
-            assert waits == [40]
-
-    def test_what_changes_nothing_that_is_cached_waits_for_nothing(self, waits: list[float]) -> None:
-        with transaction.atomic():
-            Entity.objects.get(code="type_0")
-        assert waits == []
+def test_with_a_backend_that_does_not_wait_the_hold_does(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cache_layer.writing.writes.waits_at_commit", lambda _: False)
+    with transaction.atomic():
+        save(0)
+        assert waits == [40]
 
 
 class TestInATestCase(TestCase):
     def test_callbacks_that_are_run_leave_no_copy_of_what_was(self) -> None:
         make_entity("project", label="Old")
-        read = read_entry(ENTITY, "project").document
-        assert read is not None
+        assert label() == "Old"
         with self.captureOnCommitCallbacks(execute=True):
             Entity.objects.filter(code="project").update(label="New")
             (write,) = pending._writes.by_alias["default"]
         assert write.drained_ns <= monotonic_ns()
-        read = read_entry(ENTITY, "project").document
-        assert read is not None
-        assert read.label == "New"
+        assert label() == "New"

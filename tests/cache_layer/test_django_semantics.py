@@ -1,27 +1,30 @@
-"""Django's transactions, and tests in one that never ends: a hold ends with its own transaction."""
+"""Django's transactions, threads and forks, and tests in one that never ends: a hold ends with its own transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import pytest
 from django.core.signals import request_finished
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models.signals import pre_save
 from django.test import TestCase
 from redis import Redis
 
 from cache_layer import Source
 from cache_layer.keys import holds_key
+from cache_layer.lookup import Entry
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import find_copy
 from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_redis_client
+from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.project import KEY, TASK_KEY, change, label, roll_back, source
 from tests.conftest import make_entity
-from tests.threads import in_another_thread
+from tests.threads import holds_in_child, in_another_thread
 
 # --- on_commit, savepoints, nested atomic -----------------------------------------------------------------------------
 
@@ -61,16 +64,6 @@ def test_the_end_of_an_inner_atomic_block_releases_nothing(project: Entity) -> N
         make_entity("task")
         assert (in_another_thread(label), in_another_thread(source)) == ("Old", Source.BYPASS)
     assert (label(), source()) == ("New", Source.LOCAL)
-
-
-def test_an_inner_block_that_ended_well_is_undone_with_the_outer_one(project: Entity, redis_client: Redis) -> None:
-    with pytest.raises(RuntimeError), transaction.atomic():
-        with transaction.atomic():
-            change(project, "Never")
-        raise RuntimeError
-    request_finished.send(None)
-    assert redis_client.exists(KEY, holds_key(KEY)) == 0
-    assert label() == "Old"
 
 
 def test_a_savepoint_rolled_back_leaves_the_keys_of_the_outer_block_held(project: Entity, redis_client: Redis) -> None:
@@ -122,6 +115,49 @@ def test_a_row_loaded_in_part_is_saved_in_part_and_cached_whole(project: Entity)
     document = read_entry(ENTITY, "project").document
     assert document is not None
     assert (document.label, document.entity_type) == ("New", "venture")
+
+
+# --- Threads, row locks and forks -------------------------------------------------------------------------------------
+
+
+def test_a_hold_ends_only_with_its_own_threads_transaction(project: Entity, redis_client: Redis) -> None:
+    """Whatever another thread commits, rolls back or finishes meanwhile, of other keys or of the same."""
+
+    def write_elsewhere() -> None:
+        assert not pending.is_ours(KEY)
+        make_entity("task", label="New")
+        roll_back("wiki")
+        with transaction.atomic():
+            hold_entries([Entry(ENTITY, "project")], using="default")
+            transaction.set_rollback(True)
+        request_finished.send(None)
+        assert label("task") == "New"
+
+    with transaction.atomic():
+        change(project, "New")
+        in_another_thread(write_elsewhere)
+        assert pending.is_ours(KEY)
+        assert redis_client.zcard(holds_key(KEY)) == 1
+        assert in_another_thread(source) is Source.BYPASS
+    assert (label(), in_another_thread(label)) == ("New", "New")
+    assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
+
+
+def test_a_forked_child_starts_without_copies_and_its_writes_are_seen_by_its_parent(
+    project: Entity, set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=400)
+    label()
+    connections.close_all()
+    assert find_copy(KEY) is not None
+
+    def start_without_copies_and_write() -> bool:
+        assert (find_copy(KEY), label()) == (None, "Old")
+        change(project, "New")
+        return label() == "New"
+
+    assert holds_in_child(start_without_copies_and_write)
+    assert label() == "New"
 
 
 # --- TestCase ---------------------------------------------------------------------------------------------------------

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from cache_layer import Source
+from cache_layer.errors import CacheUnavailable
 from cache_layer.keys import absent_key, holds_key, lease_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.options import Options
+from cache_layer.protocol.scripts import claim_fills, hold_keys
 from cache_layer.reading import absent, fills, reads
 from cache_layer.reading.absent import AbsentBudget
+from cache_layer.reading.answered import fetch_stored
+from cache_layer.reading.fills import read_missing
 from cache_layer.reading.reads import read_entry
 from entities.documents import EntityDocument, document_of, encode_entity
-from entities.lookups import ENTITY, ENTITY_TYPES
+from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
-from tests.cache_layer.project import claim_fill, fill_entry
-from tests.conftest import make_entity, new_entity
-
-KEY = "entity:metadata:project"
+from tests.cache_layer.project import KEY, TASK_KEY, claim_fill, fill_entry
+from tests.conftest import make_entity
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -33,16 +37,30 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 def project(committed_db: None, redis_client: Redis) -> Entity:
     make_entity("task")
     row = make_entity("project", child_entity_codes=["task"])
-    redis_client.delete("entity:metadata:project", "entity:metadata:task", "entity:types")  # not the run id
+    redis_client.delete(KEY, TASK_KEY)
     drop_all_copies()
     return row
 
 
-def test_a_miss_is_read_from_the_database_and_cached(project: Entity, redis_client: Redis) -> None:
-    assert read_entry(ENTITY, "project").source is Source.DATABASE
+def read_and_count(commands: list[str]) -> tuple[list[str], int]:
+    commands.clear()
+    with CaptureQueriesContext(connection) as queries:
+        read_entry(ENTITY, "project")
+    return list(commands), len(queries)
+
+
+def test_a_miss_is_a_get_two_scripts_and_a_query_and_a_hit_a_get_or_nothing(
+    project: Entity, redis_client: Redis, commands: list[str], set_options: Callable[..., None]
+) -> None:
+    set_options(local_lease_ms=2_000)
+    for _ in range(2):  # the first time loads the scripts
+        redis_client.delete(KEY)
+        drop_all_copies()
+        missed = read_and_count(commands)
+    assert missed == (["GET", "EVALSHA", "EVALSHA"], 1)
     drop_all_copies()
-    assert read_entry(ENTITY, "project").source is Source.REDIS
-    assert read_entry(ENTITY, "project").source is Source.LOCAL
+    assert read_and_count(commands) == (["GET"], 0)
+    assert read_and_count(commands) == ([], 0)
 
 
 def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(
@@ -61,12 +79,6 @@ def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(
     assert redis_client.ttl(KEY) == 300
 
 
-def test_the_list_has_an_entry_of_its_own(project: Entity, redis_client: Redis) -> None:
-    read_entry(ENTITY_TYPES, "")
-    listed = json.loads(redis_client.get("entity:types"))
-    assert [document["code"] for document in listed] == ["task", "project"]
-
-
 def test_an_unknown_identifier_is_remembered_for_60_seconds(
     project: Entity, redis_client: Redis, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
@@ -77,12 +89,6 @@ def test_an_unknown_identifier_is_remembered_for_60_seconds(
         assert read_entry(ENTITY, "nothing")[:3] == (None, b"", Source.LOCAL)
     assert redis_client.ttl(absent_key("entity:metadata:nothing")) == 60
     assert redis_client.keys("entity:metadata:*") == []
-
-
-def test_an_unknown_identifier_is_known_as_soon_as_it_is_created(project: Entity) -> None:
-    assert read_entry(ENTITY, "wiki").document is None
-    new_entity("wiki").save()
-    assert read_entry(ENTITY, "wiki").document is not None
 
 
 def test_random_identifiers_do_not_fill_redis(
@@ -140,13 +146,42 @@ def test_a_reader_waits_for_another_readers_fill(
     filling.join()
 
 
+def test_a_reader_whose_redis_fails_while_it_waits_reads_the_database(
+    project: Entity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_fill(KEY, "token", replace=False)
+    monkeypatch.setattr(fills, "fetch_stored", Mock(side_effect=CacheUnavailable("silent", refused=False)))
+    assert read_entry(ENTITY, "project").source is Source.BYPASS
+
+
+def test_several_misses_are_each_answered_as_redis_allows(
+    project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = ["absent", "found", "found_too", "loaded", "filled", "filled_later", "held"]
+    payloads = {code: ENTITY.encode(ENTITY.build([make_entity(code)])) for code in codes[1:]}
+    redis_client.delete(*map(ENTITY.key, codes))
+    redis_client.set(absent_key(ENTITY.key("absent")), b"")
+    redis_client.mset({ENTITY.key(code): payloads[code] for code in codes[1:3]})
+    filling = codes[4:6]
+    claim_fills([ENTITY.key(code) for code in filling], "token", replace=False)
+    hold_keys([ENTITY.key("held")], "a writer")
+
+    def fetch_when_one_more_is_filled(*asked: Any) -> Any:
+        code = filling.pop(0)
+        assert fill_entry(ENTITY.key(code), "token", payloads[code], 300)
+        return fetch_stored(*asked)
+
+    monkeypatch.setattr(fills, "fetch_stored", fetch_when_one_more_is_filled)
+    found = read_missing(ENTITY, codes)
+    sources = dict.fromkeys(codes, Source.REDIS) | {"loaded": Source.DATABASE, "held": Source.BYPASS}
+    assert {code: one.source for code, one in found.items()} == sources
+    assert {code: one.payload for code, one in found.items()} == payloads | {"absent": b""}
+
+
 def test_a_loader_that_fails_gives_its_lease_back(
     project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("the database is gone")
-
-    monkeypatch.setattr(fills, "load", fail)
+    monkeypatch.setattr(fills, "load", Mock(side_effect=RuntimeError("the database is gone")))
     with pytest.raises(RuntimeError):
         read_entry(ENTITY, "project")
     assert redis_client.exists(lease_key(KEY), KEY) == 0

@@ -15,23 +15,15 @@ from redis import Redis
 from cache_layer import Source
 from cache_layer.errors import CacheUnavailable
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.protocol.scripts import hold_keys
 from cache_layer.reading import fills, refresh
 from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.server.connection import GuardedPipeline
 from entities.lookups import ENTITY
 from tests.cache_layer.conftest import Clock
-from tests.cache_layer.project import claim_fill
+from tests.cache_layer.project import KEY, claim_fill
 from tests.conftest import make_entity
 
-pytestmark = pytest.mark.usefixtures("committed_db", "project")
-
-KEY = "entity:metadata:project"
-
-
-@pytest.fixture
-def project() -> None:
-    make_entity("project")
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def read_from_redis() -> Source:
@@ -91,16 +83,6 @@ def test_one_of_many_readers_loads_it(redis_client: Redis, clock: Clock, monkeyp
     assert len(loaded) == 1
 
 
-def test_a_key_that_a_writer_holds_is_not_refreshed(redis_client: Redis, clock: Clock) -> None:
-    read_from_redis()
-    value = redis_client.get(KEY)
-    hold_keys([KEY], "a writer")
-    redis_client.set(KEY, value, ex=20)  # as if the reader's GET had been quicker than the hold
-    clock.wait(15)
-    assert read_from_redis() is Source.REDIS
-    assert redis_client.ttl(KEY) == 20
-
-
 def test_a_value_survives_a_database_that_fails(
     redis_client: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,10 +90,7 @@ def test_a_value_survives_a_database_that_fails(
     redis_client.expire(KEY, 29)
     clock.wait(15)
 
-    def fail(*_: object) -> None:
-        raise DatabaseError("away")
-
-    monkeypatch.setattr(fills, "load", fail)
+    monkeypatch.setattr(fills, "load", Mock(side_effect=DatabaseError("away")))
     assert read_from_redis() is Source.REDIS
     assert claim_fill(KEY, "another's", replace=True)[0].name == "LEASE"  # ours was given back
 

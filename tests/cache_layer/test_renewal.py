@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
+from unittest.mock import Mock
 
 import pytest
 from redis import Redis
@@ -23,12 +23,15 @@ from cache_layer.serving.renewal import Renewer
 from entities.lookups import ENTITY
 from tests.cache_layer.conftest import Clock
 from tests.conftest import Commands, make_entity
+from tests.threads import holds_in_child
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 KEY = "entity:metadata:project"
 STAMP = ENTITY.stamp_key("project")
 MS = 1_000_000
+Resting = tuple[Renewer, Copy]
 
 
 @pytest.fixture
@@ -51,19 +54,14 @@ def made_copy(code: str, clock: Clock) -> Copy:
     return copy
 
 
-def use(renewer: Renewer, copies: tuple[Copy, ...], clock: Clock) -> bool:
-    """As the express lane does, and the thread that it wants."""
-    usable = renewer.use(copies, clock.now_ns)
-    renewer.renew_used()
+def use(renewer: Renewer, copies: tuple[Copy, ...], clock: Clock, *, times: int = 1, every_ms: int = 0) -> bool:
+    """As the express lane does, and the thread that it wants; whether they could be used each time."""
+    usable = True
+    for _ in range(times):
+        usable &= renewer.use(copies, clock.now_ns)
+        renewer.renew_used()
+        clock.now_ns += every_ms * MS
     return usable
-
-
-def test_a_copy_in_use_lives_on_while_redis_has_the_same_bytes(copy: Copy, clock: Clock) -> None:
-    renewer = Renewer()
-    for _ in range(10):
-        assert local_store.find_copy(KEY) is copy
-        assert use(renewer, (copy,), clock)
-        clock.now_ns += 12 * MS
 
 
 def test_a_copy_of_what_a_later_release_wrote_lives_on_while_redis_has_just_that(
@@ -90,13 +88,9 @@ def test_what_rests_on_one_stamp_is_renewed_by_asking_for_the_stamp_alone(
 ) -> None:
     renewer = Renewer()
     copies = (copy, *(made_copy(code, clock) for code in islice(neighbours(), 3)))
-    for _ in range(3):  # the script is loaded, the stamp made, the copies rest on it
-        assert use(renewer, copies, clock)
-        clock.now_ns += 10 * MS
+    assert use(renewer, copies, clock, times=3, every_ms=10)  # the script is loaded, the stamp made, they rest on it
     commands.clear()
-    for _ in range(5):
-        assert use(renewer, copies, clock)
-        clock.now_ns += 10 * MS
+    assert use(renewer, copies, clock, times=5, every_ms=10)
     assert commands == ["MGET"] * 5
     assert {each.stamp for each in copies} == {copy.stamp}
     assert copy.until_ns < clock.now_ns
@@ -104,18 +98,12 @@ def test_what_rests_on_one_stamp_is_renewed_by_asking_for_the_stamp_alone(
 
 def test_a_copy_rests_on_its_stamp_for_a_second_then_redis_is_asked_for_it(copy: Copy, clock: Clock) -> None:
     renewer, begun_ns = Renewer(), clock.now_ns
-    for _ in range(3):
-        use(renewer, (copy,), clock)
-        clock.now_ns += 9 * MS
+    use(renewer, (copy,), clock, times=3, every_ms=9)
     rests_until_ns = copy.rests_until_ns
     assert begun_ns + 1_000 * MS <= rests_until_ns <= clock.now_ns + 1_000 * MS
-    while clock.now_ns < begun_ns + 700 * MS:
-        assert use(renewer, (copy,), clock)
-        clock.now_ns += 9 * MS
+    assert use(renewer, (copy,), clock, times=75, every_ms=9)  # for 700 ms
     assert copy.rests_until_ns == rests_until_ns
-    while clock.now_ns < begun_ns + 900 * MS:
-        assert use(renewer, (copy,), clock)
-        clock.now_ns += 9 * MS
+    assert use(renewer, (copy,), clock, times=22, every_ms=9)
     assert copy.rests_until_ns > rests_until_ns, "before the second is over"
 
 
@@ -123,29 +111,21 @@ def test_what_is_used_now_and_then_is_renewed_with_what_is_used_all_the_time(
     copy: Copy, clock: Clock, commands: list[str]
 ) -> None:
     renewer, seldom = Renewer(), made_copy(next(neighbours()), clock)
-    for _ in range(3):
-        use(renewer, (copy, seldom), clock)
-        clock.now_ns += 9 * MS
+    use(renewer, (copy, seldom), clock, times=3, every_ms=9)
     for _ in range(3):
         commands.clear()
-        for _ in range(300):
-            assert use(renewer, (copy,), clock)
-            clock.now_ns += 10 * MS
+        assert use(renewer, (copy,), clock, times=300, every_ms=10)
         assert use(renewer, (seldom,), clock), "used every three seconds"
         assert 300 <= len(commands) <= 305, "one for the stamp each time, and now and then one for both copies"
-    for _ in range(1_500):
-        use(renewer, (copy,), clock)
-        clock.now_ns += 10 * MS
+    use(renewer, (copy,), clock, times=1_500, every_ms=10)
     assert not use(renewer, (seldom,), clock), "not used for a quarter of a minute"
 
 
 @pytest.fixture
-def resting(copy: Copy, clock: Clock) -> tuple[Renewer, Copy]:
+def resting(copy: Copy, clock: Clock) -> Resting:
     """A copy whose own lease is over and that rests on a stamp."""
     renewer = Renewer()
-    for _ in range(3):
-        assert use(renewer, (copy,), clock)
-        clock.now_ns += 10 * MS
+    assert use(renewer, (copy,), clock, times=3, every_ms=10)
     clock.now_ns += 5 * MS
     assert copy.stamp is not None
     assert copy.until_ns <= clock.now_ns < copy.stamp.until_ns
@@ -163,11 +143,7 @@ def resting(copy: Copy, clock: Clock) -> tuple[Renewer, Copy]:
 )
 @pytest.mark.parametrize("has_value", [True, False])
 def test_with_its_stamp_a_copy_is_asked_for_itself(
-    resting: tuple[Renewer, Copy],
-    clock: Clock,
-    redis_client: Redis,
-    end: Callable[[Redis], object],
-    has_value: bool,
+    resting: Resting, clock: Clock, redis_client: Redis, end: Callable[[Redis], object], has_value: bool
 ) -> None:
     renewer, copy = resting
     old = copy.stamp
@@ -227,8 +203,9 @@ def test_a_renewed_lease_counts_from_before_redis_is_asked(
     assert copy.stamp.known_ns <= asked[-1]
 
 
-@pytest.fixture
-def far_redis(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_redis_had_after_the_request_began_may_be_used_though_its_lease_is_over(
+    copy: Copy, clock: Clock, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each answer takes longer than a lease, as it does for a server that waits for a processor."""
     ask = GuardedRedis.run
 
@@ -239,12 +216,6 @@ def far_redis(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
             clock.now_ns += 30 * MS
 
     monkeypatch.setattr(GuardedRedis, "run", slowly)
-
-
-@pytest.mark.usefixtures("far_redis")
-def test_what_redis_had_after_the_request_began_may_be_used_though_its_lease_is_over(
-    copy: Copy, clock: Clock, redis_client: Redis
-) -> None:
     for _ in range(4):  # by its own bytes, then by its stamp
         clock.now_ns += 60 * MS
         assert Renewer().renew((copy,)) == set()
@@ -298,9 +269,7 @@ def run(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int
     return run
 
 
-def test_a_thread_renews_what_is_used_until_nothing_is(
-    resting: tuple[Renewer, Copy], run: Callable[..., list[int]]
-) -> None:
+def test_a_thread_renews_what_is_used_until_nothing_is(resting: Resting, run: Callable[..., list[int]]) -> None:
     renewer, copy = resting
     asked = run(renewer, (copy,), seconds=0.5)
     assert asked == list(range(0, 600, 12)), "12 ms later while 20 are left, until 100 ms after the last use"
@@ -309,11 +278,7 @@ def test_a_thread_renews_what_is_used_until_nothing_is(
 
 @pytest.mark.parametrize(("distance_ms", "starts"), [(0, False), (3, False), (11, True)])
 def test_where_redis_is_far_away_another_thread_asks_before_the_answer_has_come(
-    resting: tuple[Renewer, Copy],
-    run: Callable[..., list[int]],
-    monkeypatch: pytest.MonkeyPatch,
-    distance_ms: int,
-    starts: bool,
+    resting: Resting, run: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch, distance_ms: int, starts: bool
 ) -> None:
     renewer, copy = resting
     started: list[int] = []
@@ -322,7 +287,7 @@ def test_where_redis_is_far_away_another_thread_asks_before_the_answer_has_come(
     assert bool(started) is starts
 
 
-def test_threads_there_is_no_need_for_end(resting: tuple[Renewer, Copy], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_there_is_no_need_for_end(resting: Resting, monkeypatch: pytest.MonkeyPatch) -> None:
     renewer, _ = resting
     monkeypatch.setattr(cache_layer.clock, "sleep", lambda _: None)
     renewer.threads = 2
@@ -338,15 +303,11 @@ def test_a_failure_ends_a_thread_and_the_next_hit_starts_one(
 ) -> None:
     renewer = Renewer()
 
-    def fail(*_: object) -> None:
-        raise ValueError("unforeseen")
-
     with monkeypatch.context() as patched:
-        patched.setattr(renewer, "_ask", fail)
+        patched.setattr(renewer, "_ask", Mock(side_effect=ValueError("unforeseen")))
         renewer.use((copy,), clock.now_ns)
         renewer.want()
-        while renewer.threads:
-            time.sleep(0.001)
+        wait_for(lambda: not renewer.threads)
     assert "Renewal failed" in caplog.text
     assert renewer.threads == 0
     until_ns = copy.until_ns
@@ -362,10 +323,7 @@ def test_a_forked_child_has_no_thread_and_no_lock_of_its_parent() -> None:
     renewer = Renewer()
     renewer.threads = 1
     with renewer._renewing:
-        child = os.fork()
-        if child == 0:
-            os._exit(renewer._renewing.locked() or renewer.threads)
-    assert os.waitpid(child, 0)[1] == 0
+        assert holds_in_child(lambda: not renewer._renewing.locked() and not renewer.threads)
 
 
 def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(copy: Copy, clock: Clock, commands: Commands) -> None:
@@ -382,7 +340,7 @@ def test_of_many_threads_that_find_the_same_lapsed_one_asks_redis(copy: Copy, cl
 
 
 def test_whoever_finds_a_lapsed_copy_asks_for_what_others_use_too(
-    resting: tuple[Renewer, Copy], clock: Clock, redis_client: Redis, commands: list[str]
+    resting: Resting, clock: Clock, redis_client: Redis, commands: list[str]
 ) -> None:
     """Redis may be so far away that the leases of the first are over when the last of many has asked."""
     renewer, copy = resting

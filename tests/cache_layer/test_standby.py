@@ -17,9 +17,8 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 PREFORKING = """
-import os, signal, sys, time, pmo.wsgi
+import os, signal, time, pmo.wsgi
 from cache_layer.metrics import RELAY_WORKING
-sys.stdin.readline()
 while not RELAY_WORKING._value.get():
     time.sleep(0.01)
 if not os.fork():
@@ -47,19 +46,14 @@ def test_web_processes_stand_by_unless_told_not_to(
 @pytest.mark.parametrize("pool_size", [2, pytest.param(0, marks=pytest.mark.proof)])
 def test_a_forked_child_takes_over_from_its_parent_when_that_is_killed(pool_size: int) -> None:
     environment = worker_environment() | {"DATABASE_POOL_SIZE": str(pool_size)}
-    with subprocess.Popen(
-        [sys.executable, "-c", PREFORKING], cwd=ROOT, env=environment, stdin=-1, stdout=-1, text=True
-    ) as parent:
-        assert parent.stdin
+    command = [sys.executable, "-c", PREFORKING]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-1, text=True) as parent:
         assert parent.stdout
         processes = [parent.pid]
         try:
-            wait_for(lambda: relaying_process() == parent.pid)
-            parent.stdin.write("\n")
-            parent.stdin.flush()
             child, working = map(float, parent.stdout.readline().split())
             processes.append(int(child))
-            assert working == 0, "its parent does"
+            assert (working, relaying_process()) == (0, parent.pid), "its parent does"
             parent.kill()
             wait_for(lambda: relaying_process() == child, seconds=2)
         finally:

@@ -81,18 +81,6 @@ def test_a_type_that_has_moved_away_is_left_alone_and_stays_coherent(types: None
     assert get_entity_infrastructure().get_entity("step").label == "New"
 
 
-def test_the_service_drops_the_list_with_them(types: None, redis_client: Redis) -> None:
-    read_entry(ENTITY_TYPES, "")
-    assert get_entity_infrastructure().invalidate_tagged_entity_cache("under:project") == 5
-    assert redis_client.keys("entity:*") == [b"entity:metadata:wiki"]
-
-
-def test_what_is_no_tag_is_refused(types: None, subtests: pytest.Subtests) -> None:
-    for tag in ("", "under:", "under:nowhere", "under:x'; DROP", "beside:task", "task"):
-        with subtests.test(tag=tag), pytest.raises(UnknownTag):
-            get_entity_infrastructure().invalidate_tagged_entity_cache(tag)
-
-
 def test_a_lookup_without_tags_says_so() -> None:
     with pytest.raises(UnknownTag, match="no tags"):
         ENTITY_TYPES.find_tagged("under:project")

@@ -49,19 +49,12 @@ def test_a_save_is_read_when_it_has_returned_and_leaves_its_value_no_list_and_no
     assert label() == "New"
 
 
-def deactivate(row: Entity) -> None:
-    row.active_flag = False
-    row.save()
-
-
-@pytest.mark.parametrize("remove", [Entity.delete, deactivate])
-def test_a_type_that_is_removed_is_gone_at_once(
-    project: Entity, redis_client: Redis, remove: Callable[[Entity], object]
-) -> None:
-    assert label() == "Old"
-    remove(project)
-    assert label() is None
-    assert redis_client.exists(KEY) == 0
+def test_a_write_is_two_scripts(project: Entity, commands: list[str]) -> None:
+    """The type and the list of all, held together and released together."""
+    project.save()
+    commands.clear()
+    project.save()
+    assert commands == ["EVALSHA", "EVALSHA"]
 
 
 def test_inside_its_transaction_a_writer_does_not_read_a_copy_that_another_thread_has_made(project: Entity) -> None:
@@ -176,8 +169,10 @@ def test_an_update_of_nothing_holds_nothing_but_the_list(project: Entity, redis_
     assert (redis_client.exists(KEY), redis_client.exists("entity:types")) == (1, 0)
 
 
-def test_clear_removes_our_keys_and_nothing_else(project: Entity, redis_client: Redis) -> None:
-    label()
+def test_clear_removes_our_keys_and_nothing_else_in_few_commands(
+    project: Entity, redis_client: Redis, commands: list[str]
+) -> None:
+    redis_client.mset({f"entity:metadata:type_{number}": b"{}" for number in range(2_000)})
     names = (
         "somebody else's",
         "entity:other",
@@ -189,10 +184,11 @@ def test_clear_removes_our_keys_and_nothing_else(project: Entity, redis_client: 
     )
     others = dict.fromkeys(names, "value")
     redis_client.mset(others)
-    assert redis_client.exists(KEY)
-    assert clear_entries(ENTITY) == 1
-    assert clear_entries(ENTITY_TYPES) == 0
-    assert not redis_client.exists(KEY)
+    commands.clear()
+    assert clear_entries(ENTITY, ENTITY_TYPES) == 2_001
+    assert set(commands) <= {"SCAN", "EVALSHA", "EVAL"}
+    assert len(commands) < 20
+    assert redis_client.keys("entity:metadata:*") == []
     assert redis_client.exists(*others) == len(others)
 
 

@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
-from django.test import override_settings
 
 from cache_layer import Read, Source
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.options import get_options
 from cache_layer.reading.reads import read_entry
-from cache_layer.server import failover
 from cache_layer.server.connection import get_writer_client
-from cache_layer.server.location import Location
 from entities.lookups import ENTITY
 from entities.models import Entity
-from tests.cache_layer.conftest import reconnect
 from tests.conftest import make_entity
 
 KEY = ENTITY.key("project")
-
-
-@contextmanager
-def caches_at(url: str) -> Iterator[None]:
-    """Every cache of this process is where the URL says, while the block runs."""
-    location = Location.in_caches(url, None, get_options())
-    own = ("SERIALIZER", "IGNORE_EXCEPTIONS", "CLIENT_CLASS")
-    caches = {
-        alias: cache | location | {"OPTIONS": location["OPTIONS"] | {name: cache["OPTIONS"][name] for name in own}}
-        for alias, cache in settings.CACHES.items()
-    }
-    with override_settings(CACHES=caches):
-        reconnect()
-        try:
-            yield
-        finally:
-            reconnect()
 
 
 def empty() -> None:
@@ -72,8 +47,3 @@ def change_unseen(new_label: str) -> None:
     """By SQL, with no relay to tell the cache: as if the invalidation had been lost on its way to the replica."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE app.entity SET label = %s WHERE code = 'project'", [new_label])
-
-
-def compare_always(monkeypatch: Any) -> None:
-    """Have each command compare the server first, as the first one of a second does."""
-    monkeypatch.setattr(failover, "TRUSTED_SECONDS", 0.0)

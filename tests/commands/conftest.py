@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.test import override_settings
 
-from pmo import settings as project_settings
-from tests.cache_layer.conftest import own_valkey, reconnect  # noqa: F401 - a fixture
+from tests.cache_layer.conftest import caches_at, own_valkey  # noqa: F401 - a fixture
 from tests.servers import free_port
 
 
@@ -22,12 +20,13 @@ def run(command: str, *arguments: str, **options: Any) -> str:
     return output.getvalue()
 
 
+class TerminalFile(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def redis_down() -> Iterator[None]:
     """Nobody listens where the caches point."""
-    nowhere = f"redis://127.0.0.1:{free_port()}/0"
-    caches = {alias: cache | {"LOCATION": nowhere} for alias, cache in project_settings.CACHES.items()}
-    with override_settings(CACHES=caches):
-        reconnect()
+    with caches_at(f"redis://127.0.0.1:{free_port()}/0"):
         yield
-    reconnect()

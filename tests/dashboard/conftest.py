@@ -16,9 +16,10 @@ from cache_layer import keys
 from cache_layer.activity import count_local_hit, count_read, count_replay
 from cache_layer.counting import reporting
 from entities.dashboard.figures import forget_figures
+from entities.models import CacheOperation
 from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user
-from tests.commands.conftest import redis_down  # noqa: F401 - a fixture
+from tests.commands.conftest import own_valkey, redis_down  # noqa: F401 - fixtures
 
 DASHBOARD, FIGURES, ENTRIES, VALUES, ACT = (
     reverse(f"cache:{name}") for name in ("dashboard", "figures", "entries", "values", "act")
@@ -78,6 +79,12 @@ def act(client: Client, operation: str, *codes: str, reason: str = "") -> list[d
 def send(client: Client, operation: str, *codes: str, tag: str = "", reason: str = "") -> HttpResponse:
     on = {"codes": ",".join(codes)} if codes else {"tag": tag} if tag else {"everything": "on"}
     return client.post(ACT, {"operation": operation, "reason": reason, **on})
+
+
+def logged() -> list[tuple[str, ...]]:
+    """The audit log, oldest first."""
+    found = CacheOperation.objects.order_by("id")
+    return [(row.username, row.origin, row.operation, row.subject, row.reason, row.result) for row in found]
 
 
 def count_reads(*, local: int = 0, redis: int = 0, database: int = 0, replays: int = 0) -> None:

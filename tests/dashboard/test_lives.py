@@ -9,8 +9,8 @@ from redis import Redis
 from cache_layer.activity import note_invalidated, note_stored
 from cache_layer.counting.reporting import report_activity
 from cache_layer.keys import analytics_key
+from entities.cache.wording import about
 from entities.dashboard.lives import Lives, advise
-from entities.dashboard.wording import about
 from tests.dashboard.conftest import count_reads, figures
 
 

@@ -45,13 +45,11 @@ class History:
 
     def _rest(self) -> None:
         """Readers read through their lanes until what they read rests on the stamp."""
-        for seat in READERS[: 1 if self.world.scene.one_process else 2]:
-            for action in READS_THROUGH_LANE.values():
-                self._do(seat, action)
-        for seat in READERS[: 1 if self.world.scene.one_process else 2]:
-            for action in READS_THROUGH_LANE.values():
-                self.world.wait(LEASE_MS / 1000)
-                self._do(seat, action)
+        for lease_ms in (0, LEASE_MS):
+            for seat in READERS[: 1 if self.world.scene.one_process else 2]:
+                for action in READS_THROUGH_LANE.values():
+                    self.world.wait(lease_ms / 1000)
+                    self._do(seat, action)
         self.world.server.look()
 
     def _do(self, seat: str, action: Action) -> Any:
@@ -76,8 +74,11 @@ class History:
                 self.world.oracle.outbox_seen(self.world.outbox(), self.world.now_ms)
             self.world.server.look()
             for where, expected, content in self.world.readable():
-                with self._adding(f"a read would find {name(content)} in {where}"):
+                try:
                     self.world.oracle.read_ends(expected, content)
+                except BrokenPromise:
+                    self.story.append(f"a read would find {name(content)} in {where}")
+                    raise
 
     def play(self, script: str) -> None:
         """
@@ -118,14 +119,6 @@ class History:
             yield
         except BrokenPromise as broken:
             raise BrokenPromise(f"{broken}\n{self.tell()}") from None
-
-    @contextmanager
-    def _adding(self, line: str) -> Iterator[None]:
-        try:
-            yield
-        except BrokenPromise:
-            self.story.append(line)
-            raise
 
     # What steps are made of
 

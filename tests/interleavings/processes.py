@@ -40,7 +40,7 @@ class Killed(BaseException):
     """This process was killed: it does nothing any more."""
 
 
-class Process:
+class Process(threading.Thread):
     """
     One process.
 
@@ -60,7 +60,7 @@ class Process:
     """
 
     def __init__(self, name: str, world: World) -> None:
-        self.name = name
+        super().__init__(name=name, daemon=True)
         self.own_memory = Memory()
         self.about_to: Doing | None = None
         self.answer = ""
@@ -81,8 +81,7 @@ class Process:
         self._script = "", ""
         self._orders: SimpleQueue[Any] = SimpleQueue()
         self._reports: SimpleQueue[Doing | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
-        self._thread.start()
+        self.start()
 
     @property
     def memory(self) -> Memory:
@@ -106,7 +105,7 @@ class Process:
         if self.about_to is not None:
             self.go_on(Order.DIE)
         self._orders.put(None)
-        self._thread.join(STUCK_SECONDS)
+        self.join(STUCK_SECONDS)
 
     def _resume(self, order: Any) -> None:
         self.answer = ""
@@ -118,7 +117,7 @@ class Process:
 
     def runs_redis(self, command: Callable[[], Any]) -> Any:
         """Stands around each exchange with Redis."""
-        script, holder = self._script
+        server, (script, holder) = self.world.server, self._script
         doing = doing_in_redis(command, script)
         order = Order.GO
         if doing is not None and (doing is not Doing.LOOK or self._has_looked):
@@ -126,25 +125,22 @@ class Process:
         self._has_looked = True
         if doing is Doing.HOLD:
             self.world.note_holder(self, holder)
-        if self.world.server.is_down:
+        if server.is_down:
             try:
                 raise ConnectionRefusedError
             except ConnectionRefusedError:
                 raise RedisConnectionError("refused")  # noqa: B904 - its context is how redis-py tells it
         if order is Order.COMMAND_IS_LATE:
-            self.world.server.late_commands.append(command)
-            self.world.server.drop_connections()
+            server.late_commands.append(command)
+            server.drop_connections()
             raise RedisTimeoutError("no answer; the command runs later")
-        server = self.world.server
         server.has_changed = server.has_changed or server.reconnects or doing is not Doing.LOOK
         answer = command()
         server.reconnects = False
-        if order is Order.ANSWER_IS_LATE:
-            self.world.server.drop_connections()
-            raise RedisTimeoutError("no answer; the command has run")
-        if order is Order.CONNECTION_DROPS:
-            self.world.server.drop_connections()
-            raise RedisConnectionError("dropped; the command has run")
+        if order in (Order.ANSWER_IS_LATE, Order.CONNECTION_DROPS):
+            server.drop_connections()
+            failed = RedisTimeoutError if order is Order.ANSWER_IS_LATE else RedisConnectionError
+            raise failed("no answer; the command has run")
         self.answer = in_words(doing, answer)
         return answer
 
@@ -213,8 +209,8 @@ class Process:
             raise Killed
         return order
 
-    def _live(self) -> None:
-        _current.process = self
+    def run(self) -> None:
+        """One action after the other."""
         self._open_session()
         while (action := self._orders.get()) is not None:
             try:
@@ -244,13 +240,7 @@ class Process:
         self._open_session()
 
 
-class _Current(threading.local):
-    process: Process | None = None
-
-
-_current = _Current()
-
-
 def current_process() -> Process | None:
     """The process whose code runs here; None in the test itself."""
-    return _current.process
+    thread = threading.current_thread()
+    return thread if isinstance(thread, Process) else None

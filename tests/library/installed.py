@@ -52,31 +52,22 @@ def foreign_project(scratch: Path, python: list[str], **environment: str) -> Ite
     """The project, copied to `scratch`, while its database is there."""
     shutil.copytree(PROJECT, scratch / "project", ignore=shutil.ignore_patterns("__pycache__"))
     where: dict[str, Any] = settings.DATABASES["default"]
-    server = {
-        "PGHOST": where["OPTIONS"].get("host") or where["HOST"],
-        "PGPORT": str(where["PORT"]),
-        "PGUSER": where["USER"],
-    }
+    host = where["OPTIONS"].get("host") or where["HOST"]
+    server = {"host": host, "port": str(where["PORT"]), "user": where["USER"]}
     server = {name: value for name, value in server.items() if value}
     database = f"library_{os.getpid()}"
-    variables = server | {
+    variables = {f"PG{name.upper()}": value for name, value in server.items()} | {
         "PGDATABASE": database,
         "REDIS_URL": settings.CACHES["default"]["LOCATION"],
         "SECRET_KEY": "x",
     }
     own = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
-    admin = psycopg.connect(autocommit=True, dbname="postgres", **_connecting(server))
-    with admin:
+    with psycopg.connect(autocommit=True, dbname="postgres", **server) as admin:
         admin.execute(f'CREATE DATABASE "{database}" TEMPLATE template0')
         try:
             yield Project(scratch / "project", python, own | variables | environment)
         finally:
             admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
-
-
-def _connecting(server: dict[str, str]) -> dict[str, str]:
-    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user"}
-    return {names[name]: value for name, value in server.items()}
 
 
 def install_wheel(site: Path) -> PathDistribution:

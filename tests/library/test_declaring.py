@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -35,7 +35,8 @@ from cache_layer.lookup import Lookup, register
 from cache_layer.lookup.registry import _registry
 from cache_layer.management.commands.coherent_cache import key_patterns
 from cache_layer.memory.local_store import drop_all_copies
-from cache_layer.reading.reads import read_entry
+from cache_layer.reading import asynchronous
+from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.upkeep.audit import audit_cache
 from pmo import settings as project_settings
 from tests.otherapp.models import Rate
@@ -67,10 +68,8 @@ def test_entries_are_read_by_their_key(rates: CoherentLookup[Any]) -> None:
 
 
 def test_a_coroutine_needs_no_thread_for_what_is_in_memory(
-    rates: CoherentLookup[Any], monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
+    rates: CoherentLookup[Any], monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ) -> None:
-    set_options(local_lease_ms=5_000, hold_ms=20_000, write_budget_ms=1)
-    monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
     Rate.objects.create(name="senior", cents_per_hour=9)
     threads: list[int] = []
 
@@ -78,8 +77,7 @@ def test_a_coroutine_needs_no_thread_for_what_is_in_memory(
         threads.append(threading.get_ident())
         return read_entries(*args)
 
-    read_entries = importlib.import_module("cache_layer.reading.asynchronous").read_entries
-    monkeypatch.setattr("cache_layer.reading.asynchronous.read_entries", note)
+    monkeypatch.setattr(asynchronous, "read_entries", note)
 
     async def read() -> list[int | None]:
         return [
@@ -92,11 +90,7 @@ def test_a_coroutine_needs_no_thread_for_what_is_in_memory(
     assert threads[0] != threading.get_ident()
 
 
-def test_a_coroutine_inside_a_transaction_reads_its_own_write(
-    rates: CoherentLookup[Any], monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
-) -> None:
-    set_options(local_lease_ms=5_000, hold_ms=20_000)
-    monkeypatch.setattr("cache_layer.memory.local_store.sleep", lambda _: None)
+def test_a_coroutine_inside_a_transaction_reads_its_own_write(rates: CoherentLookup[Any], waits: list[float]) -> None:
     Rate.objects.create(name="senior", cents_per_hour=9)
     assert rates.get("senior").cents_per_hour == 9
     with transaction.atomic():
@@ -370,11 +364,12 @@ def a_lookup(**wrong: Any) -> Lookup[Any]:
         ({"decode": lambda payload: payload}, r"decode is called as decode\(identifier, payload\)"),
         ({"build": lambda: None}, r"build is called as build\(rows\)"),
         ({"identifier_field": None}, "it must have no {}: it has one entry"),
+        ({"name": "rate"}, "the lookup 'rate' of otherapp"),
     ],
 )
 def test_a_lookup_that_cannot_work_is_refused_when_it_is_declared(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidLookup, match=message):
-        a_lookup(**wrong)
+        register(a_lookup(**wrong))
 
 
 def test_an_encode_without_bytes_is_named_and_not_taken_for_an_absence(
@@ -390,11 +385,6 @@ def test_a_decode_that_raises_anything_makes_a_miss(committed_db: None, redis_cl
     redis_client.set("wrong:senior", b"[]")
     lookup = a_lookup(decode=lambda _, payload: {b"9": 9}[payload])
     assert read_entry(lookup, "senior").document == 9
-
-
-def test_a_name_is_given_once() -> None:
-    with pytest.raises(InvalidLookup, match="the lookup 'rate' of otherapp"):
-        register(a_lookup(name="rate"))
 
 
 # --- What must be installed -------------------------------------------------------------------------------------------

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import warnings
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +10,7 @@ import pytest
 
 from cache_layer import plain_metrics
 from cache_layer.protocol import packing
+from tests.threads import holds_in_child
 
 
 def count(module: ModuleType) -> list[list[tuple[str, dict[str, str], float]]]:
@@ -52,14 +50,13 @@ def test_plain_metrics_time_and_date() -> None:
 
 def test_a_child_counts_though_a_thread_of_its_parent_has_held_the_lock() -> None:
     counter = plain_metrics.Counter("cache_reads", "")
-    with plain_metrics._counting, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads beside the fork
-        child = os.fork()
-        if not child:
-            signal.alarm(2)
-            counter.inc()
-            os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
+
+    def counts() -> bool:
+        counter.inc()
+        return counter.value == 1
+
+    with plain_metrics._counting:
+        assert holds_in_child(counts)
 
 
 def test_without_zstandard_nothing_is_compressed_and_what_is_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

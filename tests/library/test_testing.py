@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 from redis import Redis
 
 from cache_layer.declaring.decorator import _lookup
@@ -18,22 +18,20 @@ from tests.conftest import make_entity
 from tests.otherapp.lookups import RATE
 from tests.otherapp.models import Rate
 
+pytestmark = pytest.mark.usefixtures("committed_db")
 SECONDS = 0.2
 
 
-@pytest.mark.usefixtures("committed_db")
 def test_what_is_written_by_django_is_never_stale() -> None:
     Rate.objects.bulk_create([Rate(name=name, cents_per_hour=0) for name in ("a", "b", "c", "d")])
     assert assert_never_stale(RATE, SECONDS) >= MIN_READS
 
 
-@pytest.mark.usefixtures("committed_db")
 def test_neither_is_a_single_entry_with_a_stamp() -> None:
     make_entity("project")
     assert assert_never_stale(ENTITY_TYPES, SECONDS) >= MIN_READS
 
 
-@pytest.mark.usefixtures("committed_db")
 def test_where_there_is_nothing_to_change_it_asks_for_a_write() -> None:
     Group.objects.create(name="editors")
     with pytest.raises(ValueError, match="pass `write`"):
@@ -45,14 +43,12 @@ def by_sql(name: str, number: int) -> None:
         cursor.execute("UPDATE otherapp_rate SET cents_per_hour = %s WHERE name = %s", [number, name])
 
 
-@pytest.mark.usefixtures("committed_db")
 def test_what_is_written_past_the_protocol_is_found() -> None:
     Rate.objects.create(name="senior", cents_per_hour=0)
     with pytest.raises(AssertionError, match="rate 'senior': a read that began when write"):
         assert_never_stale(RATE, SECONDS, write=by_sql)
 
 
-@pytest.mark.usefixtures("committed_db")
 def test_what_is_cached_before_it_is_committed_is_found(redis_client: Redis) -> None:
     Rate.objects.create(name="senior", cents_per_hour=0)
 
@@ -65,7 +61,6 @@ def test_what_is_cached_before_it_is_committed_is_found(redis_client: Redis) -> 
 
 
 @pytest.mark.proof
-@pytest.mark.usefixtures("committed_db")
 def test_a_writer_that_does_not_wait_for_copies_elsewhere_is_found(
     monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
 ) -> None:
@@ -76,7 +71,6 @@ def test_a_writer_that_does_not_wait_for_copies_elsewhere_is_found(
         assert_never_stale(RATE, SECONDS)
 
 
-@pytest.mark.usefixtures("committed_db")
 def test_a_document_that_reads_more_than_it_says_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     forgetful = _lookup(Rate, "name", ["cents_per_hour"], 60, "")
     object.__setattr__(forgetful, "columns_read", frozenset({"name"}))
@@ -91,13 +85,11 @@ def test_a_document_that_reads_more_than_it_says_is_found(monkeypatch: pytest.Mo
         assert_never_stale(forgetful, SECONDS, write=write)
 
 
-@pytest.mark.django_db
-def test_without_commits_or_rows_it_says_what_to_do() -> None:
-    with pytest.raises(ValueError, match="TransactionTestCase"):
+def test_without_commits_it_says_what_to_do() -> None:
+    with transaction.atomic(), pytest.raises(ValueError, match="TransactionTestCase"):
         assert_never_stale(RATE)
 
 
-@pytest.mark.usefixtures("committed_db")
 def test_a_write_that_changes_nothing_proves_nothing() -> None:
     with pytest.raises(ValueError, match="make a row first"):
         assert_never_stale(RATE)

@@ -48,17 +48,15 @@ def main() -> None:
     parser.add_argument("places", nargs="*", type=Path, default=config().source_paths, help="folders and modules")
     parser.add_argument("--seconds", type=float, default=1800, help="the time to draw mutants for")
     parser.add_argument("--seed", type=int, default=1, help="of the order in which they are drawn")
-    parser.add_argument("--lines", nargs="*", type=int, help="draw only what changes these")
-    parser.add_argument("--tests", nargs="*", help="those that judge, if not all that concern the places")
     given = parser.parse_args()
-    mutants = [mutant for mutant in find_mutants(given.places) if not given.lines or mutant.line in given.lines]
+    mutants = list(find_mutants(given.places))
     random.Random(given.seed).shuffle(mutants)
     listed = {entry.rpartition("\n")[0] for entry in EQUIVALENT.read_text().strip().split("\n\n")}
     paths = {str(mutant.path) for mutant in mutants}
     unknown = {name for name in listed if name.partition("\n")[0] in paths} - set(map(str, mutants))
-    if unknown and not given.lines:
+    if unknown:
         sys.exit("\n".join([f"{EQUIVALENT.name} lists what is no mutant:", *unknown]))
-    tests = given.tests or sorted({test for place in given.places for test in TESTS[place.parts[0]]})
+    tests = sorted({test for place in given.places for test in TESTS[place.parts[0]]})
     judge = Judge(mutants, listed, given.seconds)
     with tempfile.TemporaryDirectory(prefix="pmo-mutants-") as folder:
         run = pytest.main([*tests, "-q", "-p", "no:randomly", "-m", "not proof", "--basetemp", folder], [judge])

@@ -28,12 +28,13 @@ from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries
 from entities.lookups import ENTITY
-from entities.management.commands.cache_status import look
+from entities.management.picture import take_picture
 from entities.models import Entity
 from pmo.lookups import PERSON
 from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
-from tests.cache_layer.topology import caches_at, read
+from tests.cache_layer.conftest import caches_at
+from tests.cache_layer.topology import read
 from tests.conftest import make_entity
 from tests.engines import PROGRAMS
 from tests.servers import ROOT, test_database_url
@@ -106,7 +107,7 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
     rows[0].save()
     Entity.objects.filter(code__in=["task", "risk"]).update(label="new")
     assert EntryState.of(ENTITY, ["task"])["task"].kind in (Kind.CACHED, Kind.NOT_CACHED)
-    assert look(None).server.version
+    assert take_picture().server.version
     assert Amount.measure().complete
     assert audit_cache().mismatches == ()
     report_activity()

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from cache_layer.server.connection import get_writer_client, is_redis_healthy
-from tests.cache_layer.topology import caches_at
+from tests.cache_layer.conftest import caches_at
 from tests.tls import make_certificate, speaking_tls
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Console
@@ -24,8 +24,6 @@ GROUPS = {
     "people": "tokens and permissions",
     "patch_ms": "median of PATCH, ms",
 }
-NOT_SHOWN = {"plan", "seconds", "examples"}
-"""In a table."""
 
 
 def summarize(outcome: Outcome) -> dict[str, Any]:
@@ -34,8 +32,6 @@ def summarize(outcome: Outcome) -> dict[str, Any]:
     drain_ms = plan.lease_ms if plan.algorithm == "ours" else 0
     quiet_ms = median(outcome.quiet_write_ms)
     return {
-        "plan": asdict(plan) | {"faults": name_faults(plan.faults), "hold_ms": plan.hold_ms},
-        "seconds": outcome.seconds,
         "reads_per_second": round(verdict.reads / outcome.seconds),
         "faults": dict(Counter(window.fault for window in outcome.windows)),
         "usable_again_ms": _shares([float(window.note) for window in outcome.windows if window.fault in TAKEOVERS]),
@@ -56,7 +52,6 @@ def summarize(outcome: Outcome) -> dict[str, Any]:
             "under_load": _number(median(outcome.loaded_write_ms)),
         },
         "broken_promises": outcome.broken_promises(),
-        "examples": [*verdict.examples, *rights.examples],
     }
 
 
@@ -96,7 +91,7 @@ def _rows(found: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str
         if name in GROUPS:
             yield f"{indent}{GROUPS[name]}", ""
             yield from _rows(value, f"{indent}  ")
-        elif name not in NOT_SHOWN:
+        else:
             yield f"{indent}{name.replace('_', ' ')}", _text(value)
 
 

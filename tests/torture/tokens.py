@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import deque
 from pathlib import Path
@@ -29,11 +28,8 @@ class Token(NamedTuple):
 
     def hand_over(self, file: Path) -> None:
         """Have the readers of that file read with it from now on."""
-        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        try:
-            os.write(opened, f"{self.right} {self.text}\n".encode())
-        finally:
-            os.close(opened)
+        with file.open("ab", buffering=0) as opened:
+            opened.write(f"{self.right} {self.text}\n".encode())
 
 
 def read_tokens(file: Path) -> list[Token]:

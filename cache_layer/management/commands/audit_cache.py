@@ -27,11 +27,11 @@ class Command(BaseCommand):
         if as_json:
             found = [{"key": each.key, "age_seconds": round(each.age_seconds)} for each in mismatches]
             self.stdout.write(json.dumps({"compared": audit.compared, "repaired": not no_repair, "mismatches": found}))
-        for mismatch in [] if as_json else mismatches:
-            self.stdout.write(f"{mismatch.key}: {mismatch.age_seconds:.0f} s old")
-            self.stdout.write(f"  cached     {mismatch.cached[:200]!r}")
-            self.stdout.write(f"  committed  {mismatch.committed[:200]!r}")
-        if not as_json:
+        else:
+            for mismatch in mismatches:
+                self.stdout.write(f"{mismatch.key}: {mismatch.age_seconds:.0f} s old")
+                self.stdout.write(f"  cached     {mismatch.cached[:200]!r}")
+                self.stdout.write(f"  committed  {mismatch.committed[:200]!r}")
             self.stdout.write(f"{audit.compared} values compared, {len(mismatches)} differ.")
         if audit.mismatches:
             raise CommandError("They were left as they are." if no_repair else "They were invalidated.", returncode=1)

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryActivity, EntryState, Kind
+from entities.admin.confirmation import ReasonForm
 from entities.admin.links import change_url
 from entities.admin.pages import ModelAdmin
 from entities.cache.entries import Warmed, drop_entries, warm_entry
@@ -35,7 +36,6 @@ CAUSES = {
     "audit": "the audit, which found it different from the database",
     "restart": "a restart of Redis",
 }
-LEVELS = {"success": messages.SUCCESS, "warning": messages.WARNING, "error": messages.ERROR}
 REDIS_DOWN = "Redis does not answer: nothing was done. Try again."
 
 
@@ -46,29 +46,9 @@ class CacheCard:
     state: EntryState
     lifetime_seconds: int
     activity: EntryActivity | None
-
-    @property
-    def answers(self) -> bool:
-        return self.state.kind is not Kind.UNKNOWN
-
-    @property
-    def cached(self) -> bool:
-        return self.state.kind is Kind.CACHED
-
-    @property
-    def invalidated_ts(self) -> datetime | None:
-        seconds = self.activity and self.activity.invalidated_s
-        return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-    @property
-    def invalidated_ago(self) -> str:
-        """`now`, `39 seconds ago`."""
-        return str(naturaltime(self.invalidated_ts)) if self.invalidated_ts else ""
-
-    @property
-    def cause(self) -> str:
-        cause = (self.activity and self.activity.cause) or ""
-        return CAUSES.get(cause, cause)
+    invalidated_ts: datetime | None
+    invalidated_ago: str
+    cause: str
 
 
 def read_card(code: str) -> CacheCard:
@@ -80,7 +60,10 @@ def read_card(code: str) -> CacheCard:
             activity = EntryActivity.read(ENTITY, [code])[code]
         except RedisError:
             state = EntryState(Kind.UNKNOWN)
-    return CacheCard(state, ENTITY.ttl_seconds, activity)
+    seconds, cause = (activity.invalidated_s, activity.cause or "") if activity else (None, "")
+    when = datetime.fromtimestamp(seconds, UTC) if seconds else None
+    ago = str(naturaltime(when)) if when else ""
+    return CacheCard(state, ENTITY.ttl_seconds, activity, when, ago, CAUSES.get(cause, cause))
 
 
 class CacheCardViews(ModelAdmin):
@@ -108,7 +91,7 @@ class CacheCardViews(ModelAdmin):
         level, result = _operate(Operation(operation), entity, request)
         if "HX-Request" in request.headers:
             return _render_card(request, entity, {"level": level, "result": result})
-        self.message_user(request, result, LEVELS[level])
+        self.message_user(request, result, messages.DEFAULT_LEVELS[level.upper()])
         return HttpResponseRedirect(change_url(entity.code))
 
     def _get_seen(self, request: HttpRequest, object_id: str) -> Entity:
@@ -127,14 +110,13 @@ def _render_card(request: HttpRequest, entity: Entity, done: dict[str, Any] | No
 
 def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpRequest) -> tuple[str, str]:
     """Do it, noting it in the audit log; returns the level and text of the message."""
-    try:
-        reason = CacheOperation._meta.get_field("reason").clean(request.POST.get("reason", "").strip(), None)
-    except ValidationError as error:
-        return "error", f"Reason: {' '.join(error.messages)}"
-    if operation is Operation.WARM and not read_card(entity.code).answers:
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return "error", f"Reason: {' '.join(map(str, form.errors['reason']))}"
+    if operation is Operation.WARM and read_card(entity.code).activity is None:
         return "error", REDIS_DOWN
     try:
-        with recorded(operation, [entity.code], username=request.user.get_username(), reason=reason) as record:
+        with recorded(operation, [entity.code], username=request.user.get_username(), **form.cleaned_data) as record:
             if operation is Operation.WARM:
                 warmed = warm_entry(entity.code)
                 record.result = str(warmed)

@@ -130,11 +130,10 @@ def describe_value(value: Any) -> str:
 
 def describe_author(code: str) -> str:
     """`ann, in the admin`: the last person to change an entity type."""
-    event: Any = all_events().filter(pgh_obj_id=code).order_by("-pgh_id").first()
-    context: Mapping[str, Any] = (event.pgh_context if event else None) or {}
-    place = PLACES.get(context.get("source", ""), "directly in the database")
-    who = Version(0, event).who if event else ""
-    return f"{who or 'Somebody'}, {place}"
+    event = all_events().filter(pgh_obj_id=code).order_by("-pgh_id").first()
+    newest = Version(0, event) if event else None
+    place = PLACES.get(newest.noted.get("source", "") if newest else "", "directly in the database")
+    return f"{(newest and newest.who) or 'Somebody'}, {place}"
 
 
 def as_text(value: Any) -> str:

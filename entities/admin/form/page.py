@@ -62,7 +62,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
     @admin.display(description="If you deactivate it")
     def hiding(self, entity: Entity) -> SafeString:
         consequences = Consequences([entity], delete=False)
-        shown = {"parts": consequences.parts, "parents": consequences.parents}
+        shown = {"parts": consequences.parts(), "parents": consequences.parents}
         return render_to_string("admin/entities/entity/form_hiding.html", shown)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Entity | None = None) -> tuple[str, ...]:

@@ -42,15 +42,13 @@ class Preview:
     The whole preview.
 
     Attributes:
-        code: the current one, or the one it would get if none is typed.
+        entity: as saving would make it; without a typed code, with the one it would get.
         errors: problems by field label; those fields are shown as stored.
         stored: whether the entity type already exists.
     """
 
-    code: str
-    label: str
+    entity: Entity
     drawing: SafeString
-    active: bool
     members: Sequence[Member]
     tabs: Sequence[Tab]
     errors: Sequence[tuple[str, str]]
@@ -68,10 +66,8 @@ def preview_form(form: Any) -> Preview:
     stored = None if entity._state.adding else Entity.objects.filter(pk=entity.pk).first()
     document = _document_to_be(entity, changed=form.is_bound and form.has_changed())
     return Preview(
-        entity.code,
-        entity.label,
+        entity,
         draw_icon(entity.icon),
-        entity.active_flag,
         _members(document, document_of(stored) if stored else document),
         _tabs(entity),
         [(_label(form, name), text) for name, texts in form.errors.items() for text in texts],

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from cache_layer.inspect import EntryState
 from entities.admin.history.versions import Version
-from entities.admin.links import draw_chips, find_inactive
+from entities.admin.links import draw_chips
 from entities.history import FIRST, PLACES, newest_events
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -29,7 +29,8 @@ def attach_cache_state(rows: Iterable[Entity]) -> list[Any]:
     codes = [entity.code for entity in listed]
     states = EntryState.of(ENTITY, codes)
     versions = {version.pgh_obj_id: version for version in newest_events(codes)}
-    hidden = find_inactive({code for entity in listed for code in entity.child_entity_codes})
+    children = {code for entity in listed for code in entity.child_entity_codes}
+    hidden = set(Entity.objects.filter(code__in=children, active_flag=False).values_list("code", flat=True))
     for entity in listed:
         entity.inactive_children = hidden
         entity.cache_state = states[entity.code]
@@ -109,6 +110,6 @@ def name_changer(version: Any) -> str:
     """`by root, through the API`; `by ann (psql), in SQL` for writers that bypass the application; empty if unknown."""
     if version is None or version.pgh_label == FIRST:
         return ""
-    context = version.pgh_context or {"username": Version(0, version).session}
-    who, place = context.get("username"), PLACES.get(context.get("source", ""), "in SQL")
-    return f"by {who}, {place}" if who else place
+    seen = Version(0, version)
+    place = PLACES.get(seen.noted.get("source", ""), "in SQL")
+    return f"by {seen.who}, {place}" if seen.who else place

@@ -58,15 +58,10 @@ class Consequences:
         self.already = [] if delete else [each for each in entities if not each.active_flag]
         self.parents = list(find_parents(*(each.code for each in self.going))) if self.going else []
 
-    @property
-    def parts(self) -> list[Part]:
-        """What the page says about it."""
-        return list(self._parts())
-
     def question(self, action: str, *, may_change: bool, may_delete: bool) -> Question:
         """What is asked before, by this action of the list or on a page of its own."""
         title = f"{'Delete' if self.delete else 'Deactivate'} {name_types(self.going)}?"
-        return Question(action, title, self.parts, self._buttons(may_change=may_change, may_delete=may_delete))
+        return Question(action, title, list(self.parts()), self._buttons(may_change=may_change, may_delete=may_delete))
 
     def _buttons(self, *, may_change: bool, may_delete: bool) -> list[Button]:
         """The ways to proceed, the one that leaves nothing behind first; those without permission are missing."""
@@ -91,7 +86,8 @@ class Consequences:
             ways.append(Button(Way.DEACTIVATE, "Deactivate instead"))
         return ways
 
-    def _parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[Part]:
+        """What the page says about it."""
         it, its, be = ("it", "its", "it is") if len(self.going) == 1 else ("them", "their", "they are")
         shown = self.going if len(self.going) > 1 else ()
         if self.going and self.delete:

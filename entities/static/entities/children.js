@@ -5,7 +5,7 @@ for (const field of document.querySelectorAll("[data-children-field]")) {
     const text = field.querySelector("input");
     const types = JSON.parse(document.getElementById(field.dataset.childrenField).textContent);
     const labels = new Map(types.map(({ code, label }) => [code, label]));
-    const list = make("ol", { className: "children-list" });
+    const list = make("ol", { className: "flex flex-col gap-1.5 mb-2" });
     const empty = make("p", { className: "children-hint", textContent: "No children yet." });
     const search = make("input", {
         type: "text", className: `${text.className} children-search`, autocomplete: "off", spellcheck: false, placeholder: "Add a child: type a label or a code",

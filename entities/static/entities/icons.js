@@ -15,10 +15,10 @@ for (const field of document.querySelectorAll("[data-icon-field]")) {
     let active = -1;
 
     const dialog = make("dialog", { className: "entity-dialog icon-dialog", ariaLabel: "Choose an icon" });
-    const title = make("h2", { textContent: "Choose an icon" });
+    const title = make("h2", { className: "font-semibold text-base text-important", textContent: "Choose an icon" });
     const close = make("button", { type: "button", className: "entity-button", textContent: "Close" });
     const search = make("input", {
-        type: "search", className: "entity-input", placeholder: "Search by name or meaning: money, person, time", autocomplete: "off", spellcheck: false,
+        type: "search", className: "entity-input shrink-0", placeholder: "Search by name or meaning: money, person, time", autocomplete: "off", spellcheck: false,
         role: "combobox", ariaLabel: "Search icons", ariaAutoComplete: "list", ariaExpanded: "true",
     });
     const count = make("p", { className: "icon-count", role: "status" });

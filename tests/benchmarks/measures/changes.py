@@ -47,22 +47,25 @@ def measure(session: Session) -> dict[str, dict[str, list[object]]]:
         connections = {name: stack.enter_context(connect(server.port)) for name, server in servers.items()}
         for number in range(-WARM_UP, CHANGES):
             for name, connection in connections.items():
-                milliseconds = _change(connection, servers[name], session.stage.token, f"Change {number}")
+                milliseconds = _change(connection, servers[name], session.token, f"Change {number}")
                 if number >= 0:
                     quiet[name].append(milliseconds)
-    read: dict[str, list[object]] = {name: [] for name in servers}
-    for _, name in session.turns(servers, session.plan.rounds, "changes of what is read"):
-        read[name].append(_change_beside_readers(session, servers[name]))
-    return {"quiet": quiet, "read": read}
+    read = session.take_turns(
+        servers,
+        session.plan.rounds,
+        "changes of what is read",
+        lambda _, name: {"read": _change_beside_readers(session, servers[name])},
+    )
+    return {"quiet": quiet, "read": {name: found["read"] for name, found in read.items()}}
 
 
 def _change_beside_readers(session: Session, server: Server) -> list[float]:
-    token = session.stage.token
+    token = session.token
     reads = Reads([token], [written_code(server.contender.name)])
     taken: list[float] = []
     server.warm(reads)
     connection = connect(server.port)
-    with connection, server.loaded(session.generator, reads, session.plan.seconds, READERS) as readers:
+    with connection, server.loaded(reads, session.plan.seconds, READERS) as readers:
         time.sleep(LEAD_SECONDS)
         while not readers.done():
             taken.append(_change(connection, server, token, f"Change {len(taken)}"))

@@ -17,7 +17,6 @@ from tests.benchmarks.measures.counter import Counter, counting
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
-from tests.benchmarks.stage import Stage
 from tests.benchmarks.tables import Requirement, Results, Tabled, counts
 from tests.stage import Answer, StageFailed
 
@@ -39,11 +38,11 @@ def measure(session: Session) -> list[dict[str, object]]:
     Raises:
         StageFailed: a cache saves its server no query.
     """
-    stage, servers = session.stage, session.servers(*COUNTED)
+    servers = session.servers(*COUNTED)
     found: list[dict[str, object]] = []
-    with counting(stage) as counter:
+    with counting(session) as counter:
         for name, server in servers.items():
-            needed = _count(stage, server, counter)
+            needed = _count(session, server, counter)
             if "hit" in needed and needed["hit"][0] >= needed["miss"][0]:
                 raise StageFailed(f"{name} caches nothing: {needed}")
             for kind, (queries, commands) in needed.items():
@@ -54,12 +53,12 @@ def measure(session: Session) -> list[dict[str, object]]:
 Counted = tuple[int, list[str]]
 
 
-def _count(stage: Stage, server: Server, counter: Counter) -> dict[str, Counted]:
+def _count(session: Session, server: Server, counter: Counter) -> dict[str, Counted]:
     name, (code, other) = server.contender.name, hot_codes()[:2]
-    redis = stage.redis(server.contender.redis_db)
+    redis = session.redis(server.contender.redis_db)
 
     def read(code: str = code) -> Answer:
-        return server.ask(stage.token, "GET", f"/api/v1/entity/type/{code}")
+        return server.ask(session.token, "GET", f"/api/v1/entity/type/{code}")
 
     def count_read(get_ready: Callable[[], object], *sources: str | None) -> Counted:
         for _ in range(ATTEMPTS):  # a busy machine may let a lease of 50 ms pass in between
@@ -91,14 +90,14 @@ def _count(stage: Stage, server: Server, counter: Counter) -> dict[str, Counted]
         found = {"miss": count_read(redis.flushdb, None), "hit": count_read(read, None)}
         if name == "database":  # it has nothing to miss
             found = {"read": found["hit"]}
-    return found | {"PATCH": _count_change(stage, server, counter)}
+    return found | {"PATCH": _count_change(session, server, counter)}
 
 
-def _count_change(stage: Stage, server: Server, counter: Counter) -> Counted:
+def _count_change(session: Session, server: Server, counter: Counter) -> Counted:
     path = f"/api/v1/entity/{written_code(server.contender.name)}"
     for label in ("Counted first", "Counted second"):  # the first loads scripts
         answer, statements, commands = counter.count(
-            functools.partial(server.ask, stage.token, "PATCH", path, {"label": label})
+            functools.partial(server.ask, session.token, "PATCH", path, {"label": label})
         )
         if answer.status != 200:
             raise StageFailed(f"PATCH {path}: {answer.status}")

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 import psycopg
 from redis.client import Monitor
 
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.session import Session
 from tests.waiting import wait_for
 
 Given = TypeVar("Given")
@@ -51,8 +51,8 @@ def parse_log(logged: str) -> list[Statement]:
 class Counter:
     """Counts while `counting` blocks run; nobody else may use the engines meanwhile."""
 
-    def __init__(self, stage: Stage, monitor: Monitor) -> None:
-        self._log, self._redis, self._monitor = stage.directory / "postgres.log", stage.redis(), monitor
+    def __init__(self, session: Session, monitor: Monitor) -> None:
+        self._log, self._redis, self._monitor = session.directory / "postgres.log", session.redis(), monitor
         self._background: frozenset[str] = frozenset()
         self._seen()
         _, idle, _ = self.count(lambda: time.sleep(BACKGROUND_SECONDS))
@@ -78,10 +78,10 @@ class Counter:
 
 
 @contextlib.contextmanager
-def counting(stage: Stage) -> Iterator[Counter]:
+def counting(session: Session) -> Iterator[Counter]:
     """Everything is logged while the block runs; what idle servers ask is found out first."""
-    log, mark = stage.directory / "postgres.log", uuid.uuid4().hex
-    with psycopg.connect(stage.database_url, autocommit=True) as database, stage.redis().monitor() as monitor:
+    log, mark = session.directory / "postgres.log", uuid.uuid4().hex
+    with psycopg.connect(session.database_url, autocommit=True) as database, session.redis().monitor() as monitor:
 
         def is_logged() -> bool:
             database.execute(f"SELECT '{mark}'")
@@ -92,7 +92,7 @@ def counting(stage: Stage) -> Iterator[Counter]:
             database.execute("SELECT pg_reload_conf()")
             wait_for(is_logged, 10)
             time.sleep(0.5)  # the other sessions reload too, before their next statement
-            yield Counter(stage, monitor)
+            yield Counter(session, monitor)
         finally:
             database.execute("ALTER SYSTEM RESET log_statement")
             database.execute("SELECT pg_reload_conf()")

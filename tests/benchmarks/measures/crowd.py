@@ -29,16 +29,16 @@ def cell(tokens: int, types: int) -> str:
 
 def measure(session: Session) -> dict[str, Columns]:
     """For each number of tokens and of entity types what `take_turns` returns."""
-    stage, plan = session.stage, session.plan
+    plan = session.plan
     servers = session.servers(*CROWD)
-    check_servers(stage, servers, stage.crowd(max(TOKENS), max(TYPES)))
+    check_servers(session, servers, session.crowd(max(TOKENS), max(TYPES)))
     rounds = min(2 * plan.rounds, ROUNDS)
     found = {}
     for types in TYPES:
         for tokens in TOKENS:
             what = f"{tokens:,} x {types:,} (tokens x entity types)"
             found[cell(tokens, types)] = take_turns(
-                session, servers, stage.crowd(tokens, types, plan.seed), rounds, what, seconds=plan.seconds / 2
+                session, servers, session.crowd(tokens, types, plan.seed), rounds, what, seconds=plan.seconds / 2
             )
     return found
 

@@ -21,8 +21,8 @@ PER_SECOND, SECONDS = 1_000, 10
 def measure(session: Session) -> dict[str, Any]:
     """Read 25 entity types at random by 200 tokens, which have all been seen before, 1,000 times a second for 10 s."""
     server = session.servers("lane")["lane"]
-    reads = session.stage.crowd(TOKENS, HOT)
-    with counting(session.stage) as counter:
+    reads = session.crowd(TOKENS, HOT)
+    with counting(session) as counter:
         server.warm(reads)
         begun = time.monotonic()
         hits, statements, _ = counter.count(

@@ -36,20 +36,19 @@ def measure(session: Session) -> list[dict[str, Any]]:
 
 
 def _measure_distance(session: Session, distance_ms: int) -> dict[str, Any]:
-    stage = session.stage
-    with stage.distant_redis(distance_ms) as port:
+    with session.distant_redis(distance_ms) as port:
         servers = {str(lease_ms): _start(session, lease_ms, port) for lease_ms in LEASES_MS}
         rounds, what = max(ROUNDS, session.plan.rounds), f"Redis {distance_ms} ms away"
-        found = take_turns(session, servers, stage.crowd(TOKENS, HOT, session.plan.seed), rounds, what)
+        found = take_turns(session, servers, session.crowd(TOKENS, HOT, session.plan.seed), rounds, what)
         for server in servers.values():
-            stage.stop_server(server)
+            session.stop_server(server)
         per_second = {lease: columns["per_second"] for lease, columns in found.items()}
         return {"distance_ms": distance_ms, "round_trip_ms": _time_round_trip(port), "per_second": per_second}
 
 
 def _start(session: Session, lease_ms: int, redis_port: int) -> Server:
     environment = {"CACHE_LOCAL_LEASE_MS": str(lease_ms), "REDIS_PORT": str(redis_port)}
-    return session.stage.start_contender(replace(CONTENDERS["lane"], environment=environment))
+    return session.start_contender(replace(CONTENDERS["lane"], environment=environment))
 
 
 def _time_round_trip(port: int) -> float:

@@ -37,19 +37,19 @@ BATCH, TTL_SECONDS = 500, 300
 
 def measure(session: Session) -> dict[str, Any]:
     """Bulk operations, then hits on as many codes as ever among many, in turns with hits among few."""
-    stage, count = session.stage, session.plan.many
+    count = session.plan.many
     among_few = {"REDIS_DB": str(FEW_REDIS_DB)}
-    among_many = {"DATABASE_URL": stage.many_database_url, "REDIS_DB": str(MANY_REDIS_DB)}
+    among_many = {"DATABASE_URL": session.many_database_url, "REDIS_DB": str(MANY_REDIS_DB)}
     session.say(f"warming and clearing {count:,} entity types")
-    bulk = stage.run_on_server_core("tests.benchmarks.measures.many", str(count), str(ROUNDS), **among_many)
+    bulk = session.run_on_server_core("tests.benchmarks.measures.many", str(count), str(ROUNDS), **among_many)
     read: dict[str, dict[str, list[float]]] = {name: {"l1": [], "l2": []} for name in ("few", "many")}
     for _ in range(ROUNDS):
         session.say(f"hits among {count:,}")
         for name, environment in (("few", among_few), ("many", among_many)):
-            found = run_in_process(stage, 4, **environment)
+            found = run_in_process(session, 4, **environment)
             for level in ("l1", "l2"):
                 read[name][level].extend(found[level])
-    memory = run_in_process(stage, 1, min(count, MEMORY_COPIES), **among_many)["bytes_per_copy"]
+    memory = run_in_process(session, 1, min(count, MEMORY_COPIES), **among_many)["bytes_per_copy"]
     return {"count": count, "bulk": bulk, **read, "bytes_per_copy": memory}
 
 

@@ -20,15 +20,15 @@ SEEN = (0, 1_000, 10_000, 50_000, 100_000)
 
 def measure(session: Session) -> list[dict[str, Any]]:
     """For so many tokens, each of another user and seen once: the resident bytes of the server's processes."""
-    server = session.stage.start_contender(CONTENDERS["lane"])
-    everybody = session.stage.crowd(SEEN[-1], HOT)
+    server = session.start_contender(CONTENDERS["lane"])
+    everybody = session.crowd(SEEN[-1], HOT)
     found = []
     for before, seen in zip((0, *SEEN), SEEN, strict=False):
         session.say(f"memory after {seen:,} tokens")
         if seen:
             server.warm(Reads(everybody.tokens[before:seen], everybody.codes))
         found.append({"tokens": seen, "bytes": server.resident_bytes()})
-    session.stage.stop_server(server)
+    session.stop_server(server)
     return found
 
 

@@ -19,7 +19,6 @@ from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios
 
 if TYPE_CHECKING:
     from tests.benchmarks.session import Session
-    from tests.benchmarks.stage import Stage
 
 SUMMARY = "get_entity in process, against a dict and redis-py"
 HEADING = "In process"
@@ -31,12 +30,12 @@ LONG_LEASE = {"CACHE_LOCAL_LEASE_MS": "2000", "REQUEST_BUDGET_MS": "0"}
 
 
 def measure(session: Session) -> dict[str, Any]:
-    return run_in_process(session.stage, ROUNDS)
+    return run_in_process(session, ROUNDS)
 
 
-def run_in_process(stage: Stage, rounds: int, memory: int = 0, **environment: str) -> dict[str, Any]:
+def run_in_process(session: Session, rounds: int, memory: int = 0, **environment: str) -> dict[str, Any]:
     """Nanoseconds of one read, and bytes of one of `memory` copies."""
-    found: dict[str, Any] = stage.run_on_server_core(
+    found: dict[str, Any] = session.run_on_server_core(
         "tests.benchmarks.measures.process", str(rounds), str(memory), **LONG_LEASE, **environment
     )
     return found

@@ -32,7 +32,7 @@ def measure(session: Session) -> dict[str, Any]:
     for kind, lease_ms in (("waiting", LEASE_MS), ("without", 0)):
         session.say(f"{SAVED} saves in one transaction, copies live {lease_ms} ms")
         environment = {"CACHE_LOCAL_LEASE_MS": str(lease_ms), "REQUEST_BUDGET_MS": "0"}
-        found[kind] = session.stage.run_module("tests.benchmarks.measures.saves", str(ROUNDS), **environment)
+        found[kind] = session.run_module("tests.benchmarks.measures.saves", str(ROUNDS), **environment)
     return {"lease_ms": LEASE_MS, "saves": SAVED, **found}
 
 

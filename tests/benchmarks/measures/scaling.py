@@ -21,22 +21,25 @@ OURS = ("django", "lane")
 
 def measure(session: Session) -> dict[str, dict[str, list[float]]]:
     """Answers per second, for each contender, number of workers and round; load and server share all cores."""
-    stage = session.stage
-    found: dict[str, dict[str, list[float]]] = {name: {str(workers): [] for workers in WORKERS} for name in OURS}
-    with stage.cores.given(stage.cores.all):
+    with session.cores.given(session.cores.all):
         servers = {
-            (name, workers): stage.start_contender(CONTENDERS[name], workers=workers, cores=stage.cores.all)
+            (name, workers): session.start_contender(CONTENDERS[name], workers=workers, cores=session.cores.all)
             for name in OURS
             for workers in WORKERS
         }
-        for _, name in session.turns(OURS, ROUNDS, "one and two workers"):
+
+        def read(_: int, name: str) -> dict[str, float]:
+            found = {}
             for workers in WORKERS:
                 server = servers[name, workers]
-                server.warm(stage.one_reader())
-                load = server.load(session.generator, stage.one_reader(), session.plan.seconds, CONNECTIONS)
-                found[name][str(workers)].append(round(load.per_second, 1))
+                server.warm(session.one_reader())
+                load = server.load(session.one_reader(), session.plan.seconds, CONNECTIONS)
+                found[str(workers)] = round(load.per_second, 1)
+            return found
+
+        found = session.take_turns(OURS, ROUNDS, "one and two workers", read)
     for server in servers.values():
-        stage.stop_server(server)
+        session.stop_server(server)
     return found
 
 

@@ -17,13 +17,15 @@ TIMES = 3
 
 def measure(session: Session) -> dict[str, list[float]]:
     """Seconds from starting Granian with one worker to the first answer on /healthz, for each contender."""
-    taken: dict[str, list[float]] = {name: [] for name in STARTED}
-    for _, name in session.turns(STARTED, TIMES, "start"):
+
+    def start(_: int, name: str) -> dict[str, float]:
         begun = time.perf_counter()
-        server = session.stage.start_contender(CONTENDERS[name])
-        taken[name].append(round(time.perf_counter() - begun, 3))
-        session.stage.stop_server(server)
-    return taken
+        server = session.start_contender(CONTENDERS[name])
+        taken = round(time.perf_counter() - begun, 3)
+        session.stop_server(server)
+        return {"seconds": taken}
+
+    return {name: found["seconds"] for name, found in session.take_turns(STARTED, TIMES, "start", start).items()}
 
 
 def table(found: Results, _: Results) -> Tabled:

@@ -8,17 +8,15 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from tests.benchmarks.contenders import CONSTANT, CONTENDERS
-from tests.benchmarks.load.generators import Generator, Load
 from tests.benchmarks.load.wire import Reads, connect, parse_answer, read_answer
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.server import Server
 from tests.benchmarks.session import Session
-from tests.benchmarks.stage import Stage
 from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratio, ratios, spread
 from tests.stage import StageFailed
 
@@ -28,7 +26,7 @@ HEADING = "Hits over HTTP of one reader"
 Columns = dict[str, dict[str, list[float]]]
 
 
-def check_servers(stage: Stage, servers: Mapping[str, Server], reads: Reads) -> None:
+def check_servers(session: Session, servers: Mapping[str, Server], reads: Reads) -> None:
     """
     Every contender does the same work; nothing is worth timing else.
 
@@ -42,13 +40,13 @@ def check_servers(stage: Stage, servers: Mapping[str, Server], reads: Reads) -> 
     for name, server in servers.items():
         if name == CONSTANT:
             continue
-        status = server.ask(f"{stage.token}x", "GET", f"/api/v1/entity/type/{hot_codes()[0]}").status
+        status = server.ask(f"{session.token}x", "GET", f"/api/v1/entity/type/{hot_codes()[0]}").status
         if status != 401:
             raise StageFailed(f"{name} answers {status} to a token that is not valid")
         code = written_code(name)
         for label in ("Changed", "Changed again"):
-            server.ask(stage.token, "PATCH", f"/api/v1/entity/{code}", {"label": label})
-            shown = server.ask(stage.token, "GET", f"/api/v1/entity/type/{code}")
+            server.ask(session.token, "PATCH", f"/api/v1/entity/{code}", {"label": label})
+            shown = server.ask(session.token, "GET", f"/api/v1/entity/type/{code}")
             if json.loads(shown.body).get("label") != label:
                 raise StageFailed(f"{name} shows {shown.body[:200]!r} after a change to {label}")
 
@@ -75,8 +73,8 @@ def _document(name: str, connection: socket.socket, request: bytes) -> Any:
 
 def measure(session: Session) -> Columns:
     """What `take_turns` returns, for one reader and every contender."""
-    servers, reads = session.servers(*CONTENDERS), session.stage.one_reader()
-    check_servers(session.stage, servers, reads)
+    servers, reads = session.servers(*CONTENDERS), session.one_reader()
+    check_servers(session, servers, reads)
     return take_turns(session, servers, reads, session.plan.rounds, "hits over HTTP")
 
 
@@ -99,28 +97,22 @@ def take_turns(
     Raises:
         StageFailed: an answer was an error.
     """
-    turns: dict[str, list[tuple[Load, float]]] = {name: [] for name in servers}
-    for number, name in session.turns(servers, rounds, what):
-        drawn = reads if reads.seed is None else replace(reads, seed=reads.seed + number)
-        turns[name].append(_take_turn(servers[name], session.generator, drawn, seconds or session.plan.seconds))
-    return {name: _columns(taken) for name, taken in turns.items()}
 
+    def read(number: int, name: str) -> dict[str, float]:
+        server, drawn = servers[name], reads if reads.seed is None else replace(reads, seed=reads.seed + number)
+        server.warm(drawn)  # whatever expired since its last turn is in its cache again
+        before = server.processor_seconds()
+        load = server.load(drawn, seconds or session.plan.seconds)
+        busy = (server.processor_seconds() - before) / load.seconds
+        return {
+            "per_second": round(load.per_second, 1),
+            "p50_ms": round(load.p50_ms, 3),
+            "p99_ms": round(load.p99_ms, 3),
+            "busy": round(busy, 3),
+            "processor_us": round(busy / load.per_second * 1e6, 2),
+        }
 
-def _take_turn(server: Server, generator: Generator, reads: Reads, seconds: float) -> tuple[Load, float]:
-    server.warm(reads)  # whatever expired since its last turn is in its cache again
-    before = server.processor_seconds()
-    load = server.load(generator, reads, seconds)
-    return load, (server.processor_seconds() - before) / load.seconds
-
-
-def _columns(turns: Sequence[tuple[Load, float]]) -> dict[str, list[float]]:
-    return {
-        "per_second": [round(load.per_second, 1) for load, _ in turns],
-        "p50_ms": [round(load.p50_ms, 3) for load, _ in turns],
-        "p99_ms": [round(load.p99_ms, 3) for load, _ in turns],
-        "busy": [round(busy, 3) for _, busy in turns],
-        "processor_us": [round(busy / load.per_second * 1e6, 2) for load, busy in turns],
-    }
+    return session.take_turns(servers, rounds, what, read)
 
 
 def table(found: Results, results: Results) -> Tabled:

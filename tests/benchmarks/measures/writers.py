@@ -26,24 +26,20 @@ READERS = 12
 def measure(session: Session) -> dict[str, dict[str, list[float]]]:
     """For each server, and each round: acknowledged changes per second, and reads per second meanwhile."""
     servers = session.servers("lane", "classic", "node")
-    found: dict[str, dict[str, list[float]]] = {name: {"writes": [], "reads": []} for name in servers}
-    for number, name in session.turns(servers, session.plan.rounds, "six writers beside twelve readers"):
-        writes, reads = _take_turn(session, servers[name], number)
-        found[name]["writes"].append(round(writes, 1))
-        found[name]["reads"].append(round(reads, 1))
-    return found
+    token, seconds = session.token, session.plan.seconds
 
+    def write(number: int, name: str) -> dict[str, float]:
+        server, codes = servers[name], written_codes(name)
+        reads = Reads([token], codes, session.plan.seed + number)
+        server.warm(reads)
+        with server.loaded(reads, seconds, READERS) as readers:
+            wrote = run_closed_loop(server.port, [_changes(server, token, code) for code in codes], seconds)
+        if wrote.errors:
+            raise StageFailed(f"{name}: {wrote.errors} changes were errors")
+        written = len(wrote.answered) / wrote.seconds
+        return {"writes": round(written, 1), "reads": round(readers.result().per_second, 1)}
 
-def _take_turn(session: Session, server: Server, number: int) -> tuple[float, float]:
-    token, seconds = session.stage.token, session.plan.seconds
-    codes = written_codes(server.contender.name)
-    reads = Reads([token], codes, session.plan.seed + number)
-    server.warm(reads)
-    with server.loaded(session.generator, reads, seconds, READERS) as readers:
-        wrote = run_closed_loop(server.port, [_changes(server, token, code) for code in codes], seconds)
-    if wrote.errors:
-        raise StageFailed(f"{server.contender.name}: {wrote.errors} changes were errors")
-    return len(wrote.answered) / wrote.seconds, readers.result().per_second
+    return session.take_turns(servers, session.plan.rounds, "six writers beside twelve readers", write)
 
 
 def _changes(server: Server, token: str, code: str) -> Iterator[bytes]:

@@ -1,14 +1,23 @@
 // One process of the user's own stack: PORT, SECRET_KEY, REDIS_* and PG* say where and with what.
 import fastifyJwt from '@fastify/jwt'
 import Fastify from 'fastify'
+import { Redis } from 'ioredis'
+import postgres from 'postgres'
 
-import { connectDatabase } from './database.js'
 import { EntityInfrastructure } from './entities.js'
-import { connectRedis } from './redis.js'
 
 const app = Fastify()
-const redis = connectRedis()
-const sql = connectDatabase()
+// As the platform's `lib/redis.ts` makes it.
+const redis = new Redis({
+  host: process.env.REDIS_HOST || 'localhost',
+  port: parseInt(process.env.REDIS_PORT || '6379', 10),
+  db: parseInt(process.env.REDIS_DB || '0', 10),
+  retryStrategy: (times) => Math.min(times * 50, 2000),
+  maxRetriesPerRequest: 3,
+})
+redis.on('error', (error) => console.error('Redis error:', error))
+// As many connections as the other contenders have, and no trigger runs for them either.
+const sql = postgres({ max: 8, connection: { session_replication_role: 'replica' } })
 const entities = new EntityInfrastructure(redis, sql)
 
 app.register(fastifyJwt, { secret: process.env.SECRET_KEY, verify: { algorithms: ['HS256'] } })

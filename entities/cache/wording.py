@@ -8,7 +8,7 @@ from typing import Any
 
 from django.template.defaultfilters import filesizeformat
 
-from cache_layer.inspect import Health
+from cache_layer.inspect import Health, ServerStatus
 
 UNKNOWN = "-"
 
@@ -63,6 +63,12 @@ def duration(seconds: float) -> str:
 
 def size(number: int) -> str:
     return filesizeformat(number).replace("\xa0", " ")
+
+
+def memory(server: ServerStatus) -> str:
+    """The memory the server uses, and its limit."""
+    limit = f"of {size(server.max_memory_bytes)}" if server.max_memory_bytes else "no limit set"
+    return f"{size(server.used_memory_bytes)}, {limit}"
 
 
 def moment(seconds: float) -> str:
