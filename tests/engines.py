@@ -37,8 +37,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         "DATA_DIR": str(directory),
         "DATABASE_URL": endpoints.database_url,
         "DATABASE_POOL_SIZE": "0",
-        "REDIS_HOST": endpoints.valkey.host,
-        "REDIS_PORT": str(endpoints.valkey.port),
+        "REDIS_HOST": "127.0.0.1",
+        "REDIS_PORT": str(endpoints.valkey_port),
         "REDIS_DB": "0",
         "CACHE_LOCAL_LEASE_MS": "20",  # twice the default: the machine is busy with other tests
         "REQUEST_BUDGET_MS": "60000",  # the machine is busy with other tests; those of the budget have their own

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from redis import Redis
 from redis.cluster import RedisCluster
@@ -43,6 +43,13 @@ class Server:
     options: Sequence[str]
     port: int = field(default_factory=lambda: find_port())  # noqa: PLW0108 - it is defined below
     process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         self.directory.mkdir(exist_ok=True)

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from pmo.environment.hosts import web_address
 from pmo.environment.variables import Environment, shown
-from pmo.people.sign_on_keys import BadKeys, Key, Keys, KnownKeys, ServedKeys, keys_of_file
+from pmo.people.sign_on_keys import BadKeys, Key, KnownKeys, ServedKeys, keys_of_file
 
 SHARED = ("HS256", "HS384", "HS512")
 PUBLIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -62,7 +62,7 @@ class SignOn(NamedTuple):
         leeway_s: how far ahead the sign-on's clock may be.
     """
 
-    keys: Keys
+    keys: KnownKeys | ServedKeys
     algorithms: tuple[str, ...]
     issuer: str | None
     audience: list[str] | None
@@ -173,7 +173,7 @@ def _algorithms(chosen: tuple[str, ...], source: str) -> tuple[str, ...]:
     return chosen or (("HS256",) if source == SECRET else ("RS256", "ES256"))
 
 
-def _keys(source: str, value: str, algorithms: tuple[str, ...], *, production: bool) -> Keys:
+def _keys(source: str, value: str, algorithms: tuple[str, ...], *, production: bool) -> KnownKeys | ServedKeys:
     if source == SECRET:
         return KnownKeys([_secret(value, algorithms, production=production)])
     if source == URL:

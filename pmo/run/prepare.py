@@ -9,13 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from pmo.run.embedded import exclusive_lock, read_or_create_secret
+from pmo.run.restarts import DidNotStart
 
 ADMIN = "admin"
 PASSWORD_BYTES = 18
-
-
-class PreparationFailed(Exception):  # the name is the cause
-    """The platform cannot be served; the message says what to do."""
 
 
 def prepare_platform(directory: Path, console: Console) -> None:
@@ -25,7 +22,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
     Without Redis only the last step is skipped: the platform serves from the database.
 
     Raises:
-        PreparationFailed: a setting is wrong, or the database is unusable.
+        DidNotStart: a setting is wrong, or the database is unusable.
     """
     _load_django()
     from django.core.management import CommandError, call_command
@@ -37,7 +34,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
     try:
         connections["default"].ensure_connection()
     except DatabaseError as error:
-        raise PreparationFailed(f"The database cannot be reached (DATABASE_URL): {str(error).strip()}") from None
+        raise DidNotStart(f"The database cannot be reached (DATABASE_URL): {str(error).strip()}") from None
     try:
         with exclusive_lock(directory / "prepare.lock", wait=True):
             call_command("migrate", interactive=False, verbosity=0)
@@ -46,7 +43,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
                 call_command("seed_entities")
             _ensure_superuser(directory, console)
     except (DatabaseError, CommandError) as error:
-        raise PreparationFailed(f"The database could not be set up: {str(error).strip()}") from None
+        raise DidNotStart(f"The database could not be set up: {str(error).strip()}") from None
     try:
         call_command("warm_cache", "--all")
     except (CacheUnavailable, CommandError) as error:
@@ -65,7 +62,7 @@ def _load_django() -> None:
     try:
         django.setup()
     except ImproperlyConfigured as error:
-        raise PreparationFailed(str(error)) from None
+        raise DidNotStart(str(error)) from None
     # This process connects only briefly, and a direct connection reports why it fails.
     settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
     for name in ("cache_layer", "entities", "pmo"):  # the terminal belongs to the progress bar

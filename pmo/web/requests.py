@@ -62,12 +62,6 @@ class WholeStream(LimitedStream):
             raise ConnectionError
         return data
 
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line: bytes = super().readline(size)
-        if not line and size != 0 and self._pos < self.limit:
-            raise ConnectionError
-        return line
-
 
 class Request(WSGIRequest):
     """

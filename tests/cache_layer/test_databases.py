@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import request_finished
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.test import override_settings
@@ -41,13 +40,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "pooled": {"CONN_MAX_AGE": 0, "pool": {"min_size": 2, "max_size": 4}},
     "another session for each transaction": {"CONN_MAX_AGE": 0, "pool": {"min_size": 2, "max_size": 4}},
 }
-
-
-def test_a_pool_refuses_connections_that_would_never_come_back_to_it() -> None:
-    wrapper: Any = connection.copy("pooled")
-    wrapper.settings_dict["CONN_MAX_AGE"], wrapper.settings_dict["OPTIONS"]["pool"] = 600, {"max_size": 4}
-    with pytest.raises(ImproperlyConfigured, match="persistent"):
-        _ = wrapper.pool
 
 
 @pytest.fixture(params=SETTINGS)

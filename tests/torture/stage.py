@@ -19,9 +19,8 @@ from redis.exceptions import RedisError
 
 from pmo.environment.listener import Listener
 from pmo.run.embedded import running_engines
-from pmo.run.engines.engine import Engine
 from pmo.run.engines.postgres import program_folder
-from pmo.run.engines.valkey import running_valkey
+from pmo.run.engines.valkey import Valkey
 from pmo.serve import server_command
 from tests import ROOT
 from tests.forking import ForkedProcess
@@ -128,9 +127,8 @@ class Stage(Processes):
         self._valkey.close()
 
     def start_valkey(self) -> None:
-        running = running_valkey(self.directory, port=self.redis_port, snapshots="3600 1")
-        self.valkey: Engine = self._valkey.enter_context(running)
-        if int(self.valkey.address) != self.redis_port:
+        self.valkey = self._valkey.enter_context(Valkey(self.directory, port=self.redis_port, snapshots="3600 1"))
+        if self.valkey.port != self.redis_port:
             raise StageFailed(f"port {self.redis_port} was taken while Redis was down")
 
     def writer_processes(self) -> dict[int, int]:
