@@ -3,7 +3,7 @@ Questions between processes: ask over Redis what each one's memory has of an ent
 
 The asker leaves the question in Redis; every process looks for one every two seconds, in its reporting thread, and
 leaves its answer. This reads, fills and renews no entry. Processes give a sign of life now and then, so that one that
-does not answer can be told from one that is gone.
+does not answer can be distinguished from one that is gone.
 """
 
 from __future__ import annotations

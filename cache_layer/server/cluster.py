@@ -26,7 +26,7 @@ from cache_layer.server.connection import GuardedRedis, _guarded
 from cache_layer.server.topology import SlotClient, Topology, raising_redis_errors
 
 ELSEWHERE = (AskError, TryAgainError)
-"""Answers of a node that lacks the slot or some of its keys. `MovedError` is an `AskError`."""
+"""Replies of a node that lacks the slot or some of its keys. `MovedError` is an `AskError`."""
 ASK_AGAIN = (*ELSEWHERE, ClusterDownError)
 """Errors after which a command of a batch is sent again on its own."""
 EVERYWHERE = ("FLUSHDB", "FLUSHALL")
@@ -57,7 +57,7 @@ class ClusterRedis(CoreCommands):
             raise
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Run several commands in one round trip per node; errors are returned as answers."""
+        """Run several commands in one round trip per node; errors are returned as replies."""
         batches: defaultdict[ClusterNode, list[int]] = defaultdict(list)
         answers: list[Any] = [None] * len(commands)
         slots = self._slots()
@@ -104,7 +104,7 @@ class ClusterRedis(CoreCommands):
         self.topology.close()
 
     def _ask_one_by_one(self, command: str, keys: Sequence[Any]) -> Any:
-        """MGET's list, or the sum of the other commands' answers; for MGET, keys on a failed node count as missing."""
+        """MGET's list, or the sum of the other commands' replies; for MGET, keys on a failed node count as missing."""
         answers = self.run([((ONE_BY_ONE[command], key), {}) for key in keys])
         failures = [answer for answer in answers if isinstance(answer, RedisError)]
         if command != "MGET":
@@ -143,7 +143,7 @@ class ClusterRedis(CoreCommands):
         slots = self.topology.slots()
         try:
             return slots.get_redis_connection(node).execute_command(*args, **options)
-        except ELSEWHERE:  # the node answered so; nothing has run
+        except ELSEWHERE:  # the node's reply; nothing has run
             return slots.execute_command(*args, **options)
 
     def _again(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

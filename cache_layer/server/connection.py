@@ -34,8 +34,8 @@ from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
 from cache_layer.options import Options, get_options
-from cache_layer.server.answers import BoundedParser
 from cache_layer.server.breaker import Breaker, breaker
+from cache_layer.server.replies import BoundedParser
 from cache_layer.server.run_id import on_connect
 
 logger = logging.getLogger("cache_layer")
@@ -80,9 +80,9 @@ def _guarded(
     if not essential:
         patience = 2 * get_options().socket_timeout_ms / 1000  # for a free slot in the pool, and for a connect
         if left_seconds(patience) < patience:
-            raise CacheUnavailable("The rest of the time is the database's.", refused=False)
+            raise CacheUnavailable("The time left is reserved for the database.", refused=False)
         if not breaker.allows():
-            raise CacheUnavailable("Redis failed a moment ago and is not asked yet.", refused=False)
+            raise CacheUnavailable("Redis failed a moment ago and is not tried again yet.", refused=False)
     retries = 0 if essential else READ_RETRIES
     while True:
         begun = time.perf_counter()

@@ -26,7 +26,7 @@ RULES = {
     "entity_code_not_reserved": "the code is a word of the API's own paths",
     "entity_texts_composed": "a label or the entity type is not in Unicode's composed form (NFC)",
     "entity_texts_readable": "a label or the entity type has overrides of the direction, or nothing that can be seen",
-    "entity_times": "a time is no time between the years 1 and 9999",
+    "entity_times": "a time is not between the years 1 and 9999",
 }
 _DOUBLED = f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code"
 _LISTED = f"""
@@ -56,7 +56,7 @@ def find_row_problems(schema_editor: Any, table: Table) -> Iterator[Problem]:
         if not table.has_unique_code:
             cursor.execute(_DOUBLED)
             mend = "Remove or rename all but one of them"
-            doubled = (Problem(_row(code), "the code is there more than once", mend) for (code,) in cursor)
+            doubled = (Problem(_row(code), "the code occurs more than once", mend) for (code,) in cursor)
             yield from shown(doubled)
         yield from _find_broken_constraints(cursor, schema_editor, table)
 
@@ -90,7 +90,7 @@ def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
         else:
             more, last = more + 1, problem
     if last:
-        mend = "They are shown when some of those above are mended"
+        mend = "They are shown once some of those above are fixed"
         yield Problem(f"{more} more", last.rule, mend, warning=last.warning)
 
 
@@ -144,9 +144,9 @@ def _wrong_shape(children: Any) -> str:
     if isinstance(children, str):
         return "child_entity_codes is a JSON string inside JSONB"
     if not isinstance(children, list):
-        return "child_entity_codes is no array"
+        return "child_entity_codes is not an array"
     others = ", ".join(json.dumps(child) for child in children if not isinstance(child, str))
-    return f"child_entity_codes lists what is no string: {others}"
+    return f"child_entity_codes lists what is not a string: {others}"
 
 
 def _all_codes(cursor: Any) -> set[str]:

@@ -93,7 +93,7 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "mark": mark,
         "next": foresee(code, found.state, is_active=bool(looked.committed)),
         "happened": what_happened(code),
-        "untold": view.count_pending(),
+        "pending": view.count_pending(),
         "entry": found,
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
@@ -117,6 +117,6 @@ def memories(request: HttpRequest, code: str) -> HttpResponseBase:
     """The processes' answers so far to one page's question."""
     mark = request.GET.get("mark", "")
     if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
-        return HttpResponseBadRequest("That is no question of a page of ours.")
+        return HttpResponseBadRequest("That question does not come from one of our pages.")
     context = {"memories": look_at_memories(code, mark, peek(code).right_digests), "mark": mark}
     return TemplateResponse(request, "admin/cache/memories.html", context)

@@ -53,7 +53,7 @@ def read_catalogue(file: Path) -> list[Entity]:
     The unsaved entity types of a catalogue file, each valid in itself.
 
     Raises:
-        InvalidCatalogue: the file is no catalogue.
+        InvalidCatalogue: the file is not a catalogue.
     """
     try:
         raw_entries = msgspec.json.decode(file.read_bytes(), type=list[msgspec.Raw])

@@ -88,5 +88,5 @@ def _ensure_superuser(directory: Path, console: Console) -> None:
 
 
 def password_file(directory: Path) -> Path:
-    """Where the first superuser's generated password is kept."""
+    """Where the first superuser's generated password is stored."""
     return directory / "admin_password"

@@ -76,7 +76,7 @@ def test_percentiles_are_those_of_reads_and_what_came_from_memory_alone_is_told(
     report_activity()
     texts = figures(viewer)["texts"]
     assert (texts["p50"], texts["p95"], texts["p99"]) == ("0.87 ms", "18 ms", "20 ms")
-    assert texts["answers_note"] == "107 API reads over the last hour, 7 of them answered from memory alone."
+    assert texts["answers_note"] == "107 API reads over the last hour, 7 of them served from memory alone."
 
 
 def test_a_steady_rate_is_shown_as_it_is_from_moments_or_else_the_last_whole_minute(
@@ -156,7 +156,7 @@ def test_each_node_shows_version_memory_clients_and_evictions(viewer: Client, re
 
 def test_before_anything_is_counted_it_says_so(viewer: Client) -> None:
     found = figures(viewer)
-    assert found["notices"] == ["No reads counted yet: figures of reads come a few seconds after the first."]
+    assert found["notices"] == ["No reads counted yet: figures appear a few seconds after the first read."]
     assert found["texts"]["hit_now"] == "-"
     count_reads(local=1)
     report_activity()
@@ -166,7 +166,7 @@ def test_before_anything_is_counted_it_says_so(viewer: Client) -> None:
 def test_switched_off_it_says_so(viewer: Client, set_options: Callable[..., None]) -> None:
     set_options(analytics_seconds=0)
     assert figures(viewer)["notices"] == [
-        "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures of reads."
+        "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures for reads."
     ]
 
 
