@@ -63,29 +63,29 @@ class Sightings:
 
     def forget(self) -> None:
         self._lock = threading.Lock()
-        self.untold: dict[str, Sighting] = {}
+        self.unwritten: dict[str, Sighting] = {}
         self._ask_redis = True
 
     def see(self, seen: Mapping[str, Sighting]) -> None:
         """Note that these are, or were, wrong."""
         with self._lock:
             for name, sighting in seen.items():
-                self.untold[name] = sighting.after(self.untold.get(name))
+                self.unwritten[name] = sighting.after(self.unwritten.get(name))
 
-    def tell(self, *, using: str) -> None:
+    def write(self, *, using: str) -> None:
         """Write what was seen to PostgreSQL, or else to Redis, or else remember it until one of them answers."""
         with self._lock:
-            if not self.untold and not self._ask_redis:
+            if not self.unwritten and not self._ask_redis:
                 return
             try:
                 left = read_left() if self._ask_redis else {}
-                _write([*left.items(), *self.untold.items()], using)
+                _write([*left.items(), *self.unwritten.items()], using)
             except Error:
                 self._ask_redis = True
-                _leave_in_redis(self.untold)
+                _leave_in_redis(self.unwritten)
             else:
                 self._ask_redis = False
-                self.untold = {}
+                self.unwritten = {}
 
 
 def read_incidents(limit: int, *, using: str) -> list[tuple[str, Sighting]]:

@@ -24,7 +24,7 @@ from cache_layer import metrics
 from cache_layer.activity import MAX_ENTRIES, EntryCounts, collect_activity, fold_reads
 from cache_layer.background import run_in_background
 from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, MOMENT_SECONDS
-from cache_layer.counting.questions import Respondent
+from cache_layer.counting.probes import Respondent
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.options import get_options
 from cache_layer.protocol.calls import BATCH_KEYS, Call
@@ -128,7 +128,7 @@ def _report_forever() -> None:
         now_s = time.time()
         time.sleep(max(0.0, min(_next_multiple(FOLD_SECONDS, now_s), due_s, now_s + every_s) - now_s))
         fold_reads()
-        respondent.answer()
+        respondent.reply()
         now_s = time.time()
         if not due_s - every_s <= now_s < due_s or _is_watched():  # the clock may go back
             due_s = _next_multiple(every_s, now_s)

@@ -51,7 +51,7 @@ class ClusterRedis(CoreCommands):
             return self._ask_one_by_one(args[0], args[1:])
         node = self._find_node(args, self._slots())
         try:
-            return _guarded(lambda: self._ask(node, args, options), **self._asks(node))
+            return _guarded(lambda: self._ask(node, args, options), **self._policy_for(node))
         except CacheUnavailable:
             self.topology.look_again(node)
             raise
@@ -134,9 +134,9 @@ class ClusterRedis(CoreCommands):
 
     def _client_of(self, node: ClusterNode) -> GuardedRedis:
         redis = self._slots().get_redis_connection(node)
-        return GuardedRedis(connection_pool=redis.connection_pool).with_policy(**self._asks(node))
+        return GuardedRedis(connection_pool=redis.connection_pool).with_policy(**self._policy_for(node))
 
-    def _asks(self, node: ClusterNode) -> dict[str, Any]:
+    def _policy_for(self, node: ClusterNode) -> dict[str, Any]:
         return {"essential": self._essential, "replicated": True, "breaker": self.topology.breakers[node.name]}
 
     def _ask(self, node: ClusterNode, args: Sequence[Any], options: dict[str, Any]) -> Any:

@@ -137,10 +137,10 @@ class GuardedRedis(Redis):
     redis-py's client, whose failures raise `CacheUnavailable` and count for the breaker.
 
     Attributes:
-        asks: its error policy, as arguments of `_guarded`.
+        policy: its error policy, as arguments of `_guarded`.
     """
 
-    asks: Mapping[str, Any] = {"essential": False}
+    policy: Mapping[str, Any] = {"essential": False}
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         return self.run(functools.partial(super().execute_command, *args, **options))
@@ -148,7 +148,7 @@ class GuardedRedis(Redis):
     def run(self, command: Callable[[], Result]) -> Result:
         """Run one exchange with Redis by this client's policy; raises `CacheUnavailable` as every command does."""
         try:
-            return _guarded(command, **self.asks)
+            return _guarded(command, **self.policy)
         except CacheUnavailable as error:
             if refuses_writes(error.__cause__):
                 self.connection_pool.disconnect()  # a new connection checks that the server accepts writes
@@ -174,10 +174,10 @@ class GuardedRedis(Redis):
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> GuardedPipeline:
         return GuardedPipeline(self, transaction, shard_hint)
 
-    def with_policy(self, **asks: Any) -> GuardedRedis:
+    def with_policy(self, **policy: Any) -> GuardedRedis:
         """A client of the same pool with another error policy."""
         client = type(self)(connection_pool=self.connection_pool)
-        client.asks = {**self.asks, **asks}
+        client.policy = {**self.policy, **policy}
         return client
 
     def nodes(self) -> list[tuple[str, GuardedRedis]]:

@@ -143,7 +143,7 @@ class SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
 class SentinelRedis(GuardedRedis):
     """The client of a primary behind Sentinel."""
 
-    asks: Mapping[str, Any] = {**GuardedRedis.asks, "replicated": True}
+    policy: Mapping[str, Any] = {**GuardedRedis.policy, "replicated": True}
 
     def nodes(self) -> list[tuple[str, GuardedRedis]]:
         """The primary, as last known."""

@@ -84,10 +84,10 @@ def describe_engines(code: str, looked: Peek, state: EntryState) -> list[Holder]
 
 def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holder]:
     """
-    What each process's memory has, for those that answered, and those that have not.
+    What each process's memory has, for those that replied, and those that have not.
 
     Args:
-        mark: identifies the question they were asked; this process needs none.
+        mark: of the probe; this process needs none.
         right: the digests of right documents, as `Peek` has them.
     """
     view = EntryView(ENTITY, code)
@@ -95,7 +95,7 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
     answers = [own]
     silent: list[str] = []
     try:
-        found, silent = view.read_answers(mark) if mark else ([], [])
+        found, silent = view.read_memories(mark) if mark else ([], [])
         answers += [answer for answer in found if answer.process != own.process]
     except RedisError:
         silent = ["the other processes"]

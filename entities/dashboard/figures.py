@@ -16,7 +16,7 @@ from django.utils.text import Truncator
 from redis.exceptions import RedisError
 
 from cache_layer import Options
-from cache_layer.inspect import Amount, Backlog, Health, Kept, Series, ServerStatus, Span
+from cache_layer.inspect import Amount, Backlog, Health, Memo, Series, ServerStatus, Span
 from entities.cache import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
@@ -73,20 +73,20 @@ def make_figures(span: Span) -> dict[str, Any]:
     }
 
 
-_kept = {span: Kept(partial(make_figures, span), seconds=FIGURES_TTL_SECONDS) for span in Span}
+_figures = {span: Memo(partial(make_figures, span), seconds=FIGURES_TTL_SECONDS) for span in Span}
 
 
 def read_figures(span: Span) -> dict[str, Any]:
     """`make_figures`, cached for up to a second."""
-    return _kept[span].get()
+    return _figures[span].get()
 
 
 def forget_figures() -> None:
     """Make the next call read everything anew."""
     forget_counted()
     Health.forget()
-    for kept in _kept.values():
-        kept.forget()
+    for memo in _figures.values():
+        memo.forget()
 
 
 def _notices(counted: Counted) -> list[str]:

@@ -14,7 +14,7 @@ from redis import Redis
 from cache_layer.counting.analytics import Series
 from cache_layer.counting.reporting import report_activity
 from cache_layer.inspect import server
-from cache_layer.inspect.memo import Kept
+from cache_layer.inspect.memo import Memo
 from cache_layer.keys import analytics_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, AUDITED_VALUES, INVALIDATIONS, MISMATCHES, RELAY_LAG_SECONDS
 from cache_layer.models import Change
@@ -209,11 +209,11 @@ def test_what_is_kept_is_made_again_when_its_time_is_over() -> None:
         made.append(len(made))
         return len(made)
 
-    kept = Kept(make, seconds=60)
+    kept = Memo(make, seconds=60)
     assert (kept.get(), kept.get()) == (1, 1)
     kept.forget()
     assert kept.get() == 2
-    assert (Kept(make, seconds=0).get(), len(made)) == (3, 3)
+    assert (Memo(make, seconds=0).get(), len(made)) == (3, 3)
 
 
 def test_an_unknown_span_is_refused(viewer: Client) -> None:

@@ -13,8 +13,8 @@ from django.core.exceptions import ValidationError
 
 from entities.admin.form.conflicts import (
     STARTED_FROM,
+    ChangedBy,
     Conflict,
-    Verdict,
     find_conflict,
     merge,
     read_values,
@@ -92,9 +92,9 @@ class EntityForm(EntityModelForm):
         self.conflict = find_conflict(self, read_values(self.data[STARTED_FROM]), self.current)
         if self.conflict:
             self.data = merge(self.data, self.conflict, self.current)
-            theirs = self.conflict.names(Verdict.THEIRS)
+            theirs = self.conflict.names(ChangedBy.THEIRS)
             self.cleaned_data |= {name: value for name, value in self.current.items() if name in theirs}
-            for name in self.conflict.names(Verdict.BOTH):
+            for name in self.conflict.names(ChangedBy.BOTH):
                 self.add_error(name, ValidationError("Somebody else changed this too.", code="conflict"))
             raise ValidationError(
                 "Not saved yet: somebody else changed this entity type while you edited it.", code="conflict"
