@@ -23,7 +23,7 @@ from pmo.documents import (
     decoder,
     encode,
 )
-from pmo.models import SignIn, TokenEnd
+from pmo.models import PERSON_FIELDS, SignIn, TokenEnd
 
 LIFETIME_SECONDS = 3_600
 REST_SECONDS = 300.0
@@ -32,8 +32,6 @@ STAMPS = 16
 
 OF_PEOPLE: dict[str, Any] = {"encode": encode, "ttl_seconds": LIFETIME_SECONDS, "counted": False}
 STAMPED = OF_PEOPLE | {"stamp": "people", "stamps": STAMPS, "rest_seconds": REST_SECONDS}
-
-PERSON_FIELDS = ("id", "username", "password", "is_active", "is_staff", "is_superuser")
 
 
 def _permissions(through: Any, column: str) -> ArraySubquery:

@@ -16,7 +16,7 @@ from cache_layer import CoherentManager, coherence_triggers
 
 class SignIn(models.Model):
     """
-    One API login, kept while its tokens may be used; without this row they are invalid.
+    One API login, stored while its tokens may be used; without this row they are invalid.
 
     The tokens themselves are not stored, so reading this table yields none.
     """
@@ -54,50 +54,44 @@ class TokenEnd(models.Model):
         return f"{self.name}, until {self.ended_ts}"
 
 
+PERSON_FIELDS = ("id", "username", "password", "is_active", "is_staff", "is_superuser")
+"""Of a user: what is cached, or what is cached is made of."""
+
+
+class OfDjango:
+    """The options of a proxy that only adds triggers."""
+
+    proxy = True
+    default_permissions = ()
+
+
 class Person(User):
-    class Meta:
-        proxy = True
-        default_permissions = ()
-        triggers = coherence_triggers(
-            "auth_user",
-            field="id",
-            column="id",
-            only=("id", "username", "password", "is_active", "is_staff", "is_superuser"),
-        )
+    class Meta(OfDjango):
+        triggers = coherence_triggers("auth_user", field="id", column="id", only=PERSON_FIELDS)
 
 
 class PersonName(User):
-    class Meta:
-        proxy = True
-        default_permissions = ()
+    class Meta(OfDjango):
         triggers = coherence_triggers(
             "auth_user", field="username", column="username", only=("id", "username"), suffix="_by_name"
         )
 
 
 class Membership(User.groups.through):  # type: ignore[misc, name-defined] # Django makes it
-    class Meta:
-        proxy = True
-        default_permissions = ()
+    class Meta(OfDjango):
         triggers = coherence_triggers("auth_user_groups", field="user_id", column="user_id")
 
 
 class PersonPermission(User.user_permissions.through):  # type: ignore[misc, name-defined] # as above
-    class Meta:
-        proxy = True
-        default_permissions = ()
+    class Meta(OfDjango):
         triggers = coherence_triggers("auth_user_user_permissions", field="user_id", column="user_id")
 
 
 class PersonGroup(Group):
-    class Meta:
-        proxy = True
-        default_permissions = ()
+    class Meta(OfDjango):
         triggers = coherence_triggers("auth_group", field="id", column="id", only=("id",))
 
 
 class GroupPermission(Group.permissions.through):  # type: ignore[misc, name-defined] # as above
-    class Meta:
-        proxy = True
-        default_permissions = ()
+    class Meta(OfDjango):
         triggers = coherence_triggers("auth_group_permissions", field="group_id", column="group_id")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-REPEAT_SECONDS = 1
+REPEAT_SECONDS, LIMIT_SECONDS = 1, 10
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 
 
@@ -35,15 +34,15 @@ def start_process(
     )
 
 
-def stop_process(process: subprocess.Popen[bytes], farewell: signal.Signals, limit_seconds: float = 10) -> None:
+def stop_process(process: subprocess.Popen[bytes], farewell: signal.Signals) -> None:
     """
-    Send `farewell` and wait; kill what is left of the process and its group after `limit_seconds`.
+    Send `farewell` and wait; kill what is left of the process and its group after `LIMIT_SECONDS`.
 
     A program can miss a signal while it starts, so the whole group gets it again after a second.
     """
     if process.poll() is None:
         process.send_signal(farewell)
-        for patience in (REPEAT_SECONDS, limit_seconds - REPEAT_SECONDS):
+        for patience in (REPEAT_SECONDS, LIMIT_SECONDS - REPEAT_SECONDS):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
                 break
@@ -64,43 +63,6 @@ def children_of(pid: int) -> set[int]:
         with contextlib.suppress(OSError):  # the thread has ended
             found.update(map(int, file.read_text().split()))
     return found
-
-
-def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals, limit_seconds: float = 10) -> bool:
-    """
-    End the process that a killed run left behind in `directory`.
-
-    Args:
-        pid_file: its first line is the process's id.
-        directory: its working directory, which tells it from an unrelated process that reuses its id.
-    Returns:
-        Whether no process works in `directory` now; False where that is unknown (outside Linux).
-    """
-    if sys.platform != "linux":
-        return False
-    try:
-        pid = int(pid_file.read_text().split()[0])
-        handle = os.pidfd_open(pid)
-    except (OSError, ValueError, IndexError):  # no such file or process
-        return True
-    try:
-        if _works_in(pid, directory):
-            signal.pidfd_send_signal(handle, farewell)
-            if not select.select([handle], [], [], limit_seconds)[0]:
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-                select.select([handle], [], [], limit_seconds)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(handle)
-    return True
-
-
-def _works_in(pid: int, directory: Path) -> bool:
-    try:
-        return os.path.samefile(f"/proc/{pid}/cwd", directory)
-    except OSError:
-        return False
 
 
 def ending_with_parent(farewell: signal.Signals, parent: int | None = None) -> Callable[[], None] | None:

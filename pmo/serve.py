@@ -75,21 +75,12 @@ def make_counts_directory(data: Path, port: int) -> Path:
     return directory
 
 
-def _load_settings() -> None:
-    """
-    Load the settings once before there are workers, which would each fail, repeatedly.
-
-    Raises:
-        ImproperlyConfigured: the message names the variable and what it accepts.
-    """
-    importlib.import_module(os.environ.get("DJANGO_SETTINGS_MODULE") or "pmo.settings")
-
-
 def main() -> None:
     try:
         listener = Listener.of(os.environ)
         address = listener.find_address()
-        _load_settings()
+        # Once, before there are workers, which would each fail, repeatedly.
+        importlib.import_module(os.environ.get("DJANGO_SETTINGS_MODULE") or "pmo.settings")
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     data = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / ".data")

@@ -24,6 +24,7 @@ from pmo.environment.variables import Environment
 from pmo.monitoring.logs import LEVELS, logging_config
 from pmo.people import sign_on
 from pmo.run import embedded
+from pmo.run.engines import valkey
 from pmo.schemas import schema_version
 from pmo.web import cross_origin
 from pmo.web.navigation import NAVIGATION
@@ -111,10 +112,9 @@ REDIS_HOST, REDIS_URL = env.text("REDIS_HOST"), env.text("REDIS_URL")
 if PRODUCTION and not (REDIS_HOST or REDIS_URL):
     raise ImproperlyConfigured("Set REDIS_HOST or REDIS_URL: production never uses the embedded Valkey.")
 if not REDIS_URL:
-    endpoint = EMBEDDED.valkey
     REDIS_URL = "redis://{host}:{port}/{db}".format(
-        host=plain_host("REDIS_HOST", REDIS_HOST or endpoint.host, "REDIS_PORT"),
-        port=env.whole("REDIS_PORT", 6379 if REDIS_HOST else endpoint.port, 1, 65_535),
+        host=plain_host("REDIS_HOST", REDIS_HOST or valkey.HOST, "REDIS_PORT"),
+        port=env.whole("REDIS_PORT", 6379 if REDIS_HOST else EMBEDDED.valkey_port, 1, 65_535),
         db=env.whole("REDIS_DB", 0, 0, 65_535),
     )
 REDIS_PASSWORD = env.text("REDIS_PASSWORD") or None
@@ -140,8 +140,8 @@ REQUEST_BUDGET_MS = env.whole("REQUEST_BUDGET_MS", 2_000, 0, 3_600_000)
 _least = 4 * (CACHE_LAYER["socket_timeout_ms"] + _lease)
 if 0 < REQUEST_BUDGET_MS < _least:
     raise ImproperlyConfigured(
-        f"REQUEST_BUDGET_MS is {REQUEST_BUDGET_MS}: a quarter of it is for telling Redis of a write, so it must be at"
-        f" least four times CACHE_SOCKET_TIMEOUT_MS and CACHE_LOCAL_LEASE_MS together, {_least}; or 0 for no limit."
+        f"REQUEST_BUDGET_MS is {REQUEST_BUDGET_MS}: a quarter of it is for updating Redis after a write, so it must be"
+        f" at least four times CACHE_SOCKET_TIMEOUT_MS and CACHE_LOCAL_LEASE_MS together, {_least}; or 0 for no limit."
     )
 
 # One pool for the three aliases: django-redis keeps pools by URL.
@@ -246,7 +246,6 @@ TEMPLATES = [
 ]
 
 USE_I18N = False
-USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
@@ -294,7 +293,6 @@ SIMPLE_JWT = {
     "AUTH_TOKEN_CLASSES": ["pmo.people.tokens.AccessToken"],
     "LEEWAY": 5,  # for clocks that are ahead; tokens expire exactly on time
     "CHECK_REVOKE_TOKEN": True,
-    "UPDATE_LAST_LOGIN": False,
 }
 
 SIGN_ON = {name: env.text(name, default) for name, default in sign_on.DEFAULTS.items()}
@@ -308,7 +306,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["entities.api.media.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "entities.api.errors.exception_handler",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
@@ -323,11 +320,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "cache", "description": "For staff."},
         {"name": "health", "description": "For load balancers and monitoring; no token."},
     ],
-    "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [],  # enums stay inline
 }

@@ -15,10 +15,10 @@ from pathlib import Path
 import django.db.models  # noqa: F401 - whole, before pytest-randomly imports it in part (through model-bakery)
 import pytest
 
-from pmo.run.embedded import Programs, running_engines
+from pmo.run.embedded import running_engines
 
-PROGRAMS = Programs(
-    *(Path(given) if (given := os.environ.get(f"PMO_TEST_{name}")) else None for name in ("POSTGRES", "VALKEY"))
+POSTGRES_PROGRAMS, VALKEY_PROGRAM = (
+    Path(given) if (given := os.environ.get(f"PMO_TEST_{name}")) else None for name in ("POSTGRES", "VALKEY")
 )
 
 
@@ -31,14 +31,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     stack = contextlib.ExitStack()
     early_config.add_cleanup(stack.close)
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-tests-")))
-    endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False, programs=PROGRAMS))
+    given = {"postgres_programs": POSTGRES_PROGRAMS, "valkey_program": VALKEY_PROGRAM}
+    endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False, **given))
     os.environ |= {
         "ENVIRONMENT": "development",
         "DATA_DIR": str(directory),
         "DATABASE_URL": endpoints.database_url,
         "DATABASE_POOL_SIZE": "0",
-        "REDIS_HOST": endpoints.valkey.host,
-        "REDIS_PORT": str(endpoints.valkey.port),
+        "REDIS_HOST": "127.0.0.1",
+        "REDIS_PORT": str(endpoints.valkey_port),
         "REDIS_DB": "0",
         "CACHE_LOCAL_LEASE_MS": "20",  # twice the default: the machine is busy with other tests
         "REQUEST_BUDGET_MS": "60000",  # the machine is busy with other tests; those of the budget have their own

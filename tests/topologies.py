@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from redis import Redis
 from redis.cluster import RedisCluster
@@ -43,6 +43,13 @@ class Server:
     options: Sequence[str]
     port: int = field(default_factory=lambda: find_port())  # noqa: PLW0108 - it is defined below
     process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         self.directory.mkdir(exist_ok=True)
@@ -155,7 +162,7 @@ class Cluster:
         slot = key_slot(key.encode())
         for server in self.servers:
             with contextlib.suppress(RedisError):
-                for first, last, (_, port, *_), *_ in _raw_slots(server):
+                for first, last, (_, port, *_), *_ in server.ask("CLUSTER", "SLOTS"):
                     if first <= slot <= last:
                         found = self._by_port(port)
                         if found.is_primary():
@@ -171,7 +178,7 @@ class Cluster:
             primary[1] == gone.port
             for server in self.servers
             if server is not gone and server.answers()
-            for _, _, primary, *_ in _raw_slots(server)
+            for _, _, primary, *_ in server.ask("CLUSTER", "SLOTS")
         )
 
     def fail_over(self) -> None:
@@ -368,13 +375,6 @@ def _is_migrating(source: Server) -> bool:
     """Whether the newest migration from this server is under way."""
     newest = source.ask("CLUSTER", "GETSLOTMIGRATIONS")[0]
     return newest[newest.index(b"state") + 1] not in (b"success", b"failed", b"cancelled")
-
-
-def _raw_slots(server: Server) -> list[Any]:
-    with contextlib.closing(Redis(port=server.port, protocol=2, socket_timeout=5)) as client:
-        client.response_callbacks.pop("CLUSTER SLOTS", None)
-        found: list[Any] = client.execute_command("CLUSTER", "SLOTS")
-        return found
 
 
 def _succeeds(server: Server, *command: Any) -> bool:

@@ -79,7 +79,7 @@ class ReasonForm(forms.Form):
         max_length=CacheOperation._meta.get_field("reason").max_length,
         validators=[validate_readable],
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
-        help_text="Optional; it is kept in the audit log.",
+        help_text="Optional; it is recorded in the audit log.",
     )
 
 
@@ -106,13 +106,10 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
     context = {
         "title": question.title,
         "question": question,
-        "confirmed_name": CONFIRMED,
-        "selected_name": ACTION_CHECKBOX_NAME,
         "selected": selected[:1] if across else selected,
         "across": across,
         "back_url": back or request.get_full_path(),
         "next": back,
-        "address": request.get_full_path(),
         "in_dialog": "HX-Request" in request.headers,
         "media": model_admin.media + (question.form.media if question.form else forms.Media()),
     }

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import psycopg
-from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
@@ -49,18 +48,16 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
 
     @property
     def pool(self) -> Any:
-        """Like Django's, which hardcodes its classes; persistent connections are refused as there."""
+        """Like Django's, which hardcodes its classes; `pmo.database.address` has refused persistent connections."""
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None
         if self.alias not in self._connection_pools:
-            if self.settings_dict["CONN_MAX_AGE"] != 0:
-                raise ImproperlyConfigured("Pooling doesn't support persistent connections.")
             pool = BoundedPool(
                 kwargs=self.get_connection_params() | {"autocommit": True},
                 open=False,
                 configure=self._configure_connection,
-                **({} if options is True else options),
+                **options,
             )
             self._connection_pools.setdefault(self.alias, pool)
         return self._connection_pools[self.alias]

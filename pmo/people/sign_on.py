@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from pmo.environment.hosts import web_address
 from pmo.environment.variables import Environment, shown
-from pmo.people.sign_on_keys import BadKeys, Key, Keys, KnownKeys, ServedKeys, keys_of_file
+from pmo.people.sign_on_keys import BadKeys, Key, KnownKeys, ServedKeys, keys_of_file
 
 SHARED = ("HS256", "HS384", "HS512")
 PUBLIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -62,7 +62,7 @@ class SignOn(NamedTuple):
         leeway_s: how far ahead the sign-on's clock may be.
     """
 
-    keys: Keys
+    keys: KnownKeys | ServedKeys
     algorithms: tuple[str, ...]
     issuer: str | None
     audience: list[str] | None
@@ -173,7 +173,7 @@ def _algorithms(chosen: tuple[str, ...], source: str) -> tuple[str, ...]:
     return chosen or (("HS256",) if source == SECRET else ("RS256", "ES256"))
 
 
-def _keys(source: str, value: str, algorithms: tuple[str, ...], *, production: bool) -> Keys:
+def _keys(source: str, value: str, algorithms: tuple[str, ...], *, production: bool) -> KnownKeys | ServedKeys:
     if source == SECRET:
         return KnownKeys([_secret(value, algorithms, production=production)])
     if source == URL:
@@ -196,7 +196,7 @@ def _secret(value: str, algorithms: tuple[str, ...], *, production: bool) -> Key
         try:
             too_short = algorithm.check_key_length(algorithm.prepare_key(value))
         except jwt.InvalidKeyError as error:
-            raise ImproperlyConfigured(f"SIGN_ON_SECRET is no secret: {error}") from error
+            raise ImproperlyConfigured(f"SIGN_ON_SECRET is not a secret: {error}") from error
         if too_short and production:
             raise ImproperlyConfigured(f"SIGN_ON_SECRET can be guessed: {name} takes a longer one (RFC 7518, 3.2).")
     return Key(None, None, value)
@@ -205,7 +205,7 @@ def _secret(value: str, algorithms: tuple[str, ...], *, production: bool) -> Key
 def _address(value: str, *, production: bool) -> str:
     url = urlsplit(web_address(URL, value))
     if production and url.scheme == "http" and url.hostname not in LOCAL_HOSTS:
-        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: production fetches keys by https:// alone.")
+        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: production fetches keys by https:// only.")
     return value
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -35,7 +35,7 @@ PLACES = 4
 """How many threads of a process may wait for keys: half of the request threads."""
 
 
-class BadKeys(ValueError):
+class BadKeys(Exception):
     """The source contains no usable key; the message says why."""
 
 
@@ -57,16 +57,6 @@ class Key(NamedTuple):
     key: Any
 
 
-class Keys(Protocol):
-    def find(self, name: str | None) -> list[Key]:
-        """
-        The keys that may have signed a token with this `kid`, or with none.
-
-        Raises:
-            KeysUnknown: the keys could not be fetched.
-        """
-
-
 class KnownKeys:
     """Keys that never change: a secret, or those of a file."""
 
@@ -74,7 +64,9 @@ class KnownKeys:
         self.keys = keys
 
     def find(self, name: str | None) -> list[Key]:
-        """A key without a name matches any; a token without one is tried with all keys."""
+        """
+        The keys that may have signed a token with this `kid`, or with none: then all. A key without a name matches any.
+        """
         return [key for key in self.keys if name is None or key.name in (None, name)]
 
 
@@ -93,8 +85,6 @@ def keys_of_file(path: str) -> list[Key]:
         if text.lstrip().startswith("{"):
             return _of_document(json.loads(text))
         return [Key(None, None, _of_pem(block[1], block[0].encode())) for block in PEM.finditer(text)]
-    except BadKeys:
-        raise
     except (jwt.PyJWTError, ValueError, TypeError, LookupError) as error:
         raise BadKeys(f"the file has no key that can be used: {error}") from error
 
@@ -136,6 +126,12 @@ class ServedKeys:
         self._fetch: threading.Event | None = None
 
     def find(self, name: str | None) -> list[Key]:
+        """
+        Like that of known keys.
+
+        Raises:
+            KeysUnknown: the keys could not be fetched.
+        """
         found = self._keys.find(name)
         if found:
             if monotonic() - self._fetched > FRESH_SECONDS:

@@ -10,7 +10,7 @@ from axes.helpers import get_cool_off
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, Throttled, ValidationError
 from rest_framework.permissions import IsAuthenticated
@@ -21,7 +21,7 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.views import TokenViewBase
 
 from entities.api.parameters import RETRY_AFTER
-from entities.api.refusals import errors
+from entities.api.refusals import ErrorSerializer, errors
 from entities.api.serializers import StrictSerializer, TextField
 from pmo.people.authentication import token_of
 from pmo.people.tokens import RefreshToken, renew, sign_in, sign_out
@@ -76,10 +76,8 @@ class RefreshSerializer(StrictSerializer):
         return _tokens(renew(attrs["refresh"]))
 
 
-class LogoutSerializer(StrictSerializer):
+class LogoutSerializer(RefreshSerializer):
     """The newest refresh token, or one before it."""
-
-    refresh = TextField(max_length=4096)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         sign_out(RefreshToken(attrs["refresh"]))
@@ -104,78 +102,75 @@ class MeSerializer(serializers.Serializer[Any]):
     expires_in = serializers.IntegerField(help_text="Seconds the token is valid, unless it is ended before.")
 
 
-class LoginView(TokenViewBase):
+class Unstored(APIView):
+    """Its answers have secrets in them: nobody may store them."""
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return super().default_response_headers | {"Cache-Control": "no-store"}
+
+
+def _described(**described: Any) -> Any:
+    """Describe `post` in the OpenAPI document."""
+    return extend_schema_view(post=extend_schema(tags=["auth"], auth=[], parameters=[RETRY_AFTER], **described))
+
+
+@_described(
+    operation_id="login",
+    summary="Get a token",
+    description="Every wrong combination gets the same 401. An e-mail address that several users share logs "
+    "nobody in. After too many failures a user is locked out from an address for some minutes.",
+    responses={
+        200: TokensSerializer,
+        401: OpenApiResponse(ErrorSerializer, "The user name or the password is wrong."),
+        **errors(400, 413, 415, 429, 503),
+    },
+    examples=[OpenApiExample("login", {"username": "ada@example.com", "password": "..."}, request_only=True)],
+)
+class LoginView(Unstored, TokenViewBase):
     serializer_class = LoginSerializer
 
-    @extend_schema(
-        operation_id="login",
-        tags=["auth"],
-        summary="Get a token",
-        description="Every wrong combination gets the same 401. An e-mail address that several users share logs in "
-        "nobody. After too many failures a user is locked out from an address for some minutes.",
-        parameters=[RETRY_AFTER],
-        auth=[],
-        responses={
-            200: TokensSerializer,
-            401: OpenApiResponse(errors(401)[401].response, "The user name or the password is wrong."),
-            **errors(400, 413, 415, 429, 503),
-        },
-        examples=[OpenApiExample("login", {"username": "ada@example.com", "password": "..."}, request_only=True)],
-    )
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return _unstored(super().post(request, *args, **kwargs))
 
-
-class RefreshView(TokenViewBase):
+@_described(
+    operation_id="refresh",
+    summary="Get new tokens",
+    description="A refresh token is good for one use and gives the next. A second use ends its login with all its "
+    "tokens, since one of the two who have it must have stolen it. It is also refused once the user is deactivated or "
+    "has a new password, and when the login has expired.",
+    responses={
+        200: TokensSerializer,
+        401: OpenApiResponse(ErrorSerializer, "The refresh token is not valid, or no longer."),
+        **errors(400, 413, 415, 503),
+    },
+)
+class RefreshView(Unstored, TokenViewBase):
     serializer_class = RefreshSerializer
 
-    @extend_schema(
-        operation_id="refresh",
-        tags=["auth"],
-        summary="Get new tokens",
-        description="A refresh token is good for one use and gives the next. Used a second time it ends its login, "
-        "with all tokens of it: one of the two who have it stole it. Refused too once the user is deactivated or has "
-        "a new password, and when the days of the login are over.",
-        parameters=[RETRY_AFTER],
-        auth=[],
-        responses={
-            200: TokensSerializer,
-            401: OpenApiResponse(errors(401)[401].response, "The refresh token is not valid (any more)."),
-            **errors(400, 413, 415, 503),
-        },
-    )
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return _unstored(super().post(request, *args, **kwargs))
 
-
-class LogoutView(TokenViewBase):
+@_described(
+    operation_id="logout",
+    summary="End a login",
+    description="Ends the login of `refresh` or, without a body, of the token that is sent. Once it has returned, no"
+    " token of this login is valid on any server. Ending a login that has already ended succeeds.",
+    responses={
+        204: None,
+        401: OpenApiResponse(ErrorSerializer, "There is no token in it, or one that has expired."),
+        **errors(400, 413, 415, 503),
+    },
+)
+class LogoutView(Unstored, TokenViewBase):
     serializer_class = LogoutSerializer
 
-    @extend_schema(
-        operation_id="logout",
-        tags=["auth"],
-        summary="End a login",
-        description="The login of `refresh` or, without a body, of the token that is sent. From the moment this is"
-        " answered no token of this login is valid on any server. A login that has ended already is one that has"
-        " ended.",
-        parameters=[RETRY_AFTER],
-        auth=[],
-        responses={
-            204: None,
-            401: OpenApiResponse(errors(401)[401].response, "There is no token in it, or one that has expired."),
-            **errors(400, 413, 415, 503),
-        },
-    )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         token = token_of(request) if _has_no_body(request) else None
         if token is not None:
             sign_out(token)
         else:
             super().post(request, *args, **kwargs)
-        return _unstored(Response(status=204))
+        return Response(status=204)
 
 
-class MeView(APIView):
+class MeView(Unstored):
     permission_classes = (IsAuthenticated,)
 
     @extend_schema(
@@ -191,16 +186,14 @@ class MeView(APIView):
         rights = [right for right in RIGHTS if user.has_perm(f"entities.{right}_entity")]
         admission: Any = request.auth
         left_ns = admission.until_ns - monotonic_ns()
-        return _unstored(
-            Response(
-                {
-                    "username": user.get_username(),
-                    "is_staff": user.is_staff,
-                    "is_superuser": user.is_superuser,
-                    "may": ["read", *rights, *(["clear_cache"] if user.is_staff else [])],
-                    "expires_in": max(0, left_ns // 1_000_000_000),
-                }
-            )
+        return Response(
+            {
+                "username": user.get_username(),
+                "is_staff": user.is_staff,
+                "is_superuser": user.is_superuser,
+                "may": ["read", *rights, *(["clear_cache"] if user.is_staff else [])],
+                "expires_in": max(0, left_ns // 1_000_000_000),
+            }
         )
 
 
@@ -224,8 +217,3 @@ def _tokens(refresh: RefreshToken) -> dict[str, Any]:
         "refresh": str(refresh),
         "expires_in": int(lifetime.total_seconds()),
     }
-
-
-def _unstored(response: Response) -> Response:
-    response["Cache-Control"] = "no-store"
-    return response

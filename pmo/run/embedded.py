@@ -4,67 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
-import json
 import os
 import secrets
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from pmo.run.engines import postgres, valkey
-from pmo.run.engines.engine import Engine, EngineFailed
-from pmo.run.engines.kept import KeptEngine
+import msgspec
 
-DATABASE = "pmo"
+from pmo.run.engines.engine import PAUSE_SECONDS, Engine
+from pmo.run.engines.postgres import Postgres, socket_directory
+from pmo.run.engines.valkey import Valkey
+from pmo.run.restarts import DidNotStart
+
+DATABASE, VALKEY_PORT = "pmo", 6379
 ENGINES = ("postgres", "valkey")
 JOIN_LIMIT_SECONDS = 60
 JOIN_CHECK_SECONDS = 0.2
-PAUSE_SECONDS = 5.0
-"""Pause before the first restart of an engine: long enough to see how the platform copes without it."""
 
 
 class DirectoryInUse(Exception):  # the name is the cause
     """Another process runs engines on this data directory."""
 
 
-@dataclass(frozen=True)
-class Programs:
-    """Engine programs to use instead of the wheels' (None): PostgreSQL's folder, and a Valkey or Redis server."""
-
-    postgres: Path | None = None
-    valkey: Path | None = None
-
-
-@dataclass(frozen=True)
-class ValkeyEndpoint:
-    host: str = valkey.HOST
-    port: int = 6379
-
-
-@dataclass(frozen=True)
-class Endpoints:
+class Endpoints(msgspec.Struct, frozen=True):
     """Where the engines of a data directory listen; for those not in `running`, where they would."""
 
     database_url: str = f"postgresql://postgres@/{DATABASE}"
-    valkey: ValkeyEndpoint = ValkeyEndpoint()
+    valkey_port: int = VALKEY_PORT
     running: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, directory: Path) -> Endpoints:
         """The endpoints last announced in `directory`; after a crash they may be dead."""
         try:
-            found: dict[str, Any] = json.loads(_endpoints_file(directory).read_bytes())
+            return msgspec.json.decode(_endpoints_file(directory).read_bytes(), type=cls)
         except FileNotFoundError:
             return cls()
-        return cls(found["database_url"], ValkeyEndpoint(**found["valkey"]), tuple(found["running"]))
 
     def announce(self, directory: Path) -> None:
         """Publish them to other processes, atomically."""
         unfinished = directory / "endpoints.unfinished"
-        unfinished.write_text(json.dumps(asdict(self)))
+        unfinished.write_bytes(msgspec.json.encode(self))
         unfinished.replace(_endpoints_file(directory))
 
 
@@ -111,9 +92,10 @@ def running_engines(
     port: int | None = None,
     snapshots: str = "60 1",
     durable: bool = True,
-    programs: Programs = Programs(),
+    postgres_programs: Path | None = None,
+    valkey_program: Path | None = None,
     pause_seconds: float = PAUSE_SECONDS,
-) -> Iterator[tuple[Endpoints, list[KeptEngine]]]:
+) -> Iterator[tuple[Endpoints, list[Engine]]]:
     """
     Run PostgreSQL and Valkey on the data under `directory` while the block runs.
 
@@ -124,16 +106,17 @@ def running_engines(
         port: Valkey's TCP port; another free one if it is in use.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
         durable: False for a disposable database: faster, but lost in a power cut.
-        programs: what to run instead of the wheels' programs.
+        postgres_programs: the folder of PostgreSQL's programs; the wheel's by default.
+        valkey_program: a Valkey or Redis server; the wheel's by default.
         pause_seconds: before the first restart of an engine.
     Raises:
         DirectoryInUse: another process runs engines on `directory`.
-        EngineFailed: an engine did not start.
+        DidNotStart: an engine did not start.
     """
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    running: list[KeptEngine] = []
-    database_url, endpoint = Endpoints.database_url, ValkeyEndpoint()
+    running: list[Engine] = []
+    database_url, valkey_port = Endpoints().database_url, VALKEY_PORT
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(exclusive_lock(directory / "engines.lock", wait=False))
@@ -141,45 +124,47 @@ def running_engines(
             raise DirectoryInUse(f"Another process runs engines on {directory}.") from None
         _endpoints_file(directory).unlink(missing_ok=True)
         if "valkey" in engines:
-            start_valkey = functools.partial(
-                valkey.running_valkey, directory, port=port, snapshots=snapshots, program=programs.valkey
+            valkey = Valkey(
+                directory,
+                port=port,
+                snapshots=snapshots,
+                program=valkey_program,
+                first_pause_seconds=pause_seconds,
             )
-            meanwhile = "Answers come from the database meanwhile (X-Cache: BYPASS)."
-            running.append(KeptEngine(stack, start_valkey, meanwhile, pause_seconds))
-            endpoint = ValkeyEndpoint(port=int(running[-1].engine.address))
+            running.append(stack.enter_context(valkey))
+            valkey_port = valkey.port
         if "postgres" in engines:
-            sockets = stack.enter_context(postgres.socket_directory(directory, programs.postgres))
-            start_postgres = functools.partial(
-                postgres.running_postgres, directory, address=str(sockets), durable=durable, programs=programs.postgres
+            sockets = stack.enter_context(socket_directory(directory, postgres_programs))
+            postgres = Postgres(
+                directory, sockets, durable=durable, programs=postgres_programs, first_pause_seconds=pause_seconds
             )
-            meanwhile = "What is cached is answered meanwhile."
-            running.append(KeptEngine(stack, start_postgres, meanwhile, pause_seconds))
-            database_url = postgres.url_of(running[-1].engine, DATABASE)
-            _create_database(running[-1].engine)
-        endpoints = Endpoints(database_url, endpoint, tuple(engines))
+            running.append(stack.enter_context(postgres))
+            database_url = postgres.url(DATABASE)
+            _create_database(postgres)
+        endpoints = Endpoints(database_url, valkey_port, tuple(engines))
         stack.callback(_endpoints_file(directory).unlink, missing_ok=True)
         endpoints.announce(directory)
         yield endpoints, running
 
 
-def _create_database(engine: Engine) -> None:
+def _create_database(postgres: Postgres) -> None:
     from psycopg import connect, sql
 
-    with connect(postgres.url_of(engine, "postgres"), autocommit=True) as connection:
+    with connect(postgres.url("postgres"), autocommit=True) as connection:
         if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
 
 def keep_or_join_engines(
     stack: contextlib.ExitStack, directory: Path, engines: Collection[str], port: int
-) -> tuple[Endpoints, list[KeptEngine]]:
+) -> tuple[Endpoints, list[Engine]]:
     """
     Keep engines running while `stack` is open, as `running_engines` does; or join those another process runs there.
 
     Returns:
         where they listen, and those to be checked: none if they are another process's.
     Raises:
-        EngineFailed: they do not start, or another process there runs only some of them.
+        DidNotStart: they do not start, or another process there runs only some of them.
     """
     deadline = time.monotonic() + JOIN_LIMIT_SECONDS
     while time.monotonic() < deadline:
@@ -188,10 +173,10 @@ def keep_or_join_engines(
         endpoints = Endpoints.of(directory)
         if endpoints.running:
             if missing := set(engines) - set(endpoints.running):
-                raise EngineFailed(
+                raise DidNotStart(
                     f"Another process uses {directory} without {' or '.join(missing)}: give it the same DATABASE_URL"
                     " and REDIS_HOST, or set another DATA_DIR."
                 )
             return endpoints, []
         time.sleep(JOIN_CHECK_SECONDS)
-    raise EngineFailed(f"Another process holds {directory}, but its engines do not get ready.")
+    raise DidNotStart(f"Another process holds {directory}, but its engines do not get ready.")

@@ -24,11 +24,10 @@ from entities.management.terminal import suit_any_terminal
 from pmo.drain import draining_file
 from pmo.environment.listener import ANY_ADDRESS, Listener, in_url
 from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
-from pmo.run.embedded import ValkeyEndpoint, keep_or_join_engines
-from pmo.run.engines.engine import EngineFailed
-from pmo.run.engines.kept import KeptEngine
-from pmo.run.prepare import ADMIN, PreparationFailed, password_file, prepare_platform
-from pmo.run.restarts import DidNotStart, EndsAgainAndAgain, Part
+from pmo.run.embedded import VALKEY_PORT, keep_or_join_engines
+from pmo.run.engines.engine import Engine
+from pmo.run.prepare import ADMIN, password_file, prepare_platform
+from pmo.run.restarts import DidNotStart, Part
 from pmo.run.web_server import WebServer
 from pmo.serve import make_counts_directory
 
@@ -40,10 +39,6 @@ ENGINE_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
 console = Console(highlight=False, soft_wrap=True)
 
 
-class StopRequested(BaseException):  # not an error
-    """Ctrl-C or another termination signal."""
-
-
 def main() -> None:
     suit_any_terminal()
     for number in STOP_SIGNALS:
@@ -52,17 +47,17 @@ def main() -> None:
     try:
         with contextlib.ExitStack() as stack:
             _launch(stack)
-    except (ImproperlyConfigured, PreparationFailed, DidNotStart, EndsAgainAndAgain) as failure:
+    except (ImproperlyConfigured, DidNotStart) as failure:
         console.print(str(failure), style="bold red", markup=False)
         sys.exit(1)
-    except StopRequested:
+    except KeyboardInterrupt:
         console.print("Stopped.")
 
 
 def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # one signal is enough: shutdown is not interrupted
-    raise StopRequested
+    raise KeyboardInterrupt
 
 
 def _launch(stack: contextlib.ExitStack) -> NoReturn:
@@ -82,8 +77,7 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     prepare_platform(directory, console)
     draining_file(listener.port).unlink(missing_ok=True)
     environment[COUNTS_VARIABLE] = str(make_counts_directory(directory, listener.port))
-    web = WebServer(listener, address, environment)
-    stack.callback(web.stop)
+    web = stack.enter_context(WebServer(listener, address, environment))
     _print_links(listener, directory)
     parts: list[Part] = [web, *engines]
     while True:
@@ -92,7 +86,7 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
         time.sleep(CHECK_SECONDS)
 
 
-def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[KeptEngine]:
+def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[Engine]:
     """Start the engines whose variables are unset; returns those to be checked."""
     if os.environ.get("ENVIRONMENT") == "production":
         return []  # the settings refuse embedded engines and say what to set
@@ -100,16 +94,16 @@ def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[KeptEngi
     engines += [] if os.environ.get("REDIS_HOST") or os.environ.get("REDIS_URL") else ["valkey"]
     if not engines:
         return []
-    port = Environment(os.environ).whole("REDIS_PORT", ValkeyEndpoint.port, 1, 65_535)
+    port = Environment(os.environ).whole("REDIS_PORT", VALKEY_PORT, 1, 65_535)
     try:
         endpoints, ours = keep_or_join_engines(stack, directory, engines, port)
     except OSError as error:
-        raise EngineFailed(f"The embedded engines: {error}") from error
+        raise DidNotStart(f"The embedded engines: {error}") from error
     whose = "embedded" if ours else "those of another `make run`, and end with it"
     names = " and ".join(ENGINE_NAMES[engine] for engine in engines)
     console.print(f"Engines: {names}, {whose}; data in {directory}", markup=False)
     if "valkey" in engines:
-        found = endpoints.valkey.port
+        found = endpoints.valkey_port
         if found != port and ours:
             console.print(f"Port {port} is taken: Valkey listens on {found}.")
         for name in ("REDIS_PORT", "REDIS_PASSWORD"):

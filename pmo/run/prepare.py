@@ -9,13 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from pmo.run.embedded import exclusive_lock, read_or_create_secret
+from pmo.run.restarts import DidNotStart
 
 ADMIN = "admin"
 PASSWORD_BYTES = 18
-
-
-class PreparationFailed(Exception):  # the name is the cause
-    """The platform cannot be served; the message says what to do."""
 
 
 def prepare_platform(directory: Path, console: Console) -> None:
@@ -25,7 +22,8 @@ def prepare_platform(directory: Path, console: Console) -> None:
     Without Redis only the last step is skipped: the platform serves from the database.
 
     Raises:
-        PreparationFailed: a setting is wrong, or the database is unusable.
+        DidNotStart: the database is unusable.
+        ImproperlyConfigured: a setting is wrong.
     """
     _load_django()
     from django.core.management import CommandError, call_command
@@ -37,7 +35,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
     try:
         connections["default"].ensure_connection()
     except DatabaseError as error:
-        raise PreparationFailed(f"The database cannot be reached (DATABASE_URL): {str(error).strip()}") from None
+        raise DidNotStart(f"The database cannot be reached (DATABASE_URL): {str(error).strip()}") from None
     try:
         with exclusive_lock(directory / "prepare.lock", wait=True):
             call_command("migrate", interactive=False, verbosity=0)
@@ -46,7 +44,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
                 call_command("seed_entities")
             _ensure_superuser(directory, console)
     except (DatabaseError, CommandError) as error:
-        raise PreparationFailed(f"The database could not be set up: {str(error).strip()}") from None
+        raise DidNotStart(f"The database could not be set up: {str(error).strip()}") from None
     try:
         call_command("warm_cache", "--all")
     except (CacheUnavailable, CommandError) as error:
@@ -56,16 +54,17 @@ def prepare_platform(directory: Path, console: Console) -> None:
 
 
 def _load_django() -> None:
-    """Load Django with the server's settings, so that a mistake in them is reported now."""
+    """
+    Load Django with the server's settings.
+
+    Raises:
+        ImproperlyConfigured: one of them is wrong.
+    """
     os.environ["DJANGO_SETTINGS_MODULE"] = "pmo.settings"
     import django
     from django.conf import settings
-    from django.core.exceptions import ImproperlyConfigured
 
-    try:
-        django.setup()
-    except ImproperlyConfigured as error:
-        raise PreparationFailed(str(error)) from None
+    django.setup()
     # This process connects only briefly, and a direct connection reports why it fails.
     settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
     for name in ("cache_layer", "entities", "pmo"):  # the terminal belongs to the progress bar
@@ -89,5 +88,5 @@ def _ensure_superuser(directory: Path, console: Console) -> None:
 
 
 def password_file(directory: Path) -> Path:
-    """Where the first superuser's generated password is kept."""
+    """Where the first superuser's generated password is stored."""
     return directory / "admin_password"

@@ -1,70 +1,118 @@
-"""Restarts of a part of `make run` that exited by itself: after a pause, and only so often."""
+"""A part of `make run`: a process that is restarted when it exits by itself, after a pause, and only so often."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import subprocess
 from abc import ABC, abstractmethod
-from time import monotonic, strftime
+from time import monotonic, sleep, strftime
+from typing import ClassVar, Self
+
+from pmo.processes import stop_process
 
 STAYS_SECONDS = 10
 """A part that ran this long is not in a crash loop."""
 MAX_SHORT_LIVES = 5
+PATIENCE_SECONDS, CHECK_SECONDS = 5, 0.02
 
 
 class DidNotStart(Exception):  # the name is the cause
-    """A part of `make run` does not run; the message says why."""
-
-
-class EndsAgainAndAgain(Exception):  # the name is the cause
-    """It exited so often within seconds of its start that another restart would change nothing."""
+    """`make run`, or a part of it, cannot run; the message says why, or where to look."""
 
 
 class Part(ABC):
     """
-    A part of `make run`; its owner calls `check` several times a second.
+    A part of `make run`, running while the block runs; its owner calls `check` several times a second.
 
-    Args:
-        first_pause_seconds: before the first restart; doubled while it keeps exiting.
+    Attributes:
+        farewell: the signal that ends it.
+        start_limit_seconds: until it must be ready.
+        slowly: what it is doing if it is not ready soon.
         meanwhile: what goes on without it, for the message that it has ended.
         back: what it does again, for the message that it was restarted.
     """
 
-    def __init__(
-        self, name: str, *, first_pause_seconds: float = 0.5, meanwhile: str = "", back: str = "runs again"
-    ) -> None:
-        self.name, self._meanwhile, self._back = name, meanwhile, back
+    name: ClassVar[str]
+    farewell: ClassVar[signal.Signals] = signal.SIGTERM
+    start_limit_seconds: ClassVar[int] = 60
+    slowly: ClassVar[str] = "starting"
+    meanwhile: ClassVar[str] = ""
+    back: ClassVar[str] = "runs again"
+
+    def __init__(self, first_pause_seconds: float = 0.5) -> None:
+        """
+        Args:
+            first_pause_seconds: before the first restart; doubled while it keeps exiting.
+        """
         self._first_pause_seconds = first_pause_seconds
+        self._running = contextlib.ExitStack()
         self._short_lives = 0
-        self._begun = monotonic()
         self._due: float | None = None
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     @abstractmethod
-    def status(self) -> int | None:
-        """The status of its process; None while that runs."""
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start its process, where it was if it ran before."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether the process can be used."""
 
     def last_words(self) -> str:
         """What it said before it exited, if that is not on the terminal."""
         return ""
 
-    @abstractmethod
-    def restart(self) -> None:
+    def start(self) -> None:
         """
-        Run it where it was.
+        Run it, where it was if it ran before.
 
         Raises:
-            DidNotStart: it does not run.
+            DidNotStart: it has exited, or is not ready in time.
         """
+        self._begun = monotonic()
+        self.process = self.launch()
+        self._running.callback(stop_process, self.process, self.farewell)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
-    @abstractmethod
+    def _wait_until_ready(self) -> None:
+        is_told = False
+        while not self.is_ready():
+            if (status := self.status()) is not None:
+                raise DidNotStart(f"{self.name} {how_it_ended(status)}. {self.last_words()}".rstrip())
+            waited_seconds = monotonic() - self._begun
+            if waited_seconds > self.start_limit_seconds:
+                late = f"{self.name} is not ready after {self.start_limit_seconds} s."
+                raise DidNotStart(f"{late} {self.last_words()}".rstrip())
+            if waited_seconds > PATIENCE_SECONDS and not is_told:
+                say(f"{self.name} is still {self.slowly} ...")
+                is_told = True
+            sleep(CHECK_SECONDS)
+
+    def status(self) -> int | None:
+        """The status of its process; None while that runs."""
+        return self.process.poll()
+
     def stop(self) -> None:
         """End it, and what is left of it."""
+        self._running.close()
 
     def check(self) -> None:
         """
         Notice that it has exited, and restart it after its pause.
 
         Raises:
-            EndsAgainAndAgain: it keeps exiting; the message has its last words.
+            DidNotStart: it keeps exiting, within seconds of its start; the message has its last words.
         """
         if self._due is None:
             status = self.status()
@@ -73,12 +121,11 @@ class Part(ABC):
         elif monotonic() >= self._due:
             self._due = None
             try:
-                self.restart()
+                self.start()
             except (DidNotStart, OSError) as failure:
                 self._pause("could not be started", str(failure))
             else:
-                say(f"{self.name} {self._back}.")
-            self._begun = monotonic()
+                say(f"{self.name} {self.back}.")
 
     def _pause(self, what: str, why: str) -> None:
         self.stop()
@@ -86,13 +133,13 @@ class Part(ABC):
             self._short_lives = 0
         self._short_lives += 1
         if self._short_lives >= MAX_SHORT_LIVES:
-            raise EndsAgainAndAgain(
+            raise DidNotStart(
                 f"{self.name} ended {MAX_SHORT_LIVES} times, each within {STAYS_SECONDS} s of its start:"
                 f" it is not started again. {why or f'The last time it {what}.'}"
             )
         pause_seconds = self._first_pause_seconds * 2 ** (self._short_lives - 1)
         self._due = monotonic() + pause_seconds
-        say(f"{self.name} {what}: started again in {pause_seconds:g} s, alone. {self._meanwhile}".rstrip())
+        say(f"{self.name} {what}: started again in {pause_seconds:g} s, alone. {self.meanwhile}".rstrip())
 
 
 def how_it_ended(status: int) -> str:

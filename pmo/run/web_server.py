@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import signal
-import time
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +12,11 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from pmo.environment.listener import Listener
-from pmo.processes import children_of, start_process, stop_process
-from pmo.run.restarts import DidNotStart, Part, how_it_ended, say
+from pmo.processes import children_of, start_process
+from pmo.run.restarts import Part, say
 from pmo.serve import server_command
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_SECONDS = 60
 
 
 class WebServer(Part):
@@ -28,52 +26,23 @@ class WebServer(Part):
     Args:
         address: the numeric one to listen on, in place of the listener's host.
         output: where what it writes goes, in place of this terminal.
-    Raises:
-        DidNotStart: it does not answer.
     """
+
+    name = "The web server"
+    back = "answers again"
 
     def __init__(
         self, listener: Listener, address: str, environment: Mapping[str, str], output: IO[bytes] | None = None
     ) -> None:
+        super().__init__()
         self._listener, self._address, self._environment, self._output = listener, address, environment, output
-        super().__init__("The web server", back="answers again")
-        self.restart()
 
-    def check(self) -> None:
-        super().check()
-        if self.status() is None:
-            self._look_at_workers()
-
-    def status(self) -> int | None:
-        return self._process.poll()
-
-    def stop(self) -> None:
-        stop_process(self._process, signal.SIGTERM)
-
-    def restart(self) -> None:
+    def launch(self) -> subprocess.Popen[bytes]:
         command = server_command(replace(self._listener, host=self._address))
-        self._process = start_process(
-            command,
-            farewell=signal.SIGTERM,
-            cwd=ROOT,
-            env=self._environment,
-            stdout=self._output,
-            stderr=self._output,
-        )
-        deadline = time.monotonic() + START_LIMIT_SECONDS
-        try:
-            while not self._answers():
-                if (status := self._process.poll()) is not None:
-                    raise DidNotStart(f"The web server {how_it_ended(status)}.")
-                if time.monotonic() > deadline:
-                    raise DidNotStart(f"The web server did not answer within {START_LIMIT_SECONDS} s.")
-                time.sleep(0.05)
-        except BaseException:
-            self.stop()
-            raise
-        self._workers = children_of(self._process.pid)
+        options = {"env": self._environment, "stdout": self._output, "stderr": self._output}
+        return start_process(command, farewell=self.farewell, cwd=ROOT, **options)
 
-    def _answers(self) -> bool:
+    def is_ready(self) -> bool:
         connection = http.client.HTTPConnection(urlsplit(self._listener.url(self._address)).netloc, timeout=5)
         with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/healthz", headers={"Host": "localhost"})
@@ -81,8 +50,17 @@ class WebServer(Part):
             return True
         return False
 
+    def start(self) -> None:
+        super().start()
+        self._workers = children_of(self.process.pid)
+
+    def check(self) -> None:
+        super().check()
+        if self.status() is None:
+            self._look_at_workers()
+
     def _look_at_workers(self) -> None:
-        workers = children_of(self._process.pid)
+        workers = children_of(self.process.pid)
         ended = self._workers - workers
         if ended and len(workers) < len(self._workers):
             return  # the next check finds the replacement

@@ -68,7 +68,9 @@ def verify_claims(server: Instance, say: Say) -> list[Claim]:
             beside, trouble = _start_beside(running, server.token, say)
             invalidates = _problem(lambda: check_invalidation([server, *beside], sample, say))
             shared = trouble or _problem(lambda: check_sharing([server, *beside], sample, say))
-            before = _look(sample)
+            before = None
+            with suppress(RedisError):
+                before = find_stored(sample.code)
         restarts = trouble or _problem(lambda: check_restart(before, server.token, sample, say))
     return [
         Claim("Cache persists in Redis (not in-memory)", persists),
@@ -209,13 +211,6 @@ def _start_beside(running: ExitStack, token: str, say: Say) -> tuple[list[Instan
         return [], str(error)
     say(f"   Started two more instances of the API: A on {beside[0].url}, B on {beside[1].url}")
     return beside, ""
-
-
-def _look(sample: Sample) -> Stored | None:
-    try:
-        return find_stored(sample.code)
-    except RedisError:
-        return None
 
 
 def _problem(check: Callable[[], None]) -> str:

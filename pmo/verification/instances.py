@@ -101,15 +101,12 @@ def own_instance(name: str, token: str) -> Iterator[Instance]:
     listener = Listener(port=probe_port(Listener.host), workers=1)
     with tempfile.TemporaryFile() as output:
         try:
-            server = WebServer(listener, listener.host, os.environ, output)
+            with WebServer(listener, listener.host, os.environ, output):
+                yield Instance(name, listener.url(), token, headers_past_proxy())
         except DidNotStart as error:
             output.seek(0)
             said = output.read().decode(errors="replace").strip()[-500:]
             raise InstanceFailed(f"{name} did not start: {said or error}") from None
-        try:
-            yield Instance(name, listener.url(), token, headers_past_proxy())
-        finally:
-            server.stop()
 
 
 def headers_past_proxy() -> dict[str, str]:

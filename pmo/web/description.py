@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -35,15 +34,13 @@ class DocumentationView(SpectacularSwaggerView):
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
 
+_making = threading.Lock()
+_made: dict[Callable[[], BaseRenderer], str | bytes] = {}
+
+
 def _describe(renderer: Callable[[], BaseRenderer]) -> str | bytes:
     with _making:  # concurrent first calls collide: spectacular loads its extensions then
-        return _made(renderer)
-
-
-_making = threading.Lock()
-
-
-@functools.cache
-def _made(renderer: Callable[[], BaseRenderer]) -> str | bytes:
-    described: Any = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call] # spectacular's own
-    return renderer().render(described, renderer_context={})
+        if renderer not in _made:
+            described: Any = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call] # its own
+            _made[renderer] = renderer().render(described, renderer_context={})
+        return _made[renderer]

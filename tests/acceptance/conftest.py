@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 import pytest
@@ -9,6 +12,7 @@ import requests
 from django.contrib.auth.models import User
 
 from tests.conftest import hashed
+from tests.servers import ROOT
 
 PASSWORD = "a long pass phrase"
 
@@ -77,6 +81,12 @@ class Staff:
         self._browser.get(self.url + path, timeout=15)
         fields["csrfmiddlewaretoken"] = self._browser.cookies["csrftoken"]
         return self._browser.post(self.url + path, fields, timeout=15).text
+
+
+def drain(url: str) -> None:
+    """As Kubernetes does before it stops a server, but without waiting."""
+    port = url.rpartition(":")[2]
+    subprocess.run([sys.executable, "-m", "pmo.drain", "0"], cwd=ROOT, env=os.environ | {"PORT": port}, check=True)
 
 
 @pytest.fixture

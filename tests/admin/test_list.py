@@ -210,12 +210,9 @@ def test_the_cache_state_is_what_a_reader_would_find(committed_db: None, redis_c
     assert state("nobody") == EntryState(Kind.KNOWN_ABSENT)
 
 
-def test_a_hold_that_has_lapsed_is_none(redis_client: Redis) -> None:
+def test_a_hold_that_has_lapsed_is_none_and_keys_of_other_types_are_not_cached(redis_client: Redis) -> None:
     redis_client.zadd(holds_key(ENTITY.key("project")), {"a writer that died": 1})
     assert state("project") == EntryState(Kind.NOT_CACHED)
-
-
-def test_keys_of_other_types_are_not_cached(redis_client: Redis) -> None:
     redis_client.rpush(ENTITY.key("project"), "x")
     redis_client.set(holds_key(ENTITY.key("project")), "x")
     assert state("project") == EntryState(Kind.NOT_CACHED)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -18,7 +16,7 @@ from entities.cache.entries import warm_entries
 from entities.dashboard.figures import forget_figures
 from entities.models import Entity
 from pmo.people.provenance import running_command
-from tests.admin.conftest import LIST, change_url, remove, staff_client, submit
+from tests.admin.conftest import LIST, change_url, import_rows, remove, staff_client
 
 FEW = 50
 PAGES = {
@@ -106,13 +104,15 @@ def drag_all(client: Client, codes: list[str]) -> HttpResponse:
     return client.post(LIST, {"_order": ",".join(codes[::-1]), "_order_seen": ",".join(codes), "_save": "Save"})
 
 
-def import_all(client: Client, codes: list[str]) -> HttpResponse:
-    rows = json.dumps([{"code": code, "label": "New"} for code in codes]).encode()
-    preview = client.post(f"{LIST}import/", {"file": SimpleUploadedFile("types.json", rows)})
-    return submit(client, preview, "process_import/")
-
-
-@pytest.mark.parametrize("change", [drag_all, import_all, lambda client, codes: remove(client, "deactivate", *codes)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        drag_all,
+        lambda client, codes: import_rows(client, *({"code": code, "label": "New"} for code in codes)),
+        lambda client, codes: remove(client, "deactivate", *codes),
+    ],
+    ids=["reordered", "imported", "deactivated"],
+)
 def test_however_many_are_changed_there_is_one_wait(
     committed_db: None, admin_client: Client, waits: list[float], change: Callable[[Client, list[str]], HttpResponse]
 ) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -21,7 +19,7 @@ from entities.changes import change_entity, create_entity, purge_entity
 from entities.history import all_events
 from entities.models import Entity
 from pmo.people.provenance import running_command
-from tests.admin.conftest import LIST, before_the_next, change_url, fields, message_of, newest_message, remove
+from tests.admin.conftest import before_the_next, change_url, fields, import_rows, message_of, newest_message, remove
 from tests.admin.conftest import staff_client as client_of
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
@@ -46,13 +44,6 @@ def undo(client: Client, code: str, **sent: str) -> HttpResponse:
 
 def of(code: str, *names: str) -> list[Any]:
     return list(Entity.objects.values_list(*names).get(code=code))
-
-
-def import_rows(client: Client, *rows: dict[str, Any]) -> HttpResponse:
-    """Choose a file, and import what the preview shows."""
-    file = SimpleUploadedFile("types.json", json.dumps(rows).encode())
-    preview = client.post(f"{LIST}import/", {"file": file})
-    return client.post(f"{LIST}process_import/", {"upload": preview.context["upload"]})
 
 
 def test_the_message_after_a_save_undoes_it_and_its_undoing_too(admin_client: Client) -> None:

@@ -84,7 +84,7 @@ class Session(Processes):
         self.cores = Cores()
         stack.enter_context(self.cores.given(self.cores.rest))
         endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False))
-        self.database_url, self.redis_port = endpoints.database_url, endpoints.valkey.port
+        self.database_url, self.redis_port = endpoints.database_url, endpoints.valkey_port
         environment = own_environment(
             directory,
             endpoints.database_url,
@@ -92,7 +92,7 @@ class Session(Processes):
             ALLOWED_HOSTS="127.0.0.1,localhost",
             BEHIND_TLS_PROXY="false",
             REDIS_HOST="127.0.0.1",
-            REDIS_PORT=str(endpoints.valkey.port),
+            REDIS_PORT=str(endpoints.valkey_port),
             REDIS_DB="0",
             ACCESS_TOKEN_MINUTES="1440",
             CACHE_RELAY="false",  # what it asks of the engines would be counted with what requests ask

@@ -7,15 +7,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from pmo.run.engines.postgres import program_folder
 from tests.adoption.conftest import Platform, make_platform, platform  # noqa: F401 # fixtures
-from tests.browser.test_cross_origin import origin
 from tests.docs.pages import blocks_of
-from tests.servers import ROOT, web_server, worker_environment
+from tests.servers import ROOT, serving, web_server, worker_environment
 from tests.sign_on import AUDIENCE, ISSUER, SECRET, serving_keys, shared_token, signed_token
 from tests.waiting import wait_for
 
@@ -28,6 +29,19 @@ READ_LABEL = """async ([api, token]) => {
     const answer = await fetch(`${api}/entity/type/project`, {headers: {Authorization: `Bearer ${token}`}});
     return (await answer.json()).label;
 }"""
+
+
+class OnePage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><html lang=en><title>A page of the platform</title></html>")
+
+
+def origin() -> AbstractContextManager[str]:
+    """An origin of its own, that has one page."""
+    return serving(OnePage)
 
 
 def run(block: str, url: str) -> str:
@@ -72,7 +86,7 @@ def test_a_platform_is_joined_and_left_again(
     before = platform.run(COLUMNS), platform.run(UNTOUCHED)
     assert "can be adopted" in run(ADOPT, platform.url)
     run(MAKE_ADA, platform.url)
-    with origin() as app, serving_keys() as keys:
+    with origin() as app, origin() as foreign, serving_keys() as keys:
         served = {"DATABASE_URL": platform.url, "CORS_ALLOWED_ORIGINS": app}
         served |= {"SIGN_ON_ISSUER": ISSUER, "SIGN_ON_AUDIENCE": AUDIENCE}
         issued = {"SIGN_ON_JWKS_URL": (keys.url, signed_token), "SIGN_ON_SECRET": (SECRET, shared_token)}
@@ -83,5 +97,8 @@ def test_a_platform_is_joined_and_left_again(
                 page = browser.new_page()
                 page.goto(app)
                 use(page, f"{site}/api/v1", issue, platform)
+                page.goto(foreign)
+                with pytest.raises(Exception, match="Failed to fetch"):
+                    page.evaluate(READ_LABEL, [f"{site}/api/v1", issue("a reader")])
     run(GO_BACK, platform.url)
     assert (platform.run(COLUMNS), platform.run(UNTOUCHED)) == before

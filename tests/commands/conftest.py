@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from tests.cache_layer.conftest import caches_at, own_valkey  # noqa: F401 - a fixture
+from tests.cache_layer.conftest import caches_at, own_valkey, restart  # noqa: F401 - fixtures
 from tests.servers import free_port
 
 

@@ -68,7 +68,7 @@ def check_console_blocks(launch: Launched, *, proofs: bool = False) -> None:
             PATH=f"{program_folder()}:/usr/local/bin:/usr/bin:/bin",
             LOG_LEVEL="WARNING",
             PYTHONPATH=str(ROOT),
-            REDIS_PORT_HERE=str(Endpoints.of(launch.directory).valkey.port),
+            REDIS_PORT_HERE=str(Endpoints.of(launch.directory).valkey_port),
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -38,8 +38,7 @@ def table_of(combinations: list[Combination], results: list[Result]) -> Table:
     table = Table("Python", "Django", "PostgreSQL", "Redis or Valkey", "outcome")
     outcomes = {result.combination: f"{'✅' if result.passed else '❌'} {result.summary}" for result in results}
     for combination in combinations:
-        names = [part.name if part.declared else f"{part.name} (not declared)" for part in combination.parts]
-        table.add_row(*names, outcomes.get(combination, "planned"))
+        table.add_row(*(part.name for part in combination.parts), outcomes.get(combination, "planned"))
     return table
 
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,27 +32,23 @@ class Part:
     Attributes:
         where: the interpreter, the requirement, the folder of programs or the server; None if it can't be had.
         why: why it can't be had.
-        declared: False for what was found here beside what is declared.
     """
 
     axis: str
     name: str
     where: str | None = None
     why: str = ""
-    declared: bool = True
 
     def __str__(self) -> str:
         return self.name if self.axis == "Redis" else f"{self.axis} {self.name}"
 
 
 def find_parts(scratch: Path) -> list[Part]:
-    """Every declared version, oldest first within its axis, and the servers on the PATH that are not declared."""
+    """Every declared version, oldest first within its axis."""
     found = [_python(version) for version in DECLARED["Python"]]
     found += [Part("Django", version, DJANGOS[version]) for version in DECLARED["Django"]]
     found += [_postgres(version, scratch) for version in DECLARED["PostgreSQL"]]
-    servers = dict(_servers_on_path())
-    found += [_redis(name, servers, scratch) for name in DECLARED["Redis"]]
-    return found + [Part("Redis", name, path, declared=False) for name, path in servers.items() if not _known(name)]
+    return found + [_redis(name, scratch) for name in DECLARED["Redis"]]
 
 
 def _python(version: str) -> Part:
@@ -72,10 +68,11 @@ def _postgres(version: str, scratch: Path) -> Part:
     return _from_wheel("PostgreSQL", version, f"PostgreSQL {version}", scratch)
 
 
-def _redis(name: str, servers: dict[str, str], scratch: Path) -> Part:
-    for found, path in servers.items():
-        if _is_of(found, name):
-            return Part("Redis", name, path)
+def _redis(name: str, scratch: Path) -> Part:
+    kind, _, version = name.partition(" ")
+    path = shutil.which(f"{kind.lower()}-server")
+    if path and f"{version_said([path, '--version'], 'v')}.".startswith(f"{version}."):
+        return Part("Redis", name, path)
     return _from_wheel("Redis", name, name, scratch)
 
 
@@ -86,14 +83,6 @@ def _from_wheel(axis: str, name: str, engine: str, scratch: Path) -> Part:
         return Part(axis, name, why=str(reason))
 
 
-def _servers_on_path() -> Iterator[tuple[str, str]]:
-    for kind in ("redis", "valkey"):
-        path = shutil.which(f"{kind}-server")
-        version = path and version_said([path, "--version"], "v")
-        if path and version:
-            yield f"{kind.capitalize()} {version}", path
-
-
 def version_said(command: Iterable[str], before: str) -> str | None:
     """The major and minor number that a program says after the word `before`; None if it does not run."""
     try:
@@ -102,11 +91,3 @@ def version_said(command: Iterable[str], before: str) -> str | None:
         return None
     number = re.search(rf"\b{before}[ =](\d+\.\d+)", said)
     return number and number[1]
-
-
-def _is_of(found: str, declared: str) -> bool:
-    return f"{found}.".startswith(f"{declared}.")
-
-
-def _known(name: str) -> bool:
-    return any(_is_of(name, declared) for declared in DECLARED["Redis"])

@@ -45,8 +45,7 @@ def plan_combinations(parts: Iterable[Part]) -> list[Combination]:
     chosen = {axis: next((part for part in had if part.name == DEFAULT[axis]), had[-1]) for axis, had in axes.items()}
     default = _combine(axes, chosen)
     varied = [_combine(axes, chosen | {axis: part}) for axis, had in axes.items() for part in had]
-    declared = {axis: [part for part in had if part.declared] for axis, had in axes.items()}
-    oldest, newest = ({axis: had[place] for axis, had in declared.items()} for place in (0, -1))
+    oldest, newest = ({axis: had[place] for axis, had in axes.items()} for place in (0, -1))
     planned = [default, *varied, _combine(axes, oldest), _combine(axes, newest)]
     return [each for each in dict.fromkeys(planned) if _fits(each.python, each.django)]
 

@@ -69,17 +69,16 @@ def _environment(combination: Combination, scratch: Path, output: object) -> Pat
     folder = scratch / f"python-{python.name}-django-{django.name}"
     overrides = scratch / f"django-{django.name}.txt"
     overrides.write_text(f"{django.where}\n")
-    uv = [sys.executable, "-m", "uv"]
     interpreter = folder / "bin" / "python"
-    install = [*uv, "pip", "install", "--quiet", "--no-config", "--python", interpreter, "--override", overrides]
-    made = (
-        subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=False).returncode == 0  # type: ignore[call-overload]
-        for command in (
-            [*uv, "venv", "--quiet", "--allow-existing", "--python", str(python.where), folder],
-            [*install, "--compile-bytecode", "--requirement", ROOT / "tests" / "requirements.txt"],
-        )
-    )
-    return interpreter if all(made) else None
+    requirements = ["--requirement", ROOT / "tests" / "requirements.txt", "--override", overrides]
+    for command in (
+        ["venv", "--allow-existing", "--python", str(python.where), folder],
+        ["pip", "install", "--no-config", "--compile-bytecode", "--python", interpreter, *requirements],
+    ):
+        uv = [sys.executable, "-m", "uv", "--quiet", *command]
+        if subprocess.run(uv, cwd=ROOT, stdout=output, stderr=output, check=False).returncode:  # type: ignore[call-overload]
+            return None
+    return interpreter
 
 
 def _summary(log: Path) -> str:

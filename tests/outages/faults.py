@@ -46,6 +46,16 @@ def _redis(mode: Mode, *servers: int) -> Step:
     return change
 
 
+def _by_proxies(says: str, mode: Mode, *servers: int, silent: bool = False) -> Fault:
+    """What the proxies before Redis do, or those of some servers."""
+    return Fault(says, _redis(mode, *servers), end=_redis(Mode.PASS), silent=silent)
+
+
+def _by_proxy(says: str, mode: Mode) -> Fault:
+    """What the proxy before PostgreSQL does."""
+    return Fault(says, _postgres(mode), end=_postgres(Mode.PASS))
+
+
 def _postgres(mode: Mode) -> Step:
     return lambda stage: stage.postgres.set_mode(mode)
 
@@ -112,44 +122,38 @@ def _role(change: str) -> Step:
 
 REDIS = {
     "healthy": Fault("it answers"),
-    "slow": Fault("each way takes a quarter of a command's time limit", _redis(Mode.SLOW), end=_redis(Mode.PASS)),
-    "refusing": Fault("nobody listens; connections are reset", _redis(Mode.REFUSE), end=_redis(Mode.PASS)),
-    "hanging": Fault("it accepts and does not answer", _redis(Mode.HANG), end=_redis(Mode.PASS), silent=True),
-    "trickling": Fault(
-        "it answers byte by byte, each in half of a command's time limit",
-        _redis(Mode.TRICKLE),
-        end=_redis(Mode.PASS),
-        silent=True,
+    "slow": _by_proxies("each way takes a quarter of a command's time limit", Mode.SLOW),
+    "refusing": _by_proxies("nobody listens; connections are reset", Mode.REFUSE),
+    "hanging": _by_proxies("it accepts connections and does not reply", Mode.HANG, silent=True),
+    "trickling": _by_proxies(
+        "it replies byte by byte, each taking half of a command's time limit", Mode.TRICKLE, silent=True
     ),
     "without disk": Fault(
-        "its snapshot has failed, so it takes no writes, and serves reads", _lose_disk, end=_find_disk, silent=True
+        "its snapshot failed, so it accepts no writes but serves reads", _lose_disk, end=_find_disk, silent=True
     ),
     "full": Fault("`maxmemory` is reached, `noeviction`", _fill_redis, end=_empty_redis, silent=True),
     "read-only replica": Fault(
-        "it was made a replica, its connections ended", _demote_redis, end=_promote_redis, silent=True
+        "it was turned into a replica and its connections were closed", _demote_redis, end=_promote_redis, silent=True
     ),
-    "wrong password": Fault("it has another, connections ended", _lock_redis, end=_unlock_redis, silent=True),
+    "wrong password": Fault(
+        "it has a different one; its connections were closed", _lock_redis, end=_unlock_redis, silent=True
+    ),
     "restarting": Fault(
-        "SIGKILL, and started again, empty, a quarter of the budget later",
+        "SIGKILL, then started again, empty, a quarter of the budget later",
         Stage.kill_valkey,
         _restart_redis,
         _restart_redis,
         silent=True,
     ),
-    "partitioned": Fault(
-        "cut off from the server that is asked, not from another",
-        _redis(Mode.HANG, 0),
-        end=_redis(Mode.PASS),
-        silent=True,
-    ),
+    "partitioned": _by_proxies("cut off from the server under test, but not from the other", Mode.HANG, 0, silent=True),
 }
 POSTGRES = {
     "healthy": Fault("it answers"),
-    "down": Fault("nobody listens; sessions are reset", _postgres(Mode.REFUSE), end=_postgres(Mode.PASS)),
-    "slow": Fault("each round trip takes a quarter of the budget", _postgres(Mode.SLOW), end=_postgres(Mode.PASS)),
-    "hanging": Fault("it accepts and does not answer", _postgres(Mode.HANG), end=_postgres(Mode.PASS)),
+    "down": _by_proxy("nobody listens; sessions are reset", Mode.REFUSE),
+    "slow": _by_proxy("each round trip takes a quarter of the budget", Mode.SLOW),
+    "hanging": _by_proxy("it accepts connections and does not reply", Mode.HANG),
     "read-only": Fault(
-        "`default_transaction_read_only`, as on a standby, sessions ended",
+        "`default_transaction_read_only`, as on a standby; sessions ended",
         _role("SET default_transaction_read_only = on"),
         end=_role("RESET default_transaction_read_only"),
     ),
@@ -160,7 +164,7 @@ POSTGRES = {
         _postgres(Mode.PASS),
     ),
     "out of connections": Fault(
-        "the role's `CONNECTION LIMIT` is 0, sessions ended",
+        "the role's `CONNECTION LIMIT` is 0; sessions ended",
         _role("CONNECTION LIMIT 0"),
         end=_role("CONNECTION LIMIT -1"),
     ),

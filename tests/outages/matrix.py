@@ -27,7 +27,6 @@ class Row:
     Attributes:
         answers: by operation; all are asked at the same time.
         logged: which events the asked server logged, and how often.
-        late: whether another server still gave the old value after the write was acknowledged, where that is announced.
         recovery_seconds: from the end of the faults until all is answered, and from the cache.
         broken: what was promised and not kept.
     """
@@ -36,7 +35,6 @@ class Row:
     postgres: str
     answers: dict[str, Answer]
     logged: Counter[str]
-    late: bool
     recovery_seconds: float
     broken: list[str]
 
@@ -70,17 +68,16 @@ class Matrix:
         written, committed = answers["write"], self._committed()
         own, others = after
         old = [answer for answer in after if answer.is_good and answer.label != label]
-        may_be_late = faults[0].silent and others in old
         broken = [f"{name}: {answer.text}" for name, answer in answers.items() if not answer.is_explained]
         broken += [f"after: {answer.text}" for answer in after if not answer.is_explained]
         if written.is_good and committed != label:
             broken.append(f"lost: {label} was acknowledged, {committed} is there")
         if not written.is_good and committed != before and written.reason != "outcome_unknown":
             broken.append("a write that was refused is there")
-        if written.is_good and (own in old or (others in old and not may_be_late)):
+        if written.is_good and (own in old or (others in old and not faults[0].silent)):
             broken.append(f"stale after {label}: {[answer.label for answer in old]}")
         broken += self._disagreements(committed)
-        return Row(redis, postgres, answers, events, written.is_good and may_be_late, recovery_seconds, broken)
+        return Row(redis, postgres, answers, events, recovery_seconds, broken)
 
     def _ask_meanwhile(
         self, faults: tuple[Fault, Fault], label: str, operations: Sequence[str]

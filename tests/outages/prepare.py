@@ -25,11 +25,9 @@ class Prepared:
 
 def prepare(secret_key: str) -> Prepared:
     """Fill a migrated database; Django's settings have the same secret key."""
-    from django.conf import settings
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import User
-    from django.contrib.sessions.backends.db import SessionStore
     from django.db import connection
+    from django.test import Client
     from rest_framework_simplejwt.tokens import AccessToken
 
     from entities.models import Entity
@@ -37,10 +35,8 @@ def prepare(secret_key: str) -> Prepared:
     for code in (READ, CHANGED):
         Entity.objects.create(code=code, label="Label 0", label_plural=code, icon="FolderKanban")
     user = User.objects.create_superuser(USERNAME, password=PASSWORD)
-    session = SessionStore()
-    session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[-1]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
+    browser = Client()
+    browser.force_login(user)
     with connection.cursor() as cursor:
         cursor.execute(
             f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}')"
@@ -50,7 +46,7 @@ def prepare(secret_key: str) -> Prepared:
             f"GRANT ALL ON ALL TABLES IN SCHEMA app, public TO {ROLE};"
             f"GRANT ALL ON ALL SEQUENCES IN SCHEMA app, public TO {ROLE};"
         )
-    return Prepared(secret_key, str(AccessToken.for_user(user)), session.session_key)
+    return Prepared(secret_key, str(AccessToken.for_user(user)), browser.cookies["sessionid"].value)
 
 
 def main() -> None:

@@ -123,6 +123,13 @@ class Proxy:
         target.sendall(data)
 
 
+def to_postgres(folder: str, port: int | str = 5432) -> socket.socket:
+    """A connection to PostgreSQL's Unix socket, for a proxy."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(f"{folder}/.s.PGSQL.{port}")
+    return connection
+
+
 def _end(connection: socket.socket) -> None:
     """Whoever waits for it is woken."""
     with contextlib.suppress(OSError):

@@ -12,10 +12,9 @@ from typing import Any
 import psycopg
 from redis import Redis
 
-from pmo.run.engines.engine import Engine
-from pmo.run.engines.valkey import running_valkey
+from pmo.run.engines.valkey import Valkey
 from tests.outages.prepare import ROLE, Prepared
-from tests.outages.proxy import Proxy
+from tests.outages.proxy import Proxy, to_postgres
 from tests.stage import Processes, is_answering, own_environment
 from tests.topologies import find_port
 
@@ -66,9 +65,7 @@ class Stage(Processes):
 
     def start_valkey(self) -> None:
         """Start Redis, again on the same port and without what it had; call it from the thread that made this."""
-        self.valkey: Engine = self._valkey.enter_context(
-            running_valkey(self.directory, port=self.redis_port, snapshots="")
-        )
+        self.valkey = self._valkey.enter_context(Valkey(self.directory, port=self.redis_port, snapshots=""))
         with Redis(port=self.redis_port) as client:
             client.execute_command("ACL", "SETUSER", ADMIN, "on", "nopass", "~*", "&*", "+@all")
         self.admin = Redis(port=self.redis_port, username=ADMIN, password="", socket_timeout=5)
@@ -92,9 +89,7 @@ class Stage(Processes):
         return socket.create_connection(("127.0.0.1", self.redis_port))
 
     def _to_postgres(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(f"{self.database.info.host}/.s.PGSQL.{self.database.info.port}")
-        return connection
+        return to_postgres(self.database.info.host, self.database.info.port)
 
 
 @contextlib.contextmanager

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
-from tests.outages import tables
-from tests.outages.asking import OPERATIONS, Answer
-from tests.outages.matrix import Matrix, Row
+from tests.outages.asking import Answer
+from tests.outages.matrix import Matrix
 from tests.outages.prepare import prepare
 from tests.outages.stage import prepared_stage
 from tests.servers import test_database_url
@@ -61,18 +58,3 @@ def test_an_answer_without_a_reason_is_found() -> None:
     assert not Answer(503, 0.1, "", may_retry=True).is_explained
     assert not Answer(0, 15.0, "no answer").is_explained
     assert Answer(503, 0.1, "database_unavailable", may_retry=True).is_explained
-
-
-def test_the_page_sums_up_the_rows_that_are_written_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = tmp_path / "outages.md"
-    page.write_text(f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n")
-    monkeypatch.setattr(tables, "PAGE", page)
-    answers = {name: Answer(200, 0.5, source="L2") for name in OPERATIONS} | {"write": Answer(503, 1.25, "out_of_time")}
-    tables.write_page([Row("full", "slow", answers, Counter({"Redis error": 2}), False, 0.1, ["lost"])], 2_000)
-    written = " ".join(page.read_text().split())
-    assert "1 combinations, 5 requests, 1 promises broken. The slowest answers: read 0.50 s, write 1.25 s" in written
-    assert (written.startswith("before "), written.endswith(" after"), "old" in written) == (True, True, False)
-    [head, row] = csv.reader(page.with_suffix(".csv").read_text().splitlines())
-    assert head == ["Redis", "PostgreSQL", *OPERATIONS, "logged"]
-    assert row[:4] == ["full", "slow", "200 L2, 0.50 s", "503 out_of_time, 1.25 s"]
-    assert row[-1] == "Redis error 2"

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from pmo.drain import draining_file
-from pmo.processes import children_of
 from tests.servers import ROOT, free_port
 from tests.waiting import wait_for
 
@@ -60,10 +61,8 @@ class Launched:
 
     def web_server(self) -> int:
         """The process id of its web server."""
-        (found,) = (
-            pid for pid in children_of(self.process.pid) if b"granian" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        )
-        return found
+        (found,) = (each for each in psutil.Process(self.process.pid).children() if "granian" in each.cmdline())
+        return int(found.pid)
 
     def send(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
@@ -90,14 +89,8 @@ def launched(directory: Path, **variables: str) -> Iterator[Launched]:
 
 def processes_of(mark: Path | str) -> list[str]:
     """What runs on a directory, for example: it stands in their environment, command line or working directory."""
-    mark = os.fsencode(mark)
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            said = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-            if mark in said + os.fsencode((process / "cwd").readlink()):
-                found.append(f"{process.name} {(process / 'cmdline').read_bytes().replace(bytes(1), b' ').decode()}")
-    return found
+    running = psutil.process_iter(["environ", "cmdline", "cwd"])
+    return [f"{each.pid} {each.info['cmdline']}" for each in running if str(mark) in str(each.info)]
 
 
 def wait_until_nothing_runs_on(directory: Path) -> None:

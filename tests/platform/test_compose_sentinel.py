@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import signal
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import yaml
@@ -49,10 +50,12 @@ def test_every_part_of_the_platform_asks_the_sentinels_that_run() -> None:
     assert SERVICES.keys() - BESIDE.keys() == {*REDIS, "sentinel-1", "sentinel-2", "sentinel-3"} - {"redis"}
 
 
+@dataclass
 class Container(Server):
     """A server, started by the script that a container starts; `options` are the script and its arguments."""
 
-    environment: ClassVar[dict[str, str]] = {}
+    environment: dict[str, str] = field(default_factory=dict)
+    scripts: Path = FOLDER
 
     def start(self) -> None:
         self.directory.mkdir()
@@ -60,7 +63,7 @@ class Container(Server):
         script, *arguments = self.options
         place = ["--port", str(self.port), "--bind", HOST, "--dir", str(self.directory)]
         self.process = start_process(
-            ["sh", str(FOLDER / Path(script).name), *arguments, *place],
+            ["sh", str(self.scripts / Path(script).name), *arguments, *place],
             farewell=signal.SIGKILL,
             env=os.environ | {"PATH": f"{self.directory}:{os.environ['PATH']}"} | self.environment,
         )
@@ -73,43 +76,30 @@ def test_a_server_has_what_the_promise_demands_and_its_own_name(name: str, tmp_p
     if "--replicaof" in options:
         assert options[-2:] == ["redis", "6379"]
         del options[options.index("--replicaof") :]
-    server = Container(tmp_path / name, options)
-    server.start()
-    try:
+    with Container(tmp_path / name, options) as server:
         wait_for(server.answers)
-        found = {
-            option: server.ask("CONFIG", "GET", option)[1].decode() for option in (*DEMANDED, "replica-announce-ip")
-        }
-    finally:
-        server.stop()
+        names = (*DEMANDED, "replica-announce-ip")
+        found = {option: server.ask("CONFIG", "GET", option)[1].decode() for option in names}
     assert found == DEMANDED | {"replica-announce-ip": name}
 
 
-def test_whoever_has_no_password_is_refused_and_the_password_is_no_argument(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_has_no_password_is_refused_and_the_password_is_no_argument(tmp_path: Path) -> None:
     password = 'a "quoted" \\ $HOME'
-    monkeypatch.setattr(Container, "environment", {"REDISCLI_AUTH": password, "REDIS_MAXMEMORY": "64mb"})
-    server = Container(tmp_path / "redis", BESIDE["redis"]["command"][1:])
-    server.start()
-    try:
-        with Redis(port=server.port, password=password, protocol=2, retry=Retry(NoBackoff(), 0)) as client:
-            wait_for(lambda: is_answering(client))
-            assert (
-                client.config_get("maxmemory*").items()
-                >= {
-                    "maxmemory": str(64 * 1024 * 1024),
-                    "maxmemory-policy": "noeviction",
-                }.items()
-            )
-            assert client.config_get("masterauth") == {"masterauth": password}
-        nobody = Redis(port=server.port, protocol=2, retry=Retry(NoBackoff(), 0))
-        with nobody, pytest.raises(AuthenticationError, match="required"):
+    environment = {"REDISCLI_AUTH": password, "REDIS_MAXMEMORY": "64mb"}
+    once = {"protocol": 2, "retry": Retry(NoBackoff(), 0)}
+    with (
+        Container(tmp_path / "redis", BESIDE["redis"]["command"][1:], environment=environment) as server,
+        Redis(port=server.port, password=password, **once) as client,
+        Redis(port=server.port, **once) as nobody,
+    ):
+        wait_for(lambda: is_answering(client))
+        expected = {"maxmemory": str(64 * 1024 * 1024), "maxmemory-policy": "noeviction"}
+        assert client.config_get("maxmemory*").items() >= expected.items()
+        assert client.config_get("masterauth") == {"masterauth": password}
+        with pytest.raises(AuthenticationError, match="required"):
             nobody.ping()
         assert server.process is not None
         assert password.encode() not in Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
-    finally:
-        server.stop()
 
 
 def is_answering(client: Redis) -> bool:
@@ -118,20 +108,16 @@ def is_answering(client: Redis) -> bool:
     return False
 
 
-def test_a_sentinel_takes_its_file_and_the_servers_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentinel_takes_its_file_and_the_servers_password(tmp_path: Path) -> None:
     written = re.sub(r" redis 6379 ", f" {HOST} 1 ", (FOLDER / "sentinel.conf").read_text())
     (tmp_path / "sentinel.conf").write_text(written)
     shutil.copy(FOLDER / "sentinel.sh", tmp_path)
-    monkeypatch.setattr("tests.platform.test_compose_sentinel.FOLDER", tmp_path)
     own = tmp_path / "own.conf"
-    monkeypatch.setattr(Container, "environment", {"REDISCLI_AUTH": 'p"w', "SENTINEL_FILE": str(own)})
-    sentinel = Container(tmp_path / "sentinel", SERVICES["sentinel-1"]["command"][1:])
-    sentinel.start()
-    try:
+    environment = {"REDISCLI_AUTH": 'p"w', "SENTINEL_FILE": str(own)}
+    command = SERVICES["sentinel-1"]["command"][1:]
+    with Container(tmp_path / "sentinel", command, environment=environment, scripts=tmp_path) as sentinel:
         wait_for(sentinel.answers)
         answer = sentinel.ask("SENTINEL MASTER", "pmo")
-    finally:
-        sentinel.stop()
     assert (answer["quorum"], answer["down-after-milliseconds"]) == (2, 5000)
     assert 'sentinel auth-pass pmo "p\\"w"' in own.read_text()
     assert own.stat().st_mode & 0o077 == 0

@@ -163,11 +163,6 @@ def test_every_variable_of_the_compose_file_that_one_must_know_is_in_the_example
     assert documented <= used
 
 
-def test_platform_containers_are_unprivileged() -> None:
-    final_stage = (ROOT / "deploy" / "Dockerfile").read_text().split("\nFROM ")[-1]
-    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", final_stage, re.MULTILINE)
-
-
 def test_the_image_brings_neither_embedded_engines_nor_test_tools() -> None:
     requirements = (ROOT / "deploy" / "requirements.txt").read_text()
     names = set(re.findall(r"^([a-z0-9-]+)==", requirements, re.MULTILINE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,18 +14,19 @@ import psycopg
 import pytest
 from redis import Redis
 
+from pmo.processes import start_process
 from pmo.run import restarts
 from pmo.run.embedded import DirectoryInUse, Endpoints, keep_or_join_engines, running_engines
-from pmo.run.engines.engine import EngineFailed
-from pmo.run.engines.kept import KeptEngine
-from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, EndsAgainAndAgain, Part
+from pmo.run.engines.engine import Engine
+from pmo.run.engines.valkey import HOST
+from pmo.run.restarts import MAX_SHORT_LIVES, STAYS_SECONDS, DidNotStart, Part
 from tests.platform.running import permissions_of, processes_of, wait_until_nothing_runs_on
 from tests.servers import ROOT
 from tests.waiting import wait_for
 
 
 def valkey_of(endpoints: Endpoints) -> Redis:
-    return Redis(endpoints.valkey.host, endpoints.valkey.port)
+    return Redis(HOST, endpoints.valkey_port)
 
 
 def test_data_is_kept_between_runs_wherever_its_directory_is_moved(tmp_path: Path) -> None:
@@ -83,14 +85,14 @@ def test_engines_end_with_whoever_runs_them_and_start_again_though_others_have_t
     os.kill(int(stranger), 0)
 
 
-def kill(engine: KeptEngine) -> None:
+def kill(engine: Engine) -> None:
     """Kill an engine, and wait until it runs again."""
-    killed = engine.engine.process
+    killed = engine.process
     killed.kill()
 
     def is_back() -> bool:
         engine.check()
-        return engine.engine.process is not killed
+        return engine.process is not killed
 
     wait_for(is_back)
 
@@ -111,30 +113,30 @@ def test_a_killed_engine_is_started_again_alone_where_it_was_until_it_does_not_s
         assert "PostgreSQL was killed (SIGKILL): started again in 0.05 s, alone." in said
         for _ in range(2, MAX_SHORT_LIVES):
             kill(valkey)
-        with pytest.raises(EndsAgainAndAgain, match=f"Valkey ended {MAX_SHORT_LIVES} times"):
+        with pytest.raises(DidNotStart, match=f"Valkey ended {MAX_SHORT_LIVES} times"):
             kill(valkey)
 
 
 class Brittle(Part):
-    """It has always exited."""
+    """It exits as soon as it is ready."""
 
-    def status(self) -> int:
-        return 1
+    name = "It"
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        return start_process(["false"], farewell=signal.SIGTERM)
+
+    def is_ready(self) -> bool:
+        return self.process.wait() == 1
 
     def last_words(self) -> str:
         return "its log"
-
-    def restart(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
 
 
 def test_what_stayed_is_started_again_soon_and_what_does_not_later_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(restarts, "monotonic", lambda: now[0])
-    part = Brittle("It", first_pause_seconds=1)
+    part = Brittle(first_pause_seconds=1)
+    part.start()
 
     def pause() -> float:
         """How long it was away."""
@@ -147,29 +149,26 @@ def test_what_stayed_is_started_again_soon_and_what_does_not_later_and_later(mon
     assert [pause() for _ in range(3)] == [1, 2, 4]
     now[0] += STAYS_SECONDS
     assert [pause() for _ in range(4)] == [1, 2, 4, 8]
-    with pytest.raises(EndsAgainAndAgain, match="its log"):
+    with pytest.raises(DidNotStart, match="its log"):
         part.check()
 
 
-def test_one_engine_alone_is_run_and_announced_and_its_directory_is_nobody_elses(tmp_path: Path) -> None:
-    with running_engines(tmp_path, ["valkey"]) as (endpoints, _), valkey_of(endpoints) as client:
+def test_one_engine_alone_is_run_and_announced_and_its_directory_and_port_are_nobody_elses(tmp_path: Path) -> None:
+    with (
+        socket.create_server((HOST, 0)) as taken,
+        running_engines(tmp_path, ["valkey"], port=taken.getsockname()[1]) as (endpoints, _),
+        valkey_of(endpoints) as client,
+    ):
         assert endpoints.running == ("valkey",)
         assert not (tmp_path / "postgres").exists()
         with pytest.raises(DirectoryInUse), running_engines(tmp_path):
             pass
         with contextlib.ExitStack() as stack:
             assert keep_or_join_engines(stack, tmp_path, ["valkey"], 1) == (endpoints, [])
-            with pytest.raises(EngineFailed, match="without postgres: give it the same DATABASE_URL"):
+            with pytest.raises(DidNotStart, match="without postgres: give it the same DATABASE_URL"):
                 keep_or_join_engines(stack, tmp_path, ["valkey", "postgres"], 1)
         assert Endpoints.of(tmp_path) == endpoints
-        assert client.ping()
+        assert client.ping(), "on another port than the one that is taken"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", endpoints.valkey_port))
     assert Endpoints.of(tmp_path) == Endpoints()
-
-
-def test_valkey_takes_another_port_than_one_in_use_and_listens_on_loopback_only(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with running_engines(tmp_path, ["valkey"], port=port) as (endpoints, _):
-            assert endpoints.valkey.port != port
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.2", endpoints.valkey.port))

@@ -47,7 +47,7 @@ def policy_of(answer: Any) -> dict[str, set[str]]:
     return {name: set(sources) for name, *sources in directives}
 
 
-def test_pages_of_the_admin_run_scripts_of_this_server_alone_and_none_inline(
+def test_pages_of_the_admin_are_kept_apart_and_run_scripts_of_this_server_alone_and_none_inline(
     staff: Client, subtests: pytest.Subtests
 ) -> None:
     for page in PAGES:
@@ -65,6 +65,8 @@ def test_pages_of_the_admin_run_scripts_of_this_server_alone_and_none_inline(
                 "img-src": {"'self'", "data:"},
                 "connect-src": {"'self'"},
             }
+            assert_kept_apart(answer)
+            assert answer["Permissions-Policy"].startswith("camera=(), ")
             assert "private" in answer["Cache-Control"], "no cache that others share keeps it"
             text = answer.content.decode()
             inline = [attributes for _, attributes in OPEN_TAG.findall(text) if " src=" not in attributes]
@@ -72,9 +74,14 @@ def test_pages_of_the_admin_run_scripts_of_this_server_alone_and_none_inline(
             assert HANDLER.search(text) is None
 
 
-@pytest.mark.parametrize("page", ["/admin/nowhere", "/"])
-def test_small_pages_bring_their_own_style_with_the_answers_nonce_and_no_other(staff: Client, page: str) -> None:
-    answer = staff.get(page)
+@pytest.mark.parametrize("page", ["/admin/nowhere", "/", "/admin/ without a database"])
+def test_small_pages_bring_their_own_style_with_the_answers_nonce_and_no_other(
+    staff: Client, without_database: Any, page: str
+) -> None:
+    path, *away = page.split(" ", 1)
+    if away:
+        without_database()
+    answer = staff.get(path)
     policy = policy_of(answer)
     (nonce,) = set(re.findall(r'nonce="([^"]+)"', answer.content.decode()))
     assert f"'nonce-{nonce}'" in policy["style-src-elem"]
@@ -108,12 +115,6 @@ def test_everything_else_allows_nothing(subtests: pytest.Subtests) -> None:
                 assert_kept_apart(answer)
 
 
-def test_pages_are_kept_apart_from_other_sites(staff: Client) -> None:
-    answer = staff.get("/admin/")
-    assert_kept_apart(answer)
-    assert answer["Permissions-Policy"].startswith("camera=(), ")
-
-
 def assert_kept_apart(answer: Any) -> None:
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["X-Frame-Options"] == "DENY"
@@ -121,14 +122,6 @@ def assert_kept_apart(answer: Any) -> None:
     assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
     assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "Access-Control-Allow-Origin" not in answer
-
-
-def test_the_page_without_a_database_has_a_nonce(staff: Client, without_database: Any) -> None:
-    without_database()
-    answer = staff.get("/admin/")
-    [(_, attributes)] = OPEN_TAG.findall(answer.content.decode())
-    nonce = attributes.removeprefix(' nonce="').removesuffix('"')
-    assert f"'nonce-{nonce}'" in policy_of(answer)["style-src-elem"]
 
 
 def test_unfolds_colours_are_those_it_would_write_into_pages() -> None:

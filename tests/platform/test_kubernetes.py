@@ -105,6 +105,7 @@ def test_https_ends_at_the_ingress_and_logins_are_limited_there() -> None:
 @pytest.mark.parametrize("pod", [WEB, MIGRATE], ids=["web", "migrate"])
 def test_pods_are_unprivileged_and_bounded(pod: dict[str, Any]) -> None:
     account = (ROOT / "deploy" / "Dockerfile").read_text().rpartition("\nUSER ")[2].split()[0]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", account)
     assert f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}" == account
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -10,14 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import requests
 
 from pmo.processes import children_of
-from pmo.run.embedded import ENGINES, Endpoints, ValkeyEndpoint
+from pmo.run.embedded import ENGINES, Endpoints
 from tests.docs.console import check_console_blocks, missing_programs
 from tests.platform.running import (
     Launched,
@@ -31,18 +30,15 @@ from tests.servers import ROOT, free_port
 from tests.waiting import wait_for
 
 
-def fetch(url: str, *, token: str = "", method: str | None = None, **body: str) -> Any:
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
+def fetch(url: str, *, token: str = "", method: str = "GET", **body: str) -> Any:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.request(method, url, json=body or None, headers=headers, timeout=10).json()
 
 
 def login(launch: Launched) -> str:
     """A token for the first superuser."""
     password = (launch.directory / "admin_password").read_text()
-    return str(fetch(f"{launch.url}/api/v1/auth/login", username="admin", password=password)["token"])
+    return str(fetch(f"{launch.url}/api/v1/auth/login", method="POST", username="admin", password=password)["token"])
 
 
 def refused(**variables: str) -> str:
@@ -90,7 +86,7 @@ def test_it_serves_as_the_pages_say_starts_again_what_is_killed_and_goes_on_afte
         first.send(signal.SIGKILL)
         assert first.end() == -signal.SIGKILL
         wait_until_nothing_runs_on(tmp_path)
-    Endpoints("postgresql://gone@127.0.0.1:1/gone", ValkeyEndpoint(port=1), ENGINES).announce(data)
+    Endpoints("postgresql://gone@127.0.0.1:1/gone", 1, ENGINES).announce(data)
 
     with launched(data, REDIS_HOST="127.0.0.1", REDIS_PORT=str(free_port())) as again:
         assert " 0 created" in again.output

@@ -36,8 +36,8 @@ from tests.api.conftest import make_user
 from tests.cache_layer.conftest import caches_at
 from tests.cache_layer.topology import read
 from tests.conftest import make_entity
-from tests.engines import PROGRAMS
-from tests.servers import ROOT, test_database_url
+from tests.engines import POSTGRES_PROGRAMS
+from tests.servers import ROOT, another_database, own_name, test_database_url
 from tests.topologies import PLAIN, Server
 from tests.waiting import wait_for
 
@@ -84,14 +84,12 @@ def guarded_redis(tmp_path: Path) -> Iterator[None]:
         rules = rules.replace(f"{name}_PASSWORD_SHA256", digest)
     file = tmp_path / "users.acl"
     file.write_text(rules)
-    server = Server(tmp_path / "server", (*PLAIN, "--aclfile", str(file)))
-    server.start()
-    try:
-        with caches_at(f"redis://pmo:{quote(PASSWORD)}@127.0.0.1:{server.port}/0"):
-            wait_for(is_redis_healthy)
-            yield
-    finally:
-        server.stop()
+    with (
+        Server(tmp_path / "server", (*PLAIN, "--aclfile", str(file))) as server,
+        caches_at(f"redis://pmo:{quote(PASSWORD)}@127.0.0.1:{server.port}/0"),
+    ):
+        wait_for(is_redis_healthy)
+        yield
 
 
 @pytest.mark.usefixtures("committed_db", "guarded_redis")
@@ -130,18 +128,16 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
 class Database:
     """An empty database of its own, and roles in it, made by the files of deploy/."""
 
-    def __init__(self) -> None:
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        self.here, self.name = test_database_url(), f"roles_{worker}"
-        self.roles = {name: f"{name}_{worker}" for name in ("migrator", "web", "service")}
-        address = conninfo_to_dict(self.here)
-        programs = PROGRAMS.postgres or program_folder()
+    def __init__(self, url: str) -> None:
+        self._url, address = url, conninfo_to_dict(url)
+        self.roles = {name: own_name(name) for name in ("migrator", "web", "service")}
+        programs = POSTGRES_PROGRAMS or program_folder()
         self.environment = os.environ | {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PGHOST": str(address["host"]),
             "PGPORT": str(address.get("port", 5432)),
             "PGUSER": str(address["user"]),
-            "PGDATABASE": self.name,
+            "PGDATABASE": str(address["dbname"]),
             "MIGRATOR": self.roles["migrator"],
             "WEB": self.roles["web"],
             "MIGRATOR_PASSWORD": "it's",
@@ -149,8 +145,7 @@ class Database:
         }
 
     def url(self, role: str) -> str:
-        there = self.here.replace(f"/{connection.settings_dict['NAME']}?", f"/{self.name}?")
-        return there.replace("postgres@", f"{self.roles.get(role, role)}@")
+        return self._url.replace("postgres@", f"{self.roles.get(role, role)}@")
 
     def run(self, *command: str | Path, stdin: bytes = b"") -> bytes:
         return subprocess.run(command, env=self.environment, input=stdin, check=True, stdout=subprocess.PIPE).stdout
@@ -160,21 +155,18 @@ class Database:
 
     def restore_as(self, role: str) -> None:
         """Have a role make this test's tables there."""
-        schema = self.run("pg_dump", "--schema-only", "--no-owner", "--no-acl", self.here)
+        schema = self.run("pg_dump", "--schema-only", "--no-owner", "--no-acl", test_database_url())
         schema = schema.replace(b"CREATE SCHEMA app;", b"CREATE SCHEMA IF NOT EXISTS app;")
         self.run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.url(role), stdin=schema)
 
 
 @pytest.fixture
 def database(committed_db: None) -> Iterator[Database]:
-    made = Database()
-    with psycopg.connect(made.here, autocommit=True) as superuser:
-        superuser.execute(f"CREATE DATABASE {made.name}")
-        try:
-            yield made
-        finally:
-            superuser.execute(f"DROP DATABASE {made.name} (FORCE)")
-            superuser.execute(f"DROP ROLE IF EXISTS {', '.join(made.roles.values())}")
+    with another_database(own_name("roles")) as url:
+        made = Database(url)
+        yield made
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP ROLE IF EXISTS {', '.join(made.roles.values())}")
 
 
 INSERT = """

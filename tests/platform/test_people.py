@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -201,14 +199,12 @@ def test_nobody_asks_the_database_who_sends_a_valid_token(ada: Ada) -> None:
             assert ada.read() == 200
         assert ada.change() == 200
     assert not [query for query in queries.captured_queries if "auth_" in query["sql"] or "sign_in" in query["sql"]]
-
-
-def test_nor_does_a_server_that_has_just_started(ada: Ada) -> None:
+    assert ada.read() == 200
     drop_all_copies()
     ada.start_server()
     with CaptureQueriesContext(connection) as queries:
         assert ada.read() == 200
-    assert len(queries) == 0
+    assert len(queries) == 0, "nor does a server that has just started"
 
 
 def test_the_cache_has_what_the_database_has(ada: Ada) -> None:
@@ -238,23 +234,3 @@ def test_what_redis_says_of_somebody_is_believed_for_nobody_else(ada: Ada, looku
     redis_client.set(key, sealed.replace(b"false", b"true") + b" ")
     drop_all_copies()
     assert read_entry(lookup, identifier).source is Source.DATABASE
-
-
-def test_whoever_reads_while_a_token_ends_is_refused_from_its_end_on(ada: Ada) -> None:
-    """Many readers of one token, beside its logout: what begins after the answer is refused."""
-    ended = threading.Event()
-
-    def read_on(_: int) -> list[int]:
-        late: list[int] = []
-        while len(late) < 20:
-            is_late = ended.is_set()
-            status = ada.read()
-            late += [status] * is_late
-        connection.close()
-        return late
-
-    with ThreadPoolExecutor(4) as pool:
-        readers = [pool.submit(read_on, number) for number in range(4)]
-        log_out(ada)
-        ended.set()
-        assert {status for reader in readers for status in reader.result()} == {401}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import environ
@@ -15,6 +16,7 @@ from django.db import connection
 
 from cache_layer.server.connection import get_writer_client, is_redis_healthy
 from tests.cache_layer.conftest import caches_at
+from tests.outages.proxy import to_postgres
 from tests.tls import make_certificate, speaking_tls
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
@@ -50,13 +52,7 @@ def test_redis_is_used_by_tls_if_its_certificate_is_known(
 @pytest.mark.usefixtures("db")
 def test_postgresql_is_used_by_tls_if_its_certificate_is_known(certificates: tuple[Path, Path]) -> None:
     ours, strange = certificates
-    place = Path(connection.settings_dict["OPTIONS"]["host"]) / f".s.PGSQL.{connection.settings_dict['PORT'] or 5432}"
-
-    def connect() -> socket.socket:
-        unix = socket.socket(socket.AF_UNIX)
-        unix.connect(str(place))
-        return unix
-
+    connect = partial(to_postgres, connection.settings_dict["OPTIONS"]["host"])
     with speaking_tls(ours, connect, postgres=True) as port:
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=verify-full&sslrootcert="
         with psycopg.connect(**parameters(f"{url}{ours}")) as database:

@@ -65,7 +65,7 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
             directory,
             endpoints.database_url,
             REDIS_HOST="127.0.0.1",
-            REDIS_PORT=str(endpoints.valkey.port),
+            REDIS_PORT=str(endpoints.valkey_port),
             LOG_LEVEL="CRITICAL",
         ),
     )
@@ -75,7 +75,7 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
     processes.wait_until(lambda: is_answering(port), web)
     if arguments.nginx:  # good and bad clients have one address here
         front = stack.enter_context(nginx_before(directory, port, limited=False))[4000]
-    watch = Watch(web.pid, endpoints.valkey.port, endpoints.database_url)
+    watch = Watch(web.pid, endpoints.valkey_port, endpoints.database_url)
     stack.callback(watch.stop)
     traffic = Traffic(front, prepared, [READ, CHANGED], arguments.clients)
     traffic.start()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import selectors
-import socket
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +13,8 @@ from tests.outages.prepare import CHANGED
 SLOW_SECONDS = 1.0
 """Between two bytes of a slow client."""
 RETRY_SECONDS = 0.2
+BACKLOG = 500
+"""How many may be connecting at once."""
 HEAD = b"GET /api/v1/entity/type/x HTTP/1.1\r\nHost: localhost\r\nX-Padding: "
 POST = (
     b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -51,66 +52,41 @@ class Attack:
     """Keeps so many connections open until it is stopped."""
 
     def __init__(self, port: int, kind: Kind) -> None:
-        self._address, self._kind = ("127.0.0.1", port), kind
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._opened = 0
+        self._port, self._kind = port, kind
+        self._connecting = asyncio.Semaphore(BACKLOG)
+        self._loop = asyncio.new_event_loop()
+        self._clients = self._loop.create_task(self._run())
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._clients])
         self._thread.start()
 
     def stop(self) -> None:
-        self._stop.set()
+        self._loop.call_soon_threadsafe(self._clients.cancel)
         self._thread.join()
+        self._loop.close()
 
-    def _run(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            since_drip = 0.0
-            while not self._stop.wait(RETRY_SECONDS):
-                self._open_missing(selector)
-                if self._kind.reads:
-                    self._notice_closed(selector)
-                since_drip += RETRY_SECONDS
-                if self._kind.drips and since_drip >= SLOW_SECONDS:
-                    since_drip = 0.0
-                    self._drip(selector)
-            for key in list(selector.get_map().values()):
-                self._close(selector, key.fileobj)
+    async def _run(self) -> None:
+        clients = [self._connect_all_the_time(number) for number in range(self._kind.connections)]
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*clients)
 
-    def _open_missing(self, selector: selectors.BaseSelector) -> None:
-        for _ in range(min(500, self._kind.connections - len(selector.get_map()))):
-            client = socket.socket()
-            client.settimeout(0.5)
-            try:
-                client.connect(self._address)
-                client.setblocking(False)
-                with contextlib.suppress(BlockingIOError):
-                    client.send(self._kind.first(self._opened))
-            except OSError:
-                client.close()
-                return
-            self._opened += 1
-            selector.register(client, selectors.EVENT_READ)
+    async def _connect_all_the_time(self, number: int) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                async with self._connecting:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1)
+                with contextlib.closing(writer):
+                    writer.write(self._kind.first(number))
+                    await self._keep_open(reader, writer)
+            await asyncio.sleep(RETRY_SECONDS)
 
-    def _notice_closed(self, selector: selectors.BaseSelector) -> None:
-        for key, _ in selector.select(0):
-            client = key.fileobj
-            try:
-                if client.recv(65_536):
-                    continue
-            except BlockingIOError:
-                continue
-            except OSError:
-                pass
-            self._close(selector, client)
-
-    def _drip(self, selector: selectors.BaseSelector) -> None:
-        for key in list(selector.get_map().values()):
-            try:
-                key.fileobj.send(b"x")
-            except BlockingIOError:
-                continue
-            except OSError:
-                self._close(selector, key.fileobj)
-
-    def _close(self, selector: selectors.BaseSelector, client: object) -> None:
-        selector.unregister(client)
-        client.close()
+    async def _keep_open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Until the server closes it."""
+        while not self._kind.reads:
+            await asyncio.sleep(SLOW_SECONDS)
+        while not reader.at_eof():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SLOW_SECONDS if self._kind.drips else None):
+                    await reader.read(65_536)
+            if self._kind.drips:
+                writer.write(b"x")
+                await writer.drain()

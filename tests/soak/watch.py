@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
+import psutil
 import psycopg
 from redis import Redis
 
-from pmo.processes import children_of
-
 PERIOD_SECONDS = 1.0
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Watch:
     """Looks at a process and its children until it is stopped."""
 
     def __init__(self, process: int, redis_port: int, database_url: str) -> None:
-        self._process = process
+        self._process = psutil.Process(process)
         self.samples: list[Sample] = []
         self._redis = Redis(port=redis_port)
         self._database = psycopg.connect(database_url, autocommit=True)
@@ -51,7 +46,7 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_SECONDS):
-            family = [self._process, *children_of(self._process)]
+            family = [self._process, *self._process.children()]
             sessions = self._database.execute(
                 "SELECT count(*) FROM pg_stat_activity"
                 " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -59,24 +54,9 @@ class Watch:
             info = self._redis.info("clients")
             self.samples.append(
                 Sample(
-                    rss_mb=sum(map(_rss_mb, family)),
-                    sockets=sum(map(_sockets, family)),
+                    rss_mb=sum(each.memory_info().rss for each in family) / 1e6,
+                    sockets=sum(len(each.net_connections("all")) for each in family),
                     redis_clients=int(info["connected_clients"]) - 1,
                     database_sessions=int(sessions[0]) if sessions else 0,
                 )
             )
-
-
-def _rss_mb(process: int) -> float:
-    with contextlib.suppress(OSError):
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
-    return 0
-
-
-def _sockets(process: int) -> int:
-    count = 0
-    with contextlib.suppress(OSError):
-        for each in Path(f"/proc/{process}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                count += os.readlink(each).startswith("socket:")
-    return count

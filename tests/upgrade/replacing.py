@@ -11,11 +11,9 @@ from itertools import count
 from pathlib import Path
 from time import monotonic_ns
 
-import requests
-
 from tests.acceptance.conftest import PASSWORD, Program, Staff
 from tests.conftest import hashed
-from tests.stage import StageFailed, is_answering
+from tests.stage import StageFailed, ask, is_answering
 from tests.torture.plan import STOPPED
 from tests.torture.records import Window, Write, read_writes
 from tests.torture.stage import METRICS_TOKEN, Stage
@@ -124,7 +122,7 @@ class Upgrade:
             sources = [self._program.read(url, "project").source for _ in range(2)]  # which nobody changes
             assert sources[0] in CACHED | {"DB"}, "what the other release has cached can be replaced"
             assert sources[1] in CACHED
-            self._look_for_problems(url)
+            self._look_for_problems(int(url.rpartition(":")[2]))
         if len(numbers) > 1:
             self.both.append(Window("", begun, monotonic_ns()))
 
@@ -138,12 +136,13 @@ class Upgrade:
         self._stage.stop_server(number)
         return begun
 
-    def _look_for_problems(self, url: str) -> None:
-        named = [problem["name"] for problem in json.loads(_fetch(f"{url}/health"))["problems"]]
-        self.problems += [f"{url}: {name}" for name in named if name not in OF_THE_LOAD]
-        refused = re.search(r"^cache_refused_values_total (\S+)$", _fetch(f"{url}/metrics"), re.MULTILINE)
+    def _look_for_problems(self, port: int) -> None:
+        named = [problem["name"] for problem in json.loads(ask(port, "GET", "/health").body)["problems"]]
+        self.problems += [f"{port}: {name}" for name in named if name not in OF_THE_LOAD]
+        counted = ask(port, "GET", "/metrics", METRICS_TOKEN).body.decode()
+        refused = re.search(r"^cache_refused_values_total (\S+)$", counted, re.MULTILINE)
         if not refused or float(refused[1]):
-            self.problems.append(f"{url}: refused {refused and refused[1]} values")
+            self.problems.append(f"{port}: refused {refused and refused[1]} values")
 
     # --- Afterwards ---
 
@@ -168,7 +167,3 @@ class Upgrade:
             window.target == write.server and window.touches(write.started, write.ended or write.started)
             for window in self.windows
         )
-
-
-def _fetch(url: str) -> str:
-    return requests.get(url, headers={"Authorization": f"Bearer {METRICS_TOKEN}"}, timeout=15).text

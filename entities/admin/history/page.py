@@ -142,7 +142,6 @@ class HistoryPage(ModelAdmin):
         self, request: HttpRequest, template: str, history: History, entity: Entity | None, context: dict[str, Any]
     ) -> HttpResponse:
         common = {
-            "subtitle": None,
             "object": entity,
             "opts": self.opts,
             "code": history.code,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from types import SimpleNamespace
 from typing import Any
 
 from django.contrib import messages
@@ -93,14 +93,11 @@ class UndoPage(ModelAdmin):
 
 
 def _row(reversal: Reversal) -> dict[str, Any]:
-    to_be = copy.copy(reversal.now)
-    for name, value in reversal.values.items() if to_be is not None else ():
-        setattr(to_be, name, value)
     fields = [name for name in SETTABLE if name in reversal.values] if reversal.kind is Kind.CHANGE else []
     return {
         "reversal": reversal,
         "says": SAYS[reversal.kind],
-        "differences": compare_fields(reversal.now, to_be, fields),
+        "differences": compare_fields(reversal.now, SimpleNamespace(**reversal.values), fields),
         "nothing": reversal.kind is Kind.NOTHING,
         "alone_url": f"{undo_url(reversal.event_id)}?alone=1",
     }

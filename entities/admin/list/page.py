@@ -103,9 +103,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
         rows = attach_cache_state(changelist.result_list)
         for entity in rows:
             entity.may_change = may_change
-        changelist.sorted_otherwise = ORDER_VAR in changelist.params
-        changelist.may_reorder = may_change and not changelist.sorted_otherwise
-        changelist.may_not_reorder_so = may_change and changelist.sorted_otherwise
+        changelist.may_change, changelist.sorted_otherwise = may_change, ORDER_VAR in changelist.params
         changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
         states_url, codes = reverse("admin:entities_entity_cache_states"), [entity.code for entity in rows]
         changelist.states_urls = [

@@ -1,8 +1,7 @@
 "use strict";
 
-/** Charts, with the same figures as a table. `cacheCharts.show(charts)` draws them, and draws them anew. */
+/** Charts, with the same figures as a table. `cacheCharts.show(charts)` draws or redraws them. */
 const cacheCharts = (() => {
-    const drawn = new Map();
     const style = (name) => getComputedStyle(document.querySelector(".cache-page")).getPropertyValue(name).trim();
 
     function datasetsOf(chart, kind) {
@@ -61,7 +60,8 @@ const cacheCharts = (() => {
             return;
         }
         const data = {labels: chart.labels, datasets: datasetsOf(chart, frame.dataset.kind)};
-        const before = drawn.get(frame);
+        const canvas = frame.querySelector("canvas");
+        const before = Chart.getChart(canvas);
         if (before) {
             const hidden = before.data.datasets.map((_, number) => !before.isDatasetVisible(number));
             before.data = data;
@@ -69,7 +69,7 @@ const cacheCharts = (() => {
             before.options = optionsOf();
             before.update("none");
         } else {
-            drawn.set(frame, new Chart(frame.querySelector("canvas"), {type: frame.dataset.kind, data, options: optionsOf()}));
+            new Chart(canvas, {type: frame.dataset.kind, data, options: optionsOf()});
         }
         showTable(frame, chart);
     }

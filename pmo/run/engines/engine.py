@@ -2,62 +2,62 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pmo.run.restarts import DidNotStart
+from pmo.processes import LIMIT_SECONDS, start_process
+from pmo.run.restarts import DidNotStart, Part
 
-START_LIMIT_SECONDS = 120  # a crashed database may have to replay its log
-PATIENCE_SECONDS = 5
-
-
-class EngineFailed(DidNotStart):  # the name is the cause
-    """An engine is not available; the message says why, or where to look."""
+PAUSE_SECONDS = 5.0
+"""Pause before the first restart of an engine: long enough to see how the platform copes without it."""
 
 
-@dataclass(frozen=True)
-class Engine:
-    """A running engine."""
+class Engine(Part):
+    """An engine, restarted where it was: on the same port or socket, with the same data."""
 
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
-    address: str
+    start_limit_seconds = 120  # a crashed database may have to replay its log
+    slowly = "reading its data, as it does after a crash"
 
-    def check(self) -> None:
-        """
-        Raises:
-            EngineFailed: the engine has exited; the message quotes the end of its log.
-        """
-        if (status := self.process.poll()) is not None:
-            raise EngineFailed(f"{self.name} ended with status {status}. {self.end_of_log()}")
+    def __init__(self, log: Path, first_pause_seconds: float) -> None:
+        super().__init__(first_pause_seconds)
+        self.log = log
 
-    def end_of_log(self) -> str:
+    def run(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[bytes]:
+        """Start a command that writes to the log; `options` are as for `subprocess.Popen`."""
+        with self.log.open("ab") as log:
+            return start_process(
+                command, farewell=self.farewell, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options
+            )
+
+    def last_words(self) -> str:
         """The last lines of its log, preceded by the log's path."""
         lines = "\n".join(f"    {line}" for line in self.log.read_text(errors="replace").splitlines()[-5:])
         return f"The end of {self.log}:\n{lines}"
 
-    def wait_until(self, ready: Callable[[], bool]) -> None:
-        """
-        Raises:
-            EngineFailed: the engine has exited, or is not ready after `START_LIMIT_SECONDS`.
-        """
-        begun = time.monotonic()
-        told = False
-        while not ready():
-            self.check()
-            waited = time.monotonic() - begun
-            if waited > START_LIMIT_SECONDS:
-                raise EngineFailed(f"{self.name} is not ready after {START_LIMIT_SECONDS} s: see {self.log}")
-            if waited > PATIENCE_SECONDS and not told:
-                sys.stderr.write(f"{self.name} is still reading its data, as it does after a crash ...\n")
-                told = True
-            time.sleep(0.02)
+
+def end_leftover(pid_file: Path, directory: Path, farewell: signal.Signals) -> None:
+    """
+    End the process that a killed run left behind in `directory`, if there is one.
+
+    Args:
+        pid_file: its first line is the process's id.
+        directory: its working directory, which tells it from an unrelated process that reuses its id.
+    """
+    import psutil  # the image has no engines, and does not have it
+
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):  # no such file, no such process
+        leftover = psutil.Process(int(pid_file.read_text().split()[0]))
+        if directory.samefile(leftover.cwd()):
+            leftover.send_signal(farewell)
+            with contextlib.suppress(psutil.TimeoutExpired):
+                leftover.wait(LIMIT_SECONDS)
+            leftover.kill()
+            leftover.wait(LIMIT_SECONDS)
 
 
 def package_folder(package: str, instead: str) -> Path:
@@ -67,9 +67,9 @@ def package_folder(package: str, instead: str) -> Path:
     Args:
         instead: the variable that makes the engine unnecessary, for the error message.
     Raises:
-        EngineFailed: the wheel is not installed.
+        DidNotStart: the wheel is not installed.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise EngineFailed(f"The package {package} is not installed: install requirements.txt, or set {instead}.")
+        raise DidNotStart(f"The package {package} is not installed: install requirements.txt, or set {instead}.")
     return Path(spec.submodule_search_locations[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import shutil
 import signal
@@ -15,61 +14,74 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pmo.processes import end_leftover, start_process, stop_process
-from pmo.run.engines.engine import Engine, EngineFailed, package_folder
+from pmo.run.engines.engine import PAUSE_SECONDS, Engine, end_leftover, package_folder
+from pmo.run.restarts import DidNotStart
 
 PORT = 5432  # part of the Unix socket's name; nothing listens on TCP
 ACCOUNT = "embedded_postgres"  # PostgreSQL refuses to run as root
 SOCKET_PATH_LIMIT = 107  # bytes, unix(7)
 
 
-@contextlib.contextmanager
-def running_postgres(
-    directory: Path, *, address: str, durable: bool = True, programs: Path | None = None
-) -> Iterator[Engine]:
+class Postgres(Engine):
     """
-    Run PostgreSQL on `directory / "postgres"` while the block runs.
+    PostgreSQL on `directory / "postgres"`.
 
     Args:
-        address: the folder for its Unix socket, from `socket_directory`.
+        sockets: the folder for its Unix socket, from `socket_directory`.
         durable: False trades safety in a power cut for speed.
         programs: the folder of `postgres` and `initdb`, 15 or later; the wheel's by default.
     """
-    programs = programs or program_folder()
-    data = directory / "postgres"
-    account = _account_for_postgres(data, programs)
-    if not data.exists():
-        _initialise_database(data, programs, account)
-    if end_leftover(data / "postmaster.pid", data, signal.SIGINT):
+
+    name = "PostgreSQL"
+    farewell = signal.SIGINT
+    meanwhile = "What is cached is answered meanwhile."
+
+    def __init__(
+        self,
+        directory: Path,
+        sockets: Path,
+        *,
+        durable: bool = True,
+        programs: Path | None = None,
+        first_pause_seconds: float = PAUSE_SECONDS,
+    ) -> None:
+        super().__init__(directory / "postgres.log", first_pause_seconds)
+        self._data, self._sockets, self._durable = directory / "postgres", sockets, durable
+        self._programs = programs or program_folder()
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        data, programs = self._data, self._programs
+        account = _account_for_postgres(data, programs)
+        if not data.exists():
+            _initialise_database(data, programs, account)
+        end_leftover(data / "postmaster.pid", data, self.farewell)
         for lock in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process id may be reused by now
             (data / lock).unlink(missing_ok=True)
-    options = {
-        "listen_addresses": "",
-        "unix_socket_directories": f'"{address}"',
-        "unix_socket_permissions": "0700",
-        "max_connections": "200",
-        "client_connection_check_interval": "1s",
-        "timezone": "UTC",
-        "log_timezone": "UTC",
-    }
-    if not durable:
-        options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(PORT)]
-    command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
-    with (directory / "postgres.log").open("ab") as log:
-        process = start_process(
-            command, farewell=signal.SIGINT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **account
-        )
-    engine = Engine("PostgreSQL", process, directory / "postgres.log", address)
-    try:
-        engine.wait_until(functools.partial(_is_ready, data / "postmaster.pid", process.pid))
-        yield engine
-    finally:
-        stop_process(process, signal.SIGINT)
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": f'"{self._sockets}"',
+            "unix_socket_permissions": "0700",
+            "max_connections": "200",
+            "client_connection_check_interval": "1s",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        }
+        if not self._durable:
+            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(PORT)]
+        command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+        return self.run(command, cwd="/", **account)
 
+    def is_ready(self) -> bool:
+        """Like `pg_ctl --wait`: the eighth line of the pid file says so."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
 
-def url_of(engine: Engine, database: str) -> str:
-    return f"postgresql://postgres@:{PORT}/{database}?host={quote(engine.address, safe='')}"
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@:{PORT}/{database}?host={quote(str(self._sockets), safe='')}"
 
 
 def program_folder() -> Path:
@@ -90,7 +102,7 @@ def _initialise_database(data: Path, programs: Path, account: dict[str, Any]) ->
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", check=False, **account
     )
     if made.returncode:
-        raise EngineFailed(f"PostgreSQL's files could not be made in {data}:\n{made.stderr.strip()}")
+        raise DidNotStart(f"PostgreSQL's files could not be created in {data}:\n{made.stderr.strip()}")
     unfinished.rename(data)
 
 
@@ -139,8 +151,8 @@ def _make_account() -> int:
     try:
         subprocess.run(command, capture_output=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
-        raise EngineFailed(
-            f"PostgreSQL does not run as root, and an account for it could not be made: {error}"
+        raise DidNotStart(
+            f"PostgreSQL does not run as root, and an account for it could not be created: {error}"
         ) from None
     return pwd.getpwnam(ACCOUNT).pw_gid
 
@@ -157,12 +169,3 @@ def socket_directory(directory: Path, programs: Path | None = None) -> Iterator[
         if account:
             shutil.chown(temporary, account["user"], account["group"])
         yield Path(temporary)
-
-
-def _is_ready(pid_file: Path, pid: int) -> bool:
-    """Like `pg_ctl --wait`: the eighth line of the pid file says so."""
-    try:
-        lines = pid_file.read_text().splitlines()
-    except FileNotFoundError:
-        return False
-    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
