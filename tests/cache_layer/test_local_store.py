@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic_ns
 
-from cache_layer.memory.local_store import Copy, find_copy, keep_copy, look_at_copy, note_stamps
+from cache_layer.memory.local_store import Copy, find_copy, keep_copy, look_at_copy, note_stamps, stamps_used_since
 
 SECOND = 1_000_000_000
 
@@ -46,6 +46,13 @@ def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> Non
     note_stamps({"a stamp": b"another"}, asked_ns=asked_ns)
     assert copy.is_due(copy.due_ns - 1)
     assert (look_at_copy("a key") or (b"", 1_000))[1] < 1_000
+
+
+def test_of_several_stamps_some_are_the_same_and_others_are_new() -> None:
+    for nonce in (b"a nonce", b"another"):
+        note_stamps({"the same": b"a nonce", "ever new": nonce}, asked_ns=monotonic_ns())
+    nonces = {stamp.key: stamp.nonce for stamp in stamps_used_since(0)}
+    assert nonces == {"the same": b"a nonce", "ever new": b"another"}
 
 
 def test_no_more_copies_are_kept_than_the_setting_says(set_options: Callable[..., None]) -> None:

@@ -304,6 +304,12 @@ def test_what_is_settled_is_deleted_a_little_later_and_told_only_once(
     now[0] += 0.001
     assert relay_changes(settled) == 0
     assert (Change.objects.count(), settled.ids) == (0, set())
+    settled.add([Change(id=-1)])
+    now[0] += outbox.FORGET_SECONDS - 0.001
+    settled.add([Change(id=-2)])
+    now[0] += 0.002
+    settled.forget("default")
+    assert settled.ids == set(), "the latest put the first off"
 
 
 def test_forgetting_a_change_leaves_other_commits_as_durable_as_they_were(project: Entity) -> None:
