@@ -19,7 +19,7 @@ from cache_layer.lookup import Entry
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.origin import current, working_for
 from cache_layer.protocol.scripts import hold_keys
-from cache_layer.reading import fills
+from cache_layer.reading import fills, reads
 from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
@@ -102,6 +102,9 @@ def test_bypasses_are_counted_by_reason(counted: Counted, redis_client: Redis, m
     monkeypatch.setattr(fills, "fill_entries", Mock(side_effect=CacheUnavailable("gone", refused=True)))
     read_entry(ENTITY, "project")
     assert counted() == {"reads:BYPASS": 1, "bypasses:redis": 1, "fills:failed": 1}
+    monkeypatch.setattr(reads, "fetch_stored", Mock(side_effect=CacheUnavailable("gone", refused=True)))
+    read_entry(ENTITY, "project")
+    assert counted() == {"reads:BYPASS": 1, "bypasses:redis": 1}
 
 
 def test_a_write_is_counted_by_where_it_was_asked_for(counted: Counted) -> None:

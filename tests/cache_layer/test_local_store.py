@@ -48,6 +48,16 @@ def test_a_copy_that_rests_may_be_used_until_its_rest_or_its_stamp_ends() -> Non
     assert (look_at_copy("a key") or (b"", 1_000))[1] < 1_000
 
 
+def test_a_copy_is_known_as_long_as_its_stamp_is_the_same() -> None:
+    asked_ns = monotonic_ns()
+    note_stamps({"a stamp": b"a nonce"}, asked_ns=asked_ns)
+    copy = keep_copy(Copy("a key", "document", b"", b"bytes", "a stamp", 5 * SECOND), monotonic_ns())
+    assert copy is not None
+    assert not copy.is_known_since(asked_ns + SECOND)
+    note_stamps({"a stamp": b"a nonce"}, asked_ns=asked_ns + 2 * SECOND)
+    assert copy.is_known_since(asked_ns + SECOND)
+
+
 def test_of_several_stamps_some_are_the_same_and_others_are_new() -> None:
     for nonce in (b"a nonce", b"another"):
         note_stamps({"the same": b"a nonce", "ever new": nonce}, asked_ns=monotonic_ns())

@@ -155,11 +155,19 @@ def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: 
     assert (label(), label("late")) == ("New", "Old")
 
 
-def test_a_transaction_forgets_all_its_changes_of_an_entry(project: Entity) -> None:
+def test_a_transaction_forgets_all_its_changes_of_an_entry(project: Entity, caplog: pytest.LogCaptureFixture) -> None:
     with transaction.atomic():
         change(project, "New")
         change(project, "Newer")
     assert Backlog.measure(using="default") == (0, 0)
+    assert "Error calling" not in caplog.text
+
+
+def test_a_writer_that_may_see_an_older_snapshot_leaves_no_value(project: Entity, redis_client: Redis) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_isolation TO 'repeatable read'")
+    change(project, "New")
+    assert redis_client.exists(KEY) == 0
 
 
 def test_an_update_of_nothing_holds_nothing_but_the_list(project: Entity, redis_client: Redis) -> None:

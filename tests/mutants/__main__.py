@@ -3,7 +3,7 @@
 
     killed, timed out           a test fails with it, but not without it; tests do not end with it
     survived, equivalent        no test that runs the changed line fails; equivalent.txt lists it, with the reason
-    not equivalent, unsteady    equivalent.txt lists it, but a test fails; the test fails without it as well
+    not equivalent, unsteady    equivalent.txt lists it, but a test fails; the process of its tests ends
     untried                     it is in what runs once: the default of an argument
 """
 
