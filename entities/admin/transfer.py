@@ -83,7 +83,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         return self._export(request, queryset, action="export_selected")
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
-        """A page of its own for all that the list's search and filters show."""
+        """A page of its own for everything that the list's search and filters show."""
         if not self.has_export_permission(request):
             raise PermissionDenied
         deadline.take_longer(BULK_BUDGET_MS)

@@ -160,7 +160,7 @@ def _word_stored(stored: Amount, active_types: int) -> dict[str, str]:
 
 
 def _word_database(active_types: int, backlog: Backlog) -> dict[str, str]:
-    """What is known without Redis, and what is said of the rest."""
+    """What is known without Redis, and what to say about the rest."""
     return {
         "answers_note": "",
         "recent": "not known while Redis is away",

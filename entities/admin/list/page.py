@@ -42,7 +42,7 @@ from entities.models import BY_CODE, Entity
 NEW_ORDER, ORDER_SEEN = "_order", "_order_seen"
 """The form fields with the codes shown, in their new order and in the one they were shown in."""
 MAX_STATES = 100
-"""How many cache states are asked for at once: their codes are in the address."""
+"""How many cache states are fetched at once: their codes are in the URL."""
 
 
 class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types

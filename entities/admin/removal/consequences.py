@@ -59,7 +59,7 @@ class Consequences:
         self.parents = list(find_parents(*(each.code for each in self.going))) if self.going else []
 
     def question(self, action: str, *, may_change: bool, may_delete: bool) -> Question:
-        """What is asked before, by this action of the list or on a page of its own."""
+        """The question to ask first, by this action of the list or on a page of its own."""
         title = f"{'Delete' if self.delete else 'Deactivate'} {name_types(self.going)}?"
         return Question(action, title, list(self.parts()), self._buttons(may_change=may_change, may_delete=may_delete))
 
