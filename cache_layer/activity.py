@@ -22,7 +22,7 @@ FOLD_AT = 2_000
 MAX_ENTRIES = 10_000
 """Entries counted individually between two collections; reads of further entries only go into the totals."""
 MAX_EVENTS, SHOWN_EVENTS = 2_000, 10
-"""How many events are kept for all entries, and shown for one."""
+"""How many events are remembered for all entries, and shown for one."""
 
 
 Counted = TypeVar("Counted")
@@ -64,20 +64,20 @@ _events: deque[tuple[str, int, str, str]] = deque(maxlen=MAX_EVENTS)
 
 count_local_hit = _local_hits.append
 """
-Count a read answered from this process's memory, by its key; an empty key stands for "there is no such entry".
+Count a read served from this process's memory, by its key; an empty key stands for "there is no such entry".
 
 Reads that go to Redis or the database add these up: one must whenever a local lease ends.
 """
 
 count_replay = _replayed.append
-"""Count a replay of an answer made of these copies. Renewing copies adds these up."""
+"""Count a replay of a response made of these copies. Renewing copies adds these up."""
 
 count_replay_time = _replay_times.append
 """Record how many nanoseconds a replay took; a sample of all replays."""
 
 
 def count_read(source: str, key: str) -> None:
-    """Count a read that was not answered from memory."""
+    """Count a read that was not served from memory."""
     _other_reads.append((source, key))
     fold_many_reads()
 

@@ -62,7 +62,7 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
         if lookup is None:
             return None
         if version not in (None, self.version):
-            raise ReadOnlyEntry(f"Entries have no versions of Django's: leave version={version} away.")
+            raise ReadOnlyEntry(f"Entries have no Django cache versions: leave out version={version}.")
         return Entry(lookup, str(key) if self._lookup_name else lookup.identifier(str(key)))
 
     def make_key(self, key: Any, version: int | None = None) -> str:
@@ -135,7 +135,7 @@ class EntriesApart(OwnKeys):
             ReadOnlyEntry: the key is an entry's.
         """
         if not isinstance(key, CacheKey) and self._backend.find_entry(key, version) is not None:
-            raise ReadOnlyEntry(f"{key!r} is a coherent entry, made of rows: it is read and deleted, no more.")
+            raise ReadOnlyEntry(f"{key!r} is a coherent entry, built from rows: it can only be read and deleted.")
         return super().make_key(key, version, prefix)
 
 

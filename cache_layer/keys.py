@@ -81,9 +81,9 @@ def stamp_key(name: str, number: int) -> str:
     return f"cache_layer:stamp:{name}:{number}"
 
 
-def told_key(key: str) -> str:
-    """The outbox ids of changes that writers recently told Redis of: a sorted set, scored by expiry."""
-    return f"{{{_encoded(key)}}}:told"
+def delivered_key(key: str) -> str:
+    """The outbox ids of changes that writers recently delivered to Redis: a sorted set, scored by expiry."""
+    return f"{{{_encoded(key)}}}:told"  # its name since the first release
 
 
 def plain_key_of(found: str) -> str:

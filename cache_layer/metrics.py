@@ -29,28 +29,28 @@ ANSWER_TIMES = (
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 READS = Counter("cache_reads", "Entries read, by where they came from: L1, L2, DB, BYPASS, STALE.", ["source"])
-REPLAYS = Counter("cache_replays", "Answers that the express lane gave again from memory, without Django.")
+REPLAYS = Counter("cache_replays", "Responses that the express lane replayed from memory, without Django.")
 REPLAY_SECONDS = Histogram(
-    "cache_replay_seconds", "Some of those answers, about one in 64, which are timed.", buckets=ANSWER_TIMES
+    "cache_replay_seconds", "The time of some of those responses, about one in 64.", buckets=ANSWER_TIMES
 )
 ANSWER_SECONDS = Histogram(
     "cache_answer_seconds",
-    "All other HTTP answers, made by Django or given again after Redis was asked, by the furthest place an entry in"
-    " them came from; `none` has no entry.",
+    "All other HTTP responses, made by Django or replayed after asking Redis, by the furthest source of an entry in"
+    " them; `none` has no entry.",
     ["source"],
     buckets=ANSWER_TIMES,
 )
-ANSWER_ERRORS = Counter("cache_answer_errors", "HTTP answers with a status of 500 or more.")
+ANSWER_ERRORS = Counter("cache_answer_errors", "HTTP responses with a status of 500 or more.")
 FILLS = Counter(
     "cache_fills", "Entries loaded under a lease: stored, absent, refused, not_cacheable, failed.", ["outcome"]
 )
-REFRESHES = Counter("cache_refreshes", "Values loaded anew shortly before they would have expired.")
+REFRESHES = Counter("cache_refreshes", "Values reloaded shortly before they would have expired.")
 BYPASSES = Counter(
     "cache_bypasses",
     "Entries read from the database and not cached: held, filling, own_write, not_cacheable, refused, redis.",
     ["reason"],
 )
-REFUSED_VALUES = Counter("cache_refused_values", "Bytes under our keys that are no document: counted as misses.")
+REFUSED_VALUES = Counter("cache_refused_values", "Bytes under our keys that are not documents: counted as misses.")
 LOAD_SECONDS = Histogram("cache_load_seconds", "Queries that load entries from the database.", buckets=SECONDS)
 
 # --- Changing ---------------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ UNHELD_WRITES = Counter(
     ["reason"],
 )
 REFUSED_WRITES = Counter("cache_refused_writes", "Writes refused by the policy `strict`.")
-UNTOLD_RELEASES = Counter("cache_untold_releases", "Releases that Redis could not be told; the relay tells it later.")
+UNTOLD_RELEASES = Counter("cache_untold_releases", "Releases that did not reach Redis; the relay delivers them later.")
 DRAINS = Counter("cache_drains", "Waits of writers for the end of every local lease.")
 
 # --- Engines, relay and audit -----------------------------------------------------------------------------------------
@@ -78,14 +78,14 @@ REDIS_FAILURES = Counter("cache_redis_failures", "Exchanges with Redis that fail
 RECONNECTS = Counter("cache_redis_restarts", "Connections that found another run of the server, and purged it.")
 BREAKER_OPEN = Gauge("cache_breaker_open", "1 while readers do not ask Redis.", multiprocess_mode="livemax")
 RELAYED_CHANGES = Counter(
-    "cache_relayed_changes", "Changes made behind Django's back that the relay told the cache of."
+    "cache_relayed_changes", "Changes made behind Django's back that the relay delivered to the cache."
 )
 RELAY_LAG_SECONDS = Histogram(
     "cache_relay_lag_seconds", "From a change to its invalidation by the relay.", buckets=SECONDS
 )
 RELAY_WORKING = Gauge("cache_relay_working", "1 in the relay that has the lock.", multiprocess_mode="livemax")
 AUDITED_VALUES = Counter("cache_audited_values", "Values compared with the database.")
-MISMATCHES = Counter("cache_audit_mismatches", "Values that were not what is committed, and were dropped.")
+MISMATCHES = Counter("cache_audit_mismatches", "Values that did not match what is committed, and were dropped.")
 AUDITED_AT = Gauge("cache_audited_timestamp_seconds", "When the last comparison ended.", multiprocess_mode="max")
 
 SOURCES = ("L1", "L2", "DB", "BYPASS", "STALE")

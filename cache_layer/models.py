@@ -1,4 +1,4 @@
-"""The outbox, which holds changes of coherent tables until the cache has been told, and the incidents."""
+"""The outbox, which stores changes of coherent tables until they are delivered to the cache, and the incidents."""
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
@@ -6,14 +6,14 @@ from django.db import models
 from django.db.models.functions import Now
 
 if apps.apps_ready and not apps.is_installed("cache_layer"):
-    raise ImproperlyConfigured("Add 'cache_layer' and 'pgtrigger' to INSTALLED_APPS: the outbox is a table of its own.")
+    raise ImproperlyConfigured("Add 'cache_layer' and 'pgtrigger' to INSTALLED_APPS: the outbox is one of its tables.")
 
 
 class Change(models.Model):
     """
     One changed row of a coherent table, recorded by a trigger in the transaction that changed it.
 
-    The Django writer that made the change, or the relay, deletes it once the cache has been told.
+    The Django writer that made the change, or the relay, deletes it once it is delivered to the cache.
     """
 
     id = models.BigAutoField(primary_key=True)

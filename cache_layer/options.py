@@ -121,7 +121,7 @@ Options.LIMITS = {option.name: option.metadata["limits"] for option in fields(Op
 
 
 def known_ttl_seconds(ttl_seconds: int) -> int:
-    """The TTL of the last known value of an entry with this TTL; 0 if none is kept."""
+    """The TTL of the last known value of an entry with this TTL; 0 if none is stored."""
     stale_seconds = get_options().fail_safe_seconds
     return ttl_seconds + stale_seconds if stale_seconds else 0
 

@@ -17,7 +17,7 @@ else:
 
 # Python and PostgreSQL agree on the classes below; on `\x` they do not.
 DIRECTION_OVERRIDES = r"\u202a-\u202e\u2066-\u2069"
-"""With one of these a text displays differently than it is written; see CVE-2021-42574, "Trojan Source"."""
+"""With one of these, text displays differently from how it is written; see CVE-2021-42574, "Trojan Source"."""
 
 INVISIBLE = (
     r"\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
@@ -42,7 +42,7 @@ def validate_readable(text: str) -> None:
         if characters.search(text):
             raise ValidationError("Control characters are not allowed.", code=code)
     if _INVISIBLE_ALONE.match(text):
-        raise ValidationError("Nothing of this can be seen.", code="invisible")
+        raise ValidationError("Nothing in this is visible.", code="invisible")
 
 
 def compose(value: Any) -> Any:

@@ -16,7 +16,7 @@ from cache_layer import CoherentManager, coherence_triggers
 
 class SignIn(models.Model):
     """
-    One API login, kept while its tokens may be used; without this row they are invalid.
+    One API login, stored while its tokens may be used; without this row they are invalid.
 
     The tokens themselves are not stored, so reading this table yields none.
     """

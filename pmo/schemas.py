@@ -45,9 +45,9 @@ def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, 
         if released[name].items() - digests(kind).items():
             number, digest = last_digest(kind).popitem()
             raise ImproperlyConfigured(
-                f"{name} has other members than in a release before, whose servers may run beside this one. Put what is"
-                " new behind what there was (in a second release if its column is not new, see docs/operations.md)."
-                f' Else raise VERSION in pmo/schemas.py by one, and start RELEASED over with {{{number}: "{digest}"}}.'
+                f"{name} has other members than in an earlier release, whose servers may run beside this one. Put new"
+                " ones after the existing ones (in a second release if the column is not new, see docs/operations.md)."
+                f' Otherwise raise VERSION in pmo/schemas.py by one, and reset RELEASED to {{{number}: "{digest}"}}.'
             )
     return VERSION
 

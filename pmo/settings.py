@@ -140,8 +140,8 @@ REQUEST_BUDGET_MS = env.whole("REQUEST_BUDGET_MS", 2_000, 0, 3_600_000)
 _least = 4 * (CACHE_LAYER["socket_timeout_ms"] + _lease)
 if 0 < REQUEST_BUDGET_MS < _least:
     raise ImproperlyConfigured(
-        f"REQUEST_BUDGET_MS is {REQUEST_BUDGET_MS}: a quarter of it is for telling Redis of a write, so it must be at"
-        f" least four times CACHE_SOCKET_TIMEOUT_MS and CACHE_LOCAL_LEASE_MS together, {_least}; or 0 for no limit."
+        f"REQUEST_BUDGET_MS is {REQUEST_BUDGET_MS}: a quarter of it is for updating Redis after a write, so it must be"
+        f" at least four times CACHE_SOCKET_TIMEOUT_MS and CACHE_LOCAL_LEASE_MS together, {_least}; or 0 for no limit."
     )
 
 # One pool for the three aliases: django-redis keeps pools by URL.

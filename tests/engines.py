@@ -15,10 +15,10 @@ from pathlib import Path
 import django.db.models  # noqa: F401 - whole, before pytest-randomly imports it in part (through model-bakery)
 import pytest
 
-from pmo.run.embedded import Programs, running_engines
+from pmo.run.embedded import running_engines
 
-PROGRAMS = Programs(
-    *(Path(given) if (given := os.environ.get(f"PMO_TEST_{name}")) else None for name in ("POSTGRES", "VALKEY"))
+POSTGRES_PROGRAMS, VALKEY_PROGRAM = (
+    Path(given) if (given := os.environ.get(f"PMO_TEST_{name}")) else None for name in ("POSTGRES", "VALKEY")
 )
 
 
@@ -31,7 +31,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     stack = contextlib.ExitStack()
     early_config.add_cleanup(stack.close)
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-tests-")))
-    endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False, programs=PROGRAMS))
+    given = {"postgres_programs": POSTGRES_PROGRAMS, "valkey_program": VALKEY_PROGRAM}
+    endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False, **given))
     os.environ |= {
         "ENVIRONMENT": "development",
         "DATA_DIR": str(directory),

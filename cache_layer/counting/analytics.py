@@ -175,11 +175,11 @@ class Series:
         return self.step_seconds * len(self.counts)
 
     def answers(self) -> int:
-        """The number of answers other than replays from memory."""
+        """The number of responses other than replays from memory."""
         return sum(number for labels, number in self.totals("answer_seconds").items() if labels.endswith(":+Inf"))
 
     def hit_ratio(self) -> float | None:
-        """The share of reads answered from memory or Redis; None if there were no reads."""
+        """The share of reads served from memory or Redis; None if there were no reads."""
         reads = self.totals("reads")
         total = sum(reads.values())
         return (reads.get("L1", 0) + reads.get("L2", 0)) / total if total else None
@@ -201,7 +201,7 @@ class Series:
         """
         A percentile (`part`: 0 to 1) of the times of the API's reads.
 
-        Those answered by Django or after asking Redis are all timed; of replays from memory, only a sample.
+        Those served by Django or after asking Redis are all timed; of replays from memory, only a sample.
         """
         buckets = {bound: float(number) for bound, number in self.buckets("answer_seconds", but="none").items()}
         timed = self.buckets("replay_seconds")

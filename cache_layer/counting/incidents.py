@@ -1,5 +1,5 @@
 """
-Incidents: what was wrong, from when to when, kept in PostgreSQL so that all servers show the same.
+Incidents: what was wrong, from when to when, stored in PostgreSQL so that all servers show the same.
 
 Each process first notes what it sees in its memory, then writes it to PostgreSQL or, while that is away, to Redis, so
 that it outlives the process. Sightings written twice, or by several servers, merge into one incident.
@@ -24,7 +24,7 @@ from cache_layer.server.connection import get_redis_client
 
 GAP_SECONDS = 10
 """A problem seen again within this time is still the same incident."""
-KEPT_DAYS = 90
+RETENTION_DAYS = 90
 
 MERGE = """
     WITH same AS (
@@ -63,29 +63,29 @@ class Sightings:
 
     def forget(self) -> None:
         self._lock = threading.Lock()
-        self.untold: dict[str, Sighting] = {}
+        self.unwritten: dict[str, Sighting] = {}
         self._ask_redis = True
 
     def see(self, seen: Mapping[str, Sighting]) -> None:
         """Note that these are, or were, wrong."""
         with self._lock:
             for name, sighting in seen.items():
-                self.untold[name] = sighting.after(self.untold.get(name))
+                self.unwritten[name] = sighting.after(self.unwritten.get(name))
 
-    def tell(self, *, using: str) -> None:
-        """Write what was seen to PostgreSQL, or else to Redis, or else keep it until one of them answers."""
+    def write(self, *, using: str) -> None:
+        """Write what was seen to PostgreSQL, or else to Redis, or else remember it until one of them answers."""
         with self._lock:
-            if not self.untold and not self._ask_redis:
+            if not self.unwritten and not self._ask_redis:
                 return
             try:
                 left = read_left() if self._ask_redis else {}
-                _write([*left.items(), *self.untold.items()], using)
+                _write([*left.items(), *self.unwritten.items()], using)
             except Error:
                 self._ask_redis = True
-                _leave_in_redis(self.untold)
+                _leave_in_redis(self.unwritten)
             else:
                 self._ask_redis = False
-                self.untold = {}
+                self.unwritten = {}
 
 
 def read_incidents(limit: int, *, using: str) -> list[tuple[str, Sighting]]:
@@ -102,15 +102,15 @@ def read_incidents(limit: int, *, using: str) -> list[tuple[str, Sighting]]:
 sightings = Sightings()
 
 
-def _write(told: Collection[tuple[str, Sighting]], using: str) -> None:
-    if not told:
+def _write(seen_problems: Collection[tuple[str, Sighting]], using: str) -> None:
+    if not seen_problems:
         return
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('cache_layer_incident', 0))")
-        for name, sighting in told:
+        for name, sighting in seen_problems:
             began, seen = (datetime.fromtimestamp(moment, UTC) for moment in sighting)
             cursor.execute(MERGE, {"name": name, "began": began, "seen": seen, "gap": f"{GAP_SECONDS} s"})
-        cursor.execute("DELETE FROM cache_layer_incident WHERE seen_ts < now() - %s::interval", [f"{KEPT_DAYS} d"])
+        cursor.execute("DELETE FROM cache_layer_incident WHERE seen_ts < now() - %s::interval", [f"{RETENTION_DAYS} d"])
 
 
 def read_left() -> dict[str, Sighting]:
@@ -126,9 +126,9 @@ def read_left() -> dict[str, Sighting]:
         return {}
 
 
-def _leave_in_redis(untold: dict[str, Sighting]) -> None:
+def _leave_in_redis(unwritten: dict[str, Sighting]) -> None:
     left = read_left()
-    for name, sighting in untold.items():
+    for name, sighting in unwritten.items():
         left[name] = sighting.after(left.get(name))
     with suppress(RedisError):  # retried later
         get_redis_client().set(analytics_key("incidents"), json.dumps(left), ex=DAY_SECONDS)

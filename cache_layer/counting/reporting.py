@@ -24,7 +24,7 @@ from cache_layer import metrics
 from cache_layer.activity import MAX_ENTRIES, EntryCounts, collect_activity, fold_reads
 from cache_layer.background import run_in_background
 from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, MOMENT_SECONDS
-from cache_layer.counting.questions import Respondent
+from cache_layer.counting.probes import Respondent
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.options import get_options
 from cache_layer.protocol.calls import BATCH_KEYS, Call
@@ -35,13 +35,13 @@ logger = logging.getLogger("cache_layer")
 
 FOLD_SECONDS = MOMENT_SECONDS
 """How often reads are added up, so that every process can always show current totals."""
-MOMENTS_KEPT_SECONDS = 120
-MINUTES_KEPT_SECONDS = 2 * HOUR_SECONDS
-KEPT_SECONDS = 7 * DAY_SECONDS + HOUR_SECONDS
+MOMENT_RETENTION_SECONDS = 120
+MINUTE_RETENTION_SECONDS = 2 * HOUR_SECONDS
+RETENTION_SECONDS = 7 * DAY_SECONDS + HOUR_SECONDS
 
 
 class Reporter:
-    """Reports this process's counts to Redis; a report that can't be sent is kept for the next time."""
+    """Reports this process's counts to Redis; a report that can't be sent is sent the next time."""
 
     def __init__(self) -> None:
         self.forget()
@@ -52,7 +52,7 @@ class Reporter:
         self._reporting = threading.Lock()
         self._unsent: list[Call] = []
         collect_activity()
-        self._told = read_totals()
+        self._reported = read_totals()
         self._counted_until_s = time.time()
 
     def report(self) -> None:
@@ -74,9 +74,9 @@ class Reporter:
         totals = read_totals()
         now_s = time.time()
         took_s, self._counted_until_s = max(0.0, now_s - self._counted_until_s), now_s
-        new = {name: number - self._told.get(name, 0) for name, number in totals.items()}
+        new = {name: number - self._reported.get(name, 0) for name, number in totals.items()}
         new = {name: number for name, number in new.items() if number} | {"reports": 1}
-        self._told = totals
+        self._reported = totals
         batches = [entries[start : start + BATCH_KEYS] for start in range(0, len(entries), BATCH_KEYS)] or [[]]
         return [_make_report(now_s, took_s, new if number == 0 else {}, batch) for number, batch in enumerate(batches)]
 
@@ -128,7 +128,7 @@ def _report_forever() -> None:
         now_s = time.time()
         time.sleep(max(0.0, min(_next_multiple(FOLD_SECONDS, now_s), due_s, now_s + every_s) - now_s))
         fold_reads()
-        respondent.answer()
+        respondent.reply()
         now_s = time.time()
         if not due_s - every_s <= now_s < due_s or _is_watched():  # the clock may go back
             due_s = _next_multiple(every_s, now_s)
@@ -172,8 +172,8 @@ def _make_report(now_s: float, took_s: float, totals: dict[str, int], entries: l
         *map(analytics_key, names),
         totals_key(MOMENT_SECONDS, middle_s),
     ]
-    arguments: list[Any] = [int(now_s), MINUTES_KEPT_SECONDS, KEPT_SECONDS, MAX_ENTRIES, len(totals)]
-    arguments.append(MOMENTS_KEPT_SECONDS if within_a_moment and totals else 0)
+    arguments: list[Any] = [int(now_s), MINUTE_RETENTION_SECONDS, RETENTION_SECONDS, MAX_ENTRIES, len(totals)]
+    arguments.append(MOMENT_RETENTION_SECONDS if within_a_moment and totals else 0)
     for name, number in totals.items():
         arguments += [name, number]
     for key, counts in entries:

@@ -8,7 +8,7 @@ from cache_layer.activity import fold_reads
 from cache_layer.counting.analytics import EntryActivity, Series, Span
 from cache_layer.inspect.entry import EntryView, Stored
 from cache_layer.inspect.health import Health
-from cache_layer.inspect.memo import Kept
+from cache_layer.inspect.memo import Memo
 from cache_layer.inspect.recent import Recent
 from cache_layer.inspect.server import Amount, LookupState, ServerStatus
 from cache_layer.inspect.states import EntryState, Kind
@@ -22,9 +22,9 @@ __all__ = [
     "EntryState",
     "EntryView",
     "Health",
-    "Kept",
     "Kind",
     "LookupState",
+    "Memo",
     "Recent",
     "Series",
     "ServerStatus",

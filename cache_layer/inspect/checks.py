@@ -84,10 +84,10 @@ def check_databases(**_: Any) -> list[CheckMessage]:
         alias = router.db_for_write(lookup.model)
         if connections[alias].vendor != "postgresql":
             what = (
-                f"The lookup {lookup.name!r} reads {lookup.model._meta.label} from {alias!r}, which is no PostgreSQL."
+                f"The lookup {lookup.name!r} reads {lookup.model._meta.label} from {alias!r}, which is not PostgreSQL."
             )
             hint = (
-                "Keep the model in PostgreSQL, by DATABASES or a router: its triggers tell of what Django does not see."
+                "Keep the model in PostgreSQL, by DATABASES or a router: its triggers record what Django does not see."
             )
             found.append(Error(what, hint=hint, obj=lookup.model, id="cache_layer.E005"))
     return found
@@ -99,7 +99,7 @@ def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[C
     loader = MigrationLoader(None)
     return [
         Error(
-            f"The migration {app}.{name} makes coherence triggers and does not depend on the outbox they write to.",
+            f"The migration {app}.{name} creates coherence triggers and does not depend on the outbox they write to.",
             hint='Add ("cache_layer", "0001_outbox") to its dependencies.',
             id="cache_layer.E006",
         )
@@ -133,7 +133,7 @@ def _find_wrong_setting() -> CheckMessage | None:
     except ImportError:
         ours = False
     if not ours:
-        hint = "Set it to 'cache_layer.backend.CoherentCache'; all that django-redis' can do it can too."
+        hint = "Set it to 'cache_layer.backend.CoherentCache'; it can do everything that django-redis can."
         return Error(f"CACHES[{alias!r}]['BACKEND'] is {backend!r}.", hint=hint, id="cache_layer.E003")
     try:
         caches[alias]
@@ -141,7 +141,7 @@ def _find_wrong_setting() -> CheckMessage | None:
         return Error(f"CACHES[{alias!r}]: {error}", hint="Correct it in CACHES.", id="cache_layer.E003")
     if options.stale_seconds and not options.fail_safe_seconds:
         what = "CACHE_LAYER['stale_seconds'] has no effect under the write policy 'strict'."
-        hint = "Set it to 0, or the policy to `available`: strict refuses what could be old."
+        hint = "Set it to 0, or the policy to `available`: strict rejects what could be old."
         return Warning(what, hint=hint, id="cache_layer.W005")
     return None
 
@@ -183,9 +183,9 @@ def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
             " refuse changes.",
             id="cache_layer.W002",
         )
-    if node.asks.get("replicated") and not int(configured.get("min-replicas-to-write") or 0):
+    if node.policy.get("replicated") and not int(configured.get("min-replicas-to-write") or 0):
         yield Warning(
-            f"Redis ({address}) goes on serving when it is cut off from its replicas.",
+            f"Redis ({address}) keeps serving when it is cut off from its replicas.",
             hint="Set `min-replicas-to-write 1` and `min-replicas-max-lag`: see docs/operations.md.",
             id="cache_layer.W004",
         )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from redis.exceptions import RedisError
 
-from cache_layer.counting.questions import Answer, ask, digest_of, look_into_memory, read_answers
+from cache_layer.counting.probes import MemoryView, digest_of, look_into_memory, probe, read_memories
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load, outbox_alias
 from cache_layer.protocol.packing import unpack
@@ -76,32 +76,32 @@ class EntryView:
             return Stored(stored, None, str(error), ttl_ms)
 
     def count_pending(self) -> int:
-        """How many committed changes of this entry Redis has not been told of yet."""
+        """How many committed changes to this entry have not reached Redis yet."""
         found = find_changes(self.lookup, [self.identifier], using=outbox_alias())
         return len(found.get(self.identifier, ()))
 
-    def in_memory(self) -> Answer:
+    def in_memory(self) -> MemoryView:
         """What this process's memory has of it."""
         return look_into_memory(self.lookup.key(self.identifier))
 
     def ask_processes(self) -> str:
         """
-        Ask every process what its memory has of it; returns the question's mark.
+        Ask every process what its memory has of it; returns the probe's mark.
 
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        return ask(self.lookup.key(self.identifier))
+        return probe(self.lookup.key(self.identifier))
 
     @staticmethod
-    def read_answers(mark: str) -> tuple[list[Answer], list[str]]:
+    def read_memories(mark: str) -> tuple[list[MemoryView], list[str]]:
         """
-        The answers so far, and the names of the processes that have yet to answer.
+        The replies so far, and the names of the processes that have yet to reply.
 
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        return read_answers(mark)
+        return read_memories(mark)
 
     def agrees(self, payload: bytes, committed: bytes) -> bool:
         """Whether another release wrote `payload`, with the committed values in all members that both releases have."""
@@ -109,7 +109,7 @@ class EntryView:
 
     @staticmethod
     def digest(payload: bytes) -> str:
-        """The short name of these bytes that processes answer with; empty for none."""
+        """The short name of these bytes that processes reply with; empty for none."""
         return digest_of(payload) if payload else ""
 
     @staticmethod

@@ -180,7 +180,7 @@ def _patience(name: str) -> int:
 def _began(known: list[tuple[str, Sighting]], now_s: float) -> dict[str, float]:
     """When each ongoing problem began, as far as any process has seen."""
     began: dict[str, float] = {}
-    for name, sighting in [*known, *sightings.untold.copy().items()]:
+    for name, sighting in [*known, *sightings.unwritten.copy().items()]:
         if sighting.goes_on(now_s):
             began[name] = min(sighting.began_s, began.get(name, now_s))
     return began
@@ -193,7 +193,7 @@ def watch_health() -> None:
         try:
             with working_within(LOOK_MS):
                 Health.look(note=True)
-                sightings.tell(using=using)
+                sightings.write(using=using)
         except Exception:  # no fault may end this loop
             logger.exception("Health could not be looked at")
         finally:

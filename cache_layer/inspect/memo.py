@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
-    """Returns the last value for `seconds`; of many threads that ask at once, only one makes the next."""
+class Memo(Generic[Value]):
+    """Returns the last value for `seconds`; of many threads that want it at once, only one makes the next."""
 
     def __init__(self, make: Callable[[], Value], *, seconds: float) -> None:
         self._make = make
@@ -23,11 +23,11 @@ class Kept(Generic[Value]):
     def forget(self) -> None:
         """Start empty, also in a forked child, whose parent may have been making one."""
         self._lock = threading.Lock()
-        self._kept: tuple[float, Value] | None = None
+        self._last: tuple[float, Value] | None = None
 
     def get(self) -> Value:
         with self._lock:
-            if self._kept is None or time.monotonic() >= self._kept[0]:
+            if self._last is None or time.monotonic() >= self._last[0]:
                 value = self._make()
-                self._kept = (time.monotonic() + self._seconds, value)
-            return self._kept[1]
+                self._last = (time.monotonic() + self._seconds, value)
+            return self._last[1]

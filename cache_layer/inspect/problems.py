@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from cache_layer.counting.analytics import Series, Span
 from cache_layer.counting.incidents import Sighting
-from cache_layer.inspect.memo import Kept
+from cache_layer.inspect.memo import Memo
 from cache_layer.inspect.server import ServerStatus
 from cache_layer.writing.outbox import Backlog
 
@@ -34,9 +34,9 @@ TITLES = {
     "CacheMismatch": "Wrong values found",
     "UnheldWritesSilent": "Writes while Redis was silent",
     "WritesRefused": "Writes refused",
-    "HoldsLost": "Write notices lost",
+    "HoldsLost": "Holds lost",
     "ValuesRefused": "Foreign bytes",
-    "AnswersFailing": "Answers failing",
+    "AnswersFailing": "Requests failing",
     "HitRatioLow": "Few hits",
 }
 """All problems, worst first, with the titles of their incidents."""
@@ -65,7 +65,7 @@ def find_problems(
     if backlog is None:
         yield Found(
             "DatabaseDown",
-            "PostgreSQL does not answer: what is cached is still read, nothing can be saved.",
+            "PostgreSQL does not answer: what is cached can still be read, but nothing can be saved.",
             "Start PostgreSQL, or see why this server cannot reach it. Nothing else needs a restart.",
         )
     if not redis_answers:
@@ -85,14 +85,14 @@ def find_problems(
 
 def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterator[Found]:
     if backlog.oldest_seconds > LATE_SECONDS:
-        advice = "Look for `Relay` in the log. To be right at once: clear all."
+        advice = "Look for `Relay` in the log. To correct everything at once, clear all."
         if not redis_answers:
-            advice = "They are told as soon as Redis answers."
+            advice = "They are delivered as soon as Redis replies."
         elif not taken:
-            advice = "They are told as soon as a server relays."
+            advice = "They are delivered as soon as a server relays."
         yield Found(
             "OutboxStuck",
-            f"{backlog.changes:,} committed change{'' if backlog.changes == 1 else 's'} could not be told to the cache"
+            f"{backlog.changes:,} committed change{' has' if backlog.changes == 1 else 's have'} not reached the cache"
             " yet: what was changed by SQL may be read late.",
             advice,
             Sighting(time.time() - backlog.oldest_seconds, time.time()),
@@ -100,7 +100,7 @@ def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterato
     if not taken:
         yield Found(
             "RelayNotWorking",
-            "No server relays: what is changed by SQL is read only when the entry's time is over.",
+            "No server relays: what is changed by SQL is read only when the entry expires.",
             "Look for `Relay interrupted` in the log; `manage.py relay_invalidations` helps at once.",
         )
 
@@ -120,36 +120,36 @@ COUNTED = (
         "CacheMismatch",
         "audit_mismatches",
         60,
-        "A comparison found {number} cached values that were not what is committed, and dropped them.",
+        "A comparison found {number} cached values that did not match what is committed, and dropped them.",
         "Keep the log (`Cache mismatch`), and look for another program that writes entity:* in this Redis.",
     ),
     _Counted(
         "UnheldWritesSilent",
         "unheld_writes:silent",
         15,
-        "{number} writes went on while Redis was silent: a server that still reached it may have read old values.",
+        "{number} writes continued while Redis was silent: a server that still reached it may have read old values.",
         "See why Redis was silent; compare the cache with the database now.",
     ),
     _Counted(
         "WritesRefused",
         "refused_writes",
         5,
-        "{number} writes were refused because Redis was silent: nothing of them was saved, and their authors know.",
+        "{number} writes were refused because Redis was silent: nothing was saved, and the users got an error.",
         "See why Redis was silent, or set CACHE_WRITE_POLICY=available.",
     ),
     _Counted(
         "HoldsLost",
         "holds_ended:lost",
         15,
-        "Redis lost the notices of {number} writes under way; each writer waited once more, no reader noticed.",
+        "Redis lost the holds of {number} writes under way; each writer waited once more, no reader noticed.",
         "Was Redis restarted or flushed, or does it evict keys (maxmemory-policy)? Are transactions longer than 5 s?",
     ),
     _Counted(
         "ValuesRefused",
         "refused_values",
         15,
-        "Redis had bytes of somebody else under our keys, {number} times: they were loaded anew.",
-        "Look for who writes there, or use a Redis, or a REDIS_DB, of its own.",
+        "Redis had bytes of another program under our keys, {number} times: the values were reloaded.",
+        "Find out who writes there, or use a separate Redis or REDIS_DB.",
     ),
 )
 
@@ -169,7 +169,7 @@ def find_counted(hour: Series) -> Iterator[Found]:
     if errors >= 5 and errors > 0.01 * answered:
         yield Found(
             "AnswersFailing",
-            f"{errors:,} of {answered:,} answers of the last 5 minutes were errors of ours (status 500 or more).",
+            f"{errors:,} of {answered:,} responses in the last 5 minutes were errors of ours (status 500 or more).",
             "The log has the exceptions.",
         )
     quarter = hour.latest(15)
@@ -177,7 +177,7 @@ def find_counted(hour: Series) -> Iterator[Found]:
     if ratio is not None and ratio < 0.8 and reads > 15 * 60:
         yield Found(
             "HitRatioLow",
-            f"Only {ratio:.0%} of the reads of the last 15 minutes were answered from memory or Redis.",
+            f"Only {ratio:.0%} of the reads in the last 15 minutes were served from memory or Redis.",
             "Are many types not cached? Then warm all. Is one changed all the time? The list of entries says.",
         )
 
@@ -198,15 +198,15 @@ def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
         found.append(
             Found(
                 "RedisMemoryHigh",
-                f"Redis uses {status.used_memory_bytes / status.max_memory_bytes:.0%} of the memory it may use: full,"
-                " it takes no more values.",
-                "Give it more (maxmemory), or a server of its own.",
+                f"Redis uses {status.used_memory_bytes / status.max_memory_bytes:.0%} of its memory limit: once full,"
+                " it accepts no more values.",
+                "Give it more (maxmemory), or a separate server.",
             )
         )
     return found
 
 
-_counted: Kept[list[Found]] = Kept(
+_counted: Memo[list[Found]] = Memo(
     lambda: find_in_redis(Series.read(Span.HOUR, NAMES), ServerStatus.read()), seconds=COUNTED_SECONDS
 )
 

@@ -66,7 +66,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             NotSupportedError: existing rows would get other identifiers, and their old ones are unknown.
         """
         if update_conflicts and any(self._name_in(update_fields or (), name) for name in self._identifier_fields()):
-            raise NotSupportedError("bulk_create can't change what entries are told apart by: use bulk_update.")
+            raise NotSupportedError("bulk_create can't change the identifiers of entries: use bulk_update.")
         rows = list(objs)
         parts = [(lookup, part) for lookup, part in self._parts() if part.created or update_conflicts]
         with holding(self._entries_of(rows, parts), using=self._write_alias):

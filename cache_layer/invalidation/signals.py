@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete, post_save, pre_delete, pre_sav
 
 from cache_layer.lookup import Entry, identifiers_of, parts_of
 from cache_layer.memory.pending import HeldEntry, find_write, is_ours
-from cache_layer.writing.releases import release_abandoned, release_autocommitted
+from cache_layer.writing.release import release_abandoned, release_autocommitted
 from cache_layer.writing.writes import hold_entries
 
 

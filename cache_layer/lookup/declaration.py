@@ -116,7 +116,7 @@ class Lookup(Generic[Document]):
     def __post_init__(self) -> None:
         before, found, after = self.key_pattern.partition("{}")
         if bool(found) is (self.identifier_field is None) or "{}" in after:
-            wanted = "no {}: it is of one entry" if self.identifier_field is None else "one {}, for the identifier"
+            wanted = "no {}: it has one entry" if self.identifier_field is None else "one {}, for the identifier"
             raise self.invalid(f"key_pattern is {self.key_pattern!r}; it must have {wanted}.")
         if not before or before.startswith(OWN_PREFIXES) or GLOB.search(self.key_pattern):
             raise self.invalid(
@@ -126,7 +126,7 @@ class Lookup(Generic[Document]):
             raise self.invalid(f"ttl_seconds is {self.ttl_seconds!r}: use whole seconds, 1 or more.")
         for name, arguments in ARGUMENTS.items():
             if not _takes(getattr(self, name), len(arguments.split(", "))):
-                raise self.invalid(f"{name} is called as {name}({arguments}), which it does not take.")
+                raise self.invalid(f"{name} is called as {name}({arguments}), which it does not accept.")
         object.__setattr__(self, "_before", before)
         object.__setattr__(self, "_after", after)
 
@@ -172,7 +172,7 @@ class Lookup(Generic[Document]):
         """
         payload: Any = self.encode(document)
         if not isinstance(payload, bytes) or not payload:
-            raise self.invalid(f"encode gave {payload!r:.60}: it must give bytes, one or more.")
+            raise self.invalid(f"encode returned {payload!r:.60}: it must return bytes, one or more.")
         return payload
 
     def invalid(self, why: str) -> InvalidLookup:

@@ -1,4 +1,4 @@
-"""Loads entries from the database, and tells whether the result may be cached."""
+"""Loads entries from the database, and says whether the result may be cached."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def register(lookup: Lookup[Any]) -> None:
     for other in _registry.values():
         if other.name == lookup.name or other.is_key(lookup.key("x")) or lookup.is_key(other.key("x")):
             owner = f"the lookup {other.name!r} of {other.model._meta.label}"
-            raise lookup.invalid(f"{owner} has this name, or keys of this pattern, already.")
+            raise lookup.invalid(f"{owner} already has this name, or keys of this pattern.")
     _registry[lookup.name] = lookup
     purge_after_restart(value_key(lookup.key_glob(), version=1))
     for key in lookup.stamp_keys():

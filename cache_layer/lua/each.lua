@@ -1,7 +1,7 @@
 -- Run another script, put in place of "%s", for several entries, which all have the same number of keys.
 -- KEYS  the first entry's, the second's, ...
 -- ARGV  1 keys per entry  2 arguments per entry  3... the first entry's arguments, the second's, ...
--- Returns the answers in the same order
+-- Returns the results in the same order
 local function one(KEYS, ARGV)
 %s
 end

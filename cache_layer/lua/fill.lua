@@ -1,7 +1,7 @@
 -- A reader has loaded the row: store its value, or an absent marker, unless a writer took the key since the claim.
 -- KEYS  1 value  2 lease  3 absent  4 last known value
 -- ARGV  1 token  2 "value" | "absent" | "nothing" (only gives the lease back)  3 bytes  4 TTL in seconds
---       5 TTL of the last known value; "0" keeps none
+--       5 TTL of the last known value; "0" stores none
 -- Returns 1 if stored, else 0
 if redis.call("GET", KEYS[2]) ~= ARGV[1] then
   return 0

@@ -1,4 +1,4 @@
--- A writer is about to change the row: nobody may serve the key from the cache, or fill it, until the release.
+-- A writer is about to change the row: nobody may serve the key from the cache, or fill it, until it is released.
 -- KEYS  1 value  2 lease  3 holds  4 last holder  5 absent  6 last known value
 --       7... of the neighbouring schema versions: value, lease, absent, last known value
 -- ARGV  1 holder: an id of this attempt alone  2 hold in ms

@@ -48,7 +48,7 @@ class Copy:
     A value in this process's memory.
 
     Attributes:
-        payload: the bytes to answer with.
+        payload: the bytes to serve.
         read_payload: the uncompressed bytes found in Redis; others than `payload` if a later release wrote them.
         until_ns: `monotonic_ns()` at which its lease ends; extended while Redis returns the same bytes.
         stamp_key: the key of its entry's stamp; empty if it has none.
@@ -160,7 +160,7 @@ def keep_copy(fresh: Copy, asked_ns: int) -> Copy | None:
 
 
 def make_room(kept: dict[str, Any], limit: int) -> None:
-    """Forget the oldest of what is kept until one more stays within the limit."""
+    """Forget the oldest items until there is room for one more."""
     while len(kept) >= limit:
         try:
             del kept[next(iter(kept))]

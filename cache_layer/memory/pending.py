@@ -22,7 +22,7 @@ from cache_layer.options import get_options
 
 @dataclass(eq=False)
 class HeldEntry:
-    """One entry that a write holds; `holder` is None if Redis could not be told, or was not."""
+    """One entry that a write holds; `holder` is None if Redis has no hold for it."""
 
     entry: Entry
     holder: str | None

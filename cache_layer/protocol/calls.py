@@ -33,7 +33,7 @@ def run_script(
     Run one script for every call, in order, `BATCH_KEYS` calls per round trip (in a cluster, one round trip per node).
 
     Args:
-        unanswered: the answer to assume for calls to a cluster's nodes that fail; None raises.
+        unanswered: the reply to assume for calls to a cluster's nodes that fail; None raises.
         last: how many calls, at the end, must run after all the others, in a cluster too.
     """
     answers: list[Any] = []

@@ -5,7 +5,7 @@ Python has Zstandard from 3.14 on; before, `pip install cache-layer[zstd]`. With
 compressed values count as misses.
 
 JSON never starts with this magic. Values that do are always compressed, so unpacking is unambiguous. Copies in memory
-and answers have the plain bytes.
+and responses have the plain bytes.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from cache_layer.keys import (
     absent_key,
+    delivered_key,
     further_keys,
     holds_key,
     known_key,
     last_holder_key,
     lease_key,
-    told_key,
     value_key,
 )
 from cache_layer.options import get_options, known_ttl_seconds
@@ -46,11 +46,11 @@ class Invalidated(Enum):
     DROPPED = 1
     NOTHING = 0
     HELD = -1
-    TOLD = -2
+    DELIVERED = -2
     UNANSWERED = -3
 
 
-class Release(NamedTuple):
+class HoldRelease(NamedTuple):
     """
     One hold to end.
 
@@ -150,7 +150,7 @@ def hold_keys(keys: Sequence[str], holder: str) -> dict[str, bool]:
     return {key: bool(alone) for key, alone in zip(keys, answers, strict=True)}
 
 
-def release_keys(releases: Sequence[Release], stamps: Sequence[Release] = ()) -> dict[str, Released]:
+def release_keys(releases: Sequence[HoldRelease], stamps: Sequence[HoldRelease] = ()) -> dict[str, Released]:
     """
     End holds on entries, storing values where allowed; then end holds on stamps.
 
@@ -166,7 +166,7 @@ def invalidate_keys(
     stamps: Iterable[str] = (),
     *,
     unless_held: Collection[str] | None = None,
-    unless_told: Mapping[str, Collection[int]] | None = None,
+    unless_delivered: Mapping[str, Collection[int]] | None = None,
 ) -> dict[str, Invalidated]:
     """
     Drop the values of `keys`, refuse all fills and write-throughs under way, and then end `stamps`.
@@ -174,13 +174,13 @@ def invalidate_keys(
     Args:
         unless_held: keys to leave alone while a writer holds them, and stamps, which are ended then. Unless this is
             None, nodes of a cluster may fail.
-        unless_told: keys to leave alone if writers have told Redis of all these changes (outbox ids).
+        unless_delivered: keys to leave alone if writers have delivered all these changes to Redis (outbox ids).
     """
     keys, stamps = list(keys), list(stamps)
     if not keys and not stamps:
         return {}
-    told = unless_told or {}
-    calls = [_invalidation(key, key in (unless_held or ()), told.get(key, ())) for key in (*keys, *stamps)]
+    known = unless_delivered or {}
+    calls = [_invalidation(key, key in (unless_held or ()), known.get(key, ())) for key in (*keys, *stamps)]
     unanswered = None if unless_held is None else Invalidated.UNANSWERED.value
     answers = run_script(get_writer_client(), "invalidate", calls, unanswered=unanswered, last=len(stamps))
     return dict(zip((*keys, *stamps), map(Invalidated, answers), strict=True))
@@ -203,15 +203,15 @@ def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str,
     return {fill[0]: bool(answer) for fill, answer in zip(fills, answers, strict=True)}
 
 
-def _release(release: Release) -> Call:
+def _release(release: HoldRelease) -> Call:
     key, holder, alone, payload, ttl_seconds, changes = release
     lives = (ttl_seconds, known_ttl_seconds(ttl_seconds) if ttl_seconds else 0)
-    told = ",".join(map(str, changes))
-    return Call((*_with_companions(key), told_key(key)), (holder, int(alone), pack(payload), *lives, told))
+    ids = ",".join(map(str, changes))
+    return Call((*_with_companions(key), delivered_key(key)), (holder, int(alone), pack(payload), *lives, ids))
 
 
 def _invalidation(key: str, is_left_if_held: bool, changes: Collection[int]) -> Call:
-    companions = (lease_key(key), last_holder_key(key), absent_key(key), holds_key(key), told_key(key))
+    companions = (lease_key(key), last_holder_key(key), absent_key(key), holds_key(key), delivered_key(key))
     arguments = (int(is_left_if_held), ",".join(map(str, changes)))
     return Call((value_key(key), *companions, *further_keys(key)), arguments)
 

@@ -1,4 +1,4 @@
-"""Turns the answers of Redis and the database into reads."""
+"""Turns the replies of Redis and the database into reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOGGED_CHARACTERS = 200
 
 
 class Source(StrEnum):
-    """Where an answer came from; the values of the `X-Cache` header."""
+    """Where a document came from; the values of the `X-Cache` header."""
 
     LOCAL = "L1"
     REDIS = "L2"
@@ -36,7 +36,7 @@ class Source(StrEnum):
 
 class Read(NamedTuple, Generic[Document]):
     """
-    One answered read.
+    The result of one read.
 
     Attributes:
         document: None if there is no such entry.
@@ -44,7 +44,7 @@ class Read(NamedTuple, Generic[Document]):
             there is no document.
         source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached,
             `STALE` if it is the last known value and the database is away.
-        copies: the copies in memory it is made of; the answer may be replayed while their leases last. Empty if it must
+        copies: the copies in memory it is made of; a response may be replayed while their leases last. Empty if it must
             not be replayed.
     """
 
@@ -84,7 +84,7 @@ def fetch_stored(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes 
 def decode_stored(
     lookup: Lookup[Document], identifiers: Iterable[str], answers: Iterable[bytes | None], asked_ns: int
 ) -> Reads[Document]:
-    """The reads for Redis' answers that can be decoded."""
+    """The reads for Redis' replies that can be decoded."""
     reads: Reads[Document] = {}
     for identifier, stored in zip(identifiers, answers, strict=True):
         if stored is None:
@@ -142,7 +142,7 @@ def keep_read(
     asked_ns: int,
     read_payload: bytes = b"",
 ) -> Read[Document]:
-    """A read, kept as a copy in memory (leased from `asked_ns`) if allowed."""
+    """A read, stored as a copy in memory (leased from `asked_ns`) if allowed."""
     rest_ns = int(lookup.rest_seconds * 1e9)
     fresh = Copy(lookup.key(identifier), document, payload, read_payload, lookup.stamp_key(identifier), rest_ns)
     copy = keep_copy(fresh, asked_ns)

@@ -26,7 +26,7 @@ from cache_layer.server.connection import GuardedRedis, _guarded
 from cache_layer.server.topology import SlotClient, Topology, raising_redis_errors
 
 ELSEWHERE = (AskError, TryAgainError)
-"""Answers of a node that lacks the slot or some of its keys. `MovedError` is an `AskError`."""
+"""Replies of a node that lacks the slot or some of its keys. `MovedError` is an `AskError`."""
 ASK_AGAIN = (*ELSEWHERE, ClusterDownError)
 """Errors after which a command of a batch is sent again on its own."""
 EVERYWHERE = ("FLUSHDB", "FLUSHALL")
@@ -51,13 +51,13 @@ class ClusterRedis(CoreCommands):
             return self._ask_one_by_one(args[0], args[1:])
         node = self._find_node(args, self._slots())
         try:
-            return _guarded(lambda: self._ask(node, args, options), **self._asks(node))
+            return _guarded(lambda: self._ask(node, args, options), **self._policy_for(node))
         except CacheUnavailable:
             self.topology.look_again(node)
             raise
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Run several commands in one round trip per node; errors are returned as answers."""
+        """Run several commands in one round trip per node; errors are returned as replies."""
         batches: defaultdict[ClusterNode, list[int]] = defaultdict(list)
         answers: list[Any] = [None] * len(commands)
         slots = self._slots()
@@ -104,7 +104,7 @@ class ClusterRedis(CoreCommands):
         self.topology.close()
 
     def _ask_one_by_one(self, command: str, keys: Sequence[Any]) -> Any:
-        """MGET's list, or the sum of the other commands' answers; for MGET, keys on a failed node count as missing."""
+        """MGET's list, or the sum of the other commands' replies; for MGET, keys on a failed node count as missing."""
         answers = self.run([((ONE_BY_ONE[command], key), {}) for key in keys])
         failures = [answer for answer in answers if isinstance(answer, RedisError)]
         if command != "MGET":
@@ -134,16 +134,16 @@ class ClusterRedis(CoreCommands):
 
     def _client_of(self, node: ClusterNode) -> GuardedRedis:
         redis = self._slots().get_redis_connection(node)
-        return GuardedRedis(connection_pool=redis.connection_pool).with_policy(**self._asks(node))
+        return GuardedRedis(connection_pool=redis.connection_pool).with_policy(**self._policy_for(node))
 
-    def _asks(self, node: ClusterNode) -> dict[str, Any]:
+    def _policy_for(self, node: ClusterNode) -> dict[str, Any]:
         return {"essential": self._essential, "replicated": True, "breaker": self.topology.breakers[node.name]}
 
     def _ask(self, node: ClusterNode, args: Sequence[Any], options: dict[str, Any]) -> Any:
         slots = self.topology.slots()
         try:
             return slots.get_redis_connection(node).execute_command(*args, **options)
-        except ELSEWHERE:  # the node answered so; nothing has run
+        except ELSEWHERE:  # the node's reply; nothing has run
             return slots.execute_command(*args, **options)
 
     def _again(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

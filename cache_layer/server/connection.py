@@ -34,8 +34,8 @@ from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
 from cache_layer.options import Options, get_options
-from cache_layer.server.answers import BoundedParser
 from cache_layer.server.breaker import Breaker, breaker
+from cache_layer.server.replies import BoundedParser
 from cache_layer.server.run_id import on_connect
 
 logger = logging.getLogger("cache_layer")
@@ -80,9 +80,9 @@ def _guarded(
     if not essential:
         patience = 2 * get_options().socket_timeout_ms / 1000  # for a free slot in the pool, and for a connect
         if left_seconds(patience) < patience:
-            raise CacheUnavailable("The rest of the time is the database's.", refused=False)
+            raise CacheUnavailable("The time left is reserved for the database.", refused=False)
         if not breaker.allows():
-            raise CacheUnavailable("Redis failed a moment ago and is not asked yet.", refused=False)
+            raise CacheUnavailable("Redis failed a moment ago and is not tried again yet.", refused=False)
     retries = 0 if essential else READ_RETRIES
     while True:
         begun = time.perf_counter()
@@ -137,10 +137,10 @@ class GuardedRedis(Redis):
     redis-py's client, whose failures raise `CacheUnavailable` and count for the breaker.
 
     Attributes:
-        asks: its error policy, as arguments of `_guarded`.
+        policy: its error policy, as arguments of `_guarded`.
     """
 
-    asks: Mapping[str, Any] = {"essential": False}
+    policy: Mapping[str, Any] = {"essential": False}
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         return self.run(functools.partial(super().execute_command, *args, **options))
@@ -148,7 +148,7 @@ class GuardedRedis(Redis):
     def run(self, command: Callable[[], Result]) -> Result:
         """Run one exchange with Redis by this client's policy; raises `CacheUnavailable` as every command does."""
         try:
-            return _guarded(command, **self.asks)
+            return _guarded(command, **self.policy)
         except CacheUnavailable as error:
             if refuses_writes(error.__cause__):
                 self.connection_pool.disconnect()  # a new connection checks that the server accepts writes
@@ -174,10 +174,10 @@ class GuardedRedis(Redis):
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> GuardedPipeline:
         return GuardedPipeline(self, transaction, shard_hint)
 
-    def with_policy(self, **asks: Any) -> GuardedRedis:
+    def with_policy(self, **policy: Any) -> GuardedRedis:
         """A client of the same pool with another error policy."""
         client = type(self)(connection_pool=self.connection_pool)
-        client.asks = {**self.asks, **asks}
+        client.policy = {**self.policy, **policy}
         return client
 
     def nodes(self) -> list[tuple[str, GuardedRedis]]:

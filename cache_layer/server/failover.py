@@ -25,8 +25,8 @@ from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, Se
 
 from cache_layer.deadline import left_seconds
 from cache_layer.keys import purged_patterns, run_id_key
-from cache_layer.server.answers import MIN_READ_SECONDS, BoundedParser
 from cache_layer.server.connection import GuardedRedis
+from cache_layer.server.replies import MIN_READ_SECONDS, BoundedParser
 from cache_layer.server.run_id import lua_source, note_new_run
 
 TRUSTED_SECONDS = 1.0
@@ -88,7 +88,7 @@ class Compared(Connection):
         if note not in _purged_at:
             self._purge(note, patterns)
         if took_over and monotonic() - _purged_at[note] < TRUSTED_SECONDS:
-            raise RedisConnectionError(f"{self.host}:{self.port} took over a moment ago and is not asked yet.")
+            raise RedisConnectionError(f"{self.host}:{self.port} took over a moment ago and is not used yet.")
         self._ask("SCRIPT", "LOAD", note)
 
     def _purge(self, note: str, patterns: Sequence[str]) -> None:
@@ -121,7 +121,7 @@ class SentinelSSLConnection(Compared, SentinelManagedSSLConnection):
 
 
 class ClusterConnection(Compared):
-    """A connection to a cluster node. Asking where the slots are needs no comparison: any node may tell."""
+    """A connection to a cluster node. Asking where the slots are needs no comparison: any node may say."""
 
     in_cluster = True
 
@@ -143,7 +143,7 @@ class SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
 class SentinelRedis(GuardedRedis):
     """The client of a primary behind Sentinel."""
 
-    asks: Mapping[str, Any] = {**GuardedRedis.asks, "replicated": True}
+    policy: Mapping[str, Any] = {**GuardedRedis.policy, "replicated": True}
 
     def nodes(self) -> list[tuple[str, GuardedRedis]]:
         """The primary, as last known."""

@@ -9,7 +9,7 @@ from cache_layer.server.connection import GuardedRedis, get_redis_client
 
 Values = Iterable[tuple[str, bytes | None]]
 SPARE_CONNECTIONS = 16
-"""The size of the pool from which one may be kept."""
+"""The minimum size of a pool from which one connection may be reserved."""
 
 
 def mget(keys: frozenset[str]) -> Values:
@@ -20,10 +20,10 @@ def mget(keys: frozenset[str]) -> Values:
 
 class Line:
     """
-    Keeps a connection for one thread until it is closed, and packs its command only once.
+    Reserves a connection for one thread until it is closed, and packs its command only once.
 
-    Asked once in a while, a command costs what its code costs to get into the processor's caches, and redis-py calls
-    some two hundred functions for it. This way it is a tenth. In a cluster, and of a small pool, nothing is kept.
+    For a command sent only now and then, most of the cost is getting its code into the processor's caches, and redis-py
+    calls some two hundred functions for it. This takes a tenth. In a cluster, or with a small pool, none is reserved.
     """
 
     def __init__(self) -> None:

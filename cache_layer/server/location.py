@@ -32,7 +32,7 @@ OWN_LOGIN = "sentinel_"
 CLIENT = "cache_layer.server.connection.GuardedRedis"
 CLUSTER_FACTORY = "cache_layer.server.cluster.ClusterFactory"
 GUARDING = {"connection_class", "parser_class", "protocol", "redis_connect_func", "retry"}
-"""Parameters of connections that nobody else may set: they compare run ids, limit answers and never repeat a write."""
+"""Parameters of connections that nobody else may set: they compare run ids, limit replies and never repeat a write."""
 MISSING = "an address is missing"
 DATABASE = re.compile("[0-9]{1,5}")
 PARAMETERS = {
@@ -93,7 +93,7 @@ class Location:
                 what = repr(name[:60]) if login or "@" not in parts.query else "part of a password"
                 raise InvalidOptions(f"REDIS_URL has {what} after its ?: {hint}.")
         if not kind and path and not DATABASE.fullmatch(path):
-            raise InvalidOptions(f"REDIS_URL: {path[:60]!r} is no database: use a whole number.")
+            raise InvalidOptions(f"REDIS_URL: {path[:60]!r} is not a database: use a whole number.")
         if kind == "sentinel" and not path:
             raise InvalidOptions("REDIS_URL lacks the name that the sentinels know: redis+sentinel://host:26379/name.")
         if kind == "cluster" and path not in ("", "0"):

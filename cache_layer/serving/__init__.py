@@ -1,1 +1,1 @@
-"""Replays whole answers while everything they rest on is unchanged."""
+"""Replays whole responses while everything they rest on is unchanged."""

@@ -26,7 +26,7 @@ from cache_layer.activity import count_read, count_replay, count_replay_time
 from cache_layer.memory.local_store import Copy
 from cache_layer.metrics import ANSWER_ERRORS, ANSWER_SECONDS, SOURCES
 from cache_layer.options import get_options
-from cache_layer.serving.kept import BoundedStore
+from cache_layer.serving.bounded_store import BoundedStore
 from cache_layer.serving.renewal import Renewer
 from cache_layer.serving.requests import VARIES_BY, WHO, Environ, Mark, key_of, mark_of
 
@@ -37,7 +37,7 @@ ADMISSION = "cache_layer.admission"
 """The variable of the WSGI environment with the sender's admission."""
 
 BODY_BYTES, KEY_CHARACTERS, COPIES = 256 * 1024, 8 * 1024, 50
-"""Limits for keeping a response: the bytes of its body, the characters of its key, the entries it is made of."""
+"""Limits for storing a response: the bytes of its body, the characters of its key, the entries it is made of."""
 OVERHEAD_BYTES = 600
 """What an item takes besides its strings."""
 
@@ -114,22 +114,22 @@ class Replay:
 
 
 class ExpressLane:
-    """A WSGI application in front of Django's that keeps at most `limit_bytes` of responses and admissions."""
+    """A WSGI application in front of Django's that stores at most `limit_bytes` of responses and admissions."""
 
     def __init__(self, application: Application, limit_bytes: int) -> None:
         self.application = application
-        self.kept = BoundedStore(limit_bytes)
+        self.store = BoundedStore(limit_bytes)
         self._renewer = Renewer()
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         now_ns = clock.monotonic_ns()
         key, who = key_of(environ), mark_of(environ.get(WHO, ""))
-        admission: Admission | None = self.kept.find(who)
+        admission: Admission | None = self.store.find(who)
         if admission is not None:
-            replay: Replay | None = self.kept.find(key)
+            replay: Replay | None = self.store.find(key)
             renewer = self._renewer
             if now_ns >= admission.until_ns:
-                self.kept.drop(who, admission)
+                self.store.drop(who, admission)
             elif replay is not None and renewer.use(replay.copies + admission.copies, now_ns):
                 admission.used = replay.used = True
                 count_replay(replay.copies)
@@ -145,28 +145,28 @@ class ExpressLane:
                 start_response(replay.status, replay.asked_headers.copy())
                 ANSWER_SECONDS.labels("L2").observe((clock.monotonic_ns() - now_ns) / 1e9)
                 return [replay.body]
-            elif self.kept.find(who) is admission:
+            elif self.store.find(who) is admission:
                 environ[ADMISSION] = admission
-        return self._answer(key, who, environ, start_response)
+        return self._respond(key, who, environ, start_response)
 
     def _ask_again(self, key: Any, who: Mark, replay: Replay | None, admission: Admission) -> bool:
         """Whether Redis still has the bytes of lapsed copies; forgets what changed, so that nobody asks in vain."""
         copies = admission.copies if replay is None else (*replay.copies, *admission.copies)
         gone = self._renewer.renew(copies)
         if not gone.isdisjoint(admission.copies):
-            self.kept.drop(who, admission)
+            self.store.drop(who, admission)
         if replay is not None and not gone.isdisjoint(replay.copies):
-            self.kept.drop(key, replay)
+            self.store.drop(key, replay)
         if not gone:
             admission.used = True
             if replay is not None:
                 replay.used = True
         return not gone
 
-    def _answer(
+    def _respond(
         self, key: tuple[Any, ...], who: Mark, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Let Django answer, and keep the response if it may be replayed."""
+        """Let Django respond, and store the response if it may be replayed."""
         begun_ns = clock.monotonic_ns()
         started: list[Any] = []
 
@@ -175,29 +175,29 @@ class ExpressLane:
             return start_response(status, headers, *exc_info)
 
         response = self.application(environ, start)
-        _count_answer(response, clock.monotonic_ns() - begun_ns)
+        _count_response(response, clock.monotonic_ns() - begun_ns)
         terms: Terms | None = getattr(response, "replay_terms", None)
-        if terms is not None and isinstance(response, HttpResponse) and who and self.kept.limit_bytes:
+        if terms is not None and isinstance(response, HttpResponse) and who and self.store.limit_bytes:
             self._keep_admission(who, terms.admission)
-            if _may_be_kept(key, response, terms):
+            if _may_be_stored(key, response, terms):
                 status, headers = started
-                self.kept.keep(key, Replay(terms, status, headers, response.content, key))
+                self.store.keep(key, Replay(terms, status, headers, response.content, key))
         return response
 
     def _keep_admission(self, who: Mark, admission: Admission) -> None:
-        if self.kept.find(who) is not admission:
+        if self.store.find(who) is not admission:
             admission.size_bytes = OVERHEAD_BYTES
             admission.size_bytes += sum(sys.getsizeof(copy.payload) + OVERHEAD_BYTES for copy in admission.copies)
-            self.kept.keep(who, admission)
+            self.store.keep(who, admission)
 
 
 def with_express_lane(application: Application) -> Application:
-    """Put the application behind the express lane, which counts answers even if it keeps none."""
+    """Put the application behind the express lane, which counts responses even if it stores none."""
     return ExpressLane(application, get_options().express_lane_bytes)
 
 
-def _count_answer(response: Any, took_ns: int) -> None:
-    """Record how long Django took, by the source in the answer's `X-Cache`."""
+def _count_response(response: Any, took_ns: int) -> None:
+    """Record how long Django took, by the source in the response's `X-Cache`."""
     if isinstance(response, HttpResponseBase):
         source = response.get("X-Cache", "none")
         ANSWER_SECONDS.labels(source if source in SOURCES else "none").observe(took_ns / 1e9)
@@ -205,8 +205,8 @@ def _count_answer(response: Any, took_ns: int) -> None:
             ANSWER_ERRORS.inc()
 
 
-def _may_be_kept(key: tuple[Any, ...], response: HttpResponse, terms: Terms) -> bool:
-    """Whether a response is the same for everyone with this key, and small enough to keep."""
+def _may_be_stored(key: tuple[Any, ...], response: HttpResponse, terms: Terms) -> bool:
+    """Whether a response is the same for everyone with this key, and small enough to store."""
     is_small = (
         len(response.content) <= BODY_BYTES
         and len(terms.copies) <= COPIES

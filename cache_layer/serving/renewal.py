@@ -1,7 +1,7 @@
 """
 Renewal keeps copies in use valid. While there are hits, background threads ask Redis for all such copies at once: a
 request that did so would wait, and lose its turn to run to other threads. One thread is enough, unless Redis is so far
-away that the next question must go out before the last answer has come.
+away that the next request must be sent before the last reply has arrived.
 
 It asks for the stamps first: a few small entries that vouch for all copies resting on them. Copies that rest on no
 stamp, or have rested long enough, are asked for themselves, all by one `MGET`: a copy's lease restarts if Redis still
@@ -38,9 +38,9 @@ logger = logging.getLogger("cache_layer")
 Mget = Callable[[frozenset[str]], Values]
 BATCH_COPIES = 1_000
 RENEWED_PART = 0.6
-"""The next answer should come after this share of what is left of a lease when its answer comes."""
+"""The next reply should arrive after this share of the lease that a reply leaves."""
 MIN_PART = 0.1
-"""The minimum time between two questions, as a share of a lease."""
+"""The minimum time between two requests, as a share of a lease."""
 THREADS = 4
 """The maximum number of threads."""
 STAMP_SECONDS = 3_600
@@ -104,7 +104,7 @@ class Renewer:
         for copy in due:
             if copy.due_ns > now_ns and not copy.is_watched:
                 self._watch(copy)
-        fold_many_reads()  # there is time before the next question
+        fold_many_reads()  # there is time before the next request
         return bool(used or stamps)
 
     def renew(self, copies: Collection[Copy]) -> set[Copy]:
@@ -145,7 +145,7 @@ class Renewer:
             self._end_thread()
 
     def _await_turn(self, took_ns: int) -> bool:
-        """Wait until it is time for the next question; False if the other threads are enough."""
+        """Wait until it is time for the next request; False if the other threads are enough."""
         lasts_ns = lease_ns()
         least_ns = int(lasts_ns * MIN_PART)
         step_ns = max(int((lasts_ns - took_ns) * RENEWED_PART), least_ns)

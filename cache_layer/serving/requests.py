@@ -20,7 +20,7 @@ KEY_HEADERS = (
     "Range",
     "X-Forwarded-Proto",
 )
-"""The request headers a response may depend on, besides `Authorization`; if its `Vary` names others it is not kept."""
+"""The headers a response may depend on, besides `Authorization`; if its `Vary` names others it is not stored."""
 
 WHO = "HTTP_AUTHORIZATION"
 _SALT = secrets.token_hex(8)
@@ -53,10 +53,10 @@ def key_of(environ: Environ) -> tuple[Any, ...]:
 
 def mark_of(header: str) -> Mark:
     """
-    Stands for an `Authorization` header, since tokens are not kept in memory; empty for none.
+    Stands for an `Authorization` header, since tokens are not stored in memory; empty for none.
 
-    Two hashes of 64 bits, keyed with secrets of this process, which nobody ever sees: guessing a header with those of
-    somebody's takes 2 ** 128 requests. SHA-256 takes twice as long.
+    Two hashes of 64 bits, keyed with secrets of this process, which nobody ever sees: guessing a header with the same
+    hashes as somebody else's takes 2 ** 128 requests. SHA-256 takes twice as long.
     Source: SipHash, Aumasson and Bernstein, 2012; Python hashes text by it (PEP 456).
     """
     return (hash(header), hash(_SALT + header)) if header else ()

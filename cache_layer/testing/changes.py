@@ -9,7 +9,7 @@ from django.db.models import CharField, Field, IntegerField, Model, TextField
 
 from cache_layer.inspect.entry import EntryView
 from cache_layer.lookup import Lookup
-from cache_layer.writing.releases import release_abandoned
+from cache_layer.writing.release import release_abandoned
 
 MIN_LENGTH = 10
 """The minimum length of a text field, so that it has room for the digits of growing numbers."""
@@ -37,7 +37,7 @@ class Changes:
             release_abandoned()  # otherwise its holds would lapse after the test
             if len(seen) == 3:
                 return
-        raise ValueError(f"The lookup {lookup.name!r} shows no field of numbers or text that is free: pass `write`.")
+        raise ValueError(f"The lookup {lookup.name!r} has no free number or text in its document: pass `write`.")
 
     def __call__(self, identifier: str, number: int) -> None:
         manager: Any = self._model._default_manager

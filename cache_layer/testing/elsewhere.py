@@ -1,4 +1,4 @@
-"""A second reading process: it has its own memory, which only the drains of writers keep from being stale."""
+"""A second reading process, with its own memory, which only the drains of writers keep fresh."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ def reading_elsewhere(run: Run, read: Callable[[], object]) -> Iterator[None]:
     """Let a child process `read` while the block runs, and then add what it saw to the run."""
     connections.close_all()  # the child must not share them
     fork = get_context("fork")
-    answer, tell = fork.Pipe(duplex=False)
-    child = fork.Process(target=_read_until_told, args=(run, read, tell), daemon=True)
+    receiver, sender = fork.Pipe(duplex=False)
+    child = fork.Process(target=_read_until_stopped, args=(run, read, sender), daemon=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # about threads: the child waits for none
         child.start()
-    tell.close()
+    sender.close()
     try:
         yield
     finally:
         run.returned[-1] = 1
         try:
-            run.seen |= answer.recv()
+            run.seen |= receiver.recv()
         except EOFError:
             raise RuntimeError("The reading process failed; its traceback is on standard error.") from None
         finally:
             child.join()
 
 
-def _read_until_told(run: Run, read: Callable[[], object], tell: Connection) -> None:
-    """Read until told to stop, and send what was seen."""
+def _read_until_stopped(run: Run, read: Callable[[], object], sender: Connection) -> None:
+    """Read until the run stops, and send what was seen."""
     while not run.returned[-1]:
         read()
-    tell.send(run.seen)
+    sender.send(run.seen)

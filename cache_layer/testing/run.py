@@ -64,7 +64,7 @@ class Run:
             ValueError: nothing was read, or nothing written.
         """
         if not self.reads or not self.writes:
-            raise ValueError(f"There was no time to write and to read, in {MORE_SECONDS} seconds more than given.")
+            raise ValueError(f"There was too little time to write and read, even with {MORE_SECONDS} extra seconds.")
         for row, payload, after in self.seen:
             version = self.versions[row].get(payload)
             what = f"{lookup.name} {row!r}: a read that began when write {after} had returned gave"

@@ -1,10 +1,10 @@
 """
-The relay: tells the cache of changes made behind Django's back.
+The relay: delivers changes made behind Django's back to the cache.
 
 Triggers write every change of a coherent table to the outbox and NOTIFY. The relay drops the keys from the cache, then
 the rows from the outbox, so nothing is lost while it, Redis or PostgreSQL is away. Many may run, one in each web
-process (`wsgi`); the one that has the `turn` works. It leaves a key that a Django writer holds until the release,
-which usually deletes the change from the outbox itself. It does drop held keys whose writers leave no value, since
+process (`wsgi`); the one that has the `turn` works. It leaves a key alone while a Django writer holds it, because that
+writer usually deletes the change from the outbox itself. It does drop held keys whose writers store no value, since
 such a key may be held without a gap.
 """
 
@@ -110,11 +110,11 @@ def relay_changes(settled: Settled | None = None, *, using: str = "default") -> 
     Invalidate what the outbox names, and delete those changes from it.
 
     Args:
-        settled: what earlier calls were done with, if it is to be deleted a little later.
+        settled: the changes that earlier calls have settled, if they are to be deleted a little later.
     Returns:
         How many changes were left: a writer holds their keys, or a node of a cluster failed.
     Raises:
-        CacheUnavailable: Redis did not answer; changes it was not told of are still in the outbox.
+        CacheUnavailable: Redis did not answer; undelivered changes are still in the outbox.
     """
     known = settled or Settled()
     left, last = 0, 0
@@ -128,20 +128,20 @@ def relay_changes(settled: Settled | None = None, *, using: str = "default") -> 
         last = found[-1].id if found else last
         changes = [change for change in found if change.id not in known.ids]
         rows = [change for change in changes if change.field]
-        done = _tell_cache(rows)
+        done = _deliver_rows(rows)
         known.add(done)
         known.forget(using)
         left += len(rows) - len(done)
         whole_tables += [change for change in changes if not change.field]
     if whole_tables:  # last: that needs every node of a cluster
-        _tell_of_tables(whole_tables)
+        _deliver_tables(whole_tables)
         known.add(whole_tables)
     known.forget(using, at_once=settled is None)
     return left
 
 
-def _tell_cache(changes: list[Any]) -> list[Any]:
-    """Invalidate the entries of changed rows; returns the changes that are done with."""
+def _deliver_rows(changes: list[Any]) -> list[Any]:
+    """Invalidate the entries of changed rows; returns the settled changes."""
     if not changes:
         return []
     entries: dict[str, _Changed] = {}
@@ -150,16 +150,16 @@ def _tell_cache(changes: list[Any]) -> list[Any]:
             entry = Entry(lookup, change.identifier if part.field else "")
             entries.setdefault(entry.key, _Changed(entry, set())).changes.add(change.id)
     outcomes = _invalidate(entries)
-    told_by_writers = _changes_of(entries, outcomes, Invalidated.TOLD)
+    delivered_by_writers = _changes_of(entries, outcomes, Invalidated.DELIVERED)
     left = _changes_of(entries, outcomes, Invalidated.HELD, Invalidated.UNANSWERED)
     settled = [change for change in changes if change.id not in left]
-    told_by_us = [change for change in settled if change.id not in told_by_writers]
-    if told_by_us:
-        _count_relayed(told_by_us)
+    delivered_here = [change for change in settled if change.id not in delivered_by_writers]
+    if delivered_here:
+        _count_relayed(delivered_here)
     dropped = [
         key
         for key, outcome in outcomes.items()
-        if outcome is Invalidated.DROPPED and not entries[key].changes <= told_by_writers
+        if outcome is Invalidated.DROPPED and not entries[key].changes <= delivered_by_writers
     ]
     note_invalidated(dropped, "sql")
     for key in dropped:
@@ -181,17 +181,17 @@ class _Changed(NamedTuple):
 
 def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
     """
-    Drop entries, except those that a writer holds or has just told Redis of.
+    Drop entries, except those that a writer holds or has just released.
 
-    Held entries are dropped if their writers leave no value, since such a key may be held without a gap. Stamps and
-    other entries of a row are dropped too: their writer may not have told another node yet, or needs a further trip.
+    Held entries are dropped if their writers store no value, since such a key may be held without a gap. Stamps and
+    other entries of a row are dropped too: their writer may not have reached another node yet, or needs a further trip.
     """
     stamps = stamps_of(each.entry for each in entries.values())
     found = invalidate_keys(
         entries,
         stamps,
         unless_held={key for key, each in entries.items() if each.entry.lookup.write_through} | stamps,
-        unless_told={key: each.changes for key, each in entries.items()},
+        unless_delivered={key: each.changes for key, each in entries.items()},
     )
     unanswered = {key for key, outcome in found.items() if outcome is Invalidated.UNANSWERED}
     return {
@@ -200,7 +200,7 @@ def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
     }
 
 
-def _tell_of_tables(changes: list[Any]) -> None:
+def _deliver_tables(changes: list[Any]) -> None:
     """Drop all entries of tables that changed as a whole."""
     tables = {change.table_name for change in changes}
     clear_entries(*{lookup for table in tables for lookup, _ in parts_of_table(table, "")}, cause="sql")

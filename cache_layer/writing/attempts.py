@@ -1,4 +1,4 @@
-"""A writer goes on telling a silent Redis: readers may still reach it."""
+"""Retries of a writer while Redis is silent: readers may still reach it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Result = TypeVar("Result")
 RETRY_SECONDS = 0.05
 
 
-def keep_trying(tell: Callable[[], Result], seconds: float) -> Result:
+def keep_trying(attempt: Callable[[], Result], seconds: float) -> Result:
     """
-    Repeat this until Redis answers.
+    Repeat an attempt until Redis replies.
 
     Raises:
-        RedisError: Redis refused connections (`is_gone`), or kept failing for so many seconds.
+        RedisError: Redis refused connections (`is_gone`), or kept failing for that many seconds.
     """
     deadline_ns = clock.seconds_from_now(seconds)
     while True:
         try:
-            return tell()
+            return attempt()
         except RedisError as error:  # includes a server that lacks memory or replicas just now
             if is_gone(error) or clock.monotonic_ns() >= deadline_ns:
                 raise

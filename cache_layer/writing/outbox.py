@@ -15,7 +15,7 @@ from cache_layer.models import Change
 
 BATCH_CHANGES = 1_000
 FORGET_SECONDS = 0.05
-"""How long a change that is done with may stay in the outbox."""
+"""How long a settled change may stay in the outbox."""
 FORGET = """
     DELETE FROM cache_layer_outbox
     USING (SELECT set_config('synchronous_commit', 'off', true)) AS this_transaction
@@ -53,7 +53,7 @@ def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str)
     """
     The outbox ids of the committed changes of entries, by identifier.
 
-    Releasing or invalidating a key covers all changes committed before, whoever made them.
+    Releasing or invalidating a key delivers all changes committed before, whoever made them.
     """
     found: dict[str, tuple[int, ...]] = {}
     changes = changes_of(lookup, {"identifier__in": list(identifiers)}).using(using)
@@ -63,14 +63,14 @@ def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str)
 
 
 def forget_changes(ids: Sequence[int], *, using: str) -> None:
-    """Delete changes the cache was told of. This does not wait for the disk: after a crash it is told again."""
+    """Delete delivered changes. This does not wait for the disk: after a crash they are delivered again."""
     if ids:
         with connections[using].cursor() as cursor:
             cursor.execute(FORGET, [list(ids)])
 
 
 class Settled:
-    """Changes that are done with and still in the outbox: they are deleted together, while no other waits."""
+    """Delivered changes that are still in the outbox: they are deleted together, while no other change waits."""
 
     def __init__(self) -> None:
         self.ids: set[int] = set()

@@ -19,7 +19,7 @@ MAX_KEYS = 16
 
 class CommittedRow(NamedTuple):
     """
-    What a writer tells Redis about an entry it held.
+    What a writer delivers to Redis about an entry it held.
 
     Attributes:
         payload: the committed value; empty to let the next reader fill it.

@@ -30,7 +30,7 @@ from cache_layer.options import get_options
 from cache_layer.protocol.scripts import Invalidated, hold_keys, invalidate_keys
 from cache_layer.writing.attempts import is_gone, keep_trying
 from cache_layer.writing.commit import waits_at_commit
-from cache_layer.writing.releases import release_abandoned, release_write
+from cache_layer.writing.release import release_abandoned, release_write
 
 logger = logging.getLogger("cache_layer")
 

@@ -1,5 +1,5 @@
--- Gives the migrator what the superuser of this session owns in the platform's schemas, as where migrations ran as the
--- superuser before, and both roles the passwords of the environment.
+-- Gives the migrator what this session's superuser owns in the platform's schemas, for installations whose migrations
+-- used to run as the superuser, and sets both roles' passwords from the environment.
 --   psql -v migrator=pmo_migrator -v web=pmo_web -f deploy/postgres/hand_over.sql
 \getenv migrator_password MIGRATOR_PASSWORD
 \getenv web_password WEB_PASSWORD
@@ -11,6 +11,6 @@ SELECT format('ALTER TABLE %s OWNER TO %I', oid::regclass, :'migrator') FROM pg_
     AND relowner = current_user::regrole \gexec
 SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, :'migrator') FROM pg_proc
   WHERE pronamespace::regnamespace IN ('app', 'public') AND proowner = current_user::regrole \gexec
--- What the superuser has made is covered by no default of the migrator's.
+-- The migrator's default privileges do not cover what the superuser has made.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA app, public TO :"web";
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA app, public TO :"web";

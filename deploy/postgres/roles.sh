@@ -1,6 +1,6 @@
 #!/bin/sh
-# Roles and rights of the containers' database, with the passwords of the environment; may be repeated. It runs before
-# the migrations, and again after them, as the database's superuser (libpq's PGHOST, PGUSER, PGDATABASE, PGPASSWORD).
+# Roles and rights in the containers' database, with passwords from the environment; may be repeated. It runs before the
+# migrations, and again after them, as the database's superuser (libpq's PGHOST, PGUSER, PGDATABASE, PGPASSWORD).
 set -eu
 export PGOPTIONS="-c client_min_messages=warning"
 folder=$(dirname "$0")

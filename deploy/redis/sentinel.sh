@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts a sentinel with a copy of sentinel.conf of its own, in which it keeps what it learns, and with the servers'
+# Starts a sentinel with its own copy of sentinel.conf, in which it saves what it learns, and with the servers'
 # password in REDISCLI_AUTH (empty: none). The sentinel itself has none.
 set -eu
 password=$(printf %s "${REDISCLI_AUTH:-}" | sed 's/[\\"]/\\&/g')

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts Redis with redis.conf, REDIS_MAXMEMORY and the password of REDISCLI_AUTH (empty: none). redis-cli in the same
-# container reads that variable too. The password goes by standard input: arguments can be read by the whole machine.
+# container reads that variable too. The password is passed on standard input: any process can read arguments.
 # More options may follow as arguments, for example --replicaof redis 6379.
 set -eu
 password=$(printf %s "${REDISCLI_AUTH:-}" | sed 's/[\\"]/\\&/g')

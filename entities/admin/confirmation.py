@@ -79,7 +79,7 @@ class ReasonForm(forms.Form):
         max_length=CacheOperation._meta.get_field("reason").max_length,
         validators=[validate_readable],
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
-        help_text="Optional; it is kept in the audit log.",
+        help_text="Optional; it is recorded in the audit log.",
     )
 
 

@@ -72,7 +72,7 @@ def _concerns(type_map: TypeMap) -> Iterator[Concern]:
         yield Concern("Inactive, and still listed by others", _chips(hidden, inactive=True), url, "Show in the list")
     if missing := list(type_map.missing):
         parents = {parent for code in missing for parent in type_map.missing[code]}
-        says = f"Listed as children, and no entity types: {', '.join(missing[:NAMED])}. Listed by"
+        says = f"Listed as children, but not entity types: {', '.join(missing[:NAMED])}. Listed by"
         yield Concern(says, _chips([code for code in type_map.types if code in parents]))
     if unknown := [each.code for each in type_map.types.values() if current_name(each.icon) is None]:
         yield Concern("With an icon that Lucide does not have", _chips(unknown))

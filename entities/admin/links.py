@@ -43,7 +43,7 @@ class RejectInvalidFilters:
 
 
 def draw_chips(codes: Iterable[str], *, inactive: Collection[str] = ()) -> SafeString:
-    """A small link for each code, in order; inactive ones look different, and screen readers are told so."""
+    """A small link for each code, in order; inactive ones look different, and say so to screen readers."""
     hidden = SafeString('<span class="entity-unseen"> (inactive)</span>')
     chips = format_html_join(
         "",

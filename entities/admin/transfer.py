@@ -160,7 +160,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         self.generate_log_entries(result, request)
         counts = result.totals
         done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
-        left_out = f" {_name_rows(wrong)} left out, for what is wrong in them." if wrong else ""
+        left_out = f" {_name_rows(wrong)} left out because of errors." if wrong else ""
         level = messages.WARNING if wrong else messages.SUCCESS
         undo = undo_url_of([row.instance.code for row in result.rows if row.is_new() or row.is_update()])
         self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level, extra_tags=undo)
@@ -199,7 +199,7 @@ def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
     upload = {"content": packed, "kind": kind, "name": name, "plan": result.plan}
     signed = signing.dumps(upload, salt=SALT, compress=True)
     if len(signed) > MAX_SIGNED_BYTES:
-        raise UnreadableFile("The file is too large to be shown first: split it, or remove columns.")
+        raise UnreadableFile("The file is too large for a preview: split it, or remove columns.")
     return signed
 
 

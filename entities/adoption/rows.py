@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -25,29 +26,29 @@ RULES = {
     "entity_code_not_reserved": "the code is a word of the API's own paths",
     "entity_texts_composed": "a label or the entity type is not in Unicode's composed form (NFC)",
     "entity_texts_readable": "a label or the entity type has overrides of the direction, or nothing that can be seen",
-    "entity_times": "a time is no time between the years 1 and 9999",
+    "entity_times": "a time is not between the years 1 and 9999",
 }
 _DOUBLED = f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code"
 _LISTED = f"""
     WITH listed AS (
-        SELECT e.code, l.child #>> '{{}}' AS child, count(*) AS times
+        SELECT e.code, e.child_entity_codes::text AS children, l.child #>> '{{}}' AS child, count(*) AS times
         FROM {NAME} e CROSS JOIN jsonb_array_elements(
             CASE jsonb_typeof(e.child_entity_codes) WHEN 'array' THEN e.child_entity_codes END) AS l (child)
-        WHERE jsonb_typeof(l.child) = 'string' GROUP BY 1, 2)
-    SELECT listed.code, listed.child, known.code IS NULL
+        WHERE jsonb_typeof(l.child) = 'string' GROUP BY 1, 2, 3)
+    SELECT listed.code, listed.children, listed.child, known.code IS NULL
     FROM listed LEFT JOIN {NAME} known ON known.code = listed.child
-    WHERE listed.times > 1 OR known.code IS NULL ORDER BY 1, 2
+    WHERE listed.times > 1 OR known.code IS NULL ORDER BY 1, 3
 """
 
 
-def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iterator[Problem]:
+def find_row_problems(schema_editor: Any, table: Table) -> Iterator[Problem]:
     """
     What the database would refuse, in the order in which the mends can be run.
 
     Args:
         table: one without shape problems.
     """
-    with connection.cursor() as cursor:
+    with schema_editor.connection.cursor() as cursor:
         for field in FIELDS:
             column = table.columns.get(field.column)
             if column and column.nullable and not field.null:
@@ -55,7 +56,7 @@ def find_row_problems(connection: Any, schema_editor: Any, table: Table) -> Iter
         if not table.has_unique_code:
             cursor.execute(_DOUBLED)
             mend = "Remove or rename all but one of them"
-            doubled = (Problem(_row(code), "the code is there more than once", mend) for (code,) in cursor)
+            doubled = (Problem(_row(code), "the code occurs more than once", mend) for (code,) in cursor)
             yield from shown(doubled)
         yield from _find_broken_constraints(cursor, schema_editor, table)
 
@@ -68,7 +69,7 @@ def find_wrong_children(connection: Any, table: Table) -> Iterator[Problem]:
         cursor.execute(_LISTED)
         listed = cursor.fetchall()
         if listed:
-            yield from shown(_describe_wrong_children(cursor, listed, _all_codes(cursor)))
+            yield from shown(_describe_wrong_children(listed, _all_codes(cursor)))
 
 
 def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
@@ -89,7 +90,7 @@ def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
         else:
             more, last = more + 1, problem
     if last:
-        mend = "They are shown when some of those above are mended"
+        mend = "They are shown once some of those above are fixed"
         yield Problem(f"{more} more", last.rule, mend, warning=last.warning)
 
 
@@ -143,9 +144,9 @@ def _wrong_shape(children: Any) -> str:
     if isinstance(children, str):
         return "child_entity_codes is a JSON string inside JSONB"
     if not isinstance(children, list):
-        return "child_entity_codes is no array"
+        return "child_entity_codes is not an array"
     others = ", ".join(json.dumps(child) for child in children if not isinstance(child, str))
-    return f"child_entity_codes lists what is no string: {others}"
+    return f"child_entity_codes lists what is not a string: {others}"
 
 
 def _all_codes(cursor: Any) -> set[str]:
@@ -153,16 +154,13 @@ def _all_codes(cursor: Any) -> set[str]:
     return {code for (code,) in cursor.fetchall()}
 
 
-def _describe_wrong_children(cursor: Any, listed: list[tuple[str, str, bool]], codes: set[str]) -> Iterator[Problem]:
-    for number, (code, found) in enumerate(groupby(listed, key=lambda row: row[0])):
+def _describe_wrong_children(listed: list[tuple[str, str, str, bool]], codes: set[str]) -> Iterator[Problem]:
+    for (code, children), found in groupby(listed, key=itemgetter(0, 1)):
         wrong = list(found)
-        unknown = ", ".join(json.dumps(child) for _, child, is_unknown in wrong if is_unknown)
-        doubled = ", ".join(json.dumps(child) for _, child, is_unknown in wrong if not is_unknown)
+        unknown = ", ".join(json.dumps(child) for _, _, child, is_unknown in wrong if is_unknown)
+        doubled = ", ".join(json.dumps(child) for _, _, child, is_unknown in wrong if not is_unknown)
         rules = [f"lists unknown {unknown}"] * bool(unknown) + [f"lists {doubled} more than once"] * bool(doubled)
-        mend = ""
-        if number < SHOWN_ROWS:
-            cursor.execute(f"SELECT child_entity_codes FROM {NAME} WHERE code = %s", [code])
-            mend = mends.set_children(code, json.loads(cursor.fetchone()[0]), codes)
+        mend = mends.set_children(code, json.loads(children), codes)
         yield Problem(_row(code), f"child_entity_codes {' and '.join(rules)}", mend)
 
 

@@ -56,7 +56,7 @@ def find_problems(connection: Any, *, warnings: bool = True, under_lock: bool = 
     if rows_can_be_read and under_lock:
         problems += find_wrong_children(connection, table)
     elif rows_can_be_read:
-        problems += find_row_problems(connection, connection.schema_editor(collect_sql=True), table)
+        problems += find_row_problems(connection.schema_editor(collect_sql=True), table)
         problems += find_warnings(connection, table) if warnings else ()
     return problems if warnings else [problem for problem in problems if not problem.warning]
 

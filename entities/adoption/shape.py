@@ -59,13 +59,14 @@ def _find_rights(connection: Any, table: Table) -> Iterator[Problem]:
     role = quote_name(user)
     if not may_create_schemas:
         grant = f"GRANT CREATE ON DATABASE {quote_name(database)} TO {role};"
-        yield Problem(f"database {database}", f"{user} may create nothing in it", grant)
+        yield Problem(f"database {database}", f"{user} may not create anything in it", grant)
     if table.has_row_security:
         rule = "it has row-level security, and everybody is served the rows that the web servers' role may see"
         yield Problem(f"{SCHEMA}.{TABLE}", rule, "Give that role a policy for all rows", warning=True)
     if not table.is_owned:
         grant = f"GRANT {quote_name(table.owner)} TO {role};"
-        yield Problem(f"{SCHEMA}.{TABLE}", f"it belongs to {table.owner}, and {user} is no member of that role", grant)
+        rule = f"it belongs to {table.owner}, and {user} is not a member of that role"
+        yield Problem(f"{SCHEMA}.{TABLE}", rule, grant)
     if not table.may_create_beside:
         rule = f"{user} may create nothing in the schema"
         yield Problem(f"schema {SCHEMA}", rule, f"GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {role};")

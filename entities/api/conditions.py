@@ -23,8 +23,8 @@ STALE_WARNING = '110 - "Response is Stale"'
 MISCELLANEOUS = "299 -"
 """RFC 7234, section 5.5.6: a warning for people."""
 CHANGED = "It changed since the version that If-Match names. Read it again."
-MALFORMED = "If-Match has to name entity tags as `ETag` does, each in its double quotes, with commas between them."
-WEAK = "If-Match names a weak tag, which never matches (RFC 9110, section 13.1.1): send it as it came, without W/."
+MALFORMED = "If-Match must list entity tags as `ETag` gives them, each in double quotes, separated by commas."
+WEAK = "If-Match names a weak tag, which never matches (RFC 9110, section 13.1.1): send it as received, without W/."
 MAX_CONDITION_LENGTH = 8_192
 """Characters of an `If-None-Match`; longer ones are ignored."""
 
@@ -89,7 +89,7 @@ def require_match(request: AnyRequest, document: EntityDocument) -> None:
     Compare a document with `If-Match`, if the request has one.
 
     Raises:
-        PreconditionFailed: its tag is not listed, or the header is no list of entity tags.
+        PreconditionFailed: its tag is not listed, or the header is not a list of entity tags.
     """
     sent = request.headers.get("If-Match")
     if sent is None:

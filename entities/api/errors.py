@@ -34,7 +34,7 @@ READ_ONLY = "25006"
 TIME_LIMITS = ("57014", "25P03", "25P04")
 """PostgreSQL's codes for its timeouts: statement (ours too), idle in transaction, transaction."""
 INVALID = "Something in it is wrong: `errors` says what, by field."
-OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Look before you try again."
+OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Check before you try again."
 
 
 class Unavailable(APIException):
@@ -121,9 +121,9 @@ def _as_database_unavailable(error: OperationalError | InterfaceError | Internal
     if isinstance(error, OutcomeUnknown):
         return Unavailable(OUTCOME_UNKNOWN, "outcome_unknown")
     if state == READ_ONLY:
-        return Unavailable("The database takes no changes now. Try again in a moment.", "database_read_only")
+        return Unavailable("The database accepts no changes now. Try again in a moment.", "database_read_only")
     if state in TIME_LIMITS:
-        return Unavailable("The request took too long, so it was given up. Try again in a moment.", "out_of_time")
+        return Unavailable("The request took too long and was given up. Try again in a moment.", "out_of_time")
     return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
 
 

@@ -16,33 +16,33 @@ def flag(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, bool, OpenApiParameter.QUERY, description=description, default=False)
 
 
-RETRY_AFTER = _header("Retry-After", "Seconds until the next try.", 429, 503)
+RETRY_AFTER = _header("Retry-After", "Seconds until the next attempt.", 429, 503)
 ETAG = _header("ETag", "Names these exact bytes of the document; with 412, of the current one.", 200, 201, 304, 412)
 LOCATION = _header("Location", "Where to read it.", 201)
 X_CACHE = _header(
     "X-Cache",
     "Where it came from: `L1` this process's memory, `L2` Redis, `DB` the database (and it is cached now), `BYPASS` the"
-    " database (and it must not be cached now), `STALE` the last known, because the database is away (if this server is"
-    " set to serve it).",
+    " database (and it must not be cached now), `STALE` the last known value, because the database is away (if this"
+    " server may serve it).",
     200,
     304,
 )
 WARNING = _header("Warning", '`110 - "Response is Stale"` with `X-Cache: STALE`.', 200, 304)
 FORMER_ICON = _header(
-    "Warning", '`299 - "..."`: the icon has another name in Lucide now; it is kept as sent.', 200, 201
+    "Warning", '`299 - "..."`: the icon has another name in Lucide now; it is stored as sent.', 200, 201
 )
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="Change it only if this is still its `ETag`; `*` for any."
 )
 IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="Answer 304 without a body if this is still its `ETag`."
+    "If-None-Match", str, OpenApiParameter.HEADER, description="Respond 304 without a body if this is still its `ETag`."
 )
 CODE = OpenApiParameter(
     "code",
     str,
     OpenApiParameter.PATH,
     pattern=CODE_PATTERN,
-    description=f"For example `project`. Words of the API's own paths are no codes: {', '.join(RESERVED_CODES)}.",
+    description=f"For example `project`. Words from the API's own paths are not codes: {', '.join(RESERVED_CODES)}.",
 )
 TAG = OpenApiParameter(
     "tag",

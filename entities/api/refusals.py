@@ -1,4 +1,4 @@
-"""The API's answers that are no documents: errors, and how many entries were dropped."""
+"""The API's responses that are not documents: errors, and how many entries were dropped."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class InvalidatedSerializer(serializers.Serializer[Any]):
 
 
 ERRORS = {
-    400: OpenApiResponse(ErrorSerializer, "Something in it is wrong; or there is no body, or one that is no JSON."),
-    401: OpenApiResponse(ErrorSerializer, "No token, or one that is not valid (any more)."),
+    400: OpenApiResponse(ErrorSerializer, "Something in it is wrong; or there is no body, or it is not JSON."),
+    401: OpenApiResponse(ErrorSerializer, "No token, or one that is not valid, or no longer."),
     403: OpenApiResponse(ErrorSerializer, "The user lacks the permission."),
     404: OpenApiResponse(ErrorSerializer, "There is no such entity type."),
     409: OpenApiResponse(ListedSerializer, "Others still list it as a child; nothing was changed."),
     412: OpenApiResponse(ErrorSerializer, "It changed since the version that `If-Match` names; nothing was changed."),
     413: OpenApiResponse(ErrorSerializer, "The body is bigger than 1 MB."),
     415: OpenApiResponse(ErrorSerializer, "The body is not `application/json`."),
-    429: OpenApiResponse(ErrorSerializer, "Too many failed logins; `Retry-After` tells when to try again."),
+    429: OpenApiResponse(ErrorSerializer, "Too many failed logins; `Retry-After` says when to try again."),
     503: OpenApiResponse(
-        ErrorSerializer, "An engine that is needed does not answer; `Retry-After` tells when to retry."
+        ErrorSerializer, "An engine that is needed does not answer; `Retry-After` says when to retry."
     ),
 }
 
 
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
-    """The descriptions of these error answers."""
+    """The descriptions of these error responses."""
     return {status: ERRORS[status] for status in statuses}

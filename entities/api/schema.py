@@ -98,7 +98,7 @@ _ROW = (
 read_rows = extend_schema(
     operation_id="read_entity_rows",
     tags=["writing"],
-    summary="All entity types with what there is to set",
+    summary="All entity types with every field that can be set",
     description=f"Every entity type, active or not, in display order, {_ROW}",
     parameters=[X_CACHE, RETRY_AFTER],
     responses={200: EntityRowSerializer(many=True), **errors(400, 401, 503)},
@@ -108,7 +108,7 @@ read_rows = extend_schema(
 read_row = extend_schema(
     operation_id="read_entity_row",
     tags=["writing"],
-    summary="One entity type with what there is to set",
+    summary="One entity type with every field that can be set",
     description=f"One entity type, active or not, {_ROW}",
     parameters=[CODE, X_CACHE, RETRY_AFTER],
     responses={200: EntityRowSerializer, **errors(400, 401, 404, 503)},
@@ -156,8 +156,8 @@ change_children = extend_schema(
     operation_id="change_children",
     tags=["writing"],
     summary="Append or replace the children of an entity type",
-    description="Needs the permission to change entity types. `append` puts codes behind those that are there, each "
-    "once; appends at the same time lose none. `replace` sets the whole list, which must name each code once.",
+    description="Needs the permission to change entity types. `append` adds codes after the existing ones, each "
+    "once; concurrent appends lose none. `replace` sets the whole list, which must name each code once.",
     parameters=[CODE, IF_MATCH, ETAG, RETRY_AFTER],
     request=ChildrenSerializer,
     responses={200: EntitySerializer, **errors(400, 401, 403, 404, 412, 413, 415, 503)},

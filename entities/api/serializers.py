@@ -111,7 +111,7 @@ class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entit
         extra_kwargs = {  # noqa: RUF012 - as DRF declares it
             "code": {"trim_whitespace": False},
             "display_order": {
-                "help_text": "Smaller comes first in lists; behind all others unless given. Not part of the document:"
+                "help_text": "Smaller numbers come first in lists; without one it comes last. Not part of the document:"
                 " `GET entity/{code}` has it."
             },
             "label_plural": {"required": False, "help_text": "The label's regular plural unless given."},
@@ -146,8 +146,8 @@ class ChildrenSerializer(StrictSerializer):
     child_entity_codes = ChildrenField(help_text="Existing entity codes, in display order.")
     mode = serializers.ChoiceField(
         choices=[
-            ("append", "behind the children that are there; what is listed already stays where it is"),
-            ("replace", "instead of the children that are there"),
+            ("append", "after the existing children; those already listed stay where they are"),
+            ("replace", "in place of the existing children"),
         ],
         default="append",
     )

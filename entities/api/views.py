@@ -203,7 +203,7 @@ def _flags(request: Request, *names: str, besides: tuple[str, ...] = ()) -> list
 def _codes(request: Request) -> list[str]:
     """The query parameter `codes`: comma-separated codes."""
     codes = request.query_params["codes"].split(",")
-    wrong = [f"{code} is no code." for code in codes if not is_code(code)]
+    wrong = [f"{code} is not a code." for code in codes if not is_code(code)]
     if len(codes) > MAX_CODES:
         wrong = [f"Ask for at most {MAX_CODES} at a time."]
     if wrong:

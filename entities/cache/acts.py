@@ -93,12 +93,12 @@ def _warm(codes: Sequence[str] | None) -> Iterator[Step]:
     counts: Counter[Warmed] = Counter()
     for done, (_, warmed) in enumerate(warm_entries(chosen), start=1):
         if done == total:
-            ServerStatus.read()
-            yield Step(total, total, describe_warmed(counts))
-            return
+            break
         counts[warmed] += 1
         if done % BATCH_CODES == 0:
             yield Step(done, total, describe_warmed(counts))
+    ServerStatus.read()
+    yield Step(total, total, describe_warmed(counts))
 
 
 def _clear(_: Sequence[str] | None) -> Iterator[Step]:

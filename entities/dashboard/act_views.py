@@ -1,5 +1,5 @@
 """
-The one endpoint that acts: it streams an act's progress as lines of JSON in one response.
+The one endpoint that operates the cache: it streams the progress as lines of JSON in one response.
 
 One request performs the whole act, so it is recorded once, and aborted when the browser disconnects or cancels.
 """
@@ -51,7 +51,7 @@ class ActForm(forms.Form):
         codes, tag, everything = (self.cleaned_data[name] for name in ("codes", "tag", "everything"))
         if self.cleaned_data["operation"] in OF_EVERYTHING:
             if codes or tag or not everything:
-                raise forms.ValidationError("This is done with everything, or not at all.")
+                raise forms.ValidationError("This can only be done with everything.")
         elif [bool(codes), bool(tag), everything].count(True) != 1:
             raise forms.ValidationError("Choose entity types, a tag, or everything.")
         if tag:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cache_layer.inspect import Kept, Recent, Series, Span
+from cache_layer.inspect import Memo, Recent, Series, Span
 
 NAMES = {Span.HOUR: "the last hour", Span.DAY: "the last 24 hours", Span.WEEK: "the last 7 days"}
 HOUR_SECONDS = 3_600
-WEEK_KEPT_SECONDS = 30
+WEEK_TTL_SECONDS = 30
 """A week has 168 steps, of which only the last changes."""
 
 
@@ -20,7 +20,7 @@ class Counted(NamedTuple):
     over: Mapping[Span, Series]
 
 
-_week = Kept(lambda: Series.read(Span.WEEK), seconds=WEEK_KEPT_SECONDS)
+_week = Memo(lambda: Series.read(Span.WEEK), seconds=WEEK_TTL_SECONDS)
 
 
 def read_counted() -> Counted:

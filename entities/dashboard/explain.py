@@ -1,5 +1,5 @@
 """
-What one asks about an entry in an incident: who has which copy now, what happened to it, and what comes next.
+Explains an entry during an incident: who has which copy now, what happened to it, and what comes next.
 
 It only looks: no entry is read, filled, renewed or counted.
 """
@@ -74,7 +74,7 @@ def describe_engines(code: str, looked: Peek, state: EntryState) -> list[Holder]
         case Verdict.NOT_CACHED:
             return [postgresql, Holder("Redis", str(state.kind))]
         case Verdict.NOT_READABLE:
-            return [postgresql, Holder("Redis", "bytes that are no document", "unreadable", differs=True)]
+            return [postgresql, Holder("Redis", "bytes that are not a document", "unreadable", differs=True)]
     left = "" if state.ttl_seconds is None else f", {state.ttl_seconds} s left"
     other = ", written by another release" if looked.verdict is Verdict.OTHER_RELEASE else ""
     has = f"{size(len(looked.cached))}{left}{other}"
@@ -84,10 +84,10 @@ def describe_engines(code: str, looked: Peek, state: EntryState) -> list[Holder]
 
 def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holder]:
     """
-    What each process's memory has, for those that answered, and those that have not.
+    What each process's memory has, for those that replied, and those that have not.
 
     Args:
-        mark: of the question they were asked; this process needs none.
+        mark: of the probe; this process needs none.
         right: the digests of right documents, as `Peek` has them.
     """
     view = EntryView(ENTITY, code)
@@ -95,7 +95,7 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
     answers = [own]
     silent: list[str] = []
     try:
-        found, silent = view.read_answers(mark) if mark else ([], [])
+        found, silent = view.read_memories(mark) if mark else ([], [])
         answers += [answer for answer in found if answer.process != own.process]
     except RedisError:
         silent = ["the other processes"]
@@ -108,7 +108,7 @@ def _word_answer(answer: Any, right: Collection[str], *, own: bool) -> Holder:
     has, digest = "nothing", ""
     if copy is not None:
         digest = copy.digest
-        may = f"may be used for {count(copy.left_ms)} ms" if copy.left_ms else "Redis is asked before it is used"
+        may = f"may be used for {count(copy.left_ms)} ms" if copy.left_ms else "Redis is asked before it may be used"
         has = f"{size(copy.payload_bytes)}, {may}"
     reads = ", ".join(
         f"{count(number)} from {Series.SOURCES.get(source, source)}, last {clock(last_s)}"
@@ -159,7 +159,7 @@ BY_STATE = {
     Kind.CACHED: Next("L2", "This server has no copy it may use; Redis has the value."),
     Kind.BEING_WRITTEN: Next("BYPASS", "Somebody is saving it: until then the database is read, and nothing cached."),
     Kind.KNOWN_ABSENT: Next("-", "Redis knows that there is no active type of this code: 404, without the database."),
-    Kind.BEING_FILLED: Next("L2", "Another reader is loading it: this one waits for that a moment, or reads itself."),
+    Kind.BEING_FILLED: Next("L2", "Another reader is loading it: this one waits a moment, then reads the database."),
 }
 
 

@@ -16,7 +16,7 @@ from django.utils.text import Truncator
 from redis.exceptions import RedisError
 
 from cache_layer import Options
-from cache_layer.inspect import Amount, Backlog, Health, Kept, Series, ServerStatus, Span
+from cache_layer.inspect import Amount, Backlog, Health, Memo, Series, ServerStatus, Span
 from entities.cache import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
@@ -24,14 +24,14 @@ from entities.dashboard.lives import Lives, advise
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 
-KEPT_SECONDS = 1
+FIGURES_TTL_SECONDS = 1
 SHOWN_OPERATIONS = 5
 REDIS_DOWN = (
     "Redis does not answer: readers get entity types from the database, and nothing can be invalidated or warmed"
     " until it is back. What is shown here of the database is as it is now."
 )
-NOT_COUNTED = "No reads counted yet: figures of reads come a few seconds after the first."
-SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures of reads."
+NOT_COUNTED = "No reads counted yet: figures appear a few seconds after the first read."
+SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures for reads."
 
 
 def make_figures(span: Span) -> dict[str, Any]:
@@ -73,20 +73,20 @@ def make_figures(span: Span) -> dict[str, Any]:
     }
 
 
-_kept = {span: Kept(partial(make_figures, span), seconds=KEPT_SECONDS) for span in Span}
+_figures = {span: Memo(partial(make_figures, span), seconds=FIGURES_TTL_SECONDS) for span in Span}
 
 
 def read_figures(span: Span) -> dict[str, Any]:
     """`make_figures`, cached for up to a second."""
-    return _kept[span].get()
+    return _figures[span].get()
 
 
 def forget_figures() -> None:
     """Make the next call read everything anew."""
     forget_counted()
     Health.forget()
-    for kept in _kept.values():
-        kept.forget()
+    for memo in _figures.values():
+        memo.forget()
 
 
 def _notices(counted: Counted) -> list[str]:
@@ -134,7 +134,7 @@ def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
         "p95": wording.time_taken(series.read_percentile_seconds(0.95)),
         "p99": wording.time_taken(series.read_percentile_seconds(0.99)),
         "answers_note": f"{wording.count(reads + replays)} API reads over {span},"
-        f" {wording.count(replays)} of them answered from memory alone.",
+        f" {wording.count(replays)} of them served from memory alone.",
         "relay_lag": wording.time_taken(series.percentile_seconds("relay_lag_seconds", 0.95)),
         "relay_note": f"p95, of {wording.count(relayed)} made past Django",
         "dropped": f"{wording.count(dropped)} invalidated, {wording.count(lives.expired)} expired",
@@ -164,7 +164,7 @@ def _word_database(active_types: int, backlog: Backlog) -> dict[str, str]:
     return {
         "answers_note": "",
         "recent": "not known while Redis is away",
-        "hint": "What was counted is kept in Redis: this is said again when it answers.",
+        "hint": "The counts are in Redis: they are shown again when it replies.",
         "cached_note": f"{wording.count(active_types)} active entity types",
         "backlog": wording.count(backlog.changes),
         "backlog_note": f"the oldest for {backlog.oldest_seconds:.1f} s" if backlog.changes else "nothing waits",

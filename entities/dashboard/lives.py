@@ -69,8 +69,8 @@ def advise(lives: Lives, ttl_seconds: int) -> str:
     """What these lifetimes say about the TTL, in plain words."""
     if lives.ended < MIN_LIVES:
         return (
-            f"Too little was counted yet to judge how long entries stay (TTL, {ttl_seconds} s):"
-            f" {count(lives.ended)} of at least {MIN_LIVES} stored values were dropped or ran out."
+            f"Not enough was counted yet to judge how long entries stay (TTL, {ttl_seconds} s):"
+            f" {count(lives.ended)} of at least {MIN_LIVES} stored values were dropped or expired."
         )
     unread = lives.share(lives.unread_expired)
     if unread >= MOSTLY:
@@ -80,19 +80,19 @@ def advise(lives: Lives, ttl_seconds: int) -> str:
         )
     if lives.share(lives.invalidated) >= MOSTLY:
         return (
-            f"{whole_percent(lives.share(lives.invalidated))} are dropped by a change, not by time: the TTL of"
+            f"{whole_percent(lives.share(lives.invalidated))} are dropped by a change, not by expiry: the TTL of"
             f" {ttl_seconds} s matters little."
         )
     if lives.share(lives.renewed) >= MOSTLY:
         saved = lives.renewed / lives.hours / 2
         return (
-            f"Entries are in use when their time runs out, and are renewed: a TTL twice as long as {ttl_seconds} s"
+            f"Entries are in use when they expire, and are renewed: a TTL twice as long as {ttl_seconds} s"
             f" would save about {about(saved)} queries an hour."
         )
     if lives.reads_each is None or lives.reads_each < WORTH_READS:
         return (
             f"A stored value serves {UNKNOWN if lives.reads_each is None else about(lives.reads_each)} reads on average"
-            f": at a TTL of {ttl_seconds} s the cache saves little. A longer one helps if the same entries are read on."
+            f": at a TTL of {ttl_seconds} s the cache saves little. A longer one helps if they keep being read."
         )
     return (
         f"A stored value is read about {about(lives.reads_each)} times on average before it ends: {ttl_seconds} s fits."

@@ -93,7 +93,7 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "mark": mark,
         "next": foresee(code, found.state, is_active=bool(looked.committed)),
         "happened": what_happened(code),
-        "untold": view.count_pending(),
+        "pending": view.count_pending(),
         "entry": found,
         "peek": looked,
         "answers": looked.verdict is not Verdict.UNKNOWN,
@@ -105,7 +105,7 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
 
 
 def _ask(view: EntryView) -> str:
-    """Ask all processes what their memory has; returns the question's mark, empty without Redis."""
+    """Ask all processes what their memory has; returns the probe's mark, empty without Redis."""
     try:
         return view.ask_processes()
     except RedisError:
@@ -114,9 +114,9 @@ def _ask(view: EntryView) -> str:
 
 @for_viewers
 def memories(request: HttpRequest, code: str) -> HttpResponseBase:
-    """The processes' answers so far to one page's question."""
+    """The processes' replies so far to one page's probe."""
     mark = request.GET.get("mark", "")
     if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
-        return HttpResponseBadRequest("That is no question of a page of ours.")
+        return HttpResponseBadRequest("That probe does not come from one of our pages.")
     context = {"memories": look_at_memories(code, mark, peek(code).right_digests), "mark": mark}
     return TemplateResponse(request, "admin/cache/memories.html", context)

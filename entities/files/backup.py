@@ -59,7 +59,7 @@ def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = F
         remove_others: also delete those missing from the file.
         dry_run: only report what would be done.
     Raises:
-        InvalidBackup: the file is no backup, or entity types were changed concurrently.
+        InvalidBackup: the file is not a backup, or entity types were changed concurrently.
     """
     try:
         content = file.read_bytes()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, router
 
+from entities.changes import writing_types
 from entities.fields import CATALOGUED, field_of, value_type
 from entities.history import newest_events
-from entities.lookups import entries_of
 from entities.models import Entity, unknown_codes
 
 CATALOGUE_FILE = Path(__file__).parents[1] / "data" / "catalogue.json"
@@ -53,7 +53,7 @@ def read_catalogue(file: Path) -> list[Entity]:
     The unsaved entity types of a catalogue file, each valid in itself.
 
     Raises:
-        InvalidCatalogue: the file is no catalogue.
+        InvalidCatalogue: the file is not a catalogue.
     """
     try:
         raw_entries = msgspec.json.decode(file.read_bytes(), type=list[msgspec.Raw])
@@ -84,15 +84,14 @@ def seed_entities(catalogue: Sequence[Entity], *, overwrite: bool = False, with_
     existing = Entity.objects.using(alias).in_bulk([entity.code for entity in catalogue])
     missing = [entity for entity in catalogue if entity.code not in existing]
     removed = () if with_removed else _find_removed([entity.code for entity in missing], alias)
-    if removed:
-        catalogue = [_without(removed, entity) for entity in catalogue if entity.code not in removed]
-        missing = [entity for entity in missing if entity.code not in removed]
+    catalogue = [entity for entity in catalogue if entity.code not in removed]
+    missing = [entity for entity in missing if entity.code not in removed]
+    for entity in catalogue:
+        entity.child_entity_codes = [code for code in entity.child_entity_codes if code not in removed]
     different = [entity for entity in catalogue if overwrite and _differs(entity, existing.get(entity.code))]
     if missing or different:
         try:
-            with transaction.atomic(using=alias):
-                held = entries_of(*(entity.code for entity in (*missing, *different)))
-                held.hold(using=alias)
+            with writing_types(*(entity.code for entity in (*missing, *different))):
                 Entity.objects.using(alias).bulk_create(missing)
                 Entity.objects.using(alias).bulk_update(different, _COMPARED)
         except IntegrityError as error:
@@ -104,11 +103,6 @@ def _find_removed(codes: list[str], alias: str) -> tuple[str, ...]:
     """Those whose last version in the history, which is kept for ever, is a deletion."""
     last = dict(newest_events(codes).using(alias).values_list("pgh_obj_id", "pgh_label"))
     return tuple(code for code in codes if last.get(code) == "delete")
-
-
-def _without(removed: Collection[str], entity: Entity) -> Entity:
-    entity.child_entity_codes = [code for code in entity.child_entity_codes if code not in removed]
-    return entity
 
 
 _COMPARED = (*(name for name in CATALOGUED if name != "code"), "display_order")

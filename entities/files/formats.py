@@ -40,7 +40,7 @@ UNPACKED_IN_PIECES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """zipfile unpacks the others whole, however large the result."""
 
 DELIMITER = re.compile(r'"?sep=([^\w\s"]|\t)\1*"?\r?', re.IGNORECASE)
-"""A first line that tells Excel the delimiter, which Excel also writes."""
+"""A first line that names the delimiter for Excel, which writes it too."""
 FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 """What spreadsheets take for a formula; see OWASP, "CSV Injection"."""
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -51,11 +51,11 @@ TOO_LARGE = "The file is too large when it is unpacked."
 
 
 class UnreadableFile(Exception):
-    """The file is no table of entity types; the message says why."""
+    """The file is not a table of entity types; the message says why."""
 
 
 class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
-    """Separated by commas, semicolons or what a `sep=` line says; formulas are escaped with an apostrophe."""
+    """Separated by commas, semicolons or as a `sep=` line says; formulas are escaped with an apostrophe."""
 
     def create_dataset(self, in_stream: bytes) -> tablib.Dataset:
         try:
@@ -65,7 +65,7 @@ class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
                 f"The file is not UTF-8 text (byte {error.start + 1}). In Excel, save it as “CSV UTF-8”."
             ) from error
         if "\x00" in text:
-            raise UnreadableFile("The file is no CSV text: it has NUL characters.")
+            raise UnreadableFile("The file is not CSV text: it has NUL characters.")
         first, _, _ = text.partition("\n")
         declared = DELIMITER.fullmatch(first)
         delimiter = declared[1] if declared else ";" if first.count(";") > first.count(",") else ","
@@ -78,7 +78,7 @@ class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
                 if any(row):
                     rows.append((reader.line_num, [_without_apostrophe(cell) for cell in row]))
         except csv.Error as error:
-            raise UnreadableFile(f"Line {reader.line_num} is no CSV: {error}.") from error
+            raise UnreadableFile(f"Line {reader.line_num} is not CSV: {error}.") from error
         return _dataset(rows)
 
     def export_data(self, dataset: tablib.Dataset, **_: Any) -> str:
@@ -121,7 +121,7 @@ class XlsxFile(XLSX):  # type: ignore[misc] # as above
                 sheet.reset_dimensions()  # the file's claim about its size may be wrong
                 cells = list(sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=MAX_COLUMNS, values_only=True))
         except Exception as error:  # openpyxl raises anything for broken files
-            raise UnreadableFile("The file is no Excel workbook that can be read.") from error
+            raise UnreadableFile("The file is not an Excel workbook that can be read.") from error
         if sum(len(cell) for row in cells for cell in row if isinstance(cell, str)) > MAX_UNPACKED_BYTES:
             raise UnreadableFile(TOO_LARGE)
         rows = [
@@ -206,7 +206,7 @@ def _refuse_bomb(content: bytes) -> None:
     except UnreadableFile:
         raise
     except Exception as error:  # zipfile passes on whatever its decompressors raise
-        raise UnreadableFile("The file is no Excel workbook (.xlsx).") from error
+        raise UnreadableFile("The file is not an Excel workbook (.xlsx).") from error
 
 
 def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -182,7 +182,7 @@ def _server_lines(picture: Picture) -> Text:
     line.append(f"{server.name} {server.version}, up {wording.duration(server.uptime_seconds)}", style="bold")
     line.append(f"   {wording.memory(server)}   {server.connected_clients} clients")
     line.append(f"   {server.evicted_keys} evicted", style="red" if server.evicted_keys else "")
-    line.append(f"\nChanges to be told to it: {backlog.changes}{waiting}", style="yellow" if backlog.changes else "")
+    line.append(f"\nPending changes: {backlog.changes}{waiting}", style="yellow" if backlog.changes else "")
     return line.append(f"   Entries being written: {held}", style="magenta" if held else "")
 
 

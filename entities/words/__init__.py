@@ -1,1 +1,1 @@
-"""What people are helped with as they type: icons by what they mean, and likely plurals."""
+"""Help for people as they type: icons by what they mean, and likely plurals."""

@@ -35,7 +35,7 @@ def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
         raise _not_understood() from None
     name = config["NAME"]
     if not 0 < len(name.encode()) <= MAX_NAME_LENGTH:
-        raise _not_understood("no database is named, or by a name that is too long")
+        raise _not_understood("it names no database, or one whose name is too long")
     _refuse_options(config, pooled=pooled)
     return config | {"ENGINE": "pmo.database"}
 

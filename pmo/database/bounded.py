@@ -39,7 +39,7 @@ class BoundedConnection(Connection[Any]):
         if left >= ENDLESS:
             return super().wait(gen, *args, **options)
         if left <= 0:
-            raise TimeOver("The time of the request was over before the database was asked.")
+            raise TimeOver("The request's time was over before the database was asked.")
         try:
             return super().wait(gen, *args, **options | {"timeout": left})
         except OperationalError:

@@ -62,7 +62,7 @@ def web_address(name: str, value: str) -> str:
         is_one = False
     if value and not is_one:
         raise ImproperlyConfigured(
-            f"{name} is no address: begin it with http:// or https://, as in http://collector:4318."
+            f"{name} is not a URL: begin it with http:// or https://, as in http://collector:4318."
         )
     return value
 

@@ -41,7 +41,7 @@ class Listener:
         The numeric address to listen on, checked to be free.
 
         Raises:
-            ImproperlyConfigured: HOST is no address of this machine, or the port is not available.
+            ImproperlyConfigured: HOST is not an address of this machine, or the port is not available.
         """
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]

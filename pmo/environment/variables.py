@@ -34,7 +34,7 @@ class Environment:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ImproperlyConfigured(f"{name} is no text in UTF-8: encode it so.") from None
+            raise ImproperlyConfigured(f"{name} is not UTF-8 text: encode it as UTF-8.") from None
         return value
 
     def choice(self, name: str, default: str, among: Collection[str]) -> str:

@@ -30,12 +30,12 @@ class HealthSerializer(serializers.Serializer[None]):
     database = serializers.ChoiceField(["ok", "down"])
     cache = serializers.ChoiceField(["ok", "down"])
     pending_invalidations = serializers.IntegerField(
-        allow_null=True, help_text="Committed changes that the cache has not been told of yet."
+        allow_null=True, help_text="Committed changes that have not reached the cache yet."
     )
     oldest_pending_seconds = serializers.FloatField(
-        allow_null=True, help_text="How long the oldest of them has waited: they are told when Redis answers a relay."
+        allow_null=True, help_text="How long the oldest of them has waited. The relay delivers them once Redis replies."
     )
-    problems = ProblemSerializer(many=True, help_text="All that is wrong now, the worst first.")
+    problems = ProblemSerializer(many=True, help_text="Everything that is wrong now, the worst first.")
 
 
 class LivenessSerializer(serializers.Serializer[None]):
@@ -90,7 +90,7 @@ def health(_request: Request) -> Response:
 @probe(
     operation_id="liveness",
     summary="Liveness",
-    description="That this process answers; it asks neither engine.",
+    description="Whether this process responds; it asks neither engine.",
     responses={200: LivenessSerializer},
 )
 def liveness(_request: Request) -> Response:
@@ -100,8 +100,8 @@ def liveness(_request: Request) -> Response:
 @probe(
     operation_id="readiness",
     summary="Readiness",
-    description="Whether to send this process requests: not any more while it is being drained. It asks neither engine:"
-    " where one is away, every process is as good as another.",
+    description="Whether to send requests to this process: no longer once it leaves rotation. It asks neither engine:"
+    " if one is away, every process is as good as another.",
     responses={200: LivenessSerializer, 503: DrainingSerializer},
 )
 def readiness(_request: Request) -> Response:

@@ -51,7 +51,7 @@ def logging_config(*, level: str, file: str) -> dict[str, Any]:
             Path(file).open("a").close()
         except OSError as error:
             raise ImproperlyConfigured(
-                f"LOG_FILE is {shown(file)}: {error.strerror}. Name a file in a directory that is there."
+                f"LOG_FILE is {shown(file)}: {error.strerror}. Name a file in an existing directory."
             ) from None
         handlers["file"] = {"class": "logging.handlers.WatchedFileHandler", "filename": file, "formatter": "json"}
     return {

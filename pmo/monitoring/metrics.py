@@ -110,7 +110,7 @@ class Engines(Collector):
         yield GaugeMetricFamily("cache_database_up", "1 if PostgreSQL answers.", value=backlog is not None)
         if backlog is not None:
             yield GaugeMetricFamily(
-                "cache_outbox_changes", "Committed changes the cache may not know of.", value=backlog.changes
+                "cache_outbox_changes", "Committed changes that may not have reached the cache.", value=backlog.changes
             )
             yield GaugeMetricFamily(
                 "cache_outbox_oldest_seconds", "How long the oldest of them has waited.", value=backlog.oldest_seconds
@@ -129,5 +129,5 @@ class Engines(Collector):
         )
         yield GaugeMetricFamily("cache_redis_clients", "Connections to Redis.", value=server.connected_clients)
         yield CounterMetricFamily(
-            "cache_redis_evicted_keys", "Keys Redis evicted for want of memory.", value=server.evicted_keys
+            "cache_redis_evicted_keys", "Keys that Redis evicted for lack of memory.", value=server.evicted_keys
         )

@@ -104,7 +104,7 @@ def _read(lookup: CoherentLookup[Any], identifier: str, *, is_read: bool) -> Rea
     """
     read = lookup.read(identifier)
     if read.source is Source.STALE and not is_read:
-        raise OperationalError("The database is away: who asks for this change is not certain.")
+        raise OperationalError("The database is away, so it is not certain who is asking for this change.")
     return read
 
 

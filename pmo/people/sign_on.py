@@ -196,7 +196,7 @@ def _secret(value: str, algorithms: tuple[str, ...], *, production: bool) -> Key
         try:
             too_short = algorithm.check_key_length(algorithm.prepare_key(value))
         except jwt.InvalidKeyError as error:
-            raise ImproperlyConfigured(f"SIGN_ON_SECRET is no secret: {error}") from error
+            raise ImproperlyConfigured(f"SIGN_ON_SECRET is not a secret: {error}") from error
         if too_short and production:
             raise ImproperlyConfigured(f"SIGN_ON_SECRET can be guessed: {name} takes a longer one (RFC 7518, 3.2).")
     return Key(None, None, value)
@@ -205,7 +205,7 @@ def _secret(value: str, algorithms: tuple[str, ...], *, production: bool) -> Key
 def _address(value: str, *, production: bool) -> str:
     url = urlsplit(web_address(URL, value))
     if production and url.scheme == "http" and url.hostname not in LOCAL_HOSTS:
-        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: production fetches keys by https:// alone.")
+        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: production fetches keys by https:// only.")
     return value
 
 

@@ -35,7 +35,7 @@ PLACES = 4
 """How many threads of a process may wait for keys: half of the request threads."""
 
 
-class BadKeys(ValueError):
+class BadKeys(Exception):
     """The source contains no usable key; the message says why."""
 
 
@@ -85,8 +85,6 @@ def keys_of_file(path: str) -> list[Key]:
         if text.lstrip().startswith("{"):
             return _of_document(json.loads(text))
         return [Key(None, None, _of_pem(block[1], block[0].encode())) for block in PEM.finditer(text)]
-    except BadKeys:
-        raise
     except (jwt.PyJWTError, ValueError, TypeError, LookupError) as error:
         raise BadKeys(f"the file has no key that can be used: {error}") from error
 

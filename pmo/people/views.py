@@ -118,8 +118,8 @@ def _described(**described: Any) -> Any:
 @_described(
     operation_id="login",
     summary="Get a token",
-    description="Every wrong combination gets the same 401. An e-mail address that several users share logs in "
-    "nobody. After too many failures a user is locked out from an address for some minutes.",
+    description="Every wrong combination gets the same 401. An e-mail address that several users share logs "
+    "nobody in. After too many failures a user is locked out from an address for some minutes.",
     responses={
         200: TokensSerializer,
         401: OpenApiResponse(ErrorSerializer, "The user name or the password is wrong."),
@@ -134,12 +134,12 @@ class LoginView(Unstored, TokenViewBase):
 @_described(
     operation_id="refresh",
     summary="Get new tokens",
-    description="A refresh token is good for one use and gives the next. Used a second time it ends its login, "
-    "with all tokens of it: one of the two who have it stole it. Refused too once the user is deactivated or has "
-    "a new password, and when the days of the login are over.",
+    description="A refresh token is good for one use and gives the next. A second use ends its login with all its "
+    "tokens, since one of the two who have it must have stolen it. It is also refused once the user is deactivated or "
+    "has a new password, and when the login has expired.",
     responses={
         200: TokensSerializer,
-        401: OpenApiResponse(ErrorSerializer, "The refresh token is not valid (any more)."),
+        401: OpenApiResponse(ErrorSerializer, "The refresh token is not valid, or no longer."),
         **errors(400, 413, 415, 503),
     },
 )
@@ -150,9 +150,8 @@ class RefreshView(Unstored, TokenViewBase):
 @_described(
     operation_id="logout",
     summary="End a login",
-    description="The login of `refresh` or, without a body, of the token that is sent. From the moment this is"
-    " answered no token of this login is valid on any server. A login that has ended already is one that has"
-    " ended.",
+    description="Ends the login of `refresh` or, without a body, of the token that is sent. Once it has returned, no"
+    " token of this login is valid on any server. Ending a login that has already ended succeeds.",
     responses={
         204: None,
         401: OpenApiResponse(ErrorSerializer, "There is no token in it, or one that has expired."),

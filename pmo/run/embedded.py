@@ -8,7 +8,6 @@ import os
 import secrets
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -26,14 +25,6 @@ JOIN_CHECK_SECONDS = 0.2
 
 class DirectoryInUse(Exception):  # the name is the cause
     """Another process runs engines on this data directory."""
-
-
-@dataclass(frozen=True)
-class Programs:
-    """Engine programs to use instead of the wheels' (None): PostgreSQL's folder, and a Valkey or Redis server."""
-
-    postgres: Path | None = None
-    valkey: Path | None = None
 
 
 class Endpoints(msgspec.Struct, frozen=True):
@@ -101,7 +92,8 @@ def running_engines(
     port: int | None = None,
     snapshots: str = "60 1",
     durable: bool = True,
-    programs: Programs = Programs(),
+    postgres_programs: Path | None = None,
+    valkey_program: Path | None = None,
     pause_seconds: float = PAUSE_SECONDS,
 ) -> Iterator[tuple[Endpoints, list[Engine]]]:
     """
@@ -114,7 +106,8 @@ def running_engines(
         port: Valkey's TCP port; another free one if it is in use.
         snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
         durable: False for a disposable database: faster, but lost in a power cut.
-        programs: what to run instead of the wheels' programs.
+        postgres_programs: the folder of PostgreSQL's programs; the wheel's by default.
+        valkey_program: a Valkey or Redis server; the wheel's by default.
         pause_seconds: before the first restart of an engine.
     Raises:
         DirectoryInUse: another process runs engines on `directory`.
@@ -135,15 +128,15 @@ def running_engines(
                 directory,
                 port=port,
                 snapshots=snapshots,
-                program=programs.valkey,
+                program=valkey_program,
                 first_pause_seconds=pause_seconds,
             )
             running.append(stack.enter_context(valkey))
             valkey_port = valkey.port
         if "postgres" in engines:
-            sockets = stack.enter_context(socket_directory(directory, programs.postgres))
+            sockets = stack.enter_context(socket_directory(directory, postgres_programs))
             postgres = Postgres(
-                directory, sockets, durable=durable, programs=programs.postgres, first_pause_seconds=pause_seconds
+                directory, sockets, durable=durable, programs=postgres_programs, first_pause_seconds=pause_seconds
             )
             running.append(stack.enter_context(postgres))
             database_url = postgres.url(DATABASE)

@@ -22,7 +22,8 @@ def prepare_platform(directory: Path, console: Console) -> None:
     Without Redis only the last step is skipped: the platform serves from the database.
 
     Raises:
-        DidNotStart: a setting is wrong, or the database is unusable.
+        DidNotStart: the database is unusable.
+        ImproperlyConfigured: a setting is wrong.
     """
     _load_django()
     from django.core.management import CommandError, call_command
@@ -53,16 +54,17 @@ def prepare_platform(directory: Path, console: Console) -> None:
 
 
 def _load_django() -> None:
-    """Load Django with the server's settings, so that a mistake in them is reported now."""
+    """
+    Load Django with the server's settings.
+
+    Raises:
+        ImproperlyConfigured: one of them is wrong.
+    """
     os.environ["DJANGO_SETTINGS_MODULE"] = "pmo.settings"
     import django
     from django.conf import settings
-    from django.core.exceptions import ImproperlyConfigured
 
-    try:
-        django.setup()
-    except ImproperlyConfigured as error:
-        raise DidNotStart(str(error)) from None
+    django.setup()
     # This process connects only briefly, and a direct connection reports why it fails.
     settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
     for name in ("cache_layer", "entities", "pmo"):  # the terminal belongs to the progress bar
@@ -86,5 +88,5 @@ def _ensure_superuser(directory: Path, console: Console) -> None:
 
 
 def password_file(directory: Path) -> Path:
-    """Where the first superuser's generated password is kept."""
+    """Where the first superuser's generated password is stored."""
     return directory / "admin_password"

@@ -1,4 +1,4 @@
-"""Bounds the time of requests, and answers when an engine is away or something is broken on our side."""
+"""Bounds the time of requests, and responds when an engine is away or something is broken on our side."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh aut
 """
 ASKED_BY_ADDRESS = ("/health", "/healthz", "/readyz", "/metrics")
 FOR_PROGRAMS = ("/api/", "/health", "/readyz")
-BUG = "Something went wrong here. It was noted; what you sent may not have been saved."
+BUG = "Something went wrong here and was logged; what you sent may not have been saved."
 WAITING_SHARE = 0.95
 """Of a request's time; the rest is for writing the response."""
 
@@ -66,7 +66,7 @@ class AnyHostMiddleware(MiddlewareMixin):
 
 
 class CookielessAPIMiddleware(MiddlewareMixin):
-    """Strips cookies from the API: its answers depend on nothing a browser sends by itself, and set none."""
+    """Strips cookies from the API: its responses depend on nothing a browser sends by itself, and set none."""
 
     def process_request(self, request: HttpRequest) -> None:
         if request.path_info.startswith("/api/"):

@@ -78,7 +78,7 @@ def not_found(request: HttpRequest, exception: Exception | None) -> HttpResponse
 
 def forbidden(request: HttpRequest, exception: Exception | None) -> HttpResponse:  # noqa: ARG001
     """Django's `handler403`."""
-    text = "Your account has no permission for this. Whoever manages the users can give it."
+    text = "Your account has no permission for this. Ask whoever manages the users for it."
     return _answer(request, 403, "permission_denied", "Not for you", text)
 
 

@@ -41,7 +41,7 @@ class LengthRequired(APIException):
     """The server cannot tell where the body ends."""
 
     status_code = 411
-    default_detail = "Nobody can tell whether this body is whole: send it with a Content-Length."
+    default_detail = "It is impossible to know whether this body is complete: send it with a Content-Length."
     default_code = "length_required"
 
 
@@ -81,7 +81,7 @@ class Request(WSGIRequest):
         except APIException as problem:
             self.problem = problem
         except (LookupError, ValueError, SuspiciousOperation):  # with a charset it reads the query string too
-            self.problem = Unreadable("Its Content-Type, or its query string by the charset there, can't be read.")
+            self.problem = Unreadable("Its Content-Type, or its query string in that charset, can't be read.")
         except OSError:
             self.problem = Unreadable("Its body ended too soon.")
         if self.problem is not None:

@@ -87,7 +87,8 @@ def test_invalidating_drops_those_and_the_list_from_redis(
     service = get_entity_infrastructure()
     service.get_all_entity()
     response = do(admin_client, "invalidate_cache", "project")
-    assert message_of(response) == ("success", "Invalidated 1 entity type; the next reader of each asks the database.")
+    done = "Invalidated 1 entity type; the next reader of each goes to the database."
+    assert message_of(response) == ("success", done)
     assert redis_client.keys("entity:*") == [b"entity:metadata:task"]
     assert service.read_entity("project").source is Source.DATABASE
 

@@ -98,7 +98,7 @@ def test_invalidate_drops_the_entry_and_notes_who_and_why(operator: Client, redi
     make_uncached()
     get_entity_infrastructure().get_entity("project")
     response = act(operator, INVALIDATE, reason=" It looked odd ")
-    assert said(response) == ("success", "Invalidated: the next reader asks the database.")
+    assert said(response) == ("success", "Invalidated: the next reader goes to the database.")
     assert response.context["cache_card"].state.kind is Kind.NOT_CACHED  # type: ignore[attr-defined] # as above
     assert not redis_client.exists(ENTITY.key("project"))
     noted = CacheOperation.objects.get()

@@ -55,7 +55,7 @@ def verdicts(response: HttpResponse) -> dict[str, str]:
     """Who changed which field, as the page says."""
     assert response.status_code == 409
     conflict: Conflict = response.context["conflict"]  # type: ignore[attr-defined] # as above
-    return {each.name: str(each.verdict) for each in conflict.differences}
+    return {each.name: str(each.changed_by) for each in conflict.differences}
 
 
 def stored(code: str = "project") -> dict[str, Any]:

@@ -305,7 +305,7 @@ def test_a_code_that_is_taken_or_reserved_gets_a_number(admin_client: Client) ->
 
 def test_a_label_without_letters_asks_for_a_code(admin_client: Client) -> None:
     assert errors_of(admin_client.post(ADD, fields(code="", label="Проект"))) == {
-        "code": ["Give a code: the label has no letter from a to z to make one of."]
+        "code": ["Give a code: the label has no letter from a to z to make one from."]
     }
     assert "code" not in errors_of(admin_client.post(ADD, fields(code="", label="")))
 

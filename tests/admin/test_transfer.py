@@ -216,7 +216,7 @@ def test_a_bad_file_gets_a_clear_message(admin_client: Client, subtests: pytest.
         ("code,label,label\nx,y,z\n", "a.csv", "more than once: “label”"),
         ("code,Label plural,label_plural\ntask,a,b\n", "a.csv", "Columns given more than once: “label_plural”."),
         ("code,label\nx,y,z\n", "a.csv", "Row 2 has more cells"),
-        ('code,label\nx,"y\n', "a.csv", "is no CSV"),
+        ('code,label\nx,"y\n', "a.csv", "is not CSV"),
         ("code,label\nx,\x00\n", "a.csv", "NUL"),
         ("code,label\nbüro,Büro\n".encode("latin-1"), "a.csv", "not UTF-8"),
         ("code,label\n" + "a,b\n" * (MAX_ROWS + 1), "a.csv", "more than 20000 rows"),
@@ -229,8 +229,8 @@ def test_a_bad_file_gets_a_clear_message(admin_client: Client, subtests: pytest.
         ("[]", "a.json", "no column “code”"),
         ('[{"label": "x"}]', "a.json", "no column “code”"),
         (b"\xff\xfe", "a.json", "not a JSON array of objects"),
-        ("no workbook", "a.xlsx", "no Excel workbook"),
-        (b"PK\x05\x06" + bytes(18), "a.xlsx", "no Excel workbook"),
+        ("no workbook", "a.xlsx", "not an Excel workbook"),
+        (b"PK\x05\x06" + bytes(18), "a.xlsx", "not an Excel workbook"),
         (workbook(), "a.xlsx", "The file is empty."),
         (workbook(["code", None, "label"], ["x", 1, "y"]), "a.xlsx", "Unknown columns"),
     ]:
@@ -251,8 +251,8 @@ def test_a_workbook_with_a_row_too_many_is_refused_and_not_cut(monkeypatch: pyte
     [
         (zipfile.ZIP_DEFLATED, 2 * MAX_UNPACKED_BYTES + 1, 2 * MAX_UNPACKED_BYTES + 1, "too large when it is unpacked"),
         (zipfile.ZIP_DEFLATED, MAX_UNPACKED_BYTES + 1_000_000, 10, "too large when it is unpacked"),
-        (zipfile.ZIP_BZIP2, 20, 10, r"no Excel workbook \(.xlsx\)"),
-        (zipfile.ZIP_LZMA, 20, 10, r"no Excel workbook \(.xlsx\)"),
+        (zipfile.ZIP_BZIP2, 20, 10, r"not an Excel workbook \(.xlsx\)"),
+        (zipfile.ZIP_LZMA, 20, 10, r"not an Excel workbook \(.xlsx\)"),
     ],
 )
 def test_a_zip_bomb_is_not_unpacked_whatever_it_says_of_its_length(
@@ -297,7 +297,7 @@ TEXT = b"<row><c t='s'><v>2</v></c></row>"
         (STRINGS % b"x", TEXT, ""),
         (STRINGS % (b"x" * 1_000_000), TEXT * 31, "too large when it is unpacked"),
         (STRINGS % b"x", b"<row>" + b"<c/>" * 1_300_000 + b"</row>", "too large when it is unpacked"),
-        (b'<!DOCTYPE x [<!ENTITY a "b">]>' + STRINGS % b"&a;", TEXT, "no Excel workbook that can be read"),
+        (b'<!DOCTYPE x [<!ENTITY a "b">]>' + STRINGS % b"&a;", TEXT, "not an Excel workbook that can be read"),
     ],
     ids=["nothing of it", "one text in many cells", "very many cells", "an entity"],
 )
@@ -529,7 +529,7 @@ def test_the_good_rows_are_imported_without_the_wrong_ones_and_those_that_need_t
     assert "Import 2 rows, without the 5 that are wrong" in " ".join(preview.content.decode().split())
     assert message_of(confirm(admin_client, preview)) == (
         "warning",
-        "Imported types.csv: 1 new, 1 changed, 0 unchanged. Rows 3, 4, 5, 6, 8 left out, for what is wrong in them.",
+        "Imported types.csv: 1 new, 1 changed, 0 unchanged. Rows 3, 4, 5, 6, 8 left out because of errors.",
     )
     assert dict(Entity.objects.values_list("code", "label")) == {"good": "Good", "project": "Project", "task": "Duty"}
     assert set(LogEntry.objects.values_list("object_id", "action_flag")) == {("good", ADDITION), ("task", CHANGE)}

@@ -35,11 +35,11 @@ OF_ROWS = [
     " SET child_entity_codes = '[\"task\"]' WHERE code = 'project';",
     'row "office": child_entity_codes is a JSON string inside JSONB. Mend: UPDATE "app"."entity"'
     " SET child_entity_codes = '[\"task\", \"Work Order\"]' WHERE code = 'office';",
-    'row "client": child_entity_codes lists what is no string: {"entity": "task"}, 7. Mend: UPDATE',
-    'row "wiki": child_entity_codes is no array. Mend: UPDATE',
+    'row "client": child_entity_codes lists what is not a string: {"entity": "task"}, 7. Mend: UPDATE',
+    'row "wiki": child_entity_codes is not an array. Mend: UPDATE',
     'row "l\'art\\u001b": child_entity_codes is NULL. Mend: UPDATE',
     'row "wiki": active_flag is NULL. Mend: UPDATE "app"."entity" SET active_flag = true WHERE "active_flag" IS NULL;',
-    'row "wiki": a time is no time between the years 1 and 9999. Mend: UPDATE',
+    'row "wiki": a time is not between the years 1 and 9999. Mend: UPDATE',
     'row "Work Order": the code is not a lower-case letter, then lower-case letters, digits or _, 50 at most. Mend:'
     " UPDATE \"app\".\"entity\" SET code = 'work_order' WHERE code = 'Work Order';",
     'row "type": the code is a word of the API\'s own paths. Mend: UPDATE',
@@ -129,7 +129,7 @@ def test_a_view_cannot_be_adopted(make_platform: Callable[[str], Platform]) -> N
     [
         ("('Late', 'x', 'x', 'x', 'Box')", 'row "Late": the code is not a lower-case letter'),
         ("('late', 'x', 'x', 'x', 'Box', '[\"ghost\"]')", 'row "late": child_entity_codes lists unknown "ghost"'),
-        ("('late', 'x', 'x', 'x', 'Box', '[]', true, 'infinity')", 'row "late": a time is no time between'),
+        ("('late', 'x', 'x', 'x', 'Box', '[]', true, 'infinity')", 'row "late": a time is not between'),
     ],
     ids=["constraint", "children", "constraint of a later migration"],
 )

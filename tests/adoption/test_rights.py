@@ -41,7 +41,7 @@ def test_rights_that_are_missing_are_told_by_their_grants(owned_platform: Platfo
     with pytest.raises(AdoptionRefused) as refused:
         owned_platform.command("check_adoption")
     said = str(refused.value)
-    assert f"app.entity: it belongs to {OWNER}, and {MIGRATOR} is no member of that role. Mend: GRANT" in said
+    assert f"app.entity: it belongs to {OWNER}, and {MIGRATOR} is not a member of that role. Mend: GRANT" in said
     assert "search_path: tables would be made in app, and the triggers look for them in public" in said
     for grant in re.findall("Mend: (.*)", said):
         owned_platform.run(grant)

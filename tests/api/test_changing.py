@@ -94,9 +94,9 @@ def test_another_version_is_not_changed(editor: APIClient, subtests: pytest.Subt
     for (method, path, body), sent, said in [
         *((call, '"other"', "It changed since") for call in (change, *others)),
         (change, '"other", "another"', "It changed since"),
-        (change, "garbage", "If-Match has to name entity tags"),
-        (change, '"other", garbage', "If-Match has to name entity tags"),
-        (change, "", "If-Match has to name entity tags"),
+        (change, "garbage", "If-Match must list entity tags"),
+        (change, '"other", garbage', "If-Match must list entity tags"),
+        (change, "", "If-Match must list entity tags"),
         (change, "W/{}", "If-Match names a weak tag"),
     ]:
         with subtests.test(method=method, sent=sent):

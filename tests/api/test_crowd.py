@@ -115,7 +115,7 @@ def test_an_answer_is_kept_once_for_a_crowd(crowd: dict[str, str], set_options: 
     tokens = [f"Bearer {AccessToken.for_user(user)}" for user in users]
     for token in tokens:
         assert server.ask(HTTP_AUTHORIZATION=token).status == "200 OK"
-    assert len(server.lane.kept) == 1 + len(tokens)
+    assert len(server.lane.store) == 1 + len(tokens)
     asked = server.django.asked
     for path in (TYPE, TYPES):
         for token in tokens:

@@ -225,7 +225,7 @@ def test_everything_else_is_django_s(server: Server, token: str, subtests: pytes
             server.ask(path, **{"HTTP_AUTHORIZATION": token} | variables)
         with subtests.test(path, variables=variables):
             assert server.django.asked == 2 * number
-            assert len(server.lane.kept) == 0
+            assert len(server.lane.store) == 0
 
 
 def test_a_request_that_differs_is_another_one(server: Server, token: str, subtests: pytest.Subtests) -> None:
@@ -343,7 +343,7 @@ def test_what_is_meant_for_one_request_or_too_long_is_not_kept(
     server = answering(response, limit_bytes=limit_bytes)
     server.ask("/x", HTTP_AUTHORIZATION="Bearer x")
     assert replays(server, "/x") == 0
-    assert server.lane.kept.size_bytes <= limit_bytes
+    assert server.lane.store.size_bytes <= limit_bytes
 
 
 def test_the_answer_to_a_long_request_is_not_kept() -> None:
@@ -372,14 +372,14 @@ def test_nobody_else_is_given_what_was_kept_unless_they_were_admitted_themselves
 def test_no_token_is_kept() -> None:
     server = answering(lambda: HttpResponse(b"x"))
     server.ask(HTTP_AUTHORIZATION="Bearer secret")
-    assert len(server.lane.kept) == 2
-    assert "secret" not in str(list(server.lane.kept._items))
+    assert len(server.lane.store) == 2
+    assert "secret" not in str(list(server.lane.store._items))
 
 
 def test_an_admission_ends_at_its_time_whatever_it_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
     server = answering(lambda: HttpResponse(b"x"))
     server.ask(HTTP_AUTHORIZATION="Bearer a")
-    (admission,) = (item for item in server.lane.kept._items.values() if isinstance(item, Admission))
+    (admission,) = (item for item in server.lane.store._items.values() if isinstance(item, Admission))
     admission.until_ns = monotonic_ns()
     server.ask(HTTP_AUTHORIZATION="Bearer a")
     assert server.django.asked == 2
@@ -400,15 +400,15 @@ def test_a_flood_displaces_nothing_that_is_in_use(flood: str) -> None:
                 server.ask("/0", HTTP_AUTHORIZATION=f"Bearer {number}")
         if number % 10 == 0:
             assert replays(server, *in_use) == 5
-        assert server.lane.kept.size_bytes <= 100_000
-    assert len(server.lane.kept) > 10, "the memory is used"
+        assert server.lane.store.size_bytes <= 100_000
+    assert len(server.lane.store) > 10, "the memory is used"
 
 
 def test_what_is_not_used_makes_room() -> None:
     server = answering(lambda: HttpResponse(b"x"), limit_bytes=20_000)
     for number in range(1_000):
         server.ask(f"/{number}", HTTP_AUTHORIZATION="Bearer x")
-    assert 3 < len(server.lane.kept) < 30
+    assert 3 < len(server.lane.store) < 30
     assert replays(server, "/999") == 1
     assert replays(server, "/0") == 0
 
@@ -424,11 +424,11 @@ def test_a_server_may_change_the_headers_it_was_given() -> None:
 def test_a_forked_child_starts_empty_and_can_lock() -> None:
     server = answering(lambda: HttpResponse(b"x"))
     server.ask(HTTP_AUTHORIZATION="Bearer x")
-    assert len(server.lane.kept) == 2
-    with server.lane.kept._lock:
+    assert len(server.lane.store) == 2
+    with server.lane.store._lock:
         child = os.fork()
         if child == 0:
-            os._exit(len(server.lane.kept) + server.lane.kept._lock.locked())
+            os._exit(len(server.lane.store) + server.lane.store._lock.locked())
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -437,8 +437,8 @@ def test_one_setting_says_how_much_is_kept(set_options: Callable[..., None], lim
     set_options(express_lane_bytes=limit_bytes)
     lane = with_express_lane(make_application())
     assert isinstance(lane, ExpressLane)
-    assert lane.kept.limit_bytes == limit_bytes
+    assert lane.store.limit_bytes == limit_bytes
     server = answering(lambda: HttpResponse(b"x"), limit_bytes=limit_bytes)
     server.ask(HTTP_AUTHORIZATION="Bearer x")
     server.ask(HTTP_AUTHORIZATION="Bearer x")
-    assert (server.django.asked, len(server.lane.kept)) == ((1, 2) if limit_bytes else (2, 0))
+    assert (server.django.asked, len(server.lane.store)) == ((1, 2) if limit_bytes else (2, 0))

@@ -152,7 +152,7 @@ def test_a_commit_without_an_answer_is_not_called_unsaved(rf: Any) -> None:
     assert lost is not None
     assert away is not None
     assert "Nothing you sent was saved" not in lost.content.decode()
-    assert "Look before you try again" in lost.content.decode()
+    assert "Check before you try again" in lost.content.decode()
     assert "Nothing you sent was saved" in away.content.decode()
 
 

@@ -130,7 +130,7 @@ def preview_import(page: Page) -> None:
 
 def preview_mistakes(page: Page) -> None:
     upload(page, {"code": "task", "icon": "nope"})
-    expect(page.get_by_text("Nothing can be imported before")).to_be_visible()
+    expect(page.get_by_text("Nothing can be imported until")).to_be_visible()
 
 
 def upload(page: Page, *rows: dict[str, str]) -> None:

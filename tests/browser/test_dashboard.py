@@ -31,7 +31,7 @@ def cache_types(number: int) -> None:
 def test_clearing_all_asks_first_and_says_what_was_dropped(page: Page, redis_client: Redis) -> None:
     page.goto(DASHBOARD)
     page.get_by_role("button", name="What is “Hit ratio”?").click()
-    expect(page.get_by_text("Of all reads of entity types on all servers")).to_be_visible()
+    expect(page.get_by_text("The share of entity type reads on all servers")).to_be_visible()
     cache_types(3)
     by_tag = page.get_by_role("button", name="Invalidate by tag")
     expect(by_tag).to_be_disabled()

@@ -23,7 +23,7 @@ from cache_layer.reading import fills
 from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.relay import relay_changes
-from cache_layer.writing.releases import release_abandoned
+from cache_layer.writing.release import release_abandoned
 from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY
 from entities.models import Entity

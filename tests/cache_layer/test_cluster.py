@@ -24,8 +24,8 @@ from cache_layer.keys import holds_key, value_key
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import (
+    HoldRelease,
     Invalidated,
-    Release,
     Released,
     hold_keys,
     invalidate_keys,
@@ -185,7 +185,7 @@ def test_a_hold_that_a_promoted_replica_has_is_lost(project: Entity, cluster: Cl
     assert replica.ask("EXISTS", holds_key(KEY)) == 1
     assert read().source is Source.BYPASS  # it is not to be used yet
     wait_for(is_redis_healthy)
-    assert release_keys([Release(KEY, "a writer", True, b"", 300)]) == {KEY: Released.LOST}
+    assert release_keys([HoldRelease(KEY, "a writer", True, b"", 300)]) == {KEY: Released.LOST}
 
 
 @pytest.mark.proof
@@ -281,7 +281,9 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
         with pytest.raises(CacheUnavailable):
             invalidate_keys([ENTITY.key(here)], stamps)
         with pytest.raises(CacheUnavailable):
-            release_keys([Release(ENTITY.key(here), "a writer")], [Release(stamp, "a writer") for stamp in stamps])
+            release_keys(
+                [HoldRelease(ENTITY.key(here), "a writer")], [HoldRelease(stamp, "a writer") for stamp in stamps]
+            )
         assert read_stamps(stamps, "the next", 60) == {stamp: nonces[stamp] for stamp in stamps}, (
             "the entry comes first"
         )

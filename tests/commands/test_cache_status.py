@@ -94,7 +94,7 @@ def test_version_memory_and_backlog_are_shown(redis_client: Redis) -> None:
     server = redis_client.info("server")
     assert server.get("valkey_version", server["redis_version"]) in cells(printed, "Version")[1]
     assert "MB" in cells(printed, "Memory")[1]
-    assert cells(printed, "Changes to be told to it")[1] == "0"
+    assert cells(printed, "Pending changes")[1] == "0"
 
 
 def test_json_has_the_same_for_programs(redis_client: Redis) -> None:
@@ -252,7 +252,7 @@ def test_watch_shows_the_cache_as_it_is_also_without_redis_until_interrupted(
     picture = watch.wait_for("cached          ━", " 199 ")
     project = next(line for line in picture.splitlines() if line.startswith("project "))
     assert re.search(r" cached +[━╺╸]+ +(199|200|19\d) +\d+ +\d+", project), project
-    assert "Changes to be told to it: 0" in picture
+    assert "Pending changes: 0" in picture
     assert re.search(r"task +not cached", picture)
     hold_keys(["entity:metadata:risk"], "a writer")
     assert re.search(r"risk +being written", watch.wait_for("being written", "Entries being written: 1"))
@@ -293,8 +293,8 @@ def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Watch
     ("options", "problem"),
     [
         ((), "--watch needs a terminal"),
-        (("--json",), "leave --json and --all away"),
-        (("--all",), "leave --json and --all away"),
+        (("--json",), "leave out --json and --all"),
+        (("--all",), "leave out --json and --all"),
         *((("--interval", seconds), "interval") for seconds in ("0", "-1", "nan", "inf", "soon", "3601")),
     ],
 )

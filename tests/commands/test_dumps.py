@@ -18,7 +18,7 @@ from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
 from tests.commands.conftest import run
 from tests.conftest import make_entity
-from tests.engines import PROGRAMS
+from tests.engines import POSTGRES_PROGRAMS
 from tests.servers import another_database, own_name, test_database_url
 
 HISTORY = "SELECT pgh_id, pgh_label, code, label, database_role FROM app.entity_event ORDER BY 1"
@@ -71,7 +71,7 @@ def test_a_whole_dump_is_restored_into_an_empty_database(tmp_path: Path) -> None
     make_entity("z_task")
     make_entity("a_project", child_entity_codes=["z_task"])
     Entity.objects.filter(code="z_task").update(label="Duty")
-    here, programs, file = test_database_url(), PROGRAMS.postgres or program_folder(), tmp_path / "dump"
+    here, programs, file = test_database_url(), POSTGRES_PROGRAMS or program_folder(), tmp_path / "dump"
     subprocess.run([programs / "pg_dump", "-Fc", "-f", file, here], check=True)
     with another_database(own_name("restored")) as there:
         subprocess.run([programs / "pg_restore", "--exit-on-error", "-d", there, file], check=True)

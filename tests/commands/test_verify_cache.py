@@ -144,4 +144,4 @@ def test_without_a_superuser_and_a_token_it_says_what_to_do() -> None:
 
 
 def test_what_is_no_url_is_refused() -> None:
-    assert verify("localhost:4000") == ["failed: localhost:4000 is no URL: give one like http://127.0.0.1:4000."]
+    assert verify("localhost:4000") == ["failed: localhost:4000 is not a URL: give one like http://127.0.0.1:4000."]

@@ -14,7 +14,7 @@ from redis import Redis
 from cache_layer.counting.analytics import Series
 from cache_layer.counting.reporting import report_activity
 from cache_layer.inspect import server
-from cache_layer.inspect.memo import Kept
+from cache_layer.inspect.memo import Memo
 from cache_layer.keys import analytics_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, AUDITED_VALUES, INVALIDATIONS, MISMATCHES, RELAY_LAG_SECONDS
 from cache_layer.models import Change
@@ -76,7 +76,7 @@ def test_percentiles_are_those_of_reads_and_what_came_from_memory_alone_is_told(
     report_activity()
     texts = figures(viewer)["texts"]
     assert (texts["p50"], texts["p95"], texts["p99"]) == ("0.87 ms", "18 ms", "20 ms")
-    assert texts["answers_note"] == "107 API reads over the last hour, 7 of them answered from memory alone."
+    assert texts["answers_note"] == "107 API reads over the last hour, 7 of them served from memory alone."
 
 
 def test_a_steady_rate_is_shown_as_it_is_from_moments_or_else_the_last_whole_minute(
@@ -156,7 +156,7 @@ def test_each_node_shows_version_memory_clients_and_evictions(viewer: Client, re
 
 def test_before_anything_is_counted_it_says_so(viewer: Client) -> None:
     found = figures(viewer)
-    assert found["notices"] == ["No reads counted yet: figures of reads come a few seconds after the first."]
+    assert found["notices"] == ["No reads counted yet: figures appear a few seconds after the first read."]
     assert found["texts"]["hit_now"] == "-"
     count_reads(local=1)
     report_activity()
@@ -166,7 +166,7 @@ def test_before_anything_is_counted_it_says_so(viewer: Client) -> None:
 def test_switched_off_it_says_so(viewer: Client, set_options: Callable[..., None]) -> None:
     set_options(analytics_seconds=0)
     assert figures(viewer)["notices"] == [
-        "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures of reads."
+        "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures for reads."
     ]
 
 
@@ -209,11 +209,11 @@ def test_what_is_kept_is_made_again_when_its_time_is_over() -> None:
         made.append(len(made))
         return len(made)
 
-    kept = Kept(make, seconds=60)
+    kept = Memo(make, seconds=60)
     assert (kept.get(), kept.get()) == (1, 1)
     kept.forget()
     assert kept.get() == 2
-    assert (Kept(make, seconds=0).get(), len(made)) == (3, 3)
+    assert (Memo(make, seconds=0).get(), len(made)) == (3, 3)
 
 
 def test_an_unknown_span_is_refused(viewer: Client) -> None:

@@ -65,16 +65,16 @@ def test_every_problem_is_an_alert_and_every_alert_that_one_server_can_see_a_pro
 def test_page_command_and_address_say_the_same(viewer: Client) -> None:
     assert (Health.look().headline, figures(viewer)["health"]["headline"]) == ("Healthy", "Healthy")
     add_late_change(90)
-    told = viewer.get("/health").json()
+    answered = viewer.get("/health").json()
     shown = figures(viewer)["health"]
     said, noted = StringIO(), StringIO()
     call_command("cache_status", stdout=said)
     call_command("cache_status", "--json", stdout=noted)
     as_json = json.loads(noted.getvalue())["health"]
-    assert told["status"] == as_json["status"] == "degraded"
-    assert [each["name"] for each in told["problems"]] == [each["name"] for each in as_json["problems"]]
-    assert told["problems"][0]["name"] == "OutboxStuck"
-    assert shown["headline"].startswith("1 committed change could not be told to the cache yet")
+    assert answered["status"] == as_json["status"] == "degraded"
+    assert [each["name"] for each in answered["problems"]] == [each["name"] for each in as_json["problems"]]
+    assert answered["problems"][0]["name"] == "OutboxStuck"
+    assert shown["headline"].startswith("1 committed change has not reached the cache yet")
     without_time = re.compile(r" \d\d:\d\d:\d\d UTC")
     assert without_time.sub("", shown["headline"]) == without_time.sub("", as_json["headline"])
     assert shown["headline"][:60] in said.getvalue()
@@ -85,7 +85,7 @@ def test_without_redis_a_waiting_change_is_not_blamed_on_the_relay(viewer: Clien
     shown = figures(viewer)["health"]
     assert shown["headline"].startswith("Redis does not answer")
     assert shown["level"] == "error"
-    assert shown["others"][0].endswith("They are told as soon as Redis answers.")
+    assert shown["others"][0].endswith("They are delivered as soon as Redis replies.")
     assert "relay" not in json.dumps(figures(viewer)["notices"] + shown["others"])
 
 
@@ -122,25 +122,25 @@ def test_of_what_is_counted_only_what_is_looked_at_is_read(redis_client: Redis) 
     assert [each[:3] for each in find_counted(read)] == found
 
 
-def told(*seen: dict[str, Sighting]) -> list[tuple[str, Sighting]]:
+def written(*seen: dict[str, Sighting]) -> list[tuple[str, Sighting]]:
     for each in seen:
         server = Sightings()
         server.see(each)
-        server.tell(using="default")
+        server.write(using="default")
     return read_incidents(9, using="default")
 
 
 @pytest.mark.django_db
 def test_several_servers_make_one_incident_and_a_later_one_another() -> None:
     Incident.objects.all().delete()  # what a server of another test saw as it ended
-    first = told(
+    first = written(
         {"RedisDown": Sighting(NOW, NOW + 20)},
         {"RedisDown": Sighting(NOW - 2, NOW + 4)},
         {"RedisDown": Sighting(NOW + 28, NOW + 30)},
         {"DatabaseDown": Sighting(NOW, NOW)},
     )
     assert first == [("RedisDown", Sighting(NOW - 2, NOW + 30)), ("DatabaseDown", Sighting(NOW, NOW))]
-    assert [name for name, _ in told({"RedisDown": Sighting(NOW + 60, NOW + 61)})].count("RedisDown") == 2
+    assert [name for name, _ in written({"RedisDown": Sighting(NOW + 60, NOW + 61)})].count("RedisDown") == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -152,15 +152,15 @@ def test_what_was_seen_without_postgresql_outlives_the_process_in_redis(
     dead = Sightings()
     for moment in (NOW, NOW + 2, NOW + 4):
         dead.see({"DatabaseDown": Sighting(moment, moment)})
-        dead.tell(using="default")
-    assert dead.untold, "it is kept until PostgreSQL has it"
+        dead.write(using="default")
+    assert dead.unwritten, "it stays until PostgreSQL has it"
     assert read_left() == {"DatabaseDown": Sighting(NOW, NOW + 4)}
     connection.settings_dict["OPTIONS"]["host"] = host
     connection.close()
-    assert told({}) == [("DatabaseDown", Sighting(NOW, NOW + 4))]
-    assert told({}) == [("DatabaseDown", Sighting(NOW, NOW + 4))], "telling it twice changes nothing"
+    assert written({}) == [("DatabaseDown", Sighting(NOW, NOW + 4))]
+    assert written({}) == [("DatabaseDown", Sighting(NOW, NOW + 4))], "writing it twice changes nothing"
     redis_client.set(analytics_key("incidents"), "[1]")
-    assert told({"RedisDown": Sighting(NOW, NOW)}), "what others have put there is passed over"
+    assert written({"RedisDown": Sighting(NOW, NOW)}), "what others have put there is passed over"
 
 
 @pytest.mark.django_db
@@ -174,14 +174,14 @@ def test_an_outage_is_seen_since_its_first_look_and_stays_in_the_last_incidents(
     monkeypatch.setattr(health.time, "time", lambda: clock[0])
     began = clock[0]
     Health.look(note=True)
-    sightings.tell(using="default")
+    sightings.write(using="default")
     sightings.forget()  # the process ends
     clock[0] += 9
     answers.pop(0)
     looked = Health.look(note=True)
     assert looked.problems[0].since_s == pytest.approx(began, abs=0.001)
     assert looked.incidents[0].words.endswith("until now")
-    sightings.tell(using="default")
+    sightings.write(using="default")
     clock[0] += 1
     answers[:] = [True]
     looked = Health.look(note=True)

@@ -24,11 +24,11 @@ def lives(**counts: int) -> Lives:
     [
         (
             lives(expired=19),
-            "Too little was counted yet to judge how long entries stay (TTL, 300 s): 19 of at least 20",
+            "Not enough was counted yet to judge how long entries stay (TTL, 300 s): 19 of at least 20",
         ),
         (lives(expired=100, unread_expired=62), "62 % expire unread: a shorter TTL than 300 s would free memory"),
-        (lives(invalidated=60, expired=40), "60 % are dropped by a change, not by time"),
-        (lives(renewed=240, expired=10, hours=2), "Entries are in use when their time runs out, and are renewed"),
+        (lives(invalidated=60, expired=40), "60 % are dropped by a change, not by expiry"),
+        (lives(renewed=240, expired=10, hours=2), "Entries are in use when they expire, and are renewed"),
         (lives(expired=100, stored=100, reads=130), "A stored value serves 1.3 reads on average"),
         (lives(expired=100, stored=100, reads=4012), "A stored value is read about 40 times on average"),
     ],

@@ -57,7 +57,7 @@ def test_members_behind_those_of_the_last_release_take_no_other_version() -> Non
 )
 def test_any_other_change_of_a_document_stops_the_start_and_says_what_to_do(members: list[tuple[str, Any]]) -> None:
     released = {"Document": last_digest(*document(*RELEASED_ONE))}
-    with pytest.raises(ImproperlyConfigured, match=r"Else raise VERSION in pmo/schemas\.py by one"):
+    with pytest.raises(ImproperlyConfigured, match=r"Otherwise raise VERSION in pmo/schemas\.py by one"):
         schema_version(document(*members), released)
 
 

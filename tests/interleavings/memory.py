@@ -38,7 +38,7 @@ class Memory:
     def forget(self) -> None:
         self.copies.clear()
         self.stamps.clear()
-        self.lane.kept.forget()
+        self.lane.store.forget()
         self.lane._renewer.forget()
 
     def enter(self) -> None:
@@ -62,7 +62,7 @@ class Memory:
             if copy is not None and copy.is_usable(now_ns):
                 yield "the L1", content_of(lookup, copy.document)
         for path in PATHS:
-            replay: Replay | None = self.lane.kept.find(key_of(_environ(path)))
+            replay: Replay | None = self.lane.store.find(key_of(_environ(path)))
             if replay is not None and all(copy.is_usable(now_ns) for copy in replay.copies):
                 yield "the lane", replay.body.decode() or None
 

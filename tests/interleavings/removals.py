@@ -15,12 +15,12 @@ from cache_layer.memory import local_store, pending
 from cache_layer.memory.pending import Write
 from cache_layer.models import Change
 from cache_layer.protocol import calls, scripts
-from cache_layer.protocol.scripts import Invalidated, Release, Released, hold_keys, invalidate_keys, release_keys
+from cache_layer.protocol.scripts import HoldRelease, Invalidated, Released, hold_keys, invalidate_keys, release_keys
 from cache_layer.reading import reads
 from cache_layer.server import connection, run_id
 from cache_layer.serving import renewal
 from cache_layer.upkeep import clearing, relay
-from cache_layer.writing import commit, releases, write_through, writes
+from cache_layer.writing import commit, release, write_through, writes
 from cache_layer.writing.outbox import find_changes
 from tests.interleavings.entries import KEYS, STAMP
 
@@ -96,9 +96,9 @@ def call_held_told(*args: Any, **kwargs: Any) -> dict[str, Invalidated]:
     return {key: Invalidated(max(outcome.value, Invalidated.NOTHING.value)) for key, outcome in outcomes.items()}
 
 
-def give_up_unheld(write: Write, held: releases.Held, rows: Any) -> dict[str, Released]:
+def give_up_unheld(write: Write, held: release.Held, rows: Any) -> dict[str, Released]:
     write.budget_spent = not any(entry.holder for entry in held.values())
-    return _tell_redis(write, held, rows)
+    return _update_redis(write, held, rows)
 
 
 def drain_if_answered() -> None:
@@ -123,11 +123,11 @@ def hold_entries_alone(keys: Sequence[str], holder: str) -> dict[str, bool]:
     return hold_keys([key for key in keys if key != THE_STAMP], holder)
 
 
-def release_stamps_first(releases: Sequence[Release], stamps: Sequence[Release]) -> dict[str, Released]:
+def release_stamps_first(releases: Sequence[HoldRelease], stamps: Sequence[HoldRelease]) -> dict[str, Released]:
     return release_keys([*stamps, *releases])
 
 
-def overlook_lost_stamps(releases: Sequence[Release], stamps: Sequence[Release]) -> dict[str, Released]:
+def overlook_lost_stamps(releases: Sequence[HoldRelease], stamps: Sequence[HoldRelease]) -> dict[str, Released]:
     return release_keys(releases, stamps) | {stamp.key: Released.RELEASED for stamp in stamps}
 
 
@@ -147,9 +147,9 @@ def load_then_find_changes(lookup: Lookup[Any], identifiers: Collection[str], **
     return {key: Loaded(each.document, each.may_be_cached, changes.get(key, ())) for key, each in loaded.items()}
 
 
-_forget_changes = releases._forget_changes
-_tell_redis = releases._tell_redis
-_drain = releases.drain
+_forget_changes = release._forget_changes
+_update_redis = release._update_redis
+_drain = release.drain
 _begin_drain = Write.begin_drain
 _prolong = local_store.Copy.prolong
 _note_stamps = renewal.note_stamps
@@ -185,8 +185,8 @@ REMOVALS: dict[str, Removal] = {
         "release", 'if redis.call("GET", KEYS[4]) ~= ARGV[1] then', "if false then"
     ),
     "a hold is tried again under the same id": keep_one_id,
-    "a refused hold is given up at once": code(releases, "_tell_redis", give_up_unheld),
-    "a refused release does not drain": code(releases, "drain", drain_if_answered),
+    "a refused hold is given up at once": code(release, "_update_redis", give_up_unheld),
+    "a refused release does not drain": code(release, "drain", drain_if_answered),
     "a commit in doubt gives up its hold": code(pending.Write, "is_in_doubt", lambda _: False),
     "no guard": lua("guard", "== run_id then", "~= 0 then"),
     "the guard leaves companions": purging(lambda pattern: not pattern.startswith("{")),
@@ -198,7 +198,7 @@ REMOVALS: dict[str, Removal] = {
     "invalidate leaves the last holder": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[2], KEYS[4])'),
     "invalidate leaves the lease": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[3], KEYS[4])'),
     "the relay forgets what it left": code(relay, "invalidate_keys", call_held_told),
-    "a writer forgets changes it has not read back": code(releases, "_forget_changes", forget_all_changes),
+    "a writer forgets changes it has not read back": code(release, "_forget_changes", forget_all_changes),
     "what Redis had before the request counts": code(local_store.Copy, "is_known_since", lambda *_: True),
     "the stamp is not held": code(writes, "hold_keys", hold_entries_alone),
     "a stamp is made while it is held": lua("stamp", "> 0 then", "> 9 then"),
@@ -206,8 +206,8 @@ REMOVALS: dict[str, Removal] = {
     "a nonce is used again": lua("stamp", NONCE, '"ever the same"'),
     "a command that is sent again makes the same stamp": lua("stamp", NONCE, "ARGV[1]"),
     "a stamp's lease counts from when it is kept": code(renewal, "note_stamps", note_stamps_from_now),
-    "the stamp is released before its entries": code(releases, "release_keys", release_stamps_first),
-    "a lost hold on the stamp alone is overlooked": code(releases, "release_keys", overlook_lost_stamps),
+    "the stamp is released before its entries": code(release, "release_keys", release_stamps_first),
+    "a lost hold on the stamp alone is overlooked": code(release, "release_keys", overlook_lost_stamps),
     "the relay ends the stamp before its entries": code(relay, "invalidate_keys", invalidate_stamp_first),
     "the relay leaves the stamp": code(relay, "invalidate_keys", invalidate_entries_alone),
     "clearing leaves the stamp": code(clearing, "invalidate_keys", invalidate_entries_alone),

@@ -285,7 +285,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"fields": ["zzz"]}, "there is no field 'zzz': it has id, name, cents, "),
     ({"fields": ["raw"]}, "JSON cannot carry 'raw', a BinaryField, there and back; leave it out"),
     ({"fields": ["own"]}, "JSON cannot carry 'own', a Unlike"),
-    ({"fields": ["friends"]}, "'friends' is kept in other rows"),
+    ({"fields": ["friends"]}, "'friends' is stored in other rows"),
     ({"fields": ["_hidden"]}, "a document cannot have these names: .*'_hidden'"),
     ({"fields": "cents"}, r"use a list, \['cents'\]"),
     ({"key": "cents"}, "the key 'cents' is not unique"),
@@ -295,8 +295,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"key_pattern": "{}"}, "begin it with a prefix of your own"),
     ({"key_pattern": "cache_layer:{}"}, "begin it with a prefix of your own"),
     ({"key_pattern": "rate[v2]:{}"}, r"without any of \* \? \["),
-    ({"key_pattern": "rate:{}:full"}, "the lookup 'rate' of otherapp.Rate has this name, or keys of this pattern"),
-    ({"key_pattern": "rate:{}"}, "the lookup 'rate' of otherapp.Rate has this name, or keys of this pattern, already"),
+    ({"key_pattern": "rate:{}:full"}, "the lookup 'rate' of otherapp.Rate already has this name, or keys of this"),
+    ({"key_pattern": "rate:{}"}, "the lookup 'rate' of otherapp.Rate already has this name, or keys of this pattern"),
 ]
 
 
@@ -363,7 +363,7 @@ def a_lookup(**wrong: Any) -> Lookup[Any]:
     [
         ({"decode": lambda payload: payload}, r"decode is called as decode\(identifier, payload\)"),
         ({"build": lambda: None}, r"build is called as build\(rows\)"),
-        ({"identifier_field": None}, "it must have no {}: it is of one entry"),
+        ({"identifier_field": None}, "it must have no {}: it has one entry"),
         ({"name": "rate"}, "the lookup 'rate' of otherapp"),
     ],
 )
@@ -376,7 +376,7 @@ def test_an_encode_without_bytes_is_named_and_not_taken_for_an_absence(
     monkeypatch: pytest.MonkeyPatch, committed_db: None
 ) -> None:
     Rate.objects.create(name="senior", cents_per_hour=9)
-    with pytest.raises(InvalidLookup, match="encode gave '9': it must give bytes"):
+    with pytest.raises(InvalidLookup, match="encode returned '9': it must return bytes"):
         read_entry(a_lookup(encode=str), "senior")
 
 

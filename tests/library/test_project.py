@@ -29,7 +29,7 @@ SEEN = {
     "rolled back": 9_600,
     "from memory": True,
     "cache": [9_600, None, True, {"a": 1}],
-    "refused": "'shop.rate:senior' is a coherent entry, made of rows: it is read and deleted, no more.",
+    "refused": "'shop.rate:senior' is a coherent entry, built from rows: it can only be read and deleted.",
     "view": {"cents_per_hour": 9_600},
     "counted without prometheus-client": True,
     "changed by SQL": {"cents_per_hour": 7},

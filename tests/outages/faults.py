@@ -124,34 +124,36 @@ REDIS = {
     "healthy": Fault("it answers"),
     "slow": _by_proxies("each way takes a quarter of a command's time limit", Mode.SLOW),
     "refusing": _by_proxies("nobody listens; connections are reset", Mode.REFUSE),
-    "hanging": _by_proxies("it accepts and does not answer", Mode.HANG, silent=True),
+    "hanging": _by_proxies("it accepts connections and does not reply", Mode.HANG, silent=True),
     "trickling": _by_proxies(
-        "it answers byte by byte, each in half of a command's time limit", Mode.TRICKLE, silent=True
+        "it replies byte by byte, each taking half of a command's time limit", Mode.TRICKLE, silent=True
     ),
     "without disk": Fault(
-        "its snapshot has failed, so it takes no writes, and serves reads", _lose_disk, end=_find_disk, silent=True
+        "its snapshot failed, so it accepts no writes but serves reads", _lose_disk, end=_find_disk, silent=True
     ),
     "full": Fault("`maxmemory` is reached, `noeviction`", _fill_redis, end=_empty_redis, silent=True),
     "read-only replica": Fault(
-        "it was made a replica, its connections ended", _demote_redis, end=_promote_redis, silent=True
+        "it was turned into a replica and its connections were closed", _demote_redis, end=_promote_redis, silent=True
     ),
-    "wrong password": Fault("it has another, connections ended", _lock_redis, end=_unlock_redis, silent=True),
+    "wrong password": Fault(
+        "it has a different one; its connections were closed", _lock_redis, end=_unlock_redis, silent=True
+    ),
     "restarting": Fault(
-        "SIGKILL, and started again, empty, a quarter of the budget later",
+        "SIGKILL, then started again, empty, a quarter of the budget later",
         Stage.kill_valkey,
         _restart_redis,
         _restart_redis,
         silent=True,
     ),
-    "partitioned": _by_proxies("cut off from the server that is asked, not from another", Mode.HANG, 0, silent=True),
+    "partitioned": _by_proxies("cut off from the server under test, but not from the other", Mode.HANG, 0, silent=True),
 }
 POSTGRES = {
     "healthy": Fault("it answers"),
     "down": _by_proxy("nobody listens; sessions are reset", Mode.REFUSE),
     "slow": _by_proxy("each round trip takes a quarter of the budget", Mode.SLOW),
-    "hanging": _by_proxy("it accepts and does not answer", Mode.HANG),
+    "hanging": _by_proxy("it accepts connections and does not reply", Mode.HANG),
     "read-only": Fault(
-        "`default_transaction_read_only`, as on a standby, sessions ended",
+        "`default_transaction_read_only`, as on a standby; sessions ended",
         _role("SET default_transaction_read_only = on"),
         end=_role("RESET default_transaction_read_only"),
     ),
@@ -162,7 +164,7 @@ POSTGRES = {
         _postgres(Mode.PASS),
     ),
     "out of connections": Fault(
-        "the role's `CONNECTION LIMIT` is 0, sessions ended",
+        "the role's `CONNECTION LIMIT` is 0; sessions ended",
         _role("CONNECTION LIMIT 0"),
         end=_role("CONNECTION LIMIT -1"),
     ),

@@ -34,8 +34,8 @@ def describe(rows: Sequence[Row], budget_ms: int) -> str:
     summary = (
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, `REQUEST_BUDGET_MS={budget_ms}`: {len(rows)} combinations,"
         f" {len(rows) * len(OPERATIONS)} requests, {broken} promises broken. The slowest answers: {slowest_text}"
-        " (a login's with its password's hash). The longest recovery, until all is answered from the cache again:"
-        f" {recovery:.1f} s."
+        " (hashing the password included, in a login). The longest recovery, until everything is served from the cache"
+        f" again: {recovery:.1f} s."
     )
     faults = [_faults("Redis", REDIS), _faults("PostgreSQL", POSTGRES)]
     return "\n\n".join(textwrap.fill(text, 120, break_on_hyphens=False) for text in (summary, *faults))

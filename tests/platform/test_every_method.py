@@ -97,7 +97,7 @@ def test_words_of_the_addresses_are_no_codes(root: APIClient) -> None:
             answer = root.generic(method, f"{ENTITY}/{path}", "{}", "application/json")
             assert answer.status_code == 404, (method, path)
     assert root.delete(f"{ENTITY}/cache/types").status_code == 404
-    assert root.get(f"{ENTITY}/types?codes=type").json()["errors"] == {"codes": ["type is no code."]}
+    assert root.get(f"{ENTITY}/types?codes=type").json()["errors"] == {"codes": ["type is not a code."]}
 
 
 def test_a_method_that_is_not_there_is_told_where_it_is(root: APIClient, subtests: pytest.Subtests) -> None:

@@ -36,7 +36,7 @@ from tests.api.conftest import make_user
 from tests.cache_layer.conftest import caches_at
 from tests.cache_layer.topology import read
 from tests.conftest import make_entity
-from tests.engines import PROGRAMS
+from tests.engines import POSTGRES_PROGRAMS
 from tests.servers import ROOT, another_database, own_name, test_database_url
 from tests.topologies import PLAIN, Server
 from tests.waiting import wait_for
@@ -131,7 +131,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url, address = url, conninfo_to_dict(url)
         self.roles = {name: own_name(name) for name in ("migrator", "web", "service")}
-        programs = PROGRAMS.postgres or program_folder()
+        programs = POSTGRES_PROGRAMS or program_folder()
         self.environment = os.environ | {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PGHOST": str(address["host"]),

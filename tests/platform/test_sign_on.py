@@ -196,7 +196,7 @@ def test_what_is_known_of_a_token_ends_with_it_and_is_looked_at_again_before() -
     for seconds, left in ((30, 30), (3_600, RECHECK_SECONDS)):
         server = Server()
         server.ask(HTTP_AUTHORIZATION=f"Bearer {shared_token('ada', exp=int(time.time()) + seconds)}")
-        (admission,) = (item for item in server.lane.kept._items.values() if isinstance(item, Admission))
+        (admission,) = (item for item in server.lane.store._items.values() if isinstance(item, Admission))
         assert left - 5 < (admission.until_ns - monotonic_ns()) / 1e9 <= left
 
 

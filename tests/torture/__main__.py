@@ -14,7 +14,15 @@ from tests.torture.plot import draw_lags
 from tests.torture.report import faults_help, print_failures, print_outcomes, print_per_fault
 from tests.torture.run import Outcome, run_torture
 
-MAX_SECONDS = 7_200
+NUMBERS = (
+    ("seconds", 1, 7_200, "of load, for each run"),
+    ("servers", 1, 16, ""),
+    ("writers", 1, 40, ""),
+    ("readers", 1, 200, "connections"),
+    ("lease-ms", 1, 400, "of copies in memory, which writers wait for"),
+    ("quiet-writes", 0, 1_000, "timed before the load"),
+)
+"""Options: from, to, and what is said of them."""
 
 
 def main() -> None:
@@ -81,23 +89,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"faults:\n{faults_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seconds", type=_number(1, MAX_SECONDS), default=60, help="of load, for each run")
+    for option, least, most, said in NUMBERS:
+        default = getattr(Plan, option.replace("-", "_"))
+        parser.add_argument(f"--{option}", type=_number(least, most), default=default, help=said)
     parser.add_argument(
         "--faults", default="all", help="a comma-separated list, all, none, or each: one after the other"
     )
     parser.add_argument("--topology", choices=("single", "sentinel", "cluster"), default=Plan.topology)
     parser.add_argument("--algorithm", choices=("ours", "classic", "both"), default="ours")
-    parser.add_argument("--servers", type=_number(1, 16), default=Plan.servers)
-    parser.add_argument("--writers", type=_number(1, 40), default=Plan.writers)
-    parser.add_argument("--readers", type=_number(1, 200), default=Plan.readers, help="connections")
-    parser.add_argument(
-        "--lease-ms", type=_number(1, 400), default=Plan.lease_ms, help="of copies in memory, which writers wait for"
-    )
     parser.add_argument("--skew", action="store_true", help="wall clocks hours apart")
     parser.add_argument("--seed", type=int, default=Plan.seed)
-    parser.add_argument(
-        "--quiet-writes", type=_number(0, 1_000), default=Plan.quiet_writes, help="timed before the load"
-    )
     parser.add_argument("--write-policy", choices=("available", "strict"), default=Plan.write_policy)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how late raw SQL was seen, as SVG")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and data there")

@@ -31,8 +31,8 @@ TIMEOUT_SECONDS = 0.25
 def replace_coherence() -> None:
     """Take the cache layer's place where the project calls it."""
     for module, name, replacement in (
-        ("entities.services", "read_entry", read_entry),
-        ("entities.changes", "holding", holding),
+        ("cache_layer.declaring.entries", "read_entry", read_entry),
+        ("cache_layer.declaring.entries", "holding", holding),
         ("cache_layer.invalidation.queryset", "holding", holding),
     ):
         imported = importlib.import_module(module)

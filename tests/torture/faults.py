@@ -56,17 +56,17 @@ async def kill_redis(stage: Stage, rng: random.Random) -> Hit:
     with contextlib.suppress(RedisError):  # one is being written already
         stage.redis.bgsave()
     await sleep(rng.uniform(0.1, 1.0))
-    stage.kill_valkey()
+    stage.valkey.kill()
     await sleep(rng.choice([0, rng.uniform(0, 1)]))
-    stage.start_valkey()
-    await _until(stage.is_redis_answering)
+    stage.valkey.start()
+    await _until(stage.valkey.answers)
     return Hit(note=f"{stage.redis.info('persistence').get('rdb_last_load_keys_loaded')} keys restored")
 
 
 async def stop_redis(stage: Stage, rng: random.Random) -> None:
-    stage.valkey.process.send_signal(signal.SIGSTOP)
+    stage.valkey.signal(signal.SIGSTOP)
     await sleep(rng.uniform(0.1, 3))
-    stage.valkey.process.send_signal(signal.SIGCONT)
+    stage.valkey.signal(signal.SIGCONT)
 
 
 async def flushdb(stage: Stage, _: random.Random) -> None:

@@ -1,15 +1,16 @@
-"""What the processes of readers and writers are told, when they are ready, on their standard input."""
+"""What the processes of readers and writers are told, when they are ready, by a file."""
 
 from __future__ import annotations
 
 import pickle
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
 
-from tests.forking import ForkedProcess
 from tests.torture.plan import Plan
+from tests.waiting import wait_for
+
+TAKE_LIMIT_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,15 @@ class Orders:
         """Where the writer in `slot` notes its writes, in all its lives."""
         return self.directory / f"writer-{slot}.log"
 
-    def give(self, process: ForkedProcess) -> None:
-        with process.stdin:
-            pickle.dump(self, process.stdin)
+    def give(self) -> None:
+        """Let those take them who wait."""
+        unfinished = self.directory / "unfinished orders"
+        unfinished.write_bytes(pickle.dumps(self))
+        unfinished.rename(self.directory / "orders")
 
     @classmethod
     def take(cls) -> Orders:
-        orders: Orders = pickle.load(sys.stdin.buffer)
+        """Those in the directory that this process works in, when they are there."""
+        wait_for(Path("orders").exists, TAKE_LIMIT_SECONDS)
+        orders: Orders = pickle.loads(Path("orders").read_bytes())
         return orders

@@ -35,4 +35,4 @@ if __name__ == "__main__":
     django.setup()
     given = sys.argv[1:]
     codes = [code for code in given if code != "--seed"]
-    json.dump({"token": prepare_database(codes, seed=codes != given)}, sys.stdout)
+    json.dump(prepare_database(codes, seed=codes != given), sys.stdout)

@@ -1,5 +1,5 @@
 """
-`python -m tests.torture.readers`: many clients in one light process, which reads its orders from standard input.
+`python -m tests.torture.readers`: many clients in one light process, which takes its orders from a file.
 
 Each client keeps one connection to one server open and always has one request under way.
 """

@@ -132,7 +132,7 @@ class WriteLog:
     """One writer's notes, in a file from the moment they are made: they outlive its SIGKILL."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file.open("ab", buffering=0)
+        self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def begin(self, keys: Iterable[int], version: int, kind: str, server: int = -1) -> None:
         now = monotonic_ns()
@@ -146,7 +146,7 @@ class WriteLog:
         self._note(f"use {use.right} {use.started} {use.ended} {use.server} {use.accepted:d}\n")
 
     def _note(self, lines: str) -> None:
-        self._file.write(lines.encode())
+        os.write(self._file, lines.encode())
 
 
 def read_writes(file: Path) -> list[Write]:

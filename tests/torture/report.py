@@ -110,27 +110,28 @@ def print_per_fault(console: Console, outcomes: Sequence[Outcome]) -> None:
     """One line for each plan, its algorithms side by side."""
     by_plan: dict[str, list[str]] = {}
     for outcome in outcomes:
-        by_plan.setdefault(name_faults(outcome.plan.faults), []).extend(_cells(summarize(outcome)))
+        by_plan.setdefault(name_faults(outcome.plan.faults), []).extend(_cells(summarize(outcome)).values())
     table = Table(title="Each fault alone", title_justify="left")
     table.add_column("fault", no_wrap=True, min_width=13)
     for algorithm in dict.fromkeys(outcome.plan.algorithm for outcome in outcomes):
-        for name in ("reads", "stale", "per\nmillion", "worst", "inver-\nsions", "hold\nlost", "keys\nwrong"):
+        for name in _cells(summarize(outcomes[0])):
             table.add_column(f"{algorithm}\n{name}", justify="right")
     for faults, cells in by_plan.items():
         table.add_row(faults, *cells)
     console.print(table)
 
 
-def _cells(found: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{found['reads']:,}",
-        f"{found['stale']:,}",
-        f"{found['stale_per_million']:,}",
-        f"{found['stale_ms']['max']:,.0f} ms" if found["stale_ms"] else "-",
-        f"{found['inversions']:,}",
-        f"{found['inversions_with_hold_lost']:,}",
-        f"{_wrong_keys(found)}",
-    ]
+def _cells(found: Mapping[str, Any]) -> dict[str, str]:
+    wrong_keys = {text.rpartition(" ")[2] for text in found["not_converged"]}
+    return {
+        "reads": f"{found['reads']:,}",
+        "stale": f"{found['stale']:,}",
+        "per\nmillion": f"{found['stale_per_million']:,}",
+        "worst": f"{found['stale_ms']['max']:,.0f} ms" if found["stale_ms"] else "-",
+        "inver-\nsions": f"{found['inversions']:,}",
+        "hold\nlost": f"{found['inversions_with_hold_lost']:,}",
+        "keys\nwrong": f"{len(wrong_keys)}",
+    }
 
 
 def print_failures(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -140,10 +141,6 @@ def print_failures(console: Console, outcomes: Sequence[Outcome]) -> None:
             console.print(f"Broken with faults {name_faults(outcome.plan.faults)}:", style="bold red")
             for text in (*broken, *outcome.verdict.examples, *outcome.rights.examples, *outcome.not_converged):
                 console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _wrong_keys(found: Mapping[str, Any]) -> int:
-    return len({text.rpartition(" ")[2] for text in found["not_converged"]})
 
 
 def _shares(values: Sequence[float]) -> dict[str, float]:

@@ -15,20 +15,19 @@ from typing import Any
 
 import psycopg
 from redis import Redis
-from redis.exceptions import RedisError
 
 from pmo.environment.listener import Listener
 from pmo.run.embedded import running_engines
 from pmo.run.engines.postgres import program_folder
-from pmo.run.engines.valkey import Valkey
 from pmo.serve import server_command
 from tests import ROOT
 from tests.forking import ForkedProcess
 from tests.relays import find_relaying
 from tests.stage import Answer, Processes, StageFailed, ask, is_answering, own_environment, stop
-from tests.topologies import find_port, running_cluster, running_sentinels
+from tests.topologies import Server, find_port, running_cluster, running_sentinels
 from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
+from tests.waiting import wait_for
 
 STOP_LIMIT_SECONDS = 45
 METRICS_TOKEN = "x" * 32
@@ -37,6 +36,7 @@ NOTICED_MS = 4_500
 SKEWED = Path(__file__).resolve().parent / "skewed"
 SKEW_SECONDS = 4_321
 """Between the wall clocks of two servers: more than an hour, and no whole number of anything."""
+SNAPSHOTS = ("--save", "3600", "1", "--stop-writes-on-bgsave-error", "no", "--maxmemory-policy", "noeviction")
 READERS, WRITERS = "tests.torture.readers", "tests.torture.writers"
 
 
@@ -58,12 +58,12 @@ class Stage(Processes):
         self.directory = directory
         self.redis: Any
         if plan.topology == "single":
-            self.redis_port = find_port()
-            self._valkey = stack.enter_context(contextlib.ExitStack())
-            self.start_valkey()
-            stack.callback(_wake, self)
-            self.redis_url = f"redis://127.0.0.1:{self.redis_port}/0"
-            self.redis = Redis(port=self.redis_port, socket_timeout=10)
+            self.valkey = Server(directory / "valkey", SNAPSHOTS)
+            stack.callback(self.valkey.stop)
+            self.valkey.start()
+            wait_for(self.valkey.answers)
+            self.redis_url = f"redis://127.0.0.1:{self.valkey.port}/0"
+            self.redis = Redis(port=self.valkey.port, socket_timeout=10)
         else:
             running = {"sentinel": running_sentinels, "cluster": running_cluster}[plan.topology]
             self.topology: Any = stack.enter_context(running(directory, NOTICED_MS))
@@ -71,9 +71,8 @@ class Stage(Processes):
         stack.callback(self.redis.close)
         super().__init__(directory, stack, self._environment())
         self.is_upgrade = trees[0] != trees[-1]
-        prepare = [sys.executable, "-m", "tests.torture.prepare", *(["--seed"] if self.is_upgrade else [])]
-        prepared = self.run([*prepare, *plan.codes, QUIET_CODE, CALM_CODE], tree=trees[0])
-        self.token: str = json.loads(prepared)["token"]
+        codes = [*plan.codes, QUIET_CODE, CALM_CODE, *(["--seed"] if self.is_upgrade else [])]
+        self.token: str = self.run_module("tests.torture.prepare", *codes, tree=trees[0])
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
         first = [number for number, tree in enumerate(trees) if tree == trees[0]]
         self.servers = {number: self._start_server(number) for number in first}
@@ -92,8 +91,7 @@ class Stage(Processes):
         self.orders = Orders(self.plan, self.ports, self.token, self.database_url, psql, until_ns, self.directory)
         if not self.is_upgrade:
             self.orders.migrated.touch()
-        for host in (self.writer_host, self.reader_host):
-            self.orders.give(host)
+        self.orders.give()
 
     def end_load(self) -> None:
         """Have no write begin any more, whatever was said when the load was started."""
@@ -121,15 +119,6 @@ class Stage(Processes):
 
     def replace_server(self, number: int) -> None:
         self.servers[number] = self._start_server(number)
-
-    def kill_valkey(self) -> None:
-        self.valkey.process.kill()
-        self._valkey.close()
-
-    def start_valkey(self) -> None:
-        self.valkey = self._valkey.enter_context(Valkey(self.directory, port=self.redis_port, snapshots="3600 1"))
-        if self.valkey.port != self.redis_port:
-            raise StageFailed(f"port {self.redis_port} was taken while Redis was down")
 
     def writer_processes(self) -> dict[int, int]:
         """The process of each writer's slot, as last announced."""
@@ -163,17 +152,12 @@ class Stage(Processes):
             return {server.pid: number for number, server in self.servers.items()}.get(group)
         return None
 
-    def is_redis_answering(self) -> bool:
-        with contextlib.suppress(RedisError):
-            return bool(self.redis.ping())
-        return False
-
     # --- Starting ---
 
     def start(
         self, command: Sequence[str], name: str, *, tree: Path | None = None, **environment: str
     ) -> ForkedProcess:
-        """A process, by the code of the last tree if not of `tree`; it reads what is written to its `stdin`."""
+        """A process, by the code of the last tree if not of `tree`."""
         process = ForkedProcess(
             command,
             tree=tree or self.trees[-1],
@@ -218,9 +202,3 @@ def prepared_stage(plan: Plan, directory: Path, trees: Sequence[Path] = ()) -> I
     """Start everything but the load; whatever happens, nothing is left running."""
     with contextlib.ExitStack() as stack:
         yield Stage(plan, directory, stack, trees or [ROOT] * plan.servers)
-
-
-def _wake(stage: Stage) -> None:
-    """A stopped process can't be asked to end."""
-    if stage.valkey.process.poll() is None:
-        stage.valkey.process.send_signal(signal.SIGCONT)

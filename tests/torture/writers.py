@@ -1,7 +1,7 @@
 """
 `python -m tests.torture.writers`: loads Django once and forks the writers, and new ones for those that are killed.
 
-It prints a line when it is ready, reads its orders from standard input, and prints another, `slot process`, for each
+It prints a line when it is ready, takes its orders from a file, and prints another, `slot process`, for each
 writer it starts.
 """
 

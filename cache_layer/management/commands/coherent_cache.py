@@ -23,7 +23,7 @@ class Command(BaseCommand):
     help = "Lists the lookups and how many entries of each are in Redis; or clears or warms them."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("lookups", nargs="*", help="names of lookups; every one if none is given")
+        parser.add_argument("lookups", nargs="*", help="names of lookups; all if none is given")
         act = parser.add_mutually_exclusive_group()
         act.add_argument("--clear", action="store_true", help="drop all of their entries")
         act.add_argument(

@@ -1,4 +1,4 @@
-"""Tell the cache of changes made behind Django's back, until stopped."""
+"""Deliver changes made behind Django's back to the cache, until stopped."""
 
 from __future__ import annotations
 

@@ -114,14 +114,14 @@ def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpR
             if operation is Operation.WARM:
                 warmed = warm_entry(entity.code)
                 record.result = str(warmed)
-                return _tell_warmed(warmed, entity)
+                return _describe_warmed(warmed, entity)
             record.result = f"{drop_entries([entity.code])} values dropped"
-            return "success", "Invalidated: the next reader asks the database."
+            return "success", "Invalidated: the next reader goes to the database."
     except RedisError:
         return "error", REDIS_DOWN
 
 
-def _tell_warmed(warmed: Warmed, entity: Entity) -> tuple[str, str]:
+def _describe_warmed(warmed: Warmed, entity: Entity) -> tuple[str, str]:
     if warmed is Warmed.FILLED:
         return "success", "Warmed: it is cached now."
     if warmed is Warmed.ALREADY_CACHED:

@@ -47,7 +47,7 @@ class FormOutdated(ChangedMeanwhile):
         self.started_from = started_from
 
 
-class Verdict(StrEnum):
+class ChangedBy(StrEnum):
     """Who changed a field."""
 
     THEIRS = "theirs"
@@ -62,7 +62,7 @@ class Difference:
 
     name: str
     label: str
-    verdict: Verdict
+    changed_by: ChangedBy
     before: str
     now: str
     wanted: str
@@ -77,8 +77,8 @@ class Conflict:
     author: str
     differences: tuple[Difference, ...]
 
-    def names(self, verdict: Verdict) -> list[str]:
-        return [each.name for each in self.differences if each.verdict is verdict]
+    def names(self, changed_by: ChangedBy) -> list[str]:
+        return [each.name for each in self.differences if each.changed_by is changed_by]
 
 
 def find_conflict(form: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> Conflict | None:
@@ -92,14 +92,14 @@ def find_conflict(form: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
         field, sent = form.fields[name], form[name].data
         theirs, yours = old[name] != new[name], field.has_changed(old[name], sent)
         if theirs or yours:
-            verdict = Verdict.THEIRS if not yours else Verdict.YOURS if not theirs else Verdict.BOTH
-            if verdict is Verdict.BOTH and not field.has_changed(new[name], sent):
-                verdict = Verdict.SAME
+            changed_by = ChangedBy.THEIRS if not yours else ChangedBy.YOURS if not theirs else ChangedBy.BOTH
+            if changed_by is ChangedBy.BOTH and not field.has_changed(new[name], sent):
+                changed_by = ChangedBy.SAME
             differences.append(
                 Difference(
                     name,
                     label=form[name].label,
-                    verdict=verdict,
+                    changed_by=changed_by,
                     before=describe_value(old[name]),
                     now=describe_value(new[name]),
                     wanted=describe_value(sent),
@@ -113,7 +113,7 @@ def find_conflict(form: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
 def merge(data: Any, conflict: Conflict, now: Mapping[str, Any]) -> Any:
     """The submitted data, with the fields that only others changed taken over."""
     merged = data.copy()
-    for name in conflict.names(Verdict.THEIRS):
+    for name in conflict.names(ChangedBy.THEIRS):
         if now[name] is False:
             merged.pop(name, None)  # unticked boxes are not submitted
         else:

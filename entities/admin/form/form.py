@@ -13,8 +13,8 @@ from django.core.exceptions import ValidationError
 
 from entities.admin.form.conflicts import (
     STARTED_FROM,
+    ChangedBy,
     Conflict,
-    Verdict,
     find_conflict,
     merge,
     read_values,
@@ -58,7 +58,7 @@ class EntityForm(EntityModelForm):
         widgets = {"icon": IconWidget(), "label_plural": PluralWidget()}  # noqa: RUF012 - Django's own way
         help_texts = {  # noqa: RUF012 - Django's own way
             "label_plural": "Left empty, it is the regular plural of the label.",
-            "icon": "The name of an icon of lucide.dev, as FolderKanban or folder-kanban.",
+            "icon": "The name of an icon from lucide.dev, such as FolderKanban or folder-kanban.",
             "display_order": "Lists show small numbers first. Left empty, it comes last.",
             "active_flag": "Inactive entity types are hidden from programs, and can be activated again.",
         }
@@ -72,7 +72,7 @@ class EntityForm(EntityModelForm):
             self.fields["label_plural"].required = False
         if added and self.fields:
             self.fields["display_order"].required = self.fields["code"].required = False
-            self.fields["code"].help_text = f"Left empty, it is made of the label. {self.fields['code'].help_text}"
+            self.fields["code"].help_text = f"Left empty, it is made from the label. {self.fields['code'].help_text}"
             self.fields["code"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
         if "child_entity_codes" in self.fields:
             widget = self.fields["child_entity_codes"].widget
@@ -92,9 +92,9 @@ class EntityForm(EntityModelForm):
         self.conflict = find_conflict(self, read_values(self.data[STARTED_FROM]), self.current)
         if self.conflict:
             self.data = merge(self.data, self.conflict, self.current)
-            theirs = self.conflict.names(Verdict.THEIRS)
+            theirs = self.conflict.names(ChangedBy.THEIRS)
             self.cleaned_data |= {name: value for name, value in self.current.items() if name in theirs}
-            for name in self.conflict.names(Verdict.BOTH):
+            for name in self.conflict.names(ChangedBy.BOTH):
                 self.add_error(name, ValidationError("Somebody else changed this too.", code="conflict"))
             raise ValidationError(
                 "Not saved yet: somebody else changed this entity type while you edited it.", code="conflict"
@@ -116,11 +116,11 @@ class EntityForm(EntityModelForm):
         label = self.cleaned_data.get("label", "")
         code: str = self.cleaned_data["code"] or free_code(label)
         if label and not code:
-            raise ValidationError("Give a code: the label has no letter from a to z to make one of.", code="no_code")
+            raise ValidationError("Give a code: the label has no letter from a to z to make one from.", code="no_code")
         return code
 
     def clean_icon(self) -> str:
-        """The component name; lucide.dev's spelling, `folder-kanban`, works too. Former names are kept."""
+        """The component name; lucide.dev's spelling, `folder-kanban`, works too. Former names stay as typed."""
         name: str = self.cleaned_data["icon"]
         for spelling in (name, component_name(name.lower())):
             if current_name(spelling):

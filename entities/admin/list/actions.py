@@ -64,7 +64,7 @@ class ListActions(ModelAdmin):
         done = (
             f"Warmed {types}: {last.result}."
             if warms
-            else f"Invalidated {types}; the next reader of each asks the database."
+            else f"Invalidated {types}; the next reader of each goes to the database."
         )
         self.message_user(request, done, messages.SUCCESS)
         return None
@@ -85,8 +85,8 @@ def _ask_to_activate(entities: Sequence[Entity]) -> Question:
 def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question:
     cached, others = _by_cached(entities)
     parts = parts_about(
-        ("{} cached now will be dropped: the next reader of each asks the database.", cached),
-        ("{} not cached now, as far as is known: whoever is filling them starts anew.", others),
+        ("{} cached now will be dropped: the next reader of each goes to the database.", cached),
+        ("{} not cached now, as far as is known: readers filling them start over.", others),
     )
     parts.append(Part("The list of all entity types is dropped as well."))
     button = Button("", f"Invalidate {count_types(len(entities))}")

@@ -13,7 +13,7 @@ class Command(BaseCommand):
     help = "Writes every entity type to a JSON file, for restore_entities or for the import of the admin."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="replaced if it is there; or a pipe, a device: /dev/stdout")
+        parser.add_argument("file", type=Path, help="replaced if it exists; or a pipe or a device: /dev/stdout")
 
     def handle(self, *, file: Path, **_: Any) -> None:
         try:

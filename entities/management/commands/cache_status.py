@@ -30,7 +30,7 @@ def _seconds(text: str) -> float:
 
 
 class Command(BaseCommand):
-    help = "Shows what is cached of the entity types, and how Redis is doing. Fails when Redis does not answer."
+    help = "Shows what is cached of the entity types, and how Redis is doing. Fails if Redis does not reply."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object, for programs")
@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
     def _watch(self, interval_seconds: float, *, alone: bool) -> None:
         if not alone:
-            raise CommandError("--watch shows what fits the terminal: leave --json and --all away.")
+            raise CommandError("--watch shows what fits the terminal: leave out --json and --all.")
         console = console_of(self)
         if not console.is_terminal:
             raise CommandError("--watch needs a terminal: without one, leave it out or use --json.")
@@ -139,7 +139,7 @@ def _server_table(picture: Picture) -> Table:
     table.add_row("Memory", wording.memory(server))
     table.add_row("Evicted keys", str(server.evicted_keys))
     table.add_row("Expired keys", str(server.expired_keys))
-    table.add_row("Changes to be told to it", f"{picture.backlog.changes}")
+    table.add_row("Pending changes", f"{picture.backlog.changes}")
     rates = recent.rates
     split = "  ".join(f"{source} {rate:,.1f}/s" for source, rate in rates.items()) if rates else recent.words
     table.add_row("Reads", f"{split} {recent.words}" if rates else split)

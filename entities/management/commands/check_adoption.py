@@ -10,7 +10,7 @@ from entities.adoption import AdoptionRefused, find_problems, is_pending
 
 
 class Command(BaseCommand):
-    help = "Says what stands in the way of adopting a table app.entity that is there already. It writes nothing."
+    help = "Says what prevents adopting an existing table app.entity. It writes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS)
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             found = [{"text": str(problem), "warning": problem.warning} for problem in problems]
             self.stdout.write(json.dumps({"to_adopt": pending, "problems": found}))
         elif not pending:
-            self.stdout.write("There is nothing to adopt: app.entity is not there yet, or has been migrated.")
+            self.stdout.write("There is nothing to adopt: app.entity does not exist yet, or has been migrated.")
             return
         for problem in problems:
             if problem.warning and not as_json:

@@ -9,7 +9,7 @@ from entities.files.backup import InvalidBackup, Restored, restore_backup
 
 
 class Command(BaseCommand):
-    help = "Sets entity types back to a file of backup_entities, all or none; what is in no backup is kept."
+    help = "Restores entity types from a file of backup_entities, all or none; types that it does not have stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
@@ -24,14 +24,14 @@ class Command(BaseCommand):
         except InvalidBackup as error:
             raise CommandError(str(error)) from error
         if dry_run:
-            self._tell_each(restored, remove_others=remove_others)
+            self._print_each(restored, remove_others=remove_others)
         kept = "removed" if remove_others else "kept though not in the file"
         self.stdout.write(
             f"{len(restored.created)} created, {len(restored.changed)} changed, {restored.unchanged} unchanged, "
             f"{len(restored.others)} {kept}{' (a dry run: nothing was done)' if dry_run else ''}"
         )
 
-    def _tell_each(self, restored: Restored, *, remove_others: bool) -> None:
+    def _print_each(self, restored: Restored, *, remove_others: bool) -> None:
         for code in restored.created:
             self.stdout.write(f"+ {code}")
         for code, changes in restored.changed.items():

@@ -14,7 +14,7 @@ from entities.words.icons import describe_former
 
 class Command(BaseCommand):
     help = (
-        "Loads the catalogue of entity types: adds those that are missing, keeps what staff edited, and leaves out what"
+        "Loads the catalogue of entity types: adds those that are missing, keeps what staff edited, and skips what"
         " they removed."
     )
 

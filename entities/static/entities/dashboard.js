@@ -1,6 +1,6 @@
 "use strict";
 
-/** The dashboard: every two seconds it shows what the server says by then. */
+/** The dashboard, which refreshes itself from the server every two seconds. */
 (() => {
     const page = document.querySelector("[data-dashboard]");
     const draw = () => cacheCharts.show(JSON.parse(document.getElementById("cache-charts").textContent));

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Acts on the cache: what is sent, how far it is, and what was done. Each is one request, whose answer is streamed. */
+/** Cache operations: what is sent, the progress, and the result. Each is one request with a streamed response. */
 (() => {
     const form = document.querySelector("[data-acts]");
     if (!form) {
@@ -71,26 +71,26 @@
             showStep(operation, step);
         }
         if (!last?.finished) {
-            throw new Error("The answer broke off: see the audit log for how far it was.");
+            throw new Error("The response broke off: see the audit log for how far it got.");
         }
         return last.result;
     }
 
-    /** `on` says on what: one of `codes`, `tag` and `everything`. */
+    /** `on` says what to operate on: one of `codes`, `tag` and `everything`. */
     async function run(operation, on) {
         running = new AbortController();
         say("", "");
         showStep(operation, {done: 0, total: 1});
         showState();
         const sent = new FormData(form);
-        sent.delete("tag"); // it may be filled in for another act
+        sent.delete("tag"); // it may be filled in for another operation
         for (const [name, value] of Object.entries({operation, ...on})) {
             sent.set(name, value);
         }
         try {
             const response = await fetch(form.dataset.url, {method: "POST", body: sent, signal: running.signal});
             if (!response.ok || response.redirected) {
-                const problem = response.status === 400 ? (await response.json()).error : `Nothing was done: the server answered ${response.status}.`;
+                const problem = response.status === 400 ? (await response.json()).error : `Nothing was done: the server responded ${response.status}.`;
                 throw new Error(response.redirected ? "Nothing was done: you are logged out." : problem);
             }
             say(`Done: ${await follow(operation, response)}.`, "success");

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Charts, with the same figures as a table. `cacheCharts.show(charts)` draws them, and draws them anew. */
+/** Charts, with the same figures as a table. `cacheCharts.show(charts)` draws or redraws them. */
 const cacheCharts = (() => {
     const style = (name) => getComputedStyle(document.querySelector(".cache-page")).getPropertyValue(name).trim();
 

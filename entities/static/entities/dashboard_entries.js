@@ -1,6 +1,6 @@
 "use strict";
 
-/** The list of entries keeps itself up to date; what is selected stays so. */
+/** Keeps the list of entries up to date; the selection stays. */
 (() => {
     const boxes = () => [...document.querySelectorAll("[data-code]")];
 
@@ -18,7 +18,7 @@
             document.dispatchEvent(new CustomEvent("cache:shown"));
         }
     });
-    // With a filter the server looks at every entry, not at one page of them.
+    // With a filter the server checks every entry, not just one page of them.
     const everyMs = new URLSearchParams(location.search).has("state") ? 20000 : 5000;
     cachePolling.start(async () => show(await cachePolling.get(location.href, {"X-Rows-Alone": "1"})), everyMs);
 })();

@@ -1,6 +1,6 @@
 "use strict";
 
-/** What other processes answer about the entry is shown as it comes, and after an act the entry as it is then. */
+/** Shows other processes' replies about the entry as they arrive, and reloads the entry after an operation. */
 (() => {
     const table = document.querySelector("[data-holders][data-url]");
     let left = 5; // a process looks for a question every two seconds

@@ -1,7 +1,7 @@
 "use strict";
 
 /**
- * Ask an address every few seconds, less often while it fails and not at all while nobody looks.
+ * Fetch a URL every few seconds, less often while it fails and not at all while the page is hidden.
  *
  * `cachePolling.start(ask, everyMs)`: `ask` fetches and shows, and throws if it can't.
  */
@@ -53,7 +53,7 @@ const cachePolling = (() => {
         plan();
     }
 
-    /** What an address answers; an error if that is none, or the login page. */
+    /** The response of a URL; throws if there is none, or if it is the login page. */
     async function get(url, headers = {}) {
         const response = await fetch(url, {headers, signal: AbortSignal.timeout(15000)});
         if (response.redirected) {
@@ -65,7 +65,7 @@ const cachePolling = (() => {
         return response.text();
     }
 
-    /** Make each part of the page like the part of this name in an answer; what is the same stays, as does the focus. */
+    /** Update each part of the page from the part with its name in a response; equal parts stay, and so does the focus. */
     function show(html) {
         const fresh = new DOMParser().parseFromString(html, "text/html");
         const parts = [...fresh.querySelectorAll("[data-live]")];

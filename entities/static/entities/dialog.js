@@ -1,6 +1,6 @@
 "use strict";
 
-// Opens the dialog that htmx has filled, and says in it where the server did not answer as it should.
+// Opens the dialog that htmx has filled, and says so in it if the server did not respond as expected.
 (() => {
     const show = (dialog) => dialog.open || dialog.showModal();
     document.addEventListener("htmx:afterSwap", ({ detail }) => detail.target.id === "entity-dialog" && show(detail.target));

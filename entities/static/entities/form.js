@@ -18,7 +18,7 @@
         tell(detail.elt, detail.successful ? "" : `Not up to date.${gone}`);
         if (detail.elt.matches(".cache-acts")) detail.elt.reset();
         for (const { dataset } of document.querySelectorAll("[data-placeholder-of]")) {
-            document.getElementById(dataset.placeholderOf).placeholder = dataset.placeholder; // what it will be, left empty
+            document.getElementById(dataset.placeholderOf).placeholder = dataset.placeholder; // what an empty field will become
         }
     });
     document.addEventListener("htmx:sendError", ({ detail }) => tell(detail.elt, "Not up to date: the server does not answer."));

@@ -1,4 +1,4 @@
-/* Of the versions to compare, only an older one can be chosen as the older: the others' buttons are disabled. */
+/* Only versions older than the newer choice can be chosen as the older one: the other buttons are disabled. */
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {

@@ -1,6 +1,6 @@
 "use strict";
 
-// What Unfold leaves to a mouse, or to those who see: here it is reached by keyboard, and said as it is meant.
+// Makes what Unfold leaves to mouse users or sighted users reachable by keyboard, with proper names.
 document.addEventListener("DOMContentLoaded", () => {
     for (const element of document.querySelectorAll("[x-on\\:click]")) {
         const reached = element.matches("a[href], button, input, select, textarea, summary, [tabindex]");
@@ -18,7 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
     markRegions();
 });
 
-// As everywhere: Ctrl+S saves, where there is something to save.
+// Ctrl+S saves, as everywhere, if there is something to save.
 document.addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "s" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
     const save = [...document.querySelectorAll('button[name="_save"]')].find((button) => button.checkVisibility());
@@ -27,7 +27,7 @@ document.addEventListener("keydown", (event) => {
     if (!document.querySelector("dialog[open]")) save.click();
 });
 
-/** An icon is its name in a font: nobody shall hear "account_tree Map". What is an icon alone is called by its title. */
+/** An icon is its name in a font: nobody should hear "account_tree Map". An icon alone is called by its title. */
 function hideIconNames() {
     for (const icon of document.querySelectorAll(".material-symbols-outlined:not([role]):not([tabindex])")) {
         const control = icon.closest("a, button, [role=button]");

@@ -1,6 +1,6 @@
 "use strict";
 
-// The list of entity types: cache states that stay true, the active switch, and rows moved by mouse or keyboard.
+// The list of entity types: current cache states, the active switch, and rows moved by mouse or keyboard.
 (() => {
     const page = document.getElementById("entity-list");
     if (!page) return;
@@ -23,7 +23,7 @@
     function tellProblem({ detail }) {
         if (detail.elt.hasAttribute("data-states")) return showUnknown();
         const code = detail.requestConfig.verb === "post" ? detail.elt.dataset.switch : undefined;
-        if (!code) return; // to hide it is asked in a dialog
+        if (!code) return; // hiding a type is confirmed in a dialog
         const said = detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/plain") ? detail.xhr.responseText
             : "The server did not save it. Reload the page, then try again.";
         const reason = detail.xhr.status < 400 ? "The server can't be reached, or you are logged out." : said;

@@ -1,7 +1,7 @@
 "use strict";
 
-// The map of entity types: dagre gives each a place, Panzoom moves the whole, and this draws the links between them.
-// What happens to the type that is chosen is in map_choice.js.
+// The map of entity types: dagre places them, Panzoom moves the whole, and this draws the links between them.
+// map_choice.js handles the chosen type.
 (() => {
     const WIDTH = 174;
     const HEIGHT = 46;
@@ -19,10 +19,10 @@
         node.dataset.children.split(" ").filter((child) => nodes.has(child)).map((child) => ({ parent: code, child, path: null })));
     MapLinks.markImplied(links);
     const places = new Map(); // the middle of each node
-    const columns = new Set(); // and where those that are linked have it across
+    const columns = new Set(); // the horizontal middles of linked nodes
     if (!nodes.size) return;
 
-    /** Give every node a place, parents left of their children and orphans below; how far it reaches. */
+    /** Place every node, parents left of their children and orphans below; returns the extent. */
     function layOut() {
         const graph = new dagre.graphlib.Graph();
         graph.setGraph({ rankdir: "LR", ranker: "tight-tree", acyclicer: "greedy", nodesep: 10, ranksep: 34, edgesep: 6,
@@ -63,7 +63,7 @@
         nodes.get(code).parentElement.style.transform = `translate(${x - WIDTH / 2}px, ${y - HEIGHT / 2}px)`;
     }
 
-    /** From side to side by dagre's points: straight past other nodes, curved between them; dashed if it runs back. */
+    /** From side to side through dagre's points: straight past other nodes, curved between them; dashed if it runs back. */
     function drawLink(link, points) {
         const from = places.get(link.parent);
         const to = places.get(link.child);
@@ -218,7 +218,7 @@
     });
     search.form.addEventListener("submit", (event) => {
         const [code] = matches();
-        if (!code) return; // the server looks among those that are not drawn, or says that there is none
+        if (!code) return; // the server searches those that are not drawn, or says that there is none
         event.preventDefault();
         for (const node of nodes.values()) node.classList.remove("is-match");
         nodes.get(code).focus({ preventScroll: true });

@@ -1,6 +1,6 @@
 "use strict";
 
-// The type of the map that is chosen: its parents and children around it, the rest faded, and beside it as lists.
+// The chosen type of the map: its parents and children around it, the rest faded, and lists of them beside it.
 (() => {
     if (!globalThis.typeMap) return; // there is nothing on the map
     const { nodes, links, places, view, drawing, status, size: { width, height }, put, drawPath, centre, begin, lookAt } = typeMap;
@@ -78,7 +78,7 @@
         }
     }
 
-    /** Everything back to its place. */
+    /** Put everything back in its place. */
     function release() {
         if (typeMap.chosen === undefined) return;
         typeMap.chosen = undefined;

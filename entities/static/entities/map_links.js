@@ -1,8 +1,8 @@
 "use strict";
 
-// Which links of the map are drawn, and along which course.
+// Which links of the map are drawn, and along which path.
 globalThis.MapLinks = (() => {
-    /** Mark as implied what a longer path says too: without those the picture can be followed by the eye. */
+    /** Mark links that a longer path implies: without them the picture is easier to follow. */
     function markImplied(links) {
         const kept = new Map();
         for (const { parent, child } of links) {
@@ -30,7 +30,7 @@ globalThis.MapLinks = (() => {
         return false;
     }
 
-    /** A curve from stop to stop, which are straight past other nodes. */
+    /** A curve from stop to stop, straight past other nodes. */
     function curve(stops, isUpright = false) {
         return stops.map(({ x, y }, index) => {
             if (!index) return `M${x} ${y}`;
@@ -40,7 +40,7 @@ globalThis.MapLinks = (() => {
         }).join("");
     }
 
-    /** Around one type in the middle: its parents left of it and its children right of it, or above and below. */
+    /** Around one type in the middle: its parents on its left and its children on its right, or above and below. */
     function placeAround({ x, y }, parents, children, { width, height, isUpright }) {
         const places = new Map();
         const [gapX, gapY] = [14, 12];

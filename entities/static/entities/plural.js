@@ -1,6 +1,6 @@
 "use strict";
 
-// Keeps the plural at the label's regular plural until someone types something else.
+// Sets the plural to the label's regular plural until somebody types something else.
 for (const plural of document.querySelectorAll("[data-plural-of]")) {
     const label = document.getElementById(plural.dataset.pluralOf);
     if (!label) continue;

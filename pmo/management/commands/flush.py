@@ -15,5 +15,5 @@ class Command(flush.Command):
         if options["verbosity"]:
             self.stdout.write(
                 "The schema app was left as it is: entity types, their history, and the log of operations, which are"
-                " kept for ever. To remove them too, run `manage.py migrate entities zero` and `manage.py migrate`."
+                " permanent. To remove them too, run `manage.py migrate entities zero` and `manage.py migrate`."
             )

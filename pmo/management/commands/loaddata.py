@@ -22,8 +22,8 @@ class Command(loaddata.Command):
         super().loaddata(fixture_labels)
         if self.left_out and self.verbosity:
             self.stdout.write(
-                f"Left out {self.left_out} rows that triggers write: versions in the history, and what caches are to be"
-                " told. Each entity type that was loaded is a version of its own."
+                f"Left out {self.left_out} rows that triggers write: versions in the history, and pending changes for"
+                " the cache. Each entity type that was loaded is a new version."
             )
 
     def save_obj(self, obj: Any) -> bool:

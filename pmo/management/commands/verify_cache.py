@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *, url: str, token: str | None, as_json: bool, **_: Any) -> None:
         console = console_of(self)
         if not re.match(r"https?://[^/]", url):
-            raise CommandError(f"{url} is no URL: give one like {Listener().url()}.")
+            raise CommandError(f"{url} is not a URL: give one like {Listener().url()}.")
         ours = url == Listener.of(os.environ).url()  # then no proxy is in between
         server = Instance("The API", url, token or self._make_token(), headers_past_proxy() if ours else {})
         try:

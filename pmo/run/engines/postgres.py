@@ -102,7 +102,7 @@ def _initialise_database(data: Path, programs: Path, account: dict[str, Any]) ->
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", check=False, **account
     )
     if made.returncode:
-        raise DidNotStart(f"PostgreSQL's files could not be made in {data}:\n{made.stderr.strip()}")
+        raise DidNotStart(f"PostgreSQL's files could not be created in {data}:\n{made.stderr.strip()}")
     unfinished.rename(data)
 
 
@@ -152,7 +152,7 @@ def _make_account() -> int:
         subprocess.run(command, capture_output=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
         raise DidNotStart(
-            f"PostgreSQL does not run as root, and an account for it could not be made: {error}"
+            f"PostgreSQL does not run as root, and an account for it could not be created: {error}"
         ) from None
     return pwd.getpwnam(ACCOUNT).pw_gid
 

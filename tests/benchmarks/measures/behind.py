@@ -1,7 +1,7 @@
 """
-As `make torture` judges it, in a minute without faults: how long after its commit the last read began that gave the old
-version. Five writers, and readers that are never idle, leave no processor of the machine any rest. The requirement is
-older than the people that the torture has since: three more writers end their tokens, and twelve more connections read.
+As `make torture` judges it, in a minute without faults: how long after a commit the last read began that returned the
+old version. Five writers, and readers that are never idle, keep every core of the machine busy. The requirement was set
+before the torture included people: three more writers that end tokens, and twelve more connections that read.
 """
 
 from __future__ import annotations

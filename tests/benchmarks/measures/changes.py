@@ -1,7 +1,7 @@
 """
-From the request to the whole answer. A change of ours waits until no process can still use a copy in its memory: the
-drain, of at most `CACHE_LOCAL_LEASE_MS`. Readers are 16 connections that are never idle; 50 ms pass between two
-changes.
+From the request to the complete response. A change of ours waits until no process can still use a copy in its memory:
+the drain, of at most `CACHE_LOCAL_LEASE_MS`. Readers are 16 connections that are never idle; there are 50 ms between
+two changes.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def table(found: Results, results: Results) -> Tabled:
             rows.append((CONTENDERS[name].title, f"not measured: {missing[name]}", "", "", ""))
         if name in quiet:
             rows.append((CONTENDERS[name].title, *spread(quiet[name], 1), *spread(list(map(median, read[name])), 1)))
-    columns = ("server", "nobody reading, p50, ms", "from to", "16 readers of the same, p50, ms", "rounds from to")
+    columns = ("server", "nobody reading, p50, ms", "range", "16 readers of the same, p50, ms", "range over rounds")
     return Tabled(f"PATCH, one after the other; copies of ours live {results['lease_ms']} ms", columns, rows)
 
 

@@ -1,6 +1,6 @@
 """
-Counted from PostgreSQL's log and Redis' MONITOR, on a server that does nothing else; without BEGIN and COMMIT. The
-express lane's commands are the renewal of what is in use: every six tenths of a lease, however many requests there are.
+Counted from PostgreSQL's log and Redis' MONITOR, on an otherwise idle server; without BEGIN and COMMIT. The express
+lane's commands renew what is in use: every six tenths of a lease, however many requests there are.
 """
 
 from __future__ import annotations

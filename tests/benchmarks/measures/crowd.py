@@ -1,7 +1,7 @@
 """
-Each request is made by a token and for an entity type drawn at random, over 16 connections that are never idle; each
-token belongs to another user who has signed in. Before each turn every token and every entity type is read once, as
-they are when people have worked for some minutes: those hits are what is measured, and no first visit.
+Each request draws a token and an entity type at random, over 16 connections that are never idle; each token belongs to
+a different user who has signed in. Before each turn every token and every entity type is read once, as they would be
+after people have worked for some minutes: only hits are measured, no first visits.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def table(found: Results, results: Results) -> Tabled:
         "people x entity types",
         *(CROWD[name] for name in names),
         *(f"ours / {CROWD[name]}" for name in names[1:]),
-        "ours, rounds from to",
+        "ours, range over rounds",
         "ours, p99, ms",
     )
-    return Tabled("Hits over HTTP of a crowd: answers a second, one worker on one core", columns, rows)
+    return Tabled("Hits over HTTP of a crowd: responses per second, one worker on one core", columns, rows)
 
 
 def requirements(found: Results) -> list[Requirement]:

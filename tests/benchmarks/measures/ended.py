@@ -1,7 +1,7 @@
 """
 As `make torture` judges it, in half a minute without faults: tokens and permissions are in use on all servers while one
-of these answers a logout, or another process ends them by Django's ORM. Counted are uses that begin after that has
-returned, while anybody still tries.
+server handles a logout, or another process ends them with Django's ORM. Counted are uses that begin after that has
+returned, for as long as anybody still tries.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """
-What hits are lost by a shorter `CACHE_LOCAL_LEASE_MS`. A process between server and Redis makes questions and answers
-take longer; the round trip is measured through it.
+The share of hits that a shorter `CACHE_LOCAL_LEASE_MS` costs. A process between the server and Redis delays requests
+and replies; the round trip is measured through it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PINGS = 50
 
 
 def measure(session: Session) -> list[dict[str, Any]]:
-    """For each distance: the round trip as measured, in ms, and answers a second of the crowd for each lease."""
+    """For each distance: the round trip as measured, in ms, and responses per second of the crowd for each lease."""
     return [_measure_distance(session, distance_ms) for distance_ms in DISTANCES_MS]
 
 
@@ -72,8 +72,8 @@ def table(found: list[Results], _: Results) -> Tabled:
         )
         for each in found
     ]
-    lost_by = (f"lost by {lease} ms, rounds from to" for lease in shorter)
-    columns = ("Redis is away", "round trip, ms", *lost_by, f"hits a second by {longest} ms")
+    lost_by = (f"lost at {lease} ms, range over rounds" for lease in shorter)
+    columns = ("distance to Redis", "round trip, ms", *lost_by, f"hits per second at {longest} ms")
     return Tabled("Hits of 200 people x 25 entity types that a shorter lease costs", columns, rows)
 
 

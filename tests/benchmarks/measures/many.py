@@ -1,10 +1,10 @@
 """
-The same 25 are read, among so many. The raw pipelines write and drop the same keys and values, 500 at a time, and read
-no database. Warming does: two fifths of its time the rows are read and made into documents, and as much goes into the
-two scripts, which look for a writer, a marker and another's lease before anything is stored. To come near a raw SET it
-would take documents made by PostgreSQL itself, and several processes. Clearing names ten keys where the raw pipeline
-names one: value, lease, holds, last holder, absence and last known value, and the four that readers of the next schema
-version may serve or fill.
+The same 25 are read, out of so many. The raw pipelines write and drop the same keys and values, 500 at a time, and read
+no database. Warming does: two fifths of its time go into reading rows and making documents of them, and as much into
+the two scripts, which look for a writer, a marker and somebody else's lease before they store anything. Coming near a
+raw SET would take documents made by PostgreSQL itself, and several processes. Clearing names ten keys where the
+raw pipeline names one: value, lease, holds, last holder, absence and last known value, and the four that readers of the
+next schema version may serve or fill.
 """
 
 from __future__ import annotations

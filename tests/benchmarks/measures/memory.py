@@ -1,6 +1,5 @@
 """
-Resident memory of all processes of a server with one worker, which has answered one read of each token, each of another
-user.
+Resident memory of all processes of a server with one worker, after one read with each token, each of a different user.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""
-The same loop around each. The bare `GET` uses the same class of connection (hiredis) and does nothing with what it
-gets.
-"""
+"""The same loop around each. The bare `GET` uses the same class of connection (hiredis) and ignores what it gets."""
 
 from __future__ import annotations
 
@@ -142,7 +139,7 @@ def table(found: Results, _: Results) -> Tabled:
     ):
         middle, least, most = (each(found[name]) / 1000 for each in (median, min, max))
         rows.append((title, f"{middle:,.2f}", f"{least:,.2f} to {most:,.2f}"))
-    return Tabled("In process", ("read", "microseconds", "rounds from to"), rows)
+    return Tabled("In process", ("read", "microseconds", "range over rounds"), rows)
 
 
 def requirements(found: Results) -> list[Requirement]:

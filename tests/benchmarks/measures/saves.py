@@ -1,6 +1,6 @@
 """
-A change waits until no process can still use a copy in its memory. How often a transaction waits is what it takes
-longer with such copies than without.
+A change waits until no process can still use a copy in its memory. The time that a transaction takes longer with such
+copies than without shows how often it waits.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def table(found: Results, _: Results) -> Tabled:
         for kind, title in (("one", "1"), ("all", str(found["saves"])))
     ]
     rows.append(("waits", "", f"{median(count_waits(found)):g}", from_to(count_waits(found))))
-    columns = ("saves in one transaction", "no copies, ms", f"copies live {found['lease_ms']} ms, ms", "from to")
+    columns = ("saves in one transaction", "no copies, ms", f"copies live {found['lease_ms']} ms, ms", "range")
     return Tabled("Saves one by one in one transaction", columns, rows)
 
 

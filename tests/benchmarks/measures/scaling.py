@@ -1,7 +1,7 @@
 """
-Server, load generator and engines share all cores here: what the load generator takes, a second worker cannot have.
-Workers share nothing but Redis and the database, so on a machine with a core for each they add up until the load
-generator, or for misses the database, is the limit.
+Server, load generator and engines share all cores here: a second worker cannot have what the load generator takes.
+Workers share nothing but Redis and the database, so on a machine with a core for each, their throughput adds up until
+the load generator, or for misses the database, is the limit.
 """
 
 from __future__ import annotations
@@ -48,5 +48,5 @@ def table(found: Results, _: Results) -> Tabled:
     for name, each in found.items():
         one, two = median(each["1"]), median(each["2"])
         rows.append((CONTENDERS[name].title, f"{one:,.0f}", f"{two:,.0f}", f"{ratio(two / one)}x"))
-    columns = ("server", "1 worker, answers a second", "2 workers", "gain")
+    columns = ("server", "1 worker, responses per second", "2 workers", "gain")
     return Tabled("One and two workers, every core shared with load and engines", columns, rows)

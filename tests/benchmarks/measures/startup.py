@@ -30,4 +30,4 @@ def measure(session: Session) -> dict[str, list[float]]:
 
 def table(found: Results, _: Results) -> Tabled:
     rows = [(CONTENDERS[name].title, *spread(taken, 2)) for name, taken in found.items()]
-    return Tabled("From start to the first answer, one worker", ("server", "seconds", "from to"), rows)
+    return Tabled("From start to the first answer, one worker", ("server", "seconds", "range"), rows)

@@ -1,6 +1,6 @@
 """
-Requests come at a fixed rate whether or not earlier ones were answered, and latency counts from when they were due.
-Only answers from memory or Redis are looked at: while a key is being changed it is read from the database.
+Requests arrive at a fixed rate whether or not earlier ones are finished, and latency counts from when they were due.
+Only responses from memory or Redis are counted: while a key is being changed it is read from the database.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def table(found: Results, _: Results) -> Tabled:
         for kind, title in (("quiet", "nobody writes"), ("written", written))
     ]
     title = f"Hits at {found['reads_per_second']:,} requests a second over 25 keys, through the express lane"
-    return Tabled(title, ("meanwhile", "p50, ms", "p99, ms", "p99 from to", "answers by X-Cache"), rows)
+    return Tabled(title, ("meanwhile", "p50, ms", "p99, ms", "p99 range", "responses by X-Cache"), rows)
 
 
 def requirements(found: Results) -> list[Requirement]:

@@ -1,6 +1,6 @@
 """
-25 entity types are read one after the other over 16 connections that are never idle. `processor` is the server's time
-on its core for each answer. Where less than the whole core is in use, the load generator or an engine was the limit.
+25 entity types are read one after the other over 16 connections that are never idle. `CPU` is the server's time on its
+core per response. Where less than the whole core is in use, the load generator or an engine was the limit.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ def table(found: Results, results: Results) -> Tabled:
                 f"{median(columns['busy']):.0%}",
             )
         )
-    shown = ("contender", "answers a second", "rounds from to", "classic = 1", "p50, ms", "p99, ms")
-    return Tabled("Hits over HTTP, one worker on one core", (*shown, "processor, us each", "core in use"), rows)
+    shown = ("contender", "responses per second", "range over rounds", "classic = 1", "p50, ms", "p99, ms")
+    return Tabled("Hits over HTTP, one worker on one core", (*shown, "CPU, us each", "core in use"), rows)
 
 
 def requirements(found: Results) -> list[Requirement]:

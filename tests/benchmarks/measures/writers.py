@@ -1,6 +1,6 @@
 """
-Each of six writers changes an entity type of its own again as soon as that was acknowledged; twelve connections read
-all six at random.
+Each of six writers changes its own entity type again as soon as the last change is acknowledged; twelve connections
+read all six at random.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ READERS = 12
 
 
 def measure(session: Session) -> dict[str, dict[str, list[float]]]:
-    """For each server, and each round: acknowledged changes a second, and reads a second meanwhile."""
+    """For each server, and each round: acknowledged changes per second, and reads per second meanwhile."""
     servers = session.servers("lane", "classic", "node")
     token, seconds = session.token, session.plan.seconds
 
@@ -52,7 +52,7 @@ def table(found: Results, _: Results) -> Tabled:
         (CONTENDERS[name].title, *spread(each["writes"]), f"{median(each['reads']):,.0f}")
         for name, each in found.items()
     ]
-    columns = ("server", "changes a second", "rounds from to", "reads a second meanwhile")
+    columns = ("server", "changes per second", "range over rounds", "reads per second meanwhile")
     return Tabled("Six writers on six keys beside twelve readers", columns, rows)
 
 

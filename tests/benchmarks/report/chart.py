@@ -36,7 +36,7 @@ def draw_hits(crowds: Mapping[str, Found], one_reader: Found) -> str:
     limit = max(max(columns["per_second"]) for found in groups.values() for columns in found.values())
     bottom = TOP + sum(GROUP + ROW * len(found) for found in groups.values())
     parts = [
-        text(24, 26, "Hits over HTTP: answers a second", "start"),
+        text(24, 26, "Hits over HTTP: responses per second", "start"),
         text(24, 46, "one worker on one core; the line is from the slowest to the fastest round", "start", "dim"),
     ]
     for tick in range(0, int(limit) + 1, axis_step(limit, 6)):

@@ -13,7 +13,7 @@ from tests.benchmarks.tables import Requirement, Tabled, ratio
 
 CHART = "images/benchmarks.svg"
 PAGE = (Path(__file__).parent / "page.md").read_text()
-EARLIER = "From an earlier run: this measure takes long, and runs where it is asked for (`--also`)."
+EARLIER = "From an earlier run: this measure is slow, and runs only on request (`--also`)."
 
 
 def requirements(results: Mapping[str, Any]) -> list[Requirement]:
@@ -41,7 +41,7 @@ def _required(rows: list[Requirement]) -> Tabled:
         )
         for row in rows
     ]
-    return Tabled("The required figures", ("measure", "required", "measured", "rounds from to", "met"), shown)
+    return Tabled("The required figures", ("measure", "required", "measured", "range over rounds", "met"), shown)
 
 
 def _figure(value: float) -> str:
@@ -89,9 +89,9 @@ def _section(heading: str, page: str) -> str:
 def _machine(machine: Mapping[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     pinned = (
-        "The server under test has one core for itself; load generator and engines share the rest."
+        "The server under test has one core to itself; the load generator and the engines share the rest."
         if machine["pinned"]
-        else "There is one core for everything, so that load generator and engines slow the server down."
+        else "There is one core for everything, so the load generator and the engines slow the server down."
     )
     return wrapped(
         f"{machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']},"

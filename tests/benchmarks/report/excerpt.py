@@ -44,7 +44,7 @@ def excerpt_of(page: str) -> str:
             "",
             f"Measured on {measured}. The price: a change waits until no process has an old copy left. A PATCH takes",
             f"{ours[alone]} ms (classic {classic[alone]}, Node {node[alone]}), and {ours[beside]} while 16 people read"
-            f" the same ({classic[beside]}, {node[beside]}).",
+            f" the same type ({classic[beside]}, {node[beside]}).",
         ]
     )
 

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 class Item(Protocol):
     """
-    An item that is kept.
+    A stored item.
 
     Attributes:
-        used: set by whoever uses it.
+        used: set whenever it is used.
         size_bytes: its approximate size, including its key.
     """
 

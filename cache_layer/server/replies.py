@@ -1,4 +1,4 @@
-"""A time limit for each answer from Redis: it arrives completely in time, or counts as failed."""
+"""A time limit for each reply from Redis: it arrives completely in time, or counts as failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from cache_layer.deadline import left_seconds
 
 MIN_READ_SECONDS = 0.01
-"""The minimum wait for an answer, even past the deadline: a writer must still send its command."""
+"""The minimum wait for a reply, even past the deadline: a writer must still send its command."""
 
 Parser: Any = DefaultParser
 """hiredis' parser."""
@@ -19,7 +19,7 @@ Parser: Any = DefaultParser
 
 class BoundedParser(Parser):  # type: ignore[misc] # untyped
     """
-    redis-py's parser with one timeout for the whole answer: the socket timeout, or less if the deadline is near.
+    redis-py's parser with one timeout for the whole reply: the socket timeout, or less if the deadline is near.
 
     redis-py applies the timeout to each read, so a server that trickles bytes could take a thousand timeouts.
     """
@@ -35,6 +35,6 @@ class BoundedParser(Parser):  # type: ignore[misc] # untyped
         if self._has_waited:  # the first read has this timeout already, set on the socket
             options["timeout"] = self._until - monotonic()
             if options["timeout"] <= 0:
-                raise RedisTimeoutError("The answer did not come whole in time.")
+                raise RedisTimeoutError("The reply did not arrive completely in time.")
         self._has_waited = True
         return super().read_from_socket(*args, **options)

@@ -16,7 +16,7 @@ from cache_layer.memory import pending
 from cache_layer.memory.local_store import drain
 from cache_layer.memory.pending import HeldEntry, Write
 from cache_layer.options import get_options
-from cache_layer.protocol.scripts import Release, Released, invalidate_keys, release_keys
+from cache_layer.protocol.scripts import HoldRelease, Released, invalidate_keys, release_keys
 from cache_layer.writing.attempts import keep_trying
 from cache_layer.writing.outbox import forget_changes
 from cache_layer.writing.write_through import CommittedRow, read_back
@@ -48,9 +48,9 @@ def release_abandoned(*, idle: bool = False) -> None:
 
 def release_write(write: Write, *, committed: bool) -> None:
     """
-    End a write's holds, and leave the committed values of entries that no other writer held.
+    End a write's holds, and store the committed values of entries that no other writer held.
 
-    Changes that Redis could not be told of stay in the outbox for the relay.
+    Changes that could not be delivered to Redis stay in the outbox for the relay.
     """
     held, write.entries = write.entries, {}
     if not held:
@@ -67,7 +67,7 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     committed_rows = read_back(held, write.alias) if commit_seen else {}
     pending.end_write(write)
     try:
-        stored = _tell_redis(write, held, committed_rows)
+        stored = _update_redis(write, held, committed_rows)
     except RedisError as error:
         metrics.UNTOLD_RELEASES.inc(len(held))
         logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
@@ -76,11 +76,11 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     if commit_seen:
         _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
     if committed:
-        told = [key for key, each in held.items() if each.entry.lookup.counted]
-        _tell_people(told, [key for key in told if key in stored])
+        counted = [key for key, each in held.items() if each.entry.lookup.counted]
+        _record_outcomes(counted, [key for key in counted if key in stored])
 
 
-def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> set[str]:
+def _update_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> set[str]:
     """
     Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
 
@@ -92,21 +92,21 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
     nothing = CommittedRow()
     rows = {key: committed_rows.get(key, nothing) for key in held}
     releases = [
-        Release(key, each.holder, each.alone, rows[key].payload, each.entry.lookup.ttl_seconds, rows[key].changes)
+        HoldRelease(key, each.holder, each.alone, rows[key].payload, each.entry.lookup.ttl_seconds, rows[key].changes)
         for key, each in held.items()
         if each.holder is not None
     ]
-    stamps = [Release(key, holder) for key, holder in write.stamps.items() if holder is not None]
+    stamps = [HoldRelease(key, holder) for key, holder in write.stamps.items() if holder is not None]
     unheld = [key for key, each in held.items() if each.holder is None]
     unheld_stamps = stamps_of(held[key].entry for key in unheld)
     budget_ms = 0 if write.budget_spent else get_options().write_budget_ms
 
-    def tell() -> dict[str, Released]:
+    def update() -> dict[str, Released]:
         if unheld:  # before their stamps are released
             invalidate_keys(unheld, unheld_stamps)
         return release_keys(releases, stamps)
 
-    outcomes = keep_trying(tell, left_seconds(budget_ms / 1000))
+    outcomes = keep_trying(update, left_seconds(budget_ms / 1000))
     for release in releases:
         metrics.HOLDS_ENDED.labels(outcomes[release.key].name.lower()).inc()
     lost = [key for key, outcome in outcomes.items() if outcome is Released.LOST]
@@ -117,12 +117,12 @@ def _tell_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow
     return {key for key, outcome in outcomes.items() if outcome is Released.STORED}
 
 
-def _tell_people(told: list[str], stored: list[str]) -> None:
+def _record_outcomes(invalidated: list[str], stored: list[str]) -> None:
     """Count and log what a committed write did to the cache."""
     cause = origin.current()
-    note_invalidated(told, cause)
+    note_invalidated(invalidated, cause)
     note_stored(stored)
-    for key in told:
+    for key in invalidated:
         logger.info("Cache invalidated", extra={"key": key, "cause": cause})
     for key in stored:
         logger.info("Cache populated", extra={"key": key, "cause": cause})

@@ -1,9 +1,9 @@
 """
-Questions between processes: ask over Redis what each one's memory has of an entry, and get answers within seconds.
+Probes: ask every process, over Redis, what its memory has of an entry; they reply within seconds.
 
-The asker leaves the question in Redis; every process looks for one every two seconds, in its reporting thread, and
-leaves its answer. This reads, fills and renews no entry. Processes give a sign of life now and then, so that one that
-does not answer can be told from one that is gone.
+The prober leaves a probe in Redis; every process looks for one every two seconds, in its reporting thread, and
+leaves its reply. This reads, fills and renews no entry. Processes give a sign of life now and then, so that one that
+does not answer can be distinguished from one that is gone.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from cache_layer.server.connection import get_redis_client
 
 ASKED_SECONDS = 10
 KNOWN_SECONDS = 60
-"""How long after its last sign of life a process is expected to answer."""
+"""How long after its last sign of life a process is expected to reply."""
 MAX_BYTES = 20_000
-"""The maximum length of an answer; longer ones are foreign."""
+"""The maximum length of a reply; longer ones are foreign."""
 
 
-class Answer(NamedTuple):
+class MemoryView(NamedTuple):
     """
     What one process's memory has of an entry.
 
@@ -70,16 +70,16 @@ def digest_of(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()[:12]
 
 
-def look_into_memory(key: str) -> Answer:
+def look_into_memory(key: str) -> MemoryView:
     """What this process's memory has of an entry; changes nothing."""
     found = look_at_copy(key)
     copy = None if found is None else CopySeen(digest_of(found[0]), len(found[0]), found[1])
-    return Answer(process_name(), copy, recent_reads(key), recent_events(key))
+    return MemoryView(process_name(), copy, recent_reads(key), recent_events(key))
 
 
-def ask(key: str) -> str:
+def probe(key: str) -> str:
     """
-    Ask every process about an entry; returns the question's mark.
+    Ask every process about an entry; returns the probe's mark.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -89,9 +89,9 @@ def ask(key: str) -> str:
     return mark
 
 
-def read_answers(mark: str) -> tuple[list[Answer], list[str]]:
+def read_memories(mark: str) -> tuple[list[MemoryView], list[str]]:
     """
-    The answers so far, and the names of the processes that have yet to answer.
+    The replies so far, and the names of the processes that have yet to reply.
 
     Raises:
         CacheUnavailable: Redis did not answer.
@@ -107,14 +107,14 @@ def read_answers(mark: str) -> tuple[list[Answer], list[str]]:
 
 
 class Respondent:
-    """Answers questions in one process; remembers the last one."""
+    """Replies to probes in one process; remembers the last one."""
 
     def __init__(self) -> None:
         self._last = ""
         self._signed_s = 0.0
 
-    def answer(self) -> None:
-        """Answer the current question if it is new; give a sign of life now and then."""
+    def reply(self) -> None:
+        """Reply to the current probe if it is new; give a sign of life now and then."""
         try:
             self._sign()
             asked: Any = get_redis_client().get(analytics_key("asked"))
@@ -141,11 +141,11 @@ class Respondent:
             self._signed_s = now_s
 
 
-def _parse(name: bytes, text: bytes) -> Answer | None:
-    """Parse an answer left by a process; None for foreign data."""
+def _parse(name: bytes, text: bytes) -> MemoryView | None:
+    """Parse a reply left by a process; None for foreign data."""
     try:
         copy, reads, events = json.loads(text[:MAX_BYTES])
-        return Answer(
+        return MemoryView(
             name.decode(),
             CopySeen(str(copy[0]), int(copy[1]), int(copy[2])) if copy else None,
             {str(source): (int(count), int(last_s)) for source, (count, last_s) in reads.items()},
