@@ -90,7 +90,7 @@ def forget_figures() -> None:
 
 
 def _notices(counted: Counted) -> list[str]:
-    if not Options.in_force().analytics_seconds:
+    if not Options.current().analytics_seconds:
         return [SWITCHED_OFF]
     is_counted = any(counted.over[span].totals("reads") for span in (Span.WEEK, Span.HOUR))
     return [] if is_counted else [NOT_COUNTED]

@@ -114,7 +114,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
-            deadline.take_longer(BULK_BUDGET_MS)
+            deadline.restart(BULK_BUDGET_MS)
             if "_save" in request.POST:
                 return self._save_order(request)
         return super().changelist_view(request, extra_context)
@@ -126,7 +126,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
         try:
             changed = reorder_entities(codes, seen=seen)
         except ChangedMeanwhile:
-            said = "Somebody else has put these entity types in another order meanwhile: this one. Yours was not saved."
+            said = "Somebody else has reordered these entity types meanwhile. This is their order; yours was not saved."
             self.message_user(request, said, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         log_changed(request, changed, "Display order")

@@ -103,7 +103,7 @@ class Consequences:
             lists, those = ("lists", "that one") if len(self.parents) == 1 else ("list", "those")
             some = it if len(self.going) == 1 else "some of them"
             kept = f": {it} can't be deleted before {be} taken out there."
-            left = f". Left there, {its} code is still in what readers get of {those}, and leads nowhere."
+            left = f". If it stays there, readers of {those} still see {its} code, which leads nowhere."
             says = f"{count_types(len(self.parents))} {lists} {some} as a child{kept if self.delete else left}"
             yield Part(says, self.parents, warns=True)
 
