@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from cache_layer.invalidation.queryset import CoherentManager
     from cache_layer.invalidation.triggers import coherence_triggers
-    from cache_layer.keys import purge_after_restart
+    from cache_layer.keys import register_purge_pattern
     from cache_layer.lookup import Part
     from cache_layer.options import Options
     from cache_layer.reading.answered import Read, Source
@@ -37,7 +37,7 @@ _FACE = {
     "errors": ("CacheUnavailable", "OtherRelease", "OutcomeUnknown", "ReadOnlyEntry", "UnknownTag", "WriteRefused"),
     "invalidation.queryset": ("CoherentManager",),
     "invalidation.triggers": ("coherence_triggers",),
-    "keys": ("purge_after_restart",),
+    "keys": ("register_purge_pattern",),
     "lookup": ("Part",),
     "options": ("Options",),
     "reading.answered": ("Read", "Source"),
@@ -51,7 +51,8 @@ _ROOM_OF = {name: f"cache_layer.{room}" for room, names in _FACE.items() for nam
 __all__ = [
     "Admission", "CacheUnavailable", "CoherentLookup", "CoherentManager", "DrainBeforeCommit", "Entries", "Location",
     "Options", "OtherRelease", "OutcomeUnknown", "Part", "Read", "ReadOnlyEntry", "Source", "UnknownTag",
-    "WriteRefused", "close_redis_client", "coherence_triggers", "coherent", "get_writer_client", "purge_after_restart",
+    "WriteRefused", "close_redis_client", "coherence_triggers", "coherent", "get_writer_client",
+    "register_purge_pattern",
 ]  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def working_within(budget_ms: float | None) -> Iterator[None]:
         _budget.reset(token)
 
 
-def take_longer(budget_ms: float) -> None:
+def restart(budget_ms: float) -> None:
     """Restart the deadline at `budget_ms` from now; does nothing if there is none."""
     budget = _budget.get()
     if budget is not None:
@@ -56,7 +56,7 @@ def take_longer(budget_ms: float) -> None:
 
 
 @contextmanager
-def computing() -> Iterator[None]:
+def paused() -> Iterator[None]:
     """Stop the clock while this block computes: the deadline moves by the time it takes."""
     begun_ns = clock.monotonic_ns()
     try:

@@ -134,7 +134,7 @@ def hits_key(moment_s: float) -> str:
 _purged_patterns: set[str] = set()
 
 
-def purge_after_restart(pattern: str) -> None:
+def register_purge_pattern(pattern: str) -> None:
     """Purge keys that match `pattern`, and their companions, whenever another run of a server is found."""
     _purged_patterns.update((pattern, f"{{{pattern}}}:*"))
 

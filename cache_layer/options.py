@@ -81,7 +81,7 @@ class Options:
         return self.stale_seconds if self.write_policy == "available" else 0
 
     @staticmethod
-    def in_force() -> Options:
+    def current() -> Options:
         """Those of `settings.CACHE_LAYER`."""
         return get_options()
 

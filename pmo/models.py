@@ -55,7 +55,7 @@ class TokenEnd(models.Model):
 
 
 PERSON_FIELDS = ("id", "username", "password", "is_active", "is_staff", "is_superuser")
-"""Of a user: what is cached, or what is cached is made of."""
+"""The fields of a user that are cached, or that cached documents are made from."""
 
 
 class OfDjango:

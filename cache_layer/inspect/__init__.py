@@ -1,5 +1,5 @@
 """
-What operators look at: entries, the server, counters and health. Looking changes nothing.
+What operators look at: entries, the server, counters and health. Looking changes nothing; `audit_cache` repairs.
 
 Dashboards, commands and monitoring outside this package import only what is declared here.
 """

@@ -120,35 +120,35 @@ COUNTED = (
         "CacheMismatch",
         "audit_mismatches",
         60,
-        "A comparison found {number} cached values that did not match what is committed, and dropped them.",
+        "Cached values that did not match what is committed, found by a comparison and dropped: {number}.",
         "Keep the log (`Cache mismatch`), and look for another program that writes entity:* in this Redis.",
     ),
     _Counted(
         "UnheldWritesSilent",
         "unheld_writes:silent",
         15,
-        "{number} writes continued while Redis was silent: a server that still reached it may have read old values.",
+        "Writes that continued while Redis was silent: {number}. A server that still reached it may have old values.",
         "See why Redis was silent; compare the cache with the database now.",
     ),
     _Counted(
         "WritesRefused",
         "refused_writes",
         5,
-        "{number} writes were refused because Redis was silent: nothing was saved, and the users got an error.",
+        "Writes refused because Redis was silent: {number}. Nothing was saved, and the users got an error.",
         "See why Redis was silent, or set CACHE_WRITE_POLICY=available.",
     ),
     _Counted(
         "HoldsLost",
         "holds_ended:lost",
         15,
-        "Redis lost the holds of {number} writes under way; each writer waited once more, no reader noticed.",
-        "Was Redis restarted or flushed, or does it evict keys (maxmemory-policy)? Are transactions longer than 5 s?",
+        "Writes under way whose holds Redis lost: {number}. Each writer waited once more; no reader noticed.",
+        "Was Redis restarted or flushed? Does it evict keys (maxmemory-policy)? Do transactions outlast CACHE_HOLD_MS?",
     ),
     _Counted(
         "ValuesRefused",
         "refused_values",
         15,
-        "Redis had bytes of another program under our keys, {number} times: the values were reloaded.",
+        "Reads of our keys that found bytes of another program: {number}. The values were reloaded.",
         "Find out who writes there, or use a separate Redis or REDIS_DB.",
     ),
 )
@@ -178,7 +178,7 @@ def find_counted(hour: Series) -> Iterator[Found]:
         yield Found(
             "HitRatioLow",
             f"Only {ratio:.0%} of the reads in the last 15 minutes were served from memory or Redis.",
-            "Are many types not cached? Then warm all. Is one changed all the time? The list of entries says.",
+            "Are many types not cached? Then warm all. Does one change all the time? Check the list of entries.",
         )
 
 

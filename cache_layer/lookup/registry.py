@@ -8,7 +8,7 @@ from typing import Any
 from django.db import router
 from django.db.models import Model
 
-from cache_layer.keys import purge_after_restart, value_key
+from cache_layer.keys import register_purge_pattern, value_key
 from cache_layer.lookup.declaration import Lookup, Part
 from cache_layer.models import Change
 
@@ -27,9 +27,9 @@ def register(lookup: Lookup[Any]) -> None:
             owner = f"the lookup {other.name!r} of {other.model._meta.label}"
             raise lookup.invalid(f"{owner} already has this name, or keys of this pattern.")
     _registry[lookup.name] = lookup
-    purge_after_restart(value_key(lookup.key_glob(), version=1))
+    register_purge_pattern(value_key(lookup.key_glob(), version=1))
     for key in lookup.stamp_keys():
-        purge_after_restart(value_key(key, version=1))
+        register_purge_pattern(value_key(key, version=1))
 
 
 def get_lookup(name: str) -> Lookup[Any]:

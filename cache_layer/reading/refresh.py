@@ -25,7 +25,7 @@ _ask_at_ns: dict[str, int] = {}
 
 
 def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
-    """The keys, among those it is time to ask about, whose values are known to expire soon."""
+    """Of the keys that it is time to ask about, those whose values are known to expire soon."""
     last_part = ttl_seconds / LAST_PART
     known = [key for key in keys if key in _ask_at_ns]
     left_seconds = dict.fromkeys(keys, 0.0) | dict(zip(known, _ask_seconds_left(known), strict=True))

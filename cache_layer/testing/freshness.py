@@ -27,7 +27,7 @@ ROWS, READERS = 3, 1
 FLUSH_SECONDS = 0.2
 """How often all the lookup's keys are removed from Redis."""
 PAUSE_SECONDS = 0.001
-"""How long a reader of the writing process leaves it to the writers, whose slowness would hide what they do wrong."""
+"""How long a reader in the writing process pauses for the writers, whose slowness would hide their faults."""
 EVERY = 3
 """One in this many writes of a row is rolled back."""
 

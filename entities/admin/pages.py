@@ -45,7 +45,7 @@ def show_page(
 
 
 def refuse(reason: str, status: int) -> HttpResponse:
-    """What a page's script shows or understands."""
+    """A response that a page's script shows or understands."""
     return HttpResponse(reason, status=status, content_type="text/plain")
 
 

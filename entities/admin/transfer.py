@@ -83,10 +83,10 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         return self._export(request, queryset, action="export_selected")
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
-        """A page of its own for all that the list's search and filters show."""
+        """A page of its own for everything that the list's search and filters show."""
         if not self.has_export_permission(request):
             raise PermissionDenied
-        deadline.take_longer(BULK_BUDGET_MS)
+        deadline.restart(BULK_BUDGET_MS)
         in_list = reverse("admin:entities_entity_changelist")
         try:
             found = self.get_export_queryset(request)
@@ -120,7 +120,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """The upload form, and the preview of an uploaded file."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        deadline.take_longer(BULK_BUDGET_MS)
+        deadline.restart(BULK_BUDGET_MS)
         sent = request.method == "POST"
         form = ImportFileForm(request.POST if sent else None, request.FILES if sent else None)
         if not sent or not form.is_valid():
@@ -140,7 +140,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         """Import exactly what the preview showed."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        deadline.take_longer(BULK_BUDGET_MS)
+        deadline.restart(BULK_BUDGET_MS)
         try:
             signed = signing.loads(request.POST.get("upload", ""), salt=SALT, max_age=PREVIEW_LASTS_SECONDS)
         except signing.BadSignature:

@@ -33,7 +33,7 @@ READ_ONLY = "25006"
 """PostgreSQL's code for a write on a replica or with writes disabled."""
 TIME_LIMITS = ("57014", "25P03", "25P04")
 """PostgreSQL's codes for its timeouts: statement (ours too), idle in transaction, transaction."""
-INVALID = "Something in it is wrong: `errors` says what, by field."
+INVALID = "The request is not valid: `errors` lists what is wrong, by field."
 OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Check before you try again."
 
 

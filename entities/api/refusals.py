@@ -34,7 +34,7 @@ class InvalidatedSerializer(serializers.Serializer[Any]):
 
 
 ERRORS = {
-    400: OpenApiResponse(ErrorSerializer, "Something in it is wrong; or there is no body, or it is not JSON."),
+    400: OpenApiResponse(ErrorSerializer, "The request is not valid, has no body, or is not JSON."),
     401: OpenApiResponse(ErrorSerializer, "No token, or one that is not valid, or no longer."),
     403: OpenApiResponse(ErrorSerializer, "The user lacks the permission."),
     404: OpenApiResponse(ErrorSerializer, "There is no such entity type."),

@@ -213,4 +213,4 @@ def _codes(request: Request) -> list[str]:
 
 def _refuse_both(include_inactive: bool, name: str) -> None:
     if include_inactive:
-        raise ValidationError({name: ["Not together with include_inactive: only active ones are found so."]})
+        raise ValidationError({name: ["Cannot be combined with include_inactive: it finds active types only."]})

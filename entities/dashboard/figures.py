@@ -90,7 +90,7 @@ def forget_figures() -> None:
 
 
 def _notices(counted: Counted) -> list[str]:
-    if not Options.in_force().analytics_seconds:
+    if not Options.current().analytics_seconds:
         return [SWITCHED_OFF]
     is_counted = any(counted.over[span].totals("reads") for span in (Span.WEEK, Span.HOUR))
     return [] if is_counted else [NOT_COUNTED]
@@ -160,7 +160,7 @@ def _word_stored(stored: Amount, active_types: int) -> dict[str, str]:
 
 
 def _word_database(active_types: int, backlog: Backlog) -> dict[str, str]:
-    """What is known without Redis, and what is said of the rest."""
+    """What is known without Redis, and what to say about the rest."""
     return {
         "answers_note": "",
         "recent": "not known while Redis is away",

@@ -86,7 +86,7 @@ class Peek:
 
     @property
     def right_digests(self) -> set[str]:
-        """The digests of right documents: this release's, and another's if Redis has that."""
+        """The digests of correct documents: this release's, and another's if Redis has it."""
         right = (self.committed, self.cached if self.verdict is Verdict.OTHER_RELEASE else b"")
         return {EntryView.digest(document) for document in right if document}
 

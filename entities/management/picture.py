@@ -44,7 +44,7 @@ class Picture:
 
     @property
     def backlog(self) -> Backlog:
-        """Committed changes the cache may not know of yet."""
+        """Committed changes that may not have reached the cache yet."""
         return self.health.backlog or Backlog(0, 0.0)
 
 

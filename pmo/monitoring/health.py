@@ -63,8 +63,8 @@ def probe(**described: Any) -> Callable[[Callable[[Request], Response]], Any]:
 @probe(
     operation_id="health",
     summary="Database and cache",
-    description="`down` is the database. `degraded` is any other problem, the cache being down among them: everything"
-    " works, from the database. `problems` has their names.",
+    description="`down`: the database does not answer. `degraded`: any other problem, including a cache that is down;"
+    " then everything still works, from the database. `problems` names them.",
     responses={200: HealthSerializer, 503: HealthSerializer},
 )
 def health(_request: Request) -> Response:

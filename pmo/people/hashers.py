@@ -45,7 +45,7 @@ class PBKDF2OutsideDeadline(PBKDF2PasswordHasher):
         if not places.acquire(blocking=False):
             raise TooManyLogins
         try:
-            with deadline.computing(), turn:
+            with deadline.paused(), turn:
                 return super().encode(password, salt, iterations)
         finally:
             places.release()

@@ -103,7 +103,7 @@ class MeSerializer(serializers.Serializer[Any]):
 
 
 class Unstored(APIView):
-    """Its answers have secrets in them: nobody may store them."""
+    """Its responses contain secrets: nobody may store them."""
 
     @property
     def default_response_headers(self) -> dict[str, str]:

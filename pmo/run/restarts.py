@@ -1,4 +1,4 @@
-"""A part of `make run`: a process that is restarted when it exits by itself, after a pause, and only so often."""
+"""A part of `make run`: a process that is restarted when it exits by itself, after a pause, up to a limit."""
 
 from __future__ import annotations
 

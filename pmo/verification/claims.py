@@ -186,7 +186,7 @@ def require_stored(code: str, answer: Answer) -> Stored:
 def read_past_local_copy(instance: Instance, code: str) -> Answer:
     """Read until the instance's in-memory copy has expired and it must ask Redis."""
     deadline = time.monotonic() + LEASE_LIMIT_SECONDS
-    pause_seconds = Options.in_force().local_lease_ms / 1000
+    pause_seconds = Options.current().local_lease_ms / 1000
     while (answer := instance.read(code)).source == Source.LOCAL and time.monotonic() < deadline:
         time.sleep(pause_seconds)
         pause_seconds *= 2  # frequent reads keep renewing the copy

@@ -155,8 +155,8 @@ def test_before_deactivating_it_is_said_what_changes_what_is_so_and_who_lists_th
         ("Task will become inactive: programs get “not found” for it at once, and screens leave it out.", []),
         ("1 entity type already inactive: nothing happens to it.", ["old"]),
         (
-            "1 entity type lists it as a child. Left there, its code is still in what readers get of that one, and"
-            " leads nowhere.",
+            "1 entity type lists it as a child. If it stays there, readers of that one still see its code, which leads"
+            " nowhere.",
             ["office"],
         ),
     ]

@@ -103,7 +103,7 @@ def test_invalidate_drops_the_entry_and_notes_who_and_why(operator: Client, redi
     assert not redis_client.exists(ENTITY.key("project"))
     noted = CacheOperation.objects.get()
     assert (noted.username, noted.origin, noted.operation) == ("olga", "admin", "invalidate")
-    assert (noted.subject, noted.reason, noted.result) == ("project", "It looked odd", "1 values dropped")
+    assert (noted.subject, noted.reason, noted.result) == ("project", "It looked odd", "1 cached value dropped")
 
 
 def test_warm_fills_the_entry_and_is_noted(operator: Client, redis_client: Redis) -> None:

@@ -132,7 +132,7 @@ def test_an_order_that_somebody_else_has_changed_meanwhile_is_not_overwritten(
     for number, code in enumerate("acb", start=1):
         make_entity(code, display_order=number)
     kind, text = message_of(drag(admin_client, "b", "a", "c", seen=seen))
-    assert (kind, "Yours was not saved." in text) == ("error", True)
+    assert (kind, "yours was not saved." in text) == ("error", True)
     assert places() == ["a", "c", "b"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
+from django.contrib.auth.models import Group
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, ViewportSize, expect
 
 from entities.cache.operations import recorded
@@ -75,6 +76,7 @@ def _types(committed_db: None) -> None:
     for code in ("wiki", "form", "task", "note"):
         make_entity(code)
     make_entity("log", active_flag=False)
+    Group.objects.get_or_create(name="operator")  # another test may have deleted those that are shipped
     make_entity("project", child_entity_codes=["wiki", "form"])
     change_entity("project", {"label": "Venture", "child_entity_codes": ["form", "wiki", "task"]})
     with recorded(CacheOperation.Operation.WARM, ["project"], username="root", reason="a test"):

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg.conninfo import conninfo_to_dict
 
 from cache_layer import Source, deadline
-from cache_layer.deadline import computing, left_for_holds_seconds, left_seconds, take_longer, working_within
+from cache_layer.deadline import left_for_holds_seconds, left_seconds, paused, restart, working_within
 from cache_layer.errors import CacheUnavailable, OutcomeUnknown
 from cache_layer.keys import holds_key
 from cache_layer.lookup import Entry
@@ -34,8 +34,8 @@ from tests.waiting import wait_for
 
 def test_without_a_deadline_everything_may_take_what_it_takes() -> None:
     assert left_seconds(0.25) == left_for_holds_seconds(0.25) == 0.25
-    take_longer(1)
-    with computing():
+    restart(1)
+    with paused():
         assert left_seconds(9) == 9
 
 
@@ -69,7 +69,7 @@ def test_a_release_after_a_late_commit_still_has_its_quarter(clock: Clock) -> No
 
 def test_computing_is_not_waiting(clock: Clock) -> None:
     with working_within(2_000):
-        with computing():
+        with paused():
             clock.wait(10)
         assert left_seconds(9) == 2
         assert left_for_holds_seconds(9) == 1
@@ -78,14 +78,14 @@ def test_computing_is_not_waiting(clock: Clock) -> None:
 def test_work_that_turns_out_to_be_long_gets_a_time_of_its_own(clock: Clock) -> None:
     with working_within(2_000):
         clock.wait(1.5)
-        take_longer(60_000)
+        restart(60_000)
         assert left_seconds(99) == 60
 
 
 def test_a_reader_with_hardly_any_time_left_leaves_it_to_the_database(db: None) -> None:
     make_entity("project")
     with working_within(100):
-        with pytest.raises(CacheUnavailable, match="the database's"):
+        with pytest.raises(CacheUnavailable, match="for the database"):
             get_redis_client().get("x")
         assert read_entry(ENTITY, "project").source is Source.BYPASS
     assert breaker.failures == 0, "Redis has done nothing wrong"

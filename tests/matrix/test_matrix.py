@@ -16,6 +16,6 @@ def test_what_is_declared_is_the_same_everywhere() -> None:
     assert project["requires-python"] == f">={DECLARED['Python'][0]}"
     assert "django>=5.2,<7" in project["dependencies"]
     readme = (ROOT / "README.md").read_text()
-    said = "tried on Python 3.11 to 3.13, Django 5.2 and 6.1, PostgreSQL 15 to 18, Redis 7.2, Valkey 8 and 9"
+    said = "Tested on Python 3.11 to 3.13, Django 5.2 and 6.1, PostgreSQL 15 to 18, Redis 7.2, Valkey 8 and 9"
     assert said in " ".join(readme.split())
     assert all((ROOT / "tests" / folder).is_dir() for folder in QUICK)

@@ -20,7 +20,7 @@ from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.admin.confirmation import ReasonForm
 from entities.admin.links import change_url
 from entities.admin.pages import ModelAdmin
-from entities.cache.entries import Warmed, drop_entries, warm_entry
+from entities.cache.entries import Warmed, describe_dropped, drop_entries, warm_entry
 from entities.cache.operations import recorded
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
@@ -115,7 +115,7 @@ def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpR
                 warmed = warm_entry(entity.code)
                 record.result = str(warmed)
                 return _describe_warmed(warmed, entity)
-            record.result = f"{drop_entries([entity.code])} values dropped"
+            record.result = describe_dropped(drop_entries([entity.code]))
             return "success", "Invalidated: the next reader goes to the database."
     except RedisError:
         return "error", REDIS_DOWN

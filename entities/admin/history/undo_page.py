@@ -39,7 +39,7 @@ class UndoPage(ModelAdmin):
             raise PermissionDenied
         if event is None:
             raise Http404("There is no such change.")
-        deadline.take_longer(BULK_BUDGET_MS)
+        deadline.restart(BULK_BUDGET_MS)
         alone = bool(request.GET.get("alone"))
         reversals = preview_undoing(event, alone=alone)
         may_undo = self._may_undo(request, reversals)

@@ -59,7 +59,7 @@ class Version:
 
     @property
     def noted(self) -> dict[str, str]:
-        """What the act noted of itself: its `source`, `username`, `command`; as an `act` (`import`) also its `file`."""
+        """What the act recorded: its `source`, `username`, `command`; as an `act` (`import`) also its `file`."""
         context = self.row.pgh_context
         return {name: str(value) for name, value in context.items() if value} if isinstance(context, dict) else {}
 

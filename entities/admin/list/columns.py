@@ -78,7 +78,7 @@ def _on_click(entity: Entity) -> SafeString:
 
 
 def draw_cache_state(code: str, state: EntryState) -> SafeString:
-    """Its state in Redis; the list asks for it again, and puts it in the place of the same id."""
+    """Its state in Redis; the list fetches it again, and swaps it in by its id."""
     left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
     return format_html(

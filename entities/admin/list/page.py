@@ -42,7 +42,7 @@ from entities.models import BY_CODE, Entity
 NEW_ORDER, ORDER_SEEN = "_order", "_order_seen"
 """The form fields with the codes shown, in their new order and in the one they were shown in."""
 MAX_STATES = 100
-"""How many cache states are asked for at once: their codes are in the address."""
+"""How many cache states are fetched at once: their codes are in the URL."""
 
 
 class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
@@ -114,7 +114,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
-            deadline.take_longer(BULK_BUDGET_MS)
+            deadline.restart(BULK_BUDGET_MS)
             if "_save" in request.POST:
                 return self._save_order(request)
         return super().changelist_view(request, extra_context)
@@ -126,7 +126,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
         try:
             changed = reorder_entities(codes, seen=seen)
         except ChangedMeanwhile:
-            said = "Somebody else has put these entity types in another order meanwhile: this one. Yours was not saved."
+            said = "Somebody else has reordered these entity types meanwhile. This is their order; yours was not saved."
             self.message_user(request, said, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         log_changed(request, changed, "Display order")

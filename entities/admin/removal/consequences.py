@@ -59,7 +59,7 @@ class Consequences:
         self.parents = list(find_parents(*(each.code for each in self.going))) if self.going else []
 
     def question(self, action: str, *, may_change: bool, may_delete: bool) -> Question:
-        """What is asked before, by this action of the list or on a page of its own."""
+        """The question to ask first, by this action of the list or on a page of its own."""
         title = f"{'Delete' if self.delete else 'Deactivate'} {name_types(self.going)}?"
         return Question(action, title, list(self.parts()), self._buttons(may_change=may_change, may_delete=may_delete))
 
@@ -103,7 +103,7 @@ class Consequences:
             lists, those = ("lists", "that one") if len(self.parents) == 1 else ("list", "those")
             some = it if len(self.going) == 1 else "some of them"
             kept = f": {it} can't be deleted before {be} taken out there."
-            left = f". Left there, {its} code is still in what readers get of {those}, and leads nowhere."
+            left = f". If it stays there, readers of {those} still see {its} code, which leads nowhere."
             says = f"{count_types(len(self.parents))} {lists} {some} as a child{kept if self.delete else left}"
             yield Part(says, self.parents, warns=True)
 

@@ -34,7 +34,7 @@ class Postgres(Engine):
 
     name = "PostgreSQL"
     farewell = signal.SIGINT
-    meanwhile = "What is cached is answered meanwhile."
+    meanwhile = "What is cached is still served."
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ class Valkey(Engine):
     """
 
     name = "Valkey"
-    meanwhile = "Answers come from the database meanwhile (X-Cache: BYPASS)."
+    meanwhile = "Responses come from the database meanwhile (X-Cache: BYPASS)."
 
     def __init__(
         self,
