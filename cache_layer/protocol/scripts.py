@@ -177,8 +177,6 @@ def invalidate_keys(
         unless_delivered: keys to leave alone if writers have delivered all these changes to Redis (outbox ids).
     """
     keys, stamps = list(keys), list(stamps)
-    if not keys and not stamps:
-        return {}
     known = unless_delivered or {}
     calls = [_invalidation(key, key in (unless_held or ()), known.get(key, ())) for key in (*keys, *stamps)]
     unanswered = None if unless_held is None else Invalidated.UNANSWERED.value

@@ -132,6 +132,7 @@ def test_several_are_served_if_all_are_known(expired: Entity, redis_client: Redi
         "task": Source.REDIS,
         "nothing": Source.REDIS,
     }
+    assert reads["nothing"].payload == b""
     with pytest.raises(OperationalError):
         read_entries(ENTITY, ["project", "wiki"])
 
