@@ -163,6 +163,15 @@ def test_a_transaction_forgets_all_its_changes_of_an_entry(project: Entity, capl
     assert "Error calling" not in caplog.text
 
 
+def test_a_transaction_releases_the_stamps_of_all_its_rows(redis_client: Redis) -> None:
+    codes = ("project", "task", "wiki")
+    assert len({ENTITY.stamp_key(code) for code in codes}) > 1
+    with transaction.atomic():
+        for code in codes:
+            make_entity(code)
+    assert redis_client.exists(*map(holds_key, ENTITY.stamp_keys())) == 0
+
+
 def test_a_writer_that_may_see_an_older_snapshot_leaves_no_value(project: Entity, redis_client: Redis) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_isolation TO 'repeatable read'")
