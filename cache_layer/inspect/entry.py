@@ -38,15 +38,17 @@ class Stored(NamedTuple):
 
 
 class EntryView:
-    """Shows an entry without reading through, filling, renewing or counting it."""
+    """
+    Shows an entry without reading through, filling, renewing or counting it.
+
+    Attributes:
+        redis_key: the value's key in Redis, as for `redis-cli`.
+    """
 
     def __init__(self, lookup: Lookup[Any], identifier: str) -> None:
         self.lookup, self.identifier = lookup, identifier
-
-    @property
-    def redis_key(self) -> str:
-        """The value's key in Redis, as for `redis-cli`."""
-        return value_key(self.lookup.key(self.identifier))
+        self._key = lookup.key(identifier)
+        self.redis_key = value_key(self._key)
 
     def committed(self) -> bytes:
         """The document's bytes from the primary database; empty if there is no document."""
@@ -82,7 +84,7 @@ class EntryView:
 
     def in_memory(self) -> MemoryView:
         """What this process's memory has of it."""
-        return look_into_memory(self.lookup.key(self.identifier))
+        return look_into_memory(self._key)
 
     def ask_processes(self) -> str:
         """
@@ -91,7 +93,7 @@ class EntryView:
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        return probe(self.lookup.key(self.identifier))
+        return probe(self._key)
 
     @staticmethod
     def read_memories(mark: str) -> tuple[list[MemoryView], list[str]]:

@@ -15,7 +15,7 @@ from django.db import Error, connections
 from cache_layer.counting.analytics import Series
 from cache_layer.counting.incidents import Sighting, read_incidents, read_left, sightings
 from cache_layer.deadline import working_within
-from cache_layer.inspect.problems import TITLES, find_problems, forget_counted
+from cache_layer.inspect.problems import TITLES, counted_now, find_problems
 from cache_layer.inspect.server import ServerStatus
 from cache_layer.lookup import outbox_alias
 from cache_layer.options import get_options
@@ -123,7 +123,7 @@ class Health:
     @staticmethod
     def forget() -> None:
         """Make the next look read the counters again."""
-        forget_counted()
+        counted_now.forget()
 
     @property
     def status(self) -> str:

@@ -78,7 +78,7 @@ def find_problems(
         yield from _find_late(backlog, redis_answers=redis_answers, taken=taken)
     if redis_answers:
         try:
-            yield from _counted.get() if counters is None else find_in_redis(*counters)
+            yield from counted_now.get() if counters is None else find_in_redis(*counters)
         except RedisError:
             return
 
@@ -206,11 +206,6 @@ def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
     return found
 
 
-_counted: Memo[list[Found]] = Memo(
+counted_now: Memo[list[Found]] = Memo(
     lambda: find_in_redis(Series.read(Span.HOUR, NAMES), ServerStatus.read()), seconds=COUNTED_SECONDS
 )
-
-
-def forget_counted() -> None:
-    """Make the next look read the counters again."""
-    _counted.forget()

@@ -118,5 +118,5 @@ def memories(request: HttpRequest, code: str) -> HttpResponseBase:
     mark = request.GET.get("mark", "")
     if not (is_code(code) and mark.isascii() and mark.isalnum() and len(mark) == MARK_LENGTH):
         return HttpResponseBadRequest("That probe does not come from one of our pages.")
-    context = {"memories": look_at_memories(code, mark, peek(code).right_digests), "mark": mark}
+    context = {"part": "memories", "holders": look_at_memories(code, mark, peek(code).right_digests)}
     return TemplateResponse(request, "admin/cache/memories.html", context)

@@ -107,7 +107,7 @@ def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpR
     form = ReasonForm(request.POST)
     if not form.is_valid():
         return "error", f"Reason: {' '.join(map(str, form.errors['reason']))}"
-    if operation is Operation.WARM and read_card(entity.code).activity is None:
+    if operation is Operation.WARM and EntryState.of(ENTITY, [entity.code])[entity.code].kind is Kind.UNKNOWN:
         return "error", REDIS_DOWN
     try:
         with recorded(operation, [entity.code], username=request.user.get_username(), **form.cleaned_data) as record:
