@@ -46,7 +46,7 @@ def find_field(model: type[Model], name: str) -> Any:
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(columns)}."
         raise InvalidLookup.of(model, f"there is no field {name!r}: {hint}") from None
     if not getattr(field, "concrete", False) or field.many_to_many:
-        raise InvalidLookup.of(model, f"{name!r} is stored in other rows; declare a Lookup with further_parts.")
+        raise InvalidLookup.of(model, f"{name!r} is stored in other rows; declare a CoherentLookup with further_parts.")
     if field.model._meta.db_table != model._meta.db_table:
         raise InvalidLookup.of(model, f"{name!r} is in the table of {field.model._meta.label}: declare that.")
     return field
@@ -73,7 +73,7 @@ def refuse_unwritable(model: type[Model], field: Any) -> None:
         raise InvalidLookup.of(
             model,
             f"JSON cannot carry {field.name!r}, a {type(field).__name__}, there and"
-            " back; leave it out, or declare a Lookup with an encode and a decode of your own.",
+            " back; leave it out, or declare a CoherentLookup with an encode and a decode of your own.",
         )
 
 
