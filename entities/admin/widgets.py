@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.forms import Script
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from entities.words.icons import current_name, icon_names, icon_set
+from entities.words.icons import current_name, icon_names, icon_options
 from entities.words.plurals import PLURAL_RULES
 
 TEMPLATES = "admin/entities/entity"
@@ -21,15 +21,21 @@ TEMPLATES = "admin/entities/entity"
 
 def draw_icon(name: str, *, size: int = 20) -> SafeString:
     """The drawing of a Lucide component, former names included; empty if there is no such icon."""
-    drawing = icon_names().get(current_name(name) or "")
-    return mark_safe(lucide(drawing, size=size, aria_hidden="true")) if drawing else SafeString()  # noqa: S308 - the package's own drawing
+    icon = current_name(name)
+    if icon is None:
+        return SafeString()
+    return mark_safe(lucide(icon_names()[icon], size=size, aria_hidden="true", data_icon=icon))  # noqa: S308 - the package's own drawing
+
+
+SCRIPTS = (Script("entities/fields.js"),)
+"""It must be there when Alpine starts, so it is not deferred."""
 
 
 class IconWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has no types
     """A text field beside the current icon's drawing, with a dialog for searching all icons."""
 
     class Media:
-        js = (Script("entities/icons.js", defer=True),)
+        js = SCRIPTS
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         as_typed = {"autocomplete": "off", "spellcheck": "false"}
@@ -38,7 +44,7 @@ class IconWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has
             {
                 "text_field": super().render(name, value, {**(attrs or {}), **as_typed}, renderer),
                 "drawing": draw_icon(value or "", size=22),
-                "icons_url": f"{reverse('admin:entities_entity_icons')}?v={icon_set().version}",
+                "icons_url": f"{reverse('admin:entities_entity_icons')}?v={icon_options().version}",
             },
         )
 
@@ -47,10 +53,10 @@ class PluralWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold h
     """A text field that follows the label's regular plural until the user types something else."""
 
     class Media:
-        js = (Script("entities/plural.js", defer=True),)
+        js = SCRIPTS
 
     def __init__(self) -> None:
-        super().__init__({"data-plural-of": "id_label", "data-plural-rules": json.dumps(PLURAL_RULES)})
+        super().__init__({"x-data": f"globalThis.pluralField?.({json.dumps(PLURAL_RULES)})"})
 
 
 class ChildrenWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has no types
@@ -61,10 +67,10 @@ class ChildrenWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold
     """
 
     split: Callable[[Any], list[str]] = staticmethod(lambda _: [])
-    labels: Callable[[Sequence[str]], Iterable[tuple[str, str]]] = staticmethod(lambda _: ())
+    labels: Callable[[Sequence[str]], dict[str, str]] = staticmethod(lambda _: {})
 
     class Media:
-        js = (Script("entities/children.js", defer=True),)
+        js = SCRIPTS
 
     def format_value(self, value: Any) -> str:
         return ", ".join(value) if isinstance(value, list) else value or ""
@@ -74,8 +80,8 @@ class ChildrenWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold
             f"{TEMPLATES}/children_widget.html",
             {
                 "text_field": super().render(name, value, {**(attrs or {}), "spellcheck": "false"}, renderer),
-                "types": [{"code": code, "label": label} for code, label in self.labels(self.split(value))],
-                "types_id": f"{(attrs or {}).get('id', name)}_types",
+                "text_class": self.attrs.get("class", ""),
+                "labels": self.labels(self.split(value)),
                 "search_url": reverse("admin:entities_entity_children"),
             },
         )

@@ -20,6 +20,7 @@ from entities.admin.form.conflicts import (
     read_values,
     sign_values,
 )
+from entities.admin.links import labels_of
 from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
 from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code, is_code
 from entities.fields import SETTABLE, values_of
@@ -145,8 +146,6 @@ def free_code(label: str) -> str:
     return code if code not in taken else next(each for each in numbered if each not in taken)
 
 
-def label_types(codes: Sequence[str]) -> list[tuple[str, str]]:
-    """Code and label of the existing ones; the labels of inactive types say so."""
-    possible = [code for code in codes if is_code(code)]
-    rows = Entity.objects.filter(code__in=possible).values_list("code", "label", "active_flag")
-    return [(code, label if active else f"{label} (inactive)") for code, label, active in rows]
+def label_types(codes: Sequence[str]) -> dict[str, str]:
+    """The labels of the existing ones, by code."""
+    return labels_of(Entity.objects.filter(code__in=[code for code in codes if is_code(code)]))

@@ -43,12 +43,14 @@ class Preview:
 
     Attributes:
         entity: as saving would make it; without a typed code, with the one it would get.
+        icon: the drawing of the icon that was typed; empty if there is none.
         errors: problems by field label; those fields are shown as stored.
         stored: whether the entity type already exists.
     """
 
     entity: Entity
     drawing: SafeString
+    icon: SafeString
     members: Sequence[Member]
     tabs: Sequence[Tab]
     errors: Sequence[tuple[str, str]]
@@ -68,6 +70,7 @@ def preview_form(form: Any) -> Preview:
     return Preview(
         entity,
         draw_icon(entity.icon),
+        SafeString() if "icon" in form.errors else draw_icon(entity.icon, size=22),
         _members(document, document_of(stored) if stored else document),
         _tabs(entity),
         [(_label(form, name), text) for name, texts in form.errors.items() for text in texts],

@@ -17,11 +17,12 @@ from django.views.decorators.http import require_POST, require_safe
 from entities.admin.form.conflicts import describe_author
 from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
+from entities.admin.links import labels_of
 from entities.admin.pages import ModelAdmin, refuse
 from entities.codes import is_code
 from entities.models import BY_CODE, Entity
 from entities.texts import compose
-from entities.words.icons import icon_set
+from entities.words.icons import icon_options
 
 MAX_SUGGESTIONS = 20
 ICONS_SECONDS = 365 * 24 * 3600
@@ -33,12 +34,12 @@ class FormViews(ModelAdmin):
 
     @method_decorator(require_safe)
     def icons_view(self, request: HttpRequest) -> HttpResponse:
-        """All icons, as in `icon_set`."""
-        icons = icon_set()
+        """All icons as options, for the field's dialog."""
+        icons = icon_options()
         headers = {"Cache-Control": f"private, max-age={ICONS_SECONDS}, immutable", "ETag": f'"{icons.version}"'}
         if icons.version in request.headers.get("If-None-Match", ""):  # whatever content coding was sent
             return HttpResponse(status=304, headers=headers)
-        return HttpResponse(icons.payload, content_type="application/json", headers=headers)
+        return HttpResponse(icons.payload, headers=headers)
 
     @method_decorator(require_safe)
     def children_view(self, request: HttpRequest) -> HttpResponse:
@@ -46,9 +47,8 @@ class FormViews(ModelAdmin):
         if not (self.has_view_or_change_permission(request) or self.has_add_permission(request)):
             raise PermissionDenied
         without = [code for code in request.GET.get("without", "").split(",") if is_code(code)]
-        found = search_types(request.GET.get("q", ""), without)[: MAX_SUGGESTIONS + 1]
-        types = [{"code": code, "label": label, "active": active} for code, label, active in found]
-        return JsonResponse({"types": types[:MAX_SUGGESTIONS], "more": len(types) > MAX_SUGGESTIONS})
+        found = list(search_types(request.GET.get("q", ""), without)[: MAX_SUGGESTIONS + 1])
+        return JsonResponse({"types": labels_of(found[:MAX_SUGGESTIONS]), "more": len(found) > MAX_SUGGESTIONS})
 
     @method_decorator([require_safe, never_cache])
     def editors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -78,11 +78,10 @@ class FormViews(ModelAdmin):
         return render(request, "admin/entities/entity/preview.html", {"preview": preview_form(form)})
 
 
-def search_types(text: str, without: Sequence[str]) -> QuerySet[Entity, tuple[str, str, bool]]:
-    """Code, label and active flag of entity types with `text` in label or code; prefix matches first."""
+def search_types(text: str, without: Sequence[str]) -> QuerySet[Entity]:
+    """Entity types with `text` in label or code; prefix matches first."""
     text = str(compose(text.replace("\x00", "").strip()))
     begins = Q(label__istartswith=text) | Q(code__startswith=text)
     types: QuerySet[Entity] = Entity.objects.filter(Q(label__icontains=text) | Q(code__icontains=text))
     place = Case(When(begins, then=0), default=1)
-    ordered = types.exclude(code__in=without).order_by(place, Collate("label", "C"), BY_CODE)
-    return ordered.values_list("code", "label", "active_flag")
+    return types.exclude(code__in=without).order_by(place, Collate("label", "C"), BY_CODE)
