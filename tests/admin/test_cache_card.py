@@ -73,7 +73,7 @@ def test_it_shows_what_is_cached_and_for_how_long(viewer: Client, redis_client: 
     assert "Cached" in page
     assert shown.state.payload_bytes == redis_client.strlen(ENTITY.key("project"))
     assert f"{shown.state.payload_bytes} bytes" in page
-    assert f'max="{ENTITY.ttl_seconds}" value="{shown.state.ttl_seconds}"' in page
+    assert f'data-seconds-left max="{ENTITY.ttl_seconds}" value="{shown.state.ttl_seconds}"' in page
     assert f"{shown.state.payload_bytes} bytes" in viewer.get(change_url("project")).content.decode()
 
 

@@ -8,7 +8,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Collate
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -18,7 +18,7 @@ from entities.admin.form.conflicts import describe_author
 from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
 from entities.admin.links import labels_of
-from entities.admin.pages import ModelAdmin, refuse
+from entities.admin.pages import ModelAdmin
 from entities.codes import is_code
 from entities.models import BY_CODE, Entity
 from entities.texts import compose
@@ -57,7 +57,7 @@ class FormViews(ModelAdmin):
         if not self.has_change_permission(request, entity):
             raise PermissionDenied
         if entity is None:
-            return refuse("It was deleted meanwhile.", 404)
+            raise Http404
         changed = request.GET.get("seen", "") != entity.modified_ts.isoformat()
         context = {
             "editors": note_editor(entity.code, request.user),
@@ -73,7 +73,7 @@ class FormViews(ModelAdmin):
         if not allowed:
             raise PermissionDenied
         if object_id and entity is None:
-            return refuse("It was deleted meanwhile.", 404)
+            raise Http404
         form = self.get_form(request, entity, change=entity is not None)(request.POST, instance=entity)
         return render(request, "admin/entities/entity/preview.html", {"preview": preview_form(form)})
 

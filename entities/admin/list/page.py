@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.functions import Collate
 from django.forms import Script
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -39,8 +39,6 @@ from entities.fields import SEARCHED
 from entities.lookups import ENTITY
 from entities.models import BY_CODE, Entity
 
-NEW_ORDER, ORDER_SEEN = "_order", "_order_seen"
-"""The form fields with the codes shown, in their new order and in the one they were shown in."""
 MAX_STATES = 100
 """How many cache states are fetched at once: their codes are in the URL."""
 
@@ -69,7 +67,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
 
     class Media:
         css = {"all": ("entities/list.css",)}  # noqa: RUF012 - Django's own way
-        js = (Script("entities/list.js", defer=True), Script("entities/dialog.js", defer=True))
+        js = (Script("entities/list.js", defer=True),)
 
     @admin.display(description="Label", ordering="label")
     def name(self, entity: Entity) -> SafeString:
@@ -81,7 +79,9 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
 
     @admin.display(description="Active", ordering="active_flag")
     def active(self, entity: Any) -> SafeString:
-        return draw_switch(entity, may_change=getattr(entity, "may_change", False))
+        """With a hidden field, so that the form sends the codes in the order of the rows."""
+        switch = draw_switch(entity, may_change=getattr(entity, "may_change", False))
+        return switch + format_html('<input type="hidden" name="_order" value="{}">', entity.code)
 
     @admin.display(description="Cache")
     def cache(self, entity: Any) -> SafeString:
@@ -97,7 +97,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Like Django's; rows carry their cache state and newest version, read in bulk."""
         changelist: Any = super().get_changelist_instance(request)
-        if "action" in request.POST or NEW_ORDER in request.POST:
+        if request.method == "POST":
             return changelist  # no rows are shown
         may_change = self.has_change_permission(request)
         rows = attach_cache_state(changelist.result_list)
@@ -106,6 +106,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
         changelist.may_change, changelist.sorted_otherwise = may_change, ORDER_VAR in changelist.params
         changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
         states_url, codes = reverse("admin:entities_entity_cache_states"), [entity.code for entity in rows]
+        changelist.codes = codes
         changelist.states_urls = [
             f"{states_url}?codes={','.join(codes[start : start + MAX_STATES])}"
             for start in range(0, len(codes), MAX_STATES)
@@ -122,9 +123,9 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
     def _save_order(self, request: HttpRequest) -> HttpResponse:
         if not self.has_change_permission(request):
             raise PermissionDenied
-        codes, seen = (request.POST.get(field, "").split(",") for field in (NEW_ORDER, ORDER_SEEN))
+        seen = request.POST.get("_order_seen", "").split(",")
         try:
-            changed = reorder_entities(codes, seen=seen)
+            changed = reorder_entities(request.POST.getlist("_order"), seen=seen)
         except ChangedMeanwhile:
             said = "Somebody else has reordered these entity types meanwhile. This is their order; yours was not saved."
             self.message_user(request, said, messages.ERROR)
@@ -159,7 +160,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
         try:
             entity = change_entity(request.POST.get("code", ""), {"active_flag": True}, note_change)
         except Entity.DoesNotExist:
-            return refuse("This entity type was deleted meanwhile.", 404)
+            raise Http404 from None
         except ValidationError as error:
             return refuse(" ".join(error.messages), 409)
         log_changed(request, switched, "Active")
