@@ -221,9 +221,8 @@ def test_a_hold_that_has_lapsed_is_none_and_keys_of_other_types_are_not_cached(r
 def test_the_row_shows_the_cache_state_with_the_seconds_left(committed_db: None, admin_client: Client) -> None:
     make_entity("project")
     get_entity_infrastructure().get_entity("project")
-    assert re.search(
-        r'data-kind="cached".*cached <data data-seconds-left value="\d+">(300|29.) s</data>', row(admin_client.get(LIST), "cache")
-    )
+    cell = row(admin_client.get(LIST), "cache")
+    assert re.search(r'data-kind="cached".*cached <data data-seconds-left value="\d+">(300|29.) s</data>', cell)
     drop_entries(["project"])
     assert ">not cached </span>" in row(admin_client.get(LIST), "cache")
 

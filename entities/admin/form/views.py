@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Collate
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -18,7 +17,7 @@ from entities.admin.form.conflicts import describe_author
 from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
 from entities.admin.links import labels_of
-from entities.admin.pages import ModelAdmin
+from entities.admin.pages import ModelAdmin, get_existing
 from entities.codes import is_code
 from entities.models import BY_CODE, Entity
 from entities.texts import compose
@@ -53,11 +52,7 @@ class FormViews(ModelAdmin):
     @method_decorator([require_safe, never_cache])
     def editors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Who else has the form open, and who changed the type since `seen`, as HTML; polled by the page."""
-        entity = self.get_object(request, unquote(object_id))
-        if not self.has_change_permission(request, entity):
-            raise PermissionDenied
-        if entity is None:
-            raise Http404
+        entity = get_existing(self, request, object_id, change=True)
         changed = request.GET.get("seen", "") != entity.modified_ts.isoformat()
         context = {
             "editors": note_editor(entity.code, request.user),
@@ -68,12 +63,9 @@ class FormViews(ModelAdmin):
     @method_decorator(require_POST)
     def preview_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """The preview of the submitted values as HTML; nothing is saved."""
-        entity = self.get_object(request, unquote(object_id)) if object_id else None
-        allowed = self.has_change_permission(request, entity) if object_id else self.has_add_permission(request)
-        if not allowed:
+        entity = get_existing(self, request, object_id, change=True) if object_id else None
+        if not (entity or self.has_add_permission(request)):
             raise PermissionDenied
-        if object_id and entity is None:
-            raise Http404
         form = self.get_form(request, entity, change=entity is not None)(request.POST, instance=entity)
         return render(request, "admin/entities/entity/preview.html", {"preview": preview_form(form)})
 

@@ -72,8 +72,8 @@ def _on_click(entity: Entity) -> SafeString:
         return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
     url = reverse("admin:entities_entity_activate")
     return format_html(
-        """ data-hx-post="{}" data-hx-vals='{{"code": "{}"}}' data-hx-swap="outerHTML" data-problem="entity-list-error" """
-        'data-failed="{} was not activated:"',
+        """ data-hx-post="{}" data-hx-vals='{{"code": "{}"}}' data-hx-swap="outerHTML" """
+        'data-problem="entity-list-error" data-failed="{} was not activated:"',
         url,
         entity.code,
         entity.code,
