@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from entities.models import Entity
 from entities.texts import compose
 
 
@@ -55,8 +54,3 @@ def draw_chips(codes: Iterable[str], *, inactive: Collection[str] = ()) -> SafeS
         ),
     )
     return format_html('<span class="entity-chips">{}</span>', chips) if chips else SafeString("-")
-
-
-def labels_of(types: Iterable[Entity]) -> dict[str, str]:
-    """The label of each, by code; those of inactive types say so."""
-    return {each.code: each.label if each.active_flag else f"{each.label} (inactive)" for each in types}

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from entities.admin.form.conflicts import describe_author
 from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
-from entities.admin.links import labels_of
 from entities.admin.pages import ModelAdmin, get_existing
+from entities.admin.widgets import labels_of
 from entities.codes import is_code
 from entities.models import BY_CODE, Entity
 from entities.texts import compose
