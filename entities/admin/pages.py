@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 
 from entities.models import Entity
@@ -23,7 +23,7 @@ else:
 MOMENT = "j M Y, H:i:s"
 """How pages write a time."""
 
-__all__ = ["MOMENT", "ModelAdmin", "get_existing", "log_changed", "refuse", "show_page"]
+__all__ = ["MOMENT", "ModelAdmin", "get_existing", "log_changed", "show_page"]
 
 
 def show_page(
@@ -61,11 +61,6 @@ def get_existing(model_admin: ModelAdmin, request: HttpRequest, object_id: str, 
     if entity is None:
         raise Http404
     return entity
-
-
-def refuse(reason: str, status: int) -> HttpResponse:
-    """A response that a page's script shows or understands."""
-    return HttpResponse(reason, status=status, content_type="text/plain")
 
 
 def log_changed(request: HttpRequest, entities: Sequence[Entity], field: str) -> None:

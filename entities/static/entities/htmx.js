@@ -24,10 +24,9 @@ for (const event of ["htmx:afterOnLoad", "htmx:sendError"]) {
         const dialog = target?.matches("dialog") ? target : null;
         const place = dialog ?? document.getElementById(elt.dataset.problem);
         if (!place || (dialog && successful)) return;
-        const said = xhr.getResponseHeader("Content-Type")?.startsWith("text/plain") ? xhr.responseText : "";
-        const gone = xhr.status === 404 ? "This entity type was deleted meanwhile." : "";
-        const other = xhr.status < 400 ? "The server can't be reached, or you are logged out." : "The server did not do it. Reload the page, then try again.";
-        place.textContent = successful ? "" : `${elt.dataset.failed ?? ""} ${said || gone || other}`.trim();
+        const reason = xhr.status < 400 ? "The server can't be reached, or you are logged out."
+            : xhr.status === 404 ? "This entity type was deleted meanwhile." : "The server did not do it. Reload the page, then try again.";
+        place.textContent = successful ? "" : `${elt.dataset.failed ?? ""} ${reason}`.trim();
         place.hidden = Boolean(successful);
         dialog?.showModal();
     });
