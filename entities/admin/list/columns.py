@@ -102,7 +102,7 @@ def draw_last_change(entity: Entity, version: Any) -> SafeString:
     moment = entity.modified_ts if version is None else version.pgh_created_at
     exact = timezone.localtime(moment)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time><span class="entity-changed-by">{}</span>',
+        '<time datetime="{}" title="{}">{}</time><span class="block text-subtle">{}</span>',
         exact.isoformat(timespec="seconds"),
         exact.strftime("%d %B %Y, %H:%M:%S %Z"),
         naturaltime(moment),

@@ -117,13 +117,10 @@ function childrenField(searchUrl) {
             this.dragged = target;
         },
 
-        drop() {
-            if (this.dragged >= 0 && this.codes.join() !== this.codesBefore.join()) this.tellPlace(this.dragged);
-            this.dragged = -1;
-        },
-
-        cancelDrag() {
-            if (this.dragged >= 0) this.codes = this.codesBefore;
+        endDrag(dropped) {
+            if (this.dragged < 0) return;
+            if (!dropped) this.codes = this.codesBefore;
+            else if (this.codes.join() !== this.codesBefore.join()) this.tellPlace(this.dragged);
             this.dragged = -1;
         },
 
