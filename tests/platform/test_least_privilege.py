@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from redis.exceptions import ResponseError
 
 from cache_layer import Source, metrics
-from cache_layer.counting.analytics import EntryActivity, Series, Span
+from cache_layer.inspect import EntryActivity, Series, Span
 from cache_layer.counting.reporting import report_activity
 from cache_layer.inspect import Amount, EntryState, Kind
 from cache_layer.inspect.checks import check_server
