@@ -12,7 +12,6 @@ from cache_layer.counting.probes import MemoryView, digest_of, look_into_memory,
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load, outbox_alias
 from cache_layer.protocol.packing import unpack
-from cache_layer.reading.answered import encode_loaded
 from cache_layer.server.connection import get_redis_client, get_writer_client
 from cache_layer.upkeep.audit import GRACE_SECONDS, agrees_across_releases
 from cache_layer.writing.outbox import find_changes
@@ -52,7 +51,7 @@ class EntryView:
 
     def committed(self) -> bytes:
         """The document's bytes from the primary database; empty if there is no document."""
-        return encode_loaded(self.lookup, load(self.lookup, [self.identifier])[self.identifier])
+        return load(self.lookup, [self.identifier])[self.identifier].payload
 
     def stored(self, *, patient: bool = False) -> Stored | None:
         """

@@ -19,7 +19,6 @@ from cache_layer.lookup import Entry, Loaded, Lookup, get_lookup, load, register
 from cache_layer.metrics import AUDITED_AT, AUDITED_VALUES, MISMATCHES
 from cache_layer.protocol.packing import unpack
 from cache_layer.protocol.scripts import invalidate_keys
-from cache_layer.reading.answered import encode_loaded
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.clearing import scan_entries
 
@@ -99,7 +98,7 @@ def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
             continue
         payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
         loaded = rows.get(lookup.identifier(key))
-        committed = encode_loaded(lookup, loaded) if loaded else b""
+        committed = loaded.payload if loaded else b""
         if payload != committed and not agrees_across_releases(lookup, lookup.identifier(key), payload, committed):
             age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)
             yield Mismatch(lookup.name, key, payload, committed, round(age_seconds, 3))

@@ -197,7 +197,7 @@ def test_several_misses_are_each_answered_as_redis_allows(
         return fetch_stored(*asked)
 
     monkeypatch.setattr(fills, "fetch_stored", fetch_when_one_more_is_filled)
-    found = read_missing(ENTITY, codes)
+    found = read_missing(ENTITY, ENTITY.entries(*codes))
     sources = dict.fromkeys(codes, Source.REDIS) | {"loaded": Source.DATABASE, "held": Source.BYPASS}
     assert {code: one.source for code, one in found.items()} == sources
     assert {code: one.payload for code, one in found.items()} == payloads | {"absent": b""}
