@@ -58,4 +58,4 @@ def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, val
     rest = [each.entry.identifier for each in entries if each.entry.identifier not in rows]
     if rest:
         rows |= {key: CommittedRow(b"", ids) for key, ids in find_changes(lookup, rest, using=using).items()}
-    return {lookup.key(identifier): row for identifier, row in rows.items()}
+    return {each.entry.key: rows[each.entry.identifier] for each in entries if each.entry.identifier in rows}
