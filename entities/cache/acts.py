@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
@@ -52,7 +52,7 @@ class Step:
         return self.done == self.total
 
 
-def perform(act: Act) -> Iterator[Step]:
+def perform(act: Act) -> Generator[Step]:
     """
     Perform an act step by step. A caller that stops iterating aborts it: the audit log says how far it got.
 

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from cache_layer import Options
 from cache_layer.inspect import Amount, Backlog, Health, Memo, Series, ServerStatus, Span
 from entities.cache import wording
-from entities.dashboard.charts import chart_invalidations, chart_reads
+from entities.dashboard.charts import chart_invalidations, chart_reads, tabulate
 from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
 from entities.dashboard.lives import Lives, advise
 from entities.lookups import ENTITY
@@ -47,6 +47,7 @@ def make_figures(span: Span) -> dict[str, Any]:
         "operations": [_word_operation(operation) for operation in CacheOperation.objects.all()[:SHOWN_OPERATIONS]],
         "texts": _word_database(active_types, health.backlog or Backlog(0, 0.0)),
         "charts": {},
+        "tables": {},
         "nodes": [],
         "ended": [],
     }
@@ -56,6 +57,7 @@ def make_figures(span: Span) -> dict[str, Any]:
         return figures
     series = counted.over[span]
     lives = Lives.of(series)
+    charts = {"reads": chart_reads(series, counted.over[Span.HOUR]), "causes": chart_invalidations(series)}
     ended = (("Invalidated", lives.invalidated), ("Expired", lives.expired), ("Renewed", lives.renewed))
     return figures | {
         "answers": True,
@@ -64,7 +66,8 @@ def make_figures(span: Span) -> dict[str, Any]:
         | _word_reads(counted)
         | _word_span(series, lives, NAMES[span])
         | _word_stored(stored, active_types),
-        "charts": {"reads": chart_reads(series, counted.over[Span.HOUR]), "causes": chart_invalidations(series)},
+        "charts": charts,
+        "tables": {name: tabulate(chart) for name, chart in charts.items()},
         "nodes": [_word_node(address, status) for address, status in nodes.items()],
         "ended": [
             {"name": name, "count": wording.count(number), "percent": round(100 * lives.share(number), 1)}

@@ -46,7 +46,7 @@ def test_only_all_hits_are_called_a_hundred_percent(viewer: Client) -> None:
 def test_the_chart_has_every_step_of_its_span(viewer: Client, span: str) -> None:
     chart = figures(viewer, span)["charts"]["reads"]
     assert len(chart["labels"]) == {"hour": 60, "day": 24, "week": 168}[span]
-    assert [dataset["name"] for dataset in chart["datasets"]] == list(SOURCES.values())
+    assert [dataset["label"] for dataset in chart["datasets"]] == list(SOURCES.values())
 
 
 def reads(series_of: Series, hour: Series) -> list[float | None]:
@@ -224,4 +224,4 @@ def test_the_page_has_the_figures_without_its_script(viewer: Client) -> None:
     count_reads(local=3, database=1)
     report_activity()
     page = viewer.get(DASHBOARD).content.decode()
-    assert '<dd data-live="hit_hour">75.0 %</dd>' in page
+    assert "<dt>1 h</dt><dd>75.0 %</dd>" in page
