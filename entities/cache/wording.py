@@ -26,11 +26,6 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def number(value: float) -> str:
-    """At most three decimals: `1,200`, `0.35`."""
-    return f"{value:,.3f}".rstrip("0").rstrip(".")
-
-
 def at_least(number: int, *, complete: bool) -> str:
     return count(number) if complete else f"at least {count(number)}"
 

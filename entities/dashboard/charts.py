@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cache_layer.inspect import Series, Span
-from entities.cache.wording import number
 
 SOURCES = {
     "L1": "Memory (L1)",
@@ -79,7 +78,9 @@ def tabulate(chart: dict[str, Any]) -> list[tuple[str, list[str]]]:
     if not any(map(any, columns)):
         return []
     rows = zip(chart["labels"], *columns, strict=True)
-    return [(label, ["not known" if cell is None else number(cell) for cell in cells]) for label, *cells in rows][::-1]
+    return [(label, ["not known" if cell is None else f"{cell:,.10g}" for cell in cells]) for label, *cells in rows][
+        ::-1
+    ]
 
 
 def _labels(series: Series) -> list[str]:

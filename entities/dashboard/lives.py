@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from cache_layer.inspect import Series
 from entities.cache.wording import UNKNOWN, about, count, whole_percent
-from entities.dashboard.counted import counted_hours
 
 MIN_LIVES = 20
 """Fewer say nothing about the TTL."""
@@ -26,7 +25,7 @@ class Lives:
         stored: values stored by readers and writers.
         invalidated, expired, renewed: how many ended that way.
         unread, unread_expired: how many were never read, and how many of those expired.
-        hours: the length of the span counted.
+        hours: since the first step with data.
     """
 
     reads: int
@@ -40,6 +39,7 @@ class Lives:
 
     @classmethod
     def of(cls, series: Series) -> Lives:
+        first = next((step for step, counts in enumerate(series.counts) if counts), len(series.counts) - 1)
         reads, ended, unread = series.totals("reads"), series.totals("ended"), series.totals("unread")
         return cls(
             reads=reads.get("L1", 0) + reads.get("L2", 0),
@@ -49,7 +49,7 @@ class Lives:
             renewed=ended.get("renewed", 0),
             unread=sum(unread.values()),
             unread_expired=unread.get("expired", 0),
-            hours=counted_hours(series),
+            hours=(len(series.counts) - first) * series.step_seconds / 3600,
         )
 
     @property

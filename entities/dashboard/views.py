@@ -10,18 +10,16 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import EntryState, EntryView, Span
+from cache_layer.inspect import EntryState, EntryView
 from entities.codes import is_code
-from entities.dashboard.access import for_viewers, may_operate, page_context
+from entities.dashboard.access import for_viewers, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
 from entities.dashboard.explain import describe_engines, foresee, look_at_memories, what_happened
-from entities.dashboard.figures import REDIS_DOWN, read_figures
+from entities.dashboard.figures import REDIS_DOWN, SPANS, read_figures
 from entities.dashboard.peek import Peek, Verdict, peek
 from entities.lookups import ENTITY
 from entities.texts import ComposedFormField
 
-SPANS = {"hour": Span.HOUR, "day": Span.DAY, "week": Span.WEEK}
-SPAN_LABELS = (("hour", "1 h"), ("day", "24 h"), ("week", "7 d"))
 ROWS_SECONDS, FILTERED_ROWS_SECONDS = 5, 20
 """How often the list of entries refreshes itself; with a filter by state the server checks every entry."""
 MAX_LOOKS = 5
@@ -60,12 +58,7 @@ def _figures(request: HttpRequest) -> dict[str, Any]:
     span = request.GET.get("span", "hour")
     if span not in SPANS:
         raise Http404
-    return {
-        "figures": read_figures(SPANS[span]),
-        "span": span,
-        "spans": SPAN_LABELS,
-        "may_operate": may_operate(request),
-    }
+    return {"figures": read_figures(span), "span": span, "spans": SPANS}
 
 
 @for_viewers

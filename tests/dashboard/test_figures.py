@@ -20,8 +20,7 @@ from cache_layer.metrics import ANSWER_SECONDS, AUDITED_VALUES, INVALIDATIONS, M
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import hold_keys
 from entities.dashboard.charts import SOURCES, chart_reads
-from entities.dashboard.figures import forget_figures, read_figures
-from entities.dashboard.views import SPANS
+from entities.dashboard.figures import SPANS, forget_figures, read_figures
 from tests.conftest import make_entity
 from tests.dashboard.conftest import DASHBOARD, FIGURES, count_reads, figures, series
 
@@ -189,7 +188,7 @@ def test_making_the_figures_takes_few_exchanges_and_five_queries(
     forget_figures()
     commands.clear()
     with CaptureQueriesContext(connection) as queries:
-        read_figures(SPANS["week"])
+        read_figures("week")
     assert len(queries) == 5
     assert len(commands) <= 11
 
