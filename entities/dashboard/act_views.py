@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 
 from cache_layer import UnknownTag, deadline
 from cache_layer.inspect import LookupState
-from entities.cache.acts import Act, ActFailed, Operation, perform
+from entities.cache.acts import ActFailed, Operation, perform
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
 from entities.dashboard.figures import forget_figures
@@ -34,7 +34,7 @@ CHOOSE = "Choose entity types, a tag, or everything."
 class ActForm(forms.Form):
     """What to do, on which of the codes, the tag and everything, and why."""
 
-    operation = forms.ChoiceField(choices=Operation)
+    operation = forms.TypedChoiceField(choices=Operation, coerce=Operation)
     on = forms.CharField(error_messages={"required": CHOOSE})
     codes = forms.Field(required=False, widget=forms.SelectMultiple)
     tag = forms.CharField(required=False, strip=True, max_length=100)
@@ -85,21 +85,18 @@ def act(request: HttpRequest) -> HttpResponseBase:
     if not form.is_valid():
         refusal = " ".join(str(text) for texts in form.errors.values() for text in texts)
         return HttpResponse(_line(error=refusal), content_type="application/json", status=400)
-    asked = form.cleaned_data
-    wanted = Act(
-        Operation(asked["operation"]), asked["codes"], request.user.get_username(), asked["reason"], asked["tag"]
-    )
     return StreamingHttpResponse(
-        _in_context(copy_context(), _lines(wanted)),
+        _in_context(copy_context(), _lines(form.cleaned_data, request.user.get_username())),
         content_type="application/x-ndjson",
         headers={"X-Accel-Buffering": "no"},  # nginx passes each line on
     )
 
 
-def _lines(wanted: Act) -> Generator[bytes]:
+def _lines(asked: dict[str, Any], username: str) -> Generator[bytes]:
     """The steps as JSON, without the request's deadline: an act may run as long as it makes progress."""
+    steps = perform(asked["operation"], asked["codes"], username=username, reason=asked["reason"], tag=asked["tag"])
     try:
-        with deadline.working_within(None), closing(perform(wanted)) as steps:
+        with deadline.working_within(None), closing(steps):
             for step in steps:
                 yield _line(done=step.done, total=step.total, result=step.result, finished=step.finished)
     except ActFailed as failure:

