@@ -28,7 +28,7 @@ def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 def listed(client: Client, **query: object) -> list[str]:
     response = client.get(ENTRIES, query)
     assert response.status_code == 200
-    return [entry.code for entry in response.context["listing"].entries]
+    return [entry.row.code for entry in response.context["listing"].entries]
 
 
 def test_entries_come_in_the_databases_order_a_page_at_a_time(viewer: Client) -> None:
