@@ -16,7 +16,7 @@ from django.utils.text import Truncator
 from redis.exceptions import RedisError
 
 from cache_layer import Options
-from cache_layer.inspect import Amount, Backlog, Health, Memo, Recent, Series, ServerStatus, Span
+from cache_layer.inspect import Amount, Backlog, Health, Memo, Series, ServerStatus, Span
 from entities.cache import wording
 from entities.dashboard.charts import chart_invalidations, chart_reads, tabulate
 from entities.dashboard.lives import Lives, advise
@@ -63,7 +63,7 @@ def make_figures(span: str) -> dict[str, Any]:
     }
     try:
         hour, week = Series.read(Span.HOUR), _week.get()
-        recent, nodes, stored = Recent.read(hour), ServerStatus.read_nodes(), Amount.measure()
+        recent, nodes, stored = Series.recent(hour), ServerStatus.read_nodes(), Amount.measure()
     except RedisError:
         return figures
     over = {Span.HOUR: hour, Span.DAY: week.latest(24), Span.WEEK: week}
@@ -111,11 +111,11 @@ def _notices(over: Mapping[Span, Series]) -> list[str]:
     return [] if is_counted else [NOT_COUNTED]
 
 
-def _word_reads(recent: Recent, over: Mapping[Span, Series]) -> dict[str, str]:
+def _word_reads(recent: Series, over: Mapping[Span, Series]) -> dict[str, str]:
     rates = recent.rates or {}
     split = (f"{wording.rate(rates[source])} {name}" for source, name in Series.SOURCES.items() if rates.get(source))
     return {
-        "hit_now": wording.percent(recent.hit_ratio),
+        "hit_now": wording.percent(recent.hit_ratio()),
         "hit_hour": wording.percent(over[Span.HOUR].hit_ratio()),
         "hit_day": wording.percent(over[Span.DAY].hit_ratio()),
         "hit_week": wording.percent(over[Span.WEEK].hit_ratio()),

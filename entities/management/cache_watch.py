@@ -142,7 +142,7 @@ def _line(*parts: str | tuple[str, str], style: str = "") -> Text:
 def _rates_line(picture: Picture) -> Text:
     rates = picture.recent.rates
     return _line(
-        (f"Hit ratio {wording.percent(picture.recent.hit_ratio)}", "bold"),
+        (f"Hit ratio {wording.percent(picture.recent.hit_ratio())}", "bold"),
         f" {picture.recent.words}  ",
         *((f" {source} {f'{rates[source]:,.1f}/s' if rates else '-'}", style) for source, style in SOURCES.items()),
     )

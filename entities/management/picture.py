@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cache_layer import CacheUnavailable
-from cache_layer.inspect import Backlog, EntryActivity, EntryState, Health, Kind, Recent, Series, ServerStatus, Span
-from entities.lookups import ENTITY, entries_of
+from cache_layer.inspect import Backlog, EntryActivity, EntryState, Health, Kind, Series, ServerStatus, Span
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 
 
@@ -28,7 +28,7 @@ class Picture:
     listed: EntryState
     server: ServerStatus
     hour: Series
-    recent: Recent
+    recent: Series
     health: Health
     activity: dict[str, EntryActivity]
 
@@ -51,11 +51,11 @@ def take_picture(limit: int | None = None) -> Picture:
     server = ServerStatus.read()
     codes = list(Entity.objects.values_list("code", flat=True))
     looked_at = codes[:limit]
-    *states, listed = EntryState.of_entries(entries_of(*looked_at))
+    *states, listed = EntryState.of_entries(ENTITY.entries(*looked_at) + ENTITY_TYPES.entries())
     if any(state.kind is Kind.UNKNOWN for state in (*states, listed)):
         raise CacheUnavailable("Redis has just stopped answering.", refused=False)
     hour = Series.read(Span.HOUR)
     health = Health.look(counters=(hour, server))
     states_of = dict(zip(looked_at, states, strict=True))
     activity = EntryActivity.read(ENTITY, looked_at)
-    return Picture(len(codes), states_of, listed, server, hour, Recent.read(hour), health, activity)
+    return Picture(len(codes), states_of, listed, server, hour, Series.recent(hour), health, activity)

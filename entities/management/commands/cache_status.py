@@ -94,7 +94,7 @@ def _as_json(picture: Picture, lookups: list[LookupState], cached: int) -> dict[
         "server": asdict(picture.server),
         "reads": {
             "hit_ratio_last_hour": picture.hour.hit_ratio(),
-            "hit_ratio_now": recent.hit_ratio,
+            "hit_ratio_now": recent.hit_ratio(),
             "a_second_now": recent.rates,
             "now": recent.words,
         },
@@ -141,7 +141,7 @@ def _server_table(picture: Picture) -> Table:
         ("Expired keys", server.expired_keys),
         ("Pending changes", picture.backlog.changes),
         ("Reads", f"{split} {recent.words}" if rates else split),
-        (f"Hit ratio {recent.words}", wording.percent(recent.hit_ratio)),
+        (f"Hit ratio {recent.words}", wording.percent(recent.hit_ratio())),
         ("Hit ratio, last hour", wording.percent(picture.hour.hit_ratio())),
     ]
     return _table("Redis answers", ("The server, since it started", ""), rows)
