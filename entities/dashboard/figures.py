@@ -168,7 +168,7 @@ def _word_stored(stored: Amount, active_types: int) -> dict[str, str]:
     return {
         "cached": wording.at_least(stored.values.get(ENTITY.name, 0), complete=stored.complete),
         "cached_note": f"of {wording.count(active_types)} active entity types",
-        "cached_besides": f"also {besides}" if besides else "",
+        "cached_besides": f"also {', '.join(besides)}" if besides else "",
         "holds": wording.at_least(stored.holds, complete=stored.complete),
     }
 

@@ -63,7 +63,7 @@ def _figures(request: HttpRequest) -> dict[str, Any]:
 
 @for_viewers
 def entries(request: HttpRequest) -> HttpResponseBase:
-    """All entries, paginated; when the list refreshes itself, only its rows."""
+    """All entries, paginated; the list refreshes itself."""
     form = ListForm(request.GET)
     asked: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
     chosen = Filter(asked.get("state") or Filter.ALL)
@@ -78,8 +78,7 @@ def entries(request: HttpRequest) -> HttpResponseBase:
         "redis_down": REDIS_DOWN,
         "problem": "" if form.is_valid() else "There is no such page: this is the first one.",
     }
-    template = "rows" if "HX-Request" in request.headers else "entries"
-    return TemplateResponse(request, f"admin/cache/{template}.html", context)
+    return TemplateResponse(request, "admin/cache/entries.html", context)
 
 
 @for_viewers

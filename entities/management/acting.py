@@ -95,16 +95,15 @@ def _follow(console: Console, steps: Iterator[Step], what: str) -> str:
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
     """Keep log lines below warnings off the terminal, where they would tear the bar; files still get them."""
-    on_terminal = [
-        handler
+    levels = {
+        handler: handler.level
         for handler in logging.getLogger().handlers
         if isinstance(handler, logging.StreamHandler) and handler.stream.isatty()
-    ]
-    levels = [handler.level for handler in on_terminal]
-    for handler in on_terminal:
-        handler.setLevel(logging.WARNING)
+    }
     try:
+        for handler in levels:
+            handler.setLevel(logging.WARNING)
         yield
     finally:
-        for handler, level in zip(on_terminal, levels, strict=True):
+        for handler, level in levels.items():
             handler.setLevel(level)

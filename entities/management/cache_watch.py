@@ -80,29 +80,21 @@ class View:
 def watch_cache(console: Console, interval_seconds: float) -> None:
     """Show the cache live until Ctrl-C or q; engines that are away are named and retried."""
     logging.disable(logging.ERROR)  # log lines would tear the display, which says the same
-    view = View()
+    view, due = View(), 0.0
+    found: Picture | Panel
     try:
         with single_keys(), Live(Text("Looking ..."), console=console, screen=True, auto_refresh=False) as live:
-            while _look_and_wait(live, console, view, interval_seconds):
-                pass
+            goes_on = True
+            while goes_on:
+                if time.monotonic() >= due:
+                    due, found = time.monotonic() + interval_seconds, look()
+                view.shown = max(MIN_ENTRIES, console.size.height - AROUND_ENTRIES)
+                live.update(draw(found, view, console.size) if isinstance(found, Picture) else found, refresh=True)
+                goes_on = view.press(wait_for_key(due - time.monotonic()))
     except KeyboardInterrupt:
         return
     finally:
         logging.disable(logging.NOTSET)
-
-
-def _look_and_wait(live: Live, console: Console, view: View, interval_seconds: float) -> bool:
-    """Look once, redrawing on each key until the next look is due; returns whether to go on."""
-    due = time.monotonic() + interval_seconds
-    found = look()
-    while True:
-        view.shown = max(MIN_ENTRIES, console.size.height - AROUND_ENTRIES)
-        live.update(draw(found, view, console.size) if isinstance(found, Picture) else found, refresh=True)
-        left = due - time.monotonic()
-        if left <= 0:
-            return True
-        if not view.press(wait_for_key(left)):
-            return False
 
 
 def look() -> Picture | Panel:
