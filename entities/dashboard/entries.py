@@ -80,20 +80,11 @@ class Entry:
         return CAUSES.get(cause, cause)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """One page, and whether Redis answered."""
-
-    entries: list[Entry]
-    page: Page[Entity]
-    answers: bool
-
-
-def list_entries(search: str, chosen: Filter, number: int) -> Listing:
+def list_entries(search: str, chosen: Filter, number: int) -> tuple[Page[Entry], bool]:
     """
-    The entries with `search` in their code or label, in the database's order; two round trips to Redis per page.
+    A page of the entries with `search` in their code or label, in the database's order, and whether Redis answered.
 
-    A filter by state has to check all of them: one more round trip for every few hundred.
+    It takes two round trips to Redis; a filter by state checks every entry, with one more for every few hundred.
     """
     found = Entity.objects.all()
     if search:
@@ -104,8 +95,8 @@ def list_entries(search: str, chosen: Filter, number: int) -> Listing:
         answers = all(state.kind is not Kind.UNKNOWN for state in states.values())
         found = found.filter(code__in=[code for code, state in states.items() if state.kind in KINDS[chosen]])
     page = Paginator(found, PAGE_ENTRIES).get_page(number)
-    entries = _entries(list(page))
-    return Listing(entries, page, answers and all(entry.activity for entry in entries))
+    page.object_list = entries = _entries(list(page))
+    return page, answers and all(entry.activity for entry in entries)
 
 
 def read_one(code: str) -> Entry:

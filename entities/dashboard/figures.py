@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.utils.text import Truncator
 from redis.exceptions import RedisError
 
 from cache_layer import Options
@@ -54,7 +53,7 @@ def make_figures(span: str) -> dict[str, Any]:
         "taken": wording.clock(time.time()),
         "span": span_name,
         "notices": [],
-        "operations": [_word_operation(operation) for operation in CacheOperation.objects.all()[:SHOWN_OPERATIONS]],
+        "operations": list(CacheOperation.objects.all()[:SHOWN_OPERATIONS]),
         "texts": _word_database(active_types, health.backlog or Backlog(0, 0.0)),
         "charts": {},
         "tables": {},
@@ -68,7 +67,7 @@ def make_figures(span: str) -> dict[str, Any]:
         return figures
     over = {Span.HOUR: hour, Span.DAY: week.latest(24), Span.WEEK: week}
     series = over[shown]
-    lives = Lives.of(series)
+    lives = Lives(series)
     charts = {"reads": chart_reads(series, hour), "causes": chart_invalidations(series)}
     ended = (("Invalidated", lives.invalidated), ("Expired", lives.expired), ("Renewed", lives.renewed))
     return figures | {
@@ -194,15 +193,3 @@ def _word_node(address: str, status: ServerStatus) -> dict[str, Any]:
         ("Expired keys", wording.count(status.expired_keys)),
     )
     return {"name": f"{status.name.capitalize()} {status.version}", "address": address, "facts": facts}
-
-
-def _word_operation(operation: CacheOperation) -> list[str]:
-    return [
-        wording.moment(operation.done_ts.timestamp()),
-        operation.username,
-        operation.origin,
-        operation.get_operation_display(),
-        Truncator(operation.subject).chars(60, "..."),
-        operation.reason,
-        operation.result,
-    ]

@@ -67,9 +67,10 @@ def entries(request: HttpRequest) -> HttpResponseBase:
     form = ListForm(request.GET)
     asked: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
     chosen = Filter(asked.get("state") or Filter.ALL)
-    listing = list_entries(asked.get("q") or "", chosen, asked.get("page") or 1)
+    page, answers = list_entries(asked.get("q") or "", chosen, asked.get("page") or 1)
     context = page_context(request, "Cache entries") | {
-        "listing": listing,
+        "page": page,
+        "answers": answers,
         "search": asked.get("q") or "",
         "chosen": chosen,
         "filters": Filter.choices,

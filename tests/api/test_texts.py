@@ -63,7 +63,7 @@ def test_search_finds_either_form(admin_client: Client, form: Any) -> None:  # n
     assert [code for code, _, _ in search_types(term, [])] == ["cafe"]
     found = admin_client.get(LIST, {"q": term}).context["cl"].result_list
     assert [entity.code for entity in found] == ["cafe"]
-    (entry,) = admin_client.get("/admin/cache/entries/", {"q": term}).context["listing"].entries
+    (entry,) = admin_client.get("/admin/cache/entries/", {"q": term}).context["page"]
     assert entry.row.code == "cafe"
 
 
