@@ -104,7 +104,7 @@ def show_everywhere(client: Client, file: Path) -> dict[str, list[str]]:
         "API": [each.code for each in service.get_all_entity(include_inactive=True)],
         "active": [each.code for each in service.get_all_entity()],
         "map": list(read_type_map().types),
-        "dashboard": [entry.code for entry in list_entries("", Filter.ALL, 1).entries],
+        "dashboard": [entry.row.code for entry in list_entries("", Filter.ALL, 1)[0]],
         "tag": tagged_codes("under:zz"),
         "by label": listed("1"),
         "by code": listed("2"),

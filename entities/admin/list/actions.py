@@ -13,7 +13,7 @@ from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed, parts_about
 from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
-from entities.cache.acts import Act, ActFailed, Operation, perform
+from entities.cache.acts import ActFailed, Operation, perform
 from entities.lookups import ENTITY
 from entities.models import Entity
 
@@ -51,7 +51,7 @@ class ListActions(ModelAdmin):
             return ask(self, request, question(list(queryset), form))
         codes = tuple(queryset.values_list("code", flat=True))
         try:
-            *_, last = perform(Act(operation, codes, request.user.get_username(), form.cleaned_data["reason"]))
+            *_, last = perform(operation, codes, username=request.user.get_username(), **form.cleaned_data)
         except ActFailed:
             nothing = "nothing was cached" if warms else "nothing was invalidated"
             self.message_user(request, CACHE_DOWN.format(nothing), messages.ERROR)
