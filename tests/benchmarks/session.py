@@ -99,7 +99,7 @@ class Session(Processes):
         )
         super().__init__(directory, stack, environment)
         self._running: dict[str, Server] = {}
-        self.token: str = self.run_module("tests.benchmarks.rows")
+        self.token: str = self.call("tests.benchmarks.rows:prepare_tables")
         self._crowd: list[str] = []
         self._answer_file = directory / "answer.json"
         if "many" in plan.measures:
@@ -117,7 +117,7 @@ class Session(Processes):
     def crowd(self, tokens: int, codes: int, seed: int = 1) -> Reads:
         """Tokens of as many users, who read as many entity types at random."""
         if (missing := tokens - len(self._crowd)) > 0:
-            self._crowd += self.run_module("tests.benchmarks.rows", str(len(self._crowd)), str(missing))
+            self._crowd += self.call("tests.benchmarks.rows:sign_in_users", len(self._crowd), missing)
         return Reads(self._crowd[:tokens], [code_of(number) for number in range(1, codes + 1)], seed)
 
     def redis(self, database: int = 0) -> Redis:
@@ -191,10 +191,10 @@ class Session(Processes):
     def stop_server(self, server: Server) -> None:
         stop(server.process)
 
-    def run_on_server_core(self, module: str, *arguments: str, **environment: str) -> Any:
-        """As `run_module`."""
+    def call_on_server_core(self, function: str, *arguments: Any, **environment: str) -> Any:
+        """As `call`."""
         with self.cores.given(self.cores.server):
-            return self.run_module(module, *arguments, **environment)
+            return self.call(function, *arguments, **environment)
 
     @contextlib.contextmanager
     def distant_redis(self, milliseconds: int) -> Iterator[int]:

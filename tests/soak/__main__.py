@@ -69,7 +69,7 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
             LOG_LEVEL="CRITICAL",
         ),
     )
-    prepared = Prepared(**processes.run_module("tests.outages.prepare"))
+    prepared = Prepared(*processes.call("tests.outages.prepare:prepare_database"))
     port = front = find_port()
     web = processes.start_server(port, "server", workers=arguments.workers)
     processes.wait_until(lambda: is_answering(port), web)

@@ -71,8 +71,8 @@ class Stage(Processes):
         stack.callback(self.redis.close)
         super().__init__(directory, stack, self._environment())
         self.is_upgrade = trees[0] != trees[-1]
-        codes = [*plan.codes, QUIET_CODE, CALM_CODE, *(["--seed"] if self.is_upgrade else [])]
-        self.token: str = self.run_module("tests.torture.prepare", *codes, tree=trees[0])
+        prepare, codes = "tests.torture.prepare:prepare_database", [*plan.codes, QUIET_CODE, CALM_CODE]
+        self.token: str = self.call(prepare, codes, self.is_upgrade, tree=trees[0])
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
         first = [number for number, tree in enumerate(trees) if tree == trees[0]]
         self.servers = {number: self._start_server(number) for number in first}
