@@ -14,7 +14,6 @@ from rich.table import Table
 from tests.figures import median, quantile
 from tests.torture.judge import Behind, Verdict
 from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, name_faults
-from tests.torture.rights import RightsVerdict
 from tests.torture.run import Outcome
 
 MILLION = 1_000_000
@@ -41,11 +40,7 @@ def summarize(outcome: Outcome) -> dict[str, Any]:
         "not_converged": outcome.not_converged,
         "audit": outcome.audited,
         "people": _figures(rights)
-        | {
-            "accepted_after_end_per_million": round(
-                rights.accepted_after_end.total() * MILLION / max(1, rights.uses_after_end.total())
-            )
-        },
+        | {"accepted_after_end_per_million": round(rights.stale * MILLION / max(1, rights.uses_after_end.total()))},
         "patch_ms": {
             "quiet": _number(quiet_ms),
             "quiet_without_drain": _number(quiet_ms - drain_ms),
@@ -55,7 +50,7 @@ def summarize(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _figures(verdict: Verdict | RightsVerdict | Behind) -> dict[str, Any]:
+def _figures(verdict: Verdict | Behind) -> dict[str, Any]:
     """Those of a verdict, under its names; of many durations the quantiles."""
     found: dict[str, Any] = {}
     for each in fields(verdict):

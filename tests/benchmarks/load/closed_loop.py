@@ -9,39 +9,40 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from tests.benchmarks.load.wire import connect, read_answer
-
-
-class Answered(NamedTuple):
-    """One request: when it was sent, by `time.perf_counter`, how long its answer took, and whether that was 2xx."""
-
-    sent: float
-    milliseconds: float
-    is_good: bool
+from tests.figures import quantile
 
 
 @dataclass(frozen=True)
-class Ran:
-    """All that was answered in so many seconds, in order."""
+class Load:
+    """
+    What a server answered.
 
-    answered: Sequence[Answered]
+    Attributes:
+        errors: answers that were not 2xx (to wrk, 3xx are none either), and connections that broke.
+    """
+
+    requests: int
     seconds: float
+    p50_ms: float
+    p99_ms: float
+    errors: int
 
     @property
-    def errors(self) -> int:
-        return sum(not each.is_good for each in self.answered)
+    def per_second(self) -> float:
+        return self.requests / self.seconds
 
 
-def run_closed_loop(port: int, sources: Sequence[Iterator[bytes]], seconds: float = math.inf) -> Ran:
+def run_closed_loop(port: int, sources: Sequence[Iterator[bytes]], seconds: float = math.inf) -> Load:
     """
     Send requests until the time is over or none is left; what is under way when the time is over is not counted.
 
     Args:
         sources: where each connection has its requests from; several may share one.
     """
-    answered: list[Answered] = []
+    taken_ms: list[float] = []
+    errors = 0
     with contextlib.ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         sent: dict[socket.socket, float] = {}
@@ -62,8 +63,8 @@ def run_closed_loop(port: int, sources: Sequence[Iterator[bytes]], seconds: floa
         while selector.get_map() and time.perf_counter() - begun < seconds:
             for key, _ in selector.select(1):
                 connection = key.fileobj
-                is_good = read_answer(connection).startswith(b"HTTP/1.1 2")
-                taken = (time.perf_counter() - sent[connection]) * 1000
-                answered.append(Answered(sent[connection], taken, is_good))
+                errors += not read_answer(connection).startswith(b"HTTP/1.1 2")
+                taken_ms.append((time.perf_counter() - sent[connection]) * 1000)
                 send_next(connection, key.data)
-        return Ran(answered, time.perf_counter() - begun)
+        ran_seconds = time.perf_counter() - begun
+    return Load(len(taken_ms), ran_seconds, quantile(taken_ms, 0.5), quantile(taken_ms, 0.99), errors)

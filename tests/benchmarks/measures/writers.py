@@ -36,8 +36,7 @@ def measure(session: Session) -> dict[str, dict[str, list[float]]]:
             wrote = run_closed_loop(server.port, [_changes(server, token, code) for code in codes], seconds)
         if wrote.errors:
             raise StageFailed(f"{name}: {wrote.errors} changes were errors")
-        written = len(wrote.answered) / wrote.seconds
-        return {"writes": round(written, 1), "reads": round(readers.result().per_second, 1)}
+        return {"writes": round(wrote.per_second, 1), "reads": round(readers.result().per_second, 1)}
 
     return session.take_turns(servers, session.plan.rounds, "six writers beside twelve readers", write)
 
