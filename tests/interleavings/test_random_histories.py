@@ -24,7 +24,7 @@ from tests.interleavings.stage import living_world
 from tests.interleavings.steps import LEAVE_HOLDS, STEPS, Fault, Step
 from tests.interleavings.world import READERS, WRITERS, Scene, World
 
-pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 EXAMPLES = 100
 FEW_EXAMPLES = 25
