@@ -65,6 +65,7 @@ def test_a_value_without_a_row_of_another_type_or_that_no_row_can_have_is_a_mism
 ) -> None:
     make_entity("project")
     wrong = {"people:group:abc", f"people:group:{10**30}", "people:sign_in:xyz", "people:user:abc", "entity:metadata:x"}
+    wrong |= {KEY, "entity:types"}
     for key in wrong:
         redis_client.set(key, b"{}", ex=300)
     redis_client.hset("entity:metadata:hash", "a", "b")
