@@ -13,10 +13,8 @@ from typing import Any
 
 from redis import Redis
 
-from pmo.environment.listener import Listener
 from pmo.run.embedded import running_engines
-from pmo.serve import server_command
-from tests.benchmarks.contenders import CONSTANT, CONTENDERS, OURS_LOADER, Contender
+from tests.benchmarks.contenders import CONSTANT, CONTENDERS, Contender
 from tests.benchmarks.contenders.constant import ANSWER_VARIABLE
 from tests.benchmarks.cores import Cores
 from tests.benchmarks.load.generators import find_generator
@@ -171,10 +169,7 @@ class Session(Processes):
             StageFailed: it ended or stayed silent; its log's last lines are in the message.
         """
         port = find_port()
-        command = list(contender.command) or [
-            contender.application if part == OURS_LOADER else part
-            for part in server_command(Listener(port=port, workers=workers))
-        ]
+        command = contender.server_command(port, workers)
         environment = {
             "REDIS_DB": str(contender.redis_db),
             "DJANGO_SETTINGS_MODULE": contender.settings,

@@ -60,6 +60,7 @@ class Readers:
         self.until_ns = orders.until_ns + READ_ON_NS
         self.token, self.over = orders.token, orders.over
         self.rest_seconds = plan.rest_ms / 1000
+        self.list_share = LIST_SHARE if plan.algorithm == "ours" else 0
         self.tokens = Tokens(orders.tokens, self.random)
         self.paths = [f"/api/v1/entity/type/{code}" for code in plan.codes]
         self.versions = [re.compile(rf'"code":"{code}".*?"label":"v(\d+)"'.encode()) for code in plan.codes]
@@ -120,7 +121,7 @@ class Readers:
         if client.token is not None and chance > 1 - CALM_SHARE:
             client.key = -1
             return CALM_PATH
-        return LIST_PATH if chance < LIST_SHARE else self.paths[client.key]
+        return LIST_PATH if chance < self.list_share else self.paths[client.key]
 
     def _receive(self, client: Client) -> None:
         try:
