@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 
 from tests.benchmarks.contenders import Contender
-from tests.benchmarks.load.closed_loop import Load, run_closed_loop
 from tests.benchmarks.load.generators import Generator
+from tests.benchmarks.load.loops import Load, run_closed_loop
 from tests.benchmarks.load.wire import Reads
 from tests.stage import Answer, StageFailed, ask
 

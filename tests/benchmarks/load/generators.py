@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.load.closed_loop import Load, run_closed_loop
+from tests.benchmarks.load.loops import Load, run_closed_loop
 from tests.benchmarks.load.wire import Reads
 
 SCRIPT = Path(__file__).parent / "reads.lua"

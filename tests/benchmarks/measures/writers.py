@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.load.closed_loop import run_closed_loop
+from tests.benchmarks.load.loops import run_closed_loop
 from tests.benchmarks.load.wire import Reads, change_bytes
 from tests.benchmarks.rows import written_codes
 from tests.benchmarks.server import Server
