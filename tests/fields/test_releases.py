@@ -79,7 +79,7 @@ def test_the_audit_finds_no_fault_with_other_releases_but_with_what_is_old(
         redis_client.set(key, written(own))
         assert audit_cache().mismatches == ()
         redis_client.set(key, written(own.replace(b'"Project"', b'"Old"')))
-        assert [mismatch.key for mismatch in audit_cache().mismatches] == [key]
+        assert [mismatch.entry.key for mismatch in audit_cache().mismatches] == [key]
 
 
 def test_a_list_is_of_another_release_only_as_a_whole() -> None:
