@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import IntegrityError, router
+from django.db import router
 
-from entities.changes import ChangedMeanwhile, writing_types
+from entities.changes import ChangedMeanwhile
 from entities.files.formats import MAX_ROWS, JsonFile, UnreadableFile
 from entities.files.problems import find_problems
-from entities.files.rows import EntityResource, FieldChange
+from entities.files.rows import EntityResource, FieldChange, plan_import, write_plan
 from entities.files.whole_files import write_whole
 from entities.models import BY_CODE, Entity
 
@@ -62,50 +62,39 @@ def restore_backup(file: Path, *, remove_others: bool = False, dry_run: bool = F
         InvalidBackup: the file is not a backup, or entity types were changed concurrently.
     """
     try:
-        content = file.read_bytes()
-        dataset = JsonFile().create_dataset(content)
-        codes = [code for code in dataset["code"] if isinstance(code, str)]
-        others = sorted(set(Entity.objects.values_list("code", flat=True)) - set(codes))
-        planned = EntityResource(exact=True).import_data(dataset, dry_run=True)
-        _refuse_problems(planned, others if remove_others else [])
-        if not dry_run:
-            with writing_types(*codes, *(others if remove_others else ())):
-                done = EntityResource(exact=True).import_data(JsonFile().create_dataset(content), plan=planned.plan)
-                _refuse_problems(done, [])
-                if remove_others:
-                    Entity.objects.filter(code__in=others).delete()
+        plan = plan_import(JsonFile().create_dataset(file.read_bytes()), exact=True)
     except OSError as error:
         raise InvalidBackup(f"{file}: {error.strerror}.") from error
     except UnreadableFile as error:
         raise InvalidBackup(f"{file}: {error}") from error
-    except (ChangedMeanwhile, IntegrityError) as error:
-        raise InvalidBackup(
-            "Entity types were changed at the same time, so nothing was restored: try again."
-        ) from error
-    return _describe(planned, others)
-
-
-def _refuse_problems(result: Any, removed: list[str]) -> None:
-    for error in result.base_errors:
-        if isinstance(error.error, ChangedMeanwhile):
-            raise error.error
-    problems = [str(problem) for problem in find_problems(result)]
-    problems += [str(error.error) for error in result.base_errors]
-    if not problems:
-        problems = [
-            f"Row {row.number}, child_entity_codes: {', '.join(missing)} would be removed."
-            for row in result.rows
-            if (missing := [code for code in row.instance.child_entity_codes if code in removed])
+    _refuse([*find_problems(plan), *(each.error for each in plan.base_errors)])
+    codes = [row.instance.code for row in plan.rows]
+    others = sorted(Entity.objects.exclude(code__in=codes).values_list("code", flat=True))
+    removed = others if remove_others else []
+    for_missing = ((row, [code for code in row.instance.child_entity_codes if code in removed]) for row in plan.rows)
+    _refuse(
+        [
+            f"Row {row.number}, child_entity_codes: {', '.join(gone)} would be removed."
+            for row, gone in for_missing
+            if gone
         ]
-    if problems:
-        more = [f"... and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
-        raise InvalidBackup("\n".join(["Nothing was restored.", *problems[:SHOWN_PROBLEMS], *more]))
-
-
-def _describe(result: Any, others: list[str]) -> Restored:
+    )
+    if not dry_run:
+        try:
+            write_plan(plan, removed=removed)
+        except ChangedMeanwhile as error:
+            raise InvalidBackup(
+                "Entity types were changed at the same time, so nothing was restored: try again."
+            ) from error
     return Restored(
-        [row.instance.code for row in result.rows if row.is_new()],
-        {row.instance.code: row.changes for row in result.rows if row.is_update()},
-        result.totals["skip"],
+        [row.instance.code for row in plan.rows if row.is_new()],
+        {row.instance.code: row.changes for row in plan.rows if row.is_update()},
+        plan.totals["skip"],
         others,
     )
+
+
+def _refuse(problems: list[Any]) -> None:
+    if problems:
+        more = [f"... and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
+        raise InvalidBackup("\n".join(["Nothing was restored.", *map(str, problems[:SHOWN_PROBLEMS]), *more]))

@@ -32,7 +32,7 @@ def find_problems(result: Any) -> Iterator[Problem]:
     for row in result.rows:
         for name, texts in row.validation_error.message_dict.items() if row.validation_error else ():
             column = "" if name == NON_FIELD_ERRORS else name
-            yield from (Problem(row.number, column, _as_given(row.given.get(name)), text) for text in texts)
+            yield from (Problem(row.number, column, _as_given(row.row_values.get(name)), text) for text in texts)
         yield from (Problem(row.number, "", "", str(each.error)) for each in row.errors)
 
 
@@ -42,7 +42,7 @@ def leave_out_dependents(result: Any, existing: Container[str]) -> None:
     good, wrong = set(), set()
     for row in result.rows:
         if not row.is_valid():
-            wrong.add(str(row.given.get("code")))
+            wrong.add(str(row.row_values.get("code")))
             continue
         good.add(row.instance.code)
         for code in row.instance.child_entity_codes:

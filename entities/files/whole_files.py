@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -22,20 +21,10 @@ def write_whole(path: Path, text: str) -> None:
         sys.stdout.flush()
         with open(STANDARD_OUTPUT, "w", encoding="utf-8", closefd=False) as output:
             output.write(text)
-    elif is_special(path):
-        with path.open("w", encoding="utf-8") as output:
-            output.write(text)
+    elif path.exists() and not path.is_file() and not path.is_dir():  # a pipe, a device or a socket
+        path.write_text(text, encoding="utf-8")
     else:
         _replace(Path(os.path.realpath(path)), text)
-
-
-def is_special(path: Path) -> bool:
-    """Whether it leads to something that cannot be replaced: a pipe, a device or a socket, but not a directory."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def is_standard_output(path: Path) -> bool:

@@ -18,11 +18,12 @@ from django.db import connection
 from redis import Redis
 
 from entities.changes import change_entity, purge_entity
-from entities.files import backup as backup_module
+from entities.files import backup as backups
 from entities.files.columns import COLUMNS
 from entities.files.rows import EntityResource
 from entities.models import Entity, EntityEvent
 from entities.services import get_entity_infrastructure
+from tests.admin.conftest import before_the_next
 from tests.commands.conftest import run
 from tests.conftest import make_entity
 from tests.platform.running import permissions_of
@@ -158,14 +159,8 @@ def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypa
 def test_a_change_between_planning_and_writing_is_noticed_and_kept(
     backup: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse = backup_module._refuse_problems
-
-    def refuse_and_change(*args: Any) -> None:
-        refuse(*args)
-        monkeypatch.setattr(backup_module, "_refuse_problems", refuse)
-        change_entity("project", {"label": "Venture"})
-
-    monkeypatch.setattr(backup_module, "_refuse_problems", refuse_and_change)
+    change_entity("project", {"icon": "Rocket"})
+    before_the_next(monkeypatch, "write_plan", lambda: change_entity("project", {"label": "Venture"}), owner=backups)
     with pytest.raises(CommandError, match="nothing was restored: try again"):
         run("restore_entities", backup)
     assert Entity.objects.get(code="project").label == "Venture"
