@@ -154,7 +154,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         try:
             with pghistory.context(act="import", file=signed["name"]):
                 if may_import:
-                    write_plan(plan, expected=signed["plan"])
+                    write_plan(plan, signed["plan"])
         except ChangedMeanwhile as error:
             self.message_user(request, str(error), messages.ERROR)
             plan, may_import = _plan(content, signed["kind"]), False

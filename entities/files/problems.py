@@ -37,7 +37,10 @@ def find_problems(result: Any) -> Iterator[Problem]:
 
 
 def leave_out_dependents(result: Any, existing: Container[str]) -> None:
-    """Also mark rows as wrong that list a new entity type whose own row is wrong, however indirectly."""
+    """
+    Also mark rows as wrong that list an entity type that would be removed, or a new one whose own row is wrong, however
+    indirectly.
+    """
     listing = defaultdict(list)
     good, wrong = set(), set()
     for row in result.rows:
@@ -47,20 +50,22 @@ def leave_out_dependents(result: Any, existing: Container[str]) -> None:
         good.add(row.instance.code)
         for code in row.instance.child_entity_codes:
             listing[code].append(row)
+        if gone := [code for code in row.instance.child_entity_codes if code in result.removed]:
+            _call_wrong(result, row, f"{', '.join(gone)} would be removed.")
     absent = [code for code in wrong - good if code not in existing]
     while absent:
         child = absent.pop()
         for row in listing[child]:
             if row.is_valid():
-                _call_wrong(result, row, child)
+                _call_wrong(result, row, f"The row of “{child}” is wrong.")
                 absent += [] if row.instance.code in existing else [row.instance.code]
 
 
-def _call_wrong(result: Any, row: Any, child: str) -> None:
+def _call_wrong(result: Any, row: Any, text: str) -> None:
     result.totals[row.import_type] -= 1
     result.totals[RowResult.IMPORT_TYPE_INVALID] += 1
     row.import_type = RowResult.IMPORT_TYPE_INVALID
-    row.validation_error = ValidationError({"child_entity_codes": [f"The row of “{child}” is wrong."]})
+    row.validation_error = ValidationError({"child_entity_codes": [text]})
 
 
 def _as_given(value: Any) -> str:

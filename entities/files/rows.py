@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +14,16 @@ from import_export import fields, resources
 from import_export.results import RowResult
 
 from entities.changes import ChangedMeanwhile, writing_types
-from entities.files.catalogue import DISPLAY_ORDER_STEP
 from entities.files.columns import CELLS, COLUMNS, LARGEST_NUMBER
 from entities.files.formats import MISSING, ROW
-from entities.files.problems import leave_out_dependents
+from entities.files.problems import find_problems, leave_out_dependents
+from entities.files.whole_files import FileRefused
 from entities.models import Entity
 from entities.words.plurals import suggest_plural
 
 PREVIEW_OUTDATED = "Entity types were changed since the preview. Nothing was imported: look at the differences again."
+DISPLAY_ORDER_STEP = 10
+SHOWN_PROBLEMS = 20
 FOR_PEOPLE = {"blank", "control_characters", "unknown_icon"}
 """Rules that PostgreSQL does not enforce, so rows that others wrote may break them."""
 
@@ -57,6 +58,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
 
     Args:
         exact: take rows as they are, without suggestions and rules for people: what was read from the table goes back.
+        remove_others: also delete the entity types that the file does not have.
     """
 
     class Meta:
@@ -73,9 +75,9 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
     known: set[str]
     seen: dict[str, int]
 
-    def __init__(self, *, exact: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, exact: bool = False, remove_others: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.exact = exact
+        self.exact, self.remove_others = exact, remove_others
 
     @classmethod
     def field_from_django_field(cls, field_name: str, *_: Any, **__: Any) -> fields.Field:
@@ -86,7 +88,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         return PlannedRow
 
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
-        self.existing = Entity.objects.in_bulk()
+        self.existing = Entity.objects.using(router.db_for_write(Entity)).in_bulk()
         self.known = {*self.existing, *(code for code in dataset["code"] if isinstance(code, str))}
         self.seen = {}
 
@@ -136,21 +138,29 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         """Nothing: `write_plan` writes all rows together."""
 
     def after_import(self, dataset: tablib.Dataset, result: Any, **kwargs: Any) -> None:
+        result.others = sorted(self.existing.keys() - self.seen.keys())
+        result.removed = result.others if self.remove_others else []
         leave_out_dependents(result, self.existing)
 
 
-def plan_import(dataset: tablib.Dataset, *, exact: bool = False) -> Any:
-    """What importing this would do: import-export's result, with a `PlannedRow` for each row. Nothing is written."""
-    return EntityResource(exact=exact).import_data(dataset, dry_run=True)
-
-
-def write_plan(plan: Any, *, expected: str | None = None, removed: Collection[str] = ()) -> None:
+def plan_import(dataset: tablib.Dataset, **options: bool) -> Any:
     """
-    Add and change the entity types of the valid rows, held and written together: all or none.
+    What importing this would do, as import-export's result; nothing is written.
+
+    Args:
+        options: as `EntityResource` takes them.
+    Returns:
+        It has a `PlannedRow` for each row, and the codes of the `others`, which the file does not have.
+    """
+    return EntityResource(**options).import_data(dataset, dry_run=True)
+
+
+def write_plan(plan: Any, expected: str | None = None) -> None:
+    """
+    Add, change and remove entity types as planned, except for wrong rows, held and written together: all or none.
 
     Args:
         expected: the digest of the plan that was shown.
-        removed: codes of entity types to delete with it.
     Raises:
         ChangedMeanwhile: some were changed since it was planned.
     """
@@ -158,11 +168,11 @@ def write_plan(plan: Any, *, expected: str | None = None, removed: Collection[st
         raise ChangedMeanwhile(PREVIEW_OUTDATED)
     created = [row.instance for row in plan.rows if row.is_new()]
     changed = {row.instance.code: row for row in plan.rows if row.is_update()}
-    if not (created or changed or removed):
+    if not (created or changed or plan.removed):
         return
     alias = router.db_for_write(Entity)
     try:
-        with writing_types(*(entity.code for entity in created), *changed, *removed):
+        with writing_types(*(entity.code for entity in created), *changed, *plan.removed):
             rows = Entity.objects.using(alias).select_for_update(no_key=True).order_by("code")
             locked = {row.code: row for row in rows.filter(code__in=changed)}
             if any(code not in locked or _changes(row.original, locked[code]) for code, row in changed.items()):
@@ -176,9 +186,27 @@ def write_plan(plan: Any, *, expected: str | None = None, removed: Collection[st
                 unique_fields=["code"],
                 update_fields=[name for name in COLUMNS if name != "code"],
             )
-            Entity.objects.using(alias).filter(code__in=removed).delete()
+            Entity.objects.using(alias).filter(code__in=plan.removed).delete()
     except IntegrityError as error:
         raise ChangedMeanwhile(PREVIEW_OUTDATED) from error
+
+
+def carry_out(plan: Any, *, dry_run: bool = False) -> None:
+    """
+    Write a plan for a command: all rows or none.
+
+    Raises:
+        FileRefused: a row is wrong, or entity types were changed since it was planned.
+    """
+    problems = [*find_problems(plan), *(each.error for each in plan.base_errors)]
+    if problems:
+        more = [f"... and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
+        raise FileRefused("\n".join(["Nothing was changed.", *map(str, problems[:SHOWN_PROBLEMS]), *more]))
+    try:
+        if not dry_run:
+            write_plan(plan)
+    except ChangedMeanwhile as error:
+        raise FileRefused("Entity types were changed at the same time, so nothing was changed: try again.") from error
 
 
 def digest_of(plan: Any) -> str:

@@ -18,7 +18,7 @@ from django.db import connection
 from redis import Redis
 
 from entities.changes import change_entity, purge_entity
-from entities.files import backup as backups
+from entities.files import rows as files
 from entities.files.columns import COLUMNS
 from entities.files.rows import EntityResource
 from entities.models import Entity, EntityEvent
@@ -147,7 +147,7 @@ def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypa
             "CREATE TRIGGER keep_risk BEFORE DELETE ON app.entity FOR EACH ROW EXECUTE FUNCTION keep_risk()"
         )
     try:
-        with pytest.raises(CommandError, match="nothing was restored: try again"):
+        with pytest.raises(CommandError, match="nothing was changed: try again"):
             run("restore_entities", backup, "--remove-others")
     finally:
         with connection.cursor() as cursor:
@@ -160,8 +160,8 @@ def test_a_change_between_planning_and_writing_is_noticed_and_kept(
     backup: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change_entity("project", {"icon": "Rocket"})
-    before_the_next(monkeypatch, "write_plan", lambda: change_entity("project", {"label": "Venture"}), owner=backups)
-    with pytest.raises(CommandError, match="nothing was restored: try again"):
+    before_the_next(monkeypatch, "write_plan", lambda: change_entity("project", {"label": "Venture"}), owner=files)
+    with pytest.raises(CommandError, match="nothing was changed: try again"):
         run("restore_entities", backup)
     assert Entity.objects.get(code="project").label == "Venture"
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from entities.files.backup import InvalidBackup, write_backup
+from entities.files.backup import write_backup
 from entities.files.whole_files import is_standard_output
 
 
@@ -16,9 +16,6 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="replaced if it exists; or a pipe or a device: /dev/stdout")
 
     def handle(self, *, file: Path, **_: Any) -> None:
-        try:
-            written = write_backup(file)
-        except InvalidBackup as error:
-            raise CommandError(str(error)) from error
+        written = write_backup(file)
         said = self.stderr if is_standard_output(file) else self.stdout
         said.write(f"{written} entity types written to {file}")
