@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.migrations import CreateModel
 from django.db.models import Model
 
-from entities.adoption.problem import quote_name
+from entities.adoption.mends import quote_name
 from entities.adoption.rows import default_of
 from entities.adoption.run import refuse_problems
 from entities.adoption.shape import FILLED_BY_TRIGGER, can_be_added, type_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.apps import apps
 
-from entities.adoption.problem import Problem, quote_name, quote_text
+from entities.adoption.mends import Problem, quote_name, quote_text
 from entities.adoption.table import NAME, SCHEMA, TABLE, Table
 from entities.models import CacheOperation, Entity
 

@@ -45,6 +45,7 @@ class Column:
 class Table:
     """The table as it is now; `indexes` are those that belong to no constraint."""
 
+    columns: dict[str, Column]
     kind: str
     has_row_security: bool
     owner: str
@@ -54,7 +55,6 @@ class Table:
     indexes: list[str]
     has_primary_key: bool
     has_unique_code: bool
-    columns: dict[str, Column]
 
 
 def was_adopted(connection: Any) -> bool:
@@ -71,6 +71,6 @@ def find_table(connection: Any) -> Table | None:
         found = cursor.fetchone()
         if found is None:
             return None
-        oid, *rest = found
+        oid, *facts = found
         cursor.execute(_COLUMNS, [oid])
-        return Table(*rest, {name: Column(*each) for name, *each in cursor})
+        return Table({name: Column(*rest) for name, *rest in cursor.fetchall()}, *facts)

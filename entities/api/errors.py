@@ -8,20 +8,25 @@ fields or parameters are wrong.
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import UnreadablePostError
+from django.urls import reverse
 from redis.exceptions import RedisError
 from rest_framework import views
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, ParseError, ValidationError
+from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from cache_layer import OutcomeUnknown, WriteRefused
 from entities.api.conditions import PreconditionFailed
-from entities.api.places import say_where
 from entities.api.serializers import as_fields
 from entities.changes import ListedByParents
 from entities.models import Entity
@@ -34,6 +39,7 @@ READ_ONLY = "25006"
 TIME_LIMITS = ("57014", "25P03", "25P04")
 """PostgreSQL's codes for its timeouts: statement (ours too), idle in transaction, transaction."""
 INVALID = "The request is not valid: `errors` lists what is wrong, by field."
+PARAMETER = re.compile(r"<\w+:(\w+)>")
 OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Check before you try again."
 
 
@@ -70,7 +76,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             case PreconditionFailed():
                 response["ETag"] = error.etag
             case MethodNotAllowed():
-                response.data["detail"] = say_where(context["request"], context["view"])
+                response.data["detail"] = _say_where(context["request"], context["view"])
     return response
 
 
@@ -125,6 +131,30 @@ def _as_database_unavailable(error: OperationalError | InterfaceError | Internal
     if state in TIME_LIMITS:
         return Unavailable("The request took too long and was given up. Try again in a moment.", "out_of_time")
     return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
+
+
+def _say_where(request: Request, view: APIView) -> str:
+    """The text of a 405: the methods this URL supports, and the URLs that support the method."""
+    method = str(request.method)
+    said = f"{method} does not work here; what does: {', '.join(view.allowed_methods)}."
+    places = _find_places(method, view.kwargs) if isinstance(view, ViewSet) else []
+    return f"{said} {method} works at {' and at '.join(places)}." if places else said
+
+
+def _find_places(method: str, known: Mapping[str, str]) -> list[str]:
+    """The entity type URLs that support it, preferably those for the same resource as the request."""
+    from entities.api.urls import urlpatterns  # circular: they import the views, which import the error handling
+
+    action = "get" if method == "HEAD" else method.lower()
+    views: list[tuple[Any, Any]] = [(each.pattern, each.callback) for each in urlpatterns]
+    having = [
+        pattern for pattern, view in views if action in view.actions and view.initkwargs.get("schema", "no alias")
+    ]
+    same = [pattern for pattern in having if pattern.converters.keys() == known.keys()]
+    root = reverse("api:entities").removesuffix("entity")
+    return [
+        root + PARAMETER.sub(lambda name: known.get(name[1], f"{{{name[1]}}}"), str(each)) for each in same or having
+    ]
 
 
 def _body(error: APIException) -> dict[str, Any]:

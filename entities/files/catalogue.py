@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.db import router
 
 from entities.fields import CATALOGUED, field_of, value_type
 from entities.files.formats import ROW
+from entities.files.problems import reclassify
 from entities.files.rows import DISPLAY_ORDER_STEP, carry_out, plan_import
 from entities.files.whole_files import FileRefused, read_whole
 from entities.history import newest_events
@@ -34,16 +34,6 @@ CatalogueEntry: Any = msgspec.defstruct(
 """One entity type of a catalogue; its position in the file sets its display order."""
 
 
-@dataclass(frozen=True)
-class Seeded:
-    """How many entity types were added, left alone, and reset to the catalogue; which stay removed."""
-
-    created: int
-    unchanged: int
-    overwritten: int
-    removed: list[str]
-
-
 def read_catalogue(file: Path) -> list[Any]:
     """
     The entries of a catalogue file.
@@ -58,13 +48,15 @@ def read_catalogue(file: Path) -> list[Any]:
     return entries
 
 
-def seed_entities(catalogue: Sequence[Any], *, overwrite: bool = False, with_removed: bool = False) -> Seeded:
+def seed_entities(catalogue: Sequence[Any], *, overwrite: bool = False, with_removed: bool = False) -> Any:
     """
     Add the missing entity types, as an import does; existing ones, and those somebody removed, are left alone.
 
     Args:
         overwrite: reset existing ones to the catalogue, except their active flag.
         with_removed: also add those that somebody removed.
+    Returns:
+        The plan, see `plan_import`, with the codes that stay `left_out`.
     Raises:
         FileRefused: an entry is wrong, or somebody else has just added the same entity type.
     """
@@ -77,10 +69,10 @@ def seed_entities(catalogue: Sequence[Any], *, overwrite: bool = False, with_rem
     plan = plan_import(dataset)
     for row in plan.rows:
         if row.is_update() and not overwrite:
-            row.import_type = row.IMPORT_TYPE_SKIP
+            reclassify(plan, row, row.IMPORT_TYPE_SKIP)
     carry_out(plan)
-    created, overwritten = sum(row.is_new() for row in plan.rows), sum(row.is_update() for row in plan.rows)
-    return Seeded(created, len(plan.rows) - created - overwritten, overwritten, removed)
+    plan.left_out = removed
+    return plan
 
 
 def _find_removed(codes: list[str]) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from import_export.results import RowResult
 
 from entities.files.formats import MISSING
 
@@ -61,10 +60,15 @@ def leave_out_dependents(result: Any, existing: Container[str]) -> None:
                 absent += [] if row.instance.code in existing else [row.instance.code]
 
 
-def _call_wrong(result: Any, row: Any, text: str) -> None:
+def reclassify(result: Any, row: Any, kind: str) -> None:
+    """Have an import do something else with a row."""
     result.totals[row.import_type] -= 1
-    result.totals[RowResult.IMPORT_TYPE_INVALID] += 1
-    row.import_type = RowResult.IMPORT_TYPE_INVALID
+    result.totals[kind] += 1
+    row.import_type = kind
+
+
+def _call_wrong(result: Any, row: Any, text: str) -> None:
+    reclassify(result, row, row.IMPORT_TYPE_INVALID)
     row.validation_error = ValidationError({"child_entity_codes": [text]})
 
 

@@ -38,11 +38,12 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was loaded: app.entity was adopted, and has its platform's entity types.")
             return
         catalogue = read_catalogue(file or CATALOGUE_FILE)
-        seeded = seed_entities(catalogue, overwrite=overwrite, with_removed=with_removed)
+        plan = seed_entities(catalogue, overwrite=overwrite, with_removed=with_removed)
+        counts = plan.totals
         self.stdout.write(
-            f"{seeded.created} created, {seeded.unchanged} unchanged (kept as edited), {seeded.overwritten} overwritten"
+            f"{counts['new']} created, {counts['skip']} unchanged (kept as edited), {counts['update']} overwritten"
         )
-        if seeded.removed:
-            self.stdout.write(f"left out, as they were removed (--with-removed): {', '.join(seeded.removed)}")
+        if plan.left_out:
+            self.stdout.write(f"left out, as they were removed (--with-removed): {', '.join(plan.left_out)}")
         for former in filter(None, {entry.icon: describe_former(entry.icon) for entry in catalogue}.values()):
             self.stdout.write(former)
