@@ -34,10 +34,13 @@ from entities.models import Entity
 logger = logging.getLogger("entities")
 
 
-READ_ONLY = "25006"
-"""PostgreSQL's code for a write on a replica or with writes disabled."""
-TIME_LIMITS = ("57014", "25P03", "25P04")
-"""PostgreSQL's codes for its timeouts: statement (ours too), idle in transaction, transaction."""
+_OUT_OF_TIME = ("out_of_time", "The request took too long and was given up. Try again in a moment.")
+DATABASE_STATES = {
+    "25006": ("database_read_only", "The database accepts no changes now. Try again in a moment."),
+    **dict.fromkeys(("57014", "25P03", "25P04"), _OUT_OF_TIME),
+}
+"""PostgreSQL's codes: read-only or a replica; timeouts of a statement (ours too), idle in transaction, transaction."""
+DATABASE_AWAY = ("database_unavailable", "The database does not answer. Try again in a moment.")
 INVALID = "The request is not valid: `errors` lists what is wrong, by field."
 PARAMETER = re.compile(r"<\w+:(\w+)>")
 OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Check before you try again."
@@ -108,29 +111,21 @@ def as_unavailable(error: Exception) -> Unavailable | None:
     match error:
         case Unavailable():
             return error
-        case OperationalError() | InterfaceError() | InternalError():
-            return _as_database_unavailable(error)
         case WriteRefused():
             return Unavailable(str(error), "write_refused")
         case RedisError():
             return Unavailable("Redis does not answer. Try again in a moment.", "cache_unavailable")
+        case OutcomeUnknown():
+            during, code, detail = {"during": "commit"}, "outcome_unknown", OUTCOME_UNKNOWN
+        case OperationalError() | InterfaceError() | InternalError():
+            state = getattr(error.__cause__, "sqlstate", None) or ""
+            if isinstance(error, InternalError) and state not in DATABASE_STATES:
+                return None  # a bug, ours or PostgreSQL's
+            during, (code, detail) = {}, DATABASE_STATES.get(state, DATABASE_AWAY)
         case _:
             return None
-
-
-def _as_database_unavailable(error: OperationalError | InterfaceError | InternalError) -> Unavailable | None:
-    state = getattr(error.__cause__, "sqlstate", None)
-    if isinstance(error, InternalError) and state not in (READ_ONLY, *TIME_LIMITS):
-        return None  # a bug, ours or PostgreSQL's
-    during = {"during": "commit"} if isinstance(error, OutcomeUnknown) else {}
     logger.error("Database error", extra={"error": str(error)} | during)
-    if isinstance(error, OutcomeUnknown):
-        return Unavailable(OUTCOME_UNKNOWN, "outcome_unknown")
-    if state == READ_ONLY:
-        return Unavailable("The database accepts no changes now. Try again in a moment.", "database_read_only")
-    if state in TIME_LIMITS:
-        return Unavailable("The request took too long and was given up. Try again in a moment.", "out_of_time")
-    return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
+    return Unavailable(detail, code)
 
 
 def _say_where(request: Request, view: APIView) -> str:
