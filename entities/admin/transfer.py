@@ -152,8 +152,8 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         wrong = [row.number for row in plan.rows if not row.is_valid()]
         may_import = not plan.base_errors and (not wrong or "skip_wrong" in request.POST)
         try:
-            with pghistory.context(act="import", file=signed["name"]):
-                if may_import:
+            if may_import:
+                with pghistory.context(act="import", file=signed["name"]):
                     write_plan(plan, signed["plan"])
         except ChangedMeanwhile as error:
             self.message_user(request, str(error), messages.ERROR)

@@ -78,18 +78,18 @@ def _request(serializer: Any, **examples: dict[str, Any]) -> OpenApiRequest:
     return OpenApiRequest(serializer, examples=[OpenApiExample(name, value) for name, value in examples.items()])
 
 
+_LABELS = {name: PROJECT[name] for name in ("label", "label_plural")}
 NEW = _request(
     EntityFieldsSerializer,
     project={
         "code": "project",
-        "label": "Project",
-        "label_plural": "Projects",
+        **_LABELS,
         "icon": "FolderKanban",
         "child_entity_codes": ["task", "wiki"],
         "display_order": 5,
     },
 )
-CHANGE = _request(EntityFieldsSerializer, rename={"label": "Project", "label_plural": "Projects"})
+CHANGE = _request(EntityFieldsSerializer, rename=_LABELS)
 CHANGE_OF_CHILDREN = _request(
     ChildrenSerializer,
     append={"child_entity_codes": ["risk", "issue"]},
@@ -98,12 +98,8 @@ CHANGE_OF_CHILDREN = _request(
 
 _LISTED = OpenApiExample(
     "listed",
-    {
-        "code": "listed_by_parents",
-        "detail": "task is still listed as a child of: project.",
-        "errors": {},
-        "parents": ["project"],
-    },
+    {"code": "listed_by_parents", "detail": "task is still listed as a child of: project.", "errors": {}}
+    | {"parents": ["project"]},
 )
 ERRORS = {
     304: OpenApiResponse(description="Not changed."),

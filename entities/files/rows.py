@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import tablib
 from django.core.exceptions import ValidationError
@@ -28,8 +27,7 @@ FOR_PEOPLE = {"blank", "control_characters", "unknown_icon"}
 """Rules that PostgreSQL does not enforce, so rows that others wrote may break them."""
 
 
-@dataclass(frozen=True)
-class FieldChange:
+class FieldChange(NamedTuple):
     """What an import does to one field; `old` is None for a new entity type."""
 
     name: str
@@ -71,13 +69,12 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         store_row_values = True
         use_bulk = True  # no savepoint per row
 
-    existing: dict[str, Entity]
-    known: set[str]
-    seen: dict[str, int]
-
     def __init__(self, *, exact: bool = False, remove_others: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.exact, self.remove_others = exact, remove_others
+        self.existing: dict[str, Entity] = {}
+        self.known: set[str] = set()
+        self.seen: dict[str, int] = {}
 
     @classmethod
     def field_from_django_field(cls, field_name: str, *_: Any, **__: Any) -> fields.Field:
@@ -90,7 +87,6 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
         self.existing = Entity.objects.using(router.db_for_write(Entity)).in_bulk()
         self.known = {*self.existing, *(code for code in dataset["code"] if isinstance(code, str))}
-        self.seen = {}
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         """Drop what the file leaves open, and reject invalid and repeated codes."""
@@ -186,7 +182,9 @@ def write_plan(plan: Any, expected: str | None = None) -> None:
                 unique_fields=["code"],
                 update_fields=[name for name in COLUMNS if name != "code"],
             )
-            Entity.objects.using(alias).filter(code__in=plan.removed).delete()
+            Entity.objects.using(alias).filter(code__in=plan.removed)._raw_delete(
+                alias
+            )  # at once: they may list each other
     except IntegrityError as error:
         raise ChangedMeanwhile(PREVIEW_OUTDATED) from error
 

@@ -74,6 +74,15 @@ def test_a_round_trip_brings_everything_back_and_readers_see_it(backup: str, red
     assert run("restore_entities", backup, "--remove-others") == "0 created, 0 changed, 3 unchanged, 0 removed\n"
 
 
+def test_what_is_removed_may_list_each_other_however_many_there_are(backup: str) -> None:
+    codes = [f"type_{number}" for number in range(150)]
+    Entity.objects.bulk_create(
+        Entity(code=code, label="x", label_plural="x", icon="Flag", child_entity_codes=codes[:1] + codes[-1:])
+        for code in codes
+    )
+    assert run("restore_entities", backup, "--remove-others").endswith("3 unchanged, 150 removed\n")
+
+
 def test_what_only_sql_can_write_comes_back_too(tmp_path: Path) -> None:
     odd = "label = '', label_plural = E'a\\u0007b', icon = 'NoSuchIcon', display_order = -2147483648"
     with connection.cursor() as cursor:
