@@ -182,9 +182,8 @@ def write_plan(plan: Any, expected: str | None = None) -> None:
                 unique_fields=["code"],
                 update_fields=[name for name in COLUMNS if name != "code"],
             )
-            Entity.objects.using(alias).filter(code__in=plan.removed)._raw_delete(
-                alias
-            )  # at once: they may list each other
+            removed = Entity.objects.using(alias).filter(code__in=plan.removed)
+            removed._raw_delete(alias)  # in one statement: they may list each other
     except IntegrityError as error:
         raise ChangedMeanwhile(PREVIEW_OUTDATED) from error
 
