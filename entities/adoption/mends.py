@@ -32,18 +32,10 @@ def quote_name(name: str) -> str:
 
 
 def quote_text(text: str) -> str:
-    """An SQL literal on one line, without terminal control characters."""
+    """An SQL literal on one line, without terminal control characters; PostgreSQL reads JSON's escapes."""
     if text.isprintable() and "\\" not in text:
         return "'" + text.replace("'", "''") + "'"
-    return "E'" + "".join(_escape(character) for character in text) + "'"
-
-
-def _escape(character: str) -> str:
-    if character == "'":
-        return "''"
-    if character.isprintable() and character != "\\":
-        return character
-    return f"\\U{ord(character):08x}"
+    return "E'" + json.dumps(text)[1:-1].replace("'", "''") + "'"
 
 
 FILLINGS = {
