@@ -5,7 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from entities.files.backup import restore_backup
+from entities.files.formats import JsonFile, UnreadableFile
+from entities.files.rows import carry_out, plan_import
+from entities.files.whole_files import FileRefused, read_whole
 
 
 class Command(BaseCommand):
@@ -19,7 +21,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, file: Path, dry_run: bool, remove_others: bool, **_: Any) -> None:
-        plan = restore_backup(file, remove_others=remove_others, dry_run=dry_run)
+        try:
+            dataset = JsonFile().create_dataset(read_whole(file))
+        except UnreadableFile as error:
+            raise FileRefused(f"{file}: {error}") from error
+        plan = plan_import(dataset, exact=True, remove_others=remove_others)
+        carry_out(plan, dry_run=dry_run)
         if dry_run:
             self._print_each(plan)
         counts, kept = plan.totals, "removed" if remove_others else "kept though not in the file"
