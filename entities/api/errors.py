@@ -22,12 +22,12 @@ from rest_framework import views
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, ParseError, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import as_serializer_error
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from cache_layer import OutcomeUnknown, WriteRefused
 from entities.api.conditions import PreconditionFailed
-from entities.api.serializers import as_fields
 from entities.changes import ListedByParents
 from entities.models import Entity
 
@@ -92,7 +92,7 @@ def as_api_error(error: Exception) -> Exception:
     """The `APIException` that reports `error` to a client; `error` itself if it is a bug of ours."""
     match error:
         case ModelValidationError():
-            return ValidationError(as_fields(error))
+            return ValidationError(as_serializer_error(error))
         case Entity.DoesNotExist():
             return NotFound("There is no such entity type.")
         case ListedByParents():
@@ -154,7 +154,7 @@ def _find_places(method: str, known: Mapping[str, str]) -> list[str]:
 
 def _body(error: APIException) -> dict[str, Any]:
     if isinstance(error, ValidationError):
-        return envelope("invalid", INVALID, _printable(as_fields(error)))
+        return envelope("invalid", INVALID, _printable(as_serializer_error(error)))
     detail: Any = error.detail
     if isinstance(detail, dict):  # raised by simplejwt
         return envelope(str(detail["code"]), str(detail["detail"]))

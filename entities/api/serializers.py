@@ -53,15 +53,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         try:
             values = super().to_internal_value(data)
         except ValidationError as error:
-            raise ValidationError({**as_fields(error), **errors}) from error
+            raise ValidationError({**serializers.as_serializer_error(error), **errors}) from error
         if errors:
             raise ValidationError(errors)
         return values
-
-
-def as_fields(error: ValidationError | ModelValidationError) -> dict[str, Any]:
-    """Errors by field."""
-    return serializers.as_serializer_error(error)
 
 
 class EntitySerializer(serializers.ModelSerializer[Entity]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +33,10 @@ CatalogueEntry: Any = msgspec.defstruct(
 """One entity type of a catalogue; its position in the file sets its display order."""
 
 
-def read_catalogue(file: Path) -> list[Any]:
+def seed_entities(file: Path, *, overwrite: bool = False, with_removed: bool = False) -> Any:
     """
-    The entries of a catalogue file.
-
-    Raises:
-        FileRefused: the file is not a catalogue.
-    """
-    try:
-        entries: list[Any] = msgspec.json.decode(read_whole(file), type=list[CatalogueEntry])
-    except ValueError as error:
-        raise FileRefused(f"{file} is not a JSON array of entity types: {error}.") from error
-    return entries
-
-
-def seed_entities(catalogue: Sequence[Any], *, overwrite: bool = False, with_removed: bool = False) -> Any:
-    """
-    Add the missing entity types, as an import does; existing ones, and those somebody removed, are left alone.
+    Add the missing entity types of a catalogue, as an import does; existing ones, and those somebody removed, are left
+    alone.
 
     Args:
         overwrite: reset existing ones to the catalogue, except their active flag.
@@ -58,8 +44,13 @@ def seed_entities(catalogue: Sequence[Any], *, overwrite: bool = False, with_rem
     Returns:
         The plan, see `plan_import`, with the codes that stay `left_out`.
     Raises:
-        FileRefused: an entry is wrong, or somebody else has just added the same entity type.
+        FileRefused: the file is not a catalogue, an entry is wrong, or somebody else has just added the same entity
+            type.
     """
+    try:
+        catalogue = msgspec.json.decode(read_whole(file), type=list[CatalogueEntry])
+    except ValueError as error:
+        raise FileRefused(f"{file} is not a JSON array of entity types: {error}.") from error
     removed = [] if with_removed else _find_removed([entry.code for entry in catalogue])
     dataset = tablib.Dataset(headers=[ROW, "display_order", *CATALOGUED])
     for number, entry in enumerate(catalogue, start=1):

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections, router
 
 from entities.adoption import was_adopted
-from entities.files.catalogue import CATALOGUE_FILE, read_catalogue, seed_entities
+from entities.files.catalogue import CATALOGUE_FILE, seed_entities
 from entities.models import Entity
 from entities.words.icons import describe_former
 
@@ -37,13 +37,12 @@ class Command(BaseCommand):
         if file is None and was_adopted(connections[router.db_for_write(Entity)]):
             self.stdout.write("Nothing was loaded: app.entity was adopted, and has its platform's entity types.")
             return
-        catalogue = read_catalogue(file or CATALOGUE_FILE)
-        plan = seed_entities(catalogue, overwrite=overwrite, with_removed=with_removed)
+        plan = seed_entities(file or CATALOGUE_FILE, overwrite=overwrite, with_removed=with_removed)
         counts = plan.totals
         self.stdout.write(
             f"{counts['new']} created, {counts['skip']} unchanged (kept as edited), {counts['update']} overwritten"
         )
         if plan.left_out:
             self.stdout.write(f"left out, as they were removed (--with-removed): {', '.join(plan.left_out)}")
-        for former in filter(None, {entry.icon: describe_former(entry.icon) for entry in catalogue}.values()):
+        for former in filter(None, dict.fromkeys(describe_former(row.instance.icon) for row in plan.rows)):
             self.stdout.write(former)
