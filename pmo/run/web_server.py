@@ -12,8 +12,8 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from pmo.environment.listener import Listener
-from pmo.processes import children_of, start_process
-from pmo.run.restarts import Part, say
+from pmo.processes import start_process
+from pmo.run.restarts import Part
 from pmo.serve import server_command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class WebServer(Part):
     """
-    The running web server; it replaces dead workers itself, and this reports it.
+    The running web server; it replaces dead workers itself, and reports them.
 
     Args:
         address: the numeric one to listen on, in place of the listener's host.
@@ -49,21 +49,3 @@ class WebServer(Part):
             connection.getresponse()
             return True
         return False
-
-    def start(self) -> None:
-        super().start()
-        self._workers = children_of(self.process.pid)
-
-    def check(self) -> None:
-        super().check()
-        if self.status() is None:
-            self._look_at_workers()
-
-    def _look_at_workers(self) -> None:
-        workers = children_of(self.process.pid)
-        ended = self._workers - workers
-        if ended and len(workers) < len(self._workers):
-            return  # the next check finds the replacement
-        if ended:
-            say(f"A web worker ended (process {', '.join(map(str, sorted(ended)))}): it was replaced, alone.")
-        self._workers = workers
