@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
 
+from pmo.environment.hosts import in_url
 from pmo.environment.variables import Environment, shown
 
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 # compared with, not listened on
@@ -67,10 +68,6 @@ class Listener:
         if error.errno == errno.EACCES:
             return f"Port {self.port} is for root only. Choose one above 1023: PORT=4000 make run"
         return f"Nothing can listen on {self.host}, port {self.port} (HOST, PORT): {error.strerror}."
-
-
-def in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def probe_port(address: str, port: int = 0, family: int = socket.AF_INET) -> int:

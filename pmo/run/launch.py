@@ -22,7 +22,8 @@ from rich.console import Console
 
 from entities.management.terminal import suit_any_terminal
 from pmo.drain import draining_file
-from pmo.environment.listener import ANY_ADDRESS, Listener, in_url
+from pmo.environment.hosts import in_url
+from pmo.environment.listener import ANY_ADDRESS, Listener
 from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
 from pmo.run.embedded import VALKEY_PORT, keep_or_join_engines
 from pmo.run.engines.engine import Engine
