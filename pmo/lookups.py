@@ -12,7 +12,7 @@ from django.db.models import OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from cache_layer import CoherentLookup, Part, register_purge_pattern
+from cache_layer import CoherentLookup, Part
 from pmo.documents import (
     Document,
     GroupDocument,
@@ -144,7 +144,6 @@ TOKEN_END: CoherentLookup[TokenEndDocument] = CoherentLookup(
     **STAMPED,
 )
 
-register_purge_pattern("*django.contrib.sessions*")  # or a snapshot would bring back sessions that were logged out
 for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):
     lookup.register()
 

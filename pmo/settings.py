@@ -149,7 +149,7 @@ _redis = Location.in_caches(REDIS_URL, REDIS_PASSWORD, Options.of(CACHE_LAYER)) 
 }
 _redis["OPTIONS"] |= {
     "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-    # Sessions and short-lived values are backed by the database: without Redis they are simply not cached.
+    # What else is cached is backed by the database: without Redis it is simply not cached.
     "IGNORE_EXCEPTIONS": True,
     "CLIENT_CLASS": "cache_layer.upkeep.own_keys.OwnKeys",
 }
@@ -163,8 +163,6 @@ CACHES: dict[str, dict[str, Any]] = {
         "TIMEOUT": env.whole("CACHE_TTL_SECONDS", 300, 1, YEAR_SECONDS),
     },
 }
-SESSION_ENGINE = "pmo.people.sessions"
-SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_FAILURE_VIEW = "pmo.web.pages.form_refused"
 CSRF_COOKIE_HTTPONLY = True  # our scripts read the token from the page
