@@ -164,7 +164,7 @@ CACHES: dict[str, dict[str, Any]] = {
     },
 }
 SESSION_COOKIE_AGE = 12 * 3600
-CSRF_FAILURE_VIEW = "pmo.web.pages.form_refused"
+CSRF_FAILURE_VIEW = "pmo.web.errors.form_refused"
 CSRF_COOKIE_HTTPONLY = True  # our scripts read the token from the page
 
 # --- Application ------------------------------------------------------------------------------------------------------
