@@ -85,7 +85,7 @@ def own_instance(name: str, token: str) -> Iterator[Instance]:
     listener = Listener(port=probe_port(Listener.host), workers=1)
     with tempfile.TemporaryFile() as output:
         try:
-            with WebServer(listener, listener.host, os.environ, output):
+            with WebServer(listener, os.environ, output):
                 yield Instance(name, listener.url(), token, headers_past_proxy())
         except DidNotStart as error:
             output.seek(0)

@@ -86,7 +86,7 @@ def test_it_serves_as_the_pages_say_starts_again_what_is_killed_and_goes_on_afte
         first.send(signal.SIGKILL)
         assert first.end() == -signal.SIGKILL
         wait_until_nothing_runs_on(tmp_path)
-    Endpoints("postgresql://gone@127.0.0.1:1/gone", 1, ENGINES).announce(data)
+    Endpoints("postgresql://gone@127.0.0.1:1/gone", 1, tuple(ENGINES)).announce(data)
 
     with launched(data, REDIS_HOST="127.0.0.1", REDIS_PORT=str(free_port())) as again:
         assert " 0 created" in again.output
