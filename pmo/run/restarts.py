@@ -85,7 +85,7 @@ class Part(ABC):
     def _wait_until_ready(self) -> None:
         is_told = False
         while not self.is_ready():
-            if (status := self.status()) is not None:
+            if (status := self.process.poll()) is not None:
                 raise DidNotStart(f"{self.name} {how_it_ended(status)}. {self.last_words()}".rstrip())
             waited_seconds = monotonic() - self._begun
             if waited_seconds > self.start_limit_seconds:
@@ -95,10 +95,6 @@ class Part(ABC):
                 say(f"{self.name} is still {self.slowly} ...")
                 is_told = True
             sleep(CHECK_SECONDS)
-
-    def status(self) -> int | None:
-        """The status of its process; None while that runs."""
-        return self.process.poll()
 
     def stop(self) -> None:
         """End it, and what is left of it."""
@@ -112,7 +108,7 @@ class Part(ABC):
             DidNotStart: it keeps exiting, within seconds of its start; the message has its last words.
         """
         if self._due is None:
-            status = self.status()
+            status = self.process.poll()
             if status is not None:
                 self._pause(how_it_ended(status), self.last_words())
         elif monotonic() >= self._due:
