@@ -141,5 +141,4 @@ def register_purge_pattern(pattern: str) -> None:
 
 def purged_patterns() -> list[str]:
     """The patterns of all keys whose values readers trust."""
-    companions = (pattern for given in get_options().purge_patterns for pattern in (given, f"{{{given}}}:*"))
-    return sorted({*_purged_patterns, *companions})
+    return sorted(_purged_patterns)
