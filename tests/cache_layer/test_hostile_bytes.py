@@ -10,6 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.cached_db import KEY_PREFIX
+from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
@@ -195,11 +197,20 @@ def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_br
     assert client_of(make_user("other")).get("/api/v1/entity/type/nothing").status_code == 404
 
 
-def test_a_session_is_in_the_database_alone(committed_db: None, redis_client: Redis) -> None:
-    client = staff_client(make_user("root", is_staff=True, is_superuser=True))
-    assert client.get("/admin/").status_code == 200
-    key = client.cookies["sessionid"].value.encode()
-    assert key not in b" ".join(name + bytes(redis_client.dump(name) or b"") for name in redis_client.keys("*"))
+def test_who_reads_and_writes_sessions_in_redis_is_nobody_by_that(committed_db: None, redis_client: Redis) -> None:
+    root = staff_client(make_user("root", is_staff=True, is_superuser=True))
+    [roots_key] = redis_client.keys("*sessions*")
+    ada = staff_client(make_user("ada", is_staff=True))
+    [adas_key] = set(redis_client.keys("*sessions*")) - {roots_key}
+    stored = b" ".join((roots_key, adas_key, *redis_client.mget(roots_key, adas_key)))
+    assert root.cookies["sessionid"].value.encode() not in stored
+    for hostile in (redis_client.get(roots_key), b'{"_auth_user_id":"1"}', b'"a:b:c"', b"1"):
+        redis_client.set(adas_key, hostile)
+        answer = ada.get("/admin/")
+        assert (answer.status_code, answer.wsgi_request.user.username) == (200, "ada")
+    stranger = Client()
+    stranger.cookies["sessionid"] = roots_key.rpartition(KEY_PREFIX.encode())[2].decode()
+    assert stranger.get("/admin/").status_code == 302
 
 
 texts = st.text(max_size=120)
