@@ -144,7 +144,6 @@ TOKEN_END: CoherentLookup[TokenEndDocument] = CoherentLookup(
     **STAMPED,
 )
 
-register_purge_pattern("*django.contrib.sessions*")  # or a snapshot would bring back sessions that were logged out
 for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):
     lookup.register()
 
