@@ -9,9 +9,8 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from cache_layer import UnknownTag
-from entities.api.bodies import InvalidatedSerializer
 from entities.api.parameters import CODE, TAG, read_flags
-from entities.api.schema import describe
+from entities.api.schema import InvalidatedSerializer, describe
 from entities.cache.entries import describe_dropped, drop_entries
 from entities.cache.operations import recorded
 from entities.codes import is_code

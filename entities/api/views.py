@@ -16,7 +16,7 @@ from rest_framework.viewsets import ViewSet
 
 from cache_layer import Source
 from entities import changes
-from entities.api import bodies
+from entities.api import schema
 from entities.api.conditions import answer_entity, answer_read, require_match
 from entities.api.parameters import (
     CHILDREN,
@@ -34,7 +34,6 @@ from entities.api.parameters import (
     read_codes,
     read_flags,
 )
-from entities.api.schema import describe
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of
@@ -56,7 +55,7 @@ class EntityViewSet(ViewSet):
             _find(kwargs["code"])
         return super().http_method_not_allowed(request, *args, **kwargs)
 
-    @describe("reading", [CODES, INCLUDE_INACTIVE, *FROM_CACHE], {200: bodies.DOCUMENTS}, 304, 400)
+    @schema.describe("reading", [CODES, INCLUDE_INACTIVE, *FROM_CACHE], {200: schema.DOCUMENTS}, 304, 400)
     def read_entity_types(self, request: Request) -> HttpResponse:
         """
         All entity types.
@@ -70,7 +69,7 @@ class EntityViewSet(ViewSet):
         _refuse_both(include_inactive, "codes")
         return answer_read(request, get_entity_infrastructure().read_entities(read_codes(request)))
 
-    @describe("reading", [CODE, CHILDREN, INCLUDE_INACTIVE, *FROM_CACHE], {200: bodies.WITH_CHILDREN}, 304, 400)
+    @schema.describe("reading", [CODE, CHILDREN, INCLUDE_INACTIVE, *FROM_CACHE], {200: schema.WITH_CHILDREN}, 304, 400)
     def read_entity_type(self, request: Request, code: str) -> HttpResponse:
         """
         One entity type.
@@ -88,7 +87,7 @@ class EntityViewSet(ViewSet):
             raise NotFound("There is no such entity type, or it is inactive.")
         return answer_read(request, read)
 
-    @describe("writing", [X_CACHE], {200: bodies.ROWS}, 400)
+    @schema.describe("writing", [X_CACHE], {200: schema.ROWS}, 400)
     def read_entity_rows(self, request: Request) -> Response:
         """
         All entity types with every field that can be set.
@@ -99,7 +98,7 @@ class EntityViewSet(ViewSet):
         read_flags(request)
         return Response([_row_of(entity) for entity in _stored()], headers=NOT_FROM_CACHE)
 
-    @describe("writing", [CODE, X_CACHE], {200: bodies.ROW}, 400)
+    @schema.describe("writing", [CODE, X_CACHE], {200: schema.ROW}, 400)
     def read_entity_row(self, request: Request, code: str) -> Response:
         """
         One entity type with every field that can be set.
@@ -112,7 +111,7 @@ class EntityViewSet(ViewSet):
             raise Entity.DoesNotExist
         return Response(_row_of(_stored().get(code=code)), headers=NOT_FROM_CACHE)
 
-    @describe("writing", [ETAG, LOCATION, FORMER_ICON], {201: bodies.DOCUMENT}, 400, 403, takes=bodies.NEW)
+    @schema.describe("writing", [ETAG, LOCATION, FORMER_ICON], {201: schema.DOCUMENT}, 400, 403, takes=schema.NEW)
     def create_entity(self, request: Request) -> HttpResponse:
         """
         Add an entity type.
@@ -125,7 +124,7 @@ class EntityViewSet(ViewSet):
         location = reverse("api:entity-type", args=[entity.code])
         return answer_entity(entity, status=201, headers={"Location": location})
 
-    @describe("writing", [*IF_UNCHANGED, FORMER_ICON], {200: bodies.DOCUMENT}, 400, 403, takes=bodies.CHANGE)
+    @schema.describe("writing", [*IF_UNCHANGED, FORMER_ICON], {200: schema.DOCUMENT}, 400, 403, takes=schema.CHANGE)
     def change_entity(self, request: Request, code: str) -> HttpResponse:
         """
         Change fields of an entity type.
@@ -141,7 +140,7 @@ class EntityViewSet(ViewSet):
         check = _check(request, found)
         return answer_entity(changes.change_entity(code, fields.validated_data, check))
 
-    @describe("writing", [*IF_UNCHANGED, PURGE, DETACH], bodies.REMOVED, 400, 403, 409)
+    @schema.describe("writing", [*IF_UNCHANGED, PURGE, DETACH], schema.REMOVED, 400, 403, 409)
     def remove_entity(self, request: Request, code: str) -> HttpResponse:
         """
         Deactivate or purge an entity type.
@@ -158,7 +157,7 @@ class EntityViewSet(ViewSet):
             return Response(status=204)
         return answer_entity(changes.deactivate_entity(code, detach=detach, check=check))
 
-    @describe("writing", IF_UNCHANGED, {200: bodies.DOCUMENT}, 400, 403, takes=bodies.CHANGE_OF_CHILDREN)
+    @schema.describe("writing", IF_UNCHANGED, {200: schema.DOCUMENT}, 400, 403, takes=schema.CHANGE_OF_CHILDREN)
     def change_children(self, request: Request, code: str) -> HttpResponse:
         """
         Append or replace the children of an entity type.
