@@ -19,7 +19,7 @@ import django
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ParseError
 
 from pmo.web.uploads import MAX_BYTES
 
@@ -28,13 +28,6 @@ Environ = dict[str, Any]
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 WITH_BODY = ("POST", "PUT", "PATCH")
 CHUNK_BYTES = 64 * 1024
-
-
-class Unreadable(APIException):
-    """Part of a request is not valid HTTP."""
-
-    status_code = 400
-    default_code = "unreadable"
 
 
 class LengthRequired(APIException):
@@ -81,9 +74,10 @@ class Request(WSGIRequest):
         except APIException as problem:
             self.problem = problem
         except (LookupError, ValueError, SuspiciousOperation):  # with a charset it reads the query string too
-            self.problem = Unreadable("Its Content-Type, or its query string in that charset, can't be read.")
+            what = "Its Content-Type, or its query string in that charset, can't be read."
+            self.problem = ParseError(what, "unreadable")
         except OSError:
-            self.problem = Unreadable("Its body ended too soon.")
+            self.problem = ParseError("Its body ended too soon.", "unreadable")
         if self.problem is not None:
             environ |= {"CONTENT_TYPE": "", "CONTENT_LENGTH": "0"}
             super().__init__(environ)
