@@ -124,6 +124,7 @@ CACHE_LAYER: dict[str, Any] = {
     "cache_alias": "entity_metadata",
     "write_policy": env.choice("CACHE_WRITE_POLICY", Options.write_policy, ("available", "strict")),
     "relay": env.flag("CACHE_RELAY", default=Options.relay),
+    "purge_patterns": ["*django.contrib.sessions*"],  # or a snapshot would bring back sessions that were logged out
 }
 CACHE_LAYER["schema_version"] += schema_version() - 1
 if env.text("CACHE_EXPRESS_LANE") == "0" and not env.text("CACHE_EXPRESS_LANE_BYTES"):
@@ -149,7 +150,7 @@ _redis = Location.in_caches(REDIS_URL, REDIS_PASSWORD, Options.of(CACHE_LAYER)) 
 }
 _redis["OPTIONS"] |= {
     "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-    # What else is cached is backed by the database: without Redis it is simply not cached.
+    # Sessions and short-lived values are backed by the database: without Redis they are simply not cached.
     "IGNORE_EXCEPTIONS": True,
     "CLIENT_CLASS": "cache_layer.upkeep.own_keys.OwnKeys",
 }
@@ -163,6 +164,8 @@ CACHES: dict[str, dict[str, Any]] = {
         "TIMEOUT": env.whole("CACHE_TTL_SECONDS", 300, 1, YEAR_SECONDS),
     },
 }
+SESSION_ENGINE = "pmo.people.sessions"
+SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_FAILURE_VIEW = "pmo.web.errors.form_refused"
 CSRF_COOKIE_HTTPONLY = True  # our scripts read the token from the page
@@ -300,7 +303,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "entities.api.media.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["entities.api.media.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "entities.api.schema.Schema",
     "EXCEPTION_HANDLER": "entities.api.errors.exception_handler",
 }
 

@@ -1,1 +1,1 @@
-"""Who may do what: logins, tokens, and cached user data."""
+"""Who may do what: logins, tokens, sessions, and cached user data."""

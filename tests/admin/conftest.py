@@ -16,7 +16,6 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.contrib.messages.storage.base import Message
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.http import HttpResponse
@@ -24,6 +23,7 @@ from django.test import Client
 from django.urls import reverse
 
 from entities.models import Entity
+from pmo.people.sessions import SessionStore
 from tests.api.conftest import make_user
 from tests.commands.conftest import redis_down  # noqa: F401 - a fixture
 
@@ -143,7 +143,7 @@ def remove(client: Client, way: str, *codes: str) -> HttpResponse:
 
 
 def before_the_next(
-    monkeypatch: pytest.MonkeyPatch, method: str, change: Callable[[], object], *, owner: type = Entity
+    monkeypatch: pytest.MonkeyPatch, method: str, change: Callable[[], object], *, owner: Any = Entity
 ) -> None:
     """Have somebody else commit `change` just before the next call of, for example, `save`."""
     original = getattr(owner, method)
