@@ -19,8 +19,6 @@ from entities.lookups import ENTITY
 from entities.models import CacheOperation
 from entities.services import get_entity_infrastructure
 
-Operation = CacheOperation.Operation
-
 
 class EntityCacheViewSet(ViewSet):
     """For staff alone."""
@@ -57,7 +55,8 @@ class EntityCacheViewSet(ViewSet):
 
 def _drop(request: Request, codes: list[str] | None, tag: str = "") -> Response:
     """Drop these entity types' entries, or all, and record it in the audit log, under the token's user."""
-    operation = Operation.CLEAR if codes is None else Operation.INVALIDATE
+    kinds = CacheOperation.Operation
+    operation = kinds.CLEAR if codes is None else kinds.INVALIDATE
     with recorded(operation, codes, username=request.user.get_username(), tag=tag) as record:
         invalidated = get_entity_infrastructure().clear_all_entity_cache() if codes is None else drop_entries(codes)
         record.result = describe_dropped(invalidated)
