@@ -199,7 +199,7 @@ def test_three_groups_are_shipped_once_and_given_by_a_tick(admin_client: Client)
 
 
 def test_each_page_says_where_it_is(admin_client: Client) -> None:
-    undo = acts(admin_client.get(CHANGES))[0].undo_url
+    undo = acts(admin_client.get(CHANGES))[0].version.undo_url
     where = {CHANGES: "Changes", f"{LIST}import/": "Import entity types", f"{LIST}export/": "Export entity types"}
     for address, title in (where | {undo: "Undo this change", delete_url("wiki"): "Delete Wiki?"}).items():
         page = admin_client.get(address).content.decode()

@@ -8,8 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from entities.admin.history.differences import RECORDED, Difference, compare_fields
-from entities.admin.history.versions import Version, undo_url, versions_before
+from entities.admin.history.versions import attach_changes
 from entities.history import FIRST, all_events
 from entities.models import Entity
 
@@ -19,34 +18,23 @@ VERBS = {"insert": "added", "update": "changed", "delete": "deleted"}
 TITLES = {"import": "Import", "restore": "Restored", "undo": "Undone"}
 
 
-@dataclass(frozen=True)
-class Change:
-    """One version and what it changed; `is_gone` means that the entity type no longer exists."""
-
-    version: Version
-    differences: Sequence[Difference]
-    is_gone: bool
-
-    @property
-    def is_restorable(self) -> bool:
-        return self.is_gone and self.version.is_deletion
-
-
 @dataclass
 class Act:
-    """Changes made together: the newest of them, their number by kind, and who made them."""
+    """
+    Changes made together: of each its id and verb; of the newest also the version.
+    """
 
     ids: list[int] = field(default_factory=list)
     verbs: list[str] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    versions: list[Any] = field(default_factory=list)
 
     @property
-    def version(self) -> Version:
-        return self.changes[0].version
+    def version(self) -> Any:
+        return self.versions[0]
 
     @property
     def hidden(self) -> int:
-        return len(self.ids) - len(self.changes)
+        return len(self.ids) - len(self.versions)
 
     @property
     def title(self) -> str:
@@ -58,10 +46,6 @@ class Act:
         if len(self.ids) == 1 and act != "import":
             return named or next(iter(counts)).capitalize()
         return f"{named}: {said}" if named else said.capitalize()
-
-    @property
-    def undo_url(self) -> str:
-        return undo_url(self.ids[0])
 
 
 @dataclass(frozen=True)
@@ -110,13 +94,11 @@ def _choose(acts: Sequence[Act], wanted: int) -> tuple[list[Act], int]:
 
 
 def _fill(acts: Sequence[Act], changes_each: int) -> None:
-    """Read the acts' changes in four queries, whatever their number."""
+    """Read the acts' newest versions in four queries, whatever their number."""
     rows = all_events().in_bulk([id_ for act in acts for id_ in act.ids[:changes_each]])
-    before = versions_before(list(rows.values()))
+    attach_changes(rows.values())
     there = set(Entity.objects.filter(code__in={row.code for row in rows.values()}).values_list("code", flat=True))
+    for row in rows.values():
+        row.is_gone = row.code not in there
     for act in acts:
-        for id_ in act.ids[:changes_each]:
-            row = rows[id_]
-            compared = [] if row.pgh_label == "delete" else compare_fields(before.get(id_), row, RECORDED)
-            differing = [each for each in compared if each.differs]
-            act.changes.append(Change(Version(0, row), differing, row.code not in there))
+        act.versions = [rows[id_] for id_ in act.ids[:changes_each]]
