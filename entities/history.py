@@ -16,7 +16,7 @@ from pghistory.models import Event
 FIRST = "first"
 """The label of versions that predate the history: nobody's act."""
 WHAT_HAPPENED = {"insert": "Added", "update": "Changed", "delete": "Deleted", FIRST: "First known"}
-ACTS = {"restore": "Restored", "undo": "{} by undo", "import": "{} by import"}
+ACTS = {"import": "Imported", "restore": "Restored", "undo": "Undone"}
 ORIGINS = {"admin": "Admin", "api": "API", "command": "Command"}
 PLACES = {"admin": "in the admin", "api": "through the API", "command": "by a command"}
 """Where a change was made, within a sentence."""
@@ -52,7 +52,8 @@ class Version(Event):
     @property
     def what(self) -> str:
         """`Changed`, `Added by import`, `Restored`."""
-        return ACTS.get(self.noted.get("act", ""), "{}").format(self.happened)
+        act = self.noted.get("act", "")
+        return ACTS[act] if act == "restore" else f"{self.happened} by {act}" if act in ACTS else self.happened
 
     @property
     def happened(self) -> str:

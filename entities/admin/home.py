@@ -50,7 +50,7 @@ def describe_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
         "may_add": request.user.has_perm("entities.add_entity"),
         "counts": _counts(type_map),
         "concerns": list(_concerns(type_map)),
-        "acts": read_feed(acts=LATEST, changes_each=2).acts[:LATEST],
+        "acts": read_feed(acts=LATEST, changes_each=2)[0][:LATEST],
         "moment": MOMENT,
     }
 

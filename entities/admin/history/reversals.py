@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from entities.admin.history.differences import field_name, name_fields
+from entities.admin.history.differences import Difference, compare_fields, field_name, name_fields
 from entities.changes import find_parents
 from entities.fields import SETTABLE, values_of
 from entities.models import Entity
@@ -35,6 +36,7 @@ class Step:
         before, after: its rows before and after it; None where it did not exist.
         event_id: the version that is undone.
         is_known: whether what it was before is known.
+        seen: the `mark_of` of the current row that the user was shown, if it must not have changed since.
     """
 
     code: str
@@ -42,6 +44,7 @@ class Step:
     after: Any
     event_id: int = 0
     is_known: bool = True
+    seen: str | None = None
 
 
 @dataclass
@@ -64,6 +67,16 @@ class Reversal:
     @property
     def label(self) -> str:
         return getattr(self.now or self.step.after or self.step.before, "label", self.step.code)
+
+    @property
+    def acts(self) -> bool:
+        return self.kind is not Kind.NOTHING
+
+    @property
+    def differences(self) -> list[Difference]:
+        """What a change will change."""
+        fields = self.values if self.kind is Kind.CHANGE else ()
+        return compare_fields(self.now, SimpleNamespace(**self.values), fields)
 
 
 def plan_undoing(steps: Sequence[Step], now: Mapping[str, Entity]) -> list[Reversal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pghistory
@@ -40,33 +40,39 @@ def steps_of(events: Sequence[Any]) -> list[Step]:
     return steps
 
 
+def mark_of(entity: Entity | None) -> str:
+    """Identifies a state of an entity type; empty for a deleted one."""
+    return entity.modified_ts.isoformat() if entity else ""
+
+
 def preview_undoing(steps: Sequence[Step]) -> list[Reversal]:
     """What `undo` would do now."""
     return plan_undoing(steps, Entity.objects.in_bulk([step.code for step in steps]))
 
 
-def undo(steps: Sequence[Step], *, act: str, check: Callable[[list[Reversal]], None]) -> list[Reversal]:
+def undo(steps: Sequence[Step], *, act: str) -> list[Reversal]:
     """
     Undo as much as possible of these steps, in one transaction.
 
     Args:
         act: what the history calls it.
-        check: called with what will be done, under the rows' locks; an exception aborts it.
     Returns:
         Those to which it did something.
     Raises:
-        ChangedMeanwhile: somebody concurrently added one of these types or deleted a child; nothing was undone.
+        ChangedMeanwhile: somebody changed a type that was `seen`, or just now added one or deleted a child; nothing was
+            undone.
     """
     alias, codes = router.db_for_write(Entity), [step.code for step in steps]
     try:
         with pghistory.context(act=act), writing_types(*codes):
             rows = Entity.objects.using(alias).select_for_update().filter(code__in=codes).order_by("code")
             reversals = plan_undoing(steps, {row.code: row for row in rows})
-            check(reversals)
+            if any(each.step.seen not in (None, mark_of(each.now)) for each in reversals):
+                raise ChangedMeanwhile
             _write(reversals, alias)
     except IntegrityError as error:
         raise ChangedMeanwhile from error
-    return [each for each in reversals if each.kind is not Kind.NOTHING]
+    return [each for each in reversals if each.acts]
 
 
 def _write(reversals: Sequence[Reversal], alias: str) -> None:
