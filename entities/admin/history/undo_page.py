@@ -55,7 +55,7 @@ class UndoPage(HistoryPage):
             now = common["object"]
             context = common | {
                 "act": "restore",
-                "title": f"Restore {version} of {history.code}",
+                "title": f"Restore version {version.number} of {history.code}",
                 "version": version,
                 "back_url": common["history_url"],
                 "differences": compare_fields(now, version, SETTABLE),

@@ -32,11 +32,12 @@ def steps_of(events: Sequence[Any]) -> list[Step]:
     first = {each.code: each for each in reversed(events)}
     earlier = versions_before([each for each in first.values() if each.pgh_label == "update"])
     steps = []
-    for code, begun in first.items():
+    for code, ended in last.items():
+        begun = first[code]
         before = begun if begun.is_deletion else earlier.get(begun.pk)  # a deletion holds the last values
-        after = None if last[code].is_deletion else last[code]
+        after = None if ended.is_deletion else ended
         is_known = before is not None or begun.pgh_label == "insert"
-        steps.append(Step(code, before, after, last[code].pk, is_known))
+        steps.append(Step(code, before, after, ended.pk, is_known))
     return steps
 
 
