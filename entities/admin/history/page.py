@@ -32,13 +32,13 @@ class HistoryPage(ModelAdmin):
         chosen = newest | _chosen(request, history)
         versions = history.load([*page.object_list, *chosen.values()])
         attach_changes([version for version in versions if version.pk in page.object_list])
-        ages = [("old", "older"), ("new", "newer")] if len(history.ids) > 1 else []
+        ages = [("old", "older", ">= chosen.new"), ("new", "newer", "<= chosen.old")] if len(history.ids) > 1 else []
         context = {
             "title": f"History of {history.code}",
             "versions": versions,
             "page": page,
             "page_numbers": list(page.paginator.get_elided_page_range(page.number)),
-            "choices": [{"name": name, "age": age, "id": chosen[name]} for name, age in ages],
+            "choices": [{"name": name, "age": age, "unless": unless, "id": chosen[name]} for name, age, unless in ages],
         }
         return show_page(self, request, "object_history", common | context | (extra_context or {}))
 
