@@ -18,7 +18,7 @@ from entities.admin.history.differences import compare_fields, name_fields
 from entities.admin.history.page import HistoryPage
 from entities.admin.history.reversals import Kind, Reversal, Step
 from entities.admin.history.undoing import events_of, mark_of, preview_undoing, steps_of, undo
-from entities.admin.history.versions import undo_url_of
+from entities.admin.history.versions import undo_url_of_request
 from entities.admin.pages import MOMENT, show_page
 from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
@@ -65,6 +65,18 @@ class UndoPage(HistoryPage):
             return self._set_back(request, [step], context)
         raise Http404("This entity type has no such version.")
 
+    def message_user(
+        self,
+        request: HttpRequest,
+        message: Any,
+        level: Any = messages.INFO,
+        extra_tags: str = "",
+        fail_silently: bool = False,
+    ) -> None:
+        """Like Django's; messages about saved changes get an undo button."""
+        extra_tags = undo_url_of_request() if level == messages.SUCCESS else extra_tags
+        super().message_user(request, message, level, extra_tags, fail_silently)
+
     def _set_back(self, request: HttpRequest, steps: Sequence[Step], context: dict[str, Any]) -> HttpResponse:
         """The page; if sent, do it: restore all or nothing, and of an act undo what can be, once that is confirmed."""
         act, reversals = context["act"], preview_undoing(steps)
@@ -79,8 +91,7 @@ class UndoPage(HistoryPage):
                 self.message_user(request, CHANGED_MEANWHILE[act], messages.WARNING)
                 return HttpResponseRedirect(request.get_full_path())
             said = _say_restored(context["version"], done) if act == "restore" else _say_undone(done)
-            level = messages.SUCCESS if done else messages.INFO
-            self.message_user(request, said, level, extra_tags=undo_url_of([each.step.code for each in done]))
+            self.message_user(request, said, messages.SUCCESS if done else messages.INFO)
             return HttpResponseRedirect(context["back_url"])
         count = sum(each.acts for each in reversals)
         context |= {"reversals": reversals, "count": count, "stays": stays, "may_undo": may_undo}

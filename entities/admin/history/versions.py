@@ -43,14 +43,13 @@ def versions_before(versions: Collection[Any]) -> dict[int, Any]:
     """The previous version of the same entity type, by the id of each version; two queries in all."""
     earlier = all_events().filter(pgh_obj_id=OuterRef("pgh_obj_id"), pgh_id__lt=OuterRef("pgh_id"))
     newest = Subquery(earlier.order_by("-pgh_id").values("pgh_id")[:1])
-    ids = all_events().filter(pgh_id__in=[version.pk for version in versions]).annotate(before=newest)
-    pairs = dict(ids.values_list("pgh_id", "before"))
+    pairs = dict(all_events().filter(pgh_id__in=[version.pk for version in versions]).values_list("pgh_id", newest))
     rows = all_events().in_bulk([id_ for id_ in pairs.values() if id_])
     return {id_: rows[before] for id_, before in pairs.items() if before}
 
 
-def undo_url_of(codes: Collection[str]) -> str:
-    """The URL for undoing what this request did to these entity types; empty if it did nothing."""
+def undo_url_of_request() -> str:
+    """The URL for undoing what this request has done to entity types; empty if it did nothing."""
     with pghistory.context() as act:
-        newest = all_events().filter(pgh_obj_id__in=codes).order_by("-pgh_id").first()
-        return newest.undo_url if newest and newest.pgh_context_id == act.id else ""
+        newest = all_events().filter(pgh_context_id=act.id).order_by("-pgh_id").first()
+    return newest.undo_url if newest else ""

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 
 from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed, parts_about
-from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.cache.acts import Act, ActFailed, Operation, perform
 from entities.lookups import ENTITY
@@ -33,7 +32,7 @@ class ListActions(ModelAdmin):
             changed = Entity.objects.filter(pk__in=codes).update(active_flag=True)
             log_changed(request, to_switch, "Active")
         level = messages.SUCCESS if changed else messages.INFO
-        self.message_user(request, f"Activated {count_types(changed)}.", level, extra_tags=undo_url_of(codes))
+        self.message_user(request, f"Activated {count_types(changed)}.", level)
         return None
 
     def has_operate_cache_permission(self, request: HttpRequest) -> bool:
