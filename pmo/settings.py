@@ -125,6 +125,7 @@ CACHE_LAYER: dict[str, Any] = {
     "cache_alias": "entity_metadata",
     "write_policy": env.choice("CACHE_WRITE_POLICY", Options.write_policy, ("available", "strict")),
     "relay": env.flag("CACHE_RELAY", default=Options.relay),
+    "purge_patterns": ["*django.contrib.sessions*"],  # or a snapshot would bring back sessions that were logged out
 }
 CACHE_LAYER["schema_version"] += schema_version() - 1
 if env.text("CACHE_EXPRESS_LANE") == "0" and not env.text("CACHE_EXPRESS_LANE_BYTES"):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import ServerStatus, audit_cache
+from cache_layer import CoherentLookup
+from cache_layer.inspect import ServerStatus
 from entities.cache.entries import (
     BATCH_CODES,
     Warmed,
@@ -108,7 +109,7 @@ def _clear(_: Sequence[str] | None) -> Iterator[Step]:
 
 def _audit(_: Sequence[str] | None) -> Iterator[Step]:
     yield Step(0, 1)
-    audit = audit_cache()
+    audit = CoherentLookup.audit_all()
     wrong = len(audit.mismatches)
     found = f"{wrong} differed and were dropped" if wrong else "all as in the database"
     yield Step(1, 1, f"{audit.compared} cached values compared: {found}")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from cache_layer import CoherentLookup, Read, Source
-from entities.lookups import ENTITY, ENTITY_TYPES, entries_of
+from entities.lookups import ENTITY, ENTITY_TYPES
 
 BATCH_CODES = 200
 """How many are dropped or warmed in one step."""
@@ -31,7 +31,7 @@ def drop_entries(codes: Iterable[str]) -> int:
     Raises:
         CacheUnavailable: Redis did not answer.
     """
-    return entries_of(*codes).invalidate()
+    return ENTITY.entries_of_rows(*codes).invalidate()
 
 
 def drop_all_entries() -> int:

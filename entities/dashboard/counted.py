@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cache_layer.inspect import Memo, Recent, Series, Span
+from cache_layer.inspect import Memo, Series, Span
 
 NAMES = {Span.HOUR: "the last hour", Span.DAY: "the last 24 hours", Span.WEEK: "the last 7 days"}
 HOUR_SECONDS = 3_600
@@ -16,7 +16,7 @@ WEEK_TTL_SECONDS = 30
 class Counted(NamedTuple):
     """The current rates, and the series of each span."""
 
-    recent: Recent
+    recent: Series
     over: Mapping[Span, Series]
 
 
@@ -32,7 +32,7 @@ def read_counted() -> Counted:
     """
     hour, week = Series.read(Span.HOUR), _week.get()
     day = week.latest(Span.DAY.value[0] // HOUR_SECONDS)
-    return Counted(Recent.read(hour), {Span.HOUR: hour, Span.DAY: day, Span.WEEK: week})
+    return Counted(Series.recent(hour), {Span.HOUR: hour, Span.DAY: day, Span.WEEK: week})
 
 
 def forget_counted() -> None:

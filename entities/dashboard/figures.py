@@ -101,7 +101,7 @@ def _word_reads(counted: Counted) -> dict[str, str]:
     rates = recent.rates or {}
     split = (f"{wording.rate(rates[source])} {name}" for source, name in Series.SOURCES.items() if rates.get(source))
     return {
-        "hit_now": wording.percent(recent.hit_ratio),
+        "hit_now": wording.percent(recent.hit_ratio()),
         "hit_hour": wording.percent(over[Span.HOUR].hit_ratio()),
         "hit_day": wording.percent(over[Span.DAY].hit_ratio()),
         "hit_week": wording.percent(over[Span.WEEK].hit_ratio()),

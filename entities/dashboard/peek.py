@@ -131,7 +131,7 @@ def _compare(view: EntryView, cached: bytes, committed: bytes) -> Verdict:
     if view.agrees(cached, committed):
         return Verdict.OTHER_RELEASE
     with suppress(OtherRelease):
-        ENTITY.decode(view.identifier, cached)
+        ENTITY.decode(view.entry.identifier, cached)
     return Verdict.DIFFERS
 
 

@@ -140,7 +140,7 @@ def _sorted_codes(picture: Picture, view: View) -> list[str]:
 def _rates_line(picture: Picture) -> Text:
     rates = picture.recent.rates
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"Hit ratio {wording.percent(picture.recent.hit_ratio)}", style="bold")
+    line.append(f"Hit ratio {wording.percent(picture.recent.hit_ratio())}", style="bold")
     line.append(f" {picture.recent.words}  ")
     for source, style in SOURCES.items():
         line.append(f" {source} {f'{rates[source]:,.1f}/s' if rates else '-'}", style=style)

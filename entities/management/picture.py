@@ -11,12 +11,11 @@ from cache_layer.inspect import (
     EntryState,
     Health,
     Kind,
-    Recent,
     Series,
     ServerStatus,
     Span,
 )
-from entities.lookups import entries_of
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 
 
@@ -38,7 +37,7 @@ class Picture:
     listed: EntryState
     server: ServerStatus
     hour: Series
-    recent: Recent
+    recent: Series
     health: Health
     hits_today: Mapping[str, int] = field(default_factory=dict)
 
@@ -61,10 +60,10 @@ def take_picture(limit: int | None = None) -> Picture:
     server = ServerStatus.read()
     codes = list(Entity.objects.values_list("code", flat=True))
     looked_at = codes[:limit]
-    *states, listed = EntryState.of_entries(entries_of(*looked_at))
+    *states, listed = EntryState.of_entries(ENTITY.entries(*looked_at) + ENTITY_TYPES.entries())
     if any(state.kind is Kind.UNKNOWN for state in (*states, listed)):
         raise CacheUnavailable("Redis has just stopped answering.", refused=False)
     hour = Series.read(Span.HOUR)
     health = Health.look(counters=(hour, server))
     states_of = dict(zip(looked_at, states, strict=True))
-    return Picture(len(codes), states_of, listed, server, hour, Recent.read(hour), health)
+    return Picture(len(codes), states_of, listed, server, hour, Series.recent(hour), health)

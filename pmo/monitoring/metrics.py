@@ -24,7 +24,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import Backlog, ServerStatus, fold_reads
+from cache_layer.inspect import Backlog, ServerStatus
 from pmo.environment.variables import COUNTS_VARIABLE
 
 logger = logging.getLogger("pmo")
@@ -41,7 +41,6 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not _has_token(request) and not request.user.has_perm("entities.view_cache"):
         status = 403 if request.user.is_authenticated else 401
         return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", status, headers=CHALLENGE)
-    fold_reads()
     try:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     except TypeError:  # the version is not a number

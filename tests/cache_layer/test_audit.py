@@ -35,7 +35,7 @@ def test_a_wrong_value_is_reported_by_age_and_repaired(redis_client: Redis) -> N
     redis_client.set(KEY, wrong, ex=200)
     drop_all_copies()
     (mismatch,) = audit_cache().mismatches
-    assert (mismatch.key, mismatch.cached) == (KEY, wrong)
+    assert (mismatch.entry.key, mismatch.cached) == (KEY, wrong)
     assert mismatch.age_seconds == pytest.approx(100, abs=5)
     document = read_entry(ENTITY, "project").document
     assert document
@@ -59,7 +59,7 @@ def test_a_value_without_a_row_of_another_type_or_that_no_row_can_have_is_a_mism
     for key in wrong:
         redis_client.set(key, b"{}", ex=300)
     redis_client.hset("entity:metadata:hash", "a", "b")
-    assert {mismatch.key for mismatch in audit_cache().mismatches} == wrong | {"entity:metadata:hash"}
+    assert {mismatch.entry.key for mismatch in audit_cache().mismatches} == wrong | {"entity:metadata:hash"}
     assert audit_cache().mismatches == ()
     assert redis_client.exists("entity:metadata:hash", *wrong) == 0
 

@@ -19,6 +19,8 @@ def test_a_mistake_is_named_with_what_would_do(subtests: pytest.Subtests) -> Non
         ({"hold_ms": True}, "whole number"),
         ({"write_policy": "hope"}, "'available' or 'strict'"),
         ({"relay": 1}, "True or False"),
+        ({"purge_patterns": "sessions:*"}, "a list of SCAN patterns"),
+        ({"purge_patterns": ["sessions:*", ""]}, "a list of SCAN patterns"),
         ({"local_lease_ms": 2_500}, "more than twice"),
     ]:
         with subtests.test(values=values, message=message), pytest.raises(InvalidOptions, match=message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -197,18 +198,17 @@ def test_several_misses_are_each_answered_as_redis_allows(
         return fetch_stored(*asked)
 
     monkeypatch.setattr(fills, "fetch_stored", fetch_when_one_more_is_filled)
-    found = read_missing(ENTITY, codes)
+    found = read_missing(ENTITY, ENTITY.entries(*codes))
     sources = dict.fromkeys(codes, Source.REDIS) | {"loaded": Source.DATABASE, "held": Source.BYPASS}
     assert {code: one.source for code, one in found.items()} == sources
     assert {code: one.payload for code, one in found.items()} == payloads | {"absent": b""}
 
 
-def test_a_loader_that_fails_gives_its_lease_back(
-    project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fills, "load", Mock(side_effect=RuntimeError("the database is gone")))
+@pytest.mark.parametrize("part", ["rows", "encode"])
+def test_a_loader_that_fails_gives_its_lease_back(project: Entity, redis_client: Redis, part: str) -> None:
+    failing = replace(ENTITY, **{part: Mock(side_effect=RuntimeError("the database is gone"))})
     with pytest.raises(RuntimeError):
-        read_entry(ENTITY, "project")
+        read_entry(failing, "project")
     assert redis_client.exists(lease_key(KEY), KEY) == 0
 
 

@@ -79,7 +79,7 @@ def test_the_audit_finds_no_fault_with_other_releases_but_with_what_is_old(
         redis_client.set(key, written(own))
         assert audit_cache().mismatches == ()
         redis_client.set(key, written(own.replace(b'"Project"', b'"Old"')))
-        assert [mismatch.key for mismatch in audit_cache().mismatches] == [key]
+        assert [mismatch.entry.key for mismatch in audit_cache().mismatches] == [key]
 
 
 def test_the_audit_finds_what_no_release_wrote_and_what_has_no_row(project: Entity, redis_client: Redis) -> None:
@@ -87,7 +87,7 @@ def test_the_audit_finds_what_no_release_wrote_and_what_has_no_row(project: Enti
     redis_client.set("entity:metadata:project", own.replace(b'"Project"', b"5"))
     redis_client.set("entity:metadata:ghost", b'{"code":"ghost"}')
     redis_client.set("entity:types", b'[{"code":1}]')
-    wrong_keys = {mismatch.key for mismatch in audit_cache().mismatches}
+    wrong_keys = {mismatch.entry.key for mismatch in audit_cache().mismatches}
     assert wrong_keys == {"entity:metadata:project", "entity:metadata:ghost", "entity:types"}
 
 

@@ -93,7 +93,7 @@ def _as_json(picture: Picture, lookups: list[LookupState], cached: int) -> dict[
         "server": asdict(picture.server),
         "reads": {
             "hit_ratio_last_hour": picture.hour.hit_ratio(),
-            "hit_ratio_now": recent.hit_ratio,
+            "hit_ratio_now": recent.hit_ratio(),
             "a_second_now": recent.rates,
             "now": recent.words,
         },
@@ -143,6 +143,6 @@ def _server_table(picture: Picture) -> Table:
     rates = recent.rates
     split = "  ".join(f"{source} {rate:,.1f}/s" for source, rate in rates.items()) if rates else recent.words
     table.add_row("Reads", f"{split} {recent.words}" if rates else split)
-    table.add_row(f"Hit ratio {recent.words}", wording.percent(recent.hit_ratio))
+    table.add_row(f"Hit ratio {recent.words}", wording.percent(recent.hit_ratio()))
     table.add_row("Hit ratio, last hour", wording.percent(picture.hour.hit_ratio()))
     return table
