@@ -231,6 +231,9 @@ def test_any_two_versions_are_compared_field_by_field_and_as_documents(project: 
     assert [side.number for side in response.context["sides"]] == [2, 3], "the older one is on the left"
     differing = [each.name for each in response.context["differences"] if each.differs]
     assert differing == ["Label", "Display order", "Modified"]
+    same = admin_client.get(compare_url("project", first, first)).context["lines"]
+    assert len(same) == len(Entity._meta.fields) + 1
+    assert not any(mark for mark, _, _ in same)
 
 
 def test_versions_that_do_not_exist_are_not_found(

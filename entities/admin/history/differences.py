@@ -58,8 +58,10 @@ def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference
 def compare_documents(old: Any, new: Any) -> list[tuple[Mark, str, str]]:
     """Every line of both JSON documents: whether it was `added` or `removed`, the sign for that, and its text."""
     marks: dict[str, Mark] = {"+": "added", "-": "removed", " ": ""}
-    lines = difflib.ndiff(_lines_of(old), _lines_of(new))
-    return [(marks[line[0]], SIGNS.get(marks[line[0]], ""), line[2:]) for line in lines if line[0] in marks]
+    before, after = _lines_of(old), _lines_of(new)
+    found = list(difflib.unified_diff(before, after, n=len(before), lineterm=""))
+    lines = found[3:] or [f" {line}" for line in before]  # the first three are headings
+    return [(marks[line[0]], SIGNS.get(marks[line[0]], ""), line[1:]) for line in lines]
 
 
 def field_name(field: str) -> str:
