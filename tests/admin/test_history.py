@@ -390,6 +390,7 @@ def test_a_type_deleted_since_the_confirmation_is_not_added_unasked(project: Ent
 LAST_MOMENT: list[tuple[str, Callable[[], object]]] = [
     ("changed", lambda: change_entity("project", {"label_plural": "Other"})),
     ("deleted", lambda: Entity.objects.filter(code="project").delete()),
+    ("without a child", lambda: Entity.objects.filter(code="task").delete()),
 ]
 
 
@@ -397,8 +398,9 @@ LAST_MOMENT: list[tuple[str, Callable[[], object]]] = [
 def test_one_changed_between_the_check_and_the_lock_is_not_overwritten(
     committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]
 ) -> None:
-    make_entity("project", label="First")
-    change_entity("project", {"label": "Second"})
+    make_entity("task")
+    make_entity("project", label="First", child_entity_codes=["task"])
+    change_entity("project", {"label": "Second", "child_entity_codes": []})
     newest = ids_of("project")
     url = restore_url("project", newest[-2])
     seen = admin_client.get(url).context["seen"]

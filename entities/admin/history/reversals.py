@@ -36,7 +36,7 @@ class Step:
         before, after: its rows before and after it; None where it did not exist.
         event_id: the version that is undone.
         is_known: whether what it was before is known.
-        seen: the `mark_of` of the current row that the user was shown, if it must not have changed since.
+        seen: the mark of the current row that the user was shown; with one, all of the step is undone or nothing.
     """
 
     code: str
@@ -73,10 +73,19 @@ class Reversal:
         return self.kind is not Kind.NOTHING
 
     @property
+    def is_outdated(self) -> bool:
+        return self.step.seen is not None and (bool(self.stays) or self.step.seen != mark_of(self.now))
+
+    @property
     def differences(self) -> list[Difference]:
         """What a change will change."""
         fields = self.values if self.kind is Kind.CHANGE else ()
         return compare_fields(self.now, SimpleNamespace(**self.values), fields)
+
+
+def mark_of(entity: Entity | None) -> str:
+    """Identifies a state of an entity type; empty for a deleted one."""
+    return entity.modified_ts.isoformat() if entity else ""
 
 
 def plan_undoing(steps: Sequence[Step], now: Mapping[str, Entity]) -> list[Reversal]:

@@ -16,8 +16,8 @@ from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types, is_confirmed
 from entities.admin.history.differences import compare_fields, name_fields
 from entities.admin.history.page import HistoryPage
-from entities.admin.history.reversals import Kind, Reversal, Step
-from entities.admin.history.undoing import events_of, mark_of, preview_undoing, steps_of, undo
+from entities.admin.history.reversals import Kind, Reversal, Step, mark_of
+from entities.admin.history.undoing import events_of, preview_undoing, steps_of, undo
 from entities.admin.history.versions import undo_url_of_request
 from entities.admin.pages import MOMENT, show_page
 from entities.changes import ChangedMeanwhile

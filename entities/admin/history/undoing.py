@@ -41,11 +41,6 @@ def steps_of(events: Sequence[Any]) -> list[Step]:
     return steps
 
 
-def mark_of(entity: Entity | None) -> str:
-    """Identifies a state of an entity type; empty for a deleted one."""
-    return entity.modified_ts.isoformat() if entity else ""
-
-
 def preview_undoing(steps: Sequence[Step]) -> list[Reversal]:
     """What `undo` would do now."""
     return plan_undoing(steps, Entity.objects.in_bulk([step.code for step in steps]))
@@ -60,7 +55,7 @@ def undo(steps: Sequence[Step], *, act: str) -> list[Reversal]:
     Returns:
         Those to which it did something.
     Raises:
-        ChangedMeanwhile: somebody changed a type that was `seen`, or just now added one or deleted a child; nothing was
+        ChangedMeanwhile: a type is not as it was `seen`, or somebody just added one or deleted a child; nothing was
             undone.
     """
     alias, codes = router.db_for_write(Entity), [step.code for step in steps]
@@ -68,7 +63,7 @@ def undo(steps: Sequence[Step], *, act: str) -> list[Reversal]:
         with pghistory.context(act=act), writing_types(*codes):
             rows = Entity.objects.using(alias).select_for_update().filter(code__in=codes).order_by("code")
             reversals = plan_undoing(steps, {row.code: row for row in rows})
-            if any(each.step.seen not in (None, mark_of(each.now)) for each in reversals):
+            if any(each.is_outdated for each in reversals):
                 raise ChangedMeanwhile
             _write(reversals, alias)
     except IntegrityError as error:
