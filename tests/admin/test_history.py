@@ -11,6 +11,7 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -404,7 +405,7 @@ def test_one_changed_between_the_check_and_the_lock_is_not_overwritten(
     newest = ids_of("project")
     url = restore_url("project", newest[-2])
     seen = admin_client.get(url).context["seen"]
-    before_the_next(monkeypatch, "clean_fields", change)
+    before_the_next(monkeypatch, "select_for_update", change, owner=QuerySet)
     response = admin_client.post(url, {"seen": seen}, follow=True)
     assert "Nothing was restored" in page_of(response)
     assert not Entity.objects.filter(code="project", label="First").exists()

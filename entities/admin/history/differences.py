@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from django.contrib.admin.utils import label_for_field, quote
@@ -45,6 +45,14 @@ class Difference:
     summary: str = ""
 
 
+class Line(NamedTuple):
+    """One line of two documents: in both, or `added` or `removed`."""
+
+    mark: Mark
+    sign: str
+    text: str
+
+
 def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference]:
     """
     Each of these fields in both states, whether or not it differs.
@@ -55,13 +63,13 @@ def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference
     return [_compare_field(field, old, new) for field in fields]
 
 
-def compare_documents(old: Any, new: Any) -> list[tuple[Mark, str, str]]:
-    """Every line of both JSON documents: whether it was `added` or `removed`, the sign for that, and its text."""
+def compare_documents(old: Any, new: Any) -> list[Line]:
+    """Every line of both JSON documents."""
     marks: dict[str, Mark] = {"+": "added", "-": "removed", " ": ""}
     before, after = _lines_of(old), _lines_of(new)
     found = list(difflib.unified_diff(before, after, n=len(before), lineterm=""))
     lines = found[3:] or [f" {line}" for line in before]  # the first three are headings
-    return [(marks[line[0]], SIGNS.get(marks[line[0]], ""), line[1:]) for line in lines]
+    return [Line(marks[line[0]], SIGNS.get(marks[line[0]], " "), line[1:]) for line in lines]
 
 
 def field_name(field: str) -> str:
