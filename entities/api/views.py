@@ -171,7 +171,7 @@ class EntityViewSet(ViewSet):
         fields.is_valid(raise_exception=True)
         children, check = fields.validated_data["child_entity_codes"], _check(request, found)
         if fields.validated_data["mode"] == "append":
-            return answer_entity(changes.append_children(code, children, check))
+            return answer_entity(changes.change_entity(code, {}, check, append=children))
         return answer_entity(changes.change_entity(code, {"child_entity_codes": children}, check))
 
 
