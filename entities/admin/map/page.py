@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -14,16 +13,13 @@ from entities.admin.map.type_map import MapType, Show, TypeMap, read_type_map
 from entities.admin.pages import ModelAdmin, show_page
 from entities.texts import ComposedFormField
 
-LISTED = 50
-"""The most types named in a list beside the picture."""
-
 
 class MapForm(forms.Form):
     """What to draw: `?show=active`, `?around=project&levels=2`."""
 
     around = ComposedFormField(max_length=100, required=False)
     levels = forms.IntegerField(min_value=1, max_value=4, required=False)
-    show = forms.ChoiceField(choices=Show.choices, required=False)
+    show = forms.TypedChoiceField(choices=Show.choices, coerce=Show, empty_value=Show.ALL, required=False)
 
     def __init__(self, type_map: TypeMap, data: Any) -> None:
         super().__init__(data)
@@ -38,27 +34,6 @@ class MapForm(forms.Form):
 
     def clean_levels(self) -> int:
         return self.cleaned_data["levels"] or (1 if self.cleaned_data.get("around") else 2)
-
-    def clean_show(self) -> Show:
-        return Show(self.cleaned_data["show"] or Show.ALL)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A list beside the picture: title, meaning, and the types; `is_wrong` if they should not be there."""
-
-    title: str
-    meaning: str
-    types: list[MapType]
-    is_wrong: bool = False
-
-    @property
-    def shown(self) -> list[MapType]:
-        return self.types[:LISTED]
-
-    @property
-    def more(self) -> int:
-        return len(self.types) - len(self.shown)
 
 
 class MapPage(ModelAdmin):
@@ -80,13 +55,11 @@ class MapPage(ModelAdmin):
             "picture": picture,
             "middle": picture.middle,
             "findings": [
-                Finding("Roots", "Children of no other type", type_map.roots),
-                Finding("Leaves", "Without children", type_map.leaves),
-                Finding("Orphans", "Neither parent nor child", type_map.orphans),
-                Finding("Inactive children", "Inactive, and still listed by others", type_map.inactive_children, True),
-                Finding(
-                    "Missing codes", "Listed as children, but no entity types", list(type_map.missing.values()), True
-                ),
+                ("Roots", "Children of no other type", type_map.roots),
+                ("Leaves", "Without children", type_map.leaves),
+                ("Orphans", "Neither parent nor child", type_map.orphans),
+                ("Inactive children", "Inactive, and still listed by others", type_map.inactive_children),
+                ("Missing codes", "Listed as children, but no entity types", list(type_map.missing.values())),
             ],
             "choices": [
                 (Show.ALL, len(type_map.types)),
