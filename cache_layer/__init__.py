@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     )
     from cache_layer.invalidation.queryset import CoherentManager
     from cache_layer.invalidation.triggers import coherence_triggers
-    from cache_layer.keys import register_purge_pattern
-    from cache_layer.lookup import Part
     from cache_layer.options import Options
     from cache_layer.reading.answered import Read, Source
-    from cache_layer.server.connection import close_redis_client, get_writer_client
     from cache_layer.server.location import Location
     from cache_layer.serving.express import Admission
     from cache_layer.writing.commit import DrainBeforeCommit
@@ -37,11 +34,8 @@ _FACE = {
     "errors": ("CacheUnavailable", "OtherRelease", "OutcomeUnknown", "ReadOnlyEntry", "UnknownTag", "WriteRefused"),
     "invalidation.queryset": ("CoherentManager",),
     "invalidation.triggers": ("coherence_triggers",),
-    "keys": ("register_purge_pattern",),
-    "lookup": ("Part",),
     "options": ("Options",),
     "reading.answered": ("Read", "Source"),
-    "server.connection": ("close_redis_client", "get_writer_client"),
     "server.location": ("Location",),
     "serving.express": ("Admission",),
     "writing.commit": ("DrainBeforeCommit",),
@@ -50,9 +44,8 @@ _ROOM_OF = {name: f"cache_layer.{room}" for room, names in _FACE.items() for nam
 
 __all__ = [
     "Admission", "CacheUnavailable", "CoherentLookup", "CoherentManager", "DrainBeforeCommit", "Entries", "Location",
-    "Options", "OtherRelease", "OutcomeUnknown", "Part", "Read", "ReadOnlyEntry", "Source", "UnknownTag",
-    "WriteRefused", "close_redis_client", "coherence_triggers", "coherent", "get_writer_client",
-    "register_purge_pattern",
+    "Options", "OtherRelease", "OutcomeUnknown", "Read", "ReadOnlyEntry", "Source", "UnknownTag", "WriteRefused",
+    "coherence_triggers", "coherent",
 ]  # fmt: skip
 
 

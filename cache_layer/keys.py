@@ -141,4 +141,5 @@ def register_purge_pattern(pattern: str) -> None:
 
 def purged_patterns() -> list[str]:
     """The patterns of all keys whose values readers trust."""
-    return sorted(_purged_patterns)
+    companions = (pattern for given in get_options().purge_patterns for pattern in (given, f"{{{given}}}:*"))
+    return sorted({*_purged_patterns, *companions})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
@@ -44,6 +44,8 @@ class Options:
         max_connections: connections to Redis per process.
         audit_seconds: how often the relay compares the whole cache with the database; 0 for never.
         analytics_seconds: how often a process reports its counters; 0 for never.
+        purge_patterns: further keys to purge, with their companions, whenever another run of a server is found, as SCAN
+            patterns; a list or tuple.
         relay: whether web processes stand by to relay changes made behind Django's back.
         stale_seconds: how long past its TTL an entry's last known value may be served, marked as stale, while the
             database is away; 0 or the write policy `strict` disables this.
@@ -67,6 +69,7 @@ class Options:
     max_connections: int = whole(64, 1, 10_000)
     audit_seconds: int = whole(300, 0, YEAR_SECONDS)
     analytics_seconds: int = whole(60, 0, YEAR_SECONDS)
+    purge_patterns: Sequence[str] = ()
     relay: bool = True
     stale_seconds: int = whole(0, 0, YEAR_SECONDS)
     write_budget_ms: int = whole(2_000, 1, HOUR_MS)
@@ -105,6 +108,9 @@ class Options:
             elif name == "relay":
                 if not isinstance(value, bool):
                     raise InvalidOptions(f"CACHE_LAYER['relay'] is {value!r}: use True or False.")
+            elif name == "purge_patterns":
+                if not isinstance(value, list | tuple) or not all(each and isinstance(each, str) for each in value):
+                    raise InvalidOptions(f"CACHE_LAYER['purge_patterns'] is {value!r}: use a list of SCAN patterns.")
             elif name != "cache_alias":
                 least, most = cls.LIMITS[name]
                 if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-COMMAND = "command"
-"""The default: a management command, a shell, a job."""
-
-_origin: ContextVar[str] = ContextVar("cache_layer_origin", default=COMMAND)
+_origin: ContextVar[str] = ContextVar("cache_layer_origin", default="command")
+"""The default stands for a management command, a shell, a job."""
 
 
 def current() -> str:

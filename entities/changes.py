@@ -17,7 +17,7 @@ from django.db.models import F, JSONField, QuerySet, TextField, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Cast
 
-from entities.lookups import entries_of
+from entities.lookups import ENTITY
 from entities.models import Entity
 
 Check = Callable[[Entity], None]
@@ -158,7 +158,7 @@ def find_parents(*codes: str) -> QuerySet[Entity]:
 @contextmanager
 def writing_types(*codes: str) -> Iterator[None]:
     """A transaction that changes these entity types, and with them the list of all."""
-    with entries_of(*codes).holding(using=router.db_for_write(Entity)):
+    with ENTITY.entries_of_rows(*codes).holding(using=router.db_for_write(Entity)):
         yield
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from cache_layer import CoherentLookup, Entries
+from cache_layer import CoherentLookup
 from entities.documents import (
     EntityDocument,
     decode_entities,
@@ -63,14 +63,6 @@ ENTITY_TYPES: CoherentLookup[tuple[EntityDocument, ...]] = CoherentLookup(
     stamp="entity",
     stamps=STAMPS,
 )
-
-LIST = ENTITY_TYPES.entries()
-
-
-def entries_of(*codes: str) -> Entries:
-    """The entries built from these types' rows: their own, and the list of all."""
-    return ENTITY.entries(*codes) + LIST
-
 
 ENTITY.register()
 ENTITY_TYPES.register()

@@ -10,7 +10,7 @@ from django.db import router
 from cache_layer import Read, Source
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
-from entities.lookups import ENTITY, ENTITY_TYPES, LIST, entries_of
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 
 
@@ -46,7 +46,7 @@ class EntityInfrastructure:
         Raises:
             CacheUnavailable: Redis did not answer: the outcome is uncertain, try again.
         """
-        return entries_of(code).invalidate()
+        return ENTITY.entries_of_rows(code).invalidate()
 
     def invalidate_tagged_entity_cache(self, tag: str) -> int:
         """
@@ -57,7 +57,7 @@ class EntityInfrastructure:
             UnknownTag: there is no such tag; nothing was dropped.
             CacheUnavailable: Redis did not answer: the outcome is uncertain, try again.
         """
-        return entries_of(*ENTITY.find_tagged(tag)).invalidate()
+        return ENTITY.entries_of_rows(*ENTITY.find_tagged(tag)).invalidate()
 
     def clear_all_entity_cache(self) -> int:
         """
@@ -66,7 +66,7 @@ class EntityInfrastructure:
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        LIST.invalidate()
+        ENTITY_TYPES.invalidate()
         return ENTITY.clear()
 
     def read_entity(self, code: str, include_inactive: bool = False) -> Read[EntityDocument]:

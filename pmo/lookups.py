@@ -12,7 +12,7 @@ from django.db.models import OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from cache_layer import CoherentLookup, Part, register_purge_pattern
+from cache_layer import CoherentLookup
 from pmo.documents import (
     Document,
     GroupDocument,
@@ -83,7 +83,7 @@ PERSON: CoherentLookup[PersonDocument] = CoherentLookup(
     decode=decoder(PersonDocument),
     columns=(*PERSON_FIELDS, "group_ids", "permission_names"),
     columns_read=frozenset(PERSON_FIELDS),
-    further_parts=(Part(User.groups.through, "user_id"), Part(User.user_permissions.through, "user_id")),
+    further_parts=((User.groups.through, "user_id"), (User.user_permissions.through, "user_id")),
     **STAMPED,
 )
 
@@ -97,7 +97,7 @@ GROUP: CoherentLookup[GroupDocument] = CoherentLookup(
     decode=decoder(GroupDocument),
     columns=("id", "permission_names"),
     columns_read=frozenset({"id"}),
-    further_parts=(Part(Group.permissions.through, "group_id"),),
+    further_parts=((Group.permissions.through, "group_id"),),
     **OF_PEOPLE,
 )
 
@@ -144,7 +144,6 @@ TOKEN_END: CoherentLookup[TokenEndDocument] = CoherentLookup(
     **STAMPED,
 )
 
-register_purge_pattern("*django.contrib.sessions*")  # or a snapshot would bring back sessions that were logged out
 for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):
     lookup.register()
 

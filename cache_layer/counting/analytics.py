@@ -11,32 +11,27 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import ClassVar
 
-from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
+from cache_layer.keys import DAY_SECONDS, analytics_key, totals_key
 from cache_layer.metrics import ANSWER_TIMES, SECONDS
 from cache_layer.server.connection import get_redis_client
-
-if TYPE_CHECKING:  # models, which come after settings
-    from cache_layer.lookup import Lookup
 
 MOMENT_SECONDS, MINUTE_SECONDS, HOUR_SECONDS = 2, 60, 3_600
 WATCHED_SECONDS = 15
 """How long every process keeps reporting each moment after somebody last looked."""
+RECENT_SECONDS = 10
 GRACE_SECONDS = 0.5
 """How long after its end a step may still be reported; all processes report at the same time."""
 
 _NAME = re.compile(r"[a-z_][A-Za-z0-9_.+:-]*")
 _COUNT = re.compile(rb"[0-9]{1,18}")
-_INVALIDATED = re.compile(rb"([0-9]{1,10}) ([a-z]{1,20})")
 _BOUND = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?(?:e-?[0-9]{1,2})?|\+Inf")
 _ANSWERS = ("answer_seconds", "replay_seconds")
-_LAST_S = 9_999_999_999
-"""The latest plausible time, in seconds since the epoch."""
 
 
 class Span(Enum):
@@ -46,54 +41,6 @@ class Span(Enum):
     HOUR = (HOUR_SECONDS, MINUTE_SECONDS)
     DAY = (DAY_SECONDS, HOUR_SECONDS)
     WEEK = (7 * DAY_SECONDS, HOUR_SECONDS)
-
-
-class EntryActivity(NamedTuple):
-    """
-    What all processes reported about one entry.
-
-    Attributes:
-        hits_today: reads from memory or Redis since midnight UTC.
-        hits_since_stored: None if its value is not known to be stored.
-        stored_s, invalidated_s: seconds since the epoch; None if that was not within seven days.
-        cause: the cause of the last invalidation.
-    """
-
-    hits_today: int
-    hits_since_stored: int | None
-    stored_s: int | None
-    invalidated_s: int | None
-    cause: str | None
-
-    @classmethod
-    def read(cls, lookup: Lookup[Any], identifiers: Iterable[str]) -> dict[str, EntryActivity]:
-        """
-        Read what was reported about these entries, at most a minute late.
-
-        Raises:
-            CacheUnavailable: Redis did not answer.
-        """
-        wanted = list(identifiers)
-        if not wanted:
-            return {}
-        keys = [lookup.key(identifier) for identifier in wanted]
-        pipeline = get_redis_client().pipeline()
-        pipeline.hmget(hits_key(time.time()), keys)
-        pipeline.zmscore(analytics_key("stored"), keys)
-        pipeline.hmget(analytics_key("hits"), keys)
-        pipeline.hmget(analytics_key("invalidated"), keys)
-        found: dict[str, EntryActivity] = {}
-        for identifier, today, expiry, hits, invalidated in zip(wanted, *pipeline.execute(), strict=True):
-            stored_s = int(expiry) - lookup.ttl_seconds if expiry and 0 < expiry <= _LAST_S else None
-            ended = _INVALIDATED.fullmatch(invalidated or b"")
-            found[identifier] = cls(
-                hits_today=_count_of(today),
-                hits_since_stored=_count_of(hits) if stored_s is not None else None,
-                stored_s=stored_s,
-                invalidated_s=int(ended[1]) if ended else None,
-                cause=ended[2].decode() if ended else None,
-            )
-        return found
 
 
 @dataclass(frozen=True)
@@ -141,6 +88,43 @@ class Series:
         if names:
             found = [dict(zip(map(str.encode, names), counts, strict=True)) for counts in found]
         return cls(step, starts, tuple(map(_counts_of, found)))
+
+    @classmethod
+    def recent(cls, hour: Series | None = None) -> Series:
+        """
+        Read the last whole steps: of two seconds while somebody looks, else the last minute; empty if none was
+        reported. Makes every process report each moment for a while.
+
+        Args:
+            hour: the result of `Series.read(Span.HOUR)`, if already read.
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        get_redis_client().set(analytics_key("watched"), "", ex=WATCHED_SECONDS)
+        moments = cls.read(Span.NOW).whole().latest(RECENT_SECONDS // MOMENT_SECONDS)
+        since_s = time.time() - RECENT_SECONDS - 2 * MOMENT_SECONDS
+        if moments.starts_s and moments.starts_s[0] >= since_s:
+            return moments
+        minutes = (cls.read(Span.HOUR) if hour is None else hour).whole().latest(1)
+        is_late = bool(minutes.starts_s) and minutes.starts_s[0] < time.time() - 3 * MINUTE_SECONDS
+        return minutes.latest(0) if is_late else minutes
+
+    @property
+    def words(self) -> str:
+        """The period of the recent steps, such as `over the last 10 s`."""
+        if not self.counts:
+            return "not reported yet"
+        if self.step_seconds == MINUTE_SECONDS:
+            return "over the last whole minute"
+        return f"over the last {self.seconds} s"
+
+    @property
+    def rates(self) -> dict[str, float] | None:
+        """Reads per second by source; None, rather than 0, if nothing was reported."""
+        if not self.counts:
+            return None
+        reads = self.totals("reads")
+        return {source: reads.get(source, 0) / self.seconds for source in self.SOURCES}
 
     def total(self, name: str) -> int:
         return sum(counts.get(name, 0) for counts in self.counts)
@@ -229,21 +213,11 @@ def percentile_of(buckets: Mapping[float, float], part: float) -> float | None:
     return inf  # foreign data does not add up
 
 
-def look() -> None:
-    """
-    Make every process report each moment for a while, since somebody is looking.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    get_redis_client().set(analytics_key("watched"), "", ex=WATCHED_SECONDS)
-
-
 def _counts_of(found: Mapping[bytes, bytes | None]) -> dict[str, int]:
-    named = ((name.decode(errors="replace"), _count_of(number)) for name, number in found.items() if number)
+    named = ((name.decode(errors="replace"), count_of(number)) for name, number in found.items() if number)
     return {name: number for name, number in named if _NAME.fullmatch(name)}
 
 
-def _count_of(found: bytes | None) -> int:
+def count_of(found: bytes | None) -> int:
     """A count as HINCRBY leaves it; 0 for anything else."""
     return int(found) if found and _COUNT.fullmatch(found) else 0

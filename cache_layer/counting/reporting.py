@@ -108,9 +108,8 @@ def report_activity() -> None:
 
 
 def start_reporting() -> None:
-    """Start reporting in a thread of this process and of each process forked from it."""
-    if get_options().analytics_seconds:
-        run_in_background("cache-analytics", _report_forever)
+    """Add up reads, and report, in a thread of this process and of each process forked from it."""
+    run_in_background("cache-analytics", _report_forever)
 
 
 def report_at_exit() -> None:
@@ -123,6 +122,9 @@ def report_at_exit() -> None:
 def _report_forever() -> None:
     every_s = get_options().analytics_seconds
     respondent = Respondent()
+    while not every_s:
+        time.sleep(FOLD_SECONDS)
+        fold_reads()
     due_s = _next_multiple(every_s, time.time())
     while True:
         now_s = time.time()

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from cache_layer.errors import UnknownTag
 from cache_layer.keys import is_text
-from cache_layer.lookup import Entry, Lookup, register, registered_lookups
+from cache_layer.lookup import Entry, Lookup, parts_of, register, registered_lookups
 from cache_layer.memory.local_store import Copy
 from cache_layer.reading.answered import Read, Reads
 from cache_layer.reading.asynchronous import aread_documents
 from cache_layer.reading.reads import peek_copy, read_entries, read_entry
+from cache_layer.upkeep.audit import Audit, audit_cache
 from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.writing.writes import hold_entries, holding, invalidate_entries
 
@@ -69,6 +70,15 @@ class CoherentLookup(Lookup[Document]):
     def entries(self, *identifiers: str) -> Entries:
         """Its entries with these identifiers; or its only one, if it has no identifiers."""
         return Entries(Entry(self, identifier) for identifier in (identifiers if self.identifier_field else ("",)))
+
+    def entries_of_rows(self, *identifiers: str) -> Entries:
+        """The entries of all lookups that are built from its model's rows with these identifiers."""
+        return Entries(
+            Entry(lookup, identifier)
+            for lookup, part in parts_of(self.model)
+            if part.field in (None, self.identifier_field)
+            for identifier in (identifiers if part.field else ("",))
+        )
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The document of the row with this key; `default` if there is no such row."""
@@ -142,6 +152,16 @@ class CoherentLookup(Lookup[Document]):
     def clear_all() -> int:
         """As `clear`, for every registered lookup."""
         return clear_entries(*registered_lookups())
+
+    @staticmethod
+    def audit_all(*, repair: bool = True) -> Audit:
+        """
+        Compare every value in Redis with the database, and invalidate those that differ unless `repair` is False.
+
+        Raises:
+            CacheUnavailable: Redis did not answer.
+        """
+        return audit_cache(repair=repair)
 
 
 def _names(keys: Iterable[Any]) -> dict[Any, str]:

@@ -1,18 +1,15 @@
 """
-What operators look at: entries, the server, counters and health. Looking changes nothing; `audit_cache` repairs.
+What operators look at: entries, the server, counters and health. Looking changes nothing.
 
 Dashboards, commands and monitoring outside this package import only what is declared here.
 """
 
-from cache_layer.activity import fold_reads
-from cache_layer.counting.analytics import EntryActivity, Series, Span
+from cache_layer.counting.analytics import Series, Span
 from cache_layer.inspect.entry import EntryView, Stored
 from cache_layer.inspect.health import Health
 from cache_layer.inspect.memo import Memo
-from cache_layer.inspect.recent import Recent
 from cache_layer.inspect.server import Amount, LookupState, ServerStatus
-from cache_layer.inspect.states import EntryState, Kind
-from cache_layer.upkeep.audit import audit_cache
+from cache_layer.inspect.states import EntryActivity, EntryState, Kind
 from cache_layer.writing.outbox import Backlog
 
 __all__ = [
@@ -25,11 +22,8 @@ __all__ = [
     "Kind",
     "LookupState",
     "Memo",
-    "Recent",
     "Series",
     "ServerStatus",
     "Span",
     "Stored",
-    "audit_cache",
-    "fold_reads",
 ]

@@ -10,9 +10,8 @@ from redis.exceptions import RedisError
 
 from cache_layer.counting.probes import MemoryView, digest_of, look_into_memory, probe, read_memories
 from cache_layer.keys import value_key
-from cache_layer.lookup import Lookup, load, outbox_alias
+from cache_layer.lookup import Entry, Lookup, load, outbox_alias
 from cache_layer.protocol.packing import unpack
-from cache_layer.reading.answered import encode_loaded
 from cache_layer.server.connection import get_redis_client, get_writer_client
 from cache_layer.upkeep.audit import GRACE_SECONDS, agrees_across_releases
 from cache_layer.writing.outbox import find_changes
@@ -46,13 +45,12 @@ class EntryView:
     """
 
     def __init__(self, lookup: Lookup[Any], identifier: str) -> None:
-        self.lookup, self.identifier = lookup, identifier
-        self._key = lookup.key(identifier)
-        self.redis_key = value_key(self._key)
+        self.entry = Entry(lookup, identifier)
+        self.redis_key = value_key(self.entry.key)
 
     def committed(self) -> bytes:
         """The document's bytes from the primary database; empty if there is no document."""
-        return encode_loaded(self.lookup, load(self.lookup, [self.identifier])[self.identifier])
+        return load(self.entry.lookup, [self.entry.identifier])[self.entry.identifier].payload
 
     def stored(self, *, patient: bool = False) -> Stored | None:
         """
@@ -79,12 +77,12 @@ class EntryView:
 
     def count_pending(self) -> int:
         """How many committed changes to this entry have not reached Redis yet."""
-        found = find_changes(self.lookup, [self.identifier], using=outbox_alias())
-        return len(found.get(self.identifier, ()))
+        identifier = self.entry.identifier
+        return len(find_changes(self.entry.lookup, [identifier], using=outbox_alias()).get(identifier, ()))
 
     def in_memory(self) -> MemoryView:
         """What this process's memory has of it."""
-        return look_into_memory(self._key)
+        return look_into_memory(self.entry.key)
 
     def ask_processes(self) -> str:
         """
@@ -93,7 +91,7 @@ class EntryView:
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        return probe(self._key)
+        return probe(self.entry.key)
 
     @staticmethod
     def read_memories(mark: str) -> tuple[list[MemoryView], list[str]]:
@@ -107,7 +105,7 @@ class EntryView:
 
     def agrees(self, payload: bytes, committed: bytes) -> bool:
         """Whether another release wrote `payload`, with the committed values in all members that both releases have."""
-        return agrees_across_releases(self.lookup, self.identifier, payload, committed)
+        return agrees_across_releases(self.entry, payload, committed)
 
     @staticmethod
     def digest(payload: bytes) -> str:

@@ -80,7 +80,8 @@ class Lookup(Generic[Document]):
         write_through: whether a writer leaves the new value in the cache (else the next reader fills it).
         columns_read: the fields of `model` that the document depends on; empty for all. Changing others costs nothing.
         created: whether a new row of `model` may change an entry, see `Part`.
-        further_parts: rows of other models that the document is built from too.
+        further_parts: other models whose rows the document is built from too, each with its field that holds the
+            identifier.
         ttl_seconds: how long a value lives in Redis.
         stamp: the name of the stamps, which lookups with the same name share; empty for none. An entry has not changed
             while its stamp stays the same.
@@ -103,7 +104,7 @@ class Lookup(Generic[Document]):
     write_through: bool = True
     columns_read: frozenset[str] = frozenset()
     created: bool = True
-    further_parts: tuple[Part, ...] = ()
+    further_parts: tuple[tuple[type[Model], str], ...] = ()
     ttl_seconds: int = 300
     stamp: str = ""
     stamps: int = 1
@@ -133,7 +134,8 @@ class Lookup(Generic[Document]):
     @property
     def parts(self) -> tuple[Part, ...]:
         """All rows that its entries are built from."""
-        return Part(self.model, self.identifier_field, self.columns_read, self.created), *self.further_parts
+        own = Part(self.model, self.identifier_field, self.columns_read, self.created)
+        return own, *(Part(*part) for part in self.further_parts)
 
     def stamp_key(self, identifier: str) -> str:
         """The key of the stamp that an entry shares with others; empty if it has none."""

@@ -32,11 +32,13 @@ class Loaded(Generic[Document]):
     A document loaded from the database.
 
     Attributes:
+        payload: the document's bytes; empty if there is none.
         may_be_cached: whether others may be given it too.
         changes: the outbox ids of the committed changes it includes, if requested.
     """
 
     document: Document | None
+    payload: bytes
     may_be_cached: bool
     changes: tuple[int, ...] = ()
 
@@ -66,14 +68,13 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
         if identifier in rows:  # the database may match a row by another spelling
             rows[identifier].append(row)
     build, missing = lookup.build, lookup.missing
-    return {
-        identifier: Loaded(
-            build(of_it) if of_it or missing is None else missing(identifier),
-            may_be_cached,
-            tuple(of_it[0].cache_layer_changes) if changes and of_it else (),
-        )
-        for identifier, of_it in rows.items()
-    }
+    loaded: dict[str, Loaded[Document]] = {}
+    for identifier, of_it in rows.items():
+        document = build(of_it) if of_it or missing is None else missing(identifier)
+        payload = lookup.payload_of(document) if document is not None else b""
+        delivers = tuple(of_it[0].cache_layer_changes) if changes and of_it else ()
+        loaded[identifier] = Loaded(document, payload, may_be_cached, delivers)
+    return loaded
 
 
 def changes_of(lookup: Lookup[Any], identifiers: Any) -> QuerySet[Change]:

@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from cache_layer.errors import OtherRelease
 from cache_layer.keys import value_key
-from cache_layer.lookup import Loaded, Lookup, load
+from cache_layer.lookup import Entry, Lookup, load
 from cache_layer.memory.local_store import Copy, keep_copy
 from cache_layer.metrics import REFUSED_VALUES
 from cache_layer.protocol.packing import unpack
@@ -63,7 +63,7 @@ class Read(NamedTuple, Generic[Document]):
 Reads = dict[str, Read[Document]]
 
 
-def fetch_stored(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes | None]:
+def fetch_stored(entries: Sequence[Entry]) -> list[bytes | None]:
     """
     The stored bytes, in one round trip; a key of another type counts as a value that can't be decoded.
 
@@ -71,84 +71,63 @@ def fetch_stored(lookup: Lookup[Any], identifiers: Sequence[str]) -> list[bytes 
         CacheUnavailable: Redis did not answer.
     """
     client: Any = get_redis_client()
-    if len(identifiers) > 1:
-        return list(client.mget([value_key(lookup.key(identifier)) for identifier in identifiers]))
+    keys = [value_key(entry.key) for entry in entries]
+    if len(keys) > 1:
+        return list(client.mget(keys))
     try:
-        return [client.get(value_key(lookup.key(identifier))) for identifier in identifiers]
+        return [client.get(key) for key in keys]
     except ResponseError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise
         return [b""]
 
 
-def decode_stored(
-    lookup: Lookup[Document], identifiers: Iterable[str], answers: Iterable[bytes | None], asked_ns: int
-) -> Reads[Document]:
+def decode_stored(entries: Iterable[Entry], answers: Iterable[bytes | None], asked_ns: int) -> Reads[Any]:
     """The reads for Redis' replies that can be decoded."""
-    reads: Reads[Document] = {}
-    for identifier, stored in zip(identifiers, answers, strict=True):
-        if stored is None:
-            continue
-        found = decode(lookup, identifier, stored)
+    reads: Reads[Any] = {}
+    for entry, stored in zip(entries, answers, strict=True):
+        found = decode(entry, stored) if stored is not None else None
         if found is not None:
             document, payload, read_payload = found
-            reads[identifier] = keep_read(
-                lookup,
-                identifier,
-                document,
-                payload,
-                source=Source.REDIS,
-                asked_ns=asked_ns,
-                read_payload=read_payload,
+            reads[entry.identifier] = keep_read(
+                entry, document, payload, source=Source.REDIS, asked_ns=asked_ns, read_payload=read_payload
             )
     return reads
 
 
-def read_database(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Document]:
+def read_database(lookup: Lookup[Document], entries: Sequence[Entry]) -> Reads[Document]:
     """Read entries from the database without caching them."""
-    if not identifiers:
+    if not entries:
         return {}
     return {
-        identifier: Read(loaded.document, encode_loaded(lookup, loaded), Source.BYPASS)
-        for identifier, loaded in load(lookup, identifiers).items()
+        identifier: Read(loaded.document, loaded.payload, Source.BYPASS)
+        for identifier, loaded in load(lookup, [entry.identifier for entry in entries]).items()
     }
 
 
-def decode(lookup: Lookup[Document], identifier: str, stored: bytes) -> tuple[Document, bytes, bytes] | None:
+def decode(entry: Entry, stored: bytes) -> tuple[Any, bytes, bytes] | None:
     """
     Decode stored bytes into the document, the bytes this release would write for it, and the uncompressed bytes.
 
     None if an older release wrote it without some of our members; None, and a log line, if it is not a document.
     """
+    lookup = entry.lookup
     try:
         payload = unpack(stored)
-        return lookup.decode(identifier, payload), payload, payload
+        return lookup.decode(entry.identifier, payload), payload, payload
     except OtherRelease as other:
         return None if other.document is None else (other.document, lookup.payload_of(other.document), payload)
     except Exception as error:  # any kind: no bytes in Redis may fail a read
         REFUSED_VALUES.inc()
         why = f"{type(error).__name__}: {error}"[:LOGGED_CHARACTERS]  # it may quote the value
-        logger.warning("Cache value refused", extra={"key": lookup.key(identifier), "error": why})
+        logger.warning("Cache value refused", extra={"key": entry.key, "error": why})
         return None
 
 
 def keep_read(
-    lookup: Lookup[Document],
-    identifier: str,
-    document: Document | None,
-    payload: bytes,
-    *,
-    source: Source,
-    asked_ns: int,
-    read_payload: bytes = b"",
-) -> Read[Document]:
+    entry: Entry, document: Any, payload: bytes, *, source: Source, asked_ns: int, read_payload: bytes = b""
+) -> Read[Any]:
     """A read, stored as a copy in memory (leased from `asked_ns`) if allowed."""
-    rest_ns = int(lookup.rest_seconds * 1e9)
-    fresh = Copy(lookup.key(identifier), document, payload, read_payload, lookup.stamp_key(identifier), rest_ns)
-    copy = keep_copy(fresh, asked_ns)
+    rest_ns = int(entry.lookup.rest_seconds * 1e9)
+    copy = keep_copy(Copy(entry.key, document, payload, read_payload, entry.stamp_key, rest_ns), asked_ns)
     return Read(document, payload, source, (copy,) if copy else ())
-
-
-def encode_loaded(lookup: Lookup[Document], loaded: Loaded[Document]) -> bytes:
-    """The document's bytes; empty if there is none."""
-    return lookup.payload_of(loaded.document) if loaded.document is not None else b""

@@ -12,20 +12,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
 from cache_layer import clock
 from cache_layer.keys import absent_key, known_key, value_key
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Entry
 from cache_layer.options import get_options
 from cache_layer.reading.answered import Read, Reads, Source, decode, decode_stored
 from cache_layer.server.connection import get_redis_client
 
 logger = logging.getLogger("cache_layer")
-Document = TypeVar("Document")
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
 """The connection was refused or lost, the database was too slow, or no pool connection became free in time."""
@@ -64,7 +63,7 @@ def is_away() -> bool:
     return False
 
 
-def read_known(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Document] | None:
+def read_known(entries: Sequence[Entry]) -> Reads[Any] | None:
     """
     Read entries from Redis alone, in one round trip: values, absent markers or last known values.
 
@@ -73,7 +72,7 @@ def read_known(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Do
     """
     if not get_options().fail_safe_seconds:
         return None
-    keys = [lookup.key(identifier) for identifier in identifiers]
+    keys = [entry.key for entry in entries]
     asked_ns = clock.monotonic_ns()
     client: Any = get_redis_client()
     try:
@@ -81,18 +80,18 @@ def read_known(lookup: Lookup[Document], identifiers: Sequence[str]) -> Reads[Do
     except RedisError:
         return None
     values, absences, known = (stored[start : start + len(keys)] for start in range(0, len(stored), len(keys)))
-    reads = decode_stored(lookup, identifiers, values, asked_ns)
-    for identifier, absent, last in zip(identifiers, absences, known, strict=True):
-        if identifier in reads:
+    reads = decode_stored(entries, values, asked_ns)
+    for entry, absent, last in zip(entries, absences, known, strict=True):
+        if entry.identifier in reads:
             continue
-        found = decode(lookup, identifier, last) if last is not None else None
+        found = decode(entry, last) if last is not None else None
         if found is not None:
-            reads[identifier] = Read(found[0], found[1], Source.STALE)
+            reads[entry.identifier] = Read(found[0], found[1], Source.STALE)
         elif absent is not None:
-            reads[identifier] = Read(None, b"", Source.REDIS)
+            reads[entry.identifier] = Read(None, b"", Source.REDIS)
         else:
             return None
-    stale = [lookup.key(identifier) for identifier, read in reads.items() if read.source is Source.STALE]
+    stale = [entry.key for entry in entries if reads[entry.identifier].source is Source.STALE]
     if stale:
         logger.info("Stale values served", extra={"keys": stale[:10], "count": len(stale)})
     return reads

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from cache_layer import clock
 from cache_layer.activity import note_stored
 from cache_layer.deadline import left_seconds
-from cache_layer.lookup import Loaded, Lookup, load
+from cache_layer.lookup import Entry, Loaded, Lookup, load
 from cache_layer.metrics import BYPASSES, FILLS, REFRESHES
 from cache_layer.options import get_options
 from cache_layer.protocol.scripts import Claim, Fill, claim_fills, fill_entries, give_back_leases
@@ -23,7 +23,6 @@ from cache_layer.reading.answered import (
     Reads,
     Source,
     decode_stored,
-    encode_loaded,
     fetch_stored,
     keep_read,
     read_database,
@@ -36,7 +35,7 @@ Document = TypeVar("Document")
 FILL_POLL_SECONDS = 0.005
 
 
-def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replace: bool = False) -> Reads[Document]:
+def read_missing(lookup: Lookup[Document], entries: Sequence[Entry], *, replace: bool = False) -> Reads[Document]:
     """
     Read entries for which Redis had no usable value, and cache them where allowed.
 
@@ -50,115 +49,114 @@ def read_missing(lookup: Lookup[Document], identifiers: Sequence[str], *, replac
     """
     token = secrets.token_hex(8)
     asked_ns = clock.monotonic_ns()
-    claims = claim_fills([lookup.key(identifier) for identifier in identifiers], token, replace=replace)
+    claims = claim_fills([entry.key for entry in entries], token, replace=replace)
     reads: Reads[Document] = {}
-    leased: list[str] = []
-    being_filled: list[str] = []
+    leased: list[Entry] = []
+    being_filled: list[Entry] = []
     held = 0
-    for identifier, (claim, payload) in zip(identifiers, claims.values(), strict=True):
+    for entry in entries:
+        claim, payload = claims[entry.key]
         if claim is Claim.LEASE:
-            leased.append(identifier)
+            leased.append(entry)
         elif claim is Claim.FILLING:
-            being_filled.append(identifier)
+            being_filled.append(entry)
         elif claim is Claim.ABSENT:
-            reads[identifier] = keep_read(lookup, identifier, None, b"", source=Source.REDIS, asked_ns=asked_ns)
+            reads[entry.identifier] = keep_read(entry, None, b"", source=Source.REDIS, asked_ns=asked_ns)
         elif claim is Claim.VALUE:
-            reads |= decode_stored(lookup, [identifier], [payload], asked_ns)
+            reads |= decode_stored([entry], [payload], asked_ns)
         else:
             held += 1
     if leased:
         reads |= _fill(lookup, leased, token)
     if being_filled:
-        reads |= _wait_for_fills(lookup, being_filled)
-    rest = [identifier for identifier in identifiers if identifier not in reads]
+        reads |= _wait_for_fills(being_filled)
+    rest = [entry for entry in entries if entry.identifier not in reads]
     BYPASSES.labels("held").inc(held * lookup.counted)
     BYPASSES.labels("filling").inc((len(rest) - held) * lookup.counted)
     return reads | read_database(lookup, rest)
 
 
-def refresh_entries(lookup: Lookup[Document], keys: Sequence[str]) -> Reads[Document]:
+def refresh_entries(lookup: Lookup[Document], entries: Sequence[Entry]) -> Reads[Document]:
     """Reload entries over their values, except those others are loading; values stay if either server fails."""
     token = secrets.token_hex(8)
     try:
-        claims = claim_fills(keys, token, replace=True)
-        leased = [lookup.identifier(key) for key, (claim, _) in claims.items() if claim is Claim.LEASE]
+        claims = claim_fills([entry.key for entry in entries], token, replace=True)
+        leased = [entry for entry in entries if claims[entry.key][0] is Claim.LEASE]
         REFRESHES.inc(len(leased))
         return _fill(lookup, leased, token) if leased else {}
     except (RedisError, DatabaseError) as error:
-        logger.warning("Refresh put off", extra=_describe(list(keys)) | {"error": str(error)})
+        logger.warning("Refresh put off", extra=_describe(entries) | {"error": str(error)})
         return {}
 
 
-def _fill(lookup: Lookup[Document], identifiers: list[str], token: str) -> Reads[Document]:
+def _fill(lookup: Lookup[Document], entries: Sequence[Entry], token: str) -> Reads[Document]:
     """Load entries under our leases, and store them (or absent markers) where allowed."""
-    keys = [lookup.key(identifier) for identifier in identifiers]
-    logger.info("Cache miss", extra=_describe(keys))
+    logger.info("Cache miss", extra=_describe(entries))
     try:
-        loaded = load(lookup, identifiers)
+        loaded = load(lookup, [entry.identifier for entry in entries])
     except BaseException:
-        _give_back(keys, token)
+        _give_back(entries, token)
         raise
-    payloads = {identifier: encode_loaded(lookup, entry) for identifier, entry in loaded.items()}
     asked_ns = clock.monotonic_ns()
-    stored = _store(lookup, loaded, payloads, token)
-    return {
-        identifier: keep_read(
-            lookup, identifier, entry.document, payloads[identifier], source=Source.DATABASE, asked_ns=asked_ns
+    stored = _store(lookup, {entry: loaded[entry.identifier] for entry in entries}, token)
+    reads: Reads[Document] = {}
+    for entry in entries:
+        document, payload = loaded[entry.identifier].document, loaded[entry.identifier].payload
+        reads[entry.identifier] = (
+            keep_read(entry, document, payload, source=Source.DATABASE, asked_ns=asked_ns)
+            if entry in stored
+            else Read(document, payload, Source.BYPASS)
         )
-        if identifier in stored
-        else Read(entry.document, payloads[identifier], Source.BYPASS)
-        for identifier, entry in loaded.items()
-    }
+    return reads
 
 
-def _store(
-    lookup: Lookup[Document], loaded: dict[str, Loaded[Document]], payloads: dict[str, bytes], token: str
-) -> set[str]:
-    """Store what may be cached; returns the stored identifiers."""
-    fills: dict[str, Fill] = {}
-    for identifier, entry in loaded.items():
-        ttl_seconds = lookup.ttl_seconds if payloads[identifier] else _absent_ttl_seconds()
-        if entry.may_be_cached and ttl_seconds:
-            fills[identifier] = Fill(lookup.key(identifier), payloads[identifier], ttl_seconds)
-    _give_back([lookup.key(identifier) for identifier in loaded if identifier not in fills], token)
+def _store(lookup: Lookup[Any], loaded: dict[Entry, Loaded[Any]], token: str) -> set[Entry]:
+    """Store what may be cached; returns what was stored."""
+    fills: dict[Entry, Fill] = {}
+    for entry, each in loaded.items():
+        ttl_seconds = lookup.ttl_seconds if each.payload else _absent_ttl_seconds()
+        if each.may_be_cached and ttl_seconds:
+            fills[entry] = Fill(entry.key, each.payload, ttl_seconds)
+    rest = [entry for entry in loaded if entry not in fills]
+    _give_back(rest, token)
     try:
-        stored = fill_entries(list(fills.values()), token)
+        is_stored = fill_entries(list(fills.values()), token)
     except RedisError as error:
-        logger.warning("Cache fill failed", extra={"keys": list(loaded)[:10], "error": str(error)})
-        _count_fills(lookup, len(loaded) - len(fills), failed=len(fills))
+        logger.warning("Cache fill failed", extra=_describe(list(loaded)) | {"error": str(error)})
+        _count_fills(lookup, len(rest), failed=len(fills))
         return set()
-    values = [fill for fill in fills.values() if fill.payload and stored[fill.key]]
-    note_stored(fill.key for fill in values if lookup.counted)
-    note_filled([fill.key for fill in values], lookup.ttl_seconds)
-    kept = sum(stored.values())
-    _count_fills(
-        lookup, len(loaded) - len(fills), stored=len(values), absent=kept - len(values), refused=len(fills) - kept
-    )
+    stored = {entry for entry in fills if is_stored[entry.key]}
+    values = [entry for entry in fills if entry in stored and fills[entry].payload]
+    keys = [entry.key for entry in values]
+    note_stored(keys if lookup.counted else ())
+    note_filled(keys, lookup.ttl_seconds)
+    absences, refused = len(stored) - len(values), len(fills) - len(stored)
+    _count_fills(lookup, len(rest), stored=len(values), absent=absences, refused=refused)
     if values:
-        size = sum(len(fill.payload) for fill in values)
-        extra = _describe([fill.key for fill in values]) | {"ttl_seconds": values[0].ttl_seconds, "bytes": size}
-        logger.info("Cache populated", extra=extra)
-    return {identifier for identifier, fill in fills.items() if stored[fill.key]}
+        size = sum(len(fills[entry].payload) for entry in values)
+        logger.info("Cache populated", extra=_describe(values) | {"ttl_seconds": lookup.ttl_seconds, "bytes": size})
+    return stored
 
 
-def _wait_for_fills(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+def _wait_for_fills(entries: Sequence[Entry]) -> Reads[Any]:
     """Wait at most `fill_wait_ms` for values that others are loading; returns those that arrived."""
     deadline_ns = clock.seconds_from_now(left_seconds(get_options().fill_wait_ms / 1000))
-    reads: Reads[Document] = {}
-    waiting = list(identifiers)
+    reads: Reads[Any] = {}
+    waiting = list(entries)
     while waiting and clock.monotonic_ns() < deadline_ns:
         clock.sleep(FILL_POLL_SECONDS)
         asked_ns = clock.monotonic_ns()
         try:
-            reads |= decode_stored(lookup, waiting, fetch_stored(lookup, waiting), asked_ns)
+            reads |= decode_stored(waiting, fetch_stored(waiting), asked_ns)
         except RedisError:
             break
-        waiting = [identifier for identifier in waiting if identifier not in reads]
+        waiting = [entry for entry in waiting if entry.identifier not in reads]
     return reads
 
 
-def _describe(keys: list[str]) -> dict[str, Any]:
-    """The fields that name the keys in a log line."""
+def _describe(entries: Sequence[Entry]) -> dict[str, Any]:
+    """The fields that name the entries' keys in a log line."""
+    keys = [entry.key for entry in entries]
     return {"key": keys[0]} if len(keys) == 1 else {"keys": keys[:10], "count": len(keys)}
 
 
@@ -179,7 +177,8 @@ def _count_fills(lookup: Lookup[Any], not_cacheable: int, **outcomes: int) -> No
     BYPASSES.labels("redis").inc(outcomes.get("failed", 0))
 
 
-def _give_back(keys: list[str], token: str) -> None:
+def _give_back(entries: Sequence[Entry], token: str) -> None:
+    keys = [entry.key for entry in entries]
     try:
         give_back_leases(keys, token)
     except RedisError as error:

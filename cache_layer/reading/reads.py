@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from cache_layer import clock
 from cache_layer.activity import count_local_hit, count_read
-from cache_layer.lookup import Lookup
+from cache_layer.lookup import Entry, Lookup
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import Copy, find_copy
 from cache_layer.metrics import BYPASSES
@@ -47,9 +47,9 @@ def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
     """
     copy = peek_copy(lookup, identifier)
     if copy is not None:
-        _log_hits([lookup.key(identifier)], Source.LOCAL)
+        _log_hits([copy.key], Source.LOCAL)
         return Read(copy.document, copy.payload, Source.LOCAL, (copy,))
-    return _read_further(lookup, [identifier])[identifier]
+    return _read_further(lookup, [Entry(lookup, identifier)])[identifier]
 
 
 def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[Document]:
@@ -60,77 +60,78 @@ def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[
         The reads by identifier, in the order asked for, each identifier once.
     """
     wanted = list(dict.fromkeys(identifiers))
-    reads: Reads[Document] = {}
-    for identifier in wanted:
-        copy = peek_copy(lookup, identifier)
-        if copy is not None:
-            reads[identifier] = Read(copy.document, copy.payload, Source.LOCAL, (copy,))
-    _log_hits([lookup.key(identifier) for identifier in reads], Source.LOCAL)
-    rest = [identifier for identifier in wanted if identifier not in reads]
+    copies = {identifier: copy for identifier in wanted if (copy := peek_copy(lookup, identifier)) is not None}
+    _log_hits([copy.key for copy in copies.values()], Source.LOCAL)
+    reads = {
+        identifier: Read(copy.document, copy.payload, Source.LOCAL, (copy,)) for identifier, copy in copies.items()
+    }
+    rest = [Entry(lookup, identifier) for identifier in wanted if identifier not in copies]
     for start in range(0, len(rest), BATCH_KEYS):
         reads |= _read_further(lookup, rest[start : start + BATCH_KEYS])
     return {identifier: reads[identifier] for identifier in wanted}
 
 
-def _read_further(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+def _read_further(lookup: Lookup[Document], entries: list[Entry]) -> Reads[Document]:
     """Read what is not in this process's memory; last known values, where allowed, while the database is away."""
-    reads = read_known(lookup, identifiers) if is_away() and _may_be_stale(lookup, identifiers) else None
+    reads = read_known(entries) if is_away() and _may_be_stale(lookup, entries) else None
     if reads is None:
         try:
-            reads = _read_engines(lookup, identifiers)
+            reads = _read_engines(lookup, entries)
             if was_away() and any(read.source in FROM_DATABASE for read in reads.values()):
                 note_back()
         except DATABASE_AWAY:
-            reads = read_known(lookup, identifiers) if _may_be_stale(lookup, identifiers) else None
+            reads = read_known(entries) if _may_be_stale(lookup, entries) else None
             note_away()
             if reads is None:
                 raise
-    for identifier, read in reads.items() if lookup.counted else ():
-        count_read(read.source, lookup.key(identifier) if read.document is not None else "")
+    for entry in entries if lookup.counted else ():
+        read = reads[entry.identifier]
+        count_read(read.source, entry.key if read.document is not None else "")
     return reads
 
 
-def _read_engines(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+def _read_engines(lookup: Lookup[Document], entries: list[Entry]) -> Reads[Document]:
     """Read from Redis or the database. A thread that holds a key reads its own uncommitted row."""
-    ours = [identifier for identifier in identifiers if pending.is_ours(lookup.key(identifier))]
-    others = [identifier for identifier in identifiers if identifier not in ours] if ours else identifiers
+    ours = [entry for entry in entries if pending.is_ours(entry.key)]
+    others = [entry for entry in entries if entry not in ours] if ours else entries
     reads: Reads[Document] = {}
     try:
         reads |= _read_redis(lookup, others)
     except RedisError as error:
-        keys = [lookup.key(identifier) for identifier in others]
+        keys = [entry.key for entry in others]
         logger.info("Cache bypassed", extra={"keys": keys[:10], "count": len(keys), "reason": str(error)})
         BYPASSES.labels("redis").inc(len(others) * lookup.counted)
-        ours = identifiers
+        ours = entries
     else:
         if ours:
             BYPASSES.labels("own_write").inc(len(ours) * lookup.counted)
     return reads | read_database(lookup, ours)
 
 
-def _may_be_stale(lookup: Lookup[Any], identifiers: list[str]) -> bool:
+def _may_be_stale(lookup: Lookup[Any], entries: list[Entry]) -> bool:
     """Whether stale values may be read: not in a transaction or while holding a key, since a write may use them."""
-    is_ours = any(pending.is_ours(lookup.key(identifier)) for identifier in identifiers)
-    return not is_ours and not _is_in_transaction(lookup)
+    return not any(pending.is_ours(entry.key) for entry in entries) and not _is_in_transaction(lookup)
 
 
 def _is_in_transaction(lookup: Lookup[Any]) -> bool:
     return bool(connections[router.db_for_write(lookup.model)].in_atomic_block)
 
 
-def _read_redis(lookup: Lookup[Document], identifiers: list[str]) -> Reads[Document]:
+def _read_redis(lookup: Lookup[Document], entries: list[Entry]) -> Reads[Document]:
     asked_ns = clock.monotonic_ns()
-    payloads = fetch_stored(lookup, identifiers)
-    reads = decode_stored(lookup, identifiers, payloads, asked_ns)
-    _log_hits([lookup.key(identifier) for identifier in reads], Source.REDIS)
-    to_ask = [key for key in map(lookup.key, reads) if is_time_to_ask(key)]
+    payloads = fetch_stored(entries)
+    reads: Reads[Document] = decode_stored(entries, payloads, asked_ns)
+    found = [entry for entry in entries if entry.identifier in reads]
+    _log_hits([entry.key for entry in found], Source.REDIS)
+    to_ask = [entry for entry in found if is_time_to_ask(entry.key)]
     if to_ask and not _is_in_transaction(lookup):  # a refresh could break or delay the caller's transaction
-        reads |= refresh_entries(lookup, find_due(to_ask, lookup.ttl_seconds))
-    missing: list[str] = []
-    unreadable: list[str] = []
-    for identifier, payload in zip(identifiers, payloads, strict=True):
-        if identifier not in reads:
-            (missing if payload is None else unreadable).append(identifier)
+        due = find_due([entry.key for entry in to_ask], lookup.ttl_seconds)
+        reads |= refresh_entries(lookup, [entry for entry in to_ask if entry.key in due])
+    missing: list[Entry] = []
+    unreadable: list[Entry] = []
+    for entry, payload in zip(entries, payloads, strict=True):
+        if entry.identifier not in reads:
+            (missing if payload is None else unreadable).append(entry)
     if missing:
         reads |= read_missing(lookup, missing)
     if unreadable:

@@ -233,13 +233,6 @@ def _client(*, essential: bool) -> GuardedRedis:
     return shared.with_policy(essential=True) if essential else shared
 
 
-def close_redis_client() -> None:
-    """Close this process's connections to Redis; the next use opens new ones."""
-    if _client.cache_info().currsize:
-        get_redis_client().drop_connections()
-    _client.cache_clear()
-
-
 def is_redis_healthy() -> bool:
     """Whether Redis answers `PING` in time: in a cluster, every node that holds entries."""
     try:

@@ -15,7 +15,6 @@ from django.db import connections, router, transaction
 from cache_layer.inspect.entry import EntryView
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load
-from cache_layer.reading.answered import encode_loaded
 from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_writer_client
 from cache_layer.testing.changes import Changes
@@ -91,7 +90,7 @@ def _find_rows(lookup: Lookup[Any]) -> dict[str, bytes]:
         values = lookup.model._base_manager.order_by("pk").values_list(lookup.identifier_field, flat=True)
         wanted = [str(value) for value in values[: 10 * ROWS] if value is not None]
     found = load(lookup, wanted) if wanted else {}
-    there = {row: payload for row, loaded in found.items() if (payload := encode_loaded(lookup, loaded))}
+    there = {row: loaded.payload for row, loaded in found.items() if loaded.payload}
     return dict(list(there.items())[:ROWS])
 
 

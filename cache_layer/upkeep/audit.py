@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import DataError
@@ -15,11 +15,10 @@ from django.db import DataError
 from cache_layer.activity import note_invalidated
 from cache_layer.errors import OtherRelease
 from cache_layer.keys import value_key
-from cache_layer.lookup import Entry, Loaded, Lookup, get_lookup, load, registered_lookups, stamps_of
+from cache_layer.lookup import Entry, Loaded, Lookup, load, registered_lookups, stamps_of
 from cache_layer.metrics import AUDITED_AT, AUDITED_VALUES, MISMATCHES
 from cache_layer.protocol.packing import unpack
 from cache_layer.protocol.scripts import invalidate_keys
-from cache_layer.reading.answered import encode_loaded
 from cache_layer.server.connection import get_redis_client
 from cache_layer.upkeep.clearing import scan_entries
 
@@ -29,8 +28,7 @@ GRACE_SECONDS = 0.25
 """How long a difference must last to count, since a change under way is not a fault."""
 
 
-@dataclass(frozen=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """
     A value in Redis that differs from the database.
 
@@ -38,8 +36,7 @@ class Mismatch:
         age_seconds: how long ago it was stored, judging by its TTL.
     """
 
-    lookup: str
-    key: str
+    entry: Entry
     cached: bytes
     committed: bytes
     age_seconds: float
@@ -65,52 +62,52 @@ def audit_cache(*, repair: bool = True) -> Audit:
     compared = 0
     mismatches: list[Mismatch] = []
     for batch in scan_entries(registered_lookups()):
-        of_lookup: dict[Lookup[Any], list[str]] = defaultdict(list)
+        of_lookup: dict[Lookup[Any], list[Entry]] = defaultdict(list)
         for entry in batch:
-            of_lookup[entry.lookup].append(entry.key)
-        for lookup, keys in of_lookup.items():
-            compared += len(keys) * lookup.counted
-            suspects = list(_differing(lookup, keys))
+            of_lookup[entry.lookup].append(entry)
+        for lookup, entries in of_lookup.items():
+            compared += len(entries) * lookup.counted
+            suspects = {each.entry: each.cached for each in _differing(lookup, entries)}
             if suspects:
                 time.sleep(GRACE_SECONDS)
-                mismatches += _still_differing(lookup, suspects)
+                again = _differing(lookup, list(suspects))
+                mismatches += [each for each in again if each.cached == suspects[each.entry]]
     for mismatch in mismatches:
-        logger.error("Cache mismatch", extra={"key": mismatch.key, "age_seconds": mismatch.age_seconds})
+        logger.error("Cache mismatch", extra={"key": mismatch.entry.key, "age_seconds": mismatch.age_seconds})
     if repair and mismatches:
-        wrong = [mismatch.key for mismatch in mismatches]
-        found = ((get_lookup(mismatch.lookup), mismatch.key) for mismatch in mismatches)
-        invalidate_keys(wrong, stamps_of(Entry(lookup, lookup.identifier(key)) for lookup, key in found))
-        note_invalidated(wrong, "audit")
+        wrong = [mismatch.entry for mismatch in mismatches]
+        invalidate_keys([entry.key for entry in wrong], stamps_of(wrong))
+        note_invalidated([entry.key for entry in wrong], "audit")
     AUDITED_VALUES.inc(compared)
     MISMATCHES.inc(len(mismatches))
     AUDITED_AT.set_to_current_time()
     return Audit(compared, tuple(mismatches))
 
 
-def _differing(lookup: Lookup[Any], keys: list[str]) -> Iterator[Mismatch]:
+def _differing(lookup: Lookup[Any], entries: list[Entry]) -> Iterator[Mismatch]:
     pipeline = get_redis_client().pipeline()
-    for key in keys:
-        pipeline.get(value_key(key))
-        pipeline.pttl(value_key(key))
+    for entry in entries:
+        pipeline.get(value_key(entry.key))
+        pipeline.pttl(value_key(entry.key))
     answers = pipeline.execute(raise_on_error=False)
-    rows = _load(lookup, [lookup.identifier(key) for key in keys])
-    for key, cached, ttl_ms in zip(keys, answers[::2], answers[1::2], strict=True):
+    rows = _load(lookup, [entry.identifier for entry in entries])
+    for entry, cached, ttl_ms in zip(entries, answers[::2], answers[1::2], strict=True):
         if cached is None:
             continue
         payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
-        loaded = rows.get(lookup.identifier(key))
-        committed = encode_loaded(lookup, loaded) if loaded else b""
-        if payload != committed and not agrees_across_releases(lookup, lookup.identifier(key), payload, committed):
-            age_seconds = max(0.0, lookup.ttl_seconds - ttl_ms / 1000)
-            yield Mismatch(lookup.name, key, payload, committed, round(age_seconds, 3))
+        loaded = rows.get(entry.identifier)
+        committed = loaded.payload if loaded else b""
+        if payload != committed and not agrees_across_releases(entry, payload, committed):
+            yield Mismatch(entry, payload, committed, round(max(0.0, lookup.ttl_seconds - ttl_ms / 1000), 3))
 
 
-def agrees_across_releases(lookup: Lookup[Any], identifier: str, payload: bytes, committed: bytes) -> bool:
+def agrees_across_releases(entry: Entry, payload: bytes, committed: bytes) -> bool:
     """Whether another release wrote them, with the committed values in all members that both releases have."""
+    decode = entry.lookup.decode
     try:
-        lookup.decode(identifier, payload)
+        decode(entry.identifier, payload)
     except OtherRelease as other:
-        return bool(committed) and other.agrees_with(lookup.decode(identifier, committed))
+        return bool(committed) and other.agrees_with(decode(entry.identifier, committed))
     except Exception:  # of any kind, as for a reader
         return False
     return False
@@ -132,9 +129,3 @@ def _unpacked(stored: bytes) -> bytes:
         return unpack(stored)
     except ValueError:
         return stored
-
-
-def _still_differing(lookup: Lookup[Any], suspects: list[Mismatch]) -> list[Mismatch]:
-    """Those whose value is unchanged and still wrong."""
-    cached = {suspect.key: suspect.cached for suspect in suspects}
-    return [found for found in _differing(lookup, list(cached)) if found.cached == cached[found.key]]

@@ -53,10 +53,9 @@ def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, val
     alone = [each.entry.identifier for each in entries if each.alone] if values and lookup.write_through else []
     rows: dict[str, CommittedRow] = {}
     for identifier, loaded in (load(lookup, alone, changes=True) if alone else {}).items():
-        if loaded.document is not None:
-            payload = lookup.payload_of(loaded.document) if loaded.may_be_cached else b""
-            rows[identifier] = CommittedRow(payload, loaded.changes)
+        if loaded.payload:
+            rows[identifier] = CommittedRow(loaded.payload if loaded.may_be_cached else b"", loaded.changes)
     rest = [each.entry.identifier for each in entries if each.entry.identifier not in rows]
     if rest:
         rows |= {key: CommittedRow(b"", ids) for key, ids in find_changes(lookup, rest, using=using).items()}
-    return {lookup.key(identifier): row for identifier, row in rows.items()}
+    return {each.entry.key: rows[each.entry.identifier] for each in entries if each.entry.identifier in rows}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from cache_layer.inspect import ServerStatus, audit_cache
+from cache_layer import CoherentLookup
+from cache_layer.inspect import ServerStatus
 from entities.cache.entries import (
     BATCH_CODES,
     Warmed,
@@ -29,17 +30,6 @@ class ActFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Act:
-    """One act of a user; `codes` is None for everything, `tag` is what selected them."""
-
-    operation: Operation
-    codes: tuple[str, ...] | None
-    username: str
-    reason: str = ""
-    tag: str = ""
-
-
-@dataclass(frozen=True)
 class Step:
     """How far an act has got, and its results so far."""
 
@@ -52,17 +42,22 @@ class Step:
         return self.done == self.total
 
 
-def perform(act: Act) -> Iterator[Step]:
+def perform(
+    operation: Operation, codes: Sequence[str] | None, *, username: str, reason: str = "", tag: str = ""
+) -> Generator[Step]:
     """
     Perform an act step by step. A caller that stops iterating aborts it: the audit log says how far it got.
 
+    Args:
+        codes: what to do it with; None for everything.
+        tag: what selected them, if any.
     Raises:
         ActFailed: Redis did not answer.
     """
     step = Step(0, 1)
-    with recorded(act.operation, act.codes, username=act.username, reason=act.reason, tag=act.tag) as record:
+    with recorded(operation, codes, username=username, reason=reason, tag=tag) as record:
         try:
-            for step in _STEPS[act.operation](act.codes):
+            for step in _STEPS[operation](codes):
                 record.result = step.result if step.finished else f"broken off {_how_far(step)}"
                 yield step
         except RedisError as error:
@@ -108,7 +103,7 @@ def _clear(_: Sequence[str] | None) -> Iterator[Step]:
 
 def _audit(_: Sequence[str] | None) -> Iterator[Step]:
     yield Step(0, 1)
-    audit = audit_cache()
+    audit = CoherentLookup.audit_all()
     wrong = len(audit.mismatches)
     found = f"{wrong} differed and were dropped" if wrong else "all as in the database"
     yield Step(1, 1, f"{audit.compared} cached values compared: {found}")

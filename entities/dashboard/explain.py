@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db.models import Q
@@ -24,6 +25,7 @@ from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 
 SHOWN_CHANGES = 8
+NO_READS, NO_EVENTS = "no reads known", ("nothing known",)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
     except RedisError:
         silent = ["the other processes"]
     holders = [_word_answer(answer, right, own=answer is own) for answer in answers]
-    return holders + [Holder(name, "unknown: it has not answered") for name in silent if name != own.process]
+    unknown = partial(Holder, has="unknown: it has not answered", reads=NO_READS, events=NO_EVENTS)
+    return holders + [unknown(name) for name in silent if name != own.process]
 
 
 def _word_answer(answer: Any, right: Collection[str], *, own: bool) -> Holder:
@@ -119,7 +122,7 @@ def _word_answer(answer: Any, right: Collection[str], *, own: bool) -> Holder:
     )
     usable = copy is not None and copy.left_ms > 0
     name = f"{answer.process} (this one)" if own else answer.process
-    return Holder(name, has, digest, usable and digest not in right, reads, events)
+    return Holder(name, has, digest, usable and digest not in right, reads or NO_READS, events or NO_EVENTS)
 
 
 def what_happened(code: str) -> list[Happened]:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cache_layer import CacheUnavailable
-from cache_layer.inspect import (
-    Backlog,
-    EntryState,
-    Health,
-    Kind,
-    Recent,
-    Series,
-    ServerStatus,
-    Span,
-)
-from entities.lookups import entries_of
+from cache_layer.inspect import Backlog, EntryActivity, EntryState, Health, Kind, Series, ServerStatus, Span
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 
 
@@ -30,7 +20,7 @@ class Picture:
         states: of the first ones, in display order.
         listed: of the list of all.
         hour, recent: what readers counted.
-        hits_today: of each type, where they are shown.
+        activity: of the same types.
     """
 
     entity_types: int
@@ -38,9 +28,9 @@ class Picture:
     listed: EntryState
     server: ServerStatus
     hour: Series
-    recent: Recent
+    recent: Series
     health: Health
-    hits_today: Mapping[str, int] = field(default_factory=dict)
+    activity: dict[str, EntryActivity]
 
     @property
     def backlog(self) -> Backlog:
@@ -61,10 +51,11 @@ def take_picture(limit: int | None = None) -> Picture:
     server = ServerStatus.read()
     codes = list(Entity.objects.values_list("code", flat=True))
     looked_at = codes[:limit]
-    *states, listed = EntryState.of_entries(entries_of(*looked_at))
+    *states, listed = EntryState.of_entries(ENTITY.entries(*looked_at) + ENTITY_TYPES.entries())
     if any(state.kind is Kind.UNKNOWN for state in (*states, listed)):
         raise CacheUnavailable("Redis has just stopped answering.", refused=False)
     hour = Series.read(Span.HOUR)
     health = Health.look(counters=(hour, server))
     states_of = dict(zip(looked_at, states, strict=True))
-    return Picture(len(codes), states_of, listed, server, hour, Recent.read(hour), health)
+    activity = EntryActivity.read(ENTITY, looked_at)
+    return Picture(len(codes), states_of, listed, server, hour, Series.recent(hour), health, activity)

@@ -40,8 +40,6 @@ def note_user(user: Any) -> None:
 @contextmanager
 def running_command(name: str) -> Iterator[None]:
     """Attribute changes in the block to a management command."""
-    with (
-        origin.working_for(origin.COMMAND),
-        pghistory.context(source=origin.COMMAND, command=name, username=shell_user()),
-    ):
+    source = "command"
+    with origin.working_for(source), pghistory.context(source=source, command=name, username=shell_user()):
         yield

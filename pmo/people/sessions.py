@@ -19,8 +19,6 @@ from django.core import signing
 from django.core.cache import caches
 from django.utils.crypto import salted_hmac
 
-from cache_layer import CacheUnavailable, get_writer_client
-
 SALT = "pmo.sessions"
 
 
@@ -52,14 +50,9 @@ class Sealed:
         Delete it for certain.
 
         Raises:
-            CacheUnavailable: Redis does not answer, and others may still reach it. A refused connection is no error:
-                what a Redis that is gone holds is purged when it is back.
+            CacheUnavailable: Redis does not answer, and others may still reach it.
         """
-        try:
-            get_writer_client().unlink(self._cache.client.make_key(_hashed(key)))
-        except CacheUnavailable as error:
-            if not error.refused:
-                raise
+        self._cache.client.delete_for_certain(_hashed(key))
 
     def __contains__(self, key: str) -> bool:
         return _hashed(key) in self._cache

@@ -29,7 +29,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
     from django.core.management import CommandError, call_command
     from django.db import DatabaseError, connections
 
-    from cache_layer import CacheUnavailable, close_redis_client
+    from cache_layer import CacheUnavailable
     from pmo.people.provenance import running_command
 
     try:
@@ -50,7 +50,6 @@ def prepare_platform(directory: Path, console: Console) -> None:
     except (CacheUnavailable, CommandError) as error:
         console.print(f"The cache is not warmed; pages come from the database meanwhile. {error}", markup=False)
     connections.close_all()
-    close_redis_client()
 
 
 def _load_django() -> None:

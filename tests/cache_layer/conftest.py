@@ -18,7 +18,8 @@ from django.test import override_settings
 
 import cache_layer.clock
 from cache_layer.options import get_options
-from cache_layer.server.connection import breaker, close_redis_client
+from cache_layer.server import connection
+from cache_layer.server.connection import breaker, get_redis_client
 from cache_layer.server.location import Location
 from entities.models import Entity
 from tests.conftest import make_entity
@@ -95,7 +96,8 @@ def caches_at(url: str) -> Iterator[None]:
 
 def reconnect() -> None:
     """Have this process connect anew, to wherever the settings say now."""
-    close_redis_client()
+    get_redis_client().drop_connections()
+    connection._client.cache_clear()
     for alias in caches:
         if hasattr(caches, alias):
             del caches[alias]

@@ -10,9 +10,10 @@ from redis import Redis
 
 from cache_layer.activity import count_local_hit, count_replay, count_replay_time, note_invalidated, note_stored
 from cache_layer.counting import reporting
-from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, EntryActivity, Series, Span, percentile_of
+from cache_layer.counting.analytics import HOUR_SECONDS, MINUTE_SECONDS, Series, Span, percentile_of
 from cache_layer.counting.reporting import Reporter
 from cache_layer.errors import CacheUnavailable
+from cache_layer.inspect import EntryActivity
 from cache_layer.keys import DAY_SECONDS, analytics_key, hits_key, totals_key
 from cache_layer.metrics import ANSWER_SECONDS, INVALIDATIONS
 from cache_layer.protocol.calls import BATCH_KEYS

@@ -16,10 +16,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from cache_layer import keys
 from cache_layer.server import line as lines
 from cache_layer.server.breaker import Breaker
-from cache_layer.server.connection import close_redis_client, get_redis_client, is_redis_healthy
+from cache_layer.server.connection import get_redis_client, is_redis_healthy
 from cache_layer.server.line import Line, mget
 from entities.lookups import ENTITY
-from tests.cache_layer.conftest import Clock
+from tests.cache_layer.conftest import Clock, reconnect
 from tests.threads import holds_in_child
 
 
@@ -148,7 +148,7 @@ def test_a_line_that_broke_compares_the_run_of_the_server_again(own_valkey: valk
 def test_a_line_outlives_its_client() -> None:
     with closing(Line()) as line:
         assert dict(line.mget(KEYS)) == VALUES
-        close_redis_client()
+        reconnect()
         assert dict(line.mget(KEYS)) == VALUES
     assert kept_connections() == 0
 

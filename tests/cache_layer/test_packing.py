@@ -130,7 +130,7 @@ def test_the_audit_compares_what_is_in_a_compressed_value(long: Entity, redis_cl
     read_entry(ENTITY, "project")
     assert audit_cache().mismatches == ()
     redis_client.set(KEY, zstd.compress(ENTITY.encode(read_entry(ENTITY, "project").document) + b" "), ex=300)
-    assert [mismatch.key for mismatch in audit_cache().mismatches] == [KEY]
+    assert [mismatch.entry.key for mismatch in audit_cache().mismatches] == [KEY]
     assert redis_client.exists(KEY) == 0
 
 

@@ -69,7 +69,7 @@ def read_several(_: Process) -> tuple[Content, Source]:
 def read_and_refresh(process: Process) -> tuple[Content, Source]:
     """The type near the end of its life: it is loaded anew, over its value."""
     found = read_type(process)
-    renewed = refresh_entries(ENTITY, [ENTITY.key(CODE)]).get(CODE)
+    renewed = refresh_entries(ENTITY, ENTITY.entries(CODE)).get(CODE)
     return (content_of(ENTITY, renewed.document), renewed.source) if renewed else found
 
 

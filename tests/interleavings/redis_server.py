@@ -77,7 +77,7 @@ class RedisServer:
         for script, each in product(BY_SCRIPT, (False, True)):
             self.client.script_load(calls.script_source(script, each=each))
         self._run_id = f"{self.client.info('server')['run_id']}:{self.client.info('replication')['master_replid']}"
-        self._run_id_key = run_id_key(keys._purged_patterns)
+        self._run_id_key = run_id_key(keys.purged_patterns())
         self._loses_holds = loses_holds
         self.begin()
 

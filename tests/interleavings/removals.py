@@ -144,7 +144,10 @@ def invalidate_stamp_first(keys: Iterable[str], _: Any = (), **how: Any) -> dict
 def load_then_find_changes(lookup: Lookup[Any], identifiers: Collection[str], **_: bool) -> dict[str, Loaded[Any]]:
     loaded = load(lookup, list(identifiers))
     changes = find_changes(lookup, identifiers, using="default")
-    return {key: Loaded(each.document, each.may_be_cached, changes.get(key, ())) for key, each in loaded.items()}
+    return {
+        key: Loaded(each.document, each.payload, each.may_be_cached, changes.get(key, ()))
+        for key, each in loaded.items()
+    }
 
 
 _forget_changes = release._forget_changes

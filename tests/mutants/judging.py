@@ -37,14 +37,14 @@ class Judge:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
-        from cache_layer.server.connection import close_redis_client  # with Django set up
+        from cache_layer.server.connection import get_redis_client  # with Django set up
 
         ends = monotonic() + self.seconds
         self.session, self.items = session, {item.nodeid: item for item in session.items}
         self.cleaning = [next(name for name, item in self.items.items() if "committed_db" in item.fixturenames)]
         self.first_to_fail(self.cleaning)
         connections.close_all()
-        close_redis_client()
+        get_redis_client().drop_connections()
         session.config._tmp_path_factory.getbasetemp()
         gc.unfreeze()
         modules = {str(mutant.path.resolve()) for mutant in self.mutants}

@@ -17,9 +17,8 @@ from psycopg.conninfo import conninfo_to_dict
 from redis.exceptions import ResponseError
 
 from cache_layer import Source, metrics
-from cache_layer.counting.analytics import EntryActivity, Series, Span
 from cache_layer.counting.reporting import report_activity
-from cache_layer.inspect import Amount, EntryState, Kind
+from cache_layer.inspect import Amount, EntryActivity, EntryState, Kind, Series, Span
 from cache_layer.inspect.checks import check_server
 from cache_layer.protocol.scripts import read_stamps
 from cache_layer.reading.reads import read_entries, read_entry

@@ -211,7 +211,7 @@ def test_the_cache_has_what_the_database_has(ada: Ada) -> None:
     assert audit_cache().mismatches == ()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE auth_user SET username = 'another'")
-    assert [mismatch.lookup for mismatch in audit_cache().mismatches] == ["person"]
+    assert [mismatch.entry.lookup.name for mismatch in audit_cache().mismatches] == ["person"]
     assert audit_cache().mismatches == ()
 
 

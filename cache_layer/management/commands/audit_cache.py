@@ -25,11 +25,11 @@ class Command(BaseCommand):
             raise CommandError(f"{error}. Nothing was compared.") from error
         mismatches = sorted(audit.mismatches, key=lambda mismatch: -mismatch.age_seconds)
         if as_json:
-            found = [{"key": each.key, "age_seconds": round(each.age_seconds)} for each in mismatches]
+            found = [{"key": each.entry.key, "age_seconds": round(each.age_seconds)} for each in mismatches]
             self.stdout.write(json.dumps({"compared": audit.compared, "repaired": not no_repair, "mismatches": found}))
         else:
             for mismatch in mismatches:
-                self.stdout.write(f"{mismatch.key}: {mismatch.age_seconds:.0f} s old")
+                self.stdout.write(f"{mismatch.entry.key}: {mismatch.age_seconds:.0f} s old")
                 self.stdout.write(f"  cached     {mismatch.cached[:200]!r}")
                 self.stdout.write(f"  committed  {mismatch.committed[:200]!r}")
             self.stdout.write(f"{audit.compared} values compared, {len(mismatches)} differ.")

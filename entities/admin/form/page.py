@@ -25,7 +25,7 @@ from entities.admin.pages import ModelAdmin, show_page
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
 from entities.fields import SETTABLE, values_of
-from entities.lookups import entries_of
+from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.words.icons import describe_former
 
@@ -150,7 +150,7 @@ def _lock_unchanged(code: str, form: EntityForm) -> None:
         FormOutdated: the row is gone, or not what the form was validated against.
     """
     using = router.db_for_write(Entity)
-    entries_of(code).hold(using=using)
+    ENTITY.entries_of_rows(code).hold(using=using)
     row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
     if row is None or values_of(row) != form.current:
         raise FormOutdated(form.started_from)
