@@ -170,10 +170,12 @@ def test_a_drag_moves_the_map_and_chooses_nothing_and_a_click_chooses(page: Page
     expect(page.locator(".map-node.is-here")).to_have_text(re.compile("Task"))
     page.mouse.down()
     page.mouse.move(x + 60, y + 30, steps=4)
+    beneath = "([x, y]) => document.elementFromPoint(x, y).closest('[data-code=task]')"
+    page.wait_for_function(beneath, arg=[x + 60, y + 30])  # the map has followed
     page.mouse.up()
     expect(canvas).not_to_have_attribute("style", before)
-    task.click()
-    expect(page.get_by_role("region", name="Task task")).to_be_visible()
+    page.locator('.map-node[data-code="project"]').click()
+    expect(page.get_by_role("region", name="Project project")).to_be_visible()
     assert [url for url in asked if "around" in url] == [page.url]
 
 
@@ -190,6 +192,13 @@ def test_what_is_not_drawn_is_asked_of_the_server(page: Page) -> None:
     search.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("No entity type is called “nowhere”.")
     expect(search).to_be_focused()
+
+
+def test_who_is_logged_out_meanwhile_comes_back_after_the_login(page: Page) -> None:
+    open_map(page)
+    page.context.clear_cookies()
+    page.locator('.map-node[data-code="task"]').click()
+    expect(page).to_have_url(re.compile(r"/admin/login/\?next=.*map/%3Faround%3Dtask"))
 
 
 def test_without_scripts_the_types_are_links_in_a_list_and_a_table(page: Page, site: str) -> None:

@@ -224,7 +224,11 @@
         next.focus({ preventScroll: true });
     });
     document.addEventListener("htmx:beforeSwap", ({ detail }) => { // the map is there too when nothing is found
-        if (detail.boosted && detail.xhr.status === 400) detail.shouldSwap = true;
+        if (!detail.boosted || detail.xhr.status !== 400) return;
+        detail.shouldSwap = true;
+        detail.isError = false;
     });
-    document.addEventListener("htmx:sendError", ({ detail }) => detail.boosted && location.assign(detail.pathInfo.finalRequestPath));
+    for (const problem of ["htmx:responseError", "htmx:sendError"]) { // as any link: what went wrong, or the login page, is shown
+        document.addEventListener(problem, ({ detail }) => detail.boosted && location.assign(detail.pathInfo.finalRequestPath));
+    }
 })();
