@@ -84,7 +84,7 @@ def _ask_to_activate(entities: Sequence[Entity]) -> Question:
         ("{} already active: nothing happens to them.", already),
     )
     buttons = [Button("activate", f"Activate {count_types(len(to_switch))}")] if to_switch else []
-    return Question("activate", "Activate entity types?", parts, buttons)
+    return Question("Activate entity types?", parts, buttons)
 
 
 def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question:
@@ -95,7 +95,7 @@ def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question
     )
     parts.append(Part("The list of all entity types is dropped as well."))
     button = Button("", f"Invalidate {count_types(len(entities))}")
-    return Question("invalidate_cache", "Invalidate the cache?", parts, [button], form)
+    return Question("Invalidate the cache?", parts, [button], form)
 
 
 def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
@@ -109,7 +109,7 @@ def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
         ),
     )
     parts.append(Part("The list of all entity types is cached as well."))
-    return Question("warm_cache", "Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
+    return Question("Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
 
 
 def _by_cached(entities: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:
