@@ -20,8 +20,8 @@ from entities import changes
 from entities.api import schema
 from entities.api.conditions import answer_entity, answer_read, require_match
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
+from entities.cache.acts import recorded
 from entities.cache.entries import describe_dropped, drop_entries
-from entities.cache.operations import recorded
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of
 from entities.fields import NOT_IN_DOCUMENT

@@ -20,8 +20,8 @@ from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.admin.confirmation import ReasonForm
 from entities.admin.links import change_url
 from entities.admin.pages import ModelAdmin
+from entities.cache.acts import recorded
 from entities.cache.entries import Warmed, describe_dropped, drop_entries, warm_entry
-from entities.cache.operations import recorded
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 
