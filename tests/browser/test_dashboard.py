@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from playwright.sync_api import Page, expect
@@ -119,6 +120,7 @@ def test_one_entry_is_warmed_and_its_page_shows_it(page: Page) -> None:
     page.get_by_role("button", name="Warm", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Done: 1 filled, 0 already cached, 0 not cacheable.")
     expect(page.get_by_text("The bytes in Redis are the same")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("Done:")
 
 
 def test_a_server_that_is_gone_is_told(page: Page) -> None:
@@ -151,6 +153,7 @@ def test_a_refresh_keeps_what_people_have_typed_selected_opened_and_focused(page
     make_entity("project")
     expect(page.get_by_text("of 3 active entity types")).to_be_visible()
     expect(page.get_by_role("region", name="Reads a second, as a table").locator("tbody tr").first).to_be_visible()
+    expect(page.locator("canvas").first).to_have_attribute("width", re.compile("[1-9]"))
     expect(page.get_by_label("Reason")).to_be_focused()
     expect(page.get_by_label("Reason")).to_have_value("half a sen")
 
