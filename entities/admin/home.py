@@ -21,15 +21,6 @@ NAMED = 12
 
 
 @dataclass(frozen=True)
-class Count:
-    """A number that links to what it counts."""
-
-    number: int
-    says: str
-    url: str
-
-
-@dataclass(frozen=True)
 class Concern:
     """A possible mistake, with the types it concerns."""
 
@@ -48,22 +39,12 @@ def describe_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
     return context | {
         "may_view": True,
         "may_add": request.user.has_perm("entities.add_entity"),
-        "counts": _counts(type_map),
+        "type_map": type_map,
+        "active": len(type_map.types) - len(type_map.inactive),
         "concerns": list(_concerns(type_map)),
         "acts": read_feed(acts=LATEST, changes_each=2).acts[:LATEST],
         "moment": MOMENT,
     }
-
-
-def _counts(type_map: TypeMap) -> list[Count]:
-    every, inactive = len(type_map.types), len(type_map.inactive)
-    in_list = reverse("admin:entities_entity_changelist")
-    return [
-        Count(every, "entity type" if every == 1 else "entity types", in_list),
-        Count(every - inactive, "active", f"{in_list}?active_flag__exact=1"),
-        Count(inactive, "inactive", f"{in_list}?active_flag__exact=0"),
-        Count(type_map.links, "link" if type_map.links == 1 else "links", reverse("admin:entities_entity_map")),
-    ]
 
 
 def _concerns(type_map: TypeMap) -> Iterator[Concern]:

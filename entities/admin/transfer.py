@@ -27,10 +27,11 @@ from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, Button, Part, Question, ask, count_types, is_confirmed
 from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, show_page
+from entities.changes import ChangedMeanwhile
 from entities.files.columns import COLUMNS
 from entities.files.formats import MAX_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.files.problems import find_problems
-from entities.files.rows import EntityResource
+from entities.files.rows import EntityResource, digest_of, plan_import, write_plan
 from entities.models import Entity
 from entities.words.icons import describe_former
 
@@ -128,12 +129,12 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         file = form.cleaned_data["file"]
         content, kind = file.read(), file.name.rpartition(".")[2].lower()
         try:
-            result = _import_file(content, kind, dry_run=True)
-            upload = _sign(content, kind, file.name, result)
+            plan = _plan(content, kind)
+            upload = _sign(content, kind, file.name, plan)
         except UnreadableFile as error:
             form.add_error("file", str(error))
             return self._show_import(request, form)
-        return self._show_import(request, form, result, upload)
+        return self._show_import(request, form, plan, upload)
 
     @method_decorator(require_POST)
     def process_import(self, request: HttpRequest, **_: Any) -> HttpResponse:
@@ -147,44 +148,44 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
             self.message_user(request, "This preview is too old: choose the file again.", messages.ERROR)
             return HttpResponseRedirect(reverse("admin:entities_entity_import"))
         content = zlib.decompress(base64.b64decode(signed["content"]))
-        skip_wrong = "skip_wrong" in request.POST
-        with pghistory.context(act="import", file=signed["name"]):
-            result = _import_file(content, signed["kind"], plan=signed["plan"], skip_wrong=skip_wrong)
-        wrong = [row.number for row in result.rows if not row.is_valid()]
-        if result.base_errors or (wrong and not skip_wrong):
-            for error in result.base_errors:
-                self.message_user(request, str(error.error), messages.ERROR)
-            preview = _import_file(content, signed["kind"], dry_run=True)
-            token = _sign(content, signed["kind"], signed["name"], preview)
-            return self._show_import(request, ImportFileForm(), preview, token)
-        self.generate_log_entries(result, request)
-        counts = result.totals
+        plan = _plan(content, signed["kind"])
+        wrong = [row.number for row in plan.rows if not row.is_valid()]
+        may_import = not plan.base_errors and (not wrong or "skip_wrong" in request.POST)
+        try:
+            if may_import:
+                with pghistory.context(act="import", file=signed["name"]):
+                    write_plan(plan, signed["plan"])
+        except ChangedMeanwhile as error:
+            self.message_user(request, str(error), messages.ERROR)
+            plan, may_import = _plan(content, signed["kind"]), False
+        if not may_import:
+            upload = _sign(content, signed["kind"], signed["name"], plan)
+            return self._show_import(request, ImportFileForm(), plan, upload)
+        self.generate_log_entries(plan, request)
+        counts = plan.totals
         done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
         left_out = f" {_name_rows(wrong)} left out because of errors." if wrong else ""
         level = messages.WARNING if wrong else messages.SUCCESS
-        undo = undo_url_of([row.instance.code for row in result.rows if row.is_new() or row.is_update()])
+        undo = undo_url_of([row.instance.code for row in plan.rows if row.is_new() or row.is_update()])
         self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level, extra_tags=undo)
         return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
 
     def _show_import(
-        self, request: HttpRequest, form: forms.Form, result: Any = None, upload: str = ""
+        self, request: HttpRequest, form: forms.Form, plan: Any = None, upload: str = ""
     ) -> TemplateResponse:
         context = {
             "title": "Import entity types",
             "form": form,
             "media": self.media + form.media,
             "columns": COLUMNS,
-            **(_preview(result) if result else {}),
+            **(_preview(plan) if plan else {}),
             "upload": upload,
         }
         return show_page(self, request, "import", context)
 
 
-def _import_file(
-    content: bytes, kind: str, *, dry_run: bool = False, plan: str | None = None, skip_wrong: bool = False
-) -> Any:
-    dataset = READERS[kind]().create_dataset(content)
-    return EntityResource().import_data(dataset, dry_run=dry_run, plan=plan, skip_wrong=skip_wrong)
+def _plan(content: bytes, kind: str) -> Any:
+    return plan_import(READERS[kind]().create_dataset(content))
 
 
 def _name_rows(numbers: list[int]) -> str:
@@ -193,10 +194,10 @@ def _name_rows(numbers: list[int]) -> str:
     return f"{'Rows' if len(numbers) > 1 else 'Row'} {shown}{more}"
 
 
-def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
+def _sign(content: bytes, kind: str, name: str, plan: Any) -> str:
     """Sign the file and its preview so that the page can send them back; no server has to remember them."""
     packed = base64.b64encode(zlib.compress(content)).decode()
-    upload = {"content": packed, "kind": kind, "name": name, "plan": result.plan}
+    upload = {"content": packed, "kind": kind, "name": name, "plan": digest_of(plan)}
     signed = signing.dumps(upload, salt=SALT, compress=True)
     if len(signed) > MAX_SIGNED_BYTES:
         raise UnreadableFile("The file is too large for a preview: split it, or remove columns.")
@@ -212,21 +213,21 @@ def _former_icons(rows: list[Any]) -> list[tuple[str, str]]:
     return [(_name_rows(numbers), text) for text, numbers in found.items()]
 
 
-def _preview(result: Any) -> dict[str, Any]:
+def _preview(plan: Any) -> dict[str, Any]:
     """What the page shows of a dry run: errors, and what is new, changed and unchanged."""
-    errors = list(find_problems(result))
-    new = [row for row in result.rows if row.is_new()]
-    changed = [row for row in result.rows if row.is_update()]
+    errors = list(find_problems(plan))
+    new = [row for row in plan.rows if row.is_new()]
+    changed = [row for row in plan.rows if row.is_update()]
     return {
-        "result": result,
+        "result": plan,
         "errors": errors[:SHOWN_ROWS],
         "hidden_errors": max(0, len(errors) - SHOWN_ROWS),
-        "file_errors": [str(error.error) for error in result.base_errors],
+        "file_errors": [str(error.error) for error in plan.base_errors],
         "new": new[:SHOWN_ROWS],
         "changed": changed[:SHOWN_ROWS],
         "hidden_rows": max(0, len(new) - SHOWN_ROWS) + max(0, len(changed) - SHOWN_ROWS),
         "former_icons": _former_icons([*new, *changed]),
-        "counts": {"new": len(new), "changed": len(changed), "unchanged": result.totals["skip"], "errors": len(errors)},
+        "counts": {"new": len(new), "changed": len(changed), "unchanged": plan.totals["skip"], "errors": len(errors)},
         "wrong_rows": len({error.row for error in errors}),
-        "may_import": not result.base_errors and bool(new or changed),
+        "may_import": not plan.base_errors and bool(new or changed),
     }

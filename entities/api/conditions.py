@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.http import parse_etags
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -16,7 +16,6 @@ from entities.documents import EntityDocument, document_of, encode_entity
 from entities.models import Entity
 from entities.words.icons import describe_former
 
-AnyRequest = HttpRequest | Request
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')
 STALE_WARNING = '110 - "Response is Stale"'
 """RFC 7234, section 5.5.1: the database is away, and this is the last known state."""
@@ -45,7 +44,7 @@ class PreconditionFailed(APIException):
         self.etag = etag
 
 
-def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
+def answer_read(request: Request, read: Read[Any]) -> HttpResponse:
     """The payload of a read, byte for byte; 304 without it if `If-None-Match` names it."""
     tag = _tag_of(read.payload)
     headers = {
@@ -84,7 +83,7 @@ def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] 
     )
 
 
-def require_match(request: AnyRequest, document: EntityDocument) -> None:
+def require_match(request: Request, document: EntityDocument) -> None:
     """
     Compare a document with `If-Match`, if the request has one.
 

@@ -34,11 +34,6 @@ def drop_entries(codes: Iterable[str]) -> int:
     return ENTITY.entries_of_rows(*codes).invalidate()
 
 
-def warm_entry(code: str) -> Warmed:
-    """Cache one entity type; inactive or unknown ones, and those being changed right now, cannot be."""
-    return _warmed(ENTITY.read(code))
-
-
 def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
     """Warm entity types in batches, then the list of all (as `the list`); yields each outcome."""
     wanted = list(dict.fromkeys(codes))

@@ -9,12 +9,10 @@ from pathlib import Path
 
 from django import conf
 
-TRUE, FALSE = "true", "false"
-_SPREADSHEETS = {
-    TRUE: "wahr vrai verdadero vero verdadeiro waar sand sann sant tosi prawda pravda igaz истина doğru",
-    FALSE: "falsch faux falso onwaar falsk usann falskt epätosi fałsz nepravda hamis ложь yanlış",  # noqa: RUF001 - Turkish
-}
-"""TRUE and FALSE in Excel's other languages; no library we have knows them."""
+_TRUE = "true yes 1 wahr vrai verdadero vero verdadeiro waar sand sann sant tosi prawda pravda igaz истина doğru"
+_FALSE = "false no 0 falsch faux falso onwaar falsk usann falskt epätosi fałsz nepravda hamis ложь yanlış"  # noqa: RUF001 - Turkish
+"""In English, and as Excel has them in its other languages; no library we have knows them."""
+_WORDS = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
 
 
 def parse_flag(text: str) -> bool:
@@ -30,12 +28,6 @@ def parse_flag(text: str) -> bool:
         return known[word]
     except KeyError:
         raise ValueError("Give true or false.") from None
-
-
-_WORDS = {
-    **dict.fromkeys((TRUE, "yes", "1", *_SPREADSHEETS[TRUE].split()), True),
-    **dict.fromkeys((FALSE, "no", "0", *_SPREADSHEETS[FALSE].split()), False),
-}
 
 
 @functools.cache

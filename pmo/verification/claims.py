@@ -29,7 +29,6 @@ Say = Callable[[str], None]
 CODE_PREFIX = "verify_cache_"
 LEFTOVER_AGE = timedelta(hours=1)
 LEASE_LIMIT_SECONDS = 5.0
-HITS = (Source.LOCAL, Source.REDIS)
 
 
 class NotObserved(Exception):
@@ -99,18 +98,12 @@ def sample_types(server: Instance) -> Iterator[Sample]:
 
 def check_persistence(server: Instance, sample: Sample, say: Say) -> None:
     """Steps 2 to 4: what a miss stores in Redis is what the next reader gets from there."""
-    server.invalidate(sample.code)
-    expect(find_stored(sample.code) is None, "after clearing, Redis still has a value")
+    clear(server, sample.code)
     say("2. Cleared it from the cache: nothing in Redis")
-    filled = server.read(sample.code)
-    expect(filled.source == Source.DATABASE, f"the first GET came from {filled.source or 'nowhere known'}, not the DB")
-    stored = require_stored(sample.code, filled)
-    size, seconds = len(stored.stored), round(stored.ttl_ms / 1000)
-    say(f"3. GET: X-Cache {filled.source}; now {size} bytes in Redis, for {seconds} s")
-    hit = read_past_local_copy(server, sample.code)
-    expect(hit.source == Source.REDIS, f"the second GET came from {hit.source or 'nowhere known'}, not from Redis")
-    expect(hit.body == stored.payload, "the second GET is not what Redis has")
-    say(f"4. GET: X-Cache {hit.source}, the same bytes as in Redis")
+    stored = fill(server, sample.code, "the first GET")
+    say(f"3. GET: X-Cache DB; now {len(stored.stored)} bytes in Redis, for {round(stored.ttl_ms / 1000)} s")
+    require_hit(read_past_local_copy(server, sample.code), stored, "the second GET", Source.REDIS)
+    say("4. GET: X-Cache L2, the same bytes as in Redis")
 
 
 def check_invalidation(instances: Sequence[Instance], sample: Sample, say: Say) -> None:
@@ -124,17 +117,14 @@ def check_invalidation(instances: Sequence[Instance], sample: Sample, say: Say) 
     for instance, answer in zip(instances, answers, strict=True):
         expect(children(answer.body) == [sample.child], f"{instance.name} still gives the old children")
     expect(stored is None or stored.payload not in old, "Redis still has the old value")
-    server.invalidate(sample.code)
-    expect(find_stored(sample.code) is None, "after DELETE entity/cache, Redis still has a value")
+    clear(server, sample.code)
     asked = f"{len(instances)} instance{'s' if len(instances) > 1 else ''}"
     say(f"6. The old value was gone at once from Redis and from {asked}; invalidated by hand: nothing in Redis")
-    fresh = server.read(sample.code)
-    expect(fresh.source == Source.DATABASE, f"the next GET came from {fresh.source or 'nowhere known'}, not the DB")
-    expect(children(fresh.body) == [sample.child], "the next GET gives the old children")
-    require_stored(sample.code, fresh)
-    say(f"7. GET: X-Cache {fresh.source}, with the new children, and stored again")
+    fresh = fill(server, sample.code, "the next GET")
+    expect(children(fresh.payload or b"") == [sample.child], "the next GET gives the old children")
+    say("7. GET: X-Cache DB, with the new children, and stored again")
     hit = server.read(sample.code)
-    expect(hit.source in HITS and hit.body == fresh.body, f"the GET after it came from {hit.source}, not the cache")
+    require_hit(hit, fresh, "the GET after it", Source.LOCAL, Source.REDIS)
     say(f"8. GET: X-Cache {hit.source}, the same bytes")
 
 
@@ -143,13 +133,9 @@ def check_sharing(instances: Sequence[Instance], sample: Sample, say: Say) -> No
     server, first, *others = instances
     for instance in instances:
         instance.invalidate(sample.code)  # each in its own Redis, if they have several
-    filled = first.read(sample.code)
-    expect(filled.source == Source.DATABASE, f"{first.name}'s GET came from {filled.source}, not from the database")
-    stored = require_stored(sample.code, filled)
+    stored = fill(first, sample.code, f"{first.name}'s GET")
     for instance in (*others, server):
-        answer = instance.read(sample.code)
-        expect(answer.source == Source.REDIS, f"{instance.name}'s GET came from {answer.source}, not from Redis")
-        expect(answer.body == stored.payload, f"{instance.name} gives something else than Redis has")
+        require_hit(instance.read(sample.code), stored, f"{instance.name}'s GET", Source.REDIS)
     say("   One instance filled the cache; each other's next GET: X-Cache L2, the same bytes")
 
 
@@ -162,9 +148,7 @@ def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -
         if kept is None or kept.payload != before.payload:
             raise NotObserved("the value was not in Redis any more")
         expect(kept.ttl_ms <= before.ttl_ms, "the value was stored anew, it did not survive")
-        answer = restarted.read(sample.code)
-    expect(answer.source == Source.REDIS, f"the first GET after a restart came from {answer.source}, not from Redis")
-    expect(answer.body == before.payload, "the first GET after a restart is not what was stored before it")
+        require_hit(restarted.read(sample.code), before, "the first GET after a restart", Source.REDIS)
     say("   Stopped A and B, started C: the value was still in Redis, and C's first GET: X-Cache L2, the same bytes")
 
 
@@ -173,14 +157,28 @@ def find_stored(code: str) -> Stored | None:
     return EntryView(ENTITY, code).stored(patient=True)
 
 
-def require_stored(code: str, answer: Answer) -> Stored:
-    """The value in Redis, required to equal the answer and to expire within the TTL."""
+def clear(server: Instance, code: str) -> None:
+    server.invalidate(code)
+    expect(find_stored(code) is None, "after it was invalidated by hand, Redis still has a value")
+
+
+def fill(instance: Instance, code: str, which: str) -> Stored:
+    """Read it from the database; returns what is in Redis then, the same, which expires within the TTL."""
+    answer = instance.read(code)
+    expect(answer.source == Source.DATABASE, f"{which} came from {answer.source or 'nowhere known'}, not from the DB")
     stored = find_stored(code)
     if stored is None:
         raise NotObserved("after a GET there is nothing in this command's Redis")
     expect(stored.payload == answer.body, "Redis has something else than was answered")
     expect(0 < stored.ttl_ms <= ENTITY.ttl_seconds * 1000, f"it lives for {stored.ttl_ms} ms in Redis")
     return stored
+
+
+def require_hit(answer: Answer, stored: Stored, which: str, *sources: Source) -> None:
+    """The answer came from the cache, and is what Redis has."""
+    wanted = " or ".join(sources)
+    expect(answer.source in sources, f"{which} came from {answer.source or 'nowhere known'}, not from {wanted}")
+    expect(answer.body == stored.payload, f"{which} is not what Redis has")
 
 
 def read_past_local_copy(instance: Instance, code: str) -> Answer:

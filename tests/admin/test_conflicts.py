@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from typing import Any
 
@@ -258,8 +259,8 @@ def test_the_preview_of_a_conflict_is_what_saving_it_makes(ann: Client, bob: Cli
     ann.post(PROJECT, anns | {"label": "Anns", "icon": "Rocket"})
     response = bob.post(PROJECT, bobs | {"label": "Bobs", "label_plural": "Bobs things"})
     preview = response.context["preview"]
-    shown = {member.name: member.text for member in preview.members}
-    assert (shown["label"], shown["label_plural"], shown["icon"]) == ('"Bobs"', '"Bobs things"', '"Rocket"')
+    shown = json.loads("".join(line.text for line in preview.lines if line.mark != "removed"))
+    assert (shown["label"], shown["label_plural"], shown["icon"]) == ("Bobs", "Bobs things", "Rocket")
     assert preview.errors == []
     bob.post(PROJECT, sendable(response))
     row = Entity.objects.get()

@@ -22,13 +22,14 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from entities.admin import transfer
 from entities.admin.transfer import READERS
 from entities.codes import RESERVED_CODES
 from entities.files import formats as files
 from entities.files.columns import COLUMNS
 from entities.files.flags import parse_flag
 from entities.files.formats import MAX_ROWS, MAX_UNPACKED_BYTES, UnreadableFile, XlsxFile
-from entities.files.rows import EntityResource
+from entities.files.rows import EntityResource, plan_import, write_plan
 from entities.history import all_events
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
@@ -194,7 +195,7 @@ def test_what_changes_while_it_is_imported_undoes_the_import(
     make_entity("task")
     make_entity("project")
     preview = upload(admin_client, "code,label,icon,child_entity_codes\nproject,Venture,Flag,task\nrisk,Risk,Flag,\n")
-    before_the_next(monkeypatch, "_write", change, owner=EntityResource)
+    before_the_next(monkeypatch, "write_plan", change, owner=transfer)
     response = confirm(admin_client, preview)
     assert "were changed since the preview" in response.content.decode()
     assert Entity.objects.get(code="project").label != "Venture"
@@ -383,12 +384,11 @@ def test_what_is_exported_comes_back_unchanged(db: None, kind: str, entities: li
     Entity.objects.bulk_create(entities)
     before = rows()
     content = export(kind)
-    result = EntityResource().import_data(READERS[kind]().create_dataset(content), dry_run=True)
-    assert result.totals["skip"] == len(entities), [row.changes or row.validation_error for row in result.rows]
+    plan = plan_import(READERS[kind]().create_dataset(content))
+    assert plan.totals["skip"] == len(entities), [row.changes or row.validation_error for row in plan.rows]
     Entity.objects.filter(code=entities[0].code).update(child_entity_codes=[])
     Entity.objects.update(label="x", label_plural="y", child_entity_codes=[], display_order=0)
-    result = EntityResource().import_data(READERS[kind]().create_dataset(content), dry_run=False)
-    assert not result.has_errors()
+    write_plan(plan_import(READERS[kind]().create_dataset(content)))
     assert rows() == before
 
 

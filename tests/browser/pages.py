@@ -146,7 +146,7 @@ def run(action: str) -> Callable[[Page], None]:
 
     def then(page: Page) -> None:
         for code in ("task", "wiki"):
-            page.locator("tr", has=page.locator(f"[data-switch={code}]")).get_by_role("checkbox").check()
+            page.locator("tr", has=page.locator(f"#switch-{code}")).get_by_role("checkbox").check()
         page.locator("select[name=action]").select_option(action)
         press("Run")(page)
 

@@ -41,7 +41,7 @@ CUT_OFF = """() => [...document.querySelectorAll("a, button, input, select, text
     .map(each => each.outerHTML.slice(0, 200))"""
 """What begins left of the window, where nobody can scroll to."""
 BY_MOUSE_ONLY = """() => [...document.querySelectorAll("*")]
-    .filter(each => !each.matches("a[href], button, input, select, textarea, summary, [tabindex='0']"))
+    .filter(each => !each.matches("a[href], button, input, select, textarea, summary, [role=option], [tabindex='0']"))
     .filter(each => [...each.attributes].some(({name}) => /^(x-on:|@)click(\\.(prevent|stop))*$/.test(name)))
     .filter(each => each.checkVisibility() && each.textContent.trim())
     .map(each => each.outerHTML.slice(0, 200))"""

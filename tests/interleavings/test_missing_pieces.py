@@ -21,7 +21,7 @@ from tests.interleavings.removals import REMOVALS
 from tests.interleavings.stage import living_world
 from tests.interleavings.world import Scene, World
 
-pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 SCENES: dict[str, dict[str, Any]] = {
     "readers at rest": {"at_rest": True},

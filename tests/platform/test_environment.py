@@ -134,7 +134,7 @@ for line in sys.stdin:
         try:
             listener = Listener.of(os.environ)
             if environment.get("HOST"):
-                listener.find_address()
+                listener.find_free()
             loaded = {"__file__": settings, "__name__": "settings"}
             exec(code, loaded)
             loaded["PORT"] = repr(listener)

@@ -17,7 +17,7 @@ from rich.console import Console
 from pmo.run.embedded import running_engines
 from tests.figures import quantile
 from tests.nginx import nginx_before
-from tests.outages.prepare import CHANGED, READ, Prepared
+from tests.outages.prepare import Prepared
 from tests.soak.attackers import ATTACKS, Attack
 from tests.soak.traffic import Seen, Traffic
 from tests.soak.watch import Sample, Watch
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Namespace) -> Iterator[Phase]:
-    endpoints, _ = stack.enter_context(running_engines(directory, durable=False, snapshots=""))
+    endpoints, _ = stack.enter_context(running_engines(directory, durable=False))
     processes = Processes(
         directory,
         stack,
@@ -69,7 +69,7 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
             LOG_LEVEL="CRITICAL",
         ),
     )
-    prepared = Prepared(**processes.run_module("tests.outages.prepare"))
+    prepared = Prepared(*processes.call("tests.outages.prepare:prepare_database"))
     port = front = find_port()
     web = processes.start_server(port, "server", workers=arguments.workers)
     processes.wait_until(lambda: is_answering(port), web)
@@ -77,7 +77,7 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
         front = stack.enter_context(nginx_before(directory, port, limited=False))[4000]
     watch = Watch(web.pid, endpoints.valkey_port, endpoints.database_url)
     stack.callback(watch.stop)
-    traffic = Traffic(front, prepared, [READ, CHANGED], arguments.clients)
+    traffic = Traffic(front, prepared, arguments.clients)
     traffic.start()
     stack.callback(traffic.stop)
 

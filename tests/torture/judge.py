@@ -3,7 +3,7 @@ The judge: reads and writes of a finished run, compared exactly with the order o
 
     stale       the read began after a newer version's write had been acknowledged
     inversion   the read began after another read, which saw a newer version, had finished
-    phantom     the version read was never committed (for that key)
+    phantom     the version read was never committed (for that key), or not even begun
     lost        the write was acknowledged and never committed
 """
 
@@ -131,9 +131,8 @@ class Stairs:
         return self._times[bisect_right(self._places, place)]
 
 
-def judge(history: History) -> Verdict:
-    """Compare every read with what was acknowledged, and seen, before it began."""
-    verdict = Verdict()
+def judge(history: History, verdict: Verdict) -> None:
+    """Compare every read with what was acknowledged, and seen, before it began, and add to the verdict."""
     verdict.sources.update(SOURCES[read.source] for read in history.reads)
     verdict.reads = verdict.sources.total()
     outcomes = {write.version: write for write in history.writes}.values()  # one for all keys of a write
@@ -141,7 +140,6 @@ def judge(history: History) -> Verdict:
     verdict.kinds_of_writes.update(write.kind for write in outcomes)
     for key in history.commits:
         _KeyJudge(history, key, verdict).judge_reads([read for read in history.reads if read.key == key])
-    return verdict
 
 
 class _KeyJudge:
@@ -178,9 +176,10 @@ class _KeyJudge:
     def judge_reads(self, reads: Sequence[Read]) -> None:
         seen = Stairs((read.ended, self.places[read.version]) for read in reads if read.version in self.places)
         last_old_read: dict[int, int] = {}
+        last_asked = max((read.started for read in reads), default=0)
         for read in reads:
             place = self.places.get(read.version)
-            if place is None:
+            if place is None or (place in self.writes and read.ended < self.writes[place].started):
                 self.verdict.phantoms += 1
                 self._show("phantom", read)
                 continue
@@ -190,8 +189,9 @@ class _KeyJudge:
                 if newer in self.raw and (self.raw[newer].ended or 0) < read.started:
                     last_old_read[newer] = max(last_old_read.get(newer, 0), read.started)
         for place, write in self.raw.items():
-            until = last_old_read.get(place, write.ended or 0)
-            self.verdict.behind_django.measure(write, until, self.history.windows)
+            ended = write.ended or 0
+            if last_asked > ended:
+                self.verdict.behind_django.measure(write, last_old_read.get(place, ended), self.history.windows)
 
     def _judge_freshness(self, read: Read, place: int) -> None:
         if place < self.raw_acknowledged.before(read.started):

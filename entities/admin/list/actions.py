@@ -27,13 +27,9 @@ class ListActions(ModelAdmin):
     def activate(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
         if not is_confirmed(request):
             return ask(self, request, _ask_to_activate(list(queryset)))
-        with transaction.atomic():
-            to_switch = list(queryset.filter(active_flag=False))
-            codes = [entity.pk for entity in to_switch]
-            changed = Entity.objects.filter(pk__in=codes).update(active_flag=True)
-            log_changed(request, to_switch, "Active")
-        level = messages.SUCCESS if changed else messages.INFO
-        self.message_user(request, f"Activated {count_types(changed)}.", level, extra_tags=undo_url_of(codes))
+        codes = activate_types(request, queryset)
+        level = messages.SUCCESS if codes else messages.INFO
+        self.message_user(request, f"Activated {count_types(len(codes))}.", level, extra_tags=undo_url_of(codes))
         return None
 
     def has_operate_cache_permission(self, request: HttpRequest) -> bool:
@@ -68,6 +64,16 @@ class ListActions(ModelAdmin):
         )
         self.message_user(request, done, messages.SUCCESS)
         return None
+
+
+def activate_types(request: HttpRequest, queryset: QuerySet[Entity]) -> list[str]:
+    """Activate those that are not active, and note who did it; returns their codes."""
+    with transaction.atomic():
+        to_switch = list(queryset.filter(active_flag=False))
+        codes = [entity.pk for entity in to_switch]
+        Entity.objects.filter(pk__in=codes).update(active_flag=True)
+        log_changed(request, to_switch, "Active")
+    return codes
 
 
 def _ask_to_activate(entities: Sequence[Entity]) -> Question:

@@ -44,6 +44,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 ENTITY_VIEW = "Uncached"
+DJANGO_REDIS_IGNORE_EXCEPTIONS = True
 DJANGO_REDIS = {
     "BACKEND": "django_redis.cache.RedisCache",
     "LOCATION": ours.REDIS_URL,
