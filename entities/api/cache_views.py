@@ -12,8 +12,8 @@ from cache_layer import UnknownTag
 from entities.api.bodies import InvalidatedSerializer
 from entities.api.parameters import CODE, TAG, read_flags
 from entities.api.schema import describe
+from entities.cache.acts import recorded
 from entities.cache.entries import describe_dropped, drop_entries
-from entities.cache.operations import recorded
 from entities.codes import is_code
 from entities.lookups import ENTITY
 from entities.models import CacheOperation

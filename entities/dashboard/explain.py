@@ -16,7 +16,7 @@ from django.db.models import Q
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryState, EntryView, Kind, Series
-from entities.cache.operations import EVERYTHING
+from entities.cache.acts import EVERYTHING
 from entities.cache.wording import clock, count, size
 from entities.dashboard.charts import CAUSES
 from entities.dashboard.peek import Peek, Verdict
@@ -94,13 +94,11 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
     """
     view = EntryView(ENTITY, code)
     own = view.in_memory()
-    answers = [own]
-    silent: list[str] = []
     try:
         found, silent = view.read_memories(mark) if mark else ([], [])
-        answers += [answer for answer in found if answer.process != own.process]
     except RedisError:
-        silent = ["the other processes"]
+        found, silent = [], ["the other processes"]
+    answers = [own, *(answer for answer in found if answer.process != own.process)]
     holders = [_word_answer(answer, right, own=answer is own) for answer in answers]
     unknown = partial(Holder, has="unknown: it has not answered", reads=NO_READS, events=NO_EVENTS)
     return holders + [unknown(name) for name in silent if name != own.process]
