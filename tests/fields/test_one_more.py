@@ -20,7 +20,6 @@ from pmo.schemas import DOCUMENTS, RELEASED, VERSION, last_digest, schema_versio
 from tests.fields.next_release import make_next_release
 from tests.servers import another_database, own_name, worker_environment
 
-
 pytestmark = pytest.mark.django_db  # so that there is a test database, which `found_with_remark` copies
 
 
