@@ -17,7 +17,6 @@ import psycopg
 from redis import Redis
 
 from pmo.run.embedded import running_engines
-from pmo.run.engines.postgres import program_folder
 from tests import ROOT
 from tests.benchmarks.contenders import CONTENDERS
 from tests.forking import ForkedProcess
@@ -86,8 +85,7 @@ class Stage(Processes):
 
     def start_load(self, until_ns: int) -> None:
         """Start readers and writers; the writers begin their last writes before `until_ns`, the readers end later."""
-        psql = str(program_folder() / "psql")
-        self.orders = Orders(self.plan, self.ports, self.token, self.database_url, psql, until_ns, self.directory)
+        self.orders = Orders(self.plan, self.ports, self.token, self.database_url, until_ns, self.directory)
         if not self.is_upgrade:
             self.orders.migrated.touch()
         self.orders.give()
