@@ -48,7 +48,7 @@ from tests.cache_layer.conftest import caches_at, stopped
 from tests.cache_layer.project import KEY, change, change_unseen, empty, label_anew, make_project, read_anew
 from tests.conftest import make_entity
 from tests.threads import beside, in_another_thread
-from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster
+from tests.topologies import SHARDS, SLOTS, Cluster, Server, running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db", "in_cluster")
@@ -56,7 +56,7 @@ pytestmark = pytest.mark.usefixtures("committed_db", "in_cluster")
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+    with running(Cluster(tmp_path_factory.mktemp("cluster"))) as cluster:
         yield cluster
 
 

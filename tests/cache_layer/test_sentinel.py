@@ -14,7 +14,7 @@ from entities.models import Entity
 from pmo.run.engines.valkey import HOST
 from tests.cache_layer.conftest import caches_at
 from tests.cache_layer.project import change_unseen, label_anew, make_project, read_anew
-from tests.topologies import Sentinels, running_sentinels
+from tests.topologies import Sentinels, running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 @pytest.fixture(scope="module")
 def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
-    with running_sentinels(tmp_path_factory.mktemp("sentinels")) as sentinels:
+    with running(Sentinels(tmp_path_factory.mktemp("sentinels"))) as sentinels:
         yield sentinels
 
 

@@ -22,7 +22,7 @@ from tests.benchmarks.contenders import CONTENDERS
 from tests.forking import ForkedProcess
 from tests.relays import find_relaying
 from tests.stage import Answer, Processes, StageFailed, ask, is_answering, own_environment, stop
-from tests.topologies import Server, find_port, running_cluster, running_sentinels
+from tests.topologies import Cluster, Sentinels, Server, find_port, running
 from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
 from tests.waiting import wait_for
@@ -63,8 +63,8 @@ class Stage(Processes):
             self.redis_url = f"redis://127.0.0.1:{self.valkey.port}/0"
             self.redis = Redis(port=self.valkey.port, socket_timeout=10)
         else:
-            running = {"sentinel": running_sentinels, "cluster": running_cluster}[plan.topology]
-            self.topology: Any = stack.enter_context(running(directory, NOTICED_MS))
+            topology = {"sentinel": Sentinels, "cluster": Cluster}[plan.topology](directory, NOTICED_MS)
+            self.topology: Any = stack.enter_context(running(topology))
             self.redis_url, self.redis = self.topology.url, self.topology.client()
         stack.callback(self.redis.close)
         super().__init__(directory, stack, self._environment())
