@@ -38,8 +38,8 @@ from entities.api.parameters import (
     refuse_both,
 )
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
+from entities.cache.acts import recorded
 from entities.cache.entries import describe_dropped, drop_entries
-from entities.cache.operations import recorded
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of
 from entities.fields import NOT_IN_DOCUMENT
@@ -176,7 +176,7 @@ class EntityViewSet(ViewSet):
         fields.is_valid(raise_exception=True)
         children, check = fields.validated_data["child_entity_codes"], check_match(request, found)
         if fields.validated_data["mode"] == "append":
-            return answer_entity(changes.append_children(code, children, check))
+            return answer_entity(changes.change_entity(code, {}, check, append=children))
         return answer_entity(changes.change_entity(code, {"child_entity_codes": children}, check))
 
 
