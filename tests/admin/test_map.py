@@ -35,6 +35,11 @@ def codes(types: list[MapType]) -> list[str]:
     return [each.code for each in types]
 
 
+def codes_of(types: TypeMap, kind: str) -> list[str]:
+    """Of those that are of this kind: `is_root`."""
+    return codes([each for each in types.types.values() if getattr(each, kind)])
+
+
 def draw(types: TypeMap, around: str = "", **how: Any) -> Picture:
     return types.draw(around=types.types.get(around), **how)
 
@@ -50,8 +55,8 @@ def drawn(response: HttpResponse) -> list[str]:
 
 def test_roots_leaves_and_orphans_are_told_apart() -> None:
     types = map_of(office="project", project="task", task="", note="")
-    assert codes(types.roots) == ["office"]
-    assert codes(types.leaves) == ["task"]
+    assert codes_of(types, "is_root") == ["office"]
+    assert codes_of(types, "is_leaf") == ["task"]
     assert codes(types.orphans) == ["note"]
     assert types.links == 2
 
@@ -59,13 +64,13 @@ def test_roots_leaves_and_orphans_are_told_apart() -> None:
 def test_a_type_that_lists_only_itself_is_an_orphan_with_a_link() -> None:
     types = map_of(task="task")
     assert codes(types.orphans) == ["task"]
-    assert codes(types.roots) == codes(types.leaves) == []
+    assert codes_of(types, "is_root") == codes_of(types, "is_leaf") == []
     assert types.links == 1
 
 
 def test_types_in_a_cycle_are_neither_roots_nor_leaves_and_the_neighbourhood_of_one_ends() -> None:
     types = map_of(project="task", task="issue", issue="project")
-    assert codes(types.roots) == codes(types.leaves) == codes(types.orphans) == []
+    assert codes_of(types, "is_root") == codes_of(types, "is_leaf") == codes(types.orphans) == []
     assert codes(draw(types, "task", levels=4).types) == ["project", "task", "issue"]
 
 
@@ -77,7 +82,7 @@ def test_inactive_types_that_others_list_are_found() -> None:
 def test_missing_codes_are_found_with_those_that_list_them() -> None:
     types = map_of(project="task ghost", task="ghost")
     assert {code: codes(each.parents) for code, each in types.missing.items()} == {"ghost": ["project", "task"]}
-    assert codes(types.leaves) == ["task"], "what does not exist is no child"
+    assert codes_of(types, "is_leaf") == ["task"], "what does not exist is no child"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@
         const { middle } = view.dataset;
         const isStar = "star" in view.dataset;
         if (!nodes.size) return;
+        const isNarrow = () => view.clientWidth < 640;
+        const move = (element, x, y) => { element.style.transform = `translate(${x}px, ${y}px)`; };
         let places; // the middle of each node
         let extent; // of the picture: its middle, width and height
 
@@ -102,20 +104,9 @@
             }).join("");
         }
 
-        function move(element, x, y) {
-            element.style.transform = `translate(${x}px, ${y}px)`;
-        }
-
-        function isNarrow() {
-            return view.clientWidth < 640;
-        }
-
         // --- Moving: Panzoom's pan is in the canvas's own units, and the picture's middle is in the middle without it ---
 
-        function wholeScale() {
-            return Math.min(view.clientWidth / extent.width, view.clientHeight / extent.height, 1);
-        }
-
+        const wholeScale = () => Math.min(view.clientWidth / extent.width, view.clientHeight / extent.height, 1);
         const whole = () => ({ startScale: wholeScale(), startX: 0, startY: 0 });
         const around = ({ x, y }, startScale) => ({ startScale, startX: extent.x - x, startY: extent.y - y });
 
