@@ -42,7 +42,7 @@ def describe_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
         "type_map": type_map,
         "active": len(type_map.types) - len(type_map.inactive),
         "concerns": list(_concerns(type_map)),
-        "acts": read_feed(acts=LATEST, changes_each=2).acts[:LATEST],
+        "acts": read_feed(acts=LATEST, changes_each=2)[0][:LATEST],
         "moment": MOMENT,
     }
 

@@ -27,7 +27,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, Button, Part, Question, ask, count_types, is_confirmed
-from entities.admin.history.versions import undo_url_of
+from entities.admin.history.versions import undo_url_of_request
 from entities.admin.pages import ModelAdmin, show_page
 from entities.changes import ChangedMeanwhile
 from entities.files.columns import COLUMNS
@@ -166,8 +166,8 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
         left_out = f" {_name_rows(wrong)} left out because of errors." if wrong else ""
         level = messages.WARNING if wrong else messages.SUCCESS
-        undo = undo_url_of([row.instance.code for row in plan.rows if row.is_new() or row.is_update()])
-        self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level, extra_tags=undo)
+        said = f"Imported {signed['name']}: {done}{left_out}"
+        self.message_user(request, said, level, extra_tags=undo_url_of_request())
         return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
 
     def _show_import(

@@ -26,8 +26,7 @@ from entities.admin import transfer
 from entities.admin.transfer import READERS
 from entities.codes import RESERVED_CODES
 from entities.files import formats as files
-from entities.files.columns import COLUMNS
-from entities.files.flags import parse_flag
+from entities.files.columns import COLUMNS, read_flag
 from entities.files.formats import MAX_ROWS, MAX_UNPACKED_BYTES, UnreadableFile, XlsxFile
 from entities.files.rows import EntityResource, plan_import, write_plan
 from entities.history import all_events
@@ -513,10 +512,10 @@ def test_true_and_false_are_known_in_other_languages(subtests: pytest.Subtests) 
         ("いいえ", False),
     ]:
         with subtests.test(word=word, flag=flag):
-            assert parse_flag(word) is flag
+            assert read_flag(word) is flag
     for word in ["jo", "maybe", "", "2"]:
         with subtests.test(word=word), pytest.raises(ValueError, match="Give true or false"):
-            parse_flag(word)
+            read_flag(word)
 
 
 def test_the_good_rows_are_imported_without_the_wrong_ones_and_those_that_need_them(

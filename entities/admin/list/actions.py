@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 
 from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed, parts_about
-from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.cache.acts import ActFailed, Operation, perform
 from entities.lookups import ENTITY
@@ -29,7 +28,7 @@ class ListActions(ModelAdmin):
             return ask(self, request, _ask_to_activate(list(queryset)))
         codes = activate_types(request, queryset)
         level = messages.SUCCESS if codes else messages.INFO
-        self.message_user(request, f"Activated {count_types(len(codes))}.", level, extra_tags=undo_url_of(codes))
+        self.message_user(request, f"Activated {count_types(len(codes))}.", level)
         return None
 
     def has_operate_cache_permission(self, request: HttpRequest) -> bool:

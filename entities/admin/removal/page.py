@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from entities.admin.confirmation import ask, is_confirmed
-from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.admin.removal.consequences import Consequences, Way, name_types
 from entities.changes import ListedByParents, deactivate_entities, purge_entities
@@ -79,8 +78,7 @@ class Removal(ModelAdmin):
         them = "it" if len(done) == 1 else "them"
         out = f", and taken out of all lists that had {them}" if way.detaches else ""
         said = f"{name_types(done)}: {'deleted' if way.deletes else 'deactivated'}{out}."
-        level = messages.SUCCESS if done else messages.INFO
-        self.message_user(request, said, level, extra_tags=undo_url_of([entity.code for entity in done]))
+        self.message_user(request, said, messages.SUCCESS if done else messages.INFO)
 
 
 def _page_before(request: HttpRequest) -> str:
