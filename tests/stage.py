@@ -164,9 +164,9 @@ class Processes:
             raise self._failed(process, f"ended with status {status}")
         return printed.read_text()
 
-    def run_module(self, module: str, *arguments: str, **how: Any) -> Any:
-        """The JSON that a module prints; it raises what `run` does."""
-        return json.loads(self.run([sys.executable, "-m", module, *arguments], **how))
+    def call(self, function: str, *arguments: Any, **how: Any) -> Any:
+        """What `module:function` gives in a process with Django set up, by way of JSON; it raises what `run` does."""
+        return json.loads(self.run([sys.executable, "-m", "tests.apart", function, json.dumps(arguments)], **how))
 
     def _failed(self, process: subprocess.Popen[bytes], how: str) -> StageFailed:
         log = self._logs[process.pid]

@@ -56,7 +56,7 @@ def _as_rich(tabled: Tabled) -> Table:
 
 
 def _listed(*, is_long: bool) -> str:
-    chosen = {name: measure for name, measure in MEASURES.items() if (measure in LONG) == is_long}
+    chosen = {name: measure for name, measure in MEASURES.items() if (name in LONG) == is_long}
     return "\n".join(f"  {name:<11} {measure.SUMMARY}" for name, measure in chosen.items())
 
 

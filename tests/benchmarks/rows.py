@@ -1,16 +1,7 @@
-"""
-The rows of a run, and who may read and change them.
-
-`python -m tests.benchmarks.rows` makes the tables and prints the token of somebody who may change; with FIRST COUNT it
-makes as many users and prints their tokens. Both as JSON.
-"""
+"""The rows of a run, and who may read and change them."""
 
 from __future__ import annotations
 
-import json
-import sys
-
-import django
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
@@ -117,8 +108,3 @@ def sign_in_users(first: int, count: int) -> list[str]:
             User(username=f"reader_{number}", password=nobodys) for number in range(first, first + count)
         )
         return [str(sign_in(user).access_token) for user in made]
-
-
-if __name__ == "__main__":
-    django.setup()
-    json.dump(sign_in_users(*map(int, sys.argv[1:])) if sys.argv[1:] else prepare_tables(), sys.stdout)

@@ -5,40 +5,24 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from cache_layer.options import Options
+from tests.benchmarks import measures
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.machine import describe_machine
-from tests.benchmarks.measures import (
-    behind,
-    changes,
-    costs,
-    crowd,
-    ended,
-    hits,
-    lease,
-    many,
-    memory,
-    process,
-    saves,
-    scaling,
-    startup,
-    tail,
-    throughput,
-    writers,
-)
 from tests.benchmarks.session import Plan, Session
 
 Results = dict[str, Any]
-QUIET = (crowd, throughput, changes, writers, tail, costs, hits, saves, process, many)
+QUIET = ("crowd", "throughput", "changes", "writers", "tail", "costs", "hits", "saves", "process", "many")
 """Those that need a quiet machine; the others start servers anew."""
-LONG = (lease, memory)
+ALWAYS = (*QUIET, "startup", "scaling", "behind", "ended")
+LONG = ("lease", "memory")
 """Part of a run only where they are asked for."""
-MEASURES = {each.__name__.rpartition(".")[2]: each for each in (*QUIET, startup, scaling, behind, ended, *LONG)}
+MEASURES: dict[str, Any] = {name: import_module(f"{measures.__name__}.{name}") for name in (*ALWAYS, *LONG)}
 """In the order in which they are run, and stand in the report."""
-ALWAYS = [name for name, measure in MEASURES.items() if measure not in LONG]
 
 
 def is_whole(plan: Plan) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 
 from tests.benchmarks.contenders import Contender
-from tests.benchmarks.load.closed_loop import run_closed_loop
-from tests.benchmarks.load.generators import Generator, Load
+from tests.benchmarks.load.generators import Generator
+from tests.benchmarks.load.loops import Load, run_closed_loop
 from tests.benchmarks.load.wire import Reads
 from tests.stage import Answer, StageFailed, ask
 
@@ -50,7 +50,7 @@ class Server:
         """
         ran = run_closed_loop(self.port, [reads.each_once(self.port)] * WARMING_CONNECTIONS)
         if ran.errors:
-            raise StageFailed(f"{self.contender.name}: {ran.errors} of {len(ran.answered)} answers were errors")
+            raise StageFailed(f"{self.contender.name}: {ran.errors} of {ran.requests} answers were errors")
 
     @contextlib.contextmanager
     def loaded(self, reads: Reads, seconds: float, connections: int) -> Iterator[Future[Load]]:

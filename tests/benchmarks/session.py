@@ -13,10 +13,8 @@ from typing import Any
 
 from redis import Redis
 
-from pmo.environment.listener import Listener
 from pmo.run.embedded import running_engines
-from pmo.serve import server_command
-from tests.benchmarks.contenders import CONSTANT, CONTENDERS, OURS_LOADER, Contender
+from tests.benchmarks.contenders import CONSTANT, CONTENDERS, Contender
 from tests.benchmarks.contenders.constant import ANSWER_VARIABLE
 from tests.benchmarks.cores import Cores
 from tests.benchmarks.load.generators import find_generator
@@ -83,7 +81,7 @@ class Session(Processes):
         self.generator = find_generator()
         self.cores = Cores()
         stack.enter_context(self.cores.given(self.cores.rest))
-        endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False))
+        endpoints, _ = stack.enter_context(running_engines(directory, durable=False))
         self.database_url, self.redis_port = endpoints.database_url, endpoints.valkey_port
         environment = own_environment(
             directory,
@@ -99,7 +97,7 @@ class Session(Processes):
         )
         super().__init__(directory, stack, environment)
         self._running: dict[str, Server] = {}
-        self.token: str = self.run_module("tests.benchmarks.rows")
+        self.token: str = self.call("tests.benchmarks.rows:prepare_tables")
         self._crowd: list[str] = []
         self._answer_file = directory / "answer.json"
         if "many" in plan.measures:
@@ -117,7 +115,7 @@ class Session(Processes):
     def crowd(self, tokens: int, codes: int, seed: int = 1) -> Reads:
         """Tokens of as many users, who read as many entity types at random."""
         if (missing := tokens - len(self._crowd)) > 0:
-            self._crowd += self.run_module("tests.benchmarks.rows", str(len(self._crowd)), str(missing))
+            self._crowd += self.call("tests.benchmarks.rows:sign_in_users", len(self._crowd), missing)
         return Reads(self._crowd[:tokens], [code_of(number) for number in range(1, codes + 1)], seed)
 
     def redis(self, database: int = 0) -> Redis:
@@ -171,10 +169,7 @@ class Session(Processes):
             StageFailed: it ended or stayed silent; its log's last lines are in the message.
         """
         port = find_port()
-        command = list(contender.command) or [
-            contender.application if part == OURS_LOADER else part
-            for part in server_command(Listener(port=port, workers=workers))
-        ]
+        command = contender.server_command(port, workers)
         environment = {
             "REDIS_DB": str(contender.redis_db),
             "DJANGO_SETTINGS_MODULE": contender.settings,
@@ -191,10 +186,10 @@ class Session(Processes):
     def stop_server(self, server: Server) -> None:
         stop(server.process)
 
-    def run_on_server_core(self, module: str, *arguments: str, **environment: str) -> Any:
-        """As `run_module`."""
+    def call_on_server_core(self, function: str, *arguments: Any, **environment: str) -> Any:
+        """As `call`."""
         with self.cores.given(self.cores.server):
-            return self.run_module(module, *arguments, **environment)
+            return self.call(function, *arguments, **environment)
 
     @contextlib.contextmanager
     def distant_redis(self, milliseconds: int) -> Iterator[int]:

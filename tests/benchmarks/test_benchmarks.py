@@ -11,16 +11,13 @@ import pytest
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load.generators import Bundled, Generator, find_generator
-from tests.benchmarks.load.open_loop import run_open_loop
 from tests.benchmarks.load.wire import Reads
 from tests.benchmarks.measures.counter import parse_log
-from tests.benchmarks.measures.saves import count_waits
 from tests.benchmarks.measures.throughput import check_servers
 from tests.benchmarks.report.document import wrapped
 from tests.benchmarks.report.excerpt import PAGE
 from tests.benchmarks.run import MEASURES
 from tests.benchmarks.server import Server
-from tests.benchmarks.tables import Requirement, ratios
 from tests.servers import serving
 from tests.stage import StageFailed
 
@@ -94,27 +91,6 @@ def test_refused_reads_are_errors(answering: Answering) -> None:
         server.warm(reads)
 
 
-def test_warming_reads_every_token_and_every_code_once(answering: Answering) -> None:
-    server, seen = answering
-    server.warm(Reads([*TOKENS, "edsger"], CODES, seed=1))
-    assert sorted(seen) == [("ada", "project"), ("edsger", "project"), ("grace", "task")]
-
-
-def test_an_open_loop_sends_what_was_planned(answering: Answering) -> None:
-    server, seen = answering
-    hits = run_open_loop(
-        server.port,
-        Reads(["token"], CODES),
-        per_second=100,
-        seconds=0.5,
-        written="written",
-        writes_per_second=10,
-        connections=2,
-    )
-    assert [hit.source for hit in hits] == ["L1"] * 50
-    assert seen.count(("token", "written")) == 5
-
-
 @pytest.mark.parametrize(
     ("token", "fault"), [("ada", "answers 200 to a token that is not valid"), ("nobody", "shows .* after a change")]
 )
@@ -130,19 +106,6 @@ def test_every_statement_in_the_log_counts_once_and_no_transaction_control() -> 
     assert (changed.session, read.session) == (7, 8)
     assert read.text.startswith("SELECT 1")
     assert changed.kind.split() == ["UPDATE", '"app"."entity"', "SET", '"label"', "=", "?", "WHERE", '"code"', "=", "?"]
-
-
-def test_a_requirement_is_judged_by_the_median_of_its_rounds() -> None:
-    assert ratios([4, 9], [2, 3]) == (2.0, 3.0)
-    assert Requirement("", "at least", 2, (1.0, 2.0, 9.0)).is_met
-    assert not Requirement("", "at least", 2, (1.0, 1.9, 9.0)).is_met
-    assert Requirement("", "at most", 2, (1.0, 2.0, 9.0)).is_met
-    assert not Requirement("", "at most", 2, (1.0, 2.1, 9.0)).is_met
-
-
-def test_waits_are_what_a_transaction_takes_longer() -> None:
-    taken = {"lease_ms": 250, "waiting": {"all": [310.0, 12_800.0]}, "without": {"all": [60.0, 50.0]}}
-    assert count_waits(taken) == [1, 51]
 
 
 def test_the_page_says_what_its_measures_do() -> None:

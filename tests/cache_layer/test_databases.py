@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.cache_layer.project import KEY, TASK_KEY, change, label, psql, read
+from tests.cache_layer.project import KEY, TASK_KEY, change, label, psql, read, roll_back
 from tests.conftest import make_entity
 from tests.threads import holds_in_child, in_another_thread
 
@@ -262,22 +263,56 @@ def test_a_save_through_another_alias_of_the_primary_is_seen_at_once(
     assert Backlog.measure(using="default").changes == 0
 
 
-@pytest.mark.parametrize("committed", [True, False], ids=["commit", "rollback"])
-def test_the_end_of_a_transaction_on_one_alias_leaves_the_holds_of_another(
-    project: Entity, second: str, redis_client: Redis, committed: bool
-) -> None:
-    task = make_entity("task", label="Old")
-    with transaction.atomic(using=second):
-        change(task, "New", using=second)
+def end_inner_block() -> None:
+    with transaction.atomic():
+        make_entity("task")
+    make_entity("wiki")
+
+
+def roll_savepoint_back() -> None:
+    roll_back("task")
+    make_entity("wiki")
+
+
+def write_in_another_thread() -> None:
+    """Commit, roll back and end a request, with other entries and the same."""
+
+    def write() -> None:
+        assert not pending.is_ours(KEY)
+        make_entity("task")
+        roll_back("wiki")
         with transaction.atomic():
-            change(project, "New")
-            transaction.set_rollback(not committed)
-        make_entity("wiki")  # ends what was rolled back
-        assert redis_client.exists(holds_key(KEY)) == 0
-        assert redis_client.exists(holds_key(TASK_KEY)) == 1
-        assert in_another_thread(lambda: read("task")) == ("Old", Source.BYPASS)
-    assert redis_client.exists(holds_key(TASK_KEY)) == 0
-    assert [label(), label("task")] == ["New" if committed else "Old", "New"]
+            hold_entries([Entry(ENTITY, "project")], using="default")
+            transaction.set_rollback(True)
+        request_finished.send(None)
+
+    in_another_thread(write)
+
+
+def end_on_another_alias(*, committed: bool) -> None:
+    with transaction.atomic(using="second"):
+        change(Entity(code="task", label_plural="", icon="Flag"), "Task", using="second")
+        transaction.set_rollback(not committed, using="second")
+    if not committed:
+        make_entity("task")  # ends what was rolled back
+
+
+ENDS_OF_OTHERS = [end_inner_block, roll_savepoint_back, write_in_another_thread]
+ENDS_OF_OTHERS += [partial(end_on_another_alias, committed=committed) for committed in (True, False)]
+
+
+@pytest.mark.parametrize("end", ENDS_OF_OTHERS, ids=["block", "savepoint", "thread", "commit", "rollback"])
+def test_a_hold_ends_with_its_own_transaction_and_nothing_else(
+    project: Entity, second: str, redis_client: Redis, end: Callable[[], None]
+) -> None:
+    with transaction.atomic():
+        change(project, "New")
+        end()
+        assert (redis_client.zcard(holds_key(KEY)), pending.is_ours(KEY), label()) == (1, True, "New")
+        assert in_another_thread(read) == ("Old", Source.BYPASS)
+    assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
+    assert (label(), in_another_thread(label)) == ("New", "New")
+    assert label("task") == (None if end is roll_savepoint_back else "Task")
 
 
 def test_one_row_held_on_two_aliases_is_released_by_the_last(project: Entity, second: str, redis_client: Redis) -> None:

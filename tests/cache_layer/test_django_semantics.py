@@ -14,15 +14,13 @@ from redis import Redis
 
 from cache_layer import Source
 from cache_layer.keys import holds_key
-from cache_layer.lookup import Entry
 from cache_layer.memory import pending
 from cache_layer.memory.local_store import find_copy
 from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_redis_client
-from cache_layer.writing.writes import hold_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
-from tests.cache_layer.project import KEY, TASK_KEY, change, label, roll_back, source
+from tests.cache_layer.project import KEY, TASK_KEY, change, label, source
 from tests.conftest import make_entity
 from tests.threads import holds_in_child, in_another_thread
 
@@ -55,26 +53,6 @@ def test_a_callback_that_fails_and_ends_those_after_it_leaves_nothing_old(projec
     request_finished.send(None)
     assert redis_client.exists(holds_key(KEY)) == 0
     assert label() == "New"
-
-
-def test_the_end_of_an_inner_atomic_block_releases_nothing(project: Entity) -> None:
-    with transaction.atomic():
-        with transaction.atomic():
-            change(project, "New")
-        make_entity("task")
-        assert (in_another_thread(label), in_another_thread(source)) == ("Old", Source.BYPASS)
-    assert (label(), source() in (Source.LOCAL, Source.REDIS)) == ("New", True)
-
-
-def test_a_savepoint_rolled_back_leaves_the_keys_of_the_outer_block_held(project: Entity, redis_client: Redis) -> None:
-    with transaction.atomic():
-        change(project, "New")
-        roll_back("task")
-        make_entity("wiki")
-        assert redis_client.exists(holds_key(KEY)) == 1
-        assert (label(), in_another_thread(label)) == ("New", "Old")
-    assert (label(), label("task")) == ("New", None)
-    assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
 
 
 @pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "atomic"])
@@ -118,29 +96,6 @@ def test_a_row_loaded_in_part_is_saved_in_part_and_cached_whole(project: Entity)
 
 
 # --- Threads, row locks and forks -------------------------------------------------------------------------------------
-
-
-def test_a_hold_ends_only_with_its_own_threads_transaction(project: Entity, redis_client: Redis) -> None:
-    """Whatever another thread commits, rolls back or finishes meanwhile, of other keys or of the same."""
-
-    def write_elsewhere() -> None:
-        assert not pending.is_ours(KEY)
-        make_entity("task", label="New")
-        roll_back("wiki")
-        with transaction.atomic():
-            hold_entries([Entry(ENTITY, "project")], using="default")
-            transaction.set_rollback(True)
-        request_finished.send(None)
-        assert label("task") == "New"
-
-    with transaction.atomic():
-        change(project, "New")
-        in_another_thread(write_elsewhere)
-        assert pending.is_ours(KEY)
-        assert redis_client.zcard(holds_key(KEY)) == 1
-        assert in_another_thread(source) is Source.BYPASS
-    assert (label(), in_another_thread(label)) == ("New", "New")
-    assert redis_client.exists(holds_key(KEY), holds_key(TASK_KEY)) == 0
 
 
 def test_a_forked_child_starts_without_copies_and_its_writes_are_seen_by_its_parent(

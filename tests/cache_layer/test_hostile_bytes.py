@@ -20,6 +20,7 @@ from cache_layer import Source
 from cache_layer.errors import OtherRelease
 from cache_layer.keys import absent_key, totals_key
 from cache_layer.memory.local_store import drop_all_copies
+from cache_layer.metrics import REFUSED_VALUES
 from cache_layer.reading.reads import read_entries, read_entry
 from entities.dashboard.figures import forget_figures
 from entities.documents import EntityDocument, decode_entities, decode_entity, encode_entities, encode_entity
@@ -88,6 +89,15 @@ VALUES = {
     "a field twice": as_ours(document()).replace(b'"label":"L"', b'"label":"L","label":"M"'),
     "half a surrogate pair": as_ours(document()).replace(b'"label":"L"', rb'"label":"\ud800"'),
     "a time in no zone": as_ours(document(created_ts="2025-01-15T10:30:00")),
+    "a member twice": as_ours(document())[:-1] + b',"label":"Evil"}',
+    "a member in front": b'{"remark":1,' + as_ours(document())[1:],
+    "no JSON behind": as_ours(document())[:-1] + b",remark}",
+    "nested without end": as_ours(document())[:-1] + b',"remark":' + b"[" * 100_000,
+    "a later release's, of another": as_ours(document(code="task", remark=1)),
+    "a later release's, inactive": as_ours(document(active_flag=False, remark=1)),
+    "an earlier release's, with blanks": as_ours({"code": "project"}).replace(b":", b": "),
+    "few members, one of another type": b'{"code":1}',
+    "members left out in between": as_ours(document()).replace(b'"icon":"Flag",', b""),
     "a pickle": b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94\x8c\x06system\x94\x93\x94.",
 }
 
@@ -102,13 +112,18 @@ def test_hostile_values_are_not_served_alone_or_among_others(
     project: None, redis_client: Redis, subtests: pytest.Subtests
 ) -> None:
     for payload in VALUES.values():
+        refused = REFUSED_VALUES._value.get()
         with subtests.test(payload=payload):
-            redis_client.set("entity:metadata:project", payload)
-            assert read_entries(ENTITY, ["task", "project"])["project"].document.label == "Project"  # type: ignore[union-attr]
-            drop_all_copies()
-            redis_client.set("entity:metadata:project", payload)
-            assert read_entry(ENTITY, "project").document.label == "Project"  # type: ignore[union-attr]
-            assert json.loads(redis_client.get("entity:metadata:project"))["label"] == "Project"
+            for read in (
+                lambda: read_entries(ENTITY, ["task", "project"])["project"],
+                lambda: read_entry(ENTITY, "project"),
+            ):
+                redis_client.set("entity:metadata:project", payload)
+                drop_all_copies()
+                found = read()
+                assert (found.source, found.document.label) == (Source.DATABASE, "Project")  # type: ignore[union-attr]
+                assert json.loads(redis_client.get("entity:metadata:project"))["label"] == "Project"
+            assert REFUSED_VALUES._value.get() - refused == 2
 
 
 def test_hostile_lists_are_not_served(project: None, redis_client: Redis, subtests: pytest.Subtests) -> None:

@@ -82,40 +82,6 @@ def test_the_audit_finds_no_fault_with_other_releases_but_with_what_is_old(
         assert [mismatch.entry.key for mismatch in audit_cache().mismatches] == [key]
 
 
-def test_the_audit_finds_what_no_release_wrote_and_what_has_no_row(project: Entity, redis_client: Redis) -> None:
-    own = read_entry(ENTITY, "project").payload
-    redis_client.set("entity:metadata:project", own.replace(b'"Project"', b"5"))
-    redis_client.set("entity:metadata:ghost", b'{"code":"ghost"}')
-    redis_client.set("entity:types", b'[{"code":1}]')
-    wrong_keys = {mismatch.entry.key for mismatch in audit_cache().mismatches}
-    assert wrong_keys == {"entity:metadata:project", "entity:metadata:ghost", "entity:types"}
-
-
-HOSTILE: dict[str, Callable[[bytes], bytes]] = {
-    "a member twice": lambda own: own[:-1] + b',"label":"Evil"}',
-    "a member in front": lambda own: b'{"remark":1,' + own[1:],
-    "no JSON behind": lambda own: own[:-1] + b",remark}",
-    "nested without end": lambda own: own[:-1] + b',"remark":' + b"[" * 100_000,
-    "of another": lambda own: later(own.replace(b'"code":"project"', b'"code":"task"')),
-    "inactive": lambda own: later(own.replace(b"true", b"false")),
-    "spaces": lambda own: earlier(own).replace(b',"label"', b', "label"'),
-    "a member of another type": lambda own: own.replace(b'"Project"', b"5"),
-    "few members, one of another type": lambda _: b'{"code":1}',
-    "members left out in between": lambda own: own.replace(b'"icon":"FolderKanban",', b""),
-}
-
-
-@pytest.mark.parametrize("hostile", HOSTILE)
-def test_what_no_release_writes_is_refused(
-    project: Entity, redis_client: Redis, refused: Callable[[], float], hostile: str
-) -> None:
-    own = read_entry(ENTITY, "project")
-    redis_client.set("entity:metadata:project", HOSTILE[hostile](own.payload))
-    drop_all_copies()
-    assert read_entry(ENTITY, "project").source is Source.DATABASE
-    assert refused() == 1
-
-
 def test_a_list_is_of_another_release_only_as_a_whole() -> None:
     own = json.dumps([]).encode()
     assert decode_entities("", own) == ()

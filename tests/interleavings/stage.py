@@ -11,7 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import override_settings
+from redis.exceptions import RedisError
 
 from cache_layer import clock, keys
 from cache_layer.errors import OtherRelease
@@ -20,14 +23,41 @@ from cache_layer.options import Options, get_options
 from cache_layer.protocol import scripts
 from cache_layer.reading import absent, fail_safe, reads
 from cache_layer.server import connection, run_id
+from cache_layer.server.cluster import ClusterRedis, Command
+from cache_layer.server.connection import GuardedRedis
 from cache_layer.serving import renewal
 from cache_layer.writing import attempts, writes
 from entities.lookups import ENTITY, ENTITY_TYPES
 from tests.interleavings.doing import Doing
+from tests.interleavings.entries import LEASE_MS
 from tests.interleavings.memory import TurnLock
 from tests.interleavings.processes import STUCK_SECONDS, Process, current_process
-from tests.interleavings.several_nodes import NodesApart
 from tests.interleavings.world import World
+
+
+class NodesApart(ClusterRedis):
+    """
+    Of the commands for several entries each is an exchange of its own; a failure of one does not keep others from it.
+
+    All of them go to the one server that there is.
+    """
+
+    def __init__(self, client: GuardedRedis, order: str) -> None:
+        self._client, self._order = client, order
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        return self._client.execute_command(*args, **options)
+
+    def run(self, commands: Sequence[Command]) -> list[Any]:
+        answers: list[Any] = [None] * len(commands)
+        places = range(len(commands))
+        for place in reversed(places) if self._order == "in reverse" else places:
+            args, options = commands[place]
+            try:
+                answers[place] = self.execute_command(*args, **options)
+            except RedisError as error:
+                answers[place] = error
+        return answers
 
 
 @contextmanager
@@ -48,13 +78,28 @@ def own_connections(pool: Any, **options: Any) -> Iterator[None]:
         pool.release(opened)
 
 
+STEPWISE = {
+    "local_lease_ms": LEASE_MS,
+    "fill_wait_ms": 10,
+    "stale_seconds": 3_600,
+    "hold_ms": 3_600_000,
+    "fill_lease_ms": 3_600_000,
+}
+"""Nothing ends by itself while a history is played: what lapses does so in a step of its own."""
+
+
 @contextmanager
 def living_world() -> Iterator[World]:
     """A world whose processes run the project's code on its clock; afterwards everything is as it was."""
     pool: Any = connection.get_redis_client().connection_pool
     # Only those time out that are told to.
     patient = own_connections(pool, socket_timeout=STUCK_SECONDS, socket_connect_timeout=STUCK_SECONDS)
-    with patient, pytest.MonkeyPatch.context() as monkeypatch:
+    with (
+        patient,
+        override_settings(CACHE_LAYER=settings.CACHE_LAYER | STEPWISE),
+        pytest.MonkeyPatch.context() as monkeypatch,
+    ):
+        get_options.cache_clear()
         monkeypatch.setattr(logging.getLogger("cache_layer"), "disabled", True)
         monkeypatch.setattr(local_store, "_copies", {})
         monkeypatch.setattr(local_store, "_stamps", {})
@@ -73,6 +118,7 @@ def living_world() -> Iterator[World]:
         finally:
             world.close()
             connection.breaker.succeeded()
+            get_options.cache_clear()
 
 
 def running() -> Process:

@@ -21,7 +21,7 @@ from tests.interleavings.removals import REMOVALS
 from tests.interleavings.stage import living_world
 from tests.interleavings.world import Scene, World
 
-pytestmark = pytest.mark.usefixtures("committed_db", "stepwise_options")
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 SCENES: dict[str, dict[str, Any]] = {
     "readers at rest": {"at_rest": True},
@@ -54,7 +54,7 @@ def play(world: World, script: str) -> History:
 def test_with_every_piece_in_its_place_all_of_these_histories_keep_every_promise() -> None:
     with living_world() as world:
         for script in HISTORIES.values():
-            play(world, script).become_quiet(holds_may_be_left=True)
+            play(world, script).become_quiet()
             world.end()
 
 

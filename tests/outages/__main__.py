@@ -30,7 +30,7 @@ def main() -> None:
         endpoints, _ = stack.enter_context(running_engines(directory / "postgres", ["postgres"], durable=False))
         database_url = endpoints.database_url
         environment = own_environment(directory, database_url, LOG_LEVEL="CRITICAL")
-        prepared = Prepared(**Processes(directory, stack, environment).run_module("tests.outages.prepare"))
+        prepared = Prepared(*Processes(directory, stack, environment).call("tests.outages.prepare:prepare_database"))
         stage = stack.enter_context(prepared_stage(directory, database_url, prepared, arguments.budget_ms))
         for row in Matrix(stage).run(pairs):
             rows.append(row)

@@ -91,7 +91,7 @@ class Matrix:
             for fault in faults:
                 fault.meanwhile(self.stage)
             written = asked["write"].result()
-            after = [self.client.read(port, CHANGED) for port in (self.asked, self.other)] if written.is_good else []
+            after = [self._show(port) for port in (self.asked, self.other)] if written.is_good else []
             answers = {name: future.result() for name, future in asked.items()}
         return answers, after or [written, written]
 
@@ -109,12 +109,15 @@ class Matrix:
         backlog = self.stage.database.execute("SELECT count(*) FROM cache_layer_outbox").fetchone()
         if backlog is None or backlog[0]:
             return False
-        return all(self.client.read(port, CHANGED).source in SETTLED_SOURCES for port in self.stage.ports) and all(
+        return all(self._show(port).source in SETTLED_SOURCES for port in self.stage.ports) and all(
             self.client.ask(self.asked, name).is_good for name in ("read", "list", "admin")
         )
 
+    def _show(self, port: int) -> Answer:
+        return self.client.ask(port, "read changing")
+
     def _disagreements(self, committed: str) -> list[str]:
-        shown = {port: self.client.read(port, CHANGED).label for port in self.stage.ports}
+        shown = {port: self._show(port).label for port in self.stage.ports}
         return [
             f"{port} shows {label}, committed is {committed}" for port, label in shown.items() if label != committed
         ]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import asdict, dataclass
-
-import django
+from typing import NamedTuple
 
 ROLE = "outages"
 READ, CHANGED = "steady", "changing"
@@ -14,8 +10,7 @@ READ, CHANGED = "steady", "changing"
 USERNAME, PASSWORD = "outages", "a long pass phrase"
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """What servers and clients must know."""
 
     secret_key: str
@@ -49,14 +44,10 @@ def prepare(secret_key: str) -> Prepared:
     return Prepared(secret_key, str(AccessToken.for_user(user)), browser.cookies["sessionid"].value)
 
 
-def main() -> None:
+def prepare_database() -> Prepared:
+    """Make the tables, and fill them."""
     from django.conf import settings
     from django.core.management import call_command
 
-    django.setup()
     call_command("migrate", interactive=False, verbosity=0)
-    json.dump(asdict(prepare(settings.SECRET_KEY)), sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
+    return prepare(settings.SECRET_KEY)

@@ -3,7 +3,7 @@ The judge: reads and writes of a finished run, compared exactly with the order o
 
     stale       the read began after a newer version's write had been acknowledged
     inversion   the read began after another read, which saw a newer version, had finished
-    phantom     the version read was never committed (for that key)
+    phantom     the version read was never committed (for that key), or not even begun
     lost        the write was acknowledged and never committed
 """
 
@@ -15,10 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.torture.plan import REDIS_LOST
+from tests.torture.plan import MOVES, REDIS_LOST, SILENCES, STOPPED, WRITE_BUDGET_MS
 from tests.torture.records import SOURCES, Read, Window, Write
-from tests.torture.windows import MS, was_calm, was_silent
 
+MS = 1_000_000
+DISTURBING = SILENCES | {"kill-servers", "kill-relay", "kill-redis", "drop-redis", "drop-postgres", STOPPED, *MOVES}
+"""Faults that hold up the relay."""
+BEGUN_BEFORE_MS = 100
+"""How long before the silence the writer's first attempt may have begun."""
 EXAMPLES = 20
 COMMIT_LIMIT_MS = 100
 """How long after its row changed a short write is surely committed, where nobody lived to say so."""
@@ -131,9 +135,8 @@ class Stairs:
         return self._times[bisect_right(self._places, place)]
 
 
-def judge(history: History) -> Verdict:
-    """Compare every read with what was acknowledged, and seen, before it began."""
-    verdict = Verdict()
+def judge(history: History, verdict: Verdict) -> None:
+    """Compare every read with what was acknowledged, and seen, before it began, and add to the verdict."""
     verdict.sources.update(SOURCES[read.source] for read in history.reads)
     verdict.reads = verdict.sources.total()
     outcomes = {write.version: write for write in history.writes}.values()  # one for all keys of a write
@@ -141,7 +144,6 @@ def judge(history: History) -> Verdict:
     verdict.kinds_of_writes.update(write.kind for write in outcomes)
     for key in history.commits:
         _KeyJudge(history, key, verdict).judge_reads([read for read in history.reads if read.key == key])
-    return verdict
 
 
 class _KeyJudge:
@@ -178,9 +180,10 @@ class _KeyJudge:
     def judge_reads(self, reads: Sequence[Read]) -> None:
         seen = Stairs((read.ended, self.places[read.version]) for read in reads if read.version in self.places)
         last_old_read: dict[int, int] = {}
+        last_asked = max((read.started for read in reads), default=0)
         for read in reads:
             place = self.places.get(read.version)
-            if place is None:
+            if place is None or (place in self.writes and read.ended < self.writes[place].started):
                 self.verdict.phantoms += 1
                 self._show("phantom", read)
                 continue
@@ -190,8 +193,9 @@ class _KeyJudge:
                 if newer in self.raw and (self.raw[newer].ended or 0) < read.started:
                     last_old_read[newer] = max(last_old_read.get(newer, 0), read.started)
         for place, write in self.raw.items():
-            until = last_old_read.get(place, write.ended or 0)
-            self.verdict.behind_django.measure(write, until, self.history.windows)
+            ended = write.ended or 0
+            if last_asked > ended:
+                self.verdict.behind_django.measure(write, last_old_read.get(place, ended), self.history.windows)
 
     def _judge_freshness(self, read: Read, place: int) -> None:
         if place < self.raw_acknowledged.before(read.started):
@@ -240,3 +244,17 @@ class _KeyJudge:
             f"{what}: key {self.key}, place {place}, from {SOURCES[read.source]}: {read}; "
             f"its write {self.writes.get(place)}; newer {newer}"
         )
+
+
+def was_silent(write: Write, windows: Iterable[Window]) -> bool:
+    """Whether Redis was silent for as long as the writer tries to take its hold, or to release it."""
+    ended = write.ended or write.started
+    silences = [
+        min(ended, window.ended) - max(write.started, window.begun) for window in windows if window.fault in SILENCES
+    ]
+    return max(silences, default=0) >= (WRITE_BUDGET_MS - BEGUN_BEFORE_MS) * MS
+
+
+def was_calm(begun: int, ended: int, windows: Iterable[Window]) -> bool:
+    """Whether nothing held up the relay between these two moments."""
+    return not any(window.touches(begun, ended) for window in windows if window.fault in DISTURBING)

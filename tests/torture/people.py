@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import time
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any, NamedTuple
 
@@ -25,13 +26,6 @@ READ_SECONDS = (0.15, 0.4)
 LOGINS = (1, 1, 1, 2)
 """How many somebody has."""
 PERMISSION_SHARE, ROLLBACK_SHARE = 0.2, 0.15
-
-ENDS_OF_LOGINS = ("logout", "sign-out", "raw-sign-out")
-ENDS_OF_PEOPLE = (
-    *("sign-out-all", "deactivate", "deactivate-atomic", "deactivate-update", "password", "delete"),
-    *("deactivate-long", "raw-deactivate", "raw-password"),
-)
-ENDS_OF_PERMISSIONS = ("leave-group", "empty-group", "delete-group", "lose-permission")
 
 
 class Login(NamedTuple):
@@ -81,7 +75,8 @@ class PeopleWriter(Writer):
             if kind in ENDS_OF_LOGINS:
                 self._end_login(logins.pop(), kind)
             else:
-                self._end_all(user, logins, kind)
+                with self.noted([login.token.right for login in logins], kind):
+                    ENDS_OF_PEOPLE[kind](self, user)
                 return
 
     def _next_right(self) -> int:
@@ -93,43 +88,15 @@ class PeopleWriter(Writer):
     def _end_login(self, login: Login, kind: str) -> None:
         server = self.random.randrange(len(self.orders.ports)) if kind == "logout" else -1
         with self.noted([login.token.right], kind, server):
-            match kind:
-                case "logout":
-                    body = {"refresh": str(login.refresh)}
-                    answer = ask(self.orders.ports[server], "POST", "/api/v1/auth/logout", body=body)
-                    if answer.status != 204:
-                        raise HttpRefused(f"{answer.status}")
-                case "sign-out":
-                    SignIn.objects.get(id=login.number).delete()
-                case "raw-sign-out":
-                    self.execute("DELETE FROM sign_in WHERE id = %s", [login.number])
-
-    def _end_all(self, user: Any, logins: list[Login], kind: str) -> None:
-        with self.noted([login.token.right for login in logins], kind):
-            match kind:
-                case "sign-out-all":
-                    user.signin_set.all().delete()
-                case "deactivate":
-                    deactivate(user)
-                case "deactivate-atomic":
-                    with transaction.atomic():
-                        user.signin_set.all().delete()
-                        deactivate(user)
-                case "deactivate-update":
-                    User.objects.filter(pk=user.pk).update(is_active=False)
-                case "deactivate-long":
-                    with transaction.atomic():
-                        deactivate(user)
-                        self.outlive_the_hold()
-                case "password":
-                    user.password += "!"
-                    user.save()
-                case "delete":
-                    user.delete()
-                case "raw-deactivate":
-                    self.execute("UPDATE auth_user SET is_active = false WHERE id = %s", [user.pk])
-                case "raw-password":
-                    self.execute("UPDATE auth_user SET password = '!' WHERE id = %s", [user.pk])
+            if kind == "logout":
+                body = {"refresh": str(login.refresh)}
+                answer = ask(self.orders.ports[server], "POST", "/api/v1/auth/logout", body=body)
+                if answer.status != 204:
+                    raise HttpRefused(f"{answer.status}")
+            elif kind == "sign-out":
+                SignIn.objects.get(id=login.number).delete()
+            else:
+                self.execute("DELETE FROM sign_in WHERE id = %s", [login.number])
 
     def _roll_back(self, user: Any) -> None:
         """What would have ended the tokens, and does not happen."""
@@ -144,7 +111,7 @@ class PeopleWriter(Writer):
 
     def _end_permission(self, user: Any, token: Token) -> None:
         """Give a permission, use it on every server, take it away, and try to use it again."""
-        kind = self.random.choice(ENDS_OF_PERMISSIONS)
+        kind = self.random.choice([*ENDS_OF_PERMISSIONS])
         try:
             group = permit(user, by_group=kind != "lose-permission")
         except Exception:  # in doubt: nothing was promised
@@ -153,15 +120,7 @@ class PeopleWriter(Writer):
         right = self._next_right()
         self._use_everywhere(right, token)
         with self.noted([right], kind):
-            match kind:
-                case "leave-group":
-                    user.groups.remove(group)
-                case "empty-group":
-                    group.permissions.clear()
-                case "delete-group":
-                    group.delete()
-                case "lose-permission":
-                    user.user_permissions.clear()
+            ENDS_OF_PERMISSIONS[kind](user, group)
         self._use_everywhere(right, token)
 
     def _use_everywhere(self, right: int, token: Token) -> None:
@@ -203,3 +162,44 @@ def permit(user: Any, *, by_group: bool) -> Any:
 def deactivate(user: Any) -> None:
     user.is_active = False
     user.save()
+
+
+def sign_out_and_deactivate(_: Writer, user: Any) -> None:
+    with transaction.atomic():
+        user.signin_set.all().delete()
+        deactivate(user)
+
+
+def deactivate_in_a_long_transaction(writer: Writer, user: Any) -> None:
+    with transaction.atomic():
+        deactivate(user)
+        writer.outlive_the_hold()
+
+
+def change_password(_: Writer, user: Any) -> None:
+    user.password += "!"
+    user.save()
+
+
+def by_sql(assignment: str) -> Callable[[Writer, Any], object]:
+    return lambda writer, user: writer.execute(f"UPDATE auth_user SET {assignment} WHERE id = %s", [user.pk])
+
+
+ENDS_OF_LOGINS = ("logout", "sign-out", "raw-sign-out")
+ENDS_OF_PEOPLE: dict[str, Callable[[Writer, Any], object]] = {
+    "sign-out-all": lambda _, user: user.signin_set.all().delete(),
+    "deactivate": lambda _, user: deactivate(user),
+    "deactivate-atomic": sign_out_and_deactivate,
+    "deactivate-update": lambda _, user: User.objects.filter(pk=user.pk).update(is_active=False),
+    "deactivate-long": deactivate_in_a_long_transaction,
+    "password": change_password,
+    "delete": lambda _, user: user.delete(),
+    "raw-deactivate": by_sql("is_active = false"),
+    "raw-password": by_sql("password = '!'"),
+}
+ENDS_OF_PERMISSIONS: dict[str, Callable[[Any, Any], object]] = {
+    "leave-group": lambda user, group: user.groups.remove(group),
+    "empty-group": lambda _, group: group.permissions.clear(),
+    "delete-group": lambda _, group: group.delete(),
+    "lose-permission": lambda user, _: user.user_permissions.clear(),
+}

@@ -23,7 +23,7 @@ FAULTS = {
     "drop-postgres": "pg_terminate_backend",
     "rollback": "transactions and savepoints that are rolled back",
     "bulk": "update() and bulk_update() of several rows",
-    "raw": "SQL behind Django's back, by psql and by a driver",
+    "raw": "SQL behind Django's back",
     "long": "transactions that outlive the hold",
 }
 """Every fault by name. The last four are kinds of writes; the others are done to running processes."""
@@ -106,8 +106,12 @@ class Plan:
 
     @property
     def kinds(self) -> list[str]:
-        """Of the writers: HTTP and ORM by turns; the last one behind Django's back, if that is asked for; people's."""
-        kinds = ["http" if slot % 2 == 0 else "orm" for slot in range(self.writers)]
+        """
+        Of the writers: HTTP and ORM by turns; the last one behind Django's back, if that is asked for; people's.
+
+        The models of the classic algorithm are those of its servers: it is changed by HTTP alone.
+        """
+        kinds = ["http" if slot % 2 == 0 or self.algorithm == "classic" else "orm" for slot in range(self.writers)]
         if "raw" in self.faults:
             kinds[-1] = "raw"
         return kinds + ["people"] * len(self.people_slots)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Console
+from rich.panel import Panel
+from rich.pretty import Pretty
 from rich.table import Table
 
 from tests.figures import median, quantile
 from tests.torture.judge import Behind, Verdict
 from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, name_faults
-from tests.torture.rights import RightsVerdict
 from tests.torture.run import Outcome
 
 MILLION = 1_000_000
+COMPARED = ("reads", "stale", "stale_per_million", "inversions", "inversions_with_hold_lost")
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
-GROUPS = {
-    "behind_django": "of changes behind Django",
-    "people": "tokens and permissions",
-    "patch_ms": "median of PATCH, ms",
-}
 
 
 def summarize(outcome: Outcome) -> dict[str, Any]:
@@ -41,11 +39,7 @@ def summarize(outcome: Outcome) -> dict[str, Any]:
         "not_converged": outcome.not_converged,
         "audit": outcome.audited,
         "people": _figures(rights)
-        | {
-            "accepted_after_end_per_million": round(
-                rights.accepted_after_end.total() * MILLION / max(1, rights.uses_after_end.total())
-            )
-        },
+        | {"accepted_after_end_per_million": round(rights.stale * MILLION / max(1, rights.uses_after_end.total()))},
         "patch_ms": {
             "quiet": _number(quiet_ms),
             "quiet_without_drain": _number(quiet_ms - drain_ms),
@@ -55,7 +49,7 @@ def summarize(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _figures(verdict: Verdict | RightsVerdict | Behind) -> dict[str, Any]:
+def _figures(verdict: Verdict | Behind) -> dict[str, Any]:
     """Those of a verdict, under its names; of many durations the quantiles."""
     found: dict[str, Any] = {}
     for each in fields(verdict):
@@ -66,8 +60,10 @@ def _figures(verdict: Verdict | RightsVerdict | Behind) -> dict[str, Any]:
                 found[each.name] |= _figures(value)
             case list() if each.name != "examples":
                 found[each.name] = _shares(value)
-            case int() | Counter():
+            case int():
                 found[each.name] = value
+            case Counter():
+                found[each.name] = dict(value.most_common())
     return found
 
 
@@ -77,61 +73,21 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     size = f"{plan.servers} servers, {plan.writers} writers, {plan.readers} readers, {plan.keys} keys"
     if plan.people_slots:
         size += f"; people: {len(plan.people_slots)} writers, {plan.people_readers} readers"
-    table = Table(title=f"{plan.seconds:g} s, faults: {name_faults(plan.faults)}; {size}", title_justify="left")
-    table.add_column("")
-    for outcome in outcomes:
-        table.add_column(outcome.plan.algorithm, justify="right", overflow="fold")
-    for rows in zip(*(_rows(summarize(outcome)) for outcome in outcomes), strict=True):
-        table.add_row(rows[0][0], *(text for _, text in rows))
-    console.print(table)
-
-
-def _rows(found: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in found.items():
-        if name in GROUPS:
-            yield f"{indent}{GROUPS[name]}", ""
-            yield from _rows(value, f"{indent}  ")
-        else:
-            yield f"{indent}{name.replace('_', ' ')}", _text(value)
-
-
-def _text(value: Any) -> str:
-    """A figure; the quantiles of some; or counts, the greatest first."""
-    if isinstance(value, Mapping) and value.keys() == SHARES.keys():
-        return ", ".join(f"{name} {figure:,}" for name, figure in value.items())
-    if isinstance(value, Mapping):
-        return "\n".join(f"{name} {count:,}" for name, count in sorted(value.items(), key=lambda each: -each[1])) or "-"
-    if isinstance(value, list):
-        return "\n".join(value) or "none"
-    return f"{value:,}" if isinstance(value, int | float) else value or "-"
+    console.print(f"{plan.seconds:g} s, faults: {name_faults(plan.faults)}; {size}", style="italic", markup=False)
+    figures = [Panel(Pretty(summarize(each), expand_all=True), title=each.plan.algorithm) for each in outcomes]
+    console.print(Columns(figures))
 
 
 def print_per_fault(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """One line for each plan, its algorithms side by side."""
-    by_plan: dict[str, list[str]] = {}
+    """One line for each outcome."""
+    table = Table("fault", "algorithm", title="Each fault alone", title_justify="left")
+    for name in (*COMPARED, "stale for, ms", "keys wrong"):
+        table.add_column(name.replace("_", " "), justify="right")
     for outcome in outcomes:
-        by_plan.setdefault(name_faults(outcome.plan.faults), []).extend(_cells(summarize(outcome)).values())
-    table = Table(title="Each fault alone", title_justify="left")
-    table.add_column("fault", no_wrap=True, min_width=13)
-    for algorithm in dict.fromkeys(outcome.plan.algorithm for outcome in outcomes):
-        for name in _cells(summarize(outcomes[0])):
-            table.add_column(f"{algorithm}\n{name}", justify="right")
-    for faults, cells in by_plan.items():
-        table.add_row(faults, *cells)
+        found, wrong_keys = summarize(outcome), {text.rpartition(" ")[2] for text in outcome.not_converged}
+        cells = [*(found[name] for name in COMPARED), found["stale_ms"].get("max", 0), len(wrong_keys)]
+        table.add_row(name_faults(outcome.plan.faults), outcome.plan.algorithm, *(f"{cell:,.0f}" for cell in cells))
     console.print(table)
-
-
-def _cells(found: Mapping[str, Any]) -> dict[str, str]:
-    wrong_keys = {text.rpartition(" ")[2] for text in found["not_converged"]}
-    return {
-        "reads": f"{found['reads']:,}",
-        "stale": f"{found['stale']:,}",
-        "per\nmillion": f"{found['stale_per_million']:,}",
-        "worst": f"{found['stale_ms']['max']:,.0f} ms" if found["stale_ms"] else "-",
-        "inver-\nsions": f"{found['inversions']:,}",
-        "hold\nlost": f"{found['inversions_with_hold_lost']:,}",
-        "keys\nwrong": f"{len(wrong_keys)}",
-    }
 
 
 def print_failures(console: Console, outcomes: Sequence[Outcome]) -> None:

@@ -85,8 +85,8 @@ class Outcome:
             "inversions under a hold": found.inversions,
             "reads of versions that were never committed": found.phantoms,
             "acknowledged writes that were lost": found.lost_writes,
-            "uses of tokens and permissions accepted after their end": self.rights.accepted_after_end.total(),
-            "uses of tokens and permissions refused before their end": self.rights.refused_before_end,
+            "uses of tokens and permissions accepted after their end": self.rights.stale,
+            "uses of tokens and permissions refused before their end": self.rights.phantoms,
             f"keys not converged after {CONVERGENCE_SECONDS:.0f} s": len(self.not_converged),
             "mismatches found by the audit": self.audit_mismatches,
         }
@@ -137,9 +137,11 @@ def run_on(stage: Stage, happenings: Happenings) -> Outcome:
     noted: ReadLog = pickle.loads(stage.orders.reads.read_bytes())
     uses = [*noted.uses, *(use for slot in plan.people_slots for use in read_uses(stage.orders.log_of(slot)))]
     writes = [write for slot in range(plan.writers) for write in read_writes(stage.orders.log_of(slot))]
+    verdict = Verdict()
+    judge(History(noted.reads, writes, _read_commits(stage), happenings.windows, plan.hold_ms), verdict)
     return Outcome(
         plan=plan,
-        verdict=judge(History(noted.reads, writes, _read_commits(stage), happenings.windows, plan.hold_ms)),
+        verdict=verdict,
         rights=judge_rights(uses, endings, happenings.windows),
         seconds=round((ended - begun) / 1e9, 1),
         windows=happenings.windows,

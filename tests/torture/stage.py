@@ -16,15 +16,13 @@ from typing import Any
 import psycopg
 from redis import Redis
 
-from pmo.environment.listener import Listener
 from pmo.run.embedded import running_engines
-from pmo.run.engines.postgres import program_folder
-from pmo.serve import server_command
 from tests import ROOT
+from tests.benchmarks.contenders import CONTENDERS
 from tests.forking import ForkedProcess
 from tests.relays import find_relaying
 from tests.stage import Answer, Processes, StageFailed, ask, is_answering, own_environment, stop
-from tests.topologies import Server, find_port, running_cluster, running_sentinels
+from tests.topologies import Cluster, Sentinels, Server, find_port, running
 from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
 from tests.waiting import wait_for
@@ -65,14 +63,14 @@ class Stage(Processes):
             self.redis_url = f"redis://127.0.0.1:{self.valkey.port}/0"
             self.redis = Redis(port=self.valkey.port, socket_timeout=10)
         else:
-            running = {"sentinel": running_sentinels, "cluster": running_cluster}[plan.topology]
-            self.topology: Any = stack.enter_context(running(directory, NOTICED_MS))
+            topology = {"sentinel": Sentinels, "cluster": Cluster}[plan.topology](directory, NOTICED_MS)
+            self.topology: Any = stack.enter_context(running(topology))
             self.redis_url, self.redis = self.topology.url, self.topology.client()
         stack.callback(self.redis.close)
         super().__init__(directory, stack, self._environment())
         self.is_upgrade = trees[0] != trees[-1]
-        codes = [*plan.codes, QUIET_CODE, CALM_CODE, *(["--seed"] if self.is_upgrade else [])]
-        self.token: str = self.run_module("tests.torture.prepare", *codes, tree=trees[0])
+        prepare, codes = "tests.torture.prepare:prepare_database", [*plan.codes, QUIET_CODE, CALM_CODE]
+        self.token: str = self.call(prepare, codes, self.is_upgrade, tree=trees[0])
         self.database = stack.enter_context(psycopg.connect(self.database_url, autocommit=True))
         first = [number for number, tree in enumerate(trees) if tree == trees[0]]
         self.servers = {number: self._start_server(number) for number in first}
@@ -87,8 +85,7 @@ class Stage(Processes):
 
     def start_load(self, until_ns: int) -> None:
         """Start readers and writers; the writers begin their last writes before `until_ns`, the readers end later."""
-        psql = str(program_folder() / "psql")
-        self.orders = Orders(self.plan, self.ports, self.token, self.database_url, psql, until_ns, self.directory)
+        self.orders = Orders(self.plan, self.ports, self.token, self.database_url, until_ns, self.directory)
         if not self.is_upgrade:
             self.orders.migrated.touch()
         self.orders.give()
@@ -171,19 +168,19 @@ class Stage(Processes):
         return process
 
     def _start_server(self, number: int) -> Any:
-        command, name = server_command(Listener(port=self.ports[number], workers=1)), f"server-{number}"
+        contender, name = CONTENDERS["lane" if self.plan.algorithm == "ours" else "classic"], f"server-{number}"
+        command = contender.server_command(self.ports[number])
+        environment = {"DJANGO_SETTINGS_MODULE": contender.settings, **contender.environment}
         if self.plan.skew:  # the wall clock is hours ahead, of each by another time; the monotonic one is not
             skewed = {"PYTHONPATH": str(SKEWED), "PMO_SKEW_SECONDS": str(number * SKEW_SECONDS)}
-            return super().start(command, name, **skewed)  # Python itself reads the first
-        return self.start(command, name, tree=self.trees[number])
+            return super().start(command, name, **skewed, **environment)  # Python itself reads the first
+        return self.start(command, name, tree=self.trees[number], **environment)
 
     def _said_by_writers(self) -> list[str]:
         return (self.directory / f"{WRITERS}.out").read_text().splitlines()
 
     def _environment(self) -> dict[str, str]:
-        settings = "pmo.settings" if self.plan.algorithm == "ours" else "tests.torture.classic_settings"
         return own_environment(self.directory, self.database_url) | {
-            "DJANGO_SETTINGS_MODULE": settings,
             "METRICS_TOKEN": METRICS_TOKEN,
             "REDIS_URL": self.redis_url,
             "CACHE_HOLD_MS": str(self.plan.hold_ms),

@@ -18,7 +18,7 @@ from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.admin.confirmation import ReasonForm
 from entities.admin.links import change_url
 from entities.admin.pages import ModelAdmin, get_existing
-from entities.cache.acts import Act, ActFailed, Operation, perform
+from entities.cache.acts import ActFailed, Operation, perform
 from entities.lookups import ENTITY
 from entities.models import Entity
 
@@ -87,10 +87,11 @@ def _operate(operation: Operation, entity: Entity, request: HttpRequest) -> tupl
         return "error", f"Reason: {' '.join(map(str, form.errors['reason']))}"
     before = EntryState.of(ENTITY, [entity.code])[entity.code].kind
     try:
-        for _ in perform(Act(operation, (entity.code,), request.user.get_username(), form.cleaned_data["reason"])):
+        reason = form.cleaned_data["reason"]
+        for _ in perform(operation, (entity.code,), username=request.user.get_username(), reason=reason):
             pass
     except ActFailed:
-        return "error", "Redis does not answer: nothing was done. Try again."
+        return "error", REDIS_DOWN
     if operation is Operation.INVALIDATE:
         return "success", "Invalidated: the next reader goes to the database."
     return _describe_warmed(before, entity)

@@ -45,6 +45,14 @@ class Contender:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    def server_command(self, port: int, workers: int = 1) -> list[str]:
+        """The command line that serves it."""
+        from pmo import serve  # not in its own processes, which import this too
+        from pmo.environment.listener import Listener
+
+        command = serve.server_command(Listener(port=port, workers=workers))
+        return [*self.command] or [self.application if part == OURS_LOADER else part for part in command]
+
     def get_ready(self) -> str:
         """Install what is this contender's alone; returns why it cannot take part, empty if it can."""
         if self.requires and importlib.util.find_spec(self.requires) is None:

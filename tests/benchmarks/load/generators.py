@@ -7,34 +7,12 @@ import math
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.load.closed_loop import run_closed_loop
+from tests.benchmarks.load.loops import Load, run_closed_loop
 from tests.benchmarks.load.wire import Reads
-from tests.figures import quantile
 
 SCRIPT = Path(__file__).parent / "reads.lua"
-
-
-@dataclass(frozen=True)
-class Load:
-    """
-    What a server answered.
-
-    Attributes:
-        errors: answers that were not 2xx or 3xx, and connections that broke.
-    """
-
-    requests: int
-    seconds: float
-    p50_ms: float
-    p99_ms: float
-    errors: int
-
-    @property
-    def per_second(self) -> float:
-        return self.requests / self.seconds
 
 
 class Wrk:
@@ -61,10 +39,7 @@ class Bundled:
     name = "the bundled client (wrk was not there)"
 
     def run(self, port: int, reads: Reads, seconds: float, connections: int) -> Load:
-        requests = reads.requests(port)
-        ran = run_closed_loop(port, [requests] * connections, seconds)
-        p50, p99 = (quantile([each.milliseconds for each in ran.answered], share) for share in (0.5, 0.99))
-        return Load(len(ran.answered), ran.seconds, p50, p99, ran.errors)
+        return run_closed_loop(port, [reads.requests(port)] * connections, seconds)
 
 
 Generator = Wrk | Bundled

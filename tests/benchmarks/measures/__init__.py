@@ -6,6 +6,4 @@ What is measured, a module for each measure.
     measure         gives the figures, for JSON, from a `Session`
     table           of its figures; the second argument is all that the run found
     requirements    of its figures, where something is promised
-
-Those with a command line are run in a process of their own.
 """

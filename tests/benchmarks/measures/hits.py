@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.benchmarks.load.open_loop import run_open_loop
+from tests.benchmarks.load.loops import run_open_loop
 from tests.benchmarks.measures.counter import counting
 from tests.benchmarks.rows import HOT
 from tests.benchmarks.session import Session

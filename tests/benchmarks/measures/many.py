@@ -10,22 +10,16 @@ next schema version may serve or fill.
 from __future__ import annotations
 
 import contextlib
-import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import django
-
-from tests.benchmarks.measures.process import run_in_process
+from tests.benchmarks.measures.process import call_in_process, measure_hits, measure_memory
 from tests.benchmarks.rows import FEW_REDIS_DB, MANY_REDIS_DB, RAW_REDIS_DB, code_of
+from tests.benchmarks.session import Session
 from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios
-
-if TYPE_CHECKING:
-    from tests.benchmarks.session import Session
 
 SUMMARY = "25 against 100,000 entity types; warming and clearing all of them; memory of a copy"
 HEADING = "Few and many entity types"
@@ -41,15 +35,15 @@ def measure(session: Session) -> dict[str, Any]:
     among_few = {"REDIS_DB": str(FEW_REDIS_DB)}
     among_many = {"DATABASE_URL": session.many_database_url, "REDIS_DB": str(MANY_REDIS_DB)}
     session.say(f"warming and clearing {count:,} entity types")
-    bulk = session.run_on_server_core("tests.benchmarks.measures.many", str(count), str(ROUNDS), **among_many)
+    bulk = session.call_on_server_core(f"{__name__}:measure_bulk", count, ROUNDS, **among_many)
     read: dict[str, dict[str, list[float]]] = {name: {"l1": [], "l2": []} for name in ("few", "many")}
     for _ in range(ROUNDS):
         session.say(f"hits among {count:,}")
         for name, environment in (("few", among_few), ("many", among_many)):
-            found = run_in_process(session, 4, **environment)
+            found = call_in_process(session, measure_hits, 4, **environment)
             for level in ("l1", "l2"):
                 read[name][level].extend(found[level])
-    memory = run_in_process(session, 1, min(count, MEMORY_COPIES), **among_many)["bytes_per_copy"]
+    memory = call_in_process(session, measure_memory, min(count, MEMORY_COPIES), **among_many)
     return {"count": count, "bulk": bulk, **read, "bytes_per_copy": memory}
 
 
@@ -62,8 +56,9 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
     """
     from redis import Redis
 
+    from cache_layer import CoherentLookup
     from cache_layer.server.connection import get_redis_client
-    from entities.cache.entries import Warmed, drop_all_entries, warm_entries
+    from entities.cache.entries import Warmed, warm_entries
 
     codes = [code_of(number) for number in range(1, count + 1)]
     ours = get_redis_client()
@@ -92,7 +87,7 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
         assert raw.dbsize() == 0
         if number < rounds:
             with _timed(taken["clear"]):
-                drop_all_entries()
+                CoherentLookup.clear_all()
             assert not _read(ours, values)
     return {"count": count, **taken}
 
@@ -147,8 +142,3 @@ def requirements(found: Results) -> list[Requirement]:
         (f"clearing {count} / raw pipelined UNLINK", 3, bulk["clear"], bulk["raw_clear"][: len(bulk["clear"])]),
     )
     return [Requirement(text, "at most", limit, ratios(over, under)) for text, limit, over, under in rows]
-
-
-if __name__ == "__main__":  # under the settings of its environment
-    django.setup()
-    json.dump(measure_bulk(int(sys.argv[1]), int(sys.argv[2])), sys.stdout)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import gc
-import json
-import sys
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
-
-import django
+from typing import Any
 
 from tests.benchmarks.rows import code_of, hot_codes
+from tests.benchmarks.session import Session
 from tests.benchmarks.tables import Requirement, Results, Tabled, median, ratios
-
-if TYPE_CHECKING:
-    from tests.benchmarks.session import Session
 
 SUMMARY = "get_entity in process, against a dict and redis-py"
 HEADING = "In process"
@@ -30,15 +24,12 @@ LONG_LEASE = {"CACHE_LOCAL_LEASE_MS": "2000", "REQUEST_BUDGET_MS": "0"}
 
 
 def measure(session: Session) -> dict[str, Any]:
-    return run_in_process(session, ROUNDS)
+    return call_in_process(session, measure_hits, ROUNDS)
 
 
-def run_in_process(session: Session, rounds: int, memory: int = 0, **environment: str) -> dict[str, Any]:
-    """Nanoseconds of one read, and bytes of one of `memory` copies."""
-    found: dict[str, Any] = session.run_on_server_core(
-        "tests.benchmarks.measures.process", str(rounds), str(memory), **LONG_LEASE, **environment
-    )
-    return found
+def call_in_process(session: Session, function: Callable[[int], Any], number: int, **environment: str) -> Any:
+    """What one of these gives in a process of its own."""
+    return session.call_on_server_core(f"{__name__}:{function.__name__}", number, **LONG_LEASE, **environment)
 
 
 def measure_hits(rounds: int) -> dict[str, list[float]]:
@@ -148,12 +139,3 @@ def requirements(found: Results) -> list[Requirement]:
         ("`get_entity` from Redis (L2) / bare redis-py GET", 1.25, "l2", "get"),
     )
     return [Requirement(text, "at most", limit, ratios(found[over], found[under])) for text, limit, over, under in rows]
-
-
-if __name__ == "__main__":  # under the settings of its environment
-    rounds, copies = map(int, sys.argv[1:])
-    django.setup()
-    found: dict[str, Any] = measure_hits(rounds)
-    if copies:
-        found["bytes_per_copy"] = measure_memory(copies)
-    json.dump(found, sys.stdout)

@@ -5,21 +5,15 @@ copies than without shows how often it waits.
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from typing import TYPE_CHECKING, Any
-
-import django
+from typing import Any
 
 from tests.benchmarks.rows import SAVED, saved_codes
+from tests.benchmarks.session import Session
 from tests.benchmarks.tables import Requirement, Results, Tabled, from_to, median, spread
 
 SUMMARY = "fifty entity types saved in one transaction"
 HEADING = "Many saves in one transaction"
-
-if TYPE_CHECKING:
-    from tests.benchmarks.session import Session
 
 ROUNDS = 3
 LEASE_MS = 250
@@ -32,7 +26,7 @@ def measure(session: Session) -> dict[str, Any]:
     for kind, lease_ms in (("waiting", LEASE_MS), ("without", 0)):
         session.say(f"{SAVED} saves in one transaction, copies live {lease_ms} ms")
         environment = {"CACHE_LOCAL_LEASE_MS": str(lease_ms), "REQUEST_BUDGET_MS": "0"}
-        found[kind] = session.run_module("tests.benchmarks.measures.saves", str(ROUNDS), **environment)
+        found[kind] = session.call(f"{__name__}:time_saves", ROUNDS, **environment)
     return {"lease_ms": LEASE_MS, "saves": SAVED, **found}
 
 
@@ -80,8 +74,3 @@ def table(found: Results, _: Results) -> Tabled:
 def requirements(found: Results) -> list[Requirement]:
     text = f"{found['saves']} saves one by one in one `atomic`: waits"
     return [Requirement(text, "at most", 1, tuple(count_waits(found)))]
-
-
-if __name__ == "__main__":  # under the settings of its environment
-    django.setup()
-    json.dump(time_saves(int(sys.argv[1])), sys.stdout)

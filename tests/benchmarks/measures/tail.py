@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.benchmarks.load.open_loop import run_open_loop
+from tests.benchmarks.load.loops import run_open_loop
 from tests.benchmarks.load.wire import Reads
 from tests.benchmarks.rows import hot_codes, written_code
 from tests.benchmarks.session import Session

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.load.closed_loop import run_closed_loop
+from tests.benchmarks.load.loops import run_closed_loop
 from tests.benchmarks.load.wire import Reads, change_bytes
 from tests.benchmarks.rows import written_codes
 from tests.benchmarks.server import Server
@@ -36,8 +36,7 @@ def measure(session: Session) -> dict[str, dict[str, list[float]]]:
             wrote = run_closed_loop(server.port, [_changes(server, token, code) for code in codes], seconds)
         if wrote.errors:
             raise StageFailed(f"{name}: {wrote.errors} changes were errors")
-        written = len(wrote.answered) / wrote.seconds
-        return {"writes": round(written, 1), "reads": round(readers.result().per_second, 1)}
+        return {"writes": round(wrote.per_second, 1), "reads": round(readers.result().per_second, 1)}
 
     return session.take_turns(servers, session.plan.rounds, "six writers beside twelve readers", write)
 

@@ -69,7 +69,7 @@ def compose_page(results: Mapping[str, Any], before: str = "") -> str:
     for name, measure in MEASURES.items():
         if name in tables:
             sections.append(f"## {measure.HEADING}\n\n{wrapped(measure.__doc__)}\n\n{_markdown(tables[name])}\n")
-        elif measure in LONG and (earlier := _section(measure.HEADING, before)):
+        elif name in LONG and (earlier := _section(measure.HEADING, before)):
             sections.append(earlier if EARLIER in earlier else f"{earlier}\n{EARLIER}\n")
     return PAGE.format(
         machine=_machine(results["machine"]),
