@@ -15,35 +15,24 @@
         plugins: {
             colors: { enabled: false },
             legend: {
-                position: "bottom",
-                align: "start",
+                position: "bottom", align: "start",
                 labels: { color: axis, boxWidth: 10, boxHeight: 10, padding: 12, font: { size: 12 } },
             },
         },
         datasets: {
             line: {
-                backgroundColor: (context) => `${reads(context)}66`,
-                borderColor: reads,
-                borderWidth: 1.5,
-                fill: "stack",
-                pointHitRadius: 8,
-                pointRadius: 0,
-                tension: 0.25,
+                backgroundColor: (context) => `${reads(context)}66`, borderColor: reads, borderWidth: 1.5,
+                fill: "stack", pointHitRadius: 8, pointRadius: 0, tension: 0.25,
             },
             bar: { backgroundColor: causes, borderWidth: 0, maxBarThickness: 18 },
         },
         scales: {
             x: {
-                stacked: true,
-                grid: { display: false },
-                border: { color: grid },
+                stacked: true, grid: { display: false }, border: { color: grid },
                 ticks: { color: axis, maxTicksLimit: 8, maxRotation: 0 },
             },
             y: {
-                stacked: true,
-                beginAtZero: true,
-                grid: { color: grid },
-                border: { display: false },
+                stacked: true, beginAtZero: true, grid: { color: grid }, border: { display: false },
                 ticks: { color: axis, precision: 0, maxTicksLimit: 5 },
             },
         },
