@@ -20,10 +20,10 @@ from pmo.run.embedded import running_engines
 from tests.figures import quantile
 from tests.nginx import nginx_before
 from tests.outages.prepare import Prepared
-from tests.soak.attackers import ATTACKS, Attack
+from tests.soak.attackers import ATTACKS
 from tests.soak.traffic import Seen, Traffic
 from tests.soak.watch import Sample, look
-from tests.stage import Processes, is_answering, own_environment
+from tests.stage import Processes, is_answering, own_environment, stop
 from tests.topologies import find_port
 
 MAX_SECONDS = 7_200
@@ -94,11 +94,9 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
 
     yield end_phase("nobody else", arguments.seconds * CALM_SHARE)
     for name, kind in ATTACKS.items():
-        attack = Attack(front, kind)
-        try:
-            yield end_phase(f"{kind.connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
-        finally:
-            attack.stop()
+        attack = processes.start([sys.executable, "-m", "tests.soak.attackers", str(front), name], "attack")
+        yield end_phase(f"{kind.connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
+        stop(attack)
 
 
 def _row(phase: Phase) -> str:
