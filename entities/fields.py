@@ -62,7 +62,7 @@ def python_type(field: models.Field[Any, Any]) -> Any:
             return found
     raise NotImplementedError(
         f"Entity.{field.name} is a {type(field).__name__}: say in entities/fields.py (_TYPES) what its values are, and"
-        " in entities/files/cells.py (CELLS) how they are written in a file."
+        " in entities/files/columns.py (READERS) how they are written in a file."
     )
 
 

@@ -7,7 +7,6 @@ Redis can neither add rights nor swap one user's for another's.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -90,10 +89,6 @@ def decoder(kind: type[Document]) -> Callable[[str, bytes], Document]:
 
 
 def _seal(kind: type[Any], identifier: str, payload: bytes) -> bytes:
+    key = hashlib.sha256(b"pmo.people" + settings.SECRET_KEY.encode()).digest()
     message = b"\0".join((kind.__name__.encode(), identifier.encode(), payload))
-    return hmac.digest(_sealing_key(settings.SECRET_KEY), message, "sha256").hex().encode()
-
-
-@functools.cache
-def _sealing_key(secret: str) -> bytes:
-    return hashlib.sha256(b"pmo.people" + secret.encode()).digest()
+    return hmac.digest(key, message, "sha256").hex().encode()

@@ -56,15 +56,6 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
         os.killpg(process.pid, number)
 
 
-def children_of(pid: int) -> set[int]:
-    """The ids of a process's children, unreaped ones included; empty outside Linux."""
-    found: set[int] = set()
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # the thread has ended
-            found.update(map(int, file.read_text().split()))
-    return found
-
-
 def ending_with_parent(farewell: signal.Signals, parent: int | None = None) -> Callable[[], None] | None:
     """
     A function for the child to call first, so that the kernel sends it `farewell` when this process dies (on Linux).

@@ -13,7 +13,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +63,14 @@ def load_application() -> Callable[..., Any]:
     return application
 
 
-def make_counts_directory(data: Path, port: int) -> Path:
-    """An empty directory where a server's processes leave their counts: below `data` if that is writable."""
+def forget_earlier(data: Path, port: int) -> Path:
+    """
+    Forget what an earlier server on this port has left.
+
+    Returns:
+        An empty directory where the server's processes leave their counts: below `data` if that is writable.
+    """
+    draining_file(port).unlink(missing_ok=True)
     directory = data / f"metrics-{port}"
     try:
         shutil.rmtree(directory, ignore_errors=True)
@@ -77,16 +82,14 @@ def make_counts_directory(data: Path, port: int) -> Path:
 
 def main() -> None:
     try:
-        listener = Listener.of(os.environ)
-        address = listener.find_address()
+        listener = Listener.of(os.environ).find_free()
         # Once, before there are workers, which would each fail, repeatedly.
-        importlib.import_module(os.environ.get("DJANGO_SETTINGS_MODULE") or "pmo.settings")
+        settings = importlib.import_module(os.environ.get("DJANGO_SETTINGS_MODULE") or "pmo.settings")
     except ImproperlyConfigured as error:
         sys.exit(str(error))
-    data = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / ".data")
-    os.environ.setdefault(COUNTS_VARIABLE, str(make_counts_directory(data, listener.port)))
-    draining_file(listener.port).unlink(missing_ok=True)
-    os.execv(sys.executable, server_command(replace(listener, host=address)))  # noqa: S606
+    counts = forget_earlier(settings.DATA_DIR, listener.port)
+    os.environ.setdefault(COUNTS_VARIABLE, str(counts))
+    os.execv(sys.executable, server_command(listener))  # noqa: S606
 
 
 if __name__ == "__main__":

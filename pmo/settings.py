@@ -12,21 +12,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from corsheaders.defaults import default_headers
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from cache_layer import Location, Options
 from pmo.database.address import database_of
-from pmo.environment.hosts import allowed_hosts, contact_address, plain_host, web_address
+from pmo.environment.hosts import ALLOWED_HOST, COLLECTOR, CONTACT_ADDRESS, ORIGIN, ORIGINS, in_url
+from pmo.environment.hosts import REDIS_HOST as PLAIN_HOST
 from pmo.environment.listener import Listener
 from pmo.environment.variables import Environment
 from pmo.monitoring.logs import LEVELS, logging_config
-from pmo.people import sign_on
+from pmo.people.sign_on import sign_on_of
 from pmo.run import embedded
 from pmo.run.engines import valkey
 from pmo.schemas import schema_version
-from pmo.web import cross_origin
 from pmo.web.navigation import NAVIGATION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -56,12 +57,10 @@ if not SECRET_KEY:
 if PRODUCTION and (len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5):  # it signs tokens: RFC 7518, 3.2
     raise ImproperlyConfigured("SECRET_KEY can be guessed: give it 32 characters or more, made at random.")
 
-ALLOWED_HOSTS = allowed_hosts(env.items("ALLOWED_HOSTS", () if PRODUCTION else ("localhost", "127.0.0.1", "[::1]")))
-CSRF_TRUSTED_ORIGINS = cross_origin.allowed_origins(
-    env.items("CSRF_TRUSTED_ORIGINS"), variable="CSRF_TRUSTED_ORIGINS", patterns=True
-)
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ALLOWED_HOST, () if PRODUCTION else ("localhost", "127.0.0.1", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", ORIGINS)
 BEHIND_TLS_PROXY = env.flag("BEHIND_TLS_PROXY", default=True)
-SECURITY_CONTACT = contact_address("SECURITY_CONTACT", env.text("SECURITY_CONTACT"))
+SECURITY_CONTACT = env.word("SECURITY_CONTACT", CONTACT_ADDRESS)
 HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
 HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
 if HSTS_PRELOAD and not HSTS_INCLUDE_SUBDOMAINS:
@@ -113,7 +112,7 @@ if PRODUCTION and not (REDIS_HOST or REDIS_URL):
     raise ImproperlyConfigured("Set REDIS_HOST or REDIS_URL: production never uses the embedded Valkey.")
 if not REDIS_URL:
     REDIS_URL = "redis://{host}:{port}/{db}".format(
-        host=plain_host("REDIS_HOST", REDIS_HOST or valkey.HOST, "REDIS_PORT"),
+        host=in_url(env.word("REDIS_HOST", PLAIN_HOST, valkey.HOST)),
         port=env.whole("REDIS_PORT", 6379 if REDIS_HOST else EMBEDDED.valkey_port, 1, 65_535),
         db=env.whole("REDIS_DB", 0, 0, 65_535),
     )
@@ -168,7 +167,7 @@ CACHES: dict[str, dict[str, Any]] = {
 SESSION_ENGINE = "pmo.people.sessions"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 12 * 3600
-CSRF_FAILURE_VIEW = "pmo.web.pages.form_refused"
+CSRF_FAILURE_VIEW = "pmo.web.errors.form_refused"
 CSRF_COOKIE_HTTPONLY = True  # our scripts read the token from the page
 
 # --- Application ------------------------------------------------------------------------------------------------------
@@ -216,11 +215,12 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-if CORS_ALLOWED_ORIGINS := cross_origin.allowed_origins(env.items("CORS_ALLOWED_ORIGINS")):
-    MIDDLEWARE.insert(0, cross_origin.MIDDLEWARE)
-CORS_URLS_REGEX = cross_origin.PATHS
-CORS_ALLOW_HEADERS = cross_origin.REQUEST_HEADERS
-CORS_EXPOSE_HEADERS = cross_origin.RESPONSE_HEADERS
+if CORS_ALLOWED_ORIGINS := env.items("CORS_ALLOWED_ORIGINS", ORIGIN):
+    # First of all, so that preflights are answered before authentication, and every error has CORS headers.
+    MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = (*default_headers, "if-match", "if-none-match")
+CORS_EXPOSE_HEADERS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "Warning", "X-Cache")
 
 ROOT_URLCONF = "pmo.urls"
 WSGI_APPLICATION = "pmo.wsgi.application"
@@ -261,7 +261,7 @@ if PRODUCTION:
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # the confirmation page sends every selected code
-FILE_UPLOAD_HANDLERS = ["pmo.web.uploads.BoundedUpload", *global_settings.FILE_UPLOAD_HANDLERS]
+FILE_UPLOAD_HANDLERS = ["pmo.web.requests.BoundedUpload", *global_settings.FILE_UPLOAD_HANDLERS[1:]]
 
 # --- Authentication ---------------------------------------------------------------------------------------------------
 
@@ -279,7 +279,6 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURE_LIMIT", 10, 1, 1_000_000)
@@ -296,8 +295,7 @@ SIMPLE_JWT = {
     "CHECK_REVOKE_TOKEN": True,
 }
 
-SIGN_ON = {name: env.text(name, default) for name, default in sign_on.DEFAULTS.items()}
-sign_on.sign_on_of(SIGN_ON, secret_key=SECRET_KEY, production=PRODUCTION)
+SIGN_ON = sign_on_of(env, secret_key=SECRET_KEY, production=PRODUCTION)
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["pmo.people.authentication.TokenAuthentication"],
@@ -305,9 +303,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "entities.api.media.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["entities.api.media.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "entities.api.schema.Schema",
     "EXCEPTION_HANDLER": "entities.api.errors.exception_handler",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
 SPECTACULAR_SETTINGS = {
@@ -347,7 +344,7 @@ METRICS_TOKEN = env.text("METRICS_TOKEN")
 if not (METRICS_TOKEN.isascii() and METRICS_TOKEN.isprintable() and METRICS_TOKEN.strip() == METRICS_TOKEN):
     raise ImproperlyConfigured("METRICS_TOKEN can't be sent in a header: use ASCII, and no space around it.")
 for _name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
-    web_address(_name, env.text(_name))
+    env.word(_name, COLLECTOR)
 
 PORT = Listener.of(os.environ).port
 

@@ -8,26 +8,20 @@ from django.views.decorators.csrf import csrf_exempt
 from pmo.monitoring.health import health, liveness, readiness
 from pmo.monitoring.metrics import metrics
 from pmo.people.views import LoginView, LogoutView, MeView, RefreshView
-from pmo.web import pages
+from pmo.web import errors, pages
 from pmo.web.description import DescriptionView, DocumentationView
-from pmo.web.middleware import answer_error, server_error
 
 
 @csrf_exempt
 def not_found(request: HttpRequest) -> HttpResponse:
     """Unknown paths under `/api/` get JSON, whatever the method: nothing there uses cookies."""
-    return answer_error(request, 404, "not_found", "There is nothing at this path.")
+    return errors.answer(request, 404, "not_found", "Not found", "There is nothing at this path.")
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
-    """Django's handler would fail again by reading the form that could not be read."""
-    return answer_error(request, 400, "unreadable", "The request could not be read.")
-
-
-handler400 = bad_request
-handler403 = pages.forbidden
-handler404 = pages.not_found
-handler500 = server_error
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error
 
 api: list[URLPattern | URLResolver] = [
     path("auth/login", LoginView.as_view(), name="login"),

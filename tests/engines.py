@@ -32,7 +32,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.add_cleanup(stack.close)
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pmo-tests-")))
     given = {"postgres_programs": POSTGRES_PROGRAMS, "valkey_program": VALKEY_PROGRAM}
-    endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False, **given))
+    endpoints, _ = stack.enter_context(running_engines(directory, durable=False, **given))
     os.environ |= {
         "ENVIRONMENT": "development",
         "DATA_DIR": str(directory),

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.test import override_settings
 from jwt.utils import base64url_encode
 
-from pmo.people.sign_on import DEFAULTS, get_sign_on, sign_on_of
+from pmo.environment.variables import Environment
+from pmo.people.sign_on import sign_on_of
 from tests.servers import serving
 
 SECRET = "what the sign-on and we know, and nobody else does"
@@ -72,14 +73,11 @@ def signed_token(name: Any, key: str = "first", kind: str = "RS256", **changes: 
 @contextlib.contextmanager
 def trusted(**variables: str) -> Iterator[None]:
     """A sign-on that these variables tell of is trusted while the block runs."""
-    values = DEFAULTS | {"SIGN_ON_ISSUER": ISSUER, "SIGN_ON_AUDIENCE": AUDIENCE} | variables
-    assert sign_on_of(values, secret_key="another", production=True)
-    with override_settings(SIGN_ON=values):
-        get_sign_on.cache_clear()
-        try:
-            yield
-        finally:
-            get_sign_on.cache_clear()
+    values = {"SIGN_ON_ISSUER": ISSUER, "SIGN_ON_AUDIENCE": AUDIENCE} | variables
+    sign_on = sign_on_of(Environment(values), secret_key="another", production=True)
+    assert sign_on
+    with override_settings(SIGN_ON=sign_on):
+        yield
 
 
 class Served:

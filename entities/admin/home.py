@@ -21,15 +21,6 @@ NAMED = 12
 
 
 @dataclass(frozen=True)
-class Count:
-    """A number that links to what it counts."""
-
-    number: int
-    says: str
-    url: str
-
-
-@dataclass(frozen=True)
 class Concern:
     """A possible mistake, with the types it concerns."""
 
@@ -48,22 +39,12 @@ def describe_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
     return context | {
         "may_view": True,
         "may_add": request.user.has_perm("entities.add_entity"),
-        "counts": _counts(type_map),
+        "type_map": type_map,
+        "active": len(type_map.types) - len(type_map.inactive),
         "concerns": list(_concerns(type_map)),
-        "acts": read_feed(acts=LATEST, changes_each=2).acts[:LATEST],
+        "acts": read_feed(acts=LATEST, changes_each=2)[0][:LATEST],
         "moment": MOMENT,
     }
-
-
-def _counts(type_map: TypeMap) -> list[Count]:
-    every, inactive = len(type_map.types), len(type_map.inactive)
-    in_list = reverse("admin:entities_entity_changelist")
-    return [
-        Count(every, "entity type" if every == 1 else "entity types", in_list),
-        Count(every - inactive, "active", f"{in_list}?active_flag__exact=1"),
-        Count(inactive, "inactive", f"{in_list}?active_flag__exact=0"),
-        Count(type_map.links, "link" if type_map.links == 1 else "links", reverse("admin:entities_entity_map")),
-    ]
 
 
 def _concerns(type_map: TypeMap) -> Iterator[Concern]:
@@ -71,12 +52,12 @@ def _concerns(type_map: TypeMap) -> Iterator[Concern]:
         url = f"{reverse('admin:entities_entity_changelist')}?active_flag__exact=0&is_child=yes"
         yield Concern("Inactive, and still listed by others", _chips(hidden, inactive=True), url, "Show in the list")
     if missing := list(type_map.missing):
-        parents = {parent for code in missing for parent in type_map.missing[code]}
+        parents = {parent.code for each in type_map.missing.values() for parent in each.parents}
         says = f"Listed as children, but not entity types: {', '.join(missing[:NAMED])}. Listed by"
         yield Concern(says, _chips([code for code in type_map.types if code in parents]))
     if unknown := [each.code for each in type_map.types.values() if current_name(each.icon) is None]:
         yield Concern("With an icon that Lucide does not have", _chips(unknown))
-    if orphans := [each.code for each in type_map.orphans if each.is_active]:
+    if orphans := [each.code for each in type_map.orphans if each.active_flag]:
         url = f"{reverse('admin:entities_entity_map')}?show=orphans"
         yield Concern("Neither parent nor child of another", _chips(orphans), url, "Show on the map")
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.http import HttpRequest, HttpResponse
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 
 from entities.models import Entity
@@ -21,7 +23,7 @@ else:
 MOMENT = "j M Y, H:i:s"
 """How pages write a time."""
 
-__all__ = ["MOMENT", "ModelAdmin", "log_changed", "refuse", "show_page"]
+__all__ = ["MOMENT", "ModelAdmin", "get_existing", "log_changed", "show_page"]
 
 
 def show_page(
@@ -44,9 +46,21 @@ def show_page(
     return TemplateResponse(request, f"admin/entities/entity/{template}.html", common | context, status=status)
 
 
-def refuse(reason: str, status: int) -> HttpResponse:
-    """A response that a page's script shows or understands."""
-    return HttpResponse(reason, status=status, content_type="text/plain")
+def get_existing(model_admin: ModelAdmin, request: HttpRequest, object_id: str, *, change: bool = False) -> Entity:
+    """
+    The entity type of an address, for those who may view or change it.
+
+    Raises:
+        PermissionDenied: this user may not.
+        Http404: there is none.
+    """
+    entity: Entity | None = model_admin.get_object(request, unquote(object_id))
+    allowed = model_admin.has_change_permission if change else model_admin.has_view_or_change_permission
+    if not allowed(request, entity):
+        raise PermissionDenied
+    if entity is None:
+        raise Http404
+    return entity
 
 
 def log_changed(request: HttpRequest, entities: Sequence[Entity], field: str) -> None:

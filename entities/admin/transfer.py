@@ -19,18 +19,21 @@ from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from import_export.admin import ImportExportMixin
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, Button, Part, Question, ask, count_types, is_confirmed
-from entities.admin.history.versions import undo_url_of
+from entities.admin.history.versions import undo_url_of_request
 from entities.admin.pages import ModelAdmin, show_page
+from entities.changes import ChangedMeanwhile
 from entities.files.columns import COLUMNS
 from entities.files.formats import MAX_BYTES, CsvFile, JsonFile, UnreadableFile, XlsxFile
 from entities.files.problems import find_problems
-from entities.files.rows import EntityResource
+from entities.files.rows import EntityResource, digest_of, plan_import, write_plan
 from entities.models import Entity
 from entities.words.icons import describe_former
 
@@ -80,7 +83,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
 
     @admin.action(description="Export", permissions=["export"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse:
-        return self._export(request, queryset, action="export_selected")
+        return self._export(request, queryset)
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
         """A page of its own for everything that the list's search and filters show."""
@@ -94,9 +97,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
             return HttpResponseRedirect(in_list)
         return self._export(request, found, back=f"{in_list}?{request.GET.urlencode()}")
 
-    def _export(
-        self, request: HttpRequest, chosen: QuerySet[Entity], *, action: str = "", back: str = ""
-    ) -> HttpResponse:
+    def _export(self, request: HttpRequest, chosen: QuerySet[Entity], *, back: str = "") -> HttpResponse:
         """The file, once its format is chosen."""
         form = FormatForm(request.POST if is_confirmed(request) else None)
         if form.is_valid():
@@ -113,7 +114,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
             Part(f"{number} will be written to a file{filtered}.", entities),
             Part(f"Columns: {', '.join(COLUMNS)}. What is exported can be imported again."),
         ]
-        question = Question(action, "Export entity types", parts, [Button("", f"Export {number}")], form)
+        question = Question("Export entity types", parts, [Button("", f"Export {number}")], form)
         return ask(self, request, question, back=back)
 
     def import_action(self, request: HttpRequest, **_: Any) -> HttpResponse:
@@ -128,12 +129,12 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         file = form.cleaned_data["file"]
         content, kind = file.read(), file.name.rpartition(".")[2].lower()
         try:
-            result = _import_file(content, kind, dry_run=True)
-            upload = _sign(content, kind, file.name, result)
+            plan = _plan(content, kind)
+            upload = _sign(content, kind, file.name, plan)
         except UnreadableFile as error:
             form.add_error("file", str(error))
             return self._show_import(request, form)
-        return self._show_import(request, form, result, upload)
+        return self._show_import(request, form, plan, upload)
 
     @method_decorator(require_POST)
     def process_import(self, request: HttpRequest, **_: Any) -> HttpResponse:
@@ -147,44 +148,44 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
             self.message_user(request, "This preview is too old: choose the file again.", messages.ERROR)
             return HttpResponseRedirect(reverse("admin:entities_entity_import"))
         content = zlib.decompress(base64.b64decode(signed["content"]))
-        skip_wrong = "skip_wrong" in request.POST
-        with pghistory.context(act="import", file=signed["name"]):
-            result = _import_file(content, signed["kind"], plan=signed["plan"], skip_wrong=skip_wrong)
-        wrong = [row.number for row in result.rows if not row.is_valid()]
-        if result.base_errors or (wrong and not skip_wrong):
-            for error in result.base_errors:
-                self.message_user(request, str(error.error), messages.ERROR)
-            preview = _import_file(content, signed["kind"], dry_run=True)
-            token = _sign(content, signed["kind"], signed["name"], preview)
-            return self._show_import(request, ImportFileForm(), preview, token)
-        self.generate_log_entries(result, request)
-        counts = result.totals
+        plan = _plan(content, signed["kind"])
+        wrong = [row.number for row in plan.rows if not row.is_valid()]
+        may_import = not plan.base_errors and (not wrong or "skip_wrong" in request.POST)
+        try:
+            if may_import:
+                with pghistory.context(act="import", file=signed["name"]):
+                    write_plan(plan, signed["plan"])
+        except ChangedMeanwhile as error:
+            self.message_user(request, str(error), messages.ERROR)
+            plan, may_import = _plan(content, signed["kind"]), False
+        if not may_import:
+            upload = _sign(content, signed["kind"], signed["name"], plan)
+            return self._show_import(request, ImportFileForm(), plan, upload)
+        self.generate_log_entries(plan, request)
+        counts = plan.totals
         done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
         left_out = f" {_name_rows(wrong)} left out because of errors." if wrong else ""
         level = messages.WARNING if wrong else messages.SUCCESS
-        undo = undo_url_of([row.instance.code for row in result.rows if row.is_new() or row.is_update()])
-        self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level, extra_tags=undo)
+        said = f"Imported {signed['name']}: {done}{left_out}"
+        self.message_user(request, said, level, extra_tags=undo_url_of_request())
         return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
 
     def _show_import(
-        self, request: HttpRequest, form: forms.Form, result: Any = None, upload: str = ""
+        self, request: HttpRequest, form: forms.Form, plan: Any = None, upload: str = ""
     ) -> TemplateResponse:
         context = {
             "title": "Import entity types",
             "form": form,
             "media": self.media + form.media,
             "columns": COLUMNS,
-            **(_preview(result) if result else {}),
+            **(_preview(plan) if plan else {}),
             "upload": upload,
         }
         return show_page(self, request, "import", context)
 
 
-def _import_file(
-    content: bytes, kind: str, *, dry_run: bool = False, plan: str | None = None, skip_wrong: bool = False
-) -> Any:
-    dataset = READERS[kind]().create_dataset(content)
-    return EntityResource().import_data(dataset, dry_run=dry_run, plan=plan, skip_wrong=skip_wrong)
+def _plan(content: bytes, kind: str) -> Any:
+    return plan_import(READERS[kind]().create_dataset(content))
 
 
 def _name_rows(numbers: list[int]) -> str:
@@ -193,10 +194,10 @@ def _name_rows(numbers: list[int]) -> str:
     return f"{'Rows' if len(numbers) > 1 else 'Row'} {shown}{more}"
 
 
-def _sign(content: bytes, kind: str, name: str, result: Any) -> str:
+def _sign(content: bytes, kind: str, name: str, plan: Any) -> str:
     """Sign the file and its preview so that the page can send them back; no server has to remember them."""
     packed = base64.b64encode(zlib.compress(content)).decode()
-    upload = {"content": packed, "kind": kind, "name": name, "plan": result.plan}
+    upload = {"content": packed, "kind": kind, "name": name, "plan": digest_of(plan)}
     signed = signing.dumps(upload, salt=SALT, compress=True)
     if len(signed) > MAX_SIGNED_BYTES:
         raise UnreadableFile("The file is too large for a preview: split it, or remove columns.")
@@ -212,21 +213,37 @@ def _former_icons(rows: list[Any]) -> list[tuple[str, str]]:
     return [(_name_rows(numbers), text) for text, numbers in found.items()]
 
 
-def _preview(result: Any) -> dict[str, Any]:
+def _mark(tag: str, value: str) -> SafeString:
+    return format_html("<{0}>{1}</{0}>", SafeString(tag), value or "(empty)")
+
+
+def _preview(plan: Any) -> dict[str, Any]:
     """What the page shows of a dry run: errors, and what is new, changed and unchanged."""
-    errors = list(find_problems(result))
-    new = [row for row in result.rows if row.is_new()]
-    changed = [row for row in result.rows if row.is_update()]
+    errors = list(find_problems(plan))
+    whole_file = [("", "", "", str(error.error)) for error in plan.base_errors]
+    new = [row for row in plan.rows if row.is_new()]
+    changed = [row for row in plan.rows if row.is_update()]
     return {
-        "result": result,
-        "errors": errors[:SHOWN_ROWS],
+        "result": plan,
+        "errors": errors,
+        "wrong_headings": ("Row", "Column", "Value", "What is wrong"),
+        "wrong": [*whole_file, *errors[:SHOWN_ROWS]],
         "hidden_errors": max(0, len(errors) - SHOWN_ROWS),
-        "file_errors": [str(error.error) for error in result.base_errors],
-        "new": new[:SHOWN_ROWS],
-        "changed": changed[:SHOWN_ROWS],
+        "tables": [
+            (
+                "Changed",
+                ("Row", "Code", "Column", "Is now", "Will be"),
+                [
+                    (row.number, row.instance.code, each.name, _mark("del", each.old), _mark("ins", each.new))
+                    for row in changed[:SHOWN_ROWS]
+                    for each in row.changes
+                ],
+            ),
+            ("New", ("Row", *COLUMNS), [(row.number, *(each.new for each in row.changes)) for row in new[:SHOWN_ROWS]]),
+        ],
         "hidden_rows": max(0, len(new) - SHOWN_ROWS) + max(0, len(changed) - SHOWN_ROWS),
         "former_icons": _former_icons([*new, *changed]),
-        "counts": {"new": len(new), "changed": len(changed), "unchanged": result.totals["skip"], "errors": len(errors)},
+        "counts": {"new": len(new), "changed": len(changed), "unchanged": plan.totals["skip"], "errors": len(errors)},
         "wrong_rows": len({error.row for error in errors}),
-        "may_import": not result.base_errors and bool(new or changed),
+        "may_import": not plan.base_errors and bool(new or changed),
     }

@@ -1,15 +1,42 @@
-"""SQL that mends a row, for a person to run: shown, never run by us."""
+"""An obstacle to an adoption, in one line, and the SQL that mends it, for a person to run: shown, never run by us."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from entities.adoption.problem import quote_name, quote_text
 from entities.adoption.table import NAME
 from entities.codes import RESERVED_CODES, is_code
 from entities.texts import DIRECTION_OVERRIDES, INVISIBLE_ALONE, UNREADABLE
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Where it is, which rule is broken, and the mend: SQL, which ends with a semicolon, or words."""
+
+    where: str
+    rule: str
+    mend: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        is_sql = self.mend.endswith(";") and not self.warning
+        return f"{self.where}: {self.rule}. {'Mend: ' if is_sql else ''}{self.mend}"
+
+
+def quote_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """An SQL literal on one line, without terminal control characters; PostgreSQL reads JSON's escapes."""
+    if text.isprintable() and "\\" not in text:
+        return "'" + text.replace("'", "''") + "'"
+    return "E'" + json.dumps(text)[1:-1].replace("'", "''") + "'"
+
 
 FILLINGS = {
     "entity_type": "code",
@@ -54,22 +81,16 @@ def set_children(code: str, children: Any, known: set[str]) -> str:
             children = []
     listed = children if isinstance(children, list) else []
     kept = list(dict.fromkeys(child for child in listed if isinstance(child, str) and child in known))
-    return f"UPDATE {NAME} SET child_entity_codes = {quote_text(json.dumps(kept))} WHERE code = {quote_text(code)};"
+    return _update(code, f"child_entity_codes = {quote_text(json.dumps(kept))}")
 
 
-def of_rule(constraint: str, code: str, codes: set[str]) -> str:
-    """The mend for a broken constraint, as SQL or in words."""
-    if constraint == "entity_times":
-        columns = [
-            f"{column} = CASE WHEN {column} BETWEEN '0001-01-02Z' AND '9999-12-30Z' THEN {column} ELSE now() END"
-            for column in ("created_ts", "modified_ts")
-        ]
-        return f"UPDATE {NAME} SET {', '.join(columns)} WHERE code = {quote_text(code)};"
-    if constraint in ("entity_texts_composed", "entity_texts_readable"):
-        return f"UPDATE {NAME} SET {TEXTS_MENDED} WHERE code = {quote_text(code)};"
-    if constraint in ("entity_code_pattern", "entity_code_not_reserved"):
-        return _rename(code, codes)
-    return "Change it so that it holds"
+def _mend_texts(code: str, _: set[str]) -> str:
+    return _update(code, TEXTS_MENDED)
+
+
+def _mend_times(code: str, _: set[str]) -> str:
+    possible = "CASE WHEN {0} BETWEEN '0001-01-02Z' AND '9999-12-30Z' THEN {0} ELSE now() END"
+    return _update(code, ", ".join(f"{name} = {possible.format(name)}" for name in ("created_ts", "modified_ts")))
 
 
 def _rename(code: str, codes: set[str]) -> str:
@@ -85,4 +106,24 @@ def _rename(code: str, codes: set[str]) -> str:
         f" ORDER BY place) FROM jsonb_array_elements(child_entity_codes) WITH ORDINALITY AS listed (child, place))"
         f" WHERE child_entity_codes @> {old};"
     )
-    return f"UPDATE {NAME} SET code = {quote_text(better)} WHERE code = {quote_text(code)}; {lists}"
+    return f"{_update(code, f'code = {quote_text(better)}')} {lists}"
+
+
+def _update(code: str, changes: str) -> str:
+    return f"UPDATE {NAME} SET {changes} WHERE code = {quote_text(code)};"
+
+
+RULES: dict[str, tuple[str, Callable[[str, set[str]], str]]] = {
+    "entity_code_pattern": (
+        "the code is not a lower-case letter, then lower-case letters, digits or _, 50 at most",
+        _rename,
+    ),
+    "entity_code_not_reserved": ("the code is a word of the API's own paths", _rename),
+    "entity_texts_composed": ("a label or the entity type is not in Unicode's composed form (NFC)", _mend_texts),
+    "entity_texts_readable": (
+        "a label or the entity type has overrides of the direction, or nothing that can be seen",
+        _mend_texts,
+    ),
+    "entity_times": ("a time is not between the years 1 and 9999", _mend_times),
+}
+"""What each constraint demands, in words, and what mends a row: its code, and the codes of all."""

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.migrations import CreateModel
 from django.db.models import Model
 
-from entities.adoption.problem import quote_name
+from entities.adoption.mends import quote_name
 from entities.adoption.rows import default_of
 from entities.adoption.run import refuse_problems
 from entities.adoption.shape import FILLED_BY_TRIGGER, can_be_added, type_of
@@ -86,8 +86,8 @@ def _difference(before: Table, after: Table) -> dict[str, list[str]]:
         "columns": [name for name in after.columns if name not in had],
         "defaults": [name for name, column in kept.items() if column.default and had[name].default is None],
         "not_null": [name for name, column in kept.items() if not column.nullable and had[name].nullable],
-        "constraints": sorted(after.constraints - before.constraints),
-        "indexes": sorted(after.indexes - before.indexes),
+        "constraints": [name for name in after.constraints if name not in before.constraints],
+        "indexes": [name for name in after.indexes if name not in before.indexes],
     }
 
 

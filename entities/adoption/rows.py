@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import CheckConstraint
 
-from entities.adoption import mends
-from entities.adoption.problem import Problem, quote_name
+from entities.adoption.mends import RULES, Problem, fill, quote_name, set_children
 from entities.adoption.shape import FIELDS, FILLED_BY_TRIGGER
 from entities.adoption.table import NAME, Table
 from entities.models import Entity
@@ -21,24 +17,19 @@ from entities.words.icons import describe_former
 
 SHOWN_ROWS = 20
 """Per rule."""
-RULES = {
-    "entity_code_pattern": "the code is not a lower-case letter, then lower-case letters, digits or _, 50 at most",
-    "entity_code_not_reserved": "the code is a word of the API's own paths",
-    "entity_texts_composed": "a label or the entity type is not in Unicode's composed form (NFC)",
-    "entity_texts_readable": "a label or the entity type has overrides of the direction, or nothing that can be seen",
-    "entity_times": "a time is not between the years 1 and 9999",
-}
 _DOUBLED = f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code"
-_LISTED = f"""
+_WRONG_CHILDREN = f"""
     WITH listed AS (
         SELECT e.code, e.child_entity_codes::text AS children, l.child #>> '{{}}' AS child, count(*) AS times
         FROM {NAME} e CROSS JOIN jsonb_array_elements(
             CASE jsonb_typeof(e.child_entity_codes) WHEN 'array' THEN e.child_entity_codes END) AS l (child)
         WHERE jsonb_typeof(l.child) = 'string' GROUP BY 1, 2, 3)
-    SELECT listed.code, listed.children, listed.child, known.code IS NULL
-    FROM listed LEFT JOIN {NAME} known ON known.code = listed.child
-    WHERE listed.times > 1 OR known.code IS NULL ORDER BY 1, 3
+    SELECT listed.code, children, array_agg(child ORDER BY child) FILTER (WHERE known.code IS NULL),
+        array_agg(child ORDER BY child) FILTER (WHERE known.code IS NOT NULL)
+    FROM listed LEFT JOIN {NAME} known ON known.code = child
+    WHERE times > 1 OR known.code IS NULL GROUP BY 1, 2 ORDER BY 1
 """
+"""With each row those of its children that are unknown, and those that it lists more than once."""
 
 
 def find_row_problems(schema_editor: Any, table: Table) -> Iterator[Problem]:
@@ -66,10 +57,10 @@ def find_wrong_children(connection: Any, table: Table) -> Iterator[Problem]:
     if "child_entity_codes" not in table.columns:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_LISTED)
-        listed = cursor.fetchall()
-        if listed:
-            yield from shown(_describe_wrong_children(listed, _all_codes(cursor)))
+        cursor.execute(_WRONG_CHILDREN)
+        found = cursor.fetchall()
+        codes = _all_codes(cursor) if found else set()
+        yield from shown(_describe_wrong_children(row, codes) for row in found)
 
 
 def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
@@ -83,15 +74,11 @@ def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
 
 def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
     """The first ones, and the number of the rest."""
-    more, last = 0, None
-    for number, problem in enumerate(problems):
-        if number < SHOWN_ROWS:
-            yield problem
-        else:
-            more, last = more + 1, problem
-    if last:
+    found = list(problems)
+    yield from found[:SHOWN_ROWS]
+    if len(found) > SHOWN_ROWS:
         mend = "They are shown once some of those above are fixed"
-        yield Problem(f"{more} more", last.rule, mend, warning=last.warning)
+        yield Problem(f"{len(found) - SHOWN_ROWS} more", found[-1].rule, mend, warning=found[-1].warning)
 
 
 def _row(code: str | None) -> str:
@@ -104,26 +91,25 @@ def _find_nulls(cursor: Any, field: Any) -> Iterator[Problem]:
     count, code = cursor.fetchone()
     if count:
         others = f" and {count - 1} more" if count > 1 else ""
-        yield Problem(_row(code) + others, f"{name} is NULL", mends.fill(name))
+        yield Problem(_row(code) + others, f"{name} is NULL", fill(name))
 
 
 def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> Iterator[Problem]:
     rows = f"(SELECT *{''.join(_missing_columns(schema_editor, table))} FROM {NAME}) AS entity"
     broken: dict[str, list[tuple[str, Any]]] = {}
     for constraint in Entity._meta.constraints:
-        if isinstance(constraint, CheckConstraint):
-            check = constraint._get_check_sql(Entity, schema_editor)  # type: ignore[attr-defined] # as Django's own SQL
-            cursor.execute(f"SELECT code, child_entity_codes FROM {rows} WHERE NOT ({check}) ORDER BY code")
-            broken[constraint.name] = cursor.fetchall()
+        check = constraint._get_check_sql(Entity, schema_editor)  # type: ignore[attr-defined] # as Django's own SQL
+        cursor.execute(f"SELECT code, child_entity_codes FROM {rows} WHERE NOT ({check}) ORDER BY code")
+        broken[constraint.name] = cursor.fetchall()
     codes = _all_codes(cursor)
     yield from shown(
-        Problem(_row(code), _wrong_shape(json.loads(children)), mends.set_children(code, json.loads(children), codes))
+        Problem(_row(code), _wrong_shape(json.loads(children)), set_children(code, json.loads(children), codes))
         for code, children in broken.pop("entity_children_strings")
     )
     yield from find_wrong_children(schema_editor.connection, table)
-    for name, rows_found in broken.items():
-        rule = RULES.get(name, f"it breaks the rule {name}")
-        yield from shown(Problem(_row(code), rule, mends.of_rule(name, code, codes)) for code, _ in rows_found)
+    for name, found in broken.items():
+        rule, mend = RULES[name]
+        yield from shown(Problem(_row(code), rule, mend(code, codes)) for code, _ in found)
 
 
 def _missing_columns(schema_editor: Any, table: Table) -> Iterator[str]:
@@ -154,14 +140,12 @@ def _all_codes(cursor: Any) -> set[str]:
     return {code for (code,) in cursor.fetchall()}
 
 
-def _describe_wrong_children(listed: list[tuple[str, str, str, bool]], codes: set[str]) -> Iterator[Problem]:
-    for (code, children), found in groupby(listed, key=itemgetter(0, 1)):
-        wrong = list(found)
-        unknown = ", ".join(json.dumps(child) for _, _, child, is_unknown in wrong if is_unknown)
-        doubled = ", ".join(json.dumps(child) for _, _, child, is_unknown in wrong if not is_unknown)
-        rules = [f"lists unknown {unknown}"] * bool(unknown) + [f"lists {doubled} more than once"] * bool(doubled)
-        mend = mends.set_children(code, json.loads(children), codes)
-        yield Problem(_row(code), f"child_entity_codes {' and '.join(rules)}", mend)
+def _describe_wrong_children(row: Any, codes: set[str]) -> Problem:
+    code, children, unknown, doubled = row
+    rules = [f"lists unknown {', '.join(map(json.dumps, unknown))}"] if unknown else []
+    rules += [f"lists {', '.join(map(json.dumps, doubled))} more than once"] if doubled else []
+    mend = set_children(code, json.loads(children), codes)
+    return Problem(_row(code), f"child_entity_codes {' and '.join(rules)}", mend)
 
 
 def _find_refused_values(field: Any, found: list[tuple[str, str, int]]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
-from entities.adoption.problem import Problem
+from entities.adoption.mends import Problem
 from entities.adoption.rows import find_row_problems, find_warnings, find_wrong_children
 from entities.adoption.shape import find_shape_problems
 from entities.adoption.table import find_table

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.apps import apps
 
-from entities.adoption.problem import Problem, quote_name, quote_text
+from entities.adoption.mends import Problem, quote_name, quote_text
 from entities.adoption.table import NAME, SCHEMA, TABLE, Table
 from entities.models import CacheOperation, Entity
 
@@ -103,7 +103,7 @@ def _find_column_problems(connection: Any, table: Table, field: Any) -> Iterator
 def _find_taken_names(connection: Any, table: Table) -> Iterator[Problem]:
     """Names we use that are taken already, those of our other tables included."""
     ours = {constraint.name for constraint in Entity._meta.constraints}
-    for name in sorted(ours & table.constraints):
+    for name in sorted(ours.intersection(table.constraints)):
         rename = f"ALTER TABLE {NAME} RENAME CONSTRAINT {quote_name(name)} TO {quote_name(f'{name}_before')};"
         yield Problem(f"constraint {name}", "we have one of that name", rename)
     beside = [index.name for index in Entity._meta.indexes] + ["entity_adoption"]

@@ -10,28 +10,24 @@ NAME = f'"{SCHEMA}"."{TABLE}"'
 RECORD = f'"{SCHEMA}"."entity_adoption"'
 """One row that records what was added to an adopted table; a table of our own has none."""
 
+# PostgreSQL 18 lists NOT NULL as a constraint; it is reported with the columns.
 _TABLE = """
     SELECT c.oid, c.relkind::text, c.relrowsecurity, pg_get_userbyid(c.relowner), pg_has_role(c.relowner, 'USAGE'),
-        has_schema_privilege(c.relnamespace, 'CREATE')
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = %s AND c.relname = %s
+        has_schema_privilege(c.relnamespace, 'CREATE'),
+        ARRAY(SELECT conname::text FROM pg_constraint WHERE conrelid = c.oid AND contype <> 'n' ORDER BY 1),
+        ARRAY(SELECT relname::text FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid = c.oid
+            AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = indrelid) ORDER BY 1),
+        EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary),
+        EXISTS (
+            SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] AND attname = 'code'
+            WHERE indrelid = c.oid AND indnatts = 1 AND indpred IS NULL AND indisunique AND indisvalid AND indimmediate)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s
 """
 _COLUMNS = """
     SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
         pg_get_expr(d.adbin, d.adrelid), a.attgenerated <> '' OR a.attidentity <> ''
     FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
-"""
-# PostgreSQL 18 lists NOT NULL as a constraint; it is reported with the columns.
-_CONSTRAINTS = "SELECT conname FROM pg_constraint WHERE conrelid = %s AND contype <> 'n'"
-_INDEXES = """
-    SELECT c.relname,
-        i.indisprimary, i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indnatts = 1
-            AND a.attname IS NOT DISTINCT FROM 'code',
-        EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid AND conrelid = i.indrelid)
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-    WHERE i.indrelid = %s
 """
 
 
@@ -49,14 +45,14 @@ class Column:
 class Table:
     """The table as it is now; `indexes` are those that belong to no constraint."""
 
+    columns: dict[str, Column]
     kind: str
     has_row_security: bool
     owner: str
     is_owned: bool
     may_create_beside: bool
-    columns: dict[str, Column]
-    constraints: frozenset[str]
-    indexes: frozenset[str]
+    constraints: list[str]
+    indexes: list[str]
     has_primary_key: bool
     has_unique_code: bool
 
@@ -75,22 +71,6 @@ def find_table(connection: Any) -> Table | None:
         found = cursor.fetchone()
         if found is None:
             return None
-        oid, kind, has_row_security, owner, is_owned, may_create_beside = found
+        oid, *facts = found
         cursor.execute(_COLUMNS, [oid])
-        columns = {name: Column(*rest) for name, *rest in cursor.fetchall()}
-        cursor.execute(_CONSTRAINTS, [oid])
-        constraints = frozenset(name for (name,) in cursor.fetchall())
-        cursor.execute(_INDEXES, [oid])
-        indexes = cursor.fetchall()
-    return Table(
-        kind=kind,
-        has_row_security=has_row_security,
-        owner=owner,
-        is_owned=is_owned,
-        may_create_beside=may_create_beside,
-        columns=columns,
-        constraints=constraints,
-        indexes=frozenset(name for name, _, _, of_constraint in indexes if not of_constraint),
-        has_primary_key=any(primary for _, primary, _, _ in indexes),
-        has_unique_code=any(unique for _, _, unique, _ in indexes),
-    )
+        return Table({name: Column(*rest) for name, *rest in cursor.fetchall()}, *facts)

@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.http import parse_etags
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -16,12 +16,9 @@ from entities.documents import EntityDocument, document_of, encode_entity
 from entities.models import Entity
 from entities.words.icons import describe_former
 
-AnyRequest = HttpRequest | Request
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')
 STALE_WARNING = '110 - "Response is Stale"'
 """RFC 7234, section 5.5.1: the database is away, and this is the last known state."""
-MISCELLANEOUS = "299 -"
-"""RFC 7234, section 5.5.6: a warning for people."""
 CHANGED = "It changed since the version that If-Match names. Read it again."
 MALFORMED = "If-Match must list entity tags as `ETag` gives them, each in double quotes, separated by commas."
 WEAK = "If-Match names a weak tag, which never matches (RFC 9110, section 13.1.1): send it as received, without W/."
@@ -45,7 +42,7 @@ class PreconditionFailed(APIException):
         self.etag = etag
 
 
-def answer_read(request: AnyRequest, read: Read[Any]) -> HttpResponse:
+def answer_read(request: Request, read: Read[Any]) -> HttpResponse:
     """The payload of a read, byte for byte; 304 without it if `If-None-Match` names it."""
     tag = _tag_of(read.payload)
     headers = {
@@ -75,7 +72,7 @@ def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] 
     """The document of a row just written, with a `Warning` if its icon has been renamed."""
     payload = encode_entity(document_of(entity))
     former = describe_former(entity.icon)
-    warning = {"Warning": f'{MISCELLANEOUS} "{former}"'} if former else {}
+    warning = {"Warning": f'299 - "{former}"'} if former else {}  # RFC 7234, section 5.5.6: for people
     return HttpResponse(
         payload,
         status=status,
@@ -84,7 +81,7 @@ def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] 
     )
 
 
-def require_match(request: AnyRequest, document: EntityDocument) -> None:
+def require_match(request: Request, document: EntityDocument) -> None:
     """
     Compare a document with `If-Match`, if the request has one.
 

@@ -8,32 +8,41 @@ fields or parameters are wrong.
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import UnreadablePostError
+from django.urls import reverse
 from redis.exceptions import RedisError
 from rest_framework import views
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, ParseError, ValidationError
+from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import as_serializer_error
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from cache_layer import OutcomeUnknown, WriteRefused
 from entities.api.conditions import PreconditionFailed
-from entities.api.places import say_where
-from entities.api.serializers import as_fields
 from entities.changes import ListedByParents
 from entities.models import Entity
 
 logger = logging.getLogger("entities")
 
 
-READ_ONLY = "25006"
-"""PostgreSQL's code for a write on a replica or with writes disabled."""
-TIME_LIMITS = ("57014", "25P03", "25P04")
-"""PostgreSQL's codes for its timeouts: statement (ours too), idle in transaction, transaction."""
+_OUT_OF_TIME = ("out_of_time", "The request took too long and was given up. Try again in a moment.")
+DATABASE_STATES = {
+    "25006": ("database_read_only", "The database accepts no changes now. Try again in a moment."),
+    **dict.fromkeys(("57014", "25P03", "25P04"), _OUT_OF_TIME),
+}
+"""PostgreSQL's codes: read-only or a replica; timeouts of a statement (ours too), idle in transaction, transaction."""
+DATABASE_AWAY = ("database_unavailable", "The database does not answer. Try again in a moment.")
 INVALID = "The request is not valid: `errors` lists what is wrong, by field."
+PARAMETER = re.compile(r"<\w+:(\w+)>")
 OUTCOME_UNKNOWN = "The database did not say whether the change was saved. Check before you try again."
 
 
@@ -70,7 +79,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             case PreconditionFailed():
                 response["ETag"] = error.etag
             case MethodNotAllowed():
-                response.data["detail"] = say_where(context["request"], context["view"])
+                response.data["detail"] = _say_where(context["request"], context["view"])
     return response
 
 
@@ -83,7 +92,7 @@ def as_api_error(error: Exception) -> Exception:
     """The `APIException` that reports `error` to a client; `error` itself if it is a bug of ours."""
     match error:
         case ModelValidationError():
-            return ValidationError(as_fields(error))
+            return ValidationError(as_serializer_error(error))
         case Entity.DoesNotExist():
             return NotFound("There is no such entity type.")
         case ListedByParents():
@@ -102,34 +111,50 @@ def as_unavailable(error: Exception) -> Unavailable | None:
     match error:
         case Unavailable():
             return error
-        case OperationalError() | InterfaceError() | InternalError():
-            return _as_database_unavailable(error)
         case WriteRefused():
             return Unavailable(str(error), "write_refused")
         case RedisError():
             return Unavailable("Redis does not answer. Try again in a moment.", "cache_unavailable")
+        case OutcomeUnknown():
+            during, code, detail = {"during": "commit"}, "outcome_unknown", OUTCOME_UNKNOWN
+        case OperationalError() | InterfaceError() | InternalError():
+            state = getattr(error.__cause__, "sqlstate", None) or ""
+            if isinstance(error, InternalError) and state not in DATABASE_STATES:
+                return None  # a bug, ours or PostgreSQL's
+            during, (code, detail) = {}, DATABASE_STATES.get(state, DATABASE_AWAY)
         case _:
             return None
-
-
-def _as_database_unavailable(error: OperationalError | InterfaceError | InternalError) -> Unavailable | None:
-    state = getattr(error.__cause__, "sqlstate", None)
-    if isinstance(error, InternalError) and state not in (READ_ONLY, *TIME_LIMITS):
-        return None  # a bug, ours or PostgreSQL's
-    during = {"during": "commit"} if isinstance(error, OutcomeUnknown) else {}
     logger.error("Database error", extra={"error": str(error)} | during)
-    if isinstance(error, OutcomeUnknown):
-        return Unavailable(OUTCOME_UNKNOWN, "outcome_unknown")
-    if state == READ_ONLY:
-        return Unavailable("The database accepts no changes now. Try again in a moment.", "database_read_only")
-    if state in TIME_LIMITS:
-        return Unavailable("The request took too long and was given up. Try again in a moment.", "out_of_time")
-    return Unavailable("The database does not answer. Try again in a moment.", "database_unavailable")
+    return Unavailable(detail, code)
+
+
+def _say_where(request: Request, view: APIView) -> str:
+    """The text of a 405: the methods this URL supports, and the URLs that support the method."""
+    method = str(request.method)
+    said = f"{method} does not work here; what does: {', '.join(view.allowed_methods)}."
+    places = _find_places(method, view.kwargs) if isinstance(view, ViewSet) else []
+    return f"{said} {method} works at {' and at '.join(places)}." if places else said
+
+
+def _find_places(method: str, known: Mapping[str, str]) -> list[str]:
+    """The entity type URLs that support it, preferably those for the same resource as the request."""
+    from entities.api.urls import urlpatterns  # circular: they import the views, which import the error handling
+
+    action = "get" if method == "HEAD" else method.lower()
+    views: list[tuple[Any, Any]] = [(each.pattern, each.callback) for each in urlpatterns]
+    having = [
+        pattern for pattern, view in views if action in view.actions and view.initkwargs.get("schema", "no alias")
+    ]
+    same = [pattern for pattern in having if pattern.converters.keys() == known.keys()]
+    root = reverse("api:entities").removesuffix("entity")
+    return [
+        root + PARAMETER.sub(lambda name: known.get(name[1], f"{{{name[1]}}}"), str(each)) for each in same or having
+    ]
 
 
 def _body(error: APIException) -> dict[str, Any]:
     if isinstance(error, ValidationError):
-        return envelope("invalid", INVALID, _printable(as_fields(error)))
+        return envelope("invalid", INVALID, _printable(as_serializer_error(error)))
     detail: Any = error.detail
     if isinstance(detail, dict):  # raised by simplejwt
         return envelope(str(detail["code"]), str(detail["detail"]))

@@ -1,17 +1,22 @@
-"""The headers and query parameters of the API, in words that people read."""
+"""The headers and query parameters of the API: described in words that people read, and read."""
 
 from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
 
-from entities.codes import CODE_PATTERN, RESERVED_CODES
+from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
+
+MAX_CODES = 200
 
 
 def _header(name: str, description: str, *statuses: int) -> OpenApiParameter:
+    """Of responses with these statuses; without any, of requests."""
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, response=list(statuses))
 
 
-def flag(name: str, description: str) -> OpenApiParameter:
+def _flag(name: str, description: str) -> OpenApiParameter:
     """A query parameter that is false unless it is given."""
     return OpenApiParameter(name, bool, OpenApiParameter.QUERY, description=description, default=False)
 
@@ -31,12 +36,8 @@ WARNING = _header("Warning", '`110 - "Response is Stale"` with `X-Cache: STALE`.
 FORMER_ICON = _header(
     "Warning", '`299 - "..."`: the icon has another name in Lucide now; it is stored as sent.', 200, 201
 )
-IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, description="Change it only if this is still its `ETag`; `*` for any."
-)
-IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="Respond 304 without a body if this is still its `ETag`."
-)
+IF_MATCH = _header("If-Match", "Change it only if this is still its `ETag`; `*` for any.")
+IF_NONE_MATCH = _header("If-None-Match", "Respond 304 without a body if this is still its `ETag`.")
 CODE = OpenApiParameter(
     "code",
     str,
@@ -52,11 +53,37 @@ TAG = OpenApiParameter(
 )
 CODES = OpenApiParameter(
     "codes",
-    {"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}, "maxItems": 200},
+    {"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}, "maxItems": MAX_CODES},
     OpenApiParameter.QUERY,
     style="form",
     explode=False,
     description="Only these, for example `project,task`; not together with `include_inactive`.",
 )
-CHILDREN = flag("children", "One more field, `children`: the documents of the active children, in order.")
-INCLUDE_INACTIVE = flag("include_inactive", "Inactive ones too, read from the database.")
+CHILDREN = _flag("children", "One more field, `children`: the documents of the active children, in order.")
+INCLUDE_INACTIVE = _flag("include_inactive", "Inactive ones too, read from the database.")
+PURGE = _flag("purge", "Remove it for good.")
+DETACH = _flag("detach", "Take it out of the entity types that list it.")
+FROM_CACHE = (IF_NONE_MATCH, ETAG, X_CACHE, WARNING)
+IF_UNCHANGED = (CODE, IF_MATCH, ETAG)
+
+
+def read_flags(request: Request, *parameters: OpenApiParameter) -> list[bool]:
+    """Those of these query parameters that are `true` or `false`, false by default. Misspelt ones are rejected."""
+    given, names = request.query_params, [each.name for each in parameters if each.type is bool]
+    known = {each.name for each in parameters}
+    wrong = {name: ["This parameter is unknown."] for name in given if name not in known}
+    wrong |= {name: ["Use true or false."] for name in names if given.get(name, "false") not in ("true", "false")}
+    if wrong:
+        raise ValidationError(wrong)
+    return [given.get(name) == "true" for name in names]
+
+
+def read_codes(request: Request) -> list[str]:
+    """The query parameter `codes`: comma-separated codes."""
+    codes = request.query_params["codes"].split(",")
+    wrong = [f"{code} is not a code." for code in codes if not is_code(code)]
+    if len(codes) > MAX_CODES:
+        wrong = [f"Ask for at most {MAX_CODES} at a time."]
+    if wrong:
+        raise ValidationError({"codes": wrong})
+    return codes

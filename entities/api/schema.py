@@ -1,227 +1,87 @@
-"""What the OpenAPI document says about each endpoint: the API's contract, in words that people read."""
+"""How the OpenAPI document describes the views: by their docstrings, and what `describe` adds to them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-import msgspec
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import get_doc
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 
-from entities.api import schema_fields  # noqa: F401 - drf-spectacular finds them once they are imported
-from entities.api.parameters import (
-    CHILDREN,
-    CODE,
-    CODES,
-    ETAG,
-    FORMER_ICON,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    INCLUDE_INACTIVE,
-    LOCATION,
-    RETRY_AFTER,
-    TAG,
-    WARNING,
-    X_CACHE,
-    flag,
-)
-from entities.api.refusals import InvalidatedSerializer, errors
-from entities.api.serializers import (
-    ChildrenSerializer,
-    EntityFieldsSerializer,
-    EntityRowSerializer,
-    EntitySerializer,
-)
-from entities.documents import document_of, encode_entity
-from entities.fields import NOT_IN_DOCUMENT
-from entities.models import Entity
+from entities.api.bodies import errors
+from entities.api.parameters import CODE, IF_MATCH, RETRY_AFTER
+from entities.texts import DIRECTION_OVERRIDES, INVISIBLE, validate_readable
 
-ENTITY_SCHEMA = {"$ref": "#/components/schemas/Entity"}
-WITH_CHILDREN = {
-    "allOf": [ENTITY_SCHEMA, {"type": "object", "properties": {"children": {"type": "array", "items": ENTITY_SCHEMA}}}]
-}
+View = TypeVar("View", bound=Callable[..., Any])
 
-_PROJECT = Entity(
-    code="project",
-    entity_type="project",
-    label="Project",
-    label_plural="Projects",
-    icon="FolderKanban",
-    child_entity_codes=["task", "wiki", "artifact", "form", "expense", "revenue"],
-    display_order=10,
-    created_ts=datetime(2025, 1, 15, 10, 30, tzinfo=UTC),
-    modified_ts=datetime(2025, 1, 18, 14, 22, tzinfo=UTC),
-)
-PROJECT: dict[str, Any] = msgspec.json.decode(encode_entity(document_of(_PROJECT)))
-ROW = OpenApiExample(
-    "project",
-    PROJECT | {name: getattr(_PROJECT, name) for name in NOT_IN_DOCUMENT},
-    response_only=True,
-    status_codes=[200],
-)
-ANSWERED = OpenApiExample("project", PROJECT, response_only=True, status_codes=[200, 201])
+_CONTROL = rf"\u0000-\u001f\u007f-\u009f\u2028\u2029{DIRECTION_OVERRIDES}"
+_WITHIN_16_BITS = r"\u0000" + INVISIBLE.partition(r"\U")[0]
+"""JSON Schema patterns have no characters beyond."""
 
-read_types = extend_schema(
-    operation_id="read_entity_types",
-    tags=["reading"],
-    summary="All entity types",
-    description="All active entity types in display order, from the cache; or those with these `codes`, in that order,"
-    " without the ones that are unknown or inactive.",
-    parameters=[CODES, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, WARNING, RETRY_AFTER],
-    responses={
-        200: EntitySerializer(many=True),
-        304: OpenApiResponse(description="Not changed."),
-        **errors(400, 401, 503),
-    },
-    examples=[ANSWERED],
-)
 
-read_type = extend_schema(
-    operation_id="read_entity_type",
-    tags=["reading"],
-    summary="One entity type",
-    description="One active entity type, from the cache: byte for byte what Redis has under `entity:metadata:{code}`.",
-    parameters=[CODE, CHILDREN, INCLUDE_INACTIVE, IF_NONE_MATCH, ETAG, X_CACHE, WARNING, RETRY_AFTER],
-    responses={
-        200: WITH_CHILDREN,
-        304: OpenApiResponse(description="Not changed."),
-        **errors(400, 401, 404, 503),
-    },
-    examples=[ANSWERED],
-)
+class Schema(AutoSchema):
+    """
+    An operation is named like its view's method. The first line of the docstring is its summary, what follows its
+    description.
+    """
 
-_ROW = (
-    "with its `display_order`, which the document leaves out. It is read from the database each time. The `ETag` that"
-    " `If-Match` wants is that of `entity/type/{code}`."
-)
+    view: Any
 
-read_rows = extend_schema(
-    operation_id="read_entity_rows",
-    tags=["writing"],
-    summary="All entity types with every field that can be set",
-    description=f"Every entity type, active or not, in display order, {_ROW}",
-    parameters=[X_CACHE, RETRY_AFTER],
-    responses={200: EntityRowSerializer(many=True), **errors(400, 401, 503)},
-    examples=[ROW],
-)
+    def get_operation_id(self) -> str:
+        return str(self.view.action)
 
-read_row = extend_schema(
-    operation_id="read_entity_row",
-    tags=["writing"],
-    summary="One entity type with every field that can be set",
-    description=f"One entity type, active or not, {_ROW}",
-    parameters=[CODE, X_CACHE, RETRY_AFTER],
-    responses={200: EntityRowSerializer, **errors(400, 401, 404, 503)},
-    examples=[ROW],
-)
+    def get_summary(self) -> str:
+        return self._docstring().partition(".\n")[0]
 
-create = extend_schema(
-    operation_id="create_entity",
-    tags=["writing"],
-    summary="Add an entity type",
-    description="Needs the permission to add entity types. Children must exist already.",
-    parameters=[ETAG, LOCATION, FORMER_ICON, RETRY_AFTER],
-    request=EntityFieldsSerializer,
-    responses={201: EntitySerializer, **errors(400, 401, 403, 413, 415, 503)},
-    examples=[
-        ANSWERED,
-        OpenApiExample(
-            "project",
-            {
-                "code": "project",
-                "label": "Project",
-                "label_plural": "Projects",
-                "icon": "FolderKanban",
-                "child_entity_codes": ["task", "wiki"],
-                "display_order": 5,
-            },
-            request_only=True,
-        ),
-    ],
-)
+    def get_description(self) -> str:  # type: ignore[override] # as in the class itself
+        return " ".join(self._docstring().partition(".\n")[2].split())
 
-change = extend_schema(
-    operation_id="change_entity",
-    tags=["writing"],
-    summary="Change fields of an entity type",
-    description="Needs the permission to change entity types. Fields that are not given stay as they are; `code` never "
-    'changes. Works on inactive ones too: `{"active_flag": true}` brings one back.',
-    parameters=[CODE, IF_MATCH, ETAG, FORMER_ICON, RETRY_AFTER],
-    request=EntityFieldsSerializer,
-    responses={200: EntitySerializer, **errors(400, 401, 403, 404, 412, 413, 415, 503)},
-    examples=[ANSWERED, OpenApiExample("rename", {"label": "Project", "label_plural": "Projects"}, request_only=True)],
-)
+    def _docstring(self) -> str:
+        return str(get_doc(getattr(self.view, self.view.action)))
 
-change_children = extend_schema(
-    operation_id="change_children",
-    tags=["writing"],
-    summary="Append or replace the children of an entity type",
-    description="Needs the permission to change entity types. `append` adds codes after the existing ones, each "
-    "once; concurrent appends lose none. `replace` sets the whole list, which must name each code once.",
-    parameters=[CODE, IF_MATCH, ETAG, RETRY_AFTER],
-    request=ChildrenSerializer,
-    responses={200: EntitySerializer, **errors(400, 401, 403, 404, 412, 413, 415, 503)},
-    examples=[
-        ANSWERED,
-        OpenApiExample("append", {"child_entity_codes": ["risk", "issue"]}, request_only=True),
-        OpenApiExample("replace", {"child_entity_codes": ["task"], "mode": "replace"}, request_only=True),
-    ],
-)
 
-remove = extend_schema(
-    operation_id="remove_entity",
-    tags=["writing"],
-    summary="Deactivate or purge an entity type",
-    description="Needs the permission to delete entity types, in every form. By default the entity type is deactivated:"
-    " readers get 404, those that list it keep doing so, and a PATCH of `active_flag` brings it back. `purge=true`"
-    " removes it for good, and is refused with 409 while others, active or not, list it as a child. `detach=true` goes"
-    " with both: it takes the code out of all that list it, in the same transaction.",
-    parameters=[
-        CODE,
-        flag("purge", "Remove it for good."),
-        flag("detach", "Take it out of the entity types that list it."),
-        IF_MATCH,
-        ETAG,
-        RETRY_AFTER,
-    ],
-    request=None,
-    responses={
-        200: OpenApiResponse(EntitySerializer, "Deactivated (or was inactive before)."),
-        204: OpenApiResponse(description="Purged."),
-        **errors(400, 401, 403, 404, 409, 412, 503),
-    },
-    examples=[
-        OpenApiExample("deactivated", PROJECT | {"active_flag": False}, response_only=True, status_codes=[200]),
-        OpenApiExample(
-            "listed",
-            {
-                "code": "listed_by_parents",
-                "detail": "task is still listed as a child of: project.",
-                "errors": {},
-                "parents": ["project"],
-            },
-            response_only=True,
-            status_codes=[409],
-        ),
-    ],
-)
+def describe(
+    tag: str, parameters: Sequence[OpenApiParameter], responses: Mapping[int, Any], *others: int, takes: Any = None
+) -> Callable[[View], View]:
+    """
+    Describe an operation of a viewset.
 
-clear_cache = extend_schema(
-    operation_id="clear_cache",
-    tags=["cache"],
-    summary="Drop every entity type, or those of a tag, from the cache",
-    description="For staff. Readers fill the cache again from the database.",
-    parameters=[TAG, RETRY_AFTER],
-    request=None,
-    responses={200: InvalidatedSerializer, **errors(400, 401, 403, 503)},
-)
+    Args:
+        others: the statuses of further responses, besides those that follow from what it takes.
+        takes: the body of requests.
+    """
+    follows = {401, 503, *others} | ({413, 415} if takes else set())
+    follows |= {status for parameter, status in ((CODE, 404), (IF_MATCH, 412)) if parameter in parameters}
+    described: Callable[[View], View] = extend_schema(
+        tags=[tag],
+        parameters=[*parameters, RETRY_AFTER],
+        request=takes,
+        responses={**responses, **errors(*sorted(follows))},
+    )
+    return described
 
-invalidate = extend_schema(
-    operation_id="invalidate_cache",
-    tags=["cache"],
-    summary="Drop one entity type, and the list of all, from the cache",
-    description="For staff. Readers fill the cache again from the database.",
-    parameters=[CODE, RETRY_AFTER],
-    request=None,
-    responses={200: InvalidatedSerializer, **errors(401, 403, 404, 503)},
-)
+
+class StrictSerializerSchema(OpenApiSerializerExtension):
+    """Says that unknown fields are rejected."""
+
+    target_class = "entities.api.serializers.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return schema | {"additionalProperties": False}
+
+
+class TextFieldSchema(OpenApiSerializerFieldExtension):
+    """Describes the model's validator as "readable"."""
+
+    target_class = "entities.api.serializers.TextField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        if validate_readable in self.target.validators:
+            seen = "" if self.target.allow_blank else f"[^{_WITHIN_16_BITS}]"
+            schema["pattern"] = f"^[^{_CONTROL}]*{seen}[^{_CONTROL}]*$" if seen else f"^[^{_CONTROL}]*$"
+        return schema

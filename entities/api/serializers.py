@@ -24,30 +24,10 @@ from entities.words.plurals import suggest_plural
 
 
 class TextField(serializers.CharField):
-    """A JSON string, composed before its length is checked."""
+    """Text, composed before its length is checked."""
 
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
         return str(compose(super().to_internal_value(data)))
-
-
-class IntegerField(serializers.IntegerField):
-    """A JSON number without a fraction."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int) or isinstance(data, bool):
-            self.fail("invalid")
-        return data
-
-
-class BooleanField(serializers.BooleanField):
-    """`true` or `false`."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string", "pattern": CODE_PATTERN}})
@@ -55,24 +35,28 @@ class ChildrenField(serializers.JSONField):
     """A list of entity codes, checked by the model's validators."""
 
 
+JSON_TYPES = {serializers.CharField: str, serializers.IntegerField: int, serializers.BooleanField: bool}
+
+
 class StrictSerializer(serializers.Serializer[Any]):
-    """Rejects unknown fields by name, together with all other errors."""
+    """Rejects unknown fields and JSON of another type than a field's, by name, together with all other errors."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
-        errors: dict[str, Any] = {name: ["This field is unknown or cannot be set."] for name in sorted(unknown)}
+        given = data if isinstance(data, Mapping) else {}
+        errors: dict[str, Any] = {
+            name: ["This field is unknown or cannot be set."] for name in sorted(given.keys() - self.fields.keys())
+        }
+        for name, field in self.fields.items():
+            wanted = next((kind for parent, kind in JSON_TYPES.items() if isinstance(field, parent)), None)
+            if wanted and given.get(name) is not None and type(given[name]) is not wanted:
+                errors[name] = [field.error_messages["invalid"]]
         try:
             values = super().to_internal_value(data)
         except ValidationError as error:
-            raise ValidationError({**errors, **as_fields(error)}) from error
+            raise ValidationError({**serializers.as_serializer_error(error), **errors}) from error
         if errors:
             raise ValidationError(errors)
         return values
-
-
-def as_fields(error: ValidationError | ModelValidationError) -> dict[str, Any]:
-    """Errors by field."""
-    return serializers.as_serializer_error(error)
 
 
 class EntitySerializer(serializers.ModelSerializer[Entity]):
@@ -100,8 +84,6 @@ class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entit
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         models.CharField: TextField,
         models.TextField: TextField,
-        models.IntegerField: IntegerField,
-        models.BooleanField: BooleanField,
         models.JSONField: ChildrenField,
     }
 

@@ -26,14 +26,10 @@ def for_operators(view: View) -> View:
     return _staff_with(OPERATE, require_POST(view))
 
 
-def may_operate(request: HttpRequest) -> bool:
-    return request.user.has_perm(OPERATE)
-
-
 def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
-    """The context of every admin page, and whether this user may operate the cache."""
+    """The context of every admin page."""
     request.current_app = admin.site.name
-    return {**admin.site.each_context(request), "title": title, "may_operate": may_operate(request)}
+    return {**admin.site.each_context(request), "title": title}
 
 
 def _staff_with(permission: str, view: View) -> View:

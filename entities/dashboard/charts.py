@@ -66,10 +66,19 @@ def _chart(series: Series, names: Mapping[str, str], steps: Sequence[Mapping[str
     return {
         "labels": _labels(series),
         "datasets": [
-            {"name": name, "values": [step.get(count, 0) if step else None for step in steps]}
+            {"label": name, "data": [step.get(count, 0) if step else None for step in steps]}
             for count, name in names.items()
         ],
     }
+
+
+def tabulate(chart: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The chart's steps as rows of text, newest first; none if there is nothing but zeros."""
+    columns = [dataset["data"] for dataset in chart["datasets"]]
+    if not any(map(any, columns)):
+        return []
+    steps = list(zip(chart["labels"], *columns, strict=True))[::-1]
+    return [(label, ["not known" if cell is None else f"{cell:,.10g}" for cell in cells]) for label, *cells in steps]
 
 
 def _labels(series: Series) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,8 +17,6 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 
 PAGE_ENTRIES = 50
-NOT_KNOWN = EntryActivity(0, None, None, None, None)
-"""The activity of entries while Redis, which has the counts, does not answer."""
 
 
 class Filter(TextChoices):
@@ -40,13 +37,11 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One entity type's entry."""
+    """One entity type's entry; `activity` is None while Redis, which has the counts, does not answer."""
 
-    code: str
-    label: str
-    active: bool
+    row: Entity
     state: EntryState
-    activity: EntryActivity
+    activity: EntryActivity | None
 
     @property
     def age(self) -> str:
@@ -60,7 +55,7 @@ class Entry:
         """When it was last filled: as last reported, or for cached entries from the TTL."""
         if self.state.ttl_seconds is not None:
             return wording.clock(time.time() - ENTITY.ttl_seconds + self.state.ttl_seconds)
-        return wording.moment(self.activity.stored_s) if self.activity.stored_s else ""
+        return wording.moment(self.activity.stored_s) if self.activity and self.activity.stored_s else ""
 
     @property
     def size(self) -> str:
@@ -68,37 +63,28 @@ class Entry:
 
     @property
     def hits_today(self) -> str:
-        return wording.UNKNOWN if self.activity is NOT_KNOWN else wording.count(self.activity.hits_today)
+        return wording.count(self.activity.hits_today) if self.activity else wording.UNKNOWN
 
     @property
     def hits_since_stored(self) -> str:
-        hits = self.activity.hits_since_stored
+        hits = self.activity and self.activity.hits_since_stored
         return "" if hits is None else wording.count(hits)
 
     @property
     def invalidated(self) -> str:
-        return wording.moment(self.activity.invalidated_s) if self.activity.invalidated_s else ""
+        return wording.moment(self.activity.invalidated_s) if self.activity and self.activity.invalidated_s else ""
 
     @property
     def cause(self) -> str:
-        cause = self.activity.cause or ""
+        cause = (self.activity and self.activity.cause) or ""
         return CAUSES.get(cause, cause)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """One page, and whether Redis answered."""
-
-    entries: list[Entry]
-    page: Page[Entity]
-    answers: bool
-
-
-def list_entries(search: str, chosen: Filter, number: int) -> Listing:
+def list_entries(search: str, chosen: Filter, number: int) -> tuple[Page[Entry], bool]:
     """
-    The entries with `search` in their code or label, in the database's order; two round trips to Redis per page.
+    A page of the entries with `search` in their code or label, in the database's order, and whether Redis answered.
 
-    A filter by state has to check all of them: one more round trip for every few hundred.
+    It takes two round trips to Redis; a filter by state checks every entry, with one more for every few hundred.
     """
     found = Entity.objects.all()
     if search:
@@ -106,32 +92,24 @@ def list_entries(search: str, chosen: Filter, number: int) -> Listing:
     answers = True
     if chosen is not Filter.ALL:
         states = EntryState.of(ENTITY, found.values_list("code", flat=True))
-        answers = not _is_any_unknown(states)
+        answers = all(state.kind is not Kind.UNKNOWN for state in states.values())
         found = found.filter(code__in=[code for code, state in states.items() if state.kind in KINDS[chosen]])
     page = Paginator(found, PAGE_ENTRIES).get_page(number)
-    entries, answer_still = _entries(list(page))
-    return Listing(entries, page, answers and answer_still)
+    page.object_list = entries = _entries(list(page))
+    return page, answers and all(entry.activity for entry in entries)
 
 
 def read_one(code: str) -> Entry:
     """The entry of one code, whether or not the database has it."""
     row = Entity.objects.filter(code=code).first() or Entity(code=code, label=code, active_flag=False)
-    (entry,) = _entries([row])[0]
-    return entry
+    return _entries([row])[0]
 
 
-def _entries(rows: list[Entity]) -> tuple[list[Entry], bool]:
-    """The entries of these rows, and whether Redis answered."""
+def _entries(rows: list[Entity]) -> list[Entry]:
     codes = [row.code for row in rows]
     states = EntryState.of(ENTITY, codes)
     activity: dict[str, EntryActivity] = {}
-    with suppress(RedisError):
-        activity = {} if _is_any_unknown(states) else EntryActivity.read(ENTITY, codes)
-    entries = [
-        Entry(row.code, row.label, row.active_flag, states[row.code], activity.get(row.code, NOT_KNOWN)) for row in rows
-    ]
-    return entries, len(activity) == len(rows)
-
-
-def _is_any_unknown(states: Mapping[str, EntryState]) -> bool:
-    return any(state.kind is Kind.UNKNOWN for state in states.values())
+    if all(state.kind is not Kind.UNKNOWN for state in states.values()):
+        with suppress(RedisError):
+            activity = EntryActivity.read(ENTITY, codes)
+    return [Entry(row, states[row.code], activity.get(row.code)) for row in rows]

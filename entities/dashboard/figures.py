@@ -12,19 +12,24 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.utils.text import Truncator
 from redis.exceptions import RedisError
 
 from cache_layer import Options
 from cache_layer.inspect import Amount, Backlog, Health, Memo, Series, ServerStatus, Span
 from entities.cache import wording
-from entities.dashboard.charts import chart_invalidations, chart_reads
-from entities.dashboard.counted import NAMES, Counted, forget_counted, read_counted
+from entities.dashboard.charts import chart_invalidations, chart_reads, tabulate
 from entities.dashboard.lives import Lives, advise
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 
-FIGURES_TTL_SECONDS = 1
+SPANS = {
+    "hour": (Span.HOUR, "1 h", "the last hour"),
+    "day": (Span.DAY, "24 h", "the last 24 hours"),
+    "week": (Span.WEEK, "7 d", "the last 7 days"),
+}
+"""The spans of the charts, their labels, and what they are called in sentences."""
+FIGURES_TTL_SECONDS, WEEK_TTL_SECONDS = 1, 30
+"""A week has 168 steps, of which only the last changes."""
 SHOWN_OPERATIONS = 5
 REDIS_DOWN = (
     "Redis does not answer: readers get entity types from the database, and nothing can be invalidated or warmed"
@@ -34,37 +39,46 @@ NOT_COUNTED = "No reads counted yet: figures appear a few seconds after the firs
 SWITCHED_OFF = "Counting is switched off (CACHE_ANALYTICS_SECONDS is 0): there are no figures for reads."
 
 
-def make_figures(span: Span) -> dict[str, Any]:
-    """The dashboard's overview, in words."""
+_week = Memo(partial(Series.read, Span.WEEK), seconds=WEEK_TTL_SECONDS)
+
+
+def make_figures(span: str) -> dict[str, Any]:
+    """The dashboard's overview, in words; `span` is one of `SPANS`."""
+    shown, _, span_name = SPANS[span]
     health = Health.look()
     active_types = Entity.objects.filter(active_flag=True).count()
     figures: dict[str, Any] = {
         "answers": False,
         "health": wording.health(health),
         "taken": wording.clock(time.time()),
-        "span": NAMES[span],
+        "span": span_name,
         "notices": [],
-        "operations": [_word_operation(operation) for operation in CacheOperation.objects.all()[:SHOWN_OPERATIONS]],
+        "operations": list(CacheOperation.objects.all()[:SHOWN_OPERATIONS]),
         "texts": _word_database(active_types, health.backlog or Backlog(0, 0.0)),
         "charts": {},
+        "tables": {},
         "nodes": [],
         "ended": [],
     }
     try:
-        counted, nodes, stored = read_counted(), ServerStatus.read_nodes(), Amount.measure()
+        hour, week = Series.read(Span.HOUR), _week.get()
+        recent, nodes, stored = Series.recent(hour), ServerStatus.read_nodes(), Amount.measure()
     except RedisError:
         return figures
-    series = counted.over[span]
-    lives = Lives.of(series)
+    over = {Span.HOUR: hour, Span.DAY: week.latest(24), Span.WEEK: week}
+    series = over[shown]
+    lives = Lives(series)
+    charts = {"reads": chart_reads(series, hour), "causes": chart_invalidations(series)}
     ended = (("Invalidated", lives.invalidated), ("Expired", lives.expired), ("Renewed", lives.renewed))
     return figures | {
         "answers": True,
-        "notices": _notices(counted),
+        "notices": _notices(over),
         "texts": figures["texts"]
-        | _word_reads(counted)
-        | _word_span(series, lives, NAMES[span])
+        | _word_reads(recent, over)
+        | _word_span(series, lives, span_name)
         | _word_stored(stored, active_types),
-        "charts": {"reads": chart_reads(series, counted.over[Span.HOUR]), "causes": chart_invalidations(series)},
+        "charts": charts,
+        "tables": {name: tabulate(chart) for name, chart in charts.items()},
         "nodes": [_word_node(address, status) for address, status in nodes.items()],
         "ended": [
             {"name": name, "count": wording.count(number), "percent": round(100 * lives.share(number), 1)}
@@ -73,31 +87,30 @@ def make_figures(span: Span) -> dict[str, Any]:
     }
 
 
-_figures = {span: Memo(partial(make_figures, span), seconds=FIGURES_TTL_SECONDS) for span in Span}
+_figures = {span: Memo(partial(make_figures, span), seconds=FIGURES_TTL_SECONDS) for span in SPANS}
 
 
-def read_figures(span: Span) -> dict[str, Any]:
+def read_figures(span: str) -> dict[str, Any]:
     """`make_figures`, cached for up to a second."""
     return _figures[span].get()
 
 
 def forget_figures() -> None:
     """Make the next call read everything anew."""
-    forget_counted()
+    _week.forget()
     Health.forget()
     for memo in _figures.values():
         memo.forget()
 
 
-def _notices(counted: Counted) -> list[str]:
+def _notices(over: Mapping[Span, Series]) -> list[str]:
     if not Options.current().analytics_seconds:
         return [SWITCHED_OFF]
-    is_counted = any(counted.over[span].totals("reads") for span in (Span.WEEK, Span.HOUR))
+    is_counted = over[Span.WEEK].totals("reads") or over[Span.HOUR].totals("reads")
     return [] if is_counted else [NOT_COUNTED]
 
 
-def _word_reads(counted: Counted) -> dict[str, str]:
-    recent, over = counted.recent, counted.over
+def _word_reads(recent: Series, over: Mapping[Span, Series]) -> dict[str, str]:
     rates = recent.rates or {}
     split = (f"{wording.rate(rates[source])} {name}" for source, name in Series.SOURCES.items() if rates.get(source))
     return {
@@ -114,14 +127,13 @@ def _word_reads(counted: Counted) -> dict[str, str]:
 
 
 def _word_audit(over: Mapping[Span, Series]) -> str:
-    for series in (over[Span.HOUR], over[Span.WEEK]):
-        times = [
-            start for start, counts in zip(series.starts_s, series.counts, strict=True) if "audited_values" in counts
-        ]
-        if times:
-            compared = max(each.total("audited_values") for each in (series, over[Span.WEEK]))
-            return f"{wording.count(compared)} values compared in 7 days, last {wording.moment(times[-1])}"
-    return "no comparison reported in 7 days"
+    known = over[Span.HOUR], over[Span.WEEK]  # a week's are seconds old, and its steps long
+    steps = (step for series in known for step in zip(series.starts_s, series.counts, strict=True))
+    times = [start for start, counts in steps if "audited_values" in counts]
+    if not times:
+        return "no comparison reported in 7 days"
+    compared = max(series.total("audited_values") for series in known)
+    return f"{wording.count(compared)} values compared in 7 days, last {wording.moment(max(times))}"
 
 
 def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:
@@ -154,7 +166,7 @@ def _word_stored(stored: Amount, active_types: int) -> dict[str, str]:
     return {
         "cached": wording.at_least(stored.values.get(ENTITY.name, 0), complete=stored.complete),
         "cached_note": f"of {wording.count(active_types)} active entity types",
-        "cached_besides": f"also {besides}" if besides else "",
+        "cached_besides": f"also {', '.join(besides)}" if besides else "",
         "holds": wording.at_least(stored.holds, complete=stored.complete),
     }
 
@@ -180,15 +192,3 @@ def _word_node(address: str, status: ServerStatus) -> dict[str, Any]:
         ("Expired keys", wording.count(status.expired_keys)),
     )
     return {"name": f"{status.name.capitalize()} {status.version}", "address": address, "facts": facts}
-
-
-def _word_operation(operation: CacheOperation) -> list[str]:
-    return [
-        wording.moment(operation.done_ts.timestamp()),
-        operation.username,
-        operation.origin,
-        operation.get_operation_display(),
-        Truncator(operation.subject).chars(60, "..."),
-        operation.reason,
-        operation.result,
-    ]

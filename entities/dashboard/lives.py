@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cache_layer.inspect import Series
 from entities.cache.wording import UNKNOWN, about, count, whole_percent
-from entities.dashboard.counted import counted_hours
 
 MIN_LIVES = 20
 """Fewer say nothing about the TTL."""
@@ -16,7 +13,6 @@ WORTH_READS = 2.0
 """With fewer reads per value, the cache saves little."""
 
 
-@dataclass(frozen=True)
 class Lives:
     """
     Lifetimes of cached values within a span.
@@ -26,31 +22,19 @@ class Lives:
         stored: values stored by readers and writers.
         invalidated, expired, renewed: how many ended that way.
         unread, unread_expired: how many were never read, and how many of those expired.
-        hours: the length of the span counted.
+        hours: since the first step with data.
     """
 
-    reads: int
-    stored: int
-    invalidated: int
-    expired: int
-    renewed: int
-    unread: int
-    unread_expired: int
-    hours: float
-
-    @classmethod
-    def of(cls, series: Series) -> Lives:
+    def __init__(self, series: Series) -> None:
+        first = next((step for step, counts in enumerate(series.counts) if counts), len(series.counts) - 1)
         reads, ended, unread = series.totals("reads"), series.totals("ended"), series.totals("unread")
-        return cls(
-            reads=reads.get("L1", 0) + reads.get("L2", 0),
-            stored=series.total("fills:stored") + series.total("holds_ended:stored"),
-            invalidated=ended.get("invalidated", 0),
-            expired=ended.get("expired", 0),
-            renewed=ended.get("renewed", 0),
-            unread=sum(unread.values()),
-            unread_expired=unread.get("expired", 0),
-            hours=counted_hours(series),
+        self.reads = reads.get("L1", 0) + reads.get("L2", 0)
+        self.stored = series.total("fills:stored") + series.total("holds_ended:stored")
+        self.invalidated, self.expired, self.renewed = (
+            ended.get(how, 0) for how in ("invalidated", "expired", "renewed")
         )
+        self.unread, self.unread_expired = sum(unread.values()), unread.get("expired", 0)
+        self.hours = (len(series.counts) - first) * series.step_seconds / 3600
 
     @property
     def ended(self) -> int:

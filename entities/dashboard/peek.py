@@ -104,25 +104,16 @@ def _look(view: EntryView) -> Peek:
     except RedisError as error:
         failure = error
     committed = view.committed()
-    verdict, why = _judge_failure(failure) if failure else _judge(view, found, committed)
-    return Peek(verdict, why, found, committed)
-
-
-def _judge_failure(error: RedisError) -> tuple[Verdict, str]:
-    """The verdict on a key of another type, or on a Redis that does not answer."""
-    return (Verdict.NOT_READABLE, str(error)) if isinstance(error, ResponseError) else (Verdict.UNKNOWN, "")
-
-
-def _judge(view: EntryView, found: Stored | None, committed: bytes) -> tuple[Verdict, str]:
-    """The verdict, and what is wrong with unreadable bytes."""
-    if found is None:
-        return Verdict.NOT_CACHED, ""
+    if isinstance(failure, ResponseError):  # a key of another type
+        return Peek(Verdict.NOT_READABLE, str(failure), None, committed)
+    if failure or found is None:
+        return Peek(Verdict.UNKNOWN if failure else Verdict.NOT_CACHED, "", None, committed)
     try:
         if found.payload is None:
             raise ValueError(found.problem)
-        return _compare(view, found.payload, committed), ""
+        return Peek(_compare(view, found.payload, committed), "", found, committed)
     except ValueError as error:
-        return Verdict.NOT_READABLE, _printable(str(error))  # the message may quote what it found
+        return Peek(Verdict.NOT_READABLE, _printable(str(error)), found, committed)  # it may quote what it found
 
 
 def _compare(view: EntryView, cached: bytes, committed: bytes) -> Verdict:

@@ -1,14 +1,30 @@
-"""Writes to a path given by a user: to the file it means, and atomically where possible."""
+"""Files that commands read and write, at a path given by a user: the file it means, and atomically where possible."""
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import tempfile
 from pathlib import Path
 
+from django.core.management import CommandError
+
 STANDARD_OUTPUT = 1
+
+
+class FileRefused(CommandError):
+    """The file cannot be read, written or loaded; the message says why. Nothing was changed."""
+
+
+def read_whole(path: Path) -> bytes:
+    """
+    Raises:
+        FileRefused: reading failed.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileRefused(f"{path}: {error.strerror}.") from error
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -16,26 +32,19 @@ def write_whole(path: Path, text: str) -> None:
     Replace a regular file, also through a symlink; only its owner may read the new one. Others are written in place.
 
     Raises:
-        OSError: writing failed; an existing regular file is unchanged.
+        FileRefused: writing failed; an existing regular file is unchanged.
     """
-    if is_standard_output(path):
-        sys.stdout.flush()
-        with open(STANDARD_OUTPUT, "w", encoding="utf-8", closefd=False) as output:
-            output.write(text)
-    elif is_special(path):
-        with path.open("w", encoding="utf-8") as output:
-            output.write(text)
-    else:
-        _replace(Path(os.path.realpath(path)), text)
-
-
-def is_special(path: Path) -> bool:
-    """Whether it leads to something that cannot be replaced: a pipe, a device or a socket, but not a directory."""
     try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+        if is_standard_output(path):
+            sys.stdout.flush()
+            with open(STANDARD_OUTPUT, "w", encoding="utf-8", closefd=False) as output:
+                output.write(text)
+        elif path.exists() and not path.is_file() and not path.is_dir():  # a pipe, a device or a socket
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(Path(os.path.realpath(path)), text)
+    except OSError as error:
+        raise FileRefused(f"{path}: {error.strerror}.") from error
 
 
 def is_standard_output(path: Path) -> bool:

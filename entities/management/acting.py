@@ -1,4 +1,4 @@
-"""The act of a command on some or all entity types, and how far it is."""
+"""The commands that operate the cache, and how far they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cache_layer import UnknownTag
-from entities.cache.acts import Act, ActFailed, Operation, Step, perform
+from entities.cache.acts import ActFailed, Operation, Step, perform
 from entities.lookups import ENTITY
 from entities.management.terminal import console_of, shell_user
 from entities.models import CacheOperation, unknown_codes
@@ -22,40 +22,43 @@ REDIS_DOWN = "Redis does not answer, so {}: {}"
 PLAIN_LINE_EVERY = 1000
 
 
-def add_selection(parser: CommandParser, everything: str = "every entity type") -> None:
-    """Add the arguments `[codes ...]`, `--tag` and `--all`, which means `everything`, and `--reason`."""
-    parser.add_argument("codes", nargs="*", help="codes of entity types")
-    parser.add_argument(
-        "--tag", default="", help="under:CODE: it and everything inside it; above:CODE: what it is inside"
-    )
-    parser.add_argument("--all", action="store_true", dest="everything", help=everything)
-    parser.add_argument("--reason", default="", help="why, for the audit log")
-
-
-def perform_selected(
-    command: BaseCommand, operation: Operation, *, what: str, without_redis: str, options: dict[str, Any]
-) -> None:
+class ActCommand(BaseCommand):
     """
-    Perform an act on what `add_selection`'s arguments select, and print its result.
+    A command that operates the cache: on entity types, by a tag, or with `--all` on everything.
 
-    Args:
-        what: what it does, for the progress.
-        without_redis: what that means if Redis does not answer.
-    Raises:
-        CommandError: not exactly one of the three is given, something is unknown, the audit log cannot store this
-            reason (nothing was done); or Redis did not answer.
+    Attributes:
+        operation: what it does; invalidating everything is clearing.
+        everything: what `--all` means.
+        doing: for the progress.
+        without_redis: what it means if Redis does not answer.
     """
-    codes, tag, everything, reason = (options[name] for name in ("codes", "tag", "everything", "reason"))
-    selected = _select_codes(codes, tag=tag, everything=everything)
-    try:
-        CacheOperation._meta.get_field("reason").clean(reason, None)
-    except ValidationError as error:
-        raise CommandError(f"--reason, nothing was done: {' '.join(error.messages)}") from error
-    console = console_of(command)
-    try:
-        console.print(_follow(console, perform(Act(operation, selected, shell_user(), reason, tag)), what))
-    except ActFailed as failure:
-        raise CommandError(REDIS_DOWN.format(without_redis, failure.__cause__)) from failure
+
+    operation: Operation
+    everything = "every entity type"
+    doing: str
+    without_redis: str
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("codes", nargs="*", help="codes of entity types")
+        parser.add_argument(
+            "--tag", default="", help="under:CODE: it and everything inside it; above:CODE: what it is inside"
+        )
+        parser.add_argument("--all", action="store_true", dest="everything", help=self.everything)
+        parser.add_argument("--reason", default="", help="why, for the audit log")
+
+    def handle(self, *, codes: list[str], tag: str, everything: bool, reason: str, **_: Any) -> None:
+        selected = _select_codes(codes, tag=tag, everything=everything)
+        try:
+            CacheOperation._meta.get_field("reason").clean(reason, None)
+        except ValidationError as error:
+            raise CommandError(f"--reason, nothing was done: {' '.join(error.messages)}") from error
+        operation = Operation.CLEAR if everything and self.operation is Operation.INVALIDATE else self.operation
+        console = console_of(self)
+        try:
+            steps = perform(operation, selected, username=shell_user(), reason=reason, tag=tag)
+            console.print(_follow(console, steps, self.doing))
+        except ActFailed as failure:
+            raise CommandError(REDIS_DOWN.format(self.without_redis, failure.__cause__)) from failure
 
 
 def _select_codes(codes: Sequence[str], *, tag: str, everything: bool) -> tuple[str, ...] | None:
@@ -91,16 +94,15 @@ def _follow(console: Console, steps: Iterator[Step], what: str) -> str:
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
     """Keep log lines below warnings off the terminal, where they would tear the bar; files still get them."""
-    on_terminal = [
-        handler
+    levels = {
+        handler: handler.level
         for handler in logging.getLogger().handlers
         if isinstance(handler, logging.StreamHandler) and handler.stream.isatty()
-    ]
-    levels = [handler.level for handler in on_terminal]
-    for handler in on_terminal:
-        handler.setLevel(logging.WARNING)
+    }
     try:
+        for handler in levels:
+            handler.setLevel(logging.WARNING)
         yield
     finally:
-        for handler, level in zip(on_terminal, levels, strict=True):
+        for handler, level in levels.items():
             handler.setLevel(level)

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 
 from django.db import Error
@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cache_layer.inspect import EntryActivity, EntryState, Kind
+from cache_layer.inspect import EntryState, Kind
 from entities.cache import wording
 from entities.lookups import ENTITY
 from entities.management.keyboard import single_keys, wait_for_key
@@ -41,10 +41,20 @@ ORDERS: dict[str, Callable[[Picture, str], int | str]] = {
     "state": lambda picture, code: picture.states[code].kind,
     "time left": lambda picture, code: picture.states[code].ttl_seconds or -1,
     "size": lambda picture, code: -(picture.states[code].payload_bytes or 0),
-    "hits today": lambda picture, code: -picture.hits_today[code],
+    "hits today": lambda picture, code: -picture.activity[code].hits_today,
 }
 """What entries can be sorted by; those that are equal stay in display order."""
 SORTS = tuple(ORDERS)
+UP, DOWN, PAGE_DOWN = (0, -1), (0, 1), (1, 0)
+MOVES = {
+    **dict.fromkeys((b"\x1b[A", b"\x1bOA", b"k"), UP),
+    **dict.fromkeys((b"\x1b[B", b"\x1bOB", b"j"), DOWN),
+    **dict.fromkeys((b"\x1b[6~", b" "), PAGE_DOWN),
+    b"\x1b[5~": (-1, 0),
+    b"\x1b[H": (0, -sys.maxsize),
+    b"\x1b[F": (0, sys.maxsize),
+}
+"""By how many pages and lines the keys move, as terminals send them; the last two are Home and End."""
 
 
 @dataclass
@@ -54,66 +64,47 @@ class View:
     sort: int = 0
     is_reversed: bool = False
     first: int = 0
-    shown: int = field(default=MIN_ENTRIES)
+    shown: int = MIN_ENTRIES
 
-    def press(self, key: str) -> bool:
+    def press(self, key: bytes) -> bool:
         """Handle a key; returns whether to go on. Where the entries end, drawing says."""
-        moves = {
-            "up": -1,
-            "k": -1,
-            "down": 1,
-            "j": 1,
-            "page up": -self.shown,
-            "page down": self.shown,
-            "home": -sys.maxsize,
-            "end": sys.maxsize,
-        }
-        if key == "s":
+        if key == b"s":
             self.sort, self.first = (self.sort + 1) % len(SORTS), 0
-        elif key == "r":
+        elif key == b"r":
             self.is_reversed, self.first = not self.is_reversed, 0
-        self.first += moves.get(key, 0)
-        return key != "q"
+        pages, lines = MOVES.get(key, (0, 0))
+        self.first += pages * self.shown + lines
+        return key != b"q"
 
 
 def watch_cache(console: Console, interval_seconds: float) -> None:
     """Show the cache live until Ctrl-C or q; engines that are away are named and retried."""
     logging.disable(logging.ERROR)  # log lines would tear the display, which says the same
-    view = View()
+    view, due = View(), 0.0
+    found: Picture | Panel
     try:
         with single_keys(), Live(Text("Looking ..."), console=console, screen=True, auto_refresh=False) as live:
-            while _look_and_wait(live, console, view, interval_seconds):
-                pass
+            goes_on = True
+            while goes_on:
+                if time.monotonic() >= due:
+                    due, found = time.monotonic() + interval_seconds, look()
+                view.shown = max(MIN_ENTRIES, console.size.height - AROUND_ENTRIES)
+                live.update(draw(found, view, console.size) if isinstance(found, Picture) else found, refresh=True)
+                goes_on = view.press(wait_for_key(due - time.monotonic()))
     except KeyboardInterrupt:
         return
     finally:
         logging.disable(logging.NOTSET)
 
 
-def _look_and_wait(live: Live, console: Console, view: View, interval_seconds: float) -> bool:
-    """Look once, redrawing on each key until the next look is due; returns whether to go on."""
-    due = time.monotonic() + interval_seconds
-    found = look()
-    while True:
-        view.shown = max(MIN_ENTRIES, console.size.height - AROUND_ENTRIES)
-        live.update(draw(found, view, console.size) if isinstance(found, Picture) else found, refresh=True)
-        left = due - time.monotonic()
-        if left <= 0:
-            return True
-        if not view.press(wait_for_key(left)):
-            return False
-
-
 def look() -> Picture | Panel:
     """What to show now."""
     try:
-        picture = take_picture()
-        activity = EntryActivity.read(ENTITY, picture.states)
+        return take_picture()
     except RedisError as error:
         return _away("Redis does not answer", "Readers get entity types from the database.", error)
     except Error as error:
         return _away("PostgreSQL does not answer", "What is cached is still read.", error)
-    return replace(picture, hits_today={code: each.hits_today for code, each in activity.items()})
 
 
 def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableType:
@@ -121,10 +112,8 @@ def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableTyp
     codes = _sorted_codes(picture, view)
     view.first = max(0, min(view.first, len(codes) - view.shown))
     shown = codes[view.first : view.first + view.shown]
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(picture.health.headline, style=HEALTH_STYLES[picture.health.level])
     return Group(
-        line,
+        _line((picture.health.headline, HEALTH_STYLES[picture.health.level])),
         _rates_line(picture),
         _entries_table(picture, shown, wide=size.width >= WIDE),
         _server_lines(picture),
@@ -137,14 +126,18 @@ def _sorted_codes(picture: Picture, view: View) -> list[str]:
     return codes[::-1] if view.is_reversed else codes
 
 
+def _line(*parts: str | tuple[str, str], style: str = "") -> Text:
+    """Texts, some with a style, cut off where the terminal ends."""
+    return Text.assemble(*parts, style=style, no_wrap=True, overflow="ellipsis")
+
+
 def _rates_line(picture: Picture) -> Text:
     rates = picture.recent.rates
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"Hit ratio {wording.percent(picture.recent.hit_ratio())}", style="bold")
-    line.append(f" {picture.recent.words}  ")
-    for source, style in SOURCES.items():
-        line.append(f" {source} {f'{rates[source]:,.1f}/s' if rates else '-'}", style=style)
-    return line
+    return _line(
+        (f"Hit ratio {wording.percent(picture.recent.hit_ratio())}", "bold"),
+        f" {picture.recent.words}  ",
+        *((f" {source} {f'{rates[source]:,.1f}/s' if rates else '-'}", style) for source, style in SOURCES.items()),
+    )
 
 
 def _entries_table(picture: Picture, codes: list[str], *, wide: bool) -> Table:
@@ -161,7 +154,7 @@ def _entries_table(picture: Picture, codes: list[str], *, wide: bool) -> Table:
         state = picture.states[code]
         seconds = "" if state.ttl_seconds is None else str(state.ttl_seconds)
         size = "" if state.payload_bytes is None else f"{state.payload_bytes:,}"
-        hits = f"{picture.hits_today[code]:,}"
+        hits = f"{picture.activity[code].hits_today:,}"
         what = code, Text(state.kind, STYLES.get(state.kind, "dim"))
         table.add_row(*what, *((_ttl_bar(state), seconds, size, hits) if wide else (seconds, hits)))
     return table
@@ -178,19 +171,19 @@ def _server_lines(picture: Picture) -> Text:
     server, backlog = picture.server, picture.backlog
     held = sum(state.kind is Kind.BEING_WRITTEN for state in picture.states.values())
     waiting = f", the oldest for {backlog.oldest_seconds:.1f} s" if backlog.changes else ""
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"{server.name} {server.version}, up {wording.duration(server.uptime_seconds)}", style="bold")
-    line.append(f"   {wording.memory(server)}   {server.connected_clients} clients")
-    line.append(f"   {server.evicted_keys} evicted", style="red" if server.evicted_keys else "")
-    line.append(f"\nPending changes: {backlog.changes}{waiting}", style="yellow" if backlog.changes else "")
-    return line.append(f"   Entries being written: {held}", style="magenta" if held else "")
+    return _line(
+        (f"{server.name} {server.version}, up {wording.duration(server.uptime_seconds)}", "bold"),
+        f"   {wording.memory(server)}   {server.connected_clients} clients",
+        (f"   {server.evicted_keys} evicted", "red" if server.evicted_keys else ""),
+        (f"\nPending changes: {backlog.changes}{waiting}", "yellow" if backlog.changes else ""),
+        (f"   Entries being written: {held}", "magenta" if held else ""),
+    )
 
 
 def _keys_line(view: View, entries: int, shown: int) -> Text:
     where = f"{view.first + 1}-{view.first + shown} of {entries}" if shown else "no entity types"
     order = SORTS[view.sort] + (", reversed" if view.is_reversed else "")
-    line = Text(no_wrap=True, overflow="ellipsis", style="dim")
-    return line.append(f"{where}, by {order}   \u2191\u2193 PgUp PgDn scroll, s sorts, r reverses, q ends")
+    return _line(f"{where}, by {order}   \u2191\u2193 PgUp PgDn scroll, s sorts, r reverses, q ends", style="dim")
 
 
 def _away(title: str, meaning: str, error: Exception) -> Panel:

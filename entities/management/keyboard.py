@@ -11,18 +11,6 @@ import time
 import tty
 from collections.abc import Iterator
 
-NAMES = {
-    b"\x1b[A": "up",
-    b"\x1b[B": "down",
-    b"\x1b[5~": "page up",
-    b"\x1b[6~": "page down",
-    b"\x1b[H": "home",
-    b"\x1b[F": "end",
-    b"\x1bOA": "up",
-    b"\x1bOB": "down",
-    b" ": "page down",
-}
-
 
 @contextlib.contextmanager
 def single_keys() -> Iterator[None]:
@@ -39,13 +27,13 @@ def single_keys() -> Iterator[None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-def wait_for_key(seconds: float) -> str:
-    """The next key pressed within this time: `up`, `page down`, `s`; empty if none was."""
+def wait_for_key(seconds: float) -> bytes:
+    """What the next key pressed within this time sends, such as `s` or `ESC [ A`; empty if none was."""
     if not sys.stdin.isatty():
         time.sleep(seconds)
-        return ""
+        return b""
     descriptor = sys.stdin.fileno()
     if not select.select([descriptor], [], [], max(0.0, seconds))[0]:
-        return ""
+        return b""
     pressed = os.read(descriptor, 16)
-    return NAMES.get(pressed, pressed[:1].decode(errors="replace"))
+    return pressed if pressed.startswith(b"\x1b") else pressed[:1]

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cache_layer import CacheUnavailable
-from cache_layer.inspect import (
-    Backlog,
-    EntryState,
-    Health,
-    Kind,
-    Series,
-    ServerStatus,
-    Span,
-)
+from cache_layer.inspect import Backlog, EntryActivity, EntryState, Health, Kind, Series, ServerStatus, Span
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 
@@ -29,7 +20,7 @@ class Picture:
         states: of the first ones, in display order.
         listed: of the list of all.
         hour, recent: what readers counted.
-        hits_today: of each type, where they are shown.
+        activity: of the same types.
     """
 
     entity_types: int
@@ -39,7 +30,7 @@ class Picture:
     hour: Series
     recent: Series
     health: Health
-    hits_today: Mapping[str, int] = field(default_factory=dict)
+    activity: dict[str, EntryActivity]
 
     @property
     def backlog(self) -> Backlog:
@@ -66,4 +57,5 @@ def take_picture(limit: int | None = None) -> Picture:
     hour = Series.read(Span.HOUR)
     health = Health.look(counters=(hour, server))
     states_of = dict(zip(looked_at, states, strict=True))
-    return Picture(len(codes), states_of, listed, server, hour, Series.recent(hour), health)
+    activity = EntryActivity.read(ENTITY, looked_at)
+    return Picture(len(codes), states_of, listed, server, hour, Series.recent(hour), health, activity)

@@ -13,16 +13,16 @@ from types import MappingProxyType
 from typing import NamedTuple
 from zipfile import ZipFile
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 FORMER_NAMES_FILE = Path(__file__).parents[1] / "data" / "former_icon_names.json"
 TAGS_FILE = Path(__file__).parents[1] / "data" / "icon_tags.json"
 """Both files name their source; update them from the Lucide version of the package `lucide`."""
 
 
-class IconSet(NamedTuple):
-    """
-    JSON: `icons` has each drawing by component name, as the content of its `<svg>`; `tags` its meanings as
-    space-separated words; `former` the names that icons had. `version` changes with the bytes.
-    """
+class IconOptions(NamedTuple):
+    """An HTML option for each icon, with the words that find it; `version` changes with the bytes."""
 
     payload: bytes
     version: str
@@ -70,14 +70,24 @@ def describe_former(name: str) -> str:
 
 
 @functools.cache
-def icon_set() -> IconSet:
+def icon_options() -> IconOptions:
     """All icons, for the browser's picker."""
+    called = {name: [name] for name in icon_names()}
+    for former, name in former_names().items():
+        called[name].append(former)
     with as_file(files("lucide") / "lucide.zip") as archive, ZipFile(archive) as drawings:
-        found = {name: _inside(drawings.read(f"{drawing}.svg").decode()) for name, drawing in icon_names().items()}
-    tags = {name: " ".join(words).lower() for name, words in icon_tags().items()}
-    known = {"icons": found, "tags": tags, "former": dict(former_names())}
-    payload = json.dumps(known, separators=(",", ":")).encode()
-    return IconSet(payload, hashlib.blake2b(payload, digest_size=8).hexdigest())
+        options = [
+            format_html(
+                '<div class="icon-option" role="option" title="{}" data-names="{}" data-tags="{}">{}</div>',
+                name,
+                "".join(map(_words_of, called[name])),
+                f" {' '.join(icon_tags()[name]).lower()} ",
+                SafeString(_in_line(drawings.read(f"{drawing}.svg").decode())),
+            )
+            for name, drawing in icon_names().items()
+        ]
+    payload = "".join(options).encode()
+    return IconOptions(payload, hashlib.blake2b(payload, digest_size=8).hexdigest())
 
 
 def component_name(name: str) -> str:
@@ -85,5 +95,11 @@ def component_name(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("-"))
 
 
-def _inside(svg: str) -> str:
-    return re.sub(r"\s+", " ", svg.partition(">")[2].rpartition("</svg>")[0]).replace("> <", "><").strip()
+def _words_of(name: str) -> str:
+    """` folder kanban folderkanban ` for `FolderKanban`."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", name)
+    return " ".join(("", *dict.fromkeys((spaced.lower(), name.lower())), ""))
+
+
+def _in_line(svg: str) -> str:
+    return re.sub(r' xmlns="[^"]*"|\s+(?=/?>)', "", re.sub(r"\s+", " ", svg)).replace("> <", "><").strip()

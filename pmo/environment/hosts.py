@@ -1,84 +1,53 @@
-"""Names of this server, and addresses of others, from the environment."""
+"""Names of servers, and addresses of others, that a variable may hold."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
-
-from pmo.environment.variables import shown
+from pmo.environment.variables import Kind
 
 CONTACT = re.compile(r"mailto:[!-~]+@[!-~]+|https://[!-~]+")
 NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*)")
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def allowed_hosts(hosts: Iterable[str]) -> list[str]:
-    """
-    The host names this server answers to.
-
-    Raises:
-        ImproperlyConfigured: one of them can never be a request's host.
-    """
-    found = list(hosts)
-    for host in found:
-        if not (host == "*" or NAME.fullmatch(host.removeprefix(".")) or _is_bracketed(host)):
-            raise ImproperlyConfigured(
-                f"ALLOWED_HOSTS has {shown(host)}: give names alone, without http:// and without a port, for example"
-                " pmo.example.org, or .example.org for all in it."
-            )
-    return found
+def in_url(host: str) -> str:
+    """A name or an address as URLs have it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def plain_host(name: str, value: str, port: str) -> str:
-    """
-    A host for a URL: a name or an address, IPv6 in brackets.
-
-    Args:
-        port: the variable that holds its port.
-    Raises:
-        ImproperlyConfigured: not a host, or more than a host.
-    """
-    if NAME.fullmatch(value) or _is_bracketed(value):
-        return value
-    if _is_bracketed(f"[{value}]"):
-        return f"[{value}]"
-    raise ImproperlyConfigured(f"{name} is {shown(value)}: give a name or an address alone; the port is {port}.")
+def is_host(text: str) -> bool:
+    """Whether it is a name or an address alone; IPv6 may be in brackets."""
+    return bool(NAME.fullmatch(text)) or _is_bracketed(in_url(text))
 
 
-def web_address(name: str, value: str) -> str:
-    """
-    An http:// or https:// address, or an empty string.
+def is_allowed_host(text: str) -> bool:
+    """Whether it can match a request's host: see Django's `ALLOWED_HOSTS`."""
+    return text == "*" or bool(NAME.fullmatch(text.removeprefix("."))) or _is_bracketed(text)
 
-    Raises:
-        ImproperlyConfigured: anything else.
-    """
+
+def is_web_address(text: str) -> bool:
     try:
-        url = urlsplit(value)
-        is_one = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        url = urlsplit(text)
+        return url.scheme in DEFAULT_PORTS and bool(url.hostname) and url.port != 0
     except ValueError:
-        is_one = False
-    if value and not is_one:
-        raise ImproperlyConfigured(
-            f"{name} is not a URL: begin it with http:// or https://, as in http://collector:4318."
-        )
-    return value
+        return False
 
 
-def contact_address(name: str, value: str) -> str:
-    """
-    A contact URI (RFC 9116, 2.5.3), or an empty string.
-
-    Raises:
-        ImproperlyConfigured: anything else.
-    """
-    if value and not CONTACT.fullmatch(value):
-        raise ImproperlyConfigured(
-            f"{name} is {shown(value)}: begin it with mailto: or https://, as in mailto:security@example.org."
-        )
-    return value
+def is_origin(text: str) -> bool:
+    """Whether browsers write an origin like this (RFC 6454, section 6.2); another spelling would never match."""
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return False
+    if url.scheme not in DEFAULT_PORTS or not host or not host.isascii() or set(host) & set("*@ %"):
+        return False
+    return text == f"{url.scheme}://{in_url(host)}" + (
+        f":{port}" if port not in (None, DEFAULT_PORTS[url.scheme]) else ""
+    )
 
 
 def _is_bracketed(host: str) -> bool:
@@ -86,3 +55,22 @@ def _is_bracketed(host: str) -> bool:
         return host[:1] == "[" and host[-1:] == "]" and bool(ipaddress.IPv6Address(host[1:-1]))
     except ValueError:
         return False
+
+
+AS_BROWSERS_DO = (
+    "name each origin as browsers do, in small letters, with http:// or https://, without a path or its usual port, for"
+    " example https://app.example.org"
+)
+ORIGIN = Kind(is_origin, AS_BROWSERS_DO)
+ORIGINS = Kind(lambda text: is_origin(text.replace("://*.", "://", 1)), AS_BROWSERS_DO)
+"""An origin, or `https://*.example.org` for those of all subdomains."""
+ALLOWED_HOST = Kind(
+    is_allowed_host,
+    "give names alone, without http:// and without a port, for example pmo.example.org, or .example.org for all in it",
+)
+REDIS_HOST = Kind(is_host, "give a name or an address alone; the port is REDIS_PORT")
+COLLECTOR = Kind(is_web_address, "begin it with http:// or https://, as in http://collector:4318")
+CONTACT_ADDRESS = Kind(
+    lambda text: bool(CONTACT.fullmatch(text)), "begin it with mailto: or https://, as in mailto:security@example.org"
+)
+"""A contact URI (RFC 9116, 2.5.3)."""

@@ -6,10 +6,11 @@ import contextlib
 import errno
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.core.exceptions import ImproperlyConfigured
 
+from pmo.environment.hosts import in_url
 from pmo.environment.variables import Environment, shown
 
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 # compared with, not listened on
@@ -36,9 +37,9 @@ class Listener:
             workers=variables.whole("WORKERS", cls.workers, 1, 1_024),
         )
 
-    def find_address(self) -> str:
+    def find_free(self) -> Listener:
         """
-        The numeric address to listen on, checked to be free.
+        This one with a numeric address in place of the host's name, checked to be free.
 
         Raises:
             ImproperlyConfigured: HOST is not an address of this machine, or the port is not available.
@@ -52,12 +53,11 @@ class Listener:
             probe_port(address, self.port, family)
         except OSError as error:
             raise ImproperlyConfigured(self._advice(family, address, error)) from None
-        return address
+        return replace(self, host=address)
 
-    def url(self, host: str | None = None) -> str:
+    def url(self) -> str:
         """The URL that reaches it from this machine, without a trailing slash."""
-        host = host or self.host
-        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://{in_url(local)}:{self.port}"
 
     def _advice(self, family: int, address: str, error: OSError) -> str:
@@ -67,10 +67,6 @@ class Listener:
         if error.errno == errno.EACCES:
             return f"Port {self.port} is for root only. Choose one above 1023: PORT=4000 make run"
         return f"Nothing can listen on {self.host}, port {self.port} (HOST, PORT): {error.strerror}."
-
-
-def in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def probe_port(address: str, port: int = 0, family: int = socket.AF_INET) -> int:

@@ -6,9 +6,9 @@ An empty variable counts as unset. Each is validated, and errors name the variab
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -20,6 +20,23 @@ MAX_NUMBER_LENGTH = 20
 MAX_SHOWN = 60
 LOGIN = re.compile(r"(?<=//).*@", re.DOTALL)
 KUBERNETES = "; Kubernetes has set it for a service of this name: set it yourself, or `enableServiceLinks: false`"
+
+
+class Kind(NamedTuple):
+    """
+    What a variable may hold.
+
+    Attributes:
+        accepts: whether a value is of this kind.
+        wanted: what to write instead, for the message.
+    """
+
+    accepts: Callable[[str], bool]
+    wanted: str
+
+
+ANY = Kind(lambda _: True, "")
+FLAG = Kind(lambda value: value.lower() in TRUE + FALSE, "it must be true or false")
 
 
 class Environment:
@@ -37,43 +54,48 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is not UTF-8 text: encode it as UTF-8.") from None
         return value
 
+    def word(self, name: str, kind: Kind, default: str = "") -> str:
+        """The value, stripped, if it is of this kind; the default if there is none."""
+        text = self.text(name)
+        value = text.strip()
+        if text and not kind.accepts(value):
+            hint = KUBERNETES if value.startswith("tcp://") else ""
+            raise ImproperlyConfigured(f"{name} is {shown(value)}: {kind.wanted}{hint}.")
+        return value or default
+
+    def items(self, name: str, kind: Kind = ANY, default: Collection[str] = ()) -> list[str]:
+        """The comma-separated values, stripped, if all are of this kind."""
+        found = [item.strip() for item in self.text(name, ",".join(default)).split(",") if item.strip()]
+        for item in found:
+            if not kind.accepts(item):
+                raise ImproperlyConfigured(f"{name} has {shown(item)}: {kind.wanted}.")
+        return found
+
     def choice(self, name: str, default: str, among: Collection[str]) -> str:
-        value = self.text(name, default).strip()
-        if value not in among:
-            raise ImproperlyConfigured(f"{name} is {shown(value)}: it must be one of {', '.join(among)}.")
-        return value
+        return self.word(name, Kind(among.__contains__, f"it must be one of {', '.join(among)}"), default)
 
     def flag(self, name: str, *, default: bool) -> bool:
-        value = self.text(name, str(default)).strip().lower()
-        if value not in TRUE + FALSE:
-            raise ImproperlyConfigured(f"{name} is {shown(value)}: it must be true or false.")
-        return value in TRUE
+        return self.word(name, FLAG, str(default)).lower() in TRUE
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         """A whole number in ASCII digits."""
-        value = self.text(name, str(default)).strip()
-        digits = value.isascii() and value.isdigit() and len(value) <= MAX_NUMBER_LENGTH
-        if not (digits and least <= int(value) <= most):
-            hint = KUBERNETES if value.startswith("tcp://") else ""
-            raise ImproperlyConfigured(
-                f"{name} is {shown(value)}: it must be a whole number from {least} to {most}{hint}."
-            )
-        return int(value)
+
+        def accepts(value: str) -> bool:
+            digits = value.isascii() and value.isdigit() and len(value) <= MAX_NUMBER_LENGTH
+            return digits and least <= int(value) <= most
+
+        return int(self.word(name, Kind(accepts, f"it must be a whole number from {least} to {most}"), str(default)))
 
     def seconds(self, name: str, default: float, least: float, most: float) -> float:
         """A number of seconds, fractions allowed."""
-        value = self.text(name, str(default)).strip()
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
-        if not least <= seconds <= most:
-            raise ImproperlyConfigured(f"{name} is {shown(value)}: it must be a number from {least:g} to {most:g}.")
-        return seconds
 
-    def items(self, name: str, default: Collection[str] = ()) -> list[str]:
-        """The comma-separated values, stripped."""
-        return [item.strip() for item in self.text(name, ",".join(default)).split(",") if item.strip()]
+        def accepts(value: str) -> bool:
+            try:
+                return least <= float(value) <= most
+            except ValueError:
+                return False
+
+        return float(self.word(name, Kind(accepts, f"it must be a number from {least:g} to {most:g}"), str(default)))
 
 
 def shown(value: str) -> str:

@@ -38,16 +38,10 @@ class HealthSerializer(serializers.Serializer[None]):
     problems = ProblemSerializer(many=True, help_text="Everything that is wrong now, the worst first.")
 
 
-class LivenessSerializer(serializers.Serializer[None]):
-    """The process is alive."""
+class ProcessSerializer(serializers.Serializer[None]):
+    """This process is alive; or leaving, and answers until it ends."""
 
-    status = serializers.ChoiceField(["ok"])
-
-
-class DrainingSerializer(serializers.Serializer[None]):
-    """The server is shutting down."""
-
-    status = serializers.ChoiceField(["draining"])
+    status = serializers.ChoiceField(["ok", "draining"])
 
 
 def probe(**described: Any) -> Callable[[Callable[[Request], Response]], Any]:
@@ -91,7 +85,7 @@ def health(_request: Request) -> Response:
     operation_id="liveness",
     summary="Liveness",
     description="Whether this process responds; it asks neither engine.",
-    responses={200: LivenessSerializer},
+    responses={200: ProcessSerializer},
 )
 def liveness(_request: Request) -> Response:
     return Response({"status": "ok"}, headers={"Cache-Control": "no-store"})
@@ -102,7 +96,7 @@ def liveness(_request: Request) -> Response:
     summary="Readiness",
     description="Whether to send requests to this process: no longer once it leaves rotation. It asks neither engine:"
     " if one is away, every process is as good as another.",
-    responses={200: LivenessSerializer, 503: DrainingSerializer},
+    responses={200: ProcessSerializer, 503: ProcessSerializer},
 )
 def readiness(_request: Request) -> Response:
     draining = is_draining(settings.PORT)

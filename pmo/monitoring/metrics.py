@@ -102,10 +102,9 @@ class Engines(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._collect_redis()  # first: a hanging database may use up the time
-        try:
+        backlog: Backlog | None = None
+        with suppress(Error):
             backlog = Backlog.measure()
-        except Error:
-            backlog = None
         yield GaugeMetricFamily("cache_database_up", "1 if PostgreSQL answers.", value=backlog is not None)
         if backlog is not None:
             yield GaugeMetricFamily(
@@ -116,12 +115,12 @@ class Engines(Collector):
             )
 
     def _collect_redis(self) -> Iterator[Metric]:
-        try:
+        server: ServerStatus | None = None
+        with suppress(RedisError):
             server = ServerStatus.read()
-        except RedisError:
-            yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=0)
+        yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=server is not None)
+        if server is None:
             return
-        yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=1)
         yield GaugeMetricFamily("cache_redis_memory_bytes", "Memory Redis uses.", value=server.used_memory_bytes)
         yield GaugeMetricFamily(
             "cache_redis_memory_limit_bytes", "Memory Redis may use; 0 without a limit.", value=server.max_memory_bytes

@@ -70,7 +70,7 @@ def _admit_own(token: Token, *, is_read: bool) -> Admission:
         raise AuthenticationFailed("The user of this token has a new password.", "password_changed")
     if not all(read.document for read in reads):
         raise AuthenticationFailed("The login of this token has ended: log in again.", "signed_out")
-    return _rest_on(reads, until_ns, person)
+    return Admission(Read.copies_of(reads), until_ns, person)
 
 
 def _admit_foreign(claims: Claims, *, is_read: bool) -> Admission:
@@ -86,15 +86,11 @@ def _admit_foreign(claims: Claims, *, is_read: bool) -> Admission:
         person = reads[-1].document
         if person is not None and not person.is_active:
             raise AuthenticationFailed(*INACTIVE)
-    return _rest_on(reads, until_ns, person or claims.name)
+    return Admission(Read.copies_of(reads), until_ns, person or claims.name)
 
 
 def _end_ns(left_seconds: float) -> int:
     return time.monotonic_ns() + int(left_seconds * 1e9)
-
-
-def _rest_on(reads: list[Read[Any]], until_ns: int, user: PersonDocument | str) -> Admission:
-    return Admission(Read.copies_of(reads), until_ns, user)
 
 
 def _read(lookup: CoherentLookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:

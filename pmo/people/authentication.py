@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from axes.handlers.proxy import AxesProxyHandler
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -23,7 +24,7 @@ from cache_layer import Admission
 from pmo.lookups import GROUP, PERSON
 from pmo.people.admissions import admit, user_of
 from pmo.people.provenance import note_user
-from pmo.people.sign_on import Claims, get_sign_on
+from pmo.people.sign_on import Claims, SignOn
 from pmo.people.sign_on_keys import KeysUnknown
 
 FORWARDED = re.compile(r"\[(?P<bracketed>[^]%]+)(?:%[^]]*)?](?::\d{1,5})?|(?P<with_port>[\d.]+):\d{1,5}")
@@ -154,7 +155,7 @@ def token_of(request: Request) -> Token | Claims | None:
     try:
         return reader.get_validated_token(raw)
     except InvalidToken as refused:
-        sign_on = get_sign_on()
+        sign_on: SignOn | None = settings.SIGN_ON
         if sign_on is None:
             raise
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -21,27 +20,13 @@ class TooManyLogins(Unavailable):
     default_code = "too_many_logins"
 
 
-class Queue:
-    """The threads of a process that hash or wait to."""
-
-    def __init__(self) -> None:
-        self.open()
-
-    def open(self) -> None:
-        """Start empty, also in a forked child whose parent was hashing."""
-        self.places = threading.BoundedSemaphore(PLACES)
-        self.turn = threading.Lock()
-
-
-queue = Queue()
-os.register_at_fork(after_in_child=queue.open)
+places, turn = threading.BoundedSemaphore(PLACES), threading.Lock()
 
 
 class PBKDF2OutsideDeadline(PBKDF2PasswordHasher):
     """Django's PBKDF2, slow on purpose. Hashing does not consume the request deadline."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        places, turn = queue.places, queue.turn
         if not places.acquire(blocking=False):
             raise TooManyLogins
         try:

@@ -7,7 +7,6 @@ builds on, verifies these.
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,26 +16,29 @@ import jwt
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from pmo.environment.hosts import web_address
-from pmo.environment.variables import Environment, shown
+from pmo.environment.hosts import is_web_address
+from pmo.environment.variables import Environment, Kind, shown
 from pmo.people.sign_on_keys import BadKeys, Key, KnownKeys, ServedKeys, keys_of_file
 
 SHARED = ("HS256", "HS384", "HS512")
 PUBLIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 SECRET, FILE, URL = SOURCES = ("SIGN_ON_SECRET", "SIGN_ON_PUBLIC_KEY_FILE", "SIGN_ON_JWKS_URL")
-LEEWAY_SECONDS = 5
-DEFAULTS = {
-    **dict.fromkeys(SOURCES, ""),
-    "SIGN_ON_ALGORITHMS": "",
-    "SIGN_ON_ISSUER": "",
-    "SIGN_ON_AUDIENCE": "",
-    "SIGN_ON_USER_CLAIM": "sub",
+"""The environment variables of which one says how to trust tokens; without any there is no sign-on."""
+USER_CLAIM, LEEWAY_SECONDS = "sub", 5
+FURTHER = {
+    **dict.fromkeys(("SIGN_ON_ALGORITHMS", "SIGN_ON_ISSUER", "SIGN_ON_AUDIENCE"), ""),
+    "SIGN_ON_USER_CLAIM": USER_CLAIM,
     "SIGN_ON_LEEWAY_SECONDS": str(LEEWAY_SECONDS),
 }
-"""The environment variables that configure the sign-on; without any of the first three there is none."""
+"""Those that say more of it, and their defaults."""
 MAX_LEEWAY_SECONDS = 60
 MAX_CHARACTERS = 255
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+ADDRESS = Kind(is_web_address, "begin it with http:// or https://, as in https://sign-on.example.org/jwks.json")
+SAFE_ADDRESS = Kind(
+    lambda url: is_web_address(url) and (url.lower().startswith("https:") or urlsplit(url).hostname in LOCAL_HOSTS),
+    "begin it with https://: production fetches keys in no other way",
+)
 
 
 class Claims(NamedTuple):
@@ -116,20 +118,14 @@ def is_name(text: str) -> bool:
     return 0 < len(text) <= MAX_CHARACTERS and text.isprintable()
 
 
-@functools.cache
-def get_sign_on() -> SignOn | None:
-    """The sign-on, if configured. Tests that override the settings call `get_sign_on.cache_clear()`."""
-    return sign_on_of(settings.SIGN_ON, secret_key=settings.SECRET_KEY, production=settings.PRODUCTION)
-
-
 def start_fetching() -> None:
     """Fetch the served keys before the first token arrives."""
-    sign_on = get_sign_on()
+    sign_on: SignOn | None = settings.SIGN_ON
     if sign_on is not None and isinstance(sign_on.keys, ServedKeys):
         sign_on.keys.begin_fetch()
 
 
-def sign_on_of(values: Mapping[str, str], *, secret_key: str, production: bool) -> SignOn | None:
+def sign_on_of(variables: Environment, *, secret_key: str, production: bool) -> SignOn | None:
     """
     The sign-on configured by these variables, if any.
 
@@ -138,46 +134,39 @@ def sign_on_of(values: Mapping[str, str], *, secret_key: str, production: bool) 
     Raises:
         ImproperlyConfigured: they are invalid or contradict each other; the message names the variable.
     """
-    given = [name for name in SOURCES if values[name]]
+    given = [name for name in SOURCES if variables.text(name)]
     if not given:
-        for name, default in DEFAULTS.items():
-            if values[name] != default:
+        for name, default in FURTHER.items():
+            if variables.text(name, default) != default:
                 raise ImproperlyConfigured(f"{name} is set, but none of {', '.join(SOURCES)} says how to trust tokens.")
         return None
     if len(given) > 1:
         raise ImproperlyConfigured(f"{given[1]} and {given[0]} are both set: tokens are trusted by one of them.")
     (source,) = given
-    variables = Environment(values)
-    algorithms = _algorithms(tuple(variables.items("SIGN_ON_ALGORITHMS")), source)
-    leeway_s = variables.whole("SIGN_ON_LEEWAY_SECONDS", LEEWAY_SECONDS, 0, MAX_LEEWAY_SECONDS)
-    if values[SECRET] == secret_key:
+    # A public key must never be used as a shared secret.
+    possible, usual = (SHARED, ("HS256",)) if source == SECRET else (PUBLIC, ("RS256", "ES256"))
+    kind = Kind(possible.__contains__, f"with {source} it can be any of {', '.join(possible)}")
+    algorithms = tuple(variables.items("SIGN_ON_ALGORITHMS", kind, usual))
+    if variables.text(SECRET) == secret_key:
         raise ImproperlyConfigured("SIGN_ON_SECRET is SECRET_KEY: whoever shares it could make our own tokens too.")
     return SignOn(
-        _keys(source, values[source], algorithms, production=production),
+        _keys(source, variables, algorithms, production=production),
         algorithms,
-        values["SIGN_ON_ISSUER"] or None,
+        variables.text("SIGN_ON_ISSUER") or None,
         variables.items("SIGN_ON_AUDIENCE") or None,
-        values["SIGN_ON_USER_CLAIM"],
-        leeway_s,
+        variables.text("SIGN_ON_USER_CLAIM", USER_CLAIM),
+        variables.whole("SIGN_ON_LEEWAY_SECONDS", LEEWAY_SECONDS, 0, MAX_LEEWAY_SECONDS),
     )
 
 
-def _algorithms(chosen: tuple[str, ...], source: str) -> tuple[str, ...]:
-    """The algorithms for the available kind of key: a public key must never be used as a shared secret."""
-    possible = SHARED if source == SECRET else PUBLIC
-    for each in chosen:
-        if each not in possible:
-            raise ImproperlyConfigured(
-                f"SIGN_ON_ALGORITHMS has {shown(each)}: with {source} it can be any of {', '.join(possible)}."
-            )
-    return chosen or (("HS256",) if source == SECRET else ("RS256", "ES256"))
-
-
-def _keys(source: str, value: str, algorithms: tuple[str, ...], *, production: bool) -> KnownKeys | ServedKeys:
+def _keys(
+    source: str, variables: Environment, algorithms: tuple[str, ...], *, production: bool
+) -> KnownKeys | ServedKeys:
+    value = variables.text(source)
     if source == SECRET:
         return KnownKeys([_secret(value, algorithms, production=production)])
     if source == URL:
-        return ServedKeys(_address(value, production=production))
+        return ServedKeys(variables.word(URL, SAFE_ADDRESS if production else ADDRESS))
     try:
         keys = keys_of_file(value)
     except BadKeys as error:
@@ -200,13 +189,6 @@ def _secret(value: str, algorithms: tuple[str, ...], *, production: bool) -> Key
         if too_short and production:
             raise ImproperlyConfigured(f"SIGN_ON_SECRET can be guessed: {name} takes a longer one (RFC 7518, 3.2).")
     return Key(None, None, value)
-
-
-def _address(value: str, *, production: bool) -> str:
-    url = urlsplit(web_address(URL, value))
-    if production and url.scheme == "http" and url.hostname not in LOCAL_HOSTS:
-        raise ImproperlyConfigured(f"SIGN_ON_JWKS_URL is {shown(value)}: production fetches keys by https:// only.")
-    return value
 
 
 def _fits(key: Key, algorithm: str) -> bool:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -116,14 +114,8 @@ class ServedKeys:
         self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS)
         self._keys = KnownKeys([])
         self._fetched = self._asked = -float("inf")
-        self._begin_anew()
-        os.register_at_fork(after_in_child=self._begin_anew)
-
-    def _begin_anew(self) -> None:
-        """Start without a fetch in progress, also in a forked child whose parent had one."""
-        self._lock = threading.Lock()
-        self._places = threading.BoundedSemaphore(PLACES)
-        self._fetch: threading.Event | None = None
+        self._fetch = threading.Thread()  # in a forked child, one of its parent's does not run
+        self._lock, self._places = threading.Lock(), threading.BoundedSemaphore(PLACES)
 
     def find(self, name: str | None) -> list[Key]:
         """
@@ -138,9 +130,9 @@ class ServedKeys:
                 self.begin_fetch()
             return found
         fetch = self.begin_fetch()
-        if fetch is not None and self._places.acquire(blocking=False):
+        if fetch.is_alive() and self._places.acquire(blocking=False):
             try:
-                fetch.wait(deadline.left_seconds(WAIT_SECONDS))
+                fetch.join(deadline.left_seconds(WAIT_SECONDS))
             finally:
                 self._places.release()
         found = self._keys.find(name)
@@ -148,18 +140,16 @@ class ServedKeys:
             raise KeysUnknown
         return found
 
-    def begin_fetch(self) -> threading.Event | None:
-        """Start a fetch and return the event set when it ends; None if there was one just now."""
+    def begin_fetch(self) -> threading.Thread:
+        """Start a fetch, unless one runs or ended just now; returns the last one."""
         with self._lock:
-            if self._fetch is not None and not self._fetch.is_set():
-                return self._fetch
-            if monotonic() - self._asked < COOLDOWN_SECONDS:
-                return None
-            self._asked, self._fetch = monotonic(), threading.Event()
-            threading.Thread(target=self._ask, args=[self._fetch.set], name="sign-on keys", daemon=True).start()
+            if not self._fetch.is_alive() and monotonic() - self._asked >= COOLDOWN_SECONDS:
+                self._asked = monotonic()
+                self._fetch = threading.Thread(target=self._ask, name="sign-on keys", daemon=True)
+                self._fetch.start()
             return self._fetch
 
-    def _ask(self, tell: Callable[[], None]) -> None:
+    def _ask(self) -> None:
         try:
             keys = _of_document(self._client.fetch_data())
             if not keys:
@@ -167,5 +157,3 @@ class ServedKeys:
             self._keys, self._fetched = KnownKeys(keys), monotonic()
         except Exception as error:  # any kind: the response may be anything
             logger.warning("Sign-on keys not fetched", extra={"url": self._client.uri, "error": str(error)[:300]})
-        finally:
-            tell()

@@ -6,19 +6,20 @@ import contextlib
 import fcntl
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
 
-from pmo.run.engines.engine import PAUSE_SECONDS, Engine
+from pmo.run.engines.engine import Engine
 from pmo.run.engines.postgres import Postgres, socket_directory
 from pmo.run.engines.valkey import Valkey
 from pmo.run.restarts import DidNotStart
 
 DATABASE, VALKEY_PORT = "pmo", 6379
-ENGINES = ("postgres", "valkey")
+ENGINES: dict[str, type[Engine]] = {"postgres": Postgres, "valkey": Valkey}
 JOIN_LIMIT_SECONDS = 60
 JOIN_CHECK_SECONDS = 0.2
 
@@ -58,17 +59,12 @@ def read_or_create_secret(file: Path, length_bytes: int = 48) -> str:
     with contextlib.suppress(FileNotFoundError):
         return file.read_text()
     file.parent.mkdir(parents=True, exist_ok=True)
-    secret = secrets.token_urlsafe(length_bytes)
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(secret)
-    try:
-        os.link(fresh, file)  # fails if another process was first, whose secret is then used
-    except FileExistsError:
-        secret = file.read_text()
-    finally:
-        fresh.unlink()
-    return secret
+    with tempfile.NamedTemporaryFile("w", dir=file.parent) as fresh:  # mode 0600
+        fresh.write(secrets.token_urlsafe(length_bytes))
+        fresh.flush()
+        with contextlib.suppress(FileExistsError):  # another process was first
+            os.link(fresh.name, file)
+    return file.read_text()
 
 
 @contextlib.contextmanager
@@ -87,14 +83,12 @@ def exclusive_lock(file: Path, *, wait: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def running_engines(
     directory: Path,
-    engines: Collection[str] = ENGINES,
+    engines: Collection[str] = tuple(ENGINES),
     *,
     port: int | None = None,
-    snapshots: str = "60 1",
     durable: bool = True,
     postgres_programs: Path | None = None,
     valkey_program: Path | None = None,
-    pause_seconds: float = PAUSE_SECONDS,
 ) -> Iterator[tuple[Endpoints, list[Engine]]]:
     """
     Run PostgreSQL and Valkey on the data under `directory` while the block runs.
@@ -102,13 +96,11 @@ def running_engines(
     Yields where they listen, and the engines: whoever checks them has them restarted when they exit.
 
     Args:
-        engines: which of `ENGINES`.
+        engines: the names of those to run.
         port: Valkey's TCP port; another free one if it is in use.
-        snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
-        durable: False for a disposable database: faster, but lost in a power cut.
+        durable: False for disposable data: faster, but PostgreSQL's is lost in a power cut, and Valkey's when it ends.
         postgres_programs: the folder of PostgreSQL's programs; the wheel's by default.
         valkey_program: a Valkey or Redis server; the wheel's by default.
-        pause_seconds: before the first restart of an engine.
     Raises:
         DirectoryInUse: another process runs engines on `directory`.
         DidNotStart: an engine did not start.
@@ -124,21 +116,13 @@ def running_engines(
             raise DirectoryInUse(f"Another process runs engines on {directory}.") from None
         _endpoints_file(directory).unlink(missing_ok=True)
         if "valkey" in engines:
-            valkey = Valkey(
-                directory,
-                port=port,
-                snapshots=snapshots,
-                program=valkey_program,
-                first_pause_seconds=pause_seconds,
-            )
-            running.append(stack.enter_context(valkey))
+            valkey = stack.enter_context(Valkey(directory, port=port, durable=durable, program=valkey_program))
+            running.append(valkey)
             valkey_port = valkey.port
         if "postgres" in engines:
             sockets = stack.enter_context(socket_directory(directory, postgres_programs))
-            postgres = Postgres(
-                directory, sockets, durable=durable, programs=postgres_programs, first_pause_seconds=pause_seconds
-            )
-            running.append(stack.enter_context(postgres))
+            postgres = stack.enter_context(Postgres(directory, sockets, durable=durable, programs=postgres_programs))
+            running.append(postgres)
             database_url = postgres.url(DATABASE)
             _create_database(postgres)
         endpoints = Endpoints(database_url, valkey_port, tuple(engines))

@@ -21,20 +21,19 @@ from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
 
 from entities.management.terminal import suit_any_terminal
-from pmo.drain import draining_file
-from pmo.environment.listener import ANY_ADDRESS, Listener, in_url
+from pmo.environment.hosts import in_url
+from pmo.environment.listener import ANY_ADDRESS, Listener
 from pmo.environment.variables import COUNTS_VARIABLE, Environment, shown
-from pmo.run.embedded import VALKEY_PORT, keep_or_join_engines
+from pmo.run.embedded import ENGINES, VALKEY_PORT, keep_or_join_engines
 from pmo.run.engines.engine import Engine
 from pmo.run.prepare import ADMIN, password_file, prepare_platform
 from pmo.run.restarts import DidNotStart, Part
 from pmo.run.web_server import WebServer
-from pmo.serve import make_counts_directory
+from pmo.serve import forget_earlier
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK_SECONDS = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ENGINE_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -62,7 +61,7 @@ def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def _launch(stack: contextlib.ExitStack) -> NoReturn:
     listener = Listener.of(os.environ)
-    address = listener.find_address()
+    bound = listener.find_free()
     directory = Path(os.environ.get("DATA_DIR") or ROOT / ".data").absolute()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,9 +74,8 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
         os.environ["ALLOWED_HOSTS"] = f"localhost,127.0.0.1,[::1],{in_url(listener.host)}"
     environment = dict(os.environ)
     prepare_platform(directory, console)
-    draining_file(listener.port).unlink(missing_ok=True)
-    environment[COUNTS_VARIABLE] = str(make_counts_directory(directory, listener.port))
-    web = stack.enter_context(WebServer(listener, address, environment))
+    environment[COUNTS_VARIABLE] = str(forget_earlier(directory, listener.port))
+    web = stack.enter_context(WebServer(bound, environment))
     _print_links(listener, directory)
     parts: list[Part] = [web, *engines]
     while True:
@@ -100,7 +98,7 @@ def _keep_engines(directory: Path, stack: contextlib.ExitStack) -> list[Engine]:
     except OSError as error:
         raise DidNotStart(f"The embedded engines: {error}") from error
     whose = "embedded" if ours else "those of another `make run`, and end with it"
-    names = " and ".join(ENGINE_NAMES[engine] for engine in engines)
+    names = " and ".join(ENGINES[engine].name for engine in engines)
     console.print(f"Engines: {names}, {whose}; data in {directory}", markup=False)
     if "valkey" in engines:
         found = endpoints.valkey_port

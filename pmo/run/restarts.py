@@ -31,6 +31,7 @@ class Part(ABC):
         slowly: what it is doing if it is not ready soon.
         meanwhile: what goes on without it, for the message that it has ended.
         back: what it does again, for the message that it was restarted.
+        first_pause_seconds: before its first restart; doubled while it keeps exiting.
     """
 
     name: ClassVar[str]
@@ -39,13 +40,9 @@ class Part(ABC):
     slowly: ClassVar[str] = "starting"
     meanwhile: ClassVar[str] = ""
     back: ClassVar[str] = "runs again"
+    first_pause_seconds: ClassVar[float] = 0.5
 
-    def __init__(self, first_pause_seconds: float = 0.5) -> None:
-        """
-        Args:
-            first_pause_seconds: before the first restart; doubled while it keeps exiting.
-        """
-        self._first_pause_seconds = first_pause_seconds
+    def __init__(self) -> None:
         self._running = contextlib.ExitStack()
         self._short_lives = 0
         self._due: float | None = None
@@ -88,7 +85,7 @@ class Part(ABC):
     def _wait_until_ready(self) -> None:
         is_told = False
         while not self.is_ready():
-            if (status := self.status()) is not None:
+            if (status := self.process.poll()) is not None:
                 raise DidNotStart(f"{self.name} {how_it_ended(status)}. {self.last_words()}".rstrip())
             waited_seconds = monotonic() - self._begun
             if waited_seconds > self.start_limit_seconds:
@@ -98,10 +95,6 @@ class Part(ABC):
                 say(f"{self.name} is still {self.slowly} ...")
                 is_told = True
             sleep(CHECK_SECONDS)
-
-    def status(self) -> int | None:
-        """The status of its process; None while that runs."""
-        return self.process.poll()
 
     def stop(self) -> None:
         """End it, and what is left of it."""
@@ -115,7 +108,7 @@ class Part(ABC):
             DidNotStart: it keeps exiting, within seconds of its start; the message has its last words.
         """
         if self._due is None:
-            status = self.status()
+            status = self.process.poll()
             if status is not None:
                 self._pause(how_it_ended(status), self.last_words())
         elif monotonic() >= self._due:
@@ -137,7 +130,7 @@ class Part(ABC):
                 f"{self.name} ended {MAX_SHORT_LIVES} times, each within {STAYS_SECONDS} s of its start:"
                 f" it is not started again. {why or f'The last time it {what}.'}"
             )
-        pause_seconds = self._first_pause_seconds * 2 ** (self._short_lives - 1)
+        pause_seconds = self.first_pause_seconds * 2 ** (self._short_lives - 1)
         self._due = monotonic() + pause_seconds
         say(f"{self.name} {what}: started again in {pause_seconds:g} s, alone. {self.meanwhile}".rstrip())
 

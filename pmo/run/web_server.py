@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
+
+import urllib3
 
 from pmo.environment.listener import Listener
-from pmo.processes import children_of, start_process
-from pmo.run.restarts import Part, say
+from pmo.processes import start_process
+from pmo.run.restarts import Part
 from pmo.serve import server_command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,49 +20,27 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class WebServer(Part):
     """
-    The running web server; it replaces dead workers itself, and this reports it.
+    The running web server; it replaces dead workers itself, and reports them.
 
     Args:
-        address: the numeric one to listen on, in place of the listener's host.
+        listener: its host is a numeric address.
         output: where what it writes goes, in place of this terminal.
     """
 
     name = "The web server"
     back = "answers again"
 
-    def __init__(
-        self, listener: Listener, address: str, environment: Mapping[str, str], output: IO[bytes] | None = None
-    ) -> None:
+    def __init__(self, listener: Listener, environment: Mapping[str, str], output: IO[bytes] | None = None) -> None:
         super().__init__()
-        self._listener, self._address, self._environment, self._output = listener, address, environment, output
+        self._listener, self._environment, self._output = listener, environment, output
 
     def launch(self) -> subprocess.Popen[bytes]:
-        command = server_command(replace(self._listener, host=self._address))
         options = {"env": self._environment, "stdout": self._output, "stderr": self._output}
-        return start_process(command, farewell=self.farewell, cwd=ROOT, **options)
+        return start_process(server_command(self._listener), farewell=self.farewell, cwd=ROOT, **options)
 
     def is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(urlsplit(self._listener.url(self._address)).netloc, timeout=5)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/healthz", headers={"Host": "localhost"})
-            connection.getresponse()
+        url, headers = f"{self._listener.url()}/healthz", {"Host": "localhost"}
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            urllib3.request("GET", url, headers=headers, timeout=5, retries=False, redirect=False)
             return True
         return False
-
-    def start(self) -> None:
-        super().start()
-        self._workers = children_of(self.process.pid)
-
-    def check(self) -> None:
-        super().check()
-        if self.status() is None:
-            self._look_at_workers()
-
-    def _look_at_workers(self) -> None:
-        workers = children_of(self.process.pid)
-        ended = self._workers - workers
-        if ended and len(workers) < len(self._workers):
-            return  # the next check finds the replacement
-        if ended:
-            say(f"A web worker ended (process {', '.join(map(str, sorted(ended)))}): it was replaced, alone.")
-        self._workers = workers

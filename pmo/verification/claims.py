@@ -24,24 +24,13 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.verification.instances import Answer, Instance, InstanceFailed, own_instance
 
-Say = Callable[[str], None]
-
 CODE_PREFIX = "verify_cache_"
 LEFTOVER_AGE = timedelta(hours=1)
 LEASE_LIMIT_SECONDS = 5.0
-HITS = (Source.LOCAL, Source.REDIS)
 
 
 class NotObserved(Exception):
     """The system did not behave as claimed; the message says what was seen."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A result line; `problem` is empty if everything was observed."""
-
-    text: str
-    problem: str
 
 
 @dataclass(frozen=True)
@@ -52,32 +41,47 @@ class Sample:
     child: str
 
 
-def verify_claims(server: Instance, say: Say) -> list[Claim]:
+def verify_claims(server: Instance, say: Callable[[str], None]) -> dict[str, str]:
     """
     Run the eight steps against `server`, with our own servers beside it.
 
     Args:
         say: called with the outcome of each step.
+    Returns:
+        For each claim what was not observed; empty if everything was.
     Raises:
         InstanceFailed: nothing can be verified: `server` is unusable or has another database.
     """
+
+    def observe(steps: Iterator[str]) -> str:
+        """Take the steps; returns what was not observed, if anything."""
+        try:
+            for line in steps:
+                say(line)
+        except (NotObserved, InstanceFailed) as error:
+            return str(error)
+        except RedisError as error:
+            return f"Redis does not answer: {error}"
+        return ""
+
     with sample_types(server) as sample:
         say(f"1. Reset: two temporary entity types, {sample.code} and one to be its child; your data stays as it is")
-        persists = _problem(lambda: check_persistence(server, sample, say))
+        persists = observe(check_persistence(server, sample))
         with ExitStack() as running:
-            beside, trouble = _start_beside(running, server.token, say)
-            invalidates = _problem(lambda: check_invalidation([server, *beside], sample, say))
-            shared = trouble or _problem(lambda: check_sharing([server, *beside], sample, say))
+            instances = [server]
+            trouble = observe(start_beside(running, instances))
+            invalidates = observe(check_invalidation(instances, sample))
+            shared = trouble or observe(check_sharing(instances, sample))
             before = None
             with suppress(RedisError):
                 before = find_stored(sample.code)
-        restarts = trouble or _problem(lambda: check_restart(before, server.token, sample, say))
-    return [
-        Claim("Cache persists in Redis (not in-memory)", persists),
-        Claim("Cache survives API restarts", restarts),
-        Claim("Cache invalidation works", invalidates),
-        Claim("Shared across multiple API instances", shared),
-    ]
+        restarts = trouble or observe(check_restart(before, server.token, sample))
+    return {
+        "Cache persists in Redis (not in-memory)": persists,
+        "Cache survives API restarts": restarts,
+        "Cache invalidation works": invalidates,
+        "Shared across multiple API instances": shared,
+    }
 
 
 @contextmanager
@@ -97,63 +101,57 @@ def sample_types(server: Instance) -> Iterator[Sample]:
                 purge_entity(code, detach=True)
 
 
-def check_persistence(server: Instance, sample: Sample, say: Say) -> None:
+def start_beside(running: ExitStack, instances: list[Instance]) -> Iterator[str]:
+    """Add two more instances, which serve while `running` is open."""
+    beside = [running.enter_context(own_instance(f"Instance {name}", instances[0].token)) for name in ("A", "B")]
+    instances += beside
+    yield f"   Started two more instances of the API: A on {beside[0].url}, B on {beside[1].url}"
+
+
+def check_persistence(server: Instance, sample: Sample) -> Iterator[str]:
     """Steps 2 to 4: what a miss stores in Redis is what the next reader gets from there."""
-    server.invalidate(sample.code)
-    expect(find_stored(sample.code) is None, "after clearing, Redis still has a value")
-    say("2. Cleared it from the cache: nothing in Redis")
-    filled = server.read(sample.code)
-    expect(filled.source == Source.DATABASE, f"the first GET came from {filled.source or 'nowhere known'}, not the DB")
-    stored = require_stored(sample.code, filled)
-    size, seconds = len(stored.stored), round(stored.ttl_ms / 1000)
-    say(f"3. GET: X-Cache {filled.source}; now {size} bytes in Redis, for {seconds} s")
-    hit = read_past_local_copy(server, sample.code)
-    expect(hit.source == Source.REDIS, f"the second GET came from {hit.source or 'nowhere known'}, not from Redis")
-    expect(hit.body == stored.payload, "the second GET is not what Redis has")
-    say(f"4. GET: X-Cache {hit.source}, the same bytes as in Redis")
+    clear(server, sample.code)
+    yield "2. Cleared it from the cache: nothing in Redis"
+    stored = fill(server, sample.code, "the first GET")
+    yield f"3. GET: X-Cache DB; now {len(stored.stored)} bytes in Redis, for {round(stored.ttl_ms / 1000)} s"
+    require_hit(read_past_local_copy(server, sample.code), stored, "the second GET", Source.REDIS)
+    yield "4. GET: X-Cache L2, the same bytes as in Redis"
 
 
-def check_invalidation(instances: Sequence[Instance], sample: Sample, say: Say) -> None:
+def check_invalidation(instances: Sequence[Instance], sample: Sample) -> Iterator[str]:
     """Steps 5 to 8: after a change, or a manual clear, nobody serves the old value."""
     server = instances[0]
     old = {instance.read(sample.code).body for instance in instances}  # each has a copy in memory now
     server.replace_children(sample.code, [sample.child])
     answers = [instance.read(sample.code) for instance in instances]
     stored = find_stored(sample.code)
-    say("5. PUT children: changed")
+    yield "5. PUT children: changed"
     for instance, answer in zip(instances, answers, strict=True):
         expect(children(answer.body) == [sample.child], f"{instance.name} still gives the old children")
     expect(stored is None or stored.payload not in old, "Redis still has the old value")
-    server.invalidate(sample.code)
-    expect(find_stored(sample.code) is None, "after DELETE entity/cache, Redis still has a value")
+    clear(server, sample.code)
     asked = f"{len(instances)} instance{'s' if len(instances) > 1 else ''}"
-    say(f"6. The old value was gone at once from Redis and from {asked}; invalidated by hand: nothing in Redis")
-    fresh = server.read(sample.code)
-    expect(fresh.source == Source.DATABASE, f"the next GET came from {fresh.source or 'nowhere known'}, not the DB")
-    expect(children(fresh.body) == [sample.child], "the next GET gives the old children")
-    require_stored(sample.code, fresh)
-    say(f"7. GET: X-Cache {fresh.source}, with the new children, and stored again")
+    yield f"6. The old value was gone at once from Redis and from {asked}; invalidated by hand: nothing in Redis"
+    fresh = fill(server, sample.code, "the next GET")
+    expect(children(fresh.payload or b"") == [sample.child], "the next GET gives the old children")
+    yield "7. GET: X-Cache DB, with the new children, and stored again"
     hit = server.read(sample.code)
-    expect(hit.source in HITS and hit.body == fresh.body, f"the GET after it came from {hit.source}, not the cache")
-    say(f"8. GET: X-Cache {hit.source}, the same bytes")
+    require_hit(hit, fresh, "the GET after it", Source.LOCAL, Source.REDIS)
+    yield f"8. GET: X-Cache {hit.source}, the same bytes"
 
 
-def check_sharing(instances: Sequence[Instance], sample: Sample, say: Say) -> None:
+def check_sharing(instances: Sequence[Instance], sample: Sample) -> Iterator[str]:
     """What one instance stored, the others get from Redis without asking the database."""
     server, first, *others = instances
     for instance in instances:
         instance.invalidate(sample.code)  # each in its own Redis, if they have several
-    filled = first.read(sample.code)
-    expect(filled.source == Source.DATABASE, f"{first.name}'s GET came from {filled.source}, not from the database")
-    stored = require_stored(sample.code, filled)
+    stored = fill(first, sample.code, f"{first.name}'s GET")
     for instance in (*others, server):
-        answer = instance.read(sample.code)
-        expect(answer.source == Source.REDIS, f"{instance.name}'s GET came from {answer.source}, not from Redis")
-        expect(answer.body == stored.payload, f"{instance.name} gives something else than Redis has")
-    say("   One instance filled the cache; each other's next GET: X-Cache L2, the same bytes")
+        require_hit(instance.read(sample.code), stored, f"{instance.name}'s GET", Source.REDIS)
+    yield "   One instance filled the cache; each other's next GET: X-Cache L2, the same bytes"
 
 
-def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -> None:
+def check_restart(before: Stored | None, token: str, sample: Sample) -> Iterator[str]:
     """A value outlives the processes that stored and read it, and serves the next process's first read."""
     if before is None:
         raise NotObserved("there was nothing in Redis that could survive")
@@ -162,10 +160,8 @@ def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -
         if kept is None or kept.payload != before.payload:
             raise NotObserved("the value was not in Redis any more")
         expect(kept.ttl_ms <= before.ttl_ms, "the value was stored anew, it did not survive")
-        answer = restarted.read(sample.code)
-    expect(answer.source == Source.REDIS, f"the first GET after a restart came from {answer.source}, not from Redis")
-    expect(answer.body == before.payload, "the first GET after a restart is not what was stored before it")
-    say("   Stopped A and B, started C: the value was still in Redis, and C's first GET: X-Cache L2, the same bytes")
+        require_hit(restarted.read(sample.code), before, "the first GET after a restart", Source.REDIS)
+    yield "   Stopped A and B, started C: the value was still in Redis, and C's first GET: X-Cache L2, the same bytes"
 
 
 def find_stored(code: str) -> Stored | None:
@@ -173,14 +169,28 @@ def find_stored(code: str) -> Stored | None:
     return EntryView(ENTITY, code).stored(patient=True)
 
 
-def require_stored(code: str, answer: Answer) -> Stored:
-    """The value in Redis, required to equal the answer and to expire within the TTL."""
+def clear(server: Instance, code: str) -> None:
+    server.invalidate(code)
+    expect(find_stored(code) is None, "after it was invalidated by hand, Redis still has a value")
+
+
+def fill(instance: Instance, code: str, which: str) -> Stored:
+    """Read it from the database; returns what is in Redis then, the same, which expires within the TTL."""
+    answer = instance.read(code)
+    expect(answer.source == Source.DATABASE, f"{which} came from {answer.source or 'nowhere known'}, not from the DB")
     stored = find_stored(code)
     if stored is None:
         raise NotObserved("after a GET there is nothing in this command's Redis")
     expect(stored.payload == answer.body, "Redis has something else than was answered")
     expect(0 < stored.ttl_ms <= ENTITY.ttl_seconds * 1000, f"it lives for {stored.ttl_ms} ms in Redis")
     return stored
+
+
+def require_hit(answer: Answer, stored: Stored, which: str, *sources: Source) -> None:
+    """The answer came from the cache, and is what Redis has."""
+    wanted = " or ".join(sources)
+    expect(answer.source in sources, f"{which} came from {answer.source or 'nowhere known'}, not from {wanted}")
+    expect(answer.body == stored.payload, f"{which} is not what Redis has")
 
 
 def read_past_local_copy(instance: Instance, code: str) -> Answer:
@@ -201,24 +211,3 @@ def children(body: bytes) -> list[str]:
 def expect(seen: bool, otherwise: str) -> None:
     if not seen:
         raise NotObserved(otherwise)
-
-
-def _start_beside(running: ExitStack, token: str, say: Say) -> tuple[list[Instance], str]:
-    """Two more instances; or none and the reason, if they cannot be started."""
-    try:
-        beside = [running.enter_context(own_instance(f"Instance {name}", token)) for name in ("A", "B")]
-    except InstanceFailed as error:
-        return [], str(error)
-    say(f"   Started two more instances of the API: A on {beside[0].url}, B on {beside[1].url}")
-    return beside, ""
-
-
-def _problem(check: Callable[[], None]) -> str:
-    """What a check did not observe; empty if it passed."""
-    try:
-        check()
-    except (NotObserved, InstanceFailed) as error:
-        return str(error)
-    except RedisError as error:
-        return f"Redis does not answer: {error}"
-    return ""

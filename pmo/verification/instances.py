@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
+import urllib3
 from django.conf import settings
 
 from pmo.environment.listener import Listener, probe_port
@@ -19,7 +17,6 @@ from pmo.run.restarts import DidNotStart
 from pmo.run.web_server import WebServer
 
 ANSWER_LIMIT_SECONDS = 15
-REDIRECTS = (301, 302, 307, 308)
 
 
 class InstanceFailed(Exception):
@@ -30,13 +27,10 @@ class Answer(NamedTuple):
     """
     Attributes:
         source: the `X-Cache` header; empty if absent.
-        location: the `Location` header; usually empty.
     """
 
-    status: int
     source: str
     body: bytes
-    location: str
 
 
 @dataclass(frozen=True)
@@ -63,31 +57,21 @@ class Instance:
         self._call("DELETE", f"/api/v1/entity/cache/{code}", expect=200)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None, *, expect: int) -> Answer:
+        headers = {"Authorization": f"Bearer {self.token}", "Connection": "close", **self.headers}
+        url = self.url.rstrip("/") + path
         try:
-            answer = self._exchange(method, path, b"" if body is None else json.dumps(body).encode())
-        except (OSError, http.client.HTTPException) as error:
+            response = urllib3.request(
+                method, url, json=body, headers=headers, timeout=ANSWER_LIMIT_SECONDS, retries=False, redirect=False
+            )
+        except urllib3.exceptions.HTTPError as error:
             problem = f"{self.name} at {self.url} does not answer {method} {path}: {error}"
             raise InstanceFailed(f"{problem} (where it does: --url)") from error
-        if answer.status in REDIRECTS:
-            raise InstanceFailed(f"{self.name} at {self.url} sends {method} {path} to {answer.location}: set --url.")
-        if answer.status != expect:
-            said = answer.body[:300].decode(errors="replace")
-            raise InstanceFailed(f"{self.name} answers {method} {path} with status {answer.status}: {said}")
-        return answer
-
-    def _exchange(self, method: str, path: str, body: bytes) -> Answer:
-        parts = urlsplit(self.url)
-        secure = parts.scheme == "https"
-        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = connect(parts.hostname or "", parts.port, timeout=ANSWER_LIMIT_SECONDS)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **self.headers}
-        try:
-            connection.request(method, parts.path.rstrip("/") + path, body, headers)
-            response = connection.getresponse()
-            source, location = (response.headers.get(name, "") for name in ("X-Cache", "Location"))
-            return Answer(response.status, source, response.read(), location)
-        finally:
-            connection.close()
+        if location := response.get_redirect_location():
+            raise InstanceFailed(f"{self.name} at {self.url} sends {method} {path} to {location}: set --url.")
+        if response.status != expect:
+            said = response.data[:300].decode(errors="replace")
+            raise InstanceFailed(f"{self.name} answers {method} {path} with status {response.status}: {said}")
+        return Answer(response.headers.get("X-Cache", ""), response.data)
 
 
 @contextmanager
@@ -101,7 +85,7 @@ def own_instance(name: str, token: str) -> Iterator[Instance]:
     listener = Listener(port=probe_port(Listener.host), workers=1)
     with tempfile.TemporaryFile() as output:
         try:
-            with WebServer(listener, listener.host, os.environ, output):
+            with WebServer(listener, os.environ, output):
                 yield Instance(name, listener.url(), token, headers_past_proxy())
         except DidNotStart as error:
             output.seek(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,9 @@ class DescriptionView(SpectacularAPIView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         renderer: Any = type(request.accepted_renderer)
         headers = {"Content-Disposition": f'inline; filename="pmo.{renderer.format}"'}
-        return HttpResponse(_describe(renderer), renderer.media_type, headers=headers)
+        with _making:
+            described = _describe(renderer)
+        return HttpResponse(described, renderer.media_type, headers=headers)
 
 
 class DocumentationView(SpectacularSwaggerView):
@@ -35,12 +38,11 @@ class DocumentationView(SpectacularSwaggerView):
 
 
 _making = threading.Lock()
-_made: dict[Callable[[], BaseRenderer], str | bytes] = {}
+"""Concurrent first calls collide: spectacular loads its extensions then."""
 
 
+@functools.cache
 def _describe(renderer: Callable[[], BaseRenderer]) -> str | bytes:
-    with _making:  # concurrent first calls collide: spectacular loads its extensions then
-        if renderer not in _made:
-            described: Any = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call] # its own
-            _made[renderer] = renderer().render(described, renderer_context={})
-        return _made[renderer]
+    described: Any = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call] # its own
+    rendered: str | bytes = renderer().render(described, renderer_context={})
+    return rendered

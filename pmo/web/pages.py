@@ -1,4 +1,4 @@
-"""The pages outside the admin: the front page, and the error pages that lead back."""
+"""The pages outside the admin."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 from rest_framework_simplejwt.settings import api_settings
 
 from pmo.people.tokens import sign_in
-from pmo.web.middleware import answer
+from pmo.web.errors import forbidden, not_found
 
-START = ("/", "Start page")
-ADMIN = ("/admin/", "Admin")
 VALID = timedelta(days=30)
 """How long the contact for vulnerabilities is valid."""
 
@@ -68,26 +66,3 @@ def _front_page(request: HttpRequest, token: str) -> HttpResponse:
     }
     headers = {"Cache-Control": "no-store", "Vary": "Cookie"}
     return TemplateResponse(request, "front_page.html", context, headers=headers)
-
-
-def not_found(request: HttpRequest, exception: Exception | None) -> HttpResponse:  # noqa: ARG001 - Django names it
-    """Django's `handler404`."""
-    text = "There is nothing at this address: it was mistyped, or what was here has been deleted."
-    return _answer(request, 404, "not_found", "Not found", text)
-
-
-def forbidden(request: HttpRequest, exception: Exception | None) -> HttpResponse:  # noqa: ARG001
-    """Django's `handler403`."""
-    text = "Your account has no permission for this. Ask whoever manages the users for it."
-    return _answer(request, 403, "permission_denied", "Not for you", text)
-
-
-def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
-    """Django's `CSRF_FAILURE_VIEW`."""
-    text = "This form was refused: you have logged in or out since it was opened, or it was sent from another site."
-    return _answer(request, 403, "permission_denied", "Not sent", f"{text} Open it again; nothing was saved.")
-
-
-def _answer(request: HttpRequest, status: int, code: str, title: str, text: str) -> HttpResponse:
-    ways = [START, ADMIN] if request.path_info.startswith("/admin/") else [START]
-    return answer(request, status, code, title, text, ways=ways)

@@ -143,7 +143,7 @@ def remove(client: Client, way: str, *codes: str) -> HttpResponse:
 
 
 def before_the_next(
-    monkeypatch: pytest.MonkeyPatch, method: str, change: Callable[[], object], *, owner: type = Entity
+    monkeypatch: pytest.MonkeyPatch, method: str, change: Callable[[], object], *, owner: Any = Entity
 ) -> None:
     """Have somebody else commit `change` just before the next call of, for example, `save`."""
     original = getattr(owner, method)

@@ -160,10 +160,10 @@ def test_before_deactivating_it_is_said_what_changes_what_is_so_and_who_lists_th
             ["office"],
         ),
     ]
-    ways = [(button.way, button.label) for button in question.buttons]
+    ways = [(button.way, button.label, button.variant) for button in question.buttons]
     assert ways == [
-        ("detach_deactivate", "Deactivate, and take out of 1 list"),
-        ("deactivate", "Deactivate, and leave in 1 list"),
+        ("detach_deactivate", "Deactivate, and take out of 1 list", "primary"),
+        ("deactivate", "Deactivate, and leave in 1 list", "default"),
     ]
     assert active() == ["office", "project", "task"]
 

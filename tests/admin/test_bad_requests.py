@@ -16,7 +16,7 @@ def test_a_form_in_another_charset_is_a_bad_request(db: None) -> None:
     client.get("/admin/login/")
     form = "application/x-www-form-urlencoded; charset=utf-16"
     answer = client.post("/admin/login/", b"username=a&password=b", content_type=form)
-    assert (answer.status_code, answer.content) == (400, b"The request could not be read.\n")
+    assert (answer.status_code, b"The request could not be read." in answer.content) == (400, True)
 
 
 @pytest.mark.parametrize("year", ["0", "-1", "99999999999999999999"])

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from cache_layer import Source
-from entities.admin.removal.consequences import Way
+from entities.admin.removal.page import Removal
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import (
@@ -95,7 +95,7 @@ def test_selected_ones_of_which_one_became_a_child_at_the_last_moment_are_kept(
 ) -> None:
     for code in ("project", "wiki", "form"):
         make_entity(code)
-    before_the_next(monkeypatch, "go", list_wiki, owner=Way)
+    before_the_next(monkeypatch, "_go", list_wiki, owner=Removal)
     response = remove(admin_client, "delete", "form", "wiki")
     assert "1 entity type lists some of them as a child" in response.content.decode()
     assert not LogEntry.objects.filter(action_flag=DELETION).exists()

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 from django.test import RequestFactory
 
-from entities.cache.operations import MAX_CODES, describe_subject, recorded
+from entities.cache.acts import MAX_CODES, describe_subject, recorded
 from entities.models import CacheOperation, EntityEvent
 from tests.conftest import make_entity
 

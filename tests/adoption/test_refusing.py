@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 
 from entities.adoption import AdoptionRefused, run
+from entities.adoption.mends import quote_text
 from entities.adoption.rows import SHOWN_ROWS
 from entities.adoption.run import refuse_problems
 from tests.adoption.conftest import PLATFORM, Platform
@@ -151,3 +153,11 @@ def test_the_first_migration_by_itself_tells_it_too(make_platform: Callable[[str
     platform = make_platform(PLATFORM + "INSERT INTO app.entity VALUES ('Bad', 'x', 'x', 'x', 'Box')")
     with pytest.raises(AdoptionRefused, match='row "Bad": the code is not a lower-case letter'):
         platform.migrate("entities", "0001_initial")
+
+
+@pytest.mark.parametrize("text", ["it's", 'a\\b"c', "l'\x1b\x7f\n\u2028é\u202e\U0001f600\U000e0001"])
+def test_a_mend_quotes_any_text_on_one_line_and_is_read_as_it_was(db: None, text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT " + quote_text(text))
+        assert cursor.fetchone() == (text,)
+    assert quote_text(text).isprintable()

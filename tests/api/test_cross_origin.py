@@ -12,7 +12,6 @@ from django.test import override_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
 from pmo.settings import MIDDLEWARE
-from pmo.web import cross_origin
 from tests.api.conftest import make_user
 from tests.api.test_express_lane import TYPE, TYPES, Server
 from tests.conftest import make_entity
@@ -20,6 +19,7 @@ from tests.conftest import make_entity
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 OURS, TOO, FOREIGN = "https://app.example.org", "http://localhost:5173", "https://evil.example"
+CORS = "corsheaders.middleware.CorsMiddleware"
 LEAVE = "Access-Control-Allow-Origin"
 
 
@@ -36,7 +36,7 @@ def token(user: User) -> str:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with override_settings(CORS_ALLOWED_ORIGINS=[OURS, TOO], MIDDLEWARE=[cross_origin.MIDDLEWARE, *MIDDLEWARE]):
+    with override_settings(CORS_ALLOWED_ORIGINS=[OURS, TOO], MIDDLEWARE=[CORS, *MIDDLEWARE]):
         yield Server(get_wsgi_application())
 
 
@@ -119,7 +119,7 @@ def test_errors_have_the_headers_too(server: Server, token: str, without_databas
 
 
 def test_without_any_origin_nothing_is_said_of_them(token: str) -> None:
-    assert cross_origin.MIDDLEWARE not in MIDDLEWARE
+    assert CORS not in MIDDLEWARE
     server = Server()
     assert preflight(server, OURS).status == "401 Unauthorized"
     answer = server.ask(HTTP_ORIGIN=OURS, HTTP_AUTHORIZATION=token)

@@ -267,7 +267,7 @@ def test_passwords_are_checked_by_half_of_the_threads_at_most(ada: User, setting
     ]
     assert int(OPTIONS["blocking-threads"]) >= 2 * hashers.PLACES
     for _ in range(hashers.PLACES):
-        hashers.queue.places.acquire()
+        hashers.places.acquire()
     try:
         answer = log_in("nobody", "x")
         assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "too_many_logins", "2")
@@ -275,7 +275,7 @@ def test_passwords_are_checked_by_half_of_the_threads_at_most(ada: User, setting
         assert (page.status_code, page["Retry-After"]) == (503, "2")
         assert client_of(ada).get(TYPES).status_code == 200
     finally:
-        hashers.queue.open()
+        hashers.places.release(hashers.PLACES)
     assert not AccessAttempt.objects.exists(), "nothing failed"
     assert [log_in("nobody", "x").status_code for _ in range(hashers.PLACES + 1)] == [401] * (hashers.PLACES + 1)
 

@@ -63,8 +63,8 @@ def test_search_finds_either_form(admin_client: Client, form: Any) -> None:  # n
     assert [code for code, _, _ in search_types(term, [])] == ["cafe"]
     found = admin_client.get(LIST, {"q": term}).context["cl"].result_list
     assert [entity.code for entity in found] == ["cafe"]
-    (entry,) = admin_client.get("/admin/cache/entries/", {"q": term}).context["listing"].entries
-    assert entry.code == "cafe"
+    (entry,) = admin_client.get("/admin/cache/entries/", {"q": term}).context["page"]
+    assert entry.row.code == "cafe"
 
 
 def test_a_reason_is_composed(db: None) -> None:

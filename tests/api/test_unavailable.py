@@ -25,7 +25,8 @@ from entities.api.errors import as_unavailable
 from entities.models import Entity
 from pmo.database.bounded import TimeOver
 from pmo.lookups import PERSON
-from pmo.web.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware, server_error
+from pmo.web.errors import server_error
+from pmo.web.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.cache_layer.test_redis_down import silent
 from tests.conftest import make_entity

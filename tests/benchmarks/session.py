@@ -81,7 +81,7 @@ class Session(Processes):
         self.generator = find_generator()
         self.cores = Cores()
         stack.enter_context(self.cores.given(self.cores.rest))
-        endpoints, _ = stack.enter_context(running_engines(directory, snapshots="", durable=False))
+        endpoints, _ = stack.enter_context(running_engines(directory, durable=False))
         self.database_url, self.redis_port = endpoints.database_url, endpoints.valkey_port
         environment = own_environment(
             directory,

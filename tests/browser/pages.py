@@ -146,7 +146,7 @@ def run(action: str) -> Callable[[Page], None]:
 
     def then(page: Page) -> None:
         for code in ("task", "wiki"):
-            page.locator("tr", has=page.locator(f"[data-switch={code}]")).get_by_role("checkbox").check()
+            page.locator("tr", has=page.locator(f"#switch-{code}")).get_by_role("checkbox").check()
         page.locator("select[name=action]").select_option(action)
         press("Run")(page)
 
@@ -198,7 +198,7 @@ VISITS = {
         Visit("versions compared", HISTORY, press("Compare chosen versions")),
         Visit("restore", HISTORY, restore),
         Visit("map", MAP, show_table),
-        Visit("map of one", f"{MAP}#project", show_table),
+        Visit("map of one", f"{MAP}?around=project", show_table),
         Visit("import", f"{LIST}import/"),
         Visit("import preview", f"{LIST}import/", preview_import),
         Visit("import mistakes", f"{LIST}import/", preview_mistakes),

@@ -10,7 +10,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from django.contrib.auth.models import Group
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, ViewportSize, expect
 
-from entities.cache.operations import recorded
+from entities.cache.acts import recorded
 from entities.changes import change_entity
 from entities.models import CacheOperation
 from tests.browser.pages import CHANGE, DASHBOARD, FEW_VISITS, LIST, VISITS, Visit
@@ -41,7 +41,7 @@ CUT_OFF = """() => [...document.querySelectorAll("a, button, input, select, text
     .map(each => each.outerHTML.slice(0, 200))"""
 """What begins left of the window, where nobody can scroll to."""
 BY_MOUSE_ONLY = """() => [...document.querySelectorAll("*")]
-    .filter(each => !each.matches("a[href], button, input, select, textarea, summary, [tabindex='0']"))
+    .filter(each => !each.matches("a[href], button, input, select, textarea, summary, [role=option], [tabindex='0']"))
     .filter(each => [...each.attributes].some(({name}) => /^(x-on:|@)click(\\.(prevent|stop))*$/.test(name)))
     .filter(each => each.checkVisibility() && each.textContent.trim())
     .map(each => each.outerHTML.slice(0, 200))"""

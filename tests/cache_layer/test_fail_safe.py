@@ -20,7 +20,7 @@ from cache_layer.reading import fail_safe
 from cache_layer.reading.fail_safe import is_away
 from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.writing.writes import hold_entries
-from entities.cache.entries import Warmed, warm_entry
+from entities.cache.entries import Warmed, warm_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
@@ -70,7 +70,7 @@ def test_past_its_ttl_the_last_known_document_is_served_as_stale(
     assert (read.document.label, read.payload) == (away.label, known)
     assert read.copies == (), "it must not be given again without asking"
     assert redis_client.exists(KEY) == 0
-    assert warm_entry("project") is Warmed.NOT_CACHEABLE
+    assert next(warm_entries(["project"]))[1] is Warmed.NOT_CACHEABLE
 
 
 def test_a_database_that_nobody_found_away_is_not(

@@ -18,11 +18,12 @@ from django.db import connection
 from redis import Redis
 
 from entities.changes import change_entity, purge_entity
-from entities.files import backup as backup_module
+from entities.files import rows as files
 from entities.files.columns import COLUMNS
 from entities.files.rows import EntityResource
 from entities.models import Entity, EntityEvent
 from entities.services import get_entity_infrastructure
+from tests.admin.conftest import before_the_next
 from tests.commands.conftest import run
 from tests.conftest import make_entity
 from tests.platform.running import permissions_of
@@ -71,6 +72,15 @@ def test_a_round_trip_brings_everything_back_and_readers_see_it(backup: str, red
     assert json.loads(redis_client.get("entity:metadata:project"))["child_entity_codes"] == ["wiki", "task"]
     assert EntityEvent.objects.filter(code="project").count() == 3, "restoring is a change like any other"
     assert run("restore_entities", backup, "--remove-others") == "0 created, 0 changed, 3 unchanged, 0 removed\n"
+
+
+def test_what_is_removed_may_list_each_other_however_many_there_are(backup: str) -> None:
+    codes = [f"type_{number}" for number in range(150)]
+    Entity.objects.bulk_create(
+        Entity(code=code, label="x", label_plural="x", icon="Flag", child_entity_codes=codes[:1] + codes[-1:])
+        for code in codes
+    )
+    assert run("restore_entities", backup, "--remove-others").endswith("3 unchanged, 150 removed\n")
 
 
 def test_what_only_sql_can_write_comes_back_too(tmp_path: Path) -> None:
@@ -146,7 +156,7 @@ def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypa
             "CREATE TRIGGER keep_risk BEFORE DELETE ON app.entity FOR EACH ROW EXECUTE FUNCTION keep_risk()"
         )
     try:
-        with pytest.raises(CommandError, match="nothing was restored: try again"):
+        with pytest.raises(CommandError, match="nothing was changed: try again"):
             run("restore_entities", backup, "--remove-others")
     finally:
         with connection.cursor() as cursor:
@@ -158,15 +168,9 @@ def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypa
 def test_a_change_between_planning_and_writing_is_noticed_and_kept(
     backup: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse = backup_module._refuse_problems
-
-    def refuse_and_change(*args: Any) -> None:
-        refuse(*args)
-        monkeypatch.setattr(backup_module, "_refuse_problems", refuse)
-        change_entity("project", {"label": "Venture"})
-
-    monkeypatch.setattr(backup_module, "_refuse_problems", refuse_and_change)
-    with pytest.raises(CommandError, match="nothing was restored: try again"):
+    change_entity("project", {"icon": "Rocket"})
+    before_the_next(monkeypatch, "write_plan", lambda: change_entity("project", {"label": "Venture"}), owner=files)
+    with pytest.raises(CommandError, match="nothing was changed: try again"):
         run("restore_entities", backup)
     assert Entity.objects.get(code="project").label == "Venture"
 

@@ -53,7 +53,7 @@ def test_a_second_run_writes_nothing() -> None:
     run("seed_entities")
     with CaptureQueriesContext(connection) as queries:
         assert run("seed_entities") == f"0 created, {len(CATALOGUE)} unchanged (kept as edited), 0 overwritten\n"
-    assert [query["sql"] for query in queries if not query["sql"].startswith("SELECT")] == []
+    assert not {query["sql"].partition(" ")[0] for query in queries} & {"INSERT", "UPDATE", "DELETE"}
 
 
 def test_what_staff_edited_is_kept_and_what_is_missing_added(seed: Callable[..., str]) -> None:
@@ -113,17 +113,16 @@ def test_however_many_change_there_is_one_wait(seed: Callable[..., str], waits: 
 
 def test_a_bad_entry_is_named_and_nothing_written(seed: Callable[..., str], subtests: pytest.Subtests) -> None:
     for entries, message in [
-        ([PROJECT, PROJECT | {"code": "Task"}], r'Entry 2 \("Task"\): code: Use a lower-case letter'),
-        ([PROJECT | {"code": "types"}], r'Entry 1 \("types"\): code: types is reserved'),
-        ([PROJECT | {"icon": "Nope"}], r'Entry 1 \("project"\): icon: Nope is not a Lucide icon'),
-        ([PROJECT | {"colour": "red"}], r'Entry 1 \("project"\): .*unknown field `colour`'),
-        ([PROJECT | {"label": 5}], r'Entry 1 \("project"\): Expected `str`, got `int` - at `\$\.label`'),
-        ([{"code": "task"}], r'Entry 1 \("task"\): Object missing required field `label`'),
-        ([{"label": "Task"}], r"Entry 1: Object missing required field `code`"),
-        ([PROJECT, "task"], r"Entry 2 is not a JSON object"),
-        ([PROJECT, PROJECT], r"more than once: project\."),
+        ([PROJECT, PROJECT | {"code": "Task"}], r"Row 2, code: Use a lower-case letter.* \(given: Task\)"),
+        ([PROJECT | {"code": "types"}], r"Row 1, code: types is reserved"),
+        ([PROJECT | {"icon": "Nope"}, PROJECT], r"Row 1, icon: Nope is not a Lucide icon"),
+        ([PROJECT | {"colour": "red"}], r"unknown field `colour` - at `\$\[0\]`"),
+        ([PROJECT | {"label": 5}], r"Expected `str`, got `int` - at `\$\[0\]\.label`"),
+        ([{"code": "task"}], r"Object missing required field `label` - at `\$\[0\]`"),
+        ([PROJECT, "task"], r"Expected `object`, got `str` - at `\$\[1\]`"),
+        ([PROJECT, PROJECT], r"Row 2, code: “project” is in row 1 already"),
         ([PROJECT | {"child_entity_codes": ["a", "a"]}], r"Listed more than once: a\."),
-        ([PROJECT | {"child_entity_codes": ["project", "nope", "task"]}], r'"nope" \(of "project"\), "task" \(of'),
+        ([PROJECT | {"child_entity_codes": ["project", "nope", "task"]}], r"Unknown entity types: nope, task"),
     ]:
         with subtests.test(entries=entries, message=message):
             with pytest.raises(CommandError, match=message):
@@ -139,7 +138,7 @@ def test_children_may_be_in_the_database_alone(seed: Callable[..., str]) -> None
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{}", "no|not a JSON array"), ("[", "is not a JSON array"), (None, r"catalogue\.json: No such file")],
+    [("{}", "is not a JSON array"), ("[", "is not a JSON array"), (None, r"catalogue\.json: No such file")],
 )
 def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
     file = tmp_path / "catalogue.json"

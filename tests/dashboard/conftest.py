@@ -77,8 +77,8 @@ def act(client: Client, operation: str, *codes: str, reason: str = "") -> list[d
 
 
 def send(client: Client, operation: str, *codes: str, tag: str = "", reason: str = "") -> HttpResponse:
-    on = {"codes": ",".join(codes)} if codes else {"tag": tag} if tag else {"everything": "on"}
-    return client.post(ACT, {"operation": operation, "reason": reason, **on})
+    on = "codes" if codes else "tag" if tag else "everything"
+    return client.post(ACT, {"operation": operation, "on": on, "codes": codes, "tag": tag, "reason": reason})
 
 
 def logged() -> list[tuple[str, ...]]:
@@ -100,5 +100,5 @@ def count_reads(*, local: int = 0, redis: int = 0, database: int = 0, replays: i
 
 
 def series(chart: dict[str, Any], name: str) -> list[float | None]:
-    (values,) = (dataset["values"] for dataset in chart["datasets"] if dataset["name"] == name)
+    (values,) = (dataset["data"] for dataset in chart["datasets"] if dataset["label"] == name)
     return list(values)

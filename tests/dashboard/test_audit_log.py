@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from cache_layer.origin import working_for
-from entities.cache.operations import recorded
+from entities.cache.acts import recorded
 from entities.management.terminal import shell_user
 from entities.models import CacheOperation
 from tests.api.conftest import client_of, make_user

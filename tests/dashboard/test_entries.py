@@ -28,7 +28,7 @@ def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 def listed(client: Client, **query: object) -> list[str]:
     response = client.get(ENTRIES, query)
     assert response.status_code == 200
-    return [entry.code for entry in response.context["listing"].entries]
+    return [entry.row.code for entry in response.context["page"]]
 
 
 def test_entries_come_in_the_databases_order_a_page_at_a_time(viewer: Client) -> None:
@@ -64,7 +64,7 @@ def test_a_row_tells_time_left_size_hits_and_the_last_invalidation(viewer: Clien
     note_stored([KEY])
     count_reads(local=5)
     report_activity()
-    (entry,) = viewer.get(ENTRIES).context["listing"].entries
+    (entry,) = viewer.get(ENTRIES).context["page"]
     shown = (entry.state.ttl_seconds, entry.size, entry.hits_today, entry.hits_since_stored, entry.age, entry.cause)
     assert shown == (240, "99 bytes", "5", "5", "1 min", "API")
 
@@ -84,7 +84,7 @@ def test_without_redis_entries_are_listed_and_it_says_so(viewer: Client, redis_d
     assert entry_url("project") in page
     assert "Redis does not answer" in viewer.get(ENTRIES, {"state": "cached"}).content.decode()
     assert "Redis does not answer" in viewer.get(entry_url("project")).content.decode()
-    assert (read_one("project").hits_today, list_entries("", Filter.ALL, 1).entries[0].hits_today) == ("-", "-")
+    assert (read_one("project").hits_today, list_entries("", Filter.ALL, 1)[0][0].hits_today) == ("-", "-")
 
 
 def test_labels_are_escaped(viewer: Client) -> None:

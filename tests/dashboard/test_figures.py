@@ -20,8 +20,7 @@ from cache_layer.metrics import ANSWER_SECONDS, AUDITED_VALUES, INVALIDATIONS, M
 from cache_layer.models import Change
 from cache_layer.protocol.scripts import hold_keys
 from entities.dashboard.charts import SOURCES, chart_reads
-from entities.dashboard.figures import forget_figures, read_figures
-from entities.dashboard.views import SPANS
+from entities.dashboard.figures import SPANS, forget_figures, read_figures
 from tests.conftest import make_entity
 from tests.dashboard.conftest import DASHBOARD, FIGURES, count_reads, figures, series
 
@@ -46,7 +45,7 @@ def test_only_all_hits_are_called_a_hundred_percent(viewer: Client) -> None:
 def test_the_chart_has_every_step_of_its_span(viewer: Client, span: str) -> None:
     chart = figures(viewer, span)["charts"]["reads"]
     assert len(chart["labels"]) == {"hour": 60, "day": 24, "week": 168}[span]
-    assert [dataset["name"] for dataset in chart["datasets"]] == list(SOURCES.values())
+    assert [dataset["label"] for dataset in chart["datasets"]] == list(SOURCES.values())
 
 
 def reads(series_of: Series, hour: Series) -> list[float | None]:
@@ -189,7 +188,7 @@ def test_making_the_figures_takes_few_exchanges_and_five_queries(
     forget_figures()
     commands.clear()
     with CaptureQueriesContext(connection) as queries:
-        read_figures(SPANS["week"])
+        read_figures("week")
     assert len(queries) == 5
     assert len(commands) <= 11
 
@@ -224,4 +223,4 @@ def test_the_page_has_the_figures_without_its_script(viewer: Client) -> None:
     count_reads(local=3, database=1)
     report_activity()
     page = viewer.get(DASHBOARD).content.decode()
-    assert '<dd data-live="hit_hour">75.0 %</dd>' in page
+    assert "<dt>1 h</dt><dd>75.0 %</dd>" in page

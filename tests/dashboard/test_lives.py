@@ -7,6 +7,7 @@ from django.test import Client
 from redis import Redis
 
 from cache_layer.activity import note_invalidated, note_stored
+from cache_layer.counting.analytics import Series
 from cache_layer.counting.reporting import report_activity
 from cache_layer.keys import analytics_key
 from entities.cache.wording import about
@@ -14,9 +15,15 @@ from entities.dashboard.lives import Lives, advise
 from tests.dashboard.conftest import count_reads, figures
 
 
-def lives(**counts: int) -> Lives:
-    names = ("reads", "stored", "invalidated", "expired", "renewed", "unread", "unread_expired")
-    return Lives(**{name: counts.get(name, 0) for name in names}, hours=counts.get("hours", 1))
+def lives(hours: int = 1, **counts: int) -> Lives:
+    names = {
+        "reads": "reads:L1",
+        "stored": "fills:stored",
+        "unread_expired": "unread:expired",
+        **{how: f"ended:{how}" for how in ("invalidated", "expired", "renewed")},
+    }
+    steps = ({names[name]: number for name, number in counts.items()}, *[{}] * (hours - 1))
+    return Lives(Series(3600, tuple(range(hours)), steps))
 
 
 @pytest.mark.parametrize(

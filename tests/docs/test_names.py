@@ -16,7 +16,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from cache_layer.options import Options
-from pmo.people.sign_on import DEFAULTS
+from pmo.people.sign_on import FURTHER, SOURCES
 from tests.benchmarks.report.excerpt import BEGIN, END, PAGE, README, excerpt_of
 from tests.docs.pages import (
     PAGES,
@@ -81,7 +81,8 @@ def test_every_room_is_in_the_architecture() -> None:
 def test_every_setting_that_is_read_is_listed_and_every_name_in_capitals_is_known() -> None:
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "pmo" / "settings.py").read_text()))
     read |= {f"CACHE_{name.upper()}" for name in Options.LIMITS} | {
-        *DEFAULTS,
+        *SOURCES,
+        *FURTHER,
         "HOST",
         "PORT",
         "WORKERS",

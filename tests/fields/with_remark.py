@@ -23,7 +23,7 @@ from django.db import IntegrityError, connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
-from entities.files.catalogue import read_catalogue, seed_entities  # noqa: E402
+from entities.files.catalogue import seed_entities  # noqa: E402
 from entities.models import Entity  # noqa: E402
 
 found: dict[str, Any] = {}
@@ -67,7 +67,7 @@ with tempfile.TemporaryDirectory() as directory:
     catalogue = Path(directory, "catalogue.json")
     entry = {"code": "task", "label": "Task", "label_plural": "Tasks", "icon": "Flag", "remark": "To be done"}
     catalogue.write_text(json.dumps([entry, entry | {"code": "risk", "remark": ""}]))
-    seed_entities(read_catalogue(catalogue))
+    seed_entities(catalogue)
     found["seeded"] = Entity.objects.get(code="task").remark  # type: ignore[attr-defined] # here it is
 
 with connection.cursor() as cursor:

@@ -65,7 +65,7 @@ class Stage(Processes):
 
     def start_valkey(self) -> None:
         """Start Redis, again on the same port and without what it had; call it from the thread that made this."""
-        self.valkey = self._valkey.enter_context(Valkey(self.directory, port=self.redis_port, snapshots=""))
+        self.valkey = self._valkey.enter_context(Valkey(self.directory, port=self.redis_port, durable=False))
         with Redis(port=self.redis_port) as client:
             client.execute_command("ACL", "SETUSER", ADMIN, "on", "nopass", "~*", "&*", "+@all")
         self.admin = Redis(port=self.redis_port, username=ADMIN, password="", socket_timeout=5)

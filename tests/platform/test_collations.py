@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -25,7 +26,6 @@ from entities.admin.form.views import search_types
 from entities.admin.list.ordering import reorder_entities
 from entities.admin.map.type_map import read_type_map
 from entities.dashboard.entries import Filter, list_entries
-from entities.files.backup import write_backup
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from entities.tags import tagged_codes
@@ -97,18 +97,18 @@ def show_everywhere(client: Client, file: Path) -> dict[str, list[str]]:
         return [row.code for row in client.get(LIST, {"o": column} if column else {}).context["cl"].result_list]
 
     service = get_entity_infrastructure()
-    write_backup(file)
+    call_command("backup_entities", str(file))
     return {
         "list": listed(),
         "inactive, then active": listed("4"),
         "API": [each.code for each in service.get_all_entity(include_inactive=True)],
         "active": [each.code for each in service.get_all_entity()],
         "map": list(read_type_map().types),
-        "dashboard": [entry.code for entry in list_entries("", Filter.ALL, 1).entries],
+        "dashboard": [entry.row.code for entry in list_entries("", Filter.ALL, 1)[0]],
         "tag": tagged_codes("under:zz"),
         "by label": listed("1"),
         "by code": listed("2"),
-        "suggested": [code for code, *_ in search_types("", [])],
+        "suggested": [entity.code for entity in search_types("", [])],
         "backup": [row["code"] for row in json.loads(file.read_text())],
     }
 

@@ -98,9 +98,10 @@ def kill(engine: Engine) -> None:
 
 
 def test_a_killed_engine_is_started_again_alone_where_it_was_until_it_does_not_stay(
-    directory: Path, capfd: pytest.CaptureFixture[str]
+    directory: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running_engines(directory, pause_seconds=0.05) as (endpoints, (valkey, postgres)):
+    monkeypatch.setattr(Engine, "first_pause_seconds", 0.05)
+    with running_engines(directory) as (endpoints, (valkey, postgres)):
         with psycopg.connect(endpoints.database_url) as connection:
             kill(valkey)
             with valkey_of(endpoints) as client:
@@ -121,6 +122,7 @@ class Brittle(Part):
     """It exits as soon as it is ready."""
 
     name = "It"
+    first_pause_seconds = 1
 
     def launch(self) -> subprocess.Popen[bytes]:
         return start_process(["false"], farewell=signal.SIGTERM)
@@ -135,7 +137,7 @@ class Brittle(Part):
 def test_what_stayed_is_started_again_soon_and_what_does_not_later_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(restarts, "monotonic", lambda: now[0])
-    part = Brittle(first_pause_seconds=1)
+    part = Brittle()
     part.start()
 
     def pause() -> float:

@@ -65,6 +65,7 @@ MORE_ACCEPTED = [
     ("REQUEST_BUDGET_MS", "1028"),
 ]
 MORE_REFUSED = [
+    ("ENVIRONMENT", " "),
     ("REDIS_PORT", "tcp://10.0.0.5:6379"),
     ("REDIS_HOST", "redis://cache"),
     ("REDIS_HOST", "redis://:hush@cache"),
@@ -134,7 +135,7 @@ for line in sys.stdin:
         try:
             listener = Listener.of(os.environ)
             if environment.get("HOST"):
-                listener.find_address()
+                listener.find_free()
             loaded = {"__file__": settings, "__name__": "settings"}
             exec(code, loaded)
             loaded["PORT"] = repr(listener)

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer.deadline import left_seconds, working_within
 from pmo.people import sign_on_keys
-from pmo.people.sign_on import get_sign_on, start_fetching
+from pmo.people.sign_on import start_fetching
 from pmo.people.sign_on_keys import KeysUnknown, ServedKeys
 from tests.api.conftest import make_user
 from tests.sign_on import Served, serving_keys, shared_token, signed_token, trusted
@@ -36,9 +37,7 @@ def ask(token: str) -> Any:
 
 def test_keys_are_there_before_the_first_token(served: Served) -> None:
     start_fetching()
-    sign_on = get_sign_on()
-    assert sign_on is not None
-    wait_for(lambda: sign_on.keys._keys.keys)  # type: ignore[attr-defined] # of served ones
+    wait_for(lambda: settings.SIGN_ON.keys._keys.keys)
     assert ask(signed_token("ada")).status_code == 200
     assert served.asked == 1
 

@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Namespace) -> Iterator[Phase]:
-    endpoints, _ = stack.enter_context(running_engines(directory, durable=False, snapshots=""))
+    endpoints, _ = stack.enter_context(running_engines(directory, durable=False))
     processes = Processes(
         directory,
         stack,

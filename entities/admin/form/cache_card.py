@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,13 +17,10 @@ from redis.exceptions import RedisError
 from cache_layer.inspect import EntryActivity, EntryState, Kind
 from entities.admin.confirmation import ReasonForm
 from entities.admin.links import change_url
-from entities.admin.pages import ModelAdmin
-from entities.cache.entries import Warmed, describe_dropped, drop_entries, warm_entry
-from entities.cache.operations import recorded
+from entities.admin.pages import ModelAdmin, get_existing
+from entities.cache.acts import ActFailed, Operation, perform
 from entities.lookups import ENTITY
-from entities.models import CacheOperation, Entity
-
-Operation = CacheOperation.Operation
+from entities.models import Entity
 
 CAUSES = {
     "admin": "somebody in the admin",
@@ -39,31 +34,22 @@ CAUSES = {
 REDIS_DOWN = "Redis does not answer: nothing was done. Try again."
 
 
-@dataclass(frozen=True)
-class CacheCard:
-    """One entry; `activity` is None if Redis does not answer."""
-
-    state: EntryState
-    lifetime_seconds: int
-    activity: EntryActivity | None
-    invalidated_ts: datetime | None
-    invalidated_ago: str
-    cause: str
-
-
-def read_card(code: str) -> CacheCard:
-    """The current state and counters of an entity type's entry."""
+def read_card(code: str) -> dict[str, Any]:
+    """The current state and counters of an entity type's entry; no `activity` if Redis does not answer."""
     state = EntryState.of(ENTITY, [code])[code]
-    activity = None
-    if state.kind is not Kind.UNKNOWN:
-        try:
-            activity = EntryActivity.read(ENTITY, [code])[code]
-        except RedisError:
-            state = EntryState(Kind.UNKNOWN)
-    seconds, cause = (activity.invalidated_s, activity.cause or "") if activity else (None, "")
-    when = datetime.fromtimestamp(seconds, UTC) if seconds else None
-    ago = str(naturaltime(when)) if when else ""
-    return CacheCard(state, ENTITY.ttl_seconds, activity, when, ago, CAUSES.get(cause, cause))
+    try:
+        activity = EntryActivity.read(ENTITY, [code])[code]
+    except RedisError:
+        return {"state": state, "activity": None}
+    when = datetime.fromtimestamp(activity.invalidated_s, UTC) if activity.invalidated_s else None
+    return {
+        "state": state,
+        "lifetime_seconds": ENTITY.ttl_seconds,
+        "activity": activity,
+        "invalidated_ts": when,
+        "invalidated_ago": when and naturaltime(when),
+        "cause": CAUSES.get(activity.cause or "", activity.cause),
+    }
 
 
 class CacheCardViews(ModelAdmin):
@@ -72,7 +58,7 @@ class CacheCardViews(ModelAdmin):
     @method_decorator(require_safe)
     def cache_card_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The card's changing part, as HTML."""
-        return _render_card(request, self._get_seen(request, object_id))
+        return _render_card(request, get_existing(self, request, object_id))
 
     @method_decorator(require_POST)
     def operate_cache_view(self, request: HttpRequest, object_id: str, operation: str) -> HttpResponse:
@@ -81,51 +67,41 @@ class CacheCardViews(ModelAdmin):
             raise PermissionDenied
         if operation not in (Operation.INVALIDATE, Operation.WARM):
             raise Http404
-        entity = self._get_seen(request, object_id)
+        entity = get_existing(self, request, object_id)
         level, result = _operate(Operation(operation), entity, request)
         if "HX-Request" in request.headers:
-            return _render_card(request, entity, {"level": level, "result": result})
+            return _render_card(request, entity, level=level, result=result)
         self.message_user(request, result, messages.DEFAULT_LEVELS[level.upper()])
         return HttpResponseRedirect(change_url(entity.code))
 
-    def _get_seen(self, request: HttpRequest, object_id: str) -> Entity:
-        entity: Entity | None = self.get_object(request, unquote(object_id))
-        if not self.has_view_or_change_permission(request, entity):
-            raise PermissionDenied
-        if entity is None:
-            raise Http404
-        return entity
 
-
-def _render_card(request: HttpRequest, entity: Entity, done: dict[str, Any] | None = None) -> HttpResponse:
-    context = {"cache_card": read_card(entity.code), "original": entity, **(done or {})}
+def _render_card(request: HttpRequest, entity: Entity, **done: str) -> HttpResponse:
+    context = {"cache_card": read_card(entity.code), "original": entity, **done}
     return render(request, "admin/entities/entity/cache_card_state.html", context)
 
 
-def _operate(operation: CacheOperation.Operation, entity: Entity, request: HttpRequest) -> tuple[str, str]:
+def _operate(operation: Operation, entity: Entity, request: HttpRequest) -> tuple[str, str]:
     """Do it, noting it in the audit log; returns the level and text of the message."""
     form = ReasonForm(request.POST)
     if not form.is_valid():
         return "error", f"Reason: {' '.join(map(str, form.errors['reason']))}"
-    if operation is Operation.WARM and EntryState.of(ENTITY, [entity.code])[entity.code].kind is Kind.UNKNOWN:
-        return "error", REDIS_DOWN
+    before = EntryState.of(ENTITY, [entity.code])[entity.code].kind
     try:
-        with recorded(operation, [entity.code], username=request.user.get_username(), **form.cleaned_data) as record:
-            if operation is Operation.WARM:
-                warmed = warm_entry(entity.code)
-                record.result = str(warmed)
-                return _describe_warmed(warmed, entity)
-            record.result = describe_dropped(drop_entries([entity.code]))
-            return "success", "Invalidated: the next reader goes to the database."
-    except RedisError:
+        reason = form.cleaned_data["reason"]
+        for _ in perform(operation, (entity.code,), username=request.user.get_username(), reason=reason):
+            pass
+    except ActFailed:
         return "error", REDIS_DOWN
+    if operation is Operation.INVALIDATE:
+        return "success", "Invalidated: the next reader goes to the database."
+    return _describe_warmed(before, entity)
 
 
-def _describe_warmed(warmed: Warmed, entity: Entity) -> tuple[str, str]:
-    if warmed is Warmed.FILLED:
-        return "success", "Warmed: it is cached now."
-    if warmed is Warmed.ALREADY_CACHED:
+def _describe_warmed(before: Kind, entity: Entity) -> tuple[str, str]:
+    if before is Kind.CACHED:
         return "success", "It was cached already."
+    if EntryState.of(ENTITY, [entity.code])[entity.code].kind is Kind.CACHED:
+        return "success", "Warmed: it is cached now."
     if not entity.active_flag:
         return "warning", "Inactive entity types are not cached."
     return "warning", "It is being changed right now, so it was not cached. Try again."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,17 +14,9 @@ EVERY_SECONDS = 10
 REMEMBERED_SECONDS = 12 * 3600
 
 
-@dataclass(frozen=True)
-class Editor:
-    """Another editor, and since when."""
-
-    name: str
-    since: datetime
-
-
-def note_editor(code: str, user: Any) -> list[Editor]:
+def note_editor(code: str, user: Any) -> dict[str, datetime]:
     """
-    Note that this user has the form open; returns the others who do, by name.
+    Note that this user has the form open; returns the names of the others who do, with the time since when.
 
     Redis expires notes that are not renewed, by its own clock; without Redis there are no others.
     """
@@ -37,8 +28,7 @@ def note_editor(code: str, user: Any) -> list[Editor]:
     found: dict[str, Any] = cache.get_many([f"editor:{code}:{id_}" for id_ in known])
     here = found.pop(mine, None) or [user.get_username(), timezone.now().isoformat()]
     cache.set(mine, here, LASTS_SECONDS)
-    editors = [Editor(name, datetime.fromisoformat(since)) for name, since in found.values()]
-    return sorted(editors, key=lambda editor: editor.name)
+    return {name: datetime.fromisoformat(since) for name, since in sorted(found.values())}
 
 
 def forget_editor(code: str, user: Any) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +18,8 @@ from entities.admin.form.conflicts import (
     read_values,
     sign_values,
 )
-from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
-from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code, is_code
+from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget, split_codes
+from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code
 from entities.fields import SETTABLE, values_of
 from entities.models import Entity
 from entities.words.icons import component_name, current_name, icon_names
@@ -39,10 +37,10 @@ class ChildrenField(forms.Field):
     widget = ChildrenWidget
 
     def to_python(self, value: Any) -> list[str]:
-        return value if isinstance(value, list) else [code for code in re.split(r"[\s,]+", value or "") if code]
+        return split_codes(value)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return self.to_python(initial) != self.to_python(data)
+        return split_codes(initial) != split_codes(data)
 
 
 class EntityForm(EntityModelForm):
@@ -74,9 +72,6 @@ class EntityForm(EntityModelForm):
             self.fields["display_order"].required = self.fields["code"].required = False
             self.fields["code"].help_text = f"Left empty, it is made from the label. {self.fields['code'].help_text}"
             self.fields["code"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
-        if "child_entity_codes" in self.fields:
-            widget = self.fields["child_entity_codes"].widget
-            widget.split, widget.labels = self.fields["child_entity_codes"].to_python, label_types
 
     @property
     def started_from(self) -> str:
@@ -143,10 +138,3 @@ def free_code(label: str) -> str:
     }
     numbered = (f"{code[: MAX_LENGTH - len(ending)]}{ending}" for ending in (f"_{each}" for each in count(2)))
     return code if code not in taken else next(each for each in numbered if each not in taken)
-
-
-def label_types(codes: Sequence[str]) -> list[tuple[str, str]]:
-    """Code and label of the existing ones; the labels of inactive types say so."""
-    possible = [code for code in codes if is_code(code)]
-    rows = Entity.objects.filter(code__in=possible).values_list("code", "label", "active_flag")
-    return [(code, label if active else f"{label} (inactive)") for code, label, active in rows]

@@ -7,23 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from entities.admin.history.differences import Line, compare_documents
 from entities.admin.widgets import draw_icon
 from entities.codes import is_code
-from entities.documents import EntityDocument, document_of, encode_entity
 from entities.models import Entity
-
-
-@dataclass(frozen=True)
-class Member:
-    """One member of the document as JSON; `before` is the stored value if it differs."""
-
-    name: str
-    text: str
-    before: str | None
 
 
 @dataclass(frozen=True)
@@ -43,20 +33,22 @@ class Preview:
 
     Attributes:
         entity: as saving would make it; without a typed code, with the one it would get.
+        icon: the drawing of the icon that was typed; empty if there is none.
         errors: problems by field label; those fields are shown as stored.
         stored: whether the entity type already exists.
     """
 
     entity: Entity
     drawing: SafeString
-    members: Sequence[Member]
+    icon: SafeString
+    lines: Sequence[Line]
     tabs: Sequence[Tab]
     errors: Sequence[tuple[str, str]]
     stored: bool
 
     @property
     def differs(self) -> bool:
-        return any(member.before is not None for member in self.members)
+        return any(line.mark for line in self.lines)
 
 
 def preview_form(form: Any) -> Preview:
@@ -64,19 +56,20 @@ def preview_form(form: Any) -> Preview:
     form.is_valid()
     entity: Entity = form.instance
     stored = None if entity._state.adding else Entity.objects.filter(pk=entity.pk).first()
-    document = _document_to_be(entity, changed=form.is_bound and form.has_changed())
+    saved = _as_saved(entity, changed=form.is_bound and form.has_changed())
     return Preview(
         entity,
         draw_icon(entity.icon),
-        _members(document, document_of(stored) if stored else document),
+        SafeString() if "icon" in form.errors else draw_icon(entity.icon, size=22),
+        compare_documents(stored or saved, saved),
         _tabs(entity),
         [(_label(form, name), text) for name, texts in form.errors.items() for text in texts],
         stored is not None,
     )
 
 
-def _document_to_be(entity: Entity, *, changed: bool) -> EntityDocument:
-    """The document that programs would get if it were saved now."""
+def _as_saved(entity: Entity, *, changed: bool) -> Entity:
+    """What it would be if it were saved now."""
     now = timezone.now()
     saved = copy.copy(entity)
     saved.entity_type = entity.entity_type or entity.code
@@ -84,20 +77,7 @@ def _document_to_be(entity: Entity, *, changed: bool) -> EntityDocument:
         saved.created_ts = now
     if changed or entity._state.adding:
         saved.modified_ts = now
-    return document_of(saved)
-
-
-def _members(document: EntityDocument, stored: EntityDocument) -> list[Member]:
-    before = _as_json(stored)
-    return [
-        Member(name, text, before[name] if text != before[name] else None) for name, text in _as_json(document).items()
-    ]
-
-
-def _as_json(document: EntityDocument) -> dict[str, str]:
-    """Each member's JSON bytes, in order, with spaces after commas."""
-    members = msgspec.json.decode(encode_entity(document), type=dict[str, msgspec.Raw])
-    return {name: msgspec.json.format(bytes(value), indent=0).decode() for name, value in members.items()}
+    return saved
 
 
 def _tabs(entity: Entity) -> list[Tab]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Collate
@@ -17,11 +16,12 @@ from django.views.decorators.http import require_POST, require_safe
 from entities.admin.form.conflicts import describe_author
 from entities.admin.form.editors import note_editor
 from entities.admin.form.previews import preview_form
-from entities.admin.pages import ModelAdmin, refuse
+from entities.admin.pages import ModelAdmin, get_existing
+from entities.admin.widgets import labels_of
 from entities.codes import is_code
 from entities.models import BY_CODE, Entity
 from entities.texts import compose
-from entities.words.icons import icon_set
+from entities.words.icons import icon_options
 
 MAX_SUGGESTIONS = 20
 ICONS_SECONDS = 365 * 24 * 3600
@@ -33,12 +33,12 @@ class FormViews(ModelAdmin):
 
     @method_decorator(require_safe)
     def icons_view(self, request: HttpRequest) -> HttpResponse:
-        """All icons, as in `icon_set`."""
-        icons = icon_set()
+        """All icons as options, for the field's dialog."""
+        icons = icon_options()
         headers = {"Cache-Control": f"private, max-age={ICONS_SECONDS}, immutable", "ETag": f'"{icons.version}"'}
         if icons.version in request.headers.get("If-None-Match", ""):  # whatever content coding was sent
             return HttpResponse(status=304, headers=headers)
-        return HttpResponse(icons.payload, content_type="application/json", headers=headers)
+        return HttpResponse(icons.payload, headers=headers)
 
     @method_decorator(require_safe)
     def children_view(self, request: HttpRequest) -> HttpResponse:
@@ -46,18 +46,13 @@ class FormViews(ModelAdmin):
         if not (self.has_view_or_change_permission(request) or self.has_add_permission(request)):
             raise PermissionDenied
         without = [code for code in request.GET.get("without", "").split(",") if is_code(code)]
-        found = search_types(request.GET.get("q", ""), without)[: MAX_SUGGESTIONS + 1]
-        types = [{"code": code, "label": label, "active": active} for code, label, active in found]
-        return JsonResponse({"types": types[:MAX_SUGGESTIONS], "more": len(types) > MAX_SUGGESTIONS})
+        found = list(search_types(request.GET.get("q", ""), without)[: MAX_SUGGESTIONS + 1])
+        return JsonResponse({"types": labels_of(found[:MAX_SUGGESTIONS]), "more": len(found) > MAX_SUGGESTIONS})
 
     @method_decorator([require_safe, never_cache])
     def editors_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Who else has the form open, and who changed the type since `seen`, as HTML; polled by the page."""
-        entity = self.get_object(request, unquote(object_id))
-        if not self.has_change_permission(request, entity):
-            raise PermissionDenied
-        if entity is None:
-            return refuse("It was deleted meanwhile.", 404)
+        entity = get_existing(self, request, object_id, change=True)
         changed = request.GET.get("seen", "") != entity.modified_ts.isoformat()
         context = {
             "editors": note_editor(entity.code, request.user),
@@ -68,21 +63,17 @@ class FormViews(ModelAdmin):
     @method_decorator(require_POST)
     def preview_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """The preview of the submitted values as HTML; nothing is saved."""
-        entity = self.get_object(request, unquote(object_id)) if object_id else None
-        allowed = self.has_change_permission(request, entity) if object_id else self.has_add_permission(request)
-        if not allowed:
+        entity = get_existing(self, request, object_id, change=True) if object_id else None
+        if not (entity or self.has_add_permission(request)):
             raise PermissionDenied
-        if object_id and entity is None:
-            return refuse("It was deleted meanwhile.", 404)
         form = self.get_form(request, entity, change=entity is not None)(request.POST, instance=entity)
         return render(request, "admin/entities/entity/preview.html", {"preview": preview_form(form)})
 
 
-def search_types(text: str, without: Sequence[str]) -> QuerySet[Entity, tuple[str, str, bool]]:
-    """Code, label and active flag of entity types with `text` in label or code; prefix matches first."""
+def search_types(text: str, without: Sequence[str]) -> QuerySet[Entity]:
+    """Entity types with `text` in label or code; prefix matches first."""
     text = str(compose(text.replace("\x00", "").strip()))
     begins = Q(label__istartswith=text) | Q(code__startswith=text)
     types: QuerySet[Entity] = Entity.objects.filter(Q(label__icontains=text) | Q(code__icontains=text))
     place = Case(When(begins, then=0), default=1)
-    ordered = types.exclude(code__in=without).order_by(place, Collate("label", "C"), BY_CODE)
-    return ordered.values_list("code", "label", "active_flag")
+    return types.exclude(code__in=without).order_by(place, Collate("label", "C"), BY_CODE)

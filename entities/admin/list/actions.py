@@ -11,9 +11,8 @@ from django.http import HttpRequest, HttpResponse
 
 from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed, parts_about
-from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
-from entities.cache.acts import Act, ActFailed, Operation, perform
+from entities.cache.acts import ActFailed, Operation, perform
 from entities.lookups import ENTITY
 from entities.models import Entity
 
@@ -27,13 +26,9 @@ class ListActions(ModelAdmin):
     def activate(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
         if not is_confirmed(request):
             return ask(self, request, _ask_to_activate(list(queryset)))
-        with transaction.atomic():
-            to_switch = list(queryset.filter(active_flag=False))
-            codes = [entity.pk for entity in to_switch]
-            changed = Entity.objects.filter(pk__in=codes).update(active_flag=True)
-            log_changed(request, to_switch, "Active")
-        level = messages.SUCCESS if changed else messages.INFO
-        self.message_user(request, f"Activated {count_types(changed)}.", level, extra_tags=undo_url_of(codes))
+        codes = activate_types(request, queryset)
+        level = messages.SUCCESS if codes else messages.INFO
+        self.message_user(request, f"Activated {count_types(len(codes))}.", level)
         return None
 
     def has_operate_cache_permission(self, request: HttpRequest) -> bool:
@@ -55,7 +50,7 @@ class ListActions(ModelAdmin):
             return ask(self, request, question(list(queryset), form))
         codes = tuple(queryset.values_list("code", flat=True))
         try:
-            *_, last = perform(Act(operation, codes, request.user.get_username(), form.cleaned_data["reason"]))
+            *_, last = perform(operation, codes, username=request.user.get_username(), **form.cleaned_data)
         except ActFailed:
             nothing = "nothing was cached" if warms else "nothing was invalidated"
             self.message_user(request, CACHE_DOWN.format(nothing), messages.ERROR)
@@ -70,6 +65,16 @@ class ListActions(ModelAdmin):
         return None
 
 
+def activate_types(request: HttpRequest, queryset: QuerySet[Entity]) -> list[str]:
+    """Activate those that are not active, and note who did it; returns their codes."""
+    with transaction.atomic():
+        to_switch = list(queryset.filter(active_flag=False))
+        codes = [entity.pk for entity in to_switch]
+        Entity.objects.filter(pk__in=codes).update(active_flag=True)
+        log_changed(request, to_switch, "Active")
+    return codes
+
+
 def _ask_to_activate(entities: Sequence[Entity]) -> Question:
     """What activating these will do."""
     to_switch = [entity for entity in entities if not entity.active_flag]
@@ -79,7 +84,7 @@ def _ask_to_activate(entities: Sequence[Entity]) -> Question:
         ("{} already active: nothing happens to them.", already),
     )
     buttons = [Button("activate", f"Activate {count_types(len(to_switch))}")] if to_switch else []
-    return Question("activate", "Activate entity types?", parts, buttons)
+    return Question("Activate entity types?", parts, buttons)
 
 
 def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question:
@@ -90,7 +95,7 @@ def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question
     )
     parts.append(Part("The list of all entity types is dropped as well."))
     button = Button("", f"Invalidate {count_types(len(entities))}")
-    return Question("invalidate_cache", "Invalidate the cache?", parts, [button], form)
+    return Question("Invalidate the cache?", parts, [button], form)
 
 
 def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
@@ -104,7 +109,7 @@ def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
         ),
     )
     parts.append(Part("The list of all entity types is cached as well."))
-    return Question("warm_cache", "Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
+    return Question("Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
 
 
 def _by_cached(entities: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:

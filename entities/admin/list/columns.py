@@ -14,9 +14,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from cache_layer.inspect import EntryState
-from entities.admin.history.versions import Version
 from entities.admin.links import draw_chips
-from entities.history import FIRST, PLACES, newest_events
+from entities.history import newest_events
 from entities.lookups import ENTITY
 from entities.models import Entity
 
@@ -57,10 +56,9 @@ def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:
     """Its active flag as a switch that works for users who may change it."""
     return format_html(
         '<button type="button" role="switch" class="entity-switch" aria-checked="{}" aria-label="{} is active" '
-        'id="switch-{}" data-switch="{}"{}><span></span></button>',
+        'id="switch-{}"{}><span></span></button>',
         "true" if entity.active_flag else "false",
         entity.label,
-        entity.code,
         entity.code,
         _on_click(entity) if may_change else SafeString(" disabled"),
     )
@@ -73,17 +71,22 @@ def _on_click(entity: Entity) -> SafeString:
         return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
     url = reverse("admin:entities_entity_activate")
     return format_html(
-        """ data-hx-post="{}" data-hx-vals='{{"code": "{}"}}' data-hx-swap="outerHTML" """, url, entity.code
+        """ data-hx-post="{}" data-hx-vals='{{"code": "{}"}}' data-hx-swap="outerHTML" """
+        'data-problem="entity-list-error" data-failed="{} was not activated:"',
+        url,
+        entity.code,
+        entity.code,
     )
 
 
 def draw_cache_state(code: str, state: EntryState) -> SafeString:
     """Its state in Redis; the list fetches it again, and swaps it in by its id."""
-    left = "" if state.ttl_seconds is None else f"{state.ttl_seconds} s"
+    seconds = state.ttl_seconds
+    left = "" if seconds is None else format_html('<data data-seconds-left value="{}">{} s</data>', seconds, seconds)
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
     return format_html(
         '<span class="cache-kind" id="cache-{}" data-hx-swap-oob="true" data-cache-code="{}" data-kind="{}" title="{}">'
-        "<span>{}</span> <b>{}</b></span>",
+        "{} {}</span>",
         code,
         code,
         state.kind,
@@ -98,18 +101,9 @@ def draw_last_change(entity: Entity, version: Any) -> SafeString:
     moment = entity.modified_ts if version is None else version.pgh_created_at
     exact = timezone.localtime(moment)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time><span class="entity-changed-by">{}</span>',
+        '<time datetime="{}" title="{}">{}</time><span class="block text-subtle">{}</span>',
         exact.isoformat(timespec="seconds"),
         exact.strftime("%d %B %Y, %H:%M:%S %Z"),
         naturaltime(moment),
-        name_changer(version),
+        f"by {version.author}" if version and version.author else "",
     )
-
-
-def name_changer(version: Any) -> str:
-    """`by root, through the API`; `by ann (psql), in SQL` for writers that bypass the application; empty if unknown."""
-    if version is None or version.pgh_label == FIRST:
-        return ""
-    seen = Version(0, version)
-    place = PLACES.get(seen.noted.get("source", ""), "in SQL")
-    return f"by {seen.who}, {place}" if seen.who else place

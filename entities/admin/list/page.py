@@ -6,22 +6,23 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ORDER_VAR
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Collate
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 from unfold.views import ChangeList
 
 from cache_layer import deadline
 from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import BULK_BUDGET_MS
 from entities.admin.links import RejectInvalidFilters
+from entities.admin.list.actions import activate_types
 from entities.admin.list.columns import (
     attach_cache_state,
     draw_cache_state,
@@ -31,18 +32,13 @@ from entities.admin.list.columns import (
 )
 from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
 from entities.admin.list.ordering import reorder_entities
-from entities.admin.pages import ModelAdmin, log_changed, refuse
+from entities.admin.pages import ModelAdmin, log_changed
 from entities.admin.widgets import draw_icon
-from entities.changes import ChangedMeanwhile, change_entity
+from entities.changes import ChangedMeanwhile
 from entities.codes import is_code
 from entities.fields import SEARCHED
 from entities.lookups import ENTITY
 from entities.models import BY_CODE, Entity
-
-NEW_ORDER, ORDER_SEEN = "_order", "_order_seen"
-"""The form fields with the codes shown, in their new order and in the one they were shown in."""
-MAX_STATES = 100
-"""How many cache states are fetched at once: their codes are in the URL."""
 
 
 class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
@@ -69,7 +65,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
 
     class Media:
         css = {"all": ("entities/list.css",)}  # noqa: RUF012 - Django's own way
-        js = (Script("entities/list.js", defer=True), Script("entities/dialog.js", defer=True))
+        js = (Script("entities/list.js", defer=True),)
 
     @admin.display(description="Label", ordering="label")
     def name(self, entity: Entity) -> SafeString:
@@ -81,7 +77,9 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
 
     @admin.display(description="Active", ordering="active_flag")
     def active(self, entity: Any) -> SafeString:
-        return draw_switch(entity, may_change=getattr(entity, "may_change", False))
+        """With a hidden field, so that the form sends the codes in the order of the rows."""
+        switch = draw_switch(entity, may_change=getattr(entity, "may_change", False))
+        return switch + format_html('<input type="hidden" name="_order" value="{}">', entity.code)
 
     @admin.display(description="Cache")
     def cache(self, entity: Any) -> SafeString:
@@ -97,7 +95,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Like Django's; rows carry their cache state and newest version, read in bulk."""
         changelist: Any = super().get_changelist_instance(request)
-        if "action" in request.POST or NEW_ORDER in request.POST:
+        if request.method == "POST":
             return changelist  # no rows are shown
         may_change = self.has_change_permission(request)
         rows = attach_cache_state(changelist.result_list)
@@ -105,11 +103,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
             entity.may_change = may_change
         changelist.may_change, changelist.sorted_otherwise = may_change, ORDER_VAR in changelist.params
         changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
-        states_url, codes = reverse("admin:entities_entity_cache_states"), [entity.code for entity in rows]
-        changelist.states_urls = [
-            f"{states_url}?codes={','.join(codes[start : start + MAX_STATES])}"
-            for start in range(0, len(codes), MAX_STATES)
-        ]
+        changelist.codes = [entity.code for entity in rows]
         return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -122,9 +116,9 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
     def _save_order(self, request: HttpRequest) -> HttpResponse:
         if not self.has_change_permission(request):
             raise PermissionDenied
-        codes, seen = (request.POST.get(field, "").split(",") for field in (NEW_ORDER, ORDER_SEEN))
+        seen = request.POST.get("_order_seen", "").split(",")
         try:
-            changed = reorder_entities(codes, seen=seen)
+            changed = reorder_entities(request.POST.getlist("_order"), seen=seen)
         except ChangedMeanwhile:
             said = "Somebody else has reordered these entity types meanwhile. This is their order; yours was not saved."
             self.message_user(request, said, messages.ERROR)
@@ -134,33 +128,20 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
         self.message_user(request, done, messages.SUCCESS if changed else messages.INFO)
         return HttpResponseRedirect(request.get_full_path())
 
-    @method_decorator([require_safe, never_cache])
+    @method_decorator(never_cache)
     def cache_states_view(self, request: HttpRequest) -> HttpResponse:
-        """The current state in Redis of `codes` (comma-separated), as the list's cells; polled by the page."""
+        """The current state in Redis of the rows, as the list's cells; polled by the page."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        codes = [code for code in request.GET.get("codes", "").split(",") if is_code(code)]
-        if len(codes) > MAX_STATES:
-            return refuse(f"At most {MAX_STATES} codes at once.", 400)
-        states = EntryState.of(ENTITY, codes)
+        states = EntryState.of(ENTITY, filter(is_code, request.POST.getlist("_order")))
         return HttpResponse("".join(draw_cache_state(code, state) for code, state in states.items()))
 
     @method_decorator(require_POST)
     def activate_view(self, request: HttpRequest) -> HttpResponse:
         """Activate the entity type `code`; its switch as it is then. Deactivating asks for confirmation on a page."""
         if not self.has_change_permission(request):
-            return refuse("You may not change entity types.", 403)
-        switched: list[Entity] = []
-
-        def note_change(row: Entity) -> None:
-            if not row.active_flag:
-                switched.append(row)
-
-        try:
-            entity = change_entity(request.POST.get("code", ""), {"active_flag": True}, note_change)
-        except Entity.DoesNotExist:
-            return refuse("This entity type was deleted meanwhile.", 404)
-        except ValidationError as error:
-            return refuse(" ".join(error.messages), 409)
-        log_changed(request, switched, "Active")
+            raise PermissionDenied
+        entity = get_object_or_404(Entity, code=request.POST.get("code"))
+        activate_types(request, Entity.objects.filter(pk=entity.pk))
+        entity.active_flag = True
         return HttpResponse(draw_switch(entity, may_change=True))

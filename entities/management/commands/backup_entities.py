@@ -3,10 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import router
 
-from entities.files.backup import InvalidBackup, write_backup
-from entities.files.whole_files import is_standard_output
+from entities.files.formats import MAX_ROWS, JsonFile
+from entities.files.rows import EntityResource
+from entities.files.whole_files import FileRefused, is_standard_output, write_whole
+from entities.models import BY_CODE, Entity
 
 
 class Command(BaseCommand):
@@ -16,9 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="replaced if it exists; or a pipe or a device: /dev/stdout")
 
     def handle(self, *, file: Path, **_: Any) -> None:
-        try:
-            written = write_backup(file)
-        except InvalidBackup as error:
-            raise CommandError(str(error)) from error
+        types = Entity.objects.using(router.db_for_write(Entity)).order_by(BY_CODE)
+        dataset = EntityResource().export(types)
+        if len(dataset) > MAX_ROWS:
+            raise FileRefused(f"There are more than {MAX_ROWS} entity types: use pg_dump.")
+        write_whole(file, JsonFile().export_data(dataset) + "\n")
         said = self.stderr if is_standard_output(file) else self.stdout
-        said.write(f"{written} entity types written to {file}")
+        said.write(f"{len(dataset)} entity types written to {file}")

@@ -3,13 +3,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis.exceptions import RedisError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cache_layer.inspect import Health, Kind, LookupState
 from entities.cache import wording
@@ -112,37 +113,42 @@ def print_health(console: Console, health: Health) -> None:
 
 
 def _entries_table(picture: Picture, cached: int) -> Table:
-    table = Table("Code", "Cached", title=f"{cached} of {picture.entity_types} entity types cached")
-    table.add_column("TTL, s", justify="right")
-    table.add_column("Bytes", justify="right")
-    for code, state in (*picture.states.items(), ("the list", picture.listed)):
-        known = "[green]yes[/green]", str(state.ttl_seconds), str(state.payload_bytes)
-        table.add_row(code, *(known if state.kind is Kind.CACHED else ("no", "", "")))
-    return table
+    rows = [
+        (code, "[green]yes[/green]", str(state.ttl_seconds), str(state.payload_bytes))
+        if state.kind is Kind.CACHED
+        else (code, "no")
+        for code, state in (*picture.states.items(), ("the list", picture.listed))
+    ]
+    title = f"{cached} of {picture.entity_types} entity types cached"
+    return _table(title, ("Code", "Cached", Column("TTL, s", justify="right"), Column("Bytes", justify="right")), rows)
 
 
 def _lookups_table(lookups: list[LookupState]) -> Table:
-    table = Table("Lookup", title="All that is cached")
-    table.add_column("TTL, s", justify="right")
-    table.add_column("Values", justify="right")
-    for each in lookups:
-        table.add_row(each.name, str(each.ttl_seconds), str(each.values))
-    return table
+    columns = ("Lookup", Column("TTL, s", justify="right"), Column("Values", justify="right"))
+    return _table("All that is cached", columns, [(each.name, each.ttl_seconds, each.values) for each in lookups])
 
 
 def _server_table(picture: Picture) -> Table:
     server, recent = picture.server, picture.recent
-    table = Table("The server, since it started", "", title="Redis answers")
-    table.add_row("Version", f"{server.name} {server.version}, up {wording.duration(server.uptime_seconds)}")
-    table.add_row("Keyspace hits", str(server.keyspace_hits))
-    table.add_row("Keyspace misses", str(server.keyspace_misses))
-    table.add_row("Memory", wording.memory(server))
-    table.add_row("Evicted keys", str(server.evicted_keys))
-    table.add_row("Expired keys", str(server.expired_keys))
-    table.add_row("Pending changes", f"{picture.backlog.changes}")
     rates = recent.rates
     split = "  ".join(f"{source} {rate:,.1f}/s" for source, rate in rates.items()) if rates else recent.words
-    table.add_row("Reads", f"{split} {recent.words}" if rates else split)
-    table.add_row(f"Hit ratio {recent.words}", wording.percent(recent.hit_ratio()))
-    table.add_row("Hit ratio, last hour", wording.percent(picture.hour.hit_ratio()))
+    rows = [
+        ("Version", f"{server.name} {server.version}, up {wording.duration(server.uptime_seconds)}"),
+        ("Keyspace hits", server.keyspace_hits),
+        ("Keyspace misses", server.keyspace_misses),
+        ("Memory", wording.memory(server)),
+        ("Evicted keys", server.evicted_keys),
+        ("Expired keys", server.expired_keys),
+        ("Pending changes", picture.backlog.changes),
+        ("Reads", f"{split} {recent.words}" if rates else split),
+        (f"Hit ratio {recent.words}", wording.percent(recent.hit_ratio())),
+        ("Hit ratio, last hour", wording.percent(picture.hour.hit_ratio())),
+    ]
+    return _table("Redis answers", ("The server, since it started", ""), rows)
+
+
+def _table(title: str, columns: Iterable[Column | str], rows: Iterable[Iterable[object]]) -> Table:
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*map(str, row))
     return table

@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from entities.files.backup import InvalidBackup, Restored, restore_backup
+from entities.files.formats import JsonFile, UnreadableFile
+from entities.files.rows import carry_out, plan_import
+from entities.files.whole_files import FileRefused, read_whole
 
 
 class Command(BaseCommand):
@@ -20,22 +22,25 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, dry_run: bool, remove_others: bool, **_: Any) -> None:
         try:
-            restored = restore_backup(file, remove_others=remove_others, dry_run=dry_run)
-        except InvalidBackup as error:
-            raise CommandError(str(error)) from error
+            dataset = JsonFile().create_dataset(read_whole(file))
+        except UnreadableFile as error:
+            raise FileRefused(f"{file}: {error}") from error
+        plan = plan_import(dataset, exact=True, remove_others=remove_others)
+        carry_out(plan, dry_run=dry_run)
         if dry_run:
-            self._print_each(restored, remove_others=remove_others)
-        kept = "removed" if remove_others else "kept though not in the file"
+            self._print_each(plan)
+        counts, kept = plan.totals, "removed" if remove_others else "kept though not in the file"
         self.stdout.write(
-            f"{len(restored.created)} created, {len(restored.changed)} changed, {restored.unchanged} unchanged, "
-            f"{len(restored.others)} {kept}{' (a dry run: nothing was done)' if dry_run else ''}"
+            f"{counts['new']} created, {counts['update']} changed, {counts['skip']} unchanged, "
+            f"{len(plan.others)} {kept}{' (a dry run: nothing was done)' if dry_run else ''}"
         )
 
-    def _print_each(self, restored: Restored, *, remove_others: bool) -> None:
-        for code in restored.created:
-            self.stdout.write(f"+ {code}")
-        for code, changes in restored.changed.items():
-            for change in changes:
-                self.stdout.write(f"~ {code}.{change.name}: {change.old} -> {change.new}")
-        for code in restored.others:
-            self.stdout.write(f"{'-' if remove_others else '='} {code}")
+    def _print_each(self, plan: Any) -> None:
+        for row in plan.rows:
+            if row.is_new():
+                self.stdout.write(f"+ {row.instance.code}")
+        for row in plan.rows:
+            for change in row.changes if row.is_update() else ():
+                self.stdout.write(f"~ {row.instance.code}.{change.name}: {change.old} -> {change.new}")
+        for code in plan.others:
+            self.stdout.write(f"{'-' if plan.removed else '='} {code}")

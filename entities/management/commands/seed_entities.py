@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections, router
 
 from entities.adoption import was_adopted
-from entities.files.catalogue import CATALOGUE_FILE, InvalidCatalogue, read_catalogue, seed_entities
+from entities.files.catalogue import CATALOGUE_FILE, seed_entities
 from entities.models import Entity
 from entities.words.icons import describe_former
 
@@ -37,15 +37,12 @@ class Command(BaseCommand):
         if file is None and was_adopted(connections[router.db_for_write(Entity)]):
             self.stdout.write("Nothing was loaded: app.entity was adopted, and has its platform's entity types.")
             return
-        try:
-            catalogue = read_catalogue(file or CATALOGUE_FILE)
-            seeded = seed_entities(catalogue, overwrite=overwrite, with_removed=with_removed)
-        except InvalidCatalogue as error:
-            raise CommandError(str(error)) from error
+        plan = seed_entities(file or CATALOGUE_FILE, overwrite=overwrite, with_removed=with_removed)
+        counts = plan.totals
         self.stdout.write(
-            f"{seeded.created} created, {seeded.unchanged} unchanged (kept as edited), {seeded.overwritten} overwritten"
+            f"{counts['new']} created, {counts['skip']} unchanged (kept as edited), {counts['update']} overwritten"
         )
-        if seeded.removed:
-            self.stdout.write(f"left out, as they were removed (--with-removed): {', '.join(seeded.removed)}")
-        for former in filter(None, {entity.icon: describe_former(entity.icon) for entity in catalogue}.values()):
+        if plan.left_out:
+            self.stdout.write(f"left out, as they were removed (--with-removed): {', '.join(plan.left_out)}")
+        for former in filter(None, dict.fromkeys(describe_former(row.instance.icon) for row in plan.rows)):
             self.stdout.write(former)

@@ -17,3 +17,25 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     detail.isError = true;
     if (detail.target.id === "entity-dialog") location.reload();
 });
+
+// A request that failed is told in the dialog that it was to fill, or where its element's `data-problem` says.
+for (const event of ["htmx:afterOnLoad", "htmx:sendError"]) {
+    document.addEventListener(event, ({ detail: { elt, target, xhr, successful } }) => {
+        const dialog = target?.matches("dialog") ? target : null;
+        const place = dialog ?? document.getElementById(elt.dataset.problem);
+        if (!place || (dialog && successful)) return;
+        const reason = xhr.status < 400 ? "The server can't be reached, or you are logged out."
+            : xhr.status === 404 ? "This entity type was deleted meanwhile." : "The server did not do it. Reload the page, then try again.";
+        place.textContent = successful ? "" : `${elt.dataset.failed ?? ""} ${reason}`.trim();
+        place.hidden = Boolean(successful);
+        dialog?.showModal();
+    });
+}
+
+// Seconds that are left go on between two answers.
+setInterval(() => {
+    for (const left of document.querySelectorAll("[data-seconds-left]")) {
+        left.value = Math.max(0, left.value - 1);
+        left.textContent = `${left.value} s`;
+    }
+}, 1000);

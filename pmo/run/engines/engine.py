@@ -13,18 +13,16 @@ from typing import Any
 from pmo.processes import LIMIT_SECONDS, start_process
 from pmo.run.restarts import DidNotStart, Part
 
-PAUSE_SECONDS = 5.0
-"""Pause before the first restart of an engine: long enough to see how the platform copes without it."""
-
 
 class Engine(Part):
     """An engine, restarted where it was: on the same port or socket, with the same data."""
 
     start_limit_seconds = 120  # a crashed database may have to replay its log
     slowly = "reading its data, as it does after a crash"
+    first_pause_seconds = 5.0  # long enough to see how the platform copes without it
 
-    def __init__(self, log: Path, first_pause_seconds: float) -> None:
-        super().__init__(first_pause_seconds)
+    def __init__(self, log: Path) -> None:
+        super().__init__()
         self.log = log
 
     def run(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[bytes]:

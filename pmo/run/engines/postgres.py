@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pmo.run.engines.engine import PAUSE_SECONDS, Engine, end_leftover, package_folder
+from pmo.run.engines.engine import Engine, end_leftover, package_folder
 from pmo.run.restarts import DidNotStart
 
 PORT = 5432  # part of the Unix socket's name; nothing listens on TCP
@@ -36,16 +36,8 @@ class Postgres(Engine):
     farewell = signal.SIGINT
     meanwhile = "What is cached is still served."
 
-    def __init__(
-        self,
-        directory: Path,
-        sockets: Path,
-        *,
-        durable: bool = True,
-        programs: Path | None = None,
-        first_pause_seconds: float = PAUSE_SECONDS,
-    ) -> None:
-        super().__init__(directory / "postgres.log", first_pause_seconds)
+    def __init__(self, directory: Path, sockets: Path, *, durable: bool = True, programs: Path | None = None) -> None:
+        super().__init__(directory / "postgres.log")
         self._data, self._sockets, self._durable = directory / "postgres", sockets, durable
         self._programs = programs or program_folder()
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from pmo.environment.listener import probe_port
-from pmo.run.engines.engine import PAUSE_SECONDS, Engine, end_leftover, package_folder
+from pmo.run.engines.engine import Engine, end_leftover, package_folder
 from pmo.run.restarts import DidNotStart
 
 HOST = "127.0.0.1"
@@ -19,7 +19,7 @@ class Valkey(Engine):
 
     Args:
         port: the one to prefer; another free one if it is in use.
-        snapshots: Valkey's `save` setting, as "seconds changes"; empty for no snapshots.
+        durable: False for no snapshots.
         program: a Valkey or Redis server; the wheel's by default.
     """
 
@@ -27,16 +27,10 @@ class Valkey(Engine):
     meanwhile = "Responses come from the database meanwhile (X-Cache: BYPASS)."
 
     def __init__(
-        self,
-        directory: Path,
-        *,
-        port: int | None = None,
-        snapshots: str = "60 1",
-        program: Path | None = None,
-        first_pause_seconds: float = PAUSE_SECONDS,
+        self, directory: Path, *, port: int | None = None, durable: bool = True, program: Path | None = None
     ) -> None:
-        super().__init__(directory / "valkey.log", first_pause_seconds)
-        self._data, self._snapshots, self._program = directory / "valkey", snapshots, program
+        super().__init__(directory / "valkey.log")
+        self._data, self._durable, self._program = directory / "valkey", durable, program
         self._preferred_port = port or 0
         self.port = 0
 
@@ -49,7 +43,7 @@ class Valkey(Engine):
             "port": [str(self.port)],
             "dir": [str(self._data)],
             "pidfile": [str(self._data / "valkey.pid")],
-            "save": self._snapshots.split() or [""],
+            "save": ["60", "1"] if self._durable else [""],  # seconds, changes
             "stop-writes-on-bgsave-error": ["no"],  # a full disk costs the snapshot, not the cache
             "maxmemory-policy": ["noeviction"],
         }
