@@ -13,7 +13,7 @@ from django.db.models.fields import NOT_PROVIDED
 from entities.admin.entity import EntityAdmin
 from entities.admin.form.form import EntityForm
 from entities.admin.history.differences import ALL_FIELDS
-from entities.api.bodies import PROJECT
+from entities.api.schema import PROJECT
 from entities.api.serializers import EntityFieldsSerializer, EntityRowSerializer, EntitySerializer
 from entities.documents import EntityDocument
 from entities.fields import (
