@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -17,7 +16,7 @@ from entities.models import CacheOperation, Entity
 from entities.texts import INVISIBLE, UNREADABLE, validate_readable
 from tests.admin.conftest import ADD, LIST, admin_client, errors_of, fields, superuser  # noqa: F401 - fixtures
 from tests.api.conftest import PROJECT
-from tests.conftest import make_entity
+from tests.conftest import make_entity, sql
 
 pytestmark = pytest.mark.usefixtures("quick_writes")
 
@@ -74,9 +73,8 @@ def test_a_reason_is_composed(db: None) -> None:
 def test_python_and_postgresql_take_the_same_texts_for_unreadable(db: None) -> None:
     beyond_most = range(0xDFFFF, 0xE1001)
     characters = [chr(each) for each in (*range(1, 0x20000), *beyond_most) if not 0xD800 <= each <= 0xDFFF]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT c FROM unnest(%s::text[]) c WHERE c ~ %s", [characters, UNREADABLE])
-        theirs = {character for (character,) in cursor}
+    found = sql("SELECT c FROM unnest(%s::text[]) c WHERE c ~ %s", characters, UNREADABLE)
+    theirs = {character for (character,) in found}
     assert theirs == {character for character in characters if re.search(UNREADABLE, character)}
     assert not [each for each in theirs if _is_taken(each)]
     spaces = {each for each in characters if each.isspace() or unicodedata.category(each) in ("Zs", "Cc")}
