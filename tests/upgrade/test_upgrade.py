@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
-from tests.fields.next_release import make_next_release
+from tests.fields.conftest import make_next_release
 from tests.torture.plan import Plan
 from tests.torture.records import label_of
 from tests.torture.run import run_on
