@@ -112,7 +112,7 @@ def test_its_buttons_say_what_they_did_with_and_without_scripts_and_are_logged(
     assert logged() == [
         ("olga", "admin", "warm", "project", "", "1 filled, 0 already cached, 0 not cacheable"),
         ("olga", "admin", "warm", "project", "", "0 filled, 1 already cached, 0 not cacheable"),
-        ("olga", "admin", "invalidate", "project", "It looked odd", "1 cached value dropped"),
+        ("olga", "admin", "invalidate", "project", "It looked odd", "2 cached values dropped"),
         ("olga", "admin", "warm", "project", "", "1 filled, 0 already cached, 0 not cacheable"),
     ]
 

@@ -104,7 +104,7 @@ def test_pages_ask_as_much_of_the_engines_with_many_types_as_with_50(
 
 
 def drag_all(client: Client, codes: list[str]) -> HttpResponse:
-    return client.post(LIST, {"_order": ",".join(codes[::-1]), "_order_seen": ",".join(codes), "_save": "Save"})
+    return client.post(LIST, {"_order": codes[::-1], "_order_seen": ",".join(codes), "_save": "Save"})
 
 
 @pytest.mark.parametrize(
