@@ -49,31 +49,27 @@ def create_entity(values: Mapping[str, Any]) -> Entity:
     return entity
 
 
-def change_entity(code: str, values: Mapping[str, Any], check: Check | None = None) -> Entity:
+def change_entity(
+    code: str, values: Mapping[str, Any], check: Check | None = None, *, append: Iterable[str] = ()
+) -> Entity:
     """
     Set some fields, of inactive entity types too; equal values cause no write.
 
+    Args:
+        append: new children, in order, each once. Concurrent appends lose none.
     Raises:
         Entity.DoesNotExist: there is none.
         ValidationError: another request removed a child just before.
     """
     with _refusals_by_field(), writing_types(code):
         entity = _lock_row(code, check)
-        _save_changes(entity, values)
-    return entity
-
-
-def append_children(code: str, children: Iterable[str], check: Check | None = None) -> Entity:
-    """
-    Append new children in order, each once. Concurrent appends lose none.
-
-    Raises:
-        Entity.DoesNotExist: there is none.
-        ValidationError: another request removed a child just before.
-    """
-    with _refusals_by_field(), writing_types(code):
-        entity = _lock_row(code, check)
-        _save_changes(entity, {"child_entity_codes": list(dict.fromkeys([*entity.child_entity_codes, *children]))})
+        if append:
+            values = {**values, "child_entity_codes": [*dict.fromkeys([*entity.child_entity_codes, *append])]}
+        changes = {name: value for name, value in values.items() if getattr(entity, name) != value}
+        for name, value in changes.items():
+            setattr(entity, name, value)
+        if changes:
+            entity.save()
     return entity
 
 
@@ -87,9 +83,7 @@ def deactivate_entity(code: str, *, detach: bool = False, check: Check | None = 
         Entity.DoesNotExist: there is none.
     """
     with _removing([code], detach):
-        entity = _lock_row(code, check)
-        _save_changes(entity, {"active_flag": False})
-    return entity
+        return change_entity(code, {"active_flag": False}, check)
 
 
 def purge_entity(code: str, *, detach: bool = False, check: Check | None = None) -> None:
@@ -194,14 +188,6 @@ def _lock_row(code: str, check: Check | None, *, no_key: bool = True) -> Entity:
     if check is not None:
         check(entity)
     return entity
-
-
-def _save_changes(entity: Entity, values: Mapping[str, Any]) -> None:
-    changes = {name: value for name, value in values.items() if getattr(entity, name) != value}
-    if changes:
-        for name, value in changes.items():
-            setattr(entity, name, value)
-        entity.save()
 
 
 def _detach_from_parents(*codes: str) -> None:

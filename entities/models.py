@@ -19,6 +19,7 @@ from django.db.models.functions import Collate, Now
 
 from cache_layer import CoherentManager, coherence_triggers
 from entities.codes import CODE_PATTERN, RESERVED_CODES, is_code
+from entities.history import Version
 from entities.texts import ComposedCharField, validate_readable
 from entities.triggers import NEVER_EMPTIED, TRIGGERS, keep_texts_readable
 from entities.words.icons import current_name
@@ -53,26 +54,15 @@ def validate_children_shape(codes: Any) -> None:
         )
 
 
-DATABASE_ROLE = RawSQL(
-    "session_user || CASE current_setting('role') WHEN 'none' THEN '' ELSE ' as ' || current_setting('role') END",
-    [],  # not a tuple: Django adds it to a list when it alters a default
-    output_field=models.TextField(),
-)
-"""The session's user, and its role if another; in a trigger `current_user` is the trigger's owner."""
-APPLICATION_NAME = RawSQL("current_setting('application_name')", [], output_field=models.TextField())
-
-
 @pghistory.track(
     pghistory.InsertEvent(),
     pghistory.UpdateEvent(condition=pghistory.AnyChange(exclude=["modified_ts"])),
     pghistory.DeleteEvent(),
     model_name="EntityEvent",
+    base_model=Version,
+    obj_field=pghistory.ObjForeignKey(related_name="events"),
     context_field=pghistory.ContextJSONField(),
     append_only=True,
-    attrs={  # PostgreSQL fills them; they are empty in versions from before they existed
-        "database_role": models.TextField(null=True, db_default=DATABASE_ROLE),
-        "application_name": models.TextField(null=True, db_default=APPLICATION_NAME),
-    },
     # pghistory's SQL quotes this as is; what it names must not depend on a writer's search_path.
     meta={
         "db_table": 'app"."entity_event',

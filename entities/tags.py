@@ -12,26 +12,20 @@ from entities.codes import is_code
 from entities.models import Entity
 
 # UNION, not UNION ALL: an entity type reached again is not followed again, so cycles end.
-UNDER = """
-    WITH RECURSIVE named (code) AS (
-        SELECT code::text FROM app.entity WHERE code = %s
-        UNION
-        SELECT child.code
-        FROM named JOIN app.entity AS parent USING (code),
-            jsonb_array_elements_text(parent.child_entity_codes) AS child (code)
-    )
+NAMED = """
+    WITH RECURSIVE named (code) AS (SELECT code::text FROM app.entity WHERE code = %s UNION {})
     SELECT code FROM named JOIN app.entity USING (code) ORDER BY display_order, code COLLATE "C"
+"""
+UNDER = """
+    SELECT child.code
+    FROM named JOIN app.entity AS parent USING (code),
+        jsonb_array_elements_text(parent.child_entity_codes) AS child (code)
 """
 ABOVE = """
-    WITH RECURSIVE named (code) AS (
-        SELECT code::text FROM app.entity WHERE code = %s
-        UNION
-        SELECT parent.code::text
-        FROM named JOIN app.entity AS parent ON parent.child_entity_codes @> to_jsonb(named.code)
-    )
-    SELECT code FROM named JOIN app.entity USING (code) ORDER BY display_order, code COLLATE "C"
+    SELECT parent.code::text
+    FROM named JOIN app.entity AS parent ON parent.child_entity_codes @> to_jsonb(named.code)
 """
-KINDS = {"under": UNDER, "above": ABOVE}
+KINDS = {"under": NAMED.format(UNDER), "above": NAMED.format(ABOVE)}
 
 
 def tagged_codes(tag: str) -> list[str]:

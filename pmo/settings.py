@@ -261,7 +261,7 @@ if PRODUCTION:
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # the confirmation page sends every selected code
-FILE_UPLOAD_HANDLERS = ["pmo.web.uploads.BoundedUpload", *global_settings.FILE_UPLOAD_HANDLERS[1:]]
+FILE_UPLOAD_HANDLERS = ["pmo.web.requests.BoundedUpload", *global_settings.FILE_UPLOAD_HANDLERS[1:]]
 
 # --- Authentication ---------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from redis import Redis
 from redis.cluster import RedisCluster
@@ -23,6 +23,7 @@ from pmo.processes import start_process, stop_process
 from pmo.run.engines.valkey import HOST, server_program
 from tests.waiting import wait_for
 
+Topology = TypeVar("Topology", "Cluster", "Sentinels")
 PORTS = (20_000, 30_000)
 """Below those the kernel gives to clients: none of theirs may take the port of a server that is down."""
 SLOTS = 16_384
@@ -115,7 +116,7 @@ class Cluster:
         servers: the first three begin as primaries, the next three as their replicas, the last one has nothing.
     """
 
-    def __init__(self, directory: Path, timeout_ms: int) -> None:
+    def __init__(self, directory: Path, timeout_ms: int = 2_000) -> None:
         self._ports = [find_port() for _ in range(2 * SHARDS + 1)]
         options = (
             *PLAIN,
@@ -130,6 +131,7 @@ class Cluster:
             )
             for number, port in enumerate(self._ports)
         ]
+        self.processes = self.servers
 
     @property
     def url(self) -> str:
@@ -265,7 +267,7 @@ class Sentinels:
         servers: the first one begins as the primary.
     """
 
-    def __init__(self, directory: Path, down_after_ms: int) -> None:
+    def __init__(self, directory: Path, down_after_ms: int = 1_500) -> None:
         primary = Server(directory / "server-0", (*PLAIN, *FENCED))
         replicaof = ("--replicaof", f"{HOST} {primary.port}")
         self.servers = [primary, *(Server(directory / f"server-{n}", (*PLAIN, *FENCED, *replicaof)) for n in (1, 2))]
@@ -279,6 +281,7 @@ class Sentinels:
                 f"sentinel parallel-syncs {SERVICE} 2\n"
             )
             self.sentinels.append(Server(directory / f"sentinel-{number}", (str(file), "--sentinel")))
+        self.processes = [*self.sentinels, *self.servers]
 
     @property
     def url(self) -> str:
@@ -329,26 +332,13 @@ class Sentinels:
 
 
 @contextlib.contextmanager
-def running_cluster(directory: Path, timeout_ms: int = 2_000) -> Iterator[Cluster]:
-    """A cluster while the block runs."""
-    cluster = Cluster(directory, timeout_ms)
+def running(topology: Topology) -> Iterator[Topology]:
+    """It is whole when the block begins, and gone after it."""
     try:
-        cluster.form()
-        yield cluster
+        topology.form()
+        yield topology
     finally:
-        for server in cluster.servers:
-            server.stop()
-
-
-@contextlib.contextmanager
-def running_sentinels(directory: Path, down_after_ms: int = 1_500) -> Iterator[Sentinels]:
-    """A primary, its replicas and sentinels while the block runs."""
-    sentinels = Sentinels(directory, down_after_ms)
-    try:
-        sentinels.form()
-        yield sentinels
-    finally:
-        for server in (*sentinels.sentinels, *sentinels.servers):
+        for server in topology.processes:
             server.stop()
 
 

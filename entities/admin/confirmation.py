@@ -17,8 +17,9 @@ from entities.admin.pages import show_page
 from entities.models import CacheOperation, Entity
 from entities.texts import ComposedFormField, validate_readable
 
-SHOWN_TYPES = 50
 CONFIRMED = "confirmed"
+SELECTION = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
+"""What the list sends with an action; the confirmation page sends it again."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,13 @@ class Part:
 
     Attributes:
         says: the sentence above them.
-        entities: which ones; the first of them are shown as links.
+        entities: which ones; the page links to the first of them.
         warns: whether it may surprise.
     """
 
     says: str
     entities: Sequence[Entity] = ()
     warns: bool = False
-
-    @property
-    def shown(self) -> Sequence[Entity]:
-        return self.entities[:SHOWN_TYPES]
-
-    @property
-    def hidden(self) -> int:
-        return max(0, len(self.entities) - SHOWN_TYPES)
 
 
 @dataclass(frozen=True)
@@ -60,11 +53,9 @@ class Question:
     What an action asks before it runs.
 
     Attributes:
-        action: its name among the list's actions; empty on a page of its own.
         buttons: the ways to proceed, the usual one first; empty if there is nothing to do.
     """
 
-    action: str
     title: str
     parts: Sequence[Part]
     buttons: Sequence[Button] = ()
@@ -101,13 +92,10 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
     Args:
         back: where a page of its own leads afterwards, or on cancel.
     """
-    across = request.POST.get("select_across") == "1"
-    selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
     context = {
         "title": question.title,
         "question": question,
-        "selected": selected[:1] if across else selected,
-        "across": across,
+        "selection": [(name, value) for name in SELECTION for value in request.POST.getlist(name)],
         "back_url": back or request.get_full_path(),
         "next": back,
         "in_dialog": "HX-Request" in request.headers,

@@ -10,7 +10,6 @@ from django.urls import URLPattern, path
 
 from entities.admin.changes.page import ChangesPage
 from entities.admin.form.page import FormPage
-from entities.admin.history.page import HistoryPage
 from entities.admin.history.undo_page import UndoPage
 from entities.admin.list.actions import ListActions
 from entities.admin.list.page import ListPage
@@ -21,7 +20,7 @@ from entities.models import Entity
 
 
 @admin.register(Entity)
-class EntityAdmin(ListPage, FormPage, HistoryPage, ChangesPage, UndoPage, ListActions, Transfer, Removal, MapPage):
+class EntityAdmin(ListPage, FormPage, ChangesPage, UndoPage, ListActions, Transfer, Removal, MapPage):
     """
     Entity types: list, form and actions.
 

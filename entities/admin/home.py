@@ -42,7 +42,7 @@ def describe_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
         "type_map": type_map,
         "active": len(type_map.types) - len(type_map.inactive),
         "concerns": list(_concerns(type_map)),
-        "acts": read_feed(acts=LATEST, changes_each=2).acts[:LATEST],
+        "acts": read_feed(acts=LATEST, changes_each=2)[0][:LATEST],
         "moment": MOMENT,
     }
 
@@ -52,12 +52,12 @@ def _concerns(type_map: TypeMap) -> Iterator[Concern]:
         url = f"{reverse('admin:entities_entity_changelist')}?active_flag__exact=0&is_child=yes"
         yield Concern("Inactive, and still listed by others", _chips(hidden, inactive=True), url, "Show in the list")
     if missing := list(type_map.missing):
-        parents = {parent for code in missing for parent in type_map.missing[code]}
+        parents = {parent.code for each in type_map.missing.values() for parent in each.parents}
         says = f"Listed as children, but not entity types: {', '.join(missing[:NAMED])}. Listed by"
         yield Concern(says, _chips([code for code in type_map.types if code in parents]))
     if unknown := [each.code for each in type_map.types.values() if current_name(each.icon) is None]:
         yield Concern("With an icon that Lucide does not have", _chips(unknown))
-    if orphans := [each.code for each in type_map.orphans if each.is_active]:
+    if orphans := [each.code for each in type_map.orphans if each.active_flag]:
         url = f"{reverse('admin:entities_entity_map')}?show=orphans"
         yield Concern("Neither parent nor child of another", _chips(orphans), url, "Show on the map")
 

@@ -19,13 +19,15 @@ from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from import_export.admin import ImportExportMixin
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, Button, Part, Question, ask, count_types, is_confirmed
-from entities.admin.history.versions import undo_url_of
+from entities.admin.history.versions import undo_url_of_request
 from entities.admin.pages import ModelAdmin, show_page
 from entities.changes import ChangedMeanwhile
 from entities.files.columns import COLUMNS
@@ -81,7 +83,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
 
     @admin.action(description="Export", permissions=["export"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse:
-        return self._export(request, queryset, action="export_selected")
+        return self._export(request, queryset)
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
         """A page of its own for everything that the list's search and filters show."""
@@ -95,9 +97,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
             return HttpResponseRedirect(in_list)
         return self._export(request, found, back=f"{in_list}?{request.GET.urlencode()}")
 
-    def _export(
-        self, request: HttpRequest, chosen: QuerySet[Entity], *, action: str = "", back: str = ""
-    ) -> HttpResponse:
+    def _export(self, request: HttpRequest, chosen: QuerySet[Entity], *, back: str = "") -> HttpResponse:
         """The file, once its format is chosen."""
         form = FormatForm(request.POST if is_confirmed(request) else None)
         if form.is_valid():
@@ -114,7 +114,7 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
             Part(f"{number} will be written to a file{filtered}.", entities),
             Part(f"Columns: {', '.join(COLUMNS)}. What is exported can be imported again."),
         ]
-        question = Question(action, "Export entity types", parts, [Button("", f"Export {number}")], form)
+        question = Question("Export entity types", parts, [Button("", f"Export {number}")], form)
         return ask(self, request, question, back=back)
 
     def import_action(self, request: HttpRequest, **_: Any) -> HttpResponse:
@@ -166,8 +166,8 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
         left_out = f" {_name_rows(wrong)} left out because of errors." if wrong else ""
         level = messages.WARNING if wrong else messages.SUCCESS
-        undo = undo_url_of([row.instance.code for row in plan.rows if row.is_new() or row.is_update()])
-        self.message_user(request, f"Imported {signed['name']}: {done}{left_out}", level, extra_tags=undo)
+        said = f"Imported {signed['name']}: {done}{left_out}"
+        self.message_user(request, said, level, extra_tags=undo_url_of_request())
         return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
 
     def _show_import(
@@ -213,18 +213,34 @@ def _former_icons(rows: list[Any]) -> list[tuple[str, str]]:
     return [(_name_rows(numbers), text) for text, numbers in found.items()]
 
 
+def _mark(tag: str, value: str) -> SafeString:
+    return format_html("<{0}>{1}</{0}>", SafeString(tag), value or "(empty)")
+
+
 def _preview(plan: Any) -> dict[str, Any]:
     """What the page shows of a dry run: errors, and what is new, changed and unchanged."""
     errors = list(find_problems(plan))
+    whole_file = [("", "", "", str(error.error)) for error in plan.base_errors]
     new = [row for row in plan.rows if row.is_new()]
     changed = [row for row in plan.rows if row.is_update()]
     return {
         "result": plan,
-        "errors": errors[:SHOWN_ROWS],
+        "errors": errors,
+        "wrong_headings": ("Row", "Column", "Value", "What is wrong"),
+        "wrong": [*whole_file, *errors[:SHOWN_ROWS]],
         "hidden_errors": max(0, len(errors) - SHOWN_ROWS),
-        "file_errors": [str(error.error) for error in plan.base_errors],
-        "new": new[:SHOWN_ROWS],
-        "changed": changed[:SHOWN_ROWS],
+        "tables": [
+            (
+                "Changed",
+                ("Row", "Code", "Column", "Is now", "Will be"),
+                [
+                    (row.number, row.instance.code, each.name, _mark("del", each.old), _mark("ins", each.new))
+                    for row in changed[:SHOWN_ROWS]
+                    for each in row.changes
+                ],
+            ),
+            ("New", ("Row", *COLUMNS), [(row.number, *(each.new for each in row.changes)) for row in new[:SHOWN_ROWS]]),
+        ],
         "hidden_rows": max(0, len(new) - SHOWN_ROWS) + max(0, len(changed) - SHOWN_ROWS),
         "former_icons": _former_icons([*new, *changed]),
         "counts": {"new": len(new), "changed": len(changed), "unchanged": plan.totals["skip"], "errors": len(errors)},

@@ -74,15 +74,11 @@ def find_warnings(connection: Any, table: Table) -> Iterator[Problem]:
 
 def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
     """The first ones, and the number of the rest."""
-    more, last = 0, None
-    for number, problem in enumerate(problems):
-        if number < SHOWN_ROWS:
-            yield problem
-        else:
-            more, last = more + 1, problem
-    if last:
+    found = list(problems)
+    yield from found[:SHOWN_ROWS]
+    if len(found) > SHOWN_ROWS:
         mend = "They are shown once some of those above are fixed"
-        yield Problem(f"{more} more", last.rule, mend, warning=last.warning)
+        yield Problem(f"{len(found) - SHOWN_ROWS} more", found[-1].rule, mend, warning=found[-1].warning)
 
 
 def _row(code: str | None) -> str:

@@ -12,14 +12,12 @@ from cache_layer import UnknownTag
 from entities.api.bodies import InvalidatedSerializer
 from entities.api.parameters import CODE, TAG, read_flags
 from entities.api.schema import describe
+from entities.cache.acts import recorded
 from entities.cache.entries import describe_dropped, drop_entries
-from entities.cache.operations import recorded
 from entities.codes import is_code
 from entities.lookups import ENTITY
 from entities.models import CacheOperation
 from entities.services import get_entity_infrastructure
-
-Operation = CacheOperation.Operation
 
 
 class EntityCacheViewSet(ViewSet):
@@ -57,7 +55,8 @@ class EntityCacheViewSet(ViewSet):
 
 def _drop(request: Request, codes: list[str] | None, tag: str = "") -> Response:
     """Drop these entity types' entries, or all, and record it in the audit log, under the token's user."""
-    operation = Operation.CLEAR if codes is None else Operation.INVALIDATE
+    kinds = CacheOperation.Operation
+    operation = kinds.CLEAR if codes is None else kinds.INVALIDATE
     with recorded(operation, codes, username=request.user.get_username(), tag=tag) as record:
         invalidated = get_entity_infrastructure().clear_all_entity_cache() if codes is None else drop_entries(codes)
         record.result = describe_dropped(invalidated)

@@ -19,8 +19,6 @@ from entities.words.icons import describe_former
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')
 STALE_WARNING = '110 - "Response is Stale"'
 """RFC 7234, section 5.5.1: the database is away, and this is the last known state."""
-MISCELLANEOUS = "299 -"
-"""RFC 7234, section 5.5.6: a warning for people."""
 CHANGED = "It changed since the version that If-Match names. Read it again."
 MALFORMED = "If-Match must list entity tags as `ETag` gives them, each in double quotes, separated by commas."
 WEAK = "If-Match names a weak tag, which never matches (RFC 9110, section 13.1.1): send it as received, without W/."
@@ -74,7 +72,7 @@ def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] 
     """The document of a row just written, with a `Warning` if its icon has been renamed."""
     payload = encode_entity(document_of(entity))
     former = describe_former(entity.icon)
-    warning = {"Warning": f'{MISCELLANEOUS} "{former}"'} if former else {}
+    warning = {"Warning": f'299 - "{former}"'} if former else {}  # RFC 7234, section 5.5.6: for people
     return HttpResponse(
         payload,
         status=status,

@@ -12,6 +12,7 @@ MAX_CODES = 200
 
 
 def _header(name: str, description: str, *statuses: int) -> OpenApiParameter:
+    """Of responses with these statuses; without any, of requests."""
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, response=list(statuses))
 
 
@@ -35,12 +36,8 @@ WARNING = _header("Warning", '`110 - "Response is Stale"` with `X-Cache: STALE`.
 FORMER_ICON = _header(
     "Warning", '`299 - "..."`: the icon has another name in Lucide now; it is stored as sent.', 200, 201
 )
-IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, description="Change it only if this is still its `ETag`; `*` for any."
-)
-IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="Respond 304 without a body if this is still its `ETag`."
-)
+IF_MATCH = _header("If-Match", "Change it only if this is still its `ETag`; `*` for any.")
+IF_NONE_MATCH = _header("If-None-Match", "Respond 304 without a body if this is still its `ETag`.")
 CODE = OpenApiParameter(
     "code",
     str,

@@ -39,12 +39,10 @@ from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of
 from entities.fields import NOT_IN_DOCUMENT
-from entities.models import CacheOperation, Entity
+from entities.models import Entity
 from entities.services import get_entity_infrastructure
 
 NOT_FROM_CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization", "X-Cache": Source.BYPASS}
-
-Operation = CacheOperation.Operation
 
 
 class EntityViewSet(ViewSet):
@@ -136,7 +134,9 @@ class EntityViewSet(ViewSet):
         Works on inactive ones too: `{"active_flag": true}` brings one back.
         """
         found = _find(code)
-        fields = EntityFieldsSerializer(Entity(code=code), data=_body(request), partial=True)
+        if request.stream is None:  # `{}`, a change of nothing, was not meant
+            raise ParseError("There is no body: send the fields to change as JSON.", "no_body")
+        fields = EntityFieldsSerializer(Entity(code=code), data=request.data, partial=True)
         fields.is_valid(raise_exception=True)
         check = _check(request, found)
         return answer_entity(changes.change_entity(code, fields.validated_data, check))
@@ -171,7 +171,7 @@ class EntityViewSet(ViewSet):
         fields.is_valid(raise_exception=True)
         children, check = fields.validated_data["child_entity_codes"], _check(request, found)
         if fields.validated_data["mode"] == "append":
-            return answer_entity(changes.append_children(code, children, check))
+            return answer_entity(changes.change_entity(code, {}, check, append=children))
         return answer_entity(changes.change_entity(code, {"child_entity_codes": children}, check))
 
 
@@ -198,18 +198,6 @@ def _find(code: str) -> EntityDocument:
     if read.document is None:
         raise Entity.DoesNotExist
     return read.document
-
-
-def _body(request: Request) -> Any:
-    """
-    The request's fields, possibly none: `{}`.
-
-    Raises:
-        ParseError: there is no body at all, so `{}` was not meant.
-    """
-    if request.stream is None:
-        raise ParseError("There is no body: send the fields to change as JSON.", "no_body")
-    return request.data
 
 
 def _check(request: Request, found: EntityDocument) -> changes.Check:

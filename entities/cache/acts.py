@@ -1,28 +1,34 @@
-"""What operators do with the cache, in steps; each act is one row of the audit log, however it ends."""
+"""What operators do with the cache, in steps, and the audit log: each act is one row of it, however it ends."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.db import DatabaseError
 from redis.exceptions import RedisError
 
-from cache_layer import CoherentLookup
+from cache_layer import CoherentLookup, origin
 from cache_layer.inspect import ServerStatus
 from entities.cache.entries import (
     BATCH_CODES,
     Warmed,
     describe_dropped,
     describe_warmed,
-    drop_all_entries,
     drop_entries,
     warm_entries,
 )
-from entities.cache.operations import recorded
 from entities.models import CacheOperation, Entity
 
+logger = logging.getLogger("entities")
+
 Operation = CacheOperation.Operation
+EVERYTHING = "all"
+MAX_CODES = 100
+"""Operations on more name the first ones and the number of the rest."""
 
 
 class ActFailed(Exception):
@@ -98,7 +104,7 @@ def _warm(codes: Sequence[str] | None) -> Iterator[Step]:
 
 def _clear(_: Sequence[str] | None) -> Iterator[Step]:
     yield Step(0, 1)
-    yield Step(1, 1, describe_dropped(drop_all_entries()))
+    yield Step(1, 1, describe_dropped(CoherentLookup.clear_all()))
 
 
 def _audit(_: Sequence[str] | None) -> Iterator[Step]:
@@ -119,3 +125,51 @@ _STEPS: dict[Operation, Callable[[Sequence[str] | None], Iterator[Step]]] = {
     Operation.CLEAR: _clear,
     Operation.AUDIT: _audit,
 }
+
+
+@contextmanager
+def recorded(
+    operation: Operation,
+    codes: Sequence[str] | None,
+    *,
+    username: str,
+    reason: str = "",
+    tag: str = "",
+) -> Iterator[CacheOperation]:
+    """
+    Record an operation in the audit log, even if it fails.
+
+    The block sets `result` on the yielded row. Without the database the log gets the record, and the operation goes on.
+
+    Args:
+        codes: the affected codes; None for everything.
+        tag: the tag that selected them, if any.
+    """
+    record = CacheOperation(
+        username=username,
+        origin=origin.current(),
+        operation=operation,
+        subject=describe_subject(codes, tag),
+        reason=reason,
+    )
+    try:
+        yield record
+    except Exception as error:
+        record.result = f"failed: {error}"
+        raise
+    finally:
+        noted = {name: getattr(record, name) for name in ("username", "origin", "operation", "subject", "result")}
+        logger.info("Cache operated", extra=noted | {"reason": reason})
+        try:
+            record.save(force_insert=True)
+        except DatabaseError as error:
+            logger.error("Audit log not written", extra=noted | {"error": str(error)})
+
+
+def describe_subject(codes: Sequence[str] | None, tag: str = "") -> str:
+    """`project, task`; `all` for None; `under:project (project, task)` by tag."""
+    if codes is None:
+        return EVERYTHING
+    more = f" and {len(codes) - MAX_CODES} more" if len(codes) > MAX_CODES else ""
+    listed = ", ".join(codes[:MAX_CODES]) + more
+    return f"{tag} ({listed})" if tag else listed

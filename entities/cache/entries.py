@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
-from cache_layer import CoherentLookup, Read, Source
+from cache_layer import Read, Source
 from entities.lookups import ENTITY, ENTITY_TYPES
 
 BATCH_CODES = 200
@@ -32,11 +32,6 @@ def drop_entries(codes: Iterable[str]) -> int:
         CacheUnavailable: Redis did not answer.
     """
     return ENTITY.entries_of_rows(*codes).invalidate()
-
-
-def drop_all_entries() -> int:
-    """Drop everything that is cached: entity types and all other registered lookups."""
-    return CoherentLookup.clear_all()
 
 
 def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:

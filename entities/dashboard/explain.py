@@ -16,11 +16,11 @@ from django.db.models import Q
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryState, EntryView, Kind, Series
-from entities.cache.operations import EVERYTHING
+from entities.cache.acts import EVERYTHING
 from entities.cache.wording import clock, count, size
 from entities.dashboard.charts import CAUSES
 from entities.dashboard.peek import Peek, Verdict
-from entities.history import PLACES, WHAT_HAPPENED, all_events
+from entities.history import PLACES, all_events
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 
@@ -94,13 +94,11 @@ def look_at_memories(code: str, mark: str, right: Collection[str]) -> list[Holde
     """
     view = EntryView(ENTITY, code)
     own = view.in_memory()
-    answers = [own]
-    silent: list[str] = []
     try:
         found, silent = view.read_memories(mark) if mark else ([], [])
-        answers += [answer for answer in found if answer.process != own.process]
     except RedisError:
-        silent = ["the other processes"]
+        found, silent = [], ["the other processes"]
+    answers = [own, *(answer for answer in found if answer.process != own.process)]
     holders = [_word_answer(answer, right, own=answer is own) for answer in answers]
     unknown = partial(Holder, has="unknown: it has not answered", reads=NO_READS, events=NO_EVENTS)
     return holders + [unknown(name) for name in silent if name != own.process]
@@ -128,10 +126,8 @@ def _word_answer(answer: Any, right: Collection[str], *, own: bool) -> Holder:
 def what_happened(code: str) -> list[Happened]:
     """The latest changes of the type and operations on its entry, by whom, newest first."""
     events = all_events().filter(pgh_obj_id=code)
-    happened = [
-        Happened(row.pgh_created_at, WHAT_HAPPENED.get(row.pgh_label, str(row.pgh_label)), _who_changed(row))
-        for row in events.order_by("-pgh_id")[:SHOWN_CHANGES]
-    ]
+    newest = events.order_by("-pgh_id")[:SHOWN_CHANGES]
+    happened = [Happened(version.pgh_created_at, version.happened, version.author) for version in newest]
     named = Q(subject=EVERYTHING) | Q(subject__regex=rf"(^|[ ,(]){code}([,)]|$)")
     operations = CacheOperation.objects.filter(named).order_by("-done_ts")[:SHOWN_CHANGES]
     happened += [
@@ -144,17 +140,6 @@ def what_happened(code: str) -> list[Happened]:
         for operation in operations
     ]
     return sorted(happened, key=lambda each: each.when, reverse=True)[:SHOWN_CHANGES]
-
-
-def _who_changed(row: Any) -> str:
-    """`olga, in the admin`; for SQL the database role, if the history has it."""
-    noted = row.pgh_context
-    if not isinstance(noted, dict):
-        role, program = row.database_role, row.application_name
-        by = f"SQL, as {role}" if role else "SQL, before roles were noted"
-        return f"{by} ({program})" if program else by
-    where = PLACES.get(str(noted.get("source")), "by other code")
-    return ", ".join(filter(None, [str(noted.get("username") or ""), where]))
 
 
 BY_STATE = {

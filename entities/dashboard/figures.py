@@ -127,14 +127,13 @@ def _word_reads(recent: Series, over: Mapping[Span, Series]) -> dict[str, str]:
 
 
 def _word_audit(over: Mapping[Span, Series]) -> str:
-    for series in (over[Span.HOUR], over[Span.WEEK]):
-        times = [
-            start for start, counts in zip(series.starts_s, series.counts, strict=True) if "audited_values" in counts
-        ]
-        if times:
-            compared = max(each.total("audited_values") for each in (series, over[Span.WEEK]))
-            return f"{wording.count(compared)} values compared in 7 days, last {wording.moment(times[-1])}"
-    return "no comparison reported in 7 days"
+    known = over[Span.HOUR], over[Span.WEEK]  # a week's are seconds old, and its steps long
+    steps = (step for series in known for step in zip(series.starts_s, series.counts, strict=True))
+    times = [start for start, counts in steps if "audited_values" in counts]
+    if not times:
+        return "no comparison reported in 7 days"
+    compared = max(series.total("audited_values") for series in known)
+    return f"{wording.count(compared)} values compared in 7 days, last {wording.moment(max(times))}"
 
 
 def _word_span(series: Series, lives: Lives, span: str) -> dict[str, str]:

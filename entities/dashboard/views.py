@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -87,8 +88,9 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
     """One entry, and its cached bytes beside the database's document."""
     if not is_code(code):
         raise Http404
-    view, looked, found = EntryView(ENTITY, code), peek(code), read_one(code)
-    mark = _ask(view)
+    view, looked, found, mark = EntryView(ENTITY, code), peek(code), read_one(code), ""
+    with suppress(RedisError):
+        mark = view.ask_processes()
     context = page_context(request, f"Cache entry {code}, explained") | {
         **_holders(code, looked, found.state, mark, MAX_LOOKS if mark else 0),
         "next": foresee(code, found.state, is_active=bool(looked.committed)),
@@ -102,14 +104,6 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "ttl_seconds": ENTITY.ttl_seconds,
     }
     return TemplateResponse(request, "admin/cache/entry.html", context)
-
-
-def _ask(view: EntryView) -> str:
-    """Ask all processes what their memory has; returns the probe's mark, empty without Redis."""
-    try:
-        return view.ask_processes()
-    except RedisError:
-        return ""
 
 
 @for_viewers

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import gettext
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from django import conf
 from import_export import widgets
 
 from entities.fields import SETTABLE, field_of, python_type
-from entities.files.flags import parse_flag
 from entities.texts import compose
 
 COLUMNS = ("code", *SETTABLE)
 SMALLEST_NUMBER, LARGEST_NUMBER = -(2**31), 2**31 - 1
+_TRUE = "true yes 1 wahr vrai verdadero vero verdadeiro waar sand sann sant tosi prawda pravda igaz истина doğru"
+_FALSE = "false no 0 falsch faux falso onwaar falsk usann falskt epätosi fałsz nepravda hamis ложь yanlış"  # noqa: RUF001 - Turkish
+"""In English, and as Excel has them in its other languages; no library we have knows them."""
+_WORDS = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
 
 
 def column_of(heading: str) -> str:
@@ -79,8 +86,27 @@ def read_number(value: Any) -> int:
 
 
 def read_flag(value: Any) -> bool:
-    """True or false."""
-    return value if isinstance(value, bool) else parse_flag(read_text(value))
+    """True or false, also in English, in Excel's words, or in Django's translations of yes and no."""
+    if isinstance(value, bool):
+        return value
+    word = read_text(value).strip().casefold()
+    known = _WORDS if word in _WORDS else _translations()
+    if word not in known:
+        raise ValueError("Give true or false.")
+    return known[word]
+
+
+@functools.cache
+def _translations() -> Mapping[str, bool]:
+    """Yes and no in all of Django's languages; words that mean yes in one and no in another are left out."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for file in (Path(conf.__file__).parent / "locale").glob("*/LC_MESSAGES/django.mo"):
+        with file.open("rb") as opened:
+            translated = gettext.GNUTranslations(opened).gettext
+        short = translated("yes,no,maybe").split(",")
+        found[True] |= {word.strip().casefold() for word in (translated("Yes"), *short[:1])}
+        found[False] |= {word.strip().casefold() for word in (translated("No"), *short[1:2])}
+    return {word: flag for flag, words in found.items() for word in words - found[not flag]}
 
 
 READERS: dict[Any, Callable[[Any], Any]] = {str: read_text, int: read_number, bool: read_flag, list[str]: read_children}

@@ -14,7 +14,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -196,26 +195,25 @@ def _quoted(names: Iterable[str]) -> str:
 
 def _refuse_bomb(content: bytes) -> None:
     size = tags = 0
+    for piece in _unpack(content):
+        size += len(piece)
+        tags += piece.count(b"<")
+        if size > MAX_UNPACKED_BYTES or tags > MAX_TAGS:
+            raise UnreadableFile(TOO_LARGE)
+
+
+def _unpack(content: bytes) -> Iterator[bytes]:
+    """All parts in chunks, to their real ends: they may exceed declared sizes, and openpyxl unpacks them whole."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for piece in chain.from_iterable(_unpack(archive, part) for part in archive.infolist()):
-                size += len(piece)
-                tags += piece.count(b"<")
-                if size > MAX_UNPACKED_BYTES or tags > MAX_TAGS:
-                    raise UnreadableFile(TOO_LARGE)
-    except UnreadableFile:
-        raise
+            for part in archive.infolist():
+                if part.compress_type not in UNPACKED_IN_PIECES:
+                    raise zipfile.BadZipFile("Workbooks are never compressed this way.")
+                part.file_size = 2 * MAX_UNPACKED_BYTES  # zipfile would stop there; the caller stops before
+                with archive.open(part) as file:
+                    yield from iter(partial(file.read, PIECE_BYTES), b"")
     except Exception as error:  # zipfile passes on whatever its decompressors raise
         raise UnreadableFile("The file is not an Excel workbook (.xlsx).") from error
-
-
-def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
-    """A part in chunks, to its real end: it may exceed its declared size, and openpyxl unpacks it whole."""
-    if part.compress_type not in UNPACKED_IN_PIECES:
-        raise zipfile.BadZipFile("Workbooks are never compressed this way.")
-    part.file_size = 2 * MAX_UNPACKED_BYTES  # zipfile would stop there; the caller stops before
-    with archive.open(part) as file:
-        yield from iter(partial(file.read, PIECE_BYTES), b"")
 
 
 def _as_text(value: Any) -> str:

@@ -27,14 +27,13 @@ class ActCommand(BaseCommand):
     A command that operates the cache: on entity types, by a tag, or with `--all` on everything.
 
     Attributes:
-        for_some, for_all: what it does.
+        operation: what it does; invalidating everything is clearing.
         everything: what `--all` means.
         doing: for the progress.
         without_redis: what it means if Redis does not answer.
     """
 
-    for_some: Operation
-    for_all: Operation
+    operation: Operation
     everything = "every entity type"
     doing: str
     without_redis: str
@@ -53,7 +52,7 @@ class ActCommand(BaseCommand):
             CacheOperation._meta.get_field("reason").clean(reason, None)
         except ValidationError as error:
             raise CommandError(f"--reason, nothing was done: {' '.join(error.messages)}") from error
-        operation = self.for_all if everything else self.for_some
+        operation = Operation.CLEAR if everything and self.operation is Operation.INVALIDATE else self.operation
         console = console_of(self)
         try:
             steps = perform(operation, selected, username=shell_user(), reason=reason, tag=tag)

@@ -24,8 +24,6 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.verification.instances import Answer, Instance, InstanceFailed, own_instance
 
-Say = Callable[[str], None]
-
 CODE_PREFIX = "verify_cache_"
 LEFTOVER_AGE = timedelta(hours=1)
 LEASE_LIMIT_SECONDS = 5.0
@@ -36,14 +34,6 @@ class NotObserved(Exception):
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A result line; `problem` is empty if everything was observed."""
-
-    text: str
-    problem: str
-
-
-@dataclass(frozen=True)
 class Sample:
     """The entity type that is read and changed, and one to be its child."""
 
@@ -51,32 +41,47 @@ class Sample:
     child: str
 
 
-def verify_claims(server: Instance, say: Say) -> list[Claim]:
+def verify_claims(server: Instance, say: Callable[[str], None]) -> dict[str, str]:
     """
     Run the eight steps against `server`, with our own servers beside it.
 
     Args:
         say: called with the outcome of each step.
+    Returns:
+        For each claim what was not observed; empty if everything was.
     Raises:
         InstanceFailed: nothing can be verified: `server` is unusable or has another database.
     """
+
+    def observe(steps: Iterator[str]) -> str:
+        """Take the steps; returns what was not observed, if anything."""
+        try:
+            for line in steps:
+                say(line)
+        except (NotObserved, InstanceFailed) as error:
+            return str(error)
+        except RedisError as error:
+            return f"Redis does not answer: {error}"
+        return ""
+
     with sample_types(server) as sample:
         say(f"1. Reset: two temporary entity types, {sample.code} and one to be its child; your data stays as it is")
-        persists = _problem(lambda: check_persistence(server, sample, say))
+        persists = observe(check_persistence(server, sample))
         with ExitStack() as running:
-            beside, trouble = _start_beside(running, server.token, say)
-            invalidates = _problem(lambda: check_invalidation([server, *beside], sample, say))
-            shared = trouble or _problem(lambda: check_sharing([server, *beside], sample, say))
+            instances = [server]
+            trouble = observe(start_beside(running, instances))
+            invalidates = observe(check_invalidation(instances, sample))
+            shared = trouble or observe(check_sharing(instances, sample))
             before = None
             with suppress(RedisError):
                 before = find_stored(sample.code)
-        restarts = trouble or _problem(lambda: check_restart(before, server.token, sample, say))
-    return [
-        Claim("Cache persists in Redis (not in-memory)", persists),
-        Claim("Cache survives API restarts", restarts),
-        Claim("Cache invalidation works", invalidates),
-        Claim("Shared across multiple API instances", shared),
-    ]
+        restarts = trouble or observe(check_restart(before, server.token, sample))
+    return {
+        "Cache persists in Redis (not in-memory)": persists,
+        "Cache survives API restarts": restarts,
+        "Cache invalidation works": invalidates,
+        "Shared across multiple API instances": shared,
+    }
 
 
 @contextmanager
@@ -96,39 +101,46 @@ def sample_types(server: Instance) -> Iterator[Sample]:
                 purge_entity(code, detach=True)
 
 
-def check_persistence(server: Instance, sample: Sample, say: Say) -> None:
+def start_beside(running: ExitStack, instances: list[Instance]) -> Iterator[str]:
+    """Add two more instances, which serve while `running` is open."""
+    beside = [running.enter_context(own_instance(f"Instance {name}", instances[0].token)) for name in ("A", "B")]
+    instances += beside
+    yield f"   Started two more instances of the API: A on {beside[0].url}, B on {beside[1].url}"
+
+
+def check_persistence(server: Instance, sample: Sample) -> Iterator[str]:
     """Steps 2 to 4: what a miss stores in Redis is what the next reader gets from there."""
     clear(server, sample.code)
-    say("2. Cleared it from the cache: nothing in Redis")
+    yield "2. Cleared it from the cache: nothing in Redis"
     stored = fill(server, sample.code, "the first GET")
-    say(f"3. GET: X-Cache DB; now {len(stored.stored)} bytes in Redis, for {round(stored.ttl_ms / 1000)} s")
+    yield f"3. GET: X-Cache DB; now {len(stored.stored)} bytes in Redis, for {round(stored.ttl_ms / 1000)} s"
     require_hit(read_past_local_copy(server, sample.code), stored, "the second GET", Source.REDIS)
-    say("4. GET: X-Cache L2, the same bytes as in Redis")
+    yield "4. GET: X-Cache L2, the same bytes as in Redis"
 
 
-def check_invalidation(instances: Sequence[Instance], sample: Sample, say: Say) -> None:
+def check_invalidation(instances: Sequence[Instance], sample: Sample) -> Iterator[str]:
     """Steps 5 to 8: after a change, or a manual clear, nobody serves the old value."""
     server = instances[0]
     old = {instance.read(sample.code).body for instance in instances}  # each has a copy in memory now
     server.replace_children(sample.code, [sample.child])
     answers = [instance.read(sample.code) for instance in instances]
     stored = find_stored(sample.code)
-    say("5. PUT children: changed")
+    yield "5. PUT children: changed"
     for instance, answer in zip(instances, answers, strict=True):
         expect(children(answer.body) == [sample.child], f"{instance.name} still gives the old children")
     expect(stored is None or stored.payload not in old, "Redis still has the old value")
     clear(server, sample.code)
     asked = f"{len(instances)} instance{'s' if len(instances) > 1 else ''}"
-    say(f"6. The old value was gone at once from Redis and from {asked}; invalidated by hand: nothing in Redis")
+    yield f"6. The old value was gone at once from Redis and from {asked}; invalidated by hand: nothing in Redis"
     fresh = fill(server, sample.code, "the next GET")
     expect(children(fresh.payload or b"") == [sample.child], "the next GET gives the old children")
-    say("7. GET: X-Cache DB, with the new children, and stored again")
+    yield "7. GET: X-Cache DB, with the new children, and stored again"
     hit = server.read(sample.code)
     require_hit(hit, fresh, "the GET after it", Source.LOCAL, Source.REDIS)
-    say(f"8. GET: X-Cache {hit.source}, the same bytes")
+    yield f"8. GET: X-Cache {hit.source}, the same bytes"
 
 
-def check_sharing(instances: Sequence[Instance], sample: Sample, say: Say) -> None:
+def check_sharing(instances: Sequence[Instance], sample: Sample) -> Iterator[str]:
     """What one instance stored, the others get from Redis without asking the database."""
     server, first, *others = instances
     for instance in instances:
@@ -136,10 +148,10 @@ def check_sharing(instances: Sequence[Instance], sample: Sample, say: Say) -> No
     stored = fill(first, sample.code, f"{first.name}'s GET")
     for instance in (*others, server):
         require_hit(instance.read(sample.code), stored, f"{instance.name}'s GET", Source.REDIS)
-    say("   One instance filled the cache; each other's next GET: X-Cache L2, the same bytes")
+    yield "   One instance filled the cache; each other's next GET: X-Cache L2, the same bytes"
 
 
-def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -> None:
+def check_restart(before: Stored | None, token: str, sample: Sample) -> Iterator[str]:
     """A value outlives the processes that stored and read it, and serves the next process's first read."""
     if before is None:
         raise NotObserved("there was nothing in Redis that could survive")
@@ -149,7 +161,7 @@ def check_restart(before: Stored | None, token: str, sample: Sample, say: Say) -
             raise NotObserved("the value was not in Redis any more")
         expect(kept.ttl_ms <= before.ttl_ms, "the value was stored anew, it did not survive")
         require_hit(restarted.read(sample.code), before, "the first GET after a restart", Source.REDIS)
-    say("   Stopped A and B, started C: the value was still in Redis, and C's first GET: X-Cache L2, the same bytes")
+    yield "   Stopped A and B, started C: the value was still in Redis, and C's first GET: X-Cache L2, the same bytes"
 
 
 def find_stored(code: str) -> Stored | None:
@@ -199,24 +211,3 @@ def children(body: bytes) -> list[str]:
 def expect(seen: bool, otherwise: str) -> None:
     if not seen:
         raise NotObserved(otherwise)
-
-
-def _start_beside(running: ExitStack, token: str, say: Say) -> tuple[list[Instance], str]:
-    """Two more instances; or none and the reason, if they cannot be started."""
-    try:
-        beside = [running.enter_context(own_instance(f"Instance {name}", token)) for name in ("A", "B")]
-    except InstanceFailed as error:
-        return [], str(error)
-    say(f"   Started two more instances of the API: A on {beside[0].url}, B on {beside[1].url}")
-    return beside, ""
-
-
-def _problem(check: Callable[[], None]) -> str:
-    """What a check did not observe; empty if it passed."""
-    try:
-        check()
-    except (NotObserved, InstanceFailed) as error:
-        return str(error)
-    except RedisError as error:
-        return f"Redis does not answer: {error}"
-    return ""

@@ -17,24 +17,27 @@ from typing import IO, Any
 
 import django
 from django.conf import settings
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
-from rest_framework.exceptions import APIException
-
-from pmo.web.uploads import MAX_BYTES
+from rest_framework.exceptions import APIException, ParseError
 
 Environ = dict[str, Any]
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 WITH_BODY = ("POST", "PUT", "PATCH")
 CHUNK_BYTES = 64 * 1024
+MAX_BYTES = 10_000_000
+"""Of a multipart form from anyone: twice the import limit, so that the form itself usually reports a larger file."""
 
 
-class Unreadable(APIException):
-    """Part of a request is not valid HTTP."""
+class BoundedUpload(MemoryFileUploadHandler):
+    """Django's first handler, which refuses larger forms before reading any of them: Django bounds all but files."""
 
-    status_code = 400
-    default_code = "unreadable"
+    def handle_raw_input(self, input_data: Any, META: Any, content_length: int, *args: Any, **kwargs: Any) -> None:  # noqa: N803 - Django names it
+        if content_length > MAX_BYTES:
+            raise RequestDataTooBig("The request body is too big.")
+        super().handle_raw_input(input_data, META, content_length, *args, **kwargs)
 
 
 class LengthRequired(APIException):
@@ -81,9 +84,10 @@ class Request(WSGIRequest):
         except APIException as problem:
             self.problem = problem
         except (LookupError, ValueError, SuspiciousOperation):  # with a charset it reads the query string too
-            self.problem = Unreadable("Its Content-Type, or its query string in that charset, can't be read.")
+            what = "Its Content-Type, or its query string in that charset, can't be read."
+            self.problem = ParseError(what, "unreadable")
         except OSError:
-            self.problem = Unreadable("Its body ended too soon.")
+            self.problem = ParseError("Its body ended too soon.", "unreadable")
         if self.problem is not None:
             environ |= {"CONTENT_TYPE": "", "CONTENT_LENGTH": "0"}
             super().__init__(environ)

@@ -14,7 +14,7 @@ from django.test import Client
 from redis import Redis
 
 from entities.admin.confirmation import Question
-from entities.admin.removal.consequences import Way
+from entities.admin.removal.page import Removal
 from entities.cache.entries import drop_entries
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
@@ -167,10 +167,10 @@ def test_before_deactivating_it_is_said_what_changes_what_is_so_and_who_lists_th
             ["office"],
         ),
     ]
-    ways = [(button.way, button.label) for button in question.buttons]
+    ways = [(button.way, button.label, button.variant) for button in question.buttons]
     assert ways == [
-        ("detach_deactivate", "Deactivate, and take out of 1 list"),
-        ("deactivate", "Deactivate, and leave in 1 list"),
+        ("detach_deactivate", "Deactivate, and take out of 1 list", "primary"),
+        ("deactivate", "Deactivate, and leave in 1 list", "default"),
     ]
     assert active() == ["office", "project", "task"]
 
@@ -279,7 +279,7 @@ def test_selected_ones_of_which_one_became_a_child_at_the_last_moment_are_kept(
     committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_linked("project", "wiki", "form")
-    before_the_next(monkeypatch, "go", list_wiki, owner=Way)
+    before_the_next(monkeypatch, "_go", list_wiki, owner=Removal)
     response = remove(admin_client, "delete", "form", "wiki")
     assert "1 entity type lists some of them as a child" in response.content.decode()
     assert not LogEntry.objects.filter(action_flag=DELETION).exists()

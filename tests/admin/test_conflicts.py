@@ -130,7 +130,7 @@ def test_a_change_past_django_is_noticed_and_said_to_be_one(bob: Client) -> None
     Entity.objects.filter(code="project").update(label="SQL's")
     response = bob.post(PROJECT, bobs | {"label": "Bobs"})
     assert verdicts(response) == {"label": "both"}
-    assert "postgres, directly in the database" in response.content.decode()
+    assert "postgres, in SQL" in response.content.decode()
 
 
 def test_a_version_that_is_none_is_refused_until_the_page_is_opened_again(

@@ -11,6 +11,7 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -56,18 +57,18 @@ def page_of(response: HttpResponse) -> str:
     return text_of(response.content.decode())
 
 
-def rows_of(client: Client, code: str, **query: Any) -> list[dict[str, Any]]:
-    """What the history shows of each version, newest first."""
+def versions_of(client: Client, code: str, **query: Any) -> list[Any]:
+    """The versions on a page of the history, newest first."""
     response = client.get(history_url(code), query)
     assert response.status_code == 200
-    return [row for row in response.context["rows"] if "changes" in row]
+    return [version for version in response.context["versions"] if hasattr(version, "changes")]
 
 
-def changes_of(row: dict[str, Any]) -> dict[str, str]:
+def changes_of(version: Any) -> dict[str, str]:
     """The fields that a version changed: `old → new`, or what happened to the children."""
     return {
         change.name: text_of(change.summary) if change.summary else f"{text_of(change.old)} → {text_of(change.new)}"
-        for change in row["changes"]
+        for change in version.changes
     }
 
 
@@ -76,7 +77,7 @@ def restore(client: Client, code: str, number: int, **sent: str) -> HttpResponse
     url = restore_url(code, version_of(code, number))
     confirmation = client.get(url)
     assert confirmation.status_code == 200
-    return client.post(url, {"seen": confirmation.context["seen"]} | sent)
+    return client.post(url, {"seen": confirmation.context["seen"], "confirmed": "yes"} | sent)
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_every_version_says_who_made_it_and_from_where(committed_db: None, admin
     sql("SET application_name = 'psql'")
     sql("UPDATE app.entity SET display_order = 999 WHERE code = 'project'")
 
-    versions = [row["version"] for row in rows_of(admin_client, "project")[:5]]
+    versions = versions_of(admin_client, "project")[:5]
     assert [version.origin for version in versions] == ["SQL", "Command", "API", "Admin", "SQL"]
     assert [version.noted.get("command", "") for version in versions] == ["", "seed_entities", "", "", ""]
     assert [version.who for version in versions][0::2] == ["postgres (psql)", "editor", "postgres"]
@@ -120,8 +121,7 @@ def test_provenance_that_others_made_up_breaks_nothing(admin_client: Client) -> 
         sql("SELECT set_config('pghistory.context_metadata', %s, true)", context)
         sql("UPDATE app.entity SET display_order = display_order + 1 WHERE code = 'project'")
         sql("SELECT set_config('pghistory.context_metadata', '', true)")
-    rows = rows_of(admin_client, "project")
-    assert [row["version"].origin for row in rows] == ["Other", "Other", "Other", "Other", "SQL"]
+    assert [version.origin for version in versions_of(admin_client, "project")] == [*["Other"] * 4, "SQL"]
 
 
 # --- What changed
@@ -129,21 +129,21 @@ def test_provenance_that_others_made_up_breaks_nothing(admin_client: Client) -> 
 
 def test_each_version_shows_only_what_it_changed(project: Entity, admin_client: Client) -> None:
     change_entity("project", {"active_flag": False, "display_order": 7})
-    newest, changed, added = rows_of(admin_client, "project")
+    newest, changed, added = versions_of(admin_client, "project")
     assert changes_of(newest) == {"Active": "yes → no", "Display order": "20 → 7"}
     assert changes_of(changed) == {
         "Label": "Project → Client project",
         "Icon": "FolderKanban → Rocket",
         "Children": "+ added task",
     }
-    assert added["version"].what == "Added"
+    assert added.what == "Added"
     assert list(changes_of(added)) == [field_name(name) for name in SETTABLE]
 
 
 def test_children_are_shown_as_added_removed_and_moved(admin_client: Client) -> None:
     make_linked("a", "b", "c", "d", project="a b c")
     change_entity("project", {"child_entity_codes": ["c", "a", "d"]})
-    assert changes_of(rows_of(admin_client, "project")[0]) == {
+    assert changes_of(versions_of(admin_client, "project")[0]) == {
         "Children": "+ added d − removed b ↕ moved c from place 3 to 1"  # noqa: RUF001
     }
 
@@ -165,7 +165,7 @@ def test_as_few_children_as_possible_count_as_moved(subtests: pytest.Subtests) -
 def test_a_change_of_the_creation_time_in_sql_is_shown(admin_client: Client) -> None:
     make_entity("project")
     Entity.objects.filter(code="project").update(created_ts=timezone.now().replace(year=2001))
-    assert list(changes_of(rows_of(admin_client, "project")[0])) == ["Created"]
+    assert list(changes_of(versions_of(admin_client, "project")[0])) == ["Created"]
 
 
 # --- Many versions
@@ -176,7 +176,7 @@ def test_many_versions_come_in_pages_which_cost_as_many_queries_as_two_and_keep_
 ) -> None:
     def queries(code: str, **query: Any) -> int:
         with CaptureQueriesContext(connection) as captured:
-            rows_of(admin_client, code, **query)
+            versions_of(admin_client, code, **query)
         return len(captured)
 
     monkeypatch.setattr("entities.admin.history.page.VERSIONS_PER_PAGE", 5)
@@ -187,11 +187,11 @@ def test_many_versions_come_in_pages_which_cost_as_many_queries_as_two_and_keep_
         change_entity("many", {"display_order": order})
     queries("few")
     assert queries("many") == queries("many", p=3) == queries("few")
-    rows = rows_of(admin_client, "many", p=2)
-    assert [row["version"].number for row in rows] == [15, 14, 13, 12, 11]
-    assert changes_of(rows[-1]) == {"Display order": "9 → 10"}
-    assert rows_of(admin_client, "many", p="999")[-1]["version"].number == 1
-    assert rows_of(admin_client, "many", p="no page")[0]["version"].number == 20
+    versions = versions_of(admin_client, "many", p=2)
+    assert [version.number for version in versions] == [15, 14, 13, 12, 11]
+    assert changes_of(versions[-1]) == {"Display order": "9 → 10"}
+    assert versions_of(admin_client, "many", p="999")[-1].number == 1
+    assert versions_of(admin_client, "many", p="no page")[0].number == 20
     chosen = {"old": version_of("many", 1), "new": version_of("many", 20)}
     html = admin_client.get(history_url("many"), chosen | {"p": "2"}).content.decode()
     for name, id_ in chosen.items():
@@ -211,7 +211,7 @@ def test_any_two_versions_are_compared_field_by_field_and_as_documents(project: 
     assert differing == ["Icon", "Children", "Display order", "Modified"]
     assert page.count("≠ differs") == 4
     assert "Versions 1 and 3 of project" in page
-    lines = [f"{line.sign} {line.text.strip()}" for line in response.context["lines"] if line.mark]
+    lines = [f"{sign} {text.strip()}" for mark, sign, text in response.context["lines"] if mark]
     assert '− "icon": "FolderKanban",' in lines  # noqa: RUF001
     assert '+ "icon": "Rocket",' in lines
     assert '+ "task"' in lines
@@ -220,6 +220,9 @@ def test_any_two_versions_are_compared_field_by_field_and_as_documents(project: 
     assert [side.number for side in response.context["sides"]] == [2, 3], "the older one is on the left"
     differing = [each.name for each in response.context["differences"] if each.differs]
     assert differing == ["Label", "Display order", "Modified"]
+    same = admin_client.get(compare_url("project", first, first)).context["lines"]
+    assert len(same) == len(Entity._meta.fields) + 1
+    assert not any(mark for mark, _, _ in same)
 
 
 def test_versions_that_do_not_exist_are_not_found(
@@ -256,8 +259,8 @@ def test_restoring_asks_first_and_then_sets_back_every_field(
     restored = Entity.objects.get(code="project")
     assert (restored.label, restored.icon, restored.child_entity_codes) == ("Project", "FolderKanban", [])
     assert restored.created_ts == project.created_ts
-    newest = rows_of(admin_client, "project")[0]
-    assert (newest["version"].number, newest["version"].who, newest["version"].origin) == (3, "root", "Admin")
+    newest = versions_of(admin_client, "project")[0]
+    assert (newest.number, newest.who, newest.origin) == (3, "root", "Admin")
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id, entry.action_flag) == (superuser, "project", CHANGE)
     assert entry.get_change_message() == "Restored version 1: Label, Icon, Children."
@@ -285,8 +288,8 @@ def test_a_deleted_type_keeps_its_history_and_comes_back_from_it(
     LogEntry.objects.all().delete()
     deleted_ts = timezone.now()
     assert "This entity type was deleted." in page_of(admin_client.get(history_url("project")))
-    deleted, *_ = rows_of(admin_client, "project")
-    assert (deleted["version"].what, deleted["version"].who, deleted["changes"]) == ("Deleted", "root", [])
+    deleted, *_ = versions_of(admin_client, "project")
+    assert (deleted.what, deleted.who, deleted.changes) == ("Deleted", "root", [])
     assert (
         admin_client.get(compare_url("project", version_of("project", 1), version_of("project", 3))).status_code == 200
     )
@@ -299,10 +302,9 @@ def test_a_deleted_type_keeps_its_history_and_comes_back_from_it(
     assert (restored.label, restored.child_entity_codes) == ("Client project", ["task"])
     assert restored.created_ts == project.created_ts
     assert restored.modified_ts > deleted_ts
-    row = rows_of(admin_client, "project")[0]
-    newest = row["version"]
+    newest = versions_of(admin_client, "project")[0]
     assert (newest.number, newest.what, newest.who) == (4, "Restored", "root")
-    assert len(changes_of(row)) == len(SETTABLE), "all of it is new"
+    assert len(changes_of(newest)) == len(SETTABLE), "all of it is new"
     assert LogEntry.objects.get().action_flag == ADDITION
 
 
@@ -330,8 +332,8 @@ def test_a_child_that_is_gone_is_named_and_nothing_changes(project: Entity, admi
     for ask in (admin_client.get, admin_client.post):
         url = restore_url("project", version_of("project", 2))
         seen = admin_client.get(url).context["seen"]
-        response = ask(url, {"seen": seen})
-        assert "Children: Unknown entity types: task." in page_of(response)
+        response = ask(url, {"seen": seen, "confirmed": "yes"})
+        assert "Children deleted since can't be listed again: task." in page_of(response)
         form = response.content.decode().split('<form method="post" class="history-bar">')[1].split("</form>")[0]
         assert "submit" not in form
     assert Entity.objects.get(code="project").label == "Alone"
@@ -348,12 +350,13 @@ def test_a_change_since_the_confirmation_shows_it_again_with_the_new_difference(
     url = restore_url("project", version_of("project", 1))
     seen = admin_client.get(url).context["seen"]
     change_entity("project", {"label_plural": "Other"})
-    response = admin_client.post(url, {"seen": seen})
+    response = admin_client.post(url, {"seen": seen}, follow=True)
     assert "Nothing was restored: somebody changed this entity type" in page_of(response)
     assert "Label plural" in [each.name for each in response.context["differences"] if each.differs]
     assert Entity.objects.get(code="project").label_plural == "Other"
     assert not LogEntry.objects.exists()
-    assert "Nothing was restored" in page_of(admin_client.post(url, {"seen": ""}))
+    for sent in ({"seen": ""}, {}):
+        assert "Nothing was restored" in page_of(admin_client.post(url, sent, follow=True))
     admin_client.post(url, {"seen": response.context["seen"]})
     assert Entity.objects.get(code="project").label_plural == "Projects"
 
@@ -362,7 +365,7 @@ def test_a_type_deleted_since_the_confirmation_is_not_added_unasked(project: Ent
     url = restore_url("project", version_of("project", 1))
     seen = admin_client.get(url).context["seen"]
     Entity.objects.filter(code="project").delete()
-    response = admin_client.post(url, {"seen": seen})
+    response = admin_client.post(url, {"seen": seen}, follow=True)
     assert "It will be added again" in page_of(response)
     assert not Entity.objects.filter(code="project").exists()
 
@@ -370,6 +373,7 @@ def test_a_type_deleted_since_the_confirmation_is_not_added_unasked(project: Ent
 LAST_MOMENT: list[tuple[str, Callable[[], object]]] = [
     ("changed", lambda: change_entity("project", {"label_plural": "Other"})),
     ("deleted", lambda: Entity.objects.filter(code="project").delete()),
+    ("without a child", lambda: Entity.objects.filter(code="task").delete()),
 ]
 
 
@@ -377,28 +381,17 @@ LAST_MOMENT: list[tuple[str, Callable[[], object]]] = [
 def test_one_changed_between_the_check_and_the_lock_is_not_overwritten(
     committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]
 ) -> None:
-    make_entity("project", label="First")
-    change_entity("project", {"label": "Second"})
+    make_entity("task")
+    make_entity("project", label="First", child_entity_codes=["task"])
+    change_entity("project", {"label": "Second", "child_entity_codes": []})
     newest = ids_of("project")
     url = restore_url("project", newest[-2])
     seen = admin_client.get(url).context["seen"]
-    before_the_next(monkeypatch, "full_clean", change)
-    response = admin_client.post(url, {"seen": seen})
+    before_the_next(monkeypatch, "select_for_update", change, owner=QuerySet)
+    response = admin_client.post(url, {"seen": seen}, follow=True)
     assert "Nothing was restored" in page_of(response)
     assert not Entity.objects.filter(code="project", label="First").exists()
     assert not LogEntry.objects.exists()
-
-
-def test_one_added_again_by_somebody_else_at_the_last_moment_is_not_overwritten(
-    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_entity("project", label="First")
-    Entity.objects.filter(code="project").delete()
-    before_the_next(monkeypatch, "save_base", lambda: make_entity("project", label="Theirs"))
-    url = restore_url("project", ids_of("project")[-2])
-    response = admin_client.post(url, {"seen": ""})
-    assert "Nothing was restored" in page_of(response)
-    assert Entity.objects.get(code="project").label == "Theirs"
 
 
 # --- Permissions

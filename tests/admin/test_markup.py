@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from entities.admin.form.conflicts import sign_values
-from entities.admin.history.versions import History, undo_url
+from entities.admin.history.versions import History
 from entities.fields import values_of
 from tests.admin.conftest import LIST, change_url, delete_url, fields
 from tests.conftest import make_entity, sql
@@ -28,8 +28,8 @@ def test_what_people_typed_is_never_markup(admin_client: Client) -> None:
     new, old = History("project").ids
     history = reverse("admin:entities_entity_history", args=["project"])
     addresses = [*(reverse(f"admin:entities_entity_{name}") for name in NAMES), reverse("admin:index")]
-    addresses += [history, f"{history}compare/?old={old}&new={new}", f"{history}{new}/restore/", undo_url(new)]
-    entries = reverse("cache:entries")
+    undo, entries = reverse("admin:entities_entity_undo", args=[new]), reverse("cache:entries")
+    addresses += [history, f"{history}compare/?old={old}&new={new}", f"{history}{new}/restore/", undo]
     addresses += [change_url("project"), delete_url("project"), entries, f"{entries}project/", f"{LIST}?q={EVIL}"]
     answers = [admin_client.get(address) for address in [*addresses, f"{LIST}map/?around={EVIL}"]]
     conflict = fields(project, label=f"{EVIL} too", started_from=sign_values(values_of(project)))

@@ -156,7 +156,7 @@ def test_every_change_holds_all_it_changes_at_once(commands: list[str]) -> None:
         Entity.objects.filter(code="project").delete()
         return held
 
-    assert holds_of(lambda: changes.append_children("project", ["gone"])) == (2, 2), "and the list of all"
+    assert holds_of(lambda: changes.change_entity("project", {}, append=["gone"])) == (2, 2), "and the list of all"
     assert holds_of(lambda: changes.deactivate_entity("task")) == (2, 2)
     assert holds_of(lambda: changes.deactivate_entity("task", detach=True)) == (2, 3)
     assert holds_of(lambda: changes.detach_entities("task", "wiki")) == (2, 2)

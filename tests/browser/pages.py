@@ -198,7 +198,7 @@ VISITS = {
         Visit("versions compared", HISTORY, press("Compare chosen versions")),
         Visit("restore", HISTORY, restore),
         Visit("map", MAP, show_table),
-        Visit("map of one", f"{MAP}#project", show_table),
+        Visit("map of one", f"{MAP}?around=project", show_table),
         Visit("import", f"{LIST}import/"),
         Visit("import preview", f"{LIST}import/", preview_import),
         Visit("import mistakes", f"{LIST}import/", preview_mistakes),

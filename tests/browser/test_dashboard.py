@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 from playwright.sync_api import Page, expect
 from redis import Redis
 
-from entities.cache.entries import drop_all_entries
+from cache_layer import CoherentLookup
+from cache_layer.keys import totals_key
 from entities.models import CacheOperation
 from entities.services import get_entity_infrastructure
-from tests.conftest import make_types
+from tests.conftest import make_entity, make_types
 from tests.waiting import wait_for
 
 DASHBOARD, ENTRIES = "/admin/cache/", "/admin/cache/entries/"
@@ -107,7 +111,7 @@ def test_selected_entries_are_invalidated_by_keyboard(page: Page, redis_client: 
 
 def test_one_entry_is_warmed_and_its_page_shows_it(page: Page) -> None:
     make_types(1)
-    drop_all_entries()
+    CoherentLookup.clear_all()
     page.goto("/admin/cache/entries/type_0/")
     expect(page.get_by_text("Nothing is cached: the next reader")).to_be_visible()
     expect(page.get_by_text("X-Cache: DB")).to_be_visible()
@@ -116,6 +120,7 @@ def test_one_entry_is_warmed_and_its_page_shows_it(page: Page) -> None:
     page.get_by_role("button", name="Warm", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Done: 1 filled, 0 already cached, 0 not cacheable.")
     expect(page.get_by_text("The bytes in Redis are the same")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("Done:")
 
 
 def test_a_server_that_is_gone_is_told(page: Page) -> None:
@@ -127,3 +132,35 @@ def test_a_server_that_is_gone_is_told(page: Page) -> None:
     page.unroute("**/figures/**")
     page.clock.run_for(10_500)
     expect(page.locator("[data-lost]")).to_be_hidden()
+
+
+def test_a_refresh_keeps_what_people_have_typed_selected_opened_and_focused(page: Page, redis_client: Redis) -> None:
+    page.goto(ENTRIES)
+    cache_types(2)
+    page.reload()
+    page.get_by_label("Select type_1", exact=True).check()
+    page.get_by_label("Reason").fill("half a sen")
+    redis_client.delete("entity:metadata:type_0")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#entry-type_0 .cache-kind")).to_have_text("not cached")
+    expect(page.get_by_label("Select type_1", exact=True)).to_be_checked()
+    expect(page.get_by_label("Reason")).to_be_focused()
+
+    redis_client.hset(totals_key(60, time.time() - 60), mapping={"reports": 1, "reads:L1": 60})
+    page.goto(DASHBOARD)
+    page.get_by_text("As a table").first.click()
+    page.get_by_label("Reason").fill("half a sen")
+    make_entity("project")
+    expect(page.get_by_text("of 3 active entity types")).to_be_visible()
+    expect(page.get_by_role("region", name="Reads a second, as a table").locator("tbody tr").first).to_be_visible()
+    expect(page.locator("canvas").first).to_have_attribute("width", re.compile("[1-9]"))
+    expect(page.get_by_label("Reason")).to_be_focused()
+    expect(page.get_by_label("Reason")).to_have_value("half a sen")
+
+
+def test_a_page_of_somebody_else_is_not_shown_as_the_dashboard(page: Page) -> None:
+    page.goto(DASHBOARD)
+    page.route("**/figures/**", lambda route: route.fulfill(body="<p>Accept the terms of this network</p>"))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_text("Lost contact with the server (it did not answer with the page)")).to_be_visible()
+    expect(page.get_by_text("Hit ratio", exact=True)).to_be_visible()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -109,76 +110,43 @@ def test_a_report_without_an_answer_is_sent_again_and_counts_once(
     assert activity_of().hits_today == 6
 
 
-def test_an_entry_s_life_is_followed(reporter: Reporter, clock: Clock) -> None:
-    note_stored([KEY])
-    reporter.report()
-    clock.now_s += 60
-    hit(4)
-    reporter.report()
-    assert activity_of() == (4, 4, NOW, None, None)
-    clock.now_s += 60
-    note_invalidated([KEY], "admin")
-    reporter.report()
-    assert activity_of() == (4, None, None, NOW + 120, "admin")
-    assert Series.read(Span.HOUR).totals("ended") == {"invalidated": 1}
-    assert Series.read(Span.HOUR).totals("unread") == {}
+EXPIRED, INVALIDATED, RENEWED = {"expired": 1}, {"invalidated": 1}, {"renewed": 1}
+LIVES: dict[str, tuple[str, tuple[Any, ...], dict[str, int], dict[str, int]]] = {
+    "read": ("stored, told, +60, 4 hits, told", (4, 4, NOW, None, None), {}, {}),
+    "invalidated": ("stored, told, +60, 4 hits, invalidated, told", (4, None, None, NOW + 60, "api"), INVALIDATED, {}),
+    "nearly over": ("stored, told, +299, else, told", (0, 0, NOW, None, None), {}, {}),
+    "expired": ("stored, 3 hits, told, +301, else, told", (3, None, None, None, None), EXPIRED, {}),
+    "expired unread": ("stored, told, +301, else, told", (0, None, None, None, None), EXPIRED, EXPIRED),
+    "renewed": ("stored, 2 hits, told, +290, stored, told", (2, 0, NOW + 290, None, None), RENEWED, {}),
+    "older": ("+10, stored, told, -5, invalidated, +60, told", (0, 0, NOW + 10, NOW + 5, "api"), {}, {}),
+    "written": ("stored, told, 2 hits, invalidated, stored, told", (2, 2, NOW, NOW, "api"), INVALIDATED, {}),
+    "replaced": ("stored, told, +9, invalidated, stored, told", (0, 0, NOW + 9, NOW + 9, "api"), *[INVALIDATED] * 2),
+}
+"""What happens to an entry, what is known of it then, and of all: how lives ended, and those of what nobody read."""
 
 
-@pytest.mark.parametrize("hits", [0, 3])
-def test_a_value_that_expires_is_noticed_though_nobody_asks_for_it_again(
-    reporter: Reporter, clock: Clock, hits: int
+@pytest.mark.parametrize("life", LIVES)
+def test_an_entry_s_life_is_followed_and_that_it_expires_noticed_though_nobody_asks_for_it_again(
+    reporter: Reporter, clock: Clock, life: str
 ) -> None:
-    note_stored([KEY])
-    hit(hits)
-    reporter.report()
-    clock.now_s += ENTITY.ttl_seconds - 1
-    INVALIDATIONS.labels("api").inc()
-    reporter.report()
-    assert Series.read(Span.HOUR).totals("ended") == {}
-    clock.now_s += 2
-    INVALIDATIONS.labels("api").inc()
-    reporter.report()
-    assert Series.read(Span.HOUR).totals("ended") == {"expired": 1}
-    assert Series.read(Span.HOUR).totals("unread") == ({} if hits else {"expired": 1})
-    assert activity_of().stored_s is None
-
-
-def test_a_value_renewed_before_it_expires_begins_a_new_life(reporter: Reporter, clock: Clock) -> None:
-    note_stored([KEY])
-    hit(2)
-    reporter.report()
-    clock.now_s += ENTITY.ttl_seconds - 10
-    note_stored([KEY])
-    reporter.report()
-    assert Series.read(Span.HOUR).totals("ended") == {"renewed": 1}
-    found = activity_of()
-    assert (found.hits_since_stored, found.stored_s) == (0, NOW + ENTITY.ttl_seconds - 10)
-
-
-def test_a_late_report_of_an_older_invalidation_ends_nothing(reporter: Reporter, clock: Clock) -> None:
-    clock.now_s += 10
-    note_stored([KEY])
-    reporter.report()
-    clock.now_s -= 5
-    note_invalidated([KEY], "sql")  # by another process, say, that reports later
-    clock.now_s += 60
-    reporter.report()
-    assert activity_of() == (0, 0, NOW + 10, NOW + 5, "sql")
-    assert Series.read(Span.HOUR).totals("ended") == {}
-
-
-@pytest.mark.parametrize("hits", [0, 2])
-def test_a_write_through_ends_one_life_and_begins_another(reporter: Reporter, clock: Clock, hits: int) -> None:
-    note_stored([KEY])
-    reporter.report()
-    clock.now_s += 10
-    hit(hits)
-    note_invalidated([KEY], "api")
-    note_stored([KEY])
-    reporter.report()
-    assert Series.read(Span.HOUR).totals("ended") == {"invalidated": 1}
-    assert Series.read(Span.HOUR).totals("unread") == ({} if hits else {"invalidated": 1})
-    assert activity_of() == (hits, hits, NOW + 10, NOW + 10, "api")
+    events, activity, ended, unread = LIVES[life]
+    for event in events.split(", "):
+        match event.split():
+            case ["stored"]:
+                note_stored([KEY])
+            case [hits, "hits"]:
+                hit(int(hits))
+            case ["invalidated"]:
+                note_invalidated([KEY], "api")
+            case ["else"]:
+                INVALIDATIONS.labels("api").inc()
+            case ["told"]:
+                reporter.report()
+            case [seconds]:
+                clock.now_s += int(seconds)
+    assert activity_of() == activity
+    assert Series.read(Span.HOUR).totals("ended") == ended
+    assert Series.read(Span.HOUR).totals("unread") == unread
 
 
 def test_what_is_kept_of_entries_is_bounded(

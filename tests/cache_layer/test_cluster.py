@@ -45,11 +45,10 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
 from tests.cache_layer.conftest import caches_at, stopped
-from tests.cache_layer.project import change
-from tests.cache_layer.topology import KEY, change_unseen, empty, label, make_project, read
+from tests.cache_layer.project import KEY, change, change_unseen, empty, label_anew, make_project, read_anew
 from tests.conftest import make_entity
 from tests.threads import beside, in_another_thread
-from tests.topologies import SHARDS, SLOTS, Cluster, Server, running_cluster
+from tests.topologies import SHARDS, SLOTS, Cluster, Server, running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db", "in_cluster")
@@ -57,7 +56,7 @@ pytestmark = pytest.mark.usefixtures("committed_db", "in_cluster")
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+    with running(Cluster(tmp_path_factory.mktemp("cluster"))) as cluster:
         yield cluster
 
 
@@ -121,19 +120,19 @@ def test_while_a_slot_is_moved_readers_go_past_the_cache_and_a_writer_waits(proj
     move, failures = cluster.begin_move(KEY, cluster.servers[-1]), _failures()
     with beside(lambda: change(project, "new")) as saving:
         for _ in range(5):
-            assert read().document is not None
+            assert read_anew().document is not None
         assert not saving.done()
         wait_for(lambda: _failures() > failures)
         client: Any = get_redis_client()
         assert not any(breaker.failures for breaker in client.topology.breakers.values())  # the node is well
         move.end()
-    assert label() == "new"
-    assert read().source is Source.REDIS
+    assert label_anew() == "new"
+    assert read_anew().source is Source.REDIS
     back = cluster.begin_move(KEY, begin)
     get_redis_client().delete(KEY)
-    assert (read().source, label()) == (Source.BYPASS, "new")
+    assert (read_anew().source, label_anew()) == (Source.BYPASS, "new")
     back.end()
-    assert [read().source for _ in range(2)] == [Source.DATABASE, Source.REDIS]
+    assert [read_anew().source for _ in range(2)] == [Source.DATABASE, Source.REDIS]
 
 
 @pytest.mark.proof
@@ -169,12 +168,12 @@ def test_what_a_promoted_replica_has_is_not_trusted(
     wait_for(lambda: "took over a moment ago" in refusal())  # others may trust its predecessor
     now += 0.99
     assert "took over a moment ago" in refusal()
-    assert label() == "new"
+    assert label_anew() == "new"
     now += 0.02
     wait_for(lambda: not refusal())
     assert get_writer_client().get(KEY) is None
-    wait_for(lambda: read().source is Source.REDIS)
-    assert label() == "new"
+    wait_for(lambda: read_anew().source is Source.REDIS)
+    assert label_anew() == "new"
 
 
 def test_a_hold_that_a_promoted_replica_has_is_lost(project: Entity, cluster: Cluster) -> None:
@@ -183,7 +182,7 @@ def test_a_hold_that_a_promoted_replica_has_is_lost(project: Entity, cluster: Cl
     replica = cluster.replica_of(cluster.primary_of(KEY))
     cluster.take_over(replica)
     assert replica.ask("EXISTS", holds_key(KEY)) == 1
-    assert read().source is Source.BYPASS  # it is not to be used yet
+    assert read_anew().source is Source.BYPASS  # it is not to be used yet
     wait_for(is_redis_healthy)
     assert release_keys([HoldRelease(KEY, "a writer", True, b"", 300)]) == {KEY: Released.LOST}
 
@@ -202,7 +201,7 @@ def test_a_primary_that_was_replaced_and_is_back_is_not_trusted_by_connections_i
     second.ask("WAIT", 1, 1_000)
     cluster.take_over(first)
     monkeypatch.setattr(failover, "TRUSTED_SECONDS", 0.0)  # each command compares the server first
-    assert label() == "new"
+    assert label_anew() == "new"
 
 
 @pytest.mark.proof
@@ -211,12 +210,12 @@ def test_a_slot_that_migrates_at_once_brings_its_value_and_its_holds(project: En
     cluster.migrate(KEY, another(cluster, begin))
     if cluster.primary_of(KEY) is begin:
         pytest.skip("the server cannot do that")
-    assert (read().source, label()) == (Source.REDIS, "old")
+    assert (read_anew().source, label_anew()) == (Source.REDIS, "old")
     with transaction.atomic():
         Entity.objects.update(label="new")
         cluster.migrate(KEY, begin)
-        assert in_another_thread(lambda: read().source) is Source.BYPASS
-    assert (read().source, label()) == (Source.REDIS, "new")
+        assert in_another_thread(lambda: read_anew().source) is Source.BYPASS
+    assert (read_anew().source, label_anew()) == (Source.REDIS, "new")
 
 
 def test_what_moves_while_all_is_cleared_is_cleared(
@@ -274,7 +273,7 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
             cursor.execute("UPDATE app.entity SET label = 'new' WHERE code = %s", [there])
         with pytest.raises(CacheUnavailable):
             relay_changes()
-        assert label(there) == "new"
+        assert label_anew(there) == "new"
         nonces = read_stamps(ENTITY.stamp_keys(), "a nonce", 60)
         stamps = [stamp for stamp, nonce in nonces.items() if nonce]
         assert {cluster_slot(stamp) for stamp in stamps} == {*range(SHARDS)} - {cluster_slot(ENTITY.key(here))}
@@ -289,7 +288,7 @@ def test_a_node_that_does_not_answer_costs_its_own_entries_alone(
         )
     wait_for(is_redis_healthy)
     assert relay_changes() == Change.objects.count() == 0
-    assert label(here) == "new"
+    assert label_anew(here) == "new"
 
 
 @pytest.mark.proof
@@ -314,10 +313,10 @@ def test_a_primary_without_its_replicas_is_not_read_where_it_must_have_some(
     primary = cluster.primary_of(KEY)
     primary.ask("CONFIG", "SET", "min-replicas-to-write", 2)
     try:
-        assert read().source is Source.BYPASS
+        assert read_anew().source is Source.BYPASS
     finally:
         primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
-    wait_for(lambda: read().source is Source.REDIS)
+    wait_for(lambda: read_anew().source is Source.REDIS)
 
 
 def test_primaries_that_would_be_replaced_before_they_notice_are_warned_of(cluster: Cluster) -> None:

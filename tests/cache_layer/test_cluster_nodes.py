@@ -25,7 +25,7 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
 from tests.cache_layer.conftest import caches_at, reconnect
-from tests.cache_layer.topology import KEY, label, read
+from tests.cache_layer.project import KEY, label_anew, read_anew
 from tests.conftest import make_entity
 from tests.threads import holds_in_child
 from tests.topologies import PLAIN, SLOTS, Server, find_port
@@ -109,9 +109,9 @@ def test_nodes_without_any_slots_are_of_no_use_until_they_have_some(node: Server
     for _ in range(3):
         assert sources() == {"project": Source.BYPASS, "office": Source.BYPASS}
     reconnect()
-    assert read().source is Source.BYPASS
+    assert read_anew().source is Source.BYPASS
     give_all_slots(node)
-    wait_for(lambda: read().source is Source.REDIS)
+    wait_for(lambda: read_anew().source is Source.REDIS)
 
 
 def test_a_slot_that_no_node_has_costs_its_own_entries_alone_until_one_has_it(node: Server) -> None:
@@ -120,12 +120,12 @@ def test_a_slot_that_no_node_has_costs_its_own_entries_alone_until_one_has_it(no
     client: Any = get_redis_client()
     wait_for(lambda: bool(sources()) and SLOT not in client.topology.slots().nodes_manager.slots_cache)
     for _ in range(3):
-        assert read("project").source is Source.BYPASS
-        assert read("office").source is Source.REDIS
+        assert read_anew("project").source is Source.BYPASS
+        assert read_anew("office").source is Source.REDIS
     told = invalidate_keys([KEY, OTHER], unless_held=[KEY, OTHER])
     assert told == {KEY: Invalidated.UNANSWERED, OTHER: Invalidated.DROPPED}
     node.ask("CLUSTER", "ADDSLOTS", SLOT)
-    wait_for(lambda: read("project").source is Source.REDIS)
+    wait_for(lambda: read_anew("project").source is Source.REDIS)
 
 
 def test_a_change_by_sql_waits_for_the_node_that_has_its_stamp(node: Server) -> None:
@@ -146,11 +146,11 @@ def test_nodes_that_are_all_gone_are_looked_for_where_the_url_says(node: Server)
     node.ask("CONFIG", "SET", "cluster-announce-port", find_port())
     reconnect()
     try:
-        assert read().source is Source.BYPASS
+        assert read_anew().source is Source.BYPASS
     finally:
         node.ask("CONFIG", "SET", "cluster-announce-port", 0)
         node.ask("CONFIG", "SET", "cluster-announce-ip", "")
-    wait_for(lambda: read().source is Source.REDIS)
+    wait_for(lambda: read_anew().source is Source.REDIS)
 
 
 def test_keys_that_a_given_up_move_has_left_do_not_keep_a_node_from_being_used(node: Server) -> None:
@@ -172,8 +172,8 @@ def test_a_writer_goes_on_telling_a_node_that_takes_no_writes_for_a_moment(
         changing.start()
     changing.join()
     assert get_redis_client().zcard(holds_key(KEY)) == 0
-    assert read().source is Source.REDIS
-    assert label() == "new"
+    assert read_anew().source is Source.REDIS
+    assert label_anew() == "new"
 
 
 def test_a_node_that_takes_no_writes_is_unavailable_for_several_keys_as_for_one(
@@ -242,5 +242,5 @@ def test_a_server_with_many_keys_of_others_is_purged_all_the_same(
     set_options(socket_timeout_ms=50)  # a purge at once would take longer
     begin_another_run(node)
     with caches_at(f"{address(node)},{HOST}"):  # another URL, so another client
-        wait_for(lambda: read().source is Source.REDIS)
+        wait_for(lambda: read_anew().source is Source.REDIS)
     assert not node.ask("EXISTS", OTHER)

@@ -17,8 +17,7 @@ from cache_layer.upkeep.audit import audit_cache
 from cache_layer.upkeep.clearing import clear_entries, scan_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
-from tests.cache_layer.project import change
-from tests.cache_layer.topology import read
+from tests.cache_layer.project import change, read_anew
 from tests.conftest import make_entity
 
 V1, V2 = "entity:metadata:project", "{entity:metadata:project}:v2"
@@ -46,11 +45,11 @@ def project(committed_db: None, redis_client: Redis, use: Use) -> Entity:
 
 
 def test_each_version_has_a_value_of_its_own(project: Entity, redis_client: Redis, use: Use) -> None:
-    read()
+    read_anew()
     assert sorted(redis_client.keys("*metadata*")) == [V1.encode()]
     use(2)
-    assert read().source is Source.DATABASE
-    assert read().source is Source.REDIS
+    assert read_anew().source is Source.DATABASE
+    assert read_anew().source is Source.REDIS
     assert sorted(redis_client.keys("*metadata*")) == [V1.encode(), V2.encode()]
 
 
@@ -58,21 +57,21 @@ def test_a_writer_leaves_the_value_of_its_own_version_alone(project: Entity, red
     use(2)
     change(project, "New")
     assert sorted(redis_client.keys("*metadata*")) == [b"{entity:metadata:project}:told", V2.encode()]
-    assert read().source is Source.REDIS
+    assert read_anew().source is Source.REDIS
 
 
 def test_what_is_absent_in_one_version_may_exist_in_another(project: Entity, use: Use) -> None:
-    read("nothing")
-    assert read("nothing").source is Source.REDIS
+    read_anew("nothing")
+    assert read_anew("nothing").source is Source.REDIS
     use(2)
-    assert read("nothing").source is Source.DATABASE
+    assert read_anew("nothing").source is Source.DATABASE
 
 
 def test_clearing_finds_an_entry_by_the_value_of_another_version(
     project: Entity, redis_client: Redis, use: Use
 ) -> None:
     use(2)
-    read()
+    read_anew()
     use(1)
     assert clear_entries(ENTITY) == 0
     assert redis_client.exists(V2) == 0

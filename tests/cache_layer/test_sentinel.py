@@ -13,8 +13,8 @@ from cache_layer.server.connection import get_writer_client
 from entities.models import Entity
 from pmo.run.engines.valkey import HOST
 from tests.cache_layer.conftest import caches_at
-from tests.cache_layer.topology import change_unseen, label, make_project, read
-from tests.topologies import Sentinels, running_sentinels
+from tests.cache_layer.project import change_unseen, label_anew, make_project, read_anew
+from tests.topologies import Sentinels, running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 @pytest.fixture(scope="module")
 def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
-    with running_sentinels(tmp_path_factory.mktemp("sentinels")) as sentinels:
+    with running(Sentinels(tmp_path_factory.mktemp("sentinels"))) as sentinels:
         yield sentinels
 
 
@@ -38,12 +38,12 @@ def test_a_failover_is_followed_and_what_the_new_primary_has_is_not_trusted(
     [(before, client)] = get_writer_client().nodes()
     change_unseen("new")
     sentinels.fail_over()
-    wait_for(lambda: read().source is Source.REDIS and client.nodes()[0][0] != before)
-    assert label() == "new"
+    wait_for(lambda: read_anew().source is Source.REDIS and client.nodes()[0][0] != before)
+    assert label_anew() == "new"
     assert ServerStatus.read_nodes().keys() == {f"{HOST}:{sentinels.primary().port}"}
     project.label = "newer"
     project.save()
-    assert (label(), read().source) == ("newer", Source.REDIS)
+    assert (label_anew(), read_anew().source) == ("newer", Source.REDIS)
 
 
 def test_a_primary_that_needs_no_replicas_is_warned_of(project: Entity, sentinels: Sentinels) -> None:

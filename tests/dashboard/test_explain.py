@@ -156,7 +156,7 @@ def test_what_happened_says_who_and_from_where_and_of_sql_that_it_was(operator: 
     act(operator, "invalidate", "projects")
     sql("UPDATE app.entity SET label = 'By SQL' WHERE code = 'project'")
     happened = what_happened("project")
-    assert re.match(r"SQL, as \w+", happened[0].who)
+    assert re.fullmatch(r"\w+(?: \(.+\))?, in SQL", happened[0].who)
     assert [each.who for each in happened if "Invalidate" in each.what] == ["olga, in the admin (a rehearsal)"]
     page = operator.get(entry_url("project")).content.decode()
     assert "a rehearsal" in page

@@ -16,7 +16,7 @@ from tests.interleavings.doing import NEED_THE_ROW, Doing, Order
 from tests.interleavings.entries import ENTRIES, LEASE_MS
 from tests.interleavings.oracle import BrokenPromise, Expected, name
 from tests.interleavings.processes import Killed, Process
-from tests.interleavings.steps import GOES_ON, STEPS, Step
+from tests.interleavings.steps import GOES_ON, LEAVE_HOLDS, STEPS, Step
 from tests.interleavings.world import OPERATOR, READERS, RELAY, Scene, World
 
 QUIET_STEPS = 300
@@ -39,6 +39,7 @@ class History:
         self.last = READERS[0]
         self._expected: dict[str, Expected] = {}
         self._newest_at_start: dict[str, int] = {}
+        self._may_leave_holds = False
         world.begin(scene)
         if scene.at_rest:
             self._rest()
@@ -68,6 +69,7 @@ class History:
             BrokenPromise: with the whole story.
         """
         self.story.append(self.words_of(step))
+        self._may_leave_holds |= step.fault in LEAVE_HOLDS
         with self._telling():
             step.take(self)
             if self.world.oracle.waits_for_relay:
@@ -193,7 +195,7 @@ class History:
 
     # The end
 
-    def become_quiet(self, *, holds_may_be_left: bool) -> None:
+    def become_quiet(self) -> None:
         """
         Let everyone finish, and what lapses lapse.
 
@@ -211,7 +213,7 @@ class History:
             while server.late_commands:
                 server.run_late_command()
             server.look()
-            if not holds_may_be_left and world.left_behind():
+            if not self._may_leave_holds and world.left_behind():
                 raise BrokenPromise(f"holds are left: {world.left_behind()}")
             server.lapse(server.seen.holders)
             for _ in range(2):

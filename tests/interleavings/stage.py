@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
+from redis.exceptions import RedisError
 
 from cache_layer import clock, keys
 from cache_layer.errors import OtherRelease
@@ -22,6 +23,8 @@ from cache_layer.options import Options, get_options
 from cache_layer.protocol import scripts
 from cache_layer.reading import absent, fail_safe, reads
 from cache_layer.server import connection, run_id
+from cache_layer.server.cluster import ClusterRedis, Command
+from cache_layer.server.connection import GuardedRedis
 from cache_layer.serving import renewal
 from cache_layer.writing import attempts, writes
 from entities.lookups import ENTITY, ENTITY_TYPES
@@ -29,8 +32,32 @@ from tests.interleavings.doing import Doing
 from tests.interleavings.entries import LEASE_MS
 from tests.interleavings.memory import TurnLock
 from tests.interleavings.processes import STUCK_SECONDS, Process, current_process
-from tests.interleavings.several_nodes import NodesApart
 from tests.interleavings.world import World
+
+
+class NodesApart(ClusterRedis):
+    """
+    Of the commands for several entries each is an exchange of its own; a failure of one does not keep others from it.
+
+    All of them go to the one server that there is.
+    """
+
+    def __init__(self, client: GuardedRedis, order: str) -> None:
+        self._client, self._order = client, order
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        return self._client.execute_command(*args, **options)
+
+    def run(self, commands: Sequence[Command]) -> list[Any]:
+        answers: list[Any] = [None] * len(commands)
+        places = range(len(commands))
+        for place in reversed(places) if self._order == "in reverse" else places:
+            args, options = commands[place]
+            try:
+                answers[place] = self.execute_command(*args, **options)
+            except RedisError as error:
+                answers[place] = error
+        return answers
 
 
 @contextmanager

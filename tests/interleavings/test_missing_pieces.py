@@ -54,7 +54,7 @@ def play(world: World, script: str) -> History:
 def test_with_every_piece_in_its_place_all_of_these_histories_keep_every_promise() -> None:
     with living_world() as world:
         for script in HISTORIES.values():
-            play(world, script).become_quiet(holds_may_be_left=True)
+            play(world, script).become_quiet()
             world.end()
 
 

@@ -19,7 +19,7 @@ from tests.interleavings.history import History
 from tests.interleavings.oracle import BrokenPromise
 from tests.interleavings.removals import REMOVALS
 from tests.interleavings.stage import living_world
-from tests.interleavings.steps import LEAVE_HOLDS, STEPS, Fault
+from tests.interleavings.steps import STEPS, Fault
 from tests.interleavings.world import READERS, WRITERS, Scene
 
 pytestmark = pytest.mark.usefixtures("committed_db")
@@ -84,7 +84,7 @@ def search(examples: int, phases: Sequence[Phase], *, derandomize: bool = True) 
             next_step = st.sampled_from(steps).filter(lambda step: step.possible(history))
             for _ in range(STEPS_EACH):
                 history.take(data.draw(next_step))
-            history.become_quiet(holds_may_be_left=bool(LEAVE_HOLDS.intersection(faults)))
+            history.become_quiet()
         finally:
             world.end()
 

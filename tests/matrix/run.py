@@ -20,7 +20,7 @@ The folders of tests that ask the most of a version. Of the others, those that p
 torture) try the same scripts and statements in more orders, and those of `make run`, pages and figures start the
 embedded engines whatever is set.
 """
-ENGINES = "tests/matrix/test_engines.py"
+ENGINES = "tests/matrix/test_matrix.py"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from tests.model.nonces import NOT_SAID
+from tests.model.names import NOT_SAID
 from tests.model.scope import Part, Piece, Rules
 from tests.model.state import (
     NOTHING,

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from tests.model.drains import drain_begun
 from tests.model.scope import Part, Piece
 from tests.model.state import NOTHING, Does, Server, State, Step, Writer, acknowledged, with_writer, writer_name
-from tests.model.writers import WriterSteps
+from tests.model.writers import WriterSteps, drain_begun
 
 
 class ReleaseSteps(WriterSteps):

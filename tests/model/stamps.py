@@ -36,7 +36,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from tests.model.nonces import THE_SAME, fresh_nonce
+from tests.model.names import THE_SAME, fresh_nonce
 from tests.model.releases import ReleaseSteps
 from tests.model.scope import Part, Piece
 from tests.model.state import (

@@ -108,7 +108,7 @@ def show_everywhere(client: Client, file: Path) -> dict[str, list[str]]:
         "tag": tagged_codes("under:zz"),
         "by label": listed("1"),
         "by code": listed("2"),
-        "suggested": [code for code, *_ in search_types("", [])],
+        "suggested": [entity.code for entity in search_types("", [])],
         "backup": [row["code"] for row in json.loads(file.read_text())],
     }
 

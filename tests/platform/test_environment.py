@@ -66,6 +66,7 @@ MORE_ACCEPTED = [
     ("REQUEST_BUDGET_MS", "1028"),
 ]
 MORE_REFUSED = [
+    ("ENVIRONMENT", " "),
     ("REDIS_PORT", "tcp://10.0.0.5:6379"),
     ("REDIS_HOST", "redis://cache"),
     ("REDIS_HOST", "redis://:hush@cache"),

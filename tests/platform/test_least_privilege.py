@@ -32,7 +32,7 @@ from pmo.lookups import PERSON
 from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
 from tests.cache_layer.conftest import caches_at
-from tests.cache_layer.topology import read
+from tests.cache_layer.project import read_anew
 from tests.conftest import make_entity, sql
 from tests.engines import POSTGRES_PROGRAMS
 from tests.servers import ROOT, another_database, own_name, test_database_url
@@ -95,7 +95,7 @@ def test_the_users_rules_are_enough_for_redis_and_no_more() -> None:
     unheld = metrics.UNHELD_WRITES.labels("silent")._value.get()
     rows = [make_entity(code) for code in ("project", "task", "risk")]
     assert {one.source for one in read_entries(ENTITY, ["project", "task", "nothing"]).values()} <= set(Source)
-    assert read("risk").source is Source.REDIS
+    assert read_anew("risk").source is Source.REDIS
     find_due([ENTITY.key("risk")], 300)
     user = make_user("ada", "change")
     assert read_entry(PERSON, str(user.pk)).source is Source.REDIS

@@ -16,8 +16,7 @@ import requests
 from rest_framework_simplejwt.tokens import AccessToken
 
 from entities.models import Entity
-from pmo.web.requests import WholeStream
-from pmo.web.uploads import MAX_BYTES
+from pmo.web.requests import MAX_BYTES, WholeStream
 from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user
 from tests.api.test_express_lane import Answer as Said

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+from redis import Redis
 from rich.console import Console
 
 from pmo.run.embedded import running_engines
@@ -20,13 +22,15 @@ from tests.nginx import nginx_before
 from tests.outages.prepare import Prepared
 from tests.soak.attackers import ATTACKS, Attack
 from tests.soak.traffic import Seen, Traffic
-from tests.soak.watch import Sample, Watch
+from tests.soak.watch import Sample, look
 from tests.stage import Processes, is_answering, own_environment
 from tests.topologies import find_port
 
 MAX_SECONDS = 7_200
 CALM_SHARE = 0.5
 """Of the time, without bad clients; the rest is shared by the attacks."""
+PERIOD_SECONDS = 1.0
+"""Between two looks at what the servers take."""
 FLAT_MB = 15
 """How much memory may grow from the second quarter of the calm time to its last."""
 
@@ -75,15 +79,18 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
     processes.wait_until(lambda: is_answering(port), web)
     if arguments.nginx:  # good and bad clients have one address here
         front = stack.enter_context(nginx_before(directory, port, limited=False))[4000]
-    watch = Watch(web.pid, endpoints.valkey_port, endpoints.database_url)
-    stack.callback(watch.stop)
+    redis = stack.enter_context(Redis(port=endpoints.valkey_port))
+    database = stack.enter_context(psycopg.connect(endpoints.database_url, autocommit=True))
     traffic = Traffic(front, prepared, arguments.clients)
     traffic.start()
     stack.callback(traffic.stop)
 
     def end_phase(name: str, seconds: float) -> Phase:
-        time.sleep(seconds)
-        return Phase(name, seconds, traffic.next_phase(), watch.next_phase())
+        samples, until = [], time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(PERIOD_SECONDS, left))
+            samples.append(look(web.pid, redis, database))
+        return Phase(name, seconds, traffic.next_phase(), samples)
 
     yield end_phase("nobody else", arguments.seconds * CALM_SHARE)
     for name, kind in ATTACKS.items():
@@ -100,12 +107,11 @@ def _row(phase: Phase) -> str:
     explained = sum(count for name, count in answers.items() if name.endswith(" 503"))
     unexplained = ", ".join(f"{name} {count}" for name, count in phase.seen.unexplained.most_common()) or "0"
     p50, p99, slowest = (quantile(phase.seen.latencies, share) * 1000 for share in (0.5, 0.99, 1))
-    samples = phase.samples or [Sample(0, 0, 0, 0)]
-    memory = f"{min(each.rss_mb for each in samples):.0f} to {max(each.rss_mb for each in samples):.0f}"
-    most = [max(getattr(each, name) for each in samples) for name in ("sockets", "redis_clients", "database_sessions")]
+    memory, *counts = zip(*phase.samples, strict=True)
     return (
         f"| {phase.name} | {phase.seconds:.0f} | {answers.total() / phase.seconds:,.0f} | {p50:.1f} | {p99:.0f}"
-        f" | {slowest:.0f} | {explained} | {unexplained} | {memory} | {' | '.join(f'{each:,}' for each in most)} |"
+        f" | {slowest:.0f} | {explained} | {unexplained} | {min(memory):.0f} to {max(memory):.0f} |"
+        f" {' | '.join(f'{max(each):,}' for each in counts)} |"
     )
 
 

@@ -15,10 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.torture.plan import REDIS_LOST
+from tests.torture.plan import MOVES, REDIS_LOST, SILENCES, STOPPED, WRITE_BUDGET_MS
 from tests.torture.records import SOURCES, Read, Window, Write
-from tests.torture.windows import MS, was_calm, was_silent
 
+MS = 1_000_000
+DISTURBING = SILENCES | {"kill-servers", "kill-relay", "kill-redis", "drop-redis", "drop-postgres", STOPPED, *MOVES}
+"""Faults that hold up the relay."""
+BEGUN_BEFORE_MS = 100
+"""How long before the silence the writer's first attempt may have begun."""
 EXAMPLES = 20
 COMMIT_LIMIT_MS = 100
 """How long after its row changed a short write is surely committed, where nobody lived to say so."""
@@ -240,3 +244,17 @@ class _KeyJudge:
             f"{what}: key {self.key}, place {place}, from {SOURCES[read.source]}: {read}; "
             f"its write {self.writes.get(place)}; newer {newer}"
         )
+
+
+def was_silent(write: Write, windows: Iterable[Window]) -> bool:
+    """Whether Redis was silent for as long as the writer tries to take its hold, or to release it."""
+    ended = write.ended or write.started
+    silences = [
+        min(ended, window.ended) - max(write.started, window.begun) for window in windows if window.fault in SILENCES
+    ]
+    return max(silences, default=0) >= (WRITE_BUDGET_MS - BEGUN_BEFORE_MS) * MS
+
+
+def was_calm(begun: int, ended: int, windows: Iterable[Window]) -> bool:
+    """Whether nothing held up the relay between these two moments."""
+    return not any(window.touches(begun, ended) for window in windows if window.fault in DISTURBING)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -166,14 +165,10 @@ class OrmWriter(Writer):
 
 
 class RawWriter(Writer):
-    """SQL that Django never hears of: by psql, by a driver, of one row or several, committed or rolled back."""
-
-    def __init__(self, orders: Orders, log: WriteLog, seed: str, version: int) -> None:
-        super().__init__(orders, log, seed, version)
-        self._psql: subprocess.Popen[str] | None = None
+    """SQL that Django never hears of: of one row or several, committed or rolled back."""
 
     def write(self) -> None:
-        kind = self.random.choice(["raw-psql", "raw-driver", "raw-rollback"])
+        kind = self.random.choice(["raw-driver", "raw-driver", "raw-rollback"])
         keys = self.choose(self.random.choice([1, 1, 3]) if kind == "raw-driver" else 1)
         codes = ", ".join(f"'{self.codes[key]}'" for key in keys)
         with self.noted(keys, kind) as label:
@@ -181,29 +176,8 @@ class RawWriter(Writer):
                 f"WITH locked AS (SELECT code FROM app.entity WHERE code IN ({codes}) ORDER BY code FOR UPDATE)"
                 f" UPDATE app.entity SET label = '{label}' FROM locked WHERE entity.code = locked.code"
             )
-            match kind:
-                case "raw-psql":
-                    self._execute_by_psql(statement)
-                case "raw-driver":
-                    self.execute(statement)
-                case "raw-rollback":
-                    self.execute(f"BEGIN; {statement}; ROLLBACK")
-                    raise RolledBack
-
-    def close(self) -> None:
-        super().close()
-        if self._psql is not None:
-            self._psql.kill()
-            self._psql.communicate()
-            self._psql = None
-
-    def _execute_by_psql(self, statement: str) -> None:
-        if self._psql is None:
-            command = [self.orders.psql, "-XAtq", "-v", "ON_ERROR_STOP=1", self.orders.database_url]
-            self._psql = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
-            )
-        self._psql.stdin.write(f"{statement};\n\\echo done\n")
-        self._psql.stdin.flush()
-        if self._psql.stdout.readline() != "done\n":
-            raise ConnectionError("psql ended")
+            if kind == "raw-driver":
+                self.execute(statement)
+            else:
+                self.execute(f"BEGIN; {statement}; ROLLBACK")
+                raise RolledBack

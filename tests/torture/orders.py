@@ -27,7 +27,6 @@ class Orders:
     ports: list[int]
     token: str
     database_url: str
-    psql: str
     until_ns: int
     directory: Path
 

@@ -23,7 +23,7 @@ FAULTS = {
     "drop-postgres": "pg_terminate_backend",
     "rollback": "transactions and savepoints that are rolled back",
     "bulk": "update() and bulk_update() of several rows",
-    "raw": "SQL behind Django's back, by psql and by a driver",
+    "raw": "SQL behind Django's back",
     "long": "transactions that outlive the hold",
 }
 """Every fault by name. The last four are kinds of writes; the others are done to running processes."""

@@ -28,7 +28,7 @@ def draw_lags(lags_ms: Sequence[float]) -> str:
     limit = max(step, -int(-lags[-1] // step) * step)
     parts = [
         text(LEFT, 24, "Raw SQL: share of changes that every server shows", "start"),
-        text(LEFT, 42, f"{len(lags):,} changes by psql and a driver, under load, relay alive", "start", "dim"),
+        text(LEFT, 42, f"{len(lags):,} changes under load, relay alive", "start", "dim"),
     ]
     for percent in (0, 25, 50, 75, 100):
         y = _y(percent / 100)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.torture.plan import FAULTS, HITS, MOVES, TAKEOVERS, name_faults
 from tests.torture.run import Outcome
 
 MILLION = 1_000_000
+COMPARED = ("reads", "stale", "stale_per_million", "inversions", "inversions_with_hold_lost")
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -78,31 +79,15 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
 
 
 def print_per_fault(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """One line for each plan, its algorithms side by side."""
-    by_plan: dict[str, list[str]] = {}
+    """One line for each outcome."""
+    table = Table("fault", "algorithm", title="Each fault alone", title_justify="left")
+    for name in (*COMPARED, "stale for, ms", "keys wrong"):
+        table.add_column(name.replace("_", " "), justify="right")
     for outcome in outcomes:
-        by_plan.setdefault(name_faults(outcome.plan.faults), []).extend(_cells(summarize(outcome)).values())
-    table = Table(title="Each fault alone", title_justify="left")
-    table.add_column("fault", no_wrap=True, min_width=13)
-    for algorithm in dict.fromkeys(outcome.plan.algorithm for outcome in outcomes):
-        for name in _cells(summarize(outcomes[0])):
-            table.add_column(f"{algorithm}\n{name}", justify="right")
-    for faults, cells in by_plan.items():
-        table.add_row(faults, *cells)
+        found, wrong_keys = summarize(outcome), {text.rpartition(" ")[2] for text in outcome.not_converged}
+        cells = [*(found[name] for name in COMPARED), found["stale_ms"].get("max", 0), len(wrong_keys)]
+        table.add_row(name_faults(outcome.plan.faults), outcome.plan.algorithm, *(f"{cell:,.0f}" for cell in cells))
     console.print(table)
-
-
-def _cells(found: Mapping[str, Any]) -> dict[str, str]:
-    wrong_keys = {text.rpartition(" ")[2] for text in found["not_converged"]}
-    return {
-        "reads": f"{found['reads']:,}",
-        "stale": f"{found['stale']:,}",
-        "per\nmillion": f"{found['stale_per_million']:,}",
-        "worst": f"{found['stale_ms']['max']:,.0f} ms" if found["stale_ms"] else "-",
-        "inver-\nsions": f"{found['inversions']:,}",
-        "hold\nlost": f"{found['inversions_with_hold_lost']:,}",
-        "keys\nwrong": f"{len(wrong_keys)}",
-    }
 
 
 def print_failures(console: Console, outcomes: Sequence[Outcome]) -> None:

@@ -11,9 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.torture.judge import Commit, History, Verdict, judge
+from tests.torture.judge import MS, Commit, History, Verdict, judge
 from tests.torture.records import Read, Use, Window, Write
-from tests.torture.windows import MS
 
 GRANTED, ENDED = 0, 1
 WATCHED_NS = 500 * MS

@@ -17,13 +17,12 @@ import psycopg
 from redis import Redis
 
 from pmo.run.embedded import running_engines
-from pmo.run.engines.postgres import program_folder
 from tests import ROOT
 from tests.benchmarks.contenders import CONTENDERS
 from tests.forking import ForkedProcess
 from tests.relays import find_relaying
 from tests.stage import Answer, Processes, StageFailed, ask, is_answering, own_environment, stop
-from tests.topologies import Server, find_port, running_cluster, running_sentinels
+from tests.topologies import Cluster, Sentinels, Server, find_port, running
 from tests.torture.orders import Orders
 from tests.torture.plan import CALM_CODE, QUIET_CODE, WRITE_BUDGET_MS, Plan
 from tests.waiting import wait_for
@@ -64,8 +63,8 @@ class Stage(Processes):
             self.redis_url = f"redis://127.0.0.1:{self.valkey.port}/0"
             self.redis = Redis(port=self.valkey.port, socket_timeout=10)
         else:
-            running = {"sentinel": running_sentinels, "cluster": running_cluster}[plan.topology]
-            self.topology: Any = stack.enter_context(running(directory, NOTICED_MS))
+            topology = {"sentinel": Sentinels, "cluster": Cluster}[plan.topology](directory, NOTICED_MS)
+            self.topology: Any = stack.enter_context(running(topology))
             self.redis_url, self.redis = self.topology.url, self.topology.client()
         stack.callback(self.redis.close)
         super().__init__(directory, stack, self._environment())
@@ -86,8 +85,7 @@ class Stage(Processes):
 
     def start_load(self, until_ns: int) -> None:
         """Start readers and writers; the writers begin their last writes before `until_ns`, the readers end later."""
-        psql = str(program_folder() / "psql")
-        self.orders = Orders(self.plan, self.ports, self.token, self.database_url, psql, until_ns, self.directory)
+        self.orders = Orders(self.plan, self.ports, self.token, self.database_url, until_ns, self.directory)
         if not self.is_upgrade:
             self.orders.migrated.touch()
         self.orders.give()

@@ -2,84 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import QuerySet
 
-from entities.admin.history.differences import RECORDED, Difference, compare_fields
-from entities.admin.history.versions import Version, undo_url, versions_before
-from entities.history import FIRST, all_events
+from entities.admin.history.versions import attach_changes
+from entities.history import ACTS, FIRST, WHAT_HAPPENED, all_events
 from entities.models import Entity
 
 WINDOW = 1_000
 """How many versions are read to make a page, however large the history is."""
-VERBS = {"insert": "added", "update": "changed", "delete": "deleted"}
-TITLES = {"import": "Import", "restore": "Restored", "undo": "Undone"}
-
-
-@dataclass(frozen=True)
-class Change:
-    """One version and what it changed; `is_gone` means that the entity type no longer exists."""
-
-    version: Version
-    differences: Sequence[Difference]
-    is_gone: bool
-
-    @property
-    def is_restorable(self) -> bool:
-        return self.is_gone and self.version.is_deletion
 
 
 @dataclass
 class Act:
-    """Changes made together: the newest of them, their number by kind, and who made them."""
+    """Changes made together, newest first: of all of them ids and labels, of the first ones the versions."""
 
     ids: list[int] = field(default_factory=list)
-    verbs: list[str] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    versions: list[Any] = field(default_factory=list)
 
     @property
-    def version(self) -> Version:
-        return self.changes[0].version
+    def version(self) -> Any:
+        return self.versions[0]
 
     @property
     def hidden(self) -> int:
-        return len(self.ids) - len(self.changes)
+        return len(self.ids) - len(self.versions)
 
     @property
     def title(self) -> str:
-        """`Import: 2 added, 5 changed`; for a single change just its verb."""
-        counts = {verb: self.verbs.count(verb) for verb in VERBS.values() if verb in self.verbs}
-        said = ", ".join(f"{count} {verb}" for verb, count in counts.items())
+        """`Imported: 2 added, 5 changed`; for a single change just its verb."""
+        numbers = Counter(self.labels)
+        said = ", ".join(
+            f"{numbers[label]} {verb.lower()}" for label, verb in WHAT_HAPPENED.items() if label in numbers
+        )
         act = self.version.noted.get("act", "")
-        named = TITLES.get(act, "")
+        named = ACTS.get(act, "")
         if len(self.ids) == 1 and act != "import":
-            return named or next(iter(counts)).capitalize()
-        return f"{named}: {said}" if named else said.capitalize()
-
-    @property
-    def undo_url(self) -> str:
-        return undo_url(self.ids[0])
+            return named or self.version.happened
+        return f"{named}: {said}" if named else said
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some acts; `older_than` is where the next page begins, None after the last."""
-
-    acts: list[Act]
-    older_than: int | None
-
-
-def read_feed(events: QuerySet[Any] | None = None, *, acts: int, changes_each: int, older_than: int = 0) -> Page:
+def read_feed(
+    events: QuerySet[Any] | None = None, *, acts: int, changes_each: int, older_than: int = 0
+) -> tuple[list[Act], int]:
     """
     The newest acts among some versions.
 
     Args:
         events: those versions; all by default.
-        changes_each: the most changes read per act.
+        changes_each: the most versions read per act.
         older_than: only versions before this one; 0 starts with the newest.
+    Returns:
+        The acts, and `older_than` for the next page; 0 after the last.
     """
     events = (all_events().all() if events is None else events).exclude(pgh_label=FIRST)
     if older_than:
@@ -90,33 +69,32 @@ def read_feed(events: QuerySet[Any] | None = None, *, acts: int, changes_each: i
     for id_, context, made_ts, label in window:
         act = found.setdefault(context or made_ts, Act())
         act.ids.append(id_)
-        act.verbs.append(VERBS.get(label, label))
-    shown, lowest = _choose(list(found.values()), acts)
+        act.labels.append(label)
+    shown, lowest = _choose(found.values(), acts)
     _fill(shown, changes_each)
-    is_last = len(window) < WINDOW and bool(window) and lowest == window[-1][0]
-    return Page(shown, None if is_last or not shown else lowest)
+    is_last = len(window) < WINDOW and (not window or lowest == window[-1][0])
+    return shown, 0 if is_last else lowest
 
 
-def _choose(acts: Sequence[Act], wanted: int) -> tuple[list[Act], int]:
+def _choose(acts: Iterable[Act], wanted: int) -> tuple[list[Act], int]:
     """The first acts, and all that began before the last of them ended, so that no act spans two pages."""
-    lowest = min((act.ids[-1] for act in acts[:wanted]), default=0)
-    chosen = list(acts[:wanted])
-    for act in acts[wanted:]:
-        if act.ids[0] < lowest:
+    chosen: list[Act] = []
+    lowest = 0
+    for act in acts:
+        if len(chosen) >= wanted and act.ids[0] < lowest:
             break
         chosen.append(act)
-        lowest = min(lowest, act.ids[-1])
+        lowest = min(lowest or act.ids[-1], act.ids[-1])
     return chosen, lowest
 
 
 def _fill(acts: Sequence[Act], changes_each: int) -> None:
-    """Read the acts' changes in four queries, whatever their number."""
-    rows = all_events().in_bulk([id_ for act in acts for id_ in act.ids[:changes_each]])
-    before = versions_before(list(rows.values()))
-    there = set(Entity.objects.filter(code__in={row.code for row in rows.values()}).values_list("code", flat=True))
+    """Read the acts' newest versions in four queries, whatever their number."""
+    versions = all_events().in_bulk([id_ for act in acts for id_ in act.ids[:changes_each]])
+    attach_changes(versions.values())
+    codes = {version.code for version in versions.values()}
+    there = set(Entity.objects.filter(code__in=codes).values_list("code", flat=True))
+    for version in versions.values():
+        version.is_gone = version.code not in there
     for act in acts:
-        for id_ in act.ids[:changes_each]:
-            row = rows[id_]
-            compared = [] if row.pgh_label == "delete" else compare_fields(before.get(id_), row, RECORDED)
-            differing = [each for each in compared if each.differs]
-            act.changes.append(Change(Version(0, row), differing, row.code not in there))
+        act.versions = [versions[id_] for id_ in act.ids[:changes_each]]

@@ -9,10 +9,16 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from entities.history import ACTS, FIRST, ORIGINS, WHAT_HAPPENED
 from entities.texts import compose
 
-SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
-NOT_SQL = ("admin", "api", "command")
+SPANS = {
+    "hour": ("Last hour", timedelta(hours=1)),
+    "day": ("Last 24 hours", timedelta(days=1)),
+    "week": ("Last 7 days", timedelta(days=7)),
+    "month": ("Last 30 days", timedelta(days=30)),
+}
+LABELS = {label: said for label, said in WHAT_HAPPENED.items() if label != FIRST}
 
 
 class ChangesForm(forms.Form):
@@ -20,23 +26,11 @@ class ChangesForm(forms.Form):
 
     type = forms.CharField(required=False, max_length=100, label="Type")
     person = forms.CharField(required=False, max_length=150, label="Person or role")
-    source = forms.ChoiceField(
-        required=False,
-        choices=[("", "Anywhere"), ("admin", "Admin"), ("api", "API"), ("command", "Command"), ("sql", "SQL")],
-        label="From",
-    )
-    what = forms.ChoiceField(
-        required=False,
-        choices=[("", "Anything"), ("insert", "Added"), ("update", "Changed"), ("delete", "Deleted"),
-                 ("import", "Imported"), ("restore", "Restored"), ("undo", "Undone")],
-        label="What",
-    )  # fmt: skip
+    source = forms.ChoiceField(required=False, choices={"": "Anywhere", **ORIGINS, "sql": "SQL"}, label="From")
+    what = forms.ChoiceField(required=False, choices={"": "Anything", **LABELS, **ACTS}, label="What")
     since = forms.ChoiceField(
-        required=False,
-        choices=[("", "Any time"), ("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days"),
-                 ("month", "Last 30 days")],
-        label="When",
-    )  # fmt: skip
+        required=False, choices={"": "Any time", **{name: said for name, (said, _) in SPANS.items()}}, label="When"
+    )
     until = forms.DateField(required=False, label="Until", widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
     older_than = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, widget=forms.HiddenInput)
 
@@ -51,15 +45,12 @@ class ChangesForm(forms.Form):
             # Every version has a database role; for changes made through us it is our own.
             events = events.filter(Q(pgh_context__username__icontains=person) | in_sql & Q(pgh_context__isnull=True))
         if source := asked.get("source"):
-            past_us = ~Q(pgh_context__source__in=NOT_SQL) | Q(pgh_context__source=None)
+            past_us = ~Q(pgh_context__source__in=[*ORIGINS]) | Q(pgh_context__source=None)
             events = events.filter(past_us if source == "sql" else Q(pgh_context__source=source))
         if what := asked.get("what"):
             events = events.filter(Q(pgh_label=what) if what in LABELS else Q(pgh_context__act=what))
         if since := asked.get("since"):
-            events = events.filter(pgh_created_at__gte=timezone.now() - SPANS[since])
+            events = events.filter(pgh_created_at__gte=timezone.now() - SPANS[since][1])
         if until := asked.get("until"):
             events = events.filter(pgh_created_at__date__lte=until)
         return events
-
-
-LABELS = ("insert", "update", "delete")

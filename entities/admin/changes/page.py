@@ -25,21 +25,18 @@ class ChangesPage(ModelAdmin):
             raise PermissionDenied
         form = ChangesForm(request.GET)
         events = form.select(all_events().all())
-        page = read_feed(
-            events,
-            acts=ACTS_PER_PAGE,
-            changes_each=CHANGES_EACH,
-            older_than=form.cleaned_data.get("older_than") or 0,
-        )
-        named = [name for name in form.fields if name != "older_than"]
-        asked = {name: request.GET[name] for name in named if request.GET.get(name)}
+        before = form.cleaned_data.get("older_than") or 0
+        acts, older = read_feed(events, acts=ACTS_PER_PAGE, changes_each=CHANGES_EACH, older_than=before)
+        asked = {
+            name: sent for name, sent in request.GET.dict().items() if sent and name in {*form.fields} - {"older_than"}
+        }
         context: dict[str, Any] = {
             "title": "Changes",
             "form": form,
-            "page": page,
+            "acts": acts,
             "is_filtered": bool(asked),
-            "older": f"?{urlencode(asked | {'older_than': str(page.older_than)})}" if page.older_than else "",
-            "newest": f"?{urlencode(asked)}" if form.cleaned_data.get("older_than") else "",
+            "older": f"?{urlencode(asked | {'older_than': str(older)})}" if older else "",
+            "newest": f"?{urlencode(asked)}" if before else "",
             "may_add": self.has_add_permission(request),
         }
         return show_page(self, request, "changes", context, status=400 if form.errors else 200)

@@ -10,10 +10,9 @@ from typing import Any
 from django.core import signing
 from django.core.exceptions import ValidationError
 
-from entities.admin.history.versions import Version
 from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
-from entities.history import PLACES, all_events
+from entities.history import newest_events
 
 STARTED_FROM = "started_from"
 """The hidden field that holds the values a form was made from, signed."""
@@ -130,10 +129,8 @@ def describe_value(value: Any) -> str:
 
 def describe_author(code: str) -> str:
     """`ann, in the admin`: the last person to change an entity type."""
-    event = all_events().filter(pgh_obj_id=code).order_by("-pgh_id").first()
-    newest = Version(0, event) if event else None
-    place = PLACES.get(newest.noted.get("source", "") if newest else "", "directly in the database")
-    return f"{(newest and newest.who) or 'Somebody'}, {place}"
+    newest = newest_events([code]).first()
+    return (newest and newest.author) or "somebody"
 
 
 def as_text(value: Any) -> str:

@@ -19,7 +19,6 @@ from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_edito
 from entities.admin.form.form import EntityForm
 from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
-from entities.admin.history.versions import undo_url_of
 from entities.admin.links import draw_chips
 from entities.admin.pages import ModelAdmin, show_page
 from entities.admin.removal.consequences import Consequences
@@ -122,17 +121,8 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             _lock_unchanged(obj.pk, form)
             obj.save(update_fields=[*form.changed_data, "modified_ts"])
         forget_editor(obj.pk, request.user)
-        request.undo_url = undo_url_of([obj.pk])  # type: ignore[attr-defined] # for the message that follows
         if "icon" in form.changed_data and (former := describe_former(obj.icon)):
             self.message_user(request, former, messages.WARNING)
-
-    def message_user(
-        self, request: HttpRequest, message: Any, level: Any = messages.INFO, *args: Any, **kwargs: Any
-    ) -> None:
-        """Like Django's; messages about saved changes get an undo button."""
-        if level == messages.SUCCESS and not (args or kwargs):
-            kwargs = {"extra_tags": getattr(request, "undo_url", "")}
-        super().message_user(request, message, level, *args, **kwargs)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """Django's message; if a form of a type deleted meanwhile was submitted, a page that keeps its values."""

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from django.contrib.admin.utils import label_for_field, quote
@@ -45,8 +45,7 @@ class Difference:
     summary: str = ""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of two documents: in both, or `added` or `removed`."""
 
     mark: Mark
@@ -66,20 +65,20 @@ def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference
 
 def compare_documents(old: Any, new: Any) -> list[Line]:
     """Every line of both JSON documents."""
+    marks: dict[str, Mark] = {"+": "added", "-": "removed", " ": ""}
     before, after = _lines_of(old), _lines_of(new)
-    lines = []
-    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after).get_opcodes():
-        if tag == "equal":
-            lines += [Line("", " ", text) for text in before[i1:i2]]
-        else:
-            lines += [Line("removed", SIGNS["removed"], text) for text in before[i1:i2]]
-            lines += [Line("added", SIGNS["added"], text) for text in after[j1:j2]]
-    return lines
+    found = list(difflib.unified_diff(before, after, n=len(before), lineterm=""))
+    lines = found[3:] or [f" {line}" for line in before]  # the first three are headings
+    return [Line(marks[line[0]], SIGNS.get(marks[line[0]], " "), line[1:]) for line in lines]
 
 
 def field_name(field: str) -> str:
     """The label pages use for a field."""
     return NAMES.get(field) or capfirst(str(label_for_field(field, Entity)))
+
+
+def name_fields(fields: Iterable[str]) -> str:
+    return ", ".join(map(field_name, fields))
 
 
 def moved_codes(old: Sequence[str], new: Sequence[str]) -> list[str]:
@@ -115,33 +114,32 @@ def _compare_children(before: list[str] | None, after: list[str] | None) -> Diff
     marks: dict[str, Mark] = dict.fromkeys(moved_codes(old, new), "moved")
     marks |= dict.fromkeys((code for code in new if code not in old), "added")
     marks |= dict.fromkeys((code for code in old if code not in new), "removed")
-    places = {code: f"from place {old.index(code) + 1} to {new.index(code) + 1}" for code in new if code in old}
+    chips = {code: _draw_chip(code, marks.get(code, ""), old, new) for code in (*old, *new)}
+
+    def draw(codes: Iterable[str]) -> SafeString:
+        drawn = format_html_join("", "{}", ((chips[code],) for code in codes))
+        return format_html('<span class="entity-chips">{}</span>', drawn) if drawn else SafeString("none")
+
     return Difference(
         field_name("child_entity_codes"),
         before != after,
-        _draw_chips(old, marks, places) if before is not None else NOTHING,
-        _draw_chips(new, marks, places) if after is not None else NOTHING,
-        _draw_chips(sorted(marks, key=lambda code: list(SIGNS).index(marks[code])), marks, places),
+        draw(old) if before is not None else NOTHING,
+        draw(new) if after is not None else NOTHING,
+        draw(sorted(marks, key=lambda code: list(SIGNS).index(marks[code]))),
     )
 
 
-def _draw_chips(codes: Iterable[str], marks: dict[str, Mark], places: dict[str, str]) -> SafeString:
-    """A link to each child's own history, which deleted children have too."""
-    chips = format_html_join("", "{}", ((_draw_chip(code, marks.get(code, ""), places),) for code in codes))
-    return format_html('<span class="entity-chips">{}</span>', chips) if chips else SafeString("none")
-
-
-def _draw_chip(code: str, mark: Mark, places: dict[str, str]) -> SafeString:
+def _draw_chip(code: str, mark: Mark, old: Sequence[str], new: Sequence[str]) -> SafeString:
+    """A link to the child's own history, which deleted children have too."""
     url = reverse("admin:entities_entity_history", args=[quote(code)])
     if not mark:
         return format_html('<a class="entity-chip" href="{}">{}</a>', url, code)
-    said = format_html(
-        '<span aria-hidden="true">{}</span><span class="entity-unseen">{} </span>{}', SIGNS[mark], mark, code
+    place = f" from place {old.index(code) + 1} to {new.index(code) + 1}" if mark == "moved" else ""
+    return format_html(
+        '<a class="entity-chip history-{}" href="{}" title="{}"><span aria-hidden="true">{}</span>'
+        '<span class="entity-unseen">{} </span>{}<span class="entity-unseen">{}</span></a>',
+        *(mark, url, mark + place, SIGNS[mark], mark, code, place),
     )
-    if mark == "moved":
-        said = format_html('{}<span class="entity-unseen"> {}</span>', said, places[code])
-    title = f"{mark} {places[code]}" if mark == "moved" else mark
-    return format_html('<a class="entity-chip history-{}" href="{}" title="{}">{}</a>', mark, url, title, said)
 
 
 def _draw(field: str, value: Any) -> SafeString:

@@ -1,16 +1,16 @@
-"""Plans what undoing does to each entity type, field by field, preserving everything done since."""
+"""Plans how entity types are set back to what they were, field by field, preserving everything done since."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from entities.admin.history.differences import field_name
-from entities.admin.history.restoring import describe_problems
+from entities.admin.history.differences import Difference, compare_fields, field_name, name_fields
 from entities.changes import find_parents
 from entities.fields import SETTABLE, values_of
 from entities.models import Entity
@@ -19,62 +19,87 @@ CHILDREN = "child_entity_codes"
 
 
 class Kind(StrEnum):
-    """What undoing does to one entity type."""
+    """What happens to one entity type."""
 
-    CHANGE = "change"
-    ADD = "add"
-    REMOVE = "remove"
-    NOTHING = "nothing"
+    CHANGE = "will be changed back"
+    ADD = "will be added again"
+    REMOVE = "will be removed"
+    NOTHING = "stays as it is"
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What is to be undone of one entity type.
+
+    Attributes:
+        before, after: its rows before and after it; None where it did not exist.
+        event_id: the version that is undone.
+        is_known: whether what it was before is known.
+        seen: the mark of the current row that the user was shown; with one, all of the step is undone or nothing.
+    """
+
+    code: str
+    before: Any
+    after: Any
+    event_id: int = 0
+    is_known: bool = True
+    seen: str | None = None
 
 
 @dataclass
 class Reversal:
     """
-    What undoing does to one entity type.
+    What undoing a step does.
 
     Attributes:
+        now: the current row, if there is one.
         values: the fields it sets, with their earlier values.
         stays: why some or all of it is left unchanged.
-        event_id: the version that is undone.
     """
 
-    code: str
-    label: str
-    kind: Kind
-    now: Any = None
+    step: Step
+    now: Any
+    kind: Kind = Kind.NOTHING
     values: dict[str, Any] = field(default_factory=dict)
     stays: list[str] = field(default_factory=list)
-    created_ts: Any = None
-    event_id: int = 0
+
+    @property
+    def label(self) -> str:
+        return getattr(self.now or self.step.after or self.step.before, "label", self.step.code)
+
+    @property
+    def acts(self) -> bool:
+        return self.kind is not Kind.NOTHING
+
+    @property
+    def is_outdated(self) -> bool:
+        return self.step.seen is not None and (bool(self.stays) or self.step.seen != mark_of(self.now))
+
+    @property
+    def differences(self) -> list[Difference]:
+        """What a change will change."""
+        fields = self.values if self.kind is Kind.CHANGE else ()
+        return compare_fields(self.now, SimpleNamespace(**self.values), fields)
 
 
-@dataclass(frozen=True)
-class Step:
-    """What an act did to one entity type: its row before, if known, and after; None where it did not exist."""
-
-    code: str
-    before: Any
-    after: Any
-    event_id: int
-    is_known: bool = True
+def mark_of(entity: Entity | None) -> str:
+    """Identifies a state of an entity type; empty for a deleted one."""
+    return entity.modified_ts.isoformat() if entity else ""
 
 
-def plan_undoing(steps: Sequence[Step], now: Mapping[str, Entity], known: set[str]) -> list[Reversal]:
-    """
-    What undoing these steps would do, and what it would leave.
-
-    Args:
-        now: the current entity types, by code.
-        known: the existing ones among the codes listed in the steps' earlier rows.
-    """
-    reversals = [_reverse(step, now.get(step.code)) for step in steps]
+def plan_undoing(steps: Sequence[Step], now: Mapping[str, Entity]) -> list[Reversal]:
+    """What undoing these steps would do to the current entity types, by code, and what it would leave."""
+    reversals = [Reversal(step, now.get(step.code)) for step in steps]
     for each in reversals:
+        _reverse(each)
         _refuse_invalid(each)
-    removed = {each.code for each in reversals if each.kind is Kind.REMOVE}
-    listed = {code for entity in now.values() for code in entity.child_entity_codes}
-    known = (known | listed | {each.code for each in reversals if each.kind is Kind.ADD}) - removed
+    listed = {code for each in reversals for code in each.values.get(CHILDREN, ())}
+    known = set(Entity.objects.filter(code__in=listed).values_list("code", flat=True))
+    known |= {each.step.code for each in reversals if each.kind is Kind.ADD}
+    known -= {each.step.code for each in reversals if each.kind is Kind.REMOVE}
     for each in reversals:
-        _leave_out_unknown(each, known | {each.code})
+        _leave_out_unknown(each, known)
     _keep_listed([each for each in reversals if each.kind is Kind.REMOVE], reversals)
     return reversals
 
@@ -92,41 +117,34 @@ def merge_children(before: Sequence[str], after: Sequence[str], now: Sequence[st
     return merged
 
 
-def _reverse(step: Step, now: Entity | None) -> Reversal:
-    before, after = step.before, step.after
-    label = (now or after or before).label if (now or after or before) else step.code
-    reversal = Reversal(step.code, label, Kind.NOTHING, now, event_id=step.event_id)
-    if not step.is_known:
-        reversal.stays.append("What it was before is not known.")
-    elif before is None and after is None:
-        reversal.stays.append("It was added and deleted at once.")
-    elif before is None:
-        _reverse_addition(reversal, after)
-    elif after is None and now is not None:
-        reversal.stays.append("It is there again already.")
-    elif after is None:
-        reversal.kind, reversal.created_ts = Kind.ADD, before.created_ts
-        reversal.values = values_of(before)
-    elif now is None:
-        reversal.stays.append("It was deleted since.")
-    else:
-        _reverse_change(reversal, before, after)
-    return reversal
+def _reverse(reversal: Reversal) -> None:
+    before, after, now = reversal.step.before, reversal.step.after, reversal.now
+    match (before is not None, after is not None, now is not None):
+        case _ if not reversal.step.is_known:
+            reversal.stays.append("What it was before is not known.")
+        case (False, False, _):
+            reversal.stays.append("It was added and deleted at once.")
+        case (True, False, False):
+            reversal.kind, reversal.values = Kind.ADD, values_of(before)
+        case (True, False, True):
+            reversal.stays.append("It is there again already.")
+        case (_, True, False):
+            reversal.stays.append("It was deleted since.")
+        case (False, True, True):
+            if changed := [name for name in SETTABLE if getattr(now, name) != getattr(after, name)]:
+                reversal.stays.append(f"It was changed since: {name_fields(changed)}.")
+            else:
+                reversal.kind = Kind.REMOVE
+        case _:
+            _reverse_change(reversal)
 
 
-def _reverse_addition(reversal: Reversal, after: Any) -> None:
-    if reversal.now is None:
-        reversal.stays.append("It was deleted since.")
-    elif changed := [name for name in SETTABLE if getattr(reversal.now, name) != getattr(after, name)]:
-        reversal.stays.append(f"It was changed since: {_names(changed)}.")
-    else:
-        reversal.kind = Kind.REMOVE
-
-
-def _reverse_change(reversal: Reversal, before: Any, after: Any) -> None:
+def _reverse_change(reversal: Reversal) -> None:
     later = []
     for name in SETTABLE:
-        was, became, is_now = (getattr(each, name) for each in (before, after, reversal.now))
+        was, became, is_now = (
+            getattr(each, name) for each in (reversal.step.before, reversal.step.after, reversal.now)
+        )
         if was in (became, is_now):
             continue
         if name == CHILDREN:
@@ -138,25 +156,21 @@ def _reverse_change(reversal: Reversal, before: Any, after: Any) -> None:
         else:
             later.append(name)
     if later:
-        reversal.stays.append(f"Changed again since: {_names(later)}.")
+        reversal.stays.append(f"Changed again since: {name_fields(later)}.")
     if reversal.values:
         reversal.kind = Kind.CHANGE
-    elif not later:
-        reversal.stays.append("It is already as it was before.")
 
 
 def _refuse_invalid(reversal: Reversal) -> None:
-    """Do not set values that would be refused today; restoring a deleted type needs all of its values."""
-    if reversal.kind not in (Kind.CHANGE, Kind.ADD):
-        return
+    """Do not set values that would be refused today; adding a deleted type again needs all of its values."""
     try:
-        Entity(code=reversal.code, **reversal.values).clean_fields(exclude=set(SETTABLE) - reversal.values.keys())
+        Entity(**reversal.values).clean_fields(exclude={"code", *SETTABLE} - reversal.values.keys())
     except ValidationError as error:
-        reversal.stays += describe_problems(error)
-        refused = {*error.message_dict, *(SETTABLE if reversal.kind is Kind.ADD else ())}
-        reversal.values = {name: value for name, value in reversal.values.items() if name not in refused}
-    if not reversal.values:
-        reversal.kind = Kind.NOTHING
+        refused = error.message_dict
+        reversal.stays += [f"{field_name(name)}: {' '.join(texts)}" for name, texts in refused.items()]
+        is_change = reversal.kind is Kind.CHANGE
+        reversal.values = {name: value for name, value in reversal.values.items() if is_change and name not in refused}
+        reversal.kind = Kind.CHANGE if reversal.values else Kind.NOTHING
 
 
 def _leave_out_unknown(reversal: Reversal, known: set[str]) -> None:
@@ -165,7 +179,7 @@ def _leave_out_unknown(reversal: Reversal, known: set[str]) -> None:
     if not gone:
         return
     reversal.values[CHILDREN] = [code for code in reversal.values[CHILDREN] if code in known]
-    reversal.stays.append(f"Deleted since, so not listed again: {', '.join(gone)}.")
+    reversal.stays.append(f"Children deleted since can't be listed again: {', '.join(gone)}.")
     if reversal.kind is Kind.CHANGE and reversal.values[CHILDREN] == reversal.now.child_entity_codes:
         del reversal.values[CHILDREN]
         reversal.kind = Kind.CHANGE if reversal.values else Kind.NOTHING
@@ -175,14 +189,9 @@ def _keep_listed(removals: Sequence[Reversal], reversals: Sequence[Reversal]) ->
     """Keep added types that others list by now, unless those are removed too or stop listing them."""
     if not removals:
         return
-    codes = [each.code for each in removals]
-    lists = {parent.code: parent.child_entity_codes for parent in find_parents(*codes)}
-    lists |= {each.code: each.values[CHILDREN] for each in reversals if CHILDREN in each.values}
+    lists = {parent.code: parent.child_entity_codes for parent in find_parents(*(each.step.code for each in removals))}
+    lists |= {each.step.code: each.values[CHILDREN] for each in reversals if CHILDREN in each.values}
     for each in removals:
-        if parents := [code for code, children in lists.items() if each.code in children]:
+        if parents := [code for code, children in lists.items() if each.step.code in children]:
             each.kind = Kind.NOTHING
             each.stays.append(f"It is listed since by {', '.join(parents)}.")
-
-
-def _names(fields: Iterable[str]) -> str:
-    return ", ".join(map(field_name, fields))

@@ -1,108 +1,88 @@
-"""Undoes an act."""
+"""Undoes acts, or everything that was done to an entity type since one of its versions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pghistory
 from django.db import IntegrityError, router
+from django.utils import timezone
 
-from entities.admin.history.restoring import add_again
-from entities.admin.history.reversals import CHILDREN, Kind, Reversal, Step, plan_undoing
-from entities.admin.history.versions import events_of, versions_before
+from entities.admin.history.reversals import Kind, Reversal, Step, plan_undoing
+from entities.admin.history.versions import versions_before
 from entities.changes import ChangedMeanwhile, writing_types
 from entities.fields import SETTABLE
+from entities.history import FIRST, all_events
 from entities.models import Entity
 
 
-def steps_of(event: Any, *, alone: bool = False) -> list[Step]:
-    """What the act that made this version did; with `alone`, only what this version changed."""
-    events = [event] if alone else events_of(event)
-    first: dict[str, Any] = {}
-    last: dict[str, Any] = {}
-    for each in events:
-        first.setdefault(each.code, each)
-        last[each.code] = each
+def events_of(event: Any) -> list[Any]:
+    """All versions made in the same act as this one, oldest first."""
+    if event.pgh_context_id:
+        together = all_events().filter(pgh_context_id=event.pgh_context_id)
+    else:  # in SQL: all versions of a transaction have the same time
+        together = all_events().filter(pgh_context_id=None, pgh_created_at=event.pgh_created_at)
+    return list(together.exclude(pgh_label=FIRST).order_by("pgh_id"))
+
+
+def steps_of(events: Sequence[Any]) -> list[Step]:
+    """What these versions, oldest first, did to each entity type."""
+    last = {each.code: each for each in events}
+    first = {each.code: each for each in reversed(events)}
     earlier = versions_before([each for each in first.values() if each.pgh_label == "update"])
-    before = {
-        code: each if each.pgh_label == "delete" else earlier.get(each.pgh_id)  # a deletion holds the last values
-        for code, each in first.items()
-    }
-    return [
-        Step(
-            code,
-            before[code],
-            None if last[code].pgh_label == "delete" else last[code],
-            last[code].pgh_id,
-            is_known=before[code] is not None or first[code].pgh_label == "insert",
-        )
-        for code in first
-    ]
+    steps = []
+    for code, ended in last.items():
+        begun = first[code]
+        before = begun if begun.is_deletion else earlier.get(begun.pk)  # a deletion holds the last values
+        after = None if ended.is_deletion else ended
+        is_known = before is not None or begun.pgh_label == "insert"
+        steps.append(Step(code, before, after, ended.pk, is_known))
+    return steps
 
 
-def preview_undoing(event: Any, *, alone: bool = False) -> list[Reversal]:
+def preview_undoing(steps: Sequence[Step]) -> list[Reversal]:
     """What `undo` would do now."""
-    steps = steps_of(event, alone=alone)
-    return plan_undoing(steps, Entity.objects.in_bulk([step.code for step in steps]), _known(steps))
+    return plan_undoing(steps, Entity.objects.in_bulk([step.code for step in steps]))
 
 
-def undo(event: Any, *, alone: bool = False) -> list[Reversal]:
+def undo(steps: Sequence[Step], *, act: str) -> list[Reversal]:
     """
-    Undo as much as possible of the act that made this version, or with `alone` of this version, in one transaction.
+    Undo as much as possible of these steps, in one transaction.
 
+    Args:
+        act: what the history calls it.
+    Returns:
+        Those to which it did something.
     Raises:
-        ChangedMeanwhile: somebody concurrently added one of these types or deleted a child; nothing was undone.
+        ChangedMeanwhile: a type is not as it was `seen`, or somebody just added one or deleted a child; nothing was
+            undone.
     """
-    steps = steps_of(event, alone=alone)
-    codes = [step.code for step in steps]
-    alias = router.db_for_write(Entity)
+    alias, codes = router.db_for_write(Entity), [step.code for step in steps]
     try:
-        with pghistory.context(act="undo"), writing_types(*codes):
+        with pghistory.context(act=act), writing_types(*codes):
             rows = Entity.objects.using(alias).select_for_update().filter(code__in=codes).order_by("code")
-            reversals = plan_undoing(steps, {row.code: row for row in rows}, _known(steps))
-            _add(reversals)
-            _change(reversals, alias)
-            gone = Entity.objects.using(alias).filter(code__in=_codes(reversals, Kind.REMOVE))
-            gone._raw_delete(alias)  # in one statement: they may list each other
+            reversals = plan_undoing(steps, {row.code: row for row in rows})
+            if any(each.is_outdated for each in reversals):
+                raise ChangedMeanwhile
+            _write(reversals, alias)
     except IntegrityError as error:
         raise ChangedMeanwhile from error
-    return reversals
+    return [each for each in reversals if each.acts]
 
 
-def _add(reversals: Iterable[Reversal]) -> None:
-    """Add children before parents; types that list each other get their children afterwards."""
-    to_add = {each.code: each for each in reversals if each.kind is Kind.ADD}
-    while to_add:
-        free = [each for each in to_add.values() if not (to_add.keys() - {each.code}) & set(each.values[CHILDREN])]
-        for each in free or [next(iter(to_add.values()))]:
-            del to_add[each.code]
-            children = [code for code in each.values[CHILDREN] if code not in to_add]
-            add_again(each.code, each.values | {CHILDREN: children}, each.created_ts)
-            if children == each.values[CHILDREN]:
-                del each.values[CHILDREN]
-
-
-def _change(reversals: Sequence[Reversal], alias: str) -> None:
-    """Change all in one statement, as an import does; re-added types also get the children still missing."""
-    changed = [each.now for each in reversals if each.kind is Kind.CHANGE]
+def _write(reversals: Sequence[Reversal], alias: str) -> None:
+    """Each kind in one statement: types may list each other."""
+    kinds: dict[Kind, list[Entity]] = {kind: [] for kind in Kind}
     for each in reversals:
-        if each.kind is Kind.CHANGE:
-            for name, value in each.values.items():
-                setattr(each.now, name, value)
-        elif each.kind is Kind.ADD and CHILDREN in each.values:
-            Entity.objects.using(alias).filter(code=each.code).update(child_entity_codes=each.values[CHILDREN])
-    if changed:
-        Entity.objects.using(alias).bulk_create(
-            changed, update_conflicts=True, unique_fields=["code"], update_fields=[*SETTABLE]
-        )
-
-
-def _codes(reversals: Iterable[Reversal], kind: Kind) -> list[str]:
-    return [each.code for each in reversals if each.kind is kind]
-
-
-def _known(steps: Sequence[Step]) -> set[str]:
-    """The existing ones among the codes listed in the steps' earlier rows."""
-    listed = {code for step in steps if step.before is not None for code in step.before.child_entity_codes}
-    return set(Entity.objects.filter(code__in=listed).values_list("code", flat=True))
+        row = each.now or Entity(code=each.step.code)
+        for name, value in each.values.items():
+            setattr(row, name, value)
+        kinds[each.kind].append(row)
+        if each.kind is Kind.ADD:
+            row.created_ts, row.modified_ts, each.now = each.step.before.created_ts, timezone.now(), row
+    stored = Entity.objects.using(alias)
+    if kinds[Kind.ADD]:  # `bulk_create` would set created_ts to now; with `raw`, as for fixtures, it stays
+        stored._insert(kinds[Kind.ADD], Entity._meta.local_concrete_fields, using=alias, raw=True)
+    stored.bulk_create(kinds[Kind.CHANGE], update_conflicts=True, unique_fields=["code"], update_fields=[*SETTABLE])
+    stored.filter(code__in=[row.code for row in kinds[Kind.REMOVE]])._raw_delete(alias)

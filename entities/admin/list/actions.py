@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 
 from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed, parts_about
-from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.cache.acts import ActFailed, Operation, perform
 from entities.lookups import ENTITY
@@ -29,7 +28,7 @@ class ListActions(ModelAdmin):
             return ask(self, request, _ask_to_activate(list(queryset)))
         codes = activate_types(request, queryset)
         level = messages.SUCCESS if codes else messages.INFO
-        self.message_user(request, f"Activated {count_types(len(codes))}.", level, extra_tags=undo_url_of(codes))
+        self.message_user(request, f"Activated {count_types(len(codes))}.", level)
         return None
 
     def has_operate_cache_permission(self, request: HttpRequest) -> bool:
@@ -85,7 +84,7 @@ def _ask_to_activate(entities: Sequence[Entity]) -> Question:
         ("{} already active: nothing happens to them.", already),
     )
     buttons = [Button("activate", f"Activate {count_types(len(to_switch))}")] if to_switch else []
-    return Question("activate", "Activate entity types?", parts, buttons)
+    return Question("Activate entity types?", parts, buttons)
 
 
 def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question:
@@ -96,7 +95,7 @@ def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question
     )
     parts.append(Part("The list of all entity types is dropped as well."))
     button = Button("", f"Invalidate {count_types(len(entities))}")
-    return Question("invalidate_cache", "Invalidate the cache?", parts, [button], form)
+    return Question("Invalidate the cache?", parts, [button], form)
 
 
 def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
@@ -110,7 +109,7 @@ def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
         ),
     )
     parts.append(Part("The list of all entity types is cached as well."))
-    return Question("warm_cache", "Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
+    return Question("Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)
 
 
 def _by_cached(entities: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:

@@ -14,9 +14,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from cache_layer.inspect import EntryState
-from entities.admin.history.versions import Version
 from entities.admin.links import draw_chips
-from entities.history import FIRST, PLACES, newest_events
+from entities.history import newest_events
 from entities.lookups import ENTITY
 from entities.models import Entity
 
@@ -106,14 +105,5 @@ def draw_last_change(entity: Entity, version: Any) -> SafeString:
         exact.isoformat(timespec="seconds"),
         exact.strftime("%d %B %Y, %H:%M:%S %Z"),
         naturaltime(moment),
-        name_changer(version),
+        f"by {version.author}" if version and version.author else "",
     )
-
-
-def name_changer(version: Any) -> str:
-    """`by root, through the API`; `by ann (psql), in SQL` for writers that bypass the application; empty if unknown."""
-    if version is None or version.pgh_label == FIRST:
-        return ""
-    seen = Version(0, version)
-    place = PLACES.get(seen.noted.get("source", ""), "in SQL")
-    return f"by {seen.who}, {place}" if seen.who else place

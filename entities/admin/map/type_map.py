@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from django.db.models import TextChoices
+from django.utils.safestring import SafeString
 
+from entities.admin.widgets import draw_icon
 from entities.models import Entity
 
 MAX_TYPES = 300
@@ -24,24 +28,32 @@ class Show(TextChoices):
     ORPHANS = "orphans", "Orphans"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MapType:
     """One entity type; `parents` and `children` are existing types in display order and may include itself."""
 
     code: str
-    label: str
-    icon: str
-    is_active: bool
-    parents: list[str] = field(default_factory=list)
-    children: list[str] = field(default_factory=list)
+    label: str = ""
+    icon: str = ""
+    active_flag: bool = False
+    parents: list[MapType] = field(default_factory=list)
+    children: list[MapType] = field(default_factory=list)
 
     @property
-    def other_parents(self) -> list[str]:
-        return [code for code in self.parents if code != self.code]
+    def other_parents(self) -> list[MapType]:
+        return [each for each in self.parents if each is not self]
 
     @property
-    def other_children(self) -> list[str]:
-        return [code for code in self.children if code != self.code]
+    def other_children(self) -> list[MapType]:
+        return [each for each in self.children if each is not self]
+
+    @cached_property
+    def neighbours(self) -> set[MapType]:
+        return {*self.other_parents, *self.other_children}
+
+    @property
+    def drawing(self) -> SafeString:
+        return draw_icon(self.icon)
 
     @property
     def is_root(self) -> bool:
@@ -53,16 +65,33 @@ class MapType:
 
     @property
     def is_orphan(self) -> bool:
-        return not self.other_parents and not self.other_children
+        return not self.neighbours
+
+
+class Link(NamedTuple):
+    """That one type lists another, by their codes; `is_implied` if a longer way leads there too."""
+
+    parent: str
+    child: str
+    is_implied: bool = False
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The part that is drawn; `around` is the type at its centre, unless it is the whole map."""
+    """
+    The part that is drawn.
 
-    codes: list[str]
-    around: str
+    Attributes:
+        middle: the type that it is drawn around; None if it is the whole map.
+        left_out: how many types more there would be.
+        is_star: whether it has all links of the type in the middle, and no others.
+    """
+
+    types: list[MapType]
+    middle: MapType | None
     left_out: int
+    links: list[Link]
+    is_star: bool = False
 
 
 class TypeMap:
@@ -71,19 +100,19 @@ class TypeMap:
     def __init__(self, rows: Iterable[tuple[str, str, str, bool, list[str]]]) -> None:
         """Each row: code, label, icon, whether it is active, and the codes it lists as children."""
         self.types: dict[str, MapType] = {}
-        self.missing: dict[str, list[str]] = {}
-        """Codes listed as children that do not exist, with the types that list them."""
-        listed: dict[str, list[str]] = {}
-        for code, label, icon, is_active, children in rows:
-            self.types[code] = MapType(code, label, icon, is_active)
-            listed[code] = children
-        for parent, children in listed.items():
-            for child in children:
-                if child in self.types:
-                    self.types[parent].children.append(child)
-                    self.types[child].parents.append(parent)
+        self.missing: dict[str, MapType] = {}
+        """Codes listed as children that do not exist: with their parents, and nothing else."""
+        listed: list[tuple[MapType, list[str]]] = []
+        for code, label, icon, active_flag, children in rows:
+            self.types[code] = MapType(code, label, icon, active_flag)
+            listed.append((self.types[code], children))
+        for parent, children in listed:
+            for code in children:
+                if child := self.types.get(code):
+                    parent.children.append(child)
                 else:
-                    self.missing.setdefault(child, []).append(parent)
+                    child = self.missing.setdefault(code, MapType(code))
+                child.parents.append(parent)
 
     @cached_property
     def links(self) -> int:
@@ -103,74 +132,102 @@ class TypeMap:
 
     @cached_property
     def inactive(self) -> list[MapType]:
-        return [each for each in self.types.values() if not each.is_active]
+        return [each for each in self.types.values() if not each.active_flag]
 
     @cached_property
     def inactive_children(self) -> list[MapType]:
         """Inactive types that others still list."""
         return [each for each in self.inactive if each.other_parents]
 
-    def find(self, text: str) -> str | None:
-        """The code of the type with this name, else of the first with `text` in its label or code."""
+    def find(self, text: str) -> MapType | None:
+        """The type with this code or label, else the first that begins with `text`, or has it."""
         wanted = text.strip().casefold()
         if wanted in self.types:
-            return wanted
-        labels = {each.label.casefold(): each.code for each in reversed(self.types.values())}
-        if wanted in labels:
-            return labels[wanted]
-        similar = (each.code for each in self.types.values() if wanted in each.code or wanted in each.label.casefold())
-        return next(similar, None)
+            return self.types[wanted]
+        for fits in (str.__eq__, str.startswith, str.__contains__):
+            for each in self.types.values():
+                if fits(each.code, wanted) or fits(each.label.casefold(), wanted):
+                    return each
+        return None
 
-    def draw(self, show: Show = Show.ALL, around: str = "", levels: int = 2) -> Picture:
+    def draw(self, show: Show = Show.ALL, around: MapType | None = None, levels: int = 2) -> Picture:
         """What to draw: all that `show` selects or, if that is too much, what is within `levels` links of one type."""
-        wanted = self._named(show)
-        linked = [code for code in wanted if self._neighbours(code) & wanted.keys()]
-        drawn = self._within_limits(linked)
+        wanted = self._wanted(show)
+        shown = set(wanted)
+        linked = [each for each in wanted if each.neighbours & shown]
+        drawn = _within_limits(linked)
         if not around and len(drawn) == len(linked):
-            chosen = self._within_limits([*linked, *(code for code in wanted if code not in drawn)])
-            return Picture(_ordered(wanted, chosen), "", len(wanted) - len(chosen))
-        middle = around or max(linked, key=lambda code: len(self._neighbours(code) & wanted.keys()))
-        near = self._near(middle, wanted, levels)
-        chosen = self._within_limits(near)
-        return Picture(_ordered(self.types, chosen), middle, len(near) - len(chosen))
+            chosen = _within_limits([*linked, *(each for each in wanted if each not in drawn)])
+            types = _ordered(wanted, chosen)
+            return Picture(types, None, len(wanted) - len(chosen), _links(types))
+        middle = around or max(linked, key=lambda each: len(each.neighbours & shown))
+        near = self._near(middle, shown, levels)
+        chosen = _within_limits(near)
+        types = _ordered(self.types.values(), chosen)
+        links = _links(types)
+        if is_star := levels == 1:
+            links = [link._replace(is_implied=False) for link in links if middle.code in link[:2]]
+        return Picture(types, middle, len(near) - len(chosen), links, is_star)
 
-    def _named(self, show: Show) -> dict[str, None]:
+    def _wanted(self, show: Show) -> list[MapType]:
         if show == Show.ACTIVE:
-            codes = {each.code for each in self.types.values() if each.is_active}
-        elif show == Show.INACTIVE:
-            inactive = [each.code for each in self.inactive]
-            codes = set(inactive).union(*map(self._neighbours, inactive))
-        elif show == Show.ORPHANS:
-            codes = {each.code for each in self.orphans}
-        else:
-            codes = set(self.types)
-        return dict.fromkeys(_ordered(self.types, codes))
+            return [each for each in self.types.values() if each.active_flag]
+        if show == Show.INACTIVE:
+            near = {*self.inactive}.union(*(each.neighbours for each in self.inactive))
+            return _ordered(self.types.values(), near)
+        return self.orphans if show == Show.ORPHANS else list(self.types.values())
 
-    def _neighbours(self, code: str) -> set[str]:
-        return {*self.types[code].other_parents, *self.types[code].other_children}
-
-    def _near(self, middle: str, wanted: Collection[str], levels: int) -> list[str]:
-        """Those of `wanted` within `levels` links of `middle`, nearest first."""
+    def _near(self, middle: MapType, shown: Collection[MapType], levels: int) -> list[MapType]:
+        """Those of `shown` within `levels` links of `middle`, nearest first."""
         near = {middle: None}
         latest = [middle]
         for _ in range(levels):
-            found = {code for each in latest for code in self._neighbours(each) if code in wanted and code not in near}
-            latest = _ordered(self.types, found)
+            found = {each for one in latest for each in one.neighbours if each in shown and each not in near}
+            latest = _ordered(self.types.values(), found)
             near |= dict.fromkeys(latest)
         return list(near)
 
-    def _within_limits(self, codes: Iterable[str]) -> set[str]:
-        """The first of `codes`, as many as can be drawn."""
-        drawn: set[str] = set()
-        links = 0
-        for code in codes:
-            each = self.types[code]
-            ends = [*each.children, *each.other_parents]
-            links += sum(end in drawn or end == code for end in ends)
-            if len(drawn) == MAX_TYPES or links > MAX_LINKS:
-                break
-            drawn.add(code)
-        return drawn
+
+def _within_limits(types: Iterable[MapType]) -> set[MapType]:
+    """The first of these, as many as can be drawn."""
+    drawn: set[MapType] = set()
+    links = 0
+    for each in types:
+        links += sum(end in drawn or end is each for end in [*each.children, *each.other_parents])
+        if len(drawn) == MAX_TYPES or links > MAX_LINKS:
+            break
+        drawn.add(each)
+    return drawn
+
+
+def _links(types: list[MapType]) -> list[Link]:
+    """
+    The links between these types.
+
+    Those that a longer way implies are marked: without them a picture is easier to follow, and loses no way.
+    """
+    codes = {each.code for each in types}
+    links = [(each.code, child.code) for each in types for child in each.children if child.code in codes]
+    children: defaultdict[str, set[str]] = defaultdict(set)
+    for parent, child in links:
+        children[parent].add(child)
+    marked = []
+    for parent, child in links:
+        children[parent].discard(child)
+        is_implied = parent != child and _leads(children, parent, child)
+        if not is_implied:
+            children[parent].add(child)
+        marked.append(Link(parent, child, is_implied))
+    return marked
+
+
+def _leads(children: defaultdict[str, set[str]], start: str, end: str) -> bool:
+    seen, ends = {start}, [start]
+    while ends and end not in seen:
+        found = children[ends.pop()] - seen
+        seen |= found
+        ends += found
+    return end in seen
 
 
 def read_type_map() -> TypeMap:
@@ -178,5 +235,5 @@ def read_type_map() -> TypeMap:
     return TypeMap(Entity.objects.values_list("code", "label", "icon", "active_flag", "child_entity_codes"))
 
 
-def _ordered(order: Iterable[str], codes: Collection[str]) -> list[str]:
-    return [code for code in order if code in codes]
+def _ordered(order: Iterable[MapType], types: Collection[MapType]) -> list[MapType]:
+    return [each for each in order if each in types]

@@ -1,4 +1,4 @@
-"""The consequences of hiding or deleting entity types, and carrying it out."""
+"""The consequences of hiding or deleting entity types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from django.template.defaultfilters import pluralize
 
 from entities.admin.confirmation import Button, Part, Question, count_types
-from entities.changes import deactivate_entities, find_parents, purge_entities
+from entities.changes import find_parents
 from entities.models import Entity
 
 
@@ -28,19 +28,6 @@ class Way(StrEnum):
     def detaches(self) -> bool:
         return self in (Way.DETACH_AND_DEACTIVATE, Way.DETACH_AND_DELETE)
 
-    def go(self, entities: Sequence[Entity]) -> Sequence[Entity]:
-        """
-        Do it, all or nothing; returns those it was done to.
-
-        Raises:
-            ListedByParents: others list one of those to delete, and still would.
-        """
-        codes = [entity.code for entity in entities]
-        if not self.deletes:
-            return deactivate_entities(codes, detach=self.detaches)
-        purge_entities(codes, detach=self.detaches)
-        return entities
-
 
 class Consequences:
     """
@@ -58,10 +45,10 @@ class Consequences:
         self.already = [] if delete else [each for each in entities if not each.active_flag]
         self.parents = list(find_parents(*(each.code for each in self.going))) if self.going else []
 
-    def question(self, action: str, *, may_change: bool, may_delete: bool) -> Question:
-        """The question to ask first, by this action of the list or on a page of its own."""
+    def question(self, *, may_change: bool, may_delete: bool) -> Question:
+        """The question to ask first."""
         title = f"{'Delete' if self.delete else 'Deactivate'} {name_types(self.going)}?"
-        return Question(action, title, list(self.parts()), self._buttons(may_change=may_change, may_delete=may_delete))
+        return Question(title, list(self.parts()), self._buttons(may_change=may_change, may_delete=may_delete))
 
     def _buttons(self, *, may_change: bool, may_delete: bool) -> list[Button]:
         """The ways to proceed, the one that leaves nothing behind first; those without permission are missing."""
@@ -74,7 +61,7 @@ class Consequences:
             if self.parents:
                 hide = [
                     Button(Way.DETACH_AND_DEACTIVATE, f"Deactivate, and take out of {lists}"),
-                    Button(Way.DEACTIVATE, f"Deactivate, and leave in {lists}"),
+                    Button(Way.DEACTIVATE, f"Deactivate, and leave in {lists}", "default"),
                 ]
             return hide if may_change else []
         ways = []
@@ -83,7 +70,7 @@ class Consequences:
         elif may_delete and may_change:
             ways.append(Button(Way.DETACH_AND_DELETE, f"Take out of {lists}, and delete", "danger"))
         if may_change and any(each.active_flag for each in self.going):
-            ways.append(Button(Way.DEACTIVATE, "Deactivate instead"))
+            ways.append(Button(Way.DEACTIVATE, "Deactivate instead", "default" if ways else "primary"))
         return ways
 
     def parts(self) -> Iterator[Part]:

@@ -15,10 +15,9 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from entities.admin.confirmation import ask, is_confirmed
-from entities.admin.history.versions import undo_url_of
 from entities.admin.pages import ModelAdmin, log_changed
 from entities.admin.removal.consequences import Consequences, Way, name_types
-from entities.changes import ListedByParents
+from entities.changes import ListedByParents, deactivate_entities, purge_entities
 from entities.models import Entity
 
 
@@ -27,11 +26,11 @@ class Removal(ModelAdmin):
 
     @admin.action(description="Deactivate", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
-        return self._remove(request, queryset, action="deactivate", delete=False)
+        return self._remove(request, queryset, delete=False)
 
     @admin.action(description="Delete", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Entity]) -> HttpResponse | None:
-        return self._remove(request, queryset, action="delete_selected", delete=True)
+        return self._remove(request, queryset, delete=True)
 
     def deactivate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._remove_one(request, object_id, delete=False)
@@ -53,32 +52,33 @@ class Removal(ModelAdmin):
         return self._remove(request, chosen, delete=delete, back=back) or HttpResponseRedirect(back)
 
     def _remove(
-        self, request: HttpRequest, chosen: QuerySet[Entity], *, delete: bool, action: str = "", back: str = ""
+        self, request: HttpRequest, chosen: QuerySet[Entity], *, delete: bool, back: str = ""
     ) -> HttpResponse | None:
         """The confirmation page; None once a confirmed request has been carried out."""
         may = {"may_change": self.has_change_permission(request), "may_delete": self.has_delete_permission(request)}
         consequences = Consequences(list(chosen), delete=delete)
-        question = consequences.question(action, **may)
+        question = consequences.question(**may)
         if is_confirmed(request) and request.POST.get("way") in [button.way for button in question.buttons]:
             try:
                 self._go(request, Way(request.POST["way"]), consequences.going)
                 return None
             except ListedByParents:  # somebody listed one since the page was made: shown again, it says who
-                question = Consequences(list(chosen), delete=delete).question(action, **may)
+                question = Consequences(list(chosen), delete=delete).question(**may)
         return ask(self, request, question, back=back)
 
     def _go(self, request: HttpRequest, way: Way, entities: Sequence[Entity]) -> None:
+        done, codes = entities, [entity.code for entity in entities]
         with transaction.atomic():
-            done = way.go(entities)
             if way.deletes:
+                purge_entities(codes, detach=way.detaches)
                 self.log_deletions(request, entities)  # type: ignore[arg-type] # it only goes through them
             else:
+                done = deactivate_entities(codes, detach=way.detaches)
                 log_changed(request, done, "Active")
         them = "it" if len(done) == 1 else "them"
         out = f", and taken out of all lists that had {them}" if way.detaches else ""
         said = f"{name_types(done)}: {'deleted' if way.deletes else 'deactivated'}{out}."
-        level = messages.SUCCESS if done else messages.INFO
-        self.message_user(request, said, level, extra_tags=undo_url_of([entity.code for entity in done]))
+        self.message_user(request, said, messages.SUCCESS if done else messages.INFO)
 
 
 def _page_before(request: HttpRequest) -> str:

@@ -8,7 +8,7 @@ class Command(ActCommand):
     help = (
         "Drops entity types and the list of all, or with --all everything, from the cache; the database is read next."
     )
-    for_some, for_all = Operation.INVALIDATE, Operation.CLEAR
+    operation = Operation.INVALIDATE
     everything = "everything that is cached, of every lookup"
     doing = "Clearing the cache"
     without_redis = "it is not certain that anything was dropped"

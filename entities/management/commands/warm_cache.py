@@ -6,6 +6,6 @@ from entities.management.acting import ActCommand
 
 class Command(ActCommand):
     help = "Fills the cache with entity types and the list of all, so that the first readers find them there."
-    for_some = for_all = Operation.WARM
+    operation = Operation.WARM
     doing = "Warming the cache"
     without_redis = "the cache was not warmed"

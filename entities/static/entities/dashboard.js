@@ -12,7 +12,7 @@
     let left = 0; // how many refreshes are left out
 
     Object.assign(Idiomorph.defaults.callbacks, {
-        beforeNodeMorphed: (shown, fresh) => !shown.isEqualNode(fresh) && !shown.matches?.("[data-acts], canvas, input"),
+        beforeNodeMorphed: (shown, fresh) => !shown.isEqualNode(fresh) && !shown.matches?.("[data-acts], canvas"),
         beforeAttributeUpdated: (name) => name !== "open",
     });
 

@@ -1,249 +1,234 @@
 "use strict";
 
-// The map of entity types: dagre places them, Panzoom moves the whole, and this draws the links between them.
-// map_choice.js handles the chosen type.
+// The map of entity types, as the server sends it with its links: dagre finds the places, Panzoom moves the whole.
 (() => {
     const WIDTH = 174;
     const HEIGHT = 46;
     const GAP = 14;
     const READABLE = 0.75;
+    const LEAST = 0.35; // below it nobody recognizes a node
     const STEP = 80;
+    const smooth = { animate: !matchMedia("(prefers-reduced-motion: reduce)").matches };
 
-    const view = document.querySelector(".map-view");
-    const canvas = view.querySelector(".map-canvas");
-    const drawing = view.querySelector(".map-links");
-    const status = document.querySelector(".map-status");
-    const search = document.getElementById("map-around");
-    const nodes = new Map([...view.querySelectorAll(".map-node")].map((node) => [node.dataset.code, node]));
-    const links = [...nodes].flatMap(([code, node]) =>
-        node.dataset.children.split(" ").filter((child) => nodes.has(child)).map((child) => ({ parent: code, child, path: null })));
-    MapLinks.markImplied(links);
-    const places = new Map(); // the middle of each node
-    const columns = new Set(); // the horizontal middles of linked nodes
-    if (!nodes.size) return;
+    /** Draw a map that has just come, and let people move it and find something on it. */
+    function showMap(view) {
+        const [canvas, drawing, list] = [".map-canvas", ".map-links", ".map-nodes"].map((each) => view.querySelector(each));
+        const nodes = new Map([...view.querySelectorAll(".map-node")].map((node) => [node.dataset.code, node]));
+        const links = JSON.parse(document.getElementById("map-data").textContent)
+            .map(([parent, child, isImplied]) => ({ parent, child, isImplied }));
+        const { middle, star } = view.dataset;
+        const isStar = star !== undefined;
+        if (!nodes.size) return;
+        let places; // the middle of each node
+        let extent; // of the picture: its middle, width and height
 
-    /** Place every node, parents left of their children and orphans below; returns the extent. */
-    function layOut() {
-        const graph = new dagre.graphlib.Graph();
-        graph.setGraph({ rankdir: "LR", ranker: "tight-tree", acyclicer: "greedy", nodesep: 10, ranksep: 34, edgesep: 6,
-            marginx: 20, marginy: 24 });
-        const linked = new Set(links.filter(({ parent, child }) => parent !== child)
-            .flatMap(({ parent, child }) => [parent, child]));
-        for (const code of linked) graph.setNode(code, { width: WIDTH, height: HEIGHT });
-        for (const { parent, child, isImplied } of links) if (parent !== child && !isImplied) graph.setEdge(parent, child, {});
-        let { top, width, height } = { top: 0, width: 0, height: 20 };
-        if (linked.size) {
+        /** Place the nodes and draw the links: parents left of their children; on a phone, around one type, above them. */
+        function draw() {
+            const isUpright = isStar && isNarrow();
+            const turn = ({ x, y }) => (isUpright ? { x: y, y: x } : { x, y });
+            const [along, across] = isUpright ? [HEIGHT, WIDTH] : [WIDTH, HEIGHT];
+            const bends = new Map(); // of a link, past other nodes
+            const placed = isStar ? placeAround(along, across, isUpright ? 2 : 8) : layOut(bends);
+            for (const { path } of links) path?.remove();
+            for (const link of links) {
+                link.path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+                link.path.setAttribute("d", course(placed.get(link.parent), placed.get(link.child), bends.get(link) ?? [], along, turn));
+                link.path.setAttribute("marker-end", "url(#map-arrow)");
+                link.path.classList.toggle("is-back", placed.get(link.child).x <= placed.get(link.parent).x);
+                link.path.classList.toggle("is-implied", link.isImplied);
+                drawing.append(link.path);
+            }
+            places = new Map([...placed].map(([code, place]) => [code, turn(place)]));
+            for (const [code, { x, y }] of places) move(nodes.get(code).parentElement, x - WIDTH / 2, y - HEIGHT / 2);
+
+            const curves = drawing.getBBox();
+            const [xs, ys] = ["x", "y"].map((each) => [...places.values()].map((place) => place[each]));
+            const [left, top] = [Math.min(curves.x, Math.min(...xs) - WIDTH / 2), Math.min(curves.y, Math.min(...ys) - HEIGHT / 2)];
+            const right = Math.max(curves.x + curves.width, Math.max(...xs) + WIDTH / 2);
+            const bottom = Math.max(curves.y + curves.height, Math.max(...ys) + HEIGHT / 2);
+            extent = { x: (left + right) / 2, y: (top + bottom) / 2, width: right - left + 2 * GAP, height: bottom - top + 2 * GAP };
+            for (const each of [drawing, list]) move(each, -extent.x, -extent.y);
+            lookAt();
+        }
+
+        /** Where dagre places the nodes, and below them rows of those without links; it notes the bends of links. */
+        function layOut(bends) {
+            const graph = new dagre.graphlib.Graph();
+            graph.setGraph({ rankdir: "LR", ranker: "tight-tree", acyclicer: "greedy", nodesep: 10, ranksep: 34, edgesep: 6 });
+            const ends = links.filter(({ parent, child }) => parent !== child);
+            for (const code of new Set(ends.flatMap(({ parent, child }) => [parent, child]))) graph.setNode(code, { width: WIDTH, height: HEIGHT });
+            const drawn = ends.filter(({ isImplied }) => !isImplied);
+            for (const { parent, child } of drawn) graph.setEdge(parent, child, {});
             dagre.layout(graph);
-            ({ width, height } = graph.graph());
-            const bends = graph.edges().flatMap((edge) => graph.edge(edge).points.map(({ y }) => y));
-            top = Math.min(top, ...bends.map((y) => y - 20)); // dagre's size has the nodes, not the links around them
-            height = Math.max(height, ...bends.map((y) => y + 20));
+            const placed = new Map(graph.nodes().map((code) => [code, graph.node(code)]));
+            const columns = new Set([...placed.values()].map(({ x }) => Math.round(x)));
+            for (const link of drawn) {
+                const { points } = graph.edge(link.parent, link.child);
+                bends.set(link, points.slice(1, -1).filter(({ x }) => columns.has(Math.round(x))));
+            }
+            const top = Math.max(0, ...[...placed.values(), ...[...bends.values()].flat()].map(({ y }) => y + HEIGHT));
+            const orphans = [...nodes.keys()].filter((code) => !placed.has(code));
+            const inRow = Math.max(Math.floor((graph.graph().width ?? 0) / (WIDTH + GAP)), Math.ceil(Math.sqrt(orphans.length)));
+            orphans.forEach((code, index) => placed.set(code,
+                { x: WIDTH / 2 + (index % inRow) * (WIDTH + GAP), y: top + HEIGHT / 2 + Math.floor(index / inRow) * (HEIGHT + 2 * GAP) }));
+            return placed;
         }
-        for (const code of linked) {
-            places.set(code, graph.node(code));
-            columns.add(Math.round(graph.node(code).x));
+
+        /** One type with its parents before it and its children behind it, so many in a line. */
+        function placeAround(along, across, inLine) {
+            const placed = new Map([[middle, { x: 0, y: 0 }]]);
+            for (const [end, side] of [["parent", -1], ["child", 1]]) {
+                const codes = links.map((link) => link[end]).filter((code) => !placed.has(code));
+                const lines = Math.ceil(codes.length / inLine);
+                codes.forEach((code, index) => {
+                    const line = Math.floor(index / inLine);
+                    const away = side < 0 ? lines - 1 - line : line;
+                    const place = index % inLine - (Math.min(inLine, codes.length) - 1) / 2;
+                    placed.set(code, { x: side * (along + 60 + away * (along + GAP)), y: place * (across + GAP) });
+                });
+            }
+            return placed;
         }
 
-        const orphans = [...nodes.keys()].filter((code) => !linked.has(code));
-        const across = Math.max(Math.floor((width - 40) / (WIDTH + GAP)), Math.ceil(Math.sqrt(orphans.length)), 1);
-        orphans.forEach((code, index) => places.set(code, {
-            x: 20 + WIDTH / 2 + (index % across) * (WIDTH + GAP),
-            y: height + HEIGHT / 2 + Math.floor(index / across) * (HEIGHT + 2 * GAP),
-        }));
-        if (orphans.length) {
-            width = Math.max(width, 40 + Math.min(orphans.length, across) * (WIDTH + GAP) - GAP);
-            height += Math.ceil(orphans.length / across) * (HEIGHT + 2 * GAP);
+        /** From side to side: straight past other nodes, curved between them. */
+        function course(from, to, bends, along, turn) {
+            const at = (...points) => points.map(([x, y]) => Object.values(turn({ x, y })).join(" ")).join(" ");
+            if (from === to) return `M${turn(from).x + WIDTH / 2 - 34} ${turn(from).y - HEIGHT / 2}c0 -18 26 -18 26 0`;
+            const side = (to.x <= from.x ? -along : along) / 2;
+            const stops = [[from.x + side, from.y], ...bends.flatMap(({ x, y }) => [[x - side, y], [x + side, y]]), [to.x - side, to.y]];
+            return stops.map(([x, y], index) => {
+                if (!index) return `M${at([x, y])}`;
+                const [before, beside] = stops[index - 1];
+                return `C${at([(before + x) / 2, beside], [(before + x) / 2, y], [x, y])}`;
+            }).join("");
         }
-        for (const link of links) drawLink(link, link.isImplied || link.parent === link.child ? [] : graph.edge(link.parent, link.child).points);
-        for (const [code, place] of places) put(code, place);
-        return { top, width, height };
-    }
 
-    function put(code, { x, y }) {
-        nodes.get(code).parentElement.style.transform = `translate(${x - WIDTH / 2}px, ${y - HEIGHT / 2}px)`;
-    }
-
-    /** From side to side through dagre's points: straight past other nodes, curved between them; dashed if it runs back. */
-    function drawLink(link, points) {
-        const from = places.get(link.parent);
-        const to = places.get(link.child);
-        const back = to.x <= from.x;
-        const side = back ? -WIDTH / 2 : WIDTH / 2;
-        let course;
-        if (link.parent === link.child) {
-            course = `M${from.x + WIDTH / 2 - 34} ${from.y - HEIGHT / 2}c0 -18 26 -18 26 0`;
-        } else {
-            const passed = points.slice(1, -1).filter(({ x }) => columns.has(Math.round(x)));
-            const stops = [{ x: from.x + side, y: from.y },
-                ...passed.flatMap(({ x, y }) => [{ x: x - side, y }, { x: x + side, y }]), { x: to.x - side, y: to.y }];
-            course = MapLinks.curve(stops);
+        function move(element, x, y) {
+            element.style.transform = `translate(${x}px, ${y}px)`;
         }
-        link.path = drawPath(course);
-        link.path.classList.toggle("is-back", back);
-        link.path.classList.toggle("is-implied", Boolean(link.isImplied));
-    }
 
-    function drawPath(course) {
-        const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-        path.setAttribute("d", course);
-        path.setAttribute("marker-end", "url(#map-arrow)");
-        drawing.append(path);
-        return path;
-    }
+        function isNarrow() {
+            return view.clientWidth < 640;
+        }
 
-    globalThis.typeMap = { nodes, links, places, view, drawing, status, size: { width: WIDTH, height: HEIGHT }, put, drawPath, centre, begin, lookAt };
-    view.classList.add("is-drawn");
-    const size = layOut();
-    for (const element of [canvas, drawing]) {
-        element.style.width = `${size.width}px`;
-        element.style.height = `${size.height}px`;
-    }
+        // --- Moving: Panzoom's pan is in the canvas's own units, and the picture's middle is in the middle without it ---
 
-    // --- Moving: Panzoom's pan is in the canvas's own units, from its middle ---
+        function wholeScale() {
+            return Math.min(view.clientWidth / extent.width, view.clientHeight / extent.height, 1);
+        }
 
-    const panzoom = Panzoom(canvas, { canvas: true, cursor: "grab", overflow: "clip", minScale: 0.05, maxScale: 2.5 });
-    const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+        const whole = () => ({ startScale: wholeScale(), startX: 0, startY: 0 });
+        const around = ({ x, y }, startScale) => ({ startScale, startX: extent.x - x, startY: extent.y - y });
 
-    function centre({ x, y }, scale, animate = smooth) {
-        panzoom.zoom(scale, { animate });
-        panzoom.pan((view.clientWidth - size.width) / 2 / scale + size.width / 2 - x,
-            (view.clientHeight - size.height) / 2 / scale + size.height / 2 - y, { animate });
-    }
+        /** All of it, or, where that would be too small to read, its beginning. */
+        function beginning() {
+            if (isStar || wholeScale() >= LEAST) return whole();
+            if (middle) return around(places.get(middle), READABLE);
+            const { x, y } = places.get(first);
+            return around({ x: x - WIDTH + view.clientWidth / 2 / READABLE, y }, READABLE);
+        }
 
-    function showAll(animate = smooth) {
-        centre({ x: size.width / 2, y: (size.top + size.height) / 2 }, wholeScale(), animate);
-    }
+        const first = middle ?? view.querySelector(".map-node.is-root")?.dataset.code ?? nodes.keys().next().value;
+        view.classList.add("is-drawn");
+        draw();
+        const panzoom = Panzoom(canvas, { canvas: true, cursor: "grab", overflow: "clip", minScale: 0.05, maxScale: 2.5, ...beginning() });
+        view.addEventListener("htmx:beforeCleanupElement", panzoom.destroy);
+        let { clientWidth } = view;
+        new ResizeObserver(() => {
+            if (view.clientWidth === clientWidth) return;
+            ({ clientWidth } = view);
+            if (isStar) draw();
+            panzoom.reset({ ...beginning(), animate: false });
+        }).observe(view);
 
-    function wholeScale() {
-        return Math.min(view.clientWidth / size.width, view.clientHeight / (size.height - size.top), 1);
-    }
-
-    function showNode(code) {
-        centre(places.get(code), Math.max(panzoom.getScale(), READABLE));
-    }
-
-    function zoom(factor) {
-        const { left, top } = view.getBoundingClientRect();
-        panzoom.zoomToPoint(panzoom.getScale() * factor,
-            { clientX: left + view.clientWidth / 2, clientY: top + view.clientHeight / 2 });
-    }
-
-    function move(x, y) {
-        panzoom.pan(x / panzoom.getScale(), y / panzoom.getScale(), { relative: true, animate: smooth });
-    }
-
-    const keys = {
-        "+": () => zoom(1.3), "=": () => zoom(1.3), "-": () => zoom(1 / 1.3), 0: () => showAll(),
-        ArrowLeft: () => move(STEP, 0), ArrowRight: () => move(-STEP, 0),
-        ArrowUp: () => move(0, STEP), ArrowDown: () => move(0, -STEP),
-    };
-    view.addEventListener("keydown", (event) => {
-        if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
-        event.preventDefault();
-        keys[event.key]();
-    });
-    view.addEventListener("wheel", panzoom.zoomWithWheel, { passive: false });
-    const buttons = { in: keys["+"], out: keys["-"], all: keys[0] };
-    for (const button of document.querySelectorAll("[data-map]")) {
-        button.addEventListener("click", buttons[button.dataset.map]);
-    }
-    document.querySelector(".map-zoom").hidden = false;
-
-    let pressed = null; // where the pointer went down: a click after a drag opens nothing
-    view.addEventListener("pointerdown", (event) => { pressed = [event.clientX, event.clientY]; }, true);
-    view.addEventListener("click", (event) => {
-        const code = event.target.closest(".map-node")?.dataset.code;
-        if (event.detail && pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 5) {
+        const pan = (x, y) => panzoom.pan(x / panzoom.getScale(), y / panzoom.getScale(), { relative: true, ...smooth });
+        const keys = {
+            "+": () => panzoom.zoomIn(smooth), "=": () => panzoom.zoomIn(smooth), "-": () => panzoom.zoomOut(smooth),
+            0: () => panzoom.reset({ ...whole(), ...smooth }),
+            ArrowLeft: () => pan(STEP, 0), ArrowRight: () => pan(-STEP, 0), ArrowUp: () => pan(0, STEP), ArrowDown: () => pan(0, -STEP),
+        };
+        view.addEventListener("keydown", (event) => {
+            if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
             event.preventDefault();
-        } else if (code && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+            keys[event.key]();
+        });
+        view.addEventListener("wheel", panzoom.zoomWithWheel, { passive: false });
+        const frame = view.closest(".map-frame");
+        frame.querySelector(".map-zoom").hidden = false;
+        frame.addEventListener("click", ({ target }) => keys[target.closest("button[data-map]")?.dataset.map]?.());
+        frame.addEventListener("keydown", ({ key }) => key === "Escape" && frame.querySelector("[data-map=Escape]")?.click());
+
+        let pressed = [0, 0]; // where the pointer went down: a click after a drag opens nothing
+        view.addEventListener("pointerdown", ({ clientX, clientY }) => { pressed = [clientX, clientY]; }, true);
+        view.addEventListener("click", (event) => {
+            if (!event.detail || Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) <= 5) return;
             event.preventDefault();
-            typeMap.choose(code);
+            event.stopPropagation();
+        }, true);
+
+        // --- Looking at one: its parents and children stand out ---
+
+        function lookAt(code = isStar ? middle : codeOf(document.activeElement)) {
+            view.classList.toggle("has-focus", code !== undefined);
+            for (const element of [...nodes.values(), ...links.map(({ path }) => path)]) {
+                element.classList.remove("is-here", "is-parent", "is-child");
+            }
+            for (const { parent, child, path } of links) {
+                if (parent === code) for (const each of [nodes.get(child), path]) each.classList.add("is-child");
+                if (child === code) for (const each of [nodes.get(parent), path]) each.classList.add("is-parent");
+            }
+            nodes.get(code)?.classList.add("is-here");
         }
-    }, true);
 
-    // --- Looking at one: its parents and children stand out ---
-
-    function lookAt(hovered) {
-        const code = typeMap.chosen ?? hovered;
-        view.classList.toggle("has-focus", code !== undefined);
-        for (const element of [...nodes.values(), ...links.map(({ path }) => path)]) {
-            element.classList.remove("is-here", "is-parent", "is-child");
+        function codeOf(target) {
+            const code = target?.closest?.("[data-code]")?.dataset.code;
+            return nodes.has(code) ? code : undefined;
         }
-        if (code === undefined) return;
-        for (const { parent, child, path } of links) {
-            if (parent === code) for (const each of [nodes.get(child), path]) each.classList.add("is-child");
-            if (child === code) for (const each of [nodes.get(parent), path]) each.classList.add("is-parent");
+
+        for (const place of [view, document.getElementById("map-findings")]) {
+            place.addEventListener("pointerover", ({ target }) => lookAt(codeOf(target)));
+            place.addEventListener("pointerleave", () => lookAt());
+            place.addEventListener("focusin", ({ target }) => lookAt(codeOf(target)));
+            place.addEventListener("focusout", () => lookAt());
         }
-        nodes.get(code).classList.add("is-here");
+        view.addEventListener("focusin", ({ target }) => {
+            const [outer, inner] = [view, target].map((each) => each.getBoundingClientRect());
+            const isSeen = inner.left >= outer.left && inner.right <= outer.right && inner.top >= outer.top && inner.bottom <= outer.bottom;
+            if (codeOf(target) && !isSeen) {
+                panzoom.reset({ ...around(places.get(codeOf(target)), Math.max(panzoom.getScale(), READABLE)), ...smooth });
+            }
+        });
+
+        // --- Finding one: Enter asks the server ---
+
+        const search = document.getElementById("map-around");
+        search.addEventListener("input", () => {
+            const wanted = search.value.trim().normalize("NFC").toLowerCase();
+            const found = [...nodes.values()].filter(({ dataset }) => wanted && [dataset.code, dataset.label.toLowerCase()].some((text) => text.includes(wanted)));
+            for (const node of nodes.values()) node.classList.toggle("is-match", found.includes(node));
+            document.querySelector(".map-status").textContent = wanted ? `${found.length} found. Enter goes to the first.` : "";
+        });
+
+        // --- A phone shows one type at a time; addresses once had the chosen type as their fragment ---
+
+        const asked = decodeURIComponent(location.hash.slice(1)) || (!location.search && isNarrow() && wholeScale() < LEAST && first);
+        if (nodes.has(asked)) location.replace(nodes.get(asked).href);
     }
 
-    function codeOf(target) {
-        const code = target.closest?.(".map-node")?.dataset.code ?? target.closest?.("[data-shows]")?.dataset.shows;
-        return nodes.has(code) ? code : undefined;
-    }
-
-    const focused = () => codeOf(document.activeElement);
-    for (const place of [view, document.getElementById("map-findings")]) {
-        place.addEventListener("pointerover", (event) => lookAt(codeOf(event.target) ?? focused()));
-        place.addEventListener("pointerleave", () => lookAt(focused()));
-        place.addEventListener("focusin", () => lookAt(focused()));
-        place.addEventListener("focusout", (event) => { if (!event.relatedTarget) lookAt(); });
-    }
-    view.addEventListener("focusin", (event) => {
-        const code = codeOf(event.target);
-        if (!code) return;
-        const outer = view.getBoundingClientRect();
-        const inner = event.target.getBoundingClientRect();
-        if (inner.left < outer.left || inner.right > outer.right || inner.top < outer.top || inner.bottom > outer.bottom) {
-            showNode(code);
-        }
+    document.addEventListener("htmx:load", ({ target }) => {
+        const view = document.querySelector(".map-view:not(.is-drawn)");
+        if (!view) return;
+        showMap(view);
+        if (target === document.body) return;
+        const next = document.querySelector("#map [aria-invalid]") ?? document.getElementById("map-chosen") ?? view;
+        next.focus({ preventScroll: true });
     });
-
-    // --- Finding one ---
-
-    function matches() {
-        const wanted = search.value.trim().normalize("NFC").toLowerCase();
-        if (!wanted) return [];
-        const rank = ({ code, label }) => [code, label.toLowerCase()].includes(wanted) ? 0
-            : code.startsWith(wanted) || label.toLowerCase().startsWith(wanted) ? 1 : 2;
-        return [...nodes.values()].map((node) => node.dataset)
-            .filter(({ code, label }) => code.includes(wanted) || label.toLowerCase().includes(wanted))
-            .sort((one, other) => rank(one) - rank(other)).map(({ code }) => code);
+    document.addEventListener("htmx:beforeSwap", ({ detail }) => { // the map is there too when nothing is found
+        if (!detail.boosted || detail.xhr.status !== 400) return;
+        detail.shouldSwap = true;
+        detail.isError = false;
+    });
+    for (const problem of ["htmx:responseError", "htmx:sendError"]) { // as any link: what went wrong, or the login page, is shown
+        document.addEventListener(problem, ({ detail }) => detail.boosted && location.assign(detail.pathInfo.finalRequestPath));
     }
-
-    search.addEventListener("input", () => {
-        const found = matches();
-        for (const [code, node] of nodes) node.classList.toggle("is-match", found.includes(code));
-        status.textContent = search.value.trim() ? `${found.length} found. Enter goes to the first.` : "";
-    });
-    search.form.addEventListener("submit", (event) => {
-        const [code] = matches();
-        if (!code) return; // the server searches those that are not drawn, or says that there is none
-        event.preventDefault();
-        for (const node of nodes.values()) node.classList.remove("is-match");
-        nodes.get(code).focus({ preventScroll: true });
-        typeMap.choose(code);
-    });
-
-    // --- The first view: all of it, or, where that would be too small to read, its beginning ---
-
-    const first = view.dataset.middle ?? view.querySelector(".map-node.is-root")?.dataset.code ?? nodes.keys().next().value;
-    function begin() {
-        if (typeMap.chosen !== undefined) return typeMap.showChosen();
-        if (wholeScale() >= 0.35) showAll(false);
-        else if (view.dataset.middle) centre(places.get(first), READABLE, false);
-        else centre({ x: places.get(first).x - WIDTH + view.clientWidth / 2 / READABLE, y: places.get(first).y }, READABLE, false);
-    }
-    setTimeout(() => { // after Panzoom's own first step, which is delayed too
-        begin();
-        const asked = decodeURIComponent(location.hash.slice(1));
-        const narrow = view.clientWidth < 640 && wholeScale() < 0.35; // a phone: one type at a time
-        if (nodes.has(asked)) typeMap.choose(asked);
-        else if (narrow) typeMap.choose(first);
-    });
-    let width = view.clientWidth;
-    new ResizeObserver(() => {
-        if (view.clientWidth !== width) begin();
-        width = view.clientWidth;
-    }).observe(view);
 })();

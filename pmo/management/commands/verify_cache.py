@@ -12,7 +12,7 @@ from rich.console import Console
 
 from entities.management.terminal import console_of
 from pmo.environment.listener import Listener
-from pmo.verification.claims import Claim, verify_claims
+from pmo.verification.claims import verify_claims
 from pmo.verification.instances import Instance, InstanceFailed, headers_past_proxy
 
 
@@ -43,11 +43,11 @@ class Command(BaseCommand):
         except InstanceFailed as error:
             raise CommandError(str(error)) from error
         if as_json:
-            found = [{"claim": claim.text, "seen": not claim.problem, "problem": claim.problem} for claim in claims]
+            found = [{"claim": text, "seen": not problem, "problem": problem} for text, problem in claims.items()]
             self.stdout.write(json.dumps({"claims": found}, ensure_ascii=False) + "\n")
         else:
             _print_claims(console, claims)
-        if any(claim.problem for claim in claims):
+        if any(claims.values()):
             raise CommandError("Not everything was observed.")
 
     def _make_token(self) -> str:
@@ -57,12 +57,11 @@ class Command(BaseCommand):
         return str(AccessToken.for_user(superuser))
 
 
-def _print_claims(console: Console, claims: list[Claim]) -> None:
+def _print_claims(console: Console, claims: dict[str, str]) -> None:
     seen, failed = _marks(console.encoding)
     console.print()
-    for claim in claims:
-        line = f"{failed} {claim.text}: {claim.problem}" if claim.problem else f"{seen} {claim.text}"
-        console.print(line, markup=False)
+    for text, problem in claims.items():
+        console.print(f"{failed} {text}: {problem}" if problem else f"{seen} {text}", markup=False)
 
 
 def _marks(encoding: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-ROOT_URLCONF = "tests.benchmarks.contenders.urls"
+ROOT_URLCONF = "tests.benchmarks.contenders.views"
 APPEND_SLASH = False
 USE_TZ = True
 USE_I18N = False

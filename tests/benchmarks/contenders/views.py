@@ -1,11 +1,14 @@
-"""The same two endpoints in each of the ways one meets in projects: read one entity type, change one."""
+"""The platform's paths, answered in each of the ways one meets in projects: read one entity type, change one."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
+from django.http import HttpResponse
+from django.urls import path
 from rest_framework import serializers
 from rest_framework.generics import RetrieveUpdateAPIView
 from rest_framework.permissions import DjangoModelPermissions
@@ -62,3 +65,12 @@ class GetOrSet(CacheAside):
 
 def key_of(code: str) -> str:
     return f"entity:metadata:{code}"
+
+
+view = globals()[settings.ENTITY_VIEW].as_view()
+
+urlpatterns = [
+    path("api/v1/entity/type/<str:code>", view),
+    path("api/v1/entity/<str:code>", view),
+    path("healthz", lambda _: HttpResponse("ok")),
+]

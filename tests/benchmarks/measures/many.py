@@ -56,8 +56,9 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
     """
     from redis import Redis
 
+    from cache_layer import CoherentLookup
     from cache_layer.server.connection import get_redis_client
-    from entities.cache.entries import Warmed, drop_all_entries, warm_entries
+    from entities.cache.entries import Warmed, warm_entries
 
     codes = [code_of(number) for number in range(1, count + 1)]
     ours = get_redis_client()
@@ -86,7 +87,7 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
         assert raw.dbsize() == 0
         if number < rounds:
             with _timed(taken["clear"]):
-                drop_all_entries()
+                CoherentLookup.clear_all()
             assert not _read(ours, values)
     return {"count": count, **taken}
 
