@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -18,7 +17,7 @@ from django.urls import reverse
 from entities.admin.map.type_map import MAX_LINKS, MAX_TYPES, MapType, Picture, Show, TypeMap
 from entities.admin.widgets import draw_icon
 from tests.admin.conftest import change_url, text_of
-from tests.conftest import make_entity
+from tests.conftest import make_entity, without_triggers
 
 MAP = reverse("admin:entities_entity_map")
 
@@ -176,9 +175,7 @@ def test_the_page_shows_every_type_with_its_links_icon_and_state(viewer: Client)
 def test_findings_name_a_missing_code_and_an_inactive_child(admin_client: Client) -> None:
     make_entity("task", active_flag=False)
     make_entity("project", child_entity_codes=["task"])
-    with connection.cursor() as cursor:  # the database refuses it, unless its triggers are off
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("""UPDATE app.entity SET child_entity_codes = '["task", "ghost"]' WHERE code = 'project'""")
+    without_triggers("""UPDATE app.entity SET child_entity_codes = '["task", "ghost"]' WHERE code = 'project'""")
     response = admin_client.get(MAP)
     words = text_of(response.content.decode())
     assert "Missing codes 1 Listed as children, but no entity types ghost in Project" in words
