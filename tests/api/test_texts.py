@@ -60,7 +60,7 @@ def test_every_other_way_stores_the_composed_form(admin_client: Client) -> None:
 def test_search_finds_either_form(admin_client: Client, form: Any) -> None:  # noqa: F811 - a fixture
     make_entity("cafe", label=NFC)
     term = unicodedata.normalize(form, "afé")
-    assert [code for code, _, _ in search_types(term, [])] == ["cafe"]
+    assert [entity.code for entity in search_types(term, [])] == ["cafe"]
     found = admin_client.get(LIST, {"q": term}).context["cl"].result_list
     assert [entity.code for entity in found] == ["cafe"]
     (entry,) = admin_client.get("/admin/cache/entries/", {"q": term}).context["page"]

@@ -155,7 +155,7 @@ function iconField(url) {
         active: -1,
 
         async open() {
-            const { dialog, search, grid, drawing } = this.$refs;
+            const { dialog, search, drawing } = this.$refs;
             search.value = "";
             this.said = "Loading…";
             dialog.showModal();
@@ -164,8 +164,8 @@ function iconField(url) {
                 if (!icons.length) {
                     const answer = await fetch(url, { redirect: "error" });
                     if (!answer.ok) throw new Error(answer.statusText);
-                    grid.innerHTML = await answer.text();
-                    icons = [...grid.children];
+                    const all = Object.assign(document.createElement("template"), { innerHTML: await answer.text() });
+                    icons = [...all.content.children];
                 }
             } catch {
                 this.said = "The icons can't be loaded now. Close this and type the icon's name.";
@@ -186,15 +186,20 @@ function iconField(url) {
             const wanted = this.$refs.search.value.trim();
             found = matches(wanted);
             this.said = found.length === 1 ? "1 icon" : `${found.length || "No"} icons`;
-            this.$refs.grid.replaceChildren(...found);
-            this.$refs.grid.scrollTop = 0;
+            this.$refs.grid.replaceChildren();
+            this.showMore();
             this.point(wanted && found.length ? 0 : -1);
+        },
+
+        showMore(after = this.$refs.grid.children.length) {
+            this.$refs.grid.append(...found.slice(this.$refs.grid.children.length, after + 240));
         },
 
         point(index) {
             for (const pointed of this.$refs.grid.querySelectorAll("#icon-pointed")) Object.assign(pointed, { id: "", ariaSelected: "false" });
             this.active = index;
             if (index < 0) return;
+            this.showMore(index);
             Object.assign(found[index], { id: "icon-pointed", ariaSelected: "true" }).scrollIntoView({ block: "nearest" });
         },
 
