@@ -63,8 +63,10 @@ def chart_invalidations(series: Series) -> dict[str, Any]:
 
 def _chart(series: Series, names: Mapping[str, str], steps: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     """A chart of these counts by step; an empty step is not drawn."""
+    week = len(series.starts_s) * series.step_seconds > Span.DAY.value[0]
+    shape = "%a %d, %H:%M" if week else "%H:%M"
     return {
-        "labels": _labels(series),
+        "labels": [datetime.fromtimestamp(start, UTC).strftime(shape) for start in series.starts_s],
         "datasets": [
             {"label": name, "data": [step.get(count, 0) if step else None for step in steps]}
             for count, name in names.items()
@@ -79,9 +81,3 @@ def tabulate(chart: dict[str, Any]) -> list[tuple[str, list[str]]]:
         return []
     steps = list(zip(chart["labels"], *columns, strict=True))[::-1]
     return [(label, ["not known" if cell is None else f"{cell:,.10g}" for cell in cells]) for label, *cells in steps]
-
-
-def _labels(series: Series) -> list[str]:
-    week = len(series.starts_s) * series.step_seconds > Span.DAY.value[0]
-    shape = "%a %d, %H:%M" if week else "%H:%M"
-    return [datetime.fromtimestamp(start, UTC).strftime(shape) for start in series.starts_s]

@@ -45,7 +45,12 @@ class Command(BaseCommand):
 
     def handle(self, *, as_json: bool, everything: bool, watch: bool, interval: float, **_: Any) -> None:
         if watch:
-            self._watch(interval, alone=not (as_json or everything))
+            if as_json or everything:
+                raise CommandError("--watch shows what fits the terminal: leave out --json and --all.")
+            console = console_of(self)
+            if not console.is_terminal:
+                raise CommandError("--watch needs a terminal: without one, leave it out or use --json.")
+            watch_cache(console, interval)
             return
         try:
             picture = take_picture(limit=None if everything else SHOWN_ENTRIES)
@@ -63,14 +68,6 @@ class Command(BaseCommand):
             console.print(f"... and {hidden} more entity types: --all shows them")
         console.print(_lookups_table(lookups))
         console.print(_server_table(picture))
-
-    def _watch(self, interval_seconds: float, *, alone: bool) -> None:
-        if not alone:
-            raise CommandError("--watch shows what fits the terminal: leave out --json and --all.")
-        console = console_of(self)
-        if not console.is_terminal:
-            raise CommandError("--watch needs a terminal: without one, leave it out or use --json.")
-        watch_cache(console, interval_seconds)
 
 
 def _as_json(picture: Picture, lookups: list[LookupState], cached: int) -> dict[str, Any]:
