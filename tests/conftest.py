@@ -172,6 +172,12 @@ def set_options() -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
+def quick_writes(set_options: Callable[..., None]) -> None:
+    """Writers wait 1 ms instead of 20 for the copies in other processes' memory."""
+    set_options(local_lease_ms=1)
+
+
+@pytest.fixture
 def redis_client() -> object:
     """A client for looking at what is really in Redis."""
     return get_writer_client()
@@ -242,6 +248,18 @@ def without_waiting() -> Iterator[None]:
     drop_all_copies()
 
 
+def sql(statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """What a statement gives, in the session that Django has."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def without_triggers(statement: str) -> None:
+    """Change what the database would refuse to, or would write by itself."""
+    sql(f"SET session_replication_role = replica; {statement}; RESET session_replication_role")
+
+
 def new_entity(code: str, **fields: object) -> Entity:
     """An entity type with fitting defaults, not saved yet."""
     defaults: dict[str, Any] = {
@@ -261,6 +279,14 @@ def make_entity(code: str, **fields: object) -> Entity:
     row = new_entity(code, **fields)
     row.save()
     return row
+
+
+def make_linked(*codes: str, **children: str) -> None:
+    """These types, then such as list others: `make_linked("task", "wiki", project="wiki task")`."""
+    for code in codes:
+        make_entity(code)
+    for code, listed in children.items():
+        make_entity(code, child_entity_codes=listed.split())
 
 
 @without_waiting()

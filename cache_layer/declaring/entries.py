@@ -104,7 +104,7 @@ class CoherentLookup(Lookup[Document]):
 
     def read(self, identifier: str = "") -> Read[Document]:
         """
-        Read one entry, with its bytes and their source.
+        Read one entry, with its bytes and their source: never older than the last write that returned before this call.
 
         Without Redis it comes from the database, after at most one command's timeout. Without the database, if
         `stale_seconds` allows it, it may be the last known value; its source then is `STALE`.

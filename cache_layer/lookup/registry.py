@@ -16,12 +16,7 @@ _registry: dict[str, Lookup[Any]] = {}
 
 
 def register(lookup: Lookup[Any]) -> None:
-    """
-    Register a lookup; call this in the app's `lookups` module, which is imported at start-up.
-
-    Raises:
-        InvalidLookup: another lookup has this name, or keys of this pattern.
-    """
+    """Register a lookup; see `CoherentLookup.register`."""
     for other in _registry.values():
         if other.name == lookup.name or other.is_key(lookup.key("x")) or lookup.is_key(other.key("x")):
             owner = f"the lookup {other.name!r} of {other.model._meta.label}"

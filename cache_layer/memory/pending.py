@@ -67,7 +67,7 @@ class Write:
         """Whether the transaction can still commit: Django drops the callbacks of rolled-back transactions."""
         if not self.in_transaction:
             return clock.monotonic_ns() - self.begun_ns < get_options().hold_ms * 1_000_000
-        # Private in Django 5.2; noticed by test_the_end_of_an_inner_atomic_block_releases_nothing.
+        # Private in Django 5.2; noticed by test_a_hold_ends_with_its_own_transaction_and_nothing_else.
         return any(getattr(hook[1], "write", None) is self for hook in connections[self.alias].run_on_commit)
 
 

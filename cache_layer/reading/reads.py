@@ -39,12 +39,7 @@ def peek_copy(lookup: Lookup[Any], identifier: str) -> Copy | None:
 
 
 def read_entry(lookup: Lookup[Document], identifier: str) -> Read[Document]:
-    """
-    Read one entry: never older than the last write that returned before this call.
-
-    Without Redis it comes from the database, after at most one command's timeout. Without the database, if
-    `stale_seconds` allows it, it may be the last known value; its source then is `STALE`.
-    """
+    """Read one entry; see `CoherentLookup.read`."""
     copy = peek_copy(lookup, identifier)
     if copy is not None:
         _log_hits([copy.key], Source.LOCAL)

@@ -51,14 +51,7 @@ class Audit:
 
 
 def audit_cache(*, repair: bool = True) -> Audit:
-    """
-    Compare every cached value of every lookup with its committed row.
-
-    Args:
-        repair: whether to invalidate values that differ.
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
+    """Compare every cached value of every lookup with its committed row; see `CoherentLookup.audit_all`."""
     compared = 0
     mismatches: list[Mismatch] = []
     for batch in scan_entries(registered_lookups()):

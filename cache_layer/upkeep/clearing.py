@@ -23,16 +23,7 @@ SCAN_KEYS = 4_000
 
 
 def clear_entries(*lookups: Lookup[Any], cause: str = "clear") -> int:
-    """
-    Drop every entry of these lookups; holds stay in force, and no other key is touched.
-
-    Args:
-        cause: the cause in the counters.
-    Returns:
-        How many values were dropped.
-    Raises:
-        CacheUnavailable: Redis did not answer: entries may or may not be dropped, try again.
-    """
+    """Drop every entry of these lookups, for a `cause` in the counters; see `CoherentLookup.clear`."""
     if not lookups:
         return 0
     dropped = 0

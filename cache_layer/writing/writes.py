@@ -90,14 +90,7 @@ def holding(entries: Sequence[Entry], *, using: str) -> Iterator[None]:
 
 
 def invalidate_entries(entries: Iterable[Entry]) -> int:
-    """
-    Drop entries by hand; once this returns, no process serves the old values.
-
-    Returns:
-        How many had a value in Redis.
-    Raises:
-        CacheUnavailable: Redis did not answer: entries may or may not be dropped, try again.
-    """
+    """Drop entries by hand; see `Entries.invalidate`."""
     entries = list(entries)
     keys = [entry.key for entry in entries]
     outcomes = invalidate_keys(keys, stamps_of(entries))

@@ -12,6 +12,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from cache_layer import Admission, Read, Source
+from entities.changes import Check
 from entities.documents import EntityDocument, document_of, encode_entity
 from entities.models import Entity
 from entities.words.icons import describe_former
@@ -81,7 +82,13 @@ def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] 
     )
 
 
-def require_match(request: Request, document: EntityDocument) -> None:
+def check_match(request: Request, document: EntityDocument) -> Check:
+    """Compare a document with `If-Match` now; the result repeats it with the row, under its lock."""
+    _require_match(request, document)
+    return lambda entity: _require_match(request, document_of(entity))
+
+
+def _require_match(request: Request, document: EntityDocument) -> None:
     """
     Compare a document with `If-Match`, if the request has one.
 

@@ -87,3 +87,9 @@ def read_codes(request: Request) -> list[str]:
     if wrong:
         raise ValidationError({"codes": wrong})
     return codes
+
+
+def refuse_both(include_inactive: bool, name: str) -> None:
+    """Reject `include_inactive` beside this other parameter."""
+    if include_inactive:
+        raise ValidationError({name: ["Cannot be combined with include_inactive: it finds active types only."]})

@@ -2,8 +2,7 @@
 
 from django.urls import path
 
-from entities.api.cache_views import EntityCacheViewSet
-from entities.api.views import EntityViewSet
+from entities.api.views import EntityCacheViewSet, EntityViewSet
 
 urlpatterns = [
     path("entity", EntityViewSet.as_view({"get": "read_entity_rows", "post": "create_entity"}), name="entities"),

@@ -10,14 +10,15 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from rest_framework.exceptions import NotFound, ParseError, ValidationError
+from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from cache_layer import Source
+from cache_layer import Source, UnknownTag
 from entities import changes
-from entities.api import bodies
-from entities.api.conditions import answer_entity, answer_read, require_match
+from entities.api import schema
+from entities.api.conditions import answer_entity, answer_read, check_match
 from entities.api.parameters import (
     CHILDREN,
     CODE,
@@ -30,16 +31,20 @@ from entities.api.parameters import (
     INCLUDE_INACTIVE,
     LOCATION,
     PURGE,
+    TAG,
     X_CACHE,
     read_codes,
     read_flags,
+    refuse_both,
 )
-from entities.api.schema import describe
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
+from entities.cache.acts import recorded
+from entities.cache.entries import describe_dropped, drop_entries
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of
 from entities.fields import NOT_IN_DOCUMENT
-from entities.models import Entity
+from entities.lookups import ENTITY
+from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 
 NOT_FROM_CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization", "X-Cache": Source.BYPASS}
@@ -56,7 +61,7 @@ class EntityViewSet(ViewSet):
             _find(kwargs["code"])
         return super().http_method_not_allowed(request, *args, **kwargs)
 
-    @describe("reading", [CODES, INCLUDE_INACTIVE, *FROM_CACHE], {200: bodies.DOCUMENTS}, 304, 400)
+    @schema.describe("reading", [CODES, INCLUDE_INACTIVE, *FROM_CACHE], {200: schema.DOCUMENTS}, 304, 400)
     def read_entity_types(self, request: Request) -> HttpResponse:
         """
         All entity types.
@@ -67,10 +72,10 @@ class EntityViewSet(ViewSet):
         (include_inactive,) = read_flags(request, CODES, INCLUDE_INACTIVE)
         if "codes" not in request.query_params:
             return answer_read(request, get_entity_infrastructure().read_all_entity(include_inactive))
-        _refuse_both(include_inactive, "codes")
+        refuse_both(include_inactive, "codes")
         return answer_read(request, get_entity_infrastructure().read_entities(read_codes(request)))
 
-    @describe("reading", [CODE, CHILDREN, INCLUDE_INACTIVE, *FROM_CACHE], {200: bodies.WITH_CHILDREN}, 304, 400)
+    @schema.describe("reading", [CODE, CHILDREN, INCLUDE_INACTIVE, *FROM_CACHE], {200: schema.WITH_CHILDREN}, 304, 400)
     def read_entity_type(self, request: Request, code: str) -> HttpResponse:
         """
         One entity type.
@@ -80,7 +85,7 @@ class EntityViewSet(ViewSet):
         include_inactive, children = read_flags(request, INCLUDE_INACTIVE, CHILDREN)
         service = get_entity_infrastructure()
         if children:
-            _refuse_both(include_inactive, "children")
+            refuse_both(include_inactive, "children")
             read = service.read_entity_with_children(code)
         else:
             read = service.read_entity(code, include_inactive)
@@ -88,7 +93,7 @@ class EntityViewSet(ViewSet):
             raise NotFound("There is no such entity type, or it is inactive.")
         return answer_read(request, read)
 
-    @describe("writing", [X_CACHE], {200: bodies.ROWS}, 400)
+    @schema.describe("writing", [X_CACHE], {200: schema.ROWS}, 400)
     def read_entity_rows(self, request: Request) -> Response:
         """
         All entity types with every field that can be set.
@@ -99,7 +104,7 @@ class EntityViewSet(ViewSet):
         read_flags(request)
         return Response([_row_of(entity) for entity in _stored()], headers=NOT_FROM_CACHE)
 
-    @describe("writing", [CODE, X_CACHE], {200: bodies.ROW}, 400)
+    @schema.describe("writing", [CODE, X_CACHE], {200: schema.ROW}, 400)
     def read_entity_row(self, request: Request, code: str) -> Response:
         """
         One entity type with every field that can be set.
@@ -112,7 +117,7 @@ class EntityViewSet(ViewSet):
             raise Entity.DoesNotExist
         return Response(_row_of(_stored().get(code=code)), headers=NOT_FROM_CACHE)
 
-    @describe("writing", [ETAG, LOCATION, FORMER_ICON], {201: bodies.DOCUMENT}, 400, 403, takes=bodies.NEW)
+    @schema.describe("writing", [ETAG, LOCATION, FORMER_ICON], {201: schema.DOCUMENT}, 400, 403, takes=schema.NEW)
     def create_entity(self, request: Request) -> HttpResponse:
         """
         Add an entity type.
@@ -125,7 +130,7 @@ class EntityViewSet(ViewSet):
         location = reverse("api:entity-type", args=[entity.code])
         return answer_entity(entity, status=201, headers={"Location": location})
 
-    @describe("writing", [*IF_UNCHANGED, FORMER_ICON], {200: bodies.DOCUMENT}, 400, 403, takes=bodies.CHANGE)
+    @schema.describe("writing", [*IF_UNCHANGED, FORMER_ICON], {200: schema.DOCUMENT}, 400, 403, takes=schema.CHANGE)
     def change_entity(self, request: Request, code: str) -> HttpResponse:
         """
         Change fields of an entity type.
@@ -138,10 +143,10 @@ class EntityViewSet(ViewSet):
             raise ParseError("There is no body: send the fields to change as JSON.", "no_body")
         fields = EntityFieldsSerializer(Entity(code=code), data=request.data, partial=True)
         fields.is_valid(raise_exception=True)
-        check = _check(request, found)
+        check = check_match(request, found)
         return answer_entity(changes.change_entity(code, fields.validated_data, check))
 
-    @describe("writing", [*IF_UNCHANGED, PURGE, DETACH], bodies.REMOVED, 400, 403, 409)
+    @schema.describe("writing", [*IF_UNCHANGED, PURGE, DETACH], schema.REMOVED, 400, 403, 409)
     def remove_entity(self, request: Request, code: str) -> HttpResponse:
         """
         Deactivate or purge an entity type.
@@ -152,13 +157,13 @@ class EntityViewSet(ViewSet):
         it takes the code out of all that list it, in the same transaction.
         """
         purge, detach = read_flags(request, PURGE, DETACH)
-        check = _check(request, _find(code))
+        check = check_match(request, _find(code))
         if purge:
             changes.purge_entity(code, detach=detach, check=check)
             return Response(status=204)
         return answer_entity(changes.deactivate_entity(code, detach=detach, check=check))
 
-    @describe("writing", IF_UNCHANGED, {200: bodies.DOCUMENT}, 400, 403, takes=bodies.CHANGE_OF_CHILDREN)
+    @schema.describe("writing", IF_UNCHANGED, {200: schema.DOCUMENT}, 400, 403, takes=schema.CHANGE_OF_CHILDREN)
     def change_children(self, request: Request, code: str) -> HttpResponse:
         """
         Append or replace the children of an entity type.
@@ -169,10 +174,52 @@ class EntityViewSet(ViewSet):
         found = _find(code)
         fields = ChildrenSerializer(data=request.data, context={"code": code})
         fields.is_valid(raise_exception=True)
-        children, check = fields.validated_data["child_entity_codes"], _check(request, found)
+        children, check = fields.validated_data["child_entity_codes"], check_match(request, found)
         if fields.validated_data["mode"] == "append":
             return answer_entity(changes.change_entity(code, {}, check, append=children))
         return answer_entity(changes.change_entity(code, {"child_entity_codes": children}, check))
+
+
+class EntityCacheViewSet(ViewSet):
+    """For staff alone."""
+
+    permission_classes = (IsAdminUser,)
+
+    @schema.describe("cache", [TAG], {200: schema.InvalidatedSerializer}, 400, 403)
+    def clear_cache(self, request: Request) -> Response:
+        """
+        Drop every entity type, or those of a tag, from the cache.
+
+        For staff. Readers fill the cache again from the database.
+        """
+        read_flags(request, TAG)
+        if "tag" not in request.query_params:
+            return _drop(request, None)
+        tag = request.query_params["tag"]
+        try:
+            return _drop(request, ENTITY.find_tagged(tag), tag)
+        except UnknownTag as error:
+            raise ValidationError({"tag": [str(error)]}) from error
+
+    @schema.describe("cache", [CODE], {200: schema.InvalidatedSerializer}, 403)
+    def invalidate_cache(self, request: Request, code: str) -> Response:
+        """
+        Drop one entity type, and the list of all, from the cache.
+
+        For staff. Readers fill the cache again from the database.
+        """
+        if not is_code(code):
+            raise NotFound("No entity type can have this code.")
+        return _drop(request, [code])
+
+
+def _drop(request: Request, codes: list[str] | None, tag: str = "") -> Response:
+    """Drop these entity types' entries, or all, and record it in the audit log, under the token's user."""
+    operation = CacheOperation.Operation.CLEAR if codes is None else CacheOperation.Operation.INVALIDATE
+    with recorded(operation, codes, username=request.user.get_username(), tag=tag) as record:
+        invalidated = get_entity_infrastructure().clear_all_entity_cache() if codes is None else drop_entries(codes)
+        record.result = describe_dropped(invalidated)
+    return Response({"invalidated": invalidated})
 
 
 def _stored() -> QuerySet[Entity]:
@@ -182,8 +229,7 @@ def _stored() -> QuerySet[Entity]:
 
 def _row_of(entity: Entity) -> dict[str, Any]:
     """The document of a row, plus the row's other fields."""
-    left_out = {name: getattr(entity, name) for name in NOT_IN_DOCUMENT}
-    return msgspec.structs.asdict(document_of(entity)) | left_out
+    return msgspec.structs.asdict(document_of(entity)) | {name: getattr(entity, name) for name in NOT_IN_DOCUMENT}
 
 
 def _find(code: str) -> EntityDocument:
@@ -198,14 +244,3 @@ def _find(code: str) -> EntityDocument:
     if read.document is None:
         raise Entity.DoesNotExist
     return read.document
-
-
-def _check(request: Request, found: EntityDocument) -> changes.Check:
-    """Compare with `If-Match` now; the result repeats it under the row's lock."""
-    require_match(request, found)
-    return lambda entity: require_match(request, document_of(entity))
-
-
-def _refuse_both(include_inactive: bool, name: str) -> None:
-    if include_inactive:
-        raise ValidationError({name: ["Cannot be combined with include_inactive: it finds active types only."]})

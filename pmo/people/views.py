@@ -20,8 +20,8 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.views import TokenViewBase
 
-from entities.api.bodies import ErrorSerializer, errors
 from entities.api.parameters import RETRY_AFTER
+from entities.api.schema import ErrorSerializer, errors
 from entities.api.serializers import StrictSerializer, TextField
 from pmo.people.authentication import token_of
 from pmo.people.tokens import RefreshToken, renew, sign_in, sign_out

@@ -55,8 +55,8 @@ def staff_client(user: User) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def _quick_writes(set_options: Callable[..., None]) -> None:
-    set_options(local_lease_ms=1)
+def _quick_writes(quick_writes: None) -> None:
+    """In the admin nobody waits for others' copies."""
 
 
 @pytest.fixture

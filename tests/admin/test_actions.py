@@ -1,22 +1,39 @@
-"""The list's actions: what they do, what they say, and to whom they are open."""
+"""
+The list's actions: what they do, what they say, and to whom they are open.
+
+Of types that are deleted, what others list as a child stays, and people are told why.
+"""
 
 from __future__ import annotations
 
 import pytest
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import Permission
 from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
-from cache_layer import Source
 from entities.admin.confirmation import Question
+from entities.admin.removal.page import Removal
 from entities.cache.entries import drop_entries
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
-from tests.admin.conftest import LIST, act, change_url, fields, message_of, remove, staff_client, submit
+from tests.admin.conftest import (
+    LIST,
+    act,
+    before_the_next,
+    change_url,
+    delete_url,
+    fields,
+    message_of,
+    newest_message,
+    remove,
+    staff_client,
+    submit,
+)
 from tests.api.conftest import make_user
-from tests.conftest import make_entity, make_types
+from tests.conftest import make_entity, make_linked, make_types
+from tests.dashboard.conftest import logged
 
 CACHE_ACTIONS = ["warm_cache", "invalidate_cache"]
 ACTIONS = ["activate", "deactivate", *CACHE_ACTIONS]
@@ -43,8 +60,7 @@ def said(question: Question) -> list[tuple[str, list[str]]]:
 @pytest.fixture
 def types(committed_db: None) -> None:
     """Two active entity types and an inactive one."""
-    make_entity("project")
-    make_entity("task")
+    make_linked("project", "task")
     make_entity("old", active_flag=False)
 
 
@@ -81,36 +97,27 @@ def test_switching_stamps_the_change_and_notes_who_made_it(types: None, admin_cl
     assert (entry.object_id, entry.action_flag, entry.user.username) == ("project", CHANGE, "root")
 
 
-def test_invalidating_drops_those_and_the_list_from_redis(
+def test_invalidating_and_warming_say_what_they_did_and_are_logged(
     types: None, admin_client: Client, redis_client: Redis
 ) -> None:
-    service = get_entity_infrastructure()
-    service.get_all_entity()
-    response = do(admin_client, "invalidate_cache", "project")
-    done = "Invalidated 1 entity type; the next reader of each goes to the database."
-    assert message_of(response) == ("success", done)
+    get_entity_infrastructure().get_all_entity()
+    told = message_of(do(admin_client, "invalidate_cache", "project", reason="They looked old"))
+    assert told == ("success", "Invalidated 1 entity type; the next reader of each goes to the database.")
     assert redis_client.keys("entity:*") == [b"entity:metadata:task"]
-    assert service.read_entity("project").source is Source.DATABASE
-
-
-def test_warming_caches_those_that_can_be(types: None, admin_client: Client, redis_client: Redis) -> None:
-    do(admin_client, "invalidate_cache", "project", "task")
-    get_entity_infrastructure().get_entity("task")
-    response = do(admin_client, "warm_cache", "project", "task", "old")
-    assert message_of(response) == ("success", "Warmed 3 entity types: 1 filled, 1 already cached, 1 not cacheable.")
+    told = message_of(do(admin_client, "warm_cache", "project", "task", "old"))
+    assert told == ("success", "Warmed 3 entity types: 1 filled, 1 already cached, 1 not cacheable.")
     assert redis_client.exists("entity:metadata:project", "entity:metadata:task", "entity:types") == 3
+    assert [row[:5] for row in logged()] == [
+        ("root", "admin", "invalidate", "project", "They looked old"),
+        ("root", "admin", "warm", "project, task, old", ""),
+    ]
 
 
-@pytest.mark.parametrize(
-    ("action", "what"), [("invalidate_cache", "nothing was invalidated"), ("warm_cache", "nothing was cached")]
-)
-def test_without_redis_the_cache_actions_say_so(
-    redis_down: None, committed_db: None, admin_client: Client, action: str, what: str
-) -> None:
+def test_without_redis_the_cache_actions_say_so(redis_down: None, committed_db: None, admin_client: Client) -> None:
     make_entity("project")
-    level, text = message_of(do(admin_client, action, "project"))
-    assert level == "error"
-    assert text.startswith(f"Redis does not answer, so {what}.")
+    for action, what in (("invalidate_cache", "nothing was invalidated"), ("warm_cache", "nothing was cached")):
+        level, text = message_of(do(admin_client, action, "project"))
+        assert (level, text.partition(".")[0]) == ("error", f"Redis does not answer, so {what}")
 
 
 def test_without_redis_pages_and_saves_work(redis_down: None, committed_db: None, admin_client: Client) -> None:
@@ -174,23 +181,14 @@ def test_with_nothing_to_switch_there_is_no_button_to_go_on(types: None, admin_c
     assert question.buttons == []
 
 
-def test_before_invalidating_it_is_said_how_many_are_cached_now(task_cached: None, admin_client: Client) -> None:
+def test_before_invalidating_or_warming_it_is_said_which_are_cached_or_never_are(
+    task_cached: None, admin_client: Client
+) -> None:
     sentences = said(asked(admin_client, "invalidate_cache", "project", "task"))
     assert [codes for _, codes in sentences] == [["task"], ["project"], []]
     assert sentences[0][0].startswith("1 entity type cached now will be dropped")
-
-
-def test_before_warming_it_is_said_which_are_cached_or_never_are(task_cached: None, admin_client: Client) -> None:
     sentences = said(asked(admin_client, "warm_cache", "project", "task", "old"))
     assert [codes for _, codes in sentences] == [["project"], ["task"], ["old"], []]
-
-
-@pytest.mark.parametrize("action", CACHE_ACTIONS)
-def test_the_reason_goes_to_the_audit_log(types: None, admin_client: Client, action: str) -> None:
-    do(admin_client, action, "project", "task", reason="They looked old")
-    operation = CacheOperation.objects.latest("id")
-    assert (operation.username, operation.reason, operation.subject) == ("root", "They looked old", "project, task")
-    assert (operation.origin, operation.operation) == ("admin", action.removesuffix("_cache"))
 
 
 def test_a_reason_that_is_too_long_is_asked_for_again(types: None, admin_client: Client) -> None:
@@ -211,3 +209,114 @@ def test_selecting_all_acts_on_every_page_of_what_the_filter_shows(committed_db:
     response = submit(admin_client, page, query, way="deactivate")
     assert message_of(response) == ("success", "130 entity types: deactivated.")
     assert active() == ["other"]
+
+
+@pytest.fixture
+def listed(db: None) -> None:
+    """A task that project and office list, in that order."""
+    make_entity("task")
+    make_entity("project", child_entity_codes=["task"], display_order=1)
+    make_entity("office", child_entity_codes=["task"], display_order=2)
+
+
+def assert_names_the_parents(response: HttpResponse) -> None:
+    assert response.status_code == 200
+    *_, part = response.context["question"].parts
+    assert "as a child: " in part.says
+    assert "can't be deleted before" in part.says
+    assert [parent.code for parent in part.entities] == ["project", "office"]
+    page = response.content.decode()
+    assert all(f'href="{change_url(code)}"' in page for code in ("project", "office"))
+    assert Entity.objects.filter(code="task").exists()
+    assert not LogEntry.objects.filter(action_flag=DELETION).exists()
+
+
+def delete(client: Client, code: str, way: str = "delete") -> HttpResponse:
+    """Answer the page that asks."""
+    return client.post(delete_url(code), {"confirmed": "yes", "way": way})
+
+
+def codes() -> list[str]:
+    return list(Entity.objects.order_by("code").values_list("code", flat=True))
+
+
+def test_a_listed_type_is_kept_and_its_parents_named(listed: None, admin_client: Client) -> None:
+    make_entity("wiki")
+    assert_names_the_parents(admin_client.get(delete_url("task")))
+    assert_names_the_parents(delete(admin_client, "task"))
+    assert_names_the_parents(act(admin_client, "delete_selected", "wiki", "task"))
+    assert_names_the_parents(remove(admin_client, "delete", "wiki", "task"))
+    assert "wiki" in codes()
+
+
+def test_a_type_that_nobody_lists_is_deleted(listed: None, admin_client: Client) -> None:
+    assert "Delete Project?" in admin_client.get(delete_url("project")).content.decode()
+    assert delete(admin_client, "project").status_code == 302
+    assert codes() == ["office", "task"]
+
+
+def test_a_type_that_lists_itself_alone_is_deleted(admin_client: Client) -> None:
+    make_entity("folder", child_entity_codes=["folder"])
+    delete(admin_client, "folder")
+    assert codes() == []
+
+
+def test_hundreds_are_deleted_though_first_and_last_list_each_other(admin_client: Client) -> None:
+    Entity.objects.bulk_create(
+        Entity(code=f"type_{number:03}", label="Type", label_plural="Types", icon="Flag") for number in range(250)
+    )
+    Entity.objects.filter(code="type_249").update(child_entity_codes=["type_000"])
+    Entity.objects.filter(code="type_000").update(child_entity_codes=["type_249"])
+    assert message_of(remove(admin_client, "delete", *codes())) == ("success", "250 entity types: deleted.")
+    assert codes() == []
+
+
+def list_wiki() -> None:
+    Entity.objects.filter(code="project").update(child_entity_codes=["wiki"])
+
+
+def test_selected_ones_of_which_one_became_a_child_at_the_last_moment_are_kept(
+    committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_linked("project", "wiki", "form")
+    before_the_next(monkeypatch, "_go", list_wiki, owner=Removal)
+    response = remove(admin_client, "delete", "form", "wiki")
+    assert "1 entity type lists some of them as a child" in response.content.decode()
+    assert not LogEntry.objects.filter(action_flag=DELETION).exists()
+    assert codes() == ["form", "project", "wiki"]
+
+
+def children_of(code: str) -> list[str]:
+    return list(Entity.objects.get(code=code).child_entity_codes)
+
+
+def test_a_listed_type_is_taken_out_of_all_lists_and_deleted_and_one_click_undoes_it(
+    committed_db: None, listed: None, admin_client: Client
+) -> None:
+    make_entity("wiki")
+    response = delete(admin_client, "task", "detach_delete")
+    assert message_of(response) == ("success", "Task: deleted, and taken out of all lists that had it.")
+    assert (codes(), children_of("project")) == (["office", "project", "wiki"], [])
+    Entity.objects.filter(code="project").update(child_entity_codes=["wiki"])  # meanwhile
+    undone = admin_client.post(newest_message(response).extra_tags)
+    assert message_of(undone)[1] == "Undone: 3 entity types are as before."
+    assert (children_of("project"), children_of("office")) == (["task", "wiki"], ["task"])
+
+
+def test_deactivating_instead_leaves_the_lists(listed: None, admin_client: Client) -> None:
+    delete(admin_client, "task", "deactivate")
+    assert not Entity.objects.get(code="task").active_flag
+    assert children_of("project") == ["task"]
+
+
+@pytest.mark.parametrize("ways", [("delete",), ("delete", "change")])
+def test_taking_out_of_lists_takes_the_permission_to_change(listed: None, db: None, ways: tuple[str, ...]) -> None:
+    client = staff_client(make_user("some", "view", *ways, is_staff=True))
+    delete(client, "task", "detach_delete")
+    assert ("task" in codes()) is ("change" not in ways)
+
+
+@pytest.mark.parametrize("elsewhere", ["https://example.com/", "//example.com", "javascript:alert(1)"])
+def test_nobody_is_sent_elsewhere_afterwards(listed: None, admin_client: Client, elsewhere: str) -> None:
+    sent = {"confirmed": "yes", "way": "delete", "next": elsewhere}
+    assert admin_client.post(delete_url("office"), sent).headers["Location"] == LIST

@@ -18,11 +18,12 @@ from cache_layer.inspect import Kind
 from cache_layer.protocol.scripts import hold_keys
 from entities.cache.entries import drop_entries
 from entities.lookups import ENTITY
-from entities.models import CacheOperation
+from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import change_url, fields, message_of, staff_client
 from tests.api.conftest import make_user
 from tests.conftest import make_entity
+from tests.dashboard.conftest import logged
 
 CARD = reverse("admin:entities_entity_cache", args=["project"])
 WARM, INVALIDATE = (
@@ -94,44 +95,32 @@ def test_it_counts_hits_and_names_the_cause_of_the_last_invalidation(admin_clien
     assert ", by somebody in the admin" in page
 
 
-def test_invalidate_drops_the_entry_and_notes_who_and_why(operator: Client, redis_client: Redis) -> None:
-    make_uncached()
-    get_entity_infrastructure().get_entity("project")
-    response = act(operator, INVALIDATE, reason=" It looked odd ")
-    assert said(response) == ("success", "Invalidated: the next reader goes to the database.")
-    assert response.context["cache_card"]["state"].kind is Kind.NOT_CACHED  # type: ignore[attr-defined] # as above
-    assert not redis_client.exists(ENTITY.key("project"))
-    noted = CacheOperation.objects.get()
-    assert (noted.username, noted.origin, noted.operation) == ("olga", "admin", "invalidate")
-    assert (noted.subject, noted.reason, noted.result) == ("project", "It looked odd", "1 cached value dropped")
-
-
-def test_warm_fills_the_entry_and_is_noted(operator: Client, redis_client: Redis) -> None:
+def test_its_buttons_say_what_they_did_with_and_without_scripts_and_are_logged(
+    operator: Client, redis_client: Redis
+) -> None:
     make_uncached()
     assert said(act(operator, WARM)) == ("success", "Warmed: it is cached now.")
     assert redis_client.exists(ENTITY.key("project"))
     assert said(act(operator, WARM)) == ("success", "It was cached already.")
-    results = CacheOperation.objects.order_by("id").values_list("operation", "result")
-    assert list(results) == [
-        ("warm", "1 filled, 0 already cached, 0 not cacheable"),
-        ("warm", "0 filled, 1 already cached, 0 not cacheable"),
-    ]
-
-
-def test_without_scripts_the_page_comes_back_and_says_what_was_done(operator: Client) -> None:
-    make_uncached()
+    response = act(operator, INVALIDATE, reason=" It looked odd ")
+    assert said(response) == ("success", "Invalidated: the next reader goes to the database.")
+    assert response.context["cache_card"]["state"].kind is Kind.NOT_CACHED  # type: ignore[attr-defined] # as above
+    assert not redis_client.exists(ENTITY.key("project"))
     response = operator.post(WARM)
     assert (response.status_code, response["Location"]) == (302, change_url("project"))
     assert message_of(response) == ("success", "Warmed: it is cached now.")
+    assert logged() == [
+        ("olga", "admin", "warm", "project", "", "1 filled, 0 already cached, 0 not cacheable"),
+        ("olga", "admin", "warm", "project", "", "0 filled, 1 already cached, 0 not cacheable"),
+        ("olga", "admin", "invalidate", "project", "It looked odd", "2 cached values dropped"),
+        ("olga", "admin", "warm", "project", "", "1 filled, 0 already cached, 0 not cacheable"),
+    ]
 
 
-def test_an_inactive_type_is_said_not_to_be_cached(operator: Client) -> None:
+def test_what_is_inactive_or_being_written_is_said_not_to_be_warmed(operator: Client) -> None:
     make_uncached(active_flag=False)
     assert said(act(operator, WARM)) == ("warning", "Inactive entity types are not cached.")
-
-
-def test_what_is_being_written_is_not_warmed(operator: Client) -> None:
-    make_uncached()
+    Entity.objects.update(active_flag=True)
     hold_keys([ENTITY.key("project")], "a writer")
     assert "Being written" in card(operator)[1]
     assert said(act(operator, WARM))[0] == "warning"

@@ -21,7 +21,7 @@ from entities.models import Entity
 from pmo.people.provenance import running_command
 from tests.admin.conftest import ADD, LIST, change_url, delete_url, fields, remove, staff_client
 from tests.api.conftest import client_of, make_user
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_linked, sql
 
 CHANGES, HOME = reverse("admin:entities_entity_changes"), reverse("admin:index")
 
@@ -30,8 +30,7 @@ CHANGES, HOME = reverse("admin:entities_entity_changes"), reverse("admin:index")
 def _types(committed_db: None) -> None:
     """One act: a task and a wiki, added by a command."""
     with running_command("seed_entities"):
-        make_entity("task")
-        make_entity("wiki")
+        make_linked("task", "wiki")
 
 
 def acts(response: HttpResponse) -> list[Act]:
@@ -45,18 +44,13 @@ def told(response: HttpResponse) -> list[tuple[str, str, str]]:
     return [(act.title, act.version.origin, act.version.who) for act in acts(response)]
 
 
-def in_sql(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-
-
 def test_what_was_done_at_once_is_one_act_with_who_did_it_and_from_where(admin_client: Client) -> None:
     client_of(make_user("ann", "change")).patch("/api/v1/entity/task", {"label": "Job"})
-    in_sql("UPDATE app.entity SET display_order = display_order + 1")
+    sql("UPDATE app.entity SET display_order = display_order + 1")
     remove(admin_client, "delete", "wiki")
-    deleted, sql, api, command = told(admin_client.get(CHANGES))
+    deleted, by_sql, api, command = told(admin_client.get(CHANGES))
     assert deleted == ("Deleted", "Admin", "root")
-    assert sql[:2] == ("2 changed", "SQL")
+    assert by_sql[:2] == ("2 changed", "SQL")
     assert api == ("Changed", "API", "ann")
     assert command[:2] == ("2 added", "Command")
 
@@ -91,7 +85,7 @@ def test_a_deleted_type_is_restored_from_there(admin_client: Client) -> None:
 )
 def test_changes_are_filtered(admin_client: Client, asked: dict[str, str], titles: list[str]) -> None:
     admin_client.post(change_url("task"), fields(Entity.objects.get(code="task"), label="Job"))
-    in_sql("DELETE FROM app.entity WHERE code = 'wiki'")
+    sql("DELETE FROM app.entity WHERE code = 'wiki'")
     assert [title for title, _, _ in told(admin_client.get(CHANGES, asked))] == titles
 
 
@@ -141,7 +135,7 @@ def in_another_session(statement: str) -> None:
 def test_the_first_page_says_how_many_what_needs_attention_and_what_changed_last(admin_client: Client) -> None:
     make_entity("old", active_flag=False)
     make_entity("project", child_entity_codes=["old"])
-    in_sql("UPDATE app.entity SET icon = 'Nope' WHERE code = 'task'")
+    sql("UPDATE app.entity SET icon = 'Nope' WHERE code = 'task'")
     response = admin_client.get(HOME)
     counts = re.findall(r'class="entity-count"[^>]*><b>(.*?)</a>', response.content.decode())
     assert counts == ["4</b> entity types", "3</b> active", "1</b> inactive", "1</b> link"]

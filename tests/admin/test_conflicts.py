@@ -21,7 +21,7 @@ from entities.changes import purge_entity
 from entities.models import Entity
 from tests.admin.conftest import ADD, before_the_next, change_url, fields, staff_client, text_of
 from tests.api.conftest import make_user
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_linked
 
 PROJECT = change_url("project")
 
@@ -82,8 +82,7 @@ def test_the_second_is_shown_the_difference_and_overwrites_nothing(ann: Client, 
 
 
 def test_what_only_one_of_them_changed_is_merged(ann: Client, bob: Client) -> None:
-    make_entity("wiki")
-    make_entity("form")
+    make_linked("wiki", "form")
     make_entity("project", icon="Flag")
     anns, bobs = open_form(ann), open_form(bob)
     del anns["active_flag"]
@@ -178,8 +177,7 @@ def test_a_change_that_comes_while_the_form_is_saved_waits_for_it(
 
 
 def test_a_deleted_type_is_said_to_be_gone_and_what_was_typed_stays(ann: Client, bob: Client) -> None:
-    make_entity("wiki")
-    make_entity("project")
+    make_linked("wiki", "project")
     sent = open_form(bob) | {"label": "Bobs", "child_entity_codes": "wiki"}
     anns = open_form(ann) | {"label": "Anns again", "child_entity_codes": "wiki", "display_order": 3}
     ann.post(f"{PROJECT[: -len('change/')]}delete/", {"confirmed": "yes", "way": "delete"})

@@ -1,4 +1,4 @@
-"""The form for one entity type: what it accepts, and what it says when it does not."""
+"""The form for one entity type: what it accepts, what it says when it does not, and the names of icons."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from entities.admin.widgets import draw_icon
 from entities.codes import RESERVED_CODES, derive_code, is_code
 from entities.documents import document_of, encode_entity
 from entities.models import Entity
-from entities.words.icons import icon_names
+from entities.words.icons import TAGS_FILE, current_name, describe_former, former_names, icon_names, icon_tags
 from entities.words.plurals import suggest_plural
 from tests.admin.conftest import ADD, before_the_next, change_url, errors_of, fields, newest_message
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_linked
 
 ICONS = reverse("admin:entities_entity_icons")
 CHILDREN = reverse("admin:entities_entity_children")
@@ -33,8 +33,7 @@ def preview_url(code: str) -> str:
 
 
 def test_an_entity_type_is_added(admin_client: Client) -> None:
-    make_entity("wiki")
-    make_entity("form")
+    make_linked("wiki", "form")
     response = admin_client.post(ADD, fields(child_entity_codes="wiki, form", display_order=5))
     assert response.status_code == 302
     task = Entity.objects.get(code="task")
@@ -49,12 +48,6 @@ def test_the_code_cannot_be_changed_afterwards(admin_client: Client) -> None:
     assert f'class="icon-field-drawing" x-ref="drawing">{draw_icon("FolderKanban", size=22)}' in page
     admin_client.post(change_url("project"), fields(project, code="venture", label="Venture"))
     assert list(Entity.objects.values_list("code", "label")) == [("project", "Venture")]
-
-
-def test_saving_without_a_change_writes_nothing(admin_client: Client) -> None:
-    project = make_entity("project", child_entity_codes=[])
-    assert admin_client.post(change_url("project"), fields(project)).status_code == 302
-    assert Entity.objects.get().modified_ts == project.modified_ts
 
 
 def test_what_is_wrong_is_said_at_its_field(admin_client: Client, subtests: pytest.Subtests) -> None:
@@ -83,8 +76,7 @@ def test_what_is_wrong_is_said_at_its_field(admin_client: Client, subtests: pyte
 
 
 def test_children_are_split_by_commas_or_spaces_and_can_be_emptied(admin_client: Client) -> None:
-    make_entity("wiki")
-    make_entity("form")
+    make_linked("wiki", "form")
     project = make_entity("project", child_entity_codes=["form", "wiki"])
     for text in ("wiki, form", "", "wiki form", "", " wiki,,form ,", "", "wiki\nform"):
         admin_client.post(change_url("project"), fields(project, child_entity_codes=text))
@@ -119,8 +111,7 @@ def test_of_many_matches_only_the_first_are_sent(admin_client: Client) -> None:
 
 def test_the_page_has_only_the_labels_of_its_own_children(admin_client: Client) -> None:
     make_entity("wiki", label="</script>Wiki", active_flag=False)
-    make_entity("form")
-    make_entity("project", child_entity_codes=["wiki"])
+    make_linked("form", project="wiki")
     page = admin_client.get(change_url("project")).content.decode()
     data = re.search(r'<script type="application/json">(.*?)</script>', page)
     assert data is not None
@@ -209,12 +200,6 @@ def test_the_regular_plural(subtests: pytest.Subtests) -> None:
     ]:
         with subtests.test(label=label, plural=plural):
             assert suggest_plural(label) == plural
-
-
-def test_the_page_shows_in_which_types_it_is_listed(admin_client: Client) -> None:
-    make_entity("task")
-    make_entity("project", child_entity_codes=["task"])
-    assert f'href="{change_url("project")}">project<' in admin_client.get(change_url("task")).content.decode()
 
 
 def test_a_child_removed_since_the_form_was_checked_is_named(
@@ -324,6 +309,7 @@ def test_the_form_says_who_lists_a_type_and_takes_it_out_in_the_same_save(
     make_entity("project", child_entity_codes=["wiki"])
     page = admin_client.get(change_url("wiki")).content.decode()
     assert "1 entity type lists it as a child." in page
+    assert f'href="{change_url("project")}">project<' in page
     assert 'name="detach"' in page
     admin_client.post(change_url("wiki"), fields(wiki, label="Pages", active_flag=""))
     assert Entity.objects.get(code="project").child_entity_codes == ["wiki"], "it was not asked for"
@@ -342,3 +328,34 @@ def test_only_what_is_switched_off_is_taken_out_of_lists(admin_client: Client) -
     make_entity("project", child_entity_codes=["wiki"])
     admin_client.post(change_url("wiki"), fields(wiki, label="Pages", detach="on"))
     assert Entity.objects.get(code="project").child_entity_codes == ["wiki"]
+
+
+def test_every_former_name_leads_to_an_icon_and_hides_none() -> None:
+    assert set(former_names().values()) <= set(icon_names())
+    assert not set(former_names()) & set(icon_names())
+
+
+def test_every_icon_has_the_tags_of_its_own_version_of_lucide() -> None:
+    assert [name for name, tags in icon_tags().items() if not tags] == []
+    assert "money" in icon_tags()["Banknote"]
+    with TAGS_FILE.open("rb") as file:
+        assert json.load(file)["tags"].keys() == set(icon_names().values())
+
+
+@pytest.mark.parametrize(
+    ("name", "now"),
+    [
+        ("CheckSquare", "SquareCheckBig"),
+        ("BarChart", "ChartNoAxesColumnIncreasing"),
+        ("GitCommit", "GitCommitHorizontal"),
+        ("HomeIcon", "House"),
+        ("LucideFlag", "Flag"),
+        ("LucideFlagIcon", None),
+        ("Icon", None),
+        ("constructor", None),
+        ("House", "House"),
+    ],
+)
+def test_the_name_of_now(name: str, now: str | None) -> None:
+    assert current_name(name) == now
+    assert bool(describe_former(name)) == (now not in (None, name))

@@ -29,7 +29,7 @@ from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import LIST, change_url, message_of, newest_message
 from tests.cache_layer.project import claim_fill
-from tests.conftest import make_entity, make_types
+from tests.conftest import make_entity, make_linked, make_types
 
 
 def listed(response: HttpResponse) -> list[str]:
@@ -62,19 +62,14 @@ def test_a_row_shows_the_drawn_icon_and_the_children_in_order_as_links(admin_cli
     assert admin_client.get(links[1][0]).status_code == 200
 
 
-def test_search_looks_at_codes_labels_and_plurals(admin_client: Client, subtests: pytest.Subtests) -> None:
-    make_entity("project", label="Venture")
-    make_entity("task", label="Labour", label_plural="Chores")
-    for words, found in [("PROJ", ["project"]), ("labour", ["task"]), ("chores", ["task"]), ("x", [])]:
-        with subtests.test(words=words, found=found):
-            assert listed(admin_client.get(LIST, {"q": words})) == found
-
-
-def test_filters(admin_client: Client, subtests: pytest.Subtests) -> None:
-    make_entity("task")
-    make_entity("project", child_entity_codes=["task"])
-    make_entity("old", active_flag=False)
+def test_what_is_searched_and_filtered(admin_client: Client, subtests: pytest.Subtests) -> None:
+    make_linked("task", project="task")
+    make_entity("old", active_flag=False, label="Labour", label_plural="Chores")
     for query, found in [
+        ("q=PROJ", ["project"]),
+        ("q=labour", ["old"]),
+        ("q=chores", ["old"]),
+        ("q=x", []),
         ("active_flag__exact=0", ["old"]),
         ("active_flag__exact=1", ["project", "task"]),
         ("has_children=yes", ["project"]),
@@ -135,11 +130,16 @@ def test_an_order_that_somebody_else_has_changed_meanwhile_is_not_overwritten(
     assert places() == ["a", "c", "b"]
 
 
-def test_what_was_deleted_or_added_meanwhile_does_not_hinder_an_order(admin_client: Client) -> None:
+def test_what_was_deleted_or_added_meanwhile_does_not_hinder_an_order_and_the_same_writes_nothing(
+    admin_client: Client,
+) -> None:
     for number, code in enumerate("axb", start=1):
         make_entity(code, display_order=number)
     assert message_of(drag(admin_client, "b", "gone", "a", seen=["a", "gone", "b"]))[0] == "success"
     assert places() == ["b", "x", "a"]
+    before = list(Entity.objects.values())
+    assert message_of(drag(admin_client, "b", "x")) == ("info", "The order is as it was.")
+    assert list(Entity.objects.values()) == before
 
 
 def test_of_two_who_reorder_at_once_one_is_told(committed_db: None) -> None:
@@ -154,12 +154,6 @@ def test_of_two_who_reorder_at_once_one_is_told(committed_db: None) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(turn, range(4))) == [False, False, False, True]
-
-
-def test_an_order_that_is_as_it_was_writes_nothing(admin_client: Client) -> None:
-    before = make_entity("a", display_order=1).modified_ts
-    assert message_of(drag(admin_client, "a")) == ("info", "The order is as it was.")
-    assert Entity.objects.get().modified_ts == before
 
 
 def test_those_who_may_only_look_can_neither_drag_nor_switch(viewer: Client) -> None:

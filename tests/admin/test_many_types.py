@@ -1,22 +1,25 @@
-"""What a page asks of the engines does not depend on how many entity types there are."""
+"""What a page asks of the engines does not depend on how many entity types there are; its links lead to each."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
+from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth.models import User
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from entities.cache.entries import warm_entries
 from entities.dashboard.figures import forget_figures
-from entities.models import Entity
+from entities.models import Entity, EntityEvent
 from pmo.people.provenance import running_command
 from tests.admin.conftest import LIST, change_url, import_rows, remove, staff_client
+from tests.conftest import make_entity
 
 FEW = 50
 PAGES = {
@@ -101,7 +104,7 @@ def test_pages_ask_as_much_of_the_engines_with_many_types_as_with_50(
 
 
 def drag_all(client: Client, codes: list[str]) -> HttpResponse:
-    return client.post(LIST, {"_order": ",".join(codes[::-1]), "_order_seen": ",".join(codes), "_save": "Save"})
+    return client.post(LIST, {"_order": codes[::-1], "_order_seen": ",".join(codes), "_save": "Save"})
 
 
 @pytest.mark.parametrize(
@@ -122,3 +125,48 @@ def test_however_many_are_changed_there_is_one_wait(
     assert change(admin_client, [row["code"] for row in before]).status_code == 302
     assert sum(row in before for row in Entity.objects.values()) < 5
     assert len(waits) == 1
+
+
+CODES = ("phase_22", "a_5f22", "x_2f_3a", "b__", "add", "history")
+"""Django's escapes of other characters, and words of the admin's own paths."""
+LINK = re.compile(r'(?:href|action|formaction|data-[a-z-]+)="(/admin/[^"#?]*)')
+PAGES_OF_ONE = ("change", "history", "delete", "cache")
+
+
+def addresses(page: str) -> set[str]:
+    return set(LINK.findall(page))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_page_of_a_code_and_every_link_on_it_is_about_that_code(admin_client: Client, code: str) -> None:
+    make_entity(code, label="Same")
+    make_entity("parent", child_entity_codes=[code])
+    newest = EntityEvent.objects.filter(code=code).latest("pgh_id").pgh_id
+    found: set[str] = set()
+    pages = [reverse(f"admin:entities_entity_{page}", args=[quote(code)]) for page in PAGES_OF_ONE]
+    pages.append(reverse("admin:entities_entity_restore", args=[quote(code), newest]))
+    pages.append(reverse("admin:entities_entity_compare", args=[quote(code)]) + f"?old={newest}&new={newest}")
+    pages.append(reverse("cache:entry", args=[code]))
+    for page in pages:
+        answer = admin_client.get(page)
+        assert answer.status_code == 200, page
+        found |= addresses(answer.content.decode())
+    for address in found:
+        where = resolve(address)
+        about = where.kwargs.get("object_id")
+        if about is not None and str(where.url_name).startswith("entities_entity_"):
+            assert unquote(about) in (code, "parent"), f"{address} leads to {unquote(about)}"
+    assert reverse("admin:entities_entity_change", args=[quote(code)]) in found
+
+
+def test_the_lists_lead_to_each(admin_client: Client) -> None:
+    for code in CODES:
+        make_entity(code)
+    lists = ("admin:entities_entity_changelist", "admin:entities_entity_map", "cache:entries")
+    for page in map(reverse, lists):
+        answer = admin_client.get(page)
+        assert answer.status_code == 200, page
+        abouts = [resolve(address).kwargs for address in addresses(answer.content.decode())]
+        led = {unquote(about["object_id"]) for about in abouts if "object_id" in about}
+        led |= {about["code"] for about in abouts if "code" in about}
+        assert led.issuperset(CODES), page

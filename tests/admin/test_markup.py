@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -13,7 +12,7 @@ from entities.admin.form.conflicts import sign_values
 from entities.admin.history.versions import History
 from entities.fields import values_of
 from tests.admin.conftest import LIST, change_url, delete_url, fields
-from tests.conftest import make_entity
+from tests.conftest import make_entity, sql
 
 EVIL = '"><script>alert(1)</script>'
 NAMES = ("changelist", "changes", "map")
@@ -22,17 +21,16 @@ NAMES = ("changelist", "changes", "map")
 def test_what_people_typed_is_never_markup(admin_client: Client) -> None:
     project = make_entity("project")
     make_entity("parent", child_entity_codes=["project"])
-    with connection.cursor() as cursor:
-        noted = json.dumps(dict.fromkeys(("source", "username", "command", "act", "file"), EVIL))
-        cursor.execute("SELECT set_config('pghistory.context_metadata', %s, true)", [noted])
-        cursor.execute("UPDATE app.entity SET label = %s, icon = '<script>' WHERE code = 'project'", [EVIL])
-        cursor.execute("SELECT set_config('pghistory.context_metadata', '', true)")
+    noted = json.dumps(dict.fromkeys(("source", "username", "command", "act", "file"), EVIL))
+    sql("SELECT set_config('pghistory.context_metadata', %s, true)", noted)
+    sql("UPDATE app.entity SET label = %s, icon = '<script>' WHERE code = 'project'", EVIL)
+    sql("SELECT set_config('pghistory.context_metadata', '', true)")
     new, old = History("project").ids
     history = reverse("admin:entities_entity_history", args=["project"])
     addresses = [*(reverse(f"admin:entities_entity_{name}") for name in NAMES), reverse("admin:index")]
-    undo = reverse("admin:entities_entity_undo", args=[new])
+    undo, entries = reverse("admin:entities_entity_undo", args=[new]), reverse("cache:entries")
     addresses += [history, f"{history}compare/?old={old}&new={new}", f"{history}{new}/restore/", undo]
-    addresses += [change_url("project"), delete_url("project"), reverse("cache:entries"), f"{LIST}?q={EVIL}"]
+    addresses += [change_url("project"), delete_url("project"), entries, f"{entries}project/", f"{LIST}?q={EVIL}"]
     answers = [admin_client.get(address) for address in [*addresses, f"{LIST}map/?around={EVIL}"]]
     conflict = fields(project, label=f"{EVIL} too", started_from=sign_values(values_of(project)))
     answers.append(admin_client.post(change_url("project"), conflict))

@@ -1,4 +1,4 @@
-"""The audit log of what people do with the cache."""
+"""The audit log has every act, from wherever, and nobody changes it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.core.management import CommandError
 from django.db import DatabaseError, connection, transaction
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from django.urls import reverse
 
+from cache_layer.origin import working_for
 from entities.cache.acts import MAX_CODES, describe_subject, recorded
+from entities.management.terminal import shell_user
 from entities.models import CacheOperation, EntityEvent
-from tests.conftest import make_entity
+from tests.api.conftest import client_of, make_user
+from tests.commands.conftest import run
+from tests.conftest import make_entity, sql
+from tests.dashboard.conftest import logged
 
 INVALIDATE = CacheOperation.Operation.INVALIDATE
 
@@ -29,8 +36,8 @@ def test_without_the_database_the_operation_goes_on_and_the_log_has_it(
     db: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with transaction.atomic(), caplog.at_level(logging.INFO, "entities"):
-        with pytest.raises(DatabaseError), connection.cursor() as cursor:
-            cursor.execute("SELECT 1 / 0")  # nothing can be written in this transaction any more
+        with pytest.raises(DatabaseError):
+            sql("SELECT 1 / 0")  # nothing can be written in this transaction any more
         with recorded(INVALIDATE, ["a"], username="ada") as record:
             record.result = "1 value dropped"
         connection.set_rollback(True)
@@ -45,7 +52,7 @@ def test_the_audit_trail_cannot_be_changed_even_in_sql(db: None, table: str, cha
         make_entity("project")
     column = "username" if table == "app.cache_operation" else "label"
     with pytest.raises(DatabaseError, match=r"Cannot (update or delete|truncate)"), transaction.atomic():
-        connection.cursor().execute(change.format(table, column))
+        sql(change.format(table, column))
     assert CacheOperation.objects.get().username == "ada"
     assert EntityEvent.objects.get().label == "Project"
 
@@ -68,3 +75,58 @@ def test_of_many_codes_the_first_are_named() -> None:
     codes = [f"type_{number}" for number in range(MAX_CODES + 3)]
     assert describe_subject(codes).endswith(f"type_{MAX_CODES - 1} and 3 more")
     assert describe_subject(["one"]) == "one"
+
+
+LOG = reverse("admin:entities_cacheoperation_changelist")
+
+
+def note(username: str, subject: str, *, origin: str = "admin", reason: str = "") -> CacheOperation:
+    operation = CacheOperation.Operation.INVALIDATE
+    with working_for(origin), recorded(operation, [subject], username=username, reason=reason) as record:
+        record.result = "1 cached value dropped"
+    return record
+
+
+def test_the_apis_acts_are_logged(committed_db: None) -> None:
+    make_entity("project")
+    staff = client_of(make_user("anna", is_staff=True))
+    staff.delete("/api/v1/entity/cache/project")
+    staff.delete("/api/v1/entity/cache")
+    assert logged() == [
+        ("anna", "api", "invalidate", "project", "", "1 cached value dropped"),
+        ("anna", "api", "clear", "all", "", "0 cached values dropped"),
+    ]
+
+
+def test_commands_are_logged_with_their_reason(committed_db: None) -> None:
+    make_entity("project")
+    run("warm_cache", "project", "--reason", "new release")
+    run("clear_cache", "project", "--reason", "looks odd")
+    run("clear_cache", "--all")
+    assert logged() == [
+        (shell_user(), "command", "warm", "project", "new release", "0 filled, 1 already cached, 0 not cacheable"),
+        (shell_user(), "command", "invalidate", "project", "looks odd", "2 cached values dropped"),
+        (shell_user(), "command", "clear", "all", "", "0 cached values dropped"),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["x" * 201, "a\nb"])
+def test_a_reason_that_cannot_be_kept_is_refused_before_anything_is_done(committed_db: None, reason: str) -> None:
+    with pytest.raises(CommandError, match="--reason, nothing was done"):
+        run("clear_cache", "--all", "--reason", reason)
+    assert logged() == []
+
+
+def test_the_list_is_searched_and_filtered(admin_client: Client) -> None:
+    note("anna", "project", origin="api", reason="looks odd")
+    note("bert", "task")
+
+    def found(**query: str) -> list[str]:
+        return [row.username for row in admin_client.get(LOG, query).context["cl"].result_list]
+
+    assert found() == ["bert", "anna"]
+    assert found(q="odd") == ["anna"]
+    assert found(q="task") == ["bert"]
+    assert found(origin="api") == ["anna"]
+    assert found(username="bert") == ["bert"]
+    assert found(operation__exact="warm") == []

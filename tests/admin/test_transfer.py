@@ -36,7 +36,7 @@ from entities.texts import UNREADABLE
 from entities.words.icons import icon_names
 from tests.admin.conftest import LIST, act, before_the_next, message_of, staff_client, submit, text_of
 from tests.api.conftest import make_user
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_linked
 
 IMPORT = f"{LIST}import/"
 PROCESS = f"{LIST}process_import/"
@@ -197,8 +197,7 @@ def test_what_changed_since_the_preview_is_shown_before_it_is_overwritten(types:
 def test_what_changes_while_it_is_imported_undoes_the_import(
     committed_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]
 ) -> None:
-    make_entity("task")
-    make_entity("project")
+    make_linked("task", "project")
     preview = upload(admin_client, "code,label,icon,child_entity_codes\nproject,Venture,Flag,task\nrisk,Risk,Flag,\n")
     before_the_next(monkeypatch, "write_plan", change, owner=transfer)
     response = confirm(admin_client, preview)

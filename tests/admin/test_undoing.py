@@ -23,15 +23,13 @@ from pmo.people.provenance import running_command
 from tests.admin.conftest import before_the_next, change_url, fields, import_rows, message_of, newest_message, remove
 from tests.admin.conftest import staff_client as client_of
 from tests.api.conftest import make_user
-from tests.conftest import make_entity
+from tests.conftest import make_linked, sql, without_triggers
 
 
 @pytest.fixture(autouse=True)
 def types(committed_db: None) -> None:
     """A project with a wiki and a task, and a note beside them."""
-    for code in ("wiki", "task", "note"):
-        make_entity(code)
-    make_entity("project", child_entity_codes=["wiki", "task"])
+    make_linked("wiki", "task", "note", project="wiki task")
 
 
 def newest(code: str) -> Any:
@@ -61,6 +59,7 @@ def test_the_message_after_a_save_undoes_it_and_its_undoing_too(admin_client: Cl
 def test_a_save_that_changed_nothing_offers_no_undoing(admin_client: Client) -> None:
     project = Entity.objects.get(code="project")
     assert newest_message(admin_client.post(change_url("project"), fields(project))).extra_tags == ""
+    assert of("project", "modified_ts") == [project.modified_ts], "nothing was written"
 
 
 def test_what_somebody_changed_since_is_said_first_and_stays(admin_client: Client) -> None:
@@ -161,8 +160,7 @@ def test_what_stands_in_the_way_is_said_and_stays(admin_client: Client, case: st
 
 
 def test_what_would_be_refused_today_is_not_set_again(admin_client: Client) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE app.entity SET icon = 'Nope' WHERE code = 'note'")
+    sql("UPDATE app.entity SET icon = 'Nope' WHERE code = 'note'")
     change_entity("note", {"icon": "Rocket", "label": "Memo"})
     assert "Nope is not a Lucide icon." in undo(admin_client, "note").content.decode()
     undo(admin_client, "note", confirmed="yes")
@@ -170,8 +168,7 @@ def test_what_would_be_refused_today_is_not_set_again(admin_client: Client) -> N
 
 
 def test_one_transaction_in_sql_is_one_act(admin_client: Client) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE app.entity SET active_flag = false")
+    sql("UPDATE app.entity SET active_flag = false")
     assert message_of(undo(admin_client, "note"))[1] == "Undone: 4 entity types are as before."
     assert Entity.objects.filter(active_flag=True).count() == 4
 
@@ -198,10 +195,7 @@ def test_undoing_takes_the_permission_for_what_it_does(permission: str, status: 
 
 
 def test_the_first_known_version_is_nobodys_act(admin_client: Client) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute("UPDATE app.entity_event SET pgh_label = 'first' WHERE code = 'note'")
-        cursor.execute("RESET session_replication_role")
+    without_triggers("UPDATE app.entity_event SET pgh_label = 'first' WHERE code = 'note'")
     assert undo(admin_client, "note").status_code == 404
 
 
@@ -220,14 +214,12 @@ def test_looking_at_a_large_act_takes_no_more_queries(admin_client: Client) -> N
 
 def test_the_versions_of_an_act_are_found_by_an_index(admin_client: Client) -> None:
     admin_client.post(change_url("project"), fields(Entity.objects.get(code="project"), label="Venture"))
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE app.entity SET label = 'Job' WHERE code = 'task'")
-        cursor.execute("SET enable_seqscan = off")  # of so few it would read all
-        for code in ("project", "task"):
-            with CaptureQueriesContext(connection) as captured:
-                assert len(events_of(newest(code))) == 1
-            cursor.execute(f"EXPLAIN {captured[-1]['sql'].partition(' ORDER BY ')[0]}")
-            assert "entity_event_act" in str(cursor.fetchall())
+    sql("UPDATE app.entity SET label = 'Job' WHERE code = 'task'")
+    sql("SET enable_seqscan = off")  # of so few it would read all
+    for code in ("project", "task"):
+        with CaptureQueriesContext(connection) as captured:
+            assert len(events_of(newest(code))) == 1
+        assert "entity_event_act" in str(sql(f"EXPLAIN {captured[-1]['sql'].partition(' ORDER BY ')[0]}"))
 
 
 CODES = st.lists(st.sampled_from("abcdef"), unique=True)

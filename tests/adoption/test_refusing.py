@@ -1,21 +1,26 @@
-"""What stands in the way of an adoption is said in lines that tell how to mend it, and nothing is changed."""
+"""
+What stands in the way of an adoption is said in lines that tell how to mend it, and nothing is changed.
+
+A role that is no superuser needs rights, which are told; deploy/postgres/roles.sql gives them.
+"""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import connections
 
 from entities.adoption import AdoptionRefused, run
-from entities.adoption.mends import quote_text
 from entities.adoption.rows import SHOWN_ROWS
 from entities.adoption.run import refuse_problems
-from tests.adoption.conftest import PLATFORM, Platform
-from tests.adoption.snapshots import dump
+from pmo.run.engines.postgres import program_folder
+from tests.adoption.conftest import ALIAS, PLATFORM, Platform, dump
 from tests.docs.pages import blocks_of
-from tests.servers import ROOT
+from tests.servers import ROOT, own_name
 
 GOOD, BAD = (block.text.splitlines() for block in blocks_of(ROOT / "docs" / "adoption.md", "console"))
 ADOPTABLE, REFUSED = GOOD[3], BAD[-1]
@@ -155,9 +160,54 @@ def test_the_first_migration_by_itself_tells_it_too(make_platform: Callable[[str
         platform.migrate("entities", "0001_initial")
 
 
-@pytest.mark.parametrize("text", ["it's", 'a\\b"c', "l'\x1b\x7f\n\u2028é\u202e\U0001f600\U000e0001"])
-def test_a_mend_quotes_any_text_on_one_line_and_is_read_as_it_was(db: None, text: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT " + quote_text(text))
-        assert cursor.fetchone() == (text,)
-    assert quote_text(text).isprintable()
+OWNER, MIGRATOR, WEB = map(own_name, ("own", "migr", "web_of"))
+FORBIDDEN_TO_WEB = [
+    "TRUNCATE app.entity",
+    "ALTER TABLE app.entity DROP COLUMN label",
+    "SELECT FROM app.entity_adoption",
+    "UPDATE app.entity_adoption SET added = '{}'",
+    "SELECT FROM app.entity_instance",
+]
+
+
+@pytest.fixture
+def owned_platform(platform: Platform) -> Platform:
+    """Its schema and its tables are a role's of its own."""
+    platform.run(
+        f"DROP ROLE IF EXISTS {OWNER}, {MIGRATOR}, {WEB}; CREATE ROLE {OWNER}; ALTER SCHEMA app OWNER TO {OWNER}"
+    )
+    for table in ("entity", "entity_instance", "active_entity"):
+        platform.run(f"ALTER TABLE app.{table} OWNER TO {OWNER}")
+    return platform
+
+
+def test_rights_that_are_missing_are_told_by_their_grants(owned_platform: Platform) -> None:
+    owned_platform.run(f"CREATE ROLE {MIGRATOR} LOGIN; ALTER ROLE {MIGRATOR} SET search_path = app, public")
+    connections.databases[ALIAS]["USER"] = MIGRATOR
+    with pytest.raises(AdoptionRefused) as refused:
+        owned_platform.command("check_adoption")
+    said = str(refused.value)
+    assert f"app.entity: it belongs to {OWNER}, and {MIGRATOR} is not a member of that role. Mend: GRANT" in said
+    assert "search_path: tables would be made in app, and the triggers look for them in public" in said
+    for grant in re.findall("Mend: (.*)", said):
+        owned_platform.run(grant)
+    connections[ALIAS].close()
+    owned_platform.migrate()
+
+
+def test_the_roles_that_we_ship_can_adopt_and_no_more(owned_platform: Platform) -> None:
+    variables = [f"--set={name}" for name in ("ON_ERROR_STOP=1", f"migrator={MIGRATOR}", f"web={WEB}")]
+    psql = [program_folder() / "psql", "-XqAt", *variables]
+    subprocess.run([*psql, "-f", ROOT / "deploy/postgres/roles.sql", owned_platform.url], check=True)
+    connections.databases[ALIAS]["USER"] = MIGRATOR
+    owned_platform.migrate()
+    assert owned_platform.run("SELECT tableowner FROM pg_tables WHERE tablename = 'entity'") == [(OWNER,)]
+    owned_platform.run("UPDATE app.entity SET label = 'New' WHERE code = 'task'", WEB)
+    owned_platform.run("UPDATE app.entity SET label = 'Newer' WHERE code = 'task'", OWNER)
+    assert owned_platform.run("SELECT count(*) FROM cache_layer_outbox", WEB) == [(2,)]
+    assert owned_platform.run("SELECT count(*) FROM app.entity_event", WEB) == [(4,)]
+    for statement in FORBIDDEN_TO_WEB:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            owned_platform.run(statement, WEB)
+    connections[ALIAS].close()
+    owned_platform.migrate("entities", "zero")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,12 +20,6 @@ PROJECT: dict[str, Any] = {
     "label_plural": "Projects",
     "icon": "FolderKanban",
 }
-
-
-@pytest.fixture
-def quick_writes(set_options: Callable[..., None]) -> None:
-    """Writers wait 1 ms instead of 20 for the copies in other processes' memory."""
-    set_options(local_lease_ms=1)
 
 
 @without_waiting()

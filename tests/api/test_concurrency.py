@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, connections, transaction
 from psycopg.errors import LockNotAvailable
 from rest_framework.test import APIClient
 
@@ -20,7 +20,7 @@ from entities import changes
 from entities.models import Entity
 from tests.api.conftest import PROJECT
 from tests.cache_layer.project import psql
-from tests.conftest import make_entity, make_types
+from tests.conftest import make_entity, make_linked, make_types, sql
 from tests.servers import test_database_url
 from tests.threads import beside
 from tests.waiting import wait_for
@@ -84,8 +84,7 @@ def test_of_creations_of_one_code_at_once_one_succeeds(editor: APIClient) -> Non
 
 
 def test_changes_of_two_that_list_each_other_do_not_block_each_other(editor: APIClient) -> None:
-    for code in ("task", "wiki"):
-        make_entity(code)
+    make_linked("task", "wiki")
     pairs = [("task", "wiki"), ("wiki", "task")] * 6
 
     def append(code: str, child: str) -> Callable[[], Any]:
@@ -110,8 +109,7 @@ def test_a_change_waits_for_the_one_before_it_and_sees_it(
     editor: APIClient, method: str, path: str, body: dict[str, object]
 ) -> None:
     """The version is compared under the row's lock, not before it."""
-    make_entity("task")
-    make_entity("project")
+    make_linked("task", "project")
     tag = editor.get("/api/v1/entity/type/project")["ETag"]
 
     def change() -> Any:
@@ -125,8 +123,7 @@ def test_a_change_waits_for_the_one_before_it_and_sees_it(
 
 
 def test_a_type_may_be_listed_while_it_is_changed_but_not_once_its_purge_has_begun() -> None:
-    make_entity("task")
-    make_entity("project")
+    make_linked("task", "project")
 
     def list_it(_: Entity) -> None:
         psql(
@@ -143,8 +140,7 @@ def test_a_type_may_be_listed_while_it_is_changed_but_not_once_its_purge_has_beg
 
 def test_every_change_holds_all_it_changes_at_once(commands: list[str]) -> None:
     """So that writers who queue for one row drain together, not one by one."""
-    for code in ("wiki", "task"):
-        make_entity(code)
+    make_linked("wiki", "task")
     make_entity("gone", active_flag=False)
     switched: list[Entity] = []
 
@@ -173,8 +169,7 @@ def test_every_change_holds_all_it_changes_at_once(commands: list[str]) -> None:
 
 def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -> None:
     """Both requests find the child; then one purges it."""
-    make_entity("task")
-    make_entity("project")
+    make_linked("task", "project")
 
     def append() -> Any:
         return another(editor).put("/api/v1/entity/project/children", {"child_entity_codes": ["task"]})
@@ -185,8 +180,7 @@ def test_a_child_that_vanishes_just_before_is_told_by_field(editor: APIClient) -
 
 
 def test_a_parent_that_appears_just_before_a_purge_is_named(editor: APIClient) -> None:
-    make_entity("task")
-    make_entity("project")
+    make_linked("task", "project")
     late = answer_after(
         lambda: Entity.objects.filter(code="project").update(child_entity_codes=["task"]),
         lambda: another(editor).delete("/api/v1/entity/task?purge=true"),
@@ -221,9 +215,5 @@ def test_a_time_that_no_document_can_have_is_refused_to_sql_too(subtests: pytest
     make_entity("project")
     for moment in ["infinity", "-infinity", "10000-01-01 UTC", "0001-01-01 00:00+14"]:
         for column in ["created_ts", "modified_ts"]:
-            with (
-                subtests.test(moment=moment, column=column),
-                pytest.raises(IntegrityError, match="entity_times"),
-                connection.cursor() as cursor,
-            ):
-                cursor.execute(f"UPDATE app.entity SET {column} = %s", [moment])
+            with subtests.test(moment=moment, column=column), pytest.raises(IntegrityError, match="entity_times"):
+                sql(f"UPDATE app.entity SET {column} = %s", moment)

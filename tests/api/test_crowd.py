@@ -9,14 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from rest_framework_simplejwt.tokens import AccessToken
 
 from pmo.people.tokens import sign_in, sign_out
 from tests.api.conftest import make_user
 from tests.api.test_express_lane import TYPE, TYPES, Answer, Server
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_linked
 from tests.sign_on import SECRET, shared_token, trusted
 
 REQUESTS: list[dict[str, str]] = [
@@ -40,8 +39,7 @@ REQUESTS: list[dict[str, str]] = [
 @pytest.fixture
 def crowd(committed_db: None) -> Iterator[dict[str, str]]:
     """What each of them sends as `Authorization`: people with tokens of ours, and with the sign-on's."""
-    make_entity("task")
-    make_entity("project", child_entity_codes=["task"])
+    make_linked("task", project="task")
     for number in range(8):
         make_entity(f"type_{number}")
     make_entity("hidden", active_flag=False)
@@ -94,18 +92,6 @@ def test_the_lane_says_to_each_of_a_crowd_what_django_says(
                 wrong.append((name, REQUESTS[number]))
     assert wrong == []
     assert by_lane > 20, "it answers many itself"
-
-
-def test_who_stops_being_one_of_them_is_told_so_and_the_others_go_on(crowd: dict[str, str]) -> None:
-    server = Server()
-    people = ("reader", "editor", "staff", "superuser")
-    for _ in range(3):
-        assert {server.ask(HTTP_AUTHORIZATION=crowd[name]).status for name in people} == {"200 OK"}
-    User.objects.filter(username="editor").update(is_active=False)
-    assert server.ask(HTTP_AUTHORIZATION=crowd["editor"]).status == "401 Unauthorized"
-    asked = server.django.asked
-    assert {server.ask(HTTP_AUTHORIZATION=crowd[name]).status for name in people if name != "editor"} == {"200 OK"}
-    assert server.django.asked == asked, "what is known of them stays"
 
 
 def test_an_answer_is_kept_once_for_a_crowd(crowd: dict[str, str], set_options: Callable[..., None]) -> None:

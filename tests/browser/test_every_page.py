@@ -1,8 +1,9 @@
-"""Every page of the admin, in both themes, on a desk and on a phone: accessible, self-contained and free of faults."""
+"""Every page of the admin, in both themes, on a desk and on a phone: accessible, self-contained, free of faults."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Req
 
 from entities.cache.acts import recorded
 from entities.changes import change_entity
-from entities.models import CacheOperation
-from tests.browser.pages import CHANGE, DASHBOARD, FEW_VISITS, LIST, VISITS, Visit
-from tests.conftest import make_entity
+from entities.models import CacheOperation, Entity
+from tests.browser.pages import CHANGE, DASHBOARD, FEW_VISITS, LIST, MAP, VISITS, Visit
+from tests.conftest import make_entity, make_linked
 
 DESK, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 SET_THEME = """theme => {
@@ -73,8 +74,7 @@ CONTROLS = {
 
 @pytest.fixture(autouse=True)
 def _types(committed_db: None) -> None:
-    for code in ("wiki", "form", "task", "note"):
-        make_entity(code)
+    make_linked("wiki", "form", "task", "note")
     make_entity("log", active_flag=False)
     Group.objects.get_or_create(name="operator")  # another test may have deleted those that are shipped
     make_entity("project", child_entity_codes=["wiki", "form"])
@@ -207,3 +207,65 @@ def test_the_api_documentation_works_under_its_policy(staff_context: BrowserCont
     page.get_by_role("button", name="Execute").click()
     expect(page.locator(".live-responses-table")).to_contain_text('"status": "ok"')
     assert faults == []
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_it_is_accessible_and_makes_a_token_to_copy(staff_context: BrowserContext, site: str, is_known: bool) -> None:
+    page = staff_context.new_page()
+    if not is_known:
+        page.context.clear_cookies()
+    faults = Faults(page, site, expected=200)
+    page.goto("/")
+    if is_known:
+        page.get_by_role("button", name="Make a token").click()
+        page.get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("status")).to_have_text(re.compile("Copied|Ctrl"))
+        assert page.evaluate("getSelection().toString() || document.activeElement.value").count(".") == 2
+    page.evaluate(AXE_SCRIPT)
+    for size, scheme in ((DESK, "light"), (PHONE, "dark")):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of two
+        faults += grave_faults(page, {})
+        assert page.evaluate(BEYOND) == 0
+    assert list(faults) == []
+
+
+ICON_NAMES = """() => [...document.querySelectorAll(".material-symbols-outlined")]
+    .filter(each => each.checkVisibility() && !each.closest("[aria-hidden=true]") && !each.ariaLabel)
+    .map(each => each.outerHTML)"""
+
+
+@pytest.mark.parametrize("address", ["/admin/", LIST, CHANGE, MAP, DASHBOARD])
+def test_the_first_tab_skips_the_menu_and_no_icon_is_read_by_its_name(page: Page, address: str) -> None:
+    page.goto(address)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_be_focused()
+    expect(page.get_by_role("main")).to_have_count(1)
+    expect(page.get_by_role("navigation", name="Menu")).to_be_attached()
+    expect(page.get_by_role("banner")).to_be_visible()
+    assert page.evaluate(ICON_NAMES) == []
+    expect(page.get_by_role("link", name="Map", exact=True).first).to_be_attached()
+
+
+def test_control_s_saves_the_form_and_nothing_where_nothing_is_to_be_saved(page: Page) -> None:
+    page.goto(CHANGE)
+    page.locator("#id_label").fill("Enterprise")
+    with page.expect_navigation():
+        page.keyboard.press("Control+s")
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_visible()
+    assert Entity.objects.get(code="project").label == "Enterprise"
+    page.keyboard.press("Control+s")
+    expect(page).to_have_url(re.compile(f"{LIST}$"))
+
+
+def test_on_a_phone_save_is_in_reach_and_first(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(CHANGE)
+    save = page.get_by_role("button", name="Save", exact=True)
+    expect(save).to_be_in_viewport(ratio=1)
+    left = [button.bounding_box() for button in (save, page.get_by_role("link", name="Delete entity type"))]
+    assert left[0] is not None
+    assert left[1] is not None
+    assert left[0]["x"] < 60 < left[1]["x"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,7 +15,7 @@ from playwright.sync_api import Browser, Page
 from pmo.run.engines.postgres import program_folder
 from tests.adoption.conftest import Platform, make_platform, platform  # noqa: F401 # fixtures
 from tests.docs.pages import blocks_of
-from tests.servers import ROOT, serving, web_server, worker_environment
+from tests.servers import ROOT, run_program, serving, web_server, worker_environment
 from tests.sign_on import AUDIENCE, ISSUER, SECRET, serving_keys, shared_token, signed_token
 from tests.waiting import wait_for
 
@@ -46,14 +45,8 @@ def origin() -> AbstractContextManager[str]:
 
 def run(block: str, url: str) -> str:
     """What a block of the walk prints, run by bash on a database."""
-    done = subprocess.run(
-        ["bash", "-ec", f'manage.py() {{ "{sys.executable}" -W ignore manage.py "$@"; }}\n{block}'],
-        cwd=ROOT,
-        env=worker_environment() | {"DATABASE_URL": url, "PATH": PATH},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    script = f'manage.py() {{ "{sys.executable}" -W ignore manage.py "$@"; }}\n{block}'
+    done = run_program("bash", "-ec", script, env=worker_environment() | {"DATABASE_URL": url, "PATH": PATH})
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_linked
 
 MAP = "/admin/entities/entity/map/"
 
@@ -15,8 +15,7 @@ MAP = "/admin/entities/entity/map/"
 @pytest.fixture(autouse=True)
 def _types(committed_db: None) -> None:
     """A chain of four, a cycle back to its beginning, a type inside itself, one inactive and two orphans."""
-    for code in ("office", "project", "task", "note", "log"):
-        make_entity(code)
+    make_linked("office", "project", "task", "note", "log")
     make_entity("issue", active_flag=False, child_entity_codes=["issue"])
     for parent, children in (("office", ["project"]), ("project", ["task"]), ("task", ["issue", "project"])):
         make_entity(parent, child_entity_codes=children)

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError
-from django.db import connection
 from redis import Redis
 
 from entities.changes import change_entity, purge_entity
@@ -25,7 +24,7 @@ from entities.models import Entity, EntityEvent
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import before_the_next
 from tests.commands.conftest import run
-from tests.conftest import make_entity
+from tests.conftest import make_entity, make_linked, sql
 from tests.platform.running import permissions_of
 from tests.servers import ROOT, worker_environment
 
@@ -52,8 +51,7 @@ def rows() -> list[tuple[Any, ...]]:
 
 def change_everything() -> None:
     change_entity("project", {"label": "Venture", "child_entity_codes": ["task"]})
-    make_entity("risk", child_entity_codes=["project"])
-    make_entity("issue", child_entity_codes=["risk"])
+    make_linked(risk="project", issue="risk")
     change_entity("task", {"active_flag": False, "display_order": 7})
     purge_entity("wiki")
     service.get_all_entity()
@@ -85,8 +83,7 @@ def test_what_is_removed_may_list_each_other_however_many_there_are(backup: str)
 
 def test_what_only_sql_can_write_comes_back_too(tmp_path: Path) -> None:
     odd = "label = '', label_plural = E'a\\u0007b', icon = 'NoSuchIcon', display_order = -2147483648"
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE app.entity SET {odd} WHERE code = 'project'")
+    sql(f"UPDATE app.entity SET {odd} WHERE code = 'project'")
     before = rows()
     run("backup_entities", str(tmp_path / "types.json"))
     change_everything()
@@ -149,18 +146,16 @@ def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypa
     """What is removed is removed last; if that fails, nothing was restored."""
     change_everything()
     changed = rows()
-    with connection.cursor() as cursor:  # a rule of another service
-        cursor.execute(
-            "CREATE FUNCTION keep_risk() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE 'no' USING ERRCODE = 'foreign_key_violation'; END $$;"
-            "CREATE TRIGGER keep_risk BEFORE DELETE ON app.entity FOR EACH ROW EXECUTE FUNCTION keep_risk()"
-        )
+    sql(  # a rule of another service
+        "CREATE FUNCTION keep_risk() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'no' USING ERRCODE = 'foreign_key_violation'; END $$;"
+        "CREATE TRIGGER keep_risk BEFORE DELETE ON app.entity FOR EACH ROW EXECUTE FUNCTION keep_risk()"
+    )
     try:
         with pytest.raises(CommandError, match="nothing was changed: try again"):
             run("restore_entities", backup, "--remove-others")
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("DROP FUNCTION keep_risk() CASCADE")
+        sql("DROP FUNCTION keep_risk() CASCADE")
     assert rows() == changed
     assert service.get_entity("project").label == "Venture"  # type: ignore[union-attr]
 

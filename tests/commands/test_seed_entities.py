@@ -12,11 +12,9 @@ from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cache_layer import Source
 from entities.changes import purge_entity
 from entities.files.catalogue import CATALOGUE_FILE
 from entities.models import Entity
-from entities.services import get_entity_infrastructure
 from tests.commands.conftest import run
 from tests.conftest import make_entity
 
@@ -92,16 +90,6 @@ def test_what_was_removed_stays_removed_until_it_is_asked_for(seed: Callable[...
     assert seed(PROJECT, task, portfolio, with_removed=True).startswith("1 created, 2 unchanged")
     Entity.objects.filter(code="task").update(label="Chore")
     assert seed(PROJECT, task, portfolio).startswith("0 created, 3 unchanged")
-
-
-def test_cached_values_follow_an_overwrite(seed: Callable[..., str]) -> None:
-    service = get_entity_infrastructure()
-    make_entity("project", label="Venture")
-    assert [service.read_entity("project").source, len(service.get_all_entity())] == [Source.REDIS, 1]
-    seed(PROJECT, PROJECT | {"code": "task"}, overwrite=True)
-    document = service.get_entity("project")
-    assert document is not None
-    assert (document.label, len(service.get_all_entity())) == ("Project", 2)
 
 
 def test_however_many_change_there_is_one_wait(seed: Callable[..., str], waits: list[float]) -> None:

@@ -15,11 +15,13 @@ from django.urls import reverse
 from cache_layer import keys
 from cache_layer.activity import count_local_hit, count_read, count_replay
 from cache_layer.counting import reporting
+from cache_layer.models import Change
 from entities.dashboard.figures import forget_figures
 from entities.models import CacheOperation
 from tests.admin.conftest import staff_client
 from tests.api.conftest import make_user
 from tests.commands.conftest import own_valkey, redis_down  # noqa: F401 - fixtures
+from tests.conftest import sql
 
 DASHBOARD, FIGURES, ENTRIES, VALUES, ACT = (
     reverse(f"cache:{name}") for name in ("dashboard", "figures", "entries", "values", "act")
@@ -97,6 +99,16 @@ def count_reads(*, local: int = 0, redis: int = 0, database: int = 0, replays: i
         count_read("DB", KEY)
     for _ in range(replays):
         count_replay(())
+
+
+def add_late_change(seconds: int) -> None:
+    """The only change there is; those of the test's own users would be counted too."""
+    Change.objects.all().delete()
+    sql(
+        f"INSERT INTO {Change._meta.db_table} (table_name, field, identifier, changed_ts)"
+        " VALUES ('app.entity', 'code', 'x', now() - %s * interval '1 second')",
+        seconds,
+    )
 
 
 def series(chart: dict[str, Any], name: str) -> list[float | None]:

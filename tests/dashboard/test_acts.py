@@ -17,7 +17,7 @@ from entities.cache import acts
 from entities.cache.acts import ActFailed, Operation, Step, perform
 from entities.dashboard import act_views
 from entities.services import get_entity_infrastructure
-from tests.conftest import make_entity, make_types
+from tests.conftest import make_entity, make_linked, make_types
 from tests.dashboard.conftest import VALUES, act, logged, send
 
 
@@ -34,9 +34,7 @@ def test_invalidating_a_selection_drops_it_and_is_logged(operator: Client, redis
 def test_by_tag_everything_inside_is_invalidated_or_warmed_and_the_log_says_by_what(
     operator: Client, redis_client: Redis
 ) -> None:
-    make_entity("step")
-    make_entity("task", child_entity_codes=["step"])
-    make_entity("project", child_entity_codes=["task"])
+    make_linked("step", task="step", project="task")
     make_entity("wiki")
     get_entity_infrastructure().get_entities(["project", "task", "step", "wiki"])
     send(operator, "invalidate", tag="under:task", reason="moved").getvalue()

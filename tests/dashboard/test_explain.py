@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
@@ -24,7 +23,7 @@ from entities.dashboard.peek import peek
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.conftest import make_entity
+from tests.conftest import make_entity, sql
 from tests.dashboard.conftest import KEY, act, entry_url
 
 MEMORIES = reverse("cache:memories", args=["project"])
@@ -155,21 +154,13 @@ def test_what_happened_says_who_and_from_where_and_of_sql_that_it_was(operator: 
     change_entity("project", {"label": "Venture"})
     act(operator, "invalidate", "project", reason="a rehearsal")
     act(operator, "invalidate", "projects")
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE app.entity SET label = 'By SQL' WHERE code = 'project'")
+    sql("UPDATE app.entity SET label = 'By SQL' WHERE code = 'project'")
     happened = what_happened("project")
     assert re.fullmatch(r"\w+(?: \(.+\))?, in SQL", happened[0].who)
     assert [each.who for each in happened if "Invalidate" in each.what] == ["olga, in the admin (a rehearsal)"]
     page = operator.get(entry_url("project")).content.decode()
     assert "a rehearsal" in page
     assert Entity.objects.count() == 1
-
-
-def test_without_redis_the_page_says_what_is_unknown(viewer: Client, redis_down: None) -> None:
-    make_entity("project")
-    page = viewer.get(entry_url("project")).content.decode()
-    assert "X-Cache: BYPASS" in page
-    assert "unknown: it does not answer" in page
 
 
 def test_only_questions_of_ours_are_answered(viewer: Client) -> None:

@@ -20,9 +20,9 @@ from cache_layer.inspect import health, problems
 from cache_layer.inspect.health import Health
 from cache_layer.inspect.problems import COUNTED, NAMES, TITLES, find_counted
 from cache_layer.keys import analytics_key, totals_key
-from cache_layer.models import Change, Incident
+from cache_layer.models import Incident
 from cache_layer.upkeep.turn import is_taken, own_turn
-from tests.dashboard.conftest import figures
+from tests.dashboard.conftest import add_late_change, figures
 from tests.platform.test_monitoring import RULES
 from tests.waiting import wait_for
 
@@ -43,17 +43,6 @@ def _nothing_seen() -> Iterator[None]:
     sightings.forget()
     yield
     sightings.forget()
-
-
-def add_late_change(seconds: int) -> None:
-    """The only change there is; those of the test's own users would be counted too."""
-    Change.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {Change._meta.db_table} (table_name, field, identifier, changed_ts)"
-            " VALUES ('app.entity', 'code', 'x', now() - %s * interval '1 second')",
-            [seconds],
-        )
 
 
 def test_every_problem_is_an_alert_and_every_alert_that_one_server_can_see_a_problem() -> None:

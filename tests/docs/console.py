@@ -57,6 +57,7 @@ def check_console_blocks(launch: Launched, *, proofs: bool = False) -> None:
         AssertionError: one prints something else than its page says.
     """
     steps = [(block.where, *step) for block in console_blocks(proofs=proofs) for step in commands_of(block)]
+    assert len(steps) > 1, "there are some to run"
     script = SHELL + "".join(f"{here(command, launch)}\necho '{END_MARK}'\n" for _, command, _ in steps)
     folder = launch.directory.parent
     done = subprocess.run(

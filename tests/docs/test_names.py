@@ -1,23 +1,28 @@
-"""What the pages name exists, what they say of it is so, and what there is is listed."""
+"""What the pages name exists, what they say of it is so, and what there is is listed.
+
+The console blocks that are neither slow nor destructive are run by tests/platform/test_launch.py.
+"""
 
 from __future__ import annotations
 
 import ast
 import csv
 import json
+import os
 import re
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 import yaml
 from django.core.management import get_commands, load_command_class
 
 from cache_layer.options import Options
 from pmo.people.sign_on import FURTHER, SOURCES
 from tests.benchmarks.report.excerpt import BEGIN, END, PAGE, README, excerpt_of
+from tests.docs.console import check_console_blocks, missing_programs
 from tests.docs.pages import (
     PAGES,
     all_code,
@@ -30,8 +35,9 @@ from tests.docs.pages import (
     section_of,
 )
 from tests.outages.asking import OPERATIONS
+from tests.platform.running import launched
 from tests.platform.test_monitoring import RULES, declared, family
-from tests.servers import ROOT
+from tests.servers import ROOT, run_program
 
 FOLDERS = ("cache_layer", "entities", "pmo", "templates", "tests", "deploy", "docs")
 SUFFIXES = ("py", "lua", "sql", "yml", "conf", "env", "csv", "acl", "toml", "txt")
@@ -195,7 +201,7 @@ def test_every_block_of_shell_is_one() -> None:
     for block in blocks:
         assert block.text.strip(), block.where
     text = "\n".join(block.text for block in blocks)
-    done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
+    done = run_program("bash", "-n", input=text, env=os.environ)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -246,3 +252,10 @@ def test_every_threat_names_tests_that_exist() -> None:
     source = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
     defined = set(re.findall(r"def (test_\w+)\(", source))
     assert {threat: missing for threat, tests in shown.items() if (missing := {*tests} - defined)} == {}
+
+
+@pytest.mark.proof
+@pytest.mark.skipif(bool(missing_programs()), reason="the console blocks of the pages need curl and jq")
+def test_every_console_block_prints_what_its_page_says(tmp_path: Path) -> None:
+    with launched(tmp_path / ".data") as launch:
+        check_console_blocks(launch, proofs=True)

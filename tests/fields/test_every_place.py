@@ -1,19 +1,25 @@
-"""Every place that names the fields of an entity type has all of the model's, but for those left out with a reason."""
+"""Every place that names the fields of an entity type has all of the model's, but for those left out with a reason.
+
+An optional field takes the model, its migration and the document; everything else has it.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pytest
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import DateField
 from django.db.models.fields import NOT_PROVIDED
 
 from entities.admin.entity import EntityAdmin
 from entities.admin.form.form import EntityForm
 from entities.admin.history.differences import ALL_FIELDS
-from entities.api.bodies import PROJECT
+from entities.api.schema import PROJECT
 from entities.api.serializers import EntityFieldsSerializer, EntityRowSerializer, EntitySerializer
 from entities.documents import EntityDocument
 from entities.fields import (
@@ -31,6 +37,8 @@ from entities.files.catalogue import CatalogueEntry
 from entities.files.rows import EntityResource
 from entities.lookups import COLUMNS
 from entities.models import Entity
+from pmo import documents
+from pmo.schemas import DOCUMENTS, RELEASED, VERSION, last_digest, schema_version
 
 TIMES = {"created_ts", "modified_ts"}
 ON_THE_PAGE_BESIDES = {"hiding", "parents"}
@@ -81,3 +89,63 @@ def test_a_kind_of_field_that_nothing_here_knows_says_where_to_add_it() -> None:
     day.name = "founded"
     with pytest.raises(NotImplementedError, match=r"Entity.founded is a DateField: say in entities/fields.py"):
         python_type(day)
+
+
+EXPECTED: dict[str, Any] = {
+    "form": "By staff",
+    "patched": "By API",
+    "read": "By API",
+    "described": ["Entity", "EntityFieldsRequest", "EntityRow", "PatchedEntityFieldsRequest"],
+    "exported": ["By API"],
+    "imported": "By a file",
+    "seeded": "To be done",
+    "composed": 4,
+}
+"""One place of each kind; that they are all, test_every_place has by their names."""
+
+
+def test_a_field_of_model_migration_and_document_is_everywhere(found_with_remark: dict[str, Any]) -> None:
+    assert found_with_remark == EXPECTED
+
+
+def document(*members: tuple[str, Any]) -> list[Any]:
+    return [msgspec.defstruct("Document", members)]
+
+
+RELEASED_ONE = (("code", str), ("label", str))
+
+
+def test_members_behind_those_of_the_last_release_take_no_other_version() -> None:
+    released = {"Document": last_digest(*document(*RELEASED_ONE))}
+    assert schema_version(document(*RELEASED_ONE), released) == VERSION
+    assert schema_version(document(*RELEASED_ONE, ("remark", str)), released) == VERSION
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("code", str)],
+        [("label", str), ("code", str)],
+        [("code", str), ("remark", str), ("label", str)],
+        [("code", str), ("label", Annotated[str, msgspec.Meta(max_length=50)])],
+        [("code", str), ("label", str | None)],
+    ],
+    ids=["one less", "another order", "one in between", "another limit", "another type"],
+)
+def test_any_other_change_of_a_document_stops_the_start_and_says_what_to_do(members: list[tuple[str, Any]]) -> None:
+    released = {"Document": last_digest(*document(*RELEASED_ONE))}
+    with pytest.raises(ImproperlyConfigured, match=r"Otherwise raise VERSION in pmo/schemas\.py by one"):
+        schema_version(document(*members), released)
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_the_documents_of_today_are_recorded(kind: Any) -> None:
+    number, digest = next(iter(last_digest(kind).items()))
+    recorded = RELEASED[kind.__name__]
+    told = f"add `{number}: {json.dumps(digest)}` to what RELEASED has of it"
+    assert list(recorded.items())[-1] == (number, digest), told
+
+
+def test_every_document_that_is_cached_is_among_those_compared() -> None:
+    defined = [name for name, kind in vars(documents).items() if name.endswith("Document") and isinstance(kind, type)]
+    assert {"EntityDocument", *defined} == {kind.__name__ for kind in DOCUMENTS}

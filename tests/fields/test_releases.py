@@ -15,7 +15,6 @@ from cache_layer.metrics import REFUSED_VALUES
 from cache_layer.reading.reads import Source, read_entry
 from cache_layer.upkeep import audit
 from cache_layer.upkeep.audit import audit_cache
-from entities.documents import decode_entities
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 from pmo.documents import GroupDocument, _seal
@@ -80,13 +79,6 @@ def test_the_audit_finds_no_fault_with_other_releases_but_with_what_is_old(
         assert audit_cache().mismatches == ()
         redis_client.set(key, written(own.replace(b'"Project"', b'"Old"')))
         assert [mismatch.entry.key for mismatch in audit_cache().mismatches] == [key]
-
-
-def test_a_list_is_of_another_release_only_as_a_whole() -> None:
-    own = json.dumps([]).encode()
-    assert decode_entities("", own) == ()
-    with pytest.raises(ValueError, match="not the bytes"):
-        decode_entities("", b"[ ]")
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,11 @@ TESTS = {
         "tests/dashboard/test_entries.py",
         "tests/library/test_declaring.py",
         "tests/platform/test_metrics.py",
-        *(f"tests/api/test_{name}.py" for name in ("express_lane", "reading", "reading_several", "unavailable")),
+        *(f"tests/api/test_{name}.py" for name in ("express_lane", "reading", "unavailable")),
     ],
     "entities": [
-        *(f"tests/admin/test_{name}.py" for name in ("actions", "deletion", "form")),
-        *(f"tests/api/test_{name}.py" for name in ("changing", "concurrency", "creating", "removing")),
+        *(f"tests/admin/test_{name}.py" for name in ("actions", "form")),
+        *(f"tests/api/test_{name}.py" for name in ("changing", "concurrency", "creating")),
     ],
 }
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")

@@ -27,7 +27,10 @@ PAIRS = [
     ("slow", "hanging"),
     ("partitioned", "down"),
 ]
-FEW_PAIRS = [("partitioned", "healthy"), ("healthy", "slow"), ("refusing", "failing over"), ("full", "down")]
+FEW_PAIRS = [
+    *(("partitioned", "healthy"), ("restarting", "healthy")),
+    *(("healthy", "slow"), ("refusing", "failing over"), ("full", "down")),
+]
 BUDGET_MS = 1_200
 QUICK_OPERATIONS = ("read", "write", "list", "admin")
 """A password's hash takes half a second of the processor; without the database there is none to compare."""
@@ -49,6 +52,7 @@ def test_whatever_fails_every_answer_is_explained_and_nothing_is_stale_lost_or_l
         operations = QUICK_OPERATIONS if postgres in ("healthy", "read-only") else (*QUICK_OPERATIONS, "login")
         [row] = matrix.run([(redis, postgres)], operations)
         assert row.broken == [], (redis, postgres, row.logged)
+        assert postgres != "healthy" or row.answers["read"].is_good, "Redis alone refuses no reader"
         reasons |= {answer.reason for answer in row.answers.values()}
     assert reasons >= {"", "page", "database_unavailable"}
 

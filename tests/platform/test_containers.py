@@ -1,16 +1,20 @@
-"""The files for Docker, as far as they can be judged without it."""
+"""The files for Docker, as far as they can be judged without; those for Sentinel are tried with servers of our own."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import subprocess
+import shutil
+import signal
 import sys
 import tomllib
+from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler
 from importlib import resources
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,9 +23,19 @@ import podman_compose
 import pytest
 import yaml
 from django.conf import settings
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
+from cache_layer.server.location import Location
+from pmo.processes import start_process
+from pmo.run.engines.valkey import server_program
 from tests.docs.pages import documented_settings
-from tests.servers import ROOT, serving
+from tests.servers import ROOT, run_program, serving
+from tests.topologies import HOST, Server
+from tests.waiting import wait_for
 
 
 class WithoutDuplicates(yaml.SafeLoader):
@@ -124,17 +138,14 @@ def test_secrets_come_from_the_environment_and_have_no_default() -> None:
             compose(**{name: "x" for name in SECRETS if name != missing})
 
 
-def test_web_waits_for_healthy_engines_and_finished_migrations() -> None:
+def test_web_waits_for_engines_and_migrations_and_is_reached_by_the_proxy_whose_headers_it_believes() -> None:
+    assert ENVIRONMENT["BEHIND_TLS_PROXY"] == "${BEHIND_TLS_PROXY-}"  # empty: true
+    assert SERVICES["web"]["ports"] == ["127.0.0.1:4000:4000"]
     assert {name: wait["condition"] for name, wait in SERVICES["web"]["depends_on"].items()} == {
         "database": "service_healthy",
         "redis": "service_healthy",
         "rights": "service_completed_successfully",
     }
-
-
-def test_nobody_reaches_the_server_but_by_the_proxy_whose_headers_it_believes() -> None:
-    assert ENVIRONMENT["BEHIND_TLS_PROXY"] == "${BEHIND_TLS_PROXY-}"  # empty: true
-    assert SERVICES["web"]["ports"] == ["127.0.0.1:4000:4000"]
 
 
 def test_monitoring_is_optional_pinned_and_seen_from_this_machine_alone() -> None:
@@ -147,12 +158,9 @@ def test_monitoring_is_optional_pinned_and_seen_from_this_machine_alone() -> Non
         assert all((ROOT / source).exists() for source in sources)
         assert all(mount.endswith(":ro") for mount in SERVICES[name]["volumes"] if mount.startswith("./"))
     assert {name for name, service in SERVICES.items() if "profiles" in service} == {"prometheus", "grafana"}
-
-
-def test_nobody_can_log_in_to_grafana_by_its_well_known_password() -> None:
     environment = SERVICES["grafana"]["environment"]
     assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == environment["GF_AUTH_ANONYMOUS_ENABLED"] == "true"
-    assert environment["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert environment["GF_AUTH_BASIC_ENABLED"] == "false", "its password is well known"
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
 
 
@@ -189,8 +197,7 @@ def test_an_app_of_the_project_is_in_the_image_and_looked_at_by_the_linters(app:
 
 
 def check_health(port: int) -> int:
-    command = [sys.executable, str(ROOT / "deploy" / "healthcheck.py")]
-    return subprocess.run(command, env=os.environ | {"PORT": str(port)}, check=False, capture_output=True).returncode
+    return run_program(sys.executable, "deploy/healthcheck.py", env=os.environ | {"PORT": str(port)}).returncode
 
 
 class OnlyAlive(BaseHTTPRequestHandler):
@@ -200,8 +207,105 @@ class OnlyAlive(BaseHTTPRequestHandler):
 
 
 def test_the_health_check_asks_for_life_and_fails_without_an_answer() -> None:
-    """That `/healthz` is answered whatever names are allowed is in test_settings."""
+    """That `/healthz` is answered whatever names are allowed is in test_environment."""
     with serving(OnlyAlive) as url:
         port = urlsplit(url).port or 0
         assert check_health(port) == 0
     assert check_health(port) == 1
+
+
+SENTINEL_SERVICES: dict[str, Any] = yaml.load(
+    (ROOT / "deploy" / "compose.sentinel.yml").read_text(), WithoutDuplicates
+)["services"]
+REDIS_FOLDER = ROOT / "deploy" / "redis"
+REDIS = [name for name, service in SENTINEL_SERVICES.items() if "/etc/pmo/start.sh" in service.get("command", ())]
+DEMANDED = {
+    "min-replicas-to-write": "1",
+    "min-replicas-max-lag": "3",
+    "save": "",
+    "appendonly": "no",
+    "maxmemory-policy": "noeviction",
+}
+
+
+def test_every_part_of_the_platform_asks_the_sentinels_that_run() -> None:
+    urls = {SENTINEL_SERVICES[name]["environment"]["REDIS_URL"] for name in ("web", "migrate")}
+    location = Location.of(*urls)
+    assert (location.kind, location.path) == ("sentinel", "pmo")
+    assert sorted(host for host, _ in location.addresses) == sorted(
+        name for name in SENTINEL_SERVICES if "sentinel-" in name
+    )
+    assert SENTINEL_SERVICES.keys() - SERVICES.keys() == {*REDIS, "sentinel-1", "sentinel-2", "sentinel-3"} - {"redis"}
+
+
+@dataclass
+class Container(Server):
+    """A server, started by the script that a container starts; `options` are the script and its arguments."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    scripts: Path = REDIS_FOLDER
+
+    def start(self) -> None:
+        self.directory.mkdir()
+        (self.directory / "redis-server").symlink_to(server_program())
+        script, *arguments = self.options
+        place = ["--port", str(self.port), "--bind", HOST, "--dir", str(self.directory)]
+        self.process = start_process(
+            ["sh", str(self.scripts / Path(script).name), *arguments, *place],
+            farewell=signal.SIGKILL,
+            env=os.environ | {"PATH": f"{self.directory}:{os.environ['PATH']}"} | self.environment,
+        )
+
+
+@pytest.mark.parametrize("name", REDIS)
+def test_a_server_has_what_the_promise_demands_and_its_own_name(name: str, tmp_path: Path) -> None:
+    shell, *options = SENTINEL_SERVICES[name]["command"]
+    assert shell == "sh"
+    if "--replicaof" in options:
+        assert options[-2:] == ["redis", "6379"]
+        del options[options.index("--replicaof") :]
+    with Container(tmp_path / name, options) as server:
+        wait_for(server.answers)
+        names = (*DEMANDED, "replica-announce-ip")
+        found = {option: server.ask("CONFIG", "GET", option)[1].decode() for option in names}
+    assert found == DEMANDED | {"replica-announce-ip": name}
+
+
+def test_whoever_has_no_password_is_refused_and_the_password_is_no_argument(tmp_path: Path) -> None:
+    password = 'a "quoted" \\ $HOME'
+    environment = {"REDISCLI_AUTH": password, "REDIS_MAXMEMORY": "64mb"}
+    once = {"protocol": 2, "retry": Retry(NoBackoff(), 0)}
+    with (
+        Container(tmp_path / "redis", SERVICES["redis"]["command"][1:], environment=environment) as server,
+        Redis(port=server.port, password=password, **once) as client,
+        Redis(port=server.port, **once) as nobody,
+    ):
+        wait_for(lambda: is_answering(client))
+        expected = {"maxmemory": str(64 * 1024 * 1024), "maxmemory-policy": "noeviction"}
+        assert client.config_get("maxmemory*").items() >= expected.items()
+        assert client.config_get("masterauth") == {"masterauth": password}
+        with pytest.raises(AuthenticationError, match="required"):
+            nobody.ping()
+        assert server.process is not None
+        assert password.encode() not in Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+
+
+def is_answering(client: Redis) -> bool:
+    with contextlib.suppress(RedisConnectionError):
+        return bool(client.ping())
+    return False
+
+
+def test_a_sentinel_takes_its_file_and_the_servers_password(tmp_path: Path) -> None:
+    written = re.sub(r" redis 6379 ", f" {HOST} 1 ", (REDIS_FOLDER / "sentinel.conf").read_text())
+    (tmp_path / "sentinel.conf").write_text(written)
+    shutil.copy(REDIS_FOLDER / "sentinel.sh", tmp_path)
+    own = tmp_path / "own.conf"
+    environment = {"REDISCLI_AUTH": 'p"w', "SENTINEL_FILE": str(own)}
+    command = SENTINEL_SERVICES["sentinel-1"]["command"][1:]
+    with Container(tmp_path / "sentinel", command, environment=environment, scripts=tmp_path) as sentinel:
+        wait_for(sentinel.answers)
+        answer = sentinel.ask("SENTINEL MASTER", "pmo")
+    assert (answer["quorum"], answer["down-after-milliseconds"]) == (2, 5000)
+    assert 'sentinel auth-pass pmo "p\\"w"' in own.read_text()
+    assert own.stat().st_mode & 0o077 == 0

@@ -16,13 +16,14 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from rest_framework.test import APIClient
 
 from entities.codes import CODE_PATTERN
 from entities.services import EntityInfrastructure
 from entities.texts import INVISIBLE_ALONE, UNREADABLE
 from pmo.monitoring.logs import logging_config
-from tests.admin.conftest import staff_client
+from tests.admin.conftest import LIST, staff_client
 from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity
 
@@ -108,23 +109,14 @@ def test_nobody_searches_by_a_pattern_of_their_own(db: None, subtests: pytest.Su
                 assert not [query for query in queries if "~" in query["sql"]]
 
 
-def repeats(tree: Any, inside: bool = False) -> Iterator[bool]:
+def repeats(parsed: Any, inside: bool = False) -> Iterator[bool]:
     """For every repetition without end in a parsed pattern: whether it is inside another one."""
-    for operation, argument in tree:
-        name = str(operation)
-        if name in ("MAX_REPEAT", "MIN_REPEAT"):
-            _, most, body = argument
-            endless = most is parser.MAXREPEAT
-            if endless:
-                yield inside
-            yield from repeats(body, inside or endless)
-        elif name == "SUBPATTERN":
-            yield from repeats(argument[-1], inside)
-        elif name == "BRANCH":
-            for branch in argument[1]:
-                yield from repeats(branch, inside)
-        elif name in ("ASSERT", "ASSERT_NOT"):
-            yield from repeats(argument[1], inside)
+    if isinstance(parsed, tuple) and len(parsed) == 3 and parsed[1] is parser.MAXREPEAT:  # least, most, what
+        yield inside
+        inside = True
+    if isinstance(parsed, (tuple, list, parser.SubPattern)):
+        for part in parsed:
+            yield from repeats(part, inside)
 
 
 def patterns_of_ours() -> Iterator[str]:
@@ -210,3 +202,22 @@ def test_no_secret_is_logged_or_told(
     logged = "\n".join(formatted("json") + formatted("console"))
     assert "too much" in logged, "the log has the error"
     assert [secret for secret in secrets if secret in logged] == []
+
+
+LOG = reverse("admin:entities_cacheoperation_changelist")
+
+
+def test_a_form_in_another_charset_is_a_bad_request(db: None) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.get("/admin/login/")
+    form = "application/x-www-form-urlencoded; charset=utf-16"
+    answer = client.post("/admin/login/", b"username=a&password=b", content_type=form)
+    assert (answer.status_code, b"The request could not be read." in answer.content) == (400, True)
+
+
+@pytest.mark.parametrize("year", ["0", "-1", "99999999999999999999"])
+@pytest.mark.parametrize("address", [f"{LIST}?modified_ts__year=", f"{LOG}?done_ts__year="])
+def test_a_year_that_cannot_be_is_no_filter(admin_client: Client, address: str, year: str) -> None:
+    answer = admin_client.get(f"{address}{year}")
+    assert answer.status_code == 302
+    assert answer["Location"].endswith("?e=1")

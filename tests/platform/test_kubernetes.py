@@ -120,25 +120,18 @@ def test_pods_are_unprivileged_and_bounded(pod: dict[str, Any]) -> None:
         assert "memory" in container["resources"]["limits"]
 
 
-def test_probes_ask_what_is_answered_under_any_name() -> None:
+def test_probes_ask_what_is_answered_under_any_name_where_it_is_listened() -> None:
     [container] = WEB["containers"]
+    [port] = container["ports"]
+    assert f"PORT={port['containerPort']}\n" in (ROOT / "deploy" / "Dockerfile").read_text()
+    assert OBJECTS["Service", "pmo-web"]["spec"]["ports"][0]["targetPort"] == port["name"]
     names = {"startupProbe": "liveness", "livenessProbe": "liveness", "readinessProbe": "readiness"}
     for probe, view in names.items():
         request = container[probe]["httpGet"]
         assert resolve(request["path"]).view_name == view
-        assert request["port"] in {port["name"] for port in container["ports"]}
+        assert request["port"] == port["name"]
         assert request["path"] in ASKED_BY_ADDRESS
         assert "httpHeaders" not in request
-
-
-def test_ports_are_those_that_are_listened_on() -> None:
-    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
-    assert f"PORT={WEB['containers'][0]['ports'][0]['containerPort']}\n" in dockerfile
-    assert OBJECTS["Service", "pmo-web"]["spec"]["ports"][0]["targetPort"] == WEB["containers"][0]["ports"][0]["name"]
-
-
-def test_a_finished_migration_goes_after_a_while() -> None:
-    assert OBJECTS["Job", "pmo-migrate"]["spec"]["ttlSecondsAfterFinished"] > 3600
 
 
 def test_updates_and_evictions_leave_servers_at_work() -> None:
@@ -161,9 +154,10 @@ def test_a_pod_has_time_to_drain_and_to_answer() -> None:
     assert WEB["terminationGracePeriodSeconds"] > int(seconds) + int(OPTIONS["workers-kill-timeout"])
 
 
-def test_servers_wait_for_their_schema() -> None:
+def test_servers_wait_for_their_schema_and_the_finished_migration_goes_after_a_while() -> None:
     assert WEB["initContainers"][0]["command"] == ["python", "manage.py", "migrate", "--check"]
     assert MIGRATE["containers"][0]["command"] == SERVICES["migrate"]["command"]
+    assert OBJECTS["Job", "pmo-migrate"]["spec"]["ttlSecondsAfterFinished"] > 3600
 
 
 def test_policies_allow_what_is_needed_and_no_more() -> None:

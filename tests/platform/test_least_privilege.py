@@ -12,7 +12,6 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from django.core.cache import caches
-from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 from redis.exceptions import ResponseError
 
@@ -34,7 +33,7 @@ from pmo.run.engines.postgres import program_folder
 from tests.api.conftest import make_user
 from tests.cache_layer.conftest import caches_at
 from tests.cache_layer.project import read_anew
-from tests.conftest import make_entity
+from tests.conftest import make_entity, sql
 from tests.engines import POSTGRES_PROGRAMS
 from tests.servers import ROOT, another_database, own_name, test_database_url
 from tests.topologies import PLAIN, Server
@@ -164,8 +163,7 @@ def database(committed_db: None) -> Iterator[Database]:
     with another_database(own_name("roles")) as url:
         made = Database(url)
         yield made
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP ROLE IF EXISTS {', '.join(made.roles.values())}")
+    sql(f"DROP ROLE IF EXISTS {', '.join(made.roles.values())}")
 
 
 INSERT = """

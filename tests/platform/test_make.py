@@ -1,4 +1,4 @@
-"""The Makefile, as far as it can be tried from inside one of its targets."""
+"""The Makefile, as far as it can be tried from inside one of its targets; what it installs is what was locked."""
 
 from __future__ import annotations
 
@@ -10,20 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.platform.running import bare_environment
-from tests.servers import ROOT
+from tests.servers import ROOT, run_program
 
 
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    make_program = shutil.which("make")
-    assert make_program
-    return subprocess.run(
-        [make_program, *arguments],
-        cwd=ROOT,
-        env=bare_environment(**variables),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_program(str(shutil.which("make")), *arguments, env=bare_environment(**variables))
 
 
 @pytest.fixture
@@ -73,3 +64,13 @@ def test_with_chromium_nothing_is_left_out_unless_that_is_asked_for(programs: Pa
     assert "--ignore=tests/browser" not in planned
     assert "Left out" not in planned
     assert "--ignore=tests/browser" in make("--dry-run", "test", PATH=str(programs), PMO_NO_BROWSER="1").stdout
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "tests/requirements.txt", "deploy/requirements.txt"])
+def test_every_package_is_pinned_with_its_hashes(file: str) -> None:
+    text = (ROOT / file).read_text().replace("\\\n", " ")
+    packages = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(packages) > 20
+    assert [line for line in packages if not re.match(r"[\w.\[\]-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)] == []
+    assert "--require-hashes --requirement" in (ROOT / "Makefile").read_text()
+    assert "--require-hashes" in (ROOT / "deploy" / "Dockerfile").read_text()

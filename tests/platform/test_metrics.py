@@ -1,13 +1,19 @@
-"""/metrics: who may read it, that it counts right over processes, and that its labels stay few."""
+"""
+/metrics: who may read it, that it counts right over processes, and that its labels stay few.
+
+Traces go to the collector that the standard variables name; that none are imported else is in test_environment.
+"""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -17,19 +23,23 @@ import requests
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from cache_layer.activity import fold_reads
-from cache_layer.memory.local_store import drop_all_copies
 from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity
 from tests.servers import (
     ROOT,
     free_port,
     relaying_process,
+    serving,
     wait_until_answering,
     web_server,
     worker_environment,
@@ -66,10 +76,6 @@ def parse(text: str) -> Samples:
 def now() -> Samples:
     fold_reads()  # as every server does every other second
     return parse(ask(f"Bearer {TOKEN}").content.decode())
-
-
-def more(before: Samples, after: Samples, name: str, *labels: str) -> float:
-    return after.get((name, labels), 0) - before.get((name, labels), 0)
 
 
 WRONG = ["Bearer wrong", "Bearer ", "Bearer", "", f"Basic {TOKEN}", f"Bearer {TOKEN} ", "Bearer gehéim", TOKEN]
@@ -111,36 +117,6 @@ class TestAccess:
 
 @pytest.mark.usefixtures("committed_db", "token_set")
 class TestCounts:
-    def test_each_read_is_counted_once_by_its_source(self) -> None:
-        make_entity("project")
-        client = client_of(make_user())
-        drop_all_copies()
-        before = now()
-        sources = [client.get("/api/v1/entity/type/project")["X-Cache"] for _ in range(7)]
-        after = now()
-        for source in ("L1", "L2", "DB"):
-            assert more(before, after, "cache_reads_total", source) == sources.count(source)
-
-    def test_a_patch_is_one_invalidation_of_the_entry_and_one_of_the_list(
-        self, set_options: Callable[..., None]
-    ) -> None:
-        set_options(local_lease_ms=300)  # longer than a PATCH takes on a busy machine: it has to wait
-        make_entity("project")
-        client = client_of(make_user("editor", "change"))
-        before = now()
-        answer = client.patch("/api/v1/entity/project", {"label": "New"}, format="json")
-        assert answer.status_code == 200
-        after = now()
-        assert more(before, after, "cache_invalidations_total", "api") == 2
-        assert more(before, after, "cache_invalidations_total", "command") == 0
-        assert more(before, after, "cache_holds_total") == 2
-        assert (
-            more(before, after, "cache_holds_ended_total", "stored")
-            + more(before, after, "cache_holds_ended_total", "released")
-            == 2
-        )
-        assert more(before, after, "cache_drains_total") == 1
-
     def test_broken_files_of_counts_are_left_out_and_the_others_counted(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -253,3 +229,92 @@ def test_a_relay_that_cannot_serve_them_says_so(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(CommandError, match=r"Metrics cannot be served at 127\.0\.0\.1, port 70000"):
         call_command("relay_invalidations", metrics_port=70_000)
+
+
+class Collector:
+    """A real OTLP collector over HTTP, as small as it gets."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.received: list[ExportTraceServiceRequest] = []
+
+    def services(self) -> set[str]:
+        """The names of the services that have sent something."""
+        resources = [each.resource for request in self.received for each in request.resource_spans]
+        return {values(resource.attributes)["service.name"] for resource in resources}
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    collector = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            collector.received.append(ExportTraceServiceRequest.FromString(body))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with serving(Handler) as collector.url:
+        yield collector
+
+
+def values(attributes: Any) -> dict[str, str]:
+    pairs: list[KeyValue] = list(attributes)
+    return {pair.key: pair.value.string_value for pair in pairs}
+
+
+def spans_of(requests: list[ExportTraceServiceRequest]) -> list[tuple[str, Span]]:
+    """Each span, with the library that made it."""
+    return [
+        (scope.scope.name.rpartition(".")[2], span)
+        for request in requests
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+@pytest.fixture
+def token(committed_db: None) -> str:
+    make_entity("project")
+    return str(AccessToken.for_user(make_user()))
+
+
+def read(url: str, token: str) -> str:
+    """Where the answer came from."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(f"{url}/api/v1/entity/type/project", headers=headers, timeout=10).headers["X-Cache"]
+
+
+def test_a_read_is_traced_down_to_the_engines(
+    collector: Collector, token: str, redis_client: Redis, set_options: Callable[..., None]
+) -> None:
+    quiet = {"OTEL_BSP_SCHEDULE_DELAY": "600000", "DATABASE_POOL_SIZE": "2"}
+    with web_server(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **quiet) as url:
+        redis_client.delete("entity:metadata:project")
+        assert read(url, token) == "DB"
+        assert collector.received == [], "nothing is sent before its time"
+    assert collector.services() == {"pmo-entity-cache"}, "what a worker has not sent yet is sent when it ends"
+    spans = spans_of(collector.received)
+    roots = [span for library, span in spans if library == "django"]
+    assert [span for _, span in spans if not span.parent_span_id] == roots, "the relay asks for itself"
+    assert [values(root.attributes)["cache.source"] for root in roots] == ["DB"], "and /healthz is not traced"
+    below = {library for library, span in spans if span.parent_span_id == roots[0].span_id}
+    assert below == {"psycopg", "redis"}
+    statements = [values(span.attributes).get("db.statement", "") for _, span in spans]
+    assert any("app" in statement and "entity" in statement for statement in statements)
+    told = "".join(map(str, collector.received))
+    assert token not in told
+    assert "entity:metadata:project" not in told
+    assert "'project'" not in told
+
+
+@pytest.mark.proof
+def test_the_service_may_have_another_name(collector: Collector, token: str) -> None:
+    with web_server(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces", OTEL_SERVICE_NAME="desk") as url:
+        read(url, token)
+    assert collector.services() == {"desk"}

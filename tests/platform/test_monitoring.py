@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
@@ -22,7 +22,7 @@ from cache_layer import metrics
 from pmo.monitoring.metrics import Engines
 from tests.platform.test_containers import PROJECT, SERVICES
 from tests.platform.test_kubernetes import OBJECTS
-from tests.servers import ROOT, TOOLS
+from tests.servers import ROOT, TOOLS, run_program
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 GRAFANA = ROOT / "deploy" / "grafana"
@@ -221,5 +221,5 @@ PROMTOOL = [
 @pytest.mark.skipif(not TOOL, reason="there is no promtool: `make tools` unpacks Debian's")
 @pytest.mark.parametrize("arguments", PROMTOOL, ids=" ".join)
 def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
-    done = subprocess.run([str(TOOL), *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
+    done = run_program(str(TOOL), *arguments, cwd=PROMETHEUS, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,14 +1,22 @@
-"""Who sends a token is known without the database, and what ends or changes it is in force when it returns."""
+"""
+Who sends a token is known without the database, and what ends or changes it is in force when it returns.
+
+A session ends with its logout, whatever was under way.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from time import monotonic_ns
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User, update_last_login
+from django.core.wsgi import get_wsgi_application
 from django.db import NotSupportedError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from redis import Redis
 
 from cache_layer import Source, metrics
 from cache_layer.memory.local_store import drop_all_copies
@@ -18,12 +26,50 @@ from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import Backlog
 from pmo.lookups import GROUP, PERSON, SIGN_IN
 from pmo.models import SignIn
+from pmo.people.sessions import DatabaseStore, SessionStore
 from pmo.people.tokens import renew, sign_in
 from tests.api.conftest import make_user
-from tests.conftest import make_entity, without_waiting
-from tests.platform.person import Person
+from tests.api.test_express_lane import TYPE, Server
+from tests.conftest import make_entity, sql, without_waiting
 
 pytestmark = pytest.mark.usefixtures("committed_db")
+
+
+class Person:
+    """Somebody with a token, who asks a server that keeps what it knows of them."""
+
+    def __init__(self, user: User, token: str) -> None:
+        self.user, self.token = user, token
+        self.start_server()
+
+    def start_server(self) -> None:
+        """One that knows nobody yet."""
+        self.server = Server(get_wsgi_application())
+        self.server.is_django = True
+
+    def send(self, method: str, path: str, **body: Any) -> int:
+        """The status of an answer."""
+        text = json.dumps(body)
+        answer = self.server.ask(
+            path,
+            REQUEST_METHOD=method,
+            HTTP_AUTHORIZATION=f"Bearer {self.token}",
+            CONTENT_TYPE="application/json",
+            CONTENT_LENGTH=str(len(text)),
+            body=text,
+        )
+        return int(answer.status[:3])
+
+    def read(self, token: str = "") -> int:
+        return int(self.server.ask(TYPE, HTTP_AUTHORIZATION=f"Bearer {token or self.token}").status[:3])
+
+    def change(self) -> int:
+        return self.send("PATCH", "/api/v1/entity/project", label=f"New {monotonic_ns()}")
+
+    def make_known(self) -> None:
+        """Have the server know what they may."""
+        assert [self.read() for _ in range(3)] == [200] * 3
+        assert self.change() == 200
 
 
 class Ada(Person):
@@ -159,8 +205,7 @@ SQL = {
 @pytest.mark.parametrize("statement", SQL)
 def test_what_sql_changes_is_in_force_when_it_was_relayed(ada: Ada, statement: str) -> None:
     make_user("bob")
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+    sql(statement)
     relay_changes()
     drop_all_copies()  # the relay waits for nobody
     assert (ada.read(), ada.change()) == SQL[statement]
@@ -171,8 +216,7 @@ def test_what_sql_changes_is_in_force_when_it_was_relayed(ada: Ada, statement: s
     ["UPDATE auth_user SET last_login = now(), first_name = 'Ada'", "UPDATE sign_in SET newest = 'x'"],
 )
 def test_sql_that_changes_nothing_of_this_is_not_noted(ada: Ada, statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+    sql(statement)
     assert Backlog.measure(using="default").changes == 0
 
 
@@ -209,8 +253,7 @@ def test_nobody_asks_the_database_who_sends_a_valid_token(ada: Ada) -> None:
 
 def test_the_cache_has_what_the_database_has(ada: Ada) -> None:
     assert audit_cache().mismatches == ()
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE auth_user SET username = 'another'")
+    sql("UPDATE auth_user SET username = 'another'")
     assert [mismatch.entry.lookup.name for mismatch in audit_cache().mismatches] == ["person"]
     assert audit_cache().mismatches == ()
 
@@ -234,3 +277,38 @@ def test_what_redis_says_of_somebody_is_believed_for_nobody_else(ada: Ada, looku
     redis_client.set(key, sealed.replace(b"false", b"true") + b" ")
     drop_all_copies()
     assert read_entry(lookup, identifier).source is Source.DATABASE
+
+
+@pytest.mark.parametrize(
+    ("place", "look"), [(SessionStore, "_get_session_from_db"), (DatabaseStore, "exists")], ids=["first", "last"]
+)
+def test_a_logout_after_a_look_at_the_session_leaves_no_copy_behind(
+    db: None, monkeypatch: pytest.MonkeyPatch, place: Any, look: str
+) -> None:
+    session = SessionStore()
+    session["of"] = "root"
+    session.save()
+    key, looked = session.session_key, getattr(place, look)
+    late = SessionStore(key)
+    late._cache.delete(late.cache_key)
+
+    def look_just_before_the_logout(*asked: Any) -> Any:
+        found = looked(*asked)
+        monkeypatch.setattr(place, look, looked)
+        session.flush()
+        return found
+
+    monkeypatch.setattr(place, look, look_just_before_the_logout)
+    assert late["of"] == "root", "it was there"
+    assert "of" not in SessionStore(key)
+
+
+def test_a_session_that_another_run_of_redis_left_is_purged(db: None, redis_client: Redis) -> None:
+    """Else a snapshot would bring back who has logged out since."""
+    session = SessionStore()
+    session["of"] = "root"
+    session.save()
+    (kept,) = redis_client.keys("sessions:*")
+    redis_client.mset(dict.fromkeys(redis_client.keys("cache_layer:run_id:*"), "another run"))
+    redis_client.connection_pool.disconnect()
+    assert redis_client.exists(kept) == 0

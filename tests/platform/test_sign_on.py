@@ -1,4 +1,4 @@
-"""Tokens of the platform's own sign-on: who may read and write by them, and what ends them."""
+"""Tokens of the platform's own sign-on: who may read and write by them, and what ends them, and its keys."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic_ns
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -19,7 +21,9 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
 
+from cache_layer.deadline import left_seconds, working_within
 from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.reading.reads import read_entry
 from cache_layer.serving.express import Admission
@@ -28,16 +32,20 @@ from cache_layer.upkeep.relay import relay_changes
 from cache_layer.writing.outbox import Backlog
 from pmo.lookups import NAME, TOKEN_END
 from pmo.models import TokenEnd
+from pmo.people import sign_on_keys
 from pmo.people.admissions import RECHECK_SECONDS
+from pmo.people.sign_on import start_fetching
+from pmo.people.sign_on_keys import KeysUnknown, ServedKeys
 from pmo.people.tokens import sign_in
-from tests.api.conftest import PROJECT, client_of, make_user
+from tests.api.conftest import PROJECT, bearing, client_of, make_user
 from tests.api.test_express_lane import Server
-from tests.conftest import make_entity
-from tests.platform.person import Person
+from tests.conftest import make_entity, sql
+from tests.platform.test_people import Person
 from tests.sign_on import (
     AUDIENCE,
     SECRET,
     SERVED_SECRET,
+    Served,
     claims_of,
     key_file,
     public_pem,
@@ -46,16 +54,11 @@ from tests.sign_on import (
     signed_token,
     trusted,
 )
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 TYPES, ME, PATCH = "/api/v1/entity/types", "/api/v1/auth/me", "/api/v1/entity/project"
-
-
-def bearing(token: str) -> APIClient:
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
-    return client
 
 
 @pytest.fixture
@@ -256,8 +259,7 @@ SQL = {
 
 @pytest.mark.parametrize("statement", SQL)
 def test_what_sql_changes_of_them_is_in_force_when_it_was_relayed(ada: Person, statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+    sql(statement)
     relay_changes()
     drop_all_copies()  # the relay waits for nobody
     assert (ada.read(), ada.change()) == SQL[statement]
@@ -297,3 +299,106 @@ def test_our_own_secret_is_not_the_sign_ons() -> None:
         theirs = jwt.encode(claims_of("ada", user_id="1", token_type="access", jti="x"), SECRET, "HS256")
         assert bearing(ours).get(TYPES).status_code == 401
         assert bearing(theirs).get(ME).json()["username"] == "ada"
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serving_keys() as found, trusted(SIGN_ON_JWKS_URL=found.url):
+        yield found
+
+
+def ask(token: str) -> Any:
+    return APIClient().get(TYPES, headers={"Authorization": f"Bearer {token}"})
+
+
+def test_keys_are_there_before_the_first_token(served: Served) -> None:
+    start_fetching()
+    wait_for(lambda: settings.SIGN_ON.keys._keys.keys)
+    assert ask(signed_token("ada")).status_code == 200
+    assert served.asked == 1
+
+
+def test_a_new_key_is_fetched_when_a_token_names_it(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_on_keys, "COOLDOWN_SECONDS", 0.0)
+    assert ask(signed_token("ada")).status_code == 200
+    assert ask(signed_token("ada", "second")).status_code == 401
+    served.names = ["second"]
+    assert ask(signed_token("ada", "second")).status_code == 200
+    assert ask(signed_token("ada", "first")).status_code == 401, "it was withdrawn"
+
+
+def test_a_withdrawn_key_is_noticed_though_nobody_names_another(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_on_keys, "COOLDOWN_SECONDS", 0.0)
+    monkeypatch.setattr(sign_on_keys, "FRESH_SECONDS", 0.0)
+    assert ask(signed_token("ada")).status_code == 200
+    served.names = ["second"]
+    wait_for(lambda: ask(signed_token("ada")).status_code == 401)
+
+
+def test_unknown_keys_and_tokens_of_others_cost_no_fetch_each(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_on_keys, "COOLDOWN_SECONDS", 60.0)
+    assert ask(signed_token("ada")).status_code == 200
+    for number in range(20):
+        assert ask(signed_token("ada", f"unknown_{number % 2}")).status_code == 401
+        assert ask(shared_token("ada")).status_code == 401
+        assert ask("x.y.z").status_code == 401
+    assert served.asked == 1
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """For how many seconds each request that waited for keys would have gone on waiting."""
+    found: list[float] = []
+
+    def note(seconds: float) -> float:
+        found.append(left_seconds(seconds))
+        return found[-1]
+
+    monkeypatch.setattr(sign_on_keys, "deadline", SimpleNamespace(left_seconds=note))
+    return found
+
+
+@pytest.mark.parametrize("failure", ["an error", "no JSON", "no keys", "silence"])
+def test_an_address_that_fails_stops_no_key_that_is_known(
+    served: Served, monkeypatch: pytest.MonkeyPatch, patience: list[float], failure: str
+) -> None:
+    monkeypatch.setattr(sign_on_keys, "COOLDOWN_SECONDS", 0.0)
+    monkeypatch.setattr(sign_on_keys, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(sign_on_keys, "WAIT_SECONDS", 0.5)
+    assert ask(signed_token("ada")).status_code == 200
+    match failure:
+        case "an error":
+            served.status = 500
+        case "no JSON":
+            monkeypatch.setattr(served, "document", lambda: b"<html>")
+        case "no keys":
+            served.names = []
+        case _:
+            served.answering.clear()
+    patience.clear()
+    for _ in range(5):
+        assert ask(signed_token("ada")).status_code == 200
+    assert patience == [], "nobody waits"
+    answer = ask(signed_token("ada", "second"))
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "sign_on_unavailable", "2")
+    assert ask(signed_token("ada")).status_code == 200
+
+
+def test_who_waits_for_keys_waits_no_longer_than_the_request_may(served: Served, patience: list[float]) -> None:
+    served.answering.clear()
+    expired = AccessToken.for_user(make_user("ada"))
+    expired.set_exp(lifetime=timedelta(seconds=-1))
+    assert ask(str(expired)).status_code == 401, "it is none of the sign-on's"
+    assert served.asked == 0
+    keys = ServedKeys(served.url)
+    with working_within(100), pytest.raises(KeysUnknown):
+        keys.find("first")
+    (waited,) = patience
+    assert waited <= 0.1
+    for _ in range(sign_on_keys.PLACES):
+        keys._places.acquire()
+    with pytest.raises(KeysUnknown):
+        keys.find("first")
+    assert patience == [waited], "others are left for who is known"

@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import psutil
 import psycopg
 from redis import Redis
 from rich.console import Console
@@ -20,10 +22,9 @@ from pmo.run.embedded import running_engines
 from tests.figures import quantile
 from tests.nginx import nginx_before
 from tests.outages.prepare import Prepared
-from tests.soak.attackers import ATTACKS, Attack
+from tests.soak.attackers import ATTACKS
 from tests.soak.traffic import Seen, Traffic
-from tests.soak.watch import Sample, look
-from tests.stage import Processes, is_answering, own_environment
+from tests.stage import Processes, is_answering, own_environment, stop
 from tests.topologies import find_port
 
 MAX_SECONDS = 7_200
@@ -33,6 +34,31 @@ PERIOD_SECONDS = 1.0
 """Between two looks at what the servers take."""
 FLAT_MB = 15
 """How much memory may grow from the second quarter of the calm time to its last."""
+
+
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+
+
+class Sample(NamedTuple):
+    """One look."""
+
+    rss_mb: float
+    sockets: int
+    redis_clients: int
+    database_sessions: int
+
+
+def look(process: int, redis: Redis, database: psycopg.Connection) -> Sample:
+    """At a process and its children, and at the engines that they use."""
+    family = [(parent := psutil.Process(process)), *parent.children()]
+    [[sessions]] = database.execute(SESSIONS)
+    info: Any = redis.info("clients")
+    return Sample(
+        rss_mb=sum(each.memory_info().rss for each in family) / 1e6,
+        sockets=sum(len(each.net_connections("all")) for each in family),
+        redis_clients=int(info["connected_clients"]) - 1,
+        database_sessions=int(sessions),
+    )
 
 
 @dataclass(frozen=True)
@@ -94,11 +120,9 @@ def _run(stack: contextlib.ExitStack, directory: Path, arguments: argparse.Names
 
     yield end_phase("nobody else", arguments.seconds * CALM_SHARE)
     for name, kind in ATTACKS.items():
-        attack = Attack(front, kind)
-        try:
-            yield end_phase(f"{kind.connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
-        finally:
-            attack.stop()
+        attack = processes.start([sys.executable, "-m", "tests.soak.attackers", str(front), name], "attack")
+        yield end_phase(f"{kind.connections:,} {name}", arguments.seconds * (1 - CALM_SHARE) / len(ATTACKS))
+        stop(attack)
 
 
 def _row(phase: Phase) -> str:

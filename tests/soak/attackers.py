@@ -1,10 +1,14 @@
-"""Clients that mean no good, or are on a very bad line; all of them from this machine to this machine."""
+"""
+Clients that mean no good, or are on a very bad line; all of them from this machine to this machine.
+
+`python -m tests.soak.attackers PORT KIND` is one kind of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -48,45 +52,35 @@ ATTACKS = {
 }
 
 
-class Attack:
-    """Keeps so many connections open until it is stopped."""
+async def attack(port: int, kind: Kind) -> None:
+    """Keep so many connections open until the process ends."""
+    connecting = asyncio.Semaphore(BACKLOG)
 
-    def __init__(self, port: int, kind: Kind) -> None:
-        self._port, self._kind = port, kind
-        self._connecting = asyncio.Semaphore(BACKLOG)
-        self._loop = asyncio.new_event_loop()
-        self._clients = self._loop.create_task(self._run())
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._clients])
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._clients.cancel)
-        self._thread.join()
-        self._loop.close()
-
-    async def _run(self) -> None:
-        clients = [self._connect_all_the_time(number) for number in range(self._kind.connections)]
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*clients)
-
-    async def _connect_all_the_time(self, number: int) -> None:
+    async def connect_all_the_time(number: int) -> None:
         while True:
             with contextlib.suppress(OSError):
-                async with self._connecting:
-                    reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1)
+                async with connecting:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
                 with contextlib.closing(writer):
-                    writer.write(self._kind.first(number))
-                    await self._keep_open(reader, writer)
+                    writer.write(kind.first(number))
+                    await keep_open(kind, reader, writer)
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _keep_open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Until the server closes it."""
-        while not self._kind.reads:
-            await asyncio.sleep(SLOW_SECONDS)
-        while not reader.at_eof():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SLOW_SECONDS if self._kind.drips else None):
-                    await reader.read(65_536)
-            if self._kind.drips:
-                writer.write(b"x")
-                await writer.drain()
+    await asyncio.gather(*map(connect_all_the_time, range(kind.connections)))
+
+
+async def keep_open(kind: Kind, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Until the server closes it."""
+    while not kind.reads:
+        await asyncio.sleep(SLOW_SECONDS)
+    while not reader.at_eof():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SLOW_SECONDS if kind.drips else None):
+                await reader.read(65_536)
+        if kind.drips:
+            writer.write(b"x")
+            await writer.drain()
+
+
+if __name__ == "__main__":
+    asyncio.run(attack(int(sys.argv[1]), ATTACKS[sys.argv[2]]))

@@ -16,7 +16,7 @@ import pytest
 from tests import ROOT
 from tests.acceptance.conftest import PASSWORD, Program, Staff
 from tests.conftest import hashed
-from tests.fields.next_release import make_next_release
+from tests.fields.conftest import make_next_release
 from tests.stage import StageFailed, ask, is_answering
 from tests.torture.plan import STOPPED, Plan
 from tests.torture.records import Window, Write, label_of, read_writes

@@ -42,6 +42,7 @@ class MapPage(ModelAdmin):
     @action(description="Map", url_path="map", icon="account_tree", permissions=["view"])  # type: ignore[untyped-decorator] # unfold has no types
     def map(self, request: HttpRequest) -> TemplateResponse:
         type_map = read_type_map()
+        every = type_map.types.values()
         form = MapForm(type_map, request.GET)
         valid = form.is_valid()
         asked: dict[str, Any] = form.cleaned_data if valid else {"show": Show.ALL, "levels": 2, "around": None}
@@ -55,15 +56,15 @@ class MapPage(ModelAdmin):
             "picture": picture,
             "middle": picture.middle,
             "findings": [
-                ("Roots", "Children of no other type", type_map.roots),
-                ("Leaves", "Without children", type_map.leaves),
+                ("Roots", "Children of no other type", [each for each in every if each.is_root]),
+                ("Leaves", "Without children", [each for each in every if each.is_leaf]),
                 ("Orphans", "Neither parent nor child", type_map.orphans),
                 ("Inactive children", "Inactive, and still listed by others", type_map.inactive_children),
                 ("Missing codes", "Listed as children, but no entity types", list(type_map.missing.values())),
             ],
             "choices": [
-                (Show.ALL, len(type_map.types)),
-                (Show.ACTIVE, len(type_map.types) - len(type_map.inactive)),
+                (Show.ALL, len(every)),
+                (Show.ACTIVE, len(every) - len(type_map.inactive)),
                 (Show.INACTIVE, len(type_map.inactive)),
                 (Show.ORPHANS, len(type_map.orphans)),
             ],

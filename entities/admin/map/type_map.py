@@ -119,14 +119,6 @@ class TypeMap:
         return sum(len(each.children) for each in self.types.values())
 
     @cached_property
-    def roots(self) -> list[MapType]:
-        return [each for each in self.types.values() if each.is_root]
-
-    @cached_property
-    def leaves(self) -> list[MapType]:
-        return [each for each in self.types.values() if each.is_leaf]
-
-    @cached_property
     def orphans(self) -> list[MapType]:
         return [each for each in self.types.values() if each.is_orphan]
 

@@ -19,8 +19,8 @@
     function reasonOf({ xhr, pathInfo }) {
         if (!xhr.status) return "it does not answer";
         if (xhr.status >= 400) return `it answered ${xhr.status}`;
-        const [answered, asked] = [xhr.responseURL, pathInfo.finalRequestPath].map((url) => new URL(url, location).pathname);
-        return answered === asked ? "it did not answer with the page" : "you are logged out";
+        const asked = new URL(pathInfo.finalRequestPath, location).pathname;
+        return new URL(xhr.responseURL).pathname === asked ? "it did not answer with the page" : "you are logged out";
     }
 
     document.addEventListener("htmx:beforeRequest", (event) => {
@@ -44,18 +44,21 @@
         lost.hidden = failures === 0;
         document.querySelector(".cache-live")?.toggleAttribute("data-lost-contact", failures > 0);
         lost.textContent = failures
-            ? `Lost contact with the server (${reasonOf(detail)}): what is shown may be old. Trying again in ${waits * every} s.`
+            ? `Lost contact with the server (${reasonOf(detail)}): what is shown may be old.`
+                + ` Trying again in ${waits * every} s.`
             : "";
     });
     document.addEventListener("change", ({ target }) => {
-        if (target.matches("[data-all]")) document.querySelectorAll("[data-code]").forEach((box) => (box.checked = target.checked));
+        if (!target.matches("[data-all]")) return;
+        document.querySelectorAll("[data-code]").forEach((box) => (box.checked = target.checked));
     });
 
     // --- Operations: the lines of JSON that stream in are shown as progress, and the last one as the result ---
 
     if (!acts) return;
-    const [bar, howFar, progress, result, why] = ["progress", "[data-how-far]", "[data-progress]", "[data-result]", "[data-why]"]
-        .map((name) => acts.querySelector(name));
+    const find = (part) => acts.querySelector(part);
+    const [bar, howFar, progress] = ["progress", "[data-how-far]", "[data-progress]"].map(find);
+    const [result, why] = ["[data-result]", "[data-why]"].map(find);
     let running = false;
 
     function showState() {
@@ -115,8 +118,10 @@
         showState();
         document.dispatchEvent(new CustomEvent("cache:acted"));
     });
-    acts.addEventListener("htmx:sendAbort", () => say(`Cancelled. ${howFar.textContent}; the audit log has what was done.`, "warning"));
-    acts.querySelector("[data-cancel]").addEventListener("click", () => htmx.trigger(acts, "htmx:abort"));
+    acts.addEventListener("htmx:sendAbort", () => {
+        say(`Cancelled. ${howFar.textContent}; the audit log has what was done.`, "warning");
+    });
+    find("[data-cancel]").addEventListener("click", () => htmx.trigger(acts, "htmx:abort"));
     for (const event of ["change", "input", "htmx:afterSwap"]) document.addEventListener(event, showState);
     showState();
 })();

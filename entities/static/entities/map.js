@@ -16,9 +16,11 @@
         const nodes = new Map([...view.querySelectorAll(".map-node")].map((node) => [node.dataset.code, node]));
         const links = JSON.parse(document.getElementById("map-data").textContent)
             .map(([parent, child, isImplied]) => ({ parent, child, isImplied }));
-        const { middle, star } = view.dataset;
-        const isStar = star !== undefined;
+        const { middle } = view.dataset;
+        const isStar = "star" in view.dataset;
         if (!nodes.size) return;
+        const isNarrow = () => view.clientWidth < 640;
+        const move = (element, x, y) => { element.style.transform = `translate(${x}px, ${y}px)`; };
         let places; // the middle of each node
         let extent; // of the picture: its middle, width and height
 
@@ -41,11 +43,10 @@
             places = new Map([...placed].map(([code, place]) => [code, turn(place)]));
             for (const [code, { x, y }] of places) move(nodes.get(code).parentElement, x - WIDTH / 2, y - HEIGHT / 2);
 
-            const curves = drawing.getBBox();
-            const [xs, ys] = ["x", "y"].map((each) => [...places.values()].map((place) => place[each]));
-            const [left, top] = [Math.min(curves.x, Math.min(...xs) - WIDTH / 2), Math.min(curves.y, Math.min(...ys) - HEIGHT / 2)];
-            const right = Math.max(curves.x + curves.width, Math.max(...xs) + WIDTH / 2);
-            const bottom = Math.max(curves.y + curves.height, Math.max(...ys) + HEIGHT / 2);
+            const boxes = [...places.values()].map(({ x, y }) => new DOMRect(x - WIDTH / 2, y - HEIGHT / 2, WIDTH, HEIGHT));
+            boxes.push(DOMRect.fromRect(drawing.getBBox()));
+            const [left, top] = ["left", "top"].map((side) => Math.min(...boxes.map((box) => box[side])));
+            const [right, bottom] = ["right", "bottom"].map((side) => Math.max(...boxes.map((box) => box[side])));
             extent = { x: (left + right) / 2, y: (top + bottom) / 2, width: right - left + 2 * GAP, height: bottom - top + 2 * GAP };
             for (const each of [drawing, list]) move(each, -extent.x, -extent.y);
             lookAt();
@@ -103,20 +104,9 @@
             }).join("");
         }
 
-        function move(element, x, y) {
-            element.style.transform = `translate(${x}px, ${y}px)`;
-        }
-
-        function isNarrow() {
-            return view.clientWidth < 640;
-        }
-
         // --- Moving: Panzoom's pan is in the canvas's own units, and the picture's middle is in the middle without it ---
 
-        function wholeScale() {
-            return Math.min(view.clientWidth / extent.width, view.clientHeight / extent.height, 1);
-        }
-
+        const wholeScale = () => Math.min(view.clientWidth / extent.width, view.clientHeight / extent.height, 1);
         const whole = () => ({ startScale: wholeScale(), startX: 0, startY: 0 });
         const around = ({ x, y }, startScale) => ({ startScale, startX: extent.x - x, startY: extent.y - y });
 
