@@ -49,6 +49,9 @@ class AssistedTextWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # un
 class IconWidget(AssistedTextWidget):
     """A text field beside the current icon's drawing, with a dialog for searching all icons."""
 
+    class Media:
+        js = (Script("entities/icons.js"),)
+
     template = "admin/entities/entity/icon_widget.html"
 
     def assistance(self, value: Any) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def test_a_child_that_was_deleted_meanwhile_is_named_and_can_be_removed(page: Pa
 
 
 def test_without_its_scripts_the_form_takes_codes_and_names_as_text(page: Page) -> None:
-    page.route("**/fields.js", lambda route: route.abort())
+    for script in ("fields", "icons"):
+        page.route(f"**/{script}.js", lambda route: route.abort())
     page.goto(CHANGE)
     expect(page.get_by_text("Codes in display order, with commas between them.")).to_be_visible()
     expect(page.get_by_role("button", name="Choose an icon")).to_be_hidden()

@@ -11,8 +11,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 
 // A response from elsewhere, such as the login page, does not count.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    const [answered, asked] = [detail.xhr.responseURL, detail.pathInfo.finalRequestPath].map((url) => new URL(url, location).pathname);
-    if (answered === asked) return;
+    const pathOf = (url) => new URL(url, location).pathname;
+    if (pathOf(detail.xhr.responseURL) === pathOf(detail.pathInfo.finalRequestPath)) return;
     detail.shouldSwap = false;
     detail.isError = true;
     if (detail.target.id === "entity-dialog") location.reload();
@@ -24,8 +24,9 @@ for (const event of ["htmx:afterOnLoad", "htmx:sendError"]) {
         const dialog = target?.matches("dialog") ? target : null;
         const place = dialog ?? document.getElementById(elt.dataset.problem);
         if (!place || (dialog && successful)) return;
-        const reason = xhr.status < 400 ? "The server can't be reached, or you are logged out."
-            : xhr.status === 404 ? "This entity type was deleted meanwhile." : "The server did not do it. Reload the page, then try again.";
+        let reason = "The server did not do it. Reload the page, then try again.";
+        if (xhr.status < 400) reason = "The server can't be reached, or you are logged out.";
+        if (xhr.status === 404) reason = "This entity type was deleted meanwhile.";
         place.textContent = successful ? "" : `${elt.dataset.failed ?? ""} ${reason}`.trim();
         place.hidden = Boolean(successful);
         dialog?.showModal();

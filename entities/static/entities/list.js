@@ -10,7 +10,9 @@
     if (table && save) allowReordering(save.form);
 
     function showUnknown() {
-        for (const cell of document.querySelectorAll("[data-cache-code]")) cell.dataset.kind = cell.textContent = "unknown";
+        for (const cell of document.querySelectorAll("[data-cache-code]")) {
+            cell.dataset.kind = cell.textContent = "unknown";
+        }
     }
 
     function allowReordering(form) {
@@ -34,7 +36,8 @@
             const cell = row.querySelector("[x-sort\\:handle]");
             const label = row.querySelector(".entity-name").textContent;
             const handle = Object.assign(cell.firstElementChild, {
-                tabIndex: 0, role: "button", ariaLabel: `Move ${label}: arrow up or arrow down`, title: "Drag, or use the arrow keys",
+                tabIndex: 0, role: "button", title: "Drag, or use the arrow keys",
+                ariaLabel: `Move ${label}: arrow up or arrow down`,
             });
             cell.dataset.label = "Move";
             handle.addEventListener("keydown", (event) => {
