@@ -64,12 +64,6 @@ class ServerStatus:
 
     @classmethod
     def _read_node(cls, node: GuardedRedis) -> ServerStatus:
-        """
-        Ask one node.
-
-        Raises:
-            CacheUnavailable: it did not answer.
-        """
         pipeline = node.pipeline()
         for section in ("server", "clients", "memory", "stats"):
             pipeline.info(section)
