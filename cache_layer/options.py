@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from django.conf import settings
 
@@ -16,22 +16,9 @@ WritePolicy = Literal["available", "strict"]
 MINUTE_MS, HOUR_MS, YEAR_SECONDS, MANY = 60_000, 3_600_000, 31_536_000, 1_000_000_000_000
 
 
-def option(default: Any, wanted: str, accepts: Callable[[Any], bool], **metadata: Any) -> Any:
-    """An option, with what it accepts, in words and as a test."""
-    return field(default=default, metadata={"wanted": wanted, "accepts": accepts, **metadata})
-
-
 def whole(default: int, least: int, most: int) -> Any:
     """An option that is a whole number, with its limits; Redis or a system call would reject values beyond them."""
-
-    def accepts(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-    return option(default, f"a whole number from {least} to {most}", accepts, limits=(least, most))
-
-
-def _are_patterns(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(each and isinstance(each, str) for each in value)
+    return field(default=default, metadata={"limits": (least, most)})
 
 
 @dataclass(frozen=True)
@@ -82,13 +69,11 @@ class Options:
     max_connections: int = whole(64, 1, 10_000)
     audit_seconds: int = whole(300, 0, YEAR_SECONDS)
     analytics_seconds: int = whole(60, 0, YEAR_SECONDS)
-    purge_patterns: Sequence[str] = option((), "a list of SCAN patterns", _are_patterns)
-    relay: bool = option(True, "True or False", lambda value: isinstance(value, bool))
+    purge_patterns: Sequence[str] = ()
+    relay: bool = True
     stale_seconds: int = whole(0, 0, YEAR_SECONDS)
     write_budget_ms: int = whole(2_000, 1, HOUR_MS)
-    write_policy: WritePolicy = option(
-        "available", "'available' or 'strict'", lambda value: value in get_args(WritePolicy)
-    )
+    write_policy: WritePolicy = "available"
 
     LIMITS: ClassVar[dict[str, tuple[int, int]]]
     """The minimum and maximum of each number."""
@@ -111,21 +96,34 @@ class Options:
         Raises:
             InvalidOptions: a name is unknown or a value is out of range; the message says how to fix it.
         """
-        known = {each.name: each.metadata for each in fields(cls)}
+        known = [option.name for option in fields(cls)]
         for name, value in values.items():
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
                 raise InvalidOptions(f"CACHE_LAYER has no setting {name!r}: {hint}")
-            if known[name] and not known[name]["accepts"](value):
-                raise InvalidOptions(f"CACHE_LAYER[{name!r}] is {value!r}: use {known[name]['wanted']}.")
+            if name == "write_policy":
+                if value not in ("available", "strict"):
+                    raise InvalidOptions(f"CACHE_LAYER['write_policy'] is {value!r}: use 'available' or 'strict'.")
+            elif name == "relay":
+                if not isinstance(value, bool):
+                    raise InvalidOptions(f"CACHE_LAYER['relay'] is {value!r}: use True or False.")
+            elif name == "purge_patterns":
+                if not isinstance(value, list | tuple) or not all(each and isinstance(each, str) for each in value):
+                    raise InvalidOptions(f"CACHE_LAYER['purge_patterns'] is {value!r}: use a list of SCAN patterns.")
+            elif name != "cache_alias":
+                least, most = cls.LIMITS[name]
+                if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                    raise InvalidOptions(
+                        f"CACHE_LAYER[{name!r}] is {value!r}: use a whole number from {least} to {most}."
+                    )
         options = cls(**values)
         if options.hold_ms <= 2 * options.local_lease_ms:
             raise InvalidOptions("CACHE_LAYER: hold_ms must be more than twice local_lease_ms, or holds end mid-write.")
         return options
 
 
-Options.LIMITS = {each.name: each.metadata["limits"] for each in fields(Options) if "limits" in each.metadata}
+Options.LIMITS = {option.name: option.metadata["limits"] for option in fields(Options) if option.metadata}
 
 
 def known_ttl_seconds(ttl_seconds: int) -> int:
