@@ -118,26 +118,21 @@ def note_invalidated(keys: Collection[str], cause: str) -> None:
 def fold_reads() -> None:
     """Add up the queued reads."""
     with _folding:
-        local: Counter[str] = Counter(_taken(_local_hits))
         replays = Counter(_taken(_replayed))
+        REPLAYS.inc(replays.total())
+        found = {"L1": Counter(_taken(_local_hits))}
         for copies, times in replays.items():
             for copy in copies:
-                local[copy.key] += times
-        REPLAYS.inc(replays.total())
-        READS.labels("L1").inc(local.total())
-        further: dict[str, Counter[str]] = {}
+                found["L1"][copy.key] += times
         for source, key in _taken(_other_reads):
-            further.setdefault(source, Counter())[key] += 1
-        _note_reads({"L1": local} | further)
-        for source, keys in further.items():
+            found.setdefault(source, Counter())[key] += 1
+        for source, keys in found.items():
             READS.labels(source).inc(keys.total())
+            _note_reads(source, keys)
         for took_ns in _taken(_replay_times):
             REPLAY_SECONDS.observe(took_ns / 1e9)
         for client, seconds in _taken(_exchanges):
             REDIS_SECONDS.labels(client).observe(seconds)
-        for key, hits in (local + further.get("L2", Counter())).items():
-            if key:
-                _counts_of(key).hits += hits
 
 
 def _counts_of(key: str) -> EntryCounts:
@@ -147,14 +142,15 @@ def _counts_of(key: str) -> EntryCounts:
     return _entries.setdefault(key, EntryCounts())
 
 
-def _note_reads(found: Mapping[str, Counter[str]]) -> None:
-    """Note how often, and when last, each entry was read from each source, for MAX_ENTRIES entries."""
+def _note_reads(source: str, keys: Mapping[str, int]) -> None:
+    """Note how often, and when last, each entry was read from a source, for MAX_ENTRIES entries."""
     now_s = int(time.time())
-    for source, keys in found.items():
-        for key, number in keys.items():
-            if key in _reads or len(_reads) < MAX_ENTRIES:
-                before, _ = _reads.setdefault(key, {}).get(source, (0, 0))
-                _reads[key][source] = before + number, now_s
+    for key, number in keys.items():
+        if key and source in ("L1", "L2"):
+            _counts_of(key).hits += number
+        if key in _reads or len(_reads) < MAX_ENTRIES:
+            before, _ = _reads.setdefault(key, {}).get(source, (0, 0))
+            _reads[key][source] = before + number, now_s
 
 
 def recent_reads(key: str) -> dict[str, tuple[int, int]]:

@@ -7,15 +7,10 @@ Label values are few and known in advance: never a key, a code or a token. `acti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
+try:
     from prometheus_client import Counter, Gauge, Histogram
-else:
-    try:
-        from prometheus_client import Counter, Gauge, Histogram
-    except ImportError:
-        from cache_layer.plain_metrics import Counter, Gauge, Histogram
+except ImportError:
+    from cache_layer.plain_metrics import Counter, Gauge, Histogram  # type: ignore[assignment] # they act alike
 
 TOTALS = (Counter, Histogram)
 """The metric types that can be summed across processes."""

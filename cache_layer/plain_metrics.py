@@ -1,18 +1,19 @@
 """
-Stand-ins for prometheus-client's counters, gauges and histograms where it is not installed, for this process only.
-
-Nothing scrapes them, but the totals that processes report to Redis (`counting`) come from them.
+Stand-ins for prometheus-client's metrics where it is not installed. Nothing scrapes them, but the totals that processes
+report to Redis (`counting`) come from their counters and histogram buckets; gauges are not reported and do nothing.
 """
 
 from __future__ import annotations
 
+import collections
+import copy
 import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
-from typing import NamedTuple
+from math import inf
+from typing import NamedTuple, Self
 
 _counting: threading.Lock
 
@@ -32,7 +33,7 @@ class Sample(NamedTuple):
 
     name: str
     labels: dict[str, str]
-    value: float
+    value: int
 
 
 class Family(NamedTuple):
@@ -42,45 +43,50 @@ class Family(NamedTuple):
 
 
 class _Metric:
+    _suffix: str
+    _further_labels: tuple[str, ...] = ()
+
+    def __init__(self, name: str, _documentation: str, labelnames: Sequence[str] = ()) -> None:
+        self._name = f"{name}_{self._suffix}"
+        self._labelnames = (*labelnames, *self._further_labels)
+        self._values: tuple[str, ...] = ()
+        self._numbers: collections.Counter[tuple[str, ...]] = collections.Counter()
+
+    def labels(self, *values: str) -> Self:
+        """The metric for these label values; it shares the numbers."""
+        child = copy.copy(self)
+        child._values = values
+        return child
+
+    def collect(self) -> list[Family]:
+        with _counting:
+            numbers = self._numbers.copy()
+        return [
+            Family([Sample(self._name, dict(zip(self._labelnames, at, strict=True)), n) for at, n in numbers.items()])
+        ]
+
+
+class Counter(_Metric):
+    _suffix = "total"
+
+    def inc(self, amount: int = 1) -> None:
+        with _counting:
+            self._numbers[self._values] += amount
+
+
+class Histogram(_Metric):
+    _suffix = "bucket"
+    _further_labels = ("le",)
+
     def __init__(
-        self,
-        name: str,
-        documentation: str,
-        labelnames: Sequence[str] = (),
-        *,
-        buckets: Sequence[float] = (),
-        multiprocess_mode: str = "",
+        self, name: str, documentation: str, labelnames: Sequence[str] = (), *, buckets: Sequence[float]
     ) -> None:
-        self.name = name
-        self.labelnames = tuple(labelnames)
-        self.buckets = (*buckets, float("inf"))
-        self.value = 0.0
-        self.observed = [0] * len(self.buckets)
-        self._children: dict[tuple[str, ...], _Metric] = {}
-
-    def labels(self, *values: str) -> _Metric:
-        """The metric for these label values."""
-        with _counting:
-            if values not in self._children:
-                child = type(self)(self.name, "", buckets=self.buckets[:-1])
-                self._children[values] = child
-            return self._children[values]
-
-    def inc(self, amount: float = 1) -> None:
-        with _counting:
-            self.value += amount
-
-    def set(self, value: float) -> None:
-        self.value = float(value)
-
-    def set_to_current_time(self) -> None:
-        self.set(time.time())
+        super().__init__(name, documentation, labelnames)
+        self._bounds = {float(bound): repr(float(bound)) for bound in buckets} | {inf: "+Inf"}
 
     def observe(self, amount: float) -> None:
-        place = next(number for number, bound in enumerate(self.buckets) if amount <= bound)
         with _counting:
-            self.observed[place] += 1
-            self.value += amount
+            self._numbers.update((*self._values, name) for bound, name in self._bounds.items() if amount <= bound)
 
     @contextmanager
     def time(self) -> Iterator[None]:
@@ -91,37 +97,13 @@ class _Metric:
         finally:
             self.observe(time.perf_counter() - begun)
 
-    def collect(self) -> list[Family]:
-        children = list(self._children.items()) if self.labelnames else [((), self)]
-        samples = [
-            sample
-            for values, child in children
-            for sample in child._samples(dict(zip(self.labelnames, values, strict=True)))
-        ]
-        return [Family(samples)]
 
-    def _samples(self, labels: dict[str, str]) -> list[Sample]:
-        return [Sample(self.name, labels, self.value)]
+class Gauge:
+    def __init__(self, _name: str, _documentation: str, *, multiprocess_mode: str) -> None:
+        pass
 
+    def set(self, value: float) -> None:
+        pass
 
-class Counter(_Metric):
-    def _samples(self, labels: dict[str, str]) -> list[Sample]:
-        return [Sample(f"{self.name}_total", labels, self.value)]
-
-
-class Gauge(_Metric):
-    pass
-
-
-class Histogram(_Metric):
-    def _samples(self, labels: dict[str, str]) -> list[Sample]:
-        bounds = ["+Inf" if bound == float("inf") else repr(float(bound)) for bound in self.buckets]
-        counts = [
-            Sample(f"{self.name}_bucket", labels | {"le": bound}, number)
-            for bound, number in zip(bounds, accumulate(self.observed), strict=True)
-        ]
-        return [
-            *counts,
-            Sample(f"{self.name}_count", labels, counts[-1].value),
-            Sample(f"{self.name}_sum", labels, self.value),
-        ]
+    def set_to_current_time(self) -> None:
+        pass

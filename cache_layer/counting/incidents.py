@@ -12,10 +12,11 @@ import os
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import Error, connections, transaction
+from django.db.models.functions import Greatest, Least, Now
 from redis.exceptions import RedisError
 
 from cache_layer.keys import DAY_SECONDS, analytics_key
@@ -24,19 +25,7 @@ from cache_layer.server.connection import get_redis_client
 
 GAP_SECONDS = 10
 """A problem seen again within this time is still the same incident."""
-RETENTION_DAYS = 90
-
-MERGE = """
-    WITH same AS (
-        UPDATE cache_layer_incident
-        SET began_ts = LEAST(began_ts, %(began)s), seen_ts = GREATEST(seen_ts, %(seen)s)
-        WHERE name = %(name)s AND began_ts <= %(seen)s + %(gap)s::interval
-            AND seen_ts >= %(began)s - %(gap)s::interval
-        RETURNING id
-    )
-    INSERT INTO cache_layer_incident (name, began_ts, seen_ts)
-    SELECT %(name)s, %(began)s, %(seen)s WHERE NOT EXISTS (SELECT FROM same)
-"""
+RETENTION = timedelta(days=90)
 
 
 class Sighting(NamedTuple):
@@ -105,12 +94,16 @@ sightings = Sightings()
 def _write(seen_problems: Collection[tuple[str, Sighting]], using: str) -> None:
     if not seen_problems:
         return
-    with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('cache_layer_incident', 0))")
+    incidents, gap = Incident.objects.using(using), timedelta(seconds=GAP_SECONDS)
+    with transaction.atomic(using=using):
+        with connections[using].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('cache_layer_incident', 0))")
         for name, sighting in seen_problems:
             began, seen = (datetime.fromtimestamp(moment, UTC) for moment in sighting)
-            cursor.execute(MERGE, {"name": name, "began": began, "seen": seen, "gap": f"{GAP_SECONDS} s"})
-        cursor.execute("DELETE FROM cache_layer_incident WHERE seen_ts < now() - %s::interval", [f"{RETENTION_DAYS} d"])
+            same = incidents.filter(name=name, began_ts__lte=seen + gap, seen_ts__gte=began - gap)
+            if not same.update(began_ts=Least("began_ts", began), seen_ts=Greatest("seen_ts", seen)):
+                incidents.create(name=name, began_ts=began, seen_ts=seen)
+        incidents.filter(seen_ts__lt=Now() - RETENTION).delete()
 
 
 def read_left() -> dict[str, Sighting]:

@@ -13,7 +13,6 @@ import json
 import os
 import time
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from redis.exceptions import RedisError
 
@@ -25,8 +24,6 @@ from cache_layer.server.connection import get_redis_client
 ASKED_SECONDS = 10
 KNOWN_SECONDS = 60
 """How long after its last sign of life a process is expected to reply."""
-MAX_BYTES = 20_000
-"""The maximum length of a reply; longer ones are foreign."""
 
 
 class MemoryView(NamedTuple):
@@ -67,7 +64,8 @@ def process_name() -> str:
 
 
 def digest_of(payload: bytes) -> str:
-    return hashlib.sha256(payload).hexdigest()[:12]
+    """The short name of these bytes that processes reply with; empty for none."""
+    return hashlib.sha256(payload).hexdigest()[:12] if payload else ""
 
 
 def look_into_memory(key: str) -> MemoryView:
@@ -75,35 +73,6 @@ def look_into_memory(key: str) -> MemoryView:
     found = look_at_copy(key)
     copy = None if found is None else CopySeen(digest_of(found[0]), len(found[0]), found[1])
     return MemoryView(process_name(), copy, recent_reads(key), recent_events(key))
-
-
-def probe(key: str) -> str:
-    """
-    Ask every process about an entry; returns the probe's mark.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    mark = uuid4().hex
-    get_redis_client().set(analytics_key("asked"), f"{mark} {key}", ex=ASKED_SECONDS)
-    return mark
-
-
-def read_memories(mark: str) -> tuple[list[MemoryView], list[str]]:
-    """
-    The replies so far, and the names of the processes that have yet to reply.
-
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    pipeline = get_redis_client().pipeline()
-    pipeline.hgetall(analytics_key(f"answers:{mark}"))
-    pipeline.zrangebyscore(analytics_key("processes"), time.time() - KNOWN_SECONDS, "+inf")
-    found, known = pipeline.execute()
-    answers = [answer for name, text in found.items() if (answer := _parse(name, text))]
-    answered = {answer.process for answer in answers}
-    silent = {name.decode(errors="replace") for name in known} - answered
-    return sorted(answers), sorted(silent)
 
 
 class Respondent:
@@ -139,17 +108,3 @@ class Respondent:
             pipeline.expire(analytics_key("processes"), KNOWN_SECONDS)
             pipeline.execute()
             self._signed_s = now_s
-
-
-def _parse(name: bytes, text: bytes) -> MemoryView | None:
-    """Parse a reply left by a process; None for foreign data."""
-    try:
-        copy, reads, events = json.loads(text[:MAX_BYTES])
-        return MemoryView(
-            name.decode(),
-            CopySeen(str(copy[0]), int(copy[1]), int(copy[2])) if copy else None,
-            {str(source): (int(count), int(last_s)) for source, (count, last_s) in reads.items()},
-            [(int(when), str(what), str(why)) for when, what, why in events],
-        )
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return None

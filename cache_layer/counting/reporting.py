@@ -95,16 +95,7 @@ def read_totals() -> dict[str, int]:
 
 
 _reporter = Reporter()
-
-
-def report_activity() -> None:
-    """
-    Report this process's counts to Redis now.
-
-    Raises:
-        CacheUnavailable: Redis did not answer: the report is sent the next time.
-    """
-    _reporter.report()
+report_activity = _reporter.report
 
 
 def start_reporting() -> None:

@@ -103,10 +103,7 @@ def _lookup(
 
 
 def _refuse_key(model: type[Model], field: Any) -> None:
-    """
-    Raises:
-        InvalidLookup: the field is not unique, or Python and PostgreSQL write its values differently.
-    """
+    """Reject a key that is not unique, or whose values Python and PostgreSQL write differently."""
     total = {
         constraint.fields
         for constraint in model._meta.total_unique_constraints

@@ -60,10 +60,7 @@ def kind_of(field: Any) -> str:
 
 
 def refuse_unwritable(model: type[Model], field: Any) -> None:
-    """
-    Raises:
-        InvalidLookup: the field's values would not survive a round trip through JSON.
-    """
+    """Reject a field whose values would not survive a round trip through JSON."""
     inner = field
     while isinstance(inner, ArrayField):
         inner = inner.base_field

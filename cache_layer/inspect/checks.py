@@ -27,7 +27,6 @@ from django.core.cache import caches
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections, router
 from django.db.migrations.loader import MigrationLoader
-from django.db.models import Model
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 
@@ -57,15 +56,11 @@ def check_triggers(**_: Any) -> list[CheckMessage]:
         )
         for lookup in registered_lookups()
         for part in lookup.parts
-        if not any(_notes(*registered, part) for registered in _registered())
+        if not any(_notes(*registered, part) for registered in pgtrigger.registered())
     ]
 
 
-def _registered() -> list[tuple[Any, pgtrigger.Trigger]]:
-    return list(pgtrigger.registered())
-
-
-def _notes(model: type[Model], trigger: pgtrigger.Trigger, part: Part) -> bool:
+def _notes(model: Any, trigger: pgtrigger.Trigger, part: Part) -> bool:
     noted = f"'{part.field}'" if part.field else ""
     is_its_table = model._meta.db_table == part.model._meta.db_table
     return is_its_table and str(trigger.name).startswith("record_row") and noted in str(trigger.func)
@@ -112,21 +107,16 @@ def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[C
 @register(Tags.caches)
 def check_settings(**_: Any) -> list[CheckMessage]:
     """The settings are valid; otherwise the first read or write would fail."""
-    wrong = _find_wrong_setting()
-    return [wrong] if wrong else []
-
-
-def _find_wrong_setting() -> CheckMessage | None:
     try:
         options = Options.of(getattr(settings, "CACHE_LAYER", {}))
     except InvalidOptions as error:
         hint = "Correct it in the settings, or in the environment variable it is read from."
-        return Error(str(error), hint=hint, id="cache_layer.E002")
+        return [Error(str(error), hint=hint, id="cache_layer.E002")]
     alias = options.cache_alias
     if alias not in settings.CACHES:
         what = f"CACHE_LAYER['cache_alias'] is {alias!r}: CACHES has no such alias."
         hint = "Add it to CACHES, with BACKEND 'cache_layer.backend.CoherentCache'."
-        return Error(what, hint=hint, id="cache_layer.E003")
+        return [Error(what, hint=hint, id="cache_layer.E003")]
     backend = settings.CACHES[alias].get("BACKEND", "")
     try:
         ours = issubclass(import_string(backend), CoherentCache)
@@ -134,16 +124,16 @@ def _find_wrong_setting() -> CheckMessage | None:
         ours = False
     if not ours:
         hint = "Set it to 'cache_layer.backend.CoherentCache'; it can do everything that django-redis can."
-        return Error(f"CACHES[{alias!r}]['BACKEND'] is {backend!r}.", hint=hint, id="cache_layer.E003")
+        return [Error(f"CACHES[{alias!r}]['BACKEND'] is {backend!r}.", hint=hint, id="cache_layer.E003")]
     try:
         caches[alias]
     except (InvalidOptions, ImportError) as error:
-        return Error(f"CACHES[{alias!r}]: {error}", hint="Correct it in CACHES.", id="cache_layer.E003")
+        return [Error(f"CACHES[{alias!r}]: {error}", hint="Correct it in CACHES.", id="cache_layer.E003")]
     if options.stale_seconds and not options.fail_safe_seconds:
         what = "CACHE_LAYER['stale_seconds'] has no effect under the write policy 'strict'."
         hint = "Set it to 0, or the policy to `available`: strict rejects what could be old."
-        return Warning(what, hint=hint, id="cache_layer.W005")
-    return None
+        return [Warning(what, hint=hint, id="cache_layer.W005")]
+    return []
 
 
 @register(Tags.caches, deploy=True)
@@ -151,7 +141,7 @@ def check_server(**_: Any) -> list[CheckMessage]:
     """Each server keeps keys until they expire, and never across a restart."""
     try:
         nodes = get_writer_client().nodes()
-        return [*(message for address, node in nodes for message in _check_node(address, node)), *_check_distance()]
+        return [*(message for address, node in nodes for message in _check_node(address, node)), *find_far_servers()]
     except RedisError as error:
         return [
             Warning(
@@ -160,10 +150,6 @@ def check_server(**_: Any) -> list[CheckMessage]:
                 id="cache_layer.W003",
             )
         ]
-
-
-def _check_distance() -> Iterator[CheckMessage]:
-    yield from (Warning(found.text, hint=found.hint, id="cache_layer.W006") for found in find_far_servers())
 
 
 def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
+from uuid import uuid4
 
 from redis.exceptions import RedisError
 
-from cache_layer.counting.probes import MemoryView, digest_of, look_into_memory, probe, read_memories
-from cache_layer.keys import value_key
+from cache_layer.counting.probes import (
+    ASKED_SECONDS,
+    KNOWN_SECONDS,
+    CopySeen,
+    MemoryView,
+    digest_of,
+    look_into_memory,
+)
+from cache_layer.keys import analytics_key, value_key
 from cache_layer.lookup import Entry, Lookup, load, outbox_alias
 from cache_layer.protocol.packing import unpack
 from cache_layer.server.connection import get_redis_client, get_writer_client
@@ -17,6 +26,9 @@ from cache_layer.upkeep.audit import GRACE_SECONDS, agrees_across_releases
 from cache_layer.writing.outbox import find_changes
 
 Looked = TypeVar("Looked")
+
+MAX_REPLY_BYTES = 20_000
+"""The maximum length of a process's reply; longer ones are foreign."""
 
 
 class Stored(NamedTuple):
@@ -91,7 +103,9 @@ class EntryView:
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        return probe(self.entry.key)
+        mark = uuid4().hex
+        get_redis_client().set(analytics_key("asked"), f"{mark} {self.entry.key}", ex=ASKED_SECONDS)
+        return mark
 
     @staticmethod
     def read_memories(mark: str) -> tuple[list[MemoryView], list[str]]:
@@ -101,16 +115,20 @@ class EntryView:
         Raises:
             CacheUnavailable: Redis did not answer.
         """
-        return read_memories(mark)
+        pipeline = get_redis_client().pipeline()
+        pipeline.hgetall(analytics_key(f"answers:{mark}"))
+        pipeline.zrangebyscore(analytics_key("processes"), time.time() - KNOWN_SECONDS, "+inf")
+        found, known = pipeline.execute()
+        answers = [answer for name, text in found.items() if (answer := _parse(name, text))]
+        answered = {answer.process for answer in answers}
+        silent = {name.decode(errors="replace") for name in known} - answered
+        return sorted(answers), sorted(silent)
 
     def agrees(self, payload: bytes, committed: bytes) -> bool:
         """Whether another release wrote `payload`, with the committed values in all members that both releases have."""
         return agrees_across_releases(self.entry, payload, committed)
 
-    @staticmethod
-    def digest(payload: bytes) -> str:
-        """The short name of these bytes that processes reply with; empty for none."""
-        return digest_of(payload) if payload else ""
+    digest = staticmethod(digest_of)
 
     @staticmethod
     def look_twice(look: Callable[[], Looked], is_odd: Callable[[Looked], bool]) -> Looked:
@@ -120,3 +138,17 @@ class EntryView:
             time.sleep(GRACE_SECONDS)
             found = look()
         return found
+
+
+def _parse(name: bytes, text: bytes) -> MemoryView | None:
+    """Parse a reply left by a process; None for foreign data."""
+    try:
+        copy, reads, events = json.loads(text[:MAX_REPLY_BYTES])
+        return MemoryView(
+            name.decode(),
+            CopySeen(str(copy[0]), int(copy[1]), int(copy[2])) if copy else None,
+            {str(source): (int(count), int(last_s)) for source, (count, last_s) in reads.items()},
+            [(int(when), str(what), str(why)) for when, what, why in events],
+        )
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None

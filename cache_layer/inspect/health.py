@@ -15,7 +15,7 @@ from django.db import Error, connections
 from cache_layer.counting.analytics import Series
 from cache_layer.counting.incidents import Sighting, read_incidents, read_left, sightings
 from cache_layer.deadline import working_within
-from cache_layer.inspect.problems import TITLES, counted_now, find_problems
+from cache_layer.inspect.problems import TITLES, Problem, counted_now, find_problems
 from cache_layer.inspect.server import ServerStatus
 from cache_layer.lookup import outbox_alias
 from cache_layer.options import get_options
@@ -30,21 +30,6 @@ LOOK_SECONDS, LOOK_MS = 2, 4_000
 NO_RELAY_SECONDS = 120
 """How long without a relay is a problem: by then another process has taken the turn, if any can."""
 SHOWN_INCIDENTS = 5
-
-
-class Problem(NamedTuple):
-    """
-    Attributes:
-        name: the alert's name.
-        text: what is wrong, and what readers notice.
-        advice: what to do.
-        since_s: when it began, in seconds since the epoch.
-    """
-
-    name: str
-    text: str
-    advice: str
-    since_s: float
 
 
 class Incident(NamedTuple):
@@ -101,11 +86,10 @@ class Health:
         seen = {each.name: each.seen or Sighting(begun_s, now_s) for each in found}
         if note:
             sightings.see(seen)
-        began = _began(known, now_s)
-        problems = [
-            Problem(each.name, each.text, each.advice, min(began.get(each.name, now_s), seen[each.name].began_s))
-            for each in found
-        ]
+        for name, before in [*known, *sightings.unwritten.copy().items()]:  # by any process
+            if name in seen and before.goes_on(now_s):
+                seen[name] = Sighting(min(before.began_s, seen[name].began_s), seen[name].seen_s)
+        problems = [each._replace(seen=seen[each.name]) for each in found]
         shown = [problem for problem in problems if now_s - problem.since_s >= _patience(problem.name)]
         names = {problem.name for problem in shown}
         incidents = [
@@ -175,15 +159,6 @@ def _moment(seconds: float) -> str:
 def _patience(name: str) -> int:
     """How many seconds something may be wrong before it is a problem."""
     return NO_RELAY_SECONDS if name == "RelayNotWorking" else 0
-
-
-def _began(known: list[tuple[str, Sighting]], now_s: float) -> dict[str, float]:
-    """When each ongoing problem began, as far as any process has seen."""
-    began: dict[str, float] = {}
-    for name, sighting in [*known, *sightings.unwritten.copy().items()]:
-        if sighting.goes_on(now_s):
-            began[name] = min(sighting.began_s, began.get(name, now_s))
-    return began
 
 
 def watch_health() -> None:

@@ -42,18 +42,29 @@ TITLES = {
 """All problems, worst first, with the titles of their incidents."""
 
 
-class Found(NamedTuple):
-    """A problem found by one look: it exists now, or was `seen` at the times in the counters."""
+class Problem(NamedTuple):
+    """
+    Attributes:
+        name: the alert's name.
+        text: what is wrong, and what readers notice.
+        advice: what to do.
+        seen: when it was seen; None for this look alone.
+    """
 
     name: str
     text: str
     advice: str
     seen: Sighting | None = None
 
+    @property
+    def since_s(self) -> float:
+        """When it began, in seconds since the epoch."""
+        return self.seen.began_s if self.seen else time.time()
+
 
 def find_problems(
     redis_answers: bool, backlog: Backlog | None, taken: bool, counters: tuple[Series, ServerStatus] | None = None
-) -> Iterator[Found]:
+) -> Iterator[Problem]:
     """
     What is wrong now.
 
@@ -63,13 +74,13 @@ def find_problems(
         counters: the last hour's and the server's; if None, a result at most `COUNTED_SECONDS` old is used.
     """
     if backlog is None:
-        yield Found(
+        yield Problem(
             "DatabaseDown",
             "PostgreSQL does not answer: what is cached can still be read, but nothing can be saved.",
             "Start PostgreSQL, or see why this server cannot reach it. Nothing else needs a restart.",
         )
     if not redis_answers:
-        yield Found(
+        yield Problem(
             "RedisDown",
             "Redis does not answer: entity types are read from the database, and nothing can be invalidated or warmed.",
             "Start Redis, or see why this server cannot reach it. Nothing else needs a restart.",
@@ -83,14 +94,14 @@ def find_problems(
             return
 
 
-def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterator[Found]:
+def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterator[Problem]:
     if backlog.oldest_seconds > LATE_SECONDS:
         advice = "Look for `Relay` in the log. To correct everything at once, clear all."
         if not redis_answers:
             advice = "They are delivered as soon as Redis replies."
         elif not taken:
             advice = "They are delivered as soon as a server relays."
-        yield Found(
+        yield Problem(
             "OutboxStuck",
             f"{backlog.changes:,} committed change{' has' if backlog.changes == 1 else 's have'} not reached the cache"
             " yet: what was changed by SQL may be read late.",
@@ -98,7 +109,7 @@ def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterato
             Sighting(time.time() - backlog.oldest_seconds, time.time()),
         )
     if not taken:
-        yield Found(
+        yield Problem(
             "RelayNotWorking",
             "No server relays: what is changed by SQL is read only when the entry expires.",
             "Look for `Relay interrupted` in the log; `manage.py relay_invalidations` helps at once.",
@@ -154,7 +165,7 @@ COUNTED = (
 )
 
 
-def find_counted(hour: Series) -> Iterator[Found]:
+def find_counted(hour: Series) -> Iterator[Problem]:
     """The problems shown by the last hour's counters."""
     for each in COUNTED:
         minutes = list(zip(hour.starts_s, hour.counts, strict=True))[-each.minutes :]
@@ -163,11 +174,11 @@ def find_counted(hour: Series) -> Iterator[Found]:
         if starts:
             total = sum(number for _, number in numbers)
             seen = Sighting(starts[0], min(time.time(), starts[-1] + hour.step_seconds))
-            yield Found(each.name, each.text.format(number=f"{total:,}"), each.advice, seen)
+            yield Problem(each.name, each.text.format(number=f"{total:,}"), each.advice, seen)
     few = hour.latest(5)
     errors, answered = few.total("answer_errors"), few.total("replays") + few.answers()
     if errors >= 5 and errors > 0.01 * answered:
-        yield Found(
+        yield Problem(
             "AnswersFailing",
             f"{errors:,} of {answered:,} responses in the last 5 minutes were errors of ours (status 500 or more).",
             "The log has the exceptions.",
@@ -175,7 +186,7 @@ def find_counted(hour: Series) -> Iterator[Found]:
     quarter = hour.latest(15)
     reads, ratio = sum(quarter.totals("reads").values()), quarter.hit_ratio()
     if ratio is not None and ratio < 0.8 and reads > 15 * 60:
-        yield Found(
+        yield Problem(
             "HitRatioLow",
             f"Only {ratio:.0%} of the reads in the last 15 minutes were served from memory or Redis.",
             "Are many types not cached? Then warm all. Does one change all the time? Check the list of entries.",
@@ -191,12 +202,12 @@ NAMES = (
 """The counters that `find_counted` reads: a fifteenth of all."""
 
 
-def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
+def find_in_redis(hour: Series, status: ServerStatus) -> list[Problem]:
     """The problems shown by the last hour's counters and the server's own figures."""
     found = list(find_counted(hour))
     if status.max_memory_bytes and status.used_memory_bytes > FULL * status.max_memory_bytes:
         found.append(
-            Found(
+            Problem(
                 "RedisMemoryHigh",
                 f"Redis uses {status.used_memory_bytes / status.max_memory_bytes:.0%} of its memory limit: once full,"
                 " it accepts no more values.",
@@ -206,6 +217,6 @@ def find_in_redis(hour: Series, status: ServerStatus) -> list[Found]:
     return found
 
 
-counted_now: Memo[list[Found]] = Memo(
+counted_now: Memo[list[Problem]] = Memo(
     lambda: find_in_redis(Series.read(Span.HOUR, NAMES), ServerStatus.read()), seconds=COUNTED_SECONDS
 )

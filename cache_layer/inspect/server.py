@@ -60,16 +60,10 @@ class ServerStatus:
         Raises:
             CacheUnavailable: a node did not answer.
         """
-        return {address: cls._read_node(node) for address, node in get_writer_client().nodes()}
+        return {address: cls._of(node) for address, node in get_writer_client().nodes()}
 
     @classmethod
-    def _read_node(cls, node: GuardedRedis) -> ServerStatus:
-        """
-        Ask one node.
-
-        Raises:
-            CacheUnavailable: it did not answer.
-        """
+    def _of(cls, node: GuardedRedis) -> ServerStatus:
         pipeline = node.pipeline()
         for section in ("server", "clients", "memory", "stats"):
             pipeline.info(section)

@@ -6,8 +6,8 @@ import contextlib
 import logging
 import threading
 import time
-from typing import NamedTuple
 
+from django.core.checks import Warning
 from redis.exceptions import RedisError
 
 from cache_layer.options import get_options
@@ -20,14 +20,7 @@ LEASE_ROUND_TRIPS = 5
 PINGS = 10
 
 
-class FarServer(NamedTuple):
-    """What is wrong, and what to do about it."""
-
-    text: str
-    hint: str
-
-
-def find_far_servers() -> list[FarServer]:
+def find_far_servers() -> list[Warning]:
     """
     The servers whose round trip takes more than a fifth of the local lease.
 
@@ -39,10 +32,11 @@ def find_far_servers() -> list[FarServer]:
         return []
     trips = [(address, _measure_round_trip_ms(node)) for address, node in get_writer_client().nodes()]
     return [
-        FarServer(
+        Warning(
             f"A round trip to Redis ({address}) takes {trip_ms:.1f} ms, more than a fifth of the {lease_ms} ms that"
             " copies in memory may be used (local_lease_ms).",
-            "Move Redis nearer, or set CACHE_LOCAL_LEASE_MS to five round trips; a change waits that long.",
+            hint="Move Redis nearer, or set CACHE_LOCAL_LEASE_MS to five round trips; a change waits that long.",
+            id="cache_layer.W006",
         )
         for address, trip_ms in trips
         if trip_ms > lease_ms / LEASE_ROUND_TRIPS
@@ -55,7 +49,7 @@ def warn_of_far_servers() -> None:
     def warn() -> None:
         with contextlib.suppress(RedisError):  # reported elsewhere
             for found in find_far_servers():
-                logger.warning("Redis far away", extra={"reason": found.text, "hint": found.hint})
+                logger.warning("Redis far away", extra={"reason": found.msg, "hint": found.hint})
 
     threading.Thread(target=warn, name="cache-distance", daemon=True).start()
 

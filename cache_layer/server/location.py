@@ -112,7 +112,7 @@ class Location:
         }
         connecting |= ({"password": password} if password else {}) | location.parameters
         make = _sentinel_options if location.kind == "sentinel" else _cluster_options
-        return {"LOCATION": [_pool_name(location)], "OPTIONS": make(location, connecting)}
+        return make(location, connecting)
 
 
 def guarded_location(server: Any, given: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -148,19 +148,12 @@ def _is_a(given: dict[str, Any], name: str, base: str) -> bool:
         return False
 
 
-def _pool_name(location: Location) -> str:
-    """The name under which django-redis keeps the pool; for Sentinel it parses the primary's name and database."""
-    if location.kind == "sentinel":
-        return f"redis://{location.path}"
-    return "redis+cluster://" + ",".join(f"{host}:{port}" for host, port in location.addresses)
-
-
 def _sentinel_options(location: Location, connecting: dict[str, Any]) -> dict[str, Any]:
     from cache_layer.server.failover import SentinelConnection, SentinelSSLConnection
 
     login = {name: connecting.pop(name) for name in list(connecting) if name.startswith(OWN_LOGIN)}
     asking = {name: value for name, value in connecting.items() if name.startswith(("socket_", "ssl_", "protocol"))}
-    return {
+    options = {
         "CONNECTION_FACTORY": "cache_layer.server.failover.SentinelFactory",
         "CONNECTION_POOL_CLASS": "cache_layer.server.failover.SentinelPool",
         "REDIS_CLIENT_CLASS": "cache_layer.server.failover.SentinelRedis",
@@ -171,18 +164,21 @@ def _sentinel_options(location: Location, connecting: dict[str, Any]) -> dict[st
         | {name.removeprefix(OWN_LOGIN): value for name, value in login.items()}
         | {"ssl": location.tls, "retry": Retry(NoBackoff(), 0)},
     }
+    return {"LOCATION": [f"redis://{location.path}"], "OPTIONS": options}  # django-redis parses the name and database
 
 
 def _cluster_options(location: Location, connecting: dict[str, Any]) -> dict[str, Any]:
     from cache_layer.server.failover import ClusterConnection, ClusterSSLConnection
 
     del connecting["retry"]  # the cluster client takes it separately
-    return {
+    options = {
         "CONNECTION_FACTORY": CLUSTER_FACTORY,
         "CONNECTION_POOL_KWARGS": connecting
         | {"connection_class": ClusterSSLConnection if location.tls else ClusterConnection},
         "CLUSTER_NODES": list(location.addresses),
     }
+    name = ",".join(f"{host}:{port}" for host, port in location.addresses)
+    return {"LOCATION": [f"redis+cluster://{name}"], "OPTIONS": options}
 
 
 def _address(host: SplitResult, port: int) -> tuple[str, int]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain, count
 from mmap import mmap
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any
 
@@ -18,11 +22,10 @@ from cache_layer.lookup import Lookup, load
 from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_writer_client
 from cache_layer.testing.changes import Changes
-from cache_layer.testing.elsewhere import reading_elsewhere
 from cache_layer.testing.run import ROLLED_BACK, Run, Seen
 from cache_layer.upkeep.clearing import glob_of
 
-ROWS, READERS = 3, 1
+ROWS = 3
 FLUSH_SECONDS = 0.2
 """How often all the lookup's keys are removed from Redis."""
 PAUSE_SECONDS = 0.001
@@ -64,10 +67,10 @@ def assert_never_stale(lookup: Lookup[Any], seconds: float = 5, *, write: Change
     )
     works = [
         *(partial(_write, run, lookup, place, change, alias) for place in range(len(rows))),
-        *(partial(_read_on, run, lookup) for _ in range(READERS)),
+        partial(_read_on, run, lookup),
         partial(_flush, run, lookup),
     ]
-    with reading_elsewhere(run, partial(_read, run, lookup)), ThreadPoolExecutor(len(works)) as pool:
+    with _reading_elsewhere(run, lookup), ThreadPoolExecutor(len(works)) as pool:
         for done in [pool.submit(_work, run, work) for work in works]:
             done.result()
     run.judge(lookup)
@@ -122,6 +125,40 @@ def _read(run: Run, lookup: Lookup[Any]) -> None:
         after = run.returned[place]
         run.seen.add(Seen(row, read_entry(lookup, row).payload, after))
         run.reads += 1
+
+
+@contextmanager
+def _reading_elsewhere(run: Run, lookup: Lookup[Any]) -> Iterator[None]:
+    """
+    Let a child process read while the block runs, and then add what it saw to the run.
+
+    It has its own memory, which only the drains of writers keep fresh.
+    """
+    connections.close_all()  # the child must not share them
+    fork = get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    child = fork.Process(target=_read_until_stopped, args=(run, lookup, sender), daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # about threads: the child waits for none
+        child.start()
+    sender.close()
+    try:
+        yield
+    finally:
+        run.returned[-1] = 1
+        try:
+            run.seen |= receiver.recv()
+        except EOFError:
+            raise RuntimeError("The reading process failed; its traceback is on standard error.") from None
+        finally:
+            child.join()
+
+
+def _read_until_stopped(run: Run, lookup: Lookup[Any], sender: Connection) -> None:
+    """Read until the run stops, and send what was seen."""
+    while not run.returned[-1]:
+        _read(run, lookup)
+    sender.send(run.seen)
 
 
 def _flush(run: Run, lookup: Lookup[Any]) -> None:

@@ -12,7 +12,8 @@ from django.urls import reverse
 from redis import Redis
 
 from cache_layer.activity import _forget, count_local_hit, note_invalidated, note_stored, recent_reads
-from cache_layer.counting.probes import Respondent, digest_of, probe, process_name, read_memories
+from cache_layer.counting.probes import Respondent, digest_of, process_name
+from cache_layer.inspect import EntryView
 from cache_layer.keys import analytics_key
 from cache_layer.memory.local_store import _copies, drop_all_copies, look_at_copy
 from cache_layer.protocol.scripts import hold_keys
@@ -67,7 +68,7 @@ def test_who_has_another_document_is_marked_and_what_is_not_known_is_called_so(r
     assert right == {digest_of(document)}
     redis_client.set(KEY, document.replace(b"Project", b"Projekt"))
     assert look_at_engines()[1].differs
-    mark = probe(KEY)
+    mark = EntryView(ENTITY, "project").ask_processes()
     redis_client.hset(
         analytics_key(f"answers:{mark}"),
         mapping={
@@ -113,16 +114,16 @@ def test_a_process_answers_each_question_once_with_what_it_has(redis_client: Red
     count_local_hit(KEY)
     respondent = Respondent()
     respondent.reply()
-    mark = probe(KEY)
+    mark = EntryView(ENTITY, "project").ask_processes()
     respondent.reply()
     respondent.reply()
-    (answer,), silent = read_memories(mark)
+    (answer,), silent = EntryView.read_memories(mark)
     assert (answer.process, silent) == (process_name(), [])
     assert [what for _, what, _ in answer.events] == ["invalidated", "stored"]
     assert answer.reads["L1"][0] == 1
     redis_client.delete(analytics_key(f"answers:{mark}"))
     respondent.reply()
-    assert read_memories(mark) == ([], [process_name()])
+    assert EntryView.read_memories(mark) == ([], [process_name()])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -165,6 +166,6 @@ def test_what_happened_says_who_and_from_where_and_of_sql_that_it_was(operator: 
 
 def test_only_questions_of_ours_are_answered(viewer: Client) -> None:
     make_entity("project")
-    assert viewer.get(MEMORIES, {"mark": probe(KEY)}).status_code == 200
+    assert viewer.get(MEMORIES, {"mark": EntryView(ENTITY, "project").ask_processes()}).status_code == 200
     for mark in ("", "x", "a" * 31 + "*", "é" * 32):
         assert viewer.get(MEMORIES, {"mark": mark}).status_code == 400

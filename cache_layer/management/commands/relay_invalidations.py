@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cache_layer.counting.reporting import start_reporting
 from cache_layer.upkeep.relay import run_relay
-
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
 
 LOCAL = "127.0.0.1"
 COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -38,26 +35,21 @@ class Command(BaseCommand):
 
 def _serve_metrics(host: str, port: int) -> None:
     """
+    Serve this process's metrics, or those of all processes that share PROMETHEUS_MULTIPROC_DIR.
+
     Raises:
         CommandError: the address is unusable, or prometheus-client is not installed.
     """
     try:
-        from prometheus_client import start_http_server
+        from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+        from prometheus_client.multiprocess import MultiProcessCollector
     except ImportError:
         raise CommandError("Metrics are served by prometheus-client: pip install cache-layer[metrics].") from None
+    registry = REGISTRY
+    if os.environ.get(COUNTS_VARIABLE):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the package has no types there
     try:
-        start_http_server(port, host, _registry())
+        start_http_server(port, host, registry)
     except (OSError, OverflowError) as error:
         raise CommandError(f"Metrics cannot be served at {host}, port {port}: {error}") from error
-
-
-def _registry() -> CollectorRegistry:
-    """This process's metrics, or those of all processes that share PROMETHEUS_MULTIPROC_DIR."""
-    from prometheus_client import REGISTRY, CollectorRegistry
-    from prometheus_client.multiprocess import MultiProcessCollector
-
-    if not os.environ.get(COUNTS_VARIABLE):
-        return REGISTRY
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the package has no types there
-    return registry
