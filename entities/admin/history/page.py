@@ -13,6 +13,7 @@ from django.urls import reverse
 from entities.admin.history.differences import ALL_FIELDS, compare_documents, compare_fields
 from entities.admin.history.versions import History, attach_changes
 from entities.admin.pages import ModelAdmin, show_page
+from entities.codes import is_code
 
 VERSIONS_PER_PAGE = 25
 
@@ -67,6 +68,8 @@ class HistoryPage(ModelAdmin):
         entity = self.get_object(request, unquote(object_id))
         if not self.has_view_or_change_permission(request, entity):
             raise PermissionDenied
+        if not is_code(unquote(object_id)):
+            raise Http404
         history = History(unquote(object_id))
         may_restore = self.has_change_permission(request, entity) if entity else self.has_add_permission(request)
         return history, {
