@@ -65,12 +65,13 @@ class HistoryPage(ModelAdmin):
 
     def _read_history(self, request: HttpRequest, object_id: str) -> tuple[History, dict[str, Any]]:
         """All versions, and what both pages need."""
-        entity = self.get_object(request, unquote(object_id))
+        code = unquote(object_id)
+        entity = self.get_object(request, code) if is_code(code) else None
         if not self.has_view_or_change_permission(request, entity):
             raise PermissionDenied
-        if not is_code(unquote(object_id)):
+        if not is_code(code):
             raise Http404
-        history = History(unquote(object_id))
+        history = History(code)
         may_restore = self.has_change_permission(request, entity) if entity else self.has_add_permission(request)
         return history, {
             "object": entity,

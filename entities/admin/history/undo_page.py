@@ -51,6 +51,8 @@ class UndoPage(HistoryPage):
     def restore_view(self, request: HttpRequest, object_id: str, version_id: int) -> HttpResponse:
         """Set every field but the code and the creation time to a version's; add a deleted type again."""
         history, common = self._read_history(request, object_id)
+        if not common["may_restore"]:
+            raise PermissionDenied
         for version in history.load([version_id]):
             now = common["object"]
             context = common | {
