@@ -70,7 +70,7 @@ def test_migrations_can_run_beside_the_version_before(committed_db: None) -> Non
 
 
 def test_what_an_older_version_could_not_bear_is_found(subtests: pytest.Subtests) -> None:
-    for sql, is_safe in [
+    for statement, is_safe in [
         ('ALTER TABLE "t" ADD COLUMN "c" text NULL;', True),
         ('ALTER TABLE "t" ADD COLUMN "c" text DEFAULT \'\' NOT NULL;', True),
         ('CREATE TABLE "tag" ("name" text NOT NULL); CREATE INDEX "tag_name" ON "tag" ("name");', True),
@@ -83,8 +83,8 @@ def test_what_an_older_version_could_not_bear_is_found(subtests: pytest.Subtests
         ('ALTER TABLE "t" ALTER COLUMN "c" SET NOT NULL;', False),
         ('DROP TABLE "t" CASCADE;', False),
     ]:
-        with subtests.test(sql=sql):
-            assert (find_unsafe(sql) == []) is is_safe
+        with subtests.test(statement=statement):
+            assert (find_unsafe(statement) == []) is is_safe
 
 
 def test_of_several_migrations_at_once_one_works_and_the_others_wait(committed_db: None) -> None:
