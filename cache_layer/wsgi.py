@@ -4,8 +4,6 @@ The cache's part in a WSGI server.
     application = serve(get_wsgi_application())
 """
 
-from __future__ import annotations
-
 from threading import Event
 
 from cache_layer.background import run_in_background

@@ -15,8 +15,6 @@ For somebody else's model use a proxy in your own app, which puts the triggers i
             default_permissions = ()
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """One health for `/health`, the dashboard's first line, `cache_status` and the alerts, and lasting incidents."""
 
-from __future__ import annotations
-
 import json
 import re
 import time
