@@ -330,7 +330,10 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("entities/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": lambda _: {},  # in a stylesheet rather than in every page
-    "STYLES": [lambda _: static("entities/colors.css"), lambda _: static("entities/site.css")],
+    "STYLES": [
+        lambda _, name=name: static(f"entities/{name}.css")
+        for name in ("colors", "site", "list", "form", "history", "map", "dashboard")
+    ],
     "SCRIPTS": [lambda _: static("entities/htmx.js"), lambda _: static("entities/keyboard.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
     "DASHBOARD_CALLBACK": "entities.admin.home.describe_home",

@@ -62,7 +62,6 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
     search_help_text = "Search in labels, plurals and codes"
 
     class Media:
-        css = {"all": ("entities/list.css",)}  # noqa: RUF012 - Django's own way
         js = (Script("entities/list.js", defer=True),)
 
     @admin.display(description="Label", ordering="label")
