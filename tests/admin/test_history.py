@@ -332,7 +332,7 @@ def test_a_child_that_is_gone_is_named_and_nothing_changes(project: Entity, admi
         seen = admin_client.get(url).context["seen"]
         response = ask(url, {"seen": seen, "confirmed": "yes"})
         assert "Children deleted since can't be listed again: task." in page_of(response)
-        form = response.content.decode().split('<form method="post" class="history-bar">')[1].split("</form>")[0]
+        form = response.content.decode().split('<form method="post" class="flex')[1].split("</form>")[0]
         assert "submit" not in form
     assert Entity.objects.get(code="project").label == "Alone"
     assert len(ids_of("project")) == 3

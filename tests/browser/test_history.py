@@ -26,7 +26,7 @@ def test_two_versions_are_compared_by_keyboard_and_the_first_restored(page: Page
     expect(page.get_by_role("heading", name="Versions 1 and 3 of ledger")).to_be_visible()
     expect(page.get_by_role("row", name="Label differs Ledger Account book")).to_be_visible()
     expect(page.get_by_role("row", name="Icon differs BookOpen Notebook")).to_be_visible()
-    expect(page.locator(".history-line-removed").first).to_contain_text('"label": "Ledger",')
+    expect(page.locator(".document del").first).to_contain_text('"label": "Ledger",')
     page.get_by_role("link", name="Restore version 1").click()
     page.get_by_role("button", name="Restore version 1").click()
     expect(page.get_by_text("Ledger was restored to version 1")).to_be_visible()

@@ -134,7 +134,8 @@ def _draw_chip(code: str, mark: Mark, old: Sequence[str], new: Sequence[str]) ->
         return format_html('<a class="entity-chip" href="{}">{}</a>', url, code)
     place = f" from place {old.index(code) + 1} to {new.index(code) + 1}" if mark == "moved" else ""
     return format_html(
-        '<a class="entity-chip history-{}" href="{}" title="{}"><span aria-hidden="true">{}</span>'
+        '<a class="entity-chip history-{}" href="{}" title="{}">'
+        '<span class="font-semibold mr-1" aria-hidden="true">{}</span>'
         '<span class="entity-unseen">{} </span>{}<span class="entity-unseen">{}</span></a>',
         *(mark, url, mark + place, SIGNS[mark], mark, code, place),
     )
