@@ -72,10 +72,11 @@ def _chart(series: Series, names: Mapping[str, str], steps: Sequence[Mapping[str
     }
 
 
-def tabulate(chart: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """The chart's steps as rows of text, newest first; none if there is nothing but zeros."""
+def tabulate(chart: dict[str, Any]) -> dict[str, Any]:
+    """The chart's steps as rows of text, newest first; no rows if there is nothing but zeros."""
     columns = [dataset["data"] for dataset in chart["datasets"]]
-    if not any(map(any, columns)):
-        return []
-    steps = list(zip(chart["labels"], *columns, strict=True))[::-1]
-    return [(label, ["not known" if cell is None else f"{cell:,.10g}" for cell in cells]) for label, *cells in steps]
+    steps = list(zip(chart["labels"], *columns, strict=True))[::-1] if any(map(any, columns)) else []
+    return {
+        "headings": ["From, UTC", *(dataset["label"] for dataset in chart["datasets"])],
+        "rows": [[label, *("not known" if it is None else f"{it:,.10g}" for it in cells)] for label, *cells in steps],
+    }

@@ -210,7 +210,7 @@ def test_a_type_deleted_while_its_form_is_checked_is_said_to_be_gone(
 def notes(client: Client, url: str = PROJECT) -> str:
     """What is said above the form."""
     page = client.get(url).content.decode()
-    return text_of(" ".join(re.findall(r'<p class="entity-note">.*?</p>', page, re.DOTALL)))
+    return text_of(" ".join(re.findall(r'<p class="entity-note .*?</p>', page, re.DOTALL)))
 
 
 def test_the_second_is_told_when_opening_the_page_until_the_first_has_saved(ann: Client, bob: Client) -> None:
