@@ -5,8 +5,6 @@ Bulk changes, which send no signals: one hold and one drain for all rows.
         objects = CoherentManager()
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar

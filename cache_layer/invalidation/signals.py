@@ -1,7 +1,5 @@
 """Saves and deletes of single rows: hold before, release after the commit."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Any
 

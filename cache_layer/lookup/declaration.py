@@ -15,8 +15,6 @@ What is cached. Declare and register a lookup to make a model coherent, or let `
     RATE.register()
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence

@@ -4,8 +4,6 @@ This thread's unreleased writes, one per open transaction (or autocommitted save
 A thread that holds a key reads it from the database, so it sees its own uncommitted row; nobody else does.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ and one made where neither this database nor this Redis is reachable. So respons
 it is never stored in memory.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The read path: this process's memory, then Redis, then the database under a fill lease."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """The end of a write: release its holds and update Redis, the outbox, the log and the counters."""
 
-from __future__ import annotations
-
 import logging
 from itertools import chain
 

@@ -1,7 +1,5 @@
 """Write-through: a writer leaves the values it has just committed in the cache."""
 
-from __future__ import annotations
-
 import logging
 from collections import defaultdict
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Responses with a document and its entity tag (ETag), and conditional requests (RFC 9110, section 13)."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from typing import Any

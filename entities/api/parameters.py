@@ -1,7 +1,5 @@
 """The headers and query parameters of the API: described in words that people read, and read."""
 
-from __future__ import annotations
-
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request

@@ -6,8 +6,6 @@ ended. Sign-on tokens: issued after the tokens of that name were last ended, and
 is active; names without a user here may read.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

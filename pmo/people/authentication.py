@@ -1,7 +1,5 @@
 """Authentication: users by name or e-mail address, programs by token."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Two people edit the same entity type: the second is shown the difference, and nobody's change is lost."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -4,8 +4,6 @@ Answers while an engine is away: 503 with a reason and `Retry-After`, never 500,
 Health and liveness tell it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import timedelta

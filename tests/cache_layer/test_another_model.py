@@ -1,7 +1,5 @@
 """A second model, of another app, is coherent because it declares a lookup and its triggers; nothing else knows it."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from contextlib import nullcontext

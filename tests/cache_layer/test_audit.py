@@ -1,7 +1,5 @@
 """What is put right later: the audit, and the relay where a writer has delivered its change already."""
 
-from __future__ import annotations
-
 from io import StringIO
 from unittest.mock import Mock
 

@@ -1,7 +1,5 @@
 """The breaker, the client, and the connection that a renewing thread keeps."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fail-safe: while the database is away the last known is served, where that is allowed, and says that it is stale."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock

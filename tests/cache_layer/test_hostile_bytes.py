@@ -1,7 +1,5 @@
 """What somebody else put into Redis, or Redis makes up: none of it is served, and none of it is an error."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

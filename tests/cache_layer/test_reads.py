@@ -1,7 +1,5 @@
 """Reading one entry: from this process's memory, from Redis, from the database."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import replace

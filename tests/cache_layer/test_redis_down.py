@@ -1,7 +1,5 @@
 """Without Redis: reads come from the database, writes work, and nothing is stale when it is back."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import time

@@ -1,7 +1,5 @@
 """Hot values are loaded anew before they expire, by one reader, and nobody else notices."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

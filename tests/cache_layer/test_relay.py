@@ -1,7 +1,5 @@
 """Changes made behind Django's back reach the cache through the outbox and the relay."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Schema versions: each has values of its own, and a write of any ends those of its neighbours."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

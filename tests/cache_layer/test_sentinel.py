@@ -1,7 +1,5 @@
 """A real primary with replicas and sentinels: failovers are followed, and nothing old comes back with them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

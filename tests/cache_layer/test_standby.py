@@ -1,7 +1,5 @@
 """Which processes stand by to relay."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

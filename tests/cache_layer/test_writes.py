@@ -1,7 +1,5 @@
 """Writes through Django: hold before the change, wait for copies at the COMMIT, release after it."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import time

@@ -1,7 +1,5 @@
 """`backup_entities` and `restore_entities`: what was is again, for readers too, or nothing has changed."""
 
-from __future__ import annotations
-
 import json
 import os
 import runpy

@@ -1,7 +1,5 @@
 """Every entry, a page at a time, and one of them beside the database."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Pieces of the protocol, taken away one at a time."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ Who sends a token is known without the database, and what ends or changes it is 
 A session ends with its logout, whatever was under way.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from time import monotonic_ns
