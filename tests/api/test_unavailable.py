@@ -1,7 +1,7 @@
 """
-Answers while an engine is away: 503 with a reason and `Retry-After`, never 500, and reads from what is left.
+Responses while an engine is down: 503 with a reason and `Retry-After`, never 500; reads use what is left.
 
-Health and liveness tell it.
+Health and liveness report it.
 """
 
 from __future__ import annotations
