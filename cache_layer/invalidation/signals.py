@@ -58,7 +58,7 @@ def _before_change(instance: Model, using: str, update_fields: Collection[str] |
 def _after_save(
     instance: Model, using: str, created: bool, update_fields: Collection[str] | None = None, **_: Any
 ) -> None:
-    """Hold, or drop, entries unknown before the save: of an id the database assigned, or of a row saved over."""
+    """Hold, or drop, entries that were unknown before: the database set an identifier, or a row was overwritten."""
     entries = _entries_behind(instance, using=using, changed=update_fields, created=created)
     late = [entry for entry in entries if not is_ours(entry.key)]
     write = find_write(using)
