@@ -9,11 +9,9 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from entities.admin.pages import show_page
-from entities.models import CacheOperation, Entity
-from entities.texts import ComposedFormField, validate_readable
+from entities.models import Entity
 
 CONFIRMED = "confirmed"
 SELECTION = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
@@ -58,18 +56,6 @@ class Question:
     parts: Sequence[Part]
     buttons: Sequence[Button] = ()
     form: forms.Form | None = None
-
-
-class ReasonForm(forms.Form):
-    """Why somebody operates the cache, for the audit log."""
-
-    reason = ComposedFormField(
-        required=False,
-        max_length=CacheOperation._meta.get_field("reason").max_length,
-        validators=[validate_readable],
-        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
-        help_text="Optional; it is recorded in the audit log.",
-    )
 
 
 BULK_BUDGET_MS = 60_000

@@ -238,11 +238,15 @@ def test_the_cache_card_warms_and_invalidates_without_leaving_the_page(page: Pag
     page.locator("#id_label").fill("Half typed")
     card.get_by_label("Reason, for the audit log").fill("Trying it")
     card.get_by_role("button", name="Warm").click()
-    expect(card.get_by_role("status")).to_have_text("Warmed: it is cached now.")
+    expect(card.get_by_role("status")).to_have_text(
+        "Warmed 1 entity type: 1 filled, 0 already cached, 0 not cacheable."
+    )
     expect(card.get_by_role("progressbar")).to_be_visible()
     card.get_by_role("button", name="Invalidate").focus()
     page.keyboard.press("Enter")
-    expect(card.get_by_role("status")).to_have_text("Invalidated: the next reader goes to the database.")
+    expect(card.get_by_role("status")).to_have_text(
+        "Invalidated 1 entity type; the next reader of each goes to the database."
+    )
     expect(card).to_contain_text("Not cached")
     expect(page.locator("#id_label")).to_have_value("Half typed")
     noted = CacheOperation.objects.filter(username="root", subject="project").order_by("-id")[:2]

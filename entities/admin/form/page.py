@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from entities.admin.form.cache_card import CacheCardViews, read_card
+from entities.admin.form.cache_card import CacheCardViews, describe_entry
 from entities.admin.form.conflicts import STARTED_FROM, FormOutdated, as_text, describe_author, describe_value
 from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_editor
 from entities.admin.form.form import EntityForm
@@ -97,7 +97,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         context["preview"] = preview_form(form.as_offered() if context["conflict"] else form)
         context["errors"] = None if context["conflict"] else context.get("errors")  # the conflict says it better
         if entity:
-            context["cache_card"] = read_card(entity.pk)
+            context |= describe_entry(entity)
             context["may_operate_cache"] = request.user.has_perm("entities.operate_cache")
         if entity and self.has_change_permission(request, entity):
             seen = urlencode({"seen": entity.modified_ts.isoformat()})
