@@ -14,7 +14,7 @@ from cache_layer import Source
 from cache_layer.counting.reporting import report_activity
 from cache_layer.inspect import Kind
 from cache_layer.protocol.scripts import hold_keys
-from entities.cache.entries import drop_entries
+from entities.cache.acts import drop_entries
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from entities.cache.entries import drop_entries
+from entities.cache.acts import drop_entries
 from entities.changes import change_entity
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
