@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 
+from entities.admin.map.type_map import MapType
 from entities.admin.pages import show_page
 from entities.models import Entity
 
@@ -21,17 +22,20 @@ SELECTION = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
 @dataclass(frozen=True)
 class Part:
     """
-    Some of the selected entity types, and what happens to them.
+    Some entity types, and what happens to them or is wrong with them.
 
     Attributes:
         says: the sentence above them.
         entities: which ones; the page links to the first of them.
         warns: whether it may surprise.
+        url, go: a link to all of them, if there is one, and its text.
     """
 
     says: str
-    entities: Sequence[Entity] = ()
+    entities: Sequence[Entity | MapType] = ()
     warns: bool = False
+    url: str = ""
+    go: str = ""
 
 
 @dataclass(frozen=True)
