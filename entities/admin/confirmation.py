@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -71,7 +72,9 @@ def is_confirmed(request: HttpRequest) -> bool:
     return CONFIRMED in request.POST
 
 
-def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str = "") -> TemplateResponse:
+def ask(
+    model_admin: Any, request: HttpRequest, question: Question, *, back: str = "", status: int = HTTPStatus.OK
+) -> TemplateResponse:
     """
     The confirmation page; submitting it reruns the action on the same selection with the same filters.
 
@@ -90,7 +93,7 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
         "media": model_admin.media + (question.form.media if question.form else forms.Media()),
     }
     template = "confirmation_panel" if context["in_dialog"] else "action_confirmation"
-    return show_page(model_admin, request, template, context)
+    return show_page(model_admin, request, template, context, status=status)
 
 
 def parts_about(*told: tuple[str, Sequence[Entity]]) -> list[Part]:
