@@ -1,5 +1,5 @@
 """
-Fail-safe: serves last known documents past their TTL while the database is away. Off unless `stale_seconds` is set.
+Fail-safe: serves last known documents past their TTL while the database is down. Off unless `stale_seconds` is set.
 
 The same scripts store and delete an entry's last known value and its value, so both are equally coherent; the former
 only lives longer. It may still be old: it misses a change behind Django's back that the relay has not delivered yet,

@@ -65,7 +65,7 @@ def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[
 
 
 def _read_further(lookup: Lookup[Document], entries: list[Entry]) -> Reads[Document]:
-    """Read what is not in this process's memory; last known values, where allowed, while the database is away."""
+    """Read what is not in this process's memory; last known values, where allowed, while the database is down."""
     reads = read_known(entries) if is_away() and _may_be_stale(lookup, entries) else None
     if reads is None:
         try:

@@ -94,9 +94,9 @@ def call_held_told(*args: Any, **kwargs: Any) -> dict[str, Invalidated]:
     return {key: Invalidated(max(outcome.value, Invalidated.NOTHING.value)) for key, outcome in outcomes.items()}
 
 
-def give_up_unheld(write: Write, held: release.Held, rows: Any) -> dict[str, Released]:
+def give_up_unheld(write: Write, held: release.Held) -> set[str]:
     write.budget_spent = not any(entry.holder for entry in held.values())
-    return _update_redis(write, held, rows)
+    return _update_redis(write, held)
 
 
 def drain_if_answered() -> None:
