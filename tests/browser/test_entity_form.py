@@ -251,3 +251,9 @@ def test_the_cache_card_warms_and_invalidates_without_leaving_the_page(page: Pag
     assert [(row.operation, row.reason) for row in noted] == [("invalidate", ""), ("warm", "Trying it")]
     get_entity_infrastructure().get_entity("project")
     expect(card.get_by_role("progressbar")).to_be_visible()  # it asks again by itself
+    page.context.clear_cookies()
+    card.get_by_label("Reason, for the audit log").fill("Trying again")
+    card.get_by_role("button", name="Warm").click()
+    expect(card.get_by_role("alert")).to_contain_text("Nothing may have been done.")
+    expect(card.get_by_role("status")).to_have_text("")
+    expect(card.get_by_label("Reason, for the audit log")).to_have_value("Trying again")
