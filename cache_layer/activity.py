@@ -4,8 +4,6 @@ This process's reads, stores and invalidations of each entry since they were las
 Counting a hot read costs one append to a `deque`: appending and popping need no lock.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

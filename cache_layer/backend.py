@@ -7,8 +7,6 @@ Django's cache API over coherent entries, which are read through and never stale
 An alias whose OPTIONS name a LOOKUP has only its entries, by identifier: `caches["rates"].get("senior")`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any

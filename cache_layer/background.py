@@ -1,7 +1,5 @@
 """Threads that run until their process ends, and again in each process forked from it."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable

@@ -8,8 +8,6 @@ A write must have its holds by half of that time and have committed by three qua
 release, which must not be cut short. Outside such a block, in commands and in the relay, there is no limit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -60,15 +60,15 @@ def absent_key(key: str, version: int | None = None) -> str:
 
 
 def known_key(key: str, version: int | None = None) -> str:
-    """The last known value, which outlives the value itself and is served while the database is away."""
+    """The last known value, which outlives the value itself and is served while the database is down."""
     return _of_version(key, "known", version)
 
 
 def further_keys(key: str) -> tuple[str, ...]:
     """
-    What else a writer drops: the last known value of our version, then all keys of the versions next to it.
+    The other keys that a writer deletes, since readers might serve or fill them.
 
-    Readers might serve or fill these keys.
+    They are the last known value of our schema version, then all keys of the versions next to it.
     """
     own = get_options().schema_version
     versions = [version for version in (own - 1, own + 1) if version]

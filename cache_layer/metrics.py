@@ -5,8 +5,6 @@ Every counter and histogram of the cache layer, with its unit. They are promethe
 Label values are few and known in advance: never a key, a code or a token. `activity` counts by entry.
 """
 
-from __future__ import annotations
-
 try:
     from prometheus_client import Counter, Gauge, Histogram
 except ImportError:

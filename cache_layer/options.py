@@ -48,7 +48,7 @@ class Options:
             patterns; a list or tuple.
         relay: whether web processes stand by to relay changes made behind Django's back.
         stale_seconds: how long past its TTL an entry's last known value may be served, marked as stale, while the
-            database is away; 0 or the write policy `strict` disables this.
+            database is down; 0 or the write policy `strict` disables this.
         write_budget_ms: how long a writer retries its holds while Redis is silent.
         write_policy: what a writer does after that: `available` commits and invalidates once Redis answers, `strict`
             refuses the write.

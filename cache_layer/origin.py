@@ -1,7 +1,5 @@
 """Where this thread's work came from: the cause that counters and logs give for an invalidation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -3,8 +3,6 @@ Stand-ins for prometheus-client's metrics where it is not installed. Nothing scr
 report to Redis (`counting`) come from their counters and histogram buckets; gauges are not reported and do nothing.
 """
 
-from __future__ import annotations
-
 import collections
 import copy
 import os

@@ -4,8 +4,6 @@ The cache's part in a WSGI server.
     application = serve(get_wsgi_application())
 """
 
-from __future__ import annotations
-
 from threading import Event
 
 from cache_layer.background import run_in_background
@@ -20,21 +18,12 @@ def serve(application: Application) -> Application:
     Put the application behind the express lane, and start this process's background work: report its counters, stand by
     to relay (if the setting allows it), watch the health of Redis and PostgreSQL, and warn of a distant Redis.
     """
+    from cache_layer.inspect.health import watch_health  # need models, which load with the application
+    from cache_layer.upkeep.relay import run_relay
+
     start_reporting()
     warn_of_far_servers()
     if get_options().relay:
-        run_in_background("cache-relay", _stand_by)
-    run_in_background("cache-health", _watch_health)
+        run_in_background("cache-relay", lambda: run_relay(Event()))
+    run_in_background("cache-health", watch_health)
     return with_express_lane(application)
-
-
-def _stand_by() -> None:
-    from cache_layer.upkeep.relay import run_relay  # needs models, which load after all apps
-
-    run_relay(Event())
-
-
-def _watch_health() -> None:
-    from cache_layer.inspect.health import watch_health  # as above
-
-    watch_health()

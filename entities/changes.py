@@ -4,8 +4,6 @@ Changes of entity types, one transaction each, for the API and the admin.
 The cache is held before the row is locked, so that writers queueing for one row drain together, not one by one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """The history of entity types, which pghistory records with triggers: each row is a version, deletions included."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

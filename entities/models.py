@@ -1,7 +1,5 @@
 """The `Entity` model on table `app.entity`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime

@@ -5,8 +5,6 @@ Releases only append members. So a later one's bytes begin with what this one wo
 an earlier one's bytes lack our last members, and the document must be loaded again.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from functools import partial

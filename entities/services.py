@@ -1,7 +1,5 @@
 """The entity infrastructure service: how a platform reads entity types and drops them from the cache."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable
 

@@ -3,8 +3,6 @@ Entity type tags: `under:project` is project and everything inside it, `above:ta
 it, at any depth.
 """
 
-from __future__ import annotations
-
 from django.db import connections, router
 
 from cache_layer import UnknownTag

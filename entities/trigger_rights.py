@@ -5,8 +5,6 @@ The triggers write the outbox and the history, and look up children. They run wi
 writer's: other services have rights on `app.entity` alone. Nor can those switch triggers off.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -5,8 +5,6 @@ Redis is not a source of rights: each document is sealed with `SECRET_KEY` for i
 Redis can neither add rights nor swap one user's for another's.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Callable

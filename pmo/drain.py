@@ -5,8 +5,6 @@ Kubernetes runs it before it stops a container (`preStop`): `/readyz` fails from
 answered. SIGTERM then ends the server after the requests in flight. PORT comes from the environment.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

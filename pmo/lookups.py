@@ -1,7 +1,5 @@
 """Which data of users is cached, and under which keys: valid tokens are checked without asking the database."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID

@@ -4,8 +4,6 @@ The platform's own tables: API logins, and when somebody's sign-on tokens were e
 The proxies add triggers to Django's tables, so that changes of users that bypass Django are noticed.
 """
 
-from __future__ import annotations
-
 import uuid
 
 from django.contrib.auth.models import Group, User

@@ -1,7 +1,5 @@
 """Child processes that never outlive their parent and do not receive the terminal's Ctrl-C."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

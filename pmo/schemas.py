@@ -5,8 +5,6 @@ Servers of two releases share values whose documents differ only in appended mem
 difference needs a new version, whose values have their own keys: see docs/operations.md.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

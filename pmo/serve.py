@@ -4,8 +4,6 @@
 Used by `make run` and the container image. HOST, PORT and WORKERS come from the environment.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import shutil

@@ -4,8 +4,6 @@ Settings of the platform. Only this module reads the environment.
 Every variable is listed, with its default, in docs/settings.md.
 """
 
-from __future__ import annotations
-
 import logging.config
 import os
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What the command lines of the tools have in common."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

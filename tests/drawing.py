@@ -1,7 +1,5 @@
 """A drawing as SVG: what its parts are, in light and in dark."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

@@ -5,8 +5,6 @@ Each xdist worker has a database of its own in both. `PMO_TEST_POSTGRES`, a fold
 server, name others than the embedded ones: `make matrix` sets them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """What figures come to."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Sequence

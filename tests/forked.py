@@ -1,7 +1,5 @@
 """What a Python process does that is forked from one that has imported this and the libraries with it."""
 
-from __future__ import annotations
-
 import importlib
 import multiprocessing
 import os

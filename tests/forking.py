@@ -1,7 +1,5 @@
 """Processes forked from one that has imported the libraries: that takes longer than all the rest of a start."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -6,8 +6,6 @@
     imports      modules and names of `cache_layer` that the application uses
 """
 
-from __future__ import annotations
-
 import ast
 import subprocess
 from collections import Counter

@@ -1,7 +1,5 @@
 """nginx with the files of deploy/, where there is one: installed, or unpacked by `make tools`."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import shutil

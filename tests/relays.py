@@ -1,7 +1,5 @@
 """Which process relays, as PostgreSQL knows it."""
 
-from __future__ import annotations
-
 import psycopg
 
 RELAYING = """

@@ -1,7 +1,5 @@
 """Web servers of the project in processes of their own, for tests across processes."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

@@ -1,7 +1,5 @@
 """A stand-in for the platform's own sign-on: it issues tokens, and serves its public keys (JWKS) over HTTP."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

@@ -4,8 +4,6 @@ What torture, outages, soak and benchmarks run: processes on engines of their ow
 They are started from one thread alone, since the kernel ends them with the thread that started them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

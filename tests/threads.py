@@ -1,7 +1,5 @@
 """What another thread or process, with database connections of its own, sees and does."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

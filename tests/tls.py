@@ -1,7 +1,5 @@
 """TLS before servers that have none: the wheels' Valkey and PostgreSQL are built without."""
 
-from __future__ import annotations
-
 import contextlib
 import selectors
 import socket

@@ -1,7 +1,5 @@
 """Waiting for what happens in other threads, processes and engines."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """
 Incidents: what was wrong, from when to when, stored in PostgreSQL so that all servers show the same.
 
-Each process first notes what it sees in its memory, then writes it to PostgreSQL or, while that is away, to Redis, so
+Each process first notes what it sees in its memory, then writes it to PostgreSQL or, while that is down, to Redis, so
 that it outlives the process. Sightings written twice, or by several servers, merge into one incident.
 """
 
@@ -108,7 +108,7 @@ def _write(seen_problems: Collection[tuple[str, Sighting]], using: str) -> None:
 
 def read_left() -> dict[str, Sighting]:
     """
-    The sightings left in Redis, by any process, while PostgreSQL was away.
+    The sightings left in Redis, by any process, while PostgreSQL was down.
 
     They stay there until they expire: writing them to PostgreSQL twice changes nothing.
     """

@@ -6,8 +6,6 @@ processes or of none.
 Reports have totals (the counters of `metrics`) and at most 10,000 entries: a few megabytes in all.
 """
 
-from __future__ import annotations
-
 import atexit
 import logging
 import os

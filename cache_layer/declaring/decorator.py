@@ -15,13 +15,11 @@ For somebody else's model use a proxy in your own app, which puts the triggers i
             default_permissions = ()
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from django.db.models import Model, QuerySet, UniqueConstraint
+from django.db.models import Model, QuerySet
 
 from cache_layer.declaring.entries import CoherentLookup
 from cache_layer.declaring.fields import KEYS, RowDocuments, find_field, kind_of, refuse_unwritable
@@ -102,14 +100,10 @@ def _lookup(
     )
 
 
-def _refuse_key(model: type[Model], field: Any) -> None:
+def _refuse_key(model: Any, field: Any) -> None:
     """Reject a key that is not unique, or whose values Python and PostgreSQL write differently."""
-    total = {
-        constraint.fields
-        for constraint in model._meta.total_unique_constraints
-        if isinstance(constraint, UniqueConstraint)
-    }
-    if not field.unique and (field.name,) not in total:
+    constraints = model._meta.total_unique_constraints
+    if not field.unique and (field.name,) not in {constraint.fields for constraint in constraints}:
         raise InvalidLookup.of(model, f"the key {field.name!r} is not unique; use one that is, or make it so.")
     if field.remote_field is None and kind_of(field) not in KEYS:
         raise InvalidLookup.of(

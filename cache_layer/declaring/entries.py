@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from cache_layer.errors import UnknownTag
 from cache_layer.keys import is_text
-from cache_layer.lookup import Entry, Lookup, parts_of, register, registered_lookups
+from cache_layer.lookup import Entry, Lookup, entries_of, parts_of, register, registered_lookups
 from cache_layer.memory.local_store import Copy
 from cache_layer.reading.answered import Read, Reads
 from cache_layer.reading.asynchronous import aread_documents
@@ -73,12 +73,8 @@ class CoherentLookup(Lookup[Document]):
 
     def entries_of_rows(self, *identifiers: str) -> Entries:
         """The entries of all lookups that are built from its model's rows with these identifiers."""
-        return Entries(
-            Entry(lookup, identifier)
-            for lookup, part in parts_of(self.model)
-            if part.field in (None, self.identifier_field)
-            for identifier in (identifiers if part.field else ("",))
-        )
+        rows = [{str(self.identifier_field): identifier} for identifier in identifiers]
+        return Entries(entries_of(parts_of(self.model), rows))
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The document of the row with this key; `default` if there is no such row."""

@@ -15,8 +15,6 @@ System checks: report what would break coherence before it does.
     cache_layer.W006  the server is so far away that local leases end before they are renewed
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One entry as each place has it: PostgreSQL, Redis and the memories of all processes."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

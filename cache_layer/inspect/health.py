@@ -132,7 +132,7 @@ class Health:
 
     @property
     def level(self) -> str:
-        """`ok`, `warning`, or `error` if Redis or PostgreSQL is away."""
+        """`ok`, `warning`, or `error` if Redis or PostgreSQL is down."""
         if self.backlog is None or not self.redis_answers:
             return "error"
         return "warning" if self.problems else "ok"

@@ -1,7 +1,5 @@
 """Caches a value that is costly to make and may be a moment old."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

@@ -5,8 +5,6 @@ Each problem is named after the alert in deploy/prometheus/alerts.yml and docs/r
 reason. Only Prometheus can detect the other alerts: they compare servers, or one server's figures over time.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from typing import NamedTuple

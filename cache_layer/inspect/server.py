@@ -45,12 +45,9 @@ class ServerStatus:
             CacheUnavailable: it did not answer.
         """
         nodes = list(cls.read_nodes().values())
-        added = [field.name for field in fields(cls) if field.type == "int" and field.name != "uptime_seconds"]
-        return replace(
-            nodes[0],
-            uptime_seconds=min(node.uptime_seconds for node in nodes),
-            **{name: sum(getattr(node, name) for node in nodes) for name in added},
-        )
+        numbers = [field.name for field in fields(cls) if field.type == "int"]
+        sums = {name: sum(getattr(node, name) for node in nodes) for name in numbers}
+        return replace(nodes[0], **sums | {"uptime_seconds": min(node.uptime_seconds for node in nodes)})
 
     @classmethod
     def read_nodes(cls) -> dict[str, ServerStatus]:

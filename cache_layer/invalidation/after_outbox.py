@@ -1,7 +1,5 @@
 """Makes migrations that create coherence triggers depend on the one that creates the outbox they write to."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.commands import makemigrations, migrate

@@ -5,8 +5,6 @@ Bulk changes, which send no signals: one hold and one drain for all rows.
         objects = CoherentManager()
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -15,7 +13,7 @@ from django.db import NotSupportedError, transaction
 from django.db.models import Manager, Model, QuerySet, Value
 from django.db.models.manager import BaseManager
 
-from cache_layer.lookup import Entry, Lookup, Part, identifiers_of, parts_of
+from cache_layer.lookup import Entry, Lookup, Part, entries_of, parts_of
 from cache_layer.writing.writes import hold_entries, holding
 
 Row = TypeVar("Row", bound=Model)
@@ -32,7 +30,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
             locked = self.filter(pk__in=[row["pk"] for row in rows])
-            entries = self._entries([*rows, *locked._identifiers_after(kwargs)], self._parts(kwargs))
+            entries = entries_of(self._parts(kwargs), [*rows, *locked._identifiers_after(kwargs)])
             with holding(entries, using=self._write_alias):
                 return super(CoherentQuerySet, locked).update(**kwargs)
 
@@ -44,7 +42,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             return super().delete()  # raises Django's error
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
-            with holding(self._entries(rows), using=self._write_alias):
+            with holding(entries_of(self._parts(), rows), using=self._write_alias):
                 return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in rows])).delete()
 
     delete.alters_data = True  # type: ignore[attr-defined] # as above
@@ -126,17 +124,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
 
     def _entries_of(self, rows: Sequence[Row], parts: Parts) -> list[Entry]:
         fields = self._identifier_fields()
-        return self._entries([{field: getattr(row, field) for field in fields} for row in rows], parts)
-
-    def _entries(self, rows: Sequence[dict[str, Any]], parts: Parts | None = None) -> list[Entry]:
-        entries: list[Entry] = []
-        for lookup, part in self._parts() if parts is None else parts:
-            if part.field is None:
-                entries.append(Entry(lookup))
-            else:
-                values = (row[part.field] for row in rows if part.field in row)
-                entries += [Entry(lookup, identifier) for identifier in identifiers_of(values)]
-        return entries
+        return entries_of(parts, [{field: getattr(row, field) for field in fields} for row in rows])
 
 
 class CoherentManager(Manager.from_queryset(CoherentQuerySet)):  # type: ignore[misc] # mypy: a class made at run time

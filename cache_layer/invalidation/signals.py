@@ -1,7 +1,5 @@
 """Saves and deletes of single rows: hold before, release after the commit."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -10,7 +8,7 @@ from django.db import close_old_connections
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
-from cache_layer.lookup import Entry, identifiers_of, parts_of
+from cache_layer.lookup import Entry, entries_of, parts_of
 from cache_layer.memory.pending import HeldEntry, find_write, is_ours
 from cache_layer.writing.release import release_abandoned, release_autocommitted
 from cache_layer.writing.writes import hold_entries
@@ -29,7 +27,7 @@ def connect_signals(model: type[Model]) -> None:
     request_finished.connect(close_old_connections)
 
 
-def entries_of(
+def _entries_behind(
     instance: Model, *, using: str, changed: Iterable[str] | None = None, created: bool = False
 ) -> list[Entry]:
     """
@@ -39,31 +37,29 @@ def entries_of(
         changed: the names of the changed fields; None for any.
         created: whether the row is new.
     """
-    entries: list[Entry] = []
-    for lookup, part in parts_of(type(instance)):
-        if not part.concerns(changed) or (created and not part.created):
-            continue
-        field = part.field
-        if field is None:
-            entries.append(Entry(lookup))
-            continue
-        values = [getattr(instance, field)]
-        if instance.pk is not None and field != instance._meta.pk.name:
-            values += type(instance)._base_manager.using(using).filter(pk=instance.pk).values_list(field, flat=True)
-        entries += [Entry(lookup, identifier) for identifier in identifiers_of(values)]
-    return entries
+    parts = [
+        (lookup, part)
+        for lookup, part in parts_of(type(instance))
+        if part.concerns(changed) and (part.created or not created)
+    ]
+    fields = {part.field for _, part in parts if part.field}
+    rows = [{field: getattr(instance, field) for field in fields}]
+    may_change = fields - {instance._meta.pk.name}
+    if may_change and instance.pk is not None:
+        rows += type(instance)._base_manager.using(using).filter(pk=instance.pk).values(*may_change)
+    return entries_of(parts, rows)
 
 
 def _before_change(instance: Model, using: str, update_fields: Collection[str] | None = None, **_: Any) -> None:
-    entries = entries_of(instance, using=using, changed=update_fields, created=instance._state.adding)
+    entries = _entries_behind(instance, using=using, changed=update_fields, created=instance._state.adding)
     hold_entries(entries, using=using)  # begins a write even without entries: `_after_save` ends it
 
 
 def _after_save(
     instance: Model, using: str, created: bool, update_fields: Collection[str] | None = None, **_: Any
 ) -> None:
-    """Hold, or drop, entries unknown before the save: of an id the database assigned, or of a row saved over."""
-    entries = entries_of(instance, using=using, changed=update_fields, created=created)
+    """Hold, or drop, entries that were unknown before: the database set an identifier, or a row was overwritten."""
+    entries = _entries_behind(instance, using=using, changed=update_fields, created=created)
     late = [entry for entry in entries if not is_ours(entry.key)]
     write = find_write(using)
     if write is not None and not write.in_transaction:

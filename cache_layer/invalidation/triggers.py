@@ -5,8 +5,6 @@ Changes made behind Django's back: psql, COPY, TRUNCATE, other services.
         triggers = coherence_triggers('"app"."entity"', field="code", column="code")
 """
 
-from __future__ import annotations
-
 import functools
 import operator
 from pathlib import Path

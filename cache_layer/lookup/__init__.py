@@ -1,6 +1,6 @@
 """What is cached: how it is declared, registered and loaded."""
 
-from cache_layer.lookup.declaration import Entry, Lookup, Part, identifiers_of, stamps_of
+from cache_layer.lookup.declaration import Entry, Lookup, Part, entries_of, stamps_of
 from cache_layer.lookup.loading import Loaded, changes_of, load
 from cache_layer.lookup.registry import (
     find_lookup,
@@ -18,9 +18,9 @@ __all__ = [
     "Lookup",
     "Part",
     "changes_of",
+    "entries_of",
     "find_lookup",
     "get_lookup",
-    "identifiers_of",
     "load",
     "outbox_alias",
     "parts_of",

@@ -15,11 +15,9 @@ What is cached. Declare and register a lookup to make a model coherent, or let `
     RATE.register()
 """
 
-from __future__ import annotations
-
 import re
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -221,7 +219,20 @@ def stamps_of(entries: Iterable[Entry]) -> set[str]:
     return {entry.stamp_key for entry in entries} - {""}
 
 
-def identifiers_of(values: Iterable[Any]) -> list[str]:
-    """A field's values as identifiers, each once, without NULLs and expressions the database has yet to evaluate."""
-    made = (value for value in values if not (value is None or hasattr(value, "resolve_expression")))
-    return list(dict.fromkeys(map(str, made)))
+def entries_of(parts: Iterable[tuple[Lookup[Any], Part]], rows: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    """
+    The entries that these parts of lookups build from rows, each once in its lookup.
+
+    Args:
+        rows: the values of the fields that hold identifiers; NULLs, and expressions that the database has yet to
+            evaluate, identify nothing.
+    """
+    entries: list[Entry] = []
+    for lookup, part in parts:
+        if part.field is None:
+            entries.append(Entry(lookup))
+            continue
+        values = (row[part.field] for row in rows if part.field in row)
+        known = (str(value) for value in values if not (value is None or hasattr(value, "resolve_expression")))
+        entries += [Entry(lookup, identifier) for identifier in dict.fromkeys(known)]
+    return entries

@@ -1,7 +1,5 @@
 """Loads entries from the database, and says whether the result may be cached."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar

@@ -1,7 +1,5 @@
 """All registered lookups, and which rows their entries are built from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

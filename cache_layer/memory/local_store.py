@@ -8,8 +8,6 @@ A copy may also rest on its entry's stamp. A writer ends the stamp together with
 while Redis returns the same stamp as before the value was fetched.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ This thread's unreleased writes, one per open transaction (or autocommitted save
 A thread that holds a key reads it from the database, so it sees its own uncommitted row; nobody else does.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,11 +20,20 @@ from cache_layer.options import get_options
 
 @dataclass(eq=False)
 class HeldEntry:
-    """One entry that a write holds; `holder` is None if Redis has no hold for it."""
+    """
+    One entry that a write holds.
+
+    Attributes:
+        holder: None if Redis has no hold for it.
+        payload: the committed value to leave in Redis; empty to let the next reader fill it.
+        changes: the outbox ids of the changes that its release covers.
+    """
 
     entry: Entry
     holder: str | None
     alone: bool
+    payload: bytes = b""
+    changes: tuple[int, ...] = ()
 
 
 @dataclass(eq=False)

@@ -1,7 +1,5 @@
 """The module in which Django looks for a backend's `DatabaseWrapper`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.backends.postgresql import base

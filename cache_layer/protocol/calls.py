@@ -1,7 +1,5 @@
 """Runs the Lua scripts: one call or many at once, on one server or on a cluster's nodes."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from collections.abc import Sequence

@@ -8,8 +8,6 @@ JSON never starts with this magic. Values that do are always compressed, so unpa
 and responses have the plain bytes.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

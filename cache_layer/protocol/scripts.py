@@ -1,7 +1,5 @@
 """One typed function per Lua script. A script works on one key and its companions; `each.lua` runs it for several."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple

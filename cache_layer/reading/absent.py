@@ -1,7 +1,5 @@
 """Limits how many unknown identifiers are remembered as absent, so that random ones cannot fill Redis."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from time import monotonic

@@ -43,7 +43,7 @@ class Read(NamedTuple, Generic[Document]):
         payload: the document's uncompressed bytes, as stored in Redis or as this release would store them; empty if
             there is no document.
         source: `DATABASE` if it was read there and cached, `BYPASS` if it was read there and must not be cached,
-            `STALE` if it is the last known value and the database is away.
+            `STALE` if it is the last known value and the database is down.
         copies: the copies in memory it is made of; a response may be replayed while their leases last. Empty if it must
             not be replayed.
     """
@@ -109,7 +109,7 @@ def decode(entry: Entry, stored: bytes) -> tuple[Any, bytes, bytes] | None:
     """
     Decode stored bytes into the document, the bytes this release would write for it, and the uncompressed bytes.
 
-    None if an older release wrote it without some of our members; None, and a log line, if it is not a document.
+    None if an earlier release wrote it without some of our members; None, logged and counted, if it can't be decoded.
     """
     lookup = entry.lookup
     try:

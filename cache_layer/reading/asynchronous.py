@@ -1,7 +1,5 @@
 """Reads from coroutines: copies in memory need no thread; reads from Redis or the database wait in one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, TypeVar
 

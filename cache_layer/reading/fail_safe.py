@@ -1,13 +1,11 @@
 """
-Fail-safe: serves last known documents past their TTL while the database is away. Off unless `stale_seconds` is set.
+Fail-safe: serves last known documents past their TTL while the database is down. Off unless `stale_seconds` is set.
 
 The same scripts store and delete an entry's last known value and its value, so both are equally coherent; the former
 only lives longer. It may still be old: it misses a change behind Django's back that the relay has not delivered yet,
 and one made where neither this database nor this Redis is reachable. So responses made from it are marked as stale, and
 it is never stored in memory.
 """
-
-from __future__ import annotations
 
 import logging
 import os

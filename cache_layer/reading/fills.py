@@ -1,7 +1,5 @@
 """The miss path: loads entries for which Redis has no usable value from the database, under fill leases."""
 
-from __future__ import annotations
-
 import logging
 import secrets
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The read path: this process's memory, then Redis, then the database under a fill lease."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -67,7 +65,7 @@ def read_entries(lookup: Lookup[Document], identifiers: Iterable[str]) -> Reads[
 
 
 def _read_further(lookup: Lookup[Document], entries: list[Entry]) -> Reads[Document]:
-    """Read what is not in this process's memory; last known values, where allowed, while the database is away."""
+    """Read what is not in this process's memory; last known values, where allowed, while the database is down."""
     reads = read_known(entries) if is_away() and _may_be_stale(lookup, entries) else None
     if reads is None:
         try:

@@ -5,8 +5,6 @@ A process asks for a value's TTL now and then, not with every `GET`; so it is to
 just before the end.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """A circuit breaker for readers."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

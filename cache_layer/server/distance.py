@@ -1,7 +1,5 @@
 """The round-trip time to Redis: it must be a small part of the local lease, or copies lapse before they are renewed."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import threading

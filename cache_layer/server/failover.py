@@ -8,8 +8,6 @@ least as long as noticing the failure. A primary that is cut off from its replic
 by then no connection trusts the server it replaced.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Mapping, Sequence

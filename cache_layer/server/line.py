@@ -1,7 +1,5 @@
 """A line to Redis for a thread that asks for the same values again and again, every few milliseconds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A time limit for each reply from Redis: it arrives completely in time, or counts as failed."""
 
-from __future__ import annotations
-
 from time import monotonic
 from typing import Any
 

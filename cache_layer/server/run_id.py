@@ -1,7 +1,5 @@
 """The run-id guard: nobody trusts what another run of a server left before a restart or a failover."""
 
-from __future__ import annotations
-
 import functools
 import logging
 from pathlib import Path

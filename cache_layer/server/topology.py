@@ -1,7 +1,5 @@
 """Which cluster node has which slots: redis-py tracks this, and here we say when it looks again."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import threading

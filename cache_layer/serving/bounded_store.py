@@ -1,7 +1,5 @@
 """A dictionary bounded in bytes that evicts what has not been used lately."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Hashable

@@ -8,8 +8,6 @@ stamp, or have rested long enough, are asked for themselves, all by one `MGET`: 
 has the same bytes. That is equivalent to reading each of them again.
 """
 
-from __future__ import annotations
-
 import functools
 import logging
 import os

@@ -1,7 +1,5 @@
 """What a response may depend on: the request, and who sends it."""
 
-from __future__ import annotations
-
 import secrets
 from typing import Any
 

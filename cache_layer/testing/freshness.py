@@ -1,7 +1,5 @@
 """A freshness test with writers, readers in two processes, rollbacks, and a Redis that loses keys."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

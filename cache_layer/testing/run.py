@@ -1,7 +1,5 @@
 """What one run wrote and read, and the verdict on it."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass, field
 from time import monotonic

@@ -1,7 +1,5 @@
 """The audit: compares every value in Redis with the database, and repairs differences."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Finds all entries of some lookups by SCAN, and drops them in batches."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby

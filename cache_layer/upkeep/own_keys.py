@@ -1,7 +1,5 @@
 """Lets several aliases in `CACHES` share a Redis, and deletes for certain."""
 
-from __future__ import annotations
-
 from itertools import islice
 from typing import Any
 

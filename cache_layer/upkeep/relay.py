@@ -2,10 +2,10 @@
 The relay: delivers changes made behind Django's back to the cache.
 
 Triggers write every change of a coherent table to the outbox and NOTIFY. The relay drops the keys from the cache, then
-the rows from the outbox, so nothing is lost while it, Redis or PostgreSQL is away. Many may run, one in each web
+the rows from the outbox, so nothing is lost while it, Redis or PostgreSQL is down. Many may run, one in each web
 process (`wsgi`); the one that has the `turn` works. It leaves a key alone while a Django writer holds it, because that
 writer usually deletes the change from the outbox itself. It does drop held keys whose writers store no value, since
-such a key may be held without a gap.
+one writer after another may hold such a key without a break.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
     """
     Drop entries, except those that a writer holds or has just released.
 
-    Held entries are dropped if their writers store no value, since such a key may be held without a gap. Stamps and
+    Held entries are dropped if their writers store no value, since such a key may be held without a break. Stamps and
     other entries of a row are dropped too: their writer may not have reached another node yet, or needs a further trip.
     """
     stamps = stamps_of(each.entry for each in entries.values())

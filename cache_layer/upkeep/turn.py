@@ -5,8 +5,6 @@ PostgreSQL frees the lock when that session ends, so a relay that dies needs no 
 relay that hangs, by the idle timeout: a working relay keeps querying.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

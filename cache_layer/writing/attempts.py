@@ -1,7 +1,5 @@
 """Retries of a writer while Redis is silent: readers may still reach it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

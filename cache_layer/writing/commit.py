@@ -7,8 +7,6 @@ The copies only have to be gone when the change becomes visible. So a transactio
 of the local lease since its newest hold. With other backends, and in autocommit mode, the wait follows the hold.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db import connections

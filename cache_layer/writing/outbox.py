@@ -70,7 +70,7 @@ def forget_changes(ids: Sequence[int], *, using: str) -> None:
 
 
 class Settled:
-    """Delivered changes that are still in the outbox: they are deleted together, while no other change waits."""
+    """Delivered changes still in the outbox: deleted together, after `FORGET_SECONDS` or once there are many."""
 
     def __init__(self) -> None:
         self.ids: set[int] = set()

@@ -1,9 +1,6 @@
 """The end of a write: release its holds and update Redis, the outbox, the log and the counters."""
 
-from __future__ import annotations
-
 import logging
-from itertools import chain
 
 from django.db import DatabaseError, connections
 from redis.exceptions import RedisError
@@ -19,7 +16,7 @@ from cache_layer.options import get_options
 from cache_layer.protocol.scripts import HoldRelease, Released, invalidate_keys, release_keys
 from cache_layer.writing.attempts import keep_trying
 from cache_layer.writing.outbox import forget_changes
-from cache_layer.writing.write_through import CommittedRow, read_back
+from cache_layer.writing.write_through import read_back
 
 logger = logging.getLogger("cache_layer")
 
@@ -63,22 +60,23 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
     commit_seen = committed and not connections[write.alias].in_atomic_block  # a TestCase commits nothing
     if committed and not commit_seen:
         write.drain()
-    committed_rows = read_back(held, write.alias) if commit_seen else {}
+    if commit_seen:
+        read_back(held.values(), write.alias)
     try:
-        stored = _update_redis(write, held, committed_rows)
+        stored = _update_redis(write, held)
     except RedisError as error:
         metrics.UNTOLD_RELEASES.inc(len(held))
         logger.error("Redis error", extra={"during": "release", "keys": list(held)[:10], "error": str(error)})
         drain()
         return
     if commit_seen:
-        _forget_changes(list(chain.from_iterable(row.changes for row in committed_rows.values())), write.alias)
+        _forget_changes([number for each in held.values() for number in each.changes], write.alias)
     if committed:
         counted = [key for key, each in held.items() if each.entry.lookup.counted]
         _record_outcomes(counted, [key for key in counted if key in stored])
 
 
-def _update_redis(write: Write, held: Held, committed_rows: dict[str, CommittedRow]) -> set[str]:
+def _update_redis(write: Write, held: Held) -> set[str]:
     """
     Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
 
@@ -87,10 +85,8 @@ def _update_redis(write: Write, held: Held, committed_rows: dict[str, CommittedR
     Raises:
         RedisError: Redis refused connections, or kept failing for the whole write budget.
     """
-    nothing = CommittedRow()
-    rows = {key: committed_rows.get(key, nothing) for key in held}
     releases = [
-        HoldRelease(key, each.holder, each.alone, rows[key].payload, each.entry.lookup.ttl_seconds, rows[key].changes)
+        HoldRelease(key, each.holder, each.alone, each.payload, each.entry.lookup.ttl_seconds, each.changes)
         for key, each in held.items()
         if each.holder is not None
     ]

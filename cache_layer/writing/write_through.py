@@ -1,11 +1,9 @@
 """Write-through: a writer leaves the values it has just committed in the cache."""
 
-from __future__ import annotations
-
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any
 
 from cache_layer.lookup import Lookup, load
 from cache_layer.memory.pending import HeldEntry
@@ -17,45 +15,36 @@ MAX_KEYS = 16
 """Writers of more entries leave the values to the next readers."""
 
 
-class CommittedRow(NamedTuple):
+def read_back(held: Collection[HeldEntry], using: str) -> None:
     """
-    What a writer delivers to Redis about an entry it held.
-
-    Attributes:
-        payload: the committed value; empty to let the next reader fill it.
-        changes: the outbox ids of the changes this covers.
-    """
-
-    payload: bytes = b""
-    changes: tuple[int, ...] = ()
-
-
-def read_back(held: Mapping[str, HeldEntry], using: str) -> dict[str, CommittedRow]:
-    """
-    The committed values of entries this writer held alone, and the changes of all entries it held, by key.
+    Find the committed values of entries this writer held alone, and the changes of all entries it held.
 
     One query per lookup reads both. If that fails, the values are left to the next readers, the changes to the relay.
     """
-    rows: dict[str, CommittedRow] = {}
-    entries: dict[Lookup[Any], list[HeldEntry]] = defaultdict(list)
-    for each in held.values():
+    of_lookup: dict[Lookup[Any], list[HeldEntry]] = defaultdict(list)
+    for each in held:
         if each.entry.lookup.identifier_field is not None:  # the outbox does not name single entries
-            entries[each.entry.lookup].append(each)
-    for lookup, of_it in entries.items():
+            of_lookup[each.entry.lookup].append(each)
+    for lookup, entries in of_lookup.items():
         try:
-            rows |= _read_back(lookup, of_it, using, values=len(held) <= MAX_KEYS)
+            _read_back(lookup, entries, using, values=lookup.write_through and len(held) <= MAX_KEYS)
         except Exception as error:  # also of a lookup's own functions: the commit has happened, holds must end
-            logger.warning("Outbox left to the relay", extra={"keys": list(held)[:10], "error": str(error)})
-    return rows
+            keys = [each.entry.key for each in held]
+            logger.warning("Outbox left to the relay", extra={"keys": keys[:10], "error": str(error)})
 
 
-def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, values: bool) -> dict[str, CommittedRow]:
-    alone = [each.entry.identifier for each in entries if each.alone] if values and lookup.write_through else []
-    rows: dict[str, CommittedRow] = {}
-    for identifier, loaded in (load(lookup, alone, changes=True) if alone else {}).items():
-        if loaded.payload:
-            rows[identifier] = CommittedRow(loaded.payload if loaded.may_be_cached else b"", loaded.changes)
-    rest = [each.entry.identifier for each in entries if each.entry.identifier not in rows]
-    if rest:
-        rows |= {key: CommittedRow(b"", ids) for key, ids in find_changes(lookup, rest, using=using).items()}
-    return {each.entry.key: rows[each.entry.identifier] for each in entries if each.entry.identifier in rows}
+def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, values: bool) -> None:
+    alone = [each.entry.identifier for each in entries if each.alone and values]
+    loaded = load(lookup, alone, changes=True) if alone else {}
+    rest: list[HeldEntry] = []
+    for each in entries:
+        found = loaded.get(each.entry.identifier)
+        if found is None or not found.payload:
+            rest.append(each)
+            continue
+        each.changes = found.changes
+        if found.may_be_cached:
+            each.payload = found.payload
+    changes = find_changes(lookup, [each.entry.identifier for each in rest], using=using) if rest else {}
+    for each in rest:
+        each.changes = changes.get(each.entry.identifier, ())

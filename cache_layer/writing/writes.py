@@ -8,8 +8,6 @@ The write path: hold, change, drain, commit, release.
     # after the commit: re-read and release; write through if alone
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The page that says what a bulk action will do before it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

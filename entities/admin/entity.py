@@ -1,7 +1,5 @@
 """The admin of entity types, composed of its pages."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from django.contrib import admin

@@ -1,7 +1,5 @@
 """The admin's front page: how many types there are, what needs attention, and the latest changes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Links to entity types on the admin's pages."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Any
 

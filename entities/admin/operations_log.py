@@ -1,7 +1,5 @@
 """The read-only audit log of the cache: operations add its rows, nobody edits them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import admin

@@ -1,7 +1,5 @@
 """Imports entity types with a preview, and exports them."""
 
-from __future__ import annotations
-
 import base64
 import zlib
 from typing import Any

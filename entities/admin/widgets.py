@@ -1,7 +1,5 @@
 """Form widgets for icons, children and plurals: plain text fields that scripts enhance."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

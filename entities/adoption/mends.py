@@ -1,7 +1,5 @@
 """An obstacle to an adoption, in one line, and the SQL that mends it, for a person to run: shown, never run by us."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The first migration's operation: create the table or adopt the existing one, and reverse that."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Finds rows that break a rule the database will enforce, and rows that forms would refuse."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any

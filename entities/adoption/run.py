@@ -1,7 +1,5 @@
 """Runs all migrations of the table in one transaction, so that an adoption is all or nothing."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Whether the table's columns, names and owner allow it to be adopted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

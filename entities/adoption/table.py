@@ -1,7 +1,5 @@
 """What PostgreSQL's catalogue says about `app.entity`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Responses with a document and its entity tag (ETag), and conditional requests (RFC 9110, section 13)."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from typing import Any
@@ -19,7 +17,7 @@ from entities.words.icons import describe_former
 
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')
 STALE_WARNING = '110 - "Response is Stale"'
-"""RFC 7234, section 5.5.1: the database is away, and this is the last known state."""
+"""RFC 7234, section 5.5.1: the database is down, and this is the last known state."""
 CHANGED = "It changed since the version that If-Match names. Read it again."
 MALFORMED = "If-Match must list entity tags as `ETag` gives them, each in double quotes, separated by commas."
 WEAK = "If-Match names a weak tag, which never matches (RFC 9110, section 13.1.1): send it as received, without W/."

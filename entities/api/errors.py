@@ -5,8 +5,6 @@ Every error as JSON that a program can act on, in one envelope.
 fields or parameters are wrong.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The wire format: JSON, whatever `Accept` says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 

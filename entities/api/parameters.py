@@ -1,7 +1,5 @@
 """The headers and query parameters of the API: described in words that people read, and read."""
 
-from __future__ import annotations
-
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -27,7 +25,7 @@ LOCATION = _header("Location", "Where to read it.", 201)
 X_CACHE = _header(
     "X-Cache",
     "Where it came from: `L1` this process's memory, `L2` Redis, `DB` the database (and it is cached now), `BYPASS` the"
-    " database (and it must not be cached now), `STALE` the last known value, because the database is away (if this"
+    " database (and it must not be cached now), `STALE` the last known value, because the database is down (if this"
     " server may serve it).",
     200,
     304,

@@ -3,8 +3,6 @@ How the OpenAPI document describes the API: views by their docstrings, and what 
 responses and refusals by the bodies here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar

@@ -4,8 +4,6 @@ The format of requests and responses. Field rules come from the model's own vali
 Requests are parsed strictly: no unknown fields, no number for a string, no string for a number or a flag.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The endpoints under `entity`; their docstrings are their descriptions in the OpenAPI document."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """What operators do with the cache, in steps, and the audit log: each act is one row of it, however it ends."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence

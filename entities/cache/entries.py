@@ -1,7 +1,5 @@
 """Drops and fills cached entity types in bulk, for the admin's actions and the commands."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Figures in words, with no more digits than are known."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from math import floor, inf, log10
 from typing import Any

@@ -1,7 +1,5 @@
 """Who may view the cache, and who may operate it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

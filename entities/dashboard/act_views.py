@@ -4,8 +4,6 @@ The one endpoint that operates the cache: it streams the progress as lines of JS
 One request performs the whole act, so it is recorded once, and aborted when the browser disconnects or cancels.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Generator, Iterator
 from contextlib import closing

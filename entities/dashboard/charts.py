@@ -1,7 +1,5 @@
 """Series as shown by the charts and the tables behind them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A page of entries: the cached state and the counters of each entity type."""
 
-from __future__ import annotations
-
 import time
 from contextlib import suppress
 from dataclasses import dataclass

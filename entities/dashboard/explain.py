@@ -4,8 +4,6 @@ Explains an entry during an incident: who has which copy now, what happened to i
 It only looks: no entry is read, filled, renewed or counted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime

@@ -5,8 +5,6 @@ Building it takes a few round trips to Redis for the counters, its nodes and wha
 Redis it takes one timeout, and the database's figures are still there.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from functools import partial

@@ -1,7 +1,5 @@
 """How well the TTL fits: how entries end, and how many reads each served."""
 
-from __future__ import annotations
-
 from cache_layer.inspect import Series
 from entities.cache.wording import UNKNOWN, about, count, whole_percent
 

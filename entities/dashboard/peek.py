@@ -1,7 +1,5 @@
 """One entry's bytes in Redis beside the database's document, with the differences."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from dataclasses import dataclass

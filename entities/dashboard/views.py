@@ -1,7 +1,5 @@
 """The dashboard's pages, and the parts that refresh them."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The catalogue of entity types a PMO starts with: `data/catalogue.json`, and loading it into the database."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The columns of a file: the headings people use for them, and what their cells mean."""
 
-from __future__ import annotations
-
 import functools
 import gettext
 import re

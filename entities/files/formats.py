@@ -4,8 +4,6 @@ The file formats for exporting and importing entity types: CSV, JSON and XLSX.
 Each row read has its position in the column `ROW`. Readers raise `UnreadableFile` for anything they cannot parse.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """Errors in a file's rows, and the other rows that cannot be imported because of them."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Container, Iterator
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Imports of files as plans: first what each row would do, then, if somebody wants that, all of it at once."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Files that commands read and write, at a path given by a user: the file it means, and atomically where possible."""
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """The commands that operate the cache, and how far they are."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

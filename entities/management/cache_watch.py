@@ -1,7 +1,5 @@
 """The live table of `cache_status --watch`."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import time

@@ -1,7 +1,5 @@
 """Reads single keys from a terminal while waiting."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

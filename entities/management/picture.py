@@ -1,7 +1,5 @@
 """What one look at the engines found, for `cache_status`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from cache_layer import CacheUnavailable

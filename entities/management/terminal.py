@@ -1,7 +1,5 @@
 """Command output: a rich console over the command's own stream."""
 
-from __future__ import annotations
-
 import getpass
 import sys
 from io import TextIOWrapper

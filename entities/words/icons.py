@@ -1,7 +1,5 @@
 """Lucide's icon set, by the component names its documentation uses: `FolderKanban` for `folder-kanban.svg`."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Parses `DATABASE_URL`."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlsplit
 

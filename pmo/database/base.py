@@ -1,7 +1,5 @@
 """The `DatabaseWrapper` that Django looks for here."""
 
-from __future__ import annotations
-
 import os
 from contextlib import AbstractContextManager
 from types import SimpleNamespace

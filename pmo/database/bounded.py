@@ -6,8 +6,6 @@ off. A statement already sent runs on until the server notices that the client i
 (`client_connection_check_interval`).
 """
 
-from __future__ import annotations
-
 import threading
 from time import monotonic
 from typing import Any

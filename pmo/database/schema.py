@@ -1,7 +1,5 @@
 """Django's schema editor, able to change the type of columns that triggers depend on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

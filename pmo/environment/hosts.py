@@ -1,7 +1,5 @@
 """Names of servers, and addresses of others, that a variable may hold."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from urllib.parse import urlsplit

@@ -4,8 +4,6 @@ Environment variables, taken literally: values are neither expanded nor guessed.
 An empty variable counts as unset. Each is validated, and errors name the variable.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple

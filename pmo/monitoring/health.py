@@ -1,7 +1,5 @@
 """Liveness and readiness, for load balancers and people."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Logs: one event a line, as JSON, or as aligned `key=value` text on a terminal."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`/metrics`: the counts of this machine's processes, for Prometheus."""
 
-from __future__ import annotations
-
 import logging
 import os
 import secrets

@@ -6,8 +6,6 @@ ended. Sign-on tokens: issued after the tokens of that name were last ended, and
 is active; names without a user here may read.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 
@@ -96,11 +94,11 @@ def _end_ns(left_seconds: float) -> int:
 def _read(lookup: CoherentLookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
     """
     Raises:
-        OperationalError: the database is away, and stale data does not do for a change.
+        OperationalError: the database is down, and stale data does not do for a change.
     """
     read = lookup.read(identifier)
     if read.source is Source.STALE and not is_read:
-        raise OperationalError("The database is away, so it is not certain who is asking for this change.")
+        raise OperationalError("The database is down, so it is not certain who is asking for this change.")
     return read
 
 

@@ -1,7 +1,5 @@
 """Authentication: users by name or e-mail address, programs by token."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -121,7 +119,7 @@ class TokenAuthentication(JWTAuthentication):
     A JWT in `Authorization: Bearer`: one of ours, or of the platform's sign-on if one is configured.
 
     The token's user is read like an entity type, from the cache where allowed: whatever ends a token takes effect
-    everywhere before it returns. While the database is away and the cache may serve stale entries
+    everywhere before it returns. While the database is down and the cache may serve stale entries
     (`CACHE_STALE_SECONDS`), reads accept stale user data too.
     """
 

@@ -1,7 +1,5 @@
 """Password hashing: Django's, exempt from the request deadline, and bounded so that readers still get threads."""
 
-from __future__ import annotations
-
 import threading
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher

@@ -1,7 +1,5 @@
 """Records who changes something and from where, with every entity type version and every invalidation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -7,8 +7,6 @@ whoever stored that user's session under their own id. So Redis gets a hash of t
 Both use `SECRET_KEY`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings

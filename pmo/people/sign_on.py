@@ -5,8 +5,6 @@ SimpleJWT supports one issuer, which is ours, and its JWKS client blocks request
 builds on, verifies these.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple

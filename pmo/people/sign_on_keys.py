@@ -5,8 +5,6 @@ Served keys are fetched in the background (PyJWT's `PyJWKClient`). Known keys ar
 not; a request only waits for an unknown key, never longer than `WAIT_SECONDS`.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

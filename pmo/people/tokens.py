@@ -6,8 +6,6 @@ whole login ends, for the thief as well (RFC 9700, section 4.14.2). A login ends
 expired, however often it is renewed.
 """
 
-from __future__ import annotations
-
 import logging
 from datetime import datetime, timedelta
 from typing import cast

@@ -1,7 +1,5 @@
 """Tokens for programs: login, refresh and logout; and whose a token is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from time import monotonic_ns
 from typing import Any

@@ -6,8 +6,6 @@ that exits by itself is restarted alone, unless it keeps exiting. The variables 
 Django's settings can be loaded.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """The steps between reachable engines and a platform ready to serve; all are idempotent."""
 
-from __future__ import annotations
-
 import logging
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A part of `make run`: a process that is restarted when it exits by itself, after a pause, up to a limit."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import subprocess

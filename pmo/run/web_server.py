@@ -1,7 +1,5 @@
 """The web server of `make run`, restarted, alone, when it exits by itself."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ The eight steps of the integration test, and the four claims they prove.
 Only the verification's own entity types are changed; they are removed when it ends, however it ends.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import time

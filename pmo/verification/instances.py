@@ -1,7 +1,5 @@
 """API servers called over HTTP: the one being verified, and short-lived ones of our own beside it."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Response compression for clients that accept it."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django_http_compression.middleware import HttpCompressionMiddleware

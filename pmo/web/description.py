@@ -1,7 +1,5 @@
 """Serves the OpenAPI document."""
 
-from __future__ import annotations
-
 import functools
 import threading
 from collections.abc import Callable

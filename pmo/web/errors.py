@@ -1,7 +1,5 @@
 """Answers to what cannot be done outside the API's views: a page that leads on for people, JSON for programs."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Bounds the time of requests, and responds when an engine is away or something is broken on our side."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 

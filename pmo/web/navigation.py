@@ -1,7 +1,5 @@
 """The admin's menu: users see only what they may open."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import HttpRequest

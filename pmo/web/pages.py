@@ -1,7 +1,5 @@
 """The pages outside the admin."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from django.conf import settings

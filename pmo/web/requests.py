@@ -10,8 +10,6 @@ Granian ends a chunked body the same way whether the client sent all of it or di
 accepted if its content shows its end: JSON and multipart forms do. Any other form needs a length.
 """
 
-from __future__ import annotations
-
 import tempfile
 from typing import IO, Any
 

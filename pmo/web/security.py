@@ -1,7 +1,5 @@
 """What browsers must not do with our responses: the content security policy and related headers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from csp.constants import HEADER, NONCE, SELF, UNSAFE_EVAL, UNSAFE_INLINE

@@ -1,7 +1,5 @@
 """Programs and staff who talk to servers over HTTP."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

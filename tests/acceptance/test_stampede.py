@@ -1,7 +1,5 @@
 """Many readers of one cold key, in several processes at once, cost the database one query."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

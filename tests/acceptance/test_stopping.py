@@ -4,8 +4,6 @@ What the container runs: stopped, it answers what is under way; however it ends,
 What Redis was not told of reaches every server, though nobody has started a relay: the servers are it.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import time

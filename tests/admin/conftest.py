@@ -1,7 +1,5 @@
 """Staff, and the pages they use."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

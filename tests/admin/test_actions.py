@@ -4,8 +4,6 @@ The list's actions: what they do, what they say, and to whom they are open.
 Of types that are deleted, what others list as a child stays, and people are told why.
 """
 
-from __future__ import annotations
-
 import pytest
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import Permission

@@ -1,7 +1,5 @@
 """The cache card beside an entity type's form: what it shows, what its buttons do, and to whom they are open."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from types import SimpleNamespace
 

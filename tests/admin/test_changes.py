@@ -1,7 +1,5 @@
 """The page of all changes, and the admin's first page."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Two people edit the same entity type: the second is shown the difference, and nobody's change is lost."""
 
-from __future__ import annotations
-
 import html
 import json
 import re
@@ -104,7 +102,7 @@ def test_the_same_change_by_both_needs_no_choice(ann: Client, bob: Client) -> No
     assert "label" not in response.context["adminform"].form.errors
 
 
-def test_a_field_that_is_wrong_as_well_keeps_its_own_complaint(ann: Client, bob: Client) -> None:
+def test_an_invalid_field_keeps_its_own_error_in_a_conflict(ann: Client, bob: Client) -> None:
     make_entity("project")
     anns, bobs = open_form(ann), open_form(bob)
     ann.post(PROJECT, anns | {"label": "Anns"})
@@ -124,7 +122,7 @@ def test_a_type_that_was_changed_and_changed_back_is_saved(ann: Client, bob: Cli
     assert stored()["label"] == "Bobs"
 
 
-def test_a_change_past_django_is_noticed_and_said_to_be_one(bob: Client) -> None:
+def test_a_change_behind_django_is_noticed_and_shown_as_made_in_sql(bob: Client) -> None:
     make_entity("project")
     bobs = open_form(bob)
     Entity.objects.filter(code="project").update(label="SQL's")
@@ -133,9 +131,7 @@ def test_a_change_past_django_is_noticed_and_said_to_be_one(bob: Client) -> None
     assert "postgres, in SQL" in response.content.decode()
 
 
-def test_a_version_that_is_none_is_refused_until_the_page_is_opened_again(
-    bob: Client, subtests: pytest.Subtests
-) -> None:
+def test_an_invalid_version_is_refused_until_the_page_is_reopened(bob: Client, subtests: pytest.Subtests) -> None:
     make_entity("project")
     for sent in ["{", "[]", '{"label": 1}', "\x00", "null"]:
         with subtests.test(sent=sent):
@@ -176,7 +172,7 @@ def test_a_change_that_comes_while_the_form_is_saved_waits_for_it(
     assert seen == [False]
 
 
-def test_a_deleted_type_is_said_to_be_gone_and_what_was_typed_stays(ann: Client, bob: Client) -> None:
+def test_a_deleted_type_is_reported_and_the_typed_values_stay(ann: Client, bob: Client) -> None:
     make_linked("wiki", "project")
     sent = open_form(bob) | {"label": "Bobs", "child_entity_codes": "wiki"}
     anns = open_form(ann) | {"label": "Anns again", "child_entity_codes": "wiki", "display_order": 3}
@@ -194,7 +190,7 @@ def test_a_deleted_type_is_said_to_be_gone_and_what_was_typed_stays(ann: Client,
     assert values == {"code": "project", "label": "Anns again", "child_entity_codes": "wiki", "active_flag": "on"}
 
 
-def test_a_type_deleted_while_its_form_is_checked_is_said_to_be_gone(
+def test_a_type_deleted_while_its_form_is_checked_is_reported(
     committed_db: None, superuser: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_entity("project")
@@ -224,7 +220,7 @@ def test_the_second_is_told_when_opening_the_page_until_the_first_has_saved(ann:
     assert notes(bob) == ""
 
 
-def test_who_is_not_heard_of_any_more_is_forgotten(ann: Client, bob: Client) -> None:
+def test_an_editor_who_falls_silent_is_forgotten(ann: Client, bob: Client) -> None:
     make_entity("project")
     notes(ann)
     key = cache.make_key(f"editor:project:{User.objects.get(username='ann').pk}")
@@ -244,7 +240,7 @@ def test_an_open_form_says_soon_that_somebody_has_saved(ann: Client, bob: Client
     assert bob.get(url).status_code == 404
 
 
-def test_those_who_only_look_are_no_editors(ann: Client, viewer: Client) -> None:
+def test_viewers_do_not_count_as_editors(ann: Client, viewer: Client) -> None:
     make_entity("project")
     assert viewer.get(PROJECT).status_code == 200
     assert notes(ann) == ""

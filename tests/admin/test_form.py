@@ -1,7 +1,5 @@
 """The form for one entity type: what it accepts, what it says when it does not, and the names of icons."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

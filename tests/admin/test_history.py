@@ -1,7 +1,5 @@
 """The history of an entity type: who changed what from where, any two versions beside each other, and the way back."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

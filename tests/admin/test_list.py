@@ -1,7 +1,5 @@
 """The list of entity types."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import re

@@ -1,7 +1,5 @@
 """What a page asks of the engines does not depend on how many entity types there are; its links lead to each."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

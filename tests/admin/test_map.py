@@ -1,7 +1,5 @@
 """The map of entity types."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator

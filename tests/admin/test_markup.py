@@ -1,7 +1,5 @@
 """What people typed is shown as text on every page, never as markup."""
 
-from __future__ import annotations
-
 import json
 
 from django.core.files.uploadedfile import SimpleUploadedFile

@@ -1,7 +1,5 @@
 """The audit log has every act, from wherever, and nobody changes it."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

@@ -1,7 +1,5 @@
 """Importing and exporting entity types."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

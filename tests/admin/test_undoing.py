@@ -1,7 +1,5 @@
 """Undoing what was done at once: all of it that can be, and nothing that somebody has done since."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

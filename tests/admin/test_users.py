@@ -1,7 +1,5 @@
 """Users and groups in the admin."""
 
-from __future__ import annotations
-
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse

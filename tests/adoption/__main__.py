@@ -5,8 +5,6 @@ An engine of its own, `platform.sql` with so many rows, and beside the migration
 write, one row at a time. Status 1: a statement failed or was not seen.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import random

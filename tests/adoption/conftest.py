@@ -1,7 +1,5 @@
 """Databases as a platform has them, before we come."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import subprocess

@@ -1,7 +1,5 @@
 """A platform's own `app.entity` becomes ours, loses nothing, and can be had back, also after later migrations."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

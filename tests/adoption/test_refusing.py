@@ -4,8 +4,6 @@ What stands in the way of an adoption is said in lines that tell how to mend it,
 A role that is no superuser needs rights, which are told; deploy/postgres/roles.sql gives them.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Callable

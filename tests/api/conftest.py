@@ -1,7 +1,5 @@
 """Users, clients that carry their tokens, and ways to take an engine away."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Changing and removing entity types, also conditionally, and the parents that still list what goes."""
 
-from __future__ import annotations
-
 import pytest
 from rest_framework.test import APIClient
 

@@ -1,7 +1,5 @@
 """Requests at the same time, on real commits: none is lost, and what only the database notices is told by field."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Callable, Sequence

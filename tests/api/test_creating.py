@@ -1,7 +1,5 @@
 """Adding entity types, and everything that is refused with the name of its field."""
 
-from __future__ import annotations
-
 import json
 import time
 from typing import Any

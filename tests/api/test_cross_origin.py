@@ -1,7 +1,5 @@
 """Pages of other origins: a browser is told what it may do, whoever answers, and no origin is given another's leave."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A crowd of different people behind the express lane: nobody is ever given what Django would not have given them."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The express lane: what Django would say, without Django, and never for longer or to others than Django would."""
 
-from __future__ import annotations
-
 import functools
 import io
 import os

@@ -1,7 +1,5 @@
 """Login and refresh: who gets a token, who is locked out, and what ends a token."""
 
-from __future__ import annotations
-
 import time
 import unicodedata
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Reading entity types, one or several: from the cache, byte for byte, conditionally, and in fewer bytes."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Callable

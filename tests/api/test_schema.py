@@ -1,7 +1,5 @@
 """The OpenAPI document: valid, complete, and true of every answer to whatever schemathesis thinks of."""
 
-from __future__ import annotations
-
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Labels are stored in one Unicode form, are found in either, and can be read."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import Any

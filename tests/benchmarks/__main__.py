@@ -1,7 +1,5 @@
 """The command line; see `--help`. The exit status is 1 if a required ratio was missed, 2 if the run itself failed."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,7 +1,5 @@
 """Which processor core does what: the server under test has one for itself."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

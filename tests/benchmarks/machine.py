@@ -1,7 +1,5 @@
 """What everything ran on, for the report."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import os

@@ -1,7 +1,5 @@
 """The rows of a run, and who may read and change them."""
 
-from __future__ import annotations
-
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 

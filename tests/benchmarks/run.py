@@ -1,7 +1,5 @@
 """One run from start to end: every chosen measure, on one session, as one dictionary for JSON."""
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 from collections.abc import Callable

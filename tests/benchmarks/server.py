@@ -1,7 +1,5 @@
 """One running server of a contender, as the measures see it."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """One run: PostgreSQL and Valkey with rows in them, a server for each contender, and what all measures share."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import random

@@ -1,7 +1,5 @@
 """What measures make of their figures: tables and requirements."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple

@@ -1,7 +1,5 @@
 """The benchmark is honest: what is counted is what happened, and a contender that does less is not timed."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler

@@ -1,7 +1,5 @@
 """Debian's Chromium, headless."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

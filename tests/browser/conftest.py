@@ -1,7 +1,5 @@
 """A real Chromium on pages that a real server of this project gives."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Every page of the admin, and how to get there."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

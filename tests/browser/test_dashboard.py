@@ -1,7 +1,5 @@
 """The cache dashboard as operators use it: figures that move by themselves, and acts that say what they did."""
 
-from __future__ import annotations
-
 import re
 import time
 

@@ -1,7 +1,5 @@
 """The entity type's form as people use it: by mouse, by keyboard, and without its script."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Page, expect
 

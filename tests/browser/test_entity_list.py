@@ -1,7 +1,5 @@
 """The list of entity types as people use it: dragging, keyboard, switch, cache states."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Every page of the admin, in both themes, on a desk and on a phone: accessible, self-contained, free of faults."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The history as people use it: two versions are chosen by keyboard and compared, and one is restored."""
 
-from __future__ import annotations
-
 from playwright.sync_api import Page, expect
 
 from entities.changes import change_entity

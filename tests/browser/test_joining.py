@@ -1,7 +1,5 @@
 """The walk in docs/joining.md, as it stands there: a platform's table, its tokens, its pages, and the way back."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

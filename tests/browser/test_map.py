@@ -1,7 +1,5 @@
 """The map of entity types as people use it: by keyboard and by mouse."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

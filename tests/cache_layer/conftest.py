@@ -1,7 +1,5 @@
 """Servers that tests may stop, caches that point at them, and time that passes when a test lets it."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable, Iterator

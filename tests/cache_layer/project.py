@@ -1,7 +1,5 @@
 """The entity type `project`, as tests change it and read it back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import psycopg

@@ -1,7 +1,5 @@
 """What is counted: exactly what happened, whoever reads it and however many threads do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock

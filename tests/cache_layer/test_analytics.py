@@ -1,7 +1,5 @@
 """Analytics in Redis: what all processes counted, told once, and bounded."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any

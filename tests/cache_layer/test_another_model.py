@@ -1,6 +1,4 @@
-"""A second model, of another app, is coherent because it declares a lookup and its triggers; nothing else knows it."""
-
-from __future__ import annotations
+"""A second model, in another app, needs only a lookup and triggers to be coherent; nothing else knows about it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -68,7 +66,7 @@ def bulk_update(rate: Rate) -> None:
     "change",
     [save, update, save_over, save_computed, save_computed_in_transaction, update_annotated, bulk_update],
 )
-def test_an_identifier_changed_in_any_way_is_seen_under_both(change: Callable[[Rate], None]) -> None:
+def test_a_changed_identifier_is_seen_under_the_old_and_the_new_one(change: Callable[[Rate], None]) -> None:
     rate = Rate.objects.create(name="senior", cents_per_hour=9_000)
     assert (cents("senior"), cents("LEAD")) == (9_000, None)
     change(rate)
@@ -103,7 +101,7 @@ def test_an_identifier_that_the_database_gives_is_not_remembered_as_absent(
     assert redis_client.keys("*:holds") == []
 
 
-def test_a_proxy_is_the_same_row() -> None:
+def test_writes_through_a_proxy_model_are_coherent() -> None:
     Rate.objects.create(name="senior", cents_per_hour=9_000)
     quoted = QuotedRate.objects.get()
     quoted.cents_per_hour = 1
@@ -113,8 +111,8 @@ def test_a_proxy_is_the_same_row() -> None:
     assert cents("senior") is None
 
 
-def test_what_django_changes_by_the_base_manager_is_seen_at_once() -> None:
-    """It does for `SET_NULL`, and to add related rows."""
+def test_changes_through_the_base_manager_are_seen_at_once() -> None:
+    """Django uses it for `SET_NULL`, and to add related rows."""
     Rate.objects.create(name="senior", cents_per_hour=9_000)
     assert cents("senior") == 9_000
     Rate._base_manager.update(cents_per_hour=1)
@@ -137,14 +135,14 @@ def test_names_of_any_letters_have_keys_of_their_own_in_one_slot_and_are_cleared
     assert clear_entries(RATE) == len(HOSTILE_NAMES)
 
 
-def test_a_row_that_the_database_finds_by_another_spelling_is_not_there() -> None:
+def test_a_row_found_under_another_spelling_does_not_count() -> None:
     by_any_case = dataclasses.replace(RATE, rows=lambda names: Rate.objects.filter(name__iexact=names[0]))
     Rate.objects.create(name="senior", cents_per_hour=9_000)
     assert read_entry(by_any_case, "SENIOR").document is None
     assert read_entry(by_any_case, "senior").document == 9_000
 
 
-def test_a_change_behind_django_is_seen_under_both_when_relayed() -> None:
+def test_a_relayed_change_of_an_identifier_is_seen_under_the_old_and_the_new_one() -> None:
     Rate.objects.create(name="senior", cents_per_hour=9_000)
     assert (cents("senior"), cents("lead")) == (9_000, None)
     with connection.cursor() as cursor:
@@ -154,7 +152,7 @@ def test_a_change_behind_django_is_seen_under_both_when_relayed() -> None:
     assert (cents("senior"), cents("lead")) == (None, 9_000)
 
 
-def test_a_write_of_sixteen_entries_leaves_their_values_and_one_of_more_none(redis_client: Redis) -> None:
+def test_a_write_leaves_the_values_of_sixteen_entries_at_most(redis_client: Redis) -> None:
     Rate.objects.bulk_create([Rate(name=f"rate {number}", cents_per_hour=1) for number in range(16)])
     assert len(redis_client.keys("rate:*")) == 16
     Rate.objects.create(name="one more", cents_per_hour=1)

@@ -1,6 +1,4 @@
-"""What is put right later: the audit, and the relay where a writer has delivered its change already."""
-
-from __future__ import annotations
+"""Later repairs: the audit, and the relay after a writer has delivered its change itself."""
 
 from io import StringIO
 from unittest.mock import Mock
@@ -52,7 +50,7 @@ def test_a_wrong_value_is_reported_by_age_and_repaired(redis_client: Redis) -> N
     assert audit_cache().mismatches == ()
 
 
-def test_a_value_that_changes_between_the_two_looks_is_under_way_and_no_mismatch(
+def test_a_value_that_changes_between_the_two_comparisons_is_no_mismatch(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis_client.set("entity:metadata:ghost", b"{}", ex=300)
@@ -60,7 +58,7 @@ def test_a_value_that_changes_between_the_two_looks_is_under_way_and_no_mismatch
     assert audit_cache().mismatches == ()
 
 
-def test_a_value_without_a_row_of_another_type_or_that_no_row_can_have_is_a_mismatch_and_ends_no_audit(
+def test_values_that_no_row_accounts_for_are_mismatches_and_do_not_stop_the_audit(
     redis_client: Redis,
 ) -> None:
     make_entity("project")
@@ -102,7 +100,7 @@ def counted() -> tuple[float, float]:
     return metrics.INVALIDATIONS.labels("sql")._value.get(), metrics.RELAYED_CHANGES._value.get()
 
 
-def test_what_a_writer_delivered_the_relay_deletes_and_does_not_count(left: Entity, redis_client: Redis) -> None:
+def test_the_relay_deletes_but_does_not_count_what_a_writer_delivered(left: Entity, redis_client: Redis) -> None:
     read_entry(ENTITY_TYPES, "")
     before = counted()
     assert relay_changes() == 0
@@ -111,7 +109,7 @@ def test_what_a_writer_delivered_the_relay_deletes_and_does_not_count(left: Enti
     assert redis_client.exists("entity:types") == 0, "the writer may not have delivered this yet"
 
 
-def test_when_the_note_is_lost_everything_is_delivered_again(left: Entity, redis_client: Redis) -> None:
+def test_if_the_delivery_note_is_lost_everything_is_delivered_again(left: Entity, redis_client: Redis) -> None:
     redis_client.delete(delivered_key(KEY))
     relay_changes()
     assert Change.objects.count() == 0
@@ -126,7 +124,7 @@ def test_a_release_whose_hold_was_lost_notes_nothing(redis_client: Redis) -> Non
     assert redis_client.exists(delivered_key(KEY)) == 0
 
 
-def test_the_note_lasts_for_seconds_however_many_there_are(redis_client: Redis) -> None:
+def test_a_delivery_note_expires_after_five_seconds(redis_client: Redis) -> None:
     for number in range(3):
         hold_keys([KEY], f"writer {number}")
         release_keys([HoldRelease(KEY, f"writer {number}", changes=(number,))])

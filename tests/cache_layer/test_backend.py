@@ -1,7 +1,5 @@
 """Django's cache verbs: entries are read through and never stale, everything else is as in any cache of Django's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Settings, addresses and system checks: what cannot be used is named with what would do."""
 
-from __future__ import annotations
-
 import dataclasses
 import threading
 from collections.abc import Callable

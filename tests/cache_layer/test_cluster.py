@@ -1,7 +1,5 @@
 """A real cluster: every entry on its node, slots that move, nodes that die and come back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count

@@ -1,7 +1,5 @@
 """One node that has all slots, some or none: what a cluster lacks costs what it lacks, and no more."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from threading import Event, Thread, Timer

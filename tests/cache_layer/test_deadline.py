@@ -1,7 +1,5 @@
 """One deadline for all that a piece of work waits for."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from threading import Timer

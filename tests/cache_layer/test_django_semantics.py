@@ -1,7 +1,5 @@
 """Django's transactions, threads and forks, and tests in one that never ends: a hold ends with its own transaction."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import nullcontext
 

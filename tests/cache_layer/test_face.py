@@ -1,7 +1,5 @@
 """What the source says: others import the face alone, and the protocol asks for no wall clock."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

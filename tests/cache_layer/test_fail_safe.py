@@ -1,6 +1,4 @@
-"""Fail-safe: while the database is away the last known is served, where that is allowed, and says that it is stale."""
-
-from __future__ import annotations
+"""Fail-safe: while the database is down, last known values are served where allowed, marked as stale."""
 
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +50,7 @@ def expired(project: Entity, redis_client: Redis) -> Entity:
 
 @pytest.fixture
 def away(expired: Entity, without_database: TakeAway) -> Entity:
-    """The value has expired, and then the database has gone."""
+    """The value expired, and then the database went down."""
     without_database()
     return expired
 
@@ -68,12 +66,12 @@ def test_past_its_ttl_the_last_known_document_is_served_as_stale(
     assert [vars(record)["keys"] for record in caplog.records if record.msg == "Stale values served"] == [[KEY]]
     assert read.document is not None
     assert (read.document.label, read.payload) == (away.label, known)
-    assert read.copies == (), "it must not be given again without asking"
+    assert read.copies == (), "it must not be replayed"
     assert redis_client.exists(KEY) == 0
     assert next(warm_entries(["project"]))[1] is Warmed.NOT_CACHEABLE
 
 
-def test_a_database_that_nobody_found_away_is_not(
+def test_a_database_counts_as_up_until_it_fails(
     caplog: pytest.LogCaptureFixture, set_options: Callable[..., None]
 ) -> None:
     set_options(stale_seconds=60)
@@ -90,7 +88,7 @@ def test_the_last_known_value_outlives_the_value_by_the_setting(project: Entity,
 
 
 @pytest.mark.parametrize("off", [{"stale_seconds": 0}, {"write_policy": "strict"}])
-def test_where_it_is_off_nothing_is_kept_and_nothing_stale_is_served(
+def test_with_fail_safe_off_nothing_is_kept_and_nothing_stale_is_served(
     expired: Entity,
     redis_client: Redis,
     set_options: Callable[..., None],
@@ -112,7 +110,7 @@ def test_the_strict_policy_says_that_the_setting_has_no_effect(set_options: Call
     assert run_checks(tags=["caches"]) == check_settings()
 
 
-def test_a_row_that_is_found_missing_is_no_longer_known(expired: Entity, redis_client: Redis) -> None:
+def test_finding_a_row_missing_deletes_its_last_known_value(expired: Entity, redis_client: Redis) -> None:
     assert redis_client.exists(KNOWN) == 1
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM app.entity")
@@ -138,7 +136,7 @@ def test_several_are_served_if_all_are_known(expired: Entity, redis_client: Redi
 
 
 @pytest.mark.parametrize("payload", [b"{}", b"", b"\x28\xb5\x2f\xfd"])
-def test_what_does_not_decode_is_not_known(away: Entity, redis_client: Redis, payload: bytes) -> None:
+def test_last_known_bytes_that_do_not_decode_are_not_served(away: Entity, redis_client: Redis, payload: bytes) -> None:
     redis_client.set(KNOWN, payload)
     with pytest.raises(OperationalError):
         read_entry(ENTITY, "project")
@@ -150,7 +148,7 @@ def test_in_a_transaction_nothing_is_stale(expired: Entity) -> None:
         read_entry(ENTITY, "project")
 
 
-def test_a_writer_reads_nothing_stale_of_what_it_changes(
+def test_a_writer_gets_no_stale_value_of_what_it_changes(
     expired: Entity, redis_client: Redis, without_database: TakeAway
 ) -> None:
     known = redis_client.get(KNOWN)
@@ -175,7 +173,7 @@ def test_after_a_failure_the_database_is_not_asked_for_a_second(
         assert connect.call_count == 2
 
 
-def test_that_the_database_is_away_is_logged_once_and_noted_until_it_answers(
+def test_a_database_failure_is_logged_once_and_remembered_until_it_answers(
     away: Entity, redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis_client.delete(KNOWN)

@@ -1,6 +1,4 @@
-"""What somebody else put into Redis, or Redis makes up: none of it is served, and none of it is an error."""
-
-from __future__ import annotations
+"""Bytes that somebody else put into Redis, or that Redis garbled, are never served and never cause an error."""
 
 import json
 import os
@@ -31,7 +29,7 @@ from tests.api.conftest import client_of, make_user
 from tests.conftest import make_entity
 
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "50"))
-"""Of each fuzz test; `make fuzz` tries more."""
+"""Inputs of each fuzz test; `make fuzz` tries more."""
 tried = settings(
     max_examples=INPUTS,
     deadline=None,
@@ -177,7 +175,7 @@ def test_a_hostile_code_reaches_no_engine(
             assert commands == []
 
 
-def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_break_nothing(
+def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_nobody_in_and_break_nothing(
     committed_db: None, redis_client: Redis
 ) -> None:
     make_entity("project")
@@ -197,7 +195,7 @@ def test_hostile_bytes_in_a_session_or_under_our_other_keys_log_in_nobody_and_br
     assert client_of(make_user("other")).get("/api/v1/entity/type/nothing").status_code == 404
 
 
-def test_who_reads_and_writes_sessions_in_redis_is_nobody_by_that(committed_db: None, redis_client: Redis) -> None:
+def test_reading_and_writing_sessions_in_redis_logs_nobody_in(committed_db: None, redis_client: Redis) -> None:
     root = staff_client(make_user("root", is_staff=True, is_superuser=True))
     [roots_key] = redis_client.keys("*sessions*")
     ada = staff_client(make_user("ada", is_staff=True))
@@ -229,7 +227,7 @@ documents = st.builds(
 
 
 def mutations(payload: bytes) -> st.SearchStrategy[bytes]:
-    """The same bytes, with a few of them others, fewer or more."""
+    """The same bytes, with a few replaced, removed or added."""
     places = st.integers(0, len(payload))
     return st.tuples(places, places, st.binary(max_size=8)).map(
         lambda cut: payload[: min(cut[:2])] + cut[2] + payload[max(cut[:2]) :]
@@ -237,7 +235,7 @@ def mutations(payload: bytes) -> st.SearchStrategy[bytes]:
 
 
 def used(decode: Callable[[str, bytes], Any], identifier: str, payload: bytes) -> tuple[Any, bool]:
-    """What is used of these bytes, and whether they are this release's; a ValueError if nothing is."""
+    """The document a reader takes from these bytes, and whether this release wrote them; ValueError if none."""
     try:
         return decode(identifier, payload), True
     except OtherRelease as other:

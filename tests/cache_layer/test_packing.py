@@ -1,7 +1,5 @@
 """Long values are compressed in Redis, and nothing that only looks like one is unpacked."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

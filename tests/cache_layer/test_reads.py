@@ -1,7 +1,5 @@
 """Reading one entry: from this process's memory, from Redis, from the database."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -73,7 +71,7 @@ def test_a_miss_is_a_get_two_scripts_and_a_query_and_a_hit_a_get_or_nothing(
     assert read_and_count(commands) == ([], 0)
 
 
-def test_each_hit_is_logged_for_whoever_debugs(project: Entity, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_hit_is_logged_at_debug_level(project: Entity, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     read_entry(ENTITY, "project")
     drop_all_copies()
     with caplog.at_level("DEBUG", "cache_layer"):
@@ -122,7 +120,7 @@ def test_random_identifiers_do_not_fill_redis(
     assert len(redis_client.keys("*random*")) == 3
 
 
-def test_as_many_again_may_be_marked_absent_when_those_before_have_expired(
+def test_the_absent_budget_is_restored_as_markers_expire(
     monkeypatch: pytest.MonkeyPatch, set_options: Callable[..., None]
 ) -> None:
     set_options(absent_entries=2, absent_ttl_seconds=60)
@@ -286,7 +284,7 @@ def test_a_copy_is_known_as_long_as_its_stamp_is_the_same() -> None:
     assert copy.is_known_since(asked_ns + SECOND)
 
 
-def test_of_several_stamps_some_are_the_same_and_others_are_new() -> None:
+def test_only_a_stamp_with_another_nonce_is_replaced() -> None:
     for nonce in (b"a nonce", b"another"):
         note_stamps({"the same": b"a nonce", "ever new": nonce}, asked_ns=monotonic_ns())
     nonces = {stamp.key: stamp.nonce for stamp in stamps_used_since(0)}

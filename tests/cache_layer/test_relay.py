@@ -1,7 +1,5 @@
 """Changes made behind Django's back reach the cache through the outbox and the relay."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,7 +48,7 @@ def running_relay(stop: Stop) -> Iterator[Stop]:
 
     thread = threading.Thread(target=work)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(relay, "POLL_SECONDS", 0.1)  # then, too, it looks whether it is to stop
+        patch.setattr(relay, "POLL_SECONDS", 0.1)  # also how often it checks whether to stop
         thread.start()
         try:
             yield stop
@@ -70,7 +68,7 @@ def copy_in() -> None:
         rows.write_row(("project", "Copied", "Copied", "Flag"))
 
 
-def test_whatever_is_changed_behind_django_is_seen_everywhere_by_itself(project: Entity) -> None:
+def test_every_change_behind_django_becomes_visible_by_itself(project: Entity) -> None:
     changes: list[tuple[Callable[[], None], str | None]] = [
         (partial(psql, "UPDATE app.entity SET label = 'New' WHERE code = 'project'"), "New"),
         (partial(psql, "UPDATE app.entity SET active_flag = false"), None),
@@ -86,7 +84,7 @@ def test_whatever_is_changed_behind_django_is_seen_everywhere_by_itself(project:
         wait_for(lambda: Backlog.measure(using="default") == (0, 0.0))
 
 
-def test_a_django_write_takes_its_own_change_off_the_outbox(project: Entity) -> None:
+def test_a_django_write_deletes_its_own_change_from_the_outbox(project: Entity) -> None:
     project.label = "New"
     project.save()
     Entity.objects.update(label="Newer")
@@ -107,7 +105,7 @@ def test_a_relay_whose_session_is_killed_goes_on(project: Entity) -> None:
 
 
 class Pauses(threading.Event):
-    """Told to a relay as when to stop; it pauses for hardly any time, and we see how long it would, and with what."""
+    """A relay's stop event that cuts its pauses short, and records their length and whether it was connected."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +124,7 @@ class Pauses(threading.Event):
 
 @pytest.fixture(params=[None, {"min_size": 1, "max_size": 1, "timeout": 0.5, "reconnect_timeout": 0.1}])
 def pool(request: pytest.FixtureRequest, committed_db: None) -> Iterator[None]:
-    """None, and one that has a single connection."""
+    """No pool, and a pool of one connection."""
     connection.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(connection.settings_dict["OPTIONS"], "pool", request.param)
@@ -152,7 +150,7 @@ def locks() -> int:
         ).rowcount
 
 
-def test_whoever_asks_whose_turn_it_is_keeps_nothing_and_whoever_has_had_it_neither(pool: None) -> None:
+def test_neither_asking_about_the_turn_nor_ending_it_leaves_locks_or_listeners(pool: None) -> None:
     assert is_vacant("default")
     assert locks() == 0
     with own_turn("default") as ours:
@@ -171,16 +169,14 @@ def test_a_turn_leaves_the_pool_to_the_others(pool: None) -> None:
         assert in_another_thread(Change.objects.count) == 0
 
 
-def test_a_turn_ends_when_whoever_has_it_hangs(committed_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_turn_ends_when_its_owner_hangs(committed_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn, "IDLE_MS", 100)
     with own_turn("default") as ours:
         assert ours
         wait_for(lambda: in_another_thread(lambda: is_vacant("default")), seconds=2)
 
 
-def test_asking_whose_turn_it_is_takes_no_longer_than_it_may(
-    committed_db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_asking_whether_the_turn_is_vacant_times_out(committed_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn, "ASK_MS", 100)
     connection.ensure_connection()
     with stopped(connection.connection.info.backend_pid) as answering:
@@ -189,7 +185,7 @@ def test_asking_whose_turn_it_is_takes_no_longer_than_it_may(
         assert answering.is_alive()
 
 
-def test_whatever_fails_is_tried_again_about_once_a_second_and_logged_once(
+def test_every_failure_is_retried_about_once_a_second_and_logged_once(
     project: Entity, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="cache_layer")
@@ -206,10 +202,10 @@ def test_whatever_fails_is_tried_again_about_once_a_second_and_logged_once(
             wait_for(lambda: Change.objects.count() == 0)
     records = [record for record in caplog.records if record.getMessage().startswith("Relay ")]
     assert [record.getMessage() for record in records] == ["Relay interrupted", "Relay working"] * 3
-    assert [bool(record.exc_info) for record in records[::2]] == [False, False, True], "where a bug is must be known"
+    assert [bool(record.exc_info) for record in records[::2]] == [False, False, True], "a bug needs a traceback"
 
 
-def test_a_database_that_is_away_is_not_logged_at_each_try(
+def test_an_unreachable_database_is_not_logged_at_each_try(
     pool: None, without_database: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     without_database()
@@ -232,10 +228,10 @@ def test_thousands_of_changes_are_relayed_in_batches(project: Entity, redis_clie
     assert read_entry(ENTITY, "type_7").source is Source.DATABASE
 
 
-def test_what_a_reader_fills_while_a_truncated_table_is_cleared_does_not_stay(
+def test_a_fill_during_the_clearing_of_a_truncated_table_does_not_stay(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its lease is where SCAN has yet to come, its value where SCAN has been."""
+    """SCAN has yet to reach its lease, but has passed its value."""
     keys = [f"entity:metadata:type_{number}" for number in range(3_000)]
     redis_client.mset(dict.fromkeys(keys, b"{}") | {lease_key(key): b"" for key in keys[:200]})
     found = {name.decode(): place for place, name in enumerate(redis_client.scan_iter("*metadata*", count=1_000))}
@@ -256,7 +252,7 @@ def test_what_a_reader_fills_while_a_truncated_table_is_cleared_does_not_stay(
 
 
 @pytest.mark.parametrize("key", [b"entity:metadata:\xff", b"entity:metadata:a\0b"])
-def test_a_key_that_no_row_can_have_keeps_nothing_from_being_relayed_and_compared(
+def test_a_key_that_no_row_can_have_stops_neither_the_relay_nor_the_audit(
     project: Entity, redis_client: Redis, key: bytes
 ) -> None:
     redis_client.set(key, b"somebody's")
@@ -276,10 +272,8 @@ def test_the_relay_audits_the_cache_now_and_then(
         wait_for(lambda: redis_client.exists("entity:metadata:ghost") == 0)
 
 
-def test_the_list_which_writers_may_hold_without_a_gap_keeps_no_change_waiting(
-    project: Entity, redis_client: Redis
-) -> None:
-    """Else the changed type, which nobody holds, would be dropped anew in each round."""
+def test_a_list_that_is_always_held_does_not_delay_a_change(project: Entity, redis_client: Redis) -> None:
+    """Otherwise the changed type, which nobody holds, would be dropped again in every round."""
     hold_keys(["entity:types"], "a writer")
     psql("UPDATE app.entity SET label = 'New'")
     assert relay_changes() == 0
@@ -287,7 +281,7 @@ def test_the_list_which_writers_may_hold_without_a_gap_keeps_no_change_waiting(
     assert redis_client.exists(holds_key("entity:types")) == 1
 
 
-def test_what_is_settled_is_deleted_a_little_later_and_told_only_once(
+def test_settled_changes_are_delivered_once_and_deleted_a_little_later(
     project: Entity, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
@@ -299,7 +293,7 @@ def test_what_is_settled_is_deleted_a_little_later_and_told_only_once(
     assert label() == "New"
     now[0] += outbox.FORGET_SECONDS - 0.001
     assert relay_changes(settled) == 0
-    assert redis_client.exists(KEY) == 1, "it was told again"
+    assert redis_client.exists(KEY) == 1, "it was delivered again"
     assert Change.objects.count() == 1
     now[0] += 0.001
     assert relay_changes(settled) == 0
@@ -309,7 +303,7 @@ def test_what_is_settled_is_deleted_a_little_later_and_told_only_once(
     settled.add([Change(id=-2)])
     now[0] += 0.002
     settled.forget("default")
-    assert settled.ids == set(), "the latest put the first off"
+    assert settled.ids == set(), "a later change put off an earlier one"
 
 
 def test_forgetting_a_change_leaves_other_commits_as_durable_as_they_were(project: Entity) -> None:

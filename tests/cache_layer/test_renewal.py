@@ -1,7 +1,5 @@
 """Hot copies are renewed, by what Redis says at that time and for no longer than a read then would give."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

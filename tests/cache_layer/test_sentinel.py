@@ -1,7 +1,5 @@
 """A real primary with replicas and sentinels: failovers are followed, and nothing old comes back with them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest
@@ -46,7 +44,7 @@ def test_a_failover_is_followed_and_what_the_new_primary_has_is_not_trusted(
     assert (label_anew(), read_anew().source) == ("newer", Source.REDIS)
 
 
-def test_a_primary_that_needs_no_replicas_is_warned_of(project: Entity, sentinels: Sentinels) -> None:
+def test_a_primary_that_needs_no_replicas_causes_a_warning(project: Entity, sentinels: Sentinels) -> None:
     assert check_server() == []
     primary = sentinels.primary()
     primary.ask("CONFIG", "SET", "min-replicas-to-write", 0)

@@ -1,7 +1,5 @@
 """Which processes stand by to relay."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -44,7 +42,7 @@ def test_web_processes_stand_by_unless_told_not_to(
 
 
 @pytest.mark.parametrize("pool_size", [2, pytest.param(0, marks=pytest.mark.proof)])
-def test_a_forked_child_takes_over_from_its_parent_when_that_is_killed(pool_size: int) -> None:
+def test_a_forked_child_takes_over_when_its_parent_is_killed(pool_size: int) -> None:
     environment = worker_environment() | {"DATABASE_POOL_SIZE": str(pool_size)}
     command = [sys.executable, "-c", PREFORKING]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-1, text=True) as parent:
@@ -53,7 +51,7 @@ def test_a_forked_child_takes_over_from_its_parent_when_that_is_killed(pool_size
         try:
             child, working = map(float, parent.stdout.readline().split())
             processes.append(int(child))
-            assert (working, relaying_process()) == (0, parent.pid), "its parent does"
+            assert (working, relaying_process()) == (0, parent.pid), "the parent relays"
             parent.kill()
             wait_for(lambda: relaying_process() == child, seconds=2)
         finally:

@@ -1,7 +1,5 @@
 """Groups of entries: whom a tag names, and that all of them are dropped as single keys are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""Writes through Django: hold before the change, wait for copies at the COMMIT, release after it."""
-
-from __future__ import annotations
+"""Writes through Django: hold before the change, wait for copies at COMMIT, release after it."""
 
 import dataclasses
 import json
@@ -40,7 +38,7 @@ def cached_label(redis_client: Redis) -> str | None:
     return payload and json.loads(payload)["label"]
 
 
-def test_a_save_is_read_when_it_has_returned_and_leaves_its_value_no_list_and_no_hold(
+def test_a_save_is_visible_when_it_returns_and_leaves_its_value_but_no_list_and_no_hold(
     project: Entity, redis_client: Redis
 ) -> None:
     assert label() == "Old"
@@ -61,8 +59,8 @@ def test_a_write_is_two_scripts(project: Entity, commands: list[str]) -> None:
     assert commands == ["EVALSHA", "EVALSHA"]
 
 
-def test_inside_its_transaction_a_writer_does_not_read_a_copy_that_another_thread_has_made(project: Entity) -> None:
-    """One is possible where the hold was lost: another thread may then have filled the old row."""
+def test_a_writer_in_a_transaction_ignores_copies_made_by_other_threads(project: Entity) -> None:
+    """Such a copy can exist if the hold was lost: another thread may then have filled the old row."""
     old = read_entry(ENTITY, "project")
     with transaction.atomic():
         change(project, "New")
@@ -95,7 +93,7 @@ def test_a_lookup_that_fails_after_the_commit_does_not_keep_the_hold(
     assert label() == "New"
 
 
-def test_a_release_that_fails_keeps_no_callback_of_others_from_running(
+def test_a_failed_release_does_not_stop_other_callbacks(
     project: Entity, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     called: list[bool] = []
@@ -147,7 +145,7 @@ def test_many_rows_cost_one_wait_and_leave_no_values(waits: list[float], redis_c
 
 
 def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: Entity) -> None:
-    """What is changed is exactly what was held."""
+    """Exactly what was held is changed."""
 
     def add_before_the_update(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         if sql.startswith("UPDATE"):
@@ -159,7 +157,9 @@ def test_a_row_that_appears_between_locking_and_updating_is_left_alone(project: 
     assert (label(), label("late")) == ("New", "Old")
 
 
-def test_a_transaction_forgets_all_its_changes_of_an_entry(project: Entity, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_transaction_removes_all_its_changes_of_an_entry_from_the_outbox(
+    project: Entity, caplog: pytest.LogCaptureFixture
+) -> None:
     with transaction.atomic():
         change(project, "New")
         change(project, "Newer")
@@ -183,7 +183,7 @@ def test_a_writer_that_may_see_an_older_snapshot_leaves_no_value(project: Entity
     assert redis_client.exists(KEY) == 0
 
 
-def test_an_update_of_nothing_holds_nothing_but_the_list(project: Entity, redis_client: Redis) -> None:
+def test_an_update_that_matches_no_row_holds_only_the_list(project: Entity, redis_client: Redis) -> None:
     label()
     read_entry(ENTITY_TYPES, "")
     assert Entity.objects.filter(code="nothing").update(label="New") == 0
@@ -224,7 +224,7 @@ def test_with_no_local_lease_nothing_is_kept_in_memory(project: Entity, set_opti
 def waits_ms(
     committed_db: None, set_options: Callable[..., None], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> list[float]:
-    """How long each wait was, in ms, for copies of fifty types that may be used for 40 ms."""
+    """How long each wait was, in ms, with fifty types whose copies may be used for 40 ms."""
     make_types(50)
     set_options(local_lease_ms=40)
     found: list[float] = []
@@ -239,7 +239,7 @@ def waits_ms(
 
 @pytest.fixture
 def early(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> list[int]:
-    """For each COMMIT, how many ns before the end of a copy's lease it came, if that was before."""
+    """By how many ns each COMMIT came too early, before the end of a copy's lease."""
     found: list[int] = []
     commit_now = BaseDatabaseWrapper._commit  # type: ignore[attr-defined] # Django's, untyped
 
@@ -265,7 +265,7 @@ def test_fifty_saves_in_one_transaction_wait_once(waits_ms: list[float], early: 
 
 
 @pytest.mark.parametrize(("worked_ms", "waited_ms"), [(30, [10]), (40, [])])
-def test_a_transaction_waits_for_what_its_own_work_has_left(
+def test_a_transaction_waits_only_for_the_rest_of_the_lease(
     clock: Clock, waits_ms: list[float], early: list[int], worked_ms: int, waited_ms: list[int]
 ) -> None:
     with transaction.atomic():
@@ -281,7 +281,7 @@ def test_a_rollback_waits_for_nothing(waits_ms: list[float]) -> None:
     assert waits_ms == []
 
 
-def test_with_a_backend_that_does_not_wait_the_hold_does(
+def test_the_hold_waits_if_the_backend_does_not_wait_at_commit(
     waits_ms: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cache_layer.writing.writes.waits_at_commit", lambda _: False)
@@ -291,7 +291,7 @@ def test_with_a_backend_that_does_not_wait_the_hold_does(
 
 
 class TestInATestCase(TestCase):
-    def test_callbacks_that_are_run_leave_no_copy_of_what_was(self) -> None:
+    def test_running_captured_callbacks_leaves_no_old_copy(self) -> None:
         make_entity("project", label="Old")
         assert label() == "Old"
         with self.captureOnCommitCallbacks(execute=True):

@@ -1,7 +1,5 @@
 """Running commands, also without Redis."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any

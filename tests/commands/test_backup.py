@@ -1,6 +1,4 @@
-"""`backup_entities` and `restore_entities`: what was is again, for readers too, or nothing has changed."""
-
-from __future__ import annotations
+"""`backup_entities` and `restore_entities`: all is as it was, for readers too, or nothing has changed."""
 
 import json
 import os
@@ -72,7 +70,7 @@ def test_a_round_trip_brings_everything_back_and_readers_see_it(backup: str, red
     assert run("restore_entities", backup, "--remove-others") == "0 created, 0 changed, 3 unchanged, 0 removed\n"
 
 
-def test_what_is_removed_may_list_each_other_however_many_there_are(backup: str) -> None:
+def test_removed_types_may_list_each_other_however_many_there_are(backup: str) -> None:
     codes = [f"type_{number}" for number in range(150)]
     Entity.objects.bulk_create(
         Entity(code=code, label="x", label_plural="x", icon="Flag", child_entity_codes=codes[:1] + codes[-1:])
@@ -81,7 +79,7 @@ def test_what_is_removed_may_list_each_other_however_many_there_are(backup: str)
     assert run("restore_entities", backup, "--remove-others").endswith("3 unchanged, 150 removed\n")
 
 
-def test_what_only_sql_can_write_comes_back_too(tmp_path: Path) -> None:
+def test_values_that_only_sql_can_write_are_restored_too(tmp_path: Path) -> None:
     odd = "label = '', label_plural = E'a\\u0007b', icon = 'NoSuchIcon', display_order = -2147483648"
     sql(f"UPDATE app.entity SET {odd} WHERE code = 'project'")
     before = rows()
@@ -91,7 +89,7 @@ def test_what_only_sql_can_write_comes_back_too(tmp_path: Path) -> None:
     assert rows() == before
 
 
-def test_what_the_file_does_not_have_is_kept_unless_told_otherwise(backup: str) -> None:
+def test_types_missing_from_the_file_are_kept_unless_told_otherwise(backup: str) -> None:
     make_entity("risk", child_entity_codes=["project"])
     said = run("restore_entities", backup)
     assert said == "0 created, 0 changed, 3 unchanged, 1 kept though not in the file\n"
@@ -135,7 +133,7 @@ def test_a_bad_file_is_refused_and_changes_nothing(tmp_path: Path, subtests: pyt
             assert rows() == before
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No such file"):
         run("restore_entities", str(tmp_path / "none.json"))
     with pytest.raises(CommandError, match="No such file"):
@@ -143,7 +141,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_restoring_is_all_or_nothing_to_the_last_statement(backup: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is removed is removed last; if that fails, nothing was restored."""
+    """Removals come last; if one fails, nothing was restored."""
     change_everything()
     changed = rows()
     sql(  # a rule of another service
@@ -170,14 +168,14 @@ def test_a_change_between_planning_and_writing_is_noticed_and_kept(
     assert Entity.objects.get(code="project").label == "Venture"
 
 
-def test_one_hold_is_for_all_of_it(backup: str, waits: list[float]) -> None:
+def test_a_restore_waits_once(backup: str, waits: list[float]) -> None:
     change_everything()
     waits.clear()
     run("restore_entities", backup, "--remove-others")
     assert len(waits) == 1
 
 
-def test_the_file_is_what_the_admin_exports_and_its_owners_alone(backup: str) -> None:
+def test_the_file_equals_the_admins_export_and_is_private(backup: str) -> None:
     content = json.loads(Path(backup).read_text())
     assert content == json.loads(json.dumps(EntityResource().export(Entity.objects.order_by("code")).dict))
     assert [each["code"] for each in content] == ["project", "task", "wiki"]
@@ -196,7 +194,7 @@ def test_a_backup_that_fails_leaves_the_one_before_and_nothing_beside_it(
     assert [each.name for each in Path(backup).parent.iterdir()] == ["types.json"]
 
 
-def test_a_backup_goes_through_what_is_no_regular_file_and_follows_links(tmp_path: Path, backup: str) -> None:
+def test_a_backup_writes_to_pipes_and_devices_and_follows_links(tmp_path: Path, backup: str) -> None:
     expected = Path(backup).read_text()
     pipe, link, dangling = tmp_path / "pipe", tmp_path / "link", tmp_path / "dangling"
     os.mkfifo(pipe)
@@ -243,7 +241,7 @@ def test_what_a_terminal_cannot_write_is_escaped(backup: str, monkeypatch: pytes
     assert rb"~ task.label: Chore -> T\xe2sk \u201c1\u201d" in written.getvalue()
 
 
-def test_a_reader_may_leave_before_the_end() -> None:
+def test_a_closed_pipe_ends_a_command_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "manage.py", "version"]

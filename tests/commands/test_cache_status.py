@@ -1,7 +1,5 @@
 """`cache_status` tells what is in Redis and how the server is doing, also without the database."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

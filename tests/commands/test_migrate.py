@@ -4,8 +4,6 @@ Migrations beside servers that are at work, and beside each other; they can chan
 What dumps of Django's and PostgreSQL's programs are good for, and what `flush` leaves.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

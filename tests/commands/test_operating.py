@@ -1,7 +1,5 @@
 """What operates the cache by commands and over HTTP does what it is told to, and says what it did."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """`seed_entities` adds what is missing, and respects what staff did."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`verify_cache` looks at a running system, and claims only what it saw."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from datetime import timedelta

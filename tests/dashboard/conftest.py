@@ -1,7 +1,5 @@
 """Who looks at the dashboard, and what was counted before they do."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Acts say how far they are and what they did, and each is one row of the audit log, however it ends."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""Every entry, a page at a time, and one of them beside the database."""
-
-from __future__ import annotations
+"""The list of entries, page by page, and one entry compared with the database."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +45,7 @@ def test_search_finds_codes_and_labels(viewer: Client) -> None:
     assert listed(viewer, q="vent") == ["project"]
 
 
-def test_states_filter(viewer: Client, redis_client: Redis) -> None:
+def test_entries_can_be_filtered_by_state(viewer: Client, redis_client: Redis) -> None:
     make_linked("kept", "gone", "busy")
     redis_client.flushdb()
     get_entity_infrastructure().get_entity("kept")
@@ -57,7 +55,7 @@ def test_states_filter(viewer: Client, redis_client: Redis) -> None:
     assert listed(viewer, state="being_written") == ["busy"]
 
 
-def test_a_row_tells_time_left_size_hits_and_the_last_invalidation(viewer: Client, redis_client: Redis) -> None:
+def test_a_row_shows_time_left_size_hits_and_the_last_invalidation(viewer: Client, redis_client: Redis) -> None:
     make_entity("project")
     redis_client.set(KEY, "x" * 99, ex=240)
     note_invalidated([KEY], "api")
@@ -90,7 +88,7 @@ def test_without_redis_entries_are_listed_and_it_says_so(viewer: Client, redis_d
     assert (read_one("project").hits_today, list_entries("", Filter.ALL, 1)[0][0].hits_today) == ("-", "-")
 
 
-def test_equal_bytes_are_the_same(committed_db: None) -> None:
+def test_equal_bytes_are_shown_as_the_same(committed_db: None) -> None:
     make_entity("project")
     get_entity_infrastructure().get_entity("project")
     looked = peek("project")
@@ -118,7 +116,7 @@ def test_differences_are_marked_by_field(viewer: Client, redis_client: Redis) ->
     [lambda own: own[:-1] + b',"remark":"By a later one"}', lambda own: own[: own.index(b',"modified_ts"')] + b"}"],
     ids=["later", "earlier"],
 )
-def test_a_right_value_of_another_release_is_called_so_and_nothing_is_marked(
+def test_a_correct_value_of_another_release_is_named_and_marks_nothing(
     viewer: Client, redis_client: Redis, written: Callable[[bytes], bytes]
 ) -> None:
     make_entity("project", label="Right")
@@ -137,7 +135,9 @@ def test_a_right_value_of_another_release_is_called_so_and_nothing_is_marked(
 @pytest.mark.parametrize(
     "payload", [b"\xff\xfe", b"[]", b"{", b'{"code":1}', b"[" * 100_000, b"\x28\xb5\x2f\xfd as if compressed"]
 )
-def test_bytes_that_are_no_document_are_not_readable(viewer: Client, redis_client: Redis, payload: bytes) -> None:
+def test_bytes_that_are_no_document_are_shown_as_unreadable(
+    viewer: Client, redis_client: Redis, payload: bytes
+) -> None:
     make_entity("project")
     redis_client.set(KEY, payload)
     looked = peek("project")
@@ -164,7 +164,7 @@ def test_hostile_fields_make_a_page_of_the_usual_length(viewer: Client, redis_cl
     assert len(page.content) < 100_000
 
 
-def test_a_key_of_another_type_is_not_readable(viewer: Client, redis_client: Redis) -> None:
+def test_a_key_of_another_type_is_shown_as_unreadable(viewer: Client, redis_client: Redis) -> None:
     make_entity("project")
     redis_client.delete(KEY)
     redis_client.lpush(KEY, "x")
@@ -173,7 +173,7 @@ def test_a_key_of_another_type_is_not_readable(viewer: Client, redis_client: Red
     assert viewer.get(entry_url("project")).status_code == 200
 
 
-def test_what_is_not_cached_shows_the_database_alone(committed_db: None, redis_client: Redis) -> None:
+def test_an_entry_that_is_not_cached_shows_only_the_database(committed_db: None, redis_client: Redis) -> None:
     make_entity("project")
     redis_client.delete(KEY)
     looked = peek("project")
@@ -182,14 +182,14 @@ def test_what_is_not_cached_shows_the_database_alone(committed_db: None, redis_c
     assert [line for line in looked.lines if line.differs] == []
 
 
-def test_what_the_database_lacks_says_so(viewer: Client, redis_client: Redis) -> None:
+def test_a_code_unknown_to_the_database_is_reported(viewer: Client, redis_client: Redis) -> None:
     page = viewer.get(entry_url("nowhere")).content.decode()
     assert "The database has no active entity type with this code" in page
     redis_client.set("entity:metadata:nowhere", '{"code":"nowhere"}')
     assert peek("nowhere").verdict is Verdict.DIFFERS
 
 
-def test_a_change_under_way_is_no_difference(
+def test_a_change_in_progress_is_no_difference(
     committed_db: None, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_entity("project")
@@ -213,7 +213,7 @@ def test_a_compressed_value_is_shown_in_full_with_both_sizes(
 
 
 @pytest.mark.parametrize("url", [DASHBOARD, ENTRIES, entry_url("project")])
-def test_who_may_only_look_sees_no_buttons(viewer: Client, operator: Client, url: str) -> None:
+def test_viewers_see_no_buttons(viewer: Client, operator: Client, url: str) -> None:
     make_entity("project")
     assert ACT not in viewer.get(url).content.decode()
     assert ACT in operator.get(url).content.decode()

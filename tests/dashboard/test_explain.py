@@ -1,7 +1,5 @@
 """One page explains an entry: who has what of it, what happened to it, what comes next; and looking changes nothing."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

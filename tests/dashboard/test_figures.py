@@ -1,7 +1,5 @@
 """The figures, and the hint about the TTL, are what every server counted, and say so when nothing was."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

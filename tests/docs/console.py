@@ -1,7 +1,5 @@
 """Runs the `console` blocks of the pages in one shell, beside a `make run`, and compares what they print."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The README and the pages beside it, as tests read them."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

@@ -3,8 +3,6 @@
 The console blocks that are neither slow nor destructive are run by tests/platform/test_launch.py.
 """
 
-from __future__ import annotations
-
 import ast
 import csv
 import json

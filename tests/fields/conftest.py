@@ -1,7 +1,5 @@
 """The next release, and a database for it."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -3,8 +3,6 @@
 An optional field takes the model, its migration and the document; everything else has it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Values that an earlier or a later release has written: used, or loaded anew, and nobody's fault."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """What processes do: the project's own entry points, as a server would call them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a process can be seen to do, and how it is recognized in its commands and statements."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from enum import Enum, StrEnum, auto
 from typing import Any

@@ -1,7 +1,5 @@
 """The row that histories are about, and the entries made of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from cache_layer.lookup import Lookup

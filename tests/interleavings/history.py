@@ -1,7 +1,5 @@
 """One history: steps taken one after the other, each judged."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

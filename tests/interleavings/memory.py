@@ -1,7 +1,5 @@
 """What a process keeps in its memory: copies, stamps, and the answers of its express lane."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

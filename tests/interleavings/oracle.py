@@ -1,7 +1,5 @@
 """What reads may return, said without any regard to how the cache works."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Hashable
 from typing import NamedTuple
 

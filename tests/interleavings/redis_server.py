@@ -1,7 +1,5 @@
 """The Redis server as a test sees it: what it keeps, and what befalls it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Pieces of the protocol, taken away one at a time."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -96,9 +94,9 @@ def call_held_told(*args: Any, **kwargs: Any) -> dict[str, Invalidated]:
     return {key: Invalidated(max(outcome.value, Invalidated.NOTHING.value)) for key, outcome in outcomes.items()}
 
 
-def give_up_unheld(write: Write, held: release.Held, rows: Any) -> dict[str, Released]:
+def give_up_unheld(write: Write, held: release.Held) -> set[str]:
     write.budget_spent = not any(entry.holder for entry in held.values())
-    return _update_redis(write, held, rows)
+    return _update_redis(write, held)
 
 
 def drain_if_answered() -> None:

@@ -1,7 +1,5 @@
 """What becomes of COMMITs that do not just happen."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import psycopg

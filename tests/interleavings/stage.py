@@ -1,7 +1,5 @@
 """The project's code, bound to a world's processes and clock."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence

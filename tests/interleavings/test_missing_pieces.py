@@ -6,8 +6,6 @@ complaint begins that it leads to without any one of them; what has none went wr
 shows the histories step by step.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

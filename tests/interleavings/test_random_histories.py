@@ -5,8 +5,6 @@ The search is the same each time; `INTERLEAVINGS_EXAMPLES` asks for another one,
 the first few of them, `make proofs` all, and a thousand others.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 

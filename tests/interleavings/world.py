@@ -1,7 +1,5 @@
 """The engines, the clock and the processes of one history."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 

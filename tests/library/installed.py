@@ -1,7 +1,5 @@
 """An environment for the foreign project: the wheel of this checkout, what it says it needs, and nothing else."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

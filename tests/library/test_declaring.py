@@ -1,7 +1,5 @@
 """`@coherent`: what it makes of a model, and what it says of a mistake."""
 
-from __future__ import annotations
-
 import datetime
 import importlib
 import threading

@@ -1,7 +1,5 @@
 """What is an extra of the wheel is not needed; that a foreign project has none of them is `test_project`'s."""
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 

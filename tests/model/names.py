@@ -6,8 +6,6 @@ number, states that differ by these numbers only are one state, and a number tha
 next stamp. That keeps the states finite, though no nonce is used twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import partial
 from operator import le

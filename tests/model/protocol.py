@@ -56,8 +56,6 @@ Abstracted, and why nothing is lost by it
     - Readers are alike, and so are writers: of states that differ by their names only, one is visited.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from tests.model.readers import ReaderSteps

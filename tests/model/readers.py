@@ -1,7 +1,5 @@
 """What a reader does: L1, `GET`, claim, load, fill."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """What follows a commit, until it is acknowledged: the writer reads back and releases, or the relay invalidates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """What is searched: how much may happen, and which piece of the protocol is left out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """Every state of a scope, searched for a read that breaks the promise."""
 
-from __future__ import annotations
-
 import gc
 from collections import deque
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What befalls Redis: keys that expire, restarts, and replicas that take over."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from msgspec.structs import replace

@@ -30,8 +30,6 @@ since then was fetched later still, and after the hold of the entry nobody is gi
 `Piece.LOST_STAMP_HOLD_DRAINS` is needed begins with the hold of the stamp.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from msgspec.structs import replace

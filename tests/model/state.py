@@ -1,7 +1,5 @@
 """What everyone knows at one moment."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar

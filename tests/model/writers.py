@@ -1,7 +1,5 @@
 """What a writer does until its commit, and what waiting `L` gives: nothing is used any more that was fetched before."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar

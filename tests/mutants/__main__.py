@@ -7,8 +7,6 @@
     untried                     it is in what runs once: the default of an argument
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import sys

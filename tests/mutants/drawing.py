@@ -1,7 +1,5 @@
 """Functions of the product changed in one small place, as mutmut thinks up."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable, Iterator

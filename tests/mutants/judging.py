@@ -5,8 +5,6 @@ They do so in a process forked from this one, which has imported everything and 
 gets the mutant's code.
 """
 
-from __future__ import annotations
-
 import gc
 import inspect
 import os

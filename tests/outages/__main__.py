@@ -1,7 +1,5 @@
 """Every combination, on engines of its own; writes the tables of `docs/outages.md`. Status 1: a promise was broken."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import csv

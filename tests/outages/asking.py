@@ -1,7 +1,5 @@
 """What outages and soak ask of a server, and what is a proper answer."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import time

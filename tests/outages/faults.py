@@ -1,7 +1,5 @@
 """What can be wrong with Redis and with PostgreSQL: how it is brought about, and how it ends."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass

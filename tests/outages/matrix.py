@@ -1,7 +1,5 @@
 """Goes through combinations of faults, and judges what was answered, what is left of it, and whether all recovers."""
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections import Counter

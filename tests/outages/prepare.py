@@ -1,7 +1,5 @@
 """What the matrix needs in the database: an ordinary role, entity types, a user with a token and a session."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 ROLE = "outages"

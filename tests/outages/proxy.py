@@ -7,8 +7,6 @@ A thread waits for each direction of each connection, since a sleeping thread wa
 an event loop only at the next whole one.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import signal

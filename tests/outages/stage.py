@@ -1,7 +1,5 @@
 """The processes of the matrix: engines, proxies in front of them, and two web servers."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

@@ -1,7 +1,5 @@
 """Short versions of `make outages`: some single faults and the worst pairs, in `make test` a few of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Starts a platform of its own, uses it for some minutes as its users do, and takes the pictures."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import random

@@ -1,7 +1,5 @@
 """`make run`'s launcher as a process, and what of it is left."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

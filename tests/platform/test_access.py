@@ -4,8 +4,6 @@ Every address of the platform, asked by every kind of user and by every method; 
 Who may open what is told here; no method is an error of the server, and a refusal says what would do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One order everywhere: by code point, whatever the database's collation, which in America has no regard to `_`."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The files for Docker, as far as they can be judged without; those for Sentinel are tried with servers of our own."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Every variable of docs/settings.md, whatever is in it: it works as documented, or is refused by its name."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -4,8 +4,6 @@ What browsers are told: policies that let no foreign script run, and headers tha
 The first page says where to go by who asks; from where nothing is, or nobody may go, there is a way back.
 """
 
-from __future__ import annotations
-
 import re
 from contextlib import closing
 from datetime import datetime

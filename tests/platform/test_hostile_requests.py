@@ -1,7 +1,5 @@
 """What a stranger can send: nothing of it tells more, takes for ever, or forges a line of the log."""
 
-from __future__ import annotations
-
 import ast
 import logging
 import re

@@ -1,7 +1,5 @@
 """The files for Kubernetes, and those for many servers behind nginx, as far as they can be judged without either."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

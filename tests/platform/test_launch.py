@@ -1,7 +1,5 @@
 """`make run`, started as a person starts it, and its engines, on directories of their own."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

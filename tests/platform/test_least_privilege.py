@@ -1,7 +1,5 @@
 """The rights in deploy/ are enough for all the platform does, and allow nothing else."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess

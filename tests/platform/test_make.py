@@ -1,7 +1,5 @@
 """The Makefile, as far as it can be tried from inside one of its targets; what it installs is what was locked."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -4,8 +4,6 @@
 Traces go to the collector that the standard variables name; that none are imported else is in test_environment.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import os

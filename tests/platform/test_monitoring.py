@@ -1,7 +1,5 @@
 """Alerts, dashboard and scrape configuration name what /metrics exposes; the runbook is compared in tests/docs."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

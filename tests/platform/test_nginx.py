@@ -1,7 +1,5 @@
 """What nginx does with the files of deploy/: needs an nginx, which `make tools` unpacks where Debian's can be had."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

@@ -1,10 +1,8 @@
 """
-Who sends a token is known without the database, and what ends or changes it is in force when it returns.
+A token is checked without the database, and whatever ends or changes it is in force when it returns.
 
-A session ends with its logout, whatever was under way.
+A session ends at logout, whatever else was under way.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Callable
@@ -36,14 +34,14 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 class Person:
-    """Somebody with a token, who asks a server that keeps what it knows of them."""
+    """Somebody with a token, and the server they use, which caches what it knows about them."""
 
     def __init__(self, user: User, token: str) -> None:
         self.user, self.token = user, token
         self.start_server()
 
     def start_server(self) -> None:
-        """One that knows nobody yet."""
+        """Start one that knows nobody yet."""
         self.server = Server(get_wsgi_application())
         self.server.is_django = True
 
@@ -67,7 +65,7 @@ class Person:
         return self.send("PATCH", "/api/v1/entity/project", label=f"New {monotonic_ns()}")
 
     def make_known(self) -> None:
-        """Have the server know what they may."""
+        """Let the server cache what they may do."""
         assert [self.read() for _ in range(3)] == [200] * 3
         assert self.change() == 200
 
@@ -132,7 +130,7 @@ def test_what_ends_a_token_is_in_force_when_it_returns(ada: Ada, what: str) -> N
     ENDS[what](ada)
     assert ada.read() == 401
     assert ada.change() == 401
-    assert Backlog.measure(using="default").changes == 0, "and nobody else need be told"
+    assert Backlog.measure(using="default").changes == 0, "and nothing is left for the relay"
 
 
 def without_permission(ada: Ada) -> None:
@@ -154,7 +152,7 @@ LOSES: dict[str, Callable[[Ada], Any]] = {
 
 
 @pytest.mark.parametrize("what", LOSES)
-def test_a_lost_permission_is_lost_when_that_returns(ada: Ada, what: str) -> None:
+def test_a_permission_is_gone_when_its_removal_returns(ada: Ada, what: str) -> None:
     LOSES[what](ada)
     assert (ada.read(), ada.change()) == (200, 403)
 
@@ -176,7 +174,7 @@ def given_anothers_place(ada: Ada) -> None:
         lambda _: User.objects.update(is_superuser=True),
     ],
 )
-def test_a_permission_that_is_given_may_be_used_when_that_returns(ada: Ada, gain: Callable[[Ada], Any]) -> None:
+def test_a_permission_can_be_used_when_its_grant_returns(ada: Ada, gain: Callable[[Ada], Any]) -> None:
     ada.user.groups.clear()
     assert ada.change() == 403
     gain(ada)
@@ -184,7 +182,7 @@ def test_a_permission_that_is_given_may_be_used_when_that_returns(ada: Ada, gain
 
 
 @pytest.mark.parametrize("field", ["user", "user_id"])
-def test_who_a_pair_is_of_cannot_change_where_nobody_knows_whose_it_was(ada: Ada, field: str) -> None:
+def test_an_upsert_cannot_move_a_pair_whose_old_user_is_unknown(ada: Ada, field: str) -> None:
     pairs = User.groups.through
     given = pairs(id=pairs.objects.get(user=ada.user).pk, user=make_user("bob"), group=ada.group)
     with pytest.raises(NotSupportedError, match="use bulk_update"):
@@ -203,7 +201,7 @@ SQL = {
 
 
 @pytest.mark.parametrize("statement", SQL)
-def test_what_sql_changes_is_in_force_when_it_was_relayed(ada: Ada, statement: str) -> None:
+def test_a_change_by_sql_is_in_force_once_it_is_relayed(ada: Ada, statement: str) -> None:
     make_user("bob")
     sql(statement)
     relay_changes()
@@ -215,7 +213,7 @@ def test_what_sql_changes_is_in_force_when_it_was_relayed(ada: Ada, statement: s
     "statement",
     ["UPDATE auth_user SET last_login = now(), first_name = 'Ada'", "UPDATE sign_in SET newest = 'x'"],
 )
-def test_sql_that_changes_nothing_of_this_is_not_noted(ada: Ada, statement: str) -> None:
+def test_sql_that_changes_nothing_relevant_is_not_recorded(ada: Ada, statement: str) -> None:
     sql(statement)
     assert Backlog.measure(using="default").changes == 0
 
@@ -234,10 +232,10 @@ def test_what_ends_nothing_holds_nothing(ada: Ada, act: Callable[[Ada], Any], co
     held = metrics.HOLDS._value.get()
     act(ada)
     assert metrics.HOLDS._value.get() == held
-    assert set(commands) <= {"MGET"}, "beside the renewal of what she has read"
+    assert set(commands) <= {"MGET"}, "apart from the renewal of what she has read"
 
 
-def test_nobody_asks_the_database_who_sends_a_valid_token(ada: Ada) -> None:
+def test_a_valid_token_is_checked_without_the_database(ada: Ada) -> None:
     with CaptureQueriesContext(connection) as queries:
         for _ in range(3):
             assert ada.read() == 200
@@ -259,7 +257,7 @@ def test_the_cache_has_what_the_database_has(ada: Ada) -> None:
 
 
 @pytest.mark.parametrize("lookup", [PERSON, GROUP, SIGN_IN], ids=lambda lookup: lookup.name)
-def test_what_redis_says_of_somebody_is_believed_for_nobody_else(ada: Ada, lookup: Any, redis_client: Any) -> None:
+def test_a_persons_document_is_not_accepted_for_anybody_else(ada: Ada, lookup: Any, redis_client: Any) -> None:
     (key,) = redis_client.keys(lookup.key_glob())
     sealed = redis_client.get(key)
     identifier = lookup.identifier(key.decode())
@@ -282,7 +280,7 @@ def test_what_redis_says_of_somebody_is_believed_for_nobody_else(ada: Ada, looku
 @pytest.mark.parametrize(
     ("place", "look"), [(SessionStore, "_get_session_from_db"), (DatabaseStore, "exists")], ids=["first", "last"]
 )
-def test_a_logout_after_a_look_at_the_session_leaves_no_copy_behind(
+def test_a_logout_while_the_session_is_read_leaves_no_copy(
     db: None, monkeypatch: pytest.MonkeyPatch, place: Any, look: str
 ) -> None:
     session = SessionStore()
@@ -304,7 +302,7 @@ def test_a_logout_after_a_look_at_the_session_leaves_no_copy_behind(
 
 
 def test_a_session_that_another_run_of_redis_left_is_purged(db: None, redis_client: Redis) -> None:
-    """Else a snapshot would bring back who has logged out since."""
+    """Otherwise a snapshot would bring back sessions of users who have logged out since."""
     session = SessionStore()
     session["of"] = "root"
     session.save()

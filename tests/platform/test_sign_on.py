@@ -1,7 +1,5 @@
 """Tokens of the platform's own sign-on: who may read and write by them, and what ends them, and its keys."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import time

@@ -1,7 +1,5 @@
 """To Redis and to PostgreSQL by TLS, with the names on their certificates checked."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 from collections.abc import Iterator

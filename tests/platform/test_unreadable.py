@@ -1,7 +1,5 @@
 """What can't be read is told, logged and counted; it is never taken for something that was not sent."""
 
-from __future__ import annotations
-
 import codecs
 import encodings.aliases
 import io

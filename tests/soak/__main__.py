@@ -1,7 +1,5 @@
 """Mixed traffic at saturation, then beside each kind of bad client. Status 1: something was not borne."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import statistics

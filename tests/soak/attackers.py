@@ -4,8 +4,6 @@ Clients that mean no good, or are on a very bad line; all of them from this mach
 `python -m tests.soak.attackers PORT KIND` is one kind of them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sys

@@ -1,7 +1,5 @@
 """Well-behaved clients: as many requests as they get answered, of all kinds."""
 
-from __future__ import annotations
-
 import random
 import threading
 from collections import Counter

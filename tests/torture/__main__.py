@@ -1,7 +1,5 @@
 """The command line; see `--help`. The exit status is 1 if a promise was broken, 2 if the run itself failed."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What is done to the running system, by one thread: the kernel ends processes with the thread that started them."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

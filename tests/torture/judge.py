@@ -7,8 +7,6 @@ The judge: reads and writes of a finished run, compared exactly with the order o
     lost        the write was acknowledged and never committed
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The kinds of writes. Each notes a version before it begins and what became of it afterwards."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import random

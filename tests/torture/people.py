@@ -1,7 +1,5 @@
 """The writer that ends what people may do: their tokens, while readers read with them, and their permissions."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import time

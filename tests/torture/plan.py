@@ -1,7 +1,5 @@
 """What one run does: how long, with how many of everything, and which faults."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal

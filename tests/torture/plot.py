@@ -1,7 +1,5 @@
 """A drawing of how late changes made behind Django's back were seen."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tests.drawing import axis_step, compose, line, text

@@ -1,7 +1,5 @@
 """Tables, entity types, and a token for clients."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -4,8 +4,6 @@
 Each client keeps one connection to one server open and always has one request under way.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import pickle

@@ -5,8 +5,6 @@ A read's start is taken before its request is sent, an end after the answer was 
 that the notes show is one that was.
 """
 
-from __future__ import annotations
-
 import os
 import struct
 from collections.abc import Iterable, Iterator

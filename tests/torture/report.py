@@ -1,7 +1,5 @@
 """What people are shown of outcomes."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ Rights that end, tokens and permissions, judged as keys of two versions: granted
     phantom     it was refused in a use that was over before anything that ends it had begun
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """One run, from empty directories to the verdict."""
 
-from __future__ import annotations
-
 import contextlib
 import pickle
 import tempfile

@@ -1,7 +1,5 @@
 """The processes of one run: PostgreSQL, Valkey, web servers, writers, readers."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

@@ -1,7 +1,5 @@
 """The judges see what they are to see, and nothing else, in histories written by hand; times are in ms."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Short versions of `make torture`: they find nothing wrong with ours, and can find what is wrong."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """People's tokens, as readers get them while they run: writers append them to a file that grows."""
 
-from __future__ import annotations
-
 import random
 from collections import deque
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The last release's servers are replaced by this tree's, and back, under load: nothing is stale, nothing is lost."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

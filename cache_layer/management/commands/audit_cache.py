@@ -1,7 +1,5 @@
 """Compare cached values with committed rows."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

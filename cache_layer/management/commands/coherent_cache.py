@@ -1,7 +1,5 @@
 """Show what is cached of each coherent model; clear or warm it."""
 
-from __future__ import annotations
-
 from itertools import islice
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Deliver changes made behind Django's back to the cache, until stopped."""
 
-from __future__ import annotations
-
 import os
 import signal
 from threading import Event

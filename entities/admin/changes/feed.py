@@ -1,7 +1,5 @@
 """The history of all entity types, newest first, grouped by act."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Filters for changes: by time, person, origin and entity type."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The page of all changes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.exceptions import PermissionDenied

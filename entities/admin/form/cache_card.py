@@ -1,7 +1,5 @@
 """The cache entry of one entity type, beside its form: for everyone to see and for operators to act on."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Concurrent edits of one entity type: what the second editor started from, and what each has changed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Tracks who has an entity type's form open, to warn others before they type."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The form of one entity type."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import admin, messages

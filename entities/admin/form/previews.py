@@ -1,7 +1,5 @@
 """Previews of an entity type as its form would save it: the document, and the tabs of a screen."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass

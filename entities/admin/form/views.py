@@ -1,7 +1,5 @@
 """Endpoints for the form's scripts: icons, entity types to choose from, and the preview."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from django.core.exceptions import PermissionDenied

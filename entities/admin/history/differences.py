@@ -1,7 +1,5 @@
 """Differences between two states of an entity type: by field as pages show them, and by line of the documents."""
 
-from __future__ import annotations
-
 import difflib
 import json
 from bisect import bisect_left

@@ -1,7 +1,5 @@
 """The history of one entity type: its versions, and the difference between any two."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib.admin.utils import quote, unquote

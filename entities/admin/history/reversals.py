@@ -1,7 +1,5 @@
 """Plans how entity types are set back to what they were, field by field, preserving everything done since."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum

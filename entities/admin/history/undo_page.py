@@ -1,7 +1,5 @@
 """Undoes an act, at once if nothing is in the way; restores a version, by undoing what was done since."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

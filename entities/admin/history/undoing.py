@@ -1,7 +1,5 @@
 """Undoes acts, or everything that was done to an entity type since one of its versions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The versions of one entity type, and what each of some versions changed."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The list's actions that neither remove nor export: activate, invalidate and warm the selected entity types."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from django.contrib import admin, messages

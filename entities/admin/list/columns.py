@@ -1,7 +1,5 @@
 """The cells of the list of entity types."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reorders many entity types at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from django.db import connections, router, transaction

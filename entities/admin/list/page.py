@@ -1,7 +1,5 @@
 """The list of entity types: its columns, filters and order."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import admin, messages

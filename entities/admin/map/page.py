@@ -1,7 +1,5 @@
 """The map of entity types: a picture of their links, and lists of anomalies."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

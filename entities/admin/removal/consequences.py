@@ -1,7 +1,5 @@
 """The consequences of hiding or deleting entity types."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 

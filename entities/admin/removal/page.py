@@ -1,7 +1,5 @@
 """Hides and deletes, wherever it was requested: the list's switch and actions, the form, the map."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

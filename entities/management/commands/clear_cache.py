@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from entities.cache.acts import Operation
 from entities.management.acting import ActCommand
 

@@ -1,7 +1,5 @@
 """Django's `flush`, which also says that it leaves the entity types alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.commands import flush

@@ -1,7 +1,5 @@
 """Django's `loaddata`, accepting rows in any order and leaving trigger-written tables alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Django's `migrate`, safe to run concurrently and beside running servers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """What the engines share: a process with a log that must become ready and must not exit by itself."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import signal

@@ -1,7 +1,5 @@
 """The embedded PostgreSQL, reached through a Unix socket that only its own account and root can open."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The embedded Valkey, listening on the loopback address only."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 from pathlib import Path

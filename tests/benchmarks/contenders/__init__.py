@@ -5,8 +5,6 @@ Each answers `GET /api/v1/entity/type/{code}` for a bearer token from the same r
 the documentation of what they use proposes.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import shutil
 from collections.abc import Mapping

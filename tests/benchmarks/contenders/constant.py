@@ -1,7 +1,5 @@
 """The limit: a WSGI application that always gives the answer it found in a file, and looks at nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterable

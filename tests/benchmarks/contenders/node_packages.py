@@ -1,7 +1,5 @@
 """The packages of the contender in Node: installed by its lock file, beside it, where Git does not look."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The platform's paths, answered in each of the ways one meets in projects: read one entity type, change one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings

@@ -1,7 +1,5 @@
 """Load generators: wrk if it is there, else one in Python. Both keep their connections busy all the time."""
 
-from __future__ import annotations
-
 import json
 import math
 import shutil

@@ -6,8 +6,6 @@ ones were answered, and latency counts from when a request was due, so that a se
 wait. Source: Gil Tene, "How NOT to Measure Latency" (coordinated omission).
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import math

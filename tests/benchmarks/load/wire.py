@@ -1,7 +1,5 @@
 """HTTP/1.1 as bytes: requests made once and sent often, and whole answers."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import random

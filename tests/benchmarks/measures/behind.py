@@ -4,8 +4,6 @@ old version. Five writers, and readers that are never idle, keep every core of t
 before the torture included people: three more writers that end tokens, and twelve more connections that read.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.benchmarks.session import Session

@@ -4,8 +4,6 @@ the drain, of at most `CACHE_LOCAL_LEASE_MS`. Readers are 16 connections that ar
 two changes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

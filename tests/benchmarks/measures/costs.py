@@ -3,8 +3,6 @@ Counted from PostgreSQL's log and Redis' MONITOR, on an otherwise idle server; w
 lane's commands renew what is in use: every six tenths of a lease, however many requests there are.
 """
 
-from __future__ import annotations
-
 import collections
 import functools
 import re

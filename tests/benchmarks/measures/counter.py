@@ -4,8 +4,6 @@ What is asked of the engines meanwhile: statements, as PostgreSQL logs them, and
 Neither transaction control nor what Lua scripts call inside Redis is counted, nor what servers ask that nobody asks.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import re

@@ -4,8 +4,6 @@ a different user who has signed in. Before each turn every token and every entit
 after people have worked for some minutes: only hits are measured, no first visits.
 """
 
-from __future__ import annotations
-
 from tests.benchmarks.measures.throughput import Columns, check_servers, take_turns
 from tests.benchmarks.rows import ALL, HOT
 from tests.benchmarks.session import Session

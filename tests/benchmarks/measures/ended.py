@@ -4,8 +4,6 @@ server handles a logout, or another process ends them with Django's ORM. Counted
 returned, for as long as anybody still tries.
 """
 
-from __future__ import annotations
-
 import math
 
 from tests.benchmarks.session import Session

@@ -1,7 +1,5 @@
 """Every token has been seen before. What the server asks while nobody reads is not counted."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

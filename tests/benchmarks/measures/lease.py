@@ -3,8 +3,6 @@ The share of hits that a shorter `CACHE_LOCAL_LEASE_MS` costs. A process between
 and replies; the round trip is measured through it.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import replace

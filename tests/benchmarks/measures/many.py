@@ -7,8 +7,6 @@ raw pipeline names one: value, lease, holds, last holder, absence and last known
 next schema version may serve or fill.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections import Counter

@@ -2,8 +2,6 @@
 Resident memory of all processes of a server with one worker, after one read with each token, each of a different user.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.benchmarks.contenders import CONTENDERS

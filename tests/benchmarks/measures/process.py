@@ -1,7 +1,5 @@
 """The same loop around each. The bare `GET` uses the same class of connection (hiredis) and ignores what it gets."""
 
-from __future__ import annotations
-
 import gc
 import time
 import tracemalloc

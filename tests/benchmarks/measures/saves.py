@@ -3,8 +3,6 @@ A change waits until no process can still use a copy in its memory. The time tha
 copies than without shows how often it waits.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

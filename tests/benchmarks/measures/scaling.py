@@ -4,8 +4,6 @@ Workers share nothing but Redis and the database, so on a machine with a core fo
 the load generator, or for misses the database, is the limit.
 """
 
-from __future__ import annotations
-
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.session import Session
 from tests.benchmarks.tables import Results, Tabled, median, ratio

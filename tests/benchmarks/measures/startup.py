@@ -1,7 +1,5 @@
 """From starting Granian to the first 200 on `/healthz`."""
 
-from __future__ import annotations
-
 import time
 
 from tests.benchmarks.contenders import CONTENDERS

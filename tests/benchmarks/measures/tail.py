@@ -3,8 +3,6 @@ Requests arrive at a fixed rate whether or not earlier ones are finished, and la
 Only responses from memory or Redis are counted: while a key is being changed it is read from the database.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -3,8 +3,6 @@
 core per response. Where less than the whole core is in use, the load generator or an engine was the limit.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

@@ -3,8 +3,6 @@ Each of six writers changes its own entity type again as soon as the last change
 read all six at random.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """A drawing of hits over HTTP: a bar for each contender, and a line from its slowest to its fastest round."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from tests.benchmarks.contenders import CONTENDERS

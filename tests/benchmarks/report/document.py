@@ -1,7 +1,5 @@
 """The tables of a run, and `docs/benchmarks.md` with its chart, made of them."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ The figures of docs/benchmarks.md that the README repeats.
 `make bench` puts them there, and `python -m tests.benchmarks.report.excerpt` alone.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
