@@ -213,6 +213,15 @@ def test_the_preview_follows_what_is_typed(page: Page) -> None:
     expect(page.get_by_text("This entity type was deleted meanwhile.")).to_be_visible()
 
 
+def test_a_server_that_cannot_answer_now_advises_no_reload_that_loses_what_was_typed(page: Page) -> None:
+    page.goto(CHANGE)
+    page.route("**/preview/", lambda route: route.fulfill(status=503))
+    page.locator("#id_label").fill("Half typed")
+    expect(page.locator("#preview-problem")).to_have_text(
+        "Not up to date. The server can't do it now. Try again in a moment."
+    )
+
+
 def test_the_second_to_save_is_shown_the_difference_and_decides(page: Page) -> None:
     page.goto(CHANGE)
     change_entity("project", {"label": "Venture"})
