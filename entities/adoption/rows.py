@@ -22,10 +22,10 @@ _WRONG_CHILDREN = f"""
         FROM {NAME} e CROSS JOIN jsonb_array_elements(
             CASE jsonb_typeof(e.child_entity_codes) WHEN 'array' THEN e.child_entity_codes END) AS l (child)
         WHERE jsonb_typeof(l.child) = 'string' GROUP BY 1, 2, 3)
-    SELECT listed.code, children, array_agg(child ORDER BY child) FILTER (WHERE known.code IS NULL),
-        array_agg(child ORDER BY child) FILTER (WHERE known.code IS NOT NULL)
-    FROM listed LEFT JOIN {NAME} known ON known.code = child
-    WHERE times > 1 OR known.code IS NULL GROUP BY 1, 2 ORDER BY 1
+    SELECT l.code, l.children, array_agg(l.child ORDER BY l.child) FILTER (WHERE known.code IS NULL),
+        array_agg(l.child ORDER BY l.child) FILTER (WHERE known.code IS NOT NULL)
+    FROM listed l LEFT JOIN {NAME} known ON known.code = l.child
+    WHERE l.times > 1 OR known.code IS NULL GROUP BY 1, 2 ORDER BY 1
 """
 """With each row those of its children that are unknown, and those that it lists more than once."""
 

@@ -55,7 +55,7 @@ def seed_entities(file: Path, *, overwrite: bool = False, with_removed: bool = F
         if entry.code not in removed:
             entry.child_entity_codes = [code for code in entry.child_entity_codes if code not in removed]
             dataset.append([number, number * DISPLAY_ORDER_STEP, *msgspec.structs.astuple(entry)])
-    plan = plan_import(dataset)
+    plan = plan_import(dataset, only_given=True)
     for row in plan.rows:
         if row.is_update() and not overwrite:
             reclassify(plan, row, row.IMPORT_TYPE_SKIP)

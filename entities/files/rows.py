@@ -54,6 +54,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
 
     Args:
         exact: take rows as they are, without suggestions and rules for people: what was read from the table goes back.
+        only_given: validate only the columns that the file has; others stay as somebody wrote them.
         remove_others: also delete the entity types that the file does not have.
     """
 
@@ -67,9 +68,12 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         store_row_values = True
         use_bulk = True  # no savepoint per row
 
-    def __init__(self, *, exact: bool = False, remove_others: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, exact: bool = False, only_given: bool = False, remove_others: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.exact, self.remove_others = exact, remove_others
+        self.exact, self.only_given, self.remove_others = exact, only_given, remove_others
+        self.left: set[str] = set()
         self.existing: dict[str, Entity] = {}
         self.known: set[str] = set()
         self.seen: dict[str, int] = {}
@@ -84,6 +88,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
 
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
         self.existing = Entity.objects.using(router.db_for_write(Entity)).in_bulk()
+        self.left = {*COLUMNS}.difference(dataset.headers) if self.only_given else set()
         self.known = {*self.existing, *(code for code in dataset["code"] if isinstance(code, str))}
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
@@ -114,7 +119,7 @@ class EntityResource(resources.ModelResource):  # type: ignore[misc] # as above
         """Validate like the form, also accepting the file's own codes as children."""
         errors = dict(import_validation_errors or {})
         try:
-            instance.clean_fields(exclude=set(errors))
+            instance.clean_fields(exclude=self.left | set(errors))
         except ValidationError as error:
             found = error.update_error_dict({})
             left_out = FOR_PEOPLE if self.exact else set()

@@ -27,11 +27,12 @@ def single_keys() -> Iterator[None]:
 
 def wait_for_key(seconds: float) -> bytes:
     """What the next key pressed within this time sends, such as `s` or `ESC [ A`; empty if none was."""
+    seconds = max(0.0, seconds)  # looking took longer than the interval
     if not sys.stdin.isatty():
         time.sleep(seconds)
         return b""
     descriptor = sys.stdin.fileno()
-    if not select.select([descriptor], [], [], max(0.0, seconds))[0]:
+    if not select.select([descriptor], [], [], seconds)[0]:
         return b""
     pressed = os.read(descriptor, 16)
     return pressed if pressed.startswith(b"\x1b") else pressed[:1]

@@ -16,7 +16,8 @@ COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 MAX_NUMBER_LENGTH = 20
 MAX_SHOWN = 60
-LOGIN = re.compile(r"(?<=//).*@", re.DOTALL)
+LOGIN = re.compile(r"(?<=//).*@|^(?!.*//).*:.*@", re.DOTALL)
+"""Of a URL, also of one whose beginning is misspelt."""
 KUBERNETES = "; Kubernetes has set it for a service of this name: set it yourself, or `enableServiceLinks: false`"
 
 

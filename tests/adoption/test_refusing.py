@@ -24,6 +24,7 @@ GOOD, BAD = (block.text.splitlines() for block in blocks_of(ROOT / "docs" / "ado
 ADOPTABLE, REFUSED = GOOD[3], BAD[-1]
 """As the page shows them."""
 ROWS = """
+    ALTER TABLE app.entity ADD children text, ADD child text, ADD times integer;
     UPDATE app.entity SET child_entity_codes = '["task", "task", "ghost"]' WHERE code = 'project';
     INSERT INTO app.entity (code, entity_type, label, label_plural, icon, child_entity_codes, active_flag) VALUES
         ('Work Order', 'x', 'Work order', 'Work orders', 'Box', '["project"]', true),

@@ -25,6 +25,7 @@ from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.protocol.scripts import hold_keys
 from cache_layer.server.connection import get_writer_client
 from entities.management.cache_watch import AROUND_ENTRIES
+from entities.management.keyboard import wait_for_key
 from entities.services import get_entity_infrastructure
 from tests.commands.conftest import TerminalFile, run
 from tests.conftest import make_entity, make_linked, make_types
@@ -277,6 +278,10 @@ def test_watch_fits_the_terminal_scrolls_and_sorts(terminal: Callable[..., Watch
     assert "type_39 " in watch.wait_for("by code, reversed")
     watch.press(b"q")
     assert watch.end() == 0
+
+
+def test_watch_goes_on_without_a_keyboard_when_a_look_takes_longer_than_its_interval() -> None:
+    assert wait_for_key(-1) == b""
 
 
 @pytest.mark.parametrize(

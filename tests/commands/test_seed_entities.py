@@ -60,6 +60,16 @@ def test_what_staff_edited_is_kept_and_what_is_missing_added(seed: Callable[...,
     assert (kept.label, kept.display_order, kept.active_flag) == ("Venture", 7, False)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_only_forms_refuse_in_other_columns_stays_as_it_is(seed: Callable[..., str], overwrite: bool) -> None:
+    make_entity("project", label="Venture")
+    Entity.objects.update(entity_type="by\tSQL")
+    done = "0 unchanged (kept as edited), 1 overwritten" if overwrite else "1 unchanged (kept as edited), 0 overwritten"
+    assert seed(PROJECT, overwrite=overwrite) == f"0 created, {done}\n"
+    row = Entity.objects.get(code="project")
+    assert (row.label, row.entity_type) == ("Project" if overwrite else "Venture", "by\tSQL")
+
+
 def test_overwrite_sets_back_what_was_edited_but_not_whether_it_is_active(seed: Callable[..., str]) -> None:
     seed(PROJECT, PROJECT | {"code": "task"})
     before = {entity.code: entity.modified_ts for entity in Entity.objects.all()}

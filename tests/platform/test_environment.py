@@ -110,6 +110,8 @@ MORE_REFUSED = [
     ("METRICS_TOKEN", "with a line's end\n"),
     ("METRICS_TOKEN", "tökén"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "user:hush@collector:4318"),
+    ("SIGN_ON_JWKS_URL", "https:/user:hush@sign-on.example.org/jwks.json"),
     ("REQUEST_BUDGET_MS", "1027"),
     ("CACHE_HOLD_MS", "14"),
     ("CACHE_LOCAL_LEASE_MS", "2500"),
