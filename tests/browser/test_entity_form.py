@@ -213,6 +213,15 @@ def test_the_preview_follows_what_is_typed(page: Page) -> None:
     expect(page.get_by_text("This entity type was deleted meanwhile.")).to_be_visible()
 
 
+def test_a_server_that_cannot_answer_now_advises_no_reload_that_loses_what_was_typed(page: Page) -> None:
+    page.goto(CHANGE)
+    page.route("**/preview/", lambda route: route.fulfill(status=503))
+    page.locator("#id_label").fill("Half typed")
+    expect(page.locator("#preview-problem")).to_have_text(
+        "Not up to date. The server can't do it now. Try again in a moment."
+    )
+
+
 def test_the_second_to_save_is_shown_the_difference_and_decides(page: Page) -> None:
     page.goto(CHANGE)
     change_entity("project", {"label": "Venture"})
@@ -253,3 +262,9 @@ def test_the_cache_card_warms_and_invalidates_without_leaving_the_page(page: Pag
     assert [(row.operation, row.reason) for row in noted] == [("invalidate", ""), ("warm", "Trying it")]
     get_entity_infrastructure().get_entity("project")
     expect(card.get_by_role("progressbar")).to_be_visible()  # it asks again by itself
+    page.context.clear_cookies()
+    card.get_by_label("Reason, for the audit log").fill("Trying again")
+    card.get_by_role("button", name="Warm").click()
+    expect(card.get_by_role("alert")).to_contain_text("Nothing may have been done.")
+    expect(card.get_by_role("status")).to_have_text("")
+    expect(card.get_by_label("Reason, for the audit log")).to_have_value("Trying again")
