@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -9,11 +10,10 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminTextInputWidget
 
+from entities.admin.map.type_map import MapType
 from entities.admin.pages import show_page
-from entities.models import CacheOperation, Entity
-from entities.texts import ComposedFormField, validate_readable
+from entities.models import Entity
 
 CONFIRMED = "confirmed"
 SELECTION = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
@@ -23,17 +23,20 @@ SELECTION = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
 @dataclass(frozen=True)
 class Part:
     """
-    Some of the selected entity types, and what happens to them.
+    Some entity types, and what happens to them or is wrong with them.
 
     Attributes:
         says: the sentence above them.
         entities: which ones; the page links to the first of them.
         warns: whether it may surprise.
+        url, go: a link to all of them, if there is one, and its text.
     """
 
     says: str
-    entities: Sequence[Entity] = ()
+    entities: Sequence[Entity | MapType] = ()
     warns: bool = False
+    url: str = ""
+    go: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,6 @@ class Question:
     form: forms.Form | None = None
 
 
-class ReasonForm(forms.Form):
-    """Why somebody operates the cache, for the audit log."""
-
-    reason = ComposedFormField(
-        required=False,
-        max_length=CacheOperation._meta.get_field("reason").max_length,
-        validators=[validate_readable],
-        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
-        help_text="Optional; it is recorded in the audit log.",
-    )
-
-
 BULK_BUDGET_MS = 60_000
 """Replaces `REQUEST_BUDGET_MS` for requests that read or change thousands of rows."""
 
@@ -81,7 +72,9 @@ def is_confirmed(request: HttpRequest) -> bool:
     return CONFIRMED in request.POST
 
 
-def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str = "") -> TemplateResponse:
+def ask(
+    model_admin: Any, request: HttpRequest, question: Question, *, back: str = "", status: int = HTTPStatus.OK
+) -> TemplateResponse:
     """
     The confirmation page; submitting it reruns the action on the same selection with the same filters.
 
@@ -100,7 +93,7 @@ def ask(model_admin: Any, request: HttpRequest, question: Question, *, back: str
         "media": model_admin.media + (question.form.media if question.form else forms.Media()),
     }
     template = "confirmation_panel" if context["in_dialog"] else "action_confirmation"
-    return show_page(model_admin, request, template, context)
+    return show_page(model_admin, request, template, context, status=status)
 
 
 def parts_about(*told: tuple[str, Sequence[Entity]]) -> list[Part]:

@@ -36,8 +36,7 @@ from entities.api.parameters import (
     refuse_both,
 )
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
-from entities.cache.acts import recorded
-from entities.cache.entries import describe_dropped, drop_entries
+from entities.cache.acts import describe_dropped, drop_entries, recorded
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of
 from entities.fields import NOT_IN_DOCUMENT

@@ -2,31 +2,36 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
-from cache_layer import CoherentLookup, origin
+from cache_layer import CoherentLookup, Read, Source, origin
 from cache_layer.inspect import ServerStatus
-from entities.cache.entries import (
-    BATCH_CODES,
-    Warmed,
-    describe_dropped,
-    describe_warmed,
-    drop_entries,
-    warm_entries,
-)
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import CacheOperation, Entity
 
 logger = logging.getLogger("entities")
 
 Operation = CacheOperation.Operation
 EVERYTHING = "all"
+BATCH_CODES = 200
+"""How many are dropped or warmed in one step."""
 MAX_CODES = 100
 """Operations on more name the first ones and the number of the rest."""
+
+
+class Warmed(StrEnum):
+    """The outcome of warming one entry."""
+
+    FILLED = "filled"
+    ALREADY_CACHED = "already cached"
+    NOT_CACHEABLE = "not cacheable"
 
 
 class ActFailed(Exception):
@@ -171,3 +176,40 @@ def describe_subject(codes: Sequence[str] | None, tag: str = "") -> str:
     more = f" and {len(codes) - MAX_CODES} more" if len(codes) > MAX_CODES else ""
     listed = ", ".join(codes[:MAX_CODES]) + more
     return f"{tag} ({listed})" if tag else listed
+
+
+def drop_entries(codes: Iterable[str]) -> int:
+    """
+    Drop entity types and the list of all from the cache; afterwards no server serves the old values.
+
+    Returns:
+        The number of values that were in Redis.
+    Raises:
+        CacheUnavailable: Redis did not answer.
+    """
+    return ENTITY.entries_of_rows(*codes).invalidate()
+
+
+def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
+    """Warm entity types in batches, then the list of all (as `the list`); yields each outcome."""
+    wanted = list(dict.fromkeys(codes))
+    for start in range(0, len(wanted), BATCH_CODES):
+        for code, read in ENTITY.read_many(wanted[start : start + BATCH_CODES]).items():
+            yield code, _warmed(read)
+    yield "the list", _warmed(ENTITY_TYPES.read())
+
+
+def describe_dropped(number: int) -> str:
+    """`1 cached value dropped`, `2 cached values dropped`."""
+    return f"{number} cached value{'' if number == 1 else 's'} dropped"
+
+
+def describe_warmed(counts: Counter[Warmed]) -> str:
+    """`3 filled, 1 already cached, 0 not cacheable`."""
+    return ", ".join(f"{counts[warmed]} {warmed}" for warmed in Warmed)
+
+
+def _warmed(read: Read[Any]) -> Warmed:
+    if read.document is None or read.source in (Source.BYPASS, Source.STALE):
+        return Warmed.NOT_CACHEABLE
+    return Warmed.FILLED if read.source is Source.DATABASE else Warmed.ALREADY_CACHED

@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, TextChoices
@@ -69,8 +70,9 @@ class Entry:
         return "" if hits is None else wording.count(hits)
 
     @property
-    def invalidated(self) -> str:
-        return wording.moment(self.activity.invalidated_s) if self.activity and self.activity.invalidated_s else ""
+    def invalidated(self) -> datetime | None:
+        seconds = self.activity and self.activity.invalidated_s
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
     @property
     def cause(self) -> str:
@@ -93,17 +95,18 @@ def list_entries(search: str, chosen: Filter, number: int) -> tuple[Page[Entry],
         answers = all(state.kind is not Kind.UNKNOWN for state in states.values())
         found = found.filter(code__in=[code for code, state in states.items() if state.kind in KINDS[chosen]])
     page = Paginator(found, PAGE_ENTRIES).get_page(number)
-    page.object_list = entries = _entries(list(page))
+    page.object_list = entries = entries_of(list(page))
     return page, answers and all(entry.activity for entry in entries)
 
 
 def read_one(code: str) -> Entry:
     """The entry of one code, whether or not the database has it."""
     row = Entity.objects.filter(code=code).first() or Entity(code=code, label=code, active_flag=False)
-    return _entries([row])[0]
+    return entries_of([row])[0]
 
 
-def _entries(rows: list[Entity]) -> list[Entry]:
+def entries_of(rows: list[Entity]) -> list[Entry]:
+    """These rows' entries, in two round trips to Redis."""
     codes = [row.code for row in rows]
     states = EntryState.of(ENTITY, codes)
     activity: dict[str, EntryActivity] = {}

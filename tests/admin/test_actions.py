@@ -13,7 +13,7 @@ from redis import Redis
 
 from entities.admin.confirmation import Question
 from entities.admin.removal.page import Removal
-from entities.cache.entries import drop_entries
+from entities.cache.acts import drop_entries
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import (

@@ -137,13 +137,14 @@ def test_the_first_page_says_how_many_what_needs_attention_and_what_changed_last
     response = admin_client.get(HOME)
     counts = re.findall(r'class="entity-count"[^>]*><b>(.*?)</a>', response.content.decode())
     assert counts == ["4</b> entity types", "3</b> active", "1</b> inactive", "1</b> link"]
-    concerns = {concern.says: concern.chips for concern in response.context["concerns"]}
+    concerns = {concern.says: [each.code for each in concern.entities] for concern in response.context["concerns"]}
     assert list(concerns) == [
         "Inactive, and still listed by others",
         "With an icon that Lucide does not have",
         "Neither parent nor child of another",
     ]
-    assert 'entity-chip is-inactive" href="' in concerns["Inactive, and still listed by others"]
+    assert concerns["Inactive, and still listed by others"] == ["old"]
+    assert f'entity-chip is-inactive" href="{change_url("old")}"' in response.content.decode()
     assert response.context["acts"][0].title == "Changed"
     assert f'href="{ADD}"' in response.content.decode()
     purge_entity("project")

@@ -20,7 +20,7 @@ from cache_layer.writing.writes import hold_entries
 from entities.admin import EntityAdmin
 from entities.admin.list.ordering import reorder_entities
 from entities.admin.widgets import draw_icon
-from entities.cache.entries import drop_entries
+from entities.cache.acts import drop_entries
 from entities.changes import ChangedMeanwhile, change_entity
 from entities.lookups import ENTITY
 from entities.models import Entity

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve, reverse
 
-from entities.cache.entries import warm_entries
+from entities.cache.acts import warm_entries
 from entities.dashboard.figures import forget_figures
 from entities.models import Entity, EntityEvent
 from pmo.people.provenance import running_command

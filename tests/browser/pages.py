@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from entities.admin.form.editors import note_editor
-from entities.cache.entries import warm_entries
+from entities.cache.acts import warm_entries
 from entities.changes import change_entity
 
 ADMIN, LIST = "/admin/", "/admin/entities/entity/"

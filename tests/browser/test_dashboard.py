@@ -51,6 +51,7 @@ def test_clearing_all_asks_first_and_says_what_was_dropped(page: Page, redis_cli
     page.get_by_role("button", name="Clear all").click()
     dialog.get_by_role("button", name="Clear all").click()
     expect(page.get_by_role("status")).to_have_text("Done: 3 cached values dropped.")
+    expect(dialog).to_be_hidden()
     assert list(redis_client.scan_iter("entity:metadata:*")) == []
     row = CacheOperation.objects.get()
     assert (row.username, row.operation, row.reason, row.result) == (

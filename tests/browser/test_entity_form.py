@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from entities.cache.entries import drop_entries
+from entities.cache.acts import drop_entries
 from entities.changes import change_entity
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
@@ -213,6 +213,15 @@ def test_the_preview_follows_what_is_typed(page: Page) -> None:
     expect(page.get_by_text("This entity type was deleted meanwhile.")).to_be_visible()
 
 
+def test_a_server_that_cannot_answer_now_advises_no_reload_that_loses_what_was_typed(page: Page) -> None:
+    page.goto(CHANGE)
+    page.route("**/preview/", lambda route: route.fulfill(status=503))
+    page.locator("#id_label").fill("Half typed")
+    expect(page.locator("#preview-problem")).to_have_text(
+        "Not up to date. The server can't do it now. Try again in a moment."
+    )
+
+
 def test_the_second_to_save_is_shown_the_difference_and_decides(page: Page) -> None:
     page.goto(CHANGE)
     change_entity("project", {"label": "Venture"})
@@ -238,14 +247,24 @@ def test_the_cache_card_warms_and_invalidates_without_leaving_the_page(page: Pag
     page.locator("#id_label").fill("Half typed")
     card.get_by_label("Reason, for the audit log").fill("Trying it")
     card.get_by_role("button", name="Warm").click()
-    expect(card.get_by_role("status")).to_have_text("Warmed: it is cached now.")
+    expect(card.get_by_role("status")).to_have_text(
+        "Warmed 1 entity type: 1 filled, 0 already cached, 0 not cacheable."
+    )
     expect(card.get_by_role("progressbar")).to_be_visible()
     card.get_by_role("button", name="Invalidate").focus()
     page.keyboard.press("Enter")
-    expect(card.get_by_role("status")).to_have_text("Invalidated: the next reader goes to the database.")
+    expect(card.get_by_role("status")).to_have_text(
+        "Invalidated 1 entity type; the next reader of each goes to the database."
+    )
     expect(card).to_contain_text("Not cached")
     expect(page.locator("#id_label")).to_have_value("Half typed")
     noted = CacheOperation.objects.filter(username="root", subject="project").order_by("-id")[:2]
     assert [(row.operation, row.reason) for row in noted] == [("invalidate", ""), ("warm", "Trying it")]
     get_entity_infrastructure().get_entity("project")
     expect(card.get_by_role("progressbar")).to_be_visible()  # it asks again by itself
+    page.context.clear_cookies()
+    card.get_by_label("Reason, for the audit log").fill("Trying again")
+    card.get_by_role("button", name="Warm").click()
+    expect(card.get_by_role("alert")).to_contain_text("Nothing may have been done.")
+    expect(card.get_by_role("status")).to_have_text("")
+    expect(card.get_by_label("Reason, for the audit log")).to_have_value("Trying again")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from entities.cache.entries import drop_entries, warm_entries
+from entities.cache.acts import drop_entries, warm_entries
 from entities.models import Entity
 from tests.conftest import make_entity
 

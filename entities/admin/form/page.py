@@ -1,5 +1,6 @@
 """The form of one entity type."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,14 +12,15 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from entities.admin.form.cache_card import CacheCardViews, read_card
+from entities.admin.confirmation import Part, Question, ask
+from entities.admin.form.cache_card import CacheCardViews, describe_entry
 from entities.admin.form.conflicts import STARTED_FROM, FormOutdated, as_text, describe_author, describe_value
 from entities.admin.form.editors import EVERY_SECONDS, forget_editor, note_editor
 from entities.admin.form.form import EntityForm
 from entities.admin.form.previews import preview_form
 from entities.admin.form.views import FormViews
 from entities.admin.links import draw_chips
-from entities.admin.pages import ModelAdmin, show_page
+from entities.admin.pages import ModelAdmin
 from entities.admin.removal.consequences import Consequences
 from entities.changes import detach_entities
 from entities.fields import SETTABLE, values_of
@@ -97,7 +99,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         context["preview"] = preview_form(form.as_offered() if context["conflict"] else form)
         context["errors"] = None if context["conflict"] else context.get("errors")  # the conflict says it better
         if entity:
-            context["cache_card"] = read_card(entity.pk)
+            context |= describe_entry(entity)
             context["may_operate_cache"] = request.user.has_perm("entities.operate_cache")
         if entity and self.has_change_permission(request, entity):
             seen = urlencode({"seen": entity.modified_ts.isoformat()})
@@ -150,11 +152,12 @@ def _show_deleted(model_admin: Any, request: HttpRequest, object_id: str) -> Htt
     form = EntityForm(request.POST)
     typed = {name: form[name].data for name in form.fields if name != "code"}
     again = urlencode({"code": code} | {name: as_text(value) for name, value in typed.items()})
-    context = {
-        "title": "Deleted meanwhile",
-        "code": code,
-        "author": describe_author(code),
-        "typed": [(form[name].label, describe_value(value)) for name, value in typed.items()],
-        "add_url": f"{reverse('admin:entities_entity_add')}?{again}" if model_admin.has_add_permission(request) else "",
-    }
-    return show_page(model_admin, request, "conflict_deleted", context, status=409)
+    add_url = f"{reverse('admin:entities_entity_add')}?{again}" if model_admin.has_add_permission(request) else ""
+    says = f"It was deleted by {describe_author(code)}, so nothing was saved. This is what you typed:"
+    parts = [
+        Part(says, warns=True, url=add_url, go="Add it again with this"),
+        *(Part(f"{form[name].label}: {describe_value(value)}") for name, value in typed.items()),
+    ]
+    question = Question(f"Somebody else deleted “{code}” while you edited it", parts)
+    in_list = reverse("admin:entities_entity_changelist")
+    return ask(model_admin, request, question, back=in_list, status=HTTPStatus.CONFLICT)

@@ -8,13 +8,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from cache_layer.inspect import EntryState, Kind
-from entities.admin.confirmation import Button, Part, Question, ReasonForm, ask, count_types, is_confirmed, parts_about
+from entities.admin.confirmation import Button, Part, Question, ask, count_types, is_confirmed, parts_about
+from entities.admin.operating import ReasonForm, operate
 from entities.admin.pages import ModelAdmin, log_changed
-from entities.cache.acts import ActFailed, Operation, perform
+from entities.cache.acts import Operation
 from entities.lookups import ENTITY
 from entities.models import Entity
-
-CACHE_DOWN = "Redis does not answer, so {}. Readers get entity types from the database meanwhile; try again."
 
 
 class ListActions(ModelAdmin):
@@ -41,25 +40,12 @@ class ListActions(ModelAdmin):
         return self._operate(request, queryset, Operation.WARM)
 
     def _operate(self, request: HttpRequest, queryset: QuerySet[Entity], operation: Operation) -> HttpResponse | None:
-        warms = operation is Operation.WARM
         form = ReasonForm(request.POST if is_confirmed(request) else None)
         if not form.is_valid():
-            question = _ask_to_warm if warms else _ask_to_invalidate
+            question = _ask_to_warm if operation is Operation.WARM else _ask_to_invalidate
             return ask(self, request, question(list(queryset), form))
-        codes = tuple(queryset.values_list("code", flat=True))
-        try:
-            *_, last = perform(operation, codes, username=request.user.get_username(), **form.cleaned_data)
-        except ActFailed:
-            nothing = "nothing was cached" if warms else "nothing was invalidated"
-            self.message_user(request, CACHE_DOWN.format(nothing), messages.ERROR)
-            return None
-        types = count_types(len(codes))
-        done = (
-            f"Warmed {types}: {last.result}."
-            if warms
-            else f"Invalidated {types}; the next reader of each goes to the database."
-        )
-        self.message_user(request, done, messages.SUCCESS)
+        level, said = operate(request, operation, tuple(queryset.values_list("code", flat=True)), form)
+        self.message_user(request, said, messages.DEFAULT_LEVELS[level.upper()])
         return None
 
 

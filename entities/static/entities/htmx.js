@@ -26,6 +26,7 @@ for (const event of ["htmx:afterOnLoad", "htmx:sendError"]) {
         if (!place || (dialog && successful)) return;
         let reason = "The server did not do it. Reload the page, then try again.";
         if (xhr.status < 400) reason = "The server can't be reached, or you are logged out.";
+        if (xhr.status >= 500) reason = "The server can't do it now. Try again in a moment.";
         if (xhr.status === 404) reason = "This entity type was deleted meanwhile.";
         place.textContent = successful ? "" : `${elt.dataset.failed ?? ""} ${reason}`.trim();
         place.hidden = Boolean(successful);

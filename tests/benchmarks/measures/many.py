@@ -56,7 +56,7 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
 
     from cache_layer import CoherentLookup
     from cache_layer.server.connection import get_redis_client
-    from entities.cache.entries import Warmed, warm_entries
+    from entities.cache.acts import Warmed, warm_entries
 
     codes = [code_of(number) for number in range(1, count + 1)]
     ours = get_redis_client()
