@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tests.command_line import make_console, parse_names, run_tool
 from tests.torture.plan import Plan, faults_of, name_faults
-from tests.torture.plot import draw_lags
 from tests.torture.report import faults_help, print_failures, print_outcomes, print_per_fault
 from tests.torture.run import Outcome, run_torture
 
@@ -41,9 +40,6 @@ def main() -> None:
     else:
         print_outcomes(console, outcomes)
     print_failures(console, outcomes)
-    ours = [outcome.verdict.behind_django for outcome in outcomes if outcome.plan.algorithm == "ours"]
-    if arguments.plot and (lags := [lag for behind in ours for lag in behind.calm_lags_ms]):
-        arguments.plot.write_text(draw_lags(lags))
     sys.exit(any(outcome.broken_promises() for outcome in outcomes))
 
 
@@ -98,7 +94,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--skew", action="store_true", help="wall clocks hours apart")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument("--write-policy", choices=("available", "strict"), default=Plan.write_policy)
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how late raw SQL was seen, as SVG")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and data there")
     return parser
 

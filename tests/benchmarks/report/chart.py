@@ -1,21 +1,26 @@
 """A drawing of hits over HTTP: a bar for each contender, and a line from its slowest to its fastest round."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.measures.crowd import cell
 from tests.benchmarks.rows import HOT
-from tests.drawing import axis_step, compose, line, text
 from tests.figures import median
 
 Found = Mapping[str, Mapping[str, Sequence[float]]]
 """For each contender `per_second`, one figure for each round, and more."""
 PEOPLE = 200
 WIDTH, LEFT, RIGHT, TOP, GROUP, ROW, BAR = 860, 290, 150, 64, 44, 34, 18
-STYLE = """  .group { font-weight: 600 }
+STYLE = """
+  svg { font: 13px system-ui, sans-serif; background: #fff; color: #1f2933 }
+  text { fill: currentColor } .dim { fill: #52606d } .grid { stroke: #d9e2ec } .group { font-weight: 600 }
   .theirs { fill: #9fb3c8 } .ours { fill: #2563eb } .constant { fill: #d9e2ec } .spread { stroke: #1f2933 }
+  @media (prefers-color-scheme: dark) {
+    svg { background: #111827; color: #e5e7eb } .dim { fill: #9ca3af } .grid { stroke: #374151 }
+    .theirs { fill: #64748b } .ours { fill: #60a5fa } .constant { fill: #374151 } .spread { stroke: #e5e7eb }
+  }
 """
-DARK = ".theirs { fill: #64748b } .ours { fill: #60a5fa } .constant { fill: #374151 } .spread { stroke: #e5e7eb }"
 KINDS = {"django": "ours", "lane": "ours", "constant": "constant"}
 
 
@@ -48,7 +53,14 @@ def draw_hits(crowds: Mapping[str, Found], one_reader: Found) -> str:
             parts += _bar(y, name, found, limit)
             y += ROW
     described = "; ".join(f"{title}: {_describe(found)}" for title, found in groups.items())
-    return compose((WIDTH, bottom + 34), "Hits over HTTP", described, parts, style=STYLE, dark=DARK)
+    box = f'viewBox="0 0 {WIDTH} {bottom + 34}"'
+    head = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" aria-labelledby="t d">',
+        '<title id="t">Hits over HTTP</title>',
+        f'<desc id="d">{escape(described)}</desc>',
+        f"<style>{STYLE}</style>",
+    ]
+    return "\n".join([*head, *parts, "</svg>", ""])
 
 
 def _names(found: Found) -> list[str]:
@@ -75,3 +87,21 @@ def _describe(found: Found) -> str:
 
 def _x(value: float, limit: float) -> float:
     return LEFT + (WIDTH - LEFT - RIGHT) * value / limit
+
+
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def text(x: float, y: float, said: str, anchor: str, kind: str = "") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'
+
+
+def axis_step(longest: float, ticks: int) -> int:
+    """The least 1, 2 or 5 times a power of ten of which so many are enough."""
+    power = 1
+    while True:
+        for step in (1, 2, 5):
+            if longest <= ticks * step * power:
+                return step * power
+        power *= 10
