@@ -136,10 +136,10 @@ _purged_patterns: set[str] = set()
 
 def register_purge_pattern(pattern: str) -> None:
     """Purge keys that match `pattern`, and their companions, whenever another run of a server is found."""
-    _purged_patterns.update((pattern, f"{{{pattern}}}:*"))
+    _purged_patterns.add(pattern)
 
 
 def purged_patterns() -> list[str]:
     """The patterns of all keys whose values readers trust."""
-    companions = (pattern for given in get_options().purge_patterns for pattern in (given, f"{{{given}}}:*"))
-    return sorted({*_purged_patterns, *companions})
+    plain = {*_purged_patterns, *get_options().purge_patterns}
+    return sorted({*plain, *(f"{{{pattern}}}:*" for pattern in plain)})

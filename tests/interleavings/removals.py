@@ -53,7 +53,9 @@ def purging(is_purged: Callable[[str], bool]) -> Removal:
     """A guard that leaves all other keys."""
 
     def remove(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(keys, "_purged_patterns", set(filter(is_purged, keys._purged_patterns)))
+        left = list(filter(is_purged, keys.purged_patterns()))
+        for module in (keys, run_id):
+            monkeypatch.setattr(module, "purged_patterns", lambda: left)
 
     return remove
 
