@@ -110,10 +110,10 @@ def report_at_exit() -> None:
 
 def _report_forever() -> None:
     every_s = get_options().analytics_seconds
-    respondent = Respondent()
     while not every_s:
         time.sleep(FOLD_SECONDS)
         fold_reads()
+    respondent = Respondent()
     due_s = _next_multiple(every_s, time.time())
     while True:
         now_s = time.time()
