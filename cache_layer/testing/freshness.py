@@ -17,6 +17,7 @@ from django.db import connections, router, transaction
 from cache_layer.inspect.entry import EntryView
 from cache_layer.keys import value_key
 from cache_layer.lookup import Lookup, load
+from cache_layer.memory.local_store import lease_ns
 from cache_layer.reading.reads import read_entry
 from cache_layer.server.connection import get_writer_client
 from cache_layer.testing.changes import Changes
@@ -104,6 +105,9 @@ def _write(run: Run, lookup: Lookup[Any], place: int, change: Change, alias: str
             with transaction.atomic(using=alias):
                 change(row, number)
                 run.note(row, EntryView(lookup, row).committed(), ROLLED_BACK)
+                run.stop.wait(
+                    lease_ns() / 1e9 + 2 * PAUSE_SECONDS
+                )  # readers' copies end, so they meet what the write cached
                 transaction.set_rollback(True, using=alias)
             continue
         change(row, number)

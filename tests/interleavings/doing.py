@@ -61,12 +61,12 @@ class Order(Enum):
 
 def doing_in_redis(command: Any, script: str) -> Doing | None:
     """
-    What an exchange of the project's client is for; None if nobody can notice it.
+    What an exchange of the project's client is for; None if nobody can notice it, as a pipeline's that asks for TTLs.
 
     Args:
         script: the name of the Lua script that it runs, if any.
     """
-    match command.args:
+    match getattr(command, "args", ()):
         case ("GET" | "MGET", *_):
             return Doing.LOOK
         case ("EVALSHA", *_):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -133,10 +134,16 @@ def stop(doing: Doing) -> None:
 
 
 def _set_clock(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    """The world's time is that of its own threads: what another test left running goes on by the real one."""
+    test, real_sleep, real_ns = threading.current_thread(), clock.sleep, clock.monotonic_ns
+
+    def in_world() -> bool:
+        return threading.current_thread() is test or current_process() is not None
+
     monkeypatch.setattr(connection.breaker, "_clock", lambda: world.now_ns / 1e9)
     monkeypatch.setattr(local_store, "sleep", lambda seconds: running().drains(seconds))
-    monkeypatch.setattr(clock, "sleep", world.wait)
-    monkeypatch.setattr(clock, "monotonic_ns", world.tick)
+    monkeypatch.setattr(clock, "sleep", lambda seconds: world.wait(seconds) if in_world() else real_sleep(seconds))
+    monkeypatch.setattr(clock, "monotonic_ns", lambda: world.tick() if in_world() else real_ns())
 
 
 def _have_two_releases(monkeypatch: pytest.MonkeyPatch) -> None:

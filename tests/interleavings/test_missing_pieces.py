@@ -8,11 +8,13 @@ shows the histories step by step.
 
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cache_layer import clock
 from tests.interleavings.history import History
 from tests.interleavings.oracle import BrokenPromise
 from tests.interleavings.removals import REMOVALS
@@ -63,3 +65,13 @@ def test_without_any_one_piece_a_promise_is_broken(piece: str, monkeypatch: pyte
         play(world, HISTORIES[piece])
     sys.stdout.write(f"without: {piece}\n{broken.value}\n")
     assert str(broken.value).startswith(HISTORIES[piece].partition("=> ")[2].strip())
+
+
+def test_threads_of_another_test_do_not_move_the_world_s_time() -> None:
+    with living_world() as world:
+        world.begin(Scene())
+        before_ns = world.now_ns
+        thread = threading.Thread(target=clock.sleep, args=[0.01])
+        thread.start()
+        thread.join()
+        assert world.now_ns < before_ns + 10_000_000
