@@ -17,7 +17,6 @@ from cache_layer.lookup import Entry, Lookup, Part, entries_of, parts_of
 from cache_layer.writing.writes import hold_entries, holding
 
 Row = TypeVar("Row", bound=Model)
-Parts = list[tuple[Lookup[Any], Part]]
 
 
 class CoherentQuerySet(QuerySet[Row, Row]):
@@ -25,12 +24,13 @@ class CoherentQuerySet(QuerySet[Row, Row]):
 
     def update(self, **kwargs: Any) -> int:
         """As Django's; locks rows first, so that it changes those it holds. Fields no entry uses need neither."""
-        if self.query.is_sliced or not self._parts(kwargs):
+        parts = parts_of(self.model, kwargs)
+        if self.query.is_sliced or not parts:
             return super().update(**kwargs)  # for a slice this raises Django's error
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
             locked = self.filter(pk__in=[row["pk"] for row in rows])
-            entries = entries_of(self._parts(kwargs), [*rows, *locked._identifiers_after(kwargs)])
+            entries = entries_of(parts, [*rows, *locked._identifiers_after(kwargs)])
             with holding(entries, using=self._write_alias):
                 return super(CoherentQuerySet, locked).update(**kwargs)
 
@@ -42,7 +42,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
             return super().delete()  # raises Django's error
         with transaction.atomic(using=self._write_alias):
             rows = self._lock_rows()
-            with holding(entries_of(self._parts(), rows), using=self._write_alias):
+            with holding(entries_of(parts_of(self.model), rows), using=self._write_alias):
                 return super(CoherentQuerySet, self.filter(pk__in=[row["pk"] for row in rows])).delete()
 
     delete.alters_data = True  # type: ignore[attr-defined] # as above
@@ -66,7 +66,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         if update_conflicts and any(self._name_in(update_fields or (), name) for name in self._identifier_fields()):
             raise NotSupportedError("bulk_create can't change the identifiers of entries: use bulk_update.")
         rows = list(objs)
-        parts = [(lookup, part) for lookup, part in self._parts() if part.created or update_conflicts]
+        parts = parts_of(self.model, created=not update_conflicts)
         with holding(self._entries_of(rows, parts), using=self._write_alias):
             created = super().bulk_create(
                 rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
@@ -79,7 +79,7 @@ class CoherentQuerySet(QuerySet[Row, Row]):
     def bulk_update(self, objs: Iterable[Row], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's."""
         rows, names = list(objs), list(fields)
-        with holding(self._entries_of(rows, self._parts(names)), using=self._write_alias):
+        with holding(self._entries_of(rows, parts_of(self.model, names)), using=self._write_alias):
             return super().bulk_update(rows, names, batch_size)
 
     bulk_update.alters_data = True  # type: ignore[attr-defined] # as above
@@ -89,12 +89,8 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         self._for_write = True
         return self.db
 
-    def _parts(self, changed: Iterable[str] | None = None) -> Parts:
-        """The lookups and parts that depend on these fields of the rows; None for any field."""
-        return [(lookup, part) for lookup, part in parts_of(self.model) if part.concerns(changed)]
-
     def _identifier_fields(self) -> list[str]:
-        return list(dict.fromkeys(part.field for _, part in self._parts() if part.field))
+        return list(dict.fromkeys(part.field for _, part in parts_of(self.model) if part.field))
 
     def _lock_rows(self) -> list[dict[str, Any]]:
         """Lock the rows to change, in primary key order to avoid deadlocks, and return their keys and identifiers."""
@@ -122,15 +118,13 @@ class CoherentQuerySet(QuerySet[Row, Row]):
         found: Any = self.model._meta.get_field(field)
         return next((name for name in (found.name, found.attname) if name in names), "")
 
-    def _entries_of(self, rows: Sequence[Row], parts: Parts) -> list[Entry]:
+    def _entries_of(self, rows: Sequence[Row], parts: list[tuple[Lookup[Any], Part]]) -> list[Entry]:
         fields = self._identifier_fields()
         return entries_of(parts, [{field: getattr(row, field) for field in fields} for row in rows])
 
 
 class CoherentManager(Manager.from_queryset(CoherentQuerySet)):  # type: ignore[misc] # mypy: a class made at run time
     """The manager a coherent model declares as `objects`; also its base manager, for `SET_NULL` and related rows."""
-
-    use_in_migrations = False
 
     def contribute_to_class(self, cls: type[Model], name: str) -> None:
         super().contribute_to_class(cls, name)

@@ -30,18 +30,8 @@ def connect_signals(model: type[Model]) -> None:
 def _entries_behind(
     instance: Model, *, using: str, changed: Iterable[str] | None = None, created: bool = False
 ) -> list[Entry]:
-    """
-    Every entry that a change of a row affects, under its old and its new identifier.
-
-    Args:
-        changed: the names of the changed fields; None for any.
-        created: whether the row is new.
-    """
-    parts = [
-        (lookup, part)
-        for lookup, part in parts_of(type(instance))
-        if part.concerns(changed) and (part.created or not created)
-    ]
+    """Every entry that a change of a row affects, under its old and its new identifier."""
+    parts = parts_of(type(instance), changed, created=created)
     fields = {part.field for _, part in parts if part.field}
     rows = [{field: getattr(instance, field) for field in fields}]
     may_change = fields - {instance._meta.pk.name}

@@ -54,9 +54,16 @@ def find_lookup(key: str, among: Iterable[Lookup[Any]] | None = None) -> Lookup[
     return next((lookup for lookup in lookups if lookup.is_key(key)), None)
 
 
-def parts_of(model: type[Model]) -> list[tuple[Lookup[Any], Part]]:
-    """The lookups, with their parts, whose entries are built from `model`'s rows."""
-    return [(lookup, part) for lookup in _registry.values() for part in lookup.parts if issubclass(model, part.model)]
+def parts_of(
+    model: type[Model], changed: Iterable[str] | None = None, *, created: bool = False
+) -> list[tuple[Lookup[Any], Part]]:
+    """The lookups, with their parts, whose entries a new row of `model`, or a change of these fields, may change."""
+    return [
+        (lookup, part)
+        for lookup in _registry.values()
+        for part in lookup.parts
+        if issubclass(model, part.model) and part.concerns(changed) and (part.created or not created)
+    ]
 
 
 def parts_of_table(table: str, field: str) -> list[tuple[Lookup[Any], Part]]:
