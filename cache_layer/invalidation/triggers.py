@@ -32,23 +32,16 @@ def coherence_triggers(
     note = _sql("record_row").format_map(names)
     operations = [pgtrigger.Insert] * created + [pgtrigger.Update] * (not only) + [pgtrigger.Delete]
     every_row = functools.reduce(operator.or_, operations)
-    some = pgtrigger.AnyChange(*only) if only else None
-    changes = [
-        pgtrigger.Trigger(name=f"record_row{suffix}", when=pgtrigger.After, operation=every_row, func=note),
-        pgtrigger.Trigger(
-            name=f"record_change{suffix}", when=pgtrigger.After, operation=pgtrigger.Update, condition=some, func=note
-        ),
-    ]
-    return [
-        *changes[: 2 if only else 1],
-        pgtrigger.Trigger(
-            name=f"record_truncate{suffix}",
-            level=pgtrigger.Statement,
-            when=pgtrigger.After,
-            operation=pgtrigger.Truncate,
-            func=_sql("record_truncate").format_map(names),
-        ),
-    ]
+    after = functools.partial(pgtrigger.Trigger, when=pgtrigger.After)
+    triggers = [after(name=f"record_row{suffix}", operation=every_row, func=note)]
+    if only:
+        some = pgtrigger.AnyChange(*only)
+        triggers.append(after(name=f"record_change{suffix}", operation=pgtrigger.Update, condition=some, func=note))
+    note_all = _sql("record_truncate").format_map(names)
+    triggers.append(
+        after(name=f"record_truncate{suffix}", level=pgtrigger.Statement, operation=pgtrigger.Truncate, func=note_all)
+    )
+    return triggers
 
 
 def _sql(name: str) -> str:
