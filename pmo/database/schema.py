@@ -1,7 +1,7 @@
 """Django's schema editor, able to change the type of columns that triggers depend on."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.db import transaction
@@ -32,10 +32,8 @@ class SchemaEditor(DatabaseSchemaEditor):
     def _alter_field(
         self, model: Any, old_field: Any, new_field: Any, old_type: Any, new_type: Any, *args: Any, **kwargs: Any
     ) -> None:
-        if old_type == new_type:
-            super()._alter_field(model, old_field, new_field, old_type, new_type, *args, **kwargs)  # type: ignore[misc] # private
-            return
-        with self._without_triggers(model._meta.db_table, old_field.column):
+        is_changed = old_type != new_type
+        with self._without_triggers(model._meta.db_table, old_field.column) if is_changed else nullcontext():
             super()._alter_field(model, old_field, new_field, old_type, new_type, *args, **kwargs)  # type: ignore[misc] # private
 
     @contextmanager
