@@ -108,21 +108,21 @@ class Unstored(APIView):
         return super().default_response_headers | {"Cache-Control": "no-store"}
 
 
-def _described(**described: Any) -> Any:
-    """Describe `post` in the OpenAPI document."""
-    return extend_schema_view(post=extend_schema(tags=["auth"], auth=[], parameters=[RETRY_AFTER], **described))
+def _described(success: dict[int, Any], refused: str, *others: int, **described: Any) -> Any:
+    """Describe `post` in the OpenAPI document, with a description of its 401 and the statuses of further responses."""
+    responses = {**success, 401: OpenApiResponse(ErrorSerializer, refused), **errors(400, 413, 415, *others, 503)}
+    said = extend_schema(tags=["auth"], auth=[], parameters=[RETRY_AFTER], responses=responses, **described)
+    return extend_schema_view(post=said)
 
 
 @_described(
+    {200: TokensSerializer},
+    "The user name or the password is wrong.",
+    429,
     operation_id="login",
     summary="Get a token",
     description="Every wrong combination gets the same 401. An e-mail address that several users share logs "
     "nobody in. After too many failures a user is locked out from an address for some minutes.",
-    responses={
-        200: TokensSerializer,
-        401: OpenApiResponse(ErrorSerializer, "The user name or the password is wrong."),
-        **errors(400, 413, 415, 429, 503),
-    },
     examples=[OpenApiExample("login", {"username": "ada@example.com", "password": "..."}, request_only=True)],
 )
 class LoginView(Unstored, TokenViewBase):
@@ -130,31 +130,25 @@ class LoginView(Unstored, TokenViewBase):
 
 
 @_described(
+    {200: TokensSerializer},
+    "The refresh token is not valid, or no longer.",
     operation_id="refresh",
     summary="Get new tokens",
     description="A refresh token is good for one use and gives the next. A second use ends its login with all its "
     "tokens, since one of the two who have it must have stolen it. It is also refused once the user is deactivated or "
     "has a new password, and when the login has expired.",
-    responses={
-        200: TokensSerializer,
-        401: OpenApiResponse(ErrorSerializer, "The refresh token is not valid, or no longer."),
-        **errors(400, 413, 415, 503),
-    },
 )
 class RefreshView(Unstored, TokenViewBase):
     serializer_class = RefreshSerializer
 
 
 @_described(
+    {204: None},
+    "There is no token in it, or one that has expired.",
     operation_id="logout",
     summary="End a login",
     description="Ends the login of `refresh` or, without a body, of the token that is sent. Once it has returned, no"
     " token of this login is valid on any server. Ending a login that has already ended succeeds.",
-    responses={
-        204: None,
-        401: OpenApiResponse(ErrorSerializer, "There is no token in it, or one that has expired."),
-        **errors(400, 413, 415, 503),
-    },
 )
 class LogoutView(Unstored, TokenViewBase):
     serializer_class = LogoutSerializer
