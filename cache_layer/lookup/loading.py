@@ -51,12 +51,13 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
     the newest committed state.
     """
     alias = router.db_for_write(lookup.model)
-    guard = RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
-    query = lookup.rows(identifiers).using(alias).annotate(cache_layer_guard=guard)
-    extra = ["cache_layer_guard"]  # names no field of a model has
+    extra: dict[str, Any] = {  # under names that no field of a model has
+        "cache_layer_guard": RawSQL(MAY_BE_CACHED, (), BooleanField())  # noqa: S611 - a constant
+    }
     if changes:
-        query = query.annotate(cache_layer_changes=ArraySubquery(_changes_of_row(lookup)))
-        extra.append("cache_layer_changes")
+        row = Cast(OuterRef(lookup.identifier_field or "pk"), TextField())
+        extra["cache_layer_changes"] = ArraySubquery(changes_of(lookup, identifier=row).values("id"))
+    query = lookup.rows(identifiers).using(alias).annotate(**extra)
     with LOAD_SECONDS.time():
         found: list[Any] = list(query.values_list(*lookup.columns, *extra, named=True) if lookup.columns else query)
         may_be_cached = found[0].cache_layer_guard if found else _may_be_cached(alias)
@@ -75,17 +76,12 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
     return loaded
 
 
-def changes_of(lookup: Lookup[Any], identifiers: Any) -> QuerySet[Change]:
+def changes_of(lookup: Lookup[Any], **identifiers: Any) -> QuerySet[Change]:
     """The outbox's changes of entries; `identifiers` are the filter arguments on `identifier`."""
     condition = Q()
     for part in lookup.parts:
         condition |= Q(table_name=part.model._meta.db_table, field=part.field)
     return Change.objects.filter(condition, **identifiers)
-
-
-def _changes_of_row(lookup: Lookup[Any]) -> QuerySet[Any]:
-    row = Cast(OuterRef(lookup.identifier_field or "pk"), TextField())
-    return changes_of(lookup, {"identifier": row}).values("id")
 
 
 def _may_be_cached(alias: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connections
 from django.db.models import Count, Min
 from django.db.models.functions import Extract, Now
@@ -55,11 +56,9 @@ def find_changes(lookup: Lookup[Any], identifiers: Iterable[str], *, using: str)
 
     Releasing or invalidating a key delivers all changes committed before, whoever made them.
     """
-    found: dict[str, tuple[int, ...]] = {}
-    changes = changes_of(lookup, {"identifier__in": list(identifiers)}).using(using)
-    for identifier, number in changes.values_list("identifier", "id"):
-        found[identifier] = (*found.get(identifier, ()), number)
-    return found
+    changes = changes_of(lookup, identifier__in=list(identifiers)).using(using)
+    by_identifier = changes.values_list("identifier").annotate(ids=ArrayAgg("id"))
+    return {identifier: tuple(ids) for identifier, ids in by_identifier}
 
 
 def forget_changes(ids: Sequence[int], *, using: str) -> None:
