@@ -36,15 +36,12 @@ def read_back(held: Collection[HeldEntry], using: str) -> None:
 def _read_back(lookup: Lookup[Any], entries: list[HeldEntry], using: str, *, values: bool) -> None:
     alone = [each.entry.identifier for each in entries if each.alone and values]
     loaded = load(lookup, alone, changes=True) if alone else {}
-    rest: list[HeldEntry] = []
-    for each in entries:
-        found = loaded.get(each.entry.identifier)
-        if found is None or not found.payload:
-            rest.append(each)
-            continue
-        each.changes = found.changes
-        if found.may_be_cached:
-            each.payload = found.payload
-    changes = find_changes(lookup, [each.entry.identifier for each in rest], using=using) if rest else {}
-    for each in rest:
-        each.changes = changes.get(each.entry.identifier, ())
+    rest = {each.entry.identifier: each for each in entries}
+    for identifier, found in loaded.items():
+        if found.payload:  # of a row, whose query found its changes too
+            each = rest.pop(identifier)
+            each.changes = found.changes
+            each.payload = found.payload if found.may_be_cached else b""
+    changes = find_changes(lookup, rest, using=using) if rest else {}
+    for identifier, each in rest.items():
+        each.changes = changes.get(identifier, ())
