@@ -9,8 +9,6 @@ of the local lease since its newest hold. With other backends, and in autocommit
 
 from typing import Any
 
-from django.db import connections
-
 from cache_layer.memory.pending import drain_writes
 
 
@@ -22,8 +20,3 @@ class DrainBeforeCommit:
     def _commit(self) -> Any:
         drain_writes(self.alias)
         return super()._commit()  # type: ignore[misc] # the backend's
-
-
-def waits_at_commit(alias: str) -> bool:
-    """Whether a COMMIT on `alias` waits for the copies."""
-    return isinstance(connections[alias], DrainBeforeCommit)

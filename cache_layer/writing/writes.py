@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
-from django.db import transaction
+from django.db import connections, transaction
 from redis.exceptions import RedisError
 
 from cache_layer import metrics
@@ -27,7 +27,7 @@ from cache_layer.memory.pending import HeldEntry, Write
 from cache_layer.options import get_options
 from cache_layer.protocol.scripts import Invalidated, hold_keys, invalidate_keys
 from cache_layer.writing.attempts import is_gone, keep_trying
-from cache_layer.writing.commit import waits_at_commit
+from cache_layer.writing.commit import DrainBeforeCommit
 from cache_layer.writing.release import release_abandoned, release_write
 
 logger = logging.getLogger("cache_layer")
@@ -72,7 +72,7 @@ def hold_entries(entries: Iterable[Entry], *, using: str) -> None:
         metrics.HOLDS.inc(len(fresh))
     tighten_to_commit_deadline()
     write.begin_drain()
-    if not (write.in_transaction and waits_at_commit(using)):
+    if not (write.in_transaction and isinstance(connections[using], DrainBeforeCommit)):
         write.drain()
 
 

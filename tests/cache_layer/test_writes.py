@@ -284,7 +284,7 @@ def test_a_rollback_waits_for_nothing(waits_ms: list[float]) -> None:
 def test_the_hold_waits_if_the_backend_does_not_wait_at_commit(
     waits_ms: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cache_layer.writing.writes.waits_at_commit", lambda _: False)
+    monkeypatch.setattr("cache_layer.writing.writes.DrainBeforeCommit", type("Another", (), {}))
     with transaction.atomic():
         save(0)
         assert waits_ms == [40]
