@@ -8,7 +8,6 @@ import json
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -118,11 +117,8 @@ class RowDocuments:
         if own == payload and document is not None:
             return document
         if own == payload or (len(found) > len(values) and OtherRelease.begins_with(payload, own)):
-            raise OtherRelease(document, partial(self._agrees, payload))
+            raise OtherRelease(document, lambda other: OtherRelease.agree(payload, self.encode(other)))
         raise ValueError("not as it is written")
-
-    def _agrees(self, payload: bytes, document: Any) -> bool:
-        return OtherRelease.agree(payload, self.encode(document))
 
 
 def freeze(value: Any) -> Any:
