@@ -85,9 +85,7 @@ class DatabaseWrapper(DrainBeforeCommit, Wrapper):  # type: ignore[misc] # as ab
         try:
             return super()._commit()
         except OperationalError as error:
-            if isinstance(error.__cause__, TimeOver) or not self._is_lost():
+            is_lost = self.connection is None or self.connection.closed
+            if isinstance(error.__cause__, TimeOver) or not is_lost:
                 raise
             raise OutcomeUnknown(str(error)) from error
-
-    def _is_lost(self) -> bool:
-        return self.connection is None or bool(self.connection.closed)

@@ -93,9 +93,8 @@ class BoundedPool(ConnectionPool[BoundedConnection]):
         with self._turn:
             if self._asked_in_vain_since is None:
                 self._asked_in_vain_since = now
-            if now - self._asked_in_vain_since < self.timeout:
-                return True
-            if now < self._next_trial:
-                return False
-            self._next_trial = now + TRIAL_SECONDS
+            if now - self._asked_in_vain_since >= self.timeout:
+                if now < self._next_trial:
+                    return False
+                self._next_trial = now + TRIAL_SECONDS
             return True
