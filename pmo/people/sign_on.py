@@ -62,7 +62,7 @@ class SignOn(NamedTuple):
         leeway_s: how far ahead the sign-on's clock may be.
     """
 
-    keys: KnownKeys | ServedKeys
+    keys: KnownKeys
     algorithms: tuple[str, ...]
     issuer: str | None
     audience: list[str] | None
@@ -157,9 +157,7 @@ def sign_on_of(variables: Environment, *, secret_key: str, production: bool) -> 
     )
 
 
-def _keys(
-    source: str, variables: Environment, algorithms: tuple[str, ...], *, production: bool
-) -> KnownKeys | ServedKeys:
+def _keys(source: str, variables: Environment, algorithms: tuple[str, ...], *, production: bool) -> KnownKeys:
     value = variables.text(source)
     if source == SECRET:
         return KnownKeys([_secret(value, algorithms, production=production)])

@@ -54,15 +54,13 @@ class Key(NamedTuple):
 
 
 class KnownKeys:
-    """Keys that never change: a secret, or those of a file."""
+    """Keys that are all known: a secret, or those of a file."""
 
     def __init__(self, keys: list[Key]) -> None:
         self.keys = keys
 
     def find(self, name: str | None) -> list[Key]:
-        """
-        The keys that may have signed a token with this `kid`, or with none: then all. A key without a name matches any.
-        """
+        """The keys that may have signed a token with this `kid`; a key without a name matches any, no `kid` all."""
         return [key for key in self.keys if name is None or key.name in (None, name)]
 
 
@@ -105,12 +103,12 @@ def _of_document(document: Any) -> list[Key]:
     return keys
 
 
-class ServedKeys:
+class ServedKeys(KnownKeys):
     """The keys served at a URL."""
 
     def __init__(self, url: str) -> None:
+        super().__init__([])
         self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS)
-        self._keys = KnownKeys([])
         self._fetched = self._asked = -float("inf")
         self._fetch = threading.Thread()  # in a forked child, one of its parent's does not run
         self._lock, self._places = threading.Lock(), threading.BoundedSemaphore(PLACES)
@@ -122,7 +120,7 @@ class ServedKeys:
         Raises:
             KeysUnknown: the keys could not be fetched.
         """
-        found = self._keys.find(name)
+        found = super().find(name)
         if found:
             if monotonic() - self._fetched > FRESH_SECONDS:
                 self.begin_fetch()
@@ -133,7 +131,7 @@ class ServedKeys:
                 fetch.join(deadline.left_seconds(WAIT_SECONDS))
             finally:
                 self._places.release()
-        found = self._keys.find(name)
+        found = super().find(name)
         if not found and self._fetched < self._asked:
             raise KeysUnknown
         return found
@@ -152,6 +150,6 @@ class ServedKeys:
             keys = _of_document(self._client.fetch_data())
             if not keys:
                 raise BadKeys("it serves no public key for signatures")
-            self._keys, self._fetched = KnownKeys(keys), monotonic()
+            self.keys, self._fetched = keys, monotonic()
         except Exception as error:  # any kind: the response may be anything
             logger.warning("Sign-on keys not fetched", extra={"url": self._client.uri, "error": str(error)[:300]})

@@ -311,7 +311,7 @@ def ask(token: str) -> Any:
 
 def test_keys_are_there_before_the_first_token(served: Served) -> None:
     start_fetching()
-    wait_for(lambda: settings.SIGN_ON.keys._keys.keys)
+    wait_for(lambda: settings.SIGN_ON.keys.keys)
     assert ask(signed_token("ada")).status_code == 200
     assert served.asked == 1
 
