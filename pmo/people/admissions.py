@@ -57,8 +57,7 @@ def _admit_own(token: Token, *, is_read: bool) -> Admission:
     number, sign_in = str(token.get(api_settings.USER_ID_CLAIM, "")), token.get(CLAIM)
     reads: list[Read[Any]] = [_read(PERSON, number, is_read=is_read) if number.isdecimal() else NOBODY]
     if sign_in is not None:
-        known = is_sign_in_id(sign_in)
-        reads.append(_read(SIGN_IN, sign_in, is_read=is_read) if known else NOBODY)
+        reads.append(_read(SIGN_IN, sign_in, is_read=is_read) if is_sign_in_id(sign_in) else NOBODY)
     person: PersonDocument | None = reads[0].document
     if person is None:
         raise AuthenticationFailed("The user of this token is gone.", "user_not_found")
@@ -92,10 +91,7 @@ def _end_ns(left_seconds: float) -> int:
 
 
 def _read(lookup: CoherentLookup[Any], identifier: str, *, is_read: bool) -> Read[Any]:
-    """
-    Raises:
-        OperationalError: the database is down, and stale data does not do for a change.
-    """
+    """Read an entry; raises OperationalError if it is stale, which does not do for a change."""
     read = lookup.read(identifier)
     if read.source is Source.STALE and not is_read:
         raise OperationalError("The database is down, so it is not certain who is asking for this change.")
@@ -107,5 +103,4 @@ def user_of(person: PersonDocument | str) -> User | Guest:
     if isinstance(person, str):
         return Guest(person)
     values = [getattr(person, name) for name in USER_FIELDS]
-    user: User = User.from_db(router.db_for_write(User), USER_FIELDS, values)
-    return user
+    return User.from_db(router.db_for_write(User), USER_FIELDS, values)

@@ -53,12 +53,6 @@ def name_attempted(_request: HttpRequest | None, credentials: Mapping[str, Any] 
     return User.normalize_username(typed).upper().lower()[:ATTEMPT_NAME_LENGTH]
 
 
-def forget_failures(request: HttpRequest | None, typed: str) -> None:
-    """After a successful login, forget failed attempts under the typed name from the same address."""
-    address = getattr(request, "axes_ip_address", None)
-    AxesProxyHandler.reset_attempts(username=name_attempted(request, {"username": typed}), ip_address=address)
-
-
 def address_behind_proxy(request: HttpRequest) -> str:
     """
     The client's address as our proxy saw it: the last one in `X-Forwarded-For`.
@@ -92,8 +86,11 @@ class UsernameOrEmailBackend(ModelBackend):
         user = find_user(username)
         # Also for unknown names, so that the time it takes does not reveal which names exist.
         found = super().authenticate(request, username=user.username if user else username, password=password)
-        if found is not None:
-            forget_failures(request, username)
+        if found is not None:  # forget failed attempts under the typed name from the same address
+            address = getattr(request, "axes_ip_address", None)
+            AxesProxyHandler.reset_attempts(
+                username=name_attempted(request, {"username": username}), ip_address=address
+            )
         return found
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:

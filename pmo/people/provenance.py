@@ -38,6 +38,5 @@ def note_user(user: Any) -> None:
 @contextmanager
 def running_command(name: str) -> Iterator[None]:
     """Attribute changes in the block to a management command."""
-    source = "command"
-    with origin.working_for(source), pghistory.context(source=source, command=name, username=shell_user()):
+    with origin.working_for("command"), pghistory.context(source="command", command=name, username=shell_user()):
         yield

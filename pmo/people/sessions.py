@@ -44,12 +44,7 @@ class Sealed:
         self._cache.delete(_hashed(key))
 
     def end(self, key: str) -> None:
-        """
-        Delete it for certain.
-
-        Raises:
-            CacheUnavailable: Redis does not answer, and others may still reach it.
-        """
+        """Delete it for certain; raises CacheUnavailable as `SessionStore.flush` does."""
         self._cache.client.delete_for_certain(_hashed(key))
 
     def __contains__(self, key: str) -> bool:

@@ -203,9 +203,8 @@ def _has_no_body(request: Request) -> bool:
 
 
 def _tokens(refresh: RefreshToken) -> dict[str, Any]:
-    lifetime = api_settings.ACCESS_TOKEN_LIFETIME
     return {
         "token": str(refresh.access_token),
         "refresh": str(refresh),
-        "expires_in": int(lifetime.total_seconds()),
+        "expires_in": int(api_settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
     }
