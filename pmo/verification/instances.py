@@ -22,10 +22,7 @@ class InstanceFailed(Exception):
 
 
 class Answer(NamedTuple):
-    """
-    Attributes:
-        source: the `X-Cache` header; empty if absent.
-    """
+    """The `X-Cache` header, empty if absent, and the body."""
 
     source: str
     body: bytes

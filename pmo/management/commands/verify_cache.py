@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework_simplejwt.tokens import AccessToken
-from rich.console import Console
 
 from entities.management.terminal import console_of
 from pmo.environment.listener import Listener
@@ -22,11 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         url = Listener.of(os.environ).url()
-        parser.add_argument(
-            "--url",
-            default=url,
-            help="where the API answers (default, by HOST and PORT: %(default)s)",
-        )
+        parser.add_argument("--url", default=url, help="where the API answers (default, by HOST and PORT: %(default)s)")
         parser.add_argument("--token", help="an API token of a superuser; without it, one is made")
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object, for programs")
 
@@ -44,7 +39,10 @@ class Command(BaseCommand):
             found = [{"claim": text, "seen": not problem, "problem": problem} for text, problem in claims.items()]
             self.stdout.write(json.dumps({"claims": found}, ensure_ascii=False) + "\n")
         else:
-            _print_claims(console, claims)
+            seen, failed = _marks(console.encoding)
+            console.print()
+            for text, problem in claims.items():
+                console.print(f"{failed} {text}: {problem}" if problem else f"{seen} {text}", markup=False)
         if any(claims.values()):
             raise CommandError("Not everything was observed.")
 
@@ -53,13 +51,6 @@ class Command(BaseCommand):
         if superuser is None:
             raise CommandError("There is no superuser to make a token for: create one, or give --token.")
         return str(AccessToken.for_user(superuser))
-
-
-def _print_claims(console: Console, claims: dict[str, str]) -> None:
-    seen, failed = _marks(console.encoding)
-    console.print()
-    for text, problem in claims.items():
-        console.print(f"{failed} {text}: {problem}" if problem else f"{seen} {text}", markup=False)
 
 
 def _marks(encoding: str) -> tuple[str, str]:
