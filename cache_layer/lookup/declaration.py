@@ -229,10 +229,8 @@ def entries_of(parts: Iterable[tuple[Lookup[Any], Part]], rows: Sequence[Mapping
     """
     entries: list[Entry] = []
     for lookup, part in parts:
-        if part.field is None:
-            entries.append(Entry(lookup))
-            continue
-        values = (row[part.field] for row in rows if part.field in row)
+        values = (row.get(part.field or "") for row in rows)
         known = (str(value) for value in values if not (value is None or hasattr(value, "resolve_expression")))
-        entries += [Entry(lookup, identifier) for identifier in dict.fromkeys(known)]
+        identifiers = dict.fromkeys(known) if part.field else [""]
+        entries += [Entry(lookup, identifier) for identifier in identifiers]
     return entries
