@@ -16,13 +16,9 @@ MIN_LENGTH = 10
 
 
 class Changes:
-    """Changes one field of a row to values it never had, by `save`, `update` and `bulk_update`."""
+    """Changes a field that a row's document shows to values it never had, by `save`, `update` and `bulk_update`."""
 
     def __init__(self, lookup: Lookup[Any], row: str, payload: bytes, alias: str) -> None:
-        """
-        Args:
-            row, payload: an existing entry and its bytes, used to find a field whose changes the document shows.
-        """
         self._model: type[Model] = lookup.model
         self._by = lookup.identifier_field
         self._bases: dict[tuple[str, str], int] = {}

@@ -105,9 +105,7 @@ def _write(run: Run, lookup: Lookup[Any], place: int, change: Change, alias: str
             with transaction.atomic(using=alias):
                 change(row, number)
                 run.note(row, EntryView(lookup, row).committed(), ROLLED_BACK)
-                run.stop.wait(
-                    lease_ns() / 1e9 + 2 * PAUSE_SECONDS
-                )  # readers' copies end, so they meet what the write cached
+                run.stop.wait(lease_ns() / 1e9 + 2 * PAUSE_SECONDS)  # copies end, so readers meet what the write cached
                 transaction.set_rollback(True, using=alias)
             continue
         change(row, number)

@@ -77,14 +77,7 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
 
 
 def _update_redis(write: Write, held: Held) -> set[str]:
-    """
-    Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
-
-    Returns:
-        The keys whose values were stored.
-    Raises:
-        RedisError: Redis refused connections, or kept failing for the whole write budget.
-    """
+    """Release what was held, and invalidate what could not be held; returns the keys whose values were stored."""
     releases = [
         HoldRelease(key, each.holder, each.alone, each.payload, each.entry.lookup.ttl_seconds, each.changes)
         for key, each in held.items()
