@@ -9,7 +9,7 @@ from psycopg.pq import Conninfo
 
 from pmo.environment.variables import shown
 
-SCHEMES = ("postgresql", "postgres")
+SCHEMES = ("postgresql://", "postgres://")
 MAX_NAME_LENGTH = 63
 DJANGOS_OWN = ("assume_role", "prepare_threshold", "server_side_binding")
 
@@ -23,11 +23,9 @@ def database_of(url: str, *, pooled: bool) -> dict[str, Any]:
     Raises:
         ImproperlyConfigured: not a PostgreSQL URL; the message contains no part of it that may be secret.
     """
-    if not url.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
-        raise _not_understood()
     try:
-        if "," not in url and urlsplit(url).port == 0:
-            raise _not_understood()
+        if not url.startswith(SCHEMES) or ("," not in url and urlsplit(url).port == 0):
+            raise ValueError
         config: dict[str, Any] = Env.db_url_config(url)
     except ValueError:
         raise _not_understood() from None
