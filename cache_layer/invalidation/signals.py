@@ -27,9 +27,7 @@ def connect_signals(model: type[Model]) -> None:
     request_finished.connect(close_old_connections)
 
 
-def _entries_behind(
-    instance: Model, *, using: str, changed: Iterable[str] | None = None, created: bool = False
-) -> list[Entry]:
+def _entries_behind(instance: Model, using: str, changed: Iterable[str] | None, *, created: bool) -> list[Entry]:
     """Every entry that a change of a row affects, under its old and its new identifier."""
     parts = parts_of(type(instance), changed, created=created)
     fields = {part.field for _, part in parts if part.field}
@@ -41,7 +39,7 @@ def _entries_behind(
 
 
 def _before_change(instance: Model, using: str, update_fields: Collection[str] | None = None, **_: Any) -> None:
-    entries = _entries_behind(instance, using=using, changed=update_fields, created=instance._state.adding)
+    entries = _entries_behind(instance, using, update_fields, created=instance._state.adding)
     hold_entries(entries, using=using)  # begins a write even without entries: `_after_save` ends it
 
 
@@ -49,7 +47,7 @@ def _after_save(
     instance: Model, using: str, created: bool, update_fields: Collection[str] | None = None, **_: Any
 ) -> None:
     """Hold, or drop, entries that were unknown before: the database set an identifier, or a row was overwritten."""
-    entries = _entries_behind(instance, using=using, changed=update_fields, created=created)
+    entries = _entries_behind(instance, using, update_fields, created=created)
     late = [entry for entry in entries if not is_ours(entry.key)]
     write = find_write(using)
     if write is not None and not write.in_transaction:
