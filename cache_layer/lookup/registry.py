@@ -20,8 +20,7 @@ def register(lookup: Lookup[Any]) -> None:
             owner = f"the lookup {other.name!r} of {other.model._meta.label}"
             raise lookup.invalid(f"{owner} already has this name, or keys of this pattern.")
     _registry[lookup.name] = lookup
-    register_purge_pattern(value_key(lookup.key_glob(), version=1))
-    for key in lookup.stamp_keys():
+    for key in (lookup.key_glob(), *lookup.stamp_keys()):
         register_purge_pattern(value_key(key, version=1))
 
 
@@ -57,7 +56,7 @@ def find_lookup(key: str, among: Iterable[Lookup[Any]] | None = None) -> Lookup[
 def parts_of(
     model: type[Model], changed: Iterable[str] | None = None, *, created: bool = False
 ) -> list[tuple[Lookup[Any], Part]]:
-    """The lookups, with their parts, whose entries a new row of `model`, or a change of these fields, may change."""
+    """The lookups and parts whose entries a new row of `model`, or a change of these fields (None: any), may change."""
     return [
         (lookup, part)
         for lookup in _registry.values()
