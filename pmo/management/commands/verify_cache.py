@@ -55,9 +55,8 @@ class Command(BaseCommand):
 
 def _marks(encoding: str) -> tuple[str, str]:
     """The marks for a claim that was observed and one that was not, in a terminal of this encoding."""
-    marks = ("✅", "❌")
     try:
-        "".join(marks).encode(encoding)
+        "✅❌".encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return "OK:", "FAILED:"
-    return marks
+    return "✅", "❌"
