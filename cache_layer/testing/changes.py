@@ -16,7 +16,7 @@ MIN_LENGTH = 10
 
 
 class Changes:
-    """Changes a field that a row's document shows to values it never had, by `save`, `update` and `bulk_update`."""
+    """Changes a field, one that the document shows, to values it never had, by `save`, `update` and `bulk_update`."""
 
     def __init__(self, lookup: Lookup[Any], row: str, payload: bytes, alias: str) -> None:
         self._model: type[Model] = lookup.model
