@@ -87,9 +87,8 @@ def holding(entries: Sequence[Entry], *, using: str) -> Iterator[None]:
         release_abandoned()
 
 
-def invalidate_entries(entries: Iterable[Entry]) -> int:
+def invalidate_entries(entries: Sequence[Entry]) -> int:
     """Drop entries by hand; see `Entries.invalidate`."""
-    entries = list(entries)
     keys = [entry.key for entry in entries]
     outcomes = invalidate_keys(keys, stamps_of(entries))
     note_invalidated([entry.key for entry in entries if entry.lookup.counted], "clear")

@@ -183,7 +183,7 @@ def relay(_: Process) -> None:
 
 
 def invalidate_by_hand(_: Process) -> bool:
-    invalidate_entries(Entry(*entry) for entry in ENTRIES)
+    invalidate_entries([Entry(*entry) for entry in ENTRIES])
     return True
 
 
