@@ -53,7 +53,7 @@ def _fresh_cache() -> Iterator[None]:
     """Every test begins with an empty Redis database, an empty L1 and a closed breaker."""
     breaker.succeeded()
     note_back()
-    pending._writes.by_alias.clear()  # a test may have ended in the middle of a write
+    pending._writes.unreleased.clear()  # a test may have ended in the middle of a write
     client = get_writer_client()
     keys = client.keys()
     left = [key for key in keys if not key.startswith(b"cache_layer:run_id:")]

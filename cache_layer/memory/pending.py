@@ -5,9 +5,7 @@ A thread that holds a key reads it from the database, so it sees its own uncommi
 """
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from django.db import connections
@@ -80,7 +78,7 @@ class Write:
 
 class _Writes(threading.local):
     def __init__(self) -> None:
-        self.by_alias: dict[str, list[Write]] = {}
+        self.unreleased: list[Write] = []
 
 
 _writes = _Writes()
@@ -88,7 +86,7 @@ _writes = _Writes()
 
 def is_ours(key: str) -> bool:
     """Whether this thread is changing the rows behind `key`."""
-    return bool(_writes.by_alias) and any(key in write.entries for write in _all_writes())
+    return bool(_writes.unreleased) and any(key in write.entries for write in _writes.unreleased)
 
 
 def in_transaction(alias: str) -> bool:
@@ -99,37 +97,30 @@ def in_transaction(alias: str) -> bool:
 
 def find_write(alias: str) -> Write | None:
     """This thread's newest unreleased write on `alias`."""
-    writes = _writes.by_alias.get(alias)
-    return writes[-1] if writes else None
+    return next((write for write in reversed(_writes.unreleased) if write.alias == alias), None)
 
 
 def drain_writes(alias: str) -> None:
     """Before a COMMIT on `alias`, wait until no process has a copy of what this thread's transaction changes."""
-    for write in _writes.by_alias.get(alias, ()):
-        write.drain()
+    for write in _writes.unreleased:
+        if write.alias == alias:
+            write.drain()
 
 
 def begin_write(alias: str) -> Write:
     """Start a write on `alias` and remember it until `end_write`."""
     in_tx = in_transaction(alias)  # opens the connection
     write = Write(alias, in_tx, connections[alias].connection, clock.monotonic_ns())
-    _writes.by_alias.setdefault(alias, []).append(write)
+    _writes.unreleased.append(write)
     return write
 
 
 def end_write(write: Write) -> None:
     """Forget a write that has been released."""
-    writes = _writes.by_alias.get(write.alias, [])
-    if write in writes:
-        writes.remove(write)
-    if not writes:
-        _writes.by_alias.pop(write.alias, None)
+    if write in _writes.unreleased:
+        _writes.unreleased.remove(write)
 
 
 def abandoned_writes(*, idle: bool) -> list[Write]:
     """This thread's writes whose transaction was rolled back; if it is `idle`, also failed autocommitted saves."""
-    return [write for write in _all_writes() if (idle and not write.in_transaction) or not write.is_open()]
-
-
-def _all_writes() -> Iterator[Write]:
-    return chain.from_iterable(_writes.by_alias.values())
+    return [write for write in _writes.unreleased if (idle and not write.in_transaction) or not write.is_open()]

@@ -244,8 +244,7 @@ def early(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> list[int]:
     commit_now = BaseDatabaseWrapper._commit  # type: ignore[attr-defined] # Django's, untyped
 
     def look(self: Any) -> None:
-        writes = pending._writes.by_alias.get("default", [])
-        found.extend(left for write in writes if (left := write.drained_ns - clock.now_ns) > 0)
+        found.extend(left for write in pending._writes.unreleased if (left := write.drained_ns - clock.now_ns) > 0)
         commit_now(self)
 
     monkeypatch.setattr(BaseDatabaseWrapper, "_commit", look)
@@ -296,6 +295,6 @@ class TestInATestCase(TestCase):
         assert label() == "Old"
         with self.captureOnCommitCallbacks(execute=True):
             Entity.objects.filter(code="project").update(label="New")
-            (write,) = pending._writes.by_alias["default"]
+            (write,) = pending._writes.unreleased
         assert write.drained_ns <= monotonic_ns()
         assert label() == "New"

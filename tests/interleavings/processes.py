@@ -234,7 +234,7 @@ class Process(threading.Thread):
     def _be_born_again(self) -> None:
         self.is_dying = False
         self.own_memory.forget()
-        pending._writes.by_alias.clear()
+        pending._writes.unreleased.clear()
         connections["default"].close()
         del connections["default"]
         self._open_session()

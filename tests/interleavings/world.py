@@ -92,7 +92,7 @@ class World:
             if process.about_to is not None:
                 process.go_on(Order.DIE)
             if process.leaves_holds:
-                process.begin(lambda _: pending._writes.by_alias.clear())
+                process.begin(lambda _: pending._writes.unreleased.clear())
         for late in self.late_commits:
             late.drop()
         self.late_commits.clear()
