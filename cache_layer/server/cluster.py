@@ -99,10 +99,6 @@ class ClusterRedis(CoreCommands):
         for _, node in self.nodes():
             yield from node.scan_iter(*args, **options)
 
-    def drop_connections(self) -> None:
-        """Forget the nodes too; the next use looks them up."""
-        self.topology.close()
-
     def _ask_one_by_one(self, command: str, keys: Sequence[Any]) -> Any:
         """MGET's list, or the sum of the other commands' replies; for MGET, keys on a failed node count as missing."""
         answers = self.run([((ONE_BY_ONE[command], key), {}) for key in keys])
@@ -193,7 +189,8 @@ class ClusterFactory(ConnectionFactory):
             return self._clients[url]
 
     def disconnect(self, connection: ClusterRedis) -> None:
-        connection.drop_connections()
+        """Forget the nodes too; the next use looks them up."""
+        connection.topology.close()
 
     def _connect(self) -> SlotClient:
         first, *others = [ClusterNode(host, port) for host, port in self.options["CLUSTER_NODES"]]

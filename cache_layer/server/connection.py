@@ -185,9 +185,6 @@ class GuardedRedis(Redis):
         where = self.connection_pool.connection_kwargs
         return [(where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}", self)]
 
-    def drop_connections(self) -> None:
-        self.connection_pool.disconnect()
-
 
 class GuardedFactory(ConnectionFactory):  # type: ignore[misc] # django-redis has no types
     """Keeps its pools by URL, as django-redis does, apart from those of aliases that are not connected as ours."""

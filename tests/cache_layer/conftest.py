@@ -17,6 +17,7 @@ from django.test import override_settings
 import cache_layer.clock
 from cache_layer.options import get_options
 from cache_layer.server import connection
+from cache_layer.server.cluster import ClusterRedis
 from cache_layer.server.connection import breaker, get_redis_client
 from cache_layer.server.location import Location
 from entities.models import Entity
@@ -94,7 +95,8 @@ def caches_at(url: str) -> Iterator[None]:
 
 def reconnect() -> None:
     """Have this process connect anew, to wherever the settings say now."""
-    get_redis_client().drop_connections()
+    client = get_redis_client()
+    (client.topology.close if isinstance(client, ClusterRedis) else client.connection_pool.disconnect)()
     connection._client.cache_clear()
     for alias in caches:
         if hasattr(caches, alias):

@@ -42,7 +42,7 @@ class Judge:
         self.cleaning = [next(name for name, item in self.items.items() if "committed_db" in item.fixturenames)]
         self.first_to_fail(self.cleaning)
         connections.close_all()
-        get_redis_client().drop_connections()
+        get_redis_client().connection_pool.disconnect()
         session.config._tmp_path_factory.getbasetemp()
         gc.unfreeze()
         modules = {str(mutant.path.resolve()) for mutant in self.mutants}
