@@ -73,7 +73,7 @@ class Fill(NamedTuple):
 
     Attributes:
         payload: the value's bytes; empty if there is no such row.
-        ttl_seconds: the TTL of the value, or of the absent marker.
+        ttl_seconds: the TTL of the value, or of the absent marker; 0 stores nothing and only gives the lease back.
     """
 
     key: str
@@ -109,12 +109,15 @@ def fill_entries(fills: Sequence[Fill], token: str) -> dict[str, bool]:
         CacheUnavailable: Redis did not answer within `socket_timeout_ms`.
     Source: leases, Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1.
     """
-    return _fill([(key, "value" if payload else "absent", pack(payload), ttl) for key, payload, ttl in fills], token)
-
-
-def give_back_leases(keys: Sequence[str], token: str) -> None:
-    """End fill leases without storing anything."""
-    _fill([(key, "nothing", b"", 0) for key in keys], token)
+    calls = [
+        Call(
+            (value_key(key), lease_key(key), absent_key(key), known_key(key)),
+            (token, pack(payload), ttl_seconds, known_ttl_seconds(ttl_seconds) if payload else 0),
+        )
+        for key, payload, ttl_seconds in fills
+    ]
+    answers = run_script(get_redis_client(), "fill", calls)
+    return {fill.key: bool(answer) for fill, answer in zip(fills, answers, strict=True)}
 
 
 def read_stamps(keys: Sequence[str], nonce: str, ttl_seconds: int) -> dict[str, bytes]:
@@ -187,23 +190,11 @@ def report_counts(keys: Sequence[str], arguments: Sequence[Any]) -> bool:
     return bool(evaluate(get_writer_client(), script_source("analytics"), keys, arguments))
 
 
-def _fill(fills: Sequence[tuple[str, str, bytes, int]], token: str) -> dict[str, bool]:
-    calls = [
-        Call(
-            (value_key(key), lease_key(key), absent_key(key), known_key(key)),
-            (token, what, payload, ttl_seconds, known_ttl_seconds(ttl_seconds) if what == "value" else 0),
-        )
-        for key, what, payload, ttl_seconds in fills
-    ]
-    answers = run_script(get_redis_client(), "fill", calls)
-    return {fill[0]: bool(answer) for fill, answer in zip(fills, answers, strict=True)}
-
-
 def _release(release: HoldRelease) -> Call:
     key, holder, alone, payload, ttl_seconds, changes = release
-    lives = (ttl_seconds, known_ttl_seconds(ttl_seconds) if ttl_seconds else 0)
+    ttls = (ttl_seconds, known_ttl_seconds(ttl_seconds))
     ids = ",".join(map(str, changes))
-    return Call((*_with_companions(key), delivered_key(key)), (holder, int(alone), pack(payload), *lives, ids))
+    return Call((*_with_companions(key), delivered_key(key)), (holder, int(alone), pack(payload), *ttls, ids))
 
 
 def _invalidation(key: str, is_left_if_held: bool, changes: Collection[int]) -> Call:

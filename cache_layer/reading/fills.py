@@ -14,7 +14,7 @@ from cache_layer.deadline import left_seconds
 from cache_layer.lookup import Entry, Loaded, Lookup, load
 from cache_layer.metrics import BYPASSES, FILLS, REFRESHES
 from cache_layer.options import get_options
-from cache_layer.protocol.scripts import Claim, Fill, claim_fills, fill_entries, give_back_leases
+from cache_layer.protocol.scripts import Claim, Fill, claim_fills, fill_entries
 from cache_layer.reading import absent
 from cache_layer.reading.answered import (
     Read,
@@ -178,6 +178,6 @@ def _count_fills(lookup: Lookup[Any], not_cacheable: int, **outcomes: int) -> No
 def _give_back(entries: Sequence[Entry], token: str) -> None:
     keys = [entry.key for entry in entries]
     try:
-        give_back_leases(keys, token)
+        fill_entries([Fill(key, b"", 0) for key in keys], token)
     except RedisError as error:
         logger.warning("Leases left to lapse", extra={"keys": keys[:10], "error": str(error)})
