@@ -194,15 +194,13 @@ def _release(release: HoldRelease) -> Call:
     key, holder, alone, payload, ttl_seconds, changes = release
     ttls = (ttl_seconds, known_ttl_seconds(ttl_seconds))
     ids = ",".join(map(str, changes))
-    return Call((*_with_companions(key), delivered_key(key)), (holder, int(alone), pack(payload), *ttls, ids))
+    return Call(_with_companions(key), (holder, int(alone), pack(payload), *ttls, ids))
 
 
 def _invalidation(key: str, is_left_if_held: bool, changes: Collection[int]) -> Call:
-    companions = (lease_key(key), last_holder_key(key), absent_key(key), holds_key(key), delivered_key(key))
-    arguments = (int(is_left_if_held), ",".join(map(str, changes)))
-    return Call((value_key(key), *companions, *further_keys(key)), arguments)
+    return Call(_with_companions(key), (int(is_left_if_held), ",".join(map(str, changes))))
 
 
 def _with_companions(key: str) -> tuple[str, ...]:
-    companions = (lease_key(key), holds_key(key), last_holder_key(key), absent_key(key))
+    companions = (lease_key(key), holds_key(key), last_holder_key(key), absent_key(key), delivered_key(key))
     return value_key(key), *companions, *further_keys(key)

@@ -160,27 +160,26 @@ _further_keys = keys.further_keys
 
 THE_STAMP = STAMP["the stamp"]
 NONCE = '("%s:%s.%s"):format(ARGV[1], time[1], time[2])'
-TAKEN_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6))'
-ENDED_AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 6, #KEYS - 1))'
-COMPANIONS = 'redis.call("UNLINK", KEYS[2], KEYS[3], KEYS[4], unpack(KEYS, 7))'
+AT_ONCE = 'redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[5], unpack(KEYS, 7))'
+COMPANIONS = 'redis.call("UNLINK", KEYS[2], KEYS[4], KEYS[5], unpack(KEYS, 7))'
 
 REMOVALS: dict[str, Removal] = {
     "fill ignores its lease": lua("fill", 'redis.call("GET", KEYS[2]) ~= ARGV[1]', "false"),
-    "hold leaves the lease": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
-    "hold leaves the value": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
-    "hold leaves the absence": lua("hold", TAKEN_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[2])'),
+    "hold leaves the lease": lua("hold", AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
+    "hold leaves the value": lua("hold", AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
+    "hold leaves the absence": lua("hold", AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[2])'),
     "claim ignores holds": lua("claim", '> 0 then\n  return { "held" }', '> 9 then\n  return { "held" }'),
     "an autocommitted writer does not drain": code(Write, "drain", lambda _: None),
     "a COMMIT does not wait": code(commit, "drain_writes", lambda _: None),
     "the drain begins at the hold of an earlier row": code(Write, "begin_drain", drain_from_first_hold),
-    "hold leaves the other version": lua("hold", ", unpack(KEYS, 6)", ""),
-    "release leaves the other version": lua("release", ", unpack(KEYS, 6, #KEYS - 1)", ""),
+    "hold leaves the other version": lua("hold", ", unpack(KEYS, 7)", ""),
+    "release leaves the other version": lua("release", ", unpack(KEYS, 7)", ""),
     "invalidate leaves the other version": lua("invalidate", ", unpack(KEYS, 7)", ""),
     "a writer leaves the last known value": code(scripts, "further_keys", further_keys_without_known),
     "what is last known is served while the database is there": code(reads, "is_away", lambda: True),
     "each version holds for itself": code(scripts, "holds_key", lambda key: keys._of_version(key, "holds", None)),
-    "release leaves the value": lua("release", ENDED_AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
-    "release leaves the lease": lua("release", ENDED_AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
+    "release leaves the value": lua("release", AT_ONCE, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
+    "release leaves the lease": lua("release", AT_ONCE, 'redis.call("UNLINK", KEYS[1], KEYS[5])'),
     "a lost hold is not noticed": lua("release", "if not expiry or tonumber(expiry) <= now then", "if false then"),
     "a lost hold leaves others alone": lua("release", 'redis.call("DEL", KEYS[4]) -- a lost hold', "-- a lost hold"),
     "a hold taken before does not count": lua("hold", "return alone and 1 or 0", "return 1"),
@@ -198,8 +197,8 @@ REMOVALS: dict[str, Removal] = {
     "what is not committed may be cached": code(loading, "MAY_BE_CACHED", "true"),
     "an old snapshot may be cached": code(loading, "MAY_BE_CACHED", "pg_current_xact_id_if_assigned() IS NULL"),
     "a copy's lease counts from when it is kept": code(local_store.Copy, "prolong", keep_from_now),
-    "invalidate leaves the last holder": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[2], KEYS[4])'),
-    "invalidate leaves the lease": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[3], KEYS[4])'),
+    "invalidate leaves the last holder": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[2], KEYS[5])'),
+    "invalidate leaves the lease": lua("invalidate", COMPANIONS, 'redis.call("UNLINK", KEYS[4], KEYS[5])'),
     "the relay forgets what it left": code(relay, "invalidate_keys", call_held_told),
     "a writer forgets changes it has not read back": code(release, "_forget_changes", forget_all_changes),
     "what Redis had before the request counts": code(local_store.Copy, "is_known_since", lambda *_: True),
