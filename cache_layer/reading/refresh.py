@@ -7,6 +7,7 @@ just before the end.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 from redis.exceptions import RedisError
 
@@ -25,8 +26,13 @@ _ask_at_ns: dict[str, int] = {}
 def find_due(keys: Sequence[str], ttl_seconds: int) -> list[str]:
     """Of the keys that it is time to ask about, those whose values are known to expire soon."""
     last_part = ttl_seconds / LAST_PART
-    known = [key for key in keys if key in _ask_at_ns]
-    left_seconds = dict.fromkeys(keys, 0.0) | dict(zip(known, _ask_seconds_left(known), strict=True))
+    left_seconds = dict.fromkeys(keys, 0.0)
+    if known := [key for key in keys if key in _ask_at_ns]:
+        pipeline = get_redis_client().pipeline()
+        for key in known:
+            pipeline.pttl(value_key(key))
+        with suppress(RedisError):
+            left_seconds |= {key: left / 1_000 for key, left in zip(known, pipeline.execute(), strict=True)}
     for key, left in left_seconds.items():
         _ask_at(key, clock.seconds_from_now(max(left - last_part, last_part / 2)))
     return [key for key, left in left_seconds.items() if 0 < left <= last_part]
@@ -47,19 +53,6 @@ def is_time_to_ask(key: str) -> bool:
 def forget_times() -> None:
     """Forget when values expire; also runs in a forked child."""
     _ask_at_ns.clear()
-
-
-def _ask_seconds_left(keys: Sequence[str]) -> list[float]:
-    """The values' remaining TTLs, in one round trip; below 0 if a value is gone or Redis does not answer."""
-    if not keys:
-        return []
-    pipeline = get_redis_client().pipeline()
-    for key in keys:
-        pipeline.pttl(value_key(key))
-    try:
-        return [left / 1_000 for left in pipeline.execute()]
-    except RedisError:
-        return [-1] * len(keys)
 
 
 def _ask_at(key: str, moment_ns: int) -> None:
