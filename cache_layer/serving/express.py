@@ -84,14 +84,7 @@ class Admission:
 
 
 class Terms(NamedTuple):
-    """
-    The terms on which a response may be replayed.
-
-    Attributes:
-        copies: the entries in this process's memory that it was made of.
-        admission: the admission of the original sender.
-        headers: the headers whose values differ in a replay: one from memory, and one after asking Redis.
-    """
+    """What `Admission.allow_replay` was told, for the express lane; the admission is the original sender's."""
 
     copies: tuple[Copy, ...]
     admission: Admission
@@ -151,16 +144,12 @@ class ExpressLane:
 
     def _ask_again(self, key: Any, who: Mark, replay: Replay | None, admission: Admission) -> bool:
         """Whether Redis still has the bytes of lapsed copies; forgets what changed, so that nobody asks in vain."""
-        copies = admission.copies if replay is None else (*replay.copies, *admission.copies)
-        gone = self._renewer.renew(copies)
-        if not gone.isdisjoint(admission.copies):
-            self.store.drop(who, admission)
-        if replay is not None and not gone.isdisjoint(replay.copies):
-            self.store.drop(key, replay)
-        if not gone:
-            admission.used = True
-            if replay is not None:
-                replay.used = True
+        gone = self._renewer.renew(admission.copies if replay is None else replay.copies + admission.copies)
+        for name, item in ((who, admission), (key, replay)):
+            if item is not None:
+                item.used = item.used or not gone
+                if not gone.isdisjoint(item.copies):
+                    self.store.drop(name, item)
         return not gone
 
     def _respond(
