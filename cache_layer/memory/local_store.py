@@ -33,11 +33,8 @@ class Stamp:
     key: str
     nonce: bytes
     until_ns: int
-    known_ns: int = field(init=False)
+    known_ns: int
     used_ns: int = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        self.known_ns = clock.monotonic_ns()
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -178,7 +175,7 @@ def note_stamps(found: Mapping[str, bytes | None], *, asked_ns: int) -> None:
             stamp.until_ns = 0
             _stamps.pop(key, None)
         if nonce:
-            _stamps[key] = Stamp(key, nonce, until_ns)
+            _stamps[key] = Stamp(key, nonce, until_ns, clock.monotonic_ns())
 
 
 def stamps_used_since(moment_ns: int) -> list[Stamp]:

@@ -342,7 +342,7 @@ def test_whoever_finds_a_lapsed_copy_asks_for_what_others_use_too(
 ) -> None:
     """Redis may be so far away that the leases of the first are over when the last of many has asked."""
     renewer, copy = resting
-    theirs, unused = (local_store.Stamp(f"cache_layer:stamp:{name}:0", b"a nonce", 0) for name in ("theirs", "unused"))
+    theirs, unused = (local_store.Stamp(f"cache_layer:stamp:{name}:0", b"nonce", 0, 0) for name in ("theirs", "unused"))
     for stamp in (theirs, unused):
         redis_client.set(stamp.key, stamp.nonce)
         local_store._stamps[stamp.key] = stamp
