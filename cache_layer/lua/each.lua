@@ -8,13 +8,8 @@ end
 local key_count, argument_count = tonumber(ARGV[1]), tonumber(ARGV[2])
 local answers = {}
 for entry = 0, #KEYS / key_count - 1 do
-  local keys, arguments = {}, {}
-  for i = 1, key_count do
-    keys[i] = KEYS[entry * key_count + i]
-  end
-  for i = 1, argument_count do
-    arguments[i] = ARGV[2 + entry * argument_count + i]
-  end
+  local keys = { unpack(KEYS, entry * key_count + 1, (entry + 1) * key_count) }
+  local arguments = { unpack(ARGV, 2 + entry * argument_count + 1, 2 + (entry + 1) * argument_count) }
   answers[entry + 1] = one(keys, arguments)
 end
 return answers
