@@ -15,7 +15,6 @@ from typing import Any, ClassVar, TypeVar
 from django.core.cache import caches
 from django_redis.pool import ConnectionFactory
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import (
     AskError,
@@ -27,16 +26,13 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
 from cache_layer.activity import count_exchange
 from cache_layer.deadline import left_seconds
 from cache_layer.errors import CacheUnavailable
 from cache_layer.metrics import REDIS_FAILURES
-from cache_layer.options import Options, get_options
+from cache_layer.options import get_options
 from cache_layer.server.breaker import Breaker, breaker
-from cache_layer.server.replies import BoundedParser
-from cache_layer.server.run_id import on_connect
 
 logger = logging.getLogger("cache_layer")
 Result = TypeVar("Result")
@@ -133,14 +129,10 @@ class GuardedPipeline(Pipeline):
 
 
 class GuardedRedis(Redis):
-    """
-    redis-py's client, whose failures raise `CacheUnavailable` and count for the breaker.
-
-    Attributes:
-        policy: its error policy, as arguments of `_guarded`.
-    """
+    """redis-py's client, whose failures raise `CacheUnavailable` and count for the breaker."""
 
     policy: Mapping[str, Any] = {"essential": False}
+    """Its error policy, as arguments of `_guarded`."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         return self.run(functools.partial(super().execute_command, *args, **options))
@@ -190,27 +182,6 @@ class GuardedFactory(ConnectionFactory):  # type: ignore[misc] # django-redis ha
     """Keeps its pools by URL, as django-redis does, apart from those of aliases that are not connected as ours."""
 
     _pools: ClassVar[dict[str, Any]] = {}
-
-
-def connection_pool_options(options: Options) -> dict[str, Any]:
-    """The `CACHES[...]["OPTIONS"]` that make django-redis connect as this package needs."""
-    timeout = options.socket_timeout_ms / 1000
-    return {
-        "CONNECTION_FACTORY": "cache_layer.server.connection.GuardedFactory",
-        "REDIS_CLIENT_CLASS": "cache_layer.server.connection.GuardedRedis",
-        "CONNECTION_POOL_CLASS": "redis.connection.BlockingConnectionPool",
-        "CONNECTION_POOL_KWARGS": {
-            "max_connections": options.max_connections,
-            "timeout": timeout,
-            "socket_timeout": timeout,
-            "socket_connect_timeout": timeout,
-            "socket_keepalive": True,
-            "protocol": 2,
-            "retry": Retry(NoBackoff(), 0),
-            "parser_class": BoundedParser,
-            "redis_connect_func": on_connect,
-        },
-    }
 
 
 def get_redis_client() -> GuardedRedis:

@@ -25,7 +25,8 @@ from redis.retry import Retry
 
 from cache_layer.errors import InvalidOptions
 from cache_layer.options import Options
-from cache_layer.server.connection import connection_pool_options
+from cache_layer.server.replies import BoundedParser
+from cache_layer.server.run_id import on_connect
 
 PORTS = {"": 6379, "sentinel": 26379, "cluster": 6379}
 OWN_LOGIN = "sentinel_"
@@ -103,13 +104,27 @@ class Location:
     @staticmethod
     def in_caches(url: str, password: str | None, options: Options) -> dict[str, Any]:
         """`LOCATION` and `OPTIONS` for an alias in `CACHES`, so that django-redis connects as this package needs."""
-        pool = connection_pool_options(options)
         location = Location.of(url)
-        if not location.kind:
-            return {"LOCATION": url, "OPTIONS": {"PASSWORD": password, **pool}}
-        connecting = {
-            name: value for name, value in pool["CONNECTION_POOL_KWARGS"].items() if name != "redis_connect_func"
+        timeout = options.socket_timeout_ms / 1000
+        connecting: dict[str, Any] = {
+            "max_connections": options.max_connections,
+            "timeout": timeout,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "socket_keepalive": True,
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 0),
+            "parser_class": BoundedParser,
         }
+        if not location.kind:
+            single = {
+                "CONNECTION_FACTORY": "cache_layer.server.connection.GuardedFactory",
+                "REDIS_CLIENT_CLASS": CLIENT,
+                "CONNECTION_POOL_CLASS": "redis.connection.BlockingConnectionPool",
+                "CONNECTION_POOL_KWARGS": connecting | {"redis_connect_func": on_connect},
+                "PASSWORD": password,
+            }
+            return {"LOCATION": url, "OPTIONS": single}
         connecting |= ({"password": password} if password else {}) | location.parameters
         make = _sentinel_options if location.kind == "sentinel" else _cluster_options
         return make(location, connecting)
