@@ -5,6 +5,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -65,7 +66,7 @@ class Topology:
                     slots = self._connect()
                     manager = slots.nodes_manager
                     # redis-py 8.1; noticed by test_nodes_without_any_slots_are_of_no_use_until_they_have_some
-                    manager.initialize = self._rarely(manager.initialize)  # type: ignore[method-assign]
+                    manager.initialize = partial(self._look_rarely, manager.initialize)  # type: ignore[method-assign]
                     self._slots = slots
             finally:
                 self._lock.release()
@@ -110,17 +111,14 @@ class Topology:
     def _is_due(self) -> bool:
         return monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
 
-    def _rarely(self, initialize: Callable[..., None]) -> Callable[..., None]:
-        def look(*args: Any, **options: Any) -> None:
-            if self._is_due() and self._lock.acquire(blocking=False):
-                try:
-                    with raising_redis_errors():
-                        initialize(*args, **options)
-                finally:
-                    self._looked_at = monotonic()
-                    self._lock.release()
-
-        return look
+    def _look_rarely(self, initialize: Callable[..., None], *args: Any, **options: Any) -> None:
+        if self._is_due() and self._lock.acquire(blocking=False):
+            try:
+                with raising_redis_errors():
+                    initialize(*args, **options)
+            finally:
+                self._looked_at = monotonic()
+                self._lock.release()
 
 
 @contextlib.contextmanager
