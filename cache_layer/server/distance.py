@@ -28,7 +28,6 @@ def find_far_servers() -> list[Warning]:
     lease_ms = get_options().local_lease_ms
     if not lease_ms:
         return []
-    trips = [(address, _measure_round_trip_ms(node)) for address, node in get_writer_client().nodes()]
     return [
         Warning(
             f"A round trip to Redis ({address}) takes {trip_ms:.1f} ms, more than a fifth of the {lease_ms} ms that"
@@ -36,8 +35,8 @@ def find_far_servers() -> list[Warning]:
             hint="Move Redis nearer, or set CACHE_LOCAL_LEASE_MS to five round trips; a change waits that long.",
             id="cache_layer.W006",
         )
-        for address, trip_ms in trips
-        if trip_ms > lease_ms / LEASE_ROUND_TRIPS
+        for address, node in get_writer_client().nodes()
+        if (trip_ms := _measure_round_trip_ms(node)) > lease_ms / LEASE_ROUND_TRIPS
     ]
 
 

@@ -11,11 +11,8 @@ from cache_layer.deadline import left_seconds
 MIN_READ_SECONDS = 0.01
 """The minimum wait for a reply, even past the deadline: a writer must still send its command."""
 
-Parser: Any = DefaultParser
-"""hiredis' parser."""
 
-
-class BoundedParser(Parser):  # type: ignore[misc] # untyped
+class BoundedParser(DefaultParser):  # type: ignore[misc, valid-type] # redis-py's choice: hiredis
     """
     redis-py's parser with one timeout for the whole reply: the socket timeout, or less if the deadline is near.
 
