@@ -22,8 +22,6 @@ from cache_layer.reading.refresh import find_due, is_time_to_ask
 logger = logging.getLogger("cache_layer")
 Document = TypeVar("Document")
 
-FROM_DATABASE = (Source.DATABASE, Source.BYPASS)
-
 
 def peek_copy(lookup: Lookup[Any], identifier: str) -> Copy | None:
     """This process's copy of an entry, if this thread may use it now; asks no server."""
@@ -70,7 +68,7 @@ def _read_further(lookup: Lookup[Document], entries: list[Entry]) -> Reads[Docum
     if reads is None:
         try:
             reads = _read_engines(lookup, entries)
-            if was_away() and any(read.source in FROM_DATABASE for read in reads.values()):
+            if was_away() and any(read.source in (Source.DATABASE, Source.BYPASS) for read in reads.values()):
                 note_back()
         except DATABASE_AWAY:
             reads = read_known(entries) if _may_be_stale(lookup, entries) else None
