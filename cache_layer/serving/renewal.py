@@ -49,12 +49,7 @@ IN_USE_NS = 10_000_000_000
 
 
 class Renewer:
-    """
-    Renews the copies that were used since the last renewal.
-
-    Attributes:
-        threads: how many threads renew; if none does, whoever uses a copy calls `want`.
-    """
+    """Renews the copies that were used since the last renewal. Whoever uses one while `threads` is 0 calls `want`."""
 
     def __init__(self) -> None:
         self.forget()
