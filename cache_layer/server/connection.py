@@ -184,21 +184,18 @@ class GuardedFactory(ConnectionFactory):  # type: ignore[misc] # django-redis ha
     _pools: ClassVar[dict[str, Any]] = {}
 
 
+@functools.cache
 def get_redis_client() -> GuardedRedis:
     """This process's client for readers; skips a server that has just failed."""
-    return _client(essential=False)
-
-
-def get_writer_client() -> GuardedRedis:
-    """A client of the same pool that asks Redis even while the breaker is open."""
-    return _client(essential=True)
+    backend: Any = caches[get_options().cache_alias]
+    client: GuardedRedis = backend.client.get_client(write=True)
+    return client
 
 
 @functools.cache
-def _client(*, essential: bool) -> GuardedRedis:
-    backend: Any = caches[get_options().cache_alias]
-    shared: GuardedRedis = backend.client.get_client(write=True)
-    return shared.with_policy(essential=True) if essential else shared
+def get_writer_client() -> GuardedRedis:
+    """A client of the same pool that asks Redis even while the breaker is open."""
+    return get_redis_client().with_policy(essential=True)
 
 
 def is_redis_healthy() -> bool:

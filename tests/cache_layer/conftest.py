@@ -16,9 +16,8 @@ from django.test import override_settings
 
 import cache_layer.clock
 from cache_layer.options import get_options
-from cache_layer.server import connection
 from cache_layer.server.cluster import ClusterRedis
-from cache_layer.server.connection import breaker, get_redis_client
+from cache_layer.server.connection import breaker, get_redis_client, get_writer_client
 from cache_layer.server.location import Location
 from entities.models import Entity
 from tests.conftest import make_entity
@@ -97,7 +96,8 @@ def reconnect() -> None:
     """Have this process connect anew, to wherever the settings say now."""
     client = get_redis_client()
     (client.topology.close if isinstance(client, ClusterRedis) else client.connection_pool.disconnect)()
-    connection._client.cache_clear()
+    get_redis_client.cache_clear()
+    get_writer_client.cache_clear()
     for alias in caches:
         if hasattr(caches, alias):
             del caches[alias]
