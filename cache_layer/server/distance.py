@@ -52,5 +52,4 @@ def warn_of_far_servers() -> None:
 
 
 def _measure_round_trip_ms(node: GuardedRedis) -> float:
-    """The shortest round trip of a few PINGs."""
     return min(timeit.repeat(node.ping, number=1, repeat=PINGS)) * 1000
