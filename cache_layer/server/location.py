@@ -35,7 +35,6 @@ CLUSTER_FACTORY = "cache_layer.server.cluster.ClusterFactory"
 GUARDING = {"connection_class", "parser_class", "protocol", "redis_connect_func", "retry"}
 """Parameters of connections that nobody else may set: they compare run ids, limit replies and never repeat a write."""
 MISSING = "an address is missing"
-DATABASE = re.compile("[0-9]{1,5}")
 PARAMETERS = {
     *("username", "password", "db", "client_name", "health_check_interval"),
     *("socket_timeout", "socket_connect_timeout", "socket_keepalive", "sentinel_username", "sentinel_password"),
@@ -93,7 +92,7 @@ class Location:
                 hint = "it needs rediss://" if name in TLS_PARAMETERS else f"known: {', '.join(sorted(PARAMETERS))}"
                 what = repr(name[:60]) if login or "@" not in parts.query else "part of a password"
                 raise InvalidOptions(f"REDIS_URL has {what} after its ?: {hint}.")
-        if not kind and path and not DATABASE.fullmatch(path):
+        if not kind and not re.fullmatch("[0-9]{0,5}", path):
             raise InvalidOptions(f"REDIS_URL: {path[:60]!r} is not a database: use a whole number.")
         if kind == "sentinel" and not path:
             raise InvalidOptions("REDIS_URL lacks the name that the sentinels know: redis+sentinel://host:26379/name.")
