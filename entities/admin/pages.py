@@ -23,8 +23,6 @@ else:
 MOMENT = "j M Y, H:i:s"
 """How pages write a time."""
 
-__all__ = ["MOMENT", "ModelAdmin", "get_existing", "log_changed", "show_page"]
-
 
 def show_page(
     model_admin: ModelAdmin,

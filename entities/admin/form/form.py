@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -25,11 +25,6 @@ from entities.models import Entity
 from entities.words.icons import component_name, current_name, icon_names
 from entities.words.plurals import suggest_plural
 
-if TYPE_CHECKING:
-    EntityModelForm = forms.ModelForm[Entity]
-else:
-    EntityModelForm = forms.ModelForm
-
 
 class ChildrenField(forms.Field):
     """Codes in display order, separated by commas or spaces; the model checks that they exist."""
@@ -43,7 +38,7 @@ class ChildrenField(forms.Field):
         return split_codes(initial) != split_codes(data)
 
 
-class EntityForm(EntityModelForm):
+class EntityForm(forms.ModelForm):  # type: ignore[type-arg] # it takes none at run time
     """One entity type, with help for choosing icon, plural and children."""
 
     child_entity_codes = ChildrenField(
