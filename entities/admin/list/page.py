@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, Func, JSONField, OuterRef, Q, QuerySet
 from django.db.models.functions import Collate
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,7 +22,6 @@ from entities.admin.confirmation import BULK_BUDGET_MS
 from entities.admin.links import RejectInvalidFilters
 from entities.admin.list.actions import activate_types
 from entities.admin.list.columns import Columns, attach_to_rows, draw_cache_state, draw_switch
-from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
 from entities.admin.list.ordering import reorder_entities
 from entities.admin.pages import log_changed
 from entities.changes import ChangedMeanwhile
@@ -28,6 +29,32 @@ from entities.codes import is_code
 from entities.fields import SEARCHED
 from entities.lookups import ENTITY
 from entities.models import BY_CODE, Entity
+
+
+class YesNoFilter(SimpleListFilter):
+    """A yes-or-no filter: whether `condition` holds."""
+
+    condition: Q | Exists
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Entity]) -> QuerySet[Entity]:
+        wanted = {"yes": self.condition, "no": ~self.condition}.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(wanted)
+
+
+class HasChildrenFilter(YesNoFilter):
+    title = "has children"
+    parameter_name = "has_children"
+    condition = ~Q(child_entity_codes=[])
+
+
+class HasParentsFilter(YesNoFilter):
+    title = "is a child"
+    parameter_name = "is_child"
+    code = Func(OuterRef("code"), function="to_jsonb", output_field=JSONField())
+    condition = Exists(Entity.objects.filter(child_entity_codes__contains=code))
 
 
 class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
