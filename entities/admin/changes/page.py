@@ -12,7 +12,7 @@ from django.utils import timezone
 from entities.admin.changes.feed import read_feed
 from entities.admin.pages import ModelAdmin, show_page
 from entities.history import ACTS, FIRST, ORIGINS, WHAT_HAPPENED, all_events
-from entities.texts import compose
+from entities.texts import ComposedFormField
 
 ACTS_PER_PAGE = 25
 CHANGES_EACH = 4
@@ -28,7 +28,7 @@ LABELS = {label: said for label, said in WHAT_HAPPENED.items() if label != FIRST
 class ChangesForm(forms.Form):
     """`?since=day&person=ann&source=sql&type=task&what=delete&until=2026-11-30`; all are optional."""
 
-    type = forms.CharField(required=False, max_length=100, label="Type")
+    type = ComposedFormField(required=False, max_length=100, label="Type")
     person = forms.CharField(required=False, max_length=150, label="Person or role")
     source = forms.ChoiceField(required=False, choices={"": "Anywhere", **ORIGINS, "sql": "SQL"}, label="From")
     what = forms.ChoiceField(required=False, choices={"": "Anything", **LABELS, **ACTS}, label="What")
@@ -42,9 +42,9 @@ class ChangesForm(forms.Form):
         """The matching events; invalid filters are ignored."""
         self.full_clean()
         asked = self.cleaned_data
-        if code := compose(asked.get("type", "").strip()):
+        if code := asked.get("type"):
             events = events.filter(Q(code=code.lower()) | Q(label__icontains=code))
-        if person := asked.get("person", "").strip():
+        if person := asked.get("person"):
             in_sql = Q(database_role__icontains=person) | Q(application_name__icontains=person)
             # Every version has a database role; for changes made through us it is our own.
             events = events.filter(Q(pgh_context__username__icontains=person) | in_sql & Q(pgh_context__isnull=True))
