@@ -32,12 +32,7 @@ def show_page(
     *,
     status: int = HTTPStatus.OK,
 ) -> TemplateResponse:
-    """
-    A page beside the list of entity types; its title ends the line that says where it is.
-
-    Args:
-        template: the name of one in `templates/admin/entities/entity/`.
-    """
+    """A page of a template in `templates/admin/entities/entity/`; its title ends the line that says where it is."""
     site = model_admin.admin_site
     request.current_app = site.name
     common = {**site.each_context(request), "model_admin": model_admin, "moment": MOMENT}

@@ -52,12 +52,7 @@ class Line(NamedTuple):
 
 
 def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference]:
-    """
-    Each of these fields in both states, whether or not it differs.
-
-    Args:
-        old, new: an entity type, a history row, or None if there is none.
-    """
+    """Each of these fields in two states: of an entity type, of a version, or None for no state."""
     return [_compare_field(field, old, new) for field in fields]
 
 

@@ -193,11 +193,7 @@ def _within_limits(types: Iterable[MapType]) -> set[MapType]:
 
 
 def _links(types: list[MapType]) -> list[Link]:
-    """
-    The links between these types.
-
-    Those that a longer way implies are marked: without them a picture is easier to follow, and loses no way.
-    """
+    """The links between these types; without the implied ones a picture is easier to follow, and loses no way."""
     codes = {each.code for each in types}
     links = [(each.code, child.code) for each in types for child in each.children if child.code in codes]
     children: defaultdict[str, set[str]] = defaultdict(set)
