@@ -127,9 +127,7 @@ def free_code(label: str) -> str:
     code = derive_code(label)
     if not code:
         return ""
-    taken = {
-        *RESERVED_CODES,
-        *Entity.objects.filter(code__startswith=code[: MAX_LENGTH - 4]).values_list("code", flat=True),
-    }
+    similar = Entity.objects.filter(code__startswith=code[: MAX_LENGTH - 4])
+    taken = {*RESERVED_CODES, *similar.values_list("code", flat=True)}
     numbered = (f"{code[: MAX_LENGTH - len(ending)]}{ending}" for ending in (f"_{each}" for each in count(2)))
     return code if code not in taken else next(each for each in numbered if each not in taken)

@@ -50,11 +50,8 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
 
     @admin.display(description="Shown inside")
     def parents(self, entity: Entity) -> SafeString:
-        if not entity.pk:
-            return SafeString("-")
-        parents = dict(
-            Entity.objects.filter(child_entity_codes__contains=[entity.code]).values_list("code", "active_flag")
-        )
+        listing = Entity.objects.filter(child_entity_codes__contains=[entity.code])
+        parents = dict(listing.values_list("code", "active_flag"))
         return draw_chips(parents, inactive=[code for code, active in parents.items() if not active])
 
     @admin.display(description="If you deactivate it")

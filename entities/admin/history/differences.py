@@ -94,8 +94,7 @@ def moved_codes(old: Sequence[str], new: Sequence[str]) -> list[str]:
 
 
 def _compare_field(field: str, old: Any, new: Any) -> Difference:
-    before = getattr(old, field) if old is not None else None
-    after = getattr(new, field) if new is not None else None
+    before, after = getattr(old, field, None), getattr(new, field, None)
     if field == "child_entity_codes":
         return _compare_children(before, after)
     drawn = [NOTHING if value is None else _draw(field, value) for value in (before, after)]
