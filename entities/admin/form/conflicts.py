@@ -111,10 +111,7 @@ def merge(data: Any, conflict: Conflict, now: Mapping[str, Any]) -> Any:
     """The submitted data, with the fields that only others changed taken over."""
     merged = data.copy()
     for name in conflict.names(ChangedBy.THEIRS):
-        if now[name] is False:
-            merged.pop(name, None)  # unticked boxes are not submitted
-        else:
-            merged[name] = as_text(now[name])
+        merged[name] = as_text(now[name])
     return merged
 
 
