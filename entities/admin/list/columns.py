@@ -106,11 +106,10 @@ def _on_click(entity: Entity) -> SafeString:
         return format_html(' data-hx-get="{}" data-hx-target="#entity-dialog"', url)
     url = reverse("admin:entities_entity_activate")
     return format_html(
-        """ data-hx-post="{}" data-hx-vals='{{"code": "{}"}}' data-hx-swap="outerHTML" """
-        'data-problem="entity-list-error" data-failed="{} was not activated:"',
+        """ data-hx-post="{}" data-hx-vals='{{"code": "{code}"}}' data-hx-swap="outerHTML" """
+        'data-problem="entity-list-error" data-failed="{code} was not activated:"',
         url,
-        entity.code,
-        entity.code,
+        code=entity.code,
     )
 
 
@@ -120,12 +119,10 @@ def draw_cache_state(code: str, state: EntryState) -> SafeString:
     left = "" if seconds is None else format_html('<data data-seconds-left value="{}">{} s</data>', seconds, seconds)
     size = "" if state.payload_bytes is None else filesizeformat(state.payload_bytes)
     return format_html(
-        '<span class="cache-kind" id="cache-{}" data-hx-swap-oob="true" data-cache-code="{}" data-kind="{}" title="{}">'
-        "{} {}</span>",
-        code,
-        code,
-        state.kind,
+        '<span class="cache-kind" id="cache-{code}" data-hx-swap-oob="true" data-cache-code="{code}" '
+        'data-kind="{kind}" title="{}">{kind} {}</span>',
         size,
-        state.kind,
         left,
+        code=code,
+        kind=state.kind,
     )
