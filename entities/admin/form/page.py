@@ -122,8 +122,7 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         """Django's message; if a form of a type deleted meanwhile was submitted, a page that keeps its values."""
         if request.method == "POST" and STARTED_FROM in request.POST:
             return _show_deleted(self, request, object_id)
-        response: HttpResponse = super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
-        return response
+        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc, no-any-return]
 
 
 def _lock_unchanged(code: str, form: EntityForm) -> None:
