@@ -50,7 +50,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Question:
-    """What an action asks before it runs: its first button is the usual way to proceed; none if nothing is to do."""
+    """What an action asks before it runs. The usual button comes first; there are none if there is nothing to do."""
 
     title: str
     parts: Sequence[Part]
@@ -73,7 +73,7 @@ def ask(
     """
     The confirmation page; submitting it reruns the action on the same selection with the same filters.
 
-    For htmx requests only the dialog's content. A page of its own leads to `back` afterwards, or on cancel.
+    For htmx requests only the dialog's content. `back` is where a page of its own leads afterwards, or on cancel.
     """
     context = {
         "title": question.title,

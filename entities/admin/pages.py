@@ -32,7 +32,7 @@ def show_page(
     *,
     status: int = HTTPStatus.OK,
 ) -> TemplateResponse:
-    """A page of a template in `templates/admin/entities/entity/`; its title ends the line that says where it is."""
+    """A page from `templates/admin/entities/entity/`, beside the list; its title ends the breadcrumbs."""
     site = model_admin.admin_site
     request.current_app = site.name
     common = {**site.each_context(request), "model_admin": model_admin, "moment": MOMENT}

@@ -17,7 +17,7 @@ WINDOW = 1_000
 
 @dataclass
 class Act:
-    """Changes made together, newest first: the ids and the number of each label, of the first ones the versions."""
+    """Changes made together, newest first: all their ids, how many have each label, and the first few versions."""
 
     ids: list[int] = field(default_factory=list)
     numbers: Counter[str] = field(default_factory=Counter)

@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 
 def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference]:
-    """Each of these fields in two states: of an entity type, of a version, or None for no state."""
+    """Each of these fields in both states, even if equal; a state is an entity type, a history row, or None."""
     return [_compare_field(field, old, new) for field in fields]
 
 
