@@ -1,7 +1,5 @@
 """What the pages of entity types share: Unfold's base class as mypy is to see it, a response, an entry in the log."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any

@@ -1,10 +1,8 @@
 """The admin's form for one entity type."""
 
-from __future__ import annotations
-
 import difflib
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -91,7 +89,7 @@ class EntityForm(forms.ModelForm):  # type: ignore[type-arg] # it takes none at 
             )
         return cleaned
 
-    def as_offered(self) -> EntityForm:
+    def as_offered(self) -> Self:
         """The form that a conflict offers, as it will be validated when submitted again."""
         data: Any = self.data
         data = data.copy()
