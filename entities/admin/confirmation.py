@@ -50,12 +50,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Question:
-    """
-    What an action asks before it runs.
-
-    Attributes:
-        buttons: the ways to proceed, the usual one first; empty if there is nothing to do.
-    """
+    """What an action asks before it runs. The usual button comes first; there are none if there is nothing to do."""
 
     title: str
     parts: Sequence[Part]
@@ -78,10 +73,7 @@ def ask(
     """
     The confirmation page; submitting it reruns the action on the same selection with the same filters.
 
-    For htmx requests only the dialog's content.
-
-    Args:
-        back: where a page of its own leads afterwards, or on cancel.
+    For htmx requests only the dialog's content. `back` is where a page of its own leads afterwards, or on cancel.
     """
     context = {
         "title": question.title,

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from entities.admin.pages import ModelAdmin
 from entities.texts import compose
 
 
@@ -18,7 +19,7 @@ def change_url(code: str) -> str:
     return reverse("admin:entities_entity_change", args=[quote(code)])
 
 
-class RejectInvalidFilters:
+class RejectInvalidFilters(ModelAdmin):
     """
     A list that treats values such as years beyond the calendar like any other invalid filter.
 
@@ -26,16 +27,15 @@ class RejectInvalidFilters:
     """
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc] # as below
-        return allowed and not lookup.endswith(("regex", "search"))
+        return super().lookup_allowed(lookup, value, request) and not lookup.endswith(("regex", "search"))
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Like Django's, but composes the search term, as stored texts are."""
-        return super().get_search_results(request, queryset, compose(search_term))  # type: ignore[misc] # as below
+        return super().get_search_results(request, queryset, compose(search_term))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         try:
-            return super().get_changelist_instance(request)  # type: ignore[misc] # of the ModelAdmin it is mixed into
+            return super().get_changelist_instance(request)
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters from error
 

@@ -6,12 +6,11 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from entities.admin.links import RejectInvalidFilters
-from entities.admin.pages import ModelAdmin
 from entities.models import CacheOperation
 
 
 @admin.register(CacheOperation)
-class CacheOperationAdmin(RejectInvalidFilters, ModelAdmin):
+class CacheOperationAdmin(RejectInvalidFilters):
     """Who did what with the cache, when, from where and why."""
 
     list_display = ("done_ts", "username", "origin", "operation", "shown_subject", "reason", "result")
@@ -29,17 +28,10 @@ class CacheOperationAdmin(RejectInvalidFilters, ModelAdmin):
     def shown_subject(self, operation: CacheOperation) -> str:
         return operation.subject if len(operation.subject) <= 60 else f"{operation.subject[:57]}..."
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("entities.view_cache")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_change_permission = has_delete_permission = has_add_permission

@@ -1,7 +1,5 @@
 """What the pages of entity types share: Unfold's base class as mypy is to see it, a response, an entry in the log."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -23,8 +21,6 @@ else:
 MOMENT = "j M Y, H:i:s"
 """How pages write a time."""
 
-__all__ = ["MOMENT", "ModelAdmin", "get_existing", "log_changed", "show_page"]
-
 
 def show_page(
     model_admin: ModelAdmin,
@@ -34,12 +30,7 @@ def show_page(
     *,
     status: int = HTTPStatus.OK,
 ) -> TemplateResponse:
-    """
-    A page beside the list of entity types; its title ends the line that says where it is.
-
-    Args:
-        template: the name of one in `templates/admin/entities/entity/`.
-    """
+    """A page from `templates/admin/entities/entity/`, beside the list; its title ends the breadcrumbs."""
     site = model_admin.admin_site
     request.current_app = site.name
     common = {**site.each_context(request), "model_admin": model_admin, "moment": MOMENT}

@@ -120,19 +120,15 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         if not self.has_import_permission(request):
             raise PermissionDenied
         deadline.restart(BULK_BUDGET_MS)
-        sent = request.method == "POST"
-        form = ImportFileForm(request.POST if sent else None, request.FILES if sent else None)
-        if not sent or not form.is_valid():
-            return self._show_import(request, form)
-        file = form.cleaned_data["file"]
-        content, kind = file.read(), file.name.rpartition(".")[2].lower()
-        try:
-            plan = _plan(content, kind)
-            upload = _sign(content, kind, file.name, plan)
-        except UnreadableFile as error:
-            form.add_error("file", str(error))
-            return self._show_import(request, form)
-        return self._show_import(request, form, plan, upload)
+        form = ImportFileForm(request.POST, request.FILES) if request.method == "POST" else ImportFileForm()
+        if form.is_valid():
+            file = form.cleaned_data["file"]
+            kind = file.name.rpartition(".")[2].lower()
+            try:
+                return self._show_import(request, form, file.name, kind, file.read())
+            except UnreadableFile as error:
+                form.add_error("file", str(error))
+        return self._show_import(request, form)
 
     @method_decorator(require_POST)
     def process_import(self, request: HttpRequest, **_: Any) -> HttpResponse:
@@ -145,44 +141,38 @@ class Transfer(ImportExportMixin, ModelAdmin):  # type: ignore[misc] # import-ex
         except signing.BadSignature:
             self.message_user(request, "This preview is too old: choose the file again.", messages.ERROR)
             return HttpResponseRedirect(reverse("admin:entities_entity_import"))
-        content = zlib.decompress(base64.b64decode(signed["content"]))
-        plan = _plan(content, signed["kind"])
+        name, kind, content = signed["name"], signed["kind"], zlib.decompress(base64.b64decode(signed["content"]))
+        plan = _plan(kind, content)
         wrong = [row.number for row in plan.rows if not row.is_valid()]
-        may_import = not plan.base_errors and (not wrong or "skip_wrong" in request.POST)
+        if plan.base_errors or (wrong and "skip_wrong" not in request.POST):
+            return self._show_import(request, ImportFileForm(), name, kind, content)
         try:
-            if may_import:
-                with pghistory.context(act="import", file=signed["name"]):
-                    write_plan(plan, signed["plan"])
+            with pghistory.context(act="import", file=name):
+                write_plan(plan, signed["plan"])
         except ChangedMeanwhile as error:
             self.message_user(request, str(error), messages.ERROR)
-            plan, may_import = _plan(content, signed["kind"]), False
-        if not may_import:
-            upload = _sign(content, signed["kind"], signed["name"], plan)
-            return self._show_import(request, ImportFileForm(), plan, upload)
+            return self._show_import(request, ImportFileForm(), name, kind, content)
         self.generate_log_entries(plan, request)
         counts = plan.totals
         done = f"{counts['new']} new, {counts['update']} changed, {counts['skip']} unchanged."
         left_out = f" {_name_rows(wrong)} left out because of errors." if wrong else ""
         level = messages.WARNING if wrong else messages.SUCCESS
-        said = f"Imported {signed['name']}: {done}{left_out}"
+        said = f"Imported {name}: {done}{left_out}"
         self.message_user(request, said, level, extra_tags=undo_url_of_request())
         return HttpResponseRedirect(reverse("admin:entities_entity_changelist"))
 
     def _show_import(
-        self, request: HttpRequest, form: forms.Form, plan: Any = None, upload: str = ""
+        self, request: HttpRequest, form: forms.Form, name: str = "", kind: str = "", content: bytes = b""
     ) -> TemplateResponse:
-        context = {
-            "title": "Import entity types",
-            "form": form,
-            "media": self.media + form.media,
-            "columns": COLUMNS,
-            **(_preview(plan) if plan else {}),
-            "upload": upload,
-        }
+        """The upload form and, given a file, what would be done with it."""
+        context = {"title": "Import entity types", "form": form, "media": self.media + form.media, "columns": COLUMNS}
+        if name:
+            plan = _plan(kind, content)
+            context |= {**_preview(plan), "upload": _sign(name, kind, content, plan)}
         return show_page(self, request, "import", context)
 
 
-def _plan(content: bytes, kind: str) -> Any:
+def _plan(kind: str, content: bytes) -> Any:
     return plan_import(READERS[kind]().create_dataset(content))
 
 
@@ -192,7 +182,7 @@ def _name_rows(numbers: list[int]) -> str:
     return f"{'Rows' if len(numbers) > 1 else 'Row'} {shown}{more}"
 
 
-def _sign(content: bytes, kind: str, name: str, plan: Any) -> str:
+def _sign(name: str, kind: str, content: bytes, plan: Any) -> str:
     """Sign the file and its preview so that the page can send them back; no server has to remember them."""
     packed = base64.b64encode(zlib.compress(content)).decode()
     upload = {"content": packed, "kind": kind, "name": name, "plan": digest_of(plan)}

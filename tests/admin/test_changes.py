@@ -107,9 +107,9 @@ def test_pages_show_every_change_once(admin_client: Client, monkeypatch: pytest.
     for _ in range(20):
         response = admin_client.get(url)
         seen += [id_ for act in acts(response) for id_ in act.ids]
-        if not response.context["older"]:
+        if not (older := re.search(r'href="(\?[^"]+)">Older', response.content.decode())):
             break
-        url = f"{CHANGES}{response.context['older']}"
+        url = f"{CHANGES}{older[1]}"
     assert seen == list(all_events().order_by("-pgh_id").values_list("pgh_id", flat=True))
 
 

@@ -17,10 +17,10 @@ WINDOW = 1_000
 
 @dataclass
 class Act:
-    """Changes made together, newest first: of all of them ids and labels, of the first ones the versions."""
+    """Changes made together, newest first: all their ids, how many have each label, and the first few versions."""
 
     ids: list[int] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
+    numbers: Counter[str] = field(default_factory=Counter)
     versions: list[Any] = field(default_factory=list)
 
     @property
@@ -34,9 +34,8 @@ class Act:
     @property
     def title(self) -> str:
         """`Imported: 2 added, 5 changed`; for a single change just its verb."""
-        numbers = Counter(self.labels)
         said = ", ".join(
-            f"{numbers[label]} {verb.lower()}" for label, verb in WHAT_HAPPENED.items() if label in numbers
+            f"{self.numbers[label]} {verb.lower()}" for label, verb in WHAT_HAPPENED.items() if label in self.numbers
         )
         act = self.version.noted.get("act", "")
         named = ACTS.get(act, "")
@@ -67,7 +66,7 @@ def read_feed(
     for id_, context, made_ts, label in window:
         act = found.setdefault(context or made_ts, Act())
         act.ids.append(id_)
-        act.labels.append(label)
+        act.numbers[label] += 1
     shown, lowest = _choose(found.values(), acts)
     _fill(shown, changes_each)
     is_last = len(window) < WINDOW and (not window or lowest == window[-1][0])

@@ -83,10 +83,8 @@ def find_conflict(form: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
     if old == new:
         return None
     differences = []
-    for name in form.fields:
-        if name not in old:
-            continue
-        field, sent = form.fields[name], form[name].data
+    for name, field in form.fields.items():
+        sent = form[name].data
         theirs, yours = old[name] != new[name], field.has_changed(old[name], sent)
         if theirs or yours:
             changed_by = ChangedBy.THEIRS if not yours else ChangedBy.YOURS if not theirs else ChangedBy.BOTH
@@ -111,10 +109,7 @@ def merge(data: Any, conflict: Conflict, now: Mapping[str, Any]) -> Any:
     """The submitted data, with the fields that only others changed taken over."""
     merged = data.copy()
     for name in conflict.names(ChangedBy.THEIRS):
-        if now[name] is False:
-            merged.pop(name, None)  # unticked boxes are not submitted
-        else:
-            merged[name] = as_text(now[name])
+        merged[name] = as_text(now[name])
     return merged
 
 

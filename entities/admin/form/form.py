@@ -1,10 +1,8 @@
 """The admin's form for one entity type."""
 
-from __future__ import annotations
-
 import difflib
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -25,11 +23,6 @@ from entities.models import Entity
 from entities.words.icons import component_name, current_name, icon_names
 from entities.words.plurals import suggest_plural
 
-if TYPE_CHECKING:
-    EntityModelForm = forms.ModelForm[Entity]
-else:
-    EntityModelForm = forms.ModelForm
-
 
 class ChildrenField(forms.Field):
     """Codes in display order, separated by commas or spaces; the model checks that they exist."""
@@ -43,7 +36,7 @@ class ChildrenField(forms.Field):
         return split_codes(initial) != split_codes(data)
 
 
-class EntityForm(EntityModelForm):
+class EntityForm(forms.ModelForm):  # type: ignore[type-arg] # it takes none at run time
     """One entity type, with help for choosing icon, plural and children."""
 
     child_entity_codes = ChildrenField(
@@ -96,7 +89,7 @@ class EntityForm(EntityModelForm):
             )
         return cleaned
 
-    def as_offered(self) -> EntityForm:
+    def as_offered(self) -> Self:
         """The form that a conflict offers, as it will be validated when submitted again."""
         data: Any = self.data
         data = data.copy()
@@ -132,9 +125,7 @@ def free_code(label: str) -> str:
     code = derive_code(label)
     if not code:
         return ""
-    taken = {
-        *RESERVED_CODES,
-        *Entity.objects.filter(code__startswith=code[: MAX_LENGTH - 4]).values_list("code", flat=True),
-    }
+    similar = Entity.objects.filter(code__startswith=code[: MAX_LENGTH - 4])
+    taken = {*RESERVED_CODES, *similar.values_list("code", flat=True)}
     numbered = (f"{code[: MAX_LENGTH - len(ending)]}{ending}" for ending in (f"_{each}" for each in count(2)))
     return code if code not in taken else next(each for each in numbered if each not in taken)

@@ -9,7 +9,6 @@ from django.db import IntegrityError, router
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from entities.admin.confirmation import Part, Question, ask
@@ -51,11 +50,8 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
 
     @admin.display(description="Shown inside")
     def parents(self, entity: Entity) -> SafeString:
-        if not entity.pk:
-            return SafeString("-")
-        parents = dict(
-            Entity.objects.filter(child_entity_codes__contains=[entity.code]).values_list("code", "active_flag")
-        )
+        listing = Entity.objects.filter(child_entity_codes__contains=[entity.code])
+        parents = dict(listing.values_list("code", "active_flag"))
         return draw_chips(parents, inactive=[code for code, active in parents.items() if not active])
 
     @admin.display(description="If you deactivate it")
@@ -69,13 +65,12 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Entity | None = None) -> Any:
         """Omit what does not apply: a new type has no parents, an inactive one cannot be hidden."""
-        fieldsets = super().get_fieldsets(request, obj)
         absent: tuple[str, ...] = () if obj else ("parents", "created_ts", "modified_ts")
         if not (obj and obj.active_flag and self.has_change_permission(request, obj)):
             absent += ("hiding",)
         return [
             (title, {**options, "fields": tuple(field for field in options["fields"] if field not in absent)})
-            for title, options in fieldsets
+            for title, options in self.fieldsets
         ]
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -102,10 +97,9 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             context |= describe_entry(entity)
             context["may_operate_cache"] = request.user.has_perm("entities.operate_cache")
         if entity and self.has_change_permission(request, entity):
-            seen = urlencode({"seen": entity.modified_ts.isoformat()})
-            url = reverse("admin:entities_entity_editors", args=[quote(entity.pk)])
-            context |= {"editors": note_editor(entity.pk, request.user), "editors_url": f"{url}?{seen}"}
-            context["editors_every"] = EVERY_SECONDS
+            seen = {"seen": entity.modified_ts.isoformat()}
+            context["editors_url"] = reverse("admin:entities_entity_editors", args=[quote(entity.pk)], query=seen)
+            context |= {"editors": note_editor(entity.pk, request.user), "editors_every": EVERY_SECONDS}
         response = super().render_change_form(request, context, *args, **kwargs)
         if context["conflict"]:
             response.status_code = 409
@@ -128,17 +122,11 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         """Django's message; if a form of a type deleted meanwhile was submitted, a page that keeps its values."""
         if request.method == "POST" and STARTED_FROM in request.POST:
             return _show_deleted(self, request, object_id)
-        response: HttpResponse = super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
-        return response
+        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc, no-any-return]
 
 
 def _lock_unchanged(code: str, form: EntityForm) -> None:
-    """
-    Hold the cache and lock the row.
-
-    Raises:
-        FormOutdated: the row is gone, or not what the form was validated against.
-    """
+    """Hold the cache and lock the row; raise `FormOutdated` if it is no longer what the form was validated against."""
     using = router.db_for_write(Entity)
     ENTITY.entries_of_rows(code).hold(using=using)
     row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
@@ -151,8 +139,8 @@ def _show_deleted(model_admin: Any, request: HttpRequest, object_id: str) -> Htt
     code = unquote(object_id)
     form = EntityForm(request.POST)
     typed = {name: form[name].data for name in form.fields if name != "code"}
-    again = urlencode({"code": code} | {name: as_text(value) for name, value in typed.items()})
-    add_url = f"{reverse('admin:entities_entity_add')}?{again}" if model_admin.has_add_permission(request) else ""
+    again = {"code": code} | {name: as_text(value) for name, value in typed.items()}
+    add_url = reverse("admin:entities_entity_add", query=again) if model_admin.has_add_permission(request) else ""
     says = f"It was deleted by {describe_author(code)}, so nothing was saved. This is what you typed:"
     parts = [
         Part(says, warns=True, url=add_url, go="Add it again with this"),

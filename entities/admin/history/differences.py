@@ -52,12 +52,7 @@ class Line(NamedTuple):
 
 
 def compare_fields(old: Any, new: Any, fields: Iterable[str]) -> list[Difference]:
-    """
-    Each of these fields in both states, whether or not it differs.
-
-    Args:
-        old, new: an entity type, a history row, or None if there is none.
-    """
+    """Each of these fields in both states, even if equal; a state is an entity type, a history row, or None."""
     return [_compare_field(field, old, new) for field in fields]
 
 
@@ -99,8 +94,7 @@ def moved_codes(old: Sequence[str], new: Sequence[str]) -> list[str]:
 
 
 def _compare_field(field: str, old: Any, new: Any) -> Difference:
-    before = getattr(old, field) if old is not None else None
-    after = getattr(new, field) if new is not None else None
+    before, after = getattr(old, field, None), getattr(new, field, None)
     if field == "child_entity_codes":
         return _compare_children(before, after)
     drawn = [NOTHING if value is None else _draw(field, value) for value in (before, after)]

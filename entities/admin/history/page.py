@@ -49,15 +49,13 @@ class HistoryPage(ModelAdmin):
             raise Http404("This entity type has no such version.")
         found = {version.pk: version for version in history.load(ids)}
         old, new = (found[id_] for id_ in ids)
-        earlier = [id_ for id_ in history.ids if id_ < old.pk][:1]
-        later = [id_ for id_ in history.ids if id_ > new.pk][-1:]
         context = {
             "title": f"Versions {old.number} and {new.number} of {history.code}",
             "sides": [old, new],
             "differences": compare_fields(old, new, ALL_FIELDS),
             "lines": compare_documents(old, new),
-            "earlier": [(id_, old.pk) for id_ in earlier],
-            "later": [(new.pk, id_) for id_ in later],
+            "earlier": [(id_, old.pk) for id_ in history.ids if id_ < old.pk][:1],
+            "later": [(new.pk, id_) for id_ in history.ids if id_ > new.pk][-1:],
         }
         return show_page(self, request, "compare_versions", common | context)
 

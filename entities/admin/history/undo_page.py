@@ -14,13 +14,14 @@ from cache_layer import deadline
 from entities.admin.confirmation import BULK_BUDGET_MS, count_types, is_confirmed
 from entities.admin.history.differences import compare_fields, name_fields
 from entities.admin.history.page import HistoryPage
-from entities.admin.history.reversals import Kind, Reversal, Step, mark_of
-from entities.admin.history.undoing import events_of, preview_undoing, steps_of, undo
+from entities.admin.history.reversals import Kind, Reversal, Step, mark_of, plan_undoing
+from entities.admin.history.undoing import events_of, steps_of, undo
 from entities.admin.history.versions import undo_url_of_request
 from entities.admin.pages import MOMENT, show_page
 from entities.changes import ChangedMeanwhile
 from entities.fields import SETTABLE
 from entities.history import FIRST, all_events
+from entities.models import Entity
 
 CHANGED_MEANWHILE = {
     "undo": "Nothing was undone: somebody changed these entity types at the same moment."
@@ -79,8 +80,9 @@ class UndoPage(HistoryPage):
 
     def _set_back(self, request: HttpRequest, steps: Sequence[Step], context: dict[str, Any]) -> HttpResponse:
         """The page; if sent, do it: restore all or nothing, and of an act undo what can be, once that is confirmed."""
-        act, reversals = context["act"], preview_undoing(steps)
-        may_undo, is_sent = self._may_undo(request, reversals), request.method == "POST"
+        act, is_sent = context["act"], request.method == "POST"
+        reversals = plan_undoing(steps, Entity.objects.in_bulk([step.code for step in steps]))
+        may_undo = self._may_undo(request, reversals)
         stays = any(each.stays for each in reversals)
         if is_sent and may_undo and not (stays and (act == "restore" or not is_confirmed(request))):
             try:

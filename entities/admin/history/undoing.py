@@ -39,11 +39,6 @@ def steps_of(events: Sequence[Any]) -> list[Step]:
     return steps
 
 
-def preview_undoing(steps: Sequence[Step]) -> list[Reversal]:
-    """What `undo` would do now."""
-    return plan_undoing(steps, Entity.objects.in_bulk([step.code for step in steps]))
-
-
 def undo(steps: Sequence[Step], *, act: str) -> list[Reversal]:
     """
     Undo as much as possible of these steps, in one transaction.

@@ -83,14 +83,12 @@ def _ask_to_invalidate(entities: Sequence[Entity], form: ReasonForm) -> Question
 
 
 def _ask_to_warm(entities: Sequence[Entity], form: ReasonForm) -> Question:
+    inactive = [entity for entity in entities if not entity.active_flag]
     cached, missing = _by_cached([entity for entity in entities if entity.active_flag])
     parts = parts_about(
         ("{} will be read from the database and cached.", missing),
         ("{} already cached: left as they are.", cached),
-        (
-            "{} inactive: never cached, since programs do not see them.",
-            [entity for entity in entities if not entity.active_flag],
-        ),
+        ("{} inactive: never cached, since programs do not see them.", inactive),
     )
     parts.append(Part("The list of all entity types is cached as well."))
     return Question("Warm the cache?", parts, [Button("", f"Warm {count_types(len(entities))}")], form)

@@ -26,7 +26,8 @@ def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entit
     """
     alias = router.db_for_write(Entity)
     with transaction.atomic(using=alias):
-        _wait_for_others(alias)
+        with connections[alias].cursor() as cursor:  # one by one: row locks in differing orders would deadlock
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('entities: reorder'))")
         rows = list(Entity.objects.using(alias))
         by_code = {row.code: row for row in rows}
         wanted = by_code.keys() & set(codes)
@@ -41,12 +42,6 @@ def reorder_entities(codes: Sequence[str], *, seen: Sequence[str]) -> list[Entit
             with writing_types(*(row.code for row in changed)):
                 Entity.objects.using(alias).bulk_update(changed, ["display_order"])
     return changed
-
-
-def _wait_for_others(alias: str) -> None:
-    """Serialise reorderings; row locks would be taken in a different order each time and deadlock."""
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('entities: reorder'))")
 
 
 def _number(rows: Sequence[Entity], numbers: Sequence[int]) -> list[Entity]:

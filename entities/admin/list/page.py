@@ -1,42 +1,60 @@
-"""The list of entity types: its columns, filters and order."""
+"""The list of entity types: its filters and order."""
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, Func, JSONField, OuterRef, Q, QuerySet
 from django.db.models.functions import Collate
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from unfold.views import ChangeList
 
 from cache_layer import deadline
-from cache_layer.inspect import EntryState, Kind
+from cache_layer.inspect import EntryState
 from entities.admin.confirmation import BULK_BUDGET_MS
 from entities.admin.links import RejectInvalidFilters
 from entities.admin.list.actions import activate_types
-from entities.admin.list.columns import (
-    attach_cache_state,
-    draw_cache_state,
-    draw_children,
-    draw_last_change,
-    draw_switch,
-)
-from entities.admin.list.filters import HasChildrenFilter, HasParentsFilter
+from entities.admin.list.columns import Columns, attach_to_rows, draw_cache_state, draw_switch
 from entities.admin.list.ordering import reorder_entities
-from entities.admin.pages import ModelAdmin, log_changed
-from entities.admin.widgets import draw_icon
+from entities.admin.pages import log_changed
 from entities.changes import ChangedMeanwhile
 from entities.codes import is_code
 from entities.fields import SEARCHED
 from entities.lookups import ENTITY
 from entities.models import BY_CODE, Entity
+
+
+class YesNoFilter(SimpleListFilter):
+    """A yes-or-no filter: whether `condition` holds."""
+
+    condition: Q | Exists
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Entity]) -> QuerySet[Entity]:
+        wanted = {"yes": self.condition, "no": ~self.condition}.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(wanted)
+
+
+class HasChildrenFilter(YesNoFilter):
+    title = "has children"
+    parameter_name = "has_children"
+    condition = ~Q(child_entity_codes=[])
+
+
+class HasParentsFilter(YesNoFilter):
+    title = "is a child"
+    parameter_name = "is_child"
+    code = Func(OuterRef("code"), function="to_jsonb", output_field=JSONField())
+    condition = Exists(Entity.objects.filter(child_entity_codes__contains=code))
 
 
 class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
@@ -47,7 +65,7 @@ class OneOrder(ChangeList):  # type: ignore[misc] # unfold has no types
         return Collate(found, "C") if found in ("code", "label") else found
 
 
-class ListPage(RejectInvalidFilters, ModelAdmin):
+class ListPage(RejectInvalidFilters, Columns):
     """The list, which refreshes itself and can be reordered."""
 
     list_display = ("name", "code", "children", "active", "cache", "changed")
@@ -64,28 +82,6 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
     class Media:
         js = (Script("entities/list.js", defer=True),)
 
-    @admin.display(description="Label", ordering="label")
-    def name(self, entity: Entity) -> SafeString:
-        return format_html('<span class="entity-name">{}{}</span>', draw_icon(entity.icon), entity.label)
-
-    @admin.display(description="Children")
-    def children(self, entity: Any) -> SafeString:
-        return draw_children(entity.child_entity_codes, getattr(entity, "inactive_children", ()))
-
-    @admin.display(description="Active", ordering="active_flag")
-    def active(self, entity: Any) -> SafeString:
-        """With a hidden field, so that the form sends the codes in the order of the rows."""
-        switch = draw_switch(entity, may_change=getattr(entity, "may_change", False))
-        return switch + format_html('<input type="hidden" name="_order" value="{}">', entity.code)
-
-    @admin.display(description="Cache")
-    def cache(self, entity: Any) -> SafeString:
-        return draw_cache_state(entity.code, getattr(entity, "cache_state", EntryState(Kind.UNKNOWN)))
-
-    @admin.display(description="Last change", ordering="modified_ts")
-    def changed(self, entity: Any) -> SafeString:
-        return draw_last_change(entity, getattr(entity, "newest_version", None))
-
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return OneOrder
 
@@ -95,9 +91,7 @@ class ListPage(RejectInvalidFilters, ModelAdmin):
         if request.method == "POST":
             return changelist  # no rows are shown
         may_change = self.has_change_permission(request)
-        rows = attach_cache_state(changelist.result_list)
-        for entity in rows:
-            entity.may_change = may_change
+        rows = attach_to_rows(changelist.result_list, may_change=may_change)
         changelist.may_change, changelist.sorted_otherwise = may_change, ORDER_VAR in changelist.params
         changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
         changelist.codes = [entity.code for entity in rows]

@@ -36,6 +36,7 @@ class MapType:
     label: str = ""
     icon: str = ""
     active_flag: bool = False
+    child_codes: list[str] = field(default_factory=list)
     parents: list[MapType] = field(default_factory=list)
     children: list[MapType] = field(default_factory=list)
 
@@ -99,15 +100,11 @@ class TypeMap:
 
     def __init__(self, rows: Iterable[tuple[str, str, str, bool, list[str]]]) -> None:
         """Each row: code, label, icon, whether it is active, and the codes it lists as children."""
-        self.types: dict[str, MapType] = {}
+        self.types = {row[0]: MapType(*row) for row in rows}
         self.missing: dict[str, MapType] = {}
         """Codes listed as children that do not exist: with their parents, and nothing else."""
-        listed: list[tuple[MapType, list[str]]] = []
-        for code, label, icon, active_flag, children in rows:
-            self.types[code] = MapType(code, label, icon, active_flag)
-            listed.append((self.types[code], children))
-        for parent, children in listed:
-            for code in children:
+        for parent in self.types.values():
+            for code in parent.child_codes:
                 if child := self.types.get(code):
                     parent.children.append(child)
                 else:
@@ -193,11 +190,7 @@ def _within_limits(types: Iterable[MapType]) -> set[MapType]:
 
 
 def _links(types: list[MapType]) -> list[Link]:
-    """
-    The links between these types.
-
-    Those that a longer way implies are marked: without them a picture is easier to follow, and loses no way.
-    """
+    """The links between these types; without the implied ones a picture is easier to follow, and loses no way."""
     codes = {each.code for each in types}
     links = [(each.code, child.code) for each in types for child in each.children if child.code in codes]
     children: defaultdict[str, set[str]] = defaultdict(set)

@@ -28,14 +28,7 @@ class Way(StrEnum):
 
 
 class Consequences:
-    """
-    The consequences of hiding or deleting some entity types.
-
-    Attributes:
-        going: those affected.
-        already: those already hidden.
-        parents: the others that list one of `going`, in display order.
-    """
+    """What hiding or deleting types does to those `going` and to `parents` listing them; some are `already` hidden."""
 
     def __init__(self, entities: Sequence[Entity], *, delete: bool) -> None:
         self.delete = delete
