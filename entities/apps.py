@@ -7,6 +7,6 @@ class EntitiesConfig(AppConfig):
     verbose_name = "Entity types"
 
     def ready(self) -> None:
-        from entities.trigger_rights import after_migrate
+        from entities.trigger_rights import run_triggers_as_owner
 
-        post_migrate.connect(after_migrate, sender=self)
+        post_migrate.connect(run_triggers_as_owner, sender=self)

@@ -19,17 +19,16 @@ _MAY_IGNORE = (Path(__file__).parent / "sql" / "may_ignore.sql").read_text()
 _IS_OURS = "SELECT FROM pg_proc WHERE proname = '_pgtrigger_should_ignore' AND pg_has_role(proowner, 'USAGE')"
 
 
-def run_triggers_as_owner(connection: Any) -> None:
-    """Run our triggers on `app.entity` with their owner's rights; recreating a trigger resets that."""
-    with connection.cursor() as cursor:
+def run_triggers_as_owner(using: str, **_: Any) -> None:
+    """
+    Run our triggers on `app.entity` with their owner's rights; recreating a trigger resets that.
+
+    A receiver of `post_migrate` too.
+    """
+    with connections[using].cursor() as cursor:
         cursor.execute(_IS_OURS)
         if cursor.rowcount:
             cursor.execute(_MAY_IGNORE)
         cursor.execute(_FUNCTIONS)
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)
-
-
-def after_migrate(*, using: str, **_: Any) -> None:
-    """A receiver of `post_migrate`."""
-    run_triggers_as_owner(connections[using])

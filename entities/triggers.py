@@ -3,6 +3,7 @@
 from functools import reduce
 from operator import and_
 from pathlib import Path
+from typing import Any
 
 import pgtrigger
 from django.db.models import BooleanField, CheckConstraint, Model, Q
@@ -15,6 +16,11 @@ def _sql(name: str) -> str:
     return (Path(__file__).parent / "sql" / f"{name}.sql").read_text()
 
 
+def _trigger(name: str, operation: Any, when: Any = pgtrigger.Before, **options: Any) -> pgtrigger.Trigger:
+    """A trigger with the function in the file of its name."""
+    return pgtrigger.Trigger(name=name, when=when, operation=operation, func=_sql(name), **options)
+
+
 NEVER_EMPTIED = pgtrigger.Trigger(
     name="never_emptied",
     when=pgtrigger.Before,
@@ -25,48 +31,22 @@ NEVER_EMPTIED = pgtrigger.Trigger(
 """For append-only tables: `TRUNCATE` fires no row triggers."""
 
 TRIGGERS = [
-    pgtrigger.Trigger(
-        name="default_entity_type",
-        when=pgtrigger.Before,
-        operation=pgtrigger.Insert,
-        func=_sql("default_entity_type"),
-    ),
-    pgtrigger.Trigger(
-        name="place_last",
-        when=pgtrigger.Before,
-        operation=pgtrigger.Insert | pgtrigger.Update,
-        condition=pgtrigger.Q(new__display_order__isnull=True),
-        func=_sql("place_last"),
-    ),
-    pgtrigger.Trigger(
-        name="stamp_modification",
-        when=pgtrigger.Before,
-        operation=pgtrigger.Update,
+    _trigger("default_entity_type", pgtrigger.Insert),
+    _trigger("place_last", pgtrigger.Insert | pgtrigger.Update, condition=pgtrigger.Q(new__display_order__isnull=True)),
+    _trigger(
+        "stamp_modification",
+        pgtrigger.Update,
         condition=pgtrigger.Condition("OLD.* *<> NEW.*"),  # bytewise: a platform may have json columns
-        func=_sql("stamp_modification"),
     ),
-    pgtrigger.Trigger(
-        name="keep_code",
-        when=pgtrigger.Before,
-        operation=pgtrigger.UpdateOf("code"),
-        condition=pgtrigger.Q(old__code__df=pgtrigger.F("new__code")),
-        func=_sql("keep_code"),
-    ),
-    pgtrigger.Trigger(
-        name="check_children",
-        when=pgtrigger.After,
-        operation=pgtrigger.Insert | pgtrigger.UpdateOf("child_entity_codes"),
+    _trigger("keep_code", pgtrigger.UpdateOf("code"), condition=pgtrigger.Q(old__code__df=pgtrigger.F("new__code"))),
+    _trigger(
+        "check_children",
+        pgtrigger.Insert | pgtrigger.UpdateOf("child_entity_codes"),
+        pgtrigger.After,
         timing=pgtrigger.Immediate,  # per statement; bulk loaders may defer it to the commit
         declare=[("unknown", "text"), ("repeated", "text")],
-        func=_sql("check_children"),
     ),
-    pgtrigger.Trigger(
-        name="keep_listed",
-        when=pgtrigger.After,
-        operation=pgtrigger.Delete,
-        declare=[("parents", "text")],
-        func=_sql("keep_listed"),
-    ),
+    _trigger("keep_listed", pgtrigger.Delete, pgtrigger.After, declare=[("parents", "text")]),
 ]
 
 

@@ -90,7 +90,7 @@ def adopt(connection: Any, progress: Callable[..., None] | None = None) -> None:
         try:
             with transaction.atomic(using=connection.alias):
                 MigrationExecutor(connection, progress).migrate([(APP, together[-1].name)])
-                run_triggers_as_owner(connection)
+                run_triggers_as_owner(connection.alias)
             return
         except IntegrityError:
             refuse_problems(connection)  # a row was changed since the check
