@@ -48,18 +48,24 @@ def create_entity(values: Mapping[str, Any]) -> Entity:
 
 
 def change_entity(
-    code: str, values: Mapping[str, Any], check: Check | None = None, *, append: Iterable[str] = ()
+    code: str,
+    values: Mapping[str, Any],
+    check: Check | None = None,
+    *,
+    append: Iterable[str] = (),
+    detach: bool = False,
 ) -> Entity:
     """
     Set some fields, of inactive entity types too; equal values cause no write.
 
     Args:
         append: new children, in order, each once. Concurrent appends lose none.
+        detach: first remove it from the types that list it.
     Raises:
         Entity.DoesNotExist: there is none.
         ValidationError: another request removed a child just before.
     """
-    with _refusals_by_field(), writing_types(code):
+    with _refusals_by_field(), writing_types(code, detach=detach):
         entity = _lock_row(code, check)
         if append:
             values = {**values, "child_entity_codes": [*dict.fromkeys([*entity.child_entity_codes, *append])]}
@@ -69,19 +75,6 @@ def change_entity(
         if changes:
             entity.save()
     return entity
-
-
-def deactivate_entity(code: str, *, detach: bool = False, check: Check | None = None) -> Entity:
-    """
-    Hide an entity type from readers; `change_entity` can reactivate it.
-
-    Args:
-        detach: also remove it from the types that list it.
-    Raises:
-        Entity.DoesNotExist: there is none.
-    """
-    with _removing([code], detach):
-        return change_entity(code, {"active_flag": False}, check)
 
 
 def purge_entity(code: str, *, detach: bool = False, check: Check | None = None) -> None:
@@ -100,12 +93,14 @@ def purge_entity(code: str, *, detach: bool = False, check: Check | None = None)
 
 def deactivate_entities(codes: Collection[str], *, detach: bool = False) -> list[Entity]:
     """
-    Like `deactivate_entity`, in bulk; inactive or missing ones cause no write.
+    Hide entity types from readers, with one write; inactive or missing ones cause none.
 
+    Args:
+        detach: also remove them from the types that list them.
     Returns:
         Those that were active.
     """
-    with _removing(codes, detach):
+    with writing_types(*codes, detach=detach):
         rows = Entity.objects.select_for_update(no_key=True).filter(code__in=codes, active_flag=True)
         switched = list(rows.order_by("code"))
         Entity.objects.filter(code__in=[row.code for row in switched]).update(active_flag=False)
@@ -140,24 +135,16 @@ def parents_of(*codes: str) -> list[str]:
 
 def find_parents(*codes: str) -> QuerySet[Entity]:
     """The other entity types that list any of these."""
-    listing = {"contains": [codes[0]]} if len(codes) == 1 else {"has_any_keys": list(codes)}
-    found: QuerySet[Entity] = Entity.objects.filter(
-        **{f"child_entity_codes__{lookup}": value for lookup, value in listing.items()}
-    )
+    lookup, value = ("contains", [codes[0]]) if len(codes) == 1 else ("has_any_keys", list(codes))
+    found: QuerySet[Entity] = Entity.objects.filter(**{f"child_entity_codes__{lookup}": value})
     return found.exclude(code__in=codes)
 
 
 @contextmanager
-def writing_types(*codes: str) -> Iterator[None]:
-    """A transaction that changes these entity types, and with them the list of all."""
-    with ENTITY.entries_of_rows(*codes).holding(using=router.db_for_write(Entity)):
-        yield
-
-
-@contextmanager
-def _removing(codes: Collection[str], detach: bool) -> Iterator[None]:
-    """Like `writing_types`; with `detach`, also removes these from the types that list them."""
-    with writing_types(*codes, *(parents_of(*codes) if detach else ())):
+def writing_types(*codes: str, detach: bool = False) -> Iterator[None]:
+    """A transaction that changes these entity types, and with them the list of all; `detach` as in `change_entity`."""
+    parents = parents_of(*codes) if detach else ()
+    with ENTITY.entries_of_rows(*codes, *parents).holding(using=router.db_for_write(Entity)):
         if detach:
             _detach_from_parents(*codes)
         yield
@@ -165,23 +152,18 @@ def _removing(codes: Collection[str], detach: bool) -> Iterator[None]:
 
 @contextmanager
 def _purging(codes: Collection[str], detach: bool) -> Iterator[None]:
-    """Like `_removing`; refuses to remove what others list, also those that have just begun to."""
+    """Like `writing_types`; refuses to remove what others list, also those that have just begun to."""
     if not detach and (parents := parents_of(*codes)):
         raise ListedByParents(", ".join(codes), parents)
     try:
-        with _removing(codes, detach):
+        with writing_types(*codes, detach=detach):
             yield
     except IntegrityError as error:
         raise ListedByParents(", ".join(codes), parents_of(*codes)) from error
 
 
 def _lock_row(code: str, check: Check | None, *, no_key: bool = True) -> Entity:
-    """
-    The row, locked against other writers until this transaction ends.
-
-    Args:
-        no_key: still let others list the row as a child.
-    """
+    """The row, locked against other writers until this transaction ends; `no_key` lets others list it as a child."""
     entity: Entity = Entity.objects.select_for_update(no_key=no_key).get(code=code)
     if check is not None:
         check(entity)

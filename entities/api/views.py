@@ -158,7 +158,7 @@ class EntityViewSet(ViewSet):
         if purge:
             changes.purge_entity(code, detach=detach, check=check)
             return Response(status=204)
-        return answer_entity(changes.deactivate_entity(code, detach=detach, check=check))
+        return answer_entity(changes.change_entity(code, {"active_flag": False}, check, detach=detach))
 
     @schema.describe("writing", IF_UNCHANGED, {200: schema.DOCUMENT}, 400, 403, takes=schema.CHANGE_OF_CHILDREN)
     def change_children(self, request: Request, code: str) -> HttpResponse:
