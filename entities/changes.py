@@ -122,12 +122,6 @@ def purge_entities(codes: Collection[str], *, detach: bool = False) -> None:
         rows._raw_delete(alias)
 
 
-def detach_entities(*codes: str) -> None:
-    """Remove entity types from all others that list them. Call it before locking any of them."""
-    with writing_types(*parents_of(*codes)):
-        _detach_from_parents(*codes)
-
-
 def parents_of(*codes: str) -> list[str]:
     """The codes of the other entity types, active or not, that list any of these, in display order."""
     return list(find_parents(*codes).values_list("code", flat=True))
@@ -145,8 +139,10 @@ def writing_types(*codes: str, detach: bool = False) -> Iterator[None]:
     """A transaction that changes these entity types, and with them the list of all; `detach` as in `change_entity`."""
     parents = parents_of(*codes) if detach else ()
     with ENTITY.entries_of_rows(*codes, *parents).holding(using=router.db_for_write(Entity)):
-        if detach:
-            _detach_from_parents(*codes)
+        if detach:  # before their own rows are locked: a parent being saved locks itself first, then its children
+            gone = Cast(Value(list(codes)), ArrayField(TextField()))
+            without = CombinedExpression(F("child_entity_codes"), "-", gone, output_field=JSONField())
+            find_parents(*codes).update(child_entity_codes=without)
         yield
 
 
@@ -168,13 +164,6 @@ def _lock_row(code: str, check: Check | None, *, no_key: bool = True) -> Entity:
     if check is not None:
         check(entity)
     return entity
-
-
-def _detach_from_parents(*codes: str) -> None:
-    """Call it before locking the row: a parent being saved locks itself first, then its children."""
-    gone = Cast(Value(list(codes)), ArrayField(TextField()))
-    without = CombinedExpression(F("child_entity_codes"), "-", gone, output_field=JSONField())
-    find_parents(*codes).update(child_entity_codes=without)
 
 
 _FIELDS = {

@@ -157,7 +157,6 @@ def test_every_change_holds_all_it_changes_at_once(commands: list[str]) -> None:
     assert holds_of(lambda: changes.change_entity("project", {}, append=["gone"])) == (2, 2), "and the list of all"
     assert holds_of(lambda: changes.change_entity("task", {"active_flag": False})) == (2, 2)
     assert holds_of(lambda: changes.change_entity("task", {"active_flag": False}, detach=True)) == (2, 3)
-    assert holds_of(lambda: changes.detach_entities("task", "wiki")) == (2, 2)
     assert holds_of(lambda: switched.extend(changes.deactivate_entities(["gone", "task"]))) == (2, 3)
     assert [row.code for row in switched] == ["task"]
     assert holds_of(lambda: changes.deactivate_entities(["gone", "task"], detach=True)) == (2, 4)

@@ -21,9 +21,8 @@ from entities.admin.form.views import FormViews
 from entities.admin.links import draw_chips
 from entities.admin.pages import ModelAdmin
 from entities.admin.removal.consequences import Consequences
-from entities.changes import detach_entities
+from entities.changes import writing_types
 from entities.fields import SETTABLE, values_of
-from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.words.icons import describe_former
 
@@ -110,10 +109,10 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         if not change:
             obj.save(force_insert=True)  # else Django would overwrite a row that somebody else just added
         elif form.changed_data:
-            if "active_flag" in form.changed_data and not obj.active_flag and DETACH in request.POST:
-                detach_entities(obj.pk)  # before its own row is locked
-            _lock_unchanged(obj.pk, form)
-            obj.save(update_fields=[*form.changed_data, "modified_ts"])
+            hides = "active_flag" in form.changed_data and not obj.active_flag
+            with writing_types(obj.pk, detach=hides and DETACH in request.POST):
+                _lock_unchanged(obj.pk, form)
+                obj.save(update_fields=[*form.changed_data, "modified_ts"])
         forget_editor(obj.pk, request.user)
         if "icon" in form.changed_data and (former := describe_former(obj.icon)):
             self.message_user(request, former, messages.WARNING)
@@ -126,10 +125,8 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
 
 
 def _lock_unchanged(code: str, form: EntityForm) -> None:
-    """Hold the cache and lock the row; raise `FormOutdated` if it is no longer what the form was validated against."""
-    using = router.db_for_write(Entity)
-    ENTITY.entries_of_rows(code).hold(using=using)
-    row = Entity.objects.using(using).select_for_update(no_key=True).filter(code=code).first()
+    """Lock the row; raise `FormOutdated` if it is no longer what the form was validated against."""
+    row = Entity.objects.using(router.db_for_write(Entity)).select_for_update(no_key=True).filter(code=code).first()
     if row is None or values_of(row) != form.current:
         raise FormOutdated(form.started_from)
 
