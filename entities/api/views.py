@@ -36,7 +36,7 @@ from entities.api.parameters import (
     refuse_both,
 )
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
-from entities.cache.acts import describe_dropped, drop_entries, recorded
+from entities.cache.acts import describe_dropped, recorded
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of
 from entities.fields import NOT_IN_DOCUMENT
@@ -214,7 +214,10 @@ def _drop(request: Request, codes: list[str] | None, tag: str = "") -> Response:
     """Drop these entity types' entries, or all, and record it in the audit log, under the token's user."""
     operation = CacheOperation.Operation.CLEAR if codes is None else CacheOperation.Operation.INVALIDATE
     with recorded(operation, codes, username=request.user.get_username(), tag=tag) as record:
-        invalidated = get_entity_infrastructure().clear_all_entity_cache() if codes is None else drop_entries(codes)
+        if codes is None:
+            invalidated = get_entity_infrastructure().clear_all_entity_cache()
+        else:
+            invalidated = ENTITY.entries_of_rows(*codes).invalidate()
         record.result = describe_dropped(invalidated)
     return Response({"invalidated": invalidated})
 

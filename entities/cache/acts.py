@@ -2,11 +2,11 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from django.db import DatabaseError
 from redis.exceptions import RedisError
@@ -32,6 +32,12 @@ class Warmed(StrEnum):
     FILLED = "filled"
     ALREADY_CACHED = "already cached"
     NOT_CACHEABLE = "not cacheable"
+
+    @classmethod
+    def of(cls, read: Read[Any]) -> Self:
+        if read.document is None or read.source in (Source.BYPASS, Source.STALE):
+            return cls.NOT_CACHEABLE
+        return cls.FILLED if read.source is Source.DATABASE else cls.ALREADY_CACHED
 
 
 class ActFailed(Exception):
@@ -84,7 +90,7 @@ def _invalidate(codes: Sequence[str] | None) -> Iterator[Step]:
     dropped = 0
     for start in range(0, len(chosen), BATCH_CODES):
         batch = chosen[start : start + BATCH_CODES]
-        dropped += drop_entries(batch)
+        dropped += ENTITY.entries_of_rows(*batch).invalidate()
         yield Step(start + len(batch), len(chosen), describe_dropped(dropped))
 
 
@@ -95,14 +101,13 @@ def _warm(codes: Sequence[str] | None) -> Iterator[Step]:
     ServerStatus.read()
     yield Step(0, total)
     counts: Counter[Warmed] = Counter()
-    for done, (_, warmed) in enumerate(warm_entries(chosen), start=1):
-        if done == total:
-            break
-        counts[warmed] += 1
-        if done % BATCH_CODES == 0:
-            yield Step(done, total, describe_warmed(counts))
+    for start in range(0, len(chosen), BATCH_CODES):
+        batch = chosen[start : start + BATCH_CODES]
+        counts.update(map(Warmed.of, ENTITY.read_many(batch).values()))
+        yield Step(start + len(batch), total, _describe_warmed(counts))
+    ENTITY_TYPES.read()
     ServerStatus.read()
-    yield Step(total, total, describe_warmed(counts))
+    yield Step(total, total, _describe_warmed(counts))
 
 
 def _clear(_: Sequence[str] | None) -> Iterator[Step]:
@@ -178,38 +183,11 @@ def describe_subject(codes: Sequence[str] | None, tag: str = "") -> str:
     return f"{tag} ({listed})" if tag else listed
 
 
-def drop_entries(codes: Iterable[str]) -> int:
-    """
-    Drop entity types and the list of all from the cache; afterwards no server serves the old values.
-
-    Returns:
-        The number of values that were in Redis.
-    Raises:
-        CacheUnavailable: Redis did not answer.
-    """
-    return ENTITY.entries_of_rows(*codes).invalidate()
-
-
-def warm_entries(codes: Iterable[str]) -> Iterator[tuple[str, Warmed]]:
-    """Warm entity types in batches, then the list of all (as `the list`); yields each outcome."""
-    wanted = list(dict.fromkeys(codes))
-    for start in range(0, len(wanted), BATCH_CODES):
-        for code, read in ENTITY.read_many(wanted[start : start + BATCH_CODES]).items():
-            yield code, _warmed(read)
-    yield "the list", _warmed(ENTITY_TYPES.read())
-
-
 def describe_dropped(number: int) -> str:
     """`1 cached value dropped`, `2 cached values dropped`."""
     return f"{number} cached value{'' if number == 1 else 's'} dropped"
 
 
-def describe_warmed(counts: Counter[Warmed]) -> str:
+def _describe_warmed(counts: Counter[Warmed]) -> str:
     """`3 filled, 1 already cached, 0 not cacheable`."""
     return ", ".join(f"{counts[warmed]} {warmed}" for warmed in Warmed)
-
-
-def _warmed(read: Read[Any]) -> Warmed:
-    if read.document is None or read.source in (Source.BYPASS, Source.STALE):
-        return Warmed.NOT_CACHEABLE
-    return Warmed.FILLED if read.source is Source.DATABASE else Warmed.ALREADY_CACHED

@@ -13,7 +13,7 @@ from redis import Redis
 
 from entities.admin.confirmation import Question
 from entities.admin.removal.page import Removal
-from entities.cache.acts import drop_entries
+from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import (
@@ -65,7 +65,7 @@ def types(committed_db: None) -> None:
 @pytest.fixture
 def task_cached(types: None) -> None:
     """Of the types only `task` is cached."""
-    drop_entries(["project", "task", "old"])
+    ENTITY.entries_of_rows("project", "task", "old").invalidate()
     get_entity_infrastructure().get_entity("task")
 
 

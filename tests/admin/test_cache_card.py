@@ -14,7 +14,6 @@ from cache_layer import Source
 from cache_layer.counting.reporting import report_activity
 from cache_layer.inspect import Kind
 from cache_layer.protocol.scripts import hold_keys
-from entities.cache.acts import drop_entries
 from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
@@ -35,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 def make_uncached(**fields: object) -> None:
     """The entity type `project`, which nobody has read."""
     make_entity("project", **fields)
-    drop_entries(["project"])
+    ENTITY.entries_of_rows("project").invalidate()
 
 
 @pytest.fixture

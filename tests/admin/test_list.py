@@ -20,7 +20,6 @@ from cache_layer.writing.writes import hold_entries
 from entities.admin import EntityAdmin
 from entities.admin.list.ordering import reorder_entities
 from entities.admin.widgets import draw_icon
-from entities.cache.acts import drop_entries
 from entities.changes import ChangedMeanwhile, change_entity
 from entities.lookups import ENTITY
 from entities.models import Entity
@@ -182,13 +181,13 @@ def state(code: str) -> EntryState:
 
 def test_the_cache_state_is_what_a_reader_would_find(committed_db: None, redis_client: Redis) -> None:
     make_entity("project")
-    drop_entries(["project"])
+    ENTITY.entries_of_rows("project").invalidate()
     key = ENTITY.key("project")
     assert state("project") == EntryState(Kind.NOT_CACHED)
     with transaction.atomic():
         hold_entries([Entry(ENTITY, "project")], using="default")
         assert state("project") == EntryState(Kind.BEING_WRITTEN)
-    drop_entries(["project"])
+    ENTITY.entries_of_rows("project").invalidate()
     assert claim_fill(key, "token", replace=False)[0] is Claim.LEASE
     assert state("project") == EntryState(Kind.BEING_FILLED)
     redis_client.delete(lease_key(key))
@@ -214,7 +213,7 @@ def test_the_row_shows_the_cache_state_with_the_seconds_left(committed_db: None,
     get_entity_infrastructure().get_entity("project")
     cell = row(admin_client.get(LIST), "cache")
     assert re.search(r'data-kind="cached".*cached <data data-seconds-left value="\d+">(300|29.) s</data>', cell)
-    drop_entries(["project"])
+    ENTITY.entries_of_rows("project").invalidate()
     assert ">not cached </span>" in row(admin_client.get(LIST), "cache")
 
 
@@ -231,7 +230,7 @@ def cache_states(client: Client, *codes: str) -> HttpResponse:
 
 def test_the_states_are_given_as_cells_for_the_list_and_never_kept(committed_db: None, admin_client: Client) -> None:
     make_entity("project")
-    drop_entries(["project"])
+    ENTITY.entries_of_rows("project").invalidate()
     response = cache_states(admin_client, "project", "nobody", "No code")
     cells = re.findall(r'id="cache-(\w+)" data-hx-swap-oob="true" .*?>([^<]*) </span>', response.content.decode())
     assert cells == [("project", "not cached"), ("nobody", "not cached")]

