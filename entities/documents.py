@@ -51,7 +51,7 @@ def _as_documented(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-encode_entity = encode_entities = releases.encode
+encode = releases.encode
 
 
 def decode_entity(code: str, payload: bytes) -> EntityDocument:

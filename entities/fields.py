@@ -66,12 +66,6 @@ def python_type(field: models.Field[Any, Any]) -> Any:
     )
 
 
-def value_type(name: str) -> Any:
-    """The type of a field's values, including NULL if allowed."""
-    field = field_of(name)
-    return python_type(field) | None if field.null else python_type(field)
-
-
 _TYPES: dict[type[models.Field[Any, Any]], Any] = {
     models.CharField: str,
     models.TextField: str,

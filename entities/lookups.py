@@ -1,27 +1,28 @@
 """Which data of entity types is cached, and under which keys."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 
 from cache_layer import CoherentLookup
-from entities.documents import (
-    EntityDocument,
-    decode_entities,
-    decode_entity,
-    document_of,
-    encode_entities,
-    encode_entity,
-)
+from entities.documents import EntityDocument, decode_entities, decode_entity, document_of, encode
 from entities.models import Entity
 from entities.tags import tagged_codes
 
 COLUMNS = (*EntityDocument.__struct_fields__, "display_order")
 
-LIFETIME_SECONDS: int = settings.CACHES["entity_metadata"]["TIMEOUT"]
-
 STAMPS = 16
 """One change has Redis confirm copies of a sixteenth of the entity types, and of the sixteenth with the list."""
+
+OF_ENTITIES: dict[str, Any] = {
+    "model": Entity,
+    "encode": encode,
+    "columns": COLUMNS,
+    "ttl_seconds": settings.CACHES["entity_metadata"]["TIMEOUT"],
+    "stamp": "entity",
+    "stamps": STAMPS,
+}
 
 
 def _build_entity(rows: Sequence[Entity]) -> EntityDocument | None:
@@ -34,34 +35,24 @@ def _build_entities(rows: Sequence[Entity]) -> tuple[EntityDocument, ...]:
 
 ENTITY: CoherentLookup[EntityDocument] = CoherentLookup(
     name="entity",
-    model=Entity,
     identifier_field="code",
     key_pattern="entity:metadata:{}",
     rows=lambda codes: Entity.objects.filter(code__in=codes, active_flag=True),
     build=_build_entity,
-    encode=encode_entity,
     decode=decode_entity,
-    columns=COLUMNS,
-    ttl_seconds=LIFETIME_SECONDS,
     tagged=tagged_codes,
-    stamp="entity",
-    stamps=STAMPS,
+    **OF_ENTITIES,
 )
 
 ENTITY_TYPES: CoherentLookup[tuple[EntityDocument, ...]] = CoherentLookup(
     name="entity_types",
-    model=Entity,
     identifier_field=None,
     key_pattern="entity:types",
     rows=lambda _: Entity.objects.filter(active_flag=True),
     build=_build_entities,
-    encode=encode_entities,
     decode=decode_entities,
-    columns=COLUMNS,
-    ttl_seconds=LIFETIME_SECONDS,
     write_through=False,
-    stamp="entity",
-    stamps=STAMPS,
+    **OF_ENTITIES,
 )
 
 ENTITY.register()

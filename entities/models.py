@@ -47,9 +47,7 @@ def validate_children_shape(codes: Any) -> None:
         raise ValidationError("Give a list of entity codes.", code="not_a_list_of_strings")
     repeated = sorted(code for code, times in Counter(codes).items() if times > 1)
     if repeated:
-        raise ValidationError(
-            "Listed more than once: %(codes)s.", code="repeated_children", params={"codes": ", ".join(repeated)}
-        )
+        raise ValidationError(f"Listed more than once: {', '.join(repeated)}.", code="repeated_children")
 
 
 @pghistory.track(
@@ -152,15 +150,8 @@ class Entity(models.Model):
         """Reject children that are not entity types, by name."""
         unknown = unknown_codes(self.child_entity_codes, besides=self.code)
         if unknown:
-            raise ValidationError(
-                {
-                    "child_entity_codes": ValidationError(
-                        "Unknown entity types: %(codes)s.",
-                        code="unknown_children",
-                        params={"codes": ", ".join(unknown)},
-                    )
-                }
-            )
+            error = ValidationError(f"Unknown entity types: {', '.join(unknown)}.", code="unknown_children")
+            raise ValidationError({"child_entity_codes": error})
 
 
 class CacheOperation(models.Model):

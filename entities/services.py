@@ -7,7 +7,7 @@ from django.db import router
 
 from cache_layer import Read, Source
 from entities.codes import is_code
-from entities.documents import EntityDocument, document_of, encode_entities, encode_entity
+from entities.documents import EntityDocument, document_of, encode
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.models import Entity
 
@@ -75,7 +75,7 @@ class EntityInfrastructure:
             return ENTITY.read(code)
         row = Entity.objects.using(router.db_for_write(Entity)).filter(code=code).first()
         document = document_of(row) if row else None
-        return Read(document, encode_entity(document) if document else b"", Source.BYPASS)
+        return Read(document, encode(document) if document else b"", Source.BYPASS)
 
     def read_entities(self, codes: Iterable[str]) -> Read[tuple[EntityDocument, ...]]:
         """Like `get_entities`, with the bytes of the JSON array and the furthest source any of it came from."""
@@ -106,7 +106,7 @@ class EntityInfrastructure:
         if not include_inactive:
             return ENTITY_TYPES.read()
         documents = tuple(document_of(row) for row in Entity.objects.using(router.db_for_write(Entity)))
-        return Read(documents, encode_entities(documents), Source.BYPASS)
+        return Read(documents, encode(documents), Source.BYPASS)
 
 
 @functools.cache

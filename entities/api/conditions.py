@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from cache_layer import Admission, Read, Source
 from entities.changes import Check
-from entities.documents import EntityDocument, document_of, encode_entity
+from entities.documents import EntityDocument, document_of, encode
 from entities.models import Entity
 from entities.words.icons import describe_former
 
@@ -69,7 +69,7 @@ def answer_read(request: Request, read: Read[Any]) -> HttpResponse:
 
 def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
     """The document of a row just written, with a `Warning` if its icon has been renamed."""
-    payload = encode_entity(document_of(entity))
+    payload = encode(document_of(entity))
     former = describe_former(entity.icon)
     warning = {"Warning": f'299 - "{former}"'} if former else {}  # RFC 7234, section 5.5.6: for people
     return HttpResponse(
@@ -96,7 +96,7 @@ def _require_match(request: Request, document: EntityDocument) -> None:
     sent = request.headers.get("If-Match")
     if sent is None:
         return
-    expected, current = parse_etags(sent), _tag_of(encode_entity(document))
+    expected, current = parse_etags(sent), _tag_of(encode(document))
     if expected != ["*"] and current not in map(_uncoded, expected):
         raise PreconditionFailed(_why(sent, expected), current)
 

@@ -5,6 +5,7 @@ Every error as JSON that a program can act on, in one envelope.
 fields or parameters are wrong.
 """
 
+import json
 import logging
 import re
 from collections.abc import Mapping
@@ -159,10 +160,6 @@ def _body(error: APIException) -> dict[str, Any]:
     return envelope(detail.code, str(detail))
 
 
-def _printable(value: Any) -> Any:
+def _printable(errors: dict[str, Any]) -> Any:
     """The same text without lone surrogates, which input may contain and UTF-8 cannot encode."""
-    if isinstance(value, dict):
-        return {_printable(name): _printable(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_printable(each) for each in value]
-    return str(value).encode(errors="replace").decode()
+    return json.loads(json.dumps(errors, ensure_ascii=False).encode(errors="replace"))

@@ -16,7 +16,7 @@ from rest_framework import serializers
 
 from entities.api.parameters import CODE, IF_MATCH, RETRY_AFTER
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer, EntityRowSerializer, EntitySerializer
-from entities.documents import document_of, encode_entity
+from entities.documents import document_of, encode
 from entities.fields import NOT_IN_DOCUMENT
 from entities.models import Entity
 from entities.texts import DIRECTION_OVERRIDES, INVISIBLE, validate_readable
@@ -130,7 +130,7 @@ _PROJECT = Entity(
     created_ts=datetime(2025, 1, 15, 10, 30, tzinfo=UTC),
     modified_ts=datetime(2025, 1, 18, 14, 22, tzinfo=UTC),
 )
-PROJECT: dict[str, Any] = msgspec.json.decode(encode_entity(document_of(_PROJECT)))
+PROJECT: dict[str, Any] = msgspec.json.decode(encode(document_of(_PROJECT)))
 _SHOWN = [OpenApiExample("project", PROJECT)]
 _SHOWN_ROW = [OpenApiExample("project", PROJECT | {name: getattr(_PROJECT, name) for name in NOT_IN_DOCUMENT})]
 _ENTITY = {"$ref": "#/components/schemas/Entity"}

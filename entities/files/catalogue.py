@@ -7,7 +7,7 @@ import msgspec
 import tablib
 from django.db import router
 
-from entities.fields import CATALOGUED, field_of, value_type
+from entities.fields import CATALOGUED, field_of, python_type
 from entities.files.formats import ROW
 from entities.files.problems import reclassify
 from entities.files.rows import DISPLAY_ORDER_STEP, carry_out, plan_import
@@ -21,7 +21,7 @@ CATALOGUE_FILE = Path(__file__).parents[1] / "data" / "catalogue.json"
 def _member(name: str) -> Any:
     """A member of a catalogue entry; optional where the form's field is."""
     field = field_of(name)
-    kind = value_type(name)
+    kind = python_type(field) | None if field.null else python_type(field)
     return (name, kind, msgspec.field(default_factory=field.get_default)) if field.blank else (name, kind)
 
 

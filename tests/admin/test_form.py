@@ -14,7 +14,7 @@ from entities.admin.form.previews import Preview
 from entities.admin.form.views import MAX_SUGGESTIONS
 from entities.admin.widgets import draw_icon
 from entities.codes import RESERVED_CODES, derive_code, is_code
-from entities.documents import document_of, encode_entity
+from entities.documents import document_of, encode
 from entities.models import Entity
 from entities.words.icons import TAGS_FILE, current_name, describe_former, former_names, icon_names, icon_tags
 from entities.words.plurals import suggest_plural
@@ -145,7 +145,7 @@ def test_the_preview_is_the_document_that_saving_makes(admin_client: Client) -> 
     foreseen, shown = preview(admin_client, preview_url("project"), sent)
     assert Entity.objects.get(code="project").label == "Project", "nothing is saved"
     admin_client.post(change_url("project"), sent)
-    saved = json.loads(encode_entity(document_of(Entity.objects.get(code="project"))))
+    saved = json.loads(encode(document_of(Entity.objects.get(code="project"))))
     assert list(foreseen) == list(saved)
     assert foreseen | {"modified_ts": ""} == saved | {"modified_ts": ""}
     changed = re.findall(
@@ -159,7 +159,7 @@ def test_the_preview_is_the_document_that_saving_makes(admin_client: Client) -> 
 def test_the_preview_of_an_unchanged_form_is_what_is_stored(admin_client: Client) -> None:
     project = make_entity("project")
     document, shown = preview(admin_client, preview_url("project"), fields(project))
-    assert (document, shown.differs) == (json.loads(encode_entity(document_of(project))), False)
+    assert (document, shown.differs) == (json.loads(encode(document_of(project))), False)
 
 
 def test_the_preview_tells_which_tabs_a_screen_would_not_show(admin_client: Client) -> None:

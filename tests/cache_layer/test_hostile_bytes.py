@@ -21,7 +21,7 @@ from cache_layer.memory.local_store import drop_all_copies
 from cache_layer.metrics import REFUSED_VALUES
 from cache_layer.reading.reads import read_entries, read_entry
 from entities.dashboard.figures import forget_figures
-from entities.documents import EntityDocument, decode_entities, decode_entity, encode_entities, encode_entity
+from entities.documents import EntityDocument, decode_entities, decode_entity, encode
 from entities.lookups import ENTITY, ENTITY_TYPES
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import staff_client
@@ -245,13 +245,13 @@ def used(decode: Callable[[str, bytes], Any], identifier: str, payload: bytes) -
 
 
 @pytest.mark.fuzz
-@given(payload=st.binary() | documents.map(encode_entity) | mutations(as_ours(document())))
+@given(payload=st.binary() | documents.map(encode) | mutations(as_ours(document())))
 @example(payload=as_ours(document()))
 @tried
 def test_whatever_is_decoded_is_an_active_document_of_its_code_in_our_bytes(payload: bytes) -> None:
     with suppress(ValueError):
         decoded, ours = used(decode_entity, "project", payload)
-        assert payload == encode_entity(decoded) if ours else payload.startswith(encode_entity(decoded)[:-1])
+        assert payload == encode(decoded) if ours else payload.startswith(encode(decoded)[:-1])
         assert (decoded.code, decoded.active_flag) == ("project", True)
         assert max(len(decoded.label), len(decoded.label_plural)) <= 100
 
@@ -259,7 +259,7 @@ def test_whatever_is_decoded_is_an_active_document_of_its_code_in_our_bytes(payl
 @pytest.mark.fuzz
 @given(
     payload=st.binary()
-    | st.lists(documents, max_size=4).map(encode_entities)
+    | st.lists(documents, max_size=4).map(encode)
     | mutations(as_ours([document(), document(code="task")]))
 )
 @example(payload=as_ours([document(), document(code="task")]))
@@ -267,6 +267,6 @@ def test_whatever_is_decoded_is_an_active_document_of_its_code_in_our_bytes(payl
 def test_whatever_list_is_decoded_is_of_active_documents_each_once_in_our_bytes(payload: bytes) -> None:
     with suppress(ValueError):
         decoded, ours = used(decode_entities, "", payload)
-        assert not ours or encode_entities(decoded) == payload
+        assert not ours or encode(decoded) == payload
         assert all(each.active_flag for each in decoded)
         assert len({each.code for each in decoded}) == len(decoded)

@@ -31,7 +31,7 @@ from cache_layer.reading.absent import AbsentBudget
 from cache_layer.reading.answered import fetch_stored
 from cache_layer.reading.fills import read_missing
 from cache_layer.reading.reads import read_entry
-from entities.documents import EntityDocument, document_of, encode_entity
+from entities.documents import EntityDocument, document_of, encode
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
@@ -93,7 +93,7 @@ def test_redis_holds_exactly_the_document_under_exactly_the_key_for_300_seconds(
         b'"icon":"FolderKanban","child_entity_codes":["task"],"active_flag":true,'
         b'"created_ts":"%s","modified_ts":"%s"' % (created.encode(), modified.encode())
     )
-    assert stored == encode_entity(document_of(project))
+    assert stored == encode(document_of(project))
     assert redis_client.keys("entity:metadata:*") == [KEY.encode()]
     assert redis_client.ttl(KEY) == 300
 
