@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import get_doc
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
@@ -28,32 +27,12 @@ _WITHIN_16_BITS = r"\u0000" + INVISIBLE.partition(r"\U")[0]
 """JSON Schema patterns have no characters beyond."""
 
 
-class Schema(AutoSchema):
-    """
-    An operation is named like its view's method. The first line of the docstring is its summary, what follows its
-    description.
-    """
-
-    view: Any
-
-    def get_operation_id(self) -> str:
-        return str(self.view.action)
-
-    def get_summary(self) -> str:
-        return self._docstring().partition(".\n")[0]
-
-    def get_description(self) -> str:  # type: ignore[override] # as in the class itself
-        return " ".join(self._docstring().partition(".\n")[2].split())
-
-    def _docstring(self) -> str:
-        return str(get_doc(getattr(self.view, self.view.action)))
-
-
 def describe(
     tag: str, parameters: Sequence[OpenApiParameter], responses: Mapping[int, Any], *others: int, takes: Any = None
 ) -> Callable[[View], View]:
     """
-    Describe an operation of a viewset.
+    Describe an operation of a viewset, named like its method: a docstring's first line is the summary, what follows the
+    description.
 
     Args:
         others: the statuses of further responses, besides those that follow from what it takes.
@@ -61,13 +40,21 @@ def describe(
     """
     follows = {401, 503, *others} | ({413, 415} if takes else set())
     follows |= {status for parameter, status in ((CODE, 404), (IF_MATCH, 412)) if parameter in parameters}
-    described: Callable[[View], View] = extend_schema(
-        tags=[tag],
-        parameters=[*parameters, RETRY_AFTER],
-        request=takes,
-        responses={**responses, **errors(*sorted(follows))},
-    )
-    return described
+
+    def decorate(view: View) -> View:
+        summary, _, description = str(view.__doc__).strip().partition(".\n")
+        described: View = extend_schema(
+            operation_id=view.__name__,
+            summary=summary,
+            description=" ".join(description.split()),
+            tags=[tag],
+            parameters=[*parameters, RETRY_AFTER],
+            request=takes,
+            responses={**responses, **errors(*sorted(follows))},
+        )(view)
+        return described
+
+    return decorate
 
 
 class StrictSerializerSchema(OpenApiSerializerExtension):
