@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from cache_layer import OtherRelease
 from entities import releases
 
 if TYPE_CHECKING:
     from entities.models import Entity
 
-
-Decoded = TypeVar("Decoded")
 
 Name = Annotated[str, msgspec.Meta(max_length=50)]
 Label = Annotated[str, msgspec.Meta(max_length=100)]
@@ -62,26 +58,12 @@ def decode_entity(code: str, payload: bytes) -> EntityDocument:
         OtherRelease: another release wrote them.
         ValueError: they are not exactly one active document with this code.
     """
-    return _decode(releases.decode, payload, lambda document: _require_active(code, document))
+    return releases.decode(EntityDocument, payload, lambda document: _require_active(code, document))
 
 
 def decode_entities(_: str, payload: bytes) -> tuple[EntityDocument, ...]:
     """Decode the list of active entity types, each once."""
-    return _decode(releases.decode_several, payload, _require_active_once)
-
-
-def _decode(
-    decode: Callable[[type[EntityDocument], bytes], Decoded], payload: bytes, require: Callable[[Decoded], None]
-) -> Decoded:
-    """Decode what this or another release wrote, and require the same of both."""
-    try:
-        found = decode(EntityDocument, payload)
-    except OtherRelease as other:
-        if other.document is not None:
-            require(other.document)
-        raise
-    require(found)
-    return found
+    return releases.decode_several(EntityDocument, payload, _require_active_once)
 
 
 def _require_active(code: str, document: EntityDocument) -> None:

@@ -6,7 +6,7 @@ an earlier one's bytes lack our last members, and the document must be loaded ag
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -34,10 +34,12 @@ def _parse(kind: Any, payload: bytes) -> Any:
         raise ValueError("nested without end") from None
 
 
-def decode(kind: type[Document], payload: bytes) -> Document:
+def decode(kind: type[Document], payload: bytes, require: Callable[[Document], None] = lambda _: None) -> Document:
     """
     Decode a document.
 
+    Args:
+        require: raises ValueError for one that this entry cannot have, whichever release wrote it.
     Raises:
         OtherRelease: another release wrote the bytes.
         ValueError: no release did.
@@ -49,21 +51,26 @@ def decode(kind: type[Document], payload: bytes) -> Document:
     else:
         own = encode(document)
         if own == payload:
+            require(document)
             return document
         if OtherRelease.begins_with(payload, own):
+            require(document)
             raise OtherRelease(document, partial(_agree, payload))
         wrong = ValueError(NOT_OURS)
     raise OtherRelease(None, partial(_agree, payload)) if _lacks_last_members(kind, payload) else wrong
 
 
-def decode_several(kind: type[Document], payload: bytes) -> tuple[Document, ...]:
-    """Decode an array of documents."""
+def decode_several(
+    kind: type[Document], payload: bytes, require: Callable[[tuple[Document, ...]], None]
+) -> tuple[Document, ...]:
+    """Like `decode`, for an array of documents."""
     try:
         documents: tuple[Document, ...] = _parse(tuple[kind, ...], payload)  # type: ignore[valid-type] # a type
     except msgspec.ValidationError:
         pass  # the first invalid one says why
     else:
         if encode(documents) == payload:
+            require(documents)
             return documents
     parts: list[msgspec.Raw] = _parse(list[msgspec.Raw], payload)
     found: list[Document | None] = []
@@ -74,7 +81,10 @@ def decode_several(kind: type[Document], payload: bytes) -> tuple[Document, ...]
             found.append(other.document)
     if payload != b"[" + b",".join(map(bytes, parts)) + b"]":
         raise ValueError(NOT_OURS)
-    raise OtherRelease(None if None in found else tuple(found), partial(_all_agree, list(map(bytes, parts))))
+    whole = tuple(document for document in found if document is not None)
+    if len(whole) == len(parts):
+        require(whole)
+    raise OtherRelease(whole if len(whole) == len(parts) else None, partial(_all_agree, list(map(bytes, parts))))
 
 
 def _lacks_last_members(kind: type[msgspec.Struct], payload: bytes) -> bool:

@@ -87,12 +87,7 @@ def check_match(request: Request, document: EntityDocument) -> Check:
 
 
 def _require_match(request: Request, document: EntityDocument) -> None:
-    """
-    Compare a document with `If-Match`, if the request has one.
-
-    Raises:
-        PreconditionFailed: its tag is not listed, or the header is not a list of entity tags.
-    """
+    """Refuse a document whose tag `If-Match` does not list, if the request has one."""
     sent = request.headers.get("If-Match")
     if sent is None:
         return

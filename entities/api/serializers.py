@@ -108,16 +108,12 @@ class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entit
             code = self.instance.code if self.instance is not None else attrs["code"]
             Entity(code=code, child_entity_codes=attrs["child_entity_codes"]).clean()
         if self.instance is None and "label_plural" not in attrs:
-            attrs["label_plural"] = self._suggest_plural(attrs["label"])
+            attrs["label_plural"] = suggest_plural(attrs["label"])
+            try:
+                Entity._meta.get_field("label_plural").run_validators(attrs["label_plural"])
+            except ModelValidationError as error:
+                raise ValidationError({"label_plural": ["Give it: the label's regular plural is too long."]}) from error
         return attrs
-
-    def _suggest_plural(self, label: str) -> str:
-        plural = suggest_plural(label)
-        try:
-            Entity._meta.get_field("label_plural").run_validators(plural)
-        except ModelValidationError as error:
-            raise ValidationError({"label_plural": ["Give it: the label's regular plural is too long."]}) from error
-        return plural
 
 
 class ChildrenSerializer(StrictSerializer):

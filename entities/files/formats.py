@@ -12,6 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -67,13 +68,10 @@ class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
         declared = DELIMITER.fullmatch(first)
         delimiter = declared[1] if declared else ";" if first.count(";") > first.count(",") else ","
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        rows: list[tuple[int, Sequence[Any]]] = []
         try:
             if declared:
                 next(reader)
-            for row in reader:
-                if any(row):
-                    rows.append((reader.line_num, [_without_apostrophe(cell) for cell in row]))
+            rows = [(reader.line_num, [_without_apostrophe(cell) for cell in row]) for row in reader if any(row)]
         except csv.Error as error:
             raise UnreadableFile(f"Line {reader.line_num} is not CSV: {error}.") from error
         return _dataset(rows)
@@ -133,13 +131,10 @@ class XlsxFile(XLSX):  # type: ignore[misc] # as above
         sheet = workbook.worksheets[0]
         sheet.title = "Entity types"
         sheet.freeze_panes = "A2"
-        for number, row in enumerate([dataset.headers, *dataset], start=1):
-            for column, value in enumerate(row, start=1):
-                cell = sheet.cell(number, column)
-                if isinstance(value, bool | int):
-                    cell.value = value
-                    continue
-                cell.value = _in_xml(_as_text(value))
+        for row in (dataset.headers, *dataset):
+            sheet.append([value if isinstance(value, bool | int) else _in_xml(_as_text(value)) for value in row])
+        for cell in chain.from_iterable(sheet):
+            if isinstance(cell.value, str):
                 cell.data_type = "s"  # even if it begins with "="
         for column, name in enumerate(dataset.headers, start=1):
             sheet.column_dimensions[get_column_letter(column)].width = WIDTHS.get(name, OTHER_WIDTH)
@@ -170,12 +165,7 @@ def _dataset(rows: Sequence[tuple[int, Sequence[Any]]]) -> tablib.Dataset:
 
 
 def _columns(headings: Sequence[str]) -> list[str]:
-    """
-    The columns that the headings name.
-
-    Raises:
-        UnreadableFile: a heading is unknown, two mean the same column, or there is none for codes.
-    """
+    """The columns that the headings name: known ones, each once, and that of the codes."""
     headers = [column_of(heading) for heading in headings]
     known = ", ".join(COLUMNS)
     if "code" not in headers:
