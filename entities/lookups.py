@@ -25,10 +25,6 @@ OF_ENTITIES: dict[str, Any] = {
 }
 
 
-def _build_entity(rows: Sequence[Entity]) -> EntityDocument | None:
-    return document_of(rows[0]) if rows else None
-
-
 def _build_entities(rows: Sequence[Entity]) -> tuple[EntityDocument, ...]:
     return tuple(document_of(row) for row in sorted(rows, key=lambda row: (row.display_order, row.code)))
 
@@ -38,7 +34,7 @@ ENTITY: CoherentLookup[EntityDocument] = CoherentLookup(
     identifier_field="code",
     key_pattern="entity:metadata:{}",
     rows=lambda codes: Entity.objects.filter(code__in=codes, active_flag=True),
-    build=_build_entity,
+    build=lambda rows: document_of(rows[0]) if rows else None,
     decode=decode_entity,
     tagged=tagged_codes,
     **OF_ENTITIES,

@@ -16,8 +16,7 @@ from cache_layer import OtherRelease
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 
-_encoder = msgspec.json.Encoder()
-encode = _encoder.encode
+encode = msgspec.json.Encoder().encode
 
 NOT_OURS = "not the bytes that this document is written as"
 

@@ -15,6 +15,7 @@ from entities.documents import EntityDocument, document_of, encode
 from entities.models import Entity
 from entities.words.icons import describe_former
 
+PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 CODED = re.compile(r'-(?:br|gzip|zstd)"$')
 STALE_WARNING = '110 - "Response is Stale"'
 """RFC 7234, section 5.5.1: the database is down, and this is the last known state."""
@@ -44,12 +45,7 @@ class PreconditionFailed(APIException):
 def answer_read(request: Request, read: Read[Any]) -> HttpResponse:
     """The payload of a read, byte for byte; 304 without it if `If-None-Match` names it."""
     tag = _tag_of(read.payload)
-    headers = {
-        "Cache-Control": "private, no-cache",
-        "ETag": tag,
-        "Vary": "Authorization",
-        "X-Cache": read.source,
-    }
+    headers = PRIVATE | {"ETag": tag, "X-Cache": read.source}
     if read.source is Source.STALE:
         headers["Warning"] = STALE_WARNING
     sent = request.headers.get("If-None-Match", "")

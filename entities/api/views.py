@@ -16,7 +16,7 @@ from rest_framework.viewsets import ViewSet
 from cache_layer import Source, UnknownTag
 from entities import changes
 from entities.api import schema
-from entities.api.conditions import answer_entity, answer_read, check_match
+from entities.api.conditions import PRIVATE, answer_entity, answer_read, check_match
 from entities.api.parameters import (
     CHILDREN,
     CODE,
@@ -44,7 +44,7 @@ from entities.lookups import ENTITY
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 
-NOT_FROM_CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization", "X-Cache": Source.BYPASS}
+NOT_FROM_CACHE = PRIVATE | {"X-Cache": Source.BYPASS}
 
 
 class EntityViewSet(ViewSet):

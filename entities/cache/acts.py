@@ -4,9 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from django.db import DatabaseError
 from redis.exceptions import RedisError
@@ -44,8 +43,7 @@ class ActFailed(Exception):
     """Redis did not answer; the message says how far the act got."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """How far an act has got, and its results so far."""
 
     done: int

@@ -33,7 +33,7 @@ def about(number: float) -> str:
     if number <= 0:
         return "0"
     digits = 1 - floor(log10(number))
-    return f"{round(number, digits):,.{max(0, digits)}f}" if digits > 0 else f"{round(number, digits):,.0f}"
+    return f"{round(number, digits):,.{max(0, digits)}f}"
 
 
 def rate(per_second: float) -> str:

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
@@ -40,13 +40,6 @@ def former_names() -> Mapping[str, str]:
     return MappingProxyType(json.loads(FORMER_NAMES_FILE.read_bytes())["names"])
 
 
-@functools.cache
-def icon_tags() -> Mapping[str, Sequence[str]]:
-    """What each icon stands for, by component name: `Banknote` for currency, money and payment."""
-    tags = json.loads(TAGS_FILE.read_bytes())["tags"]
-    return MappingProxyType({name: tags.get(drawing, ()) for name, drawing in icon_names().items()})
-
-
 def current_name(name: str) -> str | None:
     """
     The component name of the icon that Lucide exports as `name`; None if there is none.
@@ -70,6 +63,7 @@ def describe_former(name: str) -> str:
 @functools.cache
 def icon_options() -> IconOptions:
     """All icons, for the browser's picker."""
+    tags = json.loads(TAGS_FILE.read_bytes())["tags"]
     called = {name: [name] for name in icon_names()}
     for former, name in former_names().items():
         called[name].append(former)
@@ -79,7 +73,7 @@ def icon_options() -> IconOptions:
                 '<div class="icon-option" role="option" title="{}" data-names="{}" data-tags="{}">{}</div>',
                 name,
                 "".join(map(_words_of, called[name])),
-                f" {' '.join(icon_tags()[name]).lower()} ",
+                f" {' '.join(tags.get(drawing, ())).lower()} ",
                 SafeString(_in_line(drawings.read(f"{drawing}.svg").decode())),
             )
             for name, drawing in icon_names().items()
