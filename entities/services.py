@@ -80,10 +80,9 @@ class EntityInfrastructure:
     def read_entities(self, codes: Iterable[str]) -> Read[tuple[EntityDocument, ...]]:
         """Like `get_entities`, with the bytes of the JSON array and the furthest source any of it came from."""
         reads = list(ENTITY.read_many(filter(is_code, codes)).values())
-        found = [read for read in reads if read.document is not None]
         return Read(
-            tuple(read.document for read in found if read.document is not None),
-            b"[" + b",".join(read.payload for read in found) + b"]",
+            tuple(read.document for read in reads if read.document is not None),
+            b"[" + b",".join(read.payload for read in reads if read.document is not None) + b"]",
             max((read.source for read in reads), key=list(Source).index, default=Source.LOCAL),
             Read.copies_of(reads),
         )

@@ -76,8 +76,8 @@ class TextFieldSchema(OpenApiSerializerFieldExtension):
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         schema: dict[str, Any] = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
         if validate_readable in self.target.validators:
-            seen = "" if self.target.allow_blank else f"[^{_WITHIN_16_BITS}]"
-            schema["pattern"] = f"^[^{_CONTROL}]*{seen}[^{_CONTROL}]*$" if seen else f"^[^{_CONTROL}]*$"
+            seen = "" if self.target.allow_blank else f"[^{_WITHIN_16_BITS}][^{_CONTROL}]*"
+            schema["pattern"] = f"^[^{_CONTROL}]*{seen}$"
         return schema
 
 
