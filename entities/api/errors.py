@@ -25,7 +25,7 @@ from rest_framework.serializers import as_serializer_error
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from cache_layer import OutcomeUnknown, WriteRefused
+from cache_layer import OutcomeUnknown, UnknownTag, WriteRefused
 from entities.api.conditions import PreconditionFailed
 from entities.changes import ListedByParents
 from entities.models import Entity
@@ -90,8 +90,9 @@ def envelope(code: str, detail: str, errors: dict[str, Any] | None = None) -> di
 def as_api_error(error: Exception) -> Exception:
     """The `APIException` that reports `error` to a client; `error` itself if it is a bug of ours."""
     match error:
-        case ModelValidationError():
-            return ValidationError(as_serializer_error(error))
+        case ModelValidationError() | UnknownTag():
+            unknown_tag = isinstance(error, UnknownTag)
+            return ValidationError({"tag": [str(error)]} if unknown_tag else as_serializer_error(error))
         case Entity.DoesNotExist():
             return NotFound("There is no such entity type.")
         case ListedByParents():

@@ -77,13 +77,9 @@ class CsvFile(CSV):  # type: ignore[misc] # import-export has no types
         return _dataset(rows)
 
     def export_data(self, dataset: tablib.Dataset, **_: Any) -> str:
-        stream = io.StringIO(newline="")
-        stream.write("\ufeff")  # else Excel assumes its locale's encoding
-        writer = csv.writer(stream)
-        writer.writerow(dataset.headers)
-        for row in dataset:
-            writer.writerow([_harmless(_as_text(cell)) if isinstance(cell, str) else _as_text(cell) for cell in row])
-        return stream.getvalue()
+        rows = [[_harmless(cell) if isinstance(cell, str) else _as_text(cell) for cell in row] for row in dataset]
+        table = tablib.Dataset(*rows, headers=dataset.headers)
+        return f"\ufeff{table.export('csv')}"  # without the mark Excel assumes its locale's encoding
 
 
 class JsonFile(JSON):  # type: ignore[misc] # as above
@@ -100,8 +96,7 @@ class JsonFile(JSON):  # type: ignore[misc] # as above
         return _dataset([(0, headers), *rows])
 
     def export_data(self, dataset: tablib.Dataset, **_: Any) -> str:
-        rows = [dict(zip(dataset.headers, row, strict=True)) for row in dataset]
-        return msgspec.json.format(msgspec.json.encode(rows), indent=2).decode()
+        return msgspec.json.format(msgspec.json.encode(dataset.dict), indent=2).decode()
 
 
 class XlsxFile(XLSX):  # type: ignore[misc] # as above
