@@ -207,12 +207,10 @@ class EntityCacheViewSet(ViewSet):
 
 def _drop(request: Request, codes: list[str] | None, tag: str = "") -> Response:
     """Drop these entity types' entries, or all, and record it in the audit log, under the token's user."""
+    service = get_entity_infrastructure()
     operation = CacheOperation.Operation.CLEAR if codes is None else CacheOperation.Operation.INVALIDATE
     with recorded(operation, codes, username=request.user.get_username(), tag=tag) as record:
-        if codes is None:
-            invalidated = get_entity_infrastructure().clear_all_entity_cache()
-        else:
-            invalidated = ENTITY.entries_of_rows(*codes).invalidate()
+        invalidated = service.clear_all_entity_cache() if codes is None else ENTITY.entries_of_rows(*codes).invalidate()
         record.result = describe_dropped(invalidated)
     return Response({"invalidated": invalidated})
 
