@@ -151,16 +151,15 @@ def check_server(**_: Any) -> list[CheckMessage]:
 
 
 def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
-    memory: Any = node.info("memory")
-    persistence: Any = node.info("persistence")
+    figures: Any = node.info("memory", "persistence")
     configured: Any = node.config_get("save", "min-replicas-*", "cluster-enabled", "cluster-node-timeout")
-    if memory["maxmemory_policy"] != "noeviction":
+    if figures["maxmemory_policy"] != "noeviction":
         yield Warning(
-            f"Redis ({address}) may evict writers' holds: its maxmemory-policy is {memory['maxmemory_policy']}.",
+            f"Redis ({address}) may evict writers' holds: its maxmemory-policy is {figures['maxmemory_policy']}.",
             hint="Set `maxmemory-policy noeviction`, and enough memory; entries are small and expire.",
             id="cache_layer.W001",
         )
-    if persistence["aof_enabled"] or configured.get("save"):
+    if figures["aof_enabled"] or configured.get("save"):
         yield Warning(
             f"Redis ({address}) writes to disk what is purged when it restarts.",
             hint='Set `save ""` and `appendonly no`: what another run left is not trusted, and a full disk makes it'

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import chain
 from typing import Any, NamedTuple
 
 from cache_layer.keys import holds_key, plain_key_of, value_key
@@ -61,10 +60,7 @@ class ServerStatus:
 
     @classmethod
     def _of(cls, node: GuardedRedis) -> ServerStatus:
-        pipeline = node.pipeline()
-        for section in ("server", "clients", "memory", "stats"):
-            pipeline.info(section)
-        figures = dict(chain.from_iterable(answer.items() for answer in pipeline.execute()))
+        figures: Any = node.info("server", "clients", "memory", "stats")
         return cls(
             name=str(figures.get("server_name", "redis")),
             version=str(figures.get("valkey_version", figures["redis_version"])),
@@ -142,12 +138,10 @@ class LookupState(NamedTuple):
             CacheUnavailable: Redis did not answer.
         """
         lookups = registered_lookups() if lookups is None else lookups
-        values: dict[str, set[str]] = {lookup.name: set() for lookup in lookups}
-        for batch in scan_entries(lookups):
-            for entry in batch:
-                values[entry.lookup.name].add(entry.key)
+        found = {entry.key: entry.lookup.name for batch in scan_entries(lookups) for entry in batch}
+        values = Counter(found.values())
         return [
-            cls(each.name, each.model._meta.label, each.key_pattern, len(values[each.name]), each.ttl_seconds)
+            cls(each.name, each.model._meta.label, each.key_pattern, values[each.name], each.ttl_seconds)
             for each in lookups
         ]
 
