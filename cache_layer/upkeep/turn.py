@@ -24,8 +24,7 @@ TAKEN = """
         SELECT FROM pg_locks
         WHERE locktype = 'advisory' AND granted AND objsubid = 1
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND classid = ((hashtextextended(%(name)s, 0) >> 32) & 4294967295)::oid
-            AND objid = (hashtextextended(%(name)s, 0) & 4294967295)::oid
+            AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0)
     )
 """
 
@@ -41,7 +40,7 @@ def is_vacant(using: str) -> bool:
 def is_taken(using: str) -> bool:
     """Whether some server relays; unlike `is_vacant`, never takes the lock, not even for a moment."""
     with connections[using].cursor() as cursor:
-        cursor.execute(TAKEN, {"name": RELAY_LOCK})
+        cursor.execute(TAKEN, [RELAY_LOCK])
         return bool(cursor.fetchone()[0])
 
 
