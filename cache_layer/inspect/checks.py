@@ -65,25 +65,21 @@ def _notes(model: Any, trigger: pgtrigger.Trigger, part: Part) -> bool:
 
 
 @register(Tags.models)
-def check_databases(**_: Any) -> list[CheckMessage]:
+def check_databases(**_: Any) -> Iterator[CheckMessage]:
     """The triggers can be installed: pgtrigger is there, and every model is in PostgreSQL."""
-    found: list[CheckMessage] = []
     if not apps.is_installed("pgtrigger"):
         hint = "Add 'pgtrigger' to INSTALLED_APPS, and make migrations."
-        found.append(
-            Error("'pgtrigger' is not installed: no migration has the triggers.", hint=hint, id="cache_layer.E004")
-        )
+        yield Error("'pgtrigger' is not installed: no migration has the triggers.", hint=hint, id="cache_layer.E004")
     for lookup in registered_lookups():
         alias = router.db_for_write(lookup.model)
         if connections[alias].vendor != "postgresql":
-            what = (
-                f"The lookup {lookup.name!r} reads {lookup.model._meta.label} from {alias!r}, which is not PostgreSQL."
+            yield Error(
+                f"The lookup {lookup.name!r} reads {lookup.model._meta.label} from {alias!r}, which is not PostgreSQL.",
+                hint="Keep the model in PostgreSQL, by DATABASES or a router: its triggers record what Django does not"
+                " see.",
+                obj=lookup.model,
+                id="cache_layer.E005",
             )
-            hint = (
-                "Keep the model in PostgreSQL, by DATABASES or a router: its triggers record what Django does not see."
-            )
-            found.append(Error(what, hint=hint, obj=lookup.model, id="cache_layer.E005"))
-    return found
 
 
 @register(Tags.database)
