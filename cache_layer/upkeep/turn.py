@@ -57,13 +57,16 @@ def own_turn(using: str) -> Iterator[bool]:
     options.pop("pool", None)
     options["application_name"] = f"relay of process {os.getpid()}"
     connections[using] = own
+    descriptor = -1
     try:
         ours = _try_lock("pg_try_advisory_lock", using)
         with own.cursor() as cursor:
             cursor.execute(f"SET idle_session_timeout = {IDLE_MS}")
-        with _closed_in_children(own.connection.fileno()):
-            yield ours
+        descriptor = own.connection.fileno()
+        _descriptors.add(descriptor)
+        yield ours
     finally:
+        _descriptors.discard(descriptor)
         connections[using] = shared
         own.close()
 
@@ -75,16 +78,7 @@ def _try_lock(function: str, using: str) -> bool:
 
 
 _descriptors: set[int] = set()
-
-
-@contextmanager
-def _closed_in_children(descriptor: int) -> Iterator[None]:
-    """Close a socket in forked children: PostgreSQL notices a dead process only once nobody has its socket open."""
-    _descriptors.add(descriptor)
-    try:
-        yield
-    finally:
-        _descriptors.discard(descriptor)
+"""Sockets to close in forked children: PostgreSQL notices a dead process only once nobody has its socket open."""
 
 
 def _close_in_child() -> None:
