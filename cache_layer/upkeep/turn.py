@@ -18,7 +18,6 @@ ASK_MS = 2_000
 """How long PostgreSQL may take to answer about the lock."""
 IDLE_MS = 10_000
 """How long the relay that has the turn may be idle in PostgreSQL."""
-LOCK = "hashtextextended(%s, 0)"
 TAKEN = """
     SELECT EXISTS (
         SELECT FROM pg_locks
@@ -73,7 +72,7 @@ def own_turn(using: str) -> Iterator[bool]:
 
 def _try_lock(function: str, using: str) -> bool:
     with working_within(ASK_MS), connections[using].cursor() as cursor:
-        cursor.execute(f"SELECT {function}({LOCK})", [RELAY_LOCK])
+        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [RELAY_LOCK])
         return bool(cursor.fetchone()[0])
 
 
