@@ -14,16 +14,15 @@ from math import inf
 from types import SimpleNamespace
 from typing import Self
 
-_counting: threading.Lock
+_counting = threading.Lock()
 
 
 def _begin() -> None:
-    """Make the lock, also in a forked child: a thread of its parent may have held the parent's."""
+    """Make a new lock in a forked child: a thread of its parent may have held the parent's."""
     global _counting  # noqa: PLW0603 - one lock for all metrics
     _counting = threading.Lock()
 
 
-_begin()
 os.register_at_fork(after_in_child=_begin)
 
 

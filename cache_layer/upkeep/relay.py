@@ -71,7 +71,6 @@ def run_relay(stop: Event, *, using: str = "default") -> None:
 
 
 def _work(stop: Event, state: _State, using: str) -> None:
-    """Relay until `stop` is set, or something fails."""
     with connections[using].cursor() as cursor:
         cursor.execute(f"LISTEN {CHANGES_CHANNEL}")
     audited, settled = monotonic(), Settled()
