@@ -1,19 +1,4 @@
-"""
-System checks: report what would break coherence before it does.
-
-    cache_layer.E001  a lookup's model lacks triggers: changes behind Django's back would go unnoticed
-    cache_layer.E002  a CACHE_LAYER setting is unknown or invalid
-    cache_layer.E003  the cache alias is missing from CACHES, uses another backend or replaces its client
-    cache_layer.E004  pgtrigger is not installed: no migration would create the triggers
-    cache_layer.E005  a lookup's model is in a database other than PostgreSQL
-    cache_layer.E006  a migration creates triggers before the outbox they write to exists
-    cache_layer.W001  the server may evict holds
-    cache_layer.W002  the server persists data that is purged after a restart anyway
-    cache_layer.W003  the server did not answer the check
-    cache_layer.W004  a server with replicas keeps serving when it is cut off from them
-    cache_layer.W005  the fail-safe setting has no effect under the write policy `strict`
-    cache_layer.W006  the server is so far away that local leases end before they are renewed
-"""
+"""System checks: report what would break coherence before it does. docs/monitoring.md lists them by their ids."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
