@@ -4,7 +4,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -40,8 +39,7 @@ class Mismatch(NamedTuple):
     age_seconds: float
 
 
-@dataclass(frozen=True)
-class Audit:
+class Audit(NamedTuple):
     """The result of one comparison."""
 
     compared: int
