@@ -7,6 +7,7 @@ reason. Only Prometheus can detect the other alerts: they compare servers, or on
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from redis.exceptions import RedisError
@@ -86,10 +87,8 @@ def find_problems(
     if backlog is not None:
         yield from _find_late(backlog, redis_answers=redis_answers, taken=taken)
     if redis_answers:
-        try:
+        with suppress(RedisError):
             yield from counted_now.get() if counters is None else find_in_redis(*counters)
-        except RedisError:
-            return
 
 
 def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterator[Problem]:
