@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from cache_layer.keys import holds_key, plain_key_of, value_key
@@ -20,8 +19,7 @@ SCAN_SECONDS = 0.1
 MAX_HOLDS = 500
 
 
-@dataclass(frozen=True)
-class ServerStatus:
+class ServerStatus(NamedTuple):
     """A server's own figures, over everything it stores and since it started."""
 
     name: str
@@ -44,9 +42,9 @@ class ServerStatus:
             CacheUnavailable: it did not answer.
         """
         nodes = list(cls.read_nodes().values())
-        numbers = [field.name for field in fields(cls) if field.type == "int"]
+        numbers = [name for name in cls._fields if name not in ("name", "version")]
         sums = {name: sum(getattr(node, name) for node in nodes) for name in numbers}
-        return replace(nodes[0], **sums | {"uptime_seconds": min(node.uptime_seconds for node in nodes)})
+        return nodes[0]._replace(**sums | {"uptime_seconds": min(node.uptime_seconds for node in nodes)})
 
     @classmethod
     def read_nodes(cls) -> dict[str, ServerStatus]:
