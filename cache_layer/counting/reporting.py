@@ -164,8 +164,7 @@ def _make_report(now_s: float, took_s: float, totals: dict[str, int], entries: l
     ]
     arguments: list[Any] = [int(now_s), MINUTE_RETENTION_SECONDS, RETENTION_SECONDS, MAX_ENTRIES, len(totals)]
     arguments.append(MOMENT_RETENTION_SECONDS if within_a_moment and totals else 0)
-    for name, number in totals.items():
-        arguments += [name, number]
+    arguments += chain.from_iterable(totals.items())
     for key, counts in entries:
         lookup = find_lookup(key)
         ttl_seconds = lookup.ttl_seconds if lookup else 0
