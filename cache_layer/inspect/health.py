@@ -97,12 +97,8 @@ class Health:
             for name, sighting in known
             if sighting.seen_s - sighting.began_s >= _patience(name)
         ]
-        return cls(
-            backlog,
-            redis_answers,
-            sorted(shown, key=lambda problem: list(TITLES).index(problem.name)),
-            incidents[:SHOWN_INCIDENTS],
-        )
+        shown.sort(key=lambda problem: list(TITLES).index(problem.name))
+        return cls(backlog, redis_answers, shown, incidents[:SHOWN_INCIDENTS])
 
     forget = staticmethod(counted_now.forget)
     """Makes the next look read the counters again."""
