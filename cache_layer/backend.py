@@ -115,10 +115,8 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
 
     def _split(self, keys: Iterable[Any], version: int | None) -> tuple[dict[Any, Entry], list[Any]]:
         found = {key: self.find_entry(key, version) for key in keys}
-        return (
-            {key: entry for key, entry in found.items() if entry is not None},
-            [key for key, entry in found.items() if entry is None],
-        )
+        entries = {key: entry for key, entry in found.items() if entry is not None}
+        return entries, [key for key in found if key not in entries]
 
 
 class EntriesApart(OwnKeys):
