@@ -146,20 +146,14 @@ def _deliver_rows(changes: list[Any]) -> list[Any]:
             entries[entry.key] = entry
             ids[entry.key].add(change.id)
     outcomes = _invalidate(entries, ids)
-    met = {outcome: set[int]() for outcome in Invalidated}
-    for key, outcome in outcomes.items():
-        met[outcome] |= ids[key]
-    delivered_by_writers = met[Invalidated.DELIVERED]
-    left = met[Invalidated.HELD] | met[Invalidated.UNANSWERED]
+    met = {outcome: [key for key, found in outcomes.items() if found is outcome] for outcome in Invalidated}
+    delivered_by_writers = {number for key in met[Invalidated.DELIVERED] for number in ids[key]}
+    left = {number for key in met[Invalidated.HELD] + met[Invalidated.UNANSWERED] for number in ids[key]}
     settled = [change for change in changes if change.id not in left]
     delivered_here = [change for change in settled if change.id not in delivered_by_writers]
     if delivered_here:
         _count_relayed(delivered_here)
-    dropped = [
-        key
-        for key, outcome in outcomes.items()
-        if outcome is Invalidated.DROPPED and not ids[key] <= delivered_by_writers
-    ]
+    dropped = [key for key in met[Invalidated.DROPPED] if not ids[key] <= delivered_by_writers]
     note_invalidated(dropped, "sql")
     for key in dropped:
         logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
