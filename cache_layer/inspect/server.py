@@ -108,13 +108,12 @@ class Amount(NamedTuple):
                 left.append((node, answer[0]))
             if not left or time.monotonic() > deadline:
                 break
+        keys = set(map(plain_key_of, found))
+        lookup_of = {key: lookup for key in keys if (lookup := find_lookup(key, lookups)) is not None}
         values: Counter[str] = Counter()
-        held: list[str] = []
-        for key in set(map(plain_key_of, found)):
-            lookup = find_lookup(key, lookups)
-            if lookup is not None:
-                values[lookup.name] += value_key(key) in found
-                held += [holds_key(key)] if holds_key(key) in found else []
+        for key, lookup in lookup_of.items():
+            values[lookup.name] += value_key(key) in found
+        held = [holds_key(key) for key in lookup_of if holds_key(key) in found]
         return cls(values, _count_holds(held[:MAX_HOLDS]), not left and len(held) <= MAX_HOLDS)
 
 
