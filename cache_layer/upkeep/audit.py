@@ -83,7 +83,10 @@ def _differing(lookup: Lookup[Any], entries: list[Entry]) -> Iterator[Mismatch]:
     for entry, cached, ttl_ms in zip(entries, answers[::2], answers[1::2], strict=True):
         if cached is None:
             continue
-        payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
+        try:
+            payload = unpack(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
+        except ValueError:
+            payload = cached
         loaded = rows.get(entry.identifier)
         committed = loaded.payload if loaded else b""
         if payload != committed and not agrees_across_releases(entry, payload, committed):
@@ -110,11 +113,3 @@ def _load(lookup: Lookup[Any], identifiers: list[str]) -> dict[str, Loaded[Any]]
         if len(identifiers) == 1:
             return {}
         return {key: loaded for each in identifiers for key, loaded in _load(lookup, [each]).items()}
-
-
-def _unpacked(stored: bytes) -> bytes:
-    """The document's bytes; bytes that can't be unpacked are returned as they are."""
-    try:
-        return unpack(stored)
-    except ValueError:
-        return stored
