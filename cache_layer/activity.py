@@ -141,7 +141,6 @@ def _counts_of(key: str) -> EntryCounts:
 
 
 def _note_reads(source: str, keys: Mapping[str, int]) -> None:
-    """Note how often, and when last, each entry was read from a source, for MAX_ENTRIES entries."""
     now_s = int(time.time())
     for key, number in keys.items():
         if key and source in ("L1", "L2"):

@@ -25,8 +25,6 @@ from cache_layer.upkeep.clearing import clear_entries
 from cache_layer.upkeep.own_keys import OwnKeys
 from cache_layer.writing.writes import invalidate_entries
 
-JSON = "django_redis.serializers.json.JSONSerializer"
-
 
 class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no types
     """
@@ -37,7 +35,7 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
     """
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
-        options = {"SERIALIZER": JSON} | params.get("OPTIONS", {})
+        options = {"SERIALIZER": "django_redis.serializers.json.JSONSerializer"} | params.get("OPTIONS", {})
         location = guarded_location(server, options, get_options())
         super().__init__(location["LOCATION"], {**params, "OPTIONS": location["OPTIONS"]})
         given: Any = vars(self)["_client_cls"]  # of CLIENT_CLASS
@@ -116,12 +114,9 @@ class CoherentCache(RedisCache):  # type: ignore[misc] # django-redis has no typ
         return default if document is None else document
 
     def _split(self, keys: Iterable[Any], version: int | None) -> tuple[dict[Any, Entry], list[Any]]:
-        """The entries among `keys`, and the other keys."""
         found = {key: self.find_entry(key, version) for key in keys}
-        return (
-            {key: entry for key, entry in found.items() if entry is not None},
-            [key for key, entry in found.items() if entry is None],
-        )
+        entries = {key: entry for key, entry in found.items() if entry is not None}
+        return entries, [key for key in found if key not in entries]
 
 
 class EntriesApart(OwnKeys):

@@ -36,6 +36,11 @@ class _Budget:
 _budget: ContextVar[_Budget | None] = ContextVar("cache_layer_deadline", default=None)
 
 
+def _own_or_throwaway() -> _Budget:
+    """The deadline of this thread's current work, to be changed; if there is none, one that nobody looks at."""
+    return _budget.get() or _Budget(0)
+
+
 @contextmanager
 def working_within(budget_ms: float | None) -> Iterator[None]:
     """Give this block a deadline `budget_ms` from now, or none for None; a nested block has its own."""
@@ -48,9 +53,7 @@ def working_within(budget_ms: float | None) -> Iterator[None]:
 
 def restart(budget_ms: float) -> None:
     """Restart the deadline at `budget_ms` from now; does nothing if there is none."""
-    budget = _budget.get()
-    if budget is not None:
-        budget.begin(budget_ms)
+    _own_or_throwaway().begin(budget_ms)
 
 
 @contextmanager
@@ -60,11 +63,10 @@ def paused() -> Iterator[None]:
     try:
         yield
     finally:
-        budget = _budget.get()
-        if budget is not None:
-            took_ns = clock.monotonic_ns() - begun_ns
-            budget.begun_ns += took_ns
-            budget.ends_ns += took_ns
+        took_ns = clock.monotonic_ns() - begun_ns
+        budget = _own_or_throwaway()
+        budget.begun_ns += took_ns
+        budget.ends_ns += took_ns
 
 
 def left_seconds(at_most: float) -> float:
@@ -81,18 +83,14 @@ def left_for_holds_seconds(at_most: float) -> float:
 
 def tighten_to_commit_deadline() -> None:
     """Shorten the deadline of a write that now holds keys, so that time is left for its release."""
-    budget = _budget.get()
-    if budget is not None:
-        budget.ends_ns = budget.share_ns(COMMIT_SHARE)
+    budget = _own_or_throwaway()
+    budget.ends_ns = budget.share_ns(COMMIT_SHARE)
 
 
 @contextmanager
 def releasing() -> Iterator[None]:
     """Give the release all the time that is left, and at least a quarter of the budget if the commit came late."""
-    budget = _budget.get()
-    if budget is None:
-        yield
-        return
+    budget = _own_or_throwaway()
     quarter_ns = int(budget.budget_ns * (1 - COMMIT_SHARE))
     budget.ends_ns = max(budget.share_ns(1), clock.monotonic_ns() + quarter_ns)
     try:

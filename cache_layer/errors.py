@@ -1,16 +1,4 @@
-"""
-What can go wrong, by cause.
-
-    CacheLayerError
-    ├── CacheUnavailable    Redis refused the connection, did not answer in time, or accepts no writes
-    ├── WriteRefused        the strict write policy: readers could not be stopped from serving the old value
-    ├── OutcomeUnknown      the database was lost in the middle of a commit
-    ├── InvalidOptions      a setting is unknown or out of range
-    ├── InvalidLookup       a lookup or `@coherent` declaration that cannot work
-    ├── ReadOnlyEntry       a method of Django's cache API that coherent entries do not support
-    ├── UnknownTag          the lookup has no such tag
-    └── OtherRelease        a value written by a server of another release
-"""
+"""What can go wrong, by cause; `CacheLayerError` is the root."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -26,7 +14,7 @@ class CacheLayerError(Exception):
 
 class CacheUnavailable(CacheLayerError, RedisConnectionError):
     """
-    Redis could not be used; read from the database instead.
+    Redis refused the connection, did not answer in time or accepts no writes: read from the database instead.
 
     `refused` is true if the server is gone (it refuses connections, and its data will be purged when it comes back),
     false if it is silent (others may still be reading from it).
@@ -38,11 +26,11 @@ class CacheUnavailable(CacheLayerError, RedisConnectionError):
 
 
 class WriteRefused(CacheLayerError):
-    """The write policy is `strict` and Redis is silent: nothing was written. Try again later."""
+    """Nothing was written: Redis is silent, and readers could keep the old value (policy `strict`). Try again later."""
 
 
 class OutcomeUnknown(CacheLayerError, OperationalError):
-    """The database did not answer a COMMIT, which may or may not take effect. Check before trying again."""
+    """The database was lost in the middle of a COMMIT, which may or may not take effect. Check before trying again."""
 
 
 class InvalidOptions(CacheLayerError, ImproperlyConfigured):

@@ -84,9 +84,10 @@ class Options:
         return self.stale_seconds if self.write_policy == "available" else 0
 
     @staticmethod
+    @functools.cache
     def current() -> Options:
-        """Those of `settings.CACHE_LAYER`."""
-        return get_options()
+        """Those of `settings.CACHE_LAYER`. Tests that override settings call `get_options.cache_clear()`."""
+        return Options.of(getattr(settings, "CACHE_LAYER", {}))
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
@@ -123,6 +124,7 @@ class Options:
         return options
 
 
+get_options = Options.current
 Options.LIMITS = {option.name: option.metadata["limits"] for option in fields(Options) if option.metadata}
 
 
@@ -130,9 +132,3 @@ def known_ttl_seconds(ttl_seconds: int) -> int:
     """The TTL of the last known value of an entry with this TTL; 0 if none is stored."""
     stale_seconds = get_options().fail_safe_seconds
     return ttl_seconds + stale_seconds if stale_seconds else 0
-
-
-@functools.cache
-def get_options() -> Options:
-    """The options in force. Tests that override settings call `get_options.cache_clear()`."""
-    return Options.of(getattr(settings, "CACHE_LAYER", {}))

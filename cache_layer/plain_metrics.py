@@ -11,42 +11,27 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
-from typing import NamedTuple, Self
+from types import SimpleNamespace
+from typing import Self
 
-_counting: threading.Lock
+_counting = threading.Lock()
 
 
 def _begin() -> None:
-    """Make the lock, also in a forked child: a thread of its parent may have held the parent's."""
+    """Make a new lock in a forked child: a thread of its parent may have held the parent's."""
     global _counting  # noqa: PLW0603 - one lock for all metrics
     _counting = threading.Lock()
 
 
-_begin()
 os.register_at_fork(after_in_child=_begin)
-
-
-class Sample(NamedTuple):
-    """One number, under prometheus-client's name for it."""
-
-    name: str
-    labels: dict[str, str]
-    value: int
-
-
-class Family(NamedTuple):
-    """All samples of a metric."""
-
-    samples: list[Sample]
 
 
 class _Metric:
     _suffix: str
-    _further_labels: tuple[str, ...] = ()
 
     def __init__(self, name: str, _documentation: str, labelnames: Sequence[str] = ()) -> None:
         self._name = f"{name}_{self._suffix}"
-        self._labelnames = (*labelnames, *self._further_labels)
+        self._labelnames = labelnames
         self._values: tuple[str, ...] = ()
         self._numbers: collections.Counter[tuple[str, ...]] = collections.Counter()
 
@@ -56,12 +41,15 @@ class _Metric:
         child._values = values
         return child
 
-    def collect(self) -> list[Family]:
+    def collect(self) -> list[SimpleNamespace]:
+        """All samples, under prometheus-client's names."""
         with _counting:
             numbers = self._numbers.copy()
-        return [
-            Family([Sample(self._name, dict(zip(self._labelnames, at, strict=True)), n) for at, n in numbers.items()])
+        samples = [
+            SimpleNamespace(name=self._name, labels=dict(zip(self._labelnames, values, strict=True)), value=number)
+            for values, number in numbers.items()
         ]
+        return [SimpleNamespace(samples=samples)]
 
 
 class Counter(_Metric):
@@ -74,12 +62,11 @@ class Counter(_Metric):
 
 class Histogram(_Metric):
     _suffix = "bucket"
-    _further_labels = ("le",)
 
     def __init__(
         self, name: str, documentation: str, labelnames: Sequence[str] = (), *, buckets: Sequence[float]
     ) -> None:
-        super().__init__(name, documentation, labelnames)
+        super().__init__(name, documentation, (*labelnames, "le"))
         self._bounds = {float(bound): repr(float(bound)) for bound in buckets} | {inf: "+Inf"}
 
     def observe(self, amount: float) -> None:

@@ -145,13 +145,10 @@ class Series:
 
     def whole(self) -> Series:
         """The steps that are over and were reported."""
-        now_s = time.time()
-        kept = [
-            (start, counts)
-            for start, counts in zip(self.starts_s, self.counts, strict=True)
-            if counts and start + self.step_seconds + GRACE_SECONDS <= now_s
-        ]
-        return Series(self.step_seconds, tuple(start for start, _ in kept), tuple(counts for _, counts in kept))
+        last_s = time.time() - self.step_seconds - GRACE_SECONDS
+        steps = zip(self.starts_s, self.counts, strict=True)
+        whole = {start: counts for start, counts in steps if counts and start <= last_s}
+        return Series(self.step_seconds, tuple(whole), tuple(whole.values()))
 
     @property
     def seconds(self) -> int:

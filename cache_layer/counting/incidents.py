@@ -64,8 +64,6 @@ class Sightings:
     def write(self, *, using: str) -> None:
         """Write what was seen to PostgreSQL, or else to Redis, or else remember it until one of them answers."""
         with self._lock:
-            if not self.unwritten and not self._ask_redis:
-                return
             try:
                 left = read_left() if self._ask_redis else {}
                 _write([*left.items(), *self.unwritten.items()], using)

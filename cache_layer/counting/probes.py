@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import time
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
@@ -84,7 +85,7 @@ class Respondent:
 
     def reply(self) -> None:
         """Reply to the current probe if it is new; give a sign of life now and then."""
-        try:
+        with suppress(RedisError):
             self._sign()
             asked: Any = get_redis_client().get(analytics_key("asked"))
             mark, _, key = (asked or b"").decode(errors="replace").partition(" ")
@@ -96,8 +97,6 @@ class Respondent:
             pipeline.hset(answers, process_name(), json.dumps(look_into_memory(key)[1:]))
             pipeline.expire(answers, ASKED_SECONDS * 6)
             pipeline.execute()
-        except RedisError:
-            return
 
     def _sign(self) -> None:
         now_s = time.time()

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from itertools import chain
 from multiprocessing.util import Finalize
 from typing import Any
@@ -72,17 +73,16 @@ class Reporter:
         totals = read_totals()
         now_s = time.time()
         took_s, self._counted_until_s = max(0.0, now_s - self._counted_until_s), now_s
-        new = {name: number - self._reported.get(name, 0) for name, number in totals.items()}
-        new = {name: number for name, number in new.items() if number} | {"reports": 1}
+        new = {**(totals - self._reported), "reports": 1}
         self._reported = totals
         batches = [entries[start : start + BATCH_KEYS] for start in range(0, len(entries), BATCH_KEYS)] or [[]]
         return [_make_report(now_s, took_s, new if number == 0 else {}, batch) for number, batch in enumerate(batches)]
 
 
-def read_totals() -> dict[str, int]:
+def read_totals() -> Counter[str]:
     """This process's counters and histograms by name, named as in `Series.counts`."""
     fold_reads()
-    totals: dict[str, int] = {}
+    totals: Counter[str] = Counter()
     for metric in vars(metrics).values():
         if isinstance(metric, metrics.TOTALS):
             for sample in chain.from_iterable(family.samples for family in metric.collect()):
@@ -154,19 +154,17 @@ def _make_report(now_s: float, took_s: float, totals: dict[str, int], entries: l
 
     middle_s = now_s - min(took_s, get_options().analytics_seconds or MINUTE_SECONDS) / 2
     within_a_moment = took_s < 1.5 * MOMENT_SECONDS
-    names = ("stored", "hits", "invalidated")
     keys = [
         analytics_key(f"report:{uuid4().hex}"),
         totals_key(MINUTE_SECONDS, middle_s),
         totals_key(HOUR_SECONDS, middle_s),
         hits_key(now_s),
-        *map(analytics_key, names),
+        *map(analytics_key, ("stored", "hits", "invalidated")),
         totals_key(MOMENT_SECONDS, middle_s),
     ]
     arguments: list[Any] = [int(now_s), MINUTE_RETENTION_SECONDS, RETENTION_SECONDS, MAX_ENTRIES, len(totals)]
     arguments.append(MOMENT_RETENTION_SECONDS if within_a_moment and totals else 0)
-    for name, number in totals.items():
-        arguments += [name, number]
+    arguments += chain.from_iterable(totals.items())
     for key, counts in entries:
         lookup = find_lookup(key)
         ttl_seconds = lookup.ttl_seconds if lookup else 0

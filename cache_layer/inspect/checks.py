@@ -1,19 +1,4 @@
-"""
-System checks: report what would break coherence before it does.
-
-    cache_layer.E001  a lookup's model lacks triggers: changes behind Django's back would go unnoticed
-    cache_layer.E002  a CACHE_LAYER setting is unknown or invalid
-    cache_layer.E003  the cache alias is missing from CACHES, uses another backend or replaces its client
-    cache_layer.E004  pgtrigger is not installed: no migration would create the triggers
-    cache_layer.E005  a lookup's model is in a database other than PostgreSQL
-    cache_layer.E006  a migration creates triggers before the outbox they write to exists
-    cache_layer.W001  the server may evict holds
-    cache_layer.W002  the server persists data that is purged after a restart anyway
-    cache_layer.W003  the server did not answer the check
-    cache_layer.W004  a server with replicas keeps serving when it is cut off from them
-    cache_layer.W005  the fail-safe setting has no effect under the write policy `strict`
-    cache_layer.W006  the server is so far away that local leases end before they are renewed
-"""
+"""System checks: report what would break coherence before it does. docs/monitoring.md lists them by their ids."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -65,25 +50,21 @@ def _notes(model: Any, trigger: pgtrigger.Trigger, part: Part) -> bool:
 
 
 @register(Tags.models)
-def check_databases(**_: Any) -> list[CheckMessage]:
+def check_databases(**_: Any) -> Iterator[CheckMessage]:
     """The triggers can be installed: pgtrigger is there, and every model is in PostgreSQL."""
-    found: list[CheckMessage] = []
     if not apps.is_installed("pgtrigger"):
         hint = "Add 'pgtrigger' to INSTALLED_APPS, and make migrations."
-        found.append(
-            Error("'pgtrigger' is not installed: no migration has the triggers.", hint=hint, id="cache_layer.E004")
-        )
+        yield Error("'pgtrigger' is not installed: no migration has the triggers.", hint=hint, id="cache_layer.E004")
     for lookup in registered_lookups():
         alias = router.db_for_write(lookup.model)
         if connections[alias].vendor != "postgresql":
-            what = (
-                f"The lookup {lookup.name!r} reads {lookup.model._meta.label} from {alias!r}, which is not PostgreSQL."
+            yield Error(
+                f"The lookup {lookup.name!r} reads {lookup.model._meta.label} from {alias!r}, which is not PostgreSQL.",
+                hint="Keep the model in PostgreSQL, by DATABASES or a router: its triggers record what Django does not"
+                " see.",
+                obj=lookup.model,
+                id="cache_layer.E005",
             )
-            hint = (
-                "Keep the model in PostgreSQL, by DATABASES or a router: its triggers record what Django does not see."
-            )
-            found.append(Error(what, hint=hint, obj=lookup.model, id="cache_layer.E005"))
-    return found
 
 
 @register(Tags.database)
@@ -151,16 +132,15 @@ def check_server(**_: Any) -> list[CheckMessage]:
 
 
 def _check_node(address: str, node: GuardedRedis) -> Iterator[CheckMessage]:
-    memory: Any = node.info("memory")
-    persistence: Any = node.info("persistence")
+    figures: Any = node.info("memory", "persistence")
     configured: Any = node.config_get("save", "min-replicas-*", "cluster-enabled", "cluster-node-timeout")
-    if memory["maxmemory_policy"] != "noeviction":
+    if figures["maxmemory_policy"] != "noeviction":
         yield Warning(
-            f"Redis ({address}) may evict writers' holds: its maxmemory-policy is {memory['maxmemory_policy']}.",
+            f"Redis ({address}) may evict writers' holds: its maxmemory-policy is {figures['maxmemory_policy']}.",
             hint="Set `maxmemory-policy noeviction`, and enough memory; entries are small and expire.",
             id="cache_layer.W001",
         )
-    if persistence["aof_enabled"] or configured.get("save"):
+    if figures["aof_enabled"] or configured.get("save"):
         yield Warning(
             f"Redis ({address}) writes to disk what is purged when it restarts.",
             hint='Set `save ""` and `appendonly no`: what another run left is not trusted, and a full disk makes it'

@@ -27,8 +27,8 @@ logger = logging.getLogger("cache_layer")
 
 LOOK_SECONDS, LOOK_MS = 2, 4_000
 """How often a process looks in the background, and how long it waits for Redis and PostgreSQL then."""
-NO_RELAY_SECONDS = 120
-"""How long without a relay is a problem: by then another process has taken the turn, if any can."""
+PATIENCE_SECONDS = {"RelayNotWorking": 120}
+"""How long something may be wrong before it is a problem: by then another process relays, if any can."""
 SHOWN_INCIDENTS = 5
 
 
@@ -90,24 +90,18 @@ class Health:
             if name in seen and before.goes_on(now_s):
                 seen[name] = Sighting(min(before.began_s, seen[name].began_s), seen[name].seen_s)
         problems = [each._replace(seen=seen[each.name]) for each in found]
-        shown = [problem for problem in problems if now_s - problem.since_s >= _patience(problem.name)]
+        shown = [problem for problem in problems if now_s - problem.since_s >= PATIENCE_SECONDS.get(problem.name, 0)]
         names = {problem.name for problem in shown}
         incidents = [
             Incident(name, sighting.began_s, None if name in names and sighting.goes_on(now_s) else sighting.seen_s)
             for name, sighting in known
-            if sighting.seen_s - sighting.began_s >= _patience(name)
+            if sighting.seen_s - sighting.began_s >= PATIENCE_SECONDS.get(name, 0)
         ]
-        return cls(
-            backlog,
-            redis_answers,
-            sorted(shown, key=lambda problem: list(TITLES).index(problem.name)),
-            incidents[:SHOWN_INCIDENTS],
-        )
+        shown.sort(key=lambda problem: list(TITLES).index(problem.name))
+        return cls(backlog, redis_answers, shown, incidents[:SHOWN_INCIDENTS])
 
-    @staticmethod
-    def forget() -> None:
-        """Make the next look read the counters again."""
-        counted_now.forget()
+    forget = staticmethod(counted_now.forget)
+    """Makes the next look read the counters again."""
 
     @property
     def status(self) -> str:
@@ -154,11 +148,6 @@ def _since(seconds: float) -> str:
 
 def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _patience(name: str) -> int:
-    """How many seconds something may be wrong before it is a problem."""
-    return NO_RELAY_SECONDS if name == "RelayNotWorking" else 0
 
 
 def watch_health() -> None:

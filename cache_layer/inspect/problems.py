@@ -7,6 +7,7 @@ reason. Only Prometheus can detect the other alerts: they compare servers, or on
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from redis.exceptions import RedisError
@@ -86,10 +87,8 @@ def find_problems(
     if backlog is not None:
         yield from _find_late(backlog, redis_answers=redis_answers, taken=taken)
     if redis_answers:
-        try:
+        with suppress(RedisError):
             yield from counted_now.get() if counters is None else find_in_redis(*counters)
-        except RedisError:
-            return
 
 
 def _find_late(backlog: Backlog, *, redis_answers: bool, taken: bool) -> Iterator[Problem]:
@@ -166,13 +165,13 @@ COUNTED = (
 def find_counted(hour: Series) -> Iterator[Problem]:
     """The problems shown by the last hour's counters."""
     for each in COUNTED:
-        minutes = list(zip(hour.starts_s, hour.counts, strict=True))[-each.minutes :]
-        numbers = [(start, counts.get(each.counter, 0)) for start, counts in minutes]
-        starts = [start for start, number in numbers if number]
+        minutes = hour.latest(each.minutes)
+        steps = zip(minutes.starts_s, minutes.counts, strict=True)
+        starts = [start for start, counts in steps if counts.get(each.counter)]
         if starts:
-            total = sum(number for _, number in numbers)
             seen = Sighting(starts[0], min(time.time(), starts[-1] + hour.step_seconds))
-            yield Problem(each.name, each.text.format(number=f"{total:,}"), each.advice, seen)
+            text = each.text.format(number=f"{minutes.total(each.counter):,}")
+            yield Problem(each.name, text, each.advice, seen)
     few = hour.latest(5)
     errors, answered = few.total("answer_errors"), few.total("replays") + few.answers()
     if errors >= 5 and errors > 0.01 * answered:
@@ -200,21 +199,18 @@ NAMES = (
 """The counters that `find_counted` reads: a fifteenth of all."""
 
 
-def find_in_redis(hour: Series, status: ServerStatus) -> list[Problem]:
+def find_in_redis(hour: Series, status: ServerStatus) -> Iterator[Problem]:
     """The problems shown by the last hour's counters and the server's own figures."""
-    found = list(find_counted(hour))
+    yield from find_counted(hour)
     if status.max_memory_bytes and status.used_memory_bytes > FULL * status.max_memory_bytes:
-        found.append(
-            Problem(
-                "RedisMemoryHigh",
-                f"Redis uses {status.used_memory_bytes / status.max_memory_bytes:.0%} of its memory limit: once full,"
-                " it accepts no more values.",
-                "Give it more (maxmemory), or a separate server.",
-            )
+        yield Problem(
+            "RedisMemoryHigh",
+            f"Redis uses {status.used_memory_bytes / status.max_memory_bytes:.0%} of its memory limit: once full, it"
+            " accepts no more values.",
+            "Give it more (maxmemory), or a separate server.",
         )
-    return found
 
 
 counted_now: Memo[list[Problem]] = Memo(
-    lambda: find_in_redis(Series.read(Span.HOUR, NAMES), ServerStatus.read()), seconds=COUNTED_SECONDS
+    lambda: list(find_in_redis(Series.read(Span.HOUR, NAMES), ServerStatus.read())), seconds=COUNTED_SECONDS
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from itertools import chain
 from typing import Any, NamedTuple
 
 from cache_layer.keys import holds_key, plain_key_of, value_key
@@ -21,8 +19,7 @@ SCAN_SECONDS = 0.1
 MAX_HOLDS = 500
 
 
-@dataclass(frozen=True)
-class ServerStatus:
+class ServerStatus(NamedTuple):
     """A server's own figures, over everything it stores and since it started."""
 
     name: str
@@ -45,9 +42,9 @@ class ServerStatus:
             CacheUnavailable: it did not answer.
         """
         nodes = list(cls.read_nodes().values())
-        numbers = [field.name for field in fields(cls) if field.type == "int"]
+        numbers = [name for name in cls._fields if name not in ("name", "version")]
         sums = {name: sum(getattr(node, name) for node in nodes) for name in numbers}
-        return replace(nodes[0], **sums | {"uptime_seconds": min(node.uptime_seconds for node in nodes)})
+        return nodes[0]._replace(**sums | {"uptime_seconds": min(node.uptime_seconds for node in nodes)})
 
     @classmethod
     def read_nodes(cls) -> dict[str, ServerStatus]:
@@ -61,10 +58,7 @@ class ServerStatus:
 
     @classmethod
     def _of(cls, node: GuardedRedis) -> ServerStatus:
-        pipeline = node.pipeline()
-        for section in ("server", "clients", "memory", "stats"):
-            pipeline.info(section)
-        figures = dict(chain.from_iterable(answer.items() for answer in pipeline.execute()))
+        figures: Any = node.info("server", "clients", "memory", "stats")
         return cls(
             name=str(figures.get("server_name", "redis")),
             version=str(figures.get("valkey_version", figures["redis_version"])),
@@ -114,13 +108,12 @@ class Amount(NamedTuple):
                 left.append((node, answer[0]))
             if not left or time.monotonic() > deadline:
                 break
+        keys = set(map(plain_key_of, found))
+        lookup_of = {key: lookup for key in keys if (lookup := find_lookup(key, lookups)) is not None}
         values: Counter[str] = Counter()
-        held: list[str] = []
-        for key in set(map(plain_key_of, found)):
-            lookup = find_lookup(key, lookups)
-            if lookup is not None:
-                values[lookup.name] += value_key(key) in found
-                held += [holds_key(key)] if holds_key(key) in found else []
+        for key, lookup in lookup_of.items():
+            values[lookup.name] += value_key(key) in found
+        held = [holds_key(key) for key in lookup_of if holds_key(key) in found]
         return cls(values, _count_holds(held[:MAX_HOLDS]), not left and len(held) <= MAX_HOLDS)
 
 
@@ -142,12 +135,10 @@ class LookupState(NamedTuple):
             CacheUnavailable: Redis did not answer.
         """
         lookups = registered_lookups() if lookups is None else lookups
-        values: dict[str, set[str]] = {lookup.name: set() for lookup in lookups}
-        for batch in scan_entries(lookups):
-            for entry in batch:
-                values[entry.lookup.name].add(entry.key)
+        found = {entry.key: entry.lookup.name for batch in scan_entries(lookups) for entry in batch}
+        values = Counter(found.values())
         return [
-            cls(each.name, each.model._meta.label, each.key_pattern, len(values[each.name]), each.ttl_seconds)
+            cls(each.name, each.model._meta.label, each.key_pattern, values[each.name], each.ttl_seconds)
             for each in lookups
         ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 from typing import Any, NamedTuple
@@ -35,8 +34,7 @@ class Kind(StrEnum):
     """Redis does not answer."""
 
 
-@dataclass(frozen=True)
-class EntryState:
+class EntryState(NamedTuple):
     """The state of one entry; `ttl_seconds` and `payload_bytes` (in Redis) are None unless it is cached."""
 
     kind: Kind

@@ -4,7 +4,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -40,8 +39,7 @@ class Mismatch(NamedTuple):
     age_seconds: float
 
 
-@dataclass(frozen=True)
-class Audit:
+class Audit(NamedTuple):
     """The result of one comparison."""
 
     compared: int
@@ -85,7 +83,10 @@ def _differing(lookup: Lookup[Any], entries: list[Entry]) -> Iterator[Mismatch]:
     for entry, cached, ttl_ms in zip(entries, answers[::2], answers[1::2], strict=True):
         if cached is None:
             continue
-        payload = _unpacked(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
+        try:
+            payload = unpack(cached) if isinstance(cached, bytes) else str(cached).encode()  # a key of another type
+        except ValueError:
+            payload = cached
         loaded = rows.get(entry.identifier)
         committed = loaded.payload if loaded else b""
         if payload != committed and not agrees_across_releases(entry, payload, committed):
@@ -112,11 +113,3 @@ def _load(lookup: Lookup[Any], identifiers: list[str]) -> dict[str, Loaded[Any]]
         if len(identifiers) == 1:
             return {}
         return {key: loaded for each in identifiers for key, loaded in _load(lookup, [each]).items()}
-
-
-def _unpacked(stored: bytes) -> bytes:
-    """The document's bytes; bytes that can't be unpacked are returned as they are."""
-    try:
-        return unpack(stored)
-    except ValueError:
-        return stored

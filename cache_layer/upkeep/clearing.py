@@ -36,8 +36,7 @@ def clear_entries(*lookups: Lookup[Any], cause: str = "clear") -> int:
             drop_copy(entry.key)
     invalidate_keys((), {key for lookup in lookups for key in lookup.stamp_keys()})
     drain()
-    names = ", ".join(lookup.name for lookup in lookups)
-    logger.info("Cache cleared", extra={"lookup": names, "count": dropped})
+    logger.info("Cache cleared", extra={"lookup": ", ".join(lookup.name for lookup in lookups), "count": dropped})
     return dropped
 
 

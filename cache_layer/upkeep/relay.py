@@ -11,11 +11,12 @@ one writer after another may hold such a key without a break.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from random import uniform
 from threading import Event
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import Error, connections
 from django.db.models.functions import Now
@@ -63,19 +64,22 @@ def run_relay(stop: Event, *, using: str = "default") -> None:
             failed = False
         except Exception as error:  # any kind: nobody would notice that the thread has ended
             failed = True
-            state.interrupted(error)
+            if state.becomes(works=False):
+                unknown = not isinstance(error, Error | RedisError)
+                logger.warning("Relay interrupted", extra={"error": str(error)}, exc_info=unknown)
         stop.wait(uniform(*TRY_SECONDS))  # noqa: S311 # no secret
 
 
 def _work(stop: Event, state: _State, using: str) -> None:
-    """Relay until `stop` is set, or something fails."""
     with connections[using].cursor() as cursor:
         cursor.execute(f"LISTEN {CHANGES_CHANNEL}")
     audited, settled = monotonic(), Settled()
     try:
         while not stop.is_set():
             left = relay_changes(settled, using=using)
-            state.working()
+            RELAY_WORKING.set(1)
+            if state.becomes(works=True):
+                logger.info("Relay working")
             audited = _audit_when_due(audited)
             _wait_for_changes(using, HELD_SECONDS if left else FORGET_SECONDS if settled.ids else POLL_SECONDS)
         settled.forget(using, at_once=True)
@@ -87,22 +91,14 @@ def _work(stop: Event, state: _State, using: str) -> None:
 
 
 class _State:
-    """Whether the relay works; logs only when that changes."""
+    """Whether the relay works, as it was logged last."""
 
-    def __init__(self) -> None:
-        self._logged: bool | None = None
+    works: bool | None = None
 
-    def working(self) -> None:
-        RELAY_WORKING.set(1)
-        if self._logged is not True:
-            self._logged = True
-            logger.info("Relay working")
-
-    def interrupted(self, error: Exception) -> None:
-        if self._logged is not False:
-            self._logged = False
-            unknown = not isinstance(error, Error | RedisError)
-            logger.warning("Relay interrupted", extra={"error": str(error)}, exc_info=unknown)
+    def becomes(self, works: bool) -> bool:
+        """Whether that is news."""
+        is_news, self.works = works is not self.works, works
+        return is_news
 
 
 def relay_changes(settled: Settled | None = None, *, using: str = "default") -> int:
@@ -142,61 +138,42 @@ def relay_changes(settled: Settled | None = None, *, using: str = "default") -> 
 
 def _deliver_rows(changes: list[Any]) -> list[Any]:
     """Invalidate the entries of changed rows; returns the settled changes."""
-    if not changes:
-        return []
-    entries: dict[str, _Changed] = {}
+    entries: dict[str, Entry] = {}
+    ids: dict[str, set[int]] = defaultdict(set)
     for change in changes:
         for lookup, part in parts_of_table(change.table_name, change.field):
             entry = Entry(lookup, change.identifier if part.field else "")
-            entries.setdefault(entry.key, _Changed(entry, set())).changes.add(change.id)
-    outcomes = _invalidate(entries)
-    delivered_by_writers = _changes_of(entries, outcomes, Invalidated.DELIVERED)
-    left = _changes_of(entries, outcomes, Invalidated.HELD, Invalidated.UNANSWERED)
+            entries[entry.key] = entry
+            ids[entry.key].add(change.id)
+    outcomes = _invalidate(entries, ids)
+    met = {outcome: [key for key, found in outcomes.items() if found is outcome] for outcome in Invalidated}
+    delivered_by_writers = {number for key in met[Invalidated.DELIVERED] for number in ids[key]}
+    left = {number for key in met[Invalidated.HELD] + met[Invalidated.UNANSWERED] for number in ids[key]}
     settled = [change for change in changes if change.id not in left]
     delivered_here = [change for change in settled if change.id not in delivered_by_writers]
     if delivered_here:
         _count_relayed(delivered_here)
-    dropped = [
-        key
-        for key, outcome in outcomes.items()
-        if outcome is Invalidated.DROPPED and not entries[key].changes <= delivered_by_writers
-    ]
+    dropped = [key for key in met[Invalidated.DROPPED] if not ids[key] <= delivered_by_writers]
     note_invalidated(dropped, "sql")
     for key in dropped:
         logger.info("Cache invalidated", extra={"key": key, "cause": "sql"})
     return settled
 
 
-def _changes_of(entries: Mapping[str, _Changed], outcomes: Mapping[str, Invalidated], *wanted: Invalidated) -> set[int]:
-    """The ids of the changes behind entries whose invalidation met one of these."""
-    return {number for key, outcome in outcomes.items() if outcome in wanted for number in entries[key].changes}
-
-
-class _Changed(NamedTuple):
-    """An entry, and the ids of the changes that name it."""
-
-    entry: Entry
-    changes: set[int]
-
-
-def _invalidate(entries: Mapping[str, _Changed]) -> dict[str, Invalidated]:
+def _invalidate(entries: Mapping[str, Entry], changes: Mapping[str, set[int]]) -> dict[str, Invalidated]:
     """
-    Drop entries, except those that a writer holds or has just released.
+    Drop entries, except those that a writer holds (if it stores values) or has just released with all these changes.
 
-    Held entries are dropped if their writers store no value, since such a key may be held without a break. Stamps and
-    other entries of a row are dropped too: their writer may not have reached another node yet, or needs a further trip.
+    Stamps and other entries of a row are dropped too: their writer may not have reached another node yet, or needs a
+    further trip.
     """
-    stamps = stamps_of(each.entry for each in entries.values())
-    found = invalidate_keys(
-        entries,
-        stamps,
-        unless_held={key for key, each in entries.items() if each.entry.lookup.write_through} | stamps,
-        unless_delivered={key: each.changes for key, each in entries.items()},
-    )
+    stamps = stamps_of(entries.values())
+    write_through = {key for key, entry in entries.items() if entry.lookup.write_through}
+    found = invalidate_keys(entries, stamps, unless_held=write_through | stamps, unless_delivered=changes)
     unanswered = {key for key, outcome in found.items() if outcome is Invalidated.UNANSWERED}
     return {
-        key: Invalidated.UNANSWERED if unanswered & {key, each.entry.stamp_key} else found[key]
-        for key, each in entries.items()
+        key: Invalidated.UNANSWERED if unanswered & {key, entry.stamp_key} else found[key]
+        for key, entry in entries.items()
     }
 
 

@@ -18,14 +18,12 @@ ASK_MS = 2_000
 """How long PostgreSQL may take to answer about the lock."""
 IDLE_MS = 10_000
 """How long the relay that has the turn may be idle in PostgreSQL."""
-LOCK = "hashtextextended(%s, 0)"
 TAKEN = """
     SELECT EXISTS (
         SELECT FROM pg_locks
         WHERE locktype = 'advisory' AND granted AND objsubid = 1
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND classid = ((hashtextextended(%(name)s, 0) >> 32) & 4294967295)::oid
-            AND objid = (hashtextextended(%(name)s, 0) & 4294967295)::oid
+            AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0)
     )
 """
 
@@ -41,7 +39,7 @@ def is_vacant(using: str) -> bool:
 def is_taken(using: str) -> bool:
     """Whether some server relays; unlike `is_vacant`, never takes the lock, not even for a moment."""
     with connections[using].cursor() as cursor:
-        cursor.execute(TAKEN, {"name": RELAY_LOCK})
+        cursor.execute(TAKEN, [RELAY_LOCK])
         return bool(cursor.fetchone()[0])
 
 
@@ -58,34 +56,28 @@ def own_turn(using: str) -> Iterator[bool]:
     options.pop("pool", None)
     options["application_name"] = f"relay of process {os.getpid()}"
     connections[using] = own
+    descriptor = -1
     try:
         ours = _try_lock("pg_try_advisory_lock", using)
         with own.cursor() as cursor:
             cursor.execute(f"SET idle_session_timeout = {IDLE_MS}")
-        with _closed_in_children(own.connection.fileno()):
-            yield ours
+        descriptor = own.connection.fileno()
+        _descriptors.add(descriptor)
+        yield ours
     finally:
+        _descriptors.discard(descriptor)
         connections[using] = shared
         own.close()
 
 
 def _try_lock(function: str, using: str) -> bool:
     with working_within(ASK_MS), connections[using].cursor() as cursor:
-        cursor.execute(f"SELECT {function}({LOCK})", [RELAY_LOCK])
+        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [RELAY_LOCK])
         return bool(cursor.fetchone()[0])
 
 
 _descriptors: set[int] = set()
-
-
-@contextmanager
-def _closed_in_children(descriptor: int) -> Iterator[None]:
-    """Close a socket in forked children: PostgreSQL notices a dead process only once nobody has its socket open."""
-    _descriptors.add(descriptor)
-    try:
-        yield
-    finally:
-        _descriptors.discard(descriptor)
+"""Sockets to close in forked children: PostgreSQL notices a dead process only once nobody has its socket open."""
 
 
 def _close_in_child() -> None:

@@ -10,16 +10,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from cache_layer.counting.reporting import start_reporting
 from cache_layer.upkeep.relay import run_relay
 
-LOCAL = "127.0.0.1"
-COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-
 
 class Command(BaseCommand):
     help = "Relays changes made by psql, COPY, TRUNCATE and other services to the cache. Several may run; one works."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--metrics-port", type=int, help="serve Prometheus metrics there, without any access check")
-        parser.add_argument("--metrics-host", default=LOCAL, help=f"the address to serve them at (default: {LOCAL})")
+        where = "the address to serve them at (default: %(default)s)"
+        parser.add_argument("--metrics-host", default="127.0.0.1", help=where)
 
     def handle(self, *, metrics_port: int | None, metrics_host: str, **_: Any) -> None:
         stop = Event()
@@ -44,7 +42,7 @@ def _serve_metrics(host: str, port: int) -> None:
     except ImportError:
         raise CommandError("Metrics are served by prometheus-client: pip install cache-layer[metrics].") from None
     registry = REGISTRY
-    if os.environ.get(COUNTS_VARIABLE):
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the package has no types there
     try:

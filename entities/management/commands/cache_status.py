@@ -2,7 +2,6 @@ import argparse
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -86,7 +85,7 @@ def _as_json(picture: Picture, lookups: list[LookupState], cached: int) -> dict[
         "list_entry": listed,
         "entries": entries,
         "backlog": picture.backlog._asdict(),
-        "server": asdict(picture.server),
+        "server": picture.server._asdict(),
         "reads": {
             "hit_ratio_last_hour": picture.hour.hit_ratio(),
             "hit_ratio_now": recent.hit_ratio(),
