@@ -11,6 +11,8 @@ from structlog.typing import Processor
 from pmo.environment.variables import shown
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+OURS = ("cache_layer", "entities", "pmo")
+"""Our loggers."""
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -61,10 +63,5 @@ def logging_config(*, level: str, file: str) -> dict[str, Any]:
         },
         "handlers": handlers,
         "root": {"handlers": list(handlers), "level": "WARNING"},
-        "loggers": {
-            "cache_layer": {"level": level},
-            "entities": {"level": level},
-            "pmo": {"level": level},
-            "django.request": {"level": "ERROR"},
-        },
+        "loggers": {name: {"level": level} for name in OURS} | {"django.request": {"level": "ERROR"}},
     }
