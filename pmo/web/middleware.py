@@ -27,11 +27,9 @@ class RequestBudgetMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        self.waiting_ms = settings.REQUEST_BUDGET_MS * WAITING_SHARE
+        self.waiting_ms = settings.REQUEST_BUDGET_MS * WAITING_SHARE or None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not self.waiting_ms:
-            return self.get_response(request)
         with deadline.working_within(self.waiting_ms):
             return self.get_response(request)
 
