@@ -99,7 +99,7 @@ def running_engines(
         engines: the names of those to run.
         port: Valkey's TCP port; another free one if it is in use.
         durable: False for disposable data: faster, but PostgreSQL's is lost in a power cut, and Valkey's when it ends.
-        postgres_programs: the folder of PostgreSQL's programs; the wheel's by default.
+        postgres_programs: the folder of `postgres` and `initdb`, 15 or later; the wheel's by default.
         valkey_program: a Valkey or Redis server; the wheel's by default.
     Raises:
         DirectoryInUse: another process runs engines on `directory`.

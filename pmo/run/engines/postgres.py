@@ -22,12 +22,10 @@ SOCKET_PATH_LIMIT = 107  # bytes, unix(7)
 
 class Postgres(Engine):
     """
-    PostgreSQL on `directory / "postgres"`.
+    PostgreSQL on `directory / "postgres"`; its arguments are those of `running_engines`.
 
     Args:
         sockets: the folder for its Unix socket, from `socket_directory`.
-        durable: False trades safety in a power cut for speed.
-        programs: the folder of `postgres` and `initdb`, 15 or later; the wheel's by default.
     """
 
     name = "PostgreSQL"
