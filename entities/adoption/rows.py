@@ -79,8 +79,9 @@ def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
         yield Problem(f"{len(found) - SHOWN_ROWS} more", found[-1].rule, mend, warning=found[-1].warning)
 
 
-def _row(code: str | None) -> str:
-    return f"row {json.dumps(code)}"
+def _row(code: str | None, count: int = 1) -> str:
+    """Where something is: in this row, the first of so many."""
+    return f"row {json.dumps(code)}" + (f" and {count - 1} more" if count > 1 else "")
 
 
 def _find_nulls(cursor: Any, field: Any) -> Iterator[Problem]:
@@ -88,8 +89,7 @@ def _find_nulls(cursor: Any, field: Any) -> Iterator[Problem]:
     cursor.execute(f"SELECT count(*), min(code) FROM {NAME} WHERE {quote_name(name)} IS NULL")
     count, code = cursor.fetchone()
     if count:
-        others = f" and {count - 1} more" if count > 1 else ""
-        yield Problem(_row(code) + others, f"{name} is NULL", fill(name))
+        yield Problem(_row(code, count), f"{name} is NULL", fill(name))
 
 
 def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> Iterator[Problem]:
@@ -148,7 +148,7 @@ def _describe_wrong_children(row: Any, codes: set[str]) -> Problem:
 
 def _find_refused_values(field: Any, found: list[tuple[str, str, int]]) -> Iterator[Problem]:
     for value, code, count in found:
-        where = _row(code) + (f" and {count - 1} more" if count > 1 else "")
+        where = _row(code, count)
         try:
             field.clean(value or "", None)
         except ValidationError as error:
