@@ -31,12 +31,7 @@ _WRONG_CHILDREN = f"""
 
 
 def find_row_problems(schema_editor: Any, table: Table) -> Iterator[Problem]:
-    """
-    What the database would refuse, in the order in which the mends can be run.
-
-    Args:
-        table: one without shape problems.
-    """
+    """What the database would refuse in a table of the right shape, in the order in which the mends can be run."""
     with schema_editor.connection.cursor() as cursor:
         for field in FIELDS:
             column = table.columns.get(field.column)

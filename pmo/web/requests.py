@@ -65,12 +65,7 @@ class WholeStream(LimitedStream):
 
 
 class Request(WSGIRequest):
-    """
-    Django's request, which can be built from any input.
-
-    Attributes:
-        problem: why it cannot be answered, if so.
-    """
+    """Django's request, which can be built from any input; `problem` is why it cannot be answered, if so."""
 
     problem: APIException | None = None
 
