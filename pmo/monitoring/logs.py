@@ -11,8 +11,7 @@ from structlog.typing import Processor
 from pmo.environment.variables import shown
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-OURS = ("cache_layer", "entities", "pmo")
-"""Our loggers."""
+OUR_LOGGERS = ("cache_layer", "entities", "pmo")
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -63,5 +62,5 @@ def logging_config(*, level: str, file: str) -> dict[str, Any]:
         },
         "handlers": handlers,
         "root": {"handlers": list(handlers), "level": "WARNING"},
-        "loggers": {name: {"level": level} for name in OURS} | {"django.request": {"level": "ERROR"}},
+        "loggers": {name: {"level": level} for name in OUR_LOGGERS} | {"django.request": {"level": "ERROR"}},
     }

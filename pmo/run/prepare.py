@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pmo.monitoring.logs import OURS
+from pmo.monitoring.logs import OUR_LOGGERS
 from pmo.run.embedded import exclusive_lock, read_or_create_secret
 from pmo.run.restarts import DidNotStart
 
@@ -60,7 +60,7 @@ def _load_django() -> None:
     django.setup()
     # This process connects only briefly, and a direct connection reports why it fails.
     settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
-    for name in OURS:  # the terminal belongs to the progress bar
+    for name in OUR_LOGGERS:  # the terminal belongs to the progress bar
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

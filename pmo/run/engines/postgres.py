@@ -21,12 +21,7 @@ SOCKET_PATH_LIMIT = 107  # bytes, unix(7)
 
 
 class Postgres(Engine):
-    """
-    PostgreSQL on `directory / "postgres"`; its arguments are those of `running_engines`.
-
-    Args:
-        sockets: the folder for its Unix socket, from `socket_directory`.
-    """
+    """PostgreSQL on `directory / "postgres"`; arguments as for `running_engines`, `sockets` from `socket_directory`."""
 
     name = "PostgreSQL"
     farewell = signal.SIGINT

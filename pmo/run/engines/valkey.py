@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 
 
 class Valkey(Engine):
-    """Valkey on `directory / "valkey"`, for this machine only; its arguments are those of `running_engines`."""
+    """Valkey on `directory / "valkey"`, for this machine only; arguments as for `running_engines`."""
 
     name = "Valkey"
     meanwhile = "Responses come from the database meanwhile (X-Cache: BYPASS)."
