@@ -15,7 +15,6 @@ from entities.words.icons import describe_former
 
 SHOWN_ROWS = 20
 """Per rule."""
-_DOUBLED = f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code"
 _WRONG_CHILDREN = f"""
     WITH listed AS (
         SELECT e.code, e.child_entity_codes::text AS children, l.child #>> '{{}}' AS child, count(*) AS times
@@ -38,7 +37,7 @@ def find_row_problems(schema_editor: Any, table: Table) -> Iterator[Problem]:
             if column and column.nullable and not field.null:
                 yield from _find_nulls(cursor, field)
         if not table.has_unique_code:
-            cursor.execute(_DOUBLED)
+            cursor.execute(f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code")
             mend = "Remove or rename all but one of them"
             doubled = (Problem(_row(code), "the code occurs more than once", mend) for (code,) in cursor)
             yield from shown(doubled)
