@@ -22,14 +22,10 @@ admin.site.unregister(Group)
 class ChangedBySuperusers:
     """Only superusers may change these: doing so can grant any permission. Others may view, with the permission to."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_add_permission(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_add_permission(request)
+    has_change_permission = has_delete_permission = has_add_permission
 
 
 SHIPPED = {

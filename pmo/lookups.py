@@ -1,8 +1,8 @@
 """Which data of users is cached, and under which keys: valid tokens are checked without asking the database."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth.models import Group, User
 from django.contrib.postgres.expressions import ArraySubquery
@@ -28,8 +28,28 @@ REST_SECONDS = 300.0
 STAMPS = 16
 """One change has a sixteenth of all users' tokens revalidated in Redis."""
 
-OF_PEOPLE: dict[str, Any] = {"encode": encode, "ttl_seconds": LIFETIME_SECONDS, "counted": False}
-STAMPED = OF_PEOPLE | {"stamp": "people", "stamps": STAMPS, "rest_seconds": REST_SECONDS}
+SIGN_IN_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+STAMPED: dict[str, Any] = {"stamp": "people", "stamps": STAMPS, "rest_seconds": REST_SECONDS}
+
+
+def _declare(
+    kind: type[Document], rows: QuerySet[Any], build: Callable[[Any], Document], *, field: str = "id", **options: Any
+) -> CoherentLookup[Document]:
+    """Make documents of one kind coherent, each built from the only row with its identifier in `field`."""
+    lookup: CoherentLookup[Document] = CoherentLookup(
+        model=rows.model,
+        identifier_field=field,
+        rows=lambda identifiers: rows.filter(**{f"{field}__in": identifiers}),
+        build=lambda found: build(found[0]) if found else None,
+        encode=encode,
+        decode=decoder(kind),
+        ttl_seconds=LIFETIME_SECONDS,
+        counted=False,
+        **options,
+    )
+    lookup.register()
+    return lookup
 
 
 def _permissions(through: Any, column: str) -> ArraySubquery:
@@ -37,14 +57,6 @@ def _permissions(through: Any, column: str) -> ArraySubquery:
     name = Concat("permission__content_type__app_label", Value("."), "permission__codename")
     pairs = through._base_manager.filter(**{column: OuterRef("pk")})
     return ArraySubquery(pairs.annotate(name=name).order_by("name").values("name"))
-
-
-def _people(identifiers: Sequence[str]) -> QuerySet[User]:
-    memberships = User.groups.through._base_manager.filter(user_id=OuterRef("pk")).order_by("group_id")
-    return User.objects.filter(id__in=identifiers).annotate(
-        group_ids=ArraySubquery(memberships.values("group_id")),
-        permission_names=_permissions(User.user_permissions.through, "user_id"),
-    )
 
 
 def _build_person(row: Any) -> PersonDocument:
@@ -60,95 +72,74 @@ def _build_person(row: Any) -> PersonDocument:
     )
 
 
-def _groups(identifiers: Sequence[str]) -> QuerySet[Group]:
-    return Group.objects.filter(id__in=identifiers).annotate(
-        permission_names=_permissions(Group.permissions.through, "group_id")
-    )
+_memberships = User.groups.through._base_manager.filter(user_id=OuterRef("pk")).order_by("group_id")
 
-
-def _of_row(build: Callable[[Any], Document]) -> Callable[[Sequence[Any]], Document | None]:
-    """The document of an identifier's only row, if there is one."""
-    return lambda rows: build(rows[0]) if rows else None
-
-
-PERSON: CoherentLookup[PersonDocument] = CoherentLookup(
+PERSON = _declare(
+    PersonDocument,
+    User.objects.annotate(
+        group_ids=ArraySubquery(_memberships.values("group_id")),
+        permission_names=_permissions(User.user_permissions.through, "user_id"),
+    ),
+    _build_person,
     name="person",
-    model=User,
-    identifier_field="id",
     key_pattern="people:user:{}",
-    rows=_people,
-    build=_of_row(_build_person),
-    decode=decoder(PersonDocument),
     columns=(*PERSON_FIELDS, "group_ids", "permission_names"),
     columns_read=frozenset(PERSON_FIELDS),
     further_parts=((User.groups.through, "user_id"), (User.user_permissions.through, "user_id")),
     **STAMPED,
 )
 
-GROUP: CoherentLookup[GroupDocument] = CoherentLookup(
+GROUP = _declare(
+    GroupDocument,
+    Group.objects.annotate(permission_names=_permissions(Group.permissions.through, "group_id")),
+    lambda row: GroupDocument(row.id, tuple(row.permission_names)),
     name="group",
-    model=Group,
-    identifier_field="id",
     key_pattern="people:group:{}",
-    rows=_groups,
-    build=_of_row(lambda row: GroupDocument(row.id, tuple(row.permission_names))),
-    decode=decoder(GroupDocument),
     columns=("id", "permission_names"),
     columns_read=frozenset({"id"}),
     further_parts=((Group.permissions.through, "group_id"),),
-    **OF_PEOPLE,
 )
 
-SIGN_IN: CoherentLookup[SignInDocument] = CoherentLookup(
+SIGN_IN = _declare(
+    SignInDocument,
+    SignIn.objects.all(),
+    lambda row: SignInDocument(str(row.id), row.user_id),
     name="sign_in",
-    model=SignIn,
-    identifier_field="id",
     key_pattern="people:sign_in:{}",
-    rows=lambda identifiers: SignIn.objects.filter(id__in=identifiers),
-    build=_of_row(lambda row: SignInDocument(str(row.id), row.user_id)),
-    decode=decoder(SignInDocument),
     columns=("id", "user_id"),
     columns_read=frozenset({"id", "user", "user_id"}),
     created=False,  # nobody can have looked up a random id before it was issued
     **STAMPED,
 )
 
-NAME: CoherentLookup[NameDocument] = CoherentLookup(
+NAME = _declare(
+    NameDocument,
+    User.objects.all(),
+    lambda row: NameDocument(row.username, row.id),
+    field="username",
     name="person_name",
-    model=User,
-    identifier_field="username",
     key_pattern="people:name:{}",
-    rows=lambda names: User.objects.filter(username__in=names),
-    build=_of_row(lambda row: NameDocument(row.username, row.id)),
     missing=lambda name: NameDocument(name, None),
-    decode=decoder(NameDocument),
     columns=("id", "username"),
     columns_read=frozenset({"id", "username"}),
     write_through=False,
     **STAMPED,
 )
 
-TOKEN_END: CoherentLookup[TokenEndDocument] = CoherentLookup(
+TOKEN_END = _declare(
+    TokenEndDocument,
+    TokenEnd.objects.all(),
+    lambda row: TokenEndDocument(row.name, row.ended_ts.timestamp()),
+    field="name",
     name="token_end",
-    model=TokenEnd,
-    identifier_field="name",
     key_pattern="people:token_end:{}",
-    rows=lambda names: TokenEnd.objects.filter(name__in=names),
-    build=_of_row(lambda row: TokenEndDocument(row.name, row.ended_ts.timestamp())),
     missing=lambda name: TokenEndDocument(name, None),
-    decode=decoder(TokenEndDocument),
     columns=("name", "ended_ts"),
     write_through=False,
     **STAMPED,
 )
 
-for lookup in (PERSON, GROUP, SIGN_IN, NAME, TOKEN_END):
-    lookup.register()
-
 
 def is_sign_in_id(text: str) -> bool:
     """Whether `text` can be the id of a login, in our spelling."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
+    return SIGN_IN_ID.fullmatch(text) is not None

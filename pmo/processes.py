@@ -56,12 +56,9 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
 
 def ending_with_parent(farewell: signal.Signals, parent: int | None = None) -> Callable[[], None] | None:
     """
-    A function for the child to call first, so that the kernel sends it `farewell` when this process dies (on Linux).
+    A function for a child to call first: on Linux, it then gets `farewell` when its parent (by default, us) dies.
 
     A child forked while its parent dies exits at once: the kernel reports no death that precedes the request.
-
-    Args:
-        parent: the parent, where it is not this process.
     """
     if sys.platform != "linux":
         return None

@@ -7,7 +7,7 @@ difference needs a new version, whose values have their own keys: see docs/opera
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,36 +16,35 @@ from django.core.exceptions import ImproperlyConfigured
 from entities.documents import EntityDocument
 from pmo.documents import GroupDocument, NameDocument, PersonDocument, SignInDocument, TokenEndDocument
 
-DOCUMENTS = (EntityDocument, PersonDocument, GroupDocument, SignInDocument, NameDocument, TokenEndDocument)
-
 VERSION = 1
 
-RELEASED: dict[str, dict[int, str]] = {
-    "EntityDocument": {9: "cffc6068d7e3"},
-    "PersonDocument": {8: "d7ea1f28f27a"},
-    "GroupDocument": {2: "9e0412fbef83"},
-    "SignInDocument": {2: "f836aa1418a7"},
-    "NameDocument": {2: "ab15d5d4f1c5"},
-    "TokenEndDocument": {2: "c6a2dbc175bf"},
+RELEASED: dict[Any, dict[int, str]] = {
+    EntityDocument: {9: "cffc6068d7e3"},
+    PersonDocument: {8: "d7ea1f28f27a"},
+    GroupDocument: {2: "9e0412fbef83"},
+    SignInDocument: {2: "f836aa1418a7"},
+    NameDocument: {2: "ab15d5d4f1c5"},
+    TokenEndDocument: {2: "c6a2dbc175bf"},
 }
-"""For each document, its member counts in the releases of this version, with their digests: see `digests`."""
+"""Each cached document, with its member counts in the releases of this version and their digests: see `digests`."""
 
 
-def schema_version(documents: Sequence[Any] = DOCUMENTS, released: Mapping[str, Mapping[int, str]] = RELEASED) -> int:
+def schema_version(released: Mapping[Any, Mapping[int, str]] = RELEASED) -> int:
     """
     The version of these documents.
 
     Raises:
         ImproperlyConfigured: they differ from the released ones of this version in more than appended members.
     """
-    for kind in documents:
-        name = kind.__name__
-        if released[name].items() - digests(kind).items():
-            number, digest = last_digest(kind).popitem()
+    for kind, known in released.items():
+        found = digests(kind)
+        if known.items() - found.items():
+            number, digest = found.popitem()
             raise ImproperlyConfigured(
-                f"{name} has other members than in an earlier release, whose servers may run beside this one. Put new"
-                " ones after the existing ones (in a second release if the column is not new, see docs/operations.md)."
-                f' Otherwise raise VERSION in pmo/schemas.py by one, and reset RELEASED to {{{number}: "{digest}"}}.'
+                f"{kind.__name__} has other members than in an earlier release, whose servers may run beside this one."
+                " Put new ones after the existing ones (in a second release if the column is not new, see"
+                " docs/operations.md). Otherwise raise VERSION in pmo/schemas.py by one, and reset RELEASED to"
+                f' {{{number}: "{digest}"}}.'
             )
     return VERSION
 
@@ -59,9 +58,3 @@ def digests(kind: Any) -> dict[int, str]:
         number: hashlib.blake2b(json.dumps(members[:number]).encode(), digest_size=6).hexdigest()
         for number in range(1, len(members) + 1)
     }
-
-
-def last_digest(kind: Any) -> dict[int, str]:
-    """The entry of a document in `RELEASED` after its release."""
-    number, digest = list(digests(kind).items())[-1]
-    return {number: digest}

@@ -59,9 +59,9 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ALLOWED_HOST, () if PRODUCTION else (
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", ORIGINS)
 BEHIND_TLS_PROXY = env.flag("BEHIND_TLS_PROXY", default=True)
 SECURITY_CONTACT = env.word("SECURITY_CONTACT", CONTACT_ADDRESS)
-HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
-HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
-if HSTS_PRELOAD and not HSTS_INCLUDE_SUBDOMAINS:
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
+if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
     raise ImproperlyConfigured("HSTS_PRELOAD is true: browsers' lists want HSTS_INCLUDE_SUBDOMAINS too.")
 
 if PRODUCTION:
@@ -74,8 +74,6 @@ if PRODUCTION:
         SECURE_SSL_REDIRECT = True
         SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$", r"^readyz$", r"^metrics$"]
         SECURE_HSTS_SECONDS = 31_536_000
-        SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS_INCLUDE_SUBDOMAINS
-        SECURE_HSTS_PRELOAD = HSTS_PRELOAD
         AXES_CLIENT_IP_CALLABLE = "pmo.people.authentication.address_behind_proxy"
         SESSION_COOKIE_SECURE = True
         CSRF_COOKIE_SECURE = True
@@ -252,8 +250,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None  # in development
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 if PRODUCTION:
-    STORAGES = {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    STORAGES = global_settings.STORAGES | {
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
 

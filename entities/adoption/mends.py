@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,10 +74,8 @@ def fill(column: str) -> str:
 def set_children(code: str, children: Any, known: set[str]) -> str:
     """Reduce a row's children to existing entity types, each once, in their order."""
     if isinstance(children, str):
-        try:
+        with suppress(ValueError):
             children = json.loads(children)
-        except ValueError:
-            children = []
     listed = children if isinstance(children, list) else []
     kept = list(dict.fromkeys(child for child in listed if isinstance(child, str) and child in known))
     return _update(code, f"child_entity_codes = {quote_text(json.dumps(kept))}")

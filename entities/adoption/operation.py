@@ -50,9 +50,7 @@ def _adopt_table(schema_editor: Any, model: type[Model]) -> None:
     except IntegrityError:
         refuse_problems(connection)
         raise
-    code = model._meta.get_field("code")
-    ours = [index.create_sql(model, schema_editor) for index in model._meta.indexes]
-    for index in (*schema_editor._field_indexes_sql(model, code), *ours):
+    for index in schema_editor._model_indexes_sql(model):
         schema_editor.execute(index, params=None)
     _write_record(schema_editor, _difference(before, cast(Table, find_table(connection))))
 

@@ -15,7 +15,6 @@ from entities.words.icons import describe_former
 
 SHOWN_ROWS = 20
 """Per rule."""
-_DOUBLED = f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code"
 _WRONG_CHILDREN = f"""
     WITH listed AS (
         SELECT e.code, e.child_entity_codes::text AS children, l.child #>> '{{}}' AS child, count(*) AS times
@@ -31,19 +30,14 @@ _WRONG_CHILDREN = f"""
 
 
 def find_row_problems(schema_editor: Any, table: Table) -> Iterator[Problem]:
-    """
-    What the database would refuse, in the order in which the mends can be run.
-
-    Args:
-        table: one without shape problems.
-    """
+    """What the database would refuse in a table of the right shape, in the order in which the mends can be run."""
     with schema_editor.connection.cursor() as cursor:
         for field in FIELDS:
             column = table.columns.get(field.column)
             if column and column.nullable and not field.null:
                 yield from _find_nulls(cursor, field)
         if not table.has_unique_code:
-            cursor.execute(_DOUBLED)
+            cursor.execute(f"SELECT code FROM {NAME} GROUP BY code HAVING count(*) > 1 ORDER BY code")
             mend = "Remove or rename all but one of them"
             doubled = (Problem(_row(code), "the code occurs more than once", mend) for (code,) in cursor)
             yield from shown(doubled)
@@ -79,8 +73,9 @@ def shown(problems: Iterable[Problem]) -> Iterator[Problem]:
         yield Problem(f"{len(found) - SHOWN_ROWS} more", found[-1].rule, mend, warning=found[-1].warning)
 
 
-def _row(code: str | None) -> str:
-    return f"row {json.dumps(code)}"
+def _row(code: str | None, count: int = 1) -> str:
+    """Where something is: in this row, the first of so many."""
+    return f"row {json.dumps(code)}" + (f" and {count - 1} more" if count > 1 else "")
 
 
 def _find_nulls(cursor: Any, field: Any) -> Iterator[Problem]:
@@ -88,8 +83,7 @@ def _find_nulls(cursor: Any, field: Any) -> Iterator[Problem]:
     cursor.execute(f"SELECT count(*), min(code) FROM {NAME} WHERE {quote_name(name)} IS NULL")
     count, code = cursor.fetchone()
     if count:
-        others = f" and {count - 1} more" if count > 1 else ""
-        yield Problem(_row(code) + others, f"{name} is NULL", fill(name))
+        yield Problem(_row(code, count), f"{name} is NULL", fill(name))
 
 
 def _find_broken_constraints(cursor: Any, schema_editor: Any, table: Table) -> Iterator[Problem]:
@@ -148,7 +142,7 @@ def _describe_wrong_children(row: Any, codes: set[str]) -> Problem:
 
 def _find_refused_values(field: Any, found: list[tuple[str, str, int]]) -> Iterator[Problem]:
     for value, code, count in found:
-        where = _row(code) + (f" and {count - 1} more" if count > 1 else "")
+        where = _row(code, count)
         try:
             field.clean(value or "", None)
         except ValidationError as error:

@@ -60,10 +60,7 @@ def find_problems(connection: Any, *, warnings: bool = True, under_lock: bool = 
 
 
 def refuse_problems(connection: Any, *, under_lock: bool = False) -> None:
-    """
-    Raises:
-        AdoptionRefused: there are obstacles.
-    """
+    """Raise `AdoptionRefused` if there are obstacles."""
     problems = find_problems(connection, warnings=False, under_lock=under_lock)
     if problems:
         raise AdoptionRefused(problems)

@@ -65,15 +65,13 @@ def _find_rights(connection: Any, table: Table) -> Iterator[Problem]:
         grant = f"GRANT {quote_name(table.owner)} TO {role};"
         rule = f"it belongs to {table.owner}, and {user} is not a member of that role"
         yield Problem(f"{SCHEMA}.{TABLE}", rule, grant)
-    if not table.may_create_beside:
-        rule = f"{user} may create nothing in the schema"
-        yield Problem(f"schema {SCHEMA}", rule, f"GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {role};")
     if schema != "public":
         rule = f"tables would be made in {schema or 'no schema'}, and the triggers look for them in public"
         yield Problem("search_path", rule, f"ALTER ROLE {role} SET search_path = public;")
-    if not may_create_in_public:
-        rule = f"{user} may create nothing in the schema"
-        yield Problem("schema public", rule, f"GRANT USAGE, CREATE ON SCHEMA public TO {role};")
+    for name, may_create in ((SCHEMA, table.may_create_beside), ("public", may_create_in_public)):
+        if not may_create:
+            rule = f"{user} may create nothing in the schema"
+            yield Problem(f"schema {name}", rule, f"GRANT USAGE, CREATE ON SCHEMA {name} TO {role};")
 
 
 def _find_column_problems(connection: Any, table: Table, field: Any) -> Iterator[Problem]:

@@ -76,26 +76,23 @@ def _select_codes(codes: Sequence[str], *, tag: str, everything: bool) -> tuple[
 def _follow(console: Console, steps: Iterator[Step], what: str) -> str:
     """Go all steps, with a progress bar, or occasional plain lines off a terminal; returns the result."""
     step = Step(0, 1)
-    if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with _quiet_logs(), Progress(*columns, console=console) as progress:
-            task = progress.add_task(what)
-            for step in steps:
-                progress.update(task, completed=step.done, total=step.total)
-    else:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with _quiet_logs(console), Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what)
         for step in steps:
-            if step.done and step.done % PLAIN_LINE_EVERY == 0:
+            progress.update(task, completed=step.done, total=step.total)
+            if progress.disable and step.done and step.done % PLAIN_LINE_EVERY == 0:
                 console.print(f"{what}: {step.done} of {step.total}")
     return step.result
 
 
 @contextmanager
-def _quiet_logs() -> Iterator[None]:
-    """Keep log lines below warnings off the terminal, where they would tear the bar; files still get them."""
+def _quiet_logs(console: Console) -> Iterator[None]:
+    """Keep log lines below warnings off the bar's terminal, where they would tear it; files still get them."""
     levels = {
         handler: handler.level
         for handler in logging.getLogger().handlers
-        if isinstance(handler, logging.StreamHandler) and handler.stream.isatty()
+        if console.is_terminal and isinstance(handler, logging.StreamHandler) and handler.stream.isatty()
     }
     try:
         for handler in levels:

@@ -107,7 +107,9 @@ def look() -> Picture | Panel:
 
 def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableType:
     """Draw the picture without a frame, since lines are scarce; omit bars and sizes if there is no room."""
-    codes = _sorted_codes(picture, view)
+    codes = sorted(picture.states, key=partial(ORDERS[SORTS[view.sort]], picture))
+    if view.is_reversed:
+        codes.reverse()
     view.first = max(0, min(view.first, len(codes) - view.shown))
     shown = codes[view.first : view.first + view.shown]
     return Group(
@@ -117,11 +119,6 @@ def draw(picture: Picture, view: View, size: ConsoleDimensions) -> RenderableTyp
         _server_lines(picture),
         _keys_line(view, len(codes), len(shown)),
     )
-
-
-def _sorted_codes(picture: Picture, view: View) -> list[str]:
-    codes = sorted(picture.states, key=partial(ORDERS[SORTS[view.sort]], picture))
-    return codes[::-1] if view.is_reversed else codes
 
 
 def _line(*parts: str | tuple[str, str], style: str = "") -> Text:

@@ -36,12 +36,11 @@ def is_web_address(text: str) -> bool:
 
 def is_origin(text: str) -> bool:
     """Whether browsers write an origin like this (RFC 6454, section 6.2); another spelling would never match."""
-    try:
-        url = urlsplit(text)
-        host, port = url.hostname or "", url.port
-    except ValueError:
+    if not is_web_address(text):
         return False
-    if url.scheme not in DEFAULT_PORTS or not host or not host.isascii() or set(host) & set("*@ %"):
+    url = urlsplit(text)
+    host, port = url.hostname or "", url.port
+    if not host.isascii() or set(host) & set("*@ %"):
         return False
     return text == f"{url.scheme}://{in_url(host)}" + (
         f":{port}" if port not in (None, DEFAULT_PORTS[url.scheme]) else ""

@@ -26,10 +26,7 @@ class Listener:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Listener:
-        """
-        Raises:
-            ImproperlyConfigured: PORT or WORKERS is not a number in range.
-        """
+        """The one that HOST, PORT and WORKERS describe; raises `ImproperlyConfigured` for a number out of range."""
         variables = Environment(environment)
         return cls(
             host=variables.text("HOST", cls.host),

@@ -14,7 +14,7 @@ COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes of one machine share their counts; prometheus-client reads it on first import."""
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-MAX_NUMBER_LENGTH = 20
+WHOLE = re.compile("[0-9]{1,20}")
 MAX_SHOWN = 60
 LOGIN = re.compile(r"(?<=//).*@|^(?!.*//).*:.*@", re.DOTALL)
 """Of a URL, also of one whose beginning is misspelt."""
@@ -22,13 +22,7 @@ KUBERNETES = "; Kubernetes has set it for a service of this name: set it yoursel
 
 
 class Kind(NamedTuple):
-    """
-    What a variable may hold.
-
-    Attributes:
-        accepts: whether a value is of this kind.
-        wanted: what to write instead, for the message.
-    """
+    """What a variable may hold; `wanted` tells people what to write instead of a value that it does not accept."""
 
     accepts: Callable[[str], bool]
     wanted: str
@@ -80,8 +74,7 @@ class Environment:
         """A whole number in ASCII digits."""
 
         def accepts(value: str) -> bool:
-            digits = value.isascii() and value.isdigit() and len(value) <= MAX_NUMBER_LENGTH
-            return digits and least <= int(value) <= most
+            return WHOLE.fullmatch(value) is not None and least <= int(value) <= most
 
         return int(self.word(name, Kind(accepts, f"it must be a whole number from {least} to {most}"), str(default)))
 

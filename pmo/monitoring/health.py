@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.views.decorators.cache import cache_control
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
@@ -46,7 +47,7 @@ def probe(**described: Any) -> Callable[[Callable[[Request], Response]], Any]:
     """A view that anyone may ask, without a token; the OpenAPI document describes it so."""
 
     def decorate(view: Callable[[Request], Response]) -> Any:
-        open_to_all = authentication_classes([])(permission_classes([])(view))
+        open_to_all = authentication_classes([])(permission_classes([])(cache_control(no_store=True)(view)))
         return extend_schema(tags=["health"], auth=[], **described)(api_view(["GET", "HEAD"])(open_to_all))
 
     return decorate
@@ -75,7 +76,6 @@ def health(_request: Request) -> Response:
             ],
         },
         status=200 if database else 503,
-        headers={"Cache-Control": "no-store"},
     )
 
 
@@ -86,7 +86,7 @@ def health(_request: Request) -> Response:
     responses={200: ProcessSerializer},
 )
 def liveness(_request: Request) -> Response:
-    return Response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+    return Response({"status": "ok"})
 
 
 @probe(
@@ -98,8 +98,4 @@ def liveness(_request: Request) -> Response:
 )
 def readiness(_request: Request) -> Response:
     draining = is_draining(settings.PORT)
-    return Response(
-        {"status": "draining" if draining else "ok"},
-        status=503 if draining else 200,
-        headers={"Cache-Control": "no-store"},
-    )
+    return Response({"status": "draining" if draining else "ok"}, status=503 if draining else 200)

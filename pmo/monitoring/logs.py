@@ -11,6 +11,7 @@ from structlog.typing import Processor
 from pmo.environment.variables import shown
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+OUR_LOGGERS = ("cache_layer", "entities", "pmo")
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -61,10 +62,5 @@ def logging_config(*, level: str, file: str) -> dict[str, Any]:
         },
         "handlers": handlers,
         "root": {"handlers": list(handlers), "level": "WARNING"},
-        "loggers": {
-            "cache_layer": {"level": level},
-            "entities": {"level": level},
-            "pmo": {"level": level},
-            "django.request": {"level": "ERROR"},
-        },
+        "loggers": {name: {"level": level} for name in OUR_LOGGERS} | {"django.request": {"level": "ERROR"}},
     }

@@ -14,12 +14,10 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
-from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from prometheus_client.registry import Collector
+from prometheus_client.registry import REGISTRY, Collector, CollectorRegistry
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import Backlog, ServerStatus
@@ -99,31 +97,23 @@ class Engines(Collector):
     """What the engines report right now."""
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._collect_redis()  # first: a hanging database may use up the time
+        server: ServerStatus | None = None
+        with suppress(RedisError):  # first: a hanging database may use up the time
+            server = ServerStatus.read()
+        yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=server is not None)
+        if server is not None:
+            yield GaugeMetricFamily("cache_redis_memory_bytes", "Memory Redis uses.", value=server.used_memory_bytes)
+            limit = "Memory Redis may use; 0 without a limit."
+            yield GaugeMetricFamily("cache_redis_memory_limit_bytes", limit, value=server.max_memory_bytes)
+            yield GaugeMetricFamily("cache_redis_clients", "Connections to Redis.", value=server.connected_clients)
+            evicted = "Keys that Redis evicted for lack of memory."
+            yield CounterMetricFamily("cache_redis_evicted_keys", evicted, value=server.evicted_keys)
         backlog: Backlog | None = None
         with suppress(Error):
             backlog = Backlog.measure()
         yield GaugeMetricFamily("cache_database_up", "1 if PostgreSQL answers.", value=backlog is not None)
         if backlog is not None:
-            yield GaugeMetricFamily(
-                "cache_outbox_changes", "Committed changes that may not have reached the cache.", value=backlog.changes
-            )
-            yield GaugeMetricFamily(
-                "cache_outbox_oldest_seconds", "How long the oldest of them has waited.", value=backlog.oldest_seconds
-            )
-
-    def _collect_redis(self) -> Iterator[Metric]:
-        server: ServerStatus | None = None
-        with suppress(RedisError):
-            server = ServerStatus.read()
-        yield GaugeMetricFamily("cache_redis_up", "1 if Redis answers.", value=server is not None)
-        if server is None:
-            return
-        yield GaugeMetricFamily("cache_redis_memory_bytes", "Memory Redis uses.", value=server.used_memory_bytes)
-        yield GaugeMetricFamily(
-            "cache_redis_memory_limit_bytes", "Memory Redis may use; 0 without a limit.", value=server.max_memory_bytes
-        )
-        yield GaugeMetricFamily("cache_redis_clients", "Connections to Redis.", value=server.connected_clients)
-        yield CounterMetricFamily(
-            "cache_redis_evicted_keys", "Keys that Redis evicted for lack of memory.", value=server.evicted_keys
-        )
+            waiting = "Committed changes that may not have reached the cache."
+            yield GaugeMetricFamily("cache_outbox_changes", waiting, value=backlog.changes)
+            oldest = "How long the oldest of them has waited."
+            yield GaugeMetricFamily("cache_outbox_oldest_seconds", oldest, value=backlog.oldest_seconds)

@@ -99,7 +99,7 @@ def running_engines(
         engines: the names of those to run.
         port: Valkey's TCP port; another free one if it is in use.
         durable: False for disposable data: faster, but PostgreSQL's is lost in a power cut, and Valkey's when it ends.
-        postgres_programs: the folder of PostgreSQL's programs; the wheel's by default.
+        postgres_programs: the folder of `postgres` and `initdb`, 15 or later; the wheel's by default.
         valkey_program: a Valkey or Redis server; the wheel's by default.
     Raises:
         DirectoryInUse: another process runs engines on `directory`.
@@ -108,7 +108,7 @@ def running_engines(
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     running: list[Engine] = []
-    database_url, valkey_port = Endpoints().database_url, VALKEY_PORT
+    endpoints = Endpoints(running=tuple(engines))
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(exclusive_lock(directory / "engines.lock", wait=False))
@@ -118,14 +118,13 @@ def running_engines(
         if "valkey" in engines:
             valkey = stack.enter_context(Valkey(directory, port=port, durable=durable, program=valkey_program))
             running.append(valkey)
-            valkey_port = valkey.port
+            endpoints = msgspec.structs.replace(endpoints, valkey_port=valkey.port)
         if "postgres" in engines:
             sockets = stack.enter_context(socket_directory(directory, postgres_programs))
             postgres = stack.enter_context(Postgres(directory, sockets, durable=durable, programs=postgres_programs))
             running.append(postgres)
-            database_url = postgres.url(DATABASE)
+            endpoints = msgspec.structs.replace(endpoints, database_url=postgres.url(DATABASE))
             _create_database(postgres)
-        endpoints = Endpoints(database_url, valkey_port, tuple(engines))
         stack.callback(_endpoints_file(directory).unlink, missing_ok=True)
         endpoints.announce(directory)
         yield endpoints, running

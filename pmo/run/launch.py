@@ -73,9 +73,8 @@ def _launch(stack: contextlib.ExitStack) -> NoReturn:
     environment = dict(os.environ)
     prepare_platform(directory, console)
     environment[COUNTS_VARIABLE] = str(forget_earlier(directory, listener.port))
-    web = stack.enter_context(WebServer(bound, environment))
+    parts: list[Part] = [stack.enter_context(WebServer(bound, environment)), *engines]
     _print_links(listener, directory)
-    parts: list[Part] = [web, *engines]
     while True:
         for part in parts:
             part.check()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pmo.monitoring.logs import OUR_LOGGERS
 from pmo.run.embedded import exclusive_lock, read_or_create_secret
 from pmo.run.restarts import DidNotStart
 
@@ -51,12 +52,7 @@ def prepare_platform(directory: Path, console: Console) -> None:
 
 
 def _load_django() -> None:
-    """
-    Load Django with the server's settings.
-
-    Raises:
-        ImproperlyConfigured: one of them is wrong.
-    """
+    """Load Django with the server's settings."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "pmo.settings"
     import django
     from django.conf import settings
@@ -64,7 +60,7 @@ def _load_django() -> None:
     django.setup()
     # This process connects only briefly, and a direct connection reports why it fails.
     settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
-    for name in ("cache_layer", "entities", "pmo"):  # the terminal belongs to the progress bar
+    for name in OUR_LOGGERS:  # the terminal belongs to the progress bar
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from entities.api.errors import Unavailable, as_unavailable, envelope
+from entities.api.errors import as_unavailable, envelope
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -40,7 +40,11 @@ def answer(
     return HttpResponse(page, status=status, headers=headers)
 
 
-def answer_unavailable(request: HttpRequest, unavailable: Unavailable) -> HttpResponse:
+def answer_unavailable(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    """503 with a reason, if the error means that an engine is away."""
+    unavailable = as_unavailable(error) if isinstance(error, Exception) else None
+    if unavailable is None:
+        return None
     code, reason = str(unavailable.get_codes()), str(unavailable.detail)
     if code != "outcome_unknown" and not speaks_json(request):
         reason += " Nothing you sent was saved."
@@ -55,12 +59,9 @@ def speaks_json(request: HttpRequest) -> bool:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's `handler500`: for errors outside views (middlewares query the database too), and for bugs."""
-    error = sys.exc_info()[1]
-    unavailable = as_unavailable(error) if isinstance(error, Exception) else None
-    if unavailable is not None:
-        return answer_unavailable(request, unavailable)
     reason = "Something went wrong here and was logged; what you sent may not have been saved."
-    return answer(request, 500, "internal_error", "Something went wrong", reason)
+    unavailable = answer_unavailable(request, sys.exc_info()[1])
+    return unavailable or answer(request, 500, "internal_error", "Something went wrong", reason)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it

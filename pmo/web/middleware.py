@@ -10,12 +10,9 @@ from django.utils.deprecation import MiddlewareMixin
 from rest_framework.exceptions import APIException
 
 from cache_layer import deadline
-from entities.api.errors import as_unavailable
 from pmo.web.errors import answer, answer_unavailable
 
 logger = logging.getLogger("pmo")
-
-GetResponse = Callable[[HttpRequest], HttpResponse]
 
 ASKED_BY_ADDRESS = ("/health", "/healthz", "/readyz", "/metrics")
 WAITING_SHARE = 0.95
@@ -25,13 +22,11 @@ WAITING_SHARE = 0.95
 class RequestBudgetMiddleware:
     """Bounds all waiting so that a request is answered within `REQUEST_BUDGET_MS`; 0 is unlimited."""
 
-    def __init__(self, get_response: GetResponse) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.waiting_ms = settings.REQUEST_BUDGET_MS * WAITING_SHARE
+        self.waiting_ms = settings.REQUEST_BUDGET_MS * WAITING_SHARE or None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not self.waiting_ms:
-            return self.get_response(request)
         with deadline.working_within(self.waiting_ms):
             return self.get_response(request)
 
@@ -67,5 +62,4 @@ class ServiceUnavailableMiddleware(MiddlewareMixin):
         if isinstance(exception, DataError):  # a NUL character, a number out of range
             logger.warning("Refused by the database", extra={"path": request.path, "error": str(exception)})
             return answer(request, 400, "unreadable", "Not understood", "The database can't take what was sent.")
-        unavailable = as_unavailable(exception)
-        return answer_unavailable(request, unavailable) if unavailable is not None else None
+        return answer_unavailable(request, exception)

@@ -6,27 +6,13 @@ from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
 
 
-def _item(title: str, icon: str, url_name: str, permission: str, *, alone: bool = False) -> dict[str, Any]:
-    """
-    A menu link.
-
-    Args:
-        alone: highlighted on this page only: pages below it have their own links.
-    """
+def _item(title: str, icon: str, url_name: str, permission: str) -> dict[str, Any]:
+    """A link, which Unfold highlights on its page and on those below it, but Home on its page only."""
 
     def may_open(request: HttpRequest) -> bool:
         return request.user.has_perm(permission)
 
-    def is_this_page(request: HttpRequest) -> bool:
-        return request.path == reverse(url_name)
-
-    item: dict[str, Any] = {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(url_name),
-        "permission": may_open,
-    }
-    return item | ({"active": is_this_page} if alone else {})
+    return {"title": title, "icon": icon, "link": reverse_lazy(url_name), "permission": may_open}
 
 
 def _is_entity_types(request: HttpRequest) -> bool:
@@ -35,10 +21,15 @@ def _is_entity_types(request: HttpRequest) -> bool:
     return below and request.path not in map(reverse, ("admin:entities_entity_map", "admin:entities_entity_changes"))
 
 
+def _is_dashboard(request: HttpRequest) -> bool:
+    """The dashboard alone: the pages below it have items of their own."""
+    return request.path == reverse("cache:dashboard")
+
+
 VIEW_TYPES, VIEW_CACHE = "entities.view_entity", "entities.view_cache"
 
 NAVIGATION: list[dict[str, Any]] = [
-    {"items": [_item("Home", "home", "admin:index", VIEW_TYPES, alone=True)]},
+    {"items": [_item("Home", "home", "admin:index", VIEW_TYPES)]},
     {
         "title": "Entity types",
         "items": [
@@ -50,7 +41,7 @@ NAVIGATION: list[dict[str, Any]] = [
     {
         "title": "Cache",
         "items": [
-            _item("Dashboard", "monitoring", "cache:dashboard", VIEW_CACHE, alone=True),
+            _item("Dashboard", "monitoring", "cache:dashboard", VIEW_CACHE) | {"active": _is_dashboard},
             _item("Entries", "database", "cache:entries", VIEW_CACHE),
             _item("Audit log", "history", "admin:entities_cacheoperation_changelist", VIEW_CACHE),
         ],

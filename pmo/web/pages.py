@@ -14,9 +14,6 @@ from rest_framework_simplejwt.settings import api_settings
 from pmo.people.tokens import sign_in
 from pmo.web.errors import forbidden, not_found
 
-VALID = timedelta(days=30)
-"""How long the contact for vulnerabilities is valid."""
-
 
 @csrf_exempt  # else the CSRF check answers 403 instead of 405
 @require_safe
@@ -42,7 +39,7 @@ def security_contact(request: HttpRequest) -> HttpResponse:
     """Where to report a vulnerability (RFC 9116), if SECURITY_CONTACT is set."""
     if not settings.SECURITY_CONTACT:
         return not_found(request, None)
-    expires = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) + VALID
+    expires = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
     text = f"Contact: {settings.SECURITY_CONTACT}\nExpires: {expires.isoformat()}\n"
     return HttpResponse(text, "text/plain; charset=utf-8")
 

@@ -13,11 +13,11 @@ accepted if its content shows its end: JSON and multipart forms do. Any other fo
 import tempfile
 from typing import IO, Any
 
-import django
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
+from django.core.wsgi import get_wsgi_application
 from rest_framework.exceptions import APIException, ParseError
 
 Environ = dict[str, Any]
@@ -65,12 +65,7 @@ class WholeStream(LimitedStream):
 
 
 class Request(WSGIRequest):
-    """
-    Django's request, which can be built from any input.
-
-    Attributes:
-        problem: why it cannot be answered, if so.
-    """
+    """Django's request, which can be built from any input; `problem` is why it cannot be answered, if so."""
 
     problem: APIException | None = None
 
@@ -136,13 +131,8 @@ class Request(WSGIRequest):
             self._received.close()
 
 
-class Handler(WSGIHandler):
-    """Django's handler, for such requests."""
-
-    request_class = Request
-
-
-def make_application() -> Handler:
-    """Like Django's `get_wsgi_application`."""
-    django.setup(set_prefix=False)
-    return Handler()
+def make_application() -> WSGIHandler:
+    """Django's application, for such requests."""
+    application = get_wsgi_application()
+    application.request_class = Request
+    return application

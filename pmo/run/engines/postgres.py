@@ -21,14 +21,7 @@ SOCKET_PATH_LIMIT = 107  # bytes, unix(7)
 
 
 class Postgres(Engine):
-    """
-    PostgreSQL on `directory / "postgres"`.
-
-    Args:
-        sockets: the folder for its Unix socket, from `socket_directory`.
-        durable: False trades safety in a power cut for speed.
-        programs: the folder of `postgres` and `initdb`, 15 or later; the wheel's by default.
-    """
+    """PostgreSQL on `directory / "postgres"`; arguments as for `running_engines`, `sockets` from `socket_directory`."""
 
     name = "PostgreSQL"
     farewell = signal.SIGINT
@@ -114,9 +107,9 @@ def _account_for_postgres(data: Path, programs: Path) -> dict[str, Any]:
     import pwd
 
     try:
-        group = pwd.getpwnam(ACCOUNT).pw_gid
+        pwd.getpwnam(ACCOUNT)
     except KeyError:
-        group = _make_account()
+        _make_account()
     for folder in {*data.resolve().parents, *programs.resolve().parents}:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
@@ -124,7 +117,7 @@ def _account_for_postgres(data: Path, programs: Path) -> dict[str, Any]:
     for installed in (programs, *programs.parents[2].glob(f"{programs.parents[1].name}.libs")):
         if not installed.stat().st_mode & stat.S_IXOTH:
             _open_to_all(programs.parent if installed == programs else installed)
-    return {"user": ACCOUNT, "group": group, "extra_groups": []}
+    return {"user": ACCOUNT, "group": pwd.getpwnam(ACCOUNT).pw_gid, "extra_groups": []}
 
 
 def _open_to_all(folder: Path) -> None:
@@ -134,9 +127,7 @@ def _open_to_all(folder: Path) -> None:
         file.chmod(mode | (mode & stat.S_IRWXU) >> 6 & ~stat.S_IWOTH)
 
 
-def _make_account() -> int:
-    import pwd
-
+def _make_account() -> None:
     command = ["useradd", "--system", "--user-group", "--no-create-home", ACCOUNT]
     try:
         subprocess.run(command, capture_output=True, check=True)  # noqa: S603
@@ -144,7 +135,6 @@ def _make_account() -> int:
         raise DidNotStart(
             f"PostgreSQL does not run as root, and an account for it could not be created: {error}"
         ) from None
-    return pwd.getpwnam(ACCOUNT).pw_gid
 
 
 @contextlib.contextmanager

@@ -12,14 +12,7 @@ HOST = "127.0.0.1"
 
 
 class Valkey(Engine):
-    """
-    Valkey on `directory / "valkey"`, for this machine only.
-
-    Args:
-        port: the one to prefer; another free one if it is in use.
-        durable: False for no snapshots.
-        program: a Valkey or Redis server; the wheel's by default.
-    """
+    """Valkey on `directory / "valkey"`, for this machine only; arguments as for `running_engines`."""
 
     name = "Valkey"
     meanwhile = "Responses come from the database meanwhile (X-Cache: BYPASS)."
