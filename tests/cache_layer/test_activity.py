@@ -26,7 +26,7 @@ from cache_layer.writing.writes import invalidate_entries
 from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
-from tests.conftest import make_entity
+from tests.conftest import empty_redis, make_entity
 
 KEY = "entity:metadata:project"
 Counted = Callable[[], dict[str, int]]
@@ -39,7 +39,7 @@ def counted(committed_db: None, redis_client: Redis, waits: list[float]) -> Coun
     """What was counted since the last call, but for times. Copies live long, and no writer waits for them."""
     make_entity("task")
     make_entity("project", child_entity_codes=["task"])
-    redis_client.flushdb()
+    empty_redis(redis_client)
     drop_all_copies()
     collect_activity()
     told = read_totals()
@@ -82,11 +82,11 @@ def test_bypasses_are_counted_by_reason(counted: Counted, redis_client: Redis, m
     hold_keys([KEY], "a writer")
     read_entry(ENTITY, "project")
     assert counted() == {"reads:BYPASS": 1, "bypasses:held": 1}
-    redis_client.flushdb()
+    empty_redis(redis_client)
     redis_client.set(lease_key(KEY), "another reader", px=5_000)
     read_entry(ENTITY, "project")
     assert counted() == {"reads:BYPASS": 1, "bypasses:filling": 1}
-    redis_client.flushdb()
+    empty_redis(redis_client)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE app.entity SET label = 'Venture' WHERE code = 'project'")
         read_entry(ENTITY, "project")
@@ -95,7 +95,7 @@ def test_bypasses_are_counted_by_reason(counted: Counted, redis_client: Redis, m
     monkeypatch.setattr(fills, "load", lambda *asked: (hold_keys([KEY], "a writer"), load(*asked))[1])
     read_entry(ENTITY, "project")
     assert counted() == {"reads:BYPASS": 1, "bypasses:refused": 1, "fills:refused": 1}
-    redis_client.flushdb()
+    empty_redis(redis_client)
     monkeypatch.setattr(fills, "load", load)
     monkeypatch.setattr(fills, "fill_entries", Mock(side_effect=CacheUnavailable("gone", refused=True)))
     read_entry(ENTITY, "project")

@@ -22,7 +22,7 @@ from entities.cache.acts import Warmed
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
-from tests.conftest import make_entity
+from tests.conftest import empty_redis, make_entity
 
 KEY = "entity:metadata:project"
 KNOWN = known_key(KEY, 1)
@@ -35,7 +35,7 @@ def project(committed_db: None, redis_client: Redis, set_options: Callable[..., 
     """An entity type that was read, in a cache that may serve it for an hour past its TTL."""
     set_options(stale_seconds=3_600, local_lease_ms=1)
     row = make_entity("project")
-    redis_client.flushdb()
+    empty_redis(redis_client)
     drop_all_copies()
     read_entry(ENTITY, "project")
     drop_all_copies()

@@ -15,7 +15,7 @@ from cache_layer.serving.renewal import Renewer
 from cache_layer.upkeep.audit import audit_cache
 from entities.lookups import ENTITY
 from entities.models import Entity
-from tests.conftest import make_entity
+from tests.conftest import empty_redis, make_entity
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -32,7 +32,7 @@ def long(committed_db: None, redis_client: Redis, set_options: Callable[..., Non
     """An entity type whose document is longer than the threshold."""
     set_options(compress_bytes=100)
     row = make_entity("project", label="long " * 20)
-    redis_client.flushdb()
+    empty_redis(redis_client)
     drop_all_copies()
     return row
 

@@ -24,7 +24,7 @@ from entities.services import get_entity_infrastructure
 from pmo.lookups import GROUP
 from tests.api.conftest import client_of, make_user
 from tests.commands.conftest import TerminalFile, run
-from tests.conftest import make_entity, make_linked
+from tests.conftest import empty_redis, make_entity, make_linked
 from tests.otherapp.models import Rate
 from tests.servers import ROOT
 
@@ -135,7 +135,7 @@ def types(redis_client: Redis) -> None:
     """Two active entity types and an inactive one, none of them cached."""
     for code in ("project", "task", "old"):
         make_entity(code, active_flag=code != "old")
-    redis_client.flushdb()
+    empty_redis(redis_client)
 
 
 def test_all_caches_every_active_entity_type_and_the_list(types: None, redis_client: Redis) -> None:
@@ -200,7 +200,7 @@ def coherent_cache(*arguments: str) -> list[str]:
 def test_every_lookup_is_listed_warmed_and_cleared_whichever_app_it_is_of(redis_client: Redis) -> None:
     make_entity("project")
     Rate.objects.bulk_create([Rate(name=name, cents_per_hour=1) for name in ("senior", "lead")])
-    redis_client.flushdb()
+    empty_redis(redis_client)
     assert [line.partition(":")[0] for line in coherent_cache()] == [lookup.name for lookup in registered_lookups()]
     assert coherent_cache("rate", "--warm") == ["rate: 2 read"]
     assert coherent_cache("rate") == ["rate: 2 of otherapp.Rate at rate:*, for 300 s"]

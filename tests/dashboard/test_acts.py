@@ -15,7 +15,7 @@ from entities.cache import acts
 from entities.cache.acts import ActFailed, Operation, Step, perform
 from entities.dashboard import act_views
 from entities.services import get_entity_infrastructure
-from tests.conftest import make_entity, make_linked, make_types
+from tests.conftest import empty_redis, make_entity, make_linked, make_types
 from tests.dashboard.conftest import VALUES, act, logged, send
 
 
@@ -47,7 +47,7 @@ def test_by_tag_everything_inside_is_invalidated_or_warmed_and_the_log_says_by_w
 
 def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client: Redis) -> None:
     make_types(450)
-    redis_client.flushdb()
+    empty_redis(redis_client)
     lines = act(operator, "warm", reason="after a restart")
     assert [line["done"] for line in lines] == [0, 200, 400, 450, 451]
     assert lines[-1]["result"] == "450 filled, 0 already cached, 0 not cacheable"

@@ -16,7 +16,7 @@ from entities.dashboard.peek import Verdict, peek
 from entities.models import CacheOperation
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import staff_client
-from tests.conftest import make_entity, make_linked, make_types
+from tests.conftest import empty_redis, make_entity, make_linked, make_types
 from tests.dashboard.conftest import ACT, DASHBOARD, ENTRIES, KEY, count_reads, entry_url, staff_with
 
 
@@ -47,7 +47,7 @@ def test_search_finds_codes_and_labels(viewer: Client) -> None:
 
 def test_entries_can_be_filtered_by_state(viewer: Client, redis_client: Redis) -> None:
     make_linked("kept", "gone", "busy")
-    redis_client.flushdb()
+    empty_redis(redis_client)
     get_entity_infrastructure().get_entity("kept")
     hold_keys(["entity:metadata:busy"], "somebody")
     assert listed(viewer, state="cached") == ["kept"]
