@@ -53,17 +53,12 @@ class Unavailable(APIException):
     """Seconds until the next attempt: `Retry-After`."""
 
 
-class BodyTooBig(APIException):
-    status_code = 413
-    default_detail = "The request body is too big."
-    default_code = "body_too_big"
+class Refused(APIException):
+    """A refusal for which DRF has no class."""
 
-
-class Listed(APIException):
-    """Others still list it as a child."""
-
-    status_code = 409
-    default_code = "listed_by_parents"
+    def __init__(self, status_code: int, code: str, detail: str) -> None:
+        super().__init__(detail, code)
+        self.status_code = status_code
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -89,21 +84,23 @@ def envelope(code: str, detail: str, errors: dict[str, Any] | None = None) -> di
 
 def as_api_error(error: Exception) -> Exception:
     """The `APIException` that reports `error` to a client; `error` itself if it is a bug of ours."""
+    known = error
     match error:
-        case ModelValidationError() | UnknownTag():
-            unknown_tag = isinstance(error, UnknownTag)
-            return ValidationError({"tag": [str(error)]} if unknown_tag else as_serializer_error(error))
+        case ModelValidationError():
+            known = ValidationError(as_serializer_error(error))
+        case UnknownTag():
+            known = ValidationError({"tag": [str(error)]})
         case Entity.DoesNotExist():
-            return NotFound("There is no such entity type.")
+            known = NotFound("There is no such entity type.")
         case ListedByParents():
-            return Listed(str(error))
+            known = Refused(409, "listed_by_parents", str(error))
         case RequestDataTooBig():
-            return BodyTooBig()
-        case UnreadablePostError() | TooManyFieldsSent():
-            too_many = isinstance(error, TooManyFieldsSent)
-            return ParseError("There are too many parameters." if too_many else "The request body could not be read.")
-        case _:
-            return error
+            known = Refused(413, "body_too_big", "The request body is too big.")
+        case TooManyFieldsSent():
+            known = ParseError("There are too many parameters.")
+        case UnreadablePostError():
+            known = ParseError("The request body could not be read.")
+    return known
 
 
 def as_unavailable(error: Exception) -> Unavailable | None:
