@@ -27,12 +27,7 @@ MAX_CONDITION_LENGTH = 8_192
 
 
 class PreconditionFailed(APIException):
-    """
-    The client's copy is not the current one.
-
-    Attributes:
-        etag: of the current one.
-    """
+    """The client's copy is not the current one, which has the tag `etag`."""
 
     status_code = 412
     default_code = "precondition_failed"
