@@ -26,7 +26,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from cache_layer import OutcomeUnknown, UnknownTag, WriteRefused
-from entities.api.conditions import PreconditionFailed
+from entities.api.conditions import Refused
 from entities.changes import ListedByParents
 from entities.models import Entity
 
@@ -53,14 +53,6 @@ class Unavailable(APIException):
     """Seconds until the next attempt: `Retry-After`."""
 
 
-class Refused(APIException):
-    """A refusal for which DRF has no class."""
-
-    def __init__(self, status_code: int, code: str, detail: str) -> None:
-        super().__init__(detail, code)
-        self.status_code = status_code
-
-
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's handler, extended to more errors, with one response format."""
     known = as_unavailable(error) or as_api_error(error)
@@ -70,8 +62,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         match error:
             case ListedByParents():
                 response.data["parents"] = error.parents
-            case PreconditionFailed():
-                response["ETag"] = error.etag
+            case Refused(etag=etag) if etag:
+                response["ETag"] = etag
             case MethodNotAllowed():
                 response.data["detail"] = _say_where(context["request"], context["view"])
     return response

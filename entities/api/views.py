@@ -125,8 +125,9 @@ class EntityViewSet(ViewSet):
         fields = EntityFieldsSerializer(data=request.data)
         fields.is_valid(raise_exception=True)
         entity = changes.create_entity(fields.validated_data)
-        location = reverse("api:entity-type", args=[entity.code])
-        return answer_entity(entity, status=201, headers={"Location": location})
+        answer = answer_entity(entity, status=201)
+        answer["Location"] = reverse("api:entity-type", args=[entity.code])
+        return answer
 
     @schema.describe("writing", [*IF_UNCHANGED, FORMER_ICON], {200: schema.DOCUMENT}, 400, 403, takes=schema.CHANGE)
     def change_entity(self, request: Request, code: str) -> HttpResponse:
