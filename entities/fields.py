@@ -44,8 +44,7 @@ def values_of(row: Any) -> dict[str, Any]:
 
 def field_of(name: str) -> models.Field[Any, Any]:
     """The model's field."""
-    found: models.Field[Any, Any] = Entity._meta.get_field(name)  # type: ignore[assignment] # none is a relation
-    return found
+    return Entity._meta.get_field(name)  # type: ignore[return-value] # none is a relation
 
 
 def python_type(field: models.Field[Any, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Which data of entity types is cached, and under which keys."""
 
-from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -25,10 +25,6 @@ OF_ENTITIES: dict[str, Any] = {
 }
 
 
-def _build_entities(rows: Sequence[Entity]) -> tuple[EntityDocument, ...]:
-    return tuple(document_of(row) for row in sorted(rows, key=lambda row: (row.display_order, row.code)))
-
-
 ENTITY: CoherentLookup[EntityDocument] = CoherentLookup(
     name="entity",
     identifier_field="code",
@@ -45,7 +41,7 @@ ENTITY_TYPES: CoherentLookup[tuple[EntityDocument, ...]] = CoherentLookup(
     identifier_field=None,
     key_pattern="entity:types",
     rows=lambda _: Entity.objects.filter(active_flag=True),
-    build=_build_entities,
+    build=lambda rows: tuple(map(document_of, sorted(rows, key=attrgetter("display_order", "code")))),
     decode=decode_entities,
     write_through=False,
     **OF_ENTITIES,

@@ -72,7 +72,7 @@ def decode_several(
             require(documents)
             return documents
     parts: list[msgspec.Raw] = _parse(list[msgspec.Raw], payload)
-    found: list[Document | None] = []
+    found: list[Any] = []
     for part in parts:
         try:
             found.append(decode(kind, bytes(part)))
@@ -80,10 +80,10 @@ def decode_several(
             found.append(other.document)
     if payload != b"[" + b",".join(map(bytes, parts)) + b"]":
         raise ValueError(NOT_OURS)
-    whole = tuple(document for document in found if document is not None)
-    if len(whole) == len(parts):
+    whole = None if None in found else tuple(found)
+    if whole is not None:
         require(whole)
-    raise OtherRelease(whole if len(whole) == len(parts) else None, partial(_all_agree, list(map(bytes, parts))))
+    raise OtherRelease(whole, partial(_all_agree, list(map(bytes, parts))))
 
 
 def _lacks_last_members(kind: type[msgspec.Struct], payload: bytes) -> bool:

@@ -63,9 +63,6 @@ class ComposedCharField(CharField):
     def to_python(self, value: Any) -> Any:
         return compose(super().to_python(value))
 
-    def get_prep_value(self, value: Any) -> Any:
-        return compose(super().get_prep_value(value))
-
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         value = compose(super().pre_save(model_instance, add))
         setattr(model_instance, self.attname, value)

@@ -20,11 +20,7 @@ _IS_OURS = "SELECT FROM pg_proc WHERE proname = '_pgtrigger_should_ignore' AND p
 
 
 def run_triggers_as_owner(using: str, **_: Any) -> None:
-    """
-    Run our triggers on `app.entity` with their owner's rights; recreating a trigger resets that.
-
-    A receiver of `post_migrate` too.
-    """
+    """Run our triggers on `app.entity` with their owner's rights, after migrations too: recreating one resets that."""
     with connections[using].cursor() as cursor:
         cursor.execute(_IS_OURS)
         if cursor.rowcount:

@@ -1,7 +1,6 @@
 """Form widgets for icons, children and plurals: plain text fields that scripts enhance."""
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +12,7 @@ from lucide.templatetags.lucide import lucide
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from entities.codes import is_code
+from entities.files.columns import read_children
 from entities.models import Entity
 from entities.words.icons import current_name, icon_names, icon_options
 from entities.words.plurals import PLURAL_RULES
@@ -66,7 +66,7 @@ class ChildrenWidget(AssistedTextWidget):
         return ", ".join(value) if isinstance(value, list) else value or ""
 
     def assistance(self, value: Any) -> dict[str, Any]:
-        listed = Entity.objects.filter(code__in=filter(is_code, split_codes(value)))
+        listed = Entity.objects.filter(code__in=filter(is_code, read_children(value)))
         return {
             "text_class": self.attrs.get("class", ""),
             "labels": labels_of(listed),
@@ -79,11 +79,6 @@ class PluralWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold h
 
     def __init__(self) -> None:
         super().__init__({"x-data": f"globalThis.pluralField?.({json.dumps(PLURAL_RULES)})"})
-
-
-def split_codes(value: Any) -> list[str]:
-    """Codes that are separated by commas or spaces, or already a list."""
-    return value if isinstance(value, list) else [code for code in re.split(r"[\s,]+", value or "") if code]
 
 
 def labels_of(types: Iterable[Entity]) -> dict[str, str]:

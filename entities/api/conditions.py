@@ -26,20 +26,12 @@ MAX_CONDITION_LENGTH = 8_192
 """Characters of an `If-None-Match`; longer ones are ignored."""
 
 
-class PreconditionFailed(APIException):
-    """
-    The client's copy is not the current one.
+class Refused(APIException):
+    """A refusal for which DRF has no class; `etag` is that of the current document, if another was meant."""
 
-    Attributes:
-        etag: of the current one.
-    """
-
-    status_code = 412
-    default_code = "precondition_failed"
-
-    def __init__(self, detail: str, etag: str) -> None:
-        super().__init__(detail)
-        self.etag = etag
+    def __init__(self, status_code: int, code: str, detail: str, *, etag: str = "") -> None:
+        super().__init__(detail, code)
+        self.status_code, self.etag = status_code, etag
 
 
 def answer_read(request: Request, read: Read[Any]) -> HttpResponse:
@@ -63,17 +55,13 @@ def answer_read(request: Request, read: Read[Any]) -> HttpResponse:
     return response
 
 
-def answer_entity(entity: Entity, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+def answer_entity(entity: Entity, *, status: int = 200) -> HttpResponse:
     """The document of a row just written, with a `Warning` if its icon has been renamed."""
     payload = encode(document_of(entity))
-    former = describe_former(entity.icon)
-    warning = {"Warning": f'299 - "{former}"'} if former else {}  # RFC 7234, section 5.5.6: for people
-    return HttpResponse(
-        payload,
-        status=status,
-        content_type="application/json",
-        headers={"ETag": _tag_of(payload)} | warning | (headers or {}),
-    )
+    answer = HttpResponse(payload, "application/json", status, headers={"ETag": _tag_of(payload)})
+    if former := describe_former(entity.icon):
+        answer["Warning"] = f'299 - "{former}"'  # RFC 7234, section 5.5.6: for people
+    return answer
 
 
 def check_match(request: Request, document: EntityDocument) -> Check:
@@ -89,7 +77,7 @@ def _require_match(request: Request, document: EntityDocument) -> None:
         return
     expected, current = parse_etags(sent), _tag_of(encode(document))
     if expected != ["*"] and current not in map(_uncoded, expected):
-        raise PreconditionFailed(_why(sent, expected), current)
+        raise Refused(412, "precondition_failed", _why(sent, expected), etag=current)
 
 
 def _why(sent: str, expected: list[str]) -> str:

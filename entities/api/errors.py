@@ -26,7 +26,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from cache_layer import OutcomeUnknown, UnknownTag, WriteRefused
-from entities.api.conditions import PreconditionFailed
+from entities.api.conditions import Refused
 from entities.changes import ListedByParents
 from entities.models import Entity
 
@@ -53,19 +53,6 @@ class Unavailable(APIException):
     """Seconds until the next attempt: `Retry-After`."""
 
 
-class BodyTooBig(APIException):
-    status_code = 413
-    default_detail = "The request body is too big."
-    default_code = "body_too_big"
-
-
-class Listed(APIException):
-    """Others still list it as a child."""
-
-    status_code = 409
-    default_code = "listed_by_parents"
-
-
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's handler, extended to more errors, with one response format."""
     known = as_unavailable(error) or as_api_error(error)
@@ -75,8 +62,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         match error:
             case ListedByParents():
                 response.data["parents"] = error.parents
-            case PreconditionFailed():
-                response["ETag"] = error.etag
+            case Refused(etag=etag) if etag:
+                response["ETag"] = etag
             case MethodNotAllowed():
                 response.data["detail"] = _say_where(context["request"], context["view"])
     return response
@@ -89,21 +76,23 @@ def envelope(code: str, detail: str, errors: dict[str, Any] | None = None) -> di
 
 def as_api_error(error: Exception) -> Exception:
     """The `APIException` that reports `error` to a client; `error` itself if it is a bug of ours."""
+    known = error
     match error:
-        case ModelValidationError() | UnknownTag():
-            unknown_tag = isinstance(error, UnknownTag)
-            return ValidationError({"tag": [str(error)]} if unknown_tag else as_serializer_error(error))
+        case ModelValidationError():
+            known = ValidationError(as_serializer_error(error))
+        case UnknownTag():
+            known = ValidationError({"tag": [str(error)]})
         case Entity.DoesNotExist():
-            return NotFound("There is no such entity type.")
+            known = NotFound("There is no such entity type.")
         case ListedByParents():
-            return Listed(str(error))
+            known = Refused(409, "listed_by_parents", str(error))
         case RequestDataTooBig():
-            return BodyTooBig()
-        case UnreadablePostError() | TooManyFieldsSent():
-            too_many = isinstance(error, TooManyFieldsSent)
-            return ParseError("There are too many parameters." if too_many else "The request body could not be read.")
-        case _:
-            return error
+            known = Refused(413, "body_too_big", "The request body is too big.")
+        case TooManyFieldsSent():
+            known = ParseError("There are too many parameters.")
+        case UnreadablePostError():
+            known = ParseError("The request body could not be read.")
+    return known
 
 
 def as_unavailable(error: Exception) -> Unavailable | None:

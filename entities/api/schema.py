@@ -43,7 +43,7 @@ def describe(
 
     def decorate(view: View) -> View:
         summary, _, description = str(view.__doc__).strip().partition(".\n")
-        described: View = extend_schema(
+        return extend_schema(
             operation_id=view.__name__,
             summary=summary,
             description=" ".join(description.split()),
@@ -52,7 +52,6 @@ def describe(
             request=takes,
             responses={**responses, **errors(*sorted(follows))},
         )(view)
-        return described
 
     return decorate
 

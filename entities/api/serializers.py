@@ -60,7 +60,11 @@ class StrictSerializer(serializers.Serializer[Any]):
 class EntitySerializer(serializers.ModelSerializer[Entity]):
     """One entity type: the document that is in Redis."""
 
-    child_entity_codes = ChildrenField(read_only=True, help_text=Entity._meta.get_field("child_entity_codes").help_text)
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.CharField: TextField,
+        models.TextField: TextField,
+        models.JSONField: ChildrenField,
+    }
 
     class Meta:
         model = Entity
@@ -76,14 +80,8 @@ class EntityRowSerializer(EntitySerializer):
         read_only_fields = fields
 
 
-class EntityFieldsSerializer(StrictSerializer, serializers.ModelSerializer[Entity]):
+class EntityFieldsSerializer(StrictSerializer, EntitySerializer):
     """The fields of an entity type that can be set."""
-
-    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
-        models.CharField: TextField,
-        models.TextField: TextField,
-        models.JSONField: ChildrenField,
-    }
 
     class Meta:
         model = Entity

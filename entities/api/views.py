@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 from django.db import router
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from rest_framework.exceptions import NotFound, ParseError
@@ -99,7 +98,8 @@ class EntityViewSet(ViewSet):
         is read from the database each time. The `ETag` that `If-Match` wants is that of `entity/type/{code}`.
         """
         read_flags(request)
-        return Response([_row_of(entity) for entity in _stored()], headers=NOT_FROM_CACHE)
+        rows = Entity.objects.using(router.db_for_write(Entity))
+        return Response([_row_of(row) for row in rows], headers=NOT_FROM_CACHE)
 
     @schema.describe("writing", [CODE, X_CACHE], {200: schema.ROW}, 400)
     def read_entity_row(self, request: Request, code: str) -> Response:
@@ -112,7 +112,8 @@ class EntityViewSet(ViewSet):
         read_flags(request)
         if not is_code(code):
             raise Entity.DoesNotExist
-        return Response(_row_of(_stored().get(code=code)), headers=NOT_FROM_CACHE)
+        row = Entity.objects.using(router.db_for_write(Entity)).get(code=code)
+        return Response(_row_of(row), headers=NOT_FROM_CACHE)
 
     @schema.describe("writing", [ETAG, LOCATION, FORMER_ICON], {201: schema.DOCUMENT}, 400, 403, takes=schema.NEW)
     def create_entity(self, request: Request) -> HttpResponse:
@@ -124,8 +125,9 @@ class EntityViewSet(ViewSet):
         fields = EntityFieldsSerializer(data=request.data)
         fields.is_valid(raise_exception=True)
         entity = changes.create_entity(fields.validated_data)
-        location = reverse("api:entity-type", args=[entity.code])
-        return answer_entity(entity, status=201, headers={"Location": location})
+        answer = answer_entity(entity, status=201)
+        answer["Location"] = reverse("api:entity-type", args=[entity.code])
+        return answer
 
     @schema.describe("writing", [*IF_UNCHANGED, FORMER_ICON], {200: schema.DOCUMENT}, 400, 403, takes=schema.CHANGE)
     def change_entity(self, request: Request, code: str) -> HttpResponse:
@@ -215,21 +217,13 @@ def _drop(request: Request, codes: list[str] | None, tag: str = "") -> Response:
     return Response({"invalidated": invalidated})
 
 
-def _stored() -> QuerySet[Entity]:
-    rows: QuerySet[Entity] = Entity.objects.using(router.db_for_write(Entity))
-    return rows
-
-
 def _row_of(entity: Entity) -> dict[str, Any]:
     """The document of a row, plus the row's other fields."""
     return msgspec.structs.asdict(document_of(entity)) | {name: getattr(entity, name) for name in NOT_IN_DOCUMENT}
 
 
 def _find(code: str) -> EntityDocument:
-    """
-    The entity type, active or not, before its row is locked: refusing here blocks neither writers nor readers. Active
-    ones usually come from memory.
-    """
+    """The entity type, active (usually from memory) or not; refusing before its row is locked blocks nobody."""
     service = get_entity_infrastructure()
     read = service.read_entity(code)
     if read.document is None or read.source is Source.STALE:

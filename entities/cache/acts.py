@@ -4,8 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError
 from redis.exceptions import RedisError
@@ -23,20 +22,7 @@ BATCH_CODES = 200
 """How many are dropped or warmed in one step."""
 MAX_CODES = 100
 """Operations on more name the first ones and the number of the rest."""
-
-
-class Warmed(StrEnum):
-    """The outcome of warming one entry."""
-
-    FILLED = "filled"
-    ALREADY_CACHED = "already cached"
-    NOT_CACHEABLE = "not cacheable"
-
-    @classmethod
-    def of(cls, read: Read[Any]) -> Self:
-        if read.document is None or read.source in (Source.BYPASS, Source.STALE):
-            return cls.NOT_CACHEABLE
-        return cls.FILLED if read.source is Source.DATABASE else cls.ALREADY_CACHED
+FILLED, ALREADY_CACHED, NOT_CACHEABLE = "filled", "already cached", "not cacheable"
 
 
 class ActFailed(Exception):
@@ -98,10 +84,10 @@ def _warm(codes: Sequence[str] | None) -> Iterator[Step]:
     total = len(chosen) + 1  # the list of all comes last
     ServerStatus.read()
     yield Step(0, total)
-    counts: Counter[Warmed] = Counter()
+    counts: Counter[str] = Counter()
     for start in range(0, len(chosen), BATCH_CODES):
         batch = chosen[start : start + BATCH_CODES]
-        counts.update(map(Warmed.of, ENTITY.read_many(batch).values()))
+        counts.update(map(describe_warming, ENTITY.read_many(batch).values()))
         yield Step(start + len(batch), total, _describe_warmed(counts))
     ENTITY_TYPES.read()
     ServerStatus.read()
@@ -146,10 +132,7 @@ def recorded(
     Record an operation in the audit log, even if it fails.
 
     The block sets `result` on the yielded row. Without the database the log gets the record, and the operation goes on.
-
-    Args:
-        codes: the affected codes; None for everything.
-        tag: the tag that selected them, if any.
+    `codes` and `tag` are those of `perform`.
     """
     record = CacheOperation(
         username=username,
@@ -186,6 +169,13 @@ def describe_dropped(number: int) -> str:
     return f"{number} cached value{'' if number == 1 else 's'} dropped"
 
 
-def _describe_warmed(counts: Counter[Warmed]) -> str:
+def describe_warming(read: Read[Any]) -> str:
+    """What warming one entry came to."""
+    if read.document is None or read.source in (Source.BYPASS, Source.STALE):
+        return NOT_CACHEABLE
+    return FILLED if read.source is Source.DATABASE else ALREADY_CACHED
+
+
+def _describe_warmed(counts: Counter[str]) -> str:
     """`3 filled, 1 already cached, 0 not cacheable`."""
-    return ", ".join(f"{counts[warmed]} {warmed}" for warmed in Warmed)
+    return ", ".join(f"{counts[warmed]} {warmed}" for warmed in (FILLED, ALREADY_CACHED, NOT_CACHEABLE))

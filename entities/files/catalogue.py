@@ -42,8 +42,7 @@ def seed_entities(file: Path, *, overwrite: bool = False, with_removed: bool = F
     Returns:
         The plan, see `plan_import`, with the codes that stay `left_out`.
     Raises:
-        FileRefused: the file is not a catalogue, an entry is wrong, or somebody else has just added the same entity
-            type.
+        FileRefused: the file is not a catalogue, an entry is wrong, or somebody has just added the same entity type.
     """
     try:
         catalogue = msgspec.json.decode(read_whole(file), type=list[CatalogueEntry])

@@ -70,7 +70,7 @@ def read_text(value: Any) -> str:
     raise ValueError("Give text.")
 
 
-def read_children(value: Any) -> Any:
+def read_children(value: Any) -> list[str]:
     """A list of codes, or codes separated by commas or spaces."""
     return value if isinstance(value, list) else [code for code in re.split(r"[\s,]+", read_text(value)) if code]
 

@@ -34,10 +34,7 @@ def find_problems(result: Any) -> Iterator[Problem]:
 
 
 def leave_out_dependents(result: Any, existing: Container[str]) -> None:
-    """
-    Also mark rows as wrong that list an entity type that would be removed, or a new one whose own row is wrong, however
-    indirectly.
-    """
+    """Also mark rows as wrong whose children would be removed, or are new and wrong themselves, however indirectly."""
     listing = defaultdict(list)
     good, wrong = set(), set()
     for row in result.rows:

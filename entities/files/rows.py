@@ -223,7 +223,6 @@ def _place_last(entities: list[Entity], *, using: str) -> None:
 
 
 def _changes(old: Entity | None, new: Entity) -> list[FieldChange]:
-    """The fields in which a row differs from the existing entity type."""
     return [
         FieldChange(name, None if old is None else _shown(name, getattr(old, name)), _shown(name, getattr(new, name)))
         for name in COLUMNS

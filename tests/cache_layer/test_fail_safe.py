@@ -18,7 +18,7 @@ from cache_layer.reading import fail_safe
 from cache_layer.reading.fail_safe import is_away
 from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.writing.writes import hold_entries
-from entities.cache.acts import Warmed
+from entities.cache.acts import NOT_CACHEABLE, describe_warming
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock
@@ -68,7 +68,7 @@ def test_past_its_ttl_the_last_known_document_is_served_as_stale(
     assert (read.document.label, read.payload) == (away.label, known)
     assert read.copies == (), "it must not be replayed"
     assert redis_client.exists(KEY) == 0
-    assert Warmed.of(read) is Warmed.NOT_CACHEABLE
+    assert describe_warming(read) == NOT_CACHEABLE
 
 
 def test_a_database_counts_as_up_until_it_fails(

@@ -16,9 +16,10 @@ from entities.admin.form.conflicts import (
     read_values,
     sign_values,
 )
-from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget, split_codes
+from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
 from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code
 from entities.fields import SETTABLE, values_of
+from entities.files.columns import read_children
 from entities.models import Entity
 from entities.words.icons import component_name, current_name, icon_names
 from entities.words.plurals import suggest_plural
@@ -30,10 +31,10 @@ class ChildrenField(forms.Field):
     widget = ChildrenWidget
 
     def to_python(self, value: Any) -> list[str]:
-        return split_codes(value)
+        return read_children(value)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return split_codes(initial) != split_codes(data)
+        return read_children(initial) != read_children(data)
 
 
 class EntityForm(forms.ModelForm):  # type: ignore[type-arg] # it takes none at run time
