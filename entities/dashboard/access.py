@@ -9,19 +9,17 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_POST, require_safe
 
-VIEW, OPERATE = "entities.view_cache", "entities.operate_cache"
-
 View = Callable[..., HttpResponseBase]
 
 
 def for_viewers(view: View) -> View:
     """Restrict to staff with the permission; others get 403, anonymous users the login page. Read-only."""
-    return _staff_with(VIEW, require_safe(view))
+    return _staff_with("entities.view_cache", require_safe(view))
 
 
 def for_operators(view: View) -> View:
     """Restrict to staff with the permission to operate the cache; POST only, with a CSRF token."""
-    return _staff_with(OPERATE, require_POST(view))
+    return _staff_with("entities.operate_cache", require_POST(view))
 
 
 def page_context(request: HttpRequest, title: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from entities.dashboard.access import for_viewers, page_context
 from entities.dashboard.entries import Filter, list_entries, read_one
 from entities.dashboard.explain import describe_engines, foresee, look_at_memories, what_happened
 from entities.dashboard.figures import REDIS_DOWN, SPANS, read_figures
-from entities.dashboard.peek import Peek, Verdict, peek
+from entities.dashboard.peek import Peek, peek
 from entities.lookups import ENTITY
 from entities.texts import ComposedFormField
 
@@ -96,7 +96,6 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
         "pending": view.count_pending(),
         "entry": found,
         "peek": looked,
-        "answers": looked.verdict is not Verdict.UNKNOWN,
         "redis_down": REDIS_DOWN,
         "key": view.redis_key,
         "ttl_seconds": ENTITY.ttl_seconds,
