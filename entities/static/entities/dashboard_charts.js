@@ -5,8 +5,8 @@
     const style = (name) => getComputedStyle(document.querySelector(".cache-page")).getPropertyValue(name).trim();
     const axis = () => style("--cache-axis");
     const grid = () => style("--cache-grid");
-    const reads = ({ datasetIndex }) => style(`--cache-series-reads-${datasetIndex + 1}`);
-    const causes = ({ datasetIndex }) => style(`--cache-series-causes-${datasetIndex + 1}`);
+    const reads = ({ datasetIndex }) => style("--cache-reads").split(" ")[datasetIndex];
+    const causes = ({ datasetIndex }) => style("--cache-causes").split(" ")[datasetIndex];
     const options = {
         animation: false,
         responsive: true,
