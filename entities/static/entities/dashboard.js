@@ -48,10 +48,6 @@
                 + ` Trying again in ${waits * every} s.`
             : "";
     });
-    document.addEventListener("change", ({ target }) => {
-        if (!target.matches("[data-all]")) return;
-        document.querySelectorAll("[data-code]").forEach((box) => (box.checked = target.checked));
-    });
 
     // --- Operations: the lines of JSON that stream in are shown as progress, and the last one as the result ---
 
@@ -121,7 +117,6 @@
     acts.addEventListener("htmx:sendAbort", () => {
         say(`Cancelled. ${howFar.textContent}; the audit log has what was done.`, "warning");
     });
-    find("[data-cancel]").addEventListener("click", () => htmx.trigger(acts, "htmx:abort"));
     for (const event of ["change", "input", "htmx:afterSwap"]) document.addEventListener(event, showState);
     showState();
 })();

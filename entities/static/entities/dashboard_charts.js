@@ -9,7 +9,6 @@
     const causes = ({ datasetIndex }) => style("--cache-causes").split(" ")[datasetIndex];
     const options = {
         animation: false,
-        responsive: true,
         maintainAspectRatio: false,
         interaction: { mode: "index", intersect: false },
         plugins: {
@@ -52,6 +51,5 @@
 
     draw();
     document.addEventListener("htmx:afterSwap", draw);
-    const theme = { attributes: true, attributeFilter: ["class"] };
-    new MutationObserver(draw).observe(document.documentElement, theme);
+    new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["class"] });
 })();

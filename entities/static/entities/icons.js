@@ -26,7 +26,7 @@ function iconField(url) {
                 this.said = "The icons can't be loaded now. Close this and type the icon's name.";
                 return;
             }
-            if (!this.field().value && !search.value) this.suggest();
+            if (!this.$root.querySelector("input").value && !search.value) this.suggest();
             this.show();
             const current = drawing.firstElementChild?.dataset.icon;
             if (!search.value) this.point(found.findIndex(({ title }) => title === current));
@@ -85,12 +85,8 @@ function iconField(url) {
 
         choose(icon) {
             if (!icon) return;
-            fillField(this.field(), icon.title);
+            fillField(this.$root.querySelector("input"), icon.title);
             this.$refs.dialog.close();
-        },
-
-        field() {
-            return this.$root.querySelector("input");
         },
     };
 

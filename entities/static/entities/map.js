@@ -213,11 +213,7 @@
         const next = document.querySelector("#map [aria-invalid]") ?? document.getElementById("map-chosen") ?? view;
         next.focus({ preventScroll: true });
     });
-    document.addEventListener("htmx:beforeSwap", ({ detail }) => { // the map is there too when nothing is found
-        if (!detail.boosted || detail.xhr.status !== 400) return;
-        detail.shouldSwap = true;
-        detail.isError = false;
-    });
+    htmx.config.responseHandling.unshift({ code: "400", swap: true }); // the map is there too when nothing is found
     for (const problem of ["htmx:responseError", "htmx:sendError"]) { // as any link: what went wrong, or the login page, is shown
         document.addEventListener(problem, ({ detail }) => detail.boosted && location.assign(detail.pathInfo.finalRequestPath));
     }
