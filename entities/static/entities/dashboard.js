@@ -29,11 +29,6 @@
         const isByTime = !event.detail.requestConfig.triggeringEvent;
         if (isByTime && left-- > 0) event.preventDefault();
     });
-    document.addEventListener("htmx:beforeSwap", ({ target, detail }) => {
-        if (!target.matches("[data-every]") || detail.serverResponse.includes(`id="${target.id}"`)) return;
-        detail.shouldSwap = false;
-        detail.isError = true;
-    });
     document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
         if (!target.matches("[data-every]")) return;
         const { every } = target.dataset;

@@ -176,10 +176,8 @@
         }
 
         for (const place of [view, document.getElementById("map-findings")]) {
-            place.addEventListener("pointerover", ({ target }) => lookAt(codeOf(target)));
-            place.addEventListener("pointerleave", () => lookAt());
-            place.addEventListener("focusin", ({ target }) => lookAt(codeOf(target)));
-            place.addEventListener("focusout", () => lookAt());
+            for (const come of ["pointerover", "focusin"]) place.addEventListener(come, ({ target }) => lookAt(codeOf(target)));
+            for (const go of ["pointerleave", "focusout"]) place.addEventListener(go, () => lookAt());
         }
         view.addEventListener("focusin", ({ target }) => {
             const [outer, inner] = [view, target].map((each) => each.getBoundingClientRect());
