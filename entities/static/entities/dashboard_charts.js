@@ -3,8 +3,8 @@
 // The dashboard's charts. Chart.js asks for each colour whenever it draws, so they follow the theme.
 (() => {
     const style = (name) => getComputedStyle(document.querySelector(".cache-page")).getPropertyValue(name).trim();
-    const axis = () => style("--cache-axis");
-    const grid = () => style("--cache-grid");
+    const axis = () => style("--quiet");
+    const grid = () => style("--line");
     const reads = ({ datasetIndex }) => style("--cache-reads").split(" ")[datasetIndex];
     const causes = ({ datasetIndex }) => style("--cache-causes").split(" ")[datasetIndex];
     const options = {

@@ -65,11 +65,6 @@ function iconField(url) {
         },
 
         onKey(event) {
-            if (event.key === "Enter") {
-                event.preventDefault();
-                this.choose(found[this.active]);
-                return;
-            }
             const { grid } = this.$refs;
             const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
             const rows = Math.floor(grid.clientHeight / (grid.firstElementChild?.offsetHeight || 1));
@@ -83,7 +78,7 @@ function iconField(url) {
             this.point(this.active < 0 ? 0 : Math.max(0, Math.min(found.length - 1, this.active + step)));
         },
 
-        choose(icon) {
+        choose(icon = found[this.active]) {
             if (!icon) return;
             fillField(this.$root.querySelector("input"), icon.title);
             this.$refs.dialog.close();
