@@ -7,27 +7,26 @@ from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST, require_safe
-
-VIEW, OPERATE = "entities.view_cache", "entities.operate_cache"
 
 View = Callable[..., HttpResponseBase]
 
 
 def for_viewers(view: View) -> View:
     """Restrict to staff with the permission; others get 403, anonymous users the login page. Read-only."""
-    return _staff_with(VIEW, require_safe(view))
+    return _staff_with("entities.view_cache", require_safe(view))
 
 
 def for_operators(view: View) -> View:
     """Restrict to staff with the permission to operate the cache; POST only, with a CSRF token."""
-    return _staff_with(OPERATE, require_POST(view))
+    return _staff_with("entities.operate_cache", require_POST(view))
 
 
-def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
-    """The context of every admin page."""
-    request.current_app = admin.site.name
-    return {**admin.site.each_context(request), "title": title}
+def show_page(request: HttpRequest, name: str, title: str, context: dict[str, Any]) -> TemplateResponse:
+    """One of the templates in `templates/admin/cache/`, as a page of the admin."""
+    common = admin.site.each_context(request) | {"title": title}
+    return TemplateResponse(request, f"admin/cache/{name}.html", common | context)
 
 
 def _staff_with(permission: str, view: View) -> View:

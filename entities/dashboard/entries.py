@@ -2,8 +2,8 @@
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, TextChoices
@@ -34,8 +34,7 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One entity type's entry; `activity` is None while Redis, which has the counts, does not answer."""
 
     row: Entity

@@ -5,7 +5,6 @@ It only looks: no entry is read, filled, renewed or counted.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,8 +25,7 @@ SHOWN_CHANGES = 8
 NO_READS, NO_EVENTS = "no reads known", ("nothing known",)
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """
     A holder of the entry: a process's memory, Redis, or PostgreSQL.
 
@@ -154,9 +152,8 @@ def foresee(code: str, state: EntryState, *, is_active: bool) -> Next:
     copy = EntryView(ENTITY, code).in_memory().copy
     if copy is not None and copy.left_ms:
         return Next("L1", f"This server has a copy that it may use for {count(copy.left_ms)} ms more.")
-    found = BY_STATE.get(state.kind)
-    if found is not None:
-        return found
+    if state.kind in BY_STATE:
+        return BY_STATE[state.kind]
     if not is_active:
         return Next("-", "The database is asked and has no active type of this code: 404, and that is remembered.")
     return Next("DB", "Nothing is cached: the database is read, and the value is stored in Redis and here.")

@@ -54,9 +54,6 @@ def make_figures(span: str) -> dict[str, Any]:
         "operations": list(CacheOperation.objects.all()[:SHOWN_OPERATIONS]),
         "texts": _word_database(active_types, health.backlog or Backlog(0, 0.0)),
         "charts": {},
-        "tables": {},
-        "nodes": [],
-        "ended": [],
     }
     try:
         hour, week = Series.read(Span.HOUR), _week.get()

@@ -18,7 +18,8 @@ class Lives:
     Attributes:
         reads: from memory or Redis.
         stored: values stored by readers and writers.
-        invalidated, expired, renewed: how many ended that way.
+        invalidated, expired, renewed, ended: how many ended that way, or at all.
+        reads_each: the average number of reads per stored value; None without one.
         unread, unread_expired: how many were never read, and how many of those expired.
         hours: since the first step with data.
     """
@@ -32,16 +33,9 @@ class Lives:
             ended.get(how, 0) for how in ("invalidated", "expired", "renewed")
         )
         self.unread, self.unread_expired = sum(unread.values()), unread.get("expired", 0)
+        self.ended = self.invalidated + self.expired + self.renewed
+        self.reads_each = self.reads / self.stored if self.stored else None
         self.hours = (len(series.counts) - first) * series.step_seconds / 3600
-
-    @property
-    def ended(self) -> int:
-        return self.invalidated + self.expired + self.renewed
-
-    @property
-    def reads_each(self) -> float | None:
-        """The average number of reads served per stored value."""
-        return self.reads / self.stored if self.stored else None
 
     def share(self, number: int) -> float:
         return number / self.ended if self.ended else 0.0

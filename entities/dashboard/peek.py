@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError, ResponseError
 
@@ -33,8 +33,7 @@ class Verdict(StrEnum):
     """Redis does not answer."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One field on both sides, as JSON; empty where a side lacks it. Very many fields are cut off."""
 
     name: str
@@ -64,9 +63,11 @@ class Peek:
 
     @cached_property
     def lines(self) -> list[Line]:
-        return _compare_fields(
-            _fields(self.cached), _fields(self.committed), may_differ=self.verdict is not Verdict.OTHER_RELEASE
-        )
+        cached, committed = _fields(self.cached), _fields(self.committed)
+        names = dict.fromkeys([*EntityDocument.__struct_fields__, *cached]) if cached or committed else {}
+        sides = [(name, _shown(cached, name), _shown(committed, name)) for name in islice(names, SHOWN_FIELDS)]
+        may_differ = self.verdict is not Verdict.OTHER_RELEASE
+        return [Line(_printable(name), one, other, may_differ and one not in ("", other)) for name, one, other in sides]
 
     @property
     def raw(self) -> str:
@@ -96,31 +97,31 @@ def peek(code: str) -> Peek:
 
 
 def _look(view: EntryView) -> Peek:
-    found, failure = None, None
+    found, verdict, why = None, Verdict.NOT_CACHED, ""
     try:
         found = view.stored()
-    except RedisError as error:
-        failure = error
+    except ResponseError as error:  # a key of another type
+        verdict, why = Verdict.NOT_READABLE, str(error)
+    except RedisError:
+        verdict = Verdict.UNKNOWN
     committed = view.committed()
-    if isinstance(failure, ResponseError):  # a key of another type
-        return Peek(Verdict.NOT_READABLE, str(failure), None, committed)
-    if failure or found is None:
-        return Peek(Verdict.UNKNOWN if failure else Verdict.NOT_CACHED, "", None, committed)
-    try:
-        if found.payload is None:
-            raise ValueError(found.problem)
-        return Peek(_compare(view, found.payload, committed), "", found, committed)
-    except ValueError as error:
-        return Peek(Verdict.NOT_READABLE, _printable(str(error)), found, committed)  # it may quote what it found
+    if found is not None:
+        try:
+            verdict = _compare(view, found, committed)
+        except ValueError as error:
+            verdict, why = Verdict.NOT_READABLE, _printable(str(error))  # it may quote what it found
+    return Peek(verdict, why, found, committed)
 
 
-def _compare(view: EntryView, cached: bytes, committed: bytes) -> Verdict:
-    if cached == committed:
+def _compare(view: EntryView, found: Stored, committed: bytes) -> Verdict:
+    if found.payload is None:
+        raise ValueError(found.problem)
+    if found.payload == committed:
         return Verdict.SAME
-    if view.agrees(cached, committed):
+    if view.agrees(found.payload, committed):
         return Verdict.OTHER_RELEASE
     with suppress(OtherRelease):
-        ENTITY.decode(view.entry.identifier, cached)
+        ENTITY.decode(view.entry.identifier, found.payload)
     return Verdict.DIFFERS
 
 
@@ -131,12 +132,6 @@ def _fields(payload: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
-
-
-def _compare_fields(cached: dict[str, Any], committed: dict[str, Any], *, may_differ: bool) -> list[Line]:
-    names = dict.fromkeys([*EntityDocument.__struct_fields__, *cached]) if cached or committed else {}
-    sides = [(name, _shown(cached, name), _shown(committed, name)) for name in islice(names, SHOWN_FIELDS)]
-    return [Line(_printable(name), one, other, may_differ and bool(one) and one != other) for name, one, other in sides]
 
 
 def _shown(fields: dict[str, Any], name: str) -> str:

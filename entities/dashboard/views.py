@@ -11,11 +11,11 @@ from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryState, EntryView
 from entities.codes import is_code
-from entities.dashboard.access import for_viewers, page_context
+from entities.dashboard.access import for_viewers, show_page
 from entities.dashboard.entries import Filter, list_entries, read_one
 from entities.dashboard.explain import describe_engines, foresee, look_at_memories, what_happened
 from entities.dashboard.figures import REDIS_DOWN, SPANS, read_figures
-from entities.dashboard.peek import Peek, Verdict, peek
+from entities.dashboard.peek import Peek, peek
 from entities.lookups import ENTITY
 from entities.texts import ComposedFormField
 
@@ -43,8 +43,7 @@ class RepliesForm(forms.Form):
 @for_viewers
 def dashboard(request: HttpRequest) -> HttpResponseBase:
     """The overview."""
-    context = page_context(request, "Cache") | _figures(request)
-    return TemplateResponse(request, "admin/cache/dashboard.html", context)
+    return show_page(request, "dashboard", "Cache", _figures(request))
 
 
 @for_viewers
@@ -67,7 +66,7 @@ def entries(request: HttpRequest) -> HttpResponseBase:
     asked: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
     chosen = Filter(asked.get("state") or Filter.ALL)
     page, answers = list_entries(asked.get("q") or "", chosen, asked.get("page") or 1)
-    context = page_context(request, "Cache entries") | {
+    context = {
         "page": page,
         "answers": answers,
         "search": asked.get("q") or "",
@@ -78,7 +77,7 @@ def entries(request: HttpRequest) -> HttpResponseBase:
         "redis_down": REDIS_DOWN,
         "problem": "" if form.is_valid() else "There is no such page: this is the first one.",
     }
-    return TemplateResponse(request, "admin/cache/entries.html", context)
+    return show_page(request, "entries", "Cache entries", context)
 
 
 @for_viewers
@@ -89,19 +88,18 @@ def entry(request: HttpRequest, code: str) -> HttpResponseBase:
     view, looked, found, mark = EntryView(ENTITY, code), peek(code), read_one(code), ""
     with suppress(RedisError):
         mark = view.ask_processes()
-    context = page_context(request, f"Cache entry {code}, explained") | {
+    context = {
         **_holders(code, looked, found.state, mark, MAX_LOOKS if mark else 0),
         "next": foresee(code, found.state, is_active=bool(looked.committed)),
         "happened": what_happened(code),
         "pending": view.count_pending(),
         "entry": found,
         "peek": looked,
-        "answers": looked.verdict is not Verdict.UNKNOWN,
         "redis_down": REDIS_DOWN,
         "key": view.redis_key,
         "ttl_seconds": ENTITY.ttl_seconds,
     }
-    return TemplateResponse(request, "admin/cache/entry.html", context)
+    return show_page(request, "entry", f"Cache entry {code}, explained", context)
 
 
 @for_viewers

@@ -29,11 +29,6 @@
         const isByTime = !event.detail.requestConfig.triggeringEvent;
         if (isByTime && left-- > 0) event.preventDefault();
     });
-    document.addEventListener("htmx:beforeSwap", ({ target, detail }) => {
-        if (!target.matches("[data-every]") || detail.serverResponse.includes(`id="${target.id}"`)) return;
-        detail.shouldSwap = false;
-        detail.isError = true;
-    });
     document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
         if (!target.matches("[data-every]")) return;
         const { every } = target.dataset;
@@ -47,10 +42,6 @@
             ? `Lost contact with the server (${reasonOf(detail)}): what is shown may be old.`
                 + ` Trying again in ${waits * every} s.`
             : "";
-    });
-    document.addEventListener("change", ({ target }) => {
-        if (!target.matches("[data-all]")) return;
-        document.querySelectorAll("[data-code]").forEach((box) => (box.checked = target.checked));
     });
 
     // --- Operations: the lines of JSON that stream in are shown as progress, and the last one as the result ---
@@ -121,7 +112,6 @@
     acts.addEventListener("htmx:sendAbort", () => {
         say(`Cancelled. ${howFar.textContent}; the audit log has what was done.`, "warning");
     });
-    find("[data-cancel]").addEventListener("click", () => htmx.trigger(acts, "htmx:abort"));
     for (const event of ["change", "input", "htmx:afterSwap"]) document.addEventListener(event, showState);
     showState();
 })();

@@ -3,13 +3,12 @@
 // The dashboard's charts. Chart.js asks for each colour whenever it draws, so they follow the theme.
 (() => {
     const style = (name) => getComputedStyle(document.querySelector(".cache-page")).getPropertyValue(name).trim();
-    const axis = () => style("--cache-axis");
-    const grid = () => style("--cache-grid");
-    const reads = ({ datasetIndex }) => style(`--cache-series-reads-${datasetIndex + 1}`);
-    const causes = ({ datasetIndex }) => style(`--cache-series-causes-${datasetIndex + 1}`);
+    const axis = () => style("--quiet");
+    const grid = () => style("--line");
+    const reads = ({ datasetIndex }) => style("--cache-reads").split(" ")[datasetIndex];
+    const causes = ({ datasetIndex }) => style("--cache-causes").split(" ")[datasetIndex];
     const options = {
         animation: false,
-        responsive: true,
         maintainAspectRatio: false,
         interaction: { mode: "index", intersect: false },
         plugins: {
@@ -52,6 +51,5 @@
 
     draw();
     document.addEventListener("htmx:afterSwap", draw);
-    const theme = { attributes: true, attributeFilter: ["class"] };
-    new MutationObserver(draw).observe(document.documentElement, theme);
+    new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["class"] });
 })();

@@ -9,13 +9,14 @@ document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden && event.target.matches("[data-hx-trigger*=visibilitychange]")) event.preventDefault();
 });
 
-// A response from elsewhere, such as the login page, does not count.
-document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+// A response from elsewhere, such as the login page, does not count, nor one without the part that asks for itself again.
+document.addEventListener("htmx:beforeSwap", ({ target, detail }) => {
     const pathOf = (url) => new URL(url, location).pathname;
-    if (pathOf(detail.xhr.responseURL) === pathOf(detail.pathInfo.finalRequestPath)) return;
+    const isWhole = !target.matches("[data-every]") || detail.serverResponse.includes(`id="${target.id}"`);
+    if (isWhole && pathOf(detail.xhr.responseURL) === pathOf(detail.pathInfo.finalRequestPath)) return;
     detail.shouldSwap = false;
     detail.isError = true;
-    if (detail.target.id === "entity-dialog") location.reload();
+    if (target.id === "entity-dialog") location.reload();
 });
 
 // A request that failed is told in the dialog that it was to fill, or where its element's `data-problem` says.

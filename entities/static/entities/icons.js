@@ -26,7 +26,7 @@ function iconField(url) {
                 this.said = "The icons can't be loaded now. Close this and type the icon's name.";
                 return;
             }
-            if (!this.field().value && !search.value) this.suggest();
+            if (!this.$root.querySelector("input").value && !search.value) this.suggest();
             this.show();
             const current = drawing.firstElementChild?.dataset.icon;
             if (!search.value) this.point(found.findIndex(({ title }) => title === current));
@@ -65,11 +65,6 @@ function iconField(url) {
         },
 
         onKey(event) {
-            if (event.key === "Enter") {
-                event.preventDefault();
-                this.choose(found[this.active]);
-                return;
-            }
             const { grid } = this.$refs;
             const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
             const rows = Math.floor(grid.clientHeight / (grid.firstElementChild?.offsetHeight || 1));
@@ -83,14 +78,10 @@ function iconField(url) {
             this.point(this.active < 0 ? 0 : Math.max(0, Math.min(found.length - 1, this.active + step)));
         },
 
-        choose(icon) {
+        choose(icon = found[this.active]) {
             if (!icon) return;
-            fillField(this.field(), icon.title);
+            fillField(this.$root.querySelector("input"), icon.title);
             this.$refs.dialog.close();
-        },
-
-        field() {
-            return this.$root.querySelector("input");
         },
     };
 

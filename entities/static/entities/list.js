@@ -3,17 +3,13 @@
 // The list of entity types: what it says when cache states can't be had, and rows moved by mouse or keyboard.
 (() => {
     for (const problem of ["htmx:responseError", "htmx:sendError"]) {
-        document.addEventListener(problem, ({ detail }) => detail.elt.matches("[data-states]") && showUnknown());
+        document.querySelector("[data-states]")?.addEventListener(problem, () => {
+            for (const cell of document.querySelectorAll("[data-cache-code]")) cell.dataset.kind = cell.textContent = "unknown";
+        });
     }
     const table = document.querySelector("#entity-list[data-may-reorder] ~ form #result_list");
     const save = document.querySelector('button[name="_save"][form="changelist-form"]');
     if (table && save) allowReordering(save.form);
-
-    function showUnknown() {
-        for (const cell of document.querySelectorAll("[data-cache-code]")) {
-            cell.dataset.kind = cell.textContent = "unknown";
-        }
-    }
 
     function allowReordering(form) {
         const order = () => new FormData(form).getAll("_order").join();

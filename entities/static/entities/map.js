@@ -176,10 +176,8 @@
         }
 
         for (const place of [view, document.getElementById("map-findings")]) {
-            place.addEventListener("pointerover", ({ target }) => lookAt(codeOf(target)));
-            place.addEventListener("pointerleave", () => lookAt());
-            place.addEventListener("focusin", ({ target }) => lookAt(codeOf(target)));
-            place.addEventListener("focusout", () => lookAt());
+            for (const come of ["pointerover", "focusin"]) place.addEventListener(come, ({ target }) => lookAt(codeOf(target)));
+            for (const go of ["pointerleave", "focusout"]) place.addEventListener(go, () => lookAt());
         }
         view.addEventListener("focusin", ({ target }) => {
             const [outer, inner] = [view, target].map((each) => each.getBoundingClientRect());
@@ -213,11 +211,7 @@
         const next = document.querySelector("#map [aria-invalid]") ?? document.getElementById("map-chosen") ?? view;
         next.focus({ preventScroll: true });
     });
-    document.addEventListener("htmx:beforeSwap", ({ detail }) => { // the map is there too when nothing is found
-        if (!detail.boosted || detail.xhr.status !== 400) return;
-        detail.shouldSwap = true;
-        detail.isError = false;
-    });
+    htmx.config.responseHandling.unshift({ code: "400", swap: true }); // the map is there too when nothing is found
     for (const problem of ["htmx:responseError", "htmx:sendError"]) { // as any link: what went wrong, or the login page, is shown
         document.addEventListener(problem, ({ detail }) => detail.boosted && location.assign(detail.pathInfo.finalRequestPath));
     }
