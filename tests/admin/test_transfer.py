@@ -473,7 +473,7 @@ def test_new_types_without_a_display_order_come_last_in_the_order_of_the_file(
     types: None, admin_client: Client
 ) -> None:
     preview = upload(admin_client, "code,label,icon,display_order\nrisk,Risk,Flag,\nevent,Event,Flag,\n")
-    assert "<td>last</td>" in preview.content.decode()
+    assert ">last</td>" in preview.content.decode()
     confirm(admin_client, preview)
     assert list(Entity.objects.values_list("code", "display_order"))[2:] == [("risk", 30), ("event", 40)]
 
