@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -49,25 +50,19 @@ def read_missing(lookup: Lookup[Document], entries: Sequence[Entry], *, replace:
     asked_ns = clock.monotonic_ns()
     claims = claim_fills([entry.key for entry in entries], token, replace=replace)
     reads: Reads[Document] = {}
-    leased: list[Entry] = []
-    being_filled: list[Entry] = []
-    held = 0
+    by_claim: defaultdict[Claim, list[Entry]] = defaultdict(list)
     for entry in entries:
         claim, payload = claims[entry.key]
-        if claim is Claim.LEASE:
-            leased.append(entry)
-        elif claim is Claim.FILLING:
-            being_filled.append(entry)
-        elif claim is Claim.ABSENT:
+        by_claim[claim].append(entry)
+        if claim is Claim.ABSENT:
             reads[entry.identifier] = keep_read(entry, None, b"", source=Source.REDIS, asked_ns=asked_ns)
         elif claim is Claim.VALUE:
             reads |= decode_stored([entry], [payload], asked_ns)
-        else:
-            held += 1
-    if leased:
+    if leased := by_claim[Claim.LEASE]:
         reads |= _fill(lookup, leased, token)
-    if being_filled:
+    if being_filled := by_claim[Claim.FILLING]:
         reads |= _wait_for_fills(being_filled)
+    held = len(by_claim[Claim.HELD])
     rest = [entry for entry in entries if entry.identifier not in reads]
     BYPASSES.labels("held").inc(held * lookup.counted)
     BYPASSES.labels("filling").inc((len(rest) - held) * lookup.counted)
@@ -112,8 +107,8 @@ def _store(lookup: Lookup[Any], loaded: dict[Entry, Loaded[Any]], token: str) ->
     """Store what may be cached; returns what was stored."""
     fills: dict[Entry, Fill] = {}
     for entry, each in loaded.items():
-        ttl_seconds = lookup.ttl_seconds if each.payload else _absent_ttl_seconds()
-        if each.may_be_cached and ttl_seconds:
+        ttl_seconds = lookup.ttl_seconds if each.payload else get_options().absent_ttl_seconds
+        if each.may_be_cached and ttl_seconds and (each.payload or absent.budget.allows()):
             fills[entry] = Fill(entry.key, each.payload, ttl_seconds)
     rest = [entry for entry in loaded if entry not in fills]
     _give_back(rest, token)
@@ -156,12 +151,6 @@ def _describe(entries: Sequence[Entry]) -> dict[str, Any]:
     """The fields that name the entries' keys in a log line."""
     keys = [entry.key for entry in entries]
     return {"key": keys[0]} if len(keys) == 1 else {"keys": keys[:10], "count": len(keys)}
-
-
-def _absent_ttl_seconds() -> int:
-    """The TTL of an absent marker; 0 if there are too many already."""
-    ttl_seconds = get_options().absent_ttl_seconds
-    return ttl_seconds if ttl_seconds and absent.budget.allows() else 0
 
 
 def _count_fills(lookup: Lookup[Any], not_cacheable: int, **outcomes: int) -> None:
