@@ -17,15 +17,7 @@ from cache_layer.metrics import BYPASSES, FILLS, REFRESHES
 from cache_layer.options import get_options
 from cache_layer.protocol.scripts import Claim, Fill, claim_fills, fill_entries
 from cache_layer.reading import absent
-from cache_layer.reading.answered import (
-    Read,
-    Reads,
-    Source,
-    decode_stored,
-    fetch_stored,
-    keep_read,
-    read_database,
-)
+from cache_layer.reading.answered import Reads, Source, decode_stored, fetch_stored, keep_read, read_database, uncached
 from cache_layer.reading.refresh import note_filled
 
 logger = logging.getLogger("cache_layer")
@@ -91,15 +83,10 @@ def _fill(lookup: Lookup[Document], entries: Sequence[Entry], token: str) -> Rea
         _give_back(entries, token)
         raise
     asked_ns = clock.monotonic_ns()
-    stored = _store(lookup, {entry: loaded[entry.identifier] for entry in entries}, token)
-    reads: Reads[Document] = {}
-    for entry in entries:
-        document, payload = loaded[entry.identifier].document, loaded[entry.identifier].payload
-        reads[entry.identifier] = (
-            keep_read(entry, document, payload, source=Source.DATABASE, asked_ns=asked_ns)
-            if entry in stored
-            else Read(document, payload, Source.BYPASS)
-        )
+    reads = uncached(loaded)
+    for entry in _store(lookup, {entry: loaded[entry.identifier] for entry in entries}, token):
+        document, payload, *_ = reads[entry.identifier]
+        reads[entry.identifier] = keep_read(entry, document, payload, source=Source.DATABASE, asked_ns=asked_ns)
     return reads
 
 
