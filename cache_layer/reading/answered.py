@@ -96,9 +96,7 @@ def decode_stored(entries: Iterable[Entry], answers: Iterable[bytes | None], ask
 
 def read_database(lookup: Lookup[Document], entries: Sequence[Entry]) -> Reads[Document]:
     """Read entries from the database without caching them."""
-    if not entries:
-        return {}
-    return uncached(load(lookup, [entry.identifier for entry in entries]))
+    return uncached(load(lookup, [entry.identifier for entry in entries])) if entries else {}
 
 
 def uncached(loaded: Mapping[str, Loaded[Document]]) -> Reads[Document]:

@@ -88,9 +88,8 @@ class UsernameOrEmailBackend(ModelBackend):
         found = super().authenticate(request, username=user.username if user else username, password=password)
         if found is not None:  # forget failed attempts under the typed name from the same address
             address = getattr(request, "axes_ip_address", None)
-            AxesProxyHandler.reset_attempts(
-                username=name_attempted(request, {"username": username}), ip_address=address
-            )
+            name = name_attempted(request, {"username": username})
+            AxesProxyHandler.reset_attempts(username=name, ip_address=address)
         return found
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
