@@ -99,13 +99,12 @@ class CoherentQuerySet(QuerySet[Row, Row]):
 
     def _identifiers_after(self, changes: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The identifiers an update would give these locked rows; the database evaluates expressions."""
-        given = {name: self._name_in(changes, name) for name in self._identifier_fields()}
-        names = [name for name in given if given[name]]
-        if not names:
+        given = {name: found for name in self._identifier_fields() if (found := self._name_in(changes, name))}
+        if not given:
             return []
-        expressions = {f"new_{name}": self._expression(name, changes[given[name]]) for name in names}
+        expressions = {f"new_{name}": self._expression(name, changes[found]) for name, found in given.items()}
         rows = self.using(self._write_alias).order_by().values(**expressions)
-        return [{name: row[f"new_{name}"] for name in names} for row in rows]
+        return [{name: row[f"new_{name}"] for name in given} for row in rows]
 
     def _expression(self, name: str, value: Any) -> Any:
         field: Any = self.model._meta.get_field(name)

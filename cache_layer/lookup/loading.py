@@ -66,10 +66,9 @@ def load(lookup: Lookup[Document], identifiers: Sequence[str], *, changes: bool 
         identifier = str(getattr(row, lookup.identifier_field)) if lookup.identifier_field else ""
         if identifier in rows:  # the database may match a row by another spelling
             rows[identifier].append(row)
-    build, missing = lookup.build, lookup.missing
     loaded: dict[str, Loaded[Document]] = {}
     for identifier, of_it in rows.items():
-        document = build(of_it) if of_it or missing is None else missing(identifier)
+        document = lookup.build(of_it) if of_it or lookup.missing is None else lookup.missing(identifier)
         payload = lookup.payload_of(document) if document is not None else b""
         delivers = tuple(of_it[0].cache_layer_changes) if changes and of_it else ()
         loaded[identifier] = Loaded(document, payload, may_be_cached, delivers)

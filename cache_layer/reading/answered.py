@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from cache_layer.errors import OtherRelease
 from cache_layer.keys import value_key
-from cache_layer.lookup import Entry, Lookup, load
+from cache_layer.lookup import Entry, Loaded, Lookup, load
 from cache_layer.memory.local_store import Copy, keep_copy
 from cache_layer.metrics import REFUSED_VALUES
 from cache_layer.protocol.packing import unpack
@@ -86,8 +86,7 @@ def decode_stored(entries: Iterable[Entry], answers: Iterable[bytes | None], ask
     """The reads for Redis' replies that can be decoded."""
     reads: Reads[Any] = {}
     for entry, stored in zip(entries, answers, strict=True):
-        found = decode(entry, stored) if stored is not None else None
-        if found is not None:
+        if stored is not None and (found := decode(entry, stored)):
             document, payload, read_payload = found
             reads[entry.identifier] = keep_read(
                 entry, document, payload, source=Source.REDIS, asked_ns=asked_ns, read_payload=read_payload
@@ -97,12 +96,12 @@ def decode_stored(entries: Iterable[Entry], answers: Iterable[bytes | None], ask
 
 def read_database(lookup: Lookup[Document], entries: Sequence[Entry]) -> Reads[Document]:
     """Read entries from the database without caching them."""
-    if not entries:
-        return {}
-    return {
-        identifier: Read(loaded.document, loaded.payload, Source.BYPASS)
-        for identifier, loaded in load(lookup, [entry.identifier for entry in entries]).items()
-    }
+    return uncached(load(lookup, [entry.identifier for entry in entries])) if entries else {}
+
+
+def uncached(loaded: Mapping[str, Loaded[Document]]) -> Reads[Document]:
+    """The reads for what was loaded, if it is not cached."""
+    return {identifier: Read(each.document, each.payload, Source.BYPASS) for identifier, each in loaded.items()}
 
 
 def decode(entry: Entry, stored: bytes) -> tuple[Any, bytes, bytes] | None:

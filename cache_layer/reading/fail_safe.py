@@ -82,8 +82,7 @@ def read_known(entries: Sequence[Entry]) -> Reads[Any] | None:
     for entry, absent, last in zip(entries, absences, known, strict=True):
         if entry.identifier in reads:
             continue
-        found = decode(entry, last) if last is not None else None
-        if found is not None:
+        if last is not None and (found := decode(entry, last)):
             reads[entry.identifier] = Read(found[0], found[1], Source.STALE)
         elif absent is not None:
             reads[entry.identifier] = Read(None, b"", Source.REDIS)

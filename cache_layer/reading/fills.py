@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -16,15 +17,7 @@ from cache_layer.metrics import BYPASSES, FILLS, REFRESHES
 from cache_layer.options import get_options
 from cache_layer.protocol.scripts import Claim, Fill, claim_fills, fill_entries
 from cache_layer.reading import absent
-from cache_layer.reading.answered import (
-    Read,
-    Reads,
-    Source,
-    decode_stored,
-    fetch_stored,
-    keep_read,
-    read_database,
-)
+from cache_layer.reading.answered import Reads, Source, decode_stored, fetch_stored, keep_read, read_database, uncached
 from cache_layer.reading.refresh import note_filled
 
 logger = logging.getLogger("cache_layer")
@@ -49,25 +42,19 @@ def read_missing(lookup: Lookup[Document], entries: Sequence[Entry], *, replace:
     asked_ns = clock.monotonic_ns()
     claims = claim_fills([entry.key for entry in entries], token, replace=replace)
     reads: Reads[Document] = {}
-    leased: list[Entry] = []
-    being_filled: list[Entry] = []
-    held = 0
+    by_claim: defaultdict[Claim, list[Entry]] = defaultdict(list)
     for entry in entries:
         claim, payload = claims[entry.key]
-        if claim is Claim.LEASE:
-            leased.append(entry)
-        elif claim is Claim.FILLING:
-            being_filled.append(entry)
-        elif claim is Claim.ABSENT:
+        by_claim[claim].append(entry)
+        if claim is Claim.ABSENT:
             reads[entry.identifier] = keep_read(entry, None, b"", source=Source.REDIS, asked_ns=asked_ns)
         elif claim is Claim.VALUE:
             reads |= decode_stored([entry], [payload], asked_ns)
-        else:
-            held += 1
-    if leased:
+    if leased := by_claim[Claim.LEASE]:
         reads |= _fill(lookup, leased, token)
-    if being_filled:
+    if being_filled := by_claim[Claim.FILLING]:
         reads |= _wait_for_fills(being_filled)
+    held = len(by_claim[Claim.HELD])
     rest = [entry for entry in entries if entry.identifier not in reads]
     BYPASSES.labels("held").inc(held * lookup.counted)
     BYPASSES.labels("filling").inc((len(rest) - held) * lookup.counted)
@@ -96,15 +83,10 @@ def _fill(lookup: Lookup[Document], entries: Sequence[Entry], token: str) -> Rea
         _give_back(entries, token)
         raise
     asked_ns = clock.monotonic_ns()
-    stored = _store(lookup, {entry: loaded[entry.identifier] for entry in entries}, token)
-    reads: Reads[Document] = {}
-    for entry in entries:
-        document, payload = loaded[entry.identifier].document, loaded[entry.identifier].payload
-        reads[entry.identifier] = (
-            keep_read(entry, document, payload, source=Source.DATABASE, asked_ns=asked_ns)
-            if entry in stored
-            else Read(document, payload, Source.BYPASS)
-        )
+    reads = uncached(loaded)
+    for entry in _store(lookup, {entry: loaded[entry.identifier] for entry in entries}, token):
+        document, payload, *_ = reads[entry.identifier]
+        reads[entry.identifier] = keep_read(entry, document, payload, source=Source.DATABASE, asked_ns=asked_ns)
     return reads
 
 
@@ -112,8 +94,8 @@ def _store(lookup: Lookup[Any], loaded: dict[Entry, Loaded[Any]], token: str) ->
     """Store what may be cached; returns what was stored."""
     fills: dict[Entry, Fill] = {}
     for entry, each in loaded.items():
-        ttl_seconds = lookup.ttl_seconds if each.payload else _absent_ttl_seconds()
-        if each.may_be_cached and ttl_seconds:
+        ttl_seconds = lookup.ttl_seconds if each.payload else get_options().absent_ttl_seconds
+        if each.may_be_cached and ttl_seconds and (each.payload or absent.budget.allows()):
             fills[entry] = Fill(entry.key, each.payload, ttl_seconds)
     rest = [entry for entry in loaded if entry not in fills]
     _give_back(rest, token)
@@ -156,12 +138,6 @@ def _describe(entries: Sequence[Entry]) -> dict[str, Any]:
     """The fields that name the entries' keys in a log line."""
     keys = [entry.key for entry in entries]
     return {"key": keys[0]} if len(keys) == 1 else {"keys": keys[:10], "count": len(keys)}
-
-
-def _absent_ttl_seconds() -> int:
-    """The TTL of an absent marker; 0 if there are too many already."""
-    ttl_seconds = get_options().absent_ttl_seconds
-    return ttl_seconds if ttl_seconds and absent.budget.allows() else 0
 
 
 def _count_fills(lookup: Lookup[Any], not_cacheable: int, **outcomes: int) -> None:

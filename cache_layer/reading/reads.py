@@ -1,6 +1,7 @@
 """The read path: this process's memory, then Redis, then the database under a fill lease."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -118,15 +119,12 @@ def _read_redis(lookup: Lookup[Document], entries: list[Entry]) -> Reads[Documen
     if to_ask and not _is_in_transaction(lookup):  # a refresh could break or delay the caller's transaction
         due = find_due([entry.key for entry in to_ask], lookup.ttl_seconds)
         reads |= refresh_entries(lookup, [entry for entry in to_ask if entry.key in due])
-    missing: list[Entry] = []
-    unreadable: list[Entry] = []
+    rest: defaultdict[bool, list[Entry]] = defaultdict(list)
     for entry, payload in zip(entries, payloads, strict=True):
         if entry.identifier not in reads:
-            (missing if payload is None else unreadable).append(entry)
-    if missing:
-        reads |= read_missing(lookup, missing)
-    if unreadable:
-        reads |= read_missing(lookup, unreadable, replace=True)
+            rest[payload is not None].append(entry)
+    for is_unreadable, those in rest.items():
+        reads |= read_missing(lookup, those, replace=is_unreadable)
     return reads
 
 

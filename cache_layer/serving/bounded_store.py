@@ -7,13 +7,7 @@ from typing import Any, Protocol
 
 
 class Item(Protocol):
-    """
-    A stored item.
-
-    Attributes:
-        used: set whenever it is used.
-        size_bytes: its approximate size, including its key.
-    """
+    """A stored item: whether it was used since the last look, and about how large it is, with its key."""
 
     used: bool
     size_bytes: int

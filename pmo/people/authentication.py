@@ -88,9 +88,8 @@ class UsernameOrEmailBackend(ModelBackend):
         found = super().authenticate(request, username=user.username if user else username, password=password)
         if found is not None:  # forget failed attempts under the typed name from the same address
             address = getattr(request, "axes_ip_address", None)
-            AxesProxyHandler.reset_attempts(
-                username=name_attempted(request, {"username": username}), ip_address=address
-            )
+            name = name_attempted(request, {"username": username})
+            AxesProxyHandler.reset_attempts(username=name, ip_address=address)
         return found
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
@@ -98,7 +97,10 @@ class UsernameOrEmailBackend(ModelBackend):
         if user_obj.is_anonymous or user_obj.is_superuser or not user_obj.is_active or obj is not None:
             return super().get_all_permissions(user_obj, obj)
         if not hasattr(user_obj, "_perm_cache"):  # Django's own attribute, which lives as long as the user object
-            user_obj._perm_cache = permissions_of(user_obj)
+            person = PERSON.read(str(user_obj.pk)).document
+            groups = GROUP.read_many(map(str, person.groups)).values() if person else ()
+            of_groups = (read.document.permissions for read in groups if read.document)
+            user_obj._perm_cache = set(person.permissions if person else ()).union(*of_groups)
         return set(user_obj._perm_cache)
 
 
@@ -159,12 +161,3 @@ def token_of(request: Request) -> Token | Claims | None:
             raise refused from None
         except KeysUnknown as error:
             raise SignOnSilent from error
-
-
-def permissions_of(user: User) -> set[str]:
-    """The permissions of a non-superuser, their own and their groups', as `app_label.codename`."""
-    person = PERSON.read(str(user.pk)).document
-    if person is None:
-        return set()
-    groups = GROUP.read_many(map(str, person.groups)).values()
-    return set(person.permissions).union(*(read.document.permissions for read in groups if read.document))

@@ -60,7 +60,7 @@ class KnownKeys:
         self.keys = keys
 
     def find(self, name: str | None) -> list[Key]:
-        """The keys that may have signed a token with this `kid`; a key without a name matches any, no `kid` all."""
+        """The keys that may have signed a token with this `kid`, or without one (None); a nameless key matches any."""
         return [key for key in self.keys if name is None or key.name in (None, name)]
 
 

@@ -202,8 +202,7 @@ def read_past_local_copy(instance: Instance, code: str) -> Answer:
 
 
 def children(body: bytes) -> list[str]:
-    listed: list[str] = json.loads(body)["child_entity_codes"]
-    return listed
+    return list(json.loads(body)["child_entity_codes"])
 
 
 def expect(seen: bool, otherwise: str) -> None:
