@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from entities.admin.confirmation import count_types
 from entities.cache.acts import ActFailed, Operation, perform
 from entities.models import CacheOperation
-from entities.texts import ComposedFormField, validate_readable
+from entities.texts import validate_readable
 
 CACHE_DOWN = (
     "Redis does not answer, so nothing was {}. Readers get entity types from the database meanwhile; try again."
@@ -19,9 +19,7 @@ CACHE_DOWN = (
 class ReasonForm(forms.Form):
     """Why somebody operates the cache, for the audit log."""
 
-    reason = ComposedFormField(
-        required=False,
-        max_length=CacheOperation._meta.get_field("reason").max_length,
+    reason = CacheOperation._meta.get_field("reason").formfield(
         validators=[validate_readable],
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         help_text="Optional; it is recorded in the audit log.",
