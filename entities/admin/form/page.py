@@ -94,7 +94,6 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         context["errors"] = None if context["conflict"] else context.get("errors")  # the conflict says it better
         if entity:
             context |= describe_entry(entity)
-            context["may_operate_cache"] = request.user.has_perm("entities.operate_cache")
         if entity and self.has_change_permission(request, entity):
             seen = {"seen": entity.modified_ts.isoformat()}
             context["editors_url"] = reverse("admin:entities_entity_editors", args=[quote(entity.pk)], query=seen)
