@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -15,7 +14,6 @@ from entities.admin.map.type_map import MapType
 from entities.admin.pages import show_page
 from entities.models import Entity
 
-CONFIRMED = "confirmed"
 SELECTION = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
 """What the list sends with an action; the confirmation page sends it again."""
 
@@ -64,11 +62,11 @@ BULK_BUDGET_MS = 60_000
 
 def is_confirmed(request: HttpRequest) -> bool:
     """Whether the request comes from the confirmation page."""
-    return CONFIRMED in request.POST
+    return "confirmed" in request.POST
 
 
 def ask(
-    model_admin: Any, request: HttpRequest, question: Question, *, back: str = "", status: int = HTTPStatus.OK
+    model_admin: Any, request: HttpRequest, question: Question, *, back: str = "", status: int = 200
 ) -> TemplateResponse:
     """
     The confirmation page; submitting it reruns the action on the same selection with the same filters.
