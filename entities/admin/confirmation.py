@@ -73,12 +73,12 @@ def ask(
 
     For htmx requests only the dialog's content. `back` is where a page of its own leads afterwards, or on cancel.
     """
+    sent = [(name, value) for name in SELECTION for value in request.POST.getlist(name)]
     context = {
         "title": question.title,
         "question": question,
-        "selection": [(name, value) for name in SELECTION for value in request.POST.getlist(name)],
+        "sent_again": [("confirmed", "yes"), ("next", back), *sent],
         "back_url": back or request.get_full_path(),
-        "next": back,
         "in_dialog": "HX-Request" in request.headers,
         "media": model_admin.media + (question.form.media if question.form else forms.Media()),
     }
