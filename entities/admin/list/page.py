@@ -91,10 +91,9 @@ class ListPage(RejectInvalidFilters, Columns):
         if request.method == "POST":
             return changelist  # no rows are shown
         may_change = self.has_change_permission(request)
-        rows = attach_to_rows(changelist.result_list, may_change=may_change)
+        attach_to_rows(changelist.result_list, may_change=may_change)
         changelist.may_change, changelist.sorted_otherwise = may_change, ORDER_VAR in changelist.params
         changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
-        changelist.codes = [entity.code for entity in rows]
         return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
