@@ -11,10 +11,6 @@ from entities.cache.acts import ActFailed, Operation, perform
 from entities.models import CacheOperation
 from entities.texts import validate_readable
 
-CACHE_DOWN = (
-    "Redis does not answer, so nothing was {}. Readers get entity types from the database meanwhile; try again."
-)
-
 
 class ReasonForm(forms.Form):
     """Why somebody operates the cache, for the audit log."""
@@ -32,7 +28,8 @@ def operate(request: HttpRequest, operation: Operation, codes: Sequence[str], fo
     try:
         *_, last = perform(operation, codes, username=request.user.get_username(), **form.cleaned_data)
     except ActFailed:
-        return "error", CACHE_DOWN.format("cached" if warms else "invalidated")
+        nothing = f"Redis does not answer, so nothing was {'cached' if warms else 'invalidated'}."
+        return "error", f"{nothing} Readers get entity types from the database meanwhile; try again."
     types = count_types(len(codes))
     if warms:
         return "success", f"Warmed {types}: {last.result}."
