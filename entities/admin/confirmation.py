@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -15,7 +14,6 @@ from entities.admin.map.type_map import MapType
 from entities.admin.pages import show_page
 from entities.models import Entity
 
-CONFIRMED = "confirmed"
 SELECTION = ("action", "index", "select_across", ACTION_CHECKBOX_NAME)
 """What the list sends with an action; the confirmation page sends it again."""
 
@@ -64,23 +62,23 @@ BULK_BUDGET_MS = 60_000
 
 def is_confirmed(request: HttpRequest) -> bool:
     """Whether the request comes from the confirmation page."""
-    return CONFIRMED in request.POST
+    return "confirmed" in request.POST
 
 
 def ask(
-    model_admin: Any, request: HttpRequest, question: Question, *, back: str = "", status: int = HTTPStatus.OK
+    model_admin: Any, request: HttpRequest, question: Question, *, back: str = "", status: int = 200
 ) -> TemplateResponse:
     """
     The confirmation page; submitting it reruns the action on the same selection with the same filters.
 
     For htmx requests only the dialog's content. `back` is where a page of its own leads afterwards, or on cancel.
     """
+    sent = [(name, value) for name in SELECTION for value in request.POST.getlist(name)]
     context = {
         "title": question.title,
         "question": question,
-        "selection": [(name, value) for name in SELECTION for value in request.POST.getlist(name)],
+        "sent_again": [("confirmed", "yes"), ("next", back), *sent],
         "back_url": back or request.get_full_path(),
-        "next": back,
         "in_dialog": "HX-Request" in request.headers,
         "media": model_admin.media + (question.form.media if question.form else forms.Media()),
     }

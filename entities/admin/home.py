@@ -23,8 +23,6 @@ def describe_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
         return context
     type_map = read_type_map()
     return context | {
-        "may_view": True,
-        "may_add": request.user.has_perm("entities.add_entity"),
         "type_map": type_map,
         "active": len(type_map.types) - len(type_map.inactive),
         "concerns": list(_concerns(type_map)),

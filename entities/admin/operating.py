@@ -9,19 +9,13 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from entities.admin.confirmation import count_types
 from entities.cache.acts import ActFailed, Operation, perform
 from entities.models import CacheOperation
-from entities.texts import ComposedFormField, validate_readable
-
-CACHE_DOWN = (
-    "Redis does not answer, so nothing was {}. Readers get entity types from the database meanwhile; try again."
-)
+from entities.texts import validate_readable
 
 
 class ReasonForm(forms.Form):
     """Why somebody operates the cache, for the audit log."""
 
-    reason = ComposedFormField(
-        required=False,
-        max_length=CacheOperation._meta.get_field("reason").max_length,
+    reason = CacheOperation._meta.get_field("reason").formfield(
         validators=[validate_readable],
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         help_text="Optional; it is recorded in the audit log.",
@@ -34,7 +28,8 @@ def operate(request: HttpRequest, operation: Operation, codes: Sequence[str], fo
     try:
         *_, last = perform(operation, codes, username=request.user.get_username(), **form.cleaned_data)
     except ActFailed:
-        return "error", CACHE_DOWN.format("cached" if warms else "invalidated")
+        nothing = f"Redis does not answer, so nothing was {'cached' if warms else 'invalidated'}."
+        return "error", f"{nothing} Readers get entity types from the database meanwhile; try again."
     types = count_types(len(codes))
     if warms:
         return "success", f"Warmed {types}: {last.result}."

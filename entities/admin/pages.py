@@ -1,7 +1,6 @@
 """What the pages of entity types share: Unfold's base class as mypy is to see it, a response, an entry in the log."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -28,7 +27,7 @@ def show_page(
     template: str,
     context: dict[str, Any],
     *,
-    status: int = HTTPStatus.OK,
+    status: int = 200,
 ) -> TemplateResponse:
     """A page from `templates/admin/entities/entity/`, beside the list; its title ends the breadcrumbs."""
     site = model_admin.admin_site

@@ -212,7 +212,6 @@ def _preview(plan: Any) -> dict[str, Any]:
     new = [row for row in plan.rows if row.is_new()]
     changed = [row for row in plan.rows if row.is_update()]
     return {
-        "result": plan,
         "errors": errors,
         "wrong_headings": ("Row", "Column", "Value", "What is wrong"),
         "wrong": [*whole_file, *errors[:SHOWN_ROWS]],

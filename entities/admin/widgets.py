@@ -74,11 +74,8 @@ class ChildrenWidget(AssistedTextWidget):
         }
 
 
-class PluralWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc] # unfold has no types
-    """A text field that follows the label's regular plural until the user types something else."""
-
-    def __init__(self) -> None:
-        super().__init__({"x-data": f"globalThis.pluralField?.({json.dumps(PLURAL_RULES)})"})
+PLURAL_WIDGET = UnfoldAdminTextInputWidget({"x-data": f"globalThis.pluralField?.({json.dumps(PLURAL_RULES)})"})
+"""A text field that follows the label's regular plural until the user types something else."""
 
 
 def labels_of(types: Iterable[Entity]) -> dict[str, str]:

@@ -77,6 +77,5 @@ class ChangesPage(ModelAdmin):
             "is_filtered": {*form.changed_data} - {"older_than"},
             "before": before,
             "older": older,
-            "may_add": self.has_add_permission(request),
         }
         return show_page(self, request, "changes", context, status=400 if form.errors else 200)

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from django.core import signing
 from django.core.exceptions import ValidationError
@@ -14,6 +13,8 @@ from entities.history import newest_events
 
 STARTED_FROM = "started_from"
 """The hidden field that holds the values a form was made from, signed."""
+Changer = Literal["theirs", "yours", "same", "both"]
+"""Who changed a field: others, the one who submits the form, both to the same value, or both."""
 
 
 def sign_values(values: Mapping[str, Any]) -> str:
@@ -44,22 +45,13 @@ class FormOutdated(ChangedMeanwhile):
         self.started_from = started_from
 
 
-class ChangedBy(StrEnum):
-    """Who changed a field."""
-
-    THEIRS = "theirs"
-    YOURS = "yours"
-    SAME = "same"
-    BOTH = "both"
-
-
 @dataclass(frozen=True)
 class Difference:
     """One field that somebody changed, as people read it; the `..._sent` values are as its input would hold them."""
 
     name: str
     label: str
-    changed_by: ChangedBy
+    changed_by: Changer
     before: str
     now: str
     wanted: str
@@ -74,8 +66,8 @@ class Conflict:
     author: str
     differences: tuple[Difference, ...]
 
-    def names(self, changed_by: ChangedBy) -> list[str]:
-        return [each.name for each in self.differences if each.changed_by is changed_by]
+    def names(self, changed_by: Changer) -> list[str]:
+        return [each.name for each in self.differences if each.changed_by == changed_by]
 
 
 def find_conflict(form: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> Conflict | None:
@@ -87,9 +79,9 @@ def find_conflict(form: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
         sent = form[name].data
         theirs, yours = old[name] != new[name], field.has_changed(old[name], sent)
         if theirs or yours:
-            changed_by = ChangedBy.THEIRS if not yours else ChangedBy.YOURS if not theirs else ChangedBy.BOTH
-            if changed_by is ChangedBy.BOTH and not field.has_changed(new[name], sent):
-                changed_by = ChangedBy.SAME
+            changed_by: Changer = "theirs" if not yours else "yours" if not theirs else "both"
+            if changed_by == "both" and not field.has_changed(new[name], sent):
+                changed_by = "same"
             differences.append(
                 Difference(
                     name,
@@ -106,9 +98,10 @@ def find_conflict(form: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
 
 
 def merge(data: Any, conflict: Conflict, now: Mapping[str, Any]) -> Any:
-    """The submitted data, with the fields that only others changed taken over."""
+    """The submitted data as of a form made from the row as it is now: with the fields that only others changed."""
     merged = data.copy()
-    for name in conflict.names(ChangedBy.THEIRS):
+    merged[STARTED_FROM] = sign_values(now)
+    for name in conflict.names("theirs"):
         merged[name] = as_text(now[name])
     return merged
 

@@ -7,16 +7,8 @@ from typing import Any, Self
 from django import forms
 from django.core.exceptions import ValidationError
 
-from entities.admin.form.conflicts import (
-    STARTED_FROM,
-    ChangedBy,
-    Conflict,
-    find_conflict,
-    merge,
-    read_values,
-    sign_values,
-)
-from entities.admin.widgets import ChildrenWidget, IconWidget, PluralWidget
+from entities.admin.form.conflicts import STARTED_FROM, Conflict, find_conflict, merge, read_values, sign_values
+from entities.admin.widgets import PLURAL_WIDGET, ChildrenWidget, IconWidget
 from entities.codes import MAX_LENGTH, RESERVED_CODES, derive_code
 from entities.fields import SETTABLE, values_of
 from entities.files.columns import read_children
@@ -47,7 +39,7 @@ class EntityForm(forms.ModelForm):  # type: ignore[type-arg] # it takes none at 
     class Meta:
         model = Entity
         fields = (*SETTABLE, "code")
-        widgets = {"icon": IconWidget(), "label_plural": PluralWidget()}  # noqa: RUF012 - Django's own way
+        widgets = {"icon": IconWidget(), "label_plural": PLURAL_WIDGET}  # noqa: RUF012 - Django's own way
         help_texts = {  # noqa: RUF012 - Django's own way
             "label_plural": "Left empty, it is the regular plural of the label.",
             "icon": "The name of an icon from lucide.dev, such as FolderKanban or folder-kanban.",
@@ -69,8 +61,8 @@ class EntityForm(forms.ModelForm):  # type: ignore[type-arg] # it takes none at 
 
     @property
     def started_from(self) -> str:
-        """The values this form was made from: as submitted, or the current row's if that is offered."""
-        sent: str = "" if self.conflict else self.data.get(STARTED_FROM, "")
+        """The values this form was made from: as submitted, or the current row's."""
+        sent: str = self.data.get(STARTED_FROM, "")
         return sent or (sign_values(self.current) if self.current else "")
 
     def clean(self) -> dict[str, Any] | None:
@@ -81,9 +73,9 @@ class EntityForm(forms.ModelForm):  # type: ignore[type-arg] # it takes none at 
         self.conflict = find_conflict(self, read_values(self.data[STARTED_FROM]), self.current)
         if self.conflict:
             self.data = merge(self.data, self.conflict, self.current)
-            theirs = self.conflict.names(ChangedBy.THEIRS)
+            theirs = self.conflict.names("theirs")
             self.cleaned_data |= {name: value for name, value in self.current.items() if name in theirs}
-            for name in self.conflict.names(ChangedBy.BOTH):
+            for name in self.conflict.names("both"):
                 self.add_error(name, ValidationError("Somebody else changed this too.", code="conflict"))
             raise ValidationError(
                 "Not saved yet: somebody else changed this entity type while you edited it.", code="conflict"
@@ -92,10 +84,7 @@ class EntityForm(forms.ModelForm):  # type: ignore[type-arg] # it takes none at 
 
     def as_offered(self) -> Self:
         """The form that a conflict offers, as it will be validated when submitted again."""
-        data: Any = self.data
-        data = data.copy()
-        data[STARTED_FROM] = self.started_from
-        return type(self)(data, instance=Entity.objects.filter(pk=self.instance.pk).first() or self.instance)
+        return type(self)(self.data, instance=Entity.objects.filter(pk=self.instance.pk).first() or self.instance)
 
     def clean_label_plural(self) -> str:
         return self.cleaned_data["label_plural"] or suggest_plural(self.cleaned_data.get("label", ""))

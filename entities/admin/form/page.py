@@ -1,6 +1,5 @@
 """The form of one entity type."""
 
-from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin, messages
@@ -94,7 +93,6 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
         context["errors"] = None if context["conflict"] else context.get("errors")  # the conflict says it better
         if entity:
             context |= describe_entry(entity)
-            context["may_operate_cache"] = request.user.has_perm("entities.operate_cache")
         if entity and self.has_change_permission(request, entity):
             seen = {"seen": entity.modified_ts.isoformat()}
             context["editors_url"] = reverse("admin:entities_entity_editors", args=[quote(entity.pk)], query=seen)
@@ -110,8 +108,11 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
             obj.save(force_insert=True)  # else Django would overwrite a row that somebody else just added
         elif form.changed_data:
             hides = "active_flag" in form.changed_data and not obj.active_flag
+            locked = Entity.objects.using(router.db_for_write(Entity)).select_for_update(no_key=True)
             with writing_types(obj.pk, detach=hides and DETACH in request.POST):
-                _lock_unchanged(obj.pk, form)
+                row = locked.filter(pk=obj.pk).first()
+                if row is None or values_of(row) != form.current:
+                    raise FormOutdated(form.started_from)
                 obj.save(update_fields=[*form.changed_data, "modified_ts"])
         forget_editor(obj.pk, request.user)
         if "icon" in form.changed_data and (former := describe_former(obj.icon)):
@@ -119,30 +120,17 @@ class FormPage(FormViews, CacheCardViews, ModelAdmin):
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """Django's message; if a form of a type deleted meanwhile was submitted, a page that keeps its values."""
-        if request.method == "POST" and STARTED_FROM in request.POST:
-            return _show_deleted(self, request, object_id)
-        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc, no-any-return]
-
-
-def _lock_unchanged(code: str, form: EntityForm) -> None:
-    """Lock the row; raise `FormOutdated` if it is no longer what the form was validated against."""
-    row = Entity.objects.using(router.db_for_write(Entity)).select_for_update(no_key=True).filter(code=code).first()
-    if row is None or values_of(row) != form.current:
-        raise FormOutdated(form.started_from)
-
-
-def _show_deleted(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    """Shows what was typed, who deleted the type, and a way to add it again with these values."""
-    code = unquote(object_id)
-    form = EntityForm(request.POST)
-    typed = {name: form[name].data for name in form.fields if name != "code"}
-    again = {"code": code} | {name: as_text(value) for name, value in typed.items()}
-    add_url = reverse("admin:entities_entity_add", query=again) if model_admin.has_add_permission(request) else ""
-    says = f"It was deleted by {describe_author(code)}, so nothing was saved. This is what you typed:"
-    parts = [
-        Part(says, warns=True, url=add_url, go="Add it again with this"),
-        *(Part(f"{form[name].label}: {describe_value(value)}") for name, value in typed.items()),
-    ]
-    question = Question(f"Somebody else deleted “{code}” while you edited it", parts)
-    in_list = reverse("admin:entities_entity_changelist")
-    return ask(model_admin, request, question, back=in_list, status=HTTPStatus.CONFLICT)
+        if request.method != "POST" or STARTED_FROM not in request.POST:
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc, no-any-return]
+        code = unquote(object_id)
+        form = EntityForm(request.POST)
+        typed = {name: form[name].data for name in form.fields if name != "code"}
+        again = {"code": code} | {name: as_text(value) for name, value in typed.items()}
+        add_url = reverse("admin:entities_entity_add", query=again) if self.has_add_permission(request) else ""
+        says = f"It was deleted by {describe_author(code)}, so nothing was saved. This is what you typed:"
+        parts = [
+            Part(says, warns=True, url=add_url, go="Add it again with this"),
+            *(Part(f"{form[name].label}: {describe_value(value)}") for name, value in typed.items()),
+        ]
+        question = Question(f"Somebody else deleted “{code}” while you edited it", parts)
+        return ask(self, request, question, back=reverse("admin:entities_entity_changelist"), status=409)

@@ -1,6 +1,6 @@
 """The cells of the list of entity types."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
@@ -71,20 +71,18 @@ class Columns(ModelAdmin):
         )
 
 
-def attach_to_rows(rows: Iterable[Entity], *, may_change: bool) -> list[Any]:
+def attach_to_rows(rows: Collection[Any], *, may_change: bool) -> None:
     """Set what the columns show on all rows: one pipeline and two queries."""
-    listed: list[Any] = list(rows)
-    codes = [entity.code for entity in listed]
+    codes = [entity.code for entity in rows]
     states = EntryState.of(ENTITY, codes)
     versions = {version.pgh_obj_id: version for version in newest_events(codes)}
-    children = {code for entity in listed for code in entity.child_entity_codes}
+    children = {code for entity in rows for code in entity.child_entity_codes}
     hidden = set(Entity.objects.filter(code__in=children, active_flag=False).values_list("code", flat=True))
-    for entity in listed:
+    for entity in rows:
         entity.may_change = may_change
         entity.inactive_children = hidden
         entity.cache_state = states[entity.code]
         entity.newest_version = versions.get(entity.code)
-    return listed
 
 
 def draw_switch(entity: Entity, *, may_change: bool) -> SafeString:

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
-from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, Func, JSONField, OuterRef, Q, QuerySet
 from django.db.models.functions import Collate
@@ -90,11 +89,7 @@ class ListPage(RejectInvalidFilters, Columns):
         changelist: Any = super().get_changelist_instance(request)
         if request.method == "POST":
             return changelist  # no rows are shown
-        may_change = self.has_change_permission(request)
-        rows = attach_to_rows(changelist.result_list, may_change=may_change)
-        changelist.may_change, changelist.sorted_otherwise = may_change, ORDER_VAR in changelist.params
-        changelist.in_display_order = changelist.get_query_string(remove=[ORDER_VAR])
-        changelist.codes = [entity.code for entity in rows]
+        attach_to_rows(changelist.result_list, may_change=self.has_change_permission(request))
         return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -47,7 +47,6 @@ class MapPage(ModelAdmin):
         picture = type_map.draw(**asked)
         context = {
             "title": "Map",
-            "may_change": self.has_change_permission(request),
             "form": form,
             "type_map": type_map,
             "asked": asked,

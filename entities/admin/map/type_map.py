@@ -64,10 +64,6 @@ class MapType:
     def is_leaf(self) -> bool:
         return bool(self.other_parents) and not self.other_children
 
-    @property
-    def is_orphan(self) -> bool:
-        return not self.neighbours
-
 
 class Link(NamedTuple):
     """That one type lists another, by their codes; `is_implied` if a longer way leads there too."""
@@ -117,7 +113,7 @@ class TypeMap:
 
     @cached_property
     def orphans(self) -> list[MapType]:
-        return [each for each in self.types.values() if each.is_orphan]
+        return [each for each in self.types.values() if not each.neighbours]
 
     @cached_property
     def inactive(self) -> list[MapType]:
