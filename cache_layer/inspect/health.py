@@ -41,7 +41,7 @@ class Incident(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Such as `Redis away 20:19:36 to 20:20:37`, with the day if it was not today."""
+        """Such as `Redis down 20:19:36 to 20:20:37`, with the day if it was not today."""
         until = "until now" if self.ended_s is None else f"to {datetime.fromtimestamp(self.ended_s, UTC):%H:%M:%S}"
         return f"{TITLES.get(self.name, self.name)} {_since(self.began_s)} {until}"
 

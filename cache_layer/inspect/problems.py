@@ -25,8 +25,8 @@ COUNTED_SECONDS = 5
 """How old the counters may be here."""
 
 TITLES = {
-    "DatabaseDown": "PostgreSQL away",
-    "RedisDown": "Redis away",
+    "DatabaseDown": "PostgreSQL down",
+    "RedisDown": "Redis down",
     "OutboxStuck": "Changes waiting",
     "RelayNotWorking": "No relay",
     "RedisMemoryHigh": "Redis nearly full",

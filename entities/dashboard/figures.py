@@ -170,7 +170,7 @@ def _word_database(active_types: int, backlog: Backlog) -> dict[str, str]:
     """What is known without Redis, and what to say about the rest."""
     return {
         "answers_note": "",
-        "recent": "not known while Redis is away",
+        "recent": "not known while Redis does not answer",
         "hint": "The counts are in Redis: they are shown again when it replies.",
         "cached_note": f"{wording.count(active_types)} active entity types",
         "backlog": wording.count(backlog.changes),

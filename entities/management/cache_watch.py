@@ -76,7 +76,7 @@ class View:
 
 
 def watch_cache(console: Console, interval_seconds: float) -> None:
-    """Show the cache live until Ctrl-C or q; engines that are away are named and retried."""
+    """Show the cache live until Ctrl-C or q; engines that are down are named and retried."""
     logging.disable(logging.ERROR)  # log lines would tear the display, which says the same
     view, due = View(), 0.0
     found: Picture | Panel

@@ -93,7 +93,7 @@ def liveness(_request: Request) -> Response:
     operation_id="readiness",
     summary="Readiness",
     description="Whether to send requests to this process: no longer once it leaves rotation. It asks neither engine:"
-    " if one is away, every process is as good as another.",
+    " if one is down, every process is as good as another.",
     responses={200: ProcessSerializer, 503: ProcessSerializer},
 )
 def readiness(_request: Request) -> Response:

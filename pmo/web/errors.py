@@ -41,7 +41,7 @@ def answer(
 
 
 def answer_unavailable(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
-    """503 with a reason, if the error means that an engine is away."""
+    """503 with a reason, if the error means that an engine is down."""
     unavailable = as_unavailable(error) if isinstance(error, Exception) else None
     if unavailable is None:
         return None

@@ -1,4 +1,4 @@
-"""Bounds the time of requests, and responds when an engine is away or something is broken on our side."""
+"""Bounds the time of requests, and responds when an engine is down or something is broken on our side."""
 
 import logging
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class CookielessAPIMiddleware(MiddlewareMixin):
 
 
 class ServiceUnavailableMiddleware(MiddlewareMixin):
-    """Answers 503 with a reason when an engine is away, and 400 when the input cannot be read or stored."""
+    """Answers 503 with a reason when an engine is down, and 400 when the input cannot be read or stored."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         problem: APIException | None = getattr(request, "problem", None)

@@ -177,6 +177,6 @@ def test_an_outage_is_seen_since_its_first_look_and_stays_in_the_last_incidents(
     answers[:] = [True]
     looked = Health.look(note=True)
     assert looked.problems == []
-    assert looked.incidents[0].words.startswith("Redis away ")
+    assert looked.incidents[0].words.startswith("Redis down ")
     assert " to " in looked.incidents[0].words
     assert Incident.objects.filter(name="RedisDown").count() == 1

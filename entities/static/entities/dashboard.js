@@ -6,7 +6,7 @@
     const LABELS = { invalidate: "Invalidating", warm: "Warming", clear: "Clearing", audit: "Comparing" };
     const acts = document.querySelector("[data-acts]");
 
-    // --- Refreshing: what people typed, selected and opened stays, and a server that is away is asked less often ---
+    // --- Refreshing: what people typed, selected and opened stays, and a server that does not answer is asked less often ---
 
     let failures = 0;
     let left = 0; // how many refreshes are left out
