@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from entities.admin.confirmation import count_types
-from entities.cache.acts import ActFailed, Operation, perform
+from entities.cache.operations import Operation, OperationFailed, perform
 from entities.models import CacheOperation
 from entities.texts import validate_readable
 
@@ -27,7 +27,7 @@ def operate(request: HttpRequest, operation: Operation, codes: Sequence[str], fo
     warms = operation is Operation.WARM
     try:
         *_, last = perform(operation, codes, username=request.user.get_username(), **form.cleaned_data)
-    except ActFailed:
+    except OperationFailed:
         nothing = f"Redis does not answer, so nothing was {'cached' if warms else 'invalidated'}."
         return "error", f"{nothing} Readers get entity types from the database meanwhile; try again."
     types = count_types(len(codes))

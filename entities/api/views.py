@@ -35,7 +35,7 @@ from entities.api.parameters import (
     refuse_both,
 )
 from entities.api.serializers import ChildrenSerializer, EntityFieldsSerializer
-from entities.cache.acts import describe_dropped, recorded
+from entities.cache.operations import describe_dropped, recorded
 from entities.codes import is_code
 from entities.documents import EntityDocument, document_of
 from entities.fields import NOT_IN_DOCUMENT

@@ -13,7 +13,7 @@ from django.db.models import Q
 from redis.exceptions import RedisError
 
 from cache_layer.inspect import EntryState, EntryView, Kind, Series
-from entities.cache.acts import EVERYTHING
+from entities.cache.operations import EVERYTHING
 from entities.cache.wording import clock, count, size
 from entities.dashboard.charts import CAUSES
 from entities.dashboard.peek import Peek, Verdict

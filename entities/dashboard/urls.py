@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from entities.dashboard import act_views, views
+from entities.dashboard import operation_views, views
 
 app_name = "cache"
 urlpatterns = [
@@ -11,6 +11,6 @@ urlpatterns = [
     path("entries/", views.entries, name="entries"),
     path("entries/<str:code>/", views.entry, name="entry"),
     path("entries/<str:code>/memories/", views.memories, name="memories"),
-    path("values/", act_views.count_cached, name="values"),
-    path("act/", act_views.act, name="act"),
+    path("values/", operation_views.count_cached, name="values"),
+    path("operate/", operation_views.operate, name="operate"),
 ]

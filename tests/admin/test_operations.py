@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from cache_layer.origin import working_for
-from entities.cache.acts import MAX_CODES, describe_subject, recorded
+from entities.cache.operations import MAX_CODES, describe_subject, recorded
 from entities.management.terminal import shell_user
 from entities.models import CacheOperation, EntityEvent
 from tests.api.conftest import client_of, make_user

@@ -1,4 +1,4 @@
-"""The cache dashboard as operators use it: figures that move by themselves, and acts that say what they did."""
+"""The cache dashboard as operators use it: figures that move by themselves, and operations that say what they did."""
 
 import re
 import time

@@ -9,7 +9,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from django.contrib.auth.models import Group
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, ViewportSize, expect
 
-from entities.cache.acts import recorded
+from entities.cache.operations import recorded
 from entities.changes import change_entity
 from entities.models import CacheOperation, Entity
 from tests.browser.pages import CHANGE, DASHBOARD, FEW_VISITS, LIST, MAP, VISITS, Visit

@@ -18,7 +18,7 @@ from cache_layer.reading import fail_safe
 from cache_layer.reading.fail_safe import is_away
 from cache_layer.reading.reads import read_entries, read_entry
 from cache_layer.writing.writes import hold_entries
-from entities.cache.acts import NOT_CACHEABLE, describe_warming
+from entities.cache.operations import NOT_CACHEABLE, describe_warming
 from entities.lookups import ENTITY
 from entities.models import Entity
 from tests.cache_layer.conftest import Clock

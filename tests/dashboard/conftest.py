@@ -21,8 +21,8 @@ from tests.api.conftest import make_user
 from tests.commands.conftest import own_valkey, redis_down  # noqa: F401 - fixtures
 from tests.conftest import sql
 
-DASHBOARD, FIGURES, ENTRIES, VALUES, ACT = (
-    reverse(f"cache:{name}") for name in ("dashboard", "figures", "entries", "values", "act")
+DASHBOARD, FIGURES, ENTRIES, VALUES, OPERATE = (
+    reverse(f"cache:{name}") for name in ("dashboard", "figures", "entries", "values", "operate")
 )
 KEY = "entity:metadata:project"
 
@@ -69,8 +69,8 @@ def figures(client: Client, span: str = "hour") -> dict[str, Any]:
     return answer
 
 
-def act(client: Client, operation: str, *codes: str, reason: str = "") -> list[dict[str, Any]]:
-    """What an act answers, line by line; without codes it is done with everything."""
+def operate(client: Client, operation: str, *codes: str, reason: str = "") -> list[dict[str, Any]]:
+    """What an operation answers, line by line; without codes it is done with everything."""
     answer = send(client, operation, *codes, reason=reason)
     assert answer.status_code == 200, answer.content
     return [json.loads(line) for line in b"".join(answer).splitlines()]  # type: ignore[arg-type] # it is streamed
@@ -78,7 +78,7 @@ def act(client: Client, operation: str, *codes: str, reason: str = "") -> list[d
 
 def send(client: Client, operation: str, *codes: str, tag: str = "", reason: str = "") -> HttpResponse:
     on = "codes" if codes else "tag" if tag else "everything"
-    return client.post(ACT, {"operation": operation, "on": on, "codes": codes, "tag": tag, "reason": reason})
+    return client.post(OPERATE, {"operation": operation, "on": on, "codes": codes, "tag": tag, "reason": reason})
 
 
 def logged() -> list[tuple[str, ...]]:

@@ -17,7 +17,7 @@ from entities.models import CacheOperation
 from entities.services import get_entity_infrastructure
 from tests.admin.conftest import staff_client
 from tests.conftest import empty_redis, make_entity, make_linked, make_types
-from tests.dashboard.conftest import ACT, DASHBOARD, ENTRIES, KEY, count_reads, entry_url, staff_with
+from tests.dashboard.conftest import DASHBOARD, ENTRIES, KEY, OPERATE, count_reads, entry_url, staff_with
 
 
 @pytest.fixture(autouse=True)
@@ -215,12 +215,12 @@ def test_a_compressed_value_is_shown_in_full_with_both_sizes(
 @pytest.mark.parametrize("url", [DASHBOARD, ENTRIES, entry_url("project")])
 def test_viewers_see_no_buttons(viewer: Client, operator: Client, url: str) -> None:
     make_entity("project")
-    assert ACT not in viewer.get(url).content.decode()
-    assert ACT in operator.get(url).content.decode()
+    assert OPERATE not in viewer.get(url).content.decode()
+    assert OPERATE in operator.get(url).content.decode()
 
 
 def test_a_get_does_nothing(operator: Client) -> None:
-    assert operator.get(ACT, {"operation": "clear", "on": "everything"}).status_code == 405
+    assert operator.get(OPERATE, {"operation": "clear", "on": "everything"}).status_code == 405
     assert not CacheOperation.objects.exists()
 
 

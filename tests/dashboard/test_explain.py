@@ -23,7 +23,7 @@ from entities.lookups import ENTITY
 from entities.models import Entity
 from entities.services import get_entity_infrastructure
 from tests.conftest import make_entity, sql
-from tests.dashboard.conftest import KEY, act, entry_url
+from tests.dashboard.conftest import KEY, entry_url, operate
 
 MEMORIES = reverse("cache:memories", args=["project"])
 
@@ -151,8 +151,8 @@ def test_the_next_read_is_foreseen_and_comes_from_there(redis_client: Redis) -> 
 def test_what_happened_says_who_and_from_where_and_of_sql_that_it_was(operator: Client) -> None:
     make_entity("project")
     change_entity("project", {"label": "Venture"})
-    act(operator, "invalidate", "project", reason="a rehearsal")
-    act(operator, "invalidate", "projects")
+    operate(operator, "invalidate", "project", reason="a rehearsal")
+    operate(operator, "invalidate", "projects")
     sql("UPDATE app.entity SET label = 'By SQL' WHERE code = 'project'")
     happened = what_happened("project")
     assert re.fullmatch(r"\w+(?: \(.+\))?, in SQL", happened[0].who)

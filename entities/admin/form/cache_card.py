@@ -14,7 +14,7 @@ from cache_layer.inspect import Kind
 from entities.admin.links import change_url
 from entities.admin.operating import ReasonForm, operate
 from entities.admin.pages import ModelAdmin, get_existing
-from entities.cache.acts import Operation
+from entities.cache.operations import Operation
 from entities.dashboard.entries import entries_of
 from entities.lookups import ENTITY
 from entities.models import Entity

@@ -11,7 +11,7 @@ from cache_layer.inspect import EntryState, Kind
 from entities.admin.confirmation import Button, Part, Question, ask, count_types, is_confirmed, parts_about
 from entities.admin.operating import ReasonForm, operate
 from entities.admin.pages import ModelAdmin, log_changed
-from entities.cache.acts import Operation
+from entities.cache.operations import Operation
 from entities.lookups import ENTITY
 from entities.models import Entity
 

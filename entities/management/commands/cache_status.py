@@ -12,8 +12,8 @@ from rich.table import Column, Table
 from cache_layer.inspect import Health, Kind, LookupState
 from entities.cache import wording
 from entities.lookups import ENTITY
-from entities.management.acting import REDIS_DOWN
 from entities.management.cache_watch import HEALTH_STYLES, watch_cache
+from entities.management.operating import REDIS_DOWN
 from entities.management.picture import Picture, take_picture
 from entities.management.terminal import console_of
 

@@ -1,8 +1,8 @@
-from entities.cache.acts import Operation
-from entities.management.acting import ActCommand
+from entities.cache.operations import Operation
+from entities.management.operating import OperatingCommand
 
 
-class Command(ActCommand):
+class Command(OperatingCommand):
     help = (
         "Drops entity types and the list of all, or with --all everything, from the cache; the database is read next."
     )

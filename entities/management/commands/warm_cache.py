@@ -1,8 +1,8 @@
-from entities.cache.acts import Operation
-from entities.management.acting import ActCommand
+from entities.cache.operations import Operation
+from entities.management.operating import OperatingCommand
 
 
-class Command(ActCommand):
+class Command(OperatingCommand):
     help = "Fills the cache with entity types and the list of all, so that the first readers find them there."
     operation = Operation.WARM
     doing = "Warming the cache"

@@ -4,7 +4,7 @@
 (() => {
     const LONGEST_SECONDS = 60;
     const LABELS = { invalidate: "Invalidating", warm: "Warming", clear: "Clearing", audit: "Comparing" };
-    const acts = document.querySelector("[data-acts]");
+    const operations = document.querySelector("[data-operations]");
 
     // --- Refreshing: what people typed, selected and opened stays, and a server that does not answer is asked less often ---
 
@@ -12,7 +12,7 @@
     let left = 0; // how many refreshes are left out
 
     Object.assign(Idiomorph.defaults.callbacks, {
-        beforeNodeMorphed: (shown, fresh) => !shown.isEqualNode(fresh) && !shown.matches?.("[data-acts], canvas"),
+        beforeNodeMorphed: (shown, fresh) => !shown.isEqualNode(fresh) && !shown.matches?.("[data-operations], canvas"),
         beforeAttributeUpdated: (name) => name !== "open",
     });
 
@@ -46,15 +46,15 @@
 
     // --- Operations: the lines of JSON that stream in are shown as progress, and the last one as the result ---
 
-    if (!acts) return;
-    const find = (part) => acts.querySelector(part);
+    if (!operations) return;
+    const find = (part) => operations.querySelector(part);
     const [bar, howFar, progress] = ["progress", "[data-how-far]", "[data-progress]"].map(find);
     const [result, why] = ["[data-result]", "[data-why]"].map(find);
     let running = false;
 
     function showState() {
         const down = document.querySelector("[data-down]") !== null;
-        for (const button of acts.querySelectorAll("[data-hx-get], [data-hx-post]")) {
+        for (const button of operations.querySelectorAll("[data-hx-get], [data-hx-post]")) {
             button.disabled = down || running || !document.querySelector(button.dataset.needs ?? "body");
         }
         why.hidden = !down;
@@ -84,7 +84,7 @@
         else say("The response broke off: see the audit log for how far it got.", "error");
     }
 
-    acts.addEventListener("htmx:beforeRequest", ({ detail: { xhr, requestConfig } }) => {
+    operations.addEventListener("htmx:beforeRequest", ({ detail: { xhr, requestConfig } }) => {
         say("", "");
         if (requestConfig.verb === "get") return; // how much clearing would drop
         const label = LABELS[requestConfig.parameters.operation];
@@ -99,7 +99,7 @@
         showStep(label, { done: 0, total: 1 });
         showState();
     });
-    acts.addEventListener("htmx:afterRequest", ({ detail }) => {
+    operations.addEventListener("htmx:afterRequest", ({ detail }) => {
         if (detail.requestConfig.verb === "get") {
             if (!detail.successful) say(`Nothing was done: ${reasonOf(detail)}.`, "error");
             return;
@@ -107,9 +107,9 @@
         running = false;
         tellOutcome(detail);
         showState();
-        document.dispatchEvent(new CustomEvent("cache:acted"));
+        document.dispatchEvent(new CustomEvent("cache:operated"));
     });
-    acts.addEventListener("htmx:sendAbort", () => {
+    operations.addEventListener("htmx:sendAbort", () => {
         say(`Cancelled. ${howFar.textContent}; the audit log has what was done.`, "warning");
     });
     for (const event of ["change", "input", "htmx:afterSwap"]) document.addEventListener(event, showState);

@@ -1,7 +1,7 @@
 """
 The one endpoint that operates the cache: it streams the progress as lines of JSON in one response.
 
-One request performs the whole act, so it is recorded once, and aborted when the browser disconnects or cancels.
+One request performs the whole operation, so it is recorded once, and aborted when the browser disconnects or cancels.
 """
 
 import json
@@ -17,7 +17,7 @@ from django.http.response import HttpResponseBase
 
 from cache_layer import UnknownTag, deadline
 from cache_layer.inspect import LookupState
-from entities.cache.acts import ActFailed, Operation, perform
+from entities.cache.operations import Operation, OperationFailed, perform
 from entities.codes import is_code
 from entities.dashboard.access import for_operators, for_viewers
 from entities.dashboard.figures import forget_figures
@@ -29,7 +29,7 @@ OF_EVERYTHING = (Operation.CLEAR, Operation.AUDIT)
 CHOOSE = "Choose entity types, a tag, or everything."
 
 
-class ActForm(forms.Form):
+class OperationForm(forms.Form):
     """What to do, on which of the codes, the tag and everything, and why."""
 
     operation = forms.TypedChoiceField(choices=Operation, coerce=Operation)
@@ -46,7 +46,7 @@ class ActForm(forms.Form):
         return codes
 
     def clean(self) -> None:
-        """Make `codes` what the act is done with, None for everything, and empty a tag that is not meant."""
+        """Make `codes` what it is done with, None for everything, and empty a tag that is not meant."""
         if self.errors:
             return
         asked = self.cleaned_data
@@ -77,9 +77,9 @@ def count_cached(_request: HttpRequest) -> HttpResponseBase:
 
 
 @for_operators
-def act(request: HttpRequest) -> HttpResponseBase:
-    """Perform an act; each line reports progress, the last one the outcome."""
-    form = ActForm(request.POST)
+def operate(request: HttpRequest) -> HttpResponseBase:
+    """Perform an operation; each line reports progress, the last one the outcome."""
+    form = OperationForm(request.POST)
     if not form.is_valid():
         refusal = " ".join(str(text) for texts in form.errors.values() for text in texts)
         return HttpResponse(_line(error=refusal), content_type="application/json", status=400)
@@ -91,16 +91,16 @@ def act(request: HttpRequest) -> HttpResponseBase:
 
 
 def _lines(asked: dict[str, Any], username: str) -> Generator[bytes]:
-    """The steps as JSON, without the request's deadline: an act may run as long as it makes progress."""
+    """The steps as JSON, without the request's deadline: an operation may run as long as it makes progress."""
     steps = perform(asked["operation"], asked["codes"], username=username, reason=asked["reason"], tag=asked["tag"])
     try:
         with deadline.working_within(None), closing(steps):
             for step in steps:
                 yield _line(done=step.done, total=step.total, result=step.result, finished=step.finished)
-    except ActFailed as failure:
+    except OperationFailed as failure:
         yield _line(error=f"Failed {failure}.")
     except DatabaseError:
-        yield _line(error="The database does not answer: the act was not finished.")
+        yield _line(error="The database does not answer: the operation was not finished.")
     finally:
         forget_figures()
 

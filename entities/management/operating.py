@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cache_layer import UnknownTag
-from entities.cache.acts import ActFailed, Operation, Step, perform
+from entities.cache.operations import Operation, OperationFailed, Step, perform
 from entities.lookups import ENTITY
 from entities.management.terminal import console_of, shell_user
 from entities.models import CacheOperation, unknown_codes
@@ -20,7 +20,7 @@ REDIS_DOWN = "Redis does not answer, so {}: {}"
 PLAIN_LINE_EVERY = 1000
 
 
-class ActCommand(BaseCommand):
+class OperatingCommand(BaseCommand):
     """
     A command that operates the cache: on entity types, by a tag, or with `--all` on everything.
 
@@ -55,7 +55,7 @@ class ActCommand(BaseCommand):
         try:
             steps = perform(operation, selected, username=shell_user(), reason=reason, tag=tag)
             console.print(_follow(console, steps, self.doing))
-        except ActFailed as failure:
+        except OperationFailed as failure:
             raise CommandError(REDIS_DOWN.format(self.without_redis, failure.__cause__)) from failure
 
 
