@@ -77,7 +77,7 @@ def table_of(preview: HttpResponse, title: str) -> list[str]:
 def refusal(response: HttpResponse) -> str:
     """What the page says about a file that is no table of entity types."""
     assert response.status_code == 200
-    assert "result" not in response.context  # type: ignore[attr-defined] # as above
+    assert "counts" not in response.context  # type: ignore[attr-defined] # as above
     (text,) = response.context["form"].errors["file"]  # type: ignore[attr-defined] # as above
     return str(text)
 

@@ -1,6 +1,7 @@
 """The list of entries, page by page, and one entry compared with the database."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -43,6 +44,11 @@ def test_search_finds_codes_and_labels(viewer: Client) -> None:
     make_entity("wiki")
     assert sorted(listed(viewer, q="PROJ")) == ["project", "task"]
     assert listed(viewer, q="vent") == ["project"]
+
+
+def test_a_search_that_finds_nothing_links_to_the_other_pages_alone(viewer: Client) -> None:
+    page = viewer.get(ENTRIES, {"q": "nothing"}).content.decode()
+    assert re.findall(r'class="entity-link" href="([^"]+)"', page) == [DASHBOARD, "/admin/entities/cacheoperation/"]
 
 
 def test_entries_can_be_filtered_by_state(viewer: Client, redis_client: Redis) -> None:
