@@ -1,9 +1,11 @@
 """Settings, addresses and system checks: what cannot be used is named with what would do."""
 
 import dataclasses
+import gc
 import threading
 from collections.abc import Callable
 from dataclasses import fields
+from unittest.mock import Mock
 
 import pgtrigger
 import pytest
@@ -184,3 +186,10 @@ def test_a_round_trip_is_measured(set_options: Callable[..., None]) -> None:
     assert 0 < trip_ms < 250
     set_options(local_lease_ms=0)
     assert distance.find_far_servers() == [], "no copies, no leases"
+
+
+def test_garbage_is_collected_while_a_round_trip_is_measured() -> None:
+    """A server may fork its workers meanwhile, and they keep it as it is."""
+    collecting: list[bool] = []
+    distance._measure_round_trip_ms(Mock(ping=lambda: collecting.append(gc.isenabled())))
+    assert all(collecting)
