@@ -77,7 +77,11 @@ def _release(write: Write, held: Held, *, committed: bool) -> None:
 
 
 def _update_redis(write: Write, held: Held) -> set[str]:
-    """Release what was held, and invalidate what could not be held; returns the keys whose values were stored."""
+    """
+    Release what was held, invalidate what could not be held, and drain again if a hold was missing or lost.
+
+    Returns the keys whose values were stored; raises `RedisError` if Redis refused connections, or kept failing.
+    """
     releases = [
         HoldRelease(key, each.holder, each.alone, each.payload, each.entry.lookup.ttl_seconds, each.changes)
         for key, each in held.items()
