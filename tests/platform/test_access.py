@@ -79,7 +79,7 @@ PAGES: list[tuple[set[str], str, str]] = [
     (STAFF, "admin", "index search password_change password_change_done jsi18n view_on_site app_list"),
     (NOBODY, "admin", "autocomplete"),  # no field of the admin is completed by it
     (CACHE_VIEWERS, "cache", "dashboard figures entries memories entry values"),
-    (OPERATORS, "cache", "act"),
+    (OPERATORS, "cache", "operate"),
     (VIEWERS, "admin:entities_entity", "changelist change history compare changes undo map export"),
     (VIEWERS, "admin:entities_entity", "children cache cache_states"),
     (EDITORS, "admin:entities_entity", "add delete restore import process_import activate deactivate"),
